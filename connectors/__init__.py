@@ -1,0 +1,23 @@
+"""Connectors: each speaks to one CRM and knows nothing of segments. Start at ``connectors.contract``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from connectors.contract import Account, Connector
+
+# A vendor's library is imported only when its CRM is used.
+CRMS = ("files",)
+
+
+def settings_model(crm: str) -> Any:
+    """The pydantic model of a CRM's own settings (what its ``[accounts.NAME]`` table takes beside the common keys)."""
+    return import_module(f"connectors.{crm}.session").Settings
+
+
+def open_connector(account: Account) -> Connector:
+    """The connector of an account. Opens no connection and reads nothing yet."""
+    opened: Connector = import_module(f"connectors.{account.crm}").connect(account)
+    return opened

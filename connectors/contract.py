@@ -1,0 +1,323 @@
+"""READ THIS FIRST: what a CRM must do for us, and nothing else.
+
+A connector speaks to one CRM account. It knows nothing of segments: it pages records and activity out,
+and writes named values and list memberships back. Everything that crosses this line is an Arrow table of
+thousands of rows, so that a million contacts cost seconds.
+
+The nouns, one word each:
+  account    one log-in to one CRM, under the name that the config gives it
+  stream     what can be read by itself: a record type, ``activity``, or ``value`` (where a CRM keeps our fields apart)
+  part       a piece of a stream that is delivered whole (a file, an id range)
+  page       a table of rows and the position after them: the unit of saved progress
+  field      a typed column of ours on a record;  list: a named set of records
+  change     one field or membership of one record, before and after
+  ticket     where a writer leaves the CRM's job id before it uploads
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+RecordType = Literal["contact", "lead", "company"]
+RECORD_TYPES: tuple[RecordType, ...] = ("contact", "lead", "company")
+CHANNELS = ("email", "phone", "sms", "post")
+
+ATTRIBUTE = "attribute."  # column prefix: an attribute of the record, typed by the config
+FIELD = "field."  # column prefix: what the CRM holds in a field of ours, as text in its normal form
+REACHABLE = "reachable."  # column prefix: may this channel be used? true, false, null = unknown
+
+MEMBER = "member"  # the value of a membership: before or after is MEMBER (in the list) or null (not in it)
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+# One row per record. A page may leave columns out (they are unknown) and adds ATTRIBUTE and FIELD columns.
+RECORD_SCHEMA = pa.schema(
+    [
+        pa.field("record_type", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        ("changed_at", _INSTANT),
+        ("created_at", _INSTANT),
+        ("email", pa.string()),
+        ("company_id", pa.string()),
+        ("merged_into", pa.string()),  # id of the survivor, of the same record type
+        ("converted_to", pa.string()),  # of a lead: the contact that it became
+        ("deleted", pa.bool_()),
+        ("objects_to_profiling", pa.bool_()),
+        *[(REACHABLE + channel, pa.bool_()) for channel in CHANNELS],
+        ("line", pa.int64()),  # place within the part, for messages only
+    ]
+)
+
+# One row per thing that a record did. Refunds are negative; lines of one order share its order_id.
+ACTIVITY_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part
+        pa.field("record_type", pa.string(), nullable=False),
+        pa.field("record_id", pa.string(), nullable=False),
+        ("share", pa.float64()),  # part of the amount that is this record's; null = 1
+        ("order_id", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("occurred_at", _INSTANT, nullable=False),
+        ("recorded_at", _INSTANT),
+        ("amount_minor", pa.int64()),  # minor units of the account's base currency
+        ("currency", pa.string()),  # as it was before conversion
+        ("quantity", pa.float64()),
+        ("product", pa.string()),
+        ("category", pa.string()),
+        ("channel", pa.string()),
+        ("campaign", pa.string()),
+        ("answer", pa.string()),
+        ("deleted", pa.bool_()),
+        ("line", pa.int64()),
+    ]
+)
+
+# What the CRM holds in our fields, where that does not come with the record: adds FIELD columns.
+# Null: the CRM has no such value. "": it has one, and it is empty. Only files tell these apart.
+VALUE_SCHEMA = pa.schema([pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)])
+
+MEMBER_SCHEMA = pa.schema([pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)])
+
+# Input that was refused or mended: the row (column is null) or one cell of it (the rest of the row goes through).
+REJECT_SCHEMA = pa.schema(
+    [
+        pa.field("part", pa.string(), nullable=False),
+        ("line", pa.int64()),
+        ("column", pa.string()),
+        ("id", pa.string()),  # of the record, where it could be read
+        pa.field("reason", pa.string(), nullable=False),  # never quotes personal data
+    ]
+)
+
+# The unit of writing. One batch holds all changes of a record, and a record stands in one batch only.
+CHANGE_SCHEMA = pa.schema(
+    [
+        pa.field("record_type", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),  # name of a field, or key of a list
+        ("before", pa.string()),
+        ("after", pa.string()),  # null clears, "" leaves an empty cell where the CRM has cells
+    ]
+)
+
+# Row by row the answer to a table of changes, in its order.
+#   status  done | rejected | skipped (what the CRM holds is no longer ``before``)
+#   kind    of a rejection: transient | data | permission | gone | conflict
+OUTCOME_SCHEMA = pa.schema([pa.field("status", pa.string(), nullable=False), ("kind", pa.string()), ("reason", pa.string())])
+
+
+def done(count: int) -> pa.Table:
+    """Outcomes that say ``done`` of ``count`` changes."""
+    nothing = pa.nulls(count, pa.string())
+    return pa.table([pa.array(["done"]).take(pa.array([0] * count, pa.int64())), nothing, nothing], schema=OUTCOME_SCHEMA)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of a stream, and the position that resumes after them.
+
+    ``whole`` says that this reading delivers ``part`` from its beginning to its end: once its ``last`` page
+    is in, rows that the part held before and that this reading did not repeat are gone. A page of a part
+    that is not whole adds rows, or replaces those of the same id.
+    """
+
+    records: pa.Table
+    position: str
+    part: str = ""
+    whole: bool = False
+    first: bool = False  # first page of this reading of the part: what an unfinished reading left is void
+    last: bool = True  # last page of this reading of the part
+    rejects: pa.Table | None = None  # REJECT_SCHEMA
+    rejected: int = 0  # rows refused whole, also beyond those listed in ``rejects``
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """How an attribute of records is called in the CRM, and how its text is to be understood."""
+
+    field: str
+    type: Literal["text", "number", "date", "bool", "ordered", "set"] = "text"
+    order: tuple[str, ...] = ()  # of an ordered attribute, lowest first
+    missing: tuple[str, ...] = ()  # texts that mean "not known"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One value of an enumerated field: the key is stored for ever, the label may change."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """A field of ours on one record type."""
+
+    name: str
+    record_type: str = "contact"
+    type: Literal["enum", "number", "date", "bool", "text"] = "enum"
+    label: str = ""
+    description: str = ""
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class ListSpec:
+    """A list of ours: ``key`` is SEGMENTATION.SEGMENT and never changes, ``label`` is what people see."""
+
+    key: str
+    label: str = ""
+    kind: Literal["dynamic", "static"] = "static"
+    record_type: str = "contact"
+    field: str = ""  # dynamic: the CRM filters on this field of ours ...
+    value: str = ""  # ... for this value
+
+
+@dataclass(frozen=True)
+class RemoteList:
+    """A list as the CRM knows it."""
+
+    id: str
+    key: str  # equal to ListSpec.key where the CRM lets us recognise it, else ""
+    label: str
+    kind: Literal["dynamic", "static"]
+    record_type: str = "contact"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a person must mend before a run: what is wrong, with which key or right, and what to do."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """What in the CRM reacts when our fields or lists change. ``unknown`` names the right that is missing to tell."""
+
+    names: tuple[str, ...] = ()
+    unknown: str = ""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What this connector can do. Data, so that it survives wrapping, printing and testing; it tells the truth."""
+
+    record_types: tuple[str, ...] = RECORD_TYPES
+    streams: tuple[str, ...] = (*RECORD_TYPES, "activity")
+    deletions: bool = True  # a record that is gone from the CRM is reported
+    merges: bool = True
+    dynamic_lists: bool = False
+    static_lists: bool = True
+    compares_before: bool = False  # write_* skips a change whose ``before`` is no longer there
+    batch_size: int = 100  # records in one batch of field changes
+    member_batch_size: int = 100  # members in one batch of a list
+    calls_per_batch: int = 1  # cost model: API calls for a batch of that size
+
+
+class Ticket(Protocol):
+    """Memory of one batch, kept by the caller across crashes."""
+
+    @property
+    def job(self) -> str | None:
+        """What ``save`` stored in this or an earlier process, or None."""
+
+    def save(self, job: str) -> None:
+        """Store the CRM's job id durably. Call it before the upload."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a connector is opened with: the account's settings as the config gives them, checked and typed."""
+
+    name: str
+    crm: str
+    settings: Any  # the connector's own settings model, validated
+    folder: Path = Path(".")  # relative paths in the settings start here
+    time_zone: str = "UTC"
+    currency: str = "EUR"  # base currency of every amount that leaves the connector
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # currency → first day (ISO) → worth of 1 in base currency
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    fields: tuple[FieldSpec, ...] = ()  # ours: read back as FIELD columns
+
+
+class Connector(ABC):
+    """One CRM account. Errors are those of ``connectors.errors``; time zones are the account's, instants are UTC."""
+
+    capabilities: Capabilities
+
+    @abstractmethod
+    def check(self) -> list[Problem]:
+        """Name every missing credential, scope, permission, file, column and limit at once. Changes nothing."""
+
+    @abstractmethod
+    def count(self, stream: str) -> int | None:
+        """How many rows the CRM itself says a stream has, or None where it does not tell cheaply."""
+
+    @abstractmethod
+    def read(self, stream: str, position: str | None) -> Iterator[Page]:
+        """Pages of a stream after ``position`` (None: from the beginning).
+
+        May repeat a row, never skips one. Merges, conversions and deletions arrive as records. No page means
+        that nothing changed. A position made under other attributes or columns is void: it reads anew.
+        """
+
+    @abstractmethod
+    def fields(self) -> dict[tuple[str, str], FieldSpec]:
+        """All fields that exist, ours or not, by (record type, name)."""
+
+    @abstractmethod
+    def ensure_field(self, spec: FieldSpec) -> None:
+        """Create the field, or add the options that it lacks. Removes none. Safe to repeat."""
+
+    def normal(self, spec: FieldSpec, value: str | None) -> str | None:
+        """The form in which the CRM gives a value back, so that comparing it does not differ for ever."""
+        return value
+
+    @abstractmethod
+    def lists(self) -> list[RemoteList]:
+        """All lists that exist, ours or not."""
+
+    @abstractmethod
+    def ensure_list(self, spec: ListSpec) -> RemoteList:
+        """Create the list, or give it its present label. Safe to repeat."""
+
+    @abstractmethod
+    def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
+        """Members of a static list (MEMBER_SCHEMA), one whole part. No page: unchanged since ``position``."""
+
+    @abstractmethod
+    def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        """Carry out changes (CHANGE_SCHEMA) and answer each (OUTCOME_SCHEMA). Safe to repeat.
+
+        A change is done only on the CRM's own positive answer for that record.
+        """
+
+    @abstractmethod
+    def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        """As ``write_fields``, for memberships of one static list."""
+
+    @abstractmethod
+    def current(self, changes: pa.Table) -> pa.Array:
+        """What the CRM holds now for each row's record and target: text in normal form, null for nothing."""
+
+    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        """Outcomes of a batch whose end is unknown. Here: read back; what is there is done, the rest never happened."""
+        now = self.current(changes).to_pylist()
+        wanted = changes["after"].to_pylist()
+        rows = [("done", None, None) if (n or "") == (w or "") else ("rejected", "transient", "interrupted before the write") for n, w in zip(now, wanted, strict=True)]
+        return pa.Table.from_pylist([dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA)
+
+    def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
+        """What in the CRM reacts when these fields or lists change; never "none" by ignorance."""
+        return Listeners(unknown=f"{type(self).__name__} cannot tell")
+
+    def close(self) -> None:
+        """Let go of sessions and files."""

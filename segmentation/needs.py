@@ -1,0 +1,43 @@
+"""Which features does a segmentation want, and what is known about the activity that spares work? (imports nothing dear)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Features beyond those that are always there. ``a | b`` needs what either needs."""
+
+    windows: tuple[int, ...] = ()  # days
+    kinds: tuple[str, ...] = ()  # kinds of activity that are counted and dated
+    categories: tuple[str, ...] = ()
+    median_gap: bool = False
+
+    def __or__(self, other: Needs) -> Needs:
+        return Needs(
+            windows=tuple(sorted({*self.windows, *other.windows})),
+            kinds=tuple(sorted({*self.kinds, *other.kinds})),
+            categories=tuple(sorted({*self.categories, *other.categories})),
+            median_gap=self.median_gap or other.median_gap,
+        )
+
+    def counts(self) -> Iterator[str]:
+        """Names of the features that are whole numbers and never null: counts and money."""
+        for feature in ("orders", "purchase_days", "net_revenue"):
+            yield feature
+            yield from (f"{feature}_{n}" for n in self.windows)
+        for kind in self.kinds:
+            yield f"count_{kind}"
+            yield from (f"count_{kind}_{n}" for n in self.windows)
+        for category in self.categories:
+            yield from (f"orders.{category}", f"net_revenue.{category}")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Facts about an activity frame; the defaults are always right and cost the most."""
+
+    order_lines: bool = True  # two rows may share an order: several lines, or a purchase and its refund
+    refunds: bool = True  # some row is a refund or holds a negative amount

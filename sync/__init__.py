@@ -1,0 +1,1 @@
+"""The hallway between connectors and segmentation: order, memory, safety. ``sync.commands`` is the library."""

@@ -1,0 +1,5 @@
+"""``python -m sync`` is ``crm-segments``."""
+
+from sync.cli import main
+
+main()

@@ -1,0 +1,324 @@
+"""The command line: verbs, options, exit codes. No decisions: each verb calls the function of its name in ``sync.commands``.
+
+Exit codes: 0 done · 1 failed · 2 usage or config · 3 ``plan --exit-code`` found changes · 4 done with rejects or skips ·
+5 a guard, a hold or a superseded plan stopped it · 75 try again later.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from sync.commands import Options
+    from sync.session import Progress
+
+app = typer.Typer(
+    name="crm-segments", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Pull contacts and activity out of a CRM, label every contact, write the labels back: planned, guarded, undoable.",
+)  # fmt: skip
+
+Config = Annotated[Path, typer.Option("--config", help="The config file.", show_default=True)]
+Account = Annotated[str | None, typer.Option("--account", help="Only this account. Default: every account that is written.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys, and nothing else, on standard output.")]
+Allow = Annotated[list[str] | None, typer.Option("--allow", help="Let this guard pass (repeatable); needs --reason.", metavar="GUARD")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why; kept in the journal.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="The last local day that counts, instead of the config's.", metavar="DATE")]
+CONFIG = Path("config.toml")
+
+
+@app.command()
+def check(config: Config = CONFIG, account: Account = None, as_json: Json = False) -> None:
+    """Say everything that is wrong at once: config, credentials, rights, files, columns."""
+    _do("check", as_json, lambda c, p: c.check(config, _options(account, progress=p)))
+
+
+@app.command()
+def setup(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Make what is shown without asking.")] = False,
+    export: Annotated[Path | None, typer.Option("--export", help="Only write the steps into this folder.", metavar="DIR")] = None,
+    adopt: Annotated[list[str] | None, typer.Option("--adopt", help="Take over this field or list although we did not make it.", metavar="NAME")] = None,
+) -> None:
+    """Show the fields and lists that runs write to, and make them after a yes."""
+
+    def confirm(steps: dict[str, Any]) -> bool:
+        if yes:
+            return True
+        if as_json or not sys.stdin.isatty():
+            return False
+        from sync.terminal import print_setup
+
+        print_setup(steps)
+        return typer.confirm("Make these?", err=True)
+
+    _do("setup", as_json, lambda c, p: c.setup(config, _options(account, progress=p), confirm, adopt or (), export))
+
+
+@app.command()
+def pull(config: Config = CONFIG, account: Account = None, as_json: Json = False, allow: Allow = None, reason: Reason = None) -> None:
+    """Read what changed in the CRM."""
+    _do("pull", as_json, lambda c, p: c.pull(config, _options(account, allow, reason, progress=p)))
+
+
+@app.command()
+def train(config: Config = CONFIG, account: Account = None, as_json: Json = False, as_of: AsOf = None) -> None:
+    """Fit every segmentation anew (cut points are frozen in between)."""
+    _do("train", as_json, lambda c, p: c.train(config, _options(account, as_of=as_of, progress=p)))
+
+
+@app.command()
+def label(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write id and one column per segmentation to this CSV file.", metavar="FILE")] = None,
+) -> None:
+    """Label every record; writes nothing to the CRM."""
+    _do("label", as_json, lambda c, p: c.label(config, _options(account, as_of=as_of, progress=p), out))
+
+
+@app.command()
+def plan(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    allow: Allow = None,
+    reason: Reason = None,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Treat segment keys in fields of ours as ours (after a lost journal).")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 where there is something to change.")] = False,
+) -> None:
+    """Show what a run would write, guarded and costed, and save it under a number."""
+    _do("plan", as_json, lambda c, p: c.plan(config, _options(account, allow, reason, as_of, p), adopt, exit_code))
+
+
+@app.command()
+def apply(
+    plan: Annotated[int | None, typer.Argument(help="Number of the plan; naming it says that you have looked at it. Default: the newest open one.")] = None,
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    allow: Allow = None,
+    reason: Reason = None,
+    as_of: AsOf = None,
+    first: Annotated[int | None, typer.Option("--first", help="Only the first N records: a canary.", min=1, metavar="N")] = None,
+) -> None:
+    """Carry out a plan."""
+    _do("apply", as_json, lambda c, p: c.apply(config, _options(account, allow, reason, as_of, p), plan, first))
+
+
+@app.command()
+def run(config: Config = CONFIG, account: Account = None, as_json: Json = False, allow: Allow = None, reason: Reason = None, as_of: AsOf = None) -> None:
+    """The whole loop: settle, pull, label, plan, apply."""
+    _do("run", as_json, lambda c, p: c.run(config, _options(account, allow, reason, as_of, p)))
+
+
+@app.command()
+def backfill(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    allow: Allow = None,
+    reason: Reason = None,
+    as_of: AsOf = None,
+    since: Annotated[str | None, typer.Option("--since", help="Records created or changed on that day or later.", metavar="DATE")] = None,
+    ids: Annotated[str | None, typer.Option("--ids", help="Ids with commas between them, or @FILE with one on each line.")] = None,
+    segment: Annotated[str | None, typer.Option("--segment", help="Records in this segment.", metavar="KEY")] = None,
+) -> None:
+    """Write every field, companions too, for everyone or for some; goes on where it was cut off."""
+    _do("backfill", as_json, lambda c, p: c.backfill(config, _options(account, allow, reason, as_of, p), _ids(ids), _date(since), segment))
+
+
+@app.command()
+def undo(
+    run: Annotated[int, typer.Argument(help="Number of the run.")],
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    allow: Allow = None,
+    reason: Reason = None,
+    as_of: AsOf = None,
+) -> None:
+    """Take a run back where the CRM still holds what it wrote. Mail that was sent stays sent."""
+    _do("undo", as_json, lambda c, p: c.undo(config, _options(account, allow, reason, as_of, p), run))
+
+
+@app.command()
+def retire(
+    target: Annotated[str, typer.Argument(help="Field or list (SEGMENTATION.SEGMENT) that the config no longer names.")],
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    allow: Allow = None,
+    reason: Reason = None,
+) -> None:
+    """Clear what we wrote in a field or list that has left the config."""
+    _do("retire", as_json, lambda c, p: c.retire(config, _options(account, allow, reason, progress=p), target))
+
+
+@app.command()
+def status(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    max_age: Annotated[float | None, typer.Option("--max-age", help="Exit with 1 where the last good run is older than that many hours.", metavar="HOURS")] = None,
+) -> None:
+    """Last runs, open plans, holds and rejects."""
+    _do("status", as_json, lambda c, p: c.status(config, _options(account), max_age))
+
+
+@app.command()
+def show(id: Annotated[str, typer.Argument(help="Id of the record in the CRM.")], config: Config = CONFIG, account: Account = None, as_json: Json = False) -> None:
+    """Why this record has its segments, since when, and every value before with its run."""
+    _do("show", as_json, lambda c, p: c.show(config, _options(account), id))
+
+
+@app.command()
+def rejects(
+    action: Annotated[str, typer.Argument(help="list, retry (a new budget of attempts) or drop.")] = "list",
+    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of entries; default: all.")] = None,
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+) -> None:
+    """Refused input rows with file and line, and refused changes."""
+    if action not in ("list", "retry", "drop"):
+        _fail(f"{action!r} is no action: list, retry or drop", 2, as_json)
+    _do("rejects", as_json, lambda c, p: c.rejects(config, _options(account), action, numbers or ()))
+
+
+@app.command()
+def forget(id: Annotated[str, typer.Argument(help="Id of the person's record in the CRM.")], config: Config = CONFIG, account: Account = None, as_json: Json = False) -> None:
+    """Take a person out of every file of ours, and never read them again."""
+    _do("forget", as_json, lambda c, p: c.forget(config, _options(account, progress=p), id))
+
+
+@app.command()
+def history(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this CSV file.", metavar="FILE")] = None,
+) -> None:
+    """Every change that was tried, with its run and what came of it."""
+    _do("history", as_json, lambda c, p: c.history(config, _options(account), out))
+
+
+@app.command()
+def demo(directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="A new folder for everything that the demo makes.")] = Path("crm-segments-demo"), as_json: Json = False) -> None:
+    """The whole loop twice over 2,469 real households. Needs no account."""
+
+    def work(_commands: Any, progress: Progress) -> dict[str, Any]:
+        from sync.demo import demo as play
+
+        return play(directory, progress, say=(lambda _text: None) if as_json else typer.echo)
+
+    _do("demo", as_json, work)
+
+
+# -- around every verb -------------------------------------------------------------------------------------
+
+
+def _options(
+    account: str | None, allow: list[str] | None = None, reason: str | None = None, as_of: str | None = None, progress: Progress | None = None
+) -> Options:
+    from sync.commands import Options
+    from sync.session import silent
+    from sync.settings import Guards
+
+    if bool(allow) != bool(reason and reason.strip()):
+        raise typer.BadParameter("--allow and --reason go together: say which guard, and why")
+    known = [*Guards.model_fields, "undone"]
+    for guard in allow or []:
+        if guard not in known:
+            raise typer.BadParameter(f"there is no guard {guard!r}: {', '.join(known)}")
+    return Options(account, {guard: str(reason) for guard in allow or []}, _date(as_of), progress or silent)
+
+
+def _date(text: str | None) -> Any:
+    from datetime import date
+
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date: write it like 2026-01-31") from None
+
+
+def _ids(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    if text.startswith("@"):
+        try:
+            return Path(text[1:]).read_text(encoding="utf-8").split()
+        except OSError as error:
+            raise typer.BadParameter(f"cannot read {text[1:]}: {error.strerror}") from None
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, Any]]) -> None:
+    """Run a verb, print its answer, end with its exit code. No error reaches the user as a traceback."""
+    from connectors.errors import ConnectorError
+    from sync import commands
+    from sync.config import ConfigError
+    from sync.stops import GuardStop, Stop
+
+    try:
+        with _progress(as_json) as progress:
+            answer = work(commands, progress)
+    except (Stop, ConnectorError, ConfigError) as error:
+        trips = [{"guard": t.guard, "what": t.what} for t in error.trips] if isinstance(error, GuardStop) else []
+        _fail(str(error), commands.exit_code(error), as_json, trips)
+    except BrokenPipeError:
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _fail("interrupted; what was written is saved, and the next run goes on from there", 1, as_json)
+    if as_json:
+        typer.echo(json.dumps(answer, default=str, ensure_ascii=False))
+    else:
+        from sync.terminal import print_answer
+
+        print_answer(command, answer)
+    raise typer.Exit(answer.get("exit_code", 0))
+
+
+def _fail(message: str, code: int, as_json: bool, trips: list[dict[str, str]] | None = None) -> NoReturn:
+    if as_json:
+        typer.echo(json.dumps({"exit_code": code, "error": message, "guards": trips or []}, ensure_ascii=False))
+    else:
+        from sync.terminal import safe
+
+        typer.echo(f"crm-segments: {safe(message)}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Progress]:
+    """A bar on a terminal, nothing in a pipe."""
+    from sync.session import silent
+
+    if as_json or not sys.stderr.isatty():
+        yield silent
+        return
+    from sync.terminal import bar
+
+    with bar() as progress:
+        yield progress
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

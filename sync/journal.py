@@ -1,0 +1,283 @@
+"""The journal: what we meant, did and decided. An SQLite file, and memory: back it up.
+
+A plan *is* its batches: each is one compressed Arrow table of changes, written when the plan is made, opened before
+the call that carries it out and closed with the answer. Rows that were not simply done stand in ``exceptions``.
+So a crash leaves at most one open batch per account, and every value can be traced to its run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE sequence (value INTEGER NOT NULL);
+INSERT INTO sequence VALUES (0);
+CREATE TABLE runs (run INTEGER PRIMARY KEY, account TEXT, command TEXT, started_at TEXT, finished_at TEXT, exit_code INTEGER, summary TEXT);
+CREATE TABLE plans (plan INTEGER PRIMARY KEY, account TEXT, run INTEGER, kind TEXT, state TEXT, as_of TEXT, created_at TEXT,
+    basis TEXT, guards TEXT, allowed TEXT, summary TEXT, undoes INTEGER);
+CREATE TABLE batches (batch INTEGER PRIMARY KEY, plan INTEGER, account TEXT, run INTEGER, kind TEXT, target TEXT, record_type TEXT, rows INTEGER,
+    records INTEGER, content BLOB, state TEXT, job TEXT, opened INTEGER, changed INTEGER, opened_at TEXT, closed_at TEXT);
+CREATE INDEX batches_by_plan ON batches (plan, state);
+CREATE INDEX batches_by_change ON batches (account, changed);
+CREATE TABLE exceptions (batch INTEGER, position INTEGER, status TEXT, kind TEXT, reason TEXT, PRIMARY KEY (batch, position)) WITHOUT ROWID;
+CREATE TABLE rejects (reject INTEGER PRIMARY KEY, account TEXT, source TEXT, stream TEXT, part TEXT, line INTEGER, "column" TEXT,
+    record_type TEXT, record_id TEXT, target TEXT, after TEXT, kind TEXT, reason TEXT, attempts INTEGER, next_at TEXT, quarantined INTEGER, at TEXT);
+CREATE INDEX rejects_by_place ON rejects (account, source, stream, part);
+CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, at TEXT, content BLOB, PRIMARY KEY (account, segmentation, as_of)) WITHOUT ROWID;
+CREATE TABLE models (account TEXT, segmentation TEXT, version INTEGER, as_of TEXT, digest TEXT, at TEXT, content TEXT,
+    PRIMARY KEY (account, segmentation, version)) WITHOUT ROWID;
+CREATE TABLE objects (account TEXT, kind TEXT, record_type TEXT, key TEXT, remote TEXT, adopted INTEGER, run INTEGER,
+    PRIMARY KEY (account, kind, record_type, key)) WITHOUT ROWID;
+CREATE TABLE holds (account TEXT, segmentation TEXT, run INTEGER, digest TEXT, at TEXT, PRIMARY KEY (account, segmentation)) WITHOUT ROWID;
+CREATE TABLE allowances (run INTEGER, account TEXT, guard TEXT, reason TEXT, who TEXT, at TEXT);
+CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
+CREATE TABLE exports (path TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
+"""
+
+# Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will be.
+PLAN_SCHEMA = pa.schema(
+    [
+        ("record_type", pa.string()),
+        ("id", pa.string()),
+        ("target", pa.string()),
+        ("before", pa.string()),
+        ("after", pa.string()),
+        ("segmentation", pa.string()),
+        ("action", pa.string()),  # set | clear | overwrite | enter | leave | restore
+        ("mine_before", pa.bool_()),
+        ("mine_after", pa.bool_()),
+    ]
+)
+
+
+def packed(table: pa.Table) -> bytes:
+    """An Arrow table as compressed bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def unpacked(content: bytes) -> pa.Table:
+    """The table of ``packed`` bytes."""
+    with pa.ipc.open_stream(content) as reader:
+        return reader.read_all()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch as the journal keeps it."""
+
+    batch: int
+    plan: int
+    run: int | None
+    kind: str  # field | list
+    target: str  # of a list: its key
+    record_type: str
+    rows: int
+    state: str  # planned | open | done
+    content: bytes
+
+    def changes(self) -> pa.Table:
+        """Its changes (PLAN_SCHEMA)."""
+        return unpacked(self.content)
+
+
+class Journal:
+    """The SQLite file of a state directory. Every method that writes has committed when it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        new = not path.exists()
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "busy_timeout = 10000"):
+            self.connection.execute(f"PRAGMA {pragma}")
+        if new:
+            os.chmod(path, 0o600)
+        found = self.connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            raise ValueError(f"{path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): upgrade this installation")
+        if found == 0:
+            with self.transaction():
+                for statement in _TABLES.split(";\n"):
+                    if statement.strip():
+                        self.connection.execute(statement)
+                self.connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; nests by joining the outer one."""
+        if self.connection.in_transaction:
+            yield self.connection
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Rows as dictionaries."""
+        return [dict(row) for row in self.connection.execute(sql, parameters)]
+
+    def value(self, sql: str, *parameters: Any) -> Any:
+        """First column of the first row, or None."""
+        row = self.connection.execute(sql, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def execute(self, sql: str, *parameters: Any) -> int:
+        """Write; returns the last row number."""
+        with self.transaction() as connection:
+            return int(connection.execute(sql, parameters).lastrowid or 0)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def next(self) -> int:
+        """A number that grows with everything that happens to a batch."""
+        with self.transaction() as connection:
+            connection.execute("UPDATE sequence SET value = value + 1")
+            return int(connection.execute("SELECT value FROM sequence").fetchone()[0])
+
+    # -- runs ----------------------------------------------------------------------------------------------
+
+    def begin_run(self, account: str, command: str) -> int:
+        """A number for what starts now."""
+        return self.execute("INSERT INTO runs (account, command, started_at) VALUES (?, ?, ?)", account, command, now())
+
+    def end_run(self, run: int, exit_code: int, summary: dict[str, Any]) -> None:
+        """What came of it."""
+        self.execute("UPDATE runs SET finished_at = ?, exit_code = ?, summary = ? WHERE run = ?", now(), exit_code, json.dumps(summary, default=str), run)
+
+    # -- plans and batches ---------------------------------------------------------------------------------
+
+    def save_plan(self, account: str, run: int, kind: str, as_of: str | None, basis: dict[str, Any], undoes: int | None = None) -> int:
+        """A new, open plan, still without batches."""
+        return self.execute(
+            "INSERT INTO plans (account, run, kind, state, as_of, created_at, basis, undoes) VALUES (?, ?, ?, 'open', ?, ?, ?, ?)",
+            account, run, kind, as_of, now(), json.dumps(basis, sort_keys=True), undoes,
+        )  # fmt: skip
+
+    def plan(self, plan: int) -> dict[str, Any] | None:
+        """A plan's row, its JSON columns decoded."""
+        found = self.rows("SELECT * FROM plans WHERE plan = ?", plan)
+        if not found:
+            return None
+        for column in ("basis", "guards", "allowed", "summary"):
+            found[0][column] = json.loads(found[0][column] or "{}")
+        return found[0]
+
+    def set_plan(self, plan: int, **columns: Any) -> None:
+        """Change columns of a plan; dictionaries and lists are stored as JSON."""
+        values = [json.dumps(v, default=str) if isinstance(v, dict | list) else v for v in columns.values()]
+        self.execute(f"UPDATE plans SET {', '.join(f'{c} = ?' for c in columns)} WHERE plan = ?", *values, plan)
+
+    def add_batch(self, plan: int, account: str, kind: str, target: str, record_type: str, changes: pa.Table, records: int) -> int:
+        """A planned batch (PLAN_SCHEMA)."""
+        return self.execute(
+            "INSERT INTO batches (plan, account, kind, target, record_type, rows, records, content, state, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0)",
+            plan, account, kind, target, record_type, changes.num_rows, records, packed(changes),
+        )  # fmt: skip
+
+    def batches(self, plan: int | None = None, account: str | None = None, state: str | None = None, run: int | None = None) -> Iterator[Batch]:
+        """Batches in the order of their numbers, content loaded one at a time."""
+        conditions = [(c, v) for c, v in (("plan", plan), ("account", account), ("state", state), ("run", run)) if v is not None]
+        where = " AND ".join(f"{c} = ?" for c, _ in conditions) or "1"
+        numbers = self.rows(f"SELECT batch FROM batches WHERE {where} ORDER BY batch", *(v for _, v in conditions))
+        for row in numbers:
+            yield self.batch(row["batch"])
+
+    def batch(self, batch: int) -> Batch:
+        """One batch."""
+        columns = ("batch", "plan", "run", "kind", "target", "record_type", "rows", "state", "content")
+        row = self.rows(f"SELECT {', '.join(columns)} FROM batches WHERE batch = ?", batch)[0]
+        return Batch(**row)
+
+    def open_batch(self, batch: int, run: int) -> None:
+        """The intent: on disk before the call."""
+        number = self.next()
+        self.execute("UPDATE batches SET state = 'open', run = ?, opened = ?, changed = ?, opened_at = ? WHERE batch = ?", run, number, number, now(), batch)
+
+    def close_batch(self, batch: int, outcomes: pa.Table) -> None:
+        """The answer (contract.OUTCOME_SCHEMA), row by row."""
+        rows = [(batch, position, o["status"], o["kind"], o["reason"]) for position, o in _exceptions(outcomes)]
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch,))
+            connection.executemany("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", rows)
+            connection.execute("UPDATE batches SET state = 'done', closed_at = ?, changed = ? WHERE batch = ?", (now(), self.next(), batch))
+
+    def split_batch(self, batch: Batch, parts: Sequence[tuple[pa.Table, int]]) -> None:
+        """Cut a planned batch in pieces (changes, records), in place."""
+        with self.transaction() as connection:
+            account = connection.execute("SELECT account FROM batches WHERE batch = ?", (batch.batch,)).fetchone()[0]
+            connection.execute("DELETE FROM batches WHERE batch = ?", (batch.batch,))
+            for changes, records in parts:
+                self.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, changes, records)
+
+    def outcomes(self, batch: Batch) -> tuple[list[str], list[str | None]]:
+        """Status and reason of each row of a closed batch."""
+        status: list[str] = ["done"] * batch.rows
+        reason: list[str | None] = [None] * batch.rows
+        for row in self.rows("SELECT position, status, reason FROM exceptions WHERE batch = ?", batch.batch):
+            status[row["position"]], reason[row["position"]] = row["status"], row["reason"]
+        return status, reason
+
+    # -- labels, models, what we made ----------------------------------------------------------------------
+
+    def save_labels(self, account: str, segmentation: str, as_of: str, changed: pa.Table) -> None:
+        """State rows that an as_of changed; repeating an as_of replaces them."""
+        self.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?)", account, segmentation, as_of, now(), packed(changed))
+
+    def labels(self, account: str, segmentation: str, before: str | None = None) -> Iterator[tuple[str, pa.Table]]:
+        """(as_of, changed state) from the oldest, up to but without ``before``."""
+        sql = "SELECT as_of FROM labels WHERE account = ? AND segmentation = ? AND as_of < coalesce(?, '9999-99-99') ORDER BY as_of"
+        for row in self.rows(sql, account, segmentation, before):
+            content = self.value("SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?", account, segmentation, row["as_of"])
+            yield row["as_of"], unpacked(content)
+
+    def save_model(self, account: str, segmentation: str, as_of: str, digest: str, content: str) -> int:
+        """A fitted model; returns its version."""
+        version = int(self.value("SELECT coalesce(max(version), 0) + 1 FROM models WHERE account = ? AND segmentation = ?", account, segmentation))
+        self.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)", account, segmentation, version, as_of, digest, now(), content)
+        return version
+
+    def model(self, account: str, segmentation: str) -> dict[str, Any] | None:
+        """The newest model: version, as_of, digest, content."""
+        found = self.rows("SELECT * FROM models WHERE account = ? AND segmentation = ? ORDER BY version DESC LIMIT 1", account, segmentation)
+        return found[0] if found else None
+
+    def made(self, account: str) -> list[dict[str, Any]]:
+        """Fields and lists of ours in the CRM."""
+        return self.rows("SELECT * FROM objects WHERE account = ? ORDER BY kind, record_type, key", account)
+
+    def save_object(self, account: str, kind: str, record_type: str, key: str, remote: str, adopted: bool, run: int) -> None:
+        """Remember that a field or list is ours."""
+        self.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", account, kind, record_type, key, remote, int(adopted), run)
+
+
+def now() -> str:
+    """The present instant as the journal writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _exceptions(outcomes: pa.Table) -> list[tuple[int, dict[str, Any]]]:
+    import pyarrow.compute as pc
+
+    positions = pc.indices_nonzero(pc.not_equal(outcomes["status"], "done"))
+    return list(zip(positions.to_pylist(), outcomes.take(positions).to_pylist(), strict=True))

@@ -1,0 +1,247 @@
+"""Label: features as of a day, then every segmentation's segment for every record of its population.
+
+For each segmentation the mirror holds ``labels_NAME`` (the state as of that day) and ``before_NAME`` (the state before
+that day, from which labelling always starts, so that repeating a day changes nothing). The journal keeps what each day
+changed; both tables can be rebuilt from it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sync.identity import people, same_people
+from sync.mirror import AccountMirror, literal, quoted
+from sync.segments import built
+from sync.session import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from segmentation.label import Segmentation
+    from sync.settings import SegmentationSettings
+
+# What labels hold beside ``record``; memory.* columns of the kind come on top.
+STATE = {"segment": "VARCHAR", "since": "DATE", "previous": "VARCHAR", "score": "DOUBLE", "reason": "VARCHAR"}
+
+
+@dataclass
+class Labelled:
+    """Sizes of segments as of a day, and what was fitted on the way."""
+
+    as_of: date
+    sizes: dict[str, dict[str, int]] = field(default_factory=dict)  # segmentation → segment → records
+    fitted: dict[str, int] = field(default_factory=dict)  # segmentation → version of the model fitted now
+    reused: bool = True  # nothing had changed since the last labelling
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing."""
+        return asdict(self)
+
+
+def label(session: Session) -> Labelled:
+    """Label as of ``session.as_of`` whatever is not labelled so already."""
+    labelled = Labelled(session.as_of)
+    for settings in session.segmentations:
+        name = settings.name
+        if not _up_to_date(session, settings):
+            _label_one(session, settings, labelled)
+            labelled.reused = False
+        rows = session.mirror().rows(f"SELECT segment, count(*) FROM {quoted('labels_' + name)} GROUP BY segment ORDER BY segment")
+        labelled.sizes[name] = dict(rows)
+    return labelled
+
+
+def train(session: Session) -> dict[str, int]:
+    """Fit every segmentation anew as of ``session.as_of``; returns the new versions."""
+    return {s.name: _fit(session, s, built(session.config, s, session.account), _population(session, s)) for s in session.segmentations}
+
+
+def _key(session: Session, settings: SegmentationSettings) -> str | None:
+    """All that decides the labels, as text; None where there is no fitting model yet."""
+    model = session.journal.model(session.account, settings.name)
+    digest = session.config.digest(settings)
+    if model is None or model["digest"] != digest:
+        return None
+    revisions = [session.mirror(name).revision() for name in session.sources()]
+    return json.dumps([session.as_of.isoformat(), revisions, digest, model["version"]])
+
+
+def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
+    stamp = session.mirror().stamp("labels:" + settings.name)
+    return stamp is not None and json.loads(stamp)["key"] == _key(session, settings)
+
+
+def _label_one(session: Session, settings: SegmentationSettings, labelled: Labelled) -> None:
+    mirror, name, as_of = session.mirror(), settings.name, session.as_of
+    session.progress(f"labelling {settings.label or name}", 0, 0)
+    segmentation = built(session.config, settings, session.account)
+    frame = _population(session, settings)
+    model = session.journal.model(session.account, name)
+    if model is None or model["digest"] != session.config.digest(settings):
+        labelled.fitted[name] = _fit(session, settings, segmentation, frame)
+        model = session.journal.model(session.account, name)
+        assert model is not None
+    from segmentation import models
+
+    fitted = models.loads(model["content"])
+    with mirror.transaction():
+        previous_as_of = _prepare_before(session, name)
+        previous = mirror.run(f"SELECT * FROM {quoted('before_' + name)}").df() if previous_as_of else None
+        labels = segmentation.label(frame, fitted, previous, previous_as_of, as_of)
+        _store(mirror, name, labels)
+        session.journal.save_labels(session.account, name, as_of.isoformat(), _changed(mirror, name))
+        mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of.isoformat(), "key": _key(session, settings)}))
+
+
+def _fit(session: Session, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> int:
+    from segmentation import models
+
+    content = models.dumps(segmentation.fit(frame, session.as_of))
+    return session.journal.save_model(session.account, settings.name, session.as_of.isoformat(), session.config.digest(settings), content)
+
+
+# -- state -------------------------------------------------------------------------------------------------
+
+
+def _prepare_before(session: Session, name: str) -> date | None:
+    """Make ``before_NAME`` the state before ``session.as_of``; returns the day that state is of."""
+    mirror, as_of = session.mirror(), session.as_of.isoformat()
+    latest = session.journal.value(
+        "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?", session.account, name, as_of
+    )
+    before = json.loads(mirror.stamp("before:" + name) or "{}")
+    now = json.loads(mirror.stamp("labels:" + name) or "{}")
+    if now.get("as_of") == latest and latest is not None:
+        mirror.run(f"DROP TABLE IF EXISTS {quoted('before_' + name)}")
+        mirror.run(f"ALTER TABLE {quoted('labels_' + name)} RENAME TO {quoted('before_' + name)}")
+    elif before.get("as_of") != (latest or "") or not mirror.has_table("before_" + name):
+        rebuild_state(session, name, as_of, "before_" + name)
+    mirror.set_stamp("before:" + name, json.dumps({"as_of": latest or ""}))
+    return date.fromisoformat(latest) if latest else None
+
+
+def rebuild_state(session: Session, name: str, before: str | None, table: str) -> None:
+    """A state table from what the journal keeps of each day up to (without) ``before``."""
+    mirror = session.mirror()
+    columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in STATE.items())
+    mirror.run(f"CREATE OR REPLACE TABLE {quoted(table)} AS SELECT NULL::BIGINT AS record, {columns} LIMIT 0")
+    days = [t.append_column("as_of", pa.repeat(day, t.num_rows)) for day, t in session.journal.labels(session.account, name, before)]
+    if not days:
+        return
+    frame = pa.concat_tables(days, promote_options="permissive")
+    mirror.register(frame)
+    mirror.run(
+        f"""CREATE OR REPLACE TABLE {quoted(table)} AS SELECT record, frame.* EXCLUDE (record_type, id, as_of) FROM frame JOIN ids USING (record_type, id)
+            QUALIFY row_number() OVER (PARTITION BY record ORDER BY as_of DESC) = 1""",
+        frame=frame,
+    )
+    mirror.run(f"DELETE FROM {quoted(table)} WHERE segment IS NULL")
+
+
+def _store(mirror: AccountMirror, name: str, labels: pd.DataFrame) -> None:
+    frame = pa.Table.from_pandas(labels, preserve_index=False)
+    kinds = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STATE.items())
+    memory = "".join(", " + quoted(c) for c in frame.column_names if c.startswith("memory."))
+    mirror.run(f"CREATE OR REPLACE TABLE {quoted('labels_' + name)} AS SELECT record::BIGINT AS record, {kinds}{memory} FROM frame", frame=frame)
+
+
+def _changed(mirror: AccountMirror, name: str) -> pa.Table:
+    """Rows of the state that this day changed; a record that left the population has a null segment."""
+    labels, before = quoted("labels_" + name), quoted("before_" + name)
+    mine = {c for (c,) in mirror.rows("SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [mirror.name, "labels_" + name])}
+    theirs = {c for (c,) in mirror.rows("SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [mirror.name, "before_" + name])}
+    compared = sorted((mine & theirs) - {"record", "score"})
+    differs = " OR ".join([f"l.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in compared] + (["true"] if mine - theirs else []))
+    return mirror.table(
+        f"""SELECT ids.record_type, ids.id, l.* EXCLUDE (record) FROM {labels} AS l JOIN ids USING (record) LEFT JOIN {before} AS b USING (record)
+            WHERE b.record IS NULL OR {differs}
+            UNION ALL BY NAME
+            SELECT ids.record_type, ids.id, NULL::VARCHAR AS segment FROM {before} AS b JOIN ids USING (record) ANTI JOIN {labels} AS l USING (record)"""
+    )
+
+
+# -- frames ------------------------------------------------------------------------------------------------
+
+
+def _population(session: Session, settings: SegmentationSettings) -> pd.DataFrame:
+    """Features of the records that this segmentation is about."""
+    mirror = session.mirror()
+    _prepare_features(session)
+    rule = session.config.population(settings)
+    where = f"record_type IN ({', '.join(literal(t) for t in session.config.record_types(settings))})"
+    if rule is not None:
+        import ibis
+
+        frame = _unbound(mirror, "people")
+        where += f" AND record IN ({ibis.to_sql(frame.filter(rule.expression(frame)).select('record'), dialect='duckdb')})"
+    return mirror.run(f"SELECT features.* FROM features JOIN (SELECT record FROM people WHERE {where}) USING (record)").df()
+
+
+def _unbound(mirror: AccountMirror, table: str) -> Any:
+    """A table of the mirror as an Ibis table that knows only its columns."""
+    import ibis
+
+    schema = mirror.run(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().schema
+    return ibis.table(ibis.Schema.from_pyarrow(schema), name=table)
+
+
+def _prepare_features(session: Session) -> None:
+    """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing changes."""
+    from segmentation.needs import Needs, Shape
+
+    mirror = session.mirror()
+    needs = Needs()
+    for settings in session.segmentations:
+        needs = needs | built(session.config, settings, session.account).needs
+    revisions = [session.mirror(name).revision() for name in session.sources()]
+    types = sorted({t for s in session.segmentations for t in session.config.record_types(s)})
+    key = json.dumps([session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match])
+    mirror.run(f"CREATE OR REPLACE TEMP VIEW people AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)")
+    if mirror.stamp("features") == key and mirror.has_table("features"):
+        return
+    session.progress("computing features", 0, 0)
+    mirror.run(f"CREATE OR REPLACE TEMP VIEW deeds AS {_activity(session, 'company' in types)}")
+    shapes = [session.mirror(name) for name in session.sources()]
+    shape = Shape(
+        order_lines=any(m.stamp("order_lines") != "no" for m in shapes) or "company" in types,
+        refunds=any(m.stamp("refunds") != "no" for m in shapes),
+    )
+    import ibis
+
+    from segmentation.features import features
+
+    sql = ibis.to_sql(features(_unbound(mirror, "people"), _unbound(mirror, "deeds"), session.as_of, needs, shape), dialect="duckdb")
+    with mirror.transaction():
+        mirror.run(f"CREATE OR REPLACE TABLE features AS {sql}")
+        mirror.set_stamp("features", key)
+
+
+_DEED = 'record, "order", kind, day, amount, quantity, product, category, channel, campaign, answer'
+
+
+def _activity(session: Session, companies: bool) -> str:
+    """SQL of all activity that belongs to this account's records; a company's is that of its contacts too."""
+    mine = session.mirror()
+    parts = []
+    for name in session.sources():
+        mirror = session.mirror(name)
+        live = f"SELECT part FROM {mirror.schema}.parts WHERE live"
+        rows = f"SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed AND part IN ({live})"
+        if name == session.account:
+            parts.append(f"SELECT {_DEED} FROM ({rows})")
+        else:
+            salt = f"""(hash({literal(name)}, "order") >> 1)::BIGINT"""
+            moved = _DEED.replace("record", "same.ours", 1).replace('"order"', f"""CASE WHEN "order" IS NOT NULL THEN {salt} END""")
+            parts.append(f"SELECT {moved} FROM ({rows}) AS deed JOIN ({same_people(mine, mirror, session.settings.match)}) AS same ON deed.record = same.theirs")
+    everything = " UNION ALL ".join(parts)
+    if not companies:
+        return everything
+    employer = f"""SELECT people.record AS contact, c.record AS company FROM people JOIN {mine.schema}.ids AS c
+                   ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact'"""
+    return f"""WITH own AS ({everything}) SELECT * FROM own UNION ALL
+               SELECT {_DEED.replace('record', 'employer.company', 1)} FROM own JOIN ({employer}) AS employer ON own.record = employer.contact"""

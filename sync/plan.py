@@ -1,0 +1,310 @@
+"""Plan: what to change, from three things alone — what labels want, what the CRM holds, and what we wrote before.
+
+    wanted vs actual   whose value is there                         result
+    equal              anyone's                                     nothing
+    different          ours, or empty and never ours                change
+    different          someone else's, or cleared by a person       keep and report, or overwrite
+    none wanted        ours                                         clear
+    none wanted        not ours                                     leave alone
+
+Pure: it reads the mirror and writes a plan into the journal. Nothing here speaks to a CRM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from sync import guards
+from sync.journal import PLAN_SCHEMA
+from sync.mirror import AccountMirror, literal, quoted
+from sync.ownership import catch_up
+from sync.session import Session
+from sync.stops import SetupNeeded, Trip
+from sync.targets import Target, targets_of
+
+COARSE = 5  # steps of the ``_score`` companion, in percent: a rank that moves a little writes nothing
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which records a plan is about; all by default. ``companions`` writes those of unmoved records too."""
+
+    records: Sequence[str] | None = None  # ids
+    segment: str | None = None
+    since: str | None = None  # ISO day: records that changed or moved on it or later
+    companions: bool = False
+
+    def where(self, column: str) -> str:
+        """SQL condition on a column of record numbers."""
+        conditions = []
+        if self.records is not None:
+            conditions.append(f"{column} IN (SELECT record FROM ids WHERE id IN ({', '.join(map(literal, self.records)) or 'NULL'}))")
+        if self.since is not None:
+            conditions.append(f"{column} IN (SELECT record FROM records WHERE changed_at >= {literal(self.since)}::DATE OR created_at >= {literal(self.since)}::DATE)")
+        return " AND ".join(conditions) or "true"
+
+
+@dataclass
+class Planned:
+    """A plan: ``plan`` is its number, or None where nothing is to be changed."""
+
+    plan: int | None = None
+    changes: int = 0
+    records: int = 0
+    kept: int = 0  # values of other people that were left as they are
+    calls: int = 0  # that applying it would cost
+    by_target: dict[str, dict[str, int]] = field(default_factory=dict)  # target → action → changes
+    trips: list[Trip] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # segmentations that wait after an undo
+    retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
+    conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
+    listeners: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing and for the journal."""
+        return {**self.__dict__, "trips": [{"guard": t.guard, "what": t.what, "first_labelling": t.first} for t in self.trips]}
+
+
+def plan(session: Session, selection: Selection | None = None, adopt: bool = False) -> Planned:
+    """Compare and decide; save what is to be done as a plan that ``apply`` carries out."""
+    selection = selection or Selection()
+    mirror, planned = session.mirror(), Planned()
+    catch_up(session.journal, mirror)
+    targets, made = _ready_targets(session, planned)
+    planned.held = _held(session)
+    begin_changes(mirror)
+    _prepare_deferred(session)
+    for target in targets:
+        if target.segmentation not in planned.held:
+            _compare(session, target, selection, adopt, made[(target.kind, target.name)])
+    return finish(session, planned, "forward", basis(session))
+
+
+def basis(session: Session) -> dict[str, Any]:
+    """What a plan was made from; where one of these moved, the plan is superseded."""
+    return {
+        "digests": {s.name: session.config.digest(s) for s in session.segmentations},
+        "models": {s.name: (session.journal.model(session.account, s.name) or {}).get("version") for s in session.segmentations},
+    }
+
+
+def begin_changes(mirror: AccountMirror) -> None:
+    """Empty the table that a plan is gathered in."""
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE changes (record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, companion BOOLEAN, before VARCHAR,
+           after VARCHAR, action VARCHAR, mine_before BOOLEAN, mine_after BOOLEAN)"""
+    )
+    mirror.run("CREATE OR REPLACE TEMP TABLE conflicts (record BIGINT, target VARCHAR, wanted VARCHAR, actual VARCHAR)")
+
+
+def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None = None) -> Planned:
+    """Count, judge and save what was gathered in ``changes``."""
+    mirror = session.mirror()
+    for target, action, number in mirror.rows("SELECT target, action, count(*) FROM changes GROUP BY ALL ORDER BY ALL"):
+        planned.by_target.setdefault(target, {})[action] = number
+        planned.changes += number
+    planned.records = mirror.value("SELECT count(DISTINCT record) FROM changes")
+    planned.kept = mirror.value("SELECT count(*) FROM conflicts")
+    names = ("id", "target", "wanted", "holds")
+    planned.conflicts = [
+        dict(zip(names, row, strict=True))
+        for row in mirror.rows("SELECT id, target, wanted, actual FROM conflicts JOIN ids USING (record) ORDER BY target, id LIMIT 100")
+    ]
+    planned.calls = guards.calls(session)
+    planned.trips = guards.trips(session, planned.calls, undo=kind == "undo")
+    if planned.changes:
+        listeners = session.connector().listeners(list(planned.by_target), [])
+        planned.listeners = {"names": list(listeners.names), "unknown": listeners.unknown}
+        _save(session, planned, kind, made_from, undoes)
+    return planned
+
+
+# -- what is compared --------------------------------------------------------------------------------------
+
+
+def _ready_targets(session: Session, planned: Planned) -> tuple[list[Target], dict[tuple[str, str], bool]]:
+    """Targets that set-up has made and that the CRM still has, and whether each is of our own making.
+
+    SetupNeeded names all that are missing.
+    """
+    made = {(row["kind"], row["key"]): row for row in session.journal.made(session.account)}
+    fields = {name for _type, name in session.connector().fields()}
+    lists = {remote.id for remote in session.connector().lists()}
+    targets = targets_of(session.config, session.account)
+    missing = [t for t in targets if (t.kind, t.name) not in made or (t.name not in fields if t.kind == "field" else made[(t.kind, t.name)]["remote"] not in lists)]
+    if missing:
+        names = ", ".join(f"{t.kind} {t.name}" for t in missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        raise SetupNeeded(f"account {session.account} lacks {names}: run `crm-segments setup` once, it shows what it will make")
+    named = {(t.kind, t.name) for t in targets}
+    planned.retired = sorted(key for kind, key in made if (kind, key) not in named)
+    dynamic = {row["key"] for row in made.values() if row["kind"] == "list" and row["remote"] and _is_dynamic(session, row["remote"])}
+    return [t for t in targets if t.name not in dynamic], {key: not row["adopted"] for key, row in made.items()}
+
+
+def _is_dynamic(session: Session, remote: str) -> bool:
+    return session.connector().capabilities.dynamic_lists and any(r.id == remote and r.kind == "dynamic" for r in session.connector().lists())
+
+
+def _held(session: Session) -> list[str]:
+    """Segmentations that an undo put on hold; a changed config or ``--allow undone`` lets them go."""
+    held = []
+    digests = {s.name: session.config.digest(s) for s in session.segmentations}
+    for row in session.journal.rows("SELECT * FROM holds WHERE account = ?", session.account):
+        name = row["segmentation"]
+        if "undone" in session.allow or digests.get(name) != row["digest"]:
+            session.journal.execute("DELETE FROM holds WHERE account = ? AND segmentation = ?", session.account, name)
+        else:
+            held.append(name)
+    return held
+
+
+def _prepare_deferred(session: Session) -> None:
+    """Changes that the CRM refused lately wait for their time, or for good once their budget of attempts is spent."""
+    from sync.journal import now
+
+    rows = session.journal.rows(
+        "SELECT record_type, record_id AS id, target, after FROM rejects WHERE account = ? AND source = 'write' AND (quarantined OR next_at > ?)",
+        session.account,
+        now(),
+    )
+    frame = pa.Table.from_pylist(rows, schema=pa.schema([(c, pa.string()) for c in ("record_type", "id", "target", "after")]))
+    session.mirror().run("CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM frame JOIN ids USING (record_type, id)", frame=frame)
+
+
+def _wanted(session: Session, target: Target) -> str:
+    """SQL of (record, value) that labels want in a target."""
+    labels = quoted("labels_" + target.segmentation)
+    if target.kind == "list":
+        return f"""SELECT record, 'member' AS value FROM {labels} JOIN ids USING (record)
+                   WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)}"""
+    value = {
+        "": "segment",
+        "reason": "left(reason, 255)",
+        "since": "strftime(since, '%Y-%m-%d')",
+        "previous": "previous",
+        "score": f"(round_even(score * 100 / {COARSE}, 0) * {COARSE})::INTEGER::VARCHAR",
+    }[target.companion]
+    return f"SELECT record, {value} AS value FROM {labels}"
+
+
+def _compare(session: Session, target: Target, selection: Selection, adopt: bool, made: bool) -> None:
+    """Gather the changes and conflicts of one target."""
+    _differ(session, target, selection)
+    _judge(session, target, adopt, made)
+    _decide(session, target)
+
+
+def _differ(session: Session, target: Target, selection: Selection) -> None:
+    """Table ``differing``: where what is wanted and what is there are not the same."""
+    mirror, name = session.mirror(), literal(target.name)
+    scope = selection.where("record")
+    if selection.segment is not None:
+        scope += f" AND record IN (SELECT record FROM {quoted('labels_' + target.segmentation)} WHERE segment = {literal(selection.segment)})"
+    if target.companion and not selection.companions:
+        moved = next(t.name for t in targets_of(session.config, session.account) if t.segmentation == target.segmentation and t.kind == "field")
+        scope += f" AND record IN (SELECT record FROM changes WHERE target = {literal(moved)})"
+    mirror.run(
+        f"""CREATE OR REPLACE TEMP TABLE differing AS
+            SELECT record, wanted.value AS wanted, held.value AS actual
+            FROM (SELECT * FROM ({_wanted(session, target)}) WHERE value IS NOT NULL) AS wanted
+            FULL JOIN (SELECT record, value FROM actual WHERE target = {name}) AS held USING (record)
+            WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND {scope}"""
+    )
+    _normalise(session, target)
+
+
+def _before(session: Session, target: Target) -> str:
+    """SQL of (record, value) that labels wanted before: in a field of our making such a value counts as ours, whoever typed it."""
+    labels, before = quoted("labels_" + target.segmentation), quoted("before_" + target.segmentation)
+    states = f"SELECT record, previous AS segment FROM {labels} UNION ALL SELECT record, segment FROM {before}"
+    if target.kind == "list":
+        return f"SELECT DISTINCT record, 'member' AS value FROM ({states}) WHERE segment = {literal(target.segment)}"
+    return f"SELECT DISTINCT record, segment AS value FROM ({states}) WHERE segment IS NOT NULL AND {str(not target.companion).lower()}"
+
+
+def _judge(session: Session, target: Target, adopt: bool, made: bool) -> None:
+    """Table ``judged``: whose value stands there."""
+    mirror, name = session.mirror(), literal(target.name)
+    adopted = f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(session, target)})))" if adopt else ""
+    mirror.run(
+        f"""CREATE OR REPLACE TEMP TABLE judged AS
+            WITH mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM written AS w JOIN differing AS d
+                          ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') WHERE w.target = {name} GROUP BY w.record),
+            latest AS (SELECT w.record, arg_max(coalesce(w.after, ''), w.opened) AS latest, arg_max(w.mine, w.opened) AS latest_mine
+                       FROM written AS w SEMI JOIN differing USING (record) WHERE w.target = {name} GROUP BY w.record)
+            SELECT d.record, d.wanted, d.actual, coalesce(d.actual, '') = '' AS empty,
+                   coalesce(m.equal_mine, {str(made).lower()} AND b.value IS NOT NULL) {adopted} AS mine,
+                   coalesce(d.actual, '') = '' AND coalesce(e.latest <> '' AND e.latest_mine, false) AS cleared_by_person
+            FROM differing AS d LEFT JOIN mine AS m USING (record) LEFT JOIN latest AS e USING (record)
+            LEFT JOIN ({_before(session, target)}) AS b ON b.record = d.record AND b.value = d.actual
+            ANTI JOIN (SELECT record, after FROM deferred WHERE target = {name}) AS waiting
+            ON waiting.record = d.record AND coalesce(waiting.after, '') = coalesce(d.wanted, '')"""
+    )
+
+
+def _decide(session: Session, target: Target) -> None:
+    """Changes and conflicts of a target, by the table at the top of this file."""
+    mirror, name = session.mirror(), literal(target.name)
+    overwrite = session.settings.on_conflict == "overwrite"
+    enter, leave, change = ("enter", "leave", "enter") if target.kind == "list" else ("set", "clear", "set")
+    foreign = "(cleared_by_person OR NOT (empty OR mine))"
+    mirror.run(
+        f"""INSERT INTO changes SELECT record, {name}, {literal(target.kind)}, {literal(target.segmentation)}, {str(bool(target.companion)).lower()}, actual,
+                coalesce(wanted, {"NULL" if target.kind == "list" else "''"}),
+                CASE WHEN wanted IS NULL THEN {literal(leave)} WHEN {foreign} THEN 'overwrite' WHEN empty THEN {literal(enter)} ELSE {literal(change)} END,
+                mine AND NOT empty, true
+            FROM judged WHERE CASE WHEN wanted IS NULL THEN mine ELSE NOT {foreign} OR {str(overwrite).lower()} END"""
+    )
+    if not overwrite:
+        mirror.run(f"INSERT INTO conflicts SELECT record, {name}, wanted, actual FROM judged WHERE wanted IS NOT NULL AND {foreign}")
+
+
+def _normalise(session: Session, target: Target) -> None:
+    """Bring wanted values into the form in which the CRM gives them back, so that no plan repeats for ever."""
+    from connectors.contract import Connector
+    from sync.targets import field_specs
+
+    connector = session.connector()
+    if target.kind == "list" or type(connector).normal is Connector.normal:
+        return
+    mirror = session.mirror()
+    spec = next(s for s in field_specs(session) if s.name == target.name)
+    values = [value for (value,) in mirror.rows("SELECT DISTINCT wanted FROM differing WHERE wanted IS NOT NULL")]
+    forms = pa.table({"wanted": pa.array(values, pa.string()), "normal": pa.array([connector.normal(spec, v) for v in values], pa.string())})
+    mirror.run("UPDATE differing SET wanted = forms.normal FROM forms WHERE differing.wanted = forms.wanted", forms=forms)
+    mirror.run("DELETE FROM differing WHERE coalesce(wanted, '') = coalesce(actual, '')")
+
+
+# -- saving ------------------------------------------------------------------------------------------------
+
+
+def _save(session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None) -> None:
+    """Write the plan and its batches: fields first, each record in one batch, then list by list."""
+    journal, mirror, able = session.journal, session.mirror(), session.connector().capabilities
+    with journal.transaction():
+        number = journal.save_plan(session.account, session.run, kind, session.as_of.isoformat(), made_from, undoes)
+        for (record_type,) in mirror.rows("SELECT DISTINCT record_type FROM changes JOIN ids USING (record) WHERE kind = 'field' ORDER BY 1"):
+            _save_batches(session, number, "field", "", record_type, able.batch_size)
+        for target, record_type in mirror.rows("SELECT DISTINCT target, record_type FROM changes JOIN ids USING (record) WHERE kind = 'list' ORDER BY ALL"):
+            _save_batches(session, number, "list", target, record_type, able.member_batch_size)
+        planned.plan = number
+        journal.set_plan(number, guards=planned.as_dict()["trips"], summary=planned.as_dict())
+
+
+def _save_batches(session: Session, plan: int, kind: str, target: str, record_type: str, size: int) -> None:
+    mirror = session.mirror()
+    where = f"kind = {literal(kind)} AND record_type = {literal(record_type)}" + (f" AND target = {literal(target)}" if target else "")
+    mirror.run(
+        f"""CREATE OR REPLACE TEMP TABLE batched AS
+            SELECT record, record_type, id, target, before, after, segmentation, action, mine_before, mine_after,
+                   (dense_rank() OVER (ORDER BY record) - 1) // {size} AS number
+            FROM changes JOIN ids USING (record) WHERE {where}"""
+    )
+    for (number,) in mirror.rows("SELECT DISTINCT number FROM batched ORDER BY number"):
+        table = mirror.table(f"SELECT * EXCLUDE (record, number) FROM batched WHERE number = {number} ORDER BY record, target").cast(PLAN_SCHEMA)
+        records = mirror.value(f"SELECT count(DISTINCT record) FROM batched WHERE number = {number}")
+        session.journal.add_batch(plan, session.account, kind, target, record_type, table, records)

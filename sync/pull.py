@@ -1,0 +1,213 @@
+"""Pull: bring the mirror up to what the CRM holds now, and stop where too much of it seems to be gone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import RECORD_TYPES, Connector, Page
+from connectors.errors import RequestError
+from sync.identity import reconcile
+from sync.ingest import Ingest, Ingested, take_members
+from sync.journal import Journal, now
+from sync.mirror import AccountMirror
+from sync.session import Session
+from sync.stops import GuardStop, Trip
+
+LISTED_REJECTS = 10_000  # of one part; beyond it they are only counted
+
+
+@dataclass
+class Pulled:
+    """What a pull read and refused, by account and stream."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    echo: int = 0  # our own writes, come back
+    parked: int = 0  # activity whose record is not known (yet)
+    forgotten: int = 0  # rows of people whom we were told to forget
+
+    def add(self, counts: dict[str, int], stream: str, number: int) -> None:
+        """Count under a stream."""
+        if number:
+            counts[stream] = counts.get(stream, 0) + number
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing."""
+        return asdict(self)
+
+
+def pull(session: Session) -> Pulled:
+    """Read what changed since the last time, of this account and of those whose activity it uses."""
+    pulled = Pulled()
+    for account in session.sources():
+        mirror, connector = session.mirror(account), session.connector(account)
+        moved = False
+        for stream in _streams(session, account, connector):
+            moved = _pull_stream(session, account, stream, pulled) or moved
+        if moved:
+            with mirror.transaction():
+                reconcile(mirror)
+                _note_shape(mirror)
+        pulled.parked += mirror.value("SELECT count(*) FROM parked WHERE NOT shadowed")
+    _pull_lists(session, pulled)
+    session.mirror().set_stamp("pulled_at", now())
+    return pulled
+
+
+def _streams(session: Session, account: str, connector: Connector) -> list[str]:
+    """The streams that some segmentation uses; our own fields only where we write."""
+    streams = [s for s in connector.capabilities.streams if s in RECORD_TYPES or s == "activity" or account == session.account]
+    if account == session.account and session.settings.activity_from and connector.count("activity") in (None, 0):
+        streams = [s for s in streams if s != "activity"]
+    return streams
+
+
+def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> bool:
+    """Read one stream page by page, each saved with its position. True where anything arrived."""
+    mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
+    ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone)
+    total = connector.count(stream) or 0
+    arrived = False
+    for page in connector.read(stream, mirror.position(stream)):
+        arrived = True
+        session.reads += 1
+        page = _without_forgotten(journal, account, page, pulled)
+        with mirror.transaction():
+            answer = ingest.take(page)
+            if answer:
+                _guard_shrink(session, account, stream, page, answer)
+        _keep_rejects(journal, account, stream, page, answer)
+        pulled.add(pulled.rows, _named(session, account, stream), page.records.num_rows)
+        pulled.add(pulled.rejected, _named(session, account, stream), page.rejected + (len(answer.repeated) if answer else 0))
+        pulled.echo += answer.echo if answer else 0
+        session.progress(f"reading {_named(session, account, stream)}", pulled.rows.get(_named(session, account, stream), 0), total)
+    return arrived and stream != "value"
+
+
+def _named(session: Session, account: str, stream: str) -> str:
+    return stream if account == session.account else f"{account}.{stream}"
+
+
+def _guard_shrink(session: Session, account: str, stream: str, page: Page, answer: Ingested) -> None:
+    """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers left".
+
+    Rejected rows arrived: they do not count as missing.
+    """
+    if stream == "value" or not page.whole or "max_shrink" in session.allow:
+        return
+    limit = session.config.guards.max_shrink
+    rejected = session.mirror(account).value("SELECT max(rejected) FROM parts WHERE stream = ? AND name = ?", [stream, page.part]) or 0
+    others = session.mirror(account).value(
+        "SELECT count(*) FROM records JOIN parts USING (part) WHERE live AND stream = ? AND name <> ?"
+        if stream in RECORD_TYPES
+        else "SELECT count(*) FROM activity JOIN parts USING (part) WHERE live AND stream = ? AND name <> ?",
+        [stream, page.part],
+    )
+    before, missing = answer.rows_before + others, answer.rows_before - answer.rows - rejected
+    over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
+    if over or (limit.count is not None and missing > limit.count):
+        raise GuardStop(
+            f"{_named(session, account, stream)}: {page.part or stream} holds {answer.rows:,} rows, {missing:,} fewer than at the last pull ({before:,} in all). "
+            "Nothing was taken over and nothing written. See that the export is whole; if it really shrank, run again with --allow max_shrink --reason TEXT.",
+            [Trip("max_shrink", f"{missing:,} of {before:,} rows of {stream} are missing, {_allowed(limit.share, limit.count)} may be")],
+        )
+
+
+def _allowed(share: float | None, count: int | None) -> str:
+    return " or ".join(text for text in (f"{share:.0%}" if share is not None else "", f"{count:,}" if count is not None else "") if text)
+
+
+def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answer: Ingested | None) -> None:
+    """List refused rows with file and line; a part that is read anew has its old ones replaced."""
+    rows = page.rejects.slice(0, LISTED_REJECTS).to_pylist() if page.rejects is not None else []
+    repeated = answer.repeated[:LISTED_REJECTS] if answer else []
+    rows += [{"part": p, "line": line, "column": "id", "id": id, "reason": "repeats an id; a later row with it counts"} for p, line, id in repeated]
+    with journal.transaction() as connection:
+        if page.first and page.whole:
+            connection.execute("DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?", (account, stream, page.part))
+        connection.executemany(
+            """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined, at)
+               VALUES (?, 'pull', ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)""",
+            [(account, stream, r["part"], r["line"], r["column"], stream if stream in RECORD_TYPES else None, r["id"], r["reason"], now()) for r in rows],
+        )
+
+
+# -- people whom we were told to forget ---------------------------------------------------------------------
+
+
+def forget_digest(journal: Journal, account: str, record_type: str, id: str) -> str:
+    """What stays of a forgotten person: a keyed hash, from which nobody gets the id back without the journal's key."""
+    key = journal.value("SELECT digest FROM forgotten WHERE at = 'key'")
+    if key is None:
+        import secrets
+
+        key = secrets.token_hex(32)
+        journal.execute("INSERT INTO forgotten VALUES (?, 'key')", key)
+    return hmac.new(bytes.fromhex(key), f"{account}\0{record_type}\0{id}".encode(), hashlib.sha256).hexdigest()
+
+
+def _without_forgotten(journal: Journal, account: str, page: Page, pulled: Pulled) -> Page:
+    """Drop rows of forgotten people: they do not come back with the next export."""
+    if not journal.value("SELECT count(*) FROM forgotten WHERE at <> 'key'") or not page.records.num_rows:
+        return page
+    digests = {row["digest"] for row in journal.rows("SELECT digest FROM forgotten WHERE at <> 'key'")}
+    column = "record_id" if "record_id" in page.records.column_names else "id"
+    types, ids = page.records["record_type"].to_pylist(), page.records[column].to_pylist()
+    keep = pa.array([forget_digest(journal, account, t, i) not in digests for t, i in zip(types, ids, strict=True)])
+    pulled.forgotten += page.records.num_rows - pc.sum(keep).as_py()
+    return Page(page.records.filter(keep), page.position, page.part, page.whole, page.first, page.last, page.rejects, page.rejected)
+
+
+# -- lists ---------------------------------------------------------------------------------------------------
+
+
+def _pull_lists(session: Session, pulled: Pulled) -> None:
+    """Members of the static lists that we made, where they changed."""
+    made = {row["remote"]: row["key"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+    if not made:
+        return
+    mirror = session.mirror()
+    for remote in session.connector().lists():
+        if remote.id not in made or remote.kind != "static":
+            continue
+        key = made[remote.id]
+        for page in session.connector().members(remote, mirror.position("list:" + key)):
+            session.reads += 1
+            page = _without_forgotten(session.journal, session.account, page, pulled)
+            with mirror.transaction():
+                take_members(mirror, key, page)
+            pulled.echo += page.records.num_rows
+
+
+def _note_shape(mirror: AccountMirror) -> None:
+    """Two facts about the activity that decide how dear its features are."""
+    refunds = mirror.value("SELECT coalesce(bool_or(kind = 'refund'), false) FROM activity")
+    orders = mirror.run("""SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed""").fetchnumpy()["order"]
+    lines = False
+    if len(orders):
+        import numpy as np
+
+        orders = np.sort(orders)
+        lines = bool((orders[1:] == orders[:-1]).any())
+    mirror.set_stamp("refunds", "yes" if refunds else "no")
+    mirror.set_stamp("order_lines", "yes" if lines else "no")
+
+
+def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:
+    """Whether the last pull is so old that records must be read again before they are written."""
+    pulled_at = mirror.stamp("pulled_at")
+    return pulled_at is None or (clock.astimezone(UTC) - datetime.fromisoformat(pulled_at)).total_seconds() > 60 * minutes
+
+
+def require_streams(connector: Connector, account: str) -> None:
+    """Name what a pull would stumble over."""
+    problems = connector.check()
+    if problems:
+        raise RequestError("\n".join(f"{account}: {p.what}. {p.remedy}" for p in problems))

@@ -1,0 +1,30 @@
+"""Retire: clear what we wrote in a field or list that the config no longer names. Nothing else clears it."""
+
+from __future__ import annotations
+
+from sync.mirror import literal
+from sync.ownership import catch_up
+from sync.plan import Planned, begin_changes, finish
+from sync.session import Session
+from sync.stops import Stop
+from sync.targets import targets_of
+
+
+def retire(session: Session, target: str) -> Planned:
+    """Plan to clear our values in a target. The empty field or list stays, for people to remove."""
+    journal, mirror = session.journal, session.mirror()
+    made = {row["key"]: row for row in journal.made(session.account)}
+    if target not in made:
+        raise Stop(f"{target!r} is no field or list of ours in account {session.account}: we have {', '.join(made) or 'none'}")
+    if target in {t.name for t in targets_of(session.config, session.account)}:
+        raise Stop(f"{target} is still in the config: take its segmentation out first, then retire it")
+    catch_up(journal, mirror)
+    begin_changes(mirror)
+    name, kind = literal(target), literal(made[target]["kind"])
+    empty = "NULL" if made[target]["kind"] == "list" else "''"
+    mirror.run(
+        f"""INSERT INTO changes SELECT a.record, {name}, {kind}, {name}, false, a.value, {empty}, 'clear', true, true FROM actual AS a
+            JOIN (SELECT record, after, arg_max(mine, opened) AS mine FROM written WHERE target = {name} GROUP BY record, after) AS w
+            ON w.record = a.record AND w.after = a.value WHERE a.target = {name} AND w.mine AND coalesce(a.value, '') <> ''"""
+    )
+    return finish(session, Planned(), "retire", {})

@@ -1,0 +1,142 @@
+"""What a command works with: one account, its connector, the mirror, the journal, and the lock that makes us the only writer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from connectors import open_connector
+from connectors.contract import Connector, Option
+from sync.config import Config
+from sync.journal import Journal
+from sync.stops import Later
+
+if TYPE_CHECKING:
+    from sync.mirror import AccountMirror, Mirror
+    from sync.settings import AccountSettings, SegmentationSettings
+
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much (0: not known)
+Open = Callable[[Config, str], Connector]
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody sees."""
+
+
+def _open(config: Config, account: str) -> Connector:
+    return open_connector(config.account(account, options_of(config, account)))
+
+
+def options_of(config: Config, account: str) -> dict[str, list[Option]]:
+    """The options of each segmentation's field: stored key and shown label."""
+    from sync.segments import segments_of
+
+    return {s.name: [Option(one.key, one.label) for one in segments_of(config, s)] for s in config.segmentations_of(account)}
+
+
+@dataclass
+class Session:
+    """One account during one command. Everything is opened when first used and closed by ``opened``."""
+
+    config: Config
+    account: str
+    journal: Journal
+    allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
+    progress: Progress = silent
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    open: Open = _open
+    as_of_override: date | None = None
+    run: int = 0
+    reads: int = 0  # calls that read from the CRM
+    writes: int = 0  # calls that wrote to it
+    _connectors: dict[str, Connector] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> AccountSettings:
+        """The account's settings."""
+        return self.config.accounts[self.account]
+
+    @property
+    def segmentations(self) -> Sequence[SegmentationSettings]:
+        """What this account is labelled with."""
+        return self.config.segmentations_of(self.account)
+
+    def connector(self, account: str | None = None) -> Connector:
+        """The connector of this account, or of one whose activity it uses."""
+        name = account or self.account
+        if name not in self._connectors:
+            self._connectors[name] = self.open(self.config, name)
+        return self._connectors[name]
+
+    @cached_property
+    def mirror_file(self) -> Mirror:
+        """The mirror of the state directory."""
+        from sync.mirror import Mirror
+
+        return Mirror(self.config.state_dir / "mirror.duckdb", self.config.memory_limit)
+
+    def mirror(self, account: str | None = None) -> AccountMirror:
+        """The mirror of this account, or of one whose activity it uses."""
+        name = account or self.account
+        return self._mirrors.setdefault(name, None) or self._remember(name)
+
+    @cached_property
+    def _mirrors(self) -> dict[str, AccountMirror | None]:
+        return {}
+
+    def _remember(self, name: str) -> AccountMirror:
+        mirror = self._mirrors[name] = self.mirror_file.account(name)
+        return mirror
+
+    @property
+    def as_of(self) -> date:
+        """The last local day that counts."""
+        if self.as_of_override:
+            return self.as_of_override
+        if isinstance(self.config.as_of, date):
+            return self.config.as_of
+        return (self.clock().astimezone(ZoneInfo(self.settings.time_zone)) - timedelta(days=1)).date()
+
+    def sources(self) -> list[str]:
+        """Accounts whose activity this one uses, itself first."""
+        return [self.account, *self.settings.activity_from]
+
+    def close(self) -> None:
+        """Let go of the CRM and the mirror."""
+        for connector in self._connectors.values():
+            connector.close()
+        if "mirror_file" in self.__dict__:
+            self.mirror_file.close()
+
+
+@contextmanager
+def locked(config: Config) -> Iterator[Journal]:
+    """The journal of the state directory, held by this process alone.
+
+    The lock belongs to the open file: the kernel lets go of it when the process ends, however it ends.
+    """
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = config.state_dir / "lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+            raise Later(f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has ended") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        journal = Journal(config.state_dir / "journal.sqlite")
+        try:
+            yield journal
+        finally:
+            journal.close()
+    finally:
+        os.close(handle)

@@ -1,0 +1,54 @@
+"""Why a command ends early, and with which exit code.
+
+Stop
+├─ ConfigError   2   (``sync.faults``) the config is wrong, or set-up is missing
+├─ SetupNeeded   2   a field or list does not exist yet
+├─ GuardStop     5   a guard, a hold or a superseded plan
+└─ Later         75  another run holds the lock, a window is closed, a quota is used up, the CRM is away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class Stop(Exception):
+    """Ends a command; the message says what happened and what to do next."""
+
+    exit_code = 1
+
+
+class SetupNeeded(Stop):
+    """Something that ``setup`` makes is not there."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A guard that stopped something: its name, what it counted, and what it allows."""
+
+    guard: str
+    what: str  # one sentence, with the figures
+    first: bool = False  # only because this is a first labelling, which a review settles
+
+    def __str__(self) -> str:
+        return f"{self.guard}: {self.what}"
+
+
+class GuardStop(Stop):
+    """A guard, a hold or a superseded plan: nothing was written."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, trips: Sequence[Trip] = (), plan: int | None = None) -> None:
+        super().__init__(message)
+        self.trips = tuple(trips)
+        self.plan = plan
+
+
+class Later(Stop):
+    """Try again later; everything so far is saved."""
+
+    exit_code = 75

@@ -1,0 +1,67 @@
+"""What do we write to? Every field and list of an account, from the config: the one place where their names are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.contract import FieldSpec, ListSpec
+from sync.config import Config
+from sync.segments import segments_of
+from sync.session import Session, options_of
+
+
+@dataclass(frozen=True)
+class Target:
+    """A field or a list of ours. ``name`` is the field's name or the list's key: unique within an account."""
+
+    name: str
+    kind: Literal["field", "list"]
+    segmentation: str
+    companion: str = ""  # of a field: "" is the segment itself
+    segment: str = ""  # of a list
+    record_type: str = ""  # of a list
+
+
+def targets_of(config: Config, account: str) -> list[Target]:
+    """All targets of an account; a segmentation's own field stands before its companions and lists."""
+    targets = []
+    for settings in config.segmentations_of(account):
+        for companion, field in settings.fields.items():
+            targets.append(Target(field, "field", settings.name, companion))
+        if settings.lists != "none":
+            for spec, segment in _lists(config, account, settings.name):
+                targets.append(Target(spec.key, "list", settings.name, segment=segment, record_type=spec.record_type))
+    return targets
+
+
+def field_specs(session: Session) -> list[FieldSpec]:
+    """The fields that set-up makes."""
+    return list(session.config.fields(session.account, options_of(session.config, session.account)))
+
+
+def list_specs(session: Session) -> list[ListSpec]:
+    """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
+    dynamic = session.connector().capabilities.dynamic_lists
+    return [
+        ListSpec(
+            spec.key, spec.label, "dynamic" if spec.kind == "dynamic" and dynamic else "static", spec.record_type, spec.field, spec.value
+        )
+        for settings in session.segmentations
+        if settings.lists != "none"
+        for spec, _segment in _lists(session.config, session.account, settings.name)
+    ]
+
+
+def _lists(config: Config, account: str, segmentation: str) -> list[tuple[ListSpec, str]]:
+    settings = next(s for s in config.segmentations_of(account) if s.name == segmentation)
+    if settings.lists == "none":
+        return []
+    types = config.record_types(settings)
+    found = []
+    for segment in segments_of(config, settings):
+        for record_type in types:
+            key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
+            label = f"{settings.label or settings.name}: {segment.label}"
+            found.append((ListSpec(key, label, settings.lists, record_type, settings.field, segment.key), segment.key))
+    return found

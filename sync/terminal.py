@@ -1,0 +1,234 @@
+"""What people read in the terminal. Text from a CRM is hostile: it is shown without control characters and without markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from sync.session import Progress as Report
+
+_out = Console(highlight=False, soft_wrap=True)
+
+
+def safe(text: object) -> str:
+    """A text that cannot move the cursor, ring, recolour or reverse the line that it stands on."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
+
+
+def _say(text: str = "") -> None:
+    _out.print(Text(safe(text)))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    if not rows:
+        return
+    table = Table(title=Text(safe(title)), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numbers = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    _out.print(table)
+    _say()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return safe(f"{value:.3f}" if isinstance(value, float) else value).replace("\n", " ")
+
+
+@contextmanager
+def bar() -> Iterator[Report]:
+    """A progress bar on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=None)
+
+        def report(what: str, number: int, total: int) -> None:
+            shown.update(task, description=Text(safe(what)).plain, completed=number, total=total or None)
+
+        yield report
+
+
+def print_answer(command: str, answer: Mapping[str, Any]) -> None:
+    """The answer of a command, for people."""
+    for one in answer.get("accounts", [answer]):
+        _PRINTERS.get(command, _print_loop)(one)
+
+
+def print_setup(steps: Mapping[str, Any]) -> None:
+    """What set-up would make."""
+    _table("To be made:", ("what", "action", "name", "on", "detail"), [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]])
+    for refused in steps["refused"]:
+        _say(f"refused: {refused}")
+
+
+def _print_setup(answer: Mapping[str, Any]) -> None:
+    print_setup(answer["setup"])
+    if "exported" in answer:
+        _say(f"written to {answer['exported']}; nothing was made in {answer['account']}")
+    elif answer["made"]:
+        _say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
+    elif answer["setup"]["steps"]:
+        _say("nothing was made: say --yes to make them")
+    else:
+        _say(f"{answer['account']} has everything already. Next: crm-segments plan")
+
+
+def _print_check(answer: Mapping[str, Any]) -> None:
+    for problem in answer["problems"]:
+        _say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
+    if not answer["problems"]:
+        missing = len(answer["setup"])
+        _say(f"{answer['account']}: all well." + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else ""))
+
+
+def _print_pulled(pulled: Mapping[str, Any]) -> None:
+    rows = [(stream, number, pulled["rejected"].get(stream, 0)) for stream, number in pulled["rows"].items()]
+    _table("Read:", ("stream", "rows", "rejected"), rows or [("nothing new", 0, 0)])
+    if any(pulled["rejected"].values()):
+        _say("Rejected rows, with file and line: crm-segments rejects")
+    if pulled["parked"]:
+        _say(f"{pulled['parked']:,} activity rows belong to records that we do not know (yet); they wait.")
+    if pulled["forgotten"]:
+        _say(f"{pulled['forgotten']:,} rows of forgotten people are still in the CRM's files; they were not read.")
+
+
+def _print_segments(segments: Mapping[str, Mapping[str, int]]) -> None:
+    for name, sizes in segments.items():
+        total = sum(sizes.values()) or 1
+        rows = [(key, size, f"{size / total:.1%}") for key, size in sorted(sizes.items(), key=lambda item: -item[1])]
+        _table(f"{name}:", ("segment", "records", "share"), rows)
+
+
+def _print_plan(plan: Mapping[str, Any]) -> None:
+    if plan["plan"] is None:
+        kept = f"; {plan['kept']:,} values of other people were kept" if plan["kept"] else ""
+        _say(f"Nothing to change: the CRM holds what the labels want{kept}.")
+    else:
+        rows = [(target, action, number) for target, actions in plan["by_target"].items() for action, number in actions.items()]
+        _table(f"Plan {plan['plan']}: {plan['changes']:,} changes on {plan['records']:,} records, {plan['calls']:,} calls", ("target", "action", "changes"), rows)
+    for trip in plan["trips"]:
+        _say(f"guard {trip['guard']}: {trip['what']}")
+    if plan["trips"] and plan["plan"] is not None:
+        _say(f"After a look at it: crm-segments apply {plan['plan']}" if all(t["first_labelling"] for t in plan["trips"]) else "A run would stop here; --allow GUARD --reason TEXT lets it pass.")
+    if plan["kept"]:
+        _table("Kept, because somebody else wrote them (first 10):", ("id", "target", "wanted", "holds"), [tuple(c[k] for k in ("id", "target", "wanted", "holds")) for c in plan["conflicts"][:10]])
+    for name in plan["held"]:
+        _say(f"{name} is on hold since a run of it was undone: --allow undone --reason TEXT, or a changed config, lets it go on")
+    if plan["retired"]:
+        _say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
+    unknown = plan["listeners"].get("unknown")
+    if plan["listeners"].get("names"):
+        _say("reacts to these changes: " + ", ".join(plan["listeners"]["names"]))
+    elif unknown:
+        _say(f"what reacts to these changes is unknown: {unknown}")
+
+
+def _print_applied(applied: Mapping[str, Any]) -> None:
+    if applied["plan"] is None:
+        _say("Zero writes.")
+        return
+    _say(f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, {applied['remaining']:,} wait.")
+    _table("Why not:", ("changes", "reason"), [(number, reason) for reason, number in applied["reasons"].items()])
+
+
+def _print_loop(answer: Mapping[str, Any]) -> None:
+    """Whatever parts of the loop an answer has."""
+    if "as_of" in answer:
+        _say(f"{answer['account']}, as of {answer['as_of']}")
+    if "pulled" in answer:
+        _print_pulled(answer["pulled"])
+    if "segments" in answer:
+        _print_segments(answer["segments"])
+    for name, version in answer.get("models", {}).items():
+        _say(f"{name}: model {version} fitted")
+    if "out" in answer:
+        _say(f"written to {answer['out']}")
+    if "plan" in answer:
+        _print_plan(answer["plan"])
+    if "applied" in answer:
+        _print_applied(answer["applied"])
+    if answer.get("held"):
+        _say(f"on hold now: {', '.join(answer['held'])}. Mail that was sent stays sent.")
+    if "run" in answer and "applied" in answer and answer["applied"]["done"]:
+        _say(f"To take it back: crm-segments undo {answer['run']}")
+
+
+def _print_show(answer: Mapping[str, Any]) -> None:
+    _say(f"{answer['record_type']} {answer['id']} of {answer['account']}")
+    for name, one in answer["segmentations"].items():
+        _say(f"\n{name}: {one['label']} ({one['segment']}), since {one['since']}" + (f", before: {one['previous']}" if one["previous"] else ""))
+        _say(f"  {one['reason']}")
+        if one["description"]:
+            _say(f"  {one['description']}")
+    _say()
+    _table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
+    _table("Features:", ("feature", "value"), [(k, v) for k, v in answer.get("features", {}).items() if not isinstance(v, int) or v])
+    _table(
+        "Changes:", ("run", "at", "target", "before", "after", "outcome"),
+        [(h["run"], str(h["at"])[:19], h["target"], h["before"], h["after"], h["status"] + (f": {h['reason']}" if h["reason"] else "")) for h in answer["history"]],
+    )  # fmt: skip
+    _print_rejects(answer)
+
+
+def _print_rejects(answer: Mapping[str, Any]) -> None:
+    rows = [
+        (r["reject"], f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}", r["column"] or r["target"],
+         r["reason"] + (" (quarantined)" if r["quarantined"] else ""))
+        for r in answer["rejects"]
+    ]  # fmt: skip
+    _table("Rejects:", ("number", "place", "column", "reason"), rows)
+    if answer.get("action") in ("retry", "drop"):
+        _say(f"{answer['action']}: {answer['count']:,} entries")
+    elif "action" in answer and not rows:
+        _say("no rejects")
+
+
+def _print_status(answer: Mapping[str, Any]) -> None:
+    _say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
+    _table("Runs:", ("run", "command", "started", "finished", "exit"), [(r["run"], r["command"], str(r["started_at"])[:19], str(r["finished_at"] or "")[:19], r["exit_code"]) for r in answer["runs"]])
+    _table("Open plans:", ("plan", "kind", "state", "as of"), [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]])
+    _table("On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]])
+    _table("Rejects:", ("from", "where", "rows", "quarantined"), [(r["source"], r["place"], r["rows"], r["quarantined"]) for r in answer["rejects"]])
+
+
+def _print_forget(answer: Mapping[str, Any]) -> None:
+    _say(
+        f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of the journal and "
+        f"{answer['files']} exported files cleaned, the mirror thrown away (the next pull brings back all others). Rows that the CRM itself keeps are yours to delete there."
+    )
+
+
+def _print_history(answer: Mapping[str, Any]) -> None:
+    if "out" in answer:
+        _say(f"{answer['changes']:,} changes written to {answer['out']}")
+        return
+    _table("Changes:", ("run", "id", "target", "before", "after", "outcome"), [tuple(r[k] for k in ("run", "id", "target", "before", "after", "status")) for r in answer["history"]])
+
+
+def _print_demo(_answer: Mapping[str, Any]) -> None:
+    """The demo tells its story while it goes."""
+
+
+_PRINTERS = {
+    "setup": _print_setup,
+    "check": _print_check,
+    "show": _print_show,
+    "rejects": _print_rejects,
+    "status": _print_status,
+    "forget": _print_forget,
+    "history": _print_history,
+    "demo": _print_demo,
+}

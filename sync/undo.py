@@ -1,0 +1,70 @@
+"""Undo: a plan that takes a run back, where the CRM still holds what that run wrote. It restores value and owner."""
+
+from __future__ import annotations
+
+import pyarrow.compute as pc
+
+from sync.journal import now
+from sync.ownership import catch_up
+from sync.plan import Planned, begin_changes, finish
+from sync.session import Session
+from sync.stops import Stop
+
+
+def undo(session: Session, run: int) -> Planned:
+    """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
+    journal, mirror = session.journal, session.mirror()
+    if not journal.value("SELECT count(*) FROM batches WHERE account = ? AND run = ? AND state = 'done'", session.account, run):
+        raise Stop(f"run {run} wrote nothing to account {session.account}, so there is nothing to undo: `crm-segments status` lists the runs")
+    catch_up(journal, mirror)
+    begin_changes(mirror)
+    _gather(session, run)
+    mirror.run(
+        """INSERT INTO changes SELECT r.record, r.target, r.kind, r.segmentation, r.companion, a.value, r.before, 'restore', true, r.mine_before
+           FROM reversed AS r LEFT JOIN actual AS a USING (record, target)
+           WHERE coalesce(a.value, '') = coalesce(r.after, '') AND r.before IS DISTINCT FROM a.value"""
+    )
+    mirror.run(
+        """INSERT INTO conflicts SELECT r.record, r.target, r.before, a.value FROM reversed AS r LEFT JOIN actual AS a USING (record, target)
+           WHERE coalesce(a.value, '') <> coalesce(r.after, '') AND coalesce(a.value, '') <> coalesce(r.before, '')"""
+    )
+    return finish(session, Planned(), "undo", {}, undoes=run)
+
+
+def _gather(session: Session, run: int) -> None:
+    """Table ``reversed``: what the run found and left, per record and target."""
+    journal, mirror = session.journal, session.mirror()
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE gathered (batch BIGINT, record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, companion BOOLEAN,
+           before VARCHAR, after VARCHAR, mine_before BOOLEAN)"""
+    )
+    companions = {field for s in session.segmentations for companion, field in s.fields.items() if companion}
+    for batch in journal.batches(account=session.account, run=run, state="done"):
+        refused = [row["position"] for row in journal.rows("SELECT position FROM exceptions WHERE batch = ?", batch.batch)]
+        changes = batch.changes()
+        if refused:
+            import pyarrow as pa
+
+            changes = changes.filter(pc.invert(pc.is_in(pa.array(range(changes.num_rows)), value_set=pa.array(refused))))
+        mirror.register(changes)
+        mirror.run(
+            f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN ({', '.join(repr(c) for c in companions) or "''"}),
+                before, after, mine_before FROM changes JOIN ids USING (record_type, id)""",
+            changes=changes,
+        )
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE reversed AS SELECT record, target, any_value(kind) AS kind, any_value(segmentation) AS segmentation,
+           any_value(companion) AS companion, arg_min({'value': before}, batch).value AS before, arg_max({'value': after}, batch).value AS after,
+           arg_min(mine_before, batch) AS mine_before FROM gathered GROUP BY record, target"""
+    )
+
+
+def hold(session: Session, run: int) -> list[str]:
+    """Put what the run labelled on hold, so that the next scheduled run does not redo it."""
+    digests = {s.name: session.config.digest(s) for s in session.segmentations}
+    names = set()
+    for batch in session.journal.batches(account=session.account, run=run, state="done"):
+        names.update(pc.unique(batch.changes()["segmentation"]).to_pylist())
+    for name in sorted(names & set(digests)):
+        session.journal.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", session.account, name, run, digests[name], now())
+    return sorted(names & set(digests))

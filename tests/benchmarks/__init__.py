@@ -1,0 +1,1 @@
+"""Runnable measurements: each module is a command that says what it measured."""

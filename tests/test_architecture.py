@@ -1,0 +1,86 @@
+"""Does the shape of the code hold: closed rooms, short functions, short files, nothing at the top that does not belong there?"""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = {"connectors", "segmentation", "sync", "tests"}
+FILES = sorted(file for room in OURS for file in (ROOT / room).rglob("*.py"))
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Absolute names of all modules that a file imports, also inside functions and by ``import_module`` of a literal."""
+    package = list(file.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            yield ".".join([*start, *filter(None, [node.module])])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and isinstance(node.args[0], ast.Constant):
+            yield str(node.args[0].value)
+
+
+@pytest.mark.parametrize("room", ["connectors", "segmentation"])
+def test_a_room_imports_nothing_of_ours(room: str) -> None:
+    foreign = OURS - {room}
+    found = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in FILES
+        if file.is_relative_to(ROOT / room)
+        for name in imported(file)
+        if name.split(".")[0] in foreign
+    ]
+    assert not found
+
+
+def test_connectors_import_nothing_of_each_other() -> None:
+    found = []
+    for file in FILES:
+        parts = file.relative_to(ROOT).parts
+        if parts[0] == "connectors" and len(parts) > 2:
+            others = {folder.name for folder in (ROOT / "connectors").iterdir() if folder.is_dir()} - {parts[1]}
+            steps = [(name, name.split(".")) for name in imported(file)]
+            found += [f"{file.name} imports {name}" for name, path in steps if path[0] == "connectors" and set(path[1:2]) & others]
+    assert not found
+
+
+def test_the_product_imports_no_test() -> None:
+    product = [file for file in FILES if not file.is_relative_to(ROOT / "tests")]
+    assert not [file for file in product for name in imported(file) if name.split(".")[0] == "tests"]
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    found = []
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > 60:
+                    found.append(f"{file.relative_to(ROOT)}: {node.name} has {length} lines")
+    assert not found
+
+
+def test_no_file_is_longer_than_500_lines() -> None:
+    lengths = {file.relative_to(ROOT): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    assert not {str(file): length for file, length in lengths.items() if length > 500}
+
+
+def test_every_module_of_the_product_states_its_question() -> None:
+    assert not [
+        str(file.relative_to(ROOT))
+        for file in FILES
+        if not file.is_relative_to(ROOT / "tests") and not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+
+
+def test_the_package_holds_the_three_rooms_and_one_command() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["connectors", "segmentation", "sync"]
+    assert project["project"]["scripts"] == {"crm-segments": "sync.cli:main"}
