@@ -312,7 +312,10 @@ class Connector(ABC):
         """Outcomes of a batch whose end is unknown. Here: read back; what is there is done, the rest never happened."""
         now = self.current(changes).to_pylist()
         wanted = changes["after"].to_pylist()
-        rows = [("done", None, None) if (n or "") == (w or "") else ("rejected", "transient", "interrupted before the write") for n, w in zip(now, wanted, strict=True)]
+        rows = [
+            ("done", None, None) if (n or "") == (w or "") else ("rejected", "transient", "interrupted before the write")
+            for n, w in zip(now, wanted, strict=True)
+        ]
         return pa.Table.from_pylist([dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA)
 
     def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:

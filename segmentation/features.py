@@ -67,7 +67,7 @@ def features(records: Table, activity: Table, as_of: date, needs: Needs | None =
 
 def _whole(number: Value) -> IntegerColumn:
     """int64 on every engine. DuckDB adds int64 up to 128 bits; Ibis takes that for int64 and drops a mere cast to it."""
-    return number.cast("decimal(38, 0)").cast("int64")
+    return number.cast("decimal(18, 0)").cast("int64")
 
 
 def _orders(known: Table, needs: Needs, shape: Shape) -> Table:

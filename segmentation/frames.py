@@ -95,7 +95,7 @@ def as_days(values: Any) -> np.ndarray[Any, Any]:
     if series.isna().all():
         return np.full(len(series), "NaT", dtype="datetime64[D]")
     try:
-        return pd.to_datetime(series).to_numpy().astype("datetime64[D]")
+        return pd.to_datetime(series, format="ISO8601" if series.dtype == "str" else None).to_numpy().astype("datetime64[D]")
     except (ValueError, TypeError) as fault:
         raise ValueError(f"column {series.name!r} holds something that is no date ({fault})") from fault
 

@@ -114,8 +114,7 @@ class Rfm:
 
     def _seen(self, features: pd.DataFrame, as_of: date) -> _Seen:
         in_window, revenue = f"purchase_days_{self.window_days}", f"net_revenue_{self.window_days}"
-        frames.check_features(features, (in_window, revenue, "purchase_days"), ("last_purchase",), as_of)
-        frames.check_features(features, (), ("first_purchase",), as_of)
+        frames.check_features(features, (in_window, revenue, "purchase_days"), ("first_purchase", "last_purchase"), as_of)
         last = frames.as_days(features["last_purchase"])
         buyer = ~np.isnat(last)
         today = np.datetime64(as_of, "D")
@@ -126,9 +125,7 @@ class Rfm:
         rhythm = np.where(steady, np.where(steady, span, 0).astype(np.int64) / np.maximum(days - 1, 1), 0.0)
         return _Seen({"recency": -since, "frequency": frequency, "money": money}, buyer, last, rhythm)
 
-    def _settled(
-        self, axes: Mapping[str, Axis], seen: _Seen, before: history.Before
-    ) -> tuple[dict[str, Integers], dict[str, Integers]]:
+    def _settled(self, axes: Mapping[str, Axis], seen: _Seen, before: history.Before) -> tuple[dict[str, Integers], dict[str, Integers]]:
         """Confirmed score of each axis (0: no buyer), and what to remember."""
         returned = np.zeros(len(seen.buyer), np.bool_)
         if before.as_of is not None:

@@ -93,7 +93,9 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
     if row["state"] in ("done", "superseded"):
         raise GuardStop(f"plan {plan} is {row['state']} and cannot be applied again: make a new one with `crm-segments plan`", plan=plan)
     newer = journal.value(
-        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') ORDER BY plan LIMIT 1", session.account, plan
+        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') ORDER BY plan LIMIT 1",
+        session.account,
+        plan,
     )
     moved = [name for name, value in basis(session).items() if row["basis"].get(name) != value]
     if newer or (moved and row["kind"] == "forward"):
@@ -113,7 +115,9 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
     lines = [f"  {t['guard']}: {t['what']}" for t in trips]
     first = all(t["first_labelling"] for t in trips)
     names = sorted({t["guard"] for t in trips})
-    review = f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {plan}`; or" if first else "If that is right,"
+    review = (
+        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {plan}`; or" if first else "If that is right,"
+    )
     allow = " ".join(f"--allow {name}" for name in names)
     from sync.stops import Trip
 
@@ -140,7 +144,9 @@ def _note_allowances(session: Session, plan: int, row: dict[str, Any]) -> None:
 
 def close_older_plans(journal: Journal, account: str, plan: int | None) -> None:
     """What an earlier plan left undone stands in the newer one, or is no longer wanted."""
-    journal.execute("UPDATE plans SET state = 'superseded' WHERE account = ? AND state IN ('applying', 'open') AND plan < ?", account, plan or 1 << 60)
+    journal.execute(
+        "UPDATE plans SET state = 'superseded' WHERE account = ? AND state IN ('applying', 'open') AND plan < ?", account, plan or 1 << 60
+    )
 
 
 # -- how much, and when ------------------------------------------------------------------------------------
@@ -150,13 +156,19 @@ def _wait_for_window(session: Session) -> None:
     windows = session.config.windows(session.account)
     moment = session.clock()
     if not windows.open_at(moment):
-        raise Later(f"writing windows are closed until {windows.next_opening(moment):%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then")
+        raise Later(
+            f"writing windows are closed until {windows.next_opening(moment):%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then"
+        )
 
 
 def _written_lately(session: Session) -> int:
     since = (session.clock() - timedelta(hours=1)).isoformat(timespec="microseconds")
     return int(
-        session.journal.value("SELECT coalesce(sum(records), 0) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > ?", session.account, since)
+        session.journal.value(
+            "SELECT coalesce(sum(records), 0) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > ?",
+            session.account,
+            since,
+        )
     )
 
 
@@ -192,7 +204,12 @@ def _first_records(journal: Journal, plan: int, first: int) -> pa.Table:
             seen.add(key)
         if len(seen) >= first:
             break
-    chosen = [pa.table({"record_type": [t for t, _ in seen], "id": [i for _, i in seen]}, schema=pa.schema([("record_type", pa.string()), ("id", pa.string())]))]
+    chosen = [
+        pa.table(
+            {"record_type": [t for t, _ in seen], "id": [i for _, i in seen]},
+            schema=pa.schema([("record_type", pa.string()), ("id", pa.string())]),
+        )
+    ]
     return chosen[0]
 
 
@@ -308,7 +325,9 @@ def _halved(session: Session, batch: Batch, changes: pa.Table, ticket: JournalTi
 
 def _merged(same: pa.Array, outcomes: pa.Table) -> pa.Table:
     """Outcomes of all rows, where those that are not ``same`` were skipped."""
-    skipped = pa.Table.from_pylist([{"status": "skipped", "kind": "conflict", "reason": "somebody changed it since the pull"}], schema=OUTCOME_SCHEMA)
+    skipped = pa.Table.from_pylist(
+        [{"status": "skipped", "kind": "conflict", "reason": "somebody changed it since the pull"}], schema=OUTCOME_SCHEMA
+    )
     both = pa.concat_tables([skipped, outcomes])
     position, places = 0, []
     for unchanged in same.to_pylist():
@@ -329,7 +348,9 @@ def _keep_rejects(session: Session, batch: Batch, outcomes: pa.Table) -> None:
     """Give refused changes another time, later and later, until their attempts are spent; forget those that went through."""
     refused = pc.equal(outcomes["status"], "rejected")
     journal = session.journal
-    if not pc.any(refused).as_py() and not journal.value("SELECT count(*) FROM rejects WHERE account = ? AND source = 'write'", session.account):
+    if not pc.any(refused).as_py() and not journal.value(
+        "SELECT count(*) FROM rejects WHERE account = ? AND source = 'write'", session.account
+    ):
         return
     changes = batch.changes()
     with journal.transaction() as connection:
@@ -338,7 +359,10 @@ def _keep_rejects(session: Session, batch: Batch, outcomes: pa.Table) -> None:
             change, outcome = ({n: t[n][place].as_py() for n in t.column_names} for t in (changes, outcomes))
             where = (session.account, change["record_type"], change["id"], change["target"])
             key = "account = ? AND source = 'write' AND record_type = ? AND record_id = ? AND target = ?"
-            before = connection.execute(f"SELECT max(attempts) FROM rejects WHERE {key} AND after IS ?", (*where, change["after"])).fetchone()[0] or 0
+            before = (
+                connection.execute(f"SELECT max(attempts) FROM rejects WHERE {key} AND after IS ?", (*where, change["after"])).fetchone()[0]
+                or 0
+            )
             connection.execute(f"DELETE FROM rejects WHERE {key}", where)
             if outcome["status"] != "rejected":
                 continue
@@ -348,5 +372,14 @@ def _keep_rejects(session: Session, batch: Batch, outcomes: pa.Table) -> None:
             connection.execute(
                 """INSERT INTO rejects (account, source, record_type, record_id, target, after, kind, reason, attempts, next_at, quarantined, at)
                    VALUES (?, 'write', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                (*where, change["after"], outcome["kind"], outcome["reason"], attempts, None if outcome["kind"] == "transient" else again, int(spent), now()),
+                (
+                    *where,
+                    change["after"],
+                    outcome["kind"],
+                    outcome["reason"],
+                    attempts,
+                    None if outcome["kind"] == "transient" else again,
+                    int(spent),
+                    now(),
+                ),
             )

@@ -46,7 +46,9 @@ def setup(
     as_json: Json = False,
     yes: Annotated[bool, typer.Option("--yes", help="Make what is shown without asking.")] = False,
     export: Annotated[Path | None, typer.Option("--export", help="Only write the steps into this folder.", metavar="DIR")] = None,
-    adopt: Annotated[list[str] | None, typer.Option("--adopt", help="Take over this field or list although we did not make it.", metavar="NAME")] = None,
+    adopt: Annotated[
+        list[str] | None, typer.Option("--adopt", help="Take over this field or list although we did not make it.", metavar="NAME")
+    ] = None,
 ) -> None:
     """Show the fields and lists that runs write to, and make them after a yes."""
 
@@ -81,7 +83,9 @@ def label(
     account: Account = None,
     as_json: Json = False,
     as_of: AsOf = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write id and one column per segmentation to this CSV file.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write id and one column per segmentation to this CSV file.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Label every record; writes nothing to the CRM."""
     _do("label", as_json, lambda c, p: c.label(config, _options(account, as_of=as_of, progress=p), out))
@@ -104,7 +108,9 @@ def plan(
 
 @app.command()
 def apply(
-    plan: Annotated[int | None, typer.Argument(help="Number of the plan; naming it says that you have looked at it. Default: the newest open one.")] = None,
+    plan: Annotated[
+        int | None, typer.Argument(help="Number of the plan; naming it says that you have looked at it. Default: the newest open one.")
+    ] = None,
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
@@ -118,7 +124,9 @@ def apply(
 
 
 @app.command()
-def run(config: Config = CONFIG, account: Account = None, as_json: Json = False, allow: Allow = None, reason: Reason = None, as_of: AsOf = None) -> None:
+def run(
+    config: Config = CONFIG, account: Account = None, as_json: Json = False, allow: Allow = None, reason: Reason = None, as_of: AsOf = None
+) -> None:
     """The whole loop: settle, pull, label, plan, apply."""
     _do("run", as_json, lambda c, p: c.run(config, _options(account, allow, reason, as_of, p)))
 
@@ -171,14 +179,21 @@ def status(
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
-    max_age: Annotated[float | None, typer.Option("--max-age", help="Exit with 1 where the last good run is older than that many hours.", metavar="HOURS")] = None,
+    max_age: Annotated[
+        float | None, typer.Option("--max-age", help="Exit with 1 where the last good run is older than that many hours.", metavar="HOURS")
+    ] = None,
 ) -> None:
     """Last runs, open plans, holds and rejects."""
     _do("status", as_json, lambda c, p: c.status(config, _options(account), max_age))
 
 
 @app.command()
-def show(id: Annotated[str, typer.Argument(help="Id of the record in the CRM.")], config: Config = CONFIG, account: Account = None, as_json: Json = False) -> None:
+def show(
+    id: Annotated[str, typer.Argument(help="Id of the record in the CRM.")],
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+) -> None:
     """Why this record has its segments, since when, and every value before with its run."""
     _do("show", as_json, lambda c, p: c.show(config, _options(account), id))
 
@@ -198,7 +213,12 @@ def rejects(
 
 
 @app.command()
-def forget(id: Annotated[str, typer.Argument(help="Id of the person's record in the CRM.")], config: Config = CONFIG, account: Account = None, as_json: Json = False) -> None:
+def forget(
+    id: Annotated[str, typer.Argument(help="Id of the person's record in the CRM.")],
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+) -> None:
     """Take a person out of every file of ours, and never read them again."""
     _do("forget", as_json, lambda c, p: c.forget(config, _options(account, progress=p), id))
 
@@ -215,7 +235,12 @@ def history(
 
 
 @app.command()
-def demo(directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="A new folder for everything that the demo makes.")] = Path("crm-segments-demo"), as_json: Json = False) -> None:
+def demo(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="A new folder for everything that the demo makes.")] = Path(
+        "crm-segments-demo"
+    ),
+    as_json: Json = False,
+) -> None:
     """The whole loop twice over 2,469 real households. Needs no account."""
 
     def work(_commands: Any, progress: Progress) -> dict[str, Any]:
@@ -230,7 +255,11 @@ def demo(directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="A new 
 
 
 def _options(
-    account: str | None, allow: list[str] | None = None, reason: str | None = None, as_of: str | None = None, progress: Progress | None = None
+    account: str | None,
+    allow: list[str] | None = None,
+    reason: str | None = None,
+    as_of: str | None = None,
+    progress: Progress | None = None,
 ) -> Options:
     from sync.commands import Options
     from sync.session import silent

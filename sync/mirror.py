@@ -203,7 +203,9 @@ class AccountMirror:
 
     def record(self, id: str, record_type: str | None = None) -> tuple[int, str] | None:
         """Number and type of a record by its id in the CRM."""
-        found = self.rows("SELECT record, record_type FROM ids WHERE id = ? AND coalesce(record_type = ?, true) ORDER BY record_type", [id, record_type])
+        found = self.rows(
+            "SELECT record, record_type FROM ids WHERE id = ? AND coalesce(record_type = ?, true) ORDER BY record_type", [id, record_type]
+        )
         return (int(found[0][0]), str(found[0][1])) if found else None
 
     def attributes(self) -> Mapping[str, str]:

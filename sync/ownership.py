@@ -27,9 +27,9 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
     mirror.register(changes)
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
     mirror.run(
-        f"""INSERT INTO written SELECT {batch.batch}, {opened}, ids.record, changes.target, changes.after, changes.mine_after
-            FROM changes JOIN ids USING (record_type, id)""",
-        changes=changes,
+        f"""INSERT INTO written SELECT {batch.batch}, {opened}, ids.record, frame.target, frame.after, frame.mine_after
+            FROM frame JOIN ids USING (record_type, id)""",
+        frame=changes,
     )
 
 
@@ -45,5 +45,6 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
             done=done,
         )
         mirror.run(
-            f"INSERT INTO actual SELECT ids.record, done.target, done.after, {part} FROM done JOIN ids USING (record_type, id) WHERE done.after IS NOT NULL", done=done
+            f"INSERT INTO actual SELECT ids.record, done.target, done.after, {part} FROM done JOIN ids USING (record_type, id) WHERE done.after IS NOT NULL",
+            done=done,
         )

@@ -44,7 +44,9 @@ class Selection:
         if self.records is not None:
             conditions.append(f"{column} IN (SELECT record FROM ids WHERE id IN ({', '.join(map(literal, self.records)) or 'NULL'}))")
         if self.since is not None:
-            conditions.append(f"{column} IN (SELECT record FROM records WHERE changed_at >= {literal(self.since)}::DATE OR created_at >= {literal(self.since)}::DATE)")
+            conditions.append(
+                f"{column} IN (SELECT record FROM records WHERE changed_at >= {literal(self.since)}::DATE OR created_at >= {literal(self.since)}::DATE)"
+            )
         return " AND ".join(conditions) or "true"
 
 
@@ -135,7 +137,11 @@ def _ready_targets(session: Session, planned: Planned) -> tuple[list[Target], di
     fields = {name for _type, name in session.connector().fields()}
     lists = {remote.id for remote in session.connector().lists()}
     targets = targets_of(session.config, session.account)
-    missing = [t for t in targets if (t.kind, t.name) not in made or (t.name not in fields if t.kind == "field" else made[(t.kind, t.name)]["remote"] not in lists)]
+    missing = [
+        t
+        for t in targets
+        if (t.kind, t.name) not in made or (t.name not in fields if t.kind == "field" else made[(t.kind, t.name)]["remote"] not in lists)
+    ]
     if missing:
         names = ", ".join(f"{t.kind} {t.name}" for t in missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         raise SetupNeeded(f"account {session.account} lacks {names}: run `crm-segments setup` once, it shows what it will make")
@@ -146,7 +152,9 @@ def _ready_targets(session: Session, planned: Planned) -> tuple[list[Target], di
 
 
 def _is_dynamic(session: Session, remote: str) -> bool:
-    return session.connector().capabilities.dynamic_lists and any(r.id == remote and r.kind == "dynamic" for r in session.connector().lists())
+    return session.connector().capabilities.dynamic_lists and any(
+        r.id == remote and r.kind == "dynamic" for r in session.connector().lists()
+    )
 
 
 def _held(session: Session) -> list[str]:
@@ -172,7 +180,9 @@ def _prepare_deferred(session: Session) -> None:
         now(),
     )
     frame = pa.Table.from_pylist(rows, schema=pa.schema([(c, pa.string()) for c in ("record_type", "id", "target", "after")]))
-    session.mirror().run("CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM frame JOIN ids USING (record_type, id)", frame=frame)
+    session.mirror().run(
+        "CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM frame JOIN ids USING (record_type, id)", frame=frame
+    )
 
 
 def _wanted(session: Session, target: Target) -> str:
@@ -203,9 +213,13 @@ def _differ(session: Session, target: Target, selection: Selection) -> None:
     mirror, name = session.mirror(), literal(target.name)
     scope = selection.where("record")
     if selection.segment is not None:
-        scope += f" AND record IN (SELECT record FROM {quoted('labels_' + target.segmentation)} WHERE segment = {literal(selection.segment)})"
+        scope += (
+            f" AND record IN (SELECT record FROM {quoted('labels_' + target.segmentation)} WHERE segment = {literal(selection.segment)})"
+        )
     if target.companion and not selection.companions:
-        moved = next(t.name for t in targets_of(session.config, session.account) if t.segmentation == target.segmentation and t.kind == "field")
+        moved = next(
+            t.name for t in targets_of(session.config, session.account) if t.segmentation == target.segmentation and t.kind == "field"
+        )
         scope += f" AND record IN (SELECT record FROM changes WHERE target = {literal(moved)})"
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE differing AS
@@ -274,7 +288,9 @@ def _normalise(session: Session, target: Target) -> None:
     mirror = session.mirror()
     spec = next(s for s in field_specs(session) if s.name == target.name)
     values = [value for (value,) in mirror.rows("SELECT DISTINCT wanted FROM differing WHERE wanted IS NOT NULL")]
-    forms = pa.table({"wanted": pa.array(values, pa.string()), "normal": pa.array([connector.normal(spec, v) for v in values], pa.string())})
+    forms = pa.table(
+        {"wanted": pa.array(values, pa.string()), "normal": pa.array([connector.normal(spec, v) for v in values], pa.string())}
+    )
     mirror.run("UPDATE differing SET wanted = forms.normal FROM forms WHERE differing.wanted = forms.wanted", forms=forms)
     mirror.run("DELETE FROM differing WHERE coalesce(wanted, '') = coalesce(actual, '')")
 
@@ -287,9 +303,13 @@ def _save(session: Session, planned: Planned, kind: str, made_from: dict[str, An
     journal, mirror, able = session.journal, session.mirror(), session.connector().capabilities
     with journal.transaction():
         number = journal.save_plan(session.account, session.run, kind, session.as_of.isoformat(), made_from, undoes)
-        for (record_type,) in mirror.rows("SELECT DISTINCT record_type FROM changes JOIN ids USING (record) WHERE kind = 'field' ORDER BY 1"):
+        for (record_type,) in mirror.rows(
+            "SELECT DISTINCT record_type FROM changes JOIN ids USING (record) WHERE kind = 'field' ORDER BY 1"
+        ):
             _save_batches(session, number, "field", "", record_type, able.batch_size)
-        for target, record_type in mirror.rows("SELECT DISTINCT target, record_type FROM changes JOIN ids USING (record) WHERE kind = 'list' ORDER BY ALL"):
+        for target, record_type in mirror.rows(
+            "SELECT DISTINCT target, record_type FROM changes JOIN ids USING (record) WHERE kind = 'list' ORDER BY ALL"
+        ):
             _save_batches(session, number, "list", target, record_type, able.member_batch_size)
         planned.plan = number
         journal.set_plan(number, guards=planned.as_dict()["trips"], summary=planned.as_dict())
@@ -305,6 +325,8 @@ def _save_batches(session: Session, plan: int, kind: str, target: str, record_ty
             FROM changes JOIN ids USING (record) WHERE {where}"""
     )
     for (number,) in mirror.rows("SELECT DISTINCT number FROM batched ORDER BY number"):
-        table = mirror.table(f"SELECT * EXCLUDE (record, number) FROM batched WHERE number = {number} ORDER BY record, target").cast(PLAN_SCHEMA)
+        table = mirror.table(f"SELECT * EXCLUDE (record, number) FROM batched WHERE number = {number} ORDER BY record, target").cast(
+            PLAN_SCHEMA
+        )
         records = mirror.value(f"SELECT count(DISTINCT record) FROM batched WHERE number = {number}")
         session.journal.add_batch(plan, session.account, kind, target, record_type, table, records)

@@ -64,7 +64,7 @@ def pull(session: Session) -> Pulled:
 def _streams(session: Session, account: str, connector: Connector) -> list[str]:
     """The streams that some segmentation uses; our own fields only where we write."""
     streams = [s for s in connector.capabilities.streams if s in RECORD_TYPES or s == "activity" or account == session.account]
-    if account == session.account and session.settings.activity_from and connector.count("activity") in (None, 0):
+    if account == session.account and session.settings.activity_from and connector.count("activity") == 0:
         streams = [s for s in streams if s != "activity"]
     return streams
 
@@ -128,14 +128,32 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
     """List refused rows with file and line; a part that is read anew has its old ones replaced."""
     rows = page.rejects.slice(0, LISTED_REJECTS).to_pylist() if page.rejects is not None else []
     repeated = answer.repeated[:LISTED_REJECTS] if answer else []
-    rows += [{"part": p, "line": line, "column": "id", "id": id, "reason": "repeats an id; a later row with it counts"} for p, line, id in repeated]
+    rows += [
+        {"part": p, "line": line, "column": "id", "id": id, "reason": "repeats an id; a later row with it counts"}
+        for p, line, id in repeated
+    ]
     with journal.transaction() as connection:
         if page.first and page.whole:
-            connection.execute("DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?", (account, stream, page.part))
+            connection.execute(
+                "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?", (account, stream, page.part)
+            )
         connection.executemany(
             """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined, at)
                VALUES (?, 'pull', ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)""",
-            [(account, stream, r["part"], r["line"], r["column"], stream if stream in RECORD_TYPES else None, r["id"], r["reason"], now()) for r in rows],
+            [
+                (
+                    account,
+                    stream,
+                    r["part"],
+                    r["line"],
+                    r["column"],
+                    stream if stream in RECORD_TYPES else None,
+                    r["id"],
+                    r["reason"],
+                    now(),
+                )
+                for r in rows
+            ],
         )
 
 

@@ -36,12 +36,12 @@ def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentT
     own = {segment.key: segment for segment in settings.segments}
     texts = []
     for segment in built(config, settings, account).segments:
-        said = own.get(segment["key"])
+        said = own.get(segment.key)
         texts.append(
             SegmentText(
-                segment["key"],
-                (said and said.label) or segment["label"],
-                (said and said.description) or segment["description"],
+                segment.key,
+                (said and said.label) or segment.label,
+                (said and said.description) or segment.description,
                 dict(said.playbook) if said else {},
             )
         )

@@ -130,7 +130,9 @@ def locked(config: Config) -> Iterator[Journal]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
-            raise Later(f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has ended") from None
+            raise Later(
+                f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has ended"
+            ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         journal = Journal(config.state_dir / "journal.sqlite")

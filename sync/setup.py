@@ -51,7 +51,9 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
         elif not ours and spec.name in adopt:
             found.steps.append(Step("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours"))
         elif not ours:
-            found.refused.append(f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt {spec.name}")
+            found.refused.append(
+                f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt {spec.name}"
+            )
         elif present.type == "enum" and {o.key for o in spec.options} - {o.key for o in present.options}:
             missing = sorted({o.key for o in spec.options} - {o.key for o in present.options})
             found.steps.append(Step("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing)))
@@ -69,13 +71,17 @@ def _plan_lists(session: Session, found: SetupPlan, made: dict[tuple[str, str, s
             if by_id[ours["remote"]].label not in (spec.label, spec.key, ""):
                 found.steps.append(Step("list", "rename", spec.key, spec.record_type, spec.label))
             continue
-        stranger = next((r for r in there if (r.key == spec.key or r.label == spec.label) and r.record_type in (spec.record_type, "")), None)
+        stranger = next(
+            (r for r in there if (r.key == spec.key or r.label == spec.label) and r.record_type in (spec.record_type, "")), None
+        )
         if stranger is None:
             found.steps.append(Step("list", "create", spec.key, spec.record_type, f"{spec.kind}: {spec.label}"))
         elif spec.key in adopt or stranger.label in adopt:
             found.steps.append(Step("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours"))
         else:
-            found.refused.append(f"list {spec.key} exists and we did not make it: rename the segmentation, or take it over with --adopt {spec.key}")
+            found.refused.append(
+                f"list {spec.key} exists and we did not make it: rename the segmentation, or take it over with --adopt {spec.key}"
+            )
 
 
 def apply_setup(session: Session, plan: SetupPlan) -> int:

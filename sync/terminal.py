@@ -69,7 +69,11 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
 
 def print_setup(steps: Mapping[str, Any]) -> None:
     """What set-up would make."""
-    _table("To be made:", ("what", "action", "name", "on", "detail"), [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]])
+    _table(
+        "To be made:",
+        ("what", "action", "name", "on", "detail"),
+        [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]],
+    )
     for refused in steps["refused"]:
         _say(f"refused: {refused}")
 
@@ -91,7 +95,10 @@ def _print_check(answer: Mapping[str, Any]) -> None:
         _say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
     if not answer["problems"]:
         missing = len(answer["setup"])
-        _say(f"{answer['account']}: all well." + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else ""))
+        _say(
+            f"{answer['account']}: all well."
+            + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else "")
+        )
 
 
 def _print_pulled(pulled: Mapping[str, Any]) -> None:
@@ -118,13 +125,25 @@ def _print_plan(plan: Mapping[str, Any]) -> None:
         _say(f"Nothing to change: the CRM holds what the labels want{kept}.")
     else:
         rows = [(target, action, number) for target, actions in plan["by_target"].items() for action, number in actions.items()]
-        _table(f"Plan {plan['plan']}: {plan['changes']:,} changes on {plan['records']:,} records, {plan['calls']:,} calls", ("target", "action", "changes"), rows)
+        _table(
+            f"Plan {plan['plan']}: {plan['changes']:,} changes on {plan['records']:,} records, {plan['calls']:,} calls",
+            ("target", "action", "changes"),
+            rows,
+        )
     for trip in plan["trips"]:
         _say(f"guard {trip['guard']}: {trip['what']}")
     if plan["trips"] and plan["plan"] is not None:
-        _say(f"After a look at it: crm-segments apply {plan['plan']}" if all(t["first_labelling"] for t in plan["trips"]) else "A run would stop here; --allow GUARD --reason TEXT lets it pass.")
+        _say(
+            f"After a look at it: crm-segments apply {plan['plan']}"
+            if all(t["first_labelling"] for t in plan["trips"])
+            else "A run would stop here; --allow GUARD --reason TEXT lets it pass."
+        )
     if plan["kept"]:
-        _table("Kept, because somebody else wrote them (first 10):", ("id", "target", "wanted", "holds"), [tuple(c[k] for k in ("id", "target", "wanted", "holds")) for c in plan["conflicts"][:10]])
+        _table(
+            "Kept, because somebody else wrote them (first 10):",
+            ("id", "target", "wanted", "holds"),
+            [tuple(c[k] for k in ("id", "target", "wanted", "holds")) for c in plan["conflicts"][:10]],
+        )
     for name in plan["held"]:
         _say(f"{name} is on hold since a run of it was undone: --allow undone --reason TEXT, or a changed config, lets it go on")
     if plan["retired"]:
@@ -140,7 +159,9 @@ def _print_applied(applied: Mapping[str, Any]) -> None:
     if applied["plan"] is None:
         _say("Zero writes.")
         return
-    _say(f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, {applied['remaining']:,} wait.")
+    _say(
+        f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, {applied['remaining']:,} wait."
+    )
     _table("Why not:", ("changes", "reason"), [(number, reason) for reason, number in applied["reasons"].items()])
 
 
@@ -169,7 +190,10 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
 def _print_show(answer: Mapping[str, Any]) -> None:
     _say(f"{answer['record_type']} {answer['id']} of {answer['account']}")
     for name, one in answer["segmentations"].items():
-        _say(f"\n{name}: {one['label']} ({one['segment']}), since {one['since']}" + (f", before: {one['previous']}" if one["previous"] else ""))
+        _say(
+            f"\n{name}: {one['label']} ({one['segment']}), since {one['since']}"
+            + (f", before: {one['previous']}" if one["previous"] else "")
+        )
         _say(f"  {one['reason']}")
         if one["description"]:
             _say(f"  {one['description']}")
@@ -198,10 +222,18 @@ def _print_rejects(answer: Mapping[str, Any]) -> None:
 
 def _print_status(answer: Mapping[str, Any]) -> None:
     _say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
-    _table("Runs:", ("run", "command", "started", "finished", "exit"), [(r["run"], r["command"], str(r["started_at"])[:19], str(r["finished_at"] or "")[:19], r["exit_code"]) for r in answer["runs"]])
+    _table(
+        "Runs:",
+        ("run", "command", "started", "finished", "exit"),
+        [(r["run"], r["command"], str(r["started_at"])[:19], str(r["finished_at"] or "")[:19], r["exit_code"]) for r in answer["runs"]],
+    )
     _table("Open plans:", ("plan", "kind", "state", "as of"), [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]])
     _table("On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]])
-    _table("Rejects:", ("from", "where", "rows", "quarantined"), [(r["source"], r["place"], r["rows"], r["quarantined"]) for r in answer["rejects"]])
+    _table(
+        "Rejects:",
+        ("from", "where", "rows", "quarantined"),
+        [(r["source"], r["place"], r["rows"], r["quarantined"]) for r in answer["rejects"]],
+    )
 
 
 def _print_forget(answer: Mapping[str, Any]) -> None:
@@ -215,7 +247,11 @@ def _print_history(answer: Mapping[str, Any]) -> None:
     if "out" in answer:
         _say(f"{answer['changes']:,} changes written to {answer['out']}")
         return
-    _table("Changes:", ("run", "id", "target", "before", "after", "outcome"), [tuple(r[k] for k in ("run", "id", "target", "before", "after", "status")) for r in answer["history"]])
+    _table(
+        "Changes:",
+        ("run", "id", "target", "before", "after", "outcome"),
+        [tuple(r[k] for k in ("run", "id", "target", "before", "after", "status")) for r in answer["history"]],
+    )
 
 
 def _print_demo(_answer: Mapping[str, Any]) -> None:

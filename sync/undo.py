@@ -15,7 +15,9 @@ def undo(session: Session, run: int) -> Planned:
     """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
     journal, mirror = session.journal, session.mirror()
     if not journal.value("SELECT count(*) FROM batches WHERE account = ? AND run = ? AND state = 'done'", session.account, run):
-        raise Stop(f"run {run} wrote nothing to account {session.account}, so there is nothing to undo: `crm-segments status` lists the runs")
+        raise Stop(
+            f"run {run} wrote nothing to account {session.account}, so there is nothing to undo: `crm-segments status` lists the runs"
+        )
     catch_up(journal, mirror)
     begin_changes(mirror)
     _gather(session, run)
@@ -48,9 +50,9 @@ def _gather(session: Session, run: int) -> None:
             changes = changes.filter(pc.invert(pc.is_in(pa.array(range(changes.num_rows)), value_set=pa.array(refused))))
         mirror.register(changes)
         mirror.run(
-            f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN ({', '.join(repr(c) for c in companions) or "''"}),
-                before, after, mine_before FROM changes JOIN ids USING (record_type, id)""",
-            changes=changes,
+            f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN ({", ".join(repr(c) for c in companions) or "''"}),
+                before, after, mine_before FROM frame JOIN ids USING (record_type, id)""",
+            frame=changes,
         )
     mirror.run(
         """CREATE OR REPLACE TEMP TABLE reversed AS SELECT record, target, any_value(kind) AS kind, any_value(segmentation) AS segmentation,

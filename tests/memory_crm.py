@@ -112,7 +112,8 @@ class Faults:
     fail_before: int | None = None  # the call never arrives
     fail_after: int | None = None  # it is carried out, and the answer is lost
     reject: dict[str, str] = field(default_factory=dict)  # id → kind of rejection
-    hook: Callable[[str], None] = lambda moment: None  # called with "before write" and "after write"; may raise
+    poison: set[str] = field(default_factory=set)  # ids that make the CRM refuse the whole call that names them
+    hook: Callable[[str], None] = lambda moment: None  # called with "before read", "before write" and "after write"; may raise
 
 
 class MemoryCrm(Connector):
@@ -146,6 +147,7 @@ class MemoryCrm(Connector):
         rows = sorted((dict(row) for row in everything if row["clock"] > since), key=lambda row: int(row["clock"]))
         table = self._activity if stream == "activity" else self._records
         for start in range(0, len(rows), self.page_size):
+            self.faults.hook("before read")
             self.reads += 1
             chunk = rows[start : start + self.page_size]
             yield Page(table(chunk), json.dumps({"clock": chunk[-1]["clock"], "under": made_under}), first=start == 0)
@@ -210,6 +212,8 @@ class MemoryCrm(Connector):
         """Carry out one call: ``write`` answers None where done, else kind and reason of the rejection."""
         self.faults.hook("before write")
         self._fail("fail_before", "the CRM did not answer")
+        if self.faults.poison.intersection(changes["id"].to_pylist()):
+            raise RequestError("the CRM cannot read this request")
         self.writes += 1
         answers = [self._refused(change) or write(change) for change in changes.to_pylist()]
         self._fail("fail_after", "the answer of the CRM was lost")

@@ -66,6 +66,7 @@ class Source:
         self._hash = hashlib.blake2b(digest_size=16)
         self._decoder = None if encoding == UTF8 else codecs.getincrementaldecoder(encoding)("files.mark")
         self._ended = False
+        self._pending = b""
 
     def __enter__(self) -> Source:
         return self
@@ -95,14 +96,15 @@ class Source:
             return
         self._file.seek(0)
         self._decoder.reset()
-        while offset > 0 and (skipped := len(self.read(min(BLOCK, offset)))):
-            offset -= skipped
+        self._pending = b""
+        while offset > 0 and (text := self.read()):
+            self._pending, offset = text[offset:], offset - len(text)
 
     def read(self, size: int = BLOCK) -> bytes:
         """The next bytes of text as UTF-8, about ``size`` of them; empty at the end."""
         if self._decoder is None:
             return self._raw(size)
-        text = b""
+        text, self._pending = self._pending, b""
         while not text and not self._ended:
             raw = self._raw(size)
             self._ended = not raw

@@ -1,0 +1,121 @@
+"""How much was it, in minor units of the account's currency? Exact, and half to even."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation, localcontext
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.files.instants import local_midnight
+from connectors.files.text import as_text, flat, point
+
+# Currencies whose minor unit is not a hundredth (ISO 4217).
+_EXPONENTS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+_EXACT = pa.decimal128(38, 12)
+_LIMIT = 1 << 62
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+
+
+def exponent(currency: str) -> int:
+    """Decimal places of a currency's minor unit (ISO 4217)."""
+    return _EXPONENTS.get(currency.upper(), 2)
+
+
+def minor_units(
+    column: pa.ChunkedArray | pa.Array, decimal: str, places: int, rates: pa.Array | None = None
+) -> tuple[pa.Array, pa.Array | None]:
+    """Major units as int64 minor units, and which cells are no amount. ``rates``: worth of 1 (float64), per row."""
+    array = flat(column)
+    if pa.types.is_integer(array.type):
+        array = array.cast(pa.string())
+    if pa.types.is_floating(array.type):
+        return _from_floats(array.cast(pa.float64()), places, rates)
+    texts, unsound = as_text(array)
+    texts = point(texts, decimal) if not pa.types.is_decimal(array.type) else texts
+    try:
+        if rates is not None:
+            raise pa.ArrowInvalid
+        units = _rounded(texts.cast(_EXACT), places)
+        return units, unsound
+    except pa.ArrowInvalid:
+        units = _one_by_one(texts, places, rates)
+    bad = pc.and_(pc.is_valid(texts), pc.is_null(units))
+    return units, pc.or_(bad, unsound) if unsound is not None else bad
+
+
+def _from_floats(amounts: pa.Array, places: int, rates: pa.Array | None) -> tuple[pa.Array, pa.Array | None]:
+    """Floats are as exact as they came: scaled, then rounded half to even."""
+    if rates is not None:
+        amounts = pc.multiply(amounts, rates)
+    values = amounts.to_numpy(zero_copy_only=False)
+    with np.errstate(all="ignore"):
+        values = np.rint(values * 10.0**places)
+        wrong = ~(np.abs(values) < _LIMIT)
+    nulls = amounts.is_null().to_numpy(zero_copy_only=False) if amounts.null_count else None
+    if wrong.any():
+        values = np.where(wrong, 0, values)
+        unknown = wrong if nulls is None else wrong | nulls
+        bad = wrong if nulls is None else wrong & ~nulls
+        return pa.array(values.astype(np.int64), mask=unknown), pa.array(bad)
+    return pa.array(values.astype(np.int64)), None
+
+
+def _rounded(exact: pa.Array, places: int) -> pa.Array:
+    units = pc.round(exact, ndigits=places, round_mode="half_to_even").cast(pa.decimal128(38, places))
+    words = np.frombuffer(units.buffers()[1], np.int64).reshape(-1, 2)[units.offset : units.offset + len(units)]
+    low, high = words[:, 0], words[:, 1]
+    valid = units.is_valid().to_numpy(zero_copy_only=False)
+    if ((high != low >> 63) & valid).any():
+        raise pa.ArrowInvalid
+    return pa.array(low, mask=None if valid.all() else ~valid)
+
+
+def _one_by_one(texts: pa.Array, places: int, rates: pa.Array | None) -> pa.Array:
+    """Each different amount and rate once, in exact decimals; null where it is no amount."""
+    good = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
+    texts = pc.if_else(good, texts, pa.scalar(None, pa.string()))
+    codes = texts.dictionary_encode()
+    factors = (rates if rates is not None else pa.array(np.ones(len(texts)))).dictionary_encode()
+    amounts, values = codes.dictionary.to_pylist(), factors.dictionary.to_pylist()
+    code = pc.fill_null(codes.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    factor = pc.fill_null(factors.indices, -1).to_numpy(zero_copy_only=False)
+    different, which = np.unique(np.where((code < 0) | (factor < 0), -1, code * max(len(values), 1) + factor), return_inverse=True)
+    worth = [_worth(amounts[pair // len(values)], values[pair % len(values)], places) if pair >= 0 else None for pair in different.tolist()]
+    return pa.array(worth, pa.int64()).take(pa.array(which))
+
+
+def _worth(text: str, rate: float, places: int) -> int | None:
+    try:
+        with localcontext(prec=100):
+            units = (Decimal(text) * Decimal(repr(rate))).scaleb(places).to_integral_value(rounding="ROUND_HALF_EVEN")
+    except InvalidOperation:
+        return None
+    return int(units) if abs(units) < _LIMIT else None
+
+
+def rates_of(
+    currencies: pa.Array, moments: pa.Array, currency: str, rates: Mapping[str, Mapping[str, float]], zone: str
+) -> pa.Array | None:
+    """Worth of 1 of each row's currency on its day, null where the config tells none; None where all is in ``currency``."""
+    names = pc.fill_null(pc.utf8_upper(currencies), currency.upper())
+    foreign = [name for name in pc.unique(names).to_pylist() if name != currency.upper()]
+    if not foreign:
+        return None
+    worth = np.where(pc.equal(names, currency.upper()).to_numpy(zero_copy_only=False), 1.0, np.nan)
+    times = pc.fill_null(moments.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    known = {name.upper(): days for name, days in rates.items()}
+    for name in foreign:
+        days = sorted(known.get(name, {}).items())
+        if days:
+            here = pc.equal(names, name).to_numpy(zero_copy_only=False)
+            starts = np.array([local_midnight(day, zone) for day, _ in days])
+            step = np.searchsorted(starts, times[here], side="right") - 1
+            worth[here] = np.where(step >= 0, np.array([rate for _, rate in days])[np.maximum(step, 0)], np.nan)
+    return pa.array(worth, mask=np.isnan(worth))

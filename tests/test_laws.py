@@ -1,0 +1,329 @@
+"""Do the laws of planning and applying hold, whatever people do to the CRM between two runs?
+
+A law is tried on a business of two dozen customers whose past (set up, labelled, written) is made once and copied.
+``LAWS=200 pytest tests/test_laws.py`` looks harder.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from sync.stops import GuardStop, Later
+from tests.world import ALLOWED, DAY, World
+
+CUSTOMERS = 24
+IDS = st.integers(1, CUSTOMERS + 3).map(str)  # some of them are not there yet
+VALUES = st.sampled_from(["champions", "lost", "loyal", "new", "prospect", None])
+LISTS = st.sampled_from(["rfm.champions", "rfm.lost", "rfm.prospect", "rfm.potential_loyal"])
+
+EDITS = st.one_of(
+    st.tuples(st.just("buy"), IDS, st.integers(0, 300), st.sampled_from([500, 20_000, 900_000])),
+    st.tuples(st.just("edit"), IDS),
+    st.tuples(st.just("field"), IDS, st.just("seg_rfm"), VALUES),
+    st.tuples(st.just("field"), IDS, st.just("seg_value"), st.sampled_from(["a", "b", "c", None])),
+    st.tuples(st.just("member"), LISTS, IDS, st.booleans()),
+    st.tuples(st.just("delete"), IDS),
+    st.tuples(st.just("merge"), IDS, IDS),
+    st.tuples(st.just("objects"), IDS, st.booleans()),
+)
+ROUND = st.tuples(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40))  # what people do, and days that pass
+
+
+def law(examples: int) -> Any:
+    """So many examples, or as many as LAWS says."""
+    return settings(max_examples=int(os.environ.get("LAWS", examples)))
+
+
+def edit(world: World, change: tuple[Any, ...]) -> None:
+    """A person changes something; what cannot be done to a record that is gone is left undone."""
+    store, (what, *rest) = world.store, change
+    there = {id for type, id in store.records if store.exists(type, id)}
+    match what, rest:
+        case "buy", [id, days, amount]:
+            world.buys(id, days, amount)
+        case "edit", [id]:
+            if id not in {known for _, known in store.records}:
+                store.put(id, email=f"new{id}@example.org")
+            elif id in there:
+                store.put(id, email=f"changed{store.clock}@example.org")
+        case "field", [id, name, value] if id in there:
+            store.set_field(id, name, value)
+        case "member", [key, id, member] if id in there:
+            store.set_member(key, id, member)
+        case "delete", [id] if id in there:
+            store.delete(id)
+        case "merge", [loser, survivor] if loser != survivor and {loser, survivor} <= there:
+            store.merge(loser, survivor)
+        case "objects", [id, objects] if id in there:
+            store.put(id, objects_to_profiling=objects)
+
+
+@cache
+def _past(on_conflict: str) -> World:
+    """A world that was labelled and written once; only ever copied."""
+    world = World(Path(tempfile.mkdtemp(prefix="laws-")), on_conflict=on_conflict, companions='["reason", "since"]')
+    world.customers(CUSTOMERS)
+    world.first_run()
+    return world
+
+
+@contextmanager
+def lived(on_conflict: str = "keep") -> Iterator[World]:
+    """A copy of that world."""
+    folder = Path(tempfile.mkdtemp(prefix="law-"))
+    try:
+        yield _past(on_conflict).copy(folder / "one")
+    finally:
+        shutil.rmtree(folder)
+
+
+@dataclass
+class Wanted:
+    """What the labels want, told by ``label --out``: the plan's own tables are not asked."""
+
+    labels: dict[str, dict[str, str]]  # field → id → segment
+
+    @classmethod
+    def of(cls, world: World, day: Any) -> Wanted:
+        import csv
+
+        out = world.folder / "labels.csv"
+        world.do("label", as_of=day, out=out)
+        with out.open(newline="") as source:
+            rows = list(csv.DictReader(source))
+        return cls({f"seg_{name}": {row["id"]: row[name] for row in rows if row[name]} for name in ("rfm", "value")})
+
+    def members(self, key: str) -> set[str]:
+        return {id for id, segment in self.labels["seg_rfm"].items() if f"rfm.{segment}" == key}
+
+
+def cells(world: World) -> dict[tuple[str, str], str]:
+    """Everything that we can write, one cell each: (id, target) → value, where there is one."""
+    fields, lists = world.state()
+    alive = {id for type, id in world.store.records if world.store.exists(type, id)}
+    found = {(id, name): value for name, held in fields.items() for id, value in held.items() if id in alive}
+    return found | {(id, key): "member" for key, ids in lists.items() for id in ids if id in alive}
+
+
+def ever_ours(world: World) -> set[tuple[str, str, str]]:
+    """Cells with a value that we wrote there at some time, or that a label wanted there."""
+    written = {(id, target, after) for id, target, _before, after in world.written() if after}
+    return written | {(id, f"rfm.{after}", "member") for id, target, after in written if target == "seg_rfm"}
+
+
+@law(8)
+@given(rounds=st.lists(ROUND, min_size=1, max_size=3))
+def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(rounds: list[Any]) -> None:
+    with lived("keep") as world:
+        day = DAY
+        for edits, days in rounds:
+            day += timedelta(days=days)
+            for change in edits:
+                edit(world, change)
+            before, ours = cells(world), ever_ours(world)
+            answer = world.do("run", as_of=day, allow=ALLOWED)
+            assert answer["exit_code"] == 0
+            after = cells(world)
+            wanted = Wanted.of(world, day)
+            for cell, value in before.items():
+                target = cell[1]
+                want = wanted.labels.get(target, {}).get(cell[0]) if "." not in target else ("member" if cell[0] in wanted.members(target) else None)
+                if (*cell, value) not in ours and value != want and target in ("seg_rfm", "seg_value"):
+                    assert after.get(cell) == value, f"{cell} was not ours"
+                if cell not in after:
+                    assert (*cell, value) in ours, f"{cell} was cleared and not ours"
+            again = world.do("run", as_of=day, allow=ALLOWED)
+            assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
+            assert cells(world) == after
+
+
+@law(8)
+@given(rounds=st.lists(ROUND, min_size=1, max_size=3))
+def test_overwrite_reaches_every_wanted_value(rounds: list[Any]) -> None:
+    with lived("overwrite") as world:
+        day = DAY
+        for edits, days in rounds:
+            day += timedelta(days=days)
+            for change in edits:
+                edit(world, change)
+            assert world.do("run", as_of=day, allow=ALLOWED)["exit_code"] == 0
+            wanted, (fields, lists) = Wanted.of(world, day), world.state()
+            for name, labels in wanted.labels.items():
+                assert {id: fields[name].get(id) for id in labels} == labels
+            for key, members in lists.items():
+                assert wanted.members(key) <= members
+            again = world.do("run", as_of=day, allow=ALLOWED)
+            assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
+
+
+@law(6)
+@given(edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=st.sampled_from(["keep", "overwrite"]))
+def test_undo_restores_value_and_owner(edits: list[Any], days: int, on_conflict: str) -> None:
+    day = DAY + timedelta(days=days)
+    with lived(on_conflict) as world:
+        for change in edits:
+            edit(world, change)
+        before = cells(world)
+        run = world.do("run", as_of=day, allow=ALLOWED)
+        event("something to undo" if run["applied"]["done"] else "nothing to undo")
+        if not run["applied"]["done"]:
+            return
+        undone = world.do("undo", number=run["run"], allow=ALLOWED)
+        assert (undone["plan"]["kept"], undone["exit_code"]) == (0, 0)
+        assert cells(world) == before
+        held = world.do("run", as_of=day, allow=ALLOWED)
+        assert (held["plan"]["changes"], held["exit_code"]) == (0, 5) or set(held["plan"]["held"]) < {"rfm", "value"}
+        again = world.do("plan", as_of=day, allow={**ALLOWED, "undone": "it was right after all"})
+        if set(held["plan"]["held"]) == set(undone["held"]) and not held["plan"]["changes"]:
+            assert again["plan"]["by_target"] == run["plan"]["by_target"], "owners are as they were, so the same plan comes out"
+
+
+@law(6)
+@given(edits=st.lists(EDITS, min_size=2, max_size=8), since=st.lists(EDITS, min_size=1, max_size=6), days=st.integers(10, 60))
+def test_undo_leaves_what_people_changed_since(edits: list[Any], since: list[Any], days: int) -> None:
+    with lived() as world:
+        for change in edits:
+            edit(world, change)
+        before = cells(world)
+        run = world.do("run", as_of=DAY + timedelta(days=days), allow=ALLOWED)
+        if not run["applied"]["done"]:
+            return
+        written = cells(world)
+        for change in since:
+            edit(world, change)
+        meanwhile = cells(world)
+        world.do("undo", number=run["run"], allow=ALLOWED)
+        after = cells(world)
+        alive = {id for type, id in world.store.records if world.store.exists(type, id)}
+        for cell in {*before, *written, *meanwhile, *after}:
+            if cell[0] in alive:
+                expected = before.get(cell) if meanwhile.get(cell) == written.get(cell) else meanwhile.get(cell)
+                assert after.get(cell) == expected, cell
+
+
+class Killed(BaseException):
+    """What kill -9 looks like from inside."""
+
+
+@contextmanager
+def killed_at(world: World, moment: int) -> Iterator[list[int]]:
+    """Die at the n-th call of the CRM or report of progress; the list holds how many there were."""
+    count = [0]
+
+    def strike(*_what: Any) -> None:
+        count[0] += 1
+        if count[0] == moment:
+            raise Killed
+
+    world.faults.hook = world.progress = strike
+    try:
+        yield count
+    except Killed:
+        pass
+    finally:
+        world.faults.hook = world.progress = lambda *_what: None
+
+
+@law(8)
+@given(
+    edits=st.lists(EDITS, min_size=1, max_size=8),
+    moments=st.lists(st.integers(1, 25), min_size=1, max_size=2),
+    mirror=st.sampled_from(["as it is", "deleted", "as it was before the run"]),
+    days=st.integers(5, 60),
+)
+def test_killing_anywhere_and_running_again_equals_one_quiet_run(edits: list[Any], moments: list[int], mirror: str, days: int) -> None:
+    day = DAY + timedelta(days=days)
+    with lived() as world:
+        for change in edits:
+            edit(world, change)
+        quiet = world.copy(world.folder.parent / "quiet")
+        assert quiet.do("run", as_of=day, allow=ALLOWED)["exit_code"] == 0
+        for moment in moments:
+            cache = {path: path.read_bytes() for path in (world.folder / "state").glob("mirror.duckdb*")}
+            with killed_at(world, moment):
+                world.do("run", as_of=day, allow=ALLOWED)
+            if mirror != "as it is":
+                world.lose_mirror()
+            if mirror == "as it was before the run":
+                for path, content in cache.items():
+                    path.write_bytes(content)
+        assert world.do("run", as_of=day, allow=ALLOWED)["exit_code"] == 0
+        assert cells(world) == cells(quiet)
+        assert sorted(world.written(), key=str) == sorted(quiet.written(), key=str), "nothing twice, nothing lost"
+        again = world.do("run", as_of=day, allow=ALLOWED)
+        assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
+
+
+@law(4)
+@given(moment=st.integers(1, 20), days=st.integers(20, 60), deleted=st.booleans())
+def test_an_undo_that_was_killed_goes_on(moment: int, days: int, deleted: bool) -> None:
+    with lived() as world:
+        before = cells(world)
+        run = world.do("run", as_of=DAY + timedelta(days=days), allow=ALLOWED)
+        with killed_at(world, moment):
+            world.do("undo", number=run["run"], allow=ALLOWED)
+        if deleted:
+            world.lose_mirror()
+        if cells(world) != before:
+            world.do("undo", number=run["run"], allow=ALLOWED)
+        assert cells(world) == before
+        assert world.do("run", as_of=DAY + timedelta(days=days), allow=ALLOWED)["exit_code"] == 5, "and the next run does not redo it"
+
+
+@law(4)
+@given(edits=st.lists(EDITS, min_size=1, max_size=8), seed=st.integers(0, 99), size=st.integers(1, 30))
+def test_the_order_and_the_size_of_batches_do_not_matter(edits: list[Any], seed: int, size: int) -> None:
+    day = DAY + timedelta(days=45)
+    with lived() as world:
+        for change in edits:
+            edit(world, change)
+        straight = world.copy(world.folder.parent / "straight")
+        straight.do("run", as_of=day, allow=ALLOWED)
+        world.batch_size = size
+        planned = world.do("plan", as_of=day, allow=ALLOWED)["plan"]["plan"]
+        if planned:
+            _shuffle(world, planned, seed)
+            world.do("apply", number=planned, as_of=day, allow=ALLOWED)
+        assert cells(world) == cells(straight)
+
+
+def _shuffle(world: World, plan: int, seed: int) -> None:
+    numbers = [row["batch"] for row in world.journal("SELECT batch FROM batches WHERE plan = ?", plan)]
+    mixed = random.Random(seed).sample(numbers, len(numbers))
+    for number in numbers:
+        world.journal("UPDATE batches SET batch = -batch WHERE batch = ?", number)
+    for number, other in zip(numbers, mixed, strict=True):
+        world.journal("UPDATE batches SET batch = ? WHERE batch = ?", other, -number)
+
+
+@law(4)
+@given(lost=st.integers(0, 8), arrived=st.booleans())
+def test_applying_a_plan_twice_equals_applying_it_once(lost: int, arrived: bool) -> None:
+    day = DAY + timedelta(days=45)
+    with lived() as world:
+        once = world.copy(world.folder.parent / "once")
+        once.do("run", as_of=day, allow=ALLOWED)
+        planned = world.do("plan", as_of=day, allow=ALLOWED)["plan"]["plan"]
+        setattr(world.faults, "fail_after" if arrived else "fail_before", lost)
+        with pytest.raises(Later):
+            world.do("apply", number=planned, as_of=day, allow=ALLOWED)
+        world.do("apply", number=planned, as_of=day, allow=ALLOWED)
+        world.do("run", as_of=day, allow=ALLOWED)
+        assert cells(world) == cells(once)
+        with pytest.raises(GuardStop):
+            world.do("apply", number=planned, as_of=day, allow=ALLOWED)
+        assert cells(world) == cells(once)

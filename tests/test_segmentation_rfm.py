@@ -1,0 +1,254 @@
+"""Are RFM scores those of the literature, groups total, and moves deliberate?"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segmentation import groups, models
+from segmentation.needs import Needs, Shape
+from segmentation.rfm import AXES, Rfm
+from tests.segmentation_frames import CDNOW_START, cdnow, complete_journey, computed
+
+Person = tuple[int | None, int, int]  # days since the last purchase (None: never), purchase days, net revenue
+AS_OF = date(2025, 6, 30)
+WEEK = timedelta(days=7)
+RFM = Rfm(currency="EUR", exponent=2)
+
+
+def people(*rows: Person, as_of: date = AS_OF, gap: int = 0) -> pd.DataFrame:
+    """Features of records 1, 2, ..."""
+    last = [None if since is None else pd.Timestamp(as_of - timedelta(days=since)) for since, _, _ in rows]
+    days = [often for _, often, _ in rows]
+    first = [None if day is None else day - timedelta(days=gap * max(n - 1, 0)) for day, n in zip(last, days, strict=True)]
+    money = [much for _, _, much in rows]
+    return pd.DataFrame(
+        {
+            "record": pd.array(range(1, len(rows) + 1), "int64"),
+            "purchase_days": pd.array(days, "int64"),
+            "purchase_days_365": pd.array(days, "int64"),
+            "net_revenue_365": pd.array(money, "int64"),
+            "first_purchase": pd.Series(first, dtype="datetime64[us]"),
+            "last_purchase": pd.Series(last, dtype="datetime64[us]"),
+        }
+    )
+
+
+CROWD = [(d, 1 + d % 50, 100 * d) for d in range(1, 101)]  # a hundred different buyers: one in five per score
+PEOPLE = st.lists(
+    st.one_of(st.tuples(st.integers(0, 400), st.integers(0, 9), st.integers(-500, 5000)), st.sampled_from([(None, 0, 0), (3, 2, 100)])),
+    max_size=30,
+)
+
+
+def label(kind: Rfm, features: pd.DataFrame, as_of: date = AS_OF, model: Any = None) -> pd.DataFrame:
+    return kind.label(features, model or kind.fit(features, as_of), None, None, as_of)
+
+
+def test_cdnow_scores_are_the_reference_counts() -> None:
+    features = computed(cdnow(), CDNOW_START, RFM.needs, Shape(order_lines=False, refunds=False))
+    model = RFM.fit(features, CDNOW_START)
+    assert model["figures"] == {
+        "recency": [4855, 4696, 4598, 4709, 4712],
+        "frequency": [14119, 0, 4442, 2064, 2945],
+        "money": [4875, 4554, 4713, 4714, 4714],
+    }
+    labels = label(RFM, features, CDNOW_START, model)
+    best = np.logical_and.reduce([labels[f"memory.{axis}"] == 5 for axis in AXES])
+    assert int(best.sum()) == 1958
+    assert labels["segment"].notna().all() and len(labels) == 23_570
+
+
+def test_the_ranking_score_captures_the_published_share_of_hold_out_revenue() -> None:
+    features = computed(cdnow(), CDNOW_START, RFM.needs, Shape(order_lines=False, refunds=False))
+    later = computed(cdnow(), date(1998, 6, 30), Needs(), Shape(order_lines=False, refunds=False))
+    score = label(RFM, features, CDNOW_START)["score"].to_numpy()
+    revenue = (later["net_revenue"] - features["net_revenue"]).to_numpy()
+    top = np.argsort(-score, kind="stable")[: round(0.2 * len(score))]
+    assert revenue[top].sum() / revenue.sum() == pytest.approx(0.689, abs=0.003)
+
+
+def test_every_cell_has_a_group_and_every_group_a_cell() -> None:
+    cells = groups.table(groups.DEFAULT)
+    assert cells.shape == (5, 5, 5) and set(cells.ravel().tolist()) == set(range(len(groups.DEFAULT)))
+
+
+def test_an_incomplete_table_is_refused_with_its_first_uncovered_cell() -> None:
+    table = [groups.Group(key="good", r=(3, 5)), groups.Group(key="bad", r=(1, 2), f=(2, 5))]
+    with pytest.raises(ValueError, match="R1 F1 M1"):
+        groups.table(table)
+
+
+def test_a_group_that_can_take_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="'late' takes no cell"):
+        groups.table([groups.Group(key="everyone"), groups.Group(key="late", r=(1, 1))])
+
+
+def test_a_key_is_neither_given_twice_nor_reserved() -> None:
+    for keys, word in ((("same", "same"), "twice"), (("prospect",), "reserved")):
+        with pytest.raises(ValueError, match=word):
+            groups.table([groups.Group(key=key) for key in keys])
+
+
+@given(PEOPLE)
+def test_scores_are_one_plus_a_fifth_of_those_who_are_worse(rows: list[Person]) -> None:
+    labels = label(RFM, people(*rows))
+    buyers = [row for row in rows if row[0] is not None]
+    for row, got in zip(rows, labels.to_dict("records"), strict=True):
+        if row[0] is None:
+            assert got["segment"] == "prospect" and got["score"] == 0
+            continue
+        worse = [sum(b[0] > row[0] for b in buyers), sum(b[1] < row[1] for b in buyers), sum(b[2] < row[2] for b in buyers)]  # type: ignore[operator]
+        expected = [1 + 5 * number // len(buyers) for number in worse]
+        expected[2] = 1 if row[2] <= 0 else expected[2]
+        assert [got[f"memory.{axis}"] for axis in AXES] == expected
+
+
+@given(PEOPLE, st.randoms(use_true_random=False), st.integers(2, 1000))
+def test_neither_the_order_of_rows_nor_the_currency_changes_a_label(rows: list[Person], random: Any, rate: int) -> None:
+    features = people(*rows)
+    labels = label(RFM, features).set_index("record")
+    shuffled = features.sample(frac=1, random_state=random.randrange(1000)).assign(net_revenue_365=lambda f: f["net_revenue_365"] * rate)
+    again = label(RFM, shuffled).set_index("record").loc[labels.index]
+    pd.testing.assert_frame_equal(labels.drop(columns="reason"), again.drop(columns="reason"))
+
+
+@given(PEOPLE)
+def test_a_stored_model_labels_the_same_people_the_same(rows: list[Person]) -> None:
+    features = people(*rows)
+    model = RFM.fit(features, AS_OF)
+    pd.testing.assert_frame_equal(label(RFM, features, model=model), label(RFM, features, model=models.from_json(models.to_json(model))))
+
+
+@settings(max_examples=40)
+@given(PEOPLE, PEOPLE)
+def test_whoever_did_not_move_keeps_since_and_reason(before: list[Person], after: list[Person]) -> None:
+    model = RFM.fit(people(*before), AS_OF)
+    first = label(RFM, people(*before), model=model)
+    later = AS_OF + WEEK
+    second = RFM.label(people(*after, as_of=later), model, first, AS_OF, later)
+    old = {row["record"]: row for row in first.to_dict("records")}
+    for row in second.to_dict("records"):
+        was = old.get(row["record"])
+        assert row["reason"] and len(row["reason"]) <= 255
+        if was and was["segment"] == row["segment"]:
+            assert (row["since"], row["reason"]) == (was["since"], was["reason"])
+        else:
+            assert row["since"] == later
+            assert (row["previous"] == was["segment"]) if was else pd.isna(row["previous"])
+
+
+def test_an_unchanged_second_day_changes_nothing() -> None:
+    model = RFM.fit(people(*CROWD), AS_OF)
+    first = label(RFM, people(*CROWD), model=model)
+    second = RFM.label(people(*CROWD, as_of=AS_OF + WEEK), model, first, AS_OF, AS_OF + WEEK)
+    pd.testing.assert_frame_equal(first, second)
+
+
+def scores(history: list[tuple[int, int, int]], gap: int = 0) -> list[int]:
+    """Confirmed R scores of record 101 from week to week, among the crowd."""
+    model = RFM.fit(people(*CROWD), AS_OF)
+    previous, confirmed = None, []
+    for week, one in enumerate(history):
+        as_of = AS_OF + week * WEEK
+        features = people(*CROWD, one, as_of=as_of, gap=gap)
+        previous = RFM.label(features, model, previous, as_of - WEEK if week else None, as_of)
+        confirmed.append(int(previous["memory.recency"].iloc[-1]))
+    return confirmed
+
+
+def test_a_value_that_trembles_at_a_border_moves_nobody() -> None:
+    assert scores([(20, 2, 100), (21, 2, 100), (20, 2, 100), (21, 2, 100), (21, 2, 100)]) == [5, 5, 5, 5, 5]
+
+
+def test_a_clear_move_is_made_on_the_second_proposal() -> None:
+    assert scores([(15, 2, 100), (30, 2, 100), (37, 2, 100)]) == [5, 5, 4]
+
+
+def test_a_move_is_to_the_nearer_of_the_two_proposals() -> None:
+    assert scores([(15, 2, 100), (50, 2, 100), (95, 2, 100), (95, 2, 100), (95, 2, 100)]) == [5, 5, 3, 3, 1]
+
+
+def test_a_lapsed_customer_who_buys_is_back_at_once() -> None:
+    assert scores([(70, 2, 100), (77, 2, 100), (2, 3, 5000)]) == [2, 2, 5]
+
+
+def test_a_silence_that_is_usual_for_the_record_is_no_news() -> None:
+    assert scores([(15, 5, 100), (50, 5, 100), (57, 5, 100), (64, 5, 100), (100, 5, 100), (107, 5, 100)], gap=30) == [5, 5, 5, 5, 5, 1]
+
+
+def test_a_first_purchase_makes_a_prospect_a_buyer_at_once() -> None:
+    model = RFM.fit(people(*CROWD), AS_OF)
+    first = RFM.label(people(*CROWD, (None, 0, 0)), model, None, None, AS_OF)
+    second = RFM.label(people(*CROWD, (1, 1, 900), as_of=AS_OF + WEEK), model, first, AS_OF, AS_OF + WEEK)
+    last = second.iloc[-1]
+    assert (last["previous"], last["since"], last["segment"]) == ("prospect", AS_OF + WEEK, "new")
+
+
+def test_the_reason_is_worded_in_the_figures_of_the_record() -> None:
+    features = people((3, 12, 120_450), (1, 1, 0), (None, 0, 0), (0, 2, 123_456_789_005), (9, 2, -150))
+    assert label(RFM, features)["reason"].tolist() == [
+        "R2 F4 M3: last purchase 3 days ago; 12 purchase days and 1,204.50 EUR in 365 days",
+        "R3 F1 M1: last purchase 1 day ago; 1 purchase day and 0.00 EUR in 365 days; no net revenue, so M is 1",
+        "no purchase yet",
+        "R4 F2 M4: last purchase today; 2 purchase days and 1,234,567,890.05 EUR in 365 days",
+        "R1 F2 M1: last purchase 9 days ago; 2 purchase days and -1.50 EUR in 365 days; no net revenue, so M is 1",
+    ]
+
+
+def test_a_currency_without_minor_units_is_worded_without_them() -> None:
+    assert "1,204 JPY" in label(Rfm(currency="JPY", exponent=0), people((3, 1, 1204)))["reason"][0]
+
+
+def test_a_model_that_saw_no_buyer_freezes_nothing() -> None:
+    model = RFM.fit(people((None, 0, 0)), AS_OF)
+    assert label(RFM, people(*CROWD), model=model)["segment"].nunique() > 5
+
+
+def test_previous_labels_must_be_of_an_earlier_day_and_the_model_of_the_same_settings() -> None:
+    features = people(*CROWD)
+    first = label(RFM, features)
+    with pytest.raises(ValueError, match="not before 2025-06-30"):
+        RFM.label(features, RFM.fit(features, AS_OF), first, AS_OF, AS_OF)
+    with pytest.raises(ValueError, match="window_days = 90"):
+        RFM.label(features, {**RFM.fit(features, AS_OF), "settings": {"window_days": 90}}, None, None, AS_OF)
+
+
+def test_previous_labels_may_be_indexed_by_record_and_in_any_order() -> None:
+    features = people(*CROWD, as_of=AS_OF + WEEK)
+    model = RFM.fit(people(*CROWD), AS_OF)
+    first = label(RFM, people(*CROWD), model=model)
+    expected = RFM.label(features, model, first, AS_OF, AS_OF + WEEK)
+    shuffled = first.sample(frac=1, random_state=1).set_index("record")
+    pd.testing.assert_frame_equal(RFM.label(features, model, shuffled, AS_OF, AS_OF + WEEK), expected)
+
+
+def moved(weeks: list[np.ndarray[Any, Any]]) -> float:
+    return float(np.mean([a != b for a, b in pairwise(weeks)]))
+
+
+def test_on_complete_journey_groups_move_at_most_a_quarter_as_often_as_raw_ones() -> None:
+    con, start, model, previous = complete_journey(), date(2017, 6, 4), None, None
+    raw, ours = [], []
+    for week in range(16):
+        as_of = start + week * WEEK
+        features = computed(con, as_of, RFM.needs, Shape(refunds=False))
+        model = model or RFM.fit(features, as_of)
+        raw.append(label(RFM, features, as_of, model)["segment"].to_numpy())
+        previous = RFM.label(features, model, previous, as_of - WEEK if week else None, as_of)
+        ours.append(previous["segment"].to_numpy())
+    assert moved(raw) > 0.4
+    assert moved(ours) < moved(raw) / 5
+
+
+def test_cells_are_tried_in_the_order_of_the_groups() -> None:
+    cells = groups.table(groups.DEFAULT)
+    for r, f, m in product(range(1, 6), repeat=3):
+        assert groups.DEFAULT[cells[r - 1, f - 1, m - 1]] == next(g for g in groups.DEFAULT if g.holds((r, f, m)))
