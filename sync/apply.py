@@ -157,7 +157,8 @@ def _wait_for_window(session: Session) -> None:
     moment = session.clock()
     if not windows.open_at(moment):
         raise Later(
-            f"writing windows are closed until {windows.next_opening(moment):%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then"
+            f"writing windows are closed until {windows.next_opening(moment):%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` "
+            f"goes on then"
         )
 
 
@@ -179,12 +180,16 @@ def _allowance(session: Session) -> int | None:
 
 
 def _pace_message(session: Session, plan: int) -> str:
-    oldest = session.journal.value("SELECT min(opened_at) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > ?", session.account,
+    oldest = session.journal.value("SELECT min(opened_at) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > "
+    "?", session.account,
                                    (session.clock() - timedelta(hours=1)).isoformat(timespec="microseconds"))  # fmt: skip
     from datetime import datetime
 
     until = (datetime.fromisoformat(oldest) + timedelta(hours=1)).strftime("%H:%M UTC") if oldest else "an hour from now"
-    return f"the pace of {session.config.pace.writes_per_hour:,} records an hour is used up; the rest of plan {plan} waits until {until}, then run again"
+    return (
+        f"the pace of {session.config.pace.writes_per_hour:,} records an hour is used up; the rest of plan {plan} waits until "
+        f"{until}, then run again"
+    )
 
 
 def _to_do(journal: Journal, plan: int) -> Iterator[int]:
@@ -370,7 +375,8 @@ def _keep_rejects(session: Session, batch: Batch, outcomes: pa.Table) -> None:
             spent = outcome["kind"] in ("data", "permission", "gone") and attempts >= ATTEMPTS
             again = (session.clock() + timedelta(minutes=15 * 4 ** (attempts - 1))).isoformat(timespec="microseconds")
             connection.execute(
-                """INSERT INTO rejects (account, source, record_type, record_id, target, after, kind, reason, attempts, next_at, quarantined, at)
+                """INSERT INTO rejects (account, source, record_type, record_id, target, after, kind, reason, attempts, next_at,
+                    quarantined, at)
                    VALUES (?, 'write', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     *where,

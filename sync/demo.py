@@ -88,9 +88,9 @@ lists = "static"
 companions = ["reason", "since"]
 
 [guards]                     # two months lie between the two exports, so more may move than in a week
-max_change = {{ share = 0.5, count = 2000 }}
-max_enter = {{ share = 0.7, count = 1000 }}
-max_leave = {{ share = 0.7, count = 1000 }}
+max_change = {{ share = 0.5, count = 2000, floor = 50 }}
+max_enter = {{ share = 0.7, count = 1000, floor = 50 }}
+max_leave = {{ share = 0.7, count = 1000, floor = 50 }}   # of a segment under 50, shares say little
 """
 
 
@@ -115,7 +115,8 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
     say("   A first labelling is looked at by a person, who then applies it by its number:")
     applied = commands.apply(config, options, number=first["plan"]["plan"])
     say(
-        f"4. apply {first['plan']['plan']} wrote {applied['applied']['done']:,} changes to {folder / 'crm' / 'segments.csv'} and {folder / 'crm' / 'lists'}."
+        f"4. apply {first['plan']['plan']} wrote {applied['applied']['done']:,} changes to {folder / 'crm' / 'segments.csv'} and "
+        f"{folder / 'crm' / 'lists'}."
     )
     add(folder, FIRST_CUT, SECOND_CUT)
     second = commands.run(config, options)
@@ -175,7 +176,8 @@ def _say_next(folder: Path, run: int, id: str, say: Callable[[str], None]) -> No
     say(f"   crm-segments undo {run} {config}      take the second labelling back")
     say(f"   crm-segments status {config}      runs, open plans, holds, rejects")
     say(
-        f"   Your own data: copy config.example.toml, set path to your folder of exports, then crm-segments check. All of the demo is in {folder}."
+        f"   Your own data: copy config.example.toml, set path to your folder of exports, then crm-segments check. All of the demo is "
+        f"in {folder}."
     )
 
 

@@ -37,7 +37,8 @@ def people_of(session: Session, id: str) -> list[Person]:
         )
         if mails:
             rows += mirror.rows(
-                f"SELECT record_type, id, lower(trim(email)) FROM records JOIN ids USING (record) WHERE lower(trim(email)) IN ({', '.join(map(literal, mails))})"
+                f"SELECT record_type, id, lower(trim(email)) FROM records JOIN ids USING (record) WHERE lower(trim(email)) IN "
+                f"({', '.join(map(literal, mails))})"
             )
         rows += (
             [(t, i, None) for t, i in mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])]
@@ -61,7 +62,8 @@ def forget(session: Session, id: str) -> dict[str, Any]:
             "INSERT OR IGNORE INTO forgotten VALUES (?, ?)", forget_digest(session.journal, account, record_type, key), now()
         )
     rows = sum(
-        purge_journal(session.journal, account, {(t, i) for name, t, i in people if name == account}) for account in {name for name, _, _ in people}
+        purge_journal(session.journal, account, {(t, i) for name, t, i in people if name == account})
+        for account in {name for name, _, _ in people}
     )
     files = _purge_exports(session.journal, {key for _, _, key in people})
     for account in session.sources():
@@ -122,7 +124,9 @@ def _are(table: pa.Table, people: set[tuple[str, str]]) -> pa.ChunkedArray:
         return met
     types = table["record_type"].to_pylist()
     ids = table["id"].to_pylist()
-    return pa.chunked_array([pa.array([bool(m) and (t, i) in people for m, t, i in zip(met.to_pylist(), types, ids, strict=True)], pa.bool_())])
+    return pa.chunked_array(
+        [pa.array([bool(m) and (t, i) in people for m, t, i in zip(met.to_pylist(), types, ids, strict=True)], pa.bool_())]
+    )
 
 
 def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) -> int:

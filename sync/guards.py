@@ -60,9 +60,11 @@ def _trips(session: Session, cost: int, undo: bool) -> Iterator[Trip]:
     new = f"segmentation IN ({', '.join(map(literal, first)) or 'NULL'})"
     yield from _by_segment(session, first, undo)
     for segmentation, holders, moved, cleared in mirror.rows(
-        """SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND coalesce(after, '') <> ''),
+        """SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND
+            coalesce(after, '') <> ''),
                    count(*) FILTER (coalesce(after, '') = '' AND coalesce(before, '') <> '')
-            FROM changes JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING (target)
+            FROM changes JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING
+                (target)
             WHERE kind = 'field' AND NOT companion GROUP BY segmentation"""
     ):
         if over(guards.max_change, moved, holders, undo):
@@ -93,8 +95,10 @@ def _by_segment(session: Session, first: list[str], undo: bool) -> Iterator[Trip
     rows = mirror.rows(
         """WITH own AS (SELECT * FROM changes WHERE kind = 'field' AND NOT companion),
            sizes AS (SELECT target, value AS segment, count(*) AS size FROM actual WHERE coalesce(value, '') <> '' GROUP BY ALL),
-           enters AS (SELECT segmentation, target, after AS segment, count(*) AS number FROM own WHERE coalesce(after, '') <> '' GROUP BY ALL),
-           leaves AS (SELECT segmentation, target, before AS segment, count(*) AS number FROM own WHERE coalesce(before, '') <> '' GROUP BY ALL)
+           enters AS (SELECT segmentation, target, after AS segment, count(*) AS number FROM own WHERE coalesce(after, '') <> '' GROUP BY
+               ALL),
+           leaves AS (SELECT segmentation, target, before AS segment, count(*) AS number FROM own WHERE coalesce(before, '') <> '' GROUP
+               BY ALL)
            SELECT coalesce(e.segmentation, l.segmentation), segment, coalesce(e.number, 0), coalesce(l.number, 0), coalesce(s.size, 0)
            FROM enters AS e FULL JOIN leaves AS l USING (target, segment) LEFT JOIN sizes AS s USING (target, segment) ORDER BY ALL"""
     )
@@ -120,7 +124,8 @@ def _first(session: Session) -> list[str]:
         name
         for (name,) in mirror.rows("SELECT DISTINCT segmentation FROM changes WHERE action <> 'restore'")
         if not mirror.value(
-            "SELECT count(*) FROM written WHERE mine AND coalesce(after, '') <> '' AND target IN (SELECT target FROM changes WHERE segmentation = ? AND kind = 'field' AND NOT companion)",
+            "SELECT count(*) FROM written WHERE mine AND coalesce(after, '') <> '' AND target IN (SELECT target FROM changes WHERE "
+            "segmentation = ? AND kind = 'field' AND NOT companion)",
             [name],
         )
     ]

@@ -47,7 +47,7 @@ def _explained(journal: Journal, batch: Batch, at: str) -> pa.Table:
 
 def export(session: Session, out: Path) -> int:
     """Write the whole history as CSV; returns the number of changes."""
-    from connectors.files.formula import neutral
+    from connectors.files.cells import guarded
 
     count = 0
     schema = pa.schema([("run", pa.int64()), *[(c, pa.string()) for c in COLUMNS[1:]]])
@@ -55,7 +55,7 @@ def export(session: Session, out: Path) -> int:
 
     with arrow_csv.CSVWriter(out, schema) as sink:
         for table in changes(session.journal, session.account):
-            columns = [neutral(table[c]) if c in ("id", "before", "after", "reason") else table[c] for c in table.column_names]
+            columns = [guarded(table[c]) if c in ("id", "before", "after", "reason") else table[c] for c in table.column_names]
             sink.write_table(pa.table(columns, names=table.column_names).cast(schema))
             count += table.num_rows
     remember_export(session.journal, out)
@@ -108,7 +108,10 @@ def show(session: Session, id: str) -> dict[str, Any]:
 
 def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
     """Refused input rows and refused changes, newest last."""
-    sql = 'SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at, quarantined, at FROM rejects'
+    sql = (
+        'SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at, '
+        "quarantined, at FROM rejects"
+    )
     return journal.rows(
         f"{sql} WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?",
         account,
@@ -128,7 +131,8 @@ def status(journal: Journal, account: str, runs: int = 10) -> dict[str, Any]:
     for row in last:
         row["summary"] = json.loads(row["summary"] or "{}")
     counts = journal.rows(
-        "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE account = ? GROUP BY 1, 2",
+        "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE "
+        "account = ? GROUP BY 1, 2",
         account,
     )
     return {

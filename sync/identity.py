@@ -12,16 +12,25 @@ from sync.mirror import AccountMirror, quoted
 def reconcile(mirror: AccountMirror) -> None:
     """After records or activity moved: make every activity row stand with the record that it belongs to, or park it."""
     _redirect(mirror)
-    _park_orphans(mirror)
     _unpark(mirror)
+    _park_orphans(mirror)
     mirror.touched()
 
 
 def _redirect(mirror: AccountMirror) -> None:
-    """Follow ``merged_into`` and ``converted_to`` to their ends. A ring of merges has no survivor and stays as it is."""
+    """Follow ``merged_into`` and ``converted_to`` to their ends. A ring of merges has no survivor and stays as it is.
+
+    A survivor that is gone itself, or not known yet, is one all the same: who was merged into it stands for nobody.
+    """
     mirror.run("DELETE FROM redirects")
     if not mirror.value("SELECT count(*) FROM records WHERE merged_into IS NOT NULL OR converted_to IS NOT NULL"):
         return
+    mirror.register(
+        mirror.table(
+            """SELECT CASE WHEN merged_into IS NOT NULL THEN record_type ELSE 'contact' END AS record_type, coalesce(merged_into, converted_to) AS id
+               FROM records JOIN ids USING (record) WHERE merged_into IS NOT NULL OR converted_to IS NOT NULL"""
+        )
+    )
     mirror.run(
         """INSERT INTO redirects
            WITH RECURSIVE step AS (
@@ -34,14 +43,14 @@ def _redirect(mirror: AccountMirror) -> None:
                UNION ALL SELECT walk.record, step.survivor, steps + 1 FROM walk JOIN step ON step.record = walk.survivor WHERE steps < 50)
            SELECT record, arg_max(survivor, steps) FROM walk GROUP BY record HAVING max(steps) < 50"""
     )
-    mirror.run("DELETE FROM redirects WHERE survivor NOT IN (SELECT record FROM records)")
     mirror.run("UPDATE activity SET record = survivor FROM redirects WHERE activity.record = redirects.record")
 
 
 def _park_orphans(mirror: AccountMirror) -> None:
     """Activity of records that are gone waits, without a name, in case they come back."""
     gone = "SELECT DISTINCT record FROM activity ANTI JOIN records USING (record)"
-    columns = """ids.record_type, ids.id, a.part, line, key, named, shadowed, "order", kind, day, occurred_at, recorded_at, amount, quantity, product,
+    columns = """ids.record_type, ids.id, a.part, line, key, named, shadowed, "order", kind, day, occurred_at, recorded_at, amount,
+        quantity, product,
                  category, channel, campaign, answer"""
     if not mirror.value(f"SELECT count(*) FROM ({gone})"):
         return
@@ -69,19 +78,21 @@ def _unpark(mirror: AccountMirror) -> None:
 def people(mirror: AccountMirror) -> str:
     """SQL of the records that stand for someone: merged and converted ones excluded, the less permissive consent won."""
     alive = "SELECT part FROM parts WHERE live"
-    plain = f"SELECT records.*, ids.record_type, ids.id FROM {mirror.schema}.records JOIN {mirror.schema}.ids USING (record) WHERE part IN ({alive.replace('parts', mirror.schema + '.parts')})"
+    plain = (
+        f"SELECT records.*, ids.record_type, ids.id FROM {mirror.schema}.records JOIN {mirror.schema}.ids USING (record) WHERE "
+        f"part IN ({alive.replace('parts', mirror.schema + '.parts')})"
+    )
     if not mirror.value("SELECT count(*) FROM redirects"):
         return plain
-    consents = ["bool_or(objects_to_profiling) AS objects_to_profiling"]
-    consents += [f"bool_and({quoted('reachable.' + channel)}) AS {quoted('reachable.' + channel)}" for channel in CHANNELS]
-    names = ["objects_to_profiling", *(f"reachable.{channel}" for channel in CHANNELS)]
-    replaced = ", ".join(
-        f"CASE WHEN consent.survivor IS NULL THEN alive.{quoted(n)} ELSE {'coalesce(alive.' + quoted(n) + ', false) OR coalesce(consent.' + quoted(n) + ', false)' if n == 'objects_to_profiling' else 'least(alive.' + quoted(n) + ', consent.' + quoted(n) + ')'} END AS {quoted(n)}"
-        for n in names
-    )
+    objects, *reachable = (quoted(name) for name in ("objects_to_profiling", *(f"reachable.{channel}" for channel in CHANNELS)))
+    consents = [f"bool_or({objects}) AS {objects}", *(f"bool_and({name}) AS {name}" for name in reachable)]
+    won = [f"coalesce(alive.{objects}, false) OR coalesce(consent.{objects}, false) AS {objects}"]
+    won += [
+        f"CASE WHEN consent.survivor IS NULL THEN alive.{name} ELSE least(alive.{name}, consent.{name}) END AS {name}" for name in reachable
+    ]
     return f"""WITH alive AS ({plain}),
         consent AS (SELECT survivor, {", ".join(consents)} FROM alive JOIN {mirror.schema}.redirects USING (record) GROUP BY survivor)
-        SELECT alive.* REPLACE ({replaced}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
+        SELECT alive.* REPLACE ({", ".join(won)}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
         WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""
 
 
@@ -99,5 +110,6 @@ def same_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> str:
         return f"SELECT record, id, created_at, {key} AS key FROM ({people(mirror)}) WHERE record_type = 'contact'"
 
     return f"""SELECT theirs.record AS theirs, ours.record AS ours FROM ({keyed(theirs)}) AS theirs
-        JOIN (SELECT key, first(record ORDER BY created_at NULLS LAST, length(id), id) AS record FROM ({keyed(ours)}) WHERE key IS NOT NULL GROUP BY key) AS ours
+        JOIN (SELECT key, first(record ORDER BY created_at NULLS LAST, length(id), id) AS record FROM ({keyed(ours)}) WHERE key IS NOT
+            NULL GROUP BY key) AS ours
         ON theirs.key = ours.key"""

@@ -124,7 +124,8 @@ class Ingest:
         names = ", ".join(quoted(c) for c in columns)
         chosen = "".join(f", frame.{quoted(c)}" for c in columns)
         mirror.run(
-            f"INSERT INTO records (record, part{', ' + names if names else ''}) SELECT ids.record, {part}{chosen} FROM frame JOIN ids USING (record_type, id)",
+            f"INSERT INTO records (record, part{', ' + names if names else ''}) SELECT ids.record, {part}{chosen} FROM frame JOIN ids "
+            f"USING (record_type, id)",
             frame=frame,
         )
 
@@ -153,7 +154,8 @@ class Ingest:
                 mirror.run(f"UPDATE records SET part = {part} WHERE {missing}")
         answer.rows = mirror.value(f"SELECT count(*) FROM records WHERE part = {part}")
         mirror.run(
-            f"DELETE FROM records WHERE part <> {part} AND record IN (SELECT record FROM records WHERE part = {part}) AND part IN (SELECT part FROM parts WHERE live)"
+            f"DELETE FROM records WHERE part <> {part} AND record IN (SELECT record FROM records WHERE part = {part}) AND part IN "
+            f"(SELECT part FROM parts WHERE live)"
         )
         mirror.run(f"DELETE FROM records WHERE part = {part} AND deleted AND merged_into IS NULL AND converted_to IS NULL")
 
@@ -176,13 +178,16 @@ class Ingest:
         columns = self._expressions(frame, part, day)
         inserted = 0
         for record_type in frame["record_type"].unique().to_pylist():
-            source = f"""FROM frame {join_day} JOIN (SELECT ids.record, ids.id FROM ids JOIN (SELECT DISTINCT record FROM records) USING (record)
-                         WHERE ids.record_type = {literal(record_type)}) AS known ON frame.record_id = known.id WHERE frame.record_type = {literal(record_type)}"""
+            source = f"""FROM frame {join_day} JOIN (SELECT ids.record, ids.id FROM ids JOIN (SELECT DISTINCT record FROM records) USING
+                (record)
+                         WHERE ids.record_type = {literal(record_type)}) AS known ON frame.record_id = known.id WHERE frame.record_type =
+                             {literal(record_type)}"""
             inserted += mirror.value(f"INSERT INTO activity SELECT known.record, {columns} {source}", frame=frame)
         if inserted < frame.num_rows:
             mirror.run(
                 f"""INSERT INTO parked SELECT frame.record_type, frame.record_id, {columns} FROM frame {join_day}
-                    ANTI JOIN (SELECT ids.record_type, ids.id AS record_id FROM ids JOIN (SELECT DISTINCT record FROM records) USING (record)) AS known
+                    ANTI JOIN (SELECT ids.record_type, ids.id AS record_id FROM ids JOIN (SELECT DISTINCT record FROM records) USING
+                        (record)) AS known
                     USING (record_type, record_id)""",
                 frame=frame,
             )
@@ -251,7 +256,8 @@ class Ingest:
     def _unshadow(self, old: int) -> None:
         """Rows elsewhere that gave way to the part which is now replaced count again, if nothing else repeats them."""
         self._mirror.run(
-            f"UPDATE activity SET shadowed = false WHERE shadowed AND part <> {old} AND key IN (SELECT key FROM activity WHERE part = {old} AND NOT shadowed)"
+            f"UPDATE activity SET shadowed = false WHERE shadowed AND part <> {old} AND key IN (SELECT key FROM activity WHERE part = "
+            f"{old} AND NOT shadowed)"
         )
 
     def _shadow_named(self, table: str, part: int, others: str) -> list[tuple[int, str | None]]:
@@ -268,7 +274,8 @@ class Ingest:
             lost = [(line, id) for line, id in mirror.rows(f"SELECT line, {id_of} FROM {table} WHERE {losers} ORDER BY line")]
             mirror.run(f"UPDATE {table} SET shadowed = true WHERE {losers}")
         mirror.run(
-            f"UPDATE {table} SET shadowed = true WHERE named AND NOT shadowed AND {others} AND part <> {part} AND key IN (SELECT key FROM {table} WHERE part = {part} AND named)"
+            f"UPDATE {table} SET shadowed = true WHERE named AND NOT shadowed AND {others} AND part <> {part} AND key IN (SELECT key "
+            f"FROM {table} WHERE part = {part} AND named)"
         )
         return lost
 
@@ -283,7 +290,10 @@ class Ingest:
         if not mirror.value(f"SELECT count(*) FROM {table} WHERE {others} AND part <> {part} AND NOT named"):
             return
         record = "record" if table == "activity" else "id"
-        shared = f"(SELECT key FROM {table} WHERE part = {part} AND NOT named INTERSECT SELECT key FROM {table} WHERE {others} AND part <> {part} AND NOT named)"
+        shared = (
+            f"(SELECT key FROM {table} WHERE part = {part} AND NOT named INTERSECT SELECT key FROM {table} WHERE {others} AND "
+            f"part <> {part} AND NOT named)"
+        )
         numbered = f"""SELECT rowid AS place, part, key, {record} AS owner, day, amount,
                        row_number() OVER (PARTITION BY part, key, {record}, day, amount ORDER BY line, rowid) AS nth
                        FROM {table} WHERE NOT named AND key IN {shared} AND (part = {part} OR {others})"""
@@ -304,7 +314,8 @@ class Ingest:
                 target = literal(column.removeprefix(FIELD))
                 if not whole:
                     self._mirror.run(
-                        f"DELETE FROM actual WHERE target = {target} AND record IN (SELECT record FROM frame JOIN ids USING (record_type, id))",
+                        f"DELETE FROM actual WHERE target = {target} AND record IN (SELECT record FROM frame JOIN ids USING "
+                        f"(record_type, id))",
                         frame=frame,
                     )
                 self._mirror.run(

@@ -27,15 +27,18 @@ INSERT INTO sequence VALUES (0);
 CREATE TABLE runs (run INTEGER PRIMARY KEY, account TEXT, command TEXT, started_at TEXT, finished_at TEXT, exit_code INTEGER, summary TEXT);
 CREATE TABLE plans (plan INTEGER PRIMARY KEY, account TEXT, run INTEGER, kind TEXT, state TEXT, as_of TEXT, created_at TEXT,
     basis TEXT, guards TEXT, allowed TEXT, summary TEXT, undoes INTEGER);
-CREATE TABLE batches (batch INTEGER PRIMARY KEY, plan INTEGER, account TEXT, run INTEGER, kind TEXT, target TEXT, record_type TEXT, rows INTEGER,
+CREATE TABLE batches (batch INTEGER PRIMARY KEY, plan INTEGER, account TEXT, run INTEGER, kind TEXT, target TEXT, record_type TEXT, rows
+    INTEGER,
     records INTEGER, content BLOB, state TEXT, job TEXT, opened INTEGER, changed INTEGER, opened_at TEXT, closed_at TEXT);
 CREATE INDEX batches_by_plan ON batches (plan, state);
 CREATE INDEX batches_by_change ON batches (account, changed);
 CREATE TABLE exceptions (batch INTEGER, position INTEGER, status TEXT, kind TEXT, reason TEXT, PRIMARY KEY (batch, position)) WITHOUT ROWID;
 CREATE TABLE rejects (reject INTEGER PRIMARY KEY, account TEXT, source TEXT, stream TEXT, part TEXT, line INTEGER, "column" TEXT,
-    record_type TEXT, record_id TEXT, target TEXT, after TEXT, kind TEXT, reason TEXT, attempts INTEGER, next_at TEXT, quarantined INTEGER, at TEXT);
+    record_type TEXT, record_id TEXT, target TEXT, after TEXT, kind TEXT, reason TEXT, attempts INTEGER, next_at TEXT, quarantined
+        INTEGER, at TEXT);
 CREATE INDEX rejects_by_place ON rejects (account, source, stream, part);
-CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, at TEXT, content BLOB, PRIMARY KEY (account, segmentation, as_of)) WITHOUT ROWID;
+CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, at TEXT, content BLOB, PRIMARY KEY (account, segmentation, as_of))
+    WITHOUT ROWID;
 CREATE TABLE models (account TEXT, segmentation TEXT, version INTEGER, as_of TEXT, digest TEXT, at TEXT, content TEXT,
     PRIMARY KEY (account, segmentation, version)) WITHOUT ROWID;
 CREATE TABLE objects (account TEXT, kind TEXT, record_type TEXT, key TEXT, remote TEXT, adopted INTEGER, run INTEGER,
@@ -200,7 +203,8 @@ class Journal:
     def add_batch(self, plan: int, account: str, kind: str, target: str, record_type: str, changes: pa.Table, records: int) -> int:
         """A planned batch (PLAN_SCHEMA)."""
         return self.execute(
-            "INSERT INTO batches (plan, account, kind, target, record_type, rows, records, content, state, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'planned', 0)",
+            "INSERT INTO batches (plan, account, kind, target, record_type, rows, records, content, state, changed) VALUES (?, ?, ?, "
+            "?, ?, ?, ?, ?, 'planned', 0)",
             plan, account, kind, target, record_type, changes.num_rows, records, packed(changes),
         )  # fmt: skip
 

@@ -136,7 +136,8 @@ def rebuild_state(session: Session, name: str, before: str | None, table: str) -
     frame = pa.concat_tables(days, promote_options="permissive")
     mirror.register(frame)
     mirror.run(
-        f"""CREATE OR REPLACE TABLE {quoted(table)} AS SELECT record, frame.* EXCLUDE (record_type, id, as_of) FROM frame JOIN ids USING (record_type, id)
+        f"""CREATE OR REPLACE TABLE {quoted(table)} AS SELECT record, frame.* EXCLUDE (record_type, id, as_of) FROM frame JOIN ids USING
+            (record_type, id)
             QUALIFY row_number() OVER (PARTITION BY record ORDER BY as_of DESC) = 1""",
         frame=frame,
     )
@@ -170,10 +171,12 @@ def _changed(mirror: AccountMirror, name: str) -> pa.Table:
     compared = sorted((mine & theirs) - {"record", "score"})
     differs = " OR ".join([f"l.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in compared] + (["true"] if mine - theirs else []))
     return mirror.table(
-        f"""SELECT ids.record_type, ids.id, l.* EXCLUDE (record) FROM {labels} AS l JOIN ids USING (record) LEFT JOIN {before} AS b USING (record)
+        f"""SELECT ids.record_type, ids.id, l.* EXCLUDE (record) FROM {labels} AS l JOIN ids USING (record) LEFT JOIN {before} AS b USING
+            (record)
             WHERE b.record IS NULL OR {differs}
             UNION ALL BY NAME
-            SELECT ids.record_type, ids.id, NULL::VARCHAR AS segment FROM {before} AS b JOIN ids USING (record) ANTI JOIN {labels} AS l USING (record)"""
+            SELECT ids.record_type, ids.id, NULL::VARCHAR AS segment FROM {before} AS b JOIN ids USING (record) ANTI JOIN {labels} AS l
+                USING (record)"""
     )
 
 
@@ -250,7 +253,8 @@ def _activity(session: Session, companies: bool) -> str:
             salt = f"""(hash({literal(name)}, "order") >> 1)::BIGINT"""
             moved = _DEED.replace("record", "same.ours", 1).replace('"order"', f"""CASE WHEN "order" IS NOT NULL THEN {salt} END""")
             parts.append(
-                f"SELECT {moved} FROM ({rows}) AS deed JOIN ({same_people(mine, mirror, session.settings.match)}) AS same ON deed.record = same.theirs"
+                f"SELECT {moved} FROM ({rows}) AS deed JOIN ({same_people(mine, mirror, session.settings.match)}) AS same ON "
+                f"deed.record = same.theirs"
             )
     everything = " UNION ALL ".join(parts)
     if not companies:
@@ -258,4 +262,5 @@ def _activity(session: Session, companies: bool) -> str:
     employer = f"""SELECT people.record AS contact, c.record AS company FROM people JOIN {mine.schema}.ids AS c
                    ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact'"""
     return f"""WITH own AS ({everything}) SELECT * FROM own UNION ALL
-               SELECT {_DEED.replace("record", "employer.company", 1)} FROM own JOIN ({employer}) AS employer ON own.record = employer.contact"""
+               SELECT {_DEED.replace("record", "employer.company", 1)} FROM own JOIN ({employer}) AS employer ON own.record =
+                   employer.contact"""

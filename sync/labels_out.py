@@ -13,7 +13,7 @@ from sync.session import Session
 
 def write(session: Session, out: Path) -> int:
     """Write the labels as of ``session.as_of`` as CSV; returns the number of rows."""
-    from connectors.files.formula import neutral
+    from connectors.files.cells import guarded
 
     mirror = session.mirror()
     names = [s.name for s in session.segmentations]
@@ -23,7 +23,7 @@ def write(session: Session, out: Path) -> int:
     joins = " ".join(f"LEFT JOIN {quoted('labels_' + n)} USING (record)" for n in names)
     everyone = " UNION ".join(f"SELECT record FROM {quoted('labels_' + n)}" for n in names)
     table = mirror.table(f"SELECT {chosen} FROM ({everyone}) JOIN ids USING (record) {joins} ORDER BY record_type, length(id), id")
-    table = table.set_column(0, "id", neutral(table["id"]))
+    table = table.set_column(0, "id", guarded(table["id"]))
     arrow_csv.write_csv(table, out, arrow_csv.WriteOptions(quoting_style="needed"))
     remember_export(session.journal, out)
     return int(table.num_rows)

@@ -33,7 +33,8 @@ CREATE TABLE records (record BIGINT, part INTEGER, line BIGINT, changed_at TIMES
 CREATE TABLE activity (record BIGINT, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order" BIGINT,
     kind VARCHAR, day DATE, occurred_at TIMESTAMP, recorded_at TIMESTAMP, amount BIGINT, quantity DOUBLE, product VARCHAR,
     category VARCHAR, channel VARCHAR, campaign VARCHAR, answer VARCHAR);
-CREATE TABLE parked (record_type VARCHAR, id VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order" BIGINT,
+CREATE TABLE parked (record_type VARCHAR, id VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order"
+    BIGINT,
     kind VARCHAR, day DATE, occurred_at TIMESTAMP, recorded_at TIMESTAMP, amount BIGINT, quantity DOUBLE, product VARCHAR,
     category VARCHAR, channel VARCHAR, campaign VARCHAR, answer VARCHAR);
 CREATE TABLE actual (record BIGINT, target VARCHAR, value VARCHAR, part INTEGER);
@@ -211,7 +212,8 @@ class AccountMirror:
     def attributes(self) -> Mapping[str, str]:
         """Attribute columns of ``records`` and their SQL types."""
         rows = self.rows(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = 'records' AND starts_with(column_name, 'attribute.')",
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = 'records' AND "
+            "starts_with(column_name, 'attribute.')",
             [self.name],
         )
         return dict(rows)

@@ -41,10 +41,12 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
     part = mirror.value("SELECT max(part) FROM parts WHERE stream IN (?, ?) AND live", [stream, batch.record_type]) or 0
     with mirror.transaction():
         mirror.run(
-            "DELETE FROM actual USING done, ids WHERE ids.record_type = done.record_type AND ids.id = done.id AND actual.record = ids.record AND actual.target = done.target",
+            "DELETE FROM actual USING done, ids WHERE ids.record_type = done.record_type AND ids.id = done.id AND actual.record = "
+            "ids.record AND actual.target = done.target",
             done=done,
         )
         mirror.run(
-            f"INSERT INTO actual SELECT ids.record, done.target, done.after, {part} FROM done JOIN ids USING (record_type, id) WHERE done.after IS NOT NULL",
+            f"INSERT INTO actual SELECT ids.record, done.target, done.after, {part} FROM done JOIN ids USING (record_type, id) WHERE "
+            f"done.after IS NOT NULL",
             done=done,
         )

@@ -45,7 +45,8 @@ class Selection:
             conditions.append(f"{column} IN (SELECT record FROM ids WHERE id IN ({', '.join(map(literal, self.records)) or 'NULL'}))")
         if self.since is not None:
             conditions.append(
-                f"{column} IN (SELECT record FROM records WHERE changed_at >= {literal(self.since)}::DATE OR created_at >= {literal(self.since)}::DATE)"
+                f"{column} IN (SELECT record FROM records WHERE changed_at >= {literal(self.since)}::DATE OR created_at >= "
+                f"{literal(self.since)}::DATE)"
             )
         return " AND ".join(conditions) or "true"
 
@@ -97,7 +98,8 @@ def basis(session: Session) -> dict[str, Any]:
 def begin_changes(mirror: AccountMirror) -> None:
     """Empty the table that a plan is gathered in."""
     mirror.run(
-        """CREATE OR REPLACE TEMP TABLE changes (record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, companion BOOLEAN, before VARCHAR,
+        """CREATE OR REPLACE TEMP TABLE changes (record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, companion BOOLEAN,
+            before VARCHAR,
            after VARCHAR, action VARCHAR, mine_before BOOLEAN, mine_after BOOLEAN)"""
     )
     mirror.run("CREATE OR REPLACE TEMP TABLE conflicts (record BIGINT, target VARCHAR, wanted VARCHAR, actual VARCHAR)")
@@ -172,12 +174,11 @@ def _held(session: Session) -> list[str]:
 
 def _prepare_deferred(session: Session) -> None:
     """Changes that the CRM refused lately wait for their time, or for good once their budget of attempts is spent."""
-    from sync.journal import now
-
     rows = session.journal.rows(
-        "SELECT record_type, record_id AS id, target, after FROM rejects WHERE account = ? AND source = 'write' AND (quarantined OR next_at > ?)",
+        "SELECT record_type, record_id AS id, target, after FROM rejects WHERE account = ? AND source = 'write' AND (quarantined OR "
+        "next_at > ?)",
         session.account,
-        now(),
+        session.clock().isoformat(timespec="microseconds"),
     )
     frame = pa.Table.from_pylist(rows, schema=pa.schema([(c, pa.string()) for c in ("record_type", "id", "target", "after")]))
     session.mirror().run(
@@ -209,7 +210,7 @@ def _compare(session: Session, target: Target, selection: Selection, adopt: bool
 
 
 def _differ(session: Session, target: Target, selection: Selection) -> None:
-    """Table ``differing``: where what is wanted and what is there are not the same."""
+    """Table ``differing``: where what is wanted and what is there are not the same, on records that were not merged into another."""
     mirror, name = session.mirror(), literal(target.name)
     scope = selection.where("record")
     if selection.segment is not None:
@@ -226,7 +227,7 @@ def _differ(session: Session, target: Target, selection: Selection) -> None:
             SELECT record, wanted.value AS wanted, held.value AS actual
             FROM (SELECT * FROM ({_wanted(session, target)}) WHERE value IS NOT NULL) AS wanted
             FULL JOIN (SELECT record, value FROM actual WHERE target = {name}) AS held USING (record)
-            WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND {scope}"""
+            WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND record NOT IN (SELECT record FROM redirects) AND {scope}"""
     )
     _normalise(session, target)
 
@@ -247,12 +248,13 @@ def _judge(session: Session, target: Target, adopt: bool, made: bool) -> None:
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE judged AS
             WITH mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM written AS w JOIN differing AS d
-                          ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') WHERE w.target = {name} GROUP BY w.record),
+                          ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') WHERE w.target = {name} GROUP BY
+                              w.record),
             latest AS (SELECT w.record, arg_max(coalesce(w.after, ''), w.opened) AS latest, arg_max(w.mine, w.opened) AS latest_mine
                        FROM written AS w SEMI JOIN differing USING (record) WHERE w.target = {name} GROUP BY w.record)
             SELECT d.record, d.wanted, d.actual, coalesce(d.actual, '') = '' AS empty,
                    coalesce(m.equal_mine, {str(made).lower()} AND b.value IS NOT NULL) {adopted} AS mine,
-                   coalesce(d.actual, '') = '' AND coalesce(e.latest <> '' AND e.latest_mine, false) AS cleared_by_person
+                   coalesce(d.actual, '') = '' AND coalesce(e.latest <> '' OR NOT e.latest_mine, false) AS cleared_by_person
             FROM differing AS d LEFT JOIN mine AS m USING (record) LEFT JOIN latest AS e USING (record)
             LEFT JOIN ({_before(session, target)}) AS b ON b.record = d.record AND b.value = d.actual
             ANTI JOIN (SELECT record, after FROM deferred WHERE target = {name}) AS waiting
@@ -267,10 +269,12 @@ def _decide(session: Session, target: Target) -> None:
     enter, leave, change = ("enter", "leave", "enter") if target.kind == "list" else ("set", "clear", "set")
     foreign = "(cleared_by_person OR NOT (empty OR mine))"
     mirror.run(
-        f"""INSERT INTO changes SELECT record, {name}, {literal(target.kind)}, {literal(target.segmentation)}, {str(bool(target.companion)).lower()}, actual,
+        f"""INSERT INTO changes SELECT record, {name}, {literal(target.kind)}, {literal(target.segmentation)},
+            {str(bool(target.companion)).lower()}, actual,
                 coalesce(wanted, {"NULL" if target.kind == "list" else "''"}),
-                CASE WHEN wanted IS NULL THEN {literal(leave)} WHEN {foreign} THEN 'overwrite' WHEN empty THEN {literal(enter)} ELSE {literal(change)} END,
-                mine AND NOT empty, true
+                CASE WHEN wanted IS NULL THEN {literal(leave)} WHEN {foreign} THEN 'overwrite' WHEN empty THEN {literal(enter)} ELSE
+                    {literal(change)} END,
+                CASE WHEN empty THEN NOT cleared_by_person ELSE mine END, true
             FROM judged WHERE CASE WHEN wanted IS NULL THEN mine ELSE NOT {foreign} OR {str(overwrite).lower()} END"""
     )
     if not overwrite:

@@ -114,8 +114,10 @@ def _guard_shrink(session: Session, account: str, stream: str, page: Page, answe
     over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
     if over or (limit.count is not None and missing > limit.count):
         raise GuardStop(
-            f"{_named(session, account, stream)}: {page.part or stream} holds {answer.rows:,} rows, {missing:,} fewer than at the last pull ({before:,} in all). "
-            "Nothing was taken over and nothing written. See that the export is whole; if it really shrank, run again with --allow max_shrink --reason TEXT.",
+            f"{_named(session, account, stream)}: {page.part or stream} holds {answer.rows:,} rows, {missing:,} fewer than at the "
+            f"last pull ({before:,} in all). "
+            "Nothing was taken over and nothing written. See that the export is whole; if it really shrank, run again with --allow "
+            "max_shrink --reason TEXT.",
             [Trip("max_shrink", f"{missing:,} of {before:,} rows of {stream} are missing, {_allowed(limit.share, limit.count)} may be")],
         )
 
@@ -138,7 +140,8 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
                 "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?", (account, stream, page.part)
             )
         connection.executemany(
-            """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined, at)
+            """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined,
+                at)
                VALUES (?, 'pull', ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)""",
             [
                 (

@@ -9,7 +9,6 @@ import pyarrow as pa
 from sync.journal import Batch, packed
 from sync.session import Session
 
-
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
 
 
@@ -56,7 +55,9 @@ def _purge_departed(session: Session) -> int:
     with journal.transaction() as connection:
         returned = [(account, *key) for key in known - set(gone)]
         connection.executemany("DELETE FROM departed WHERE account = ? AND record_type = ? AND id = ?", returned)
-        connection.executemany("INSERT INTO departed VALUES (?, ?, ?, ?)", [(account, *key, session.clock().isoformat()) for key in set(gone) - known])
+        connection.executemany(
+            "INSERT INTO departed VALUES (?, ?, ?, ?)", [(account, *key, session.clock().isoformat()) for key in set(gone) - known]
+        )
     limit = (session.clock() - timedelta(days=DEPARTED_DAYS)).isoformat()
     due = {(r["record_type"], r["id"]) for r in journal.rows("SELECT * FROM departed WHERE account = ? AND at < ?", account, limit)}
     if not due:

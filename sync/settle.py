@@ -26,7 +26,8 @@ def settle(session: Session) -> int:
         close(session, batch, outcomes, settled=True)
         count += 1
     session.journal.execute(
-        "UPDATE runs SET finished_at = ?, exit_code = 1, summary = '{\"interrupted\": true}' WHERE account = ? AND finished_at IS NULL AND run <> ?",
+        "UPDATE runs SET finished_at = ?, exit_code = 1, summary = '{\"interrupted\": true}' WHERE account = ? AND finished_at IS "
+        "NULL AND run <> ?",
         now(),
         session.account,
         session.run,

@@ -52,7 +52,8 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             found.steps.append(Step("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours"))
         elif not ours:
             found.refused.append(
-                f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt {spec.name}"
+                f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt "
+                f"{spec.name}"
             )
         elif present.type == "enum" and {o.key for o in spec.options} - {o.key for o in present.options}:
             missing = sorted({o.key for o in spec.options} - {o.key for o in present.options})

@@ -160,7 +160,8 @@ def _print_applied(applied: Mapping[str, Any]) -> None:
         _say("Zero writes.")
         return
     _say(
-        f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, {applied['remaining']:,} wait."
+        f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, "
+        f"{applied['remaining']:,} wait."
     )
     _table("Why not:", ("changes", "reason"), [(number, reason) for reason, number in applied["reasons"].items()])
 
@@ -200,19 +201,19 @@ def _print_show(answer: Mapping[str, Any]) -> None:
     _say()
     _table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
     _table("Features:", ("feature", "value"), [(k, v) for k, v in answer.get("features", {}).items() if not isinstance(v, int) or v])
-    _table(
-        "Changes:", ("run", "at", "target", "before", "after", "outcome"),
-        [(h["run"], str(h["at"])[:19], h["target"], h["before"], h["after"], h["status"] + (f": {h['reason']}" if h["reason"] else "")) for h in answer["history"]],
-    )  # fmt: skip
+    changes = [
+        (h["run"], str(h["at"])[:19], h["target"], h["before"], h["after"], ": ".join(filter(None, (h["status"], h["reason"]))))
+        for h in answer["history"]
+    ]
+    _table("Changes:", ("run", "at", "target", "before", "after", "outcome"), changes)
     _print_rejects(answer)
 
 
 def _print_rejects(answer: Mapping[str, Any]) -> None:
-    rows = [
-        (r["reject"], f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}", r["column"] or r["target"],
-         r["reason"] + (" (quarantined)" if r["quarantined"] else ""))
-        for r in answer["rejects"]
-    ]  # fmt: skip
+    rows = []
+    for r in answer["rejects"]:
+        place = f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}"
+        rows.append((r["reject"], place, r["column"] or r["target"], r["reason"] + (" (quarantined)" if r["quarantined"] else "")))
     _table("Rejects:", ("number", "place", "column", "reason"), rows)
     if answer.get("action") in ("retry", "drop"):
         _say(f"{answer['action']}: {answer['count']:,} entries")
@@ -238,8 +239,10 @@ def _print_status(answer: Mapping[str, Any]) -> None:
 
 def _print_forget(answer: Mapping[str, Any]) -> None:
     _say(
-        f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of the journal and "
-        f"{answer['files']} exported files cleaned, the mirror thrown away (the next pull brings back all others). Rows that the CRM itself keeps are yours to delete there."
+        f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of "
+        f"the journal and "
+        f"{answer['files']} exported files cleaned, the mirror thrown away (the next pull brings back all others). Rows that the CRM "
+        f"itself keeps are yours to delete there."
     )
 
 

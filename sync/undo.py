@@ -22,12 +22,14 @@ def undo(session: Session, run: int) -> Planned:
     begin_changes(mirror)
     _gather(session, run)
     mirror.run(
-        """INSERT INTO changes SELECT r.record, r.target, r.kind, r.segmentation, r.companion, a.value, r.before, 'restore', true, r.mine_before
+        """INSERT INTO changes SELECT r.record, r.target, r.kind, r.segmentation, r.companion, a.value, r.before, 'restore', true,
+            r.mine_before
            FROM reversed AS r LEFT JOIN actual AS a USING (record, target)
            WHERE coalesce(a.value, '') = coalesce(r.after, '') AND r.before IS DISTINCT FROM a.value"""
     )
     mirror.run(
-        """INSERT INTO conflicts SELECT r.record, r.target, r.before, a.value FROM reversed AS r LEFT JOIN actual AS a USING (record, target)
+        """INSERT INTO conflicts SELECT r.record, r.target, r.before, a.value FROM reversed AS r LEFT JOIN actual AS a USING (record,
+            target)
            WHERE coalesce(a.value, '') <> coalesce(r.after, '') AND coalesce(a.value, '') <> coalesce(r.before, '')"""
     )
     return finish(session, Planned(), "undo", {}, undoes=run)
@@ -37,7 +39,8 @@ def _gather(session: Session, run: int) -> None:
     """Table ``reversed``: what the run found and left, per record and target."""
     journal, mirror = session.journal, session.mirror()
     mirror.run(
-        """CREATE OR REPLACE TEMP TABLE gathered (batch BIGINT, record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, companion BOOLEAN,
+        """CREATE OR REPLACE TEMP TABLE gathered (batch BIGINT, record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR,
+            companion BOOLEAN,
            before VARCHAR, after VARCHAR, mine_before BOOLEAN)"""
     )
     companions = {field for s in session.segmentations for companion, field in s.fields.items() if companion}
@@ -50,13 +53,15 @@ def _gather(session: Session, run: int) -> None:
             changes = changes.filter(pc.invert(pc.is_in(pa.array(range(changes.num_rows)), value_set=pa.array(refused))))
         mirror.register(changes)
         mirror.run(
-            f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN ({", ".join(repr(c) for c in companions) or "''"}),
+            f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN
+                ({", ".join(repr(c) for c in companions) or "''"}),
                 before, after, mine_before FROM frame JOIN ids USING (record_type, id)""",
             frame=changes,
         )
     mirror.run(
         """CREATE OR REPLACE TEMP TABLE reversed AS SELECT record, target, any_value(kind) AS kind, any_value(segmentation) AS segmentation,
-           any_value(companion) AS companion, arg_min({'value': before}, batch).value AS before, arg_max({'value': after}, batch).value AS after,
+           any_value(companion) AS companion, arg_min({'value': before}, batch).value AS before, arg_max({'value': after}, batch).value
+               AS after,
            arg_min(mine_before, batch) AS mine_before FROM gathered GROUP BY record, target"""
     )
 

@@ -12,14 +12,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from sync.stops import GuardStop, Later
@@ -28,6 +27,7 @@ from tests.world import ALLOWED, DAY, World
 CUSTOMERS = 24
 IDS = st.integers(1, CUSTOMERS + 3).map(str)  # some of them are not there yet
 VALUES = st.sampled_from(["champions", "lost", "loyal", "new", "prospect", None])
+COMPANIONS = ("seg_rfm_reason", "seg_rfm_since")
 LISTS = st.sampled_from(["rfm.champions", "rfm.lost", "rfm.prospect", "rfm.potential_loyal"])
 
 EDITS = st.one_of(
@@ -45,7 +45,8 @@ ROUND = st.tuples(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40))  
 
 def law(examples: int) -> Any:
     """So many examples, or as many as LAWS says."""
-    return settings(max_examples=int(os.environ.get("LAWS", examples)))
+    phases = [phase for phase in Phase if phase != Phase.shrink or "LAWS" not in os.environ]
+    return settings(max_examples=int(os.environ.get("LAWS", examples)), phases=phases)
 
 
 def edit(world: World, change: tuple[Any, ...]) -> None:
@@ -72,6 +73,12 @@ def edit(world: World, change: tuple[Any, ...]) -> None:
             store.put(id, objects_to_profiling=objects)
 
 
+def spree(world: World) -> None:
+    """Everybody buys a lot, so that segments change."""
+    for number in range(1, CUSTOMERS + 1):
+        world.buys(str(number), number % 3, 100_000 * number)
+
+
 @cache
 def _past(on_conflict: str) -> World:
     """A world that was labelled and written once; only ever copied."""
@@ -91,24 +98,10 @@ def lived(on_conflict: str = "keep") -> Iterator[World]:
         shutil.rmtree(folder)
 
 
-@dataclass
-class Wanted:
-    """What the labels want, told by ``label --out``: the plan's own tables are not asked."""
-
-    labels: dict[str, dict[str, str]]  # field → id → segment
-
-    @classmethod
-    def of(cls, world: World, day: Any) -> Wanted:
-        import csv
-
-        out = world.folder / "labels.csv"
-        world.do("label", as_of=day, out=out)
-        with out.open(newline="") as source:
-            rows = list(csv.DictReader(source))
-        return cls({f"seg_{name}": {row["id"]: row[name] for row in rows if row[name]} for name in ("rfm", "value")})
-
-    def members(self, key: str) -> set[str]:
-        return {id for id, segment in self.labels["seg_rfm"].items() if f"rfm.{segment}" == key}
+def wanted_of(world: World) -> dict[tuple[str, str], str]:
+    """What the labels want, as cells; the plan's own reckoning is not asked."""
+    wanted = {(id, f"seg_{name}"): segment for name in ("rfm", "value") for id, segment in world.labels(name).items()}
+    return wanted | {(id, f"rfm.{segment}"): "member" for (id, field), segment in wanted.items() if field == "seg_rfm"}
 
 
 def cells(world: World) -> dict[tuple[str, str], str]:
@@ -138,14 +131,13 @@ def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(ro
             answer = world.do("run", as_of=day, allow=ALLOWED)
             assert answer["exit_code"] == 0
             after = cells(world)
-            wanted = Wanted.of(world, day)
+            wanted = wanted_of(world)
             for cell, value in before.items():
-                target = cell[1]
-                want = wanted.labels.get(target, {}).get(cell[0]) if "." not in target else ("member" if cell[0] in wanted.members(target) else None)
-                if (*cell, value) not in ours and value != want and target in ("seg_rfm", "seg_value"):
+                if cell[1] in COMPANIONS:
+                    continue
+                if (*cell, value) not in ours and value != wanted.get(cell):
                     assert after.get(cell) == value, f"{cell} was not ours"
-                if cell not in after:
-                    assert (*cell, value) in ours, f"{cell} was cleared and not ours"
+                assert cell in after or (*cell, value) in ours, f"{cell} was cleared and not ours"
             again = world.do("run", as_of=day, allow=ALLOWED)
             assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
             assert cells(world) == after
@@ -161,11 +153,8 @@ def test_overwrite_reaches_every_wanted_value(rounds: list[Any]) -> None:
             for change in edits:
                 edit(world, change)
             assert world.do("run", as_of=day, allow=ALLOWED)["exit_code"] == 0
-            wanted, (fields, lists) = Wanted.of(world, day), world.state()
-            for name, labels in wanted.labels.items():
-                assert {id: fields[name].get(id) for id in labels} == labels
-            for key, members in lists.items():
-                assert wanted.members(key) <= members
+            after, wanted = cells(world), wanted_of(world)
+            assert {cell: after.get(cell) for cell in wanted} == wanted
             again = world.do("run", as_of=day, allow=ALLOWED)
             assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
 
@@ -269,11 +258,12 @@ def test_killing_anywhere_and_running_again_equals_one_quiet_run(edits: list[Any
 
 
 @law(4)
-@given(moment=st.integers(1, 20), days=st.integers(20, 60), deleted=st.booleans())
-def test_an_undo_that_was_killed_goes_on(moment: int, days: int, deleted: bool) -> None:
+@given(moment=st.integers(1, 20), deleted=st.booleans())
+def test_an_undo_that_was_killed_goes_on(moment: int, deleted: bool) -> None:
     with lived() as world:
+        spree(world)
         before = cells(world)
-        run = world.do("run", as_of=DAY + timedelta(days=days), allow=ALLOWED)
+        run = world.do("run", allow=ALLOWED)
         with killed_at(world, moment):
             world.do("undo", number=run["run"], allow=ALLOWED)
         if deleted:
@@ -281,7 +271,7 @@ def test_an_undo_that_was_killed_goes_on(moment: int, days: int, deleted: bool) 
         if cells(world) != before:
             world.do("undo", number=run["run"], allow=ALLOWED)
         assert cells(world) == before
-        assert world.do("run", as_of=DAY + timedelta(days=days), allow=ALLOWED)["exit_code"] == 5, "and the next run does not redo it"
+        assert world.do("run", allow=ALLOWED)["exit_code"] == 5, "and the next run does not redo it"
 
 
 @law(4)
@@ -313,8 +303,9 @@ def _shuffle(world: World, plan: int, seed: int) -> None:
 @law(4)
 @given(lost=st.integers(0, 8), arrived=st.booleans())
 def test_applying_a_plan_twice_equals_applying_it_once(lost: int, arrived: bool) -> None:
-    day = DAY + timedelta(days=45)
+    day = DAY
     with lived() as world:
+        spree(world)
         once = world.copy(world.folder.parent / "once")
         once.do("run", as_of=day, allow=ALLOWED)
         planned = world.do("plan", as_of=day, allow=ALLOWED)["plan"]["plan"]

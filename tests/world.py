@@ -30,7 +30,7 @@ crm = "files"
 path = "unused"
 on_conflict = "{on_conflict}"
 
-[[segmentations]]
+{account}[[segmentations]]
 name = "rfm"
 kind = "rfm"
 field = "seg_rfm"
@@ -53,10 +53,13 @@ class World:
     on_conflict: str = "keep"
     lists: str = "static"
     companions: str = "[]"
+    account: str = ""  # further lines of the account, and further accounts
     label: str = ""  # a line of the config that names the segmentation rfm
     more: str = ""  # further lines of the config
     batch_size: int = 7
+    page_size: int = 50
     store: Store = field(default_factory=Store)
+    shop: Store = field(default_factory=Store)  # of the account ``shop``, where a config has one
     faults: Faults = field(default_factory=Faults)
     now: datetime = datetime(2024, 7, 1, 12, tzinfo=UTC)
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
@@ -64,7 +67,9 @@ class World:
     def config(self) -> Config:
         """The config, written anew as it stands."""
         path = self.folder / "config.toml"
-        path.write_text(CONFIG.format(**{n: getattr(self, n) for n in ("on_conflict", "lists", "companions", "label", "more")}), encoding="utf-8")
+        path.write_text(
+            CONFIG.format(**{n: getattr(self, n) for n in ("on_conflict", "lists", "companions", "account", "label", "more")}), encoding="utf-8"
+        )
         return load(path)
 
     def do(self, command: str, *, allow: Mapping[str, str] | None = None, as_of: date | None = None, **arguments: Any) -> dict[str, Any]:
@@ -75,7 +80,7 @@ class World:
 
     def _open(self, config: Config, account: str) -> MemoryCrm:
         return MemoryCrm(
-            config.account(account, options_of(config, account)), self.store, self.faults, page_size=50, batch_size=self.batch_size
+            config.account(account, options_of(config, account)), self.store, self.faults, page_size=self.page_size, batch_size=self.batch_size
         )
 
     def customers(self, count: int) -> None:
@@ -133,3 +138,11 @@ class World:
         """Every change that the CRM confirmed: id, target, before, after."""
         rows: Iterable[dict[str, Any]] = self.do("history")["history"]
         return [(row["id"], row["target"], row["before"], row["after"]) for row in rows if row["status"] == "done"]
+
+    def labels(self, segmentation: str) -> dict[str, str]:
+        """Id → segment, as the last labelling left it in the mirror."""
+        import duckdb
+
+        with duckdb.connect(str(self.folder / "state" / "mirror.duckdb"), read_only=True) as mirror:
+            rows = mirror.execute(f"SELECT id, segment FROM portal.labels_{segmentation} JOIN portal.ids USING (record)").fetchall()
+        return dict(rows)

@@ -33,7 +33,7 @@ class Mended:
 @lru_cache
 def _cell(delimiter: str) -> re.Pattern[bytes]:
     mark = re.escape(delimiter.encode())
-    return re.compile(rb'"([^"]*(?:""[^"]*)*)"(?=' + mark + rb"|[\r\n]|\Z)|(?!\")([^" + (b"\\" + delimiter.encode()) + rb"\r\n]*)")
+    return re.compile(rb'"[^"]*(?:""[^"]*)*"(?=' + mark + rb'|[\r\n]|\Z)|(?!")[^' + mark + rb"\r\n]*")
 
 
 _OPENING = re.compile(rb'"[^"]*(?:""[^"]*)*')
@@ -54,6 +54,17 @@ def split_row(text: bytes, start: int, delimiter: str, *, ended: bool) -> tuple[
             raise Unfinished
         stop = end if end >= 0 else len(text)
         return text[start:stop].split(), min(stop + 1, len(text))
+    row = spans(text, start, delimiter, ended=ended)
+    return ([plain(text[begin:end]) for begin, end in row[0]], row[1]) if row else None
+
+
+def plain(cell: bytes) -> bytes:
+    """What a sound cell says, without its quotes."""
+    return cell[1:-1].replace(b'""', b'"') if cell[:1] == b'"' else cell
+
+
+def spans(text: bytes, start: int, delimiter: str, *, ended: bool) -> tuple[list[tuple[int, int]], int] | None:
+    """Where the cells of the row at ``start`` begin and end, quotes included; else as ``split_row``."""
     cells, at, cell, mark = [], start, _cell(delimiter), delimiter.encode()
     while True:
         match = cell.match(text, at)
@@ -62,11 +73,10 @@ def split_row(text: bytes, start: int, delimiter: str, *, ended: bool) -> tuple[
             if not ended and opening is not None and opening.end() == len(text):
                 raise Unfinished
             return None
+        cells.append(match.span())
         at = match.end()
         if at == len(text) and not ended:
             raise Unfinished
-        quoted, bare = match.groups()
-        cells.append(bare if quoted is None else quoted.replace(b'""', b'"'))
         if text[at : at + 1] == mark:
             at += 1
             continue

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
@@ -183,7 +184,7 @@ class CsvRows:
             quotes = np.flatnonzero(marks == _QUOTE)
             inside = np.searchsorted(quotes, ends) & 1
             ends, newlines = ends[inside == 0], ends
-            if not len(ends) or not _well_quoted(marks, quotes[quotes < ends[-1]], ord(self.delimiter)):
+            if not len(ends) or not well_quoted(marks, quotes[quotes < ends[-1]], ord(self.delimiter)):
                 return None
             numbers = np.searchsorted(newlines, ends) + 1
         else:
@@ -218,13 +219,13 @@ class CsvRows:
         try:
             table = pacsv.read_csv(
                 io.BytesIO(text),
-                pacsv.ReadOptions(column_names=names, block_size=max(len(text), 1 << 20), use_threads=False),
-                pacsv.ParseOptions(
-                    " " if blank else self.delimiter,
+                read_options=pacsv.ReadOptions(column_names=names, block_size=max(len(text), 1 << 20), use_threads=False),
+                parse_options=pacsv.ParseOptions(
+                    delimiter=" " if blank else self.delimiter,
                     quote_char=False if blank else '"',
                     newlines_in_values=not blank and b'"' in text,
                 ),
-                pacsv.ConvertOptions(
+                convert_options=pacsv.ConvertOptions(
                     check_utf8=False,
                     column_types={name: pa.string() for name in names},
                     strings_can_be_null=False,
@@ -245,7 +246,7 @@ def _longest(array: pa.Array) -> int:
     return int(np.diff(offsets).max(initial=0))
 
 
-def _well_quoted(marks: np.ndarray[tuple[int], np.dtype[np.uint8]], quotes: np.ndarray[tuple[int], np.dtype[np.intp]], delimiter: int) -> bool:
+def well_quoted(marks: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], delimiter: int) -> bool:
     """Whether quotes stand only around whole cells, or doubled within them. Then their parity tells inside from outside."""
     if len(quotes) % 2:
         return False

@@ -112,12 +112,27 @@ def _iso(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     zoned = pc.fill_null(pc.match_substring_regex(texts, _OFFSET), False)
     local = pc.fill_null(pc.match_substring_regex(texts, _LOCAL), False)
     digits = pc.fill_null(pc.match_substring_regex(texts, _DIGITS), False)
-    plain = pc.replace_substring_regex(texts, r"([T ][0-9]{2})(Z|z| UTC|[ +-].*)?$", r"\1:00\2")
-    plain = pc.replace_substring_regex(pc.replace_substring(plain, ",", "."), r" ?(z|UTC)$", "Z")
-    counts = _asked("epoch_us(try_cast(x AS TIMESTAMP))", pc.if_else(pc.or_(zoned, local), plain, nothing))
+    counts = _asked("epoch_us(try_cast(x AS TIMESTAMP))", _seconds(pc.if_else(local, texts, nothing)))
+    if pc.any(zoned).as_py():
+        meant = _asked("epoch_us(try_cast(x AS TIMESTAMPTZ))", _seconds(_offsets(pc.if_else(zoned, texts, nothing))))
+        counts = pc.coalesce(counts, meant)
     if pc.any(digits).as_py():
         counts = pc.coalesce(counts, _asked("epoch_us(try_strptime(x, '%Y%m%d'))", pc.if_else(digits, texts, nothing)))
     return counts, zoned
+
+
+def _offsets(texts: pa.Array) -> pa.Array:
+    """Offsets as DuckDB reads them: +02:00."""
+    texts = pc.replace_substring_regex(texts, r" ?(Z|z|UTC)$", "+00:00")
+    texts = pc.replace_substring_regex(texts, r" ?([+-][0-9]{2})$", r"\1:00")
+    return pc.replace_substring_regex(texts, r" ?([+-][0-9]{2}):?([0-9]{2})$", r"\1:\2")
+
+
+def _seconds(texts: pa.Array) -> pa.Array:
+    """Times of day down to the second."""
+    texts = pc.replace_substring(texts, ",", ".")
+    texts = pc.replace_substring_regex(texts, r"([T ][0-9]{2})([+-].*)?$", r"\1:00\2")
+    return pc.replace_substring_regex(texts, r"([T ][0-9]{2}:[0-9]{2})([+-].*)?$", r"\1:00\2")
 
 
 @lru_cache(1)

@@ -12,20 +12,9 @@ import pyarrow.compute as pc
 from connectors.files.instants import local_midnight
 from connectors.files.text import as_text, flat, point
 
-# Currencies whose minor unit is not a hundredth (ISO 4217).
-_EXPONENTS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
-}
 _EXACT = pa.decimal128(38, 12)
 _LIMIT = 1 << 62
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
-
-
-def exponent(currency: str) -> int:
-    """Decimal places of a currency's minor unit (ISO 4217)."""
-    return _EXPONENTS.get(currency.upper(), 2)
 
 
 def minor_units(

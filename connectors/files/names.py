@@ -11,9 +11,7 @@ from connectors.errors import RequestError
 OWNERS = {"contact_id": "contact", "lead_id": "lead", "company_id": "company"}  # in activities: whose it is, by the column
 AMOUNT = "amount"
 
-RECORD_NAMES = tuple(
-    name.replace(REACHABLE, "reachable_") for name in RECORD_SCHEMA.names if name not in ("record_type", "line")
-)
+RECORD_NAMES = tuple(name.replace(REACHABLE, "reachable_") for name in RECORD_SCHEMA.names if name not in ("record_type", "line"))
 ACTIVITY_NAMES = (*OWNERS, *(AMOUNT if name == "amount_minor" else name for name in ACTIVITY_SCHEMA.names if name != "line"))
 CHANNEL_NAMES = {f"reachable_{channel}": REACHABLE + channel for channel in CHANNELS}
 

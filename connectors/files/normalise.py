@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, RECORD_TYPES, Account, Attribute
 from connectors.files.instants import dates, instants
-from connectors.files.money import exponent, minor_units, rates_of
+from connectors.files.money import minor_units, rates_of
 from connectors.files.names import AMOUNT, CHANNEL_NAMES, OWNERS, attribute_column
 from connectors.files.rejects import Rejects, Sieve
 from connectors.files.session import Dialect
 from connectors.files.text import as_text, flat, floats, is_text, trimmed, truths
+from connectors.money import exponent
 
 Columns = Mapping[str, pa.ChunkedArray]
 _UNSOUND = "holds a NUL byte, more than 1 MiB, or bytes that are no UTF-8"
@@ -228,5 +229,3 @@ def _signed(kinds: pa.Array, units: pa.Array) -> tuple[pa.Array, pa.Array]:
         if pc.any(refunds).as_py():
             units = pc.if_else(pc.and_(refunds, pc.fill_null(pc.greater(units, 0), False)), pc.negate(units), units)
     return kinds, units
-
-

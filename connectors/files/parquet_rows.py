@@ -19,7 +19,7 @@ class ParquetRows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _faults(path):
+        with _Faults(path):
             self._file = pq.ParquetFile(path, pre_buffer=False)
             self.headers = list(self._file.schema_arrow.names)
         self.rows: int = self._file.metadata.num_rows
@@ -35,7 +35,7 @@ class ParquetRows:
             else:
                 start, before = start - size, before
         names = [str(index) for index in wanted]
-        with _faults(self.path):
+        with _Faults(self.path):
             columns = self._columns(wanted)
             for batch in self._file.iter_batches(PAGE_ROWS, row_groups=groups, columns=columns, use_threads=True):
                 if start >= len(batch):
@@ -54,7 +54,7 @@ class ParquetRows:
         self._file.close()
 
 
-class _faults:
+class _Faults:
     """Turn what Arrow says of a broken file into a RequestError."""
 
     def __init__(self, path: Path) -> None:

@@ -6,10 +6,11 @@ tail alone. Every other change delivers the file whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
@@ -18,7 +19,7 @@ from connectors.files.csv_rows import CsvRows, read_header
 from connectors.files.names import ACTIVITY_NAMES, OWNERS, RECORD_NAMES, Place, locate, missing, with_attributes
 from connectors.files.normalise import Columns, Normaliser
 from connectors.files.parquet_rows import MAGIC, ParquetRows
-from connectors.files.position import Position, Progress, begun, fingerprint, loads
+from connectors.files.position import Progress, begun, fingerprint, loads
 from connectors.files.rejects import LISTED, Rejects
 from connectors.files.session import Dialect, Folder
 from connectors.files.source import Source, digest_of, stamp_of
@@ -136,14 +137,12 @@ class Reading:
 
     def _parquet(self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None) -> Iterator[tuple[Page, Progress]]:
         progress = begun(stamp)
-        if old is not None and not progress.settled | old.settled | (old.stamp[0] != stamp[0]) or (old and old.done and old.digest):
-            assert old is not None
-            if old.done and old.stamp[0] == stamp[0] and old.digest and digest_of(path, stamp[0]) == old.digest:
+        if old is not None and _same(path, stamp, old):
+            if old.done:
                 return
-        if not progress.settled:
+            progress = replace(old, stamp=progress.stamp, settled=progress.settled)
+        elif not progress.settled:
             progress = replace(progress, digest=digest_of(path, stamp[0]), hashed=stamp[0])
-        if old is not None and not old.done and old.settled and old.stamp == tuple(stamp):
-            progress = old
         rows = ParquetRows(path)
         try:
             place = self._place(part, rows.headers)
@@ -152,7 +151,7 @@ class Reading:
             for table in rows.pages(progress.offset, wanted):
                 count += 1
                 rejects = Rejects(part)
-                lines = pa.array(range(0)) if not len(table) else _numbers(progress.offset, len(table))
+                lines = pa.array(np.arange(progress.offset + 1, progress.offset + len(table) + 1))
                 records = self._normalised(table, place, lines, rejects, progress.listed)
                 progress = replace(progress, offset=progress.offset + len(table), listed=progress.listed + len(rejects.rows))
                 yield _page(records, part, progress, rejects, fresh and count == 1), progress
@@ -165,7 +164,8 @@ class Reading:
         columns, attributes = _named(table, place.columns), _named(table, place.attributes)
         for name, column in columns.items():
             if not readable(column.type):
-                raise RequestError(f"{rejects.part}: column {name} is of the type {column.type}, which is no plain value: export it as text")
+                what = f"{rejects.part}: column {name} is of the type {column.type}, which is no plain value"
+                raise RequestError(f"{what}: export it as text")
         attributes = {name: column for name, column in attributes.items() if readable(column.type)}
         return Normaliser(self._folder.account, self._dialect, rejects, LISTED - listed).page(columns, attributes, lines)
 
@@ -187,19 +187,16 @@ def is_parquet(path: Path) -> bool:
     return begin == MAGIC or (path.suffix.lower() == ".parquet" and begin != b"")
 
 
-def _named(table: pa.Table, places: object) -> Columns:
-    return {name: table.column(str(index)) for name, index in dict(places).items()}  # type: ignore[call-overload]
+def _same(path: Path, stamp: tuple[int, int, int], old: Progress) -> bool:
+    """Whether a Parquet file is the one that was read: by its stamp, or by its content where the stamp cannot tell."""
+    if old.settled and old.stamp == stamp:
+        return True
+    return old.stamp[0] == stamp[0] and old.digest != "" and digest_of(path, stamp[0]) == old.digest
 
 
-def _numbers(before: int, count: int) -> pa.Array:
-    """Row numbers of Parquet, from 1."""
-    import numpy as np
-
-    return pa.array(np.arange(before + 1, before + count + 1))
+def _named(table: pa.Table, places: Mapping[str, int]) -> Columns:
+    return {name: table.column(str(index)) for name, index in places.items()}
 
 
 def _page(records: pa.Table, part: str, progress: Progress, rejects: Rejects, first: bool) -> Page:
     return Page(records, "", part, progress.whole, first and progress.whole, True, rejects.table(), rejects.rejected)
-
-
-__all__ = ["Position", "Reading", "is_parquet"]

@@ -31,7 +31,7 @@ LISTS = "lists"
 
 def _delimiter(value: str) -> str:
     value = {"tab": "\t", "\\t": "\t"}.get(value, value)
-    if value != WHITESPACE and (len(value) != 1 or not value.isascii() or value in "\"\r\n\0"):
+    if value != WHITESPACE and (len(value) != 1 or not value.isascii() or value in '"\r\n\0'):
         raise ValueError('must be one character such as "," ";" "|" or "\\t", or "whitespace" for columns aligned with blanks')
     return value
 
@@ -90,7 +90,8 @@ def _known(names: tuple[str, ...], what: str) -> Any:
     def check(value: dict[str, str]) -> dict[str, str]:
         for name in value:
             if name not in names:
-                raise ValueError(f"{name!r} is no column of {what}; our names are {', '.join(names)}. Columns of other names are attributes")
+                remedy = f"our names are {', '.join(names)}. Columns of other names are attributes"
+                raise ValueError(f"{name!r} is no column of {what}; {remedy}")
         return {name: header.strip() for name, header in value.items()}
 
     return AfterValidator(check)

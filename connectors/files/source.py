@@ -104,7 +104,7 @@ class Source:
         """The next bytes of text as UTF-8, about ``size`` of them; empty at the end."""
         if self._decoder is None:
             return self._raw(size)
-        text, self._pending = self._pending, b""
+        text, self._pending = self._pending[:size], self._pending[size:]
         while not text and not self._ended:
             raw = self._raw(size)
             self._ended = not raw

@@ -38,8 +38,11 @@ def readable(kind: pa.DataType) -> bool:
 def _plain(kind: pa.DataType) -> bool:
     types = pa.types
     return bool(
-        types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)
-        or types.is_temporal(kind) and not types.is_interval(kind)
+        types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_decimal(kind)
+        or (types.is_temporal(kind) and not types.is_interval(kind))
     )
 
 
@@ -75,7 +78,9 @@ def _float_text(array: pa.Array) -> pa.Array:
 
 def _bytes(array: pa.Array) -> tuple[Any, Any]:
     """Offsets and bytes of a string array."""
-    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1] if len(array) else np.zeros(1, np.int32)
+    if not len(array):
+        return np.zeros(1, np.int32), np.zeros(0, np.uint8)
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
     held = array.buffers()[2]
     return offsets, np.frombuffer(held, np.uint8)[offsets[0] : offsets[-1]] if held is not None else np.zeros(0, np.uint8)
 

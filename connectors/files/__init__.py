@@ -1,0 +1,127 @@
+"""A folder of CSV or Parquet exports as a CRM: the embedded default, and the connector that others look like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import (
+    OUTCOME_SCHEMA,
+    Account,
+    Capabilities,
+    Connector,
+    FieldSpec,
+    Listeners,
+    ListSpec,
+    Page,
+    Problem,
+    RemoteList,
+    Ticket,
+)
+from connectors.errors import RequestError, UnsupportedError
+from connectors.files.checking import problems
+from connectors.files.counting import Counts
+from connectors.files.fields import Fields
+from connectors.files.lists import Lists
+from connectors.files.reading import Reading
+from connectors.files.session import TABLES, Folder
+from connectors.files.shared_file import change, load
+from connectors.files.table import Sheet
+from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
+
+_STREAMS = (*TABLES, "value")
+
+
+def connect(account: Account) -> Connector:
+    """The connector of a folder. Reads nothing yet."""
+    return FilesConnector(account)
+
+
+class FilesConnector(Connector):
+    """One folder. ``segments.csv`` and ``lists`` in it are ours to write, cell by cell."""
+
+    capabilities = Capabilities(
+        streams=_STREAMS, static_lists=True, compares_before=True, batch_size=1_000_000, member_batch_size=1_000_000
+    )
+
+    def __init__(self, account: Account) -> None:
+        self._folder = Folder(account)
+        self._fields = Fields(self._folder)
+        self._lists = Lists(self._folder)
+        self._counts = Counts(self._folder)
+
+    def check(self) -> list[Problem]:
+        return problems(self._folder)
+
+    def count(self, stream: str) -> int | None:
+        return self._counts.rows(_known(stream))
+
+    def read(self, stream: str, position: str | None) -> Iterator[Page]:
+        return self._fields.read(position) if _known(stream) == "value" else Reading(self._folder, stream).pages(position)
+
+    def fields(self) -> dict[tuple[str, str], FieldSpec]:
+        return self._fields.all()
+
+    def ensure_field(self, spec: FieldSpec) -> None:
+        self._fields.ensure(spec)
+
+    def normal(self, spec: FieldSpec, value: str | None) -> str | None:
+        return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
+
+    def lists(self) -> list[RemoteList]:
+        return self._lists.all()
+
+    def ensure_list(self, spec: ListSpec) -> RemoteList:
+        return self._lists.ensure(spec)
+
+    def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
+        return self._lists.members(remote, position)
+
+    def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        wanted = Changes.of(changes)
+        numbers = {spec.name: spec.type == "number" for spec in self._folder.account.fields}
+
+        def edit(sheet: Sheet | None) -> tuple[bytes | None, pa.Table]:
+            return set_fields(sheet, wanted, numbers) if sheet is not None else (None, absent(wanted))
+
+        return change(self._fields.path, self._fields.delimiter, edit)
+
+    def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        wanted = Changes.of(changes)
+
+        def edit(sheet: Sheet | None) -> tuple[bytes | None, pa.Table]:
+            if sheet is None:
+                raise RequestError(f"list {remote.key} is not there (any more): run `crm-segments setup`")
+            return set_members(sheet, wanted)
+
+        return change(self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit)
+
+    def current(self, changes: pa.Table) -> pa.Array:
+        wanted = Changes.of(changes)
+        sheet, _ = load(self._fields.path, self._fields.delimiter)
+        values = pa.nulls(len(wanted.ids), pa.string())
+        if sheet is not None:
+            values = held(sheet, sheet.find(wanted.types, wanted.ids), wanted.targets)
+        for target in pc.unique(wanted.targets).to_pylist():
+            members = None if sheet is not None and sheet.column(target) is not None else self._lists.sheet(target)
+            if members is not None:
+                here = pc.equal(wanted.targets, target)
+                values = pc.if_else(here, members_held(members.find(wanted.types, wanted.ids)), values)
+        return values
+
+    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        arrived = pa.array(same(self.current(changes), Changes.of(changes).after))
+        nothing = pa.scalar(None, pa.string())
+        columns = [("done", "rejected"), (nothing, "transient"), (nothing, "interrupted before the write")]
+        return pa.table([pc.if_else(arrived, *pair).cast(pa.string()) for pair in columns], schema=OUTCOME_SCHEMA)
+
+    def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
+        return Listeners()  # nothing in a folder reacts; who reads the files afterwards is no part of it
+
+
+def _known(stream: str) -> str:
+    if stream not in _STREAMS:
+        raise UnsupportedError(f"a folder has no stream {stream!r}; it has {', '.join(_STREAMS)}")
+    return stream

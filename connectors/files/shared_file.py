@@ -1,0 +1,92 @@
+"""How is a file that we share with people read, watched and replaced?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from connectors.errors import AccessError, TemporaryError
+from connectors.files.source import Stamp, stamp_of
+from connectors.files.table import Sheet, parsed
+
+_TRIES = 3
+T = TypeVar("T")
+
+
+def temporary(path: Path) -> Path:
+    """Where the next version of a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.crm-segments.tmp")
+
+
+def load(path: Path, delimiter: str) -> tuple[Sheet | None, Stamp]:
+    """The sheet in a file and its stamp; no sheet where there is no file, or nothing in it."""
+    if not path.exists():
+        return None, ()
+    stamp = stamp_of(path)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+    return (parsed(path.name, text, delimiter) if text.strip() else None), stamp
+
+
+def change(path: Path, delimiter: str, edit: Callable[[Sheet | None], tuple[bytes | None, T]]) -> T:
+    """Read a file, edit it and put it back at once; tried again where a person saves it meanwhile.
+
+    ``edit`` answers with the new bytes, or None to leave the file alone.
+    """
+    clean(path)
+    for _ in range(_TRIES):
+        sheet, stamp = load(path, delimiter)
+        text, answer = edit(sheet)
+        if text is None or (sheet is not None and text == sheet.text):
+            return answer
+        if replace(path, text, stamp):
+            return answer
+    raise TemporaryError(f"{path} was saved by somebody else at the same time, {_TRIES} times: close it and run again", 10)
+
+
+def replace(path: Path, text: bytes, stamp: Stamp) -> bool:
+    """Put a new version in the place of a file that still has the stamp; False where it has another. Durable once it returns."""
+    path = Path(os.path.realpath(path))
+    draft = temporary(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            draft.chmod(path.stat().st_mode & 0o777)
+        if (tuple(stamp_of(path)) if path.exists() else ()) != tuple(stamp):
+            draft.unlink()
+            return False
+        os.replace(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise AccessError(f"{path} cannot be written: {error.strerror}: give us the right, or make room") from error
+    return True
+
+
+def clean(path: Path) -> None:
+    """Remove what a process that was killed while writing left behind."""
+    with suppress(OSError):
+        temporary(Path(os.path.realpath(path))).unlink()
+
+
+def rows_of(sheet: Sheet) -> pa.Array:
+    """Line numbers of a sheet's rows."""
+    import numpy as np
+
+    breaks = np.flatnonzero(np.frombuffer(sheet.text, np.uint8) == 10)
+    return pa.array(np.searchsorted(breaks, sheet.starts[:, 0]) + 1)
