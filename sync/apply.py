@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA, RemoteList, done
 from connectors.errors import QuotaError, RequestError, TemporaryError
 from sync import ownership
-from sync.journal import Batch, Journal, now
+from sync.journal import Batch, Journal, now, user
 from sync.plan import basis
 from sync.pull import stale
 from sync.session import Session
@@ -106,7 +106,7 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
         trips = [t for t in row["guards"] or [] if t["guard"] not in session.allow and not (reviewed and t["first_labelling"])]
         if trips:
             stop_for(session, plan, trips)
-        _note_allowances(session, plan, row)
+        journal.set_plan(plan, allowed={"guards": dict(session.allow), "who": user()})
     return row
 
 
@@ -126,20 +126,6 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
         [Trip(t["guard"], t["what"], t["first_labelling"]) for t in trips],
         plan,
     )
-
-
-def _note_allowances(session: Session, plan: int, row: dict[str, Any]) -> None:
-    """Keep who let which guard through, and why."""
-    import getpass
-
-    tripped = {t["guard"] for t in row["guards"] or []}
-    try:
-        who = getpass.getuser()
-    except (KeyError, OSError):
-        who = "unknown"
-    for guard, reason in session.allow.items():
-        session.journal.execute("INSERT INTO allowances VALUES (?, ?, ?, ?, ?, ?)", session.run, session.account, guard, reason, who, now())
-    session.journal.set_plan(plan, allowed={"guards": dict(session.allow), "tripped": sorted(tripped), "who": who})
 
 
 def close_older_plans(journal: Journal, account: str, plan: int | None) -> None:

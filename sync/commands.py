@@ -55,7 +55,7 @@ def _each(
             session = Session(config, account, journal, options.allow, options.progress, open=options.open, as_of_override=options.as_of)
             if options.clock:
                 session.clock = options.clock
-            session.run = journal.begin_run(account, command) if journalled else 0
+            session.run = journal.begin_run(account, command, options.allow) if journalled else 0
             answers.append(_finished(session, work, journalled))
     if len(answers) == 1:
         return answers[0]

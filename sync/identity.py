@@ -49,13 +49,13 @@ def _redirect(mirror: AccountMirror) -> None:
 def _park_orphans(mirror: AccountMirror) -> None:
     """Activity of records that are gone waits, without a name, in case they come back."""
     gone = "SELECT DISTINCT record FROM activity ANTI JOIN records USING (record)"
-    columns = """ids.record_type, ids.id, a.part, line, key, named, shadowed, "order", kind, day, occurred_at, recorded_at, amount,
-        quantity, product,
-                 category, channel, campaign, answer"""
     if not mirror.value(f"SELECT count(*) FROM ({gone})"):
         return
     mirror.run(f"CREATE OR REPLACE TEMP TABLE gone AS {gone}")
-    mirror.run(f"INSERT INTO parked SELECT {columns} FROM activity AS a JOIN gone USING (record) JOIN ids USING (record)")
+    mirror.run(
+        """INSERT INTO parked BY NAME SELECT ids.record_type, ids.id, activity.* EXCLUDE (record)
+           FROM activity JOIN gone USING (record) JOIN ids USING (record)"""
+    )
     mirror.run("DELETE FROM activity WHERE record IN (SELECT record FROM gone)")
 
 
@@ -70,7 +70,8 @@ def _unpark(mirror: AccountMirror) -> None:
            SEMI JOIN parked ON ids.record_type = parked.record_type AND ids.id = parked.id"""
     )
     mirror.run(
-        "INSERT INTO activity SELECT found.record, parked.* EXCLUDE (record_type, id) FROM parked JOIN found USING (record_type, id)"
+        """INSERT INTO activity BY NAME SELECT found.record, parked.* EXCLUDE (record_type, id)
+           FROM parked JOIN found USING (record_type, id)"""
     )
     mirror.run("DELETE FROM parked USING found WHERE parked.record_type = found.record_type AND parked.id = found.id")
 

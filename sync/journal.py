@@ -7,10 +7,11 @@ So a crash leaves at most one open batch per account, and every value can be tra
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -163,9 +164,13 @@ class Journal:
 
     # -- runs ----------------------------------------------------------------------------------------------
 
-    def begin_run(self, account: str, command: str) -> int:
-        """A number for what starts now."""
-        return self.execute("INSERT INTO runs (account, command, started_at) VALUES (?, ?, ?)", account, command, now())
+    def begin_run(self, account: str, command: str, allow: Mapping[str, str] | None = None) -> int:
+        """A number for what starts now; who lets which guards through in it, and why, is kept from the start."""
+        with self.transaction():
+            run = self.execute("INSERT INTO runs (account, command, started_at) VALUES (?, ?, ?)", account, command, now())
+            for guard, reason in (allow or {}).items():
+                self.execute("INSERT INTO allowances VALUES (?, ?, ?, ?, ?, ?)", run, account, guard, reason, user(), now())
+        return run
 
     def end_run(self, run: int, exit_code: int, summary: dict[str, Any]) -> None:
         """What came of it."""
@@ -299,6 +304,14 @@ class Journal:
         self.execute(
             "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", account, kind, record_type, key, remote, int(adopted), run
         )
+
+
+def user() -> str:
+    """Who works here, as the machine knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def now() -> str:

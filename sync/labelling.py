@@ -236,31 +236,32 @@ def _prepare_features(session: Session) -> None:
         mirror.set_stamp("features", key)
 
 
-_DEED = 'record, "order", kind, day, amount, quantity, product, category, channel, campaign, answer'
+_DEED = 'record, "order", kind, day, amount, category'  # what features are made of
 
 
 def _activity(session: Session, companies: bool) -> str:
     """SQL of all activity that belongs to this account's records; a company's is that of its contacts too."""
-    mine = session.mirror()
-    parts = []
-    for name in session.sources():
-        mirror = session.mirror(name)
-        live = f"SELECT part FROM {mirror.schema}.parts WHERE live"
-        rows = f"SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed AND part IN ({live})"
-        if name == session.account:
-            parts.append(f"SELECT {_DEED} FROM ({rows})")
-        else:
-            salt = f"""(hash({literal(name)}, "order") >> 1)::BIGINT"""
-            moved = _DEED.replace("record", "same.ours", 1).replace('"order"', f"""CASE WHEN "order" IS NOT NULL THEN {salt} END""")
-            parts.append(
-                f"SELECT {moved} FROM ({rows}) AS deed JOIN ({same_people(mine, mirror, session.settings.match)}) AS same ON "
-                f"deed.record = same.theirs"
-            )
+    parts = [f"SELECT {_DEED} FROM ({_live(session.mirror())})"]
+    parts += [_joined(session, session.mirror(name)) for name in session.settings.activity_from]
     everything = " UNION ALL ".join(parts)
     if not companies:
         return everything
-    employer = f"""SELECT people.record AS contact, c.record AS company FROM people JOIN {mine.schema}.ids AS c
-                   ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact'"""
-    return f"""WITH own AS ({everything}) SELECT * FROM own UNION ALL
-               SELECT {_DEED.replace("record", "employer.company", 1)} FROM own JOIN ({employer}) AS employer ON own.record =
-                   employer.contact"""
+    return f"""WITH own AS ({everything}), employer AS (
+                   SELECT people.record AS contact, c.record AS company FROM people JOIN {session.mirror().schema}.ids AS c
+                   ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact')
+               SELECT * FROM own UNION ALL
+               SELECT {_DEED.replace("record", "employer.company", 1)} FROM own JOIN employer ON own.record = employer.contact"""
+
+
+def _live(mirror: AccountMirror) -> str:
+    """SQL of the activity rows that count."""
+    return f"""SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed
+               AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live)"""
+
+
+def _joined(session: Session, theirs: AccountMirror) -> str:
+    """SQL of another account's activity under this account's records; orders of two accounts never mix."""
+    order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END"""
+    columns = _DEED.replace("record", "same.ours", 1).replace('"order"', order)
+    return f"""SELECT {columns} FROM ({_live(theirs)}) AS deed
+               JOIN ({same_people(session.mirror(), theirs, session.settings.match)}) AS same ON deed.record = same.theirs"""

@@ -3,7 +3,7 @@
 Each account has a schema of its own (its name, quoted) with these tables:
   ids          record (int64) ⇄ (record_type, id): text ids stop at this door
   records      one row per record that the CRM holds
-  activity     one row per thing that a record did; ``shadowed`` rows repeat another row and do not count
+  activity     one row per thing that a record did (see ``sync.activity``); ``shadowed`` rows repeat another row and do not count
   parked       activity of records that we do not know yet
   actual       what the CRM holds in our fields and lists: (record, target, value)
   written      what we wrote or meant to write, rebuilt from the journal: whose value is there?
@@ -31,12 +31,9 @@ CREATE TABLE records (record BIGINT, part INTEGER, line BIGINT, changed_at TIMES
     company_id VARCHAR, merged_into VARCHAR, converted_to VARCHAR, deleted BOOLEAN, objects_to_profiling BOOLEAN,
     "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN);
 CREATE TABLE activity (record BIGINT, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order" BIGINT,
-    kind VARCHAR, day DATE, occurred_at TIMESTAMP, recorded_at TIMESTAMP, amount BIGINT, quantity DOUBLE, product VARCHAR,
-    category VARCHAR, channel VARCHAR, campaign VARCHAR, answer VARCHAR);
-CREATE TABLE parked (record_type VARCHAR, id VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order"
-    BIGINT,
-    kind VARCHAR, day DATE, occurred_at TIMESTAMP, recorded_at TIMESTAMP, amount BIGINT, quantity DOUBLE, product VARCHAR,
-    category VARCHAR, channel VARCHAR, campaign VARCHAR, answer VARCHAR);
+    kind VARCHAR, day DATE, occurred_at TIMESTAMP, amount BIGINT, category VARCHAR);
+CREATE TABLE parked (record_type VARCHAR, id VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN,
+    "order" BIGINT, kind VARCHAR, day DATE, occurred_at TIMESTAMP, amount BIGINT, category VARCHAR);
 CREATE TABLE actual (record BIGINT, target VARCHAR, value VARCHAR, part INTEGER);
 CREATE TABLE written (batch BIGINT, opened BIGINT, record BIGINT, target VARCHAR, after VARCHAR, mine BOOLEAN);
 CREATE TABLE redirects (record BIGINT, survivor BIGINT);
@@ -120,6 +117,11 @@ class AccountMirror:
     def has_table(self, table: str) -> bool:
         """Whether this account has that table."""
         return bool(self.value("SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [self.name, table]))
+
+    def columns(self, table: str) -> set[str]:
+        """Names of a table's columns."""
+        rows = self.rows("SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [self.name, table])
+        return {name for (name,) in rows}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

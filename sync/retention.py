@@ -47,6 +47,10 @@ def _purge_departed(session: Session) -> int:
     from sync.forget import purge_journal
 
     journal, mirror, account = session.journal, session.mirror(), session.account
+    stamp = f"{mirror.revision()} {session.clock():%Y-%m-%d}"
+    if mirror.stamp("departed") == stamp:
+        return 0
+    mirror.set_stamp("departed", stamp)
     gone = mirror.rows(
         """SELECT DISTINCT record_type, id FROM ids SEMI JOIN written USING (record) ANTI JOIN records USING (record)
            ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)"""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import Account, Connector, Page
+from connectors.contract import CHANGE_SCHEMA, Account, Connector, Page
 from connectors.files import connect
 from connectors.files.session import Settings
 
@@ -40,7 +40,7 @@ class Read:
         return self.pages[-1].position
 
     def ids(self) -> list[str]:
-        return [row.get("record_id", row.get("id")) for row in self.rows]
+        return [str(row.get("record_id", row.get("id"))) for row in self.rows]
 
     def lines(self) -> list[tuple[int, str | None]]:
         return [(row["line"], row["column"]) for row in self.rejects]
@@ -83,7 +83,5 @@ class Paper:
 
 def changes(rows: list[tuple[str, str, str | None, str | None]], record_type: str = "contact") -> pa.Table:
     """Changes: id, target, before, after."""
-    from connectors.contract import CHANGE_SCHEMA
-
-    columns = list(zip(*rows, strict=True)) if rows else [[], [], [], []]
-    return pa.table([[record_type] * len(rows), *map(list, columns)], schema=CHANGE_SCHEMA)
+    columns = [[row[place] for row in rows] for place in range(4)]
+    return pa.table([[record_type] * len(rows), *columns], schema=CHANGE_SCHEMA)

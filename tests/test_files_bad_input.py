@@ -85,7 +85,8 @@ def test_an_unclosed_quote_in_a_large_file_costs_one_line(shop: Shop) -> None:
 def test_line_breaks_commas_and_quotes_within_quotes_are_part_of_the_cell(shop: Shop) -> None:
     shop.put("contacts.csv", 'id,note\n1,"a\nb, ""c"""\n2,plain\n3,5" screen\n4,back\\slash\n')
     read = shop.read("contact")
-    assert [(row["line"], row["attribute.note"]) for row in read.rows] == [(2, 'a\nb, "c"'), (4, "plain"), (5, '5" screen'), (6, "back\\slash")]
+    notes = {2: 'a\nb, "c"', 4: "plain", 5: '5" screen', 6: "back\\slash"}
+    assert {row["line"]: row["attribute.note"] for row in read.rows} == notes
     assert read.rejected == 0
 
 
@@ -95,10 +96,16 @@ def test_a_broken_cell_of_a_record_becomes_empty_and_the_record_goes_on(shop: Sh
         "kids": Attribute("kids", "ordered", ("0", "1", "2+"), ("?",)),
     }  # fmt: skip
     shop.account = {"attributes": types}
-    shop.put("contacts.csv", "id,age,born,vip,kids,deleted,created_at\n1,40,1984-01-01,Yes,2+,0,2024-01-01\n2,x,1984-13-01,maybe,9,?,x\n3,,,,?,,\n")
+    header = "id,age,born,vip,kids,deleted,created_at\n"
+    shop.put("contacts.csv", header + "1,40,1984-01-01,Yes,2+,0,2024-01-01\n2,x,1984-13-01,maybe,9,?,x\n3,,,,?,,\n")
     read = shop.read("contact")
     first, second, third = read.rows
-    assert (first["attribute.age"], str(first["attribute.born"]), first["attribute.vip"], first["attribute.kids"]) == (40.0, "1984-01-01", True, "2+")
+    assert (first["attribute.age"], str(first["attribute.born"]), first["attribute.vip"], first["attribute.kids"]) == (
+        40.0,
+        "1984-01-01",
+        True,
+        "2+",
+    )
     assert {second[name] for name in second if name not in ("record_type", "id", "line")} == {None}
     assert {third[name] for name in third if name not in ("record_type", "id", "line")} == {None}
     assert read.rejected == 0
@@ -106,7 +113,8 @@ def test_a_broken_cell_of_a_record_becomes_empty_and_the_record_goes_on(shop: Sh
 
 
 def test_a_broken_quantity_costs_the_cell_and_an_empty_amount_is_noted(shop: Shop) -> None:
-    shop.put("activities.csv", "contact_id,occurred_at,amount,quantity,kind\n1,2024-01-01,5,many,\n1,2024-01-01,,1,purchase\n1,2024-01-01,,,visit\n")
+    header = "contact_id,occurred_at,amount,quantity,kind\n"
+    shop.put("activities.csv", header + "1,2024-01-01,5,many,\n1,2024-01-01,,1,purchase\n1,2024-01-01,,,visit\n")
     read = shop.read("activity")
     assert [(row["amount_minor"], row["quantity"], row["kind"]) for row in read.rows] == [
         (500, None, "purchase"), (None, 1.0, "purchase"), (None, None, "visit"),
@@ -144,10 +152,13 @@ def test_parquet_rows_that_are_wrong_are_refused_alike(shop: Shop) -> None:
 def test_parquet_columns_of_other_types_are_understood(shop: Shop) -> None:
     table = pa.table(
         {
-            "ID": pa.array([1.0, 2.0, None]), "City": pa.array(["Ulm", None, "Bonn"]).dictionary_encode(),
-            "email": pa.array(["a", "b", "c"], pa.large_string()), "born": pa.array([0, 1, 2], pa.date32()), "tags": [["a", "b"], None, []],
+            "ID": pa.array([1.0, 2.0, None]),
+            "City": pa.array(["Ulm", None, "Bonn"]).dictionary_encode(),
+            "email": pa.array(["a", "b", "c"], pa.large_string()),
+            "born": pa.array([0, 1, 2], pa.date32()),
+            "tags": [["a", "b"], None, []],
             "odd": [{"x": 1}] * 3,
-        }  # fmt: skip
+        }
     )
     pq.write_table(table, shop.folder / "contacts.parquet")
     read = shop.read("contact")
@@ -204,7 +215,7 @@ def test_headers_are_forgiving(shop: Shop) -> None:
 def test_a_mapped_header_that_stands_twice_is_refused(shop: Shop) -> None:
     shop.settings = {"contacts": {"columns": {"id": "no"}}}
     shop.put("contacts.csv", "no,no\n1,2\n")
-    with pytest.raises(RequestError, match="'no'.*2 times"):
+    with pytest.raises(RequestError, match=r"'no'.*2 times"):
         shop.read("contact")
 
 
@@ -225,7 +236,8 @@ def test_other_encodings_are_read_and_resumed(shop: Shop, encoding: str) -> None
 def test_columns_aligned_with_blanks_are_read_as_the_cdnow_file_is(shop: Shop) -> None:
     columns = {"contact_id": "customer_id", "occurred_at": "date", "amount": "dollar_value", "quantity": "number_of_cds"}
     shop.settings = {"delimiter": "whitespace", "activities": {"columns": columns}}
-    shop.put("activities.csv", " customer_id  date number_of_cds  dollar_value\r\n 00001 19970101  1   11.77\r\n 00002 19970112  5   77.00\r\n 00002 x\r\n")
+    header = " customer_id  date number_of_cds  dollar_value\r\n"
+    shop.put("activities.csv", header + " 00001 19970101  1   11.77\r\n 00002 19970112  5   77.00\r\n 00002 x\r\n")
     read = shop.read("activity")
     assert [(row["record_id"], row["amount_minor"], row["quantity"], row["line"]) for row in read.rows] == [
         ("00001", 1177, 1.0, 2), ("00002", 7700, 5.0, 3),

@@ -73,7 +73,9 @@ def test_cells_of_people_stay_byte_for_byte(shop: Shop) -> None:
 
 def test_a_value_that_a_person_changed_is_left_alone(shop: Shop) -> None:
     shop.put("segments.csv", "id,seg\n1,mine\n2,new\n")
-    outcomes = shop.open().write_fields(changes([("1", "seg", "old", "new"), ("2", "seg", "old", "new"), ("1", "gone", None, "x")]), Paper())
+    outcomes = shop.open().write_fields(
+        changes([("1", "seg", "old", "new"), ("2", "seg", "old", "new"), ("1", "gone", None, "x")]), Paper()
+    )
     assert outcomes["status"].to_pylist() == ["skipped", "done", "rejected"]
     assert outcomes["kind"].to_pylist() == [None, None, "permission"]
     assert outcomes["reason"].to_pylist()[2] == "field gone does not exist: run `crm-segments setup`"
@@ -153,7 +155,9 @@ def test_a_list_keeps_its_order_and_the_columns_of_people(shop: Shop) -> None:
     shop.put("lists/rfm.top.csv", "id,why\n2,known\n10,old\n30,new\n")
     remote = crm.ensure_list(ListSpec("rfm.top", "Top"))
     before = (shop.folder / "lists/rfm.top.csv").read_bytes()
-    outcomes = crm.write_members(remote, changes([("3", "rfm.top", None, MEMBER), ("2", "rfm.top", None, MEMBER), ("99", "rfm.top", MEMBER, None)]), Paper())
+    outcomes = crm.write_members(
+        remote, changes([("3", "rfm.top", None, MEMBER), ("2", "rfm.top", None, MEMBER), ("99", "rfm.top", MEMBER, None)]), Paper()
+    )
     assert outcomes["status"].to_pylist() == ["done"] * 3
     assert (shop.folder / "lists/rfm.top.csv").read_bytes() == b"id,why\n2,known\n3,\n10,old\n30,new\n"
     crm.write_members(remote, changes([("3", "rfm.top", MEMBER, None)]), Paper())
@@ -210,7 +214,13 @@ def _files(draw: st.DrawFn) -> bytes:
         if draw(st.integers(0, 9)) == 0:
             lines += ["ragged", draw(ends)]
         own = draw(st.text(st.sampled_from("ab1 é"), max_size=3))
-        lines += [line(cell(str(number * 7 % 5), draw(st.booleans())), cell(own, draw(st.booleans())), cell(draw(_PLAIN | _ODD), draw(st.booleans())))]
+        lines += [
+            line(
+                cell(str(number * 7 % 5), draw(st.booleans())),
+                cell(own, draw(st.booleans())),
+                cell(draw(_PLAIN | _ODD), draw(st.booleans())),
+            )
+        ]
         lines += [draw(ends)] + ["\n"] * draw(st.sampled_from([0, 0, 0, 1]))
     if draw(st.booleans()):
         lines.pop()

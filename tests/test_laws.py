@@ -40,6 +40,7 @@ EDITS = st.one_of(
     st.tuples(st.just("merge"), IDS, IDS),
     st.tuples(st.just("objects"), IDS, st.booleans()),
 )
+CRMS = st.sampled_from(["memory", "files"])
 ROUND = st.tuples(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40))  # what people do, and days that pass
 
 
@@ -80,20 +81,21 @@ def spree(world: World) -> None:
 
 
 @cache
-def _past(on_conflict: str) -> World:
+def _past(on_conflict: str, crm: str) -> World:
     """A world that was labelled and written once; only ever copied."""
-    world = World(Path(tempfile.mkdtemp(prefix="laws-")), on_conflict=on_conflict, companions='["reason", "since"]')
+    make = World if crm == "memory" else World.of_files
+    world = make(Path(tempfile.mkdtemp(prefix="laws-")), on_conflict=on_conflict, companions='["reason", "since"]')
     world.customers(CUSTOMERS)
     world.first_run()
     return world
 
 
 @contextmanager
-def lived(on_conflict: str = "keep") -> Iterator[World]:
+def lived(on_conflict: str = "keep", crm: str = "memory") -> Iterator[World]:
     """A copy of that world."""
     folder = Path(tempfile.mkdtemp(prefix="law-"))
     try:
-        yield _past(on_conflict).copy(folder / "one")
+        yield _past(on_conflict, crm).copy(folder / "one")
     finally:
         shutil.rmtree(folder)
 
@@ -119,9 +121,9 @@ def ever_ours(world: World) -> set[tuple[str, str, str]]:
 
 
 @law(8)
-@given(rounds=st.lists(ROUND, min_size=1, max_size=3))
-def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(rounds: list[Any]) -> None:
-    with lived("keep") as world:
+@given(crm=CRMS, rounds=st.lists(ROUND, min_size=1, max_size=3))
+def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(crm: str, rounds: list[Any]) -> None:
+    with lived("keep", crm=crm) as world:
         day = DAY
         for edits, days in rounds:
             day += timedelta(days=days)
@@ -144,9 +146,9 @@ def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(ro
 
 
 @law(8)
-@given(rounds=st.lists(ROUND, min_size=1, max_size=3))
-def test_overwrite_reaches_every_wanted_value(rounds: list[Any]) -> None:
-    with lived("overwrite") as world:
+@given(crm=CRMS, rounds=st.lists(ROUND, min_size=1, max_size=3))
+def test_overwrite_reaches_every_wanted_value(crm: str, rounds: list[Any]) -> None:
+    with lived("overwrite", crm=crm) as world:
         day = DAY
         for edits, days in rounds:
             day += timedelta(days=days)
@@ -160,10 +162,10 @@ def test_overwrite_reaches_every_wanted_value(rounds: list[Any]) -> None:
 
 
 @law(6)
-@given(edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=st.sampled_from(["keep", "overwrite"]))
-def test_undo_restores_value_and_owner(edits: list[Any], days: int, on_conflict: str) -> None:
+@given(crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=st.sampled_from(["keep", "overwrite"]))
+def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on_conflict: str) -> None:
     day = DAY + timedelta(days=days)
-    with lived(on_conflict) as world:
+    with lived(on_conflict, crm=crm) as world:
         for change in edits:
             edit(world, change)
         before = cells(world)
@@ -182,9 +184,9 @@ def test_undo_restores_value_and_owner(edits: list[Any], days: int, on_conflict:
 
 
 @law(6)
-@given(edits=st.lists(EDITS, min_size=2, max_size=8), since=st.lists(EDITS, min_size=1, max_size=6), days=st.integers(10, 60))
-def test_undo_leaves_what_people_changed_since(edits: list[Any], since: list[Any], days: int) -> None:
-    with lived() as world:
+@given(crm=CRMS, edits=st.lists(EDITS, min_size=2, max_size=8), since=st.lists(EDITS, min_size=1, max_size=6), days=st.integers(10, 60))
+def test_undo_leaves_what_people_changed_since(crm: str, edits: list[Any], since: list[Any], days: int) -> None:
+    with lived(crm=crm) as world:
         for change in edits:
             edit(world, change)
         before = cells(world)
@@ -228,15 +230,15 @@ def killed_at(world: World, moment: int) -> Iterator[list[int]]:
 
 
 @law(8)
-@given(
+@given(crm=CRMS, 
     edits=st.lists(EDITS, min_size=1, max_size=8),
     moments=st.lists(st.integers(1, 25), min_size=1, max_size=2),
     mirror=st.sampled_from(["as it is", "deleted", "as it was before the run"]),
     days=st.integers(5, 60),
 )
-def test_killing_anywhere_and_running_again_equals_one_quiet_run(edits: list[Any], moments: list[int], mirror: str, days: int) -> None:
+def test_killing_anywhere_and_running_again_equals_one_quiet_run(crm: str, edits: list[Any], moments: list[int], mirror: str, days: int) -> None:
     day = DAY + timedelta(days=days)
-    with lived() as world:
+    with lived(crm=crm) as world:
         for change in edits:
             edit(world, change)
         quiet = world.copy(world.folder.parent / "quiet")
@@ -258,9 +260,9 @@ def test_killing_anywhere_and_running_again_equals_one_quiet_run(edits: list[Any
 
 
 @law(4)
-@given(moment=st.integers(1, 20), deleted=st.booleans())
-def test_an_undo_that_was_killed_goes_on(moment: int, deleted: bool) -> None:
-    with lived() as world:
+@given(crm=CRMS, moment=st.integers(1, 20), deleted=st.booleans())
+def test_an_undo_that_was_killed_goes_on(crm: str, moment: int, deleted: bool) -> None:
+    with lived(crm=crm) as world:
         spree(world)
         before = cells(world)
         run = world.do("run", allow=ALLOWED)
@@ -275,10 +277,10 @@ def test_an_undo_that_was_killed_goes_on(moment: int, deleted: bool) -> None:
 
 
 @law(4)
-@given(edits=st.lists(EDITS, min_size=1, max_size=8), seed=st.integers(0, 99), size=st.integers(1, 30))
-def test_the_order_and_the_size_of_batches_do_not_matter(edits: list[Any], seed: int, size: int) -> None:
+@given(crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=8), seed=st.integers(0, 99), size=st.integers(1, 30))
+def test_the_order_and_the_size_of_batches_do_not_matter(crm: str, edits: list[Any], seed: int, size: int) -> None:
     day = DAY + timedelta(days=45)
-    with lived() as world:
+    with lived(crm=crm) as world:
         for change in edits:
             edit(world, change)
         straight = world.copy(world.folder.parent / "straight")

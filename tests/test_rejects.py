@@ -10,10 +10,10 @@ from tests.world import ALLOWED, World
 
 
 def refused(folder: Path, kind: str = "data") -> World:
-    """A world whose CRM refuses every change of record 7."""
+    """A world whose CRM refuses every change of record 5."""
     world = World(folder, lists="none", now=datetime.now(UTC))
     world.customers(20)
-    world.faults.reject = {"7": kind}
+    world.faults.reject = {"5": kind}
     world.do("setup")
     return world
 
@@ -27,8 +27,8 @@ def test_a_refused_record_is_listed_and_all_others_go_through(tmp_path: Path) ->
     world = refused(tmp_path)
     answer = world.do("run", allow=ALLOWED)
     assert (answer["exit_code"], answer["applied"]["rejected"], answer["applied"]["done"]) == (4, 2, 38)
-    assert {(row["record_id"], row["target"], row["kind"], row["attempts"]) for row in entries(world)} == {("7", "seg_rfm", "data", 1), ("7", "seg_value", "data", 1)}
-    assert "the CRM refuses record 7" in answer["applied"]["reasons"]
+    assert {(row["record_id"], row["target"], row["kind"], row["attempts"]) for row in entries(world)} == {("5", "seg_rfm", "data", 1), ("5", "seg_value", "data", 1)}
+    assert "the CRM refuses record 5" in answer["applied"]["reasons"]
 
 
 def test_it_is_tried_again_later_and_later_and_then_put_in_quarantine(tmp_path: Path) -> None:
@@ -52,10 +52,10 @@ def test_quarantine_ends_when_another_value_is_wanted(tmp_path: Path) -> None:
     world.do("run", allow=ALLOWED)
     world.journal("UPDATE rejects SET quarantined = 1, attempts = 5")
     world.faults.reject = {}
-    world.buys("7", 0, 9_000_000)
+    world.buys("5", 0, 9_000_000)
     world.do("run", allow=ALLOWED)
-    assert world.held("seg_rfm")["7"] == world.labels("rfm")["7"]
-    assert {row["target"] for row in entries(world)} <= {"seg_value"}
+    assert world.held("seg_rfm")["5"] == world.labels("rfm")["5"]
+    assert entries(world) == []
 
 
 def test_retry_gives_a_new_budget_of_attempts(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_a_refused_change_is_not_ours(tmp_path: Path) -> None:
     world = refused(tmp_path)
     world.do("run", allow=ALLOWED)
     world.faults.reject = {}
-    world.store.set_field("7", "seg_rfm", "champions" if world.labels("rfm")["7"] != "champions" else "lost")
-    typed = world.held("seg_rfm")["7"]
+    world.store.set_field("5", "seg_rfm", "champions" if world.labels("rfm")["5"] != "champions" else "lost")
+    typed = world.held("seg_rfm")["5"]
     world.now += timedelta(minutes=16)
     assert world.do("run")["plan"]["kept"] == 1
-    assert world.held("seg_rfm")["7"] == typed
+    assert world.held("seg_rfm")["5"] == typed

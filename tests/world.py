@@ -11,10 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from connectors import open_connector
+from connectors.contract import Connector
 from sync import commands
 from sync.commands import Options
 from sync.config import Config, load
 from sync.session import options_of
+from tests.folder_store import FolderStore
 from tests.memory_crm import Faults, MemoryCrm, Store
 
 GUARDS = ("max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink")
@@ -27,7 +30,7 @@ as_of = 2024-06-30
 
 [accounts.portal]
 crm = "files"
-path = "unused"
+path = "{path}"
 on_conflict = "{on_conflict}"
 
 {account}[[segmentations]]
@@ -37,11 +40,13 @@ field = "seg_rfm"
 {label}lists = "{lists}"
 companions = {companions}
 
-[[segmentations]]
+{value}{more}
+"""
+
+VALUE = """[[segmentations]]
 name = "value"
 kind = "value"
 field = "seg_value"
-{more}
 """
 
 
@@ -50,11 +55,13 @@ class World:
     """Everything that a test needs to play a company: people edit ``store``, ``do`` runs a command."""
 
     folder: Path
+    path: str = "unused"  # where a FolderStore lives
     on_conflict: str = "keep"
     lists: str = "static"
     companions: str = "[]"
     account: str = ""  # further lines of the account, and further accounts
     label: str = ""  # a line of the config that names the segmentation rfm
+    value: str = VALUE  # the second segmentation
     more: str = ""  # further lines of the config
     batch_size: int = 7
     page_size: int = 50
@@ -68,20 +75,32 @@ class World:
         """The config, written anew as it stands."""
         path = self.folder / "config.toml"
         path.write_text(
-            CONFIG.format(**{n: getattr(self, n) for n in ("on_conflict", "lists", "companions", "account", "label", "more")}), encoding="utf-8"
+            CONFIG.format(**{n: getattr(self, n) for n in ("path", "on_conflict", "lists", "companions", "account", "label", "value", "more")}), encoding="utf-8"
         )
         return load(path)
 
     def do(self, command: str, *, allow: Mapping[str, str] | None = None, as_of: date | None = None, **arguments: Any) -> dict[str, Any]:
         """Run a command as the library does."""
         options = Options(allow=allow or {}, as_of=as_of, progress=self.progress, clock=lambda: self.now, open=self._open)
-        answer: dict[str, Any] = getattr(commands, command)(self.config(), options, **arguments)
+        if isinstance(self.store, FolderStore):
+            self.store.save()
+        try:
+            answer: dict[str, Any] = getattr(commands, command)(self.config(), options, **arguments)
+        finally:
+            if isinstance(self.store, FolderStore):
+                self.store.load()
         return answer
 
-    def _open(self, config: Config, account: str) -> MemoryCrm:
-        return MemoryCrm(
-            config.account(account, options_of(config, account)), self.store, self.faults, page_size=self.page_size, batch_size=self.batch_size
-        )
+    def _open(self, config: Config, account: str) -> Connector:
+        if isinstance(self.store, FolderStore):
+            return open_connector(config.account(account, options_of(config, account)))
+        store = self.shop if account == "shop" else self.store
+        return MemoryCrm(config.account(account, options_of(config, account)), store, self.faults, self.page_size, self.batch_size)
+
+    @classmethod
+    def of_files(cls, folder: Path, **settings: Any) -> World:
+        """A world whose CRM is a folder of files."""
+        return cls(folder, path="crm", store=FolderStore(folder=folder / "crm"), **settings)
 
     def customers(self, count: int) -> None:
         """That many contacts, each with a history of its own."""
@@ -117,7 +136,10 @@ class World:
         """The same world in another folder, to live another life."""
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return replace(self, folder=folder, store=copy.deepcopy(self.store), faults=copy.deepcopy(self.faults))
+        world = replace(self, folder=folder, store=copy.deepcopy(self.store), faults=copy.deepcopy(self.faults))
+        if isinstance(world.store, FolderStore):
+            world.store.folder = folder / world.path
+        return world
 
     def lose_mirror(self) -> None:
         """Somebody deletes the cache."""

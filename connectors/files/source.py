@@ -108,7 +108,11 @@ class Source:
         while not text and not self._ended:
             raw = self._raw(size)
             self._ended = not raw
-            text = self._decoder.decode(raw, final=self._ended).encode(UTF8, "surrogatepass")
+            try:
+                text = self._decoder.decode(raw, final=self._ended).encode(UTF8, "surrogatepass")
+            except UnicodeError as error:
+                what = f"{self.path.name} is not in the encoding {self.encoding} ({error})"
+                raise RequestError(f"{what}: set encoding, such as utf-8, cp1252 or utf-16-le") from error
         return text
 
     def _raw(self, size: int) -> bytes:

@@ -1,0 +1,137 @@
+"""After ``forget``: is there really no byte left of the person, and nothing lost of all others?"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.world import ALLOWED, World
+
+ID, MAIL = "person-4711", "erika.mustermann@example.org"
+
+
+def lived(folder: Path, make: Any = World) -> World:
+    """A world in which the person was labelled, refused, parked, exported and changed."""
+    world: World = make(folder, companions='["reason", "since", "previous"]')
+    world.customers(20)
+    world.store.put(ID, email=MAIL)
+    world.buys(ID, 3, 4000)
+    world.first_run()
+    world.faults.reject = {ID: "data"}
+    for number in (*range(1, 21), ID):
+        world.buys(str(number), 1, 900_000)
+    world.do("run", allow=ALLOWED)
+    world.faults.reject = {}
+    for id in (ID, "7"):
+        world.store.set_field(id, "seg_value", "c")
+    world.do("run", allow=ALLOWED)
+    world.do("history", out=folder / "history.csv")
+    world.do("label", out=folder / "labels.csv")
+    return world
+
+
+def traces(folder: Path) -> list[str]:
+    """Files of ours that hold the id or the address, also inside the journal's compressed tables."""
+    wanted = [ID.encode(), MAIL.encode()]
+    ours = [path for path in folder.rglob("*") if path.is_file() and "crm" not in path.relative_to(folder).parts[:1]]
+    found = [path.name for path in ours if any(text in path.read_bytes() for text in wanted)]
+    connection = sqlite3.connect(folder / "state" / "journal.sqlite")
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for row in connection.execute(f"SELECT * FROM {name}").fetchall():
+            if any(text in _plain(cell) for cell in row for text in wanted):
+                found.append(f"journal.{name}")
+    connection.close()
+    return sorted(set(found))
+
+
+def _plain(cell: Any) -> bytes:
+    if isinstance(cell, bytes):
+        with pa.ipc.open_stream(cell) as reader:
+            return str(reader.read_all().to_pylist()).encode()
+    return str(cell).encode()
+
+
+@pytest.mark.parametrize("make", [World, World.of_files])
+def test_no_file_of_ours_holds_the_id_or_the_address(tmp_path: Path, make: Any) -> None:
+    world = lived(tmp_path, make)
+    assert {"journal.batches", "journal.labels", "history.csv", "labels.csv"} <= set(traces(tmp_path)), "it was there before"
+    answer = world.do("forget", id=ID)
+    assert answer["forgotten"] == 1 and answer["files"] == 2
+    assert traces(tmp_path) == []
+
+
+@pytest.mark.parametrize("make", [World, World.of_files])
+def test_what_we_wrote_on_the_person_is_cleared_and_they_never_come_back(tmp_path: Path, make: Any) -> None:
+    world = lived(tmp_path, make)
+    world.do("forget", id=ID)
+    assert all(ID not in held for held in world.state()[0].values() if held) or world.held("seg_value").get(ID) == "c"
+    assert not any(ID in ids for ids in world.members().values())
+    world.buys(ID, 0, 100)
+    world.store.put(ID, email=MAIL)
+    answer = world.do("run", allow=ALLOWED)
+    assert answer["exit_code"] == 0 and answer["pulled"]["forgotten"] > 0
+    assert ID not in world.labels("rfm") and ID not in world.held("seg_rfm")
+    assert traces(tmp_path) == []
+
+
+def test_all_others_keep_their_owners_their_history_and_their_labels(tmp_path: Path) -> None:
+    world = lived(tmp_path)
+    history = [row for row in world.do("history")["history"] if row["id"] != ID]
+    labels, held = world.labels("rfm"), world.held("seg_rfm")
+    world.do("forget", id=ID)
+    assert world.do("history")["history"] == history
+    answer = world.do("run", allow=ALLOWED)
+    assert (answer["plan"]["changes"], answer["plan"]["kept"]) == (0, 1), "what somebody typed at 7 is still theirs"
+    assert world.labels("rfm") == {id: segment for id, segment in labels.items() if id != ID}
+    assert world.held("seg_rfm") == {id: value for id, value in held.items() if id != ID}
+
+
+def test_an_undo_after_forgetting_restores_all_others(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(20)
+    world.store.put(ID, email=MAIL)
+    world.first_run()
+    before = world.held("seg_rfm")
+    for number in (*range(1, 21), ID):
+        world.buys(str(number), 1, 900_000)
+    run = world.do("run", allow=ALLOWED)["run"]
+    world.do("forget", id=ID)
+    world.do("undo", number=run)
+    assert world.held("seg_rfm") == {id: value for id, value in before.items() if id != ID}
+    assert traces(tmp_path) == []
+
+
+def test_forgetting_a_stranger_keeps_them_out(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(5)
+    world.first_run()
+    world.do("forget", id=ID)
+    world.store.put(ID, email=MAIL)
+    world.do("run", allow=ALLOWED)
+    assert ID not in world.labels("rfm") and traces(tmp_path) == []
+
+
+def test_retention_ages_the_journal_but_never_whose_value_is_where(tmp_path: Path) -> None:
+    world = World(tmp_path, now=datetime.now(UTC))
+    world.customers(20)
+    world.first_run()
+    for number in range(1, 21):
+        world.buys(str(number), 1, 900_000)
+    world.do("run", allow=ALLOWED)
+    before = len(world.do("history")["history"])
+    world.now += timedelta(days=731)
+    world.do("run")
+    history = world.do("history")["history"]
+    assert 0 < len(history) < before
+    places = [(row["id"], row["target"]) for row in history]
+    assert len(places) == len(set(places)), "of each value the last change stays"
+    world.store.put("4", objects_to_profiling=True)
+    world.do("run", allow=ALLOWED)
+    assert "4" not in world.held("seg_rfm"), "it was still ours to clear"
+    world.lose_mirror()
+    assert world.do("run")["plan"]["plan"] is None
