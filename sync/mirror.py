@@ -196,10 +196,10 @@ class AccountMirror:
         self.set_stamp("revision", str(self.revision() + 1))
 
     def register(self, frame: pa.Table) -> None:
-        """Give every (record_type, id) of a frame its number."""
+        """Give every (record_type, id) of a frame its number; the order of ids decides, so that two mirrors number alike."""
         self.run(
             """INSERT INTO ids
-               SELECT (SELECT coalesce(max(record), 0) FROM ids) + row_number() OVER (), record_type, id
+               SELECT (SELECT coalesce(max(record), 0) FROM ids) + row_number() OVER (ORDER BY length(id), id, record_type), record_type, id
                FROM (SELECT DISTINCT record_type, id FROM frame) AS seen ANTI JOIN ids USING (record_type, id)""",
             frame=frame,
         )

@@ -94,6 +94,6 @@ def _rates(folder: Folder) -> list[Problem]:
 
 
 def _problem(error: ConnectorError) -> Problem:
-    what, _, remedy = str(error).partition(": ")
-    text, separator, last = str(error).rpartition(": ")
-    return Problem(text, last) if separator else Problem(what, remedy or "see the message")
+    """The messages of our errors end with what to do, behind a colon."""
+    what, _, remedy = str(error).rpartition(": ")
+    return Problem(what or remedy, remedy if what else "mend the file or the setting that it names")
