@@ -309,6 +309,8 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
         _fail(str(error), commands.exit_code(error), as_json, trips)
     except BrokenPipeError:
         raise typer.Exit(1) from None
+    except OSError as error:
+        _fail(f"{error}. See that the file or its folder exists, may be used and has room.", 1, as_json)
     except KeyboardInterrupt:
         _fail("interrupted; what was written is saved, and the next run goes on from there", 1, as_json)
     if as_json:

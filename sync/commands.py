@@ -101,11 +101,11 @@ def check(config: Config | Path | str, options: Options | None = None) -> Answer
         problems = []
         for account in session.sources():
             problems += [{"account": account, "what": p.what, "remedy": p.remedy} for p in session.connector(account).check()]
-        setup_plan: Answer = {"steps": [], "refused": []}
+        setup_plan: Answer = {"steps": [], "refused": [], "notes": []}
         if not problems:
             setup_plan = plan_setup(session).as_dict()
             problems += [{"account": session.account, "what": r, "remedy": ""} for r in setup_plan["refused"]]
-        return {"problems": problems, "setup": setup_plan["steps"], "exit_code": 1 if problems else 0}
+        return {"problems": problems, "setup": setup_plan["steps"], "notes": setup_plan["notes"], "exit_code": 1 if problems else 0}
 
     return _each(config, options, "check", work, journalled=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,17 @@ def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) ->
 
 
 def _without(value: Any, ids: set[str]) -> Any:
-    """A summary without the entries that name one of these ids."""
-    if isinstance(value, dict):
-        return {key: _without(one, ids) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_without(one, ids) for one in value if not (isinstance(one, dict) and one.get("id") in ids)]
-    return value
+    """A summary without the entries that name one of these ids, and without the words of a CRM or an error that quote one."""
+    quoted = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, ids)) + r")(?!\w)")
+
+    def cleaned(one: Any) -> Any:
+        if isinstance(one, dict):
+            return {key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner) for key, inner in one.items() if not quoted.search(key)}
+        if isinstance(one, list):
+            return [cleaned(inner) for inner in one if not (isinstance(inner, dict) and inner.get("id") in ids)]
+        return one
+
+    return cleaned(value)
 
 
 def _purge_exports(journal: Journal, ids: set[str]) -> int:

@@ -1,4 +1,4 @@
-"""Labels as a file: one row a record, ``id`` and one column per segmentation."""
+"""Labels as a file: one row a record, ``id``, one column per segmentation, and the scores that a segmentation is made of."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from sync.history import remember_export
 from sync.mirror import quoted
 from sync.session import Session
 
+_MEMORY = "memory."
+
 
 def write(session: Session, out: Path) -> int:
-    """Write the labels as of ``session.as_of`` as CSV; returns the number of rows."""
+    """Write the labels as of ``session.as_of`` as CSV; returns the number of rows.
+
+    Beside each segmentation's segment stand its confirmed scores where it has some: ``rfm.recency`` and its like, 1 to 5.
+    """
     from connectors.files.cells import guarded
 
     mirror = session.mirror()
     names = [s.name for s in session.segmentations]
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
     columns = ["id", *(["record_type"] if types != {"contact"} else [])]
-    chosen = ", ".join([*columns, *(f"{quoted('labels_' + n)}.segment AS {quoted(n)}" for n in names)])
+    for name in names:
+        table = quoted("labels_" + name)
+        columns.append(f"{table}.segment AS {quoted(name)}")
+        scores = [c for c in mirror.columns("labels_" + name) if c.startswith(_MEMORY) and not c.endswith("_pending")]
+        columns += [f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)]
     joins = " ".join(f"LEFT JOIN {quoted('labels_' + n)} USING (record)" for n in names)
     everyone = " UNION ".join(f"SELECT record FROM {quoted('labels_' + n)}" for n in names)
-    table = mirror.table(f"SELECT {chosen} FROM ({everyone}) JOIN ids USING (record) {joins} ORDER BY record_type, length(id), id")
+    table = mirror.table(
+        f"SELECT {', '.join(columns)} FROM ({everyone}) JOIN ids USING (record) {joins} ORDER BY record_type, length(id), id"
+    )
     table = table.set_column(0, "id", guarded(table["id"]))
     arrow_csv.write_csv(table, out, arrow_csv.WriteOptions(quoting_style="needed"))
     remember_export(session.journal, out)

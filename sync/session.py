@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -16,7 +18,7 @@ from connectors import open_connector
 from connectors.contract import Connector, Option
 from sync.config import Config
 from sync.journal import Journal
-from sync.stops import Later
+from sync.stops import Later, Stop
 
 if TYPE_CHECKING:
     from sync.mirror import AccountMirror, Mirror
@@ -135,10 +137,17 @@ def locked(config: Config) -> Iterator[Journal]:
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        journal = Journal(config.state_dir / "journal.sqlite")
+        journal = _journal(config.state_dir / "journal.sqlite")
         try:
             yield journal
         finally:
             journal.close()
     finally:
         os.close(handle)
+
+
+def _journal(path: Path) -> Journal:
+    try:
+        return Journal(path)
+    except (sqlite3.Error, ValueError) as error:
+        raise Stop(f"the journal {path} cannot be used: {error}. Bring back a backup of it; without one, move it away and run `plan --adopt`.") from error

@@ -29,12 +29,13 @@ class SetupPlan:
 
     steps: list[Step] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  # names that somebody else uses
+    notes: list[str] = field(default_factory=list)  # where this CRM gets something else than the config asks for
     _fields: dict[tuple[str, str], FieldSpec] = field(default_factory=dict)
     _lists: dict[str, ListSpec] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For printing and for ``--export``."""
-        return {"steps": [asdict(s) for s in self.steps], "refused": self.refused}
+        return {"steps": [asdict(s) for s in self.steps], "refused": self.refused, "notes": self.notes}
 
 
 def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
@@ -59,6 +60,9 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             missing = sorted({o.key for o in spec.options} - {o.key for o in present.options})
             found.steps.append(Step("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing)))
     _plan_lists(session, found, made, adopt)
+    if not session.connector().capabilities.dynamic_lists:
+        asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
+        found.notes += [f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static" for name in asked]
     return found
 
 

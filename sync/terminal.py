@@ -13,6 +13,8 @@ from rich.text import Text
 
 from sync.session import Progress as Report
 
+LONG = 100  # rows of a table that a terminal shows
+
 _out = Console(highlight=False, soft_wrap=True)
 
 
@@ -76,6 +78,8 @@ def print_setup(steps: Mapping[str, Any]) -> None:
     )
     for refused in steps["refused"]:
         _say(f"refused: {refused}")
+    for note in steps["notes"]:
+        _say(f"note: {note}")
 
 
 def _print_setup(answer: Mapping[str, Any]) -> None:
@@ -93,6 +97,8 @@ def _print_setup(answer: Mapping[str, Any]) -> None:
 def _print_check(answer: Mapping[str, Any]) -> None:
     for problem in answer["problems"]:
         _say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
+    for note in answer["notes"]:
+        _say(f"note: {note}")
     if not answer["problems"]:
         missing = len(answer["setup"])
         _say(

