@@ -318,6 +318,13 @@ class Connector(ABC):
         ]
         return pa.Table.from_pylist([dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA)
 
+    def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
+        """The position of a reader who stood at ``position`` and has since taken every outcome of this connector's writes.
+
+        None where somebody else may have changed the stream meanwhile: then it is read.
+        """
+        return None
+
     def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
         """What in the CRM reacts when these fields or lists change; never "none" by ignorance."""
         return Listeners(unknown=f"{type(self).__name__} cannot tell")

@@ -78,6 +78,8 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         if applied.remaining and allowance == 0:
             raise Later(_pace_message(session, plan))
         session.progress("writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"])
+    keys = {row["remote"]: row["key"] for row in journal.made(session.account) if row["kind"] == "list"}
+    ownership.now_read(session.mirror(), session.connector(), session.connector().lists() if keys else (), keys)
     applied.remaining = journal.value("SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ? AND state = 'planned'", plan)
     if not applied.remaining:
         journal.set_plan(plan, state="done")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pyarrow as pa
 
+from connectors.contract import Connector, RemoteList
 from sync.journal import Batch, Journal
 from sync.mirror import AccountMirror
 
@@ -23,14 +26,22 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
     """An open batch may have been written, row for row; of a closed one only what was done."""
     changes = batch.changes()
     if batch.state == "done":
-        changes = changes.filter(pa.array([status == "done" for status in journal.outcomes(batch)[0]], pa.bool_()))
-    mirror.register(changes)
+        status = journal.outcomes(batch)[0]
+        if status.count("done") < len(status):
+            changes = changes.filter(pa.array([one == "done" for one in status], pa.bool_()))
+    _resolve(mirror, changes)
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
-    mirror.run(
-        f"""INSERT INTO written SELECT {batch.batch}, {opened}, ids.record, frame.target, frame.after, frame.mine_after
-            FROM frame JOIN ids USING (record_type, id)""",
-        frame=changes,
+    mirror.run(f"INSERT INTO written SELECT {batch.batch}, {opened}, record, target, after, mine_after FROM resolved")
+
+
+def _resolve(mirror: AccountMirror, changes: pa.Table) -> None:
+    """Table ``resolved``: changes under the numbers of their records. Only a new mirror does not know all of them."""
+    sql = (
+        "CREATE OR REPLACE TEMP TABLE resolved AS SELECT ids.record, target, after, mine_after FROM frame JOIN ids USING (record_type, id)"
     )
+    if mirror.value(sql, frame=changes) < changes.num_rows:
+        mirror.register(changes)
+        mirror.run(sql, frame=changes)
 
 
 def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
@@ -40,13 +51,20 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
     stream = "list:" + batch.target if batch.kind == "list" else "value"
     part = mirror.value("SELECT max(part) FROM parts WHERE stream IN (?, ?) AND live", [stream, batch.record_type]) or 0
     with mirror.transaction():
-        mirror.run(
-            "DELETE FROM actual USING done, ids WHERE ids.record_type = done.record_type AND ids.id = done.id AND actual.record = "
-            "ids.record AND actual.target = done.target",
-            done=done,
-        )
-        mirror.run(
-            f"INSERT INTO actual SELECT ids.record, done.target, done.after, {part} FROM done JOIN ids USING (record_type, id) WHERE "
-            f"done.after IS NOT NULL",
-            done=done,
-        )
+        _resolve(mirror, done)
+        for (target,) in mirror.rows("SELECT DISTINCT target FROM resolved"):
+            if mirror.value("SELECT count(*) FROM actual WHERE target = ?", [target]):
+                mirror.run(
+                    "DELETE FROM actual WHERE target = ? AND record IN (SELECT record FROM resolved WHERE target = ?)", [target, target]
+                )
+        mirror.run(f"INSERT INTO actual SELECT record, target, after, {part} FROM resolved WHERE after IS NOT NULL")
+
+
+def now_read(mirror: AccountMirror, connector: Connector, lists: Iterable[RemoteList], keys: Mapping[str, str]) -> None:
+    """Move positions behind our own writes, where the connector vouches for them: then these are not read back. ``keys``: by remote id."""
+    streams: list[tuple[str, str | RemoteList]] = [("value", "value"), *(("list:" + keys[one.id], one) for one in lists if one.id in keys)]
+    for name, stream in streams:
+        position = mirror.position(name)
+        moved = connector.caught_up(stream, position) if position is not None else None
+        if moved is not None:
+            mirror.set_position(name, moved)

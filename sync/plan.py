@@ -320,17 +320,16 @@ def _save(session: Session, planned: Planned, kind: str, made_from: dict[str, An
 
 
 def _save_batches(session: Session, plan: int, kind: str, target: str, record_type: str, size: int) -> None:
+    """Cut the changes of one kind into batches of at most ``size`` records."""
     mirror = session.mirror()
     where = f"kind = {literal(kind)} AND record_type = {literal(record_type)}" + (f" AND target = {literal(target)}" if target else "")
+    records = mirror.value(f"SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE {where}")
+    number = "0" if records <= size else f"(dense_rank() OVER (ORDER BY record) - 1) // {size}"
     mirror.run(
-        f"""CREATE OR REPLACE TEMP TABLE batched AS
-            SELECT record, record_type, id, target, before, after, segmentation, action, mine_before, mine_after,
-                   (dense_rank() OVER (ORDER BY record) - 1) // {size} AS number
+        f"""CREATE OR REPLACE TEMP TABLE batched AS SELECT record, {", ".join(PLAN_SCHEMA.names)}, {number} AS number
             FROM changes JOIN ids USING (record) WHERE {where}"""
     )
-    for (number,) in mirror.rows("SELECT DISTINCT number FROM batched ORDER BY number"):
-        table = mirror.table(f"SELECT * EXCLUDE (record, number) FROM batched WHERE number = {number} ORDER BY record, target").cast(
-            PLAN_SCHEMA
-        )
-        records = mirror.value(f"SELECT count(DISTINCT record) FROM batched WHERE number = {number}")
-        session.journal.add_batch(plan, session.account, kind, target, record_type, table, records)
+    for (chosen,) in mirror.rows("SELECT DISTINCT number FROM batched ORDER BY number"):
+        sql = f"SELECT {', '.join(PLAN_SCHEMA.names)} FROM batched WHERE number = {chosen} ORDER BY record, target"
+        count = records if records <= size else mirror.value(f"SELECT count(DISTINCT record) FROM batched WHERE number = {chosen}")
+        session.journal.add_batch(plan, session.account, kind, target, record_type, mirror.table(sql).cast(PLAN_SCHEMA), count)

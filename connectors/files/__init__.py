@@ -23,11 +23,11 @@ from connectors.contract import (
 from connectors.errors import RequestError, UnsupportedError
 from connectors.files.checking import problems
 from connectors.files.counting import Counts
-from connectors.files.fields import Fields
+from connectors.files.fields import Fields, caught_up
 from connectors.files.lists import Lists
 from connectors.files.reading import Reading
-from connectors.files.session import TABLES, Folder
-from connectors.files.shared_file import change, load
+from connectors.files.session import SEGMENTS, TABLES, Folder
+from connectors.files.shared_file import Trail, change, load
 from connectors.files.table import Sheet
 from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
 
@@ -51,6 +51,7 @@ class FilesConnector(Connector):
         self._fields = Fields(self._folder)
         self._lists = Lists(self._folder)
         self._counts = Counts(self._folder)
+        self._trail = Trail()
 
     def check(self) -> list[Problem]:
         return problems(self._folder)
@@ -86,7 +87,7 @@ class FilesConnector(Connector):
         def edit(sheet: Sheet | None) -> tuple[bytes | None, pa.Table]:
             return set_fields(sheet, wanted, numbers) if sheet is not None else (None, absent(wanted))
 
-        return change(self._fields.path, self._fields.delimiter, edit)
+        return change(self._fields.path, self._fields.delimiter, edit, self._trail)
 
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
         wanted = Changes.of(changes)
@@ -96,7 +97,7 @@ class FilesConnector(Connector):
                 raise RequestError(f"list {remote.key} is not there (any more): run `crm-segments setup`")
             return set_members(sheet, wanted)
 
-        return change(self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit)
+        return change(self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit, self._trail)
 
     def current(self, changes: pa.Table) -> pa.Array:
         wanted = Changes.of(changes)
@@ -116,6 +117,11 @@ class FilesConnector(Connector):
         nothing = pa.scalar(None, pa.string())
         columns = [("done", "rejected"), (nothing, "transient"), (nothing, "interrupted before the write")]
         return pa.table([pc.if_else(arrived, *pair).cast(pa.string()) for pair in columns], schema=OUTCOME_SCHEMA)
+
+    def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
+        if isinstance(stream, RemoteList):
+            return caught_up(self._folder, f"list:{stream.id}", self._lists.path(stream.id), position, self._trail)
+        return caught_up(self._folder, stream, SEGMENTS, position, self._trail) if stream == "value" else None
 
     def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
         return Listeners()  # nothing in a folder reacts; who reads the files afterwards is no part of it

@@ -14,7 +14,7 @@ from connectors.errors import RequestError
 from connectors.files.position import begun, fingerprint, loads
 from connectors.files.rejects import LISTED, Rejects, Sieve
 from connectors.files.session import SEGMENTS, WHITESPACE, Folder
-from connectors.files.shared_file import change, load, rows_of
+from connectors.files.shared_file import Trail, change, glimpse, load, rows_of
 from connectors.files.source import digest_of, stamp_of
 from connectors.files.table import ID, TYPE, Sheet, parsed
 
@@ -32,7 +32,7 @@ class Fields:
 
     def all(self) -> dict[tuple[str, str], FieldSpec]:
         """Every column but those that name the record, as a field of text."""
-        sheet, _ = load(self.path, self.delimiter)
+        sheet = glimpse(self.path, self.delimiter)
         if sheet is None:
             return {}
         types = RECORD_TYPES if sheet.column(TYPE) is not None else ("contact",)
@@ -92,6 +92,18 @@ def named_rows(sheet: Sheet, rejects: Rejects) -> tuple[pa.Table, np.ndarray[tup
     kept = np.flatnonzero(usable & latest)
     chosen = pa.array(kept)
     return pa.table([types.take(chosen), ids.take(chosen)], schema=VALUE_SCHEMA), kept
+
+
+def caught_up(folder: Folder, stream: str, part: str, position: str, trail: Trail) -> str | None:
+    """The position behind our own writes to a file, where it was read to its end before them and nobody else wrote."""
+    path = folder.path / part
+    state, _ = loads(position, fingerprint(folder.account, stream))
+    old = state.files.get(part)
+    stamp = trail.end(path, old.stamp) if old is not None and old.done and old.settled else None
+    if stamp is None:
+        return None
+    progress = replace(begun(stamp), digest=digest_of(path, stamp[0]), hashed=stamp[0], done=True)
+    return state.after(part, progress).dumps() if tuple(stamp_of(path)) == tuple(stamp) else None
 
 
 def whole(folder: Folder, stream: str, part: str, delimiter: str, position: str | None, rows: Rows) -> Iterator[Page]:

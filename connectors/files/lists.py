@@ -12,7 +12,7 @@ from connectors.errors import AccessError, RequestError, UnsupportedError
 from connectors.files.fields import named_rows, whole
 from connectors.files.rejects import Rejects
 from connectors.files.session import LISTS, WHITESPACE, Folder
-from connectors.files.shared_file import clean, load, replace
+from connectors.files.shared_file import clean, glimpse, load, replace
 from connectors.files.table import ID, TYPE, Sheet
 
 _KEY = re.compile(r"[a-z0-9_-][a-z0-9_.-]*\Z")
@@ -59,8 +59,7 @@ class Lists:
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         """The members of a list, one whole part; nothing where the file did not change."""
-        part = f"{LISTS}/{remote.id}.csv"
-        yield from whole(self.folder, f"list:{remote.id}", part, self.delimiter, position, _members)
+        yield from whole(self.folder, f"list:{remote.id}", self.path(remote.id), self.delimiter, position, _members)
 
     def sheet(self, key: str) -> Sheet | None:
         """The rows of a list; None where there is none."""
@@ -70,7 +69,7 @@ class Lists:
         sheet = None
         path = self.folder.path / LISTS / f"{key}.csv"
         try:
-            sheet = load(path, self.delimiter)[0]
+            sheet = glimpse(path, self.delimiter)
         except (RequestError, AccessError):
             return "contact"  # of a file that is no list of ours
         return str(sheet.types[0].as_py()) if sheet is not None and len(sheet.starts) else "contact"

@@ -15,6 +15,7 @@ from connectors.files.source import Stamp, stamp_of
 from connectors.files.table import Sheet, parsed
 
 _TRIES = 3
+_GLIMPSE = 1 << 16
 T = TypeVar("T")
 
 
@@ -35,7 +36,38 @@ def load(path: Path, delimiter: str) -> tuple[Sheet | None, Stamp]:
     return (parsed(path.name, text, delimiter) if text.strip() else None), stamp
 
 
-def change(path: Path, delimiter: str, edit: Callable[[Sheet | None], tuple[bytes | None, T]]) -> T:
+def glimpse(path: Path, delimiter: str) -> Sheet | None:
+    """The header of a file and some rows, however long it is; None where there is no file, or nothing in it."""
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            text = file.read(_GLIMPSE)
+    except OSError as error:
+        raise AccessError(f"{path} cannot be read: {error.strerror}") from error
+    if len(text) == _GLIMPSE:
+        text = text[: text.rfind(b"\n") + 1] or path.read_bytes()
+    return parsed(path.name, text, delimiter) if text.strip() else None
+
+
+class Trail:
+    """Stamps of each file before our first and behind our last write, where nobody else wrote in between."""
+
+    def __init__(self) -> None:
+        self._ends: dict[Path, tuple[Stamp | None, Stamp]] = {}
+
+    def wrote(self, path: Path, before: Stamp) -> None:
+        """Note a write of ours to a file that had the stamp ``before``."""
+        first, last = self._ends.get(path, (before, before))
+        self._ends[path] = (first if tuple(last) == tuple(before) else None, stamp_of(path))
+
+    def end(self, path: Path, begin: Stamp) -> Stamp | None:
+        """The stamp of a file that only we have changed since it had the stamp ``begin``; None otherwise."""
+        first, last = self._ends.get(path, (None, ()))
+        return last if first is not None and tuple(first) == tuple(begin) and tuple(stamp_of(path)) == tuple(last) else None
+
+
+def change(path: Path, delimiter: str, edit: Callable[[Sheet | None], tuple[bytes | None, T]], trail: Trail | None = None) -> T:
     """Read a file, edit it and put it back at once; tried again where a person saves it meanwhile.
 
     ``edit`` answers with the new bytes, or None to leave the file alone.
@@ -47,6 +79,8 @@ def change(path: Path, delimiter: str, edit: Callable[[Sheet | None], tuple[byte
         if text is None or (sheet is not None and text == sheet.text):
             return answer
         if replace(path, text, stamp):
+            if trail is not None:
+                trail.wrote(path, stamp)
             return answer
     raise TemporaryError(f"{path} was saved by somebody else at the same time, {_TRIES} times: close it and run again", 10)
 
