@@ -216,6 +216,7 @@ class Capabilities:
     merges: bool = True
     dynamic_lists: bool = False
     static_lists: bool = True
+    counts: bool = False  # count() is the CRM's own exact number: a first pull that brings fewer was cut off
     compares_before: bool = False  # write_* skips a change whose ``before`` is no longer there
     batch_size: int = 100  # records in one batch of field changes
     member_batch_size: int = 100  # members in one batch of a list

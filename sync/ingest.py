@@ -19,10 +19,8 @@ _SQL_TYPES = {pa.float64(): "DOUBLE", pa.date32(): "DATE", pa.bool_(): "BOOLEAN"
 
 @dataclass
 class Ingested:
-    """What the last page of a part told: rows that the part holds now, held before, and rows that repeat others."""
+    """What the last page of a part told."""
 
-    rows: int = 0
-    rows_before: int = 0
     echo: int = 0  # values that came back as the mirror already had them
     repeated: list[tuple[str, int, str | None]] = field(default_factory=list)  # part, line, record id
 
@@ -78,14 +76,11 @@ class Ingest:
         if page.whole:
             old = self._mirror.value("SELECT max(part) FROM parts WHERE stream = ? AND name = ? AND live", [self._stream, page.part])
         if self._stream == "activity":
-            count = "SELECT (SELECT count(*) FROM activity WHERE part = {0}) + (SELECT count(*) FROM parked WHERE part = {0})"
-            answer.rows = self._mirror.value(count.format(part))
-            answer.rows_before = self._mirror.value(count.format(old)) if old is not None else 0
             answer.repeated = [(page.part, line, record) for line, record in self._activity.fold(part, old)]
         elif self._stream in RECORD_TYPES:
             self._finish_records(part, old, answer)
         else:
-            self._finish_values(part, old, answer)
+            answer.echo = self._echo(part)
         if old is not None:
             self._drop(old)
         self._mirror.run("UPDATE parts SET live = true WHERE part = ?", [part])
@@ -136,12 +131,10 @@ class Ingest:
                     (SELECT arg_max(rowid, (coalesce(line, 0), rowid)) FROM records WHERE part = {part} GROUP BY record)"""
             )
         if old is not None:
-            answer.rows_before = mirror.value(f"SELECT count(*) FROM records WHERE part = {old}")
             missing = f"part = {old} AND record NOT IN (SELECT record FROM records WHERE part = {part})"
             vanished = mirror.value(f"SELECT count(*) FROM records WHERE {missing}")
             if 0 < vanished <= mirror.value("SELECT rejected FROM parts WHERE part = ?", [part]):
                 mirror.run(f"UPDATE records SET part = {part} WHERE {missing}")
-        answer.rows = mirror.value(f"SELECT count(*) FROM records WHERE part = {part}")
         mirror.run(
             f"DELETE FROM records WHERE part <> {part} AND record IN (SELECT record FROM records WHERE part = {part}) AND part IN "
             f"(SELECT part FROM parts WHERE live)"
@@ -164,12 +157,14 @@ class Ingest:
             value = quoted(target)
             mirror.run(f"INSERT INTO actual SELECT record, {literal(target)}, {value}, {part} FROM arrived WHERE {value} IS NOT NULL")
 
-    def _finish_values(self, part: int, old: int | None, answer: Ingested) -> None:
-        mirror = self._mirror
-        answer.rows = mirror.value(f"SELECT count(*) FROM actual WHERE part = {part}")
-        if old is not None:
-            answer.rows_before = mirror.value(f"SELECT count(*) FROM actual WHERE part = {old}")
-        answer.echo = answer.rows
+    def _echo(self, part: int) -> int:
+        """Values that came back as we wrote them."""
+        return int(
+            self._mirror.value(
+                f"""SELECT count(*) FROM (SELECT * FROM actual WHERE part = {part}) AS held SEMI JOIN written AS w
+                    ON w.record = held.record AND w.target = held.target AND w.after = held.value"""
+            )
+        )
 
 
 def take_members(mirror: AccountMirror, target: str, page: Page) -> None:

@@ -28,9 +28,8 @@ INSERT INTO sequence VALUES (0);
 CREATE TABLE runs (run INTEGER PRIMARY KEY, account TEXT, command TEXT, started_at TEXT, finished_at TEXT, exit_code INTEGER, summary TEXT);
 CREATE TABLE plans (plan INTEGER PRIMARY KEY, account TEXT, run INTEGER, kind TEXT, state TEXT, as_of TEXT, created_at TEXT,
     basis TEXT, guards TEXT, allowed TEXT, summary TEXT, undoes INTEGER);
-CREATE TABLE batches (batch INTEGER PRIMARY KEY, plan INTEGER, account TEXT, run INTEGER, kind TEXT, target TEXT, record_type TEXT, rows
-    INTEGER,
-    records INTEGER, content BLOB, state TEXT, job TEXT, opened INTEGER, changed INTEGER, opened_at TEXT, closed_at TEXT);
+CREATE TABLE batches (batch INTEGER PRIMARY KEY, plan INTEGER, account TEXT, run INTEGER, kind TEXT, target TEXT, record_type TEXT,
+    rows INTEGER, records INTEGER, state TEXT, job TEXT, opened INTEGER, changed INTEGER, opened_at TEXT, closed_at TEXT, content BLOB);
 CREATE INDEX batches_by_plan ON batches (plan, state);
 CREATE INDEX batches_by_change ON batches (account, changed);
 CREATE TABLE exceptions (batch INTEGER, position INTEGER, status TEXT, kind TEXT, reason TEXT, PRIMARY KEY (batch, position)) WITHOUT ROWID;
@@ -60,7 +59,7 @@ PLAN_SCHEMA = pa.schema(
         ("before", pa.string()),
         ("after", pa.string()),
         ("segmentation", pa.string()),
-        ("action", pa.string()),  # set | clear | overwrite | enter | leave | restore
+        ("action", pa.string()),  # set | clear | overwrite | enter | leave | restore | withdraw
         ("mine_before", pa.bool_()),
         ("mine_after", pa.bool_()),
     ]

@@ -73,21 +73,26 @@ def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) ->
     """Read one stream page by page, each saved with its position. True where anything arrived."""
     mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
     ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone)
-    total = connector.count(stream) or 0
+    named, total, begun = _named(session, account, stream), connector.count(stream) or 0, mirror.position(stream)
     arrived = False
-    for page in connector.read(stream, mirror.position(stream)):
+    for page in connector.read(stream, begun):
         arrived = True
         session.reads += 1
         page = _without_forgotten(journal, account, page, pulled)
+        judged = page.whole and page.last and stream != "value"
+        before = _held(mirror, stream) if judged else 0
         with mirror.transaction():
             answer = ingest.take(page)
-            if answer:
-                _guard_shrink(session, account, stream, page, answer)
+            if judged:
+                _guard_shrink(session, named, page, before, _held(mirror, stream) + _rejected(mirror, stream, page))
         _keep_rejects(journal, account, stream, page, answer)
-        pulled.add(pulled.rows, _named(session, account, stream), page.records.num_rows)
-        pulled.add(pulled.rejected, _named(session, account, stream), page.rejected + (len(answer.repeated) if answer else 0))
+        pulled.add(pulled.rows, named, page.records.num_rows)
+        pulled.add(pulled.rejected, named, page.rejected + (len(answer.repeated) if answer else 0))
         pulled.echo += answer.echo if answer else 0
-        session.progress(f"reading {_named(session, account, stream)}", pulled.rows.get(_named(session, account, stream), 0), total)
+        session.progress(f"reading {named}", pulled.rows.get(named, 0), total)
+    if begun is None and arrived and connector.capabilities.counts:
+        seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten
+        _guard_shrink(session, named, None, total, seen)
     return arrived and stream != "value"
 
 
@@ -95,31 +100,34 @@ def _named(session: Session, account: str, stream: str) -> str:
     return stream if account == session.account else f"{account}.{stream}"
 
 
-def _guard_shrink(session: Session, account: str, stream: str, page: Page, answer: Ingested) -> None:
-    """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers left".
+def _held(mirror: AccountMirror, stream: str) -> int:
+    """Rows of a stream that count at present."""
+    live = "part IN (SELECT part FROM parts WHERE live AND stream = ?)"
+    if stream in RECORD_TYPES:
+        return int(mirror.value(f"SELECT count(*) FROM records WHERE {live}", [stream]))
+    count = f"SELECT count(*) FROM {{}} WHERE NOT shadowed AND {live}"
+    return sum(int(mirror.value(count.format(table), [stream])) for table in ("activity", "parked"))
 
-    Rejected rows arrived: they do not count as missing.
-    """
-    if stream == "value" or not page.whole or "max_shrink" in session.allow:
-        return
-    limit = session.config.guards.max_shrink
-    rejected = session.mirror(account).value("SELECT max(rejected) FROM parts WHERE stream = ? AND name = ?", [stream, page.part]) or 0
-    others = session.mirror(account).value(
-        "SELECT count(*) FROM records JOIN parts USING (part) WHERE live AND stream = ? AND name <> ?"
-        if stream in RECORD_TYPES
-        else "SELECT count(*) FROM activity JOIN parts USING (part) WHERE live AND stream = ? AND name <> ?",
-        [stream, page.part],
-    )
-    before, missing = answer.rows_before + others, answer.rows_before - answer.rows - rejected
+
+def _rejected(mirror: AccountMirror, stream: str, page: Page) -> int:
+    """Rows that a part brought and that were refused: they arrived, and do not count as missing."""
+    return int(mirror.value("SELECT max(rejected) FROM parts WHERE live AND stream = ? AND name = ?", [stream, page.part]) or 0)
+
+
+def _guard_shrink(session: Session, named: str, page: Page | None, before: int, after: int) -> None:
+    """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers left"."""
+    limit, missing = session.config.guards.max_shrink, before - after
     over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
-    if over or (limit.count is not None and missing > limit.count):
-        raise GuardStop(
-            f"{_named(session, account, stream)}: {page.part or stream} holds {answer.rows:,} rows, {missing:,} fewer than at the "
-            f"last pull ({before:,} in all). "
-            "Nothing was taken over and nothing written. See that the export is whole; if it really shrank, run again with --allow "
-            "max_shrink --reason TEXT.",
-            [Trip("max_shrink", f"{missing:,} of {before:,} rows of {stream} are missing, {_allowed(limit.share, limit.count)} may be")],
-        )
+    if "max_shrink" in session.allow or not (over or (limit.count is not None and missing > limit.count)):
+        return
+    if page is None:
+        what = f"the CRM counts {before:,} of {named}, but gave {after:,}: this user may not see the others"
+    else:
+        what = f"{named}: with {page.part or 'this reading'} {missing:,} of the {before:,} rows of the last pull are gone"
+    raise GuardStop(
+        f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
+        [Trip("max_shrink", f"{missing:,} of {before:,} rows of {named} are missing, {_allowed(limit.share, limit.count)} may be")],
+    )
 
 
 def _allowed(share: float | None, count: int | None) -> str:
