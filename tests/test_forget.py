@@ -135,3 +135,18 @@ def test_retention_ages_the_journal_but_never_whose_value_is_where(tmp_path: Pat
     assert "4" not in world.held("seg_rfm"), "it was still ours to clear"
     world.lose_mirror()
     assert world.do("run")["plan"]["plan"] is None
+
+
+def test_the_journal_forgets_who_was_deleted_once_nothing_of_ours_is_left_on_them(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(30)
+    world.first_run()
+    world.store.delete("7")
+    world.do("run", allow=ALLOWED)
+    world.now += timedelta(days=29)
+    world.do("run", allow=ALLOWED)
+    assert any(row["id"] == "7" for row in world.do("history")["history"]), "they may come back"
+    world.now += timedelta(days=3)
+    world.do("run", allow=ALLOWED)
+    assert not any(row["id"] == "7" for row in world.do("history")["history"])
+    assert any(row["id"] == "8" for row in world.do("history")["history"])
