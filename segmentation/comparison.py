@@ -1,4 +1,4 @@
-"""Does one attribute of a record compare as a rule says?
+"""Does one attribute or feature of a record compare as a rule says?
 
 Each operator is given twice: over a column (for a million records) and over one value (to explain one record); a property
 test holds both against each other. None and null are *unknown*.
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from segmentation.needs import Needs
 
 if TYPE_CHECKING:
     import ibis
-    from ibis.expr.types import BooleanValue, Value
+    from ibis.expr.types import BooleanValue, StringValue, Value
 
 Logic = bool | None
 
+NOTHING = Needs()
 ATTRIBUTE = "attribute."  # column prefix in the records frame
 SEPARATOR = ";"  # between the elements of a set
 
@@ -62,27 +66,73 @@ OPERATORS: Mapping[str, Operator] = {
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """``attribute`` OPERATOR ``value``; ``column`` is where the records frame holds the attribute."""
+class Subject:
+    """What is compared: a column of the facts frame, and how people call it."""
 
-    attribute: str
+    name: str
     column: str
     kind: Kind
+    needs: Needs = NOTHING
+    exponent: int | None = None  # of money: the column is in minor units, rules and reasons speak of major ones
+    attribute: str = ""  # its name, where it is one
+    segmentation: str = ""  # whose segment it is, where it is one
+
+    def shown(self, facts: ibis.Table) -> StringValue:
+        """The value as people read it, with its name."""
+        import ibis
+
+        found: Any = facts[self.column]
+        if self.exponent is not None:
+            found = _decimal(found, self.exponent)
+        elif self.kind.type == "number":
+            whole = found.cast("float64").round(0)
+            found = ibis.ifelse(found == whole, whole.cast("int64").cast("string"), found.cast("float64").round(2).cast("string"))
+        elif self.kind.type == "bool":
+            found = ibis.ifelse(found, "yes", "no")
+        elif self.kind.type == "date":
+            found = found.cast("date").cast("string")
+        said: StringValue = ibis.literal(self.name + " ") + found.cast("string").fill_null("not known")
+        return said
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``subject`` OPERATOR ``value``."""
+
+    subject: Subject
     operator: str
     value: Any
 
-    def expression(self, records: ibis.Table) -> BooleanValue:
-        """The comparison over a records frame; null where it is unknown."""
+    @property
+    def attributes(self) -> frozenset[str]:
+        """Names of the attributes that it looks at."""
+        return frozenset({self.subject.attribute} - {""})
+
+    @property
+    def needs(self) -> Needs:
+        """Features that it looks at."""
+        return self.subject.needs
+
+    @property
+    def kind(self) -> Kind:
+        return self.subject.kind
+
+    def words(self, facts: ibis.Table) -> StringValue:
+        """What is so: the subject and its value."""
+        return self.subject.shown(facts)
+
+    def expression(self, facts: ibis.Table) -> BooleanValue:
+        """The comparison over a facts frame; null where it is unknown."""
         operator = OPERATORS[self.operator]
-        found = records[self.column]
+        found = facts[self.subject.column]
         compare = operator.column or operator.holds
-        answer: BooleanValue = compare(found if operator.takes == "flag" else self._seen(found), _literal(self._wanted()))
+        answer: BooleanValue = compare(found if operator.takes == "flag" else self._seen(found), _literal(self.wanted()))
         return answer
 
     def evaluate(self, row: Mapping[str, Any]) -> Logic:
-        """The comparison over one row of a records frame."""
+        """The comparison over one row of a facts frame."""
         operator = OPERATORS[self.operator]
-        found = row.get(self.column)
+        found = row.get(self.subject.column)
         if operator.takes == "flag":
             return bool(operator.holds(found, self.value))
         if self.kind.type == "ordered":
@@ -93,7 +143,7 @@ class Comparison:
             found = f"{SEPARATOR}{found}{SEPARATOR}"
         if isinstance(found, datetime):
             found = found.date()
-        return bool(operator.holds(found, self._wanted()))
+        return bool(operator.holds(found, self.wanted()))
 
     def _seen(self, found: Value) -> Any:
         """The column in the form that compares: ordered values as ranks, sets fenced, instants as days."""
@@ -106,15 +156,34 @@ class Comparison:
             return SEPARATOR + found.cast("string") + SEPARATOR
         return found.cast("date") if self.kind.type == "date" else found
 
-    def _wanted(self) -> Any:
+    def wanted(self) -> Any:
+        """The value in the form that compares: ranks, minor units, fenced elements."""
         if self.operator == "is_set":
             return self.value
         if self.kind.type == "ordered":
             rank = self.kind.values.index
-            return [rank(text) for text in self.value] if isinstance(self.value, list) else rank(self.value)
+            return tuple(map(rank, self.value)) if isinstance(self.value, tuple) else rank(self.value)
         if self.kind.type == "set":
             return f"{SEPARATOR}{self.value}{SEPARATOR}"
+        if self.subject.exponent is not None:
+            return tuple(map(self._minor, self.value)) if isinstance(self.value, tuple) else self._minor(self.value)
         return self.value
+
+    def _minor(self, amount: float) -> float:
+        """Minor units of an amount, exact in its decimals."""
+        return float(Decimal(str(amount)).scaleb(self.subject.exponent or 0))
+
+
+def _decimal(minor: Any, exponent: int) -> Any:
+    """``-1204.50``: minor units in major ones."""
+    import ibis
+
+    if not exponent:
+        return minor.cast("string")
+    digits = minor.abs().cast("string")
+    digits = ibis.ifelse(digits.length() > exponent, digits, digits.lpad(exponent + 1, "0"))
+    split = digits.length() - exponent
+    return ibis.ifelse(minor < 0, "-", "") + digits.substr(0, split) + "." + digits.substr(split)
 
 
 def _literal(value: Any) -> Any:
@@ -123,7 +192,7 @@ def _literal(value: Any) -> Any:
         import ibis
 
         return ibis.literal(value, "date")
-    return [_literal(one) for one in value] if isinstance(value, list) else value
+    return [_literal(one) for one in value] if isinstance(value, tuple) else value
 
 
 def read_value(kind: Kind, operator: str, given: Any) -> Any:
@@ -137,7 +206,7 @@ def read_value(kind: Kind, operator: str, given: Any) -> Any:
         return _one(kind, given)
     if not isinstance(given, Sequence) or isinstance(given, str) or not given or (takes == "two" and len(given) != 2):
         raise ValueError(f"takes a list of {'two values, from and to' if takes == 'two' else 'values'}, not {given!r}")
-    values = [_one(kind, one) for one in given]
+    values = tuple(_one(kind, one) for one in given)
     if takes == "two":
         low, high = (kind.values.index(v) if kind.type == "ordered" else v for v in values)
         if low > high:

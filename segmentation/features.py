@@ -16,6 +16,11 @@ Columns, one row per record of ``records``; records without activity hold 0 in c
     count_KIND, first_KIND, last_KIND, count_KIND_N                  per kind of activity
     orders.CATEGORY, net_revenue.CATEGORY                            orders that hold the category, and its money
     median_gap_days                                                  between purchase days, on request
+    horizon_days                                                     90th percentile of all records' days between purchases; the
+                                                                     same in every row, on request
+    days_since_first_KIND, days_since_last_KIND                      before as_of, on request
+    share.CATEGORY, share_N.CATEGORY (float)                         of net revenue; null where that is not above zero
+    answer.SURVEY (text), answer_number.SURVEY (float)               latest answer to a survey (a campaign), on request
 """
 
 from __future__ import annotations
@@ -55,13 +60,23 @@ def features(records: Table, activity: Table, as_of: date, needs: Needs | None =
     cut = _Cut(as_of)
     days = _days(_orders(cut.known(activity), needs, shape), needs, shape)
     parts = [_purchases(days, cut, needs)]
-    if needs.kinds:
+    if needs.dated():
         parts.append(_kinds(cut.known(activity), cut, needs))
+    if needs.answers:
+        frames.check(activity, frames.ANSWERS, "activity")
+        parts.append(_answers(cut.known(activity), needs))
     if needs.median_gap:
         parts.append(_median_gaps(days))
     everyone = records.select("record")
     for part in parts:
         everyone = everyone.left_join(part, "record").drop("record_right")
+    if needs.horizon:
+        gaps = _gaps(days.semi_join(records, "record"))
+        everyone = everyone.cross_join(gaps.agg(horizon_days=gaps.gap.quantile(0.9).cast("float64")))
+    for kind in needs.ages:
+        for end in ("first", "last"):
+            age = ibis.literal(as_of, "date").delta(everyone[f"{end}_{kind}"], unit="day").cast("int64")
+            everyone = everyone.mutate(**{f"days_since_{end}_{kind}": age})
     return everyone.mutate(**{name: _whole(everyone[name].fill_null(0)) for name in needs.counts()})
 
 
@@ -102,16 +117,18 @@ def _orders(known: Table, needs: Needs, shape: Shape) -> Table:
 
 
 def _mark_names(needs: Needs) -> list[str]:
-    return [f"{part}.{category}" for category in needs.categories for part in ("has", "net")]
+    shared = sorted({category for category, _days in needs.shares} - set(needs.categories))
+    return [f"{part}.{category}" for category in needs.categories for part in ("has", "net")] + [f"net.{category}" for category in shared]
 
 
 def _marks(needs: Needs, refund: Value) -> dict[str, Value]:
     """Per category: does the line buy it (0 or 1), and for how much."""
     marks: dict[str, Value] = {}
-    for category in needs.categories:
+    for name in _mark_names(needs):
+        part, category = name.split(".", 1)
         inside = (_.category == category).fill_null(False)
-        marks[f"has.{category}"] = ibis.ifelse(inside & ~refund, 1, 0).cast("int64")
-        marks[f"net.{category}"] = ibis.ifelse(inside, _.amount.fill_null(0), 0).cast("int64")
+        counted = ibis.ifelse(inside & ~refund, 1, 0) if part == "has" else ibis.ifelse(inside, _.amount.fill_null(0), 0)
+        marks[name] = counted.cast("int64")
     return marks
 
 
@@ -139,24 +156,54 @@ def _purchases(days: Table, cut: _Cut, needs: Needs) -> Table:
     for category in needs.categories:
         columns[f"orders.{category}"] = _[f"has.{category}"].sum()
         columns[f"net_revenue.{category}"] = _[f"net.{category}"].sum()
+    for category, n in needs.shares:
+        inside = cut.window(n) if n else ibis.literal(True)
+        spent, whole = _[f"net.{category}"].sum(where=inside).cast("float64"), _.net.sum(where=inside)
+        columns[f"share_{n}.{category}" if n else f"share.{category}"] = ibis.ifelse(whole > 0, spent / whole, None)
     span = _.last_purchase.delta(_.first_purchase, unit="day").cast("float64")
     return days.group_by("record").agg(**columns).mutate(mean_gap_days=span / (_.purchase_days - 1).nullif(0))
 
 
 def _kinds(known: Table, cut: _Cut, needs: Needs) -> Table:
     columns: dict[str, Value] = {}
-    for kind in needs.kinds:
+    for kind in needs.dated():
         of_kind = _.kind == kind
         columns[f"count_{kind}"] = _.count(where=of_kind)
         columns[f"first_{kind}"] = _.day.min(where=of_kind)
         columns[f"last_{kind}"] = _.day.max(where=of_kind)
         for n in needs.windows:
             columns[f"count_{kind}_{n}"] = _.count(where=of_kind & cut.window(n))
-    return known.filter(known.kind.isin(needs.kinds)).group_by("record").agg(**columns)
+    return known.filter(known.kind.isin(needs.dated())).group_by("record").agg(**columns)
 
 
-def _median_gaps(days: Table) -> Table:
+def _answers(known: Table, needs: Needs) -> Table:
+    """Latest answer to each survey; of several at one instant, the last in the order of text."""
+    asked = known.filter((known.kind == "survey") & known.campaign.isin(needs.answers) & known.answer.notnull())
+    place = ibis.row_number().over(
+        ibis.window(group_by=[asked.record, asked.campaign], order_by=[ibis.desc(asked.occurred_at), ibis.desc(asked.answer)])
+    )
+    latest = asked.select("record", "campaign", "answer", place=place).filter(_.place == 0)
+    columns: dict[str, Value] = {}
+    for survey in needs.answers:
+        columns[f"answer.{survey}"] = _.answer.max(where=_.campaign == survey)
+    told = latest.group_by("record").agg(**columns)
+    numbers = {name.replace("answer.", "answer_number.", 1): _number(told[name]) for name in columns}
+    return told.mutate(**numbers)
+
+
+def _number(text: Value) -> Value:
+    """The number that a text is, else null."""
+    plain = text.strip()
+    return ibis.ifelse(plain.re_search(r"^[-+]?[0-9]+([.][0-9]+)?$"), plain, None).try_cast("float64")
+
+
+def _gaps(days: Table) -> Table:
+    """One row per record and purchase day after its first: the days since the one before."""
     days = days.filter(_.bought)
     before = days.day.lag().over(ibis.window(group_by=days.record, order_by=days.day))
     gaps = days.select("record", "day", before=before).filter(_.before.notnull())
-    return gaps.group_by("record").agg(median_gap_days=_.day.delta(_.before, unit="day").cast("float64").median())
+    return gaps.select("record", gap=_.day.delta(_.before, unit="day").cast("float64"))
+
+
+def _median_gaps(days: Table) -> Table:
+    return _gaps(days).group_by("record").agg(median_gap_days=_.gap.median())

@@ -33,6 +33,7 @@ ACTIVITY: Mapping[str, str] = {
     "amount": "integer",  # minor units; refunds are negative
     "category": "string",
 }
+ANSWERS: Mapping[str, str] = {"campaign": "string", "answer": "string", "occurred_at": "timestamp"}  # where surveys are asked for
 RECORDS: Mapping[str, str] = {"record": "integer"}
 
 

@@ -83,7 +83,7 @@ def labels(
         "segment": segment,
         "since": pa.array(since),
         "previous": pc.if_else(pa.array(moved), former, before.text("previous")),
-        "score": pa.array(score),
+        "score": pa.array(score, from_pandas=True),
         "reason": _patched(before.text("reason"), places, reasons(places)),
     }
     frame = pd.DataFrame({"record": record})

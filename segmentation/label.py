@@ -9,18 +9,22 @@ The kinds' own modules are imported when one is used: pandas and pyarrow are dea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from segmentation.frames import Segment
-from segmentation.groups import DEFAULT, Group, table
+from segmentation.groups import DEFAULT, PROSPECT, Group, table
 from segmentation.needs import Needs
+from segmentation.stages import STAGES
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
+
+    from segmentation.logic import Rule
 
 
 class Segmentation(Protocol):
@@ -33,6 +37,9 @@ class Segmentation(Protocol):
     def segments(self) -> list[Segment]:
         """Every segment that ``label`` may give."""
 
+    def reads(self, facts: ibis.Table) -> ibis.Table:
+        """What ``fit`` and ``label`` read of a facts frame (``segmentation.logic``), one row per record."""
+
     def fit(self, features: pd.DataFrame, as_of: date) -> dict[str, Any]:
         """A model (``segmentation.models``) of the population in ``features``."""
 
@@ -43,17 +50,28 @@ class Segmentation(Protocol):
 
 
 class Settings(BaseModel):
-    """Options that every kind takes."""
+    """Options of a kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def keys(self) -> list[str]:
+        """Keys of the segments that the kind has, in their order."""
+        return []
+
+
+class Banded(Settings):
+    """Options of kinds whose segments have borders that records could tremble at."""
 
     band: float = Field(0.03, ge=0, lt=0.5, description="dead band, as a share of the population")
 
 
-class RfmSettings(Settings):
+class RfmSettings(Banded):
     window_days: int = Field(365, ge=1, description="days of purchases that F and M count")
     silence: float = Field(3.0, ge=0, description="R falls only after a silence longer than this many of the record's mean gaps")
     groups: tuple[Group, ...] = DEFAULT
+
+    def keys(self) -> list[str]:
+        return [*(group.key for group in self.groups), PROSPECT]
 
     @field_validator("groups")
     @classmethod
@@ -62,10 +80,13 @@ class RfmSettings(Settings):
         return value
 
 
-class ValueSettings(Settings):
+class ValueSettings(Banded):
     window_days: int | None = Field(None, ge=1, description="days of revenue; all history if not set")
     a_share: float = Field(0.8, gt=0, lt=1)
     b_share: float = Field(0.95, gt=0, le=1)
+
+    def keys(self) -> list[str]:
+        return ["a", "b", "c", PROSPECT]
 
     @model_validator(mode="after")
     def _rising(self) -> ValueSettings:
@@ -74,7 +95,24 @@ class ValueSettings(Settings):
         return self
 
 
-KINDS: Mapping[str, type[Settings]] = {"rfm": RfmSettings, "value": ValueSettings}
+class LifecycleSettings(Settings):
+    band: float = Field(0.1, ge=0, lt=1, description="dead band, as a share of the border between two stages")
+    horizon_days: int | None = Field(None, ge=1, description="how long new and won back last; the 90th percentile of gaps if not set")
+
+    def keys(self) -> list[str]:
+        return list(STAGES)
+
+
+class RulesSettings(Settings):
+    """None: the config's segments say all."""
+
+
+KINDS: Mapping[str, type[Settings]] = {
+    "rules": RulesSettings,
+    "rfm": RfmSettings,
+    "lifecycle": LifecycleSettings,
+    "value": ValueSettings,
+}
 
 
 def settings_model(kind: str) -> type[Settings]:
@@ -84,14 +122,31 @@ def settings_model(kind: str) -> type[Settings]:
     return KINDS[kind]
 
 
-def segmentation(kind: str, options: Mapping[str, Any] | Settings, currency: str, exponent: int) -> Segmentation:
-    """The segmentation of a kind under its options. ValueError (pydantic's) tells every fault of the options."""
+def segmentation(
+    kind: str,
+    options: Mapping[str, Any] | Settings,
+    currency: str,
+    exponent: int,
+    rules: Sequence[tuple[Segment, Rule]] = (),
+) -> Segmentation:
+    """The segmentation of a kind under its options. ``rules``: the segments of kind ``rules``, by priority.
+
+    ValueError (pydantic's) tells every fault of the options.
+    """
     model = settings_model(kind)
     settings = options if isinstance(options, model) else model.model_validate(options)
+    if isinstance(settings, RulesSettings):
+        from segmentation.ruled import Ruled
+
+        return Ruled(rules)
     if isinstance(settings, RfmSettings):
         from segmentation.rfm import Rfm
 
         return Rfm(settings.window_days, settings.groups, settings.band, settings.silence, currency, exponent)
+    if isinstance(settings, LifecycleSettings):
+        from segmentation.lifecycle import Lifecycle
+
+        return Lifecycle(settings.horizon_days, settings.band)
     assert isinstance(settings, ValueSettings)
     from segmentation.value import Value
 

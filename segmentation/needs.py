@@ -14,6 +14,10 @@ class Needs:
     kinds: tuple[str, ...] = ()  # kinds of activity that are counted and dated
     categories: tuple[str, ...] = ()
     median_gap: bool = False
+    horizon: bool = False  # quantile of the gaps between all records' purchase days
+    ages: tuple[str, ...] = ()  # kinds of activity whose first and last day are told in days before as_of
+    shares: tuple[tuple[str, int], ...] = ()  # category, and the window in days (0: all history)
+    answers: tuple[str, ...] = ()  # surveys whose latest answer is told
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -21,14 +25,22 @@ class Needs:
             kinds=tuple(sorted({*self.kinds, *other.kinds})),
             categories=tuple(sorted({*self.categories, *other.categories})),
             median_gap=self.median_gap or other.median_gap,
+            horizon=self.horizon or other.horizon,
+            ages=tuple(sorted({*self.ages, *other.ages})),
+            shares=tuple(sorted({*self.shares, *other.shares})),
+            answers=tuple(sorted({*self.answers, *other.answers})),
         )
+
+    def dated(self) -> list[str]:
+        """Kinds of activity whose rows are counted and dated by themselves; purchases are counted by order."""
+        return sorted({*self.kinds, *(kind for kind in self.ages if kind != "purchase")})
 
     def counts(self) -> Iterator[str]:
         """Names of the features that are whole numbers and never null: counts and money."""
         for feature in ("orders", "purchase_days", "net_revenue"):
             yield feature
             yield from (f"{feature}_{n}" for n in self.windows)
-        for kind in self.kinds:
+        for kind in self.dated():
             yield f"count_{kind}"
             yield from (f"count_{kind}_{n}" for n in self.windows)
         for category in self.categories:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ from segmentation import frames, groups, history, models, wording
 from segmentation.axis import Axis, Flags, Fractions, Integers, even_cuts
 from segmentation.hysteresis import BAND, Circumstances, settle
 from segmentation.needs import Needs
+
+if TYPE_CHECKING:
+    import ibis
 
 AXES = ("recency", "frequency", "money")
 LAPSED = 2  # up to this R score, a new purchase counts at once
@@ -73,6 +76,13 @@ class Rfm:
         """The groups in their order, then prospects."""
         named = [frames.Segment(group.key, group.label or group.key, group.description) for group in self.groups]
         return [*named, frames.Segment(groups.PROSPECT, "Prospect", "No purchase yet")]
+
+    def reads(self, facts: ibis.Table) -> ibis.Table:
+        """The features that it is about."""
+        return facts.select(
+            *("record", "purchase_days", "first_purchase", "last_purchase"),
+            *(f"purchase_days_{self.window_days}", f"net_revenue_{self.window_days}"),
+        )
 
     def fit(self, features: pd.DataFrame, as_of: date) -> models.Model:
         """Freeze the scores' cuts and the percentiles of the buyers in ``features``. ValueError: a wrong frame."""

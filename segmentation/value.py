@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from segmentation import frames, history, models, wording
 from segmentation.axis import Axis, Flags, Fractions, Integers
 from segmentation.hysteresis import BAND, Circumstances, settle
 from segmentation.needs import Needs
+
+if TYPE_CHECKING:
+    import ibis
 
 TIERS = ("c", "b", "a")  # by level, lowest first
 PROSPECT = "prospect"
@@ -63,6 +66,12 @@ class Value:
             frames.Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}"),
             frames.Segment(PROSPECT, "Prospect", "No purchase yet"),
         ]
+
+    def reads(self, facts: ibis.Table) -> ibis.Table:
+        """The features that it is about."""
+        return facts.select(
+            *("record", "last_purchase", f"net_revenue_{self.window_days}" if self.window_days else "net_revenue"),
+        )
 
     def fit(self, features: pd.DataFrame, as_of: date) -> models.Model:
         """Freeze the borders between the tiers and the percentiles of the buyers in ``features``. ValueError: a wrong frame."""

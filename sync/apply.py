@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA, RemoteList, done
 from connectors.errors import QuotaError, RequestError, TemporaryError
-from sync import ownership
+from sync import consent, ownership
 from sync.journal import Batch, Journal, now, user
 from sync.plan import basis
 from sync.pull import stale
@@ -69,8 +69,10 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     row = _ready(session, plan, reviewed)
     _wait_for_window(session)
     journal, applied = session.journal, Applied(plan)
+    consent.prepare(session)
     journal.set_plan(plan, state="applying")
-    close_older_plans(journal, session.account, plan)
+    if row["kind"] != "consent":
+        close_older_plans(journal, session.account, plan)
     wanted = None if first is None else _first_records(journal, plan, first)
     for batch in list(_to_do(journal, plan)):
         allowance = _allowance(session)
@@ -95,7 +97,8 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
     if row["state"] in ("done", "superseded"):
         raise GuardStop(f"plan {plan} is {row['state']} and cannot be applied again: make a new one with `crm-segments plan`", plan=plan)
     newer = journal.value(
-        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') ORDER BY plan LIMIT 1",
+        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent' "
+        "ORDER BY plan LIMIT 1",
         session.account,
         plan,
     )
@@ -124,7 +127,9 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
     from sync.stops import Trip
 
     raise GuardStop(
-        "nothing was written, guards stopped plan " + f"{plan}:\n" + "\n".join(lines) + f"\n{review} run again with {allow} --reason TEXT.",
+        f"guards stopped plan {plan}, and nothing of it was written:\n"
+        + "\n".join(lines)
+        + f"\n{review} run again with {allow} --reason TEXT.",
         [Trip(t["guard"], t["what"], t["first_labelling"]) for t in trips],
         plan,
     )
@@ -253,7 +258,7 @@ def _carry_out(session: Session, batch: Batch, applied: Applied) -> None:
     plain = batch.changes().select(CHANGE_SCHEMA.names)
     journal.open_batch(batch.batch, session.run)
     try:
-        outcomes = _write(session, batch, plain, JournalTicket(journal, batch.batch))
+        outcomes = _vanished(batch, _write(session, batch, plain, JournalTicket(journal, batch.batch)))
     except TemporaryError as error:
         again = f" (in {error.retry_after:.0f} s)" if error.retry_after else ""
         raise Later(f"the CRM cannot answer now: {error}. What was written is saved; run again{again}.") from error
@@ -266,6 +271,16 @@ def _carry_out(session: Session, batch: Batch, applied: Applied) -> None:
         setattr(applied, name, getattr(applied, name) + pc.sum(pc.equal(statuses, name)).as_py())
     for reason in outcomes.filter(pc.not_equal(statuses, "done"))["reason"].to_pylist():
         applied.reasons[str(reason)] = applied.reasons.get(str(reason), 0) + 1
+
+
+def _vanished(batch: Batch, outcomes: pa.Table) -> pa.Table:
+    """What consent takes away from a record that the CRM says is gone (merged, say) is gone with it: done."""
+    gone = pc.and_(pc.equal(batch.changes()["action"], "withdraw"), pc.equal(pc.fill_null(outcomes["kind"], ""), "gone"))
+    if not pc.any(gone).as_py():
+        return outcomes
+    nothing = pa.scalar(None, pa.string())
+    columns = [pc.if_else(gone, value, outcomes[name]) for name, value in (("status", "done"), ("kind", nothing), ("reason", nothing))]
+    return pa.table(columns, schema=OUTCOME_SCHEMA)
 
 
 def close(session: Session, batch: Batch, outcomes: pa.Table, settled: bool = False) -> None:
@@ -283,12 +298,20 @@ def close(session: Session, batch: Batch, outcomes: pa.Table, settled: bool = Fa
 
 
 def _write(session: Session, batch: Batch, changes: pa.Table, ticket: JournalTicket) -> pa.Table:
-    """Write changes; skip those whose value moved since the pull; halve what is refused whole."""
+    """Write changes; skip those that consent forbids by now or whose value moved since the pull; halve what is refused whole."""
+    allowed = consent.allowed(session, batch)
+    if not pc.all(allowed).as_py():
+        outcomes = _write_unmoved(session, batch, changes.filter(allowed), ticket)
+        return _merged(allowed, outcomes, "consent was withdrawn since the plan")
+    return _write_unmoved(session, batch, changes, ticket)
+
+
+def _write_unmoved(session: Session, batch: Batch, changes: pa.Table, ticket: JournalTicket) -> pa.Table:
     connector = session.connector()
     if not connector.capabilities.compares_before and stale(session.mirror(), session.clock()):
         same = pc.equal(pc.fill_null(connector.current(changes), ""), pc.fill_null(changes["before"], ""))
         if not pc.all(same).as_py():
-            return _merged(same, _write_through(session, batch, changes.filter(same), ticket))
+            return _merged(same, _write_through(session, batch, changes.filter(same), ticket), "somebody changed it since the pull")
     return _write_through(session, batch, changes, ticket)
 
 
@@ -316,16 +339,14 @@ def _halved(session: Session, batch: Batch, changes: pa.Table, ticket: JournalTi
     return pa.concat_tables(answers).take(pc.sort_indices(places))
 
 
-def _merged(same: pa.Array, outcomes: pa.Table) -> pa.Table:
-    """Outcomes of all rows, where those that are not ``same`` were skipped."""
-    skipped = pa.Table.from_pylist(
-        [{"status": "skipped", "kind": "conflict", "reason": "somebody changed it since the pull"}], schema=OUTCOME_SCHEMA
-    )
+def _merged(written: pa.Array, outcomes: pa.Table, reason: str) -> pa.Table:
+    """Outcomes of all rows, where those that were not ``written`` were skipped for a reason."""
+    skipped = pa.Table.from_pylist([{"status": "skipped", "kind": "conflict", "reason": reason}], schema=OUTCOME_SCHEMA)
     both = pa.concat_tables([skipped, outcomes])
     position, places = 0, []
-    for unchanged in same.to_pylist():
-        position += bool(unchanged)
-        places.append(position if unchanged else 0)
+    for chosen in written.to_pylist():
+        position += bool(chosen)
+        places.append(position if chosen else 0)
     return both.take(pa.array(places, pa.int64()))
 
 

@@ -86,9 +86,12 @@ def label(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write id and one column per segmentation to this CSV file.", metavar="FILE")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell coverage of each attribute, and which rules take whom, never, or in vain.")
+    ] = False,
 ) -> None:
     """Label every record; writes nothing to the CRM."""
-    _do("label", as_json, lambda c, p: c.label(config, _options(account, as_of=as_of, progress=p), out))
+    _do("label", as_json, lambda c, p: c.label(config, _options(account, as_of=as_of, progress=p), out, explain))
 
 
 @app.command()
@@ -199,6 +202,19 @@ def show(
 
 
 @app.command()
+def report(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the page to this file. Default: report.html in state_dir.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Write one HTML page for people: sizes, moves, reasons, guards, rejects."""
+    _do("report", as_json, lambda c, p: c.report(config, _options(account, progress=p), out))
+
+
+@app.command()
 def rejects(
     action: Annotated[str, typer.Argument(help="list, retry (a new budget of attempts) or drop.")] = "list",
     numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of entries; default: all.")] = None,
@@ -232,6 +248,40 @@ def history(
 ) -> None:
     """Every change that was tried, with its run and what came of it."""
     _do("history", as_json, lambda c, p: c.history(config, _options(account), out))
+
+
+@app.command()
+def init(
+    config: Config = CONFIG,
+    crm: Annotated[str | None, typer.Option("--crm", help="Which CRM; asked for on a terminal. Default: files.")] = None,
+    path: Annotated[Path | None, typer.Option("--path", help="files: the folder of exports.", metavar="DIR")] = None,
+    segmentations: Annotated[
+        str | None, typer.Option("--segmentations", help="Kinds with commas between them. Default: rfm,value.", metavar="KINDS")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a config that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a commented config from flags, or by asking on a terminal; columns are found in the files."""
+    asking = not as_json and sys.stdin.isatty()
+
+    def ask(question: str, default: str) -> str:
+        return str(typer.prompt(question, default=default, err=True)) if asking else default
+
+    _do("init", as_json, lambda c, _p: c.init(config, crm, path, segmentations, force, ask))
+
+
+@app.command()
+def schedule(
+    config: Config = CONFIG,
+    kind: Annotated[str | None, typer.Option("--kind", help="Only cron, systemd, kubernetes or airflow.")] = None,
+    at: Annotated[str, typer.Option("--at", help="Time of day.", metavar="HH:MM")] = "02:30",
+    max_age: Annotated[
+        float, typer.Option("--max-age", help="Hours after which the second entry misses a good run.", metavar="HOURS", min=0)
+    ] = 26,
+    as_json: Json = False,
+) -> None:
+    """Print what cron, systemd, Kubernetes or Airflow need to run this config every day."""
+    _do("schedule", as_json, lambda c, _p: c.schedule(config, None, kind, at, max_age))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from typing import Any
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
 from sync.config import Config, load
 from sync.session import Open, Progress, Session, _open, locked, silent
-from sync.stops import GuardStop, Later, Stop
+from sync.stops import GuardStop, Later, Stop, Usage
 
 Answer = dict[str, Any]
 
@@ -154,8 +154,11 @@ def train(config: Config | Path | str, options: Options | None = None) -> Answer
     return _each(config, options, "train", work)
 
 
-def label(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
-    """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing to the CRM."""
+def label(config: Config | Path | str, options: Options | None = None, out: Path | None = None, explain: bool = False) -> Answer:
+    """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing to the CRM.
+
+    With ``explain`` the answer tells coverage of attributes, and per rule how many records it takes (``sync.explain``).
+    """
 
     def work(session: Session) -> Answer:
         _pulled(session)
@@ -164,6 +167,10 @@ def label(config: Config | Path | str, options: Options | None = None, out: Path
             from sync.labels_out import write
 
             labelled["rows"], labelled["out"] = write(session, out), str(out)
+        if explain:
+            from sync.explain import explain as tell
+
+            labelled["explain"] = tell(session)
         return labelled
 
     return _each(config, options, "label", work)
@@ -204,7 +211,10 @@ def apply(config: Config | Path | str, options: Options | None = None, number: i
 
 
 def run(config: Config | Path | str, options: Options | None = None) -> Answer:
-    """The whole loop: settle, pull, label, plan, apply."""
+    """The whole loop: settle, pull, label, plan, apply.
+
+    ``report`` in the answer is null: a page about a million records takes seconds, so ``report`` writes it when it is wanted.
+    """
     return _each(config, options, "run", lambda session: _loop(session, None))
 
 
@@ -314,6 +324,23 @@ def status(config: Config | Path | str, options: Options | None = None, max_age_
     return _each(config, options, "status", work, journalled=False)
 
 
+def report(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
+    """One HTML page of everything that people look at, of all accounts; ``report`` in the answer is its path."""
+    from sync.report import write
+
+    config, gathered = _config(config), []
+
+    def work(session: Session) -> Answer:
+        from sync.report.gather import gather, summary
+
+        gathered.append((gather(session), session.clock()))
+        return {"figures": summary(gathered[-1][0])}
+
+    answer = _each(config, options, "report", work, journalled=False)
+    path = write([figures for figures, _ in gathered], out or config.state_dir / "report.html", gathered[0][1])
+    return {**answer, "report": str(path)}
+
+
 def rejects(config: Config | Path | str, options: Options | None = None, action: str = "list", numbers: Sequence[int] = ()) -> Answer:
     """Refused input rows and refused changes. ``retry`` gives changes a new budget of attempts, ``drop`` removes entries."""
 
@@ -332,6 +359,38 @@ def rejects(config: Config | Path | str, options: Options | None = None, action:
         return {"action": action, "count": count, "rejects": refused(session.journal, session.account)}
 
     return _each(config, options, "rejects", work, journalled=False)
+
+
+def init(
+    config: Path | str,
+    crm: str | None = None,
+    path: Path | None = None,
+    segmentations: str | None = None,
+    force: bool = False,
+    ask: Callable[[str, str], str] = lambda _question, proposed: proposed,
+) -> Answer:
+    """Write a first config for a folder of exports, from what is given, asked for, and found in its files."""
+    from sync.init import init as write
+
+    return write(Path(config), crm, path, segmentations, force, ask)
+
+
+def schedule(
+    config: Config | Path | str, options: Options | None = None, kind: str | None = None, at: str = "02:30", max_age_hours: float = 26
+) -> Answer:
+    """What schedulers need to run this config every day, and to notice when it did not: text by the scheduler's name."""
+    from datetime import time
+
+    from sync import schedule as schedulers
+
+    if kind is not None and kind not in schedulers.KINDS:
+        raise Usage(f"{kind!r} is no scheduler that we know: {', '.join(schedulers.KINDS)}")
+    try:
+        moment = time.fromisoformat(at)
+    except ValueError:
+        raise Usage(f"{at!r} is no time of day: write it like 02:30") from None
+    texts = schedulers.schedule(_config(config), moment, max_age_hours)
+    return {"exit_code": 0, "schedules": {name: text for name, text in texts.items() if kind in (None, name)}}
 
 
 # -- stages in order ---------------------------------------------------------------------------------------
@@ -364,23 +423,33 @@ def _no_changes() -> Answer:
     return {"plan": None, "done": 0, "rejected": 0, "skipped": 0, "remaining": 0, "reasons": {}}
 
 
+def _withdrawn(session: Session) -> Answer:
+    from sync.apply import apply as carry_out
+    from sync.withdraw import withdraw
+
+    planned = withdraw(session)
+    return _no_changes() if planned.plan is None else carry_out(session, planned.plan, reviewed=True).as_dict()
+
+
 def _loop(session: Session, selection: Any) -> Answer:
-    """settle → pull → label → plan → apply."""
+    """settle → pull → label → withdraw → plan → apply. What consent forbids goes first, whatever stops the rest."""
     from sync.apply import apply as carry_out
     from sync.apply import close_older_plans
     from sync.plan import plan as make
 
     pulled = _settled_and_pulled(session)
     labelled = _labelled(session)
+    withdrawn = _withdrawn(session)
     planned = make(session, selection)
-    answer: Answer = {"pulled": pulled, **labelled, "plan": planned.as_dict(), "applied": _no_changes(), "report": None}
+    answer: Answer = {"pulled": pulled, **labelled, "withdrawn": withdrawn}
+    answer |= {"plan": planned.as_dict(), "applied": _no_changes(), "report": None}
     if planned.plan is None:
         if selection is None:
             close_older_plans(session.journal, session.account, None)
     else:
         applied = carry_out(session, planned.plan, reviewed=False)
         answer["applied"] = applied.as_dict()
-        answer["exit_code"] = 4 if applied.rejected or applied.skipped else 0
+    answer["exit_code"] = 4 if any(answer[part][no] for part in ("applied", "withdrawn") for no in ("rejected", "skipped")) else 0
     from sync.retention import age
 
     age(session)

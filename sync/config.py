@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, SecretStr
 
 from connectors.contract import Account, Attribute, FieldSpec, Option
-from sync.config_tables import attribute_types, read_accounts, read_segmentations, secret_keys, validated
+from sync.config_tables import read_accounts, read_segmentations, secret_keys, validated
 from sync.faults import ConfigError, Fault
 from sync.secret import SecretError, secret
 from sync.settings import AccountSettings, Guards, Limit, Pace, SegmentationSettings, SegmentSettings, Top
@@ -85,14 +85,40 @@ class Config:
 
         return tuple(rules.record_types(self.population(segmentation)))
 
-    def population(self, segmentation: SegmentationSettings) -> Any:
+    def population(self, segmentation: SegmentationSettings, account: str | None = None) -> Any:
         """The parsed rule of a segmentation's population, or None: all contacts."""
-        if segmentation.population is None:
-            return None
-        from segmentation import rules
+        return None if segmentation.population is None else self._rule(segmentation, segmentation.population, account)
 
-        accounts = [self.accounts[name] for name in segmentation.accounts or self.written]
-        return rules.parse(segmentation.population, attribute_types(accounts))
+    def rules(self, segmentation: SegmentationSettings, account: str | None = None) -> list[tuple[SegmentSettings, Any]]:
+        """The segments that have rules, by priority, each with its parsed rule. Amounts are in the account's currency."""
+        return [(one, self._rule(segmentation, one.when, account)) for one in segmentation.segments if one.when is not None]
+
+    def _rule(self, segmentation: SegmentationSettings, tree: Any, account: str | None) -> Any:
+        from sync.config_rules import parsed
+
+        accounts = [self.accounts[name] for name in ([account] if account else segmentation.accounts or self.written)]
+        return parsed(tree, self.segmentations, accounts)
+
+    def uses(self, segmentation: SegmentationSettings) -> tuple[SegmentationSettings, ...]:
+        """The segmentations whose segments its population and rules look at; they are labelled before it."""
+        from sync.config_rules import used
+
+        names = used(segmentation)
+        return tuple(one for one in self.segmentations if one.name in names)
+
+    def in_order(self, account: str) -> list[SegmentationSettings]:
+        """The segmentations of an account, each after those that it uses."""
+        ordered: list[SegmentationSettings] = []
+
+        def place(one: SegmentationSettings) -> None:
+            if one not in ordered:
+                for before in self.uses(one):
+                    place(before)
+                ordered.append(one)
+
+        for one in self.segmentations_of(account):
+            place(one)
+        return ordered
 
     def fields(self, account: str, options: Mapping[str, Sequence[Option]] | None = None) -> tuple[FieldSpec, ...]:
         """Our fields in an account, companions too. ``options``: of each segmentation by its name."""
@@ -130,6 +156,8 @@ class Config:
             "segmentation": [segmentation.name, segmentation.kind, segmentation.population, _unshown(_dumped(segmentation.options))],
             "accounts": {name: _definition(self.accounts[name]) for name in names},
             "rates": self.rates,
+            "rules": [(one.key, one.when) for one in segmentation.segments if one.when is not None],
+            "uses": [self.digest(one) for one in self.uses(segmentation)],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
@@ -174,13 +202,15 @@ def _tree(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
         return text, tomllib.loads(text)
     except FileNotFoundError:
-        what = "there is no such config file; name one with --config, or start with `crm-segments demo DIR`"
+        what = "there is no such config file; name one with --config, write one with `crm-segments init`, or try `crm-segments demo`"
     except OSError as error:
         what = f"cannot read the config: {error.strerror}"
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
         what = f"is not valid TOML: {error}"
+    except RecursionError:
+        what = "holds tables within tables without end; make its rules flatter"
     raise ConfigError(path, [Fault((), what)])
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from connectors import CRMS, settings_model
 from sync import faults
+from sync.config_rules import rule_faults
 from sync.faults import Fault
 from sync.secret import FORMS, is_reference
 from sync.settings import AccountSettings, SegmentationSettings
@@ -124,9 +125,7 @@ def read_segmentations(tree: object, accounts: Mapping[str, AccountSettings], fo
             if name not in written and accounts:
                 what = f"{name!r} is no account that is written to; {faults.one_of(name, written)}"
                 found.append(Fault((*path, "accounts", index), what))
-        here = [accounts[name] for name in one.accounts or written if name in accounts]
-        found.extend(_population_faults(one, path, here))
-        found.extend(_segment_faults(one, path) if one.options is not None else ())
+    found.extend(rule_faults(read, accounts))
     return [one for _, one in read]
 
 
@@ -158,44 +157,3 @@ def _segmentation(table: dict[str, Any], path: KeyPath, found: list[Fault]) -> S
     elif kind is not None:
         found.append(Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, label.KINDS)}"))
     return validated(SegmentationSettings, {**common, "options": options}, path, found)
-
-
-def _population_faults(one: SegmentationSettings, path: KeyPath, accounts: Sequence[AccountSettings]) -> list[Fault]:
-    if one.population is None:
-        return []
-    from segmentation import rules
-
-    try:
-        rules.parse(one.population, attribute_types(accounts))
-    except rules.RuleError as error:
-        return [Fault((*path, "population", *_steps(where)), what) for where, what in error.faults]
-    return []
-
-
-def _segment_faults(one: SegmentationSettings, path: KeyPath) -> list[Fault]:
-    """Texts for segments that the kind does not have. Asked only where there are texts: building a kind imports pandas."""
-    if not one.segments:
-        return []
-    from segmentation.label import segmentation
-
-    keys = [segment.key for segment in segmentation(one.kind, one.options, "EUR", 2).segments]
-    found = []
-    for index, segment in enumerate(one.segments):
-        where: KeyPath = (*path, "segments", index, "key")
-        if segment.key not in keys:
-            found.append(Fault(where, f"{segment.key!r} is no segment of kind {one.kind!r}; {faults.one_of(segment.key, keys)}"))
-        elif segment.key in [earlier.key for earlier in one.segments[:index]]:
-            found.append(Fault(where, f"{segment.key!r} is described twice; keep one"))
-    return found
-
-
-def _steps(where: object) -> KeyPath:
-    """A path as the rules give it: steps, or text such as ``all[0].attribute``."""
-    if isinstance(where, tuple | list):
-        return tuple(where)
-    return tuple(int(step) if step.isdigit() else step for step in str(where or "").replace("[", ".").replace("]", "").split(".") if step)
-
-
-def attribute_types(accounts: Sequence[AccountSettings]) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Type and order of each attribute that these accounts have."""
-    return {name: (one.type, one.order) for account in accounts for name, one in account.attributes.items()}

@@ -62,6 +62,7 @@ currency = "USD"
 [accounts.shop.attributes]   # known of 801 households; an order makes "at least 50-74K" a rule
 age = {{ field = "age", type = "ordered", order = ["19-24", "25-34", "35-44", "45-54", "55-64", "65+"] }}
 kids = {{ field = "kids_count", type = "ordered", order = ["0", "1", "2", "3+"] }}
+household = {{ field = "household_size", type = "ordered", order = ["1", "2", "3", "4", "5+"] }}
 home = "home_ownership"
 
 [accounts.shop.attributes.income]
@@ -87,6 +88,64 @@ kind = "value"
 field = "seg_value"
 lists = "static"
 companions = ["reason", "since"]
+
+[[segmentations]]
+name = "lifecycle"
+label = "Life cycle"
+kind = "lifecycle"           # silence against each household's own rhythm
+field = "seg_lifecycle"
+lists = "static"
+companions = ["reason", "since"]
+
+[[segmentations]]
+name = "audience"
+label = "Audiences"
+kind = "rules"               # the first segment whose rule holds wins; `label --explain` tells how many each one takes
+field = "seg_audience"
+lists = "static"
+companions = ["reason", "since"]
+
+[[segmentations.segments]]   # lapsed: a segment may be made of another segmentation's
+key = "win_back"
+label = "Worth winning back"
+when = {{ all = [ {{ segment = "lifecycle", in = ["at_risk", "dormant", "lost"] }}, {{ feature = "net_revenue", at_least = 500 }} ] }}
+playbook = {{ message = "We miss you", offer = "10 dollars off", channel = "post", owner = "retention", priority = 1 }}
+
+[[segmentations.segments]]   # coupon response
+key = "coupon_fans"
+label = "Answers coupons"
+when = {{ did = "campaign_response", times = 2, within_days = 180 }}
+playbook = {{ message = "Picked for you", offer = "coupons", channel = "post", owner = "campaigns", priority = 2 }}
+
+[[segmentations.segments]]   # household, or what is bought where the household is not known
+key = "young_families"
+label = "Young families"
+when = {{ any = [
+  {{ all = [ {{ attribute = "kids", at_least = "1" }}, {{ attribute = "age", at_most = "35-44" }} ] }},
+  {{ share_of = "DIAPERS & DISPOSABLES", above = 0 }},
+] }}
+
+[[segmentations.segments]]   # age, income, household
+key = "comfortable_couples"
+label = "Comfortable couples"
+when = {{ all = [
+  {{ attribute = "income", at_least = "75-99K" }},
+  {{ attribute = "household", at_most = "2" }},
+  {{ attribute = "age", at_least = "45-54" }},
+] }}
+
+[[segmentations.segments]]   # categories
+key = "ready_meals"
+label = "Ready meals"
+when = {{ any = [
+  {{ share_of = "FROZEN PIZZA", at_least = 0.06, within_days = 180 }},
+  {{ share_of = "FRZN MEAT/MEAT DINNERS", at_least = 0.06, within_days = 180 }},
+] }}
+
+[[segmentations.segments]]   # shopping days
+key = "every_other_day"
+label = "In the shop every other day"
+when = {{ feature = "purchase_days_90", at_least = 40 }}
 
 [guards]                     # two months lie between the two exports, so more may move than in a week
 max_change = {{ share = 0.5, count = 2000, floor = 50 }}
@@ -126,11 +185,14 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
     _say_moves(second["plan"]["by_target"], say)
     again = commands.run(config, options)
     say(f"   A second run finds {again['plan']['changes']} changes and makes {again['calls']['write']} writes.")
+    page = commands.report(config, options)["report"]
     moved = _somebody_who_moved(config, options)
     say(f"6. Why is household {moved['id']} where it is?")
     _say_story(moved, say)
+    say(f"7. The report for people, sizes, revenue, moves and reasons as one page for any browser: {page}")
     _say_next(folder, second["run"], moved["id"], say)
-    return {"folder": str(folder), "config": str(config), "first": applied, "second": second, "again": again, "explained": moved}
+    answer = {"folder": str(folder), "config": str(config), "report": page}
+    return {**answer, "first": applied, "second": second, "again": again, "explained": moved}
 
 
 def _say_segments(segments: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
@@ -139,7 +201,7 @@ def _say_segments(segments: dict[str, dict[str, int]], say: Callable[[str], None
 
 
 def _say_moves(by_target: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
-    for target in ("seg_rfm", "seg_value"):
+    for target in ("seg_rfm", "seg_value", "seg_lifecycle", "seg_audience"):
         say(f"   {target}: {sum(by_target.get(target, {}).values()):,} households changed their segment")
     lists = {target: actions for target, actions in by_target.items() if "." in target}
     enter, leave = (sum(actions.get(action, 0) for actions in lists.values()) for action in ("enter", "leave"))
@@ -165,7 +227,7 @@ def _say_story(story: dict[str, Any], say: Callable[[str], None]) -> None:
             + f". {one['reason']}"
         )
     for change in story["history"]:
-        if change["target"] in ("seg_rfm", "seg_value"):
+        if change["target"] in ("seg_rfm", "seg_value", "seg_lifecycle", "seg_audience"):
             say(f"   run {change['run']}: {change['target']} {change['before'] or '(empty)'} -> {change['after']}")
 
 

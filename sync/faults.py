@@ -59,7 +59,7 @@ def of_model(model: type[BaseModel], error: ValidationError, tree: object, prefi
     """The faults that pydantic found in ``tree``, which stands at ``prefix``. ``also``: further keys valid at its top."""
     found: dict[KeyPath, list[str]] = {}
     for detail in error.errors():
-        path = _path_in(tree, detail)
+        path = _key_meant(tree, _path_in(tree, detail), detail)
         what = _unknown_key(model, path, also) if detail["type"] == "extra_forbidden" else _what(detail, path)
         if what not in found.setdefault(path, []):
             found[path].append(what)
@@ -76,6 +76,16 @@ def _path_in(tree: Any, detail: ErrorDetails) -> KeyPath:
         elif detail["type"] in _MISSING and step == detail["loc"][-1]:
             path.append(step)
     return tuple(path)
+
+
+def _key_meant(tree: Any, path: KeyPath, detail: ErrorDetails) -> KeyPath:
+    """The key that a message about a whole table writes as ``key = ...``, where the table has it; else the table."""
+    table = tree
+    for step in path:
+        table = table[step] if _has(table, step) else None
+    if detail["type"] != "value_error" or not isinstance(table, dict):
+        return path
+    return next(((*path, key) for key in re.findall(r"(\w+) = ", detail["msg"]) if key in table), path)
 
 
 def _has(tree: object, step: str | int) -> bool:

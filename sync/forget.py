@@ -159,7 +159,8 @@ def _without(value: Any, ids: set[str]) -> Any:
 
     def cleaned(one: Any) -> Any:
         if isinstance(one, dict):
-            return {key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner) for key, inner in one.items() if not quoted.search(key)}
+            kept = {key: inner for key, inner in one.items() if not quoted.search(key)}
+            return {key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner) for key, inner in kept.items()}
         if isinstance(one, list):
             return [cleaned(inner) for inner in one if not (isinstance(inner, dict) and inner.get("id") in ids)]
         return one

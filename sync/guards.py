@@ -27,8 +27,10 @@ def calls(session: Session) -> int:
 def trips(session: Session, cost: int, undo: bool = False) -> list[Trip]:
     """Every guard that the gathered changes trip.
 
-    Naming a run to ``undo`` settles shares (the run's own size is what goes back); counts hold all the same.
+    Naming a run to ``undo`` settles shares (the run's own size is what goes back); counts hold all the same. What consent
+    takes away is weighed by none.
     """
+    session.mirror().run("CREATE OR REPLACE TEMP VIEW weighed AS SELECT * FROM changes WHERE action <> 'withdraw'")
     approved = _prepare_judged(session)
     if approved:
         return []
@@ -39,17 +41,20 @@ def trips(session: Session, cost: int, undo: bool = False) -> list[Trip]:
 def _prepare_judged(session: Session) -> bool:
     """Whether all of this was approved before: it is the rest of a plan that was being applied when it was cut off."""
     journal, mirror = session.journal, session.mirror()
-    unfinished = journal.rows("SELECT plan FROM plans WHERE account = ? AND state = 'applying' ORDER BY plan DESC LIMIT 1", session.account)
+    unfinished = journal.rows(
+        "SELECT plan FROM plans WHERE account = ? AND state = 'applying' AND kind <> 'consent' ORDER BY plan DESC LIMIT 1",
+        session.account,
+    )
     if not unfinished:
         return False
-    missing = mirror.value("SELECT count(*) FROM changes")
+    missing = mirror.value("SELECT count(*) FROM weighed")
     mirror.run("CREATE OR REPLACE TEMP TABLE approved (record BIGINT, target VARCHAR, after VARCHAR)")
     for batch in journal.batches(plan=unfinished[0]["plan"]):
         mirror.run("INSERT INTO approved SELECT record, target, after FROM frame JOIN ids USING (record_type, id)", frame=batch.changes())
     if missing:
         missing = mirror.value(
-            """SELECT count(*) FROM changes ANTI JOIN approved ON changes.record = approved.record AND changes.target = approved.target
-               AND coalesce(changes.after, '') = coalesce(approved.after, '') WHERE NOT companion"""
+            """SELECT count(*) FROM weighed ANTI JOIN approved ON weighed.record = approved.record AND weighed.target = approved.target
+               AND coalesce(weighed.after, '') = coalesce(approved.after, '') WHERE NOT companion"""
         )
     return bool(missing == 0)
 
@@ -63,7 +68,7 @@ def _trips(session: Session, cost: int, undo: bool) -> Iterator[Trip]:
         """SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND
             coalesce(after, '') <> ''),
                    count(*) FILTER (coalesce(after, '') = '' AND coalesce(before, '') <> '')
-            FROM changes JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING
+            FROM weighed JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING
                 (target)
             WHERE kind = 'field' AND NOT companion GROUP BY segmentation"""
     ):
@@ -77,10 +82,10 @@ def _trips(session: Session, cost: int, undo: bool) -> Iterator[Trip]:
                 "max_cleared",
                 f"{cleared:,} of the {holders:,} records labelled by {segmentation} would lose their segment{_limits(guards.max_cleared)}",
             )
-    overwritten = mirror.value("SELECT count(*) FROM changes WHERE action = 'overwrite'")
+    overwritten = mirror.value("SELECT count(*) FROM weighed WHERE action = 'overwrite'")
     if over(guards.max_overwrite, overwritten, mirror.value("SELECT count(*) FROM records"), undo):
         yield Trip("max_overwrite", f"{overwritten:,} values that other people wrote would be overwritten{_limits(guards.max_overwrite)}")
-    writes, rest = mirror.rows(f"SELECT count(*), count(*) FILTER (NOT coalesce({new}, false)) FROM changes")[0]
+    writes, rest = mirror.rows(f"SELECT count(*), count(*) FILTER (NOT coalesce({new}, false)) FROM weighed")[0]
     if over(guards.max_writes, writes, writes, undo):
         yield Trip(
             "max_writes", f"{writes:,} changes in one plan{_limits(guards.max_writes)}", first=not over(guards.max_writes, rest, rest, undo)
@@ -93,7 +98,7 @@ def _by_segment(session: Session, first: list[str], undo: bool) -> Iterator[Trip
     """Newcomers and leavers of each segment against its size, from the segmentations' own fields."""
     guards, mirror = session.config.guards, session.mirror()
     rows = mirror.rows(
-        """WITH own AS (SELECT * FROM changes WHERE kind = 'field' AND NOT companion),
+        """WITH own AS (SELECT * FROM weighed WHERE kind = 'field' AND NOT companion),
            sizes AS (SELECT target, value AS segment, count(*) AS size FROM actual WHERE coalesce(value, '') <> '' GROUP BY ALL),
            enters AS (SELECT segmentation, target, after AS segment, count(*) AS number FROM own WHERE coalesce(after, '') <> '' GROUP BY
                ALL),

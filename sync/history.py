@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sync import consent
 from sync.journal import Batch, Journal, now
 from sync.labelling import rebuild_state
 from sync.mirror import quoted
@@ -68,8 +69,9 @@ def remember_export(journal: Journal, out: Path) -> None:
 
 
 def show(session: Session, id: str) -> dict[str, Any]:
-    """Why a record has its segments, since when, and every value before."""
+    """Why a record has its segments (or, objecting to profiling, none), since when, and every value before."""
     mirror = session.mirror()
+    consent.prepare(session)
     found = mirror.record(id)
     if found is None:
         raise Stop(f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new")
@@ -78,6 +80,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
         "account": session.account,
         "id": id,
         "record_type": record_type,
+        "objects": bool(mirror.value("SELECT bool_or(objects) FROM consents WHERE record = ?", [number])),
         "segmentations": {},
         "held": {},
         "history": [],

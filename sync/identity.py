@@ -27,7 +27,8 @@ def _redirect(mirror: AccountMirror) -> None:
         return
     mirror.register(
         mirror.table(
-            """SELECT CASE WHEN merged_into IS NOT NULL THEN record_type ELSE 'contact' END AS record_type, coalesce(merged_into, converted_to) AS id
+            """SELECT CASE WHEN merged_into IS NOT NULL THEN record_type ELSE 'contact' END AS record_type,
+                      coalesce(merged_into, converted_to) AS id
                FROM records JOIN ids USING (record) WHERE merged_into IS NOT NULL OR converted_to IS NOT NULL"""
         )
     )

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sync.identity import people, same_people
+from sync import consent
+from sync.identity import same_people
 from sync.mirror import AccountMirror, literal, quoted
 from sync.segments import built
 from sync.session import Session
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
 
     from segmentation.label import Segmentation
@@ -46,7 +48,7 @@ class Labelled:
 def label(session: Session) -> Labelled:
     """Label as of ``session.as_of`` whatever is not labelled so already."""
     labelled = Labelled(session.as_of)
-    for settings in session.segmentations:
+    for settings in session.config.in_order(session.account):
         name = settings.name
         if not _up_to_date(session, settings):
             _label_one(session, settings, labelled)
@@ -58,7 +60,11 @@ def label(session: Session) -> Labelled:
 
 def train(session: Session) -> dict[str, int]:
     """Fit every segmentation anew as of ``session.as_of``; returns the new versions."""
-    return {s.name: _fit(session, s, built(session.config, s, session.account), _population(session, s)) for s in session.segmentations}
+    versions = {}
+    for settings in session.config.in_order(session.account):
+        segmentation = built(session.config, settings, session.account)
+        versions[settings.name] = _fit(session, settings, segmentation, _population(session, settings, segmentation))
+    return versions
 
 
 def _key(session: Session, settings: SegmentationSettings) -> str | None:
@@ -68,7 +74,8 @@ def _key(session: Session, settings: SegmentationSettings) -> str | None:
     if model is None or model["digest"] != digest:
         return None
     revisions = [session.mirror(name).revision() for name in session.sources()]
-    return json.dumps([session.as_of.isoformat(), revisions, digest, model["version"]])
+    used = [_key(session, one) for one in session.config.uses(settings)]
+    return json.dumps([session.as_of.isoformat(), revisions, digest, model["version"], *used])
 
 
 def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
@@ -80,7 +87,7 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
     mirror, name, as_of = session.mirror(), settings.name, session.as_of
     session.progress(f"labelling {settings.label or name}", 0, 0)
     segmentation = built(session.config, settings, session.account)
-    frame = _population(session, settings)
+    frame = _population(session, settings, segmentation)
     model = session.journal.model(session.account, name)
     if model is None or model["digest"] != session.config.digest(settings):
         labelled.fitted[name] = _fit(session, settings, segmentation, frame)
@@ -170,31 +177,50 @@ def _changed(mirror: AccountMirror, name: str) -> pa.Table:
     }
     compared = sorted((mine & theirs) - {"record", "score"})
     differs = " OR ".join([f"l.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in compared] + (["true"] if mine - theirs else []))
-    return mirror.table(
+    # Two queries: as one UNION, DuckDB 1.5 waits for itself for ever at a million records.
+    changed = mirror.table(
         f"""SELECT ids.record_type, ids.id, l.* EXCLUDE (record) FROM {labels} AS l JOIN ids USING (record) LEFT JOIN {before} AS b USING
             (record)
-            WHERE b.record IS NULL OR {differs}
-            UNION ALL BY NAME
-            SELECT ids.record_type, ids.id, NULL::VARCHAR AS segment FROM {before} AS b JOIN ids USING (record) ANTI JOIN {labels} AS l
+            WHERE b.record IS NULL OR {differs}"""
+    )
+    left = mirror.table(
+        f"""SELECT ids.record_type, ids.id, NULL::VARCHAR AS segment FROM {before} AS b JOIN ids USING (record) ANTI JOIN {labels} AS l
                 USING (record)"""
     )
+    return pa.concat_tables([changed, left], promote_options="default")
 
 
 # -- frames ------------------------------------------------------------------------------------------------
 
 
-def _population(session: Session, settings: SegmentationSettings) -> pd.DataFrame:
-    """Features of the records that this segmentation is about."""
-    mirror = session.mirror()
-    _prepare_features(session)
-    rule = session.config.population(settings)
-    where = f"record_type IN ({', '.join(literal(t) for t in session.config.record_types(settings))})"
-    if rule is not None:
-        import ibis
+def _population(session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> pd.DataFrame:
+    """What a segmentation reads of the records that it is about."""
+    import ibis
 
-        frame = _unbound(mirror, "people")
-        where += f" AND record IN ({ibis.to_sql(frame.filter(rule.expression(frame)).select('record'), dialect='duckdb')})"
-    return mirror.run(f"SELECT features.* FROM features JOIN (SELECT record FROM people WHERE {where}) USING (record)").df()
+    sql = ibis.to_sql(segmentation.reads(facts(session, settings)), dialect="duckdb")
+    return session.mirror().run(sql).df()
+
+
+def facts(session: Session, settings: SegmentationSettings) -> ibis.Table:
+    """All that is known of the records of a population: attributes, features, and segments of the segmentations it uses.
+
+    A lazy table over the mirror's view ``facts``; it holds until the next call.
+    """
+    mirror, config = session.mirror(), session.config
+    prepare_features(session)
+    local = f"people.* REPLACE (timezone({literal(session.settings.time_zone)}, created_at) AS created_at)"
+    columns, joins = [local, "features.* EXCLUDE (record)"], "JOIN features USING (record)"
+    for used in config.uses(settings):
+        table = "labels_" + used.name
+        if not mirror.has_table(table):
+            rebuild_state(session, used.name, None, table)
+        columns.append(f"{quoted(table)}.segment AS {quoted('segment.' + used.name)}")
+        joins += f" LEFT JOIN {mirror.schema}.{quoted(table)} AS {quoted(table)} ON {quoted(table)}.record = people.record"
+    mirror.run(f"CREATE OR REPLACE TEMP VIEW facts AS SELECT {', '.join(columns)} FROM people {joins}")
+    everyone = _unbound(mirror, "facts")
+    everyone = everyone.filter(everyone.record_type.isin(config.record_types(settings)))
+    rule = config.population(settings, session.account)
+    return everyone if rule is None else everyone.filter(rule.expression(everyone))
 
 
 def _unbound(mirror: AccountMirror, table: str) -> Any:
@@ -205,22 +231,23 @@ def _unbound(mirror: AccountMirror, table: str) -> Any:
     return ibis.table(ibis.Schema.from_pyarrow(schema), name=table)
 
 
-def _prepare_features(session: Session) -> None:
+def prepare_features(session: Session) -> None:
     """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing changes."""
     from segmentation.needs import Needs, Shape
 
     mirror = session.mirror()
     needs = Needs()
     for settings in session.segmentations:
-        needs = needs | built(session.config, settings, session.account).needs
+        population = session.config.population(settings, session.account)
+        needs = needs | built(session.config, settings, session.account).needs | (population.needs() if population else Needs())
     revisions = [session.mirror(name).revision() for name in session.sources()]
     types = sorted({t for s in session.segmentations for t in session.config.record_types(s)})
     key = json.dumps([session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match])
-    mirror.run(f"CREATE OR REPLACE TEMP VIEW people AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)")
+    consent.prepare(session)
     if mirror.stamp("features") == key and mirror.has_table("features"):
         return
     session.progress("computing features", 0, 0)
-    mirror.run(f"CREATE OR REPLACE TEMP VIEW deeds AS {_activity(session, 'company' in types)}")
+    mirror.run(f"CREATE OR REPLACE TEMP VIEW deeds AS {_activity(session, 'company' in types, bool(needs.answers))}")
     shapes = [session.mirror(name) for name in session.sources()]
     shape = Shape(
         order_lines=any(m.stamp("order_lines") != "no" for m in shapes) or "company" in types,
@@ -236,13 +263,21 @@ def _prepare_features(session: Session) -> None:
         mirror.set_stamp("features", key)
 
 
-_DEED = 'record, "order", kind, day, amount, category'  # what features are made of
+_DEED = ("kind", "day", "amount", "category")  # what features are made of, beside record and order
+_ANSWER = ("occurred_at", "campaign", "answer")  # and where answers are asked for
 
 
-def _activity(session: Session, companies: bool) -> str:
+def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: str = '"order"') -> str:
+    """Select list of an account's deeds; a column that its activity never had is null."""
+    held = mirror.columns("activity")
+    told = [name if name in held else f"NULL::VARCHAR AS {name}" for name in (_DEED + _ANSWER if answers else _DEED)]
+    return ", ".join([record, order, *told])
+
+
+def _activity(session: Session, companies: bool, answers: bool) -> str:
     """SQL of all activity that belongs to this account's records; a company's is that of its contacts too."""
-    parts = [f"SELECT {_DEED} FROM ({_live(session.mirror())})"]
-    parts += [_joined(session, session.mirror(name)) for name in session.settings.activity_from]
+    parts = [f"SELECT {_deed(session.mirror(), answers)} FROM ({_live(session.mirror())})"]
+    parts += [_joined(session, session.mirror(name), answers) for name in session.settings.activity_from]
     everything = " UNION ALL ".join(parts)
     if not companies:
         return everything
@@ -250,7 +285,7 @@ def _activity(session: Session, companies: bool) -> str:
                    SELECT people.record AS contact, c.record AS company FROM people JOIN {session.mirror().schema}.ids AS c
                    ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact')
                SELECT * FROM own UNION ALL
-               SELECT {_DEED.replace("record", "employer.company", 1)} FROM own JOIN employer ON own.record = employer.contact"""
+               SELECT employer.company, own.* EXCLUDE (record) FROM own JOIN employer ON own.record = employer.contact"""
 
 
 def _live(mirror: AccountMirror) -> str:
@@ -259,9 +294,8 @@ def _live(mirror: AccountMirror) -> str:
                AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live)"""
 
 
-def _joined(session: Session, theirs: AccountMirror) -> str:
+def _joined(session: Session, theirs: AccountMirror, answers: bool) -> str:
     """SQL of another account's activity under this account's records; orders of two accounts never mix."""
-    order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END"""
-    columns = _DEED.replace("record", "same.ours", 1).replace('"order"', order)
-    return f"""SELECT {columns} FROM ({_live(theirs)}) AS deed
+    order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END AS "order\""""
+    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({_live(theirs)}) AS deed
                JOIN ({same_people(session.mirror(), theirs, session.settings.match)}) AS same ON deed.record = same.theirs"""

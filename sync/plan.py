@@ -7,6 +7,9 @@
     none wanted        ours                                         clear
     none wanted        not ours                                     leave alone
 
+Consent stands above it (``sync.consent``): ours is withdrawn from people who object, and anyone who cannot be reached from a
+campaign list.
+
 Pure: it reads the mirror and writes a plan into the journal. Nothing here speaks to a CRM.
 """
 
@@ -18,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sync import guards
+from sync import consent, guards
 from sync.journal import PLAN_SCHEMA
 from sync.mirror import AccountMirror, literal, quoted
 from sync.ownership import catch_up
@@ -37,6 +40,7 @@ class Selection:
     segment: str | None = None
     since: str | None = None  # ISO day: records that changed or moved on it or later
     companions: bool = False
+    withdrawn: bool = False  # only those whose consent forbids a target
 
     def where(self, column: str) -> str:
         """SQL condition on a column of record numbers."""
@@ -63,6 +67,7 @@ class Planned:
     by_target: dict[str, dict[str, int]] = field(default_factory=dict)  # target → action → changes
     trips: list[Trip] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # segmentations that wait after an undo
+    withheld: dict[str, int] = field(default_factory=dict)  # segmentation → labelled records left out of its campaign lists
     retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
     conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
     listeners: dict[str, Any] = field(default_factory=dict)
@@ -72,18 +77,32 @@ class Planned:
         return {**self.__dict__, "trips": [{"guard": t.guard, "what": t.what, "first_labelling": t.first} for t in self.trips]}
 
 
+@dataclass(frozen=True)
+class Made:
+    """The targets of the config that stand in the CRM, and the others."""
+
+    ready: list[Target]
+    missing: list[Target]
+    retired: list[tuple[str, str]]  # kind and name of targets of ours that the config no longer names
+    ours: dict[tuple[str, str], bool]  # kind and name → whether we made it, and did not adopt it
+
+
 def plan(session: Session, selection: Selection | None = None, adopt: bool = False) -> Planned:
     """Compare and decide; save what is to be done as a plan that ``apply`` carries out."""
     selection = selection or Selection()
     mirror, planned = session.mirror(), Planned()
     catch_up(session.journal, mirror)
-    targets, made = _ready_targets(session, planned)
+    consent.prepare(session)
+    found = made_targets(session)
+    _require(session, found.missing)
+    planned.retired = sorted(name for _kind, name in found.retired)
     planned.held = _held(session)
+    planned.withheld = _withheld(session, found.ready)
     begin_changes(mirror)
-    _prepare_deferred(session)
-    for target in targets:
-        if target.segmentation not in planned.held:
-            _compare(session, target, selection, adopt, made[(target.kind, target.name)])
+    prepare_deferred(session)
+    for target in found.ready:
+        part = Selection(withdrawn=True) if target.segmentation in planned.held else selection
+        compare(session, target, part, adopt, found.ours[(target.kind, target.name)])
     return finish(session, planned, "forward", basis(session))
 
 
@@ -119,7 +138,7 @@ def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, A
         for row in mirror.rows("SELECT id, target, wanted, actual FROM conflicts JOIN ids USING (record) ORDER BY target, id LIMIT 100")
     ]
     planned.calls = guards.calls(session)
-    planned.trips = guards.trips(session, planned.calls, undo=kind == "undo")
+    planned.trips = [] if kind == "consent" else guards.trips(session, planned.calls, undo=kind == "undo")
     if planned.changes:
         listeners = session.connector().listeners(list(planned.by_target), [])
         planned.listeners = {"names": list(listeners.names), "unknown": listeners.unknown}
@@ -130,11 +149,8 @@ def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, A
 # -- what is compared --------------------------------------------------------------------------------------
 
 
-def _ready_targets(session: Session, planned: Planned) -> tuple[list[Target], dict[tuple[str, str], bool]]:
-    """Targets that set-up has made and that the CRM still has, and whether each is of our own making.
-
-    SetupNeeded names all that are missing.
-    """
+def made_targets(session: Session) -> Made:
+    """Which targets set-up has made, of those that the CRM still has. Dynamic lists are left out: the CRM fills them."""
     made = {(row["kind"], row["key"]): row for row in session.journal.made(session.account)}
     fields = {name for _type, name in session.connector().fields()}
     lists = {remote.id for remote in session.connector().lists()}
@@ -144,13 +160,31 @@ def _ready_targets(session: Session, planned: Planned) -> tuple[list[Target], di
         for t in targets
         if (t.kind, t.name) not in made or (t.name not in fields if t.kind == "field" else made[(t.kind, t.name)]["remote"] not in lists)
     ]
+    named = {(t.kind, t.name) for t in targets}
+    dynamic = {row["key"] for row in made.values() if row["kind"] == "list" and row["remote"] and _is_dynamic(session, row["remote"])}
+    return Made(
+        ready=[t for t in targets if t not in missing and t.name not in dynamic],
+        missing=missing,
+        retired=[(kind, key) for kind, key in made if (kind, key) not in named],
+        ours={key: not row["adopted"] for key, row in made.items()},
+    )
+
+
+def _require(session: Session, missing: Sequence[Target]) -> None:
     if missing:
         names = ", ".join(f"{t.kind} {t.name}" for t in missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         raise SetupNeeded(f"account {session.account} lacks {names}: run `crm-segments setup` once, it shows what it will make")
-    named = {(t.kind, t.name) for t in targets}
-    planned.retired = sorted(key for kind, key in made if (kind, key) not in named)
-    dynamic = {row["key"] for row in made.values() if row["kind"] == "list" and row["remote"] and _is_dynamic(session, row["remote"])}
-    return [t for t in targets if t.name not in dynamic], {key: not row["adopted"] for key, row in made.items()}
+
+
+def _withheld(session: Session, targets: Sequence[Target]) -> dict[str, int]:
+    """How many labelled records each segmentation's campaign lists leave out, because nobody may reach them there."""
+    campaigns = {target.segmentation: target for target in targets if target.channel}
+    count = "SELECT count(*) FROM {} WHERE segment IS NOT NULL AND record IN ({})"
+    found = {
+        name: int(session.mirror().value(count.format(quoted("labels_" + name), consent.unreachable(target))))
+        for name, target in campaigns.items()
+    }
+    return {name: number for name, number in found.items() if number}
 
 
 def _is_dynamic(session: Session, remote: str) -> bool:
@@ -172,7 +206,7 @@ def _held(session: Session) -> list[str]:
     return held
 
 
-def _prepare_deferred(session: Session) -> None:
+def prepare_deferred(session: Session) -> None:
     """Changes that the CRM refused lately wait for their time, or for good once their budget of attempts is spent."""
     rows = session.journal.rows(
         "SELECT record_type, record_id AS id, target, after FROM rejects WHERE account = ? AND source = 'write' AND (quarantined OR "
@@ -186,12 +220,13 @@ def _prepare_deferred(session: Session) -> None:
     )
 
 
-def _wanted(session: Session, target: Target) -> str:
-    """SQL of (record, value) that labels want in a target."""
+def _wanted(target: Target) -> str:
+    """SQL of (record, value) that labels want in a target, of the records whose consent allows it."""
     labels = quoted("labels_" + target.segmentation)
+    allowed = f"record NOT IN ({consent.withdrawn(target)})"
     if target.kind == "list":
         return f"""SELECT record, 'member' AS value FROM {labels} JOIN ids USING (record)
-                   WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)}"""
+                   WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)} AND {allowed}"""
     value = {
         "": "segment",
         "reason": "left(reason, 255)",
@@ -199,10 +234,10 @@ def _wanted(session: Session, target: Target) -> str:
         "previous": "previous",
         "score": f"(round_even(score * 100 / {COARSE}, 0) * {COARSE})::INTEGER::VARCHAR",
     }[target.companion]
-    return f"SELECT record, {value} AS value FROM {labels}"
+    return f"SELECT record, {value} AS value FROM {labels} WHERE {allowed}"
 
 
-def _compare(session: Session, target: Target, selection: Selection, adopt: bool, made: bool) -> None:
+def compare(session: Session, target: Target, selection: Selection, adopt: bool, made: bool) -> None:
     """Gather the changes and conflicts of one target."""
     _differ(session, target, selection)
     _judge(session, target, adopt, made)
@@ -210,8 +245,11 @@ def _compare(session: Session, target: Target, selection: Selection, adopt: bool
 
 
 def _differ(session: Session, target: Target, selection: Selection) -> None:
-    """Table ``differing``: where what is wanted and what is there are not the same, on records that were not merged into another."""
-    mirror, name = session.mirror(), literal(target.name)
+    """Table ``differing``: where what is wanted and what is there are not the same, on records that were not merged into another.
+
+    Records that are withdrawn from the target are always among them.
+    """
+    mirror, name, withdrawn = session.mirror(), literal(target.name), consent.withdrawn(target)
     scope = selection.where("record")
     if selection.segment is not None:
         scope += (
@@ -222,12 +260,14 @@ def _differ(session: Session, target: Target, selection: Selection) -> None:
             t.name for t in targets_of(session.config, session.account) if t.segmentation == target.segmentation and t.kind == "field"
         )
         scope += f" AND record IN (SELECT record FROM changes WHERE target = {literal(moved)})"
+    scope = f"record NOT IN (SELECT record FROM redirects) AND {scope}"
+    scope = f"record IN ({withdrawn})" if selection.withdrawn else f"(record IN ({withdrawn}) OR ({scope}))"
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE differing AS
             SELECT record, wanted.value AS wanted, held.value AS actual
-            FROM (SELECT * FROM ({_wanted(session, target)}) WHERE value IS NOT NULL) AS wanted
+            FROM (SELECT * FROM ({_wanted(target)}) WHERE value IS NOT NULL) AS wanted
             FULL JOIN (SELECT record, value FROM actual WHERE target = {name}) AS held USING (record)
-            WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND record NOT IN (SELECT record FROM redirects) AND {scope}"""
+            WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND {scope}"""
     )
     _normalise(session, target)
 
@@ -242,9 +282,9 @@ def _before(session: Session, target: Target) -> str:
 
 
 def _judge(session: Session, target: Target, adopt: bool, made: bool) -> None:
-    """Table ``judged``: whose value stands there."""
+    """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every member out of reach."""
     mirror, name = session.mirror(), literal(target.name)
-    adopted = f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(session, target)})))" if adopt else ""
+    adopted = f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(target)})))" if adopt else ""
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE judged AS
             WITH mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM written AS w JOIN differing AS d
@@ -253,7 +293,8 @@ def _judge(session: Session, target: Target, adopt: bool, made: bool) -> None:
             latest AS (SELECT w.record, arg_max(coalesce(w.after, ''), w.opened) AS latest, arg_max(w.mine, w.opened) AS latest_mine
                        FROM written AS w SEMI JOIN differing USING (record) WHERE w.target = {name} GROUP BY w.record)
             SELECT d.record, d.wanted, d.actual, coalesce(d.actual, '') = '' AS empty,
-                   coalesce(m.equal_mine, {str(made).lower()} AND b.value IS NOT NULL) {adopted} AS mine,
+                   coalesce(m.equal_mine, {str(made).lower()} AND b.value IS NOT NULL) {adopted}
+                       OR ({str(made).lower()} AND d.wanted IS NULL AND d.record IN ({consent.unreachable(target)})) AS mine,
                    coalesce(d.actual, '') = '' AND coalesce(e.latest <> '' OR NOT e.latest_mine, false) AS cleared_by_person
             FROM differing AS d LEFT JOIN mine AS m USING (record) LEFT JOIN latest AS e USING (record)
             LEFT JOIN ({_before(session, target)}) AS b ON b.record = d.record AND b.value = d.actual
@@ -272,7 +313,8 @@ def _decide(session: Session, target: Target) -> None:
         f"""INSERT INTO changes SELECT record, {name}, {literal(target.kind)}, {literal(target.segmentation)},
             {str(bool(target.companion)).lower()}, actual,
                 coalesce(wanted, {"NULL" if target.kind == "list" else "''"}),
-                CASE WHEN wanted IS NULL THEN {literal(leave)} WHEN {foreign} THEN 'overwrite' WHEN empty THEN {literal(enter)} ELSE
+                CASE WHEN wanted IS NULL AND record IN ({consent.withdrawn(target)}) THEN 'withdraw'
+                     WHEN wanted IS NULL THEN {literal(leave)} WHEN {foreign} THEN 'overwrite' WHEN empty THEN {literal(enter)} ELSE
                     {literal(change)} END,
                 CASE WHEN empty THEN NOT cleared_by_person ELSE mine END, true
             FROM judged WHERE CASE WHEN wanted IS NULL THEN mine ELSE NOT {foreign} OR {str(overwrite).lower()} END"""

@@ -16,7 +16,8 @@ def age(session: Session) -> int:
     """Drop what is older than ``retention_days``; returns how many rows of changes went.
 
     A change that is the last one of its record and target stays: it says that the value is ours. So do label states
-    from which the present one follows, folded into the oldest day that is kept.
+    from which the present one follows, folded into the oldest day that is kept; their age is counted from the day that
+    is labelled, so that a history labelled afterwards lasts too.
     """
     limit = (session.clock() - timedelta(days=session.config.retention_days)).isoformat(timespec="microseconds")
     journal = session.journal
@@ -38,7 +39,7 @@ def age(session: Session) -> int:
             "DELETE FROM plans WHERE account = ? AND created_at < ? AND plan NOT IN (SELECT plan FROM batches)", (session.account, limit)
         )
         connection.execute("DELETE FROM rejects WHERE account = ? AND at < ? AND NOT quarantined", (session.account, limit))
-    _fold_labels(session, limit[:10])
+    _fold_labels(session, min(limit[:10], (session.as_of - timedelta(days=session.config.retention_days)).isoformat()))
     return dropped + _purge_departed(session)
 
 

@@ -20,11 +20,16 @@ def retire(session: Session, target: str) -> Planned:
         raise Stop(f"{target} is still in the config: take its segmentation out first, then retire it")
     catch_up(journal, mirror)
     begin_changes(mirror)
-    name, kind = literal(target), literal(made[target]["kind"])
-    empty = "NULL" if made[target]["kind"] == "list" else "''"
-    mirror.run(
-        f"""INSERT INTO changes SELECT a.record, {name}, {kind}, {name}, false, a.value, {empty}, 'clear', true, true FROM actual AS a
+    gather(session, made[target]["kind"], target, "true", "clear")
+    return finish(session, Planned(), "retire", {})
+
+
+def gather(session: Session, kind: str, target: str, where: str, action: str) -> None:
+    """Gather into ``changes`` the clearing of our values in a target, of the records that meet a SQL condition."""
+    name, empty = literal(target), "NULL" if kind == "list" else "''"
+    session.mirror().run(
+        f"""INSERT INTO changes SELECT a.record, {name}, {literal(kind)}, {name}, false, a.value, {empty}, {literal(action)}, true, true
+            FROM (SELECT * FROM actual WHERE {where}) AS a
             JOIN (SELECT record, after, arg_max(mine, opened) AS mine FROM written WHERE target = {name} GROUP BY record, after) AS w
             ON w.record = a.record AND w.after = a.value WHERE a.target = {name} AND w.mine AND coalesce(a.value, '') <> ''"""
     )
-    return finish(session, Planned(), "retire", {})

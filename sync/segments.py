@@ -24,10 +24,12 @@ class SegmentText:
 def built(config: Config, settings: SegmentationSettings, account: str) -> Segmentation:
     """The object that fits and labels."""
     from connectors.money import exponent
+    from segmentation.frames import Segment
     from segmentation.label import segmentation
 
     currency = config.accounts[account].currency
-    return segmentation(settings.kind, settings.options, currency, exponent(currency))
+    rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
+    return segmentation(settings.kind, settings.options, currency, exponent(currency), rules)
 
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:

@@ -150,4 +150,5 @@ def _journal(path: Path) -> Journal:
     try:
         return Journal(path)
     except (sqlite3.Error, ValueError) as error:
-        raise Stop(f"the journal {path} cannot be used: {error}. Bring back a backup of it; without one, move it away and run `plan --adopt`.") from error
+        remedy = "Bring back a backup of it; without one, move it away and run `crm-segments plan --adopt`."
+        raise Stop(f"the journal {path} cannot be used: {error}. {remedy}") from error

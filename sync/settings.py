@@ -11,7 +11,17 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sync.windows import Window, Windows
 
@@ -127,12 +137,13 @@ class AccountSettings(Table):
 
 
 class SegmentSettings(Table):
-    """What people read about one segment of a segmentation; its key is stored and never changes."""
+    """One segment of a segmentation: its key, which is stored and never changes, what people read about it, and its rule."""
 
     key: Name
     label: str | None = None
     description: str | None = None
     playbook: dict[str, str | int] = {}
+    when: dict[str, Any] | None = None  # of kind rules: who belongs to it; the first segment whose rule holds wins
 
 
 class SegmentationSettings(Table):
@@ -143,11 +154,28 @@ class SegmentationSettings(Table):
     kind: str
     field: Name
     lists: Literal["none", "dynamic", "static"] = "none"
+    campaign: bool = False
+    channel: Literal["email", "phone", "sms", "post"] = "email"
+    unknown_reachable: bool = False
     companions: tuple[Companion, ...] = ()
     accounts: tuple[str, ...] = ()
     population: dict[str, Any] | None = None
     segments: tuple[SegmentSettings, ...] = ()
     options: Any = Field(default=None, exclude=True)
+
+    @field_validator("campaign")
+    @classmethod
+    def _campaign_has_members(cls, value: bool, other: ValidationInfo) -> bool:
+        if value and other.data.get("lists", "static") != "static":
+            raise ValueError('a campaign list names its members, so that it holds only those who can be reached; set lists = "static"')
+        return value
+
+    @field_validator("channel", "unknown_reachable")
+    @classmethod
+    def _only_of_a_campaign(cls, value: str | bool, other: ValidationInfo) -> str | bool:
+        if not other.data.get("campaign", True):
+            raise ValueError("this is about campaign lists; set campaign = true too, or leave it out")
+        return value
 
     @property
     def fields(self) -> dict[str, str]:

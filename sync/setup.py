@@ -62,7 +62,9 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
     _plan_lists(session, found, made, adopt)
     if not session.connector().capabilities.dynamic_lists:
         asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
-        found.notes += [f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static" for name in asked]
+        found.notes += [
+            f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static" for name in asked
+        ]
     return found
 
 

@@ -2,6 +2,7 @@
 
 Stop
 ├─ ConfigError   2   (``sync.faults``) the config is wrong, or set-up is missing
+├─ Usage         2   what was asked for is not known
 ├─ SetupNeeded   2   a field or list does not exist yet
 ├─ GuardStop     5   a guard, a hold or a superseded plan
 └─ Later         75  another run holds the lock, a window is closed, a quota is used up, the CRM is away
@@ -17,6 +18,12 @@ class Stop(Exception):
     """Ends a command; the message says what happened and what to do next."""
 
     exit_code = 1
+
+
+class Usage(Stop):
+    """A command was asked for something that it does not know."""
+
+    exit_code = 2
 
 
 class SetupNeeded(Stop):

@@ -21,6 +21,8 @@ class Target:
     companion: str = ""  # of a field: "" is the segment itself
     segment: str = ""  # of a list
     record_type: str = ""  # of a list
+    channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
+    unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
 
 
 def targets_of(config: Config, account: str) -> list[Target]:
@@ -31,7 +33,8 @@ def targets_of(config: Config, account: str) -> list[Target]:
             targets.append(Target(field, "field", settings.name, companion))
         if settings.lists != "none":
             for spec, segment in _lists(config, account, settings.name):
-                targets.append(Target(spec.key, "list", settings.name, segment=segment, record_type=spec.record_type))
+                campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
+                targets.append(Target(spec.key, "list", settings.name, "", segment, spec.record_type, *campaign))
     return targets
 
 

@@ -52,21 +52,27 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def bar() -> Iterator[Report]:
-    """A progress bar on standard error."""
+    """A progress bar on standard error, from the first report on: until then questions may be asked there."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("", total=None)
+    shown = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = shown.add_task("", total=None)
 
-        def report(what: str, number: int, total: int) -> None:
-            shown.update(task, description=Text(safe(what)).plain, completed=number, total=total or None)
+    def report(what: str, number: int, total: int) -> None:
+        shown.start()
+        shown.update(task, description=Text(safe(what)).plain, completed=number, total=total or None)
 
+    try:
         yield report
+    finally:
+        shown.stop()
 
 
 def print_answer(command: str, answer: Mapping[str, Any]) -> None:
     """The answer of a command, for people."""
     for one in answer.get("accounts", [answer]):
         _PRINTERS.get(command, _print_loop)(one)
+    if command == "report":
+        _say(f"written to {answer['report']}; any browser opens it, without a network")
 
 
 def print_setup(steps: Mapping[str, Any]) -> None:
@@ -125,6 +131,22 @@ def _print_segments(segments: Mapping[str, Mapping[str, int]]) -> None:
         _table(f"{name}:", ("segment", "records", "share"), rows)
 
 
+def _print_explained(explained: Mapping[str, Any]) -> None:
+    told: list[Any] = []
+    for name, one in explained.items():
+        coverage = [(attribute, f"{share:.1%}") for attribute, share in one["coverage"].items()]
+        if (one["records"], coverage) not in told:  # segmentations of the same population share it
+            told.append((one["records"], coverage))
+            _table(f"{name}: attributes known, of {one['records']:,} records", ("attribute", "known"), coverage)
+        rows = []
+        for rule in one["rules"]:
+            note = "holds for nobody" if not rule["holds"] else f"always overlaps with {rule['overlaps']}" if rule["overlaps"] else ""
+            rows.append((rule["key"], rule["holds"], rule["fires"], note or ("" if rule["fires"] else "never fires: earlier rules win")))
+        _table(f"{name}: rules, the first to hold wins", ("rule", "holds", "fires", "note"), rows)
+        if rows:
+            _say(f"{one['no_rule']:,} records are held by no rule of {name}: they have no segment, and nothing is written on them.")
+
+
 def _print_plan(plan: Mapping[str, Any]) -> None:
     if plan["plan"] is None:
         kept = f"; {plan['kept']:,} values of other people were kept" if plan["kept"] else ""
@@ -152,6 +174,8 @@ def _print_plan(plan: Mapping[str, Any]) -> None:
         )
     for name in plan["held"]:
         _say(f"{name} is on hold since a run of it was undone: --allow undone --reason TEXT, or a changed config, lets it go on")
+    for name, number in plan["withheld"].items():
+        _say(f"{name}: {number:,} labelled records are in no campaign list: nobody may reach them there, or it is not known")
     if plan["retired"]:
         _say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
     unknown = plan["listeners"].get("unknown")
@@ -161,9 +185,9 @@ def _print_plan(plan: Mapping[str, Any]) -> None:
         _say(f"what reacts to these changes is unknown: {unknown}")
 
 
-def _print_applied(applied: Mapping[str, Any]) -> None:
+def _print_applied(applied: Mapping[str, Any], withdrawn: int = 0) -> None:
     if applied["plan"] is None:
-        _say("Zero writes.")
+        _say("Nothing further to write." if withdrawn else "Zero writes.")
         return
     _say(
         f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, "
@@ -180,14 +204,18 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
         _print_pulled(answer["pulled"])
     if "segments" in answer:
         _print_segments(answer["segments"])
+    if "explain" in answer:
+        _print_explained(answer["explain"])
     for name, version in answer.get("models", {}).items():
         _say(f"{name}: model {version} fitted")
     if "out" in answer:
         _say(f"written to {answer['out']}")
+    if answer.get("withdrawn", {}).get("done"):
+        _say(f"Took away {answer['withdrawn']['done']:,} values and memberships that people's consent forbids.")
     if "plan" in answer:
         _print_plan(answer["plan"])
     if "applied" in answer:
-        _print_applied(answer["applied"])
+        _print_applied(answer["applied"], answer.get("withdrawn", {}).get("done", 0))
     if answer.get("held"):
         _say(f"on hold now: {', '.join(answer['held'])}. Mail that was sent stays sent.")
     if "run" in answer and "applied" in answer and answer["applied"]["done"]:
@@ -196,6 +224,8 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
 
 def _print_show(answer: Mapping[str, Any]) -> None:
     _say(f"{answer['record_type']} {answer['id']} of {answer['account']}")
+    if answer["objects"]:
+        _say("objects to profiling: is in no segment, and what we wrote is taken away")
     for name, one in answer["segmentations"].items():
         _say(
             f"\n{name}: {one['label']} ({one['segment']}), since {one['since']}"
@@ -263,6 +293,25 @@ def _print_history(answer: Mapping[str, Any]) -> None:
     )
 
 
+def _print_report(answer: Mapping[str, Any]) -> None:
+    rows = [
+        (name, str(one["as_of"]), one["records"], one["labellings"], one["moved_per_week"], one["returned_within_12_weeks"])
+        for name, one in answer["figures"].items()
+    ]
+    _table(f"{answer['account']}:", ("segmentation", "as of", "records", "labellings", "moved a week", "returned in 12 weeks"), rows)
+
+
+def _print_schedule(answer: Mapping[str, Any]) -> None:
+    for kind, text in answer["schedules"].items():
+        _say((f"### {kind}\n" if len(answer["schedules"]) > 1 else "") + text)
+
+
+def _print_init(answer: Mapping[str, Any]) -> None:
+    for note in answer["notes"]:
+        _say(note)
+    _say(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
+
+
 def _print_demo(_answer: Mapping[str, Any]) -> None:
     """The demo tells its story while it goes."""
 
@@ -275,5 +324,8 @@ _PRINTERS = {
     "status": _print_status,
     "forget": _print_forget,
     "history": _print_history,
+    "report": _print_report,
+    "schedule": _print_schedule,
+    "init": _print_init,
     "demo": _print_demo,
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow.compute as pc
 
-from sync.journal import now
+from sync import consent
+from sync.journal import Batch, now
 from sync.ownership import catch_up
 from sync.plan import Planned, begin_changes, finish
 from sync.session import Session
@@ -14,11 +17,13 @@ from sync.stops import Stop
 def undo(session: Session, run: int) -> Planned:
     """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
     journal, mirror = session.journal, session.mirror()
-    if not journal.value("SELECT count(*) FROM batches WHERE account = ? AND run = ? AND state = 'done'", session.account, run):
+    if next(_batches(session, run), None) is None:
         raise Stop(
-            f"run {run} wrote nothing to account {session.account}, so there is nothing to undo: `crm-segments status` lists the runs"
+            f"run {run} wrote nothing that can be undone to account {session.account}: `crm-segments status` lists the runs "
+            f"(what people's consent forbids is taken away for good)"
         )
     catch_up(journal, mirror)
+    consent.prepare(session)
     begin_changes(mirror)
     _gather(session, run)
     mirror.run(
@@ -32,7 +37,16 @@ def undo(session: Session, run: int) -> Planned:
             target)
            WHERE coalesce(a.value, '') <> coalesce(r.after, '') AND coalesce(a.value, '') <> coalesce(r.before, '')"""
     )
+    consent.withhold(session)
     return finish(session, Planned(), "undo", {}, undoes=run)
+
+
+def _batches(session: Session, run: int) -> Iterator[Batch]:
+    """What a run wrote, without what it took away because consent forbids it."""
+    kinds = {row["plan"]: row["kind"] for row in session.journal.rows("SELECT plan, kind FROM plans WHERE account = ?", session.account)}
+    for batch in session.journal.batches(account=session.account, run=run, state="done"):
+        if kinds.get(batch.plan) != "consent":
+            yield batch
 
 
 def _gather(session: Session, run: int) -> None:
@@ -44,7 +58,7 @@ def _gather(session: Session, run: int) -> None:
            before VARCHAR, after VARCHAR, mine_before BOOLEAN)"""
     )
     companions = {field for s in session.segmentations for companion, field in s.fields.items() if companion}
-    for batch in journal.batches(account=session.account, run=run, state="done"):
+    for batch in _batches(session, run):
         refused = [row["position"] for row in journal.rows("SELECT position FROM exceptions WHERE batch = ?", batch.batch)]
         changes = batch.changes()
         if refused:
@@ -70,7 +84,7 @@ def hold(session: Session, run: int) -> list[str]:
     """Put what the run labelled on hold, so that the next scheduled run does not redo it."""
     digests = {s.name: session.config.digest(s) for s in session.segmentations}
     names = set()
-    for batch in session.journal.batches(account=session.account, run=run, state="done"):
+    for batch in _batches(session, run):
         names.update(pc.unique(batch.changes()["segmentation"]).to_pylist())
     for name in sorted(names & set(digests)):
         session.journal.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", session.account, name, run, digests[name], now())

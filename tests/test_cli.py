@@ -195,7 +195,10 @@ def test_labels_as_a_file(tmp_path: Path) -> None:
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    code = f"import sys; import sync.cli; from typer.testing import CliRunner; r = CliRunner().invoke(sync.cli.app, ['--help']); print(r.exit_code, [m for m in {HEAVY} if m in sys.modules])"
+    code = (
+        "import sys, sync.cli; from typer.testing import CliRunner; shown = CliRunner().invoke(sync.cli.app, ['--help']);"
+        f"print(shown.exit_code, [name for name in {HEAVY} if name in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=True)
     assert found.stdout.strip() == "0 []"
 

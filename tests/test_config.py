@@ -47,7 +47,7 @@ def test_the_example_loads_and_shows_every_setting() -> None:
     assert (config.as_of, config.memory_limit, config.retention_days) == ("yesterday", "2GB", 730)
     assert config.written == ("portal",)
     assert config.accounts["portal"].activity_from == ("shop",)
-    assert [one.name for one in config.segmentations] == ["rfm", "value"]
+    assert [one.name for one in config.segmentations] == ["rfm", "value", "lifecycle", "audience"]
 
 
 def test_the_example_shows_the_default_guards() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,16 +24,25 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
     return folder, demo(folder, silent, said.append), said
 
 
-def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(played: tuple[Path, dict[str, dict[str, dict[str, int]]], list[str]]) -> None:
+def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(played: tuple[Path, dict[str, Any], list[str]]) -> None:
     _, answer, _ = played
     assert answer["first"]["applied"]["done"] > 2_469
     assert 0 < answer["second"]["applied"]["done"] < answer["first"]["applied"]["done"] / 4
     assert (answer["again"]["plan"]["changes"], answer["again"]["calls"]["write"]) == (0, 0)
 
 
+def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_answer(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+    _, answer, _ = played
+    audiences = ["win_back", "coupon_fans", "young_families", "comfortable_couples", "ready_meals", "every_other_day"]
+    assert sorted(answer["second"]["segments"]["audience"]) == sorted(audiences)
+    assert min(answer["second"]["segments"]["audience"].values()) >= 10
+    assert answer["second"]["segments"]["lifecycle"]["active"] > 2_000
+
+
 def test_one_household_is_explained_and_the_end_says_what_to_do_next(played: tuple[Path, dict[str, object], list[str]]) -> None:
     folder, _, said = played
     assert any("purchase days" in line for line in said)
+    assert (folder / "state" / "report.html").is_file() and any("report.html" in line for line in said)
     assert any("crm-segments undo" in line for line in said) and any(str(folder) in line for line in said[-5:])
 
 

@@ -107,11 +107,12 @@ def test_many_writes_of_a_first_labelling_are_settled_by_the_review(tmp_path: Pa
 
 
 def test_losing_labels_has_a_guard_of_its_own(tmp_path: Path) -> None:
-    world = labelled(tmp_path, "max_cleared = { count = 4 }")
+    known = 'population = { attribute = "email", is_set = true }\n'
+    world = labelled(tmp_path, "max_cleared = { count = 4 }", label=known)
     for number in range(1, 11):
-        world.store.put(str(number), objects_to_profiling=True)
-    stopped(world, "max_cleared", allow={"max_leave": "they object"})
-    world.do("run", allow={"max_leave": "they object", "max_cleared": "they object"})
+        world.store.put(str(number), email=None)
+    stopped(world, "max_cleared", allow={"max_leave": "we lost their addresses"})
+    world.do("run", allow=dict.fromkeys(("max_leave", "max_cleared"), "we lost their addresses"))
     assert not {str(number) for number in range(1, 11)} & world.held("seg_rfm").keys()
 
 
@@ -147,7 +148,7 @@ def test_the_rest_of_an_approved_plan_goes_on_without_a_new_approval(tmp_path: P
     world.customers(40)
     world.do("setup")
     planned = world.do("plan")["plan"]
-    world.faults.hook = _die_at(3)
+    world.batch_size, world.faults.hook = 7, _die_at(3)
     with pytest.raises(KeyboardInterrupt):
         world.do("apply", number=planned["plan"])
     world.faults.hook = lambda moment: None

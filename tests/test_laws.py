@@ -40,11 +40,12 @@ EDITS = st.one_of(
     st.tuples(st.just("merge"), IDS, IDS),
     st.tuples(st.just("objects"), IDS, st.booleans()),
 )
+CONFLICT = st.sampled_from(["keep", "overwrite"])
 CRMS = st.sampled_from(["memory", "files"])
 ROUND = st.tuples(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40))  # what people do, and days that pass
 
 
-def law(examples: int) -> Any:
+def law(examples: int) -> settings:
     """So many examples, or as many as LAWS says."""
     phases = [phase for phase in Phase if phase != Phase.shrink or "LAWS" not in os.environ]
     return settings(max_examples=int(os.environ.get("LAWS", examples)), phases=phases)
@@ -84,7 +85,7 @@ def spree(world: World) -> None:
 def _past(on_conflict: str, crm: str) -> World:
     """A world that was labelled and written once; only ever copied."""
     make = World if crm == "memory" else World.of_files
-    world = make(Path(tempfile.mkdtemp(prefix="laws-")), on_conflict=on_conflict, companions='["reason", "since"]')
+    world = make(Path(tempfile.mkdtemp(prefix="laws-")), on_conflict=on_conflict, companions='["reason", "since"]', batch_size=7)
     world.customers(CUSTOMERS)
     world.first_run()
     return world
@@ -162,9 +163,7 @@ def test_overwrite_reaches_every_wanted_value(crm: str, rounds: list[Any]) -> No
 
 
 @law(3)
-@given(
-    crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=st.sampled_from(["keep", "overwrite"])
-)
+@given(crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=CONFLICT)
 def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on_conflict: str) -> None:
     day = DAY + timedelta(days=days)
     with lived(on_conflict, crm=crm) as world:
@@ -222,13 +221,13 @@ def killed_at(world: World, moment: int) -> Iterator[list[int]]:
         if count[0] == moment:
             raise Killed
 
-    world.faults.hook = world.progress = strike
+    world.faults.hook, world.progress = strike, strike
     try:
         yield count
     except Killed:
         pass
     finally:
-        world.faults.hook = world.progress = lambda *_what: None
+        world.faults.hook, world.progress = (lambda moment: None), (lambda what, done, total: None)
 
 
 @law(4)

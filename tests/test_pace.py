@@ -88,7 +88,7 @@ def test_after_a_canary_a_plain_run_finishes_what_was_approved(tmp_path: Path) -
 
 def test_an_outage_saves_what_was_written_and_says_to_come_again(tmp_path: Path) -> None:
     world = fresh(tmp_path)
-    world.faults.fail_before = 2
+    world.batch_size, world.faults.fail_before = 7, 2
     with pytest.raises(Later, match="run again"):
         world.do("run", allow=ALLOWED)
     assert len(world.held("seg_rfm")) == 14

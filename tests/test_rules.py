@@ -158,7 +158,7 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
             {"attribute": "citty", "is": "x"},
             {"attribute": "kids", "at_least": "5"},
             {"attribute": "age", "contains": "x", "at_most": "3"},
-            {"did": "purchase"},
+            {"does": "purchase"},
             {"any": []},
             {"attribute": "born", "between": ["2025-01-01", "2024-01-01"]},
             {"attribute": "tags", "contains": "a;b"},

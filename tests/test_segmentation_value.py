@@ -104,14 +104,18 @@ DAY = st.none() | st.dates(date(2023, 1, 1), date(2026, 1, 1))
 HOSTILE = st.lists(st.tuples(DAY, st.integers(0, 5), st.none() | st.integers(-(2**40), 2**40)), max_size=12)
 
 
+LEARNED = [kind for kind in KINDS if kind != "rules"]  # rules read facts, not features: tests/test_rules_segments.py
+
+
 def hostile(rows: list[tuple[date | None, int, int | None]]) -> pd.DataFrame:
     numbers = {name: pd.Series([row[1] for row in rows], dtype="int64") for name in ("purchase_days", "purchase_days_365")}
     money = {name: pd.Series([row[2] for row in rows], dtype="Int64") for name in ("net_revenue", "net_revenue_365")}
     days = {name: pd.Series([row[0] for row in rows], dtype="object") for name in ("first_purchase", "last_purchase")}
-    return pd.DataFrame({"record": pd.Series(range(len(rows)), dtype="int64"), **numbers, **money, **days})
+    gaps = {name: pd.Series([float(row[1]) or None for row in rows], dtype="float64") for name in ("mean_gap_days", "horizon_days")}
+    return pd.DataFrame({"record": pd.Series(range(len(rows)), dtype="int64"), **numbers, **money, **days, **gaps})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LEARNED)
 @given(HOSTILE, HOSTILE)
 def test_a_hostile_frame_gets_a_label_with_a_reason_or_a_clear_error(kind: str, first: list[Any], second: list[Any]) -> None:
     chosen = segmentation(kind, {}, "EUR", 2)
@@ -128,7 +132,7 @@ def test_a_hostile_frame_gets_a_label_with_a_reason_or_a_clear_error(kind: str, 
         assert labels["reason"].str.len().between(1, 255).all() and labels["score"].between(0, 1).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LEARNED)
 @pytest.mark.parametrize("row", [(None, 0, 0), (AS_OF, 1, 5), (AS_OF, 1, -5)])
 def test_constant_and_single_rows_are_labelled(kind: str, row: tuple[date | None, int, int]) -> None:
     chosen = segmentation(kind, {}, "EUR", 2)
@@ -160,13 +164,18 @@ def test_dates_of_any_spelling_are_understood() -> None:
 
 
 def test_options_are_checked_and_every_fault_is_told() -> None:
-    with pytest.raises(ValueError, match="choose one of rfm, value"):
+    with pytest.raises(ValueError, match="choose one of rules, rfm, lifecycle, value"):
         settings_model("rmf")
     with pytest.raises(ValidationError) as raised:
         segmentation("rfm", {"window_day": 30, "band": 2, "groups": [{"key": "a", "r": [4, 2]}]}, "EUR", 2)
     assert {error["loc"][0] for error in raised.value.errors()} == {"window_day", "band", "groups"}
     with pytest.raises(ValidationError, match="below b_share"):
         segmentation("value", {"a_share": 0.95, "b_share": 0.9}, "EUR", 2)
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+def test_the_options_of_a_kind_know_the_keys_of_its_segments(kind: str) -> None:
+    assert settings_model(kind)().keys() == [segment.key for segment in segmentation(kind, {}, "EUR", 2).segments]
 
 
 def test_own_groups_are_taken_from_the_options() -> None:

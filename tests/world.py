@@ -63,7 +63,7 @@ class World:
     label: str = ""  # a line of the config that names the segmentation rfm
     value: str = VALUE  # the second segmentation
     more: str = ""  # further lines of the config
-    batch_size: int = 7
+    batch_size: int = 25
     page_size: int = 50
     store: Store = field(default_factory=Store)
     shop: Store = field(default_factory=Store)  # of the account ``shop``, where a config has one

@@ -73,6 +73,7 @@ Encoding = Annotated[str, AfterValidator(_encoding)]
 Decimal = Annotated[str, AfterValidator(_decimal)]
 DateFormat = Annotated[str, AfterValidator(_date_format)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+Header = Annotated[str, AfterValidator(str.strip)]
 
 
 class _Table(BaseModel):
@@ -87,12 +88,11 @@ class _Table(BaseModel):
 
 
 def _known(names: tuple[str, ...], what: str) -> Any:
-    def check(value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if name not in names:
-                remedy = f"our names are {', '.join(names)}. Columns of other names are attributes"
-                raise ValueError(f"{name!r} is no column of {what}; {remedy}")
-        return {name: header.strip() for name, header in value.items()}
+    def check(name: str) -> str:
+        if name not in names:
+            remedy = f"our names are {', '.join(names)}. Columns of other names are attributes"
+            raise ValueError(f"{name!r} is no column of {what}; {remedy}")
+        return name
 
     return AfterValidator(check)
 
@@ -100,13 +100,13 @@ def _known(names: tuple[str, ...], what: str) -> Any:
 class RecordTable(_Table):
     """Files of contacts, leads or companies."""
 
-    columns: Annotated[dict[str, str], _known(RECORD_NAMES, "records")] = Field(default_factory=dict)
+    columns: dict[Annotated[str, _known(RECORD_NAMES, "records")], Header] = Field(default_factory=dict)
 
 
 class ActivityTable(_Table):
     """Files of activities."""
 
-    columns: Annotated[dict[str, str], _known(ACTIVITY_NAMES, "activities")] = Field(default_factory=dict)
+    columns: dict[Annotated[str, _known(ACTIVITY_NAMES, "activities")], Header] = Field(default_factory=dict)
 
 
 class Settings(BaseModel):

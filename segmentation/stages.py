@@ -1,0 +1,15 @@
+"""Which stages has the life of a customer? (no dear import: the config asks for their keys)"""
+
+from __future__ import annotations
+
+STAGES = ("prospect", "new", "active", "at_risk", "dormant", "lost", "won_back")
+PROSPECT, NEW, ACTIVE, AT_RISK, DORMANT, LOST, WON_BACK = range(len(STAGES))
+TEXTS = (
+    ("Prospect", "No purchase yet"),
+    ("New", "A first purchase lately, and none since"),
+    ("Active", "Buys in its usual rhythm"),
+    ("At risk", "Silent for longer than is usual for it"),
+    ("Dormant", "Silent for one and a half times of what is usual for it"),
+    ("Lost", "Silent for twice of what is usual for it"),
+    ("Won back", "Bought again after having been dormant or lost"),
+)

@@ -1,0 +1,28 @@
+"""What do people look at? One HTML page of segments, moves, reasons, guards and rejects, whole by itself.
+
+``gather`` adds up the figures of one account, ``write`` makes the page of one or several.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sync.report.gather import AccountFigures
+
+
+def write(accounts: Sequence[AccountFigures], out: Path, made_at: datetime) -> Path:
+    """Write the page, whole or not at all, readable by its owner alone; returns its path."""
+    from sync.report.page import render
+
+    page = render(accounts, made_at)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(out.name + ".part")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
+        sink.write(page)
+    unfinished.replace(out)
+    return out.resolve()

@@ -1,0 +1,175 @@
+"""What happened lately? Runs, the last changes written, guards and who let them pass, holds, rejects: out of the journal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync.journal import Journal
+
+RUNS = 15
+GUARDS = 30
+REJECTS = 50
+
+_ADDRESS = re.compile(r"\S+@\S+")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_NUMBERED = re.compile(r"\S*\d\S*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command and what came of it."""
+
+    run: int
+    command: str
+    started: str
+    exit_code: int | None  # None: it did not end
+    written: int | None
+    rejected: int | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """The last plan that wrote something, target by target."""
+
+    run: int
+    command: str
+    at: str
+    as_of: str | None
+    by_target: dict[str, dict[str, int]]  # target → action → changes
+    done: int
+    rejected: int
+    skipped: int
+    kept: int
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Tripped:
+    """One guard that stopped one plan, with all that it found."""
+
+    plan: int
+    guard: str
+    first_labelling: bool
+    found: list[str]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Refused rows or changes of one sort."""
+
+    source: str  # pull | write
+    place: str
+    about: str
+    reason: str
+    rows: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Events:
+    """All of them, the newest first."""
+
+    runs: list[Run]
+    written: Written | None
+    trips: list[Tripped]
+    allowances: list[dict[str, Any]]  # run, guard, reason, who, at
+    holds: list[dict[str, Any]]  # segmentation, run
+    rejects: list[Reject]
+    rejected: int  # rows in all
+    last_good: str | None
+
+
+def events(journal: Journal, account: str) -> Events:
+    """Read the journal of one account."""
+    good = "SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)"
+    return Events(
+        runs=_runs(journal, account),
+        written=_written(journal, account),
+        trips=_trips(journal, account),
+        allowances=journal.rows(
+            f"SELECT run, guard, reason, who, at FROM allowances WHERE account = ? ORDER BY run DESC, guard LIMIT {GUARDS}", account
+        ),
+        holds=journal.rows("SELECT segmentation, run FROM holds WHERE account = ? ORDER BY segmentation", account),
+        rejects=_rejects(journal, account),
+        rejected=int(journal.value("SELECT count(*) FROM rejects WHERE account = ?", account)),
+        last_good=journal.value(good, account),
+    )
+
+
+def without_addresses(text: object) -> str:
+    """A text out of a CRM or a file, its e-mail addresses left out."""
+    return _ADDRESS.sub("…", str(text or ""))
+
+
+def _without_names(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Reasons of changes without addresses and ids (words with a digit), those that are then alike added up."""
+    found: Counter[str] = Counter()
+    for reason, number in reasons.items():
+        found[_NUMBERED.sub("…", without_addresses(reason))] += number
+    return dict(found.most_common())
+
+
+def _runs(journal: Journal, account: str) -> list[Run]:
+    sql = f"SELECT run, command, started_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT {RUNS}"
+    found = []
+    for row in journal.rows(sql, account):
+        summary = json.loads(row["summary"] or "{}")
+        applied = summary.get("applied") or {}
+        stopped = without_addresses(summary.get("stopped"))
+        found.append(
+            Run(row["run"], row["command"], row["started_at"], row["exit_code"], applied.get("done"), applied.get("rejected"), stopped)
+        )
+    return found
+
+
+def _written(journal: Journal, account: str) -> Written | None:
+    sql = "SELECT run, command, finished_at, summary FROM runs WHERE account = ? AND summary IS NOT NULL ORDER BY run DESC"
+    for row in journal.connection.execute(sql, (account,)):
+        applied = json.loads(row["summary"]).get("applied") or {}
+        plan = journal.plan(applied["plan"]) if applied.get("done") else None
+        if plan is not None:
+            return Written(
+                row["run"], row["command"], row["finished_at"], plan["as_of"], plan["summary"].get("by_target", {}), applied["done"],
+                applied["rejected"], applied["skipped"], plan["summary"].get("kept", 0),
+                _without_names(applied.get("reasons", {})),
+            )  # fmt: skip
+    return None
+
+
+def _trips(journal: Journal, account: str) -> list[Tripped]:
+    rows = journal.rows(
+        f"SELECT plan, guards FROM plans WHERE account = ? AND coalesce(guards, '[]') <> '[]' ORDER BY plan DESC LIMIT {GUARDS}", account
+    )
+    found: dict[tuple[int, str], Tripped] = {}
+    for row in rows:
+        for trip in json.loads(row["guards"]):
+            tripped = found.setdefault(
+                (row["plan"], trip["guard"]), Tripped(row["plan"], trip["guard"], bool(trip.get("first_labelling")), [])
+            )
+            tripped.found.append(trip["what"])
+    return list(found.values())
+
+
+def _rejects(journal: Journal, account: str) -> list[Reject]:
+    """Of one sort are rejects of one place, column or target, and reason; what a row held and whose it is are taken out of it."""
+    rows = journal.rows(
+        """SELECT source, coalesce(CASE source WHEN 'pull' THEN part END, record_type, stream, '') AS place,
+               coalesce("column", target, '') AS about,
+               replace(coalesce(reason, kind, ''), iif(source = 'write', coalesce(record_id, ''), ''), '…') AS reason,
+               count(*) AS rows, sum(coalesce(quarantined, 0)) AS quarantined
+            FROM rejects WHERE account = ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",
+        account,
+    )
+    counts: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for row in rows:
+        sort = (row["source"], row["place"], row["about"], _QUOTED.sub("…", without_addresses(row["reason"])))
+        before = counts.get(sort, (0, 0))
+        counts[sort] = (before[0] + row["rows"], before[1] + row["quarantined"])
+    found = [Reject(*sort, rows=rows, quarantined=given_up) for sort, (rows, given_up) in counts.items()]
+    return sorted(found, key=lambda one: -one.rows)[:REJECTS]

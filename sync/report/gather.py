@@ -1,0 +1,271 @@
+"""What are the figures of a report? Read from the mirror (what is) and the journal (what happened), added up by DuckDB.
+
+Nothing of one person leaves here: no id, no name, no address. Reasons stand with their amounts and counts left out (bands
+such as 35-44 stay), and only where several records share them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from connectors.contract import CHANNELS
+from connectors.money import exponent
+from sync.identity import people
+from sync.labelling import rebuild_state
+from sync.mirror import AccountMirror, quoted
+from sync.report.events import Events, events
+from sync.report.movement import Flow, Movement, flows, movement
+from sync.segments import segments_of
+from sync.session import Session
+from sync.settings import SegmentationSettings
+
+SHARED_BY = 5  # a reason of fewer records is not shown: it could tell who is meant
+REASONS = 3  # of one segment
+AXES = ("recency", "frequency", "money")
+
+_PATTERN = r"""
+    regexp_replace(regexp_replace(regexp_replace(reason, '\S+@\S+', '…', 'g'), '\d{4}-\d\d-\d\d', '…', 'g'),
+                   '(^|[\s(])[-+]?\d+([.,]\d+)*($|[\s;,:%)])', '\1…\3', 'g')"""
+
+
+@dataclass(frozen=True)
+class SegmentFigures:
+    """One segment: who is in it, and what they spent."""
+
+    key: str
+    label: str
+    description: str
+    playbook: dict[str, str | int]
+    records: int
+    revenue: int | None  # minor units; None where features hold no money
+
+
+@dataclass(frozen=True)
+class Reason:
+    """So many records of a segment stand there for this reason."""
+
+    segment: str
+    pattern: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One place of the RFM map: scores 1 to 5, who stands there, in which segment most of them are."""
+
+    recency: int
+    frequency: int
+    records: int
+    money: float  # mean score
+    segment: str
+
+
+@dataclass(frozen=True)
+class SegmentationFigures:
+    """All that a report shows of one segmentation."""
+
+    name: str
+    label: str
+    kind: str
+    as_of: date | None
+    before: date | None
+    segments: list[SegmentFigures]
+    flows: list[Flow]
+    movement: Movement
+    spots: list[Spot]
+    reasons: list[Reason]
+
+    @property
+    def records(self) -> int:
+        """Records that have a segment."""
+        return sum(segment.records for segment in self.segments)
+
+    @property
+    def revenue(self) -> int | None:
+        """Their revenue in minor units."""
+        known = [segment.revenue for segment in self.segments if segment.revenue is not None]
+        return sum(known) if known else None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Key → what people read, in the order of the config."""
+        return {segment.key: segment.label for segment in self.segments}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of how many records something is known."""
+
+    attribute: str
+    known: int
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Who is in a segment of one and of another segmentation: (first, second) → records."""
+
+    first: str
+    second: str
+    cells: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class AccountFigures:
+    """All that a report shows of one account."""
+
+    account: str
+    crm: str
+    currency: str
+    exponent: int
+    records: int
+    segmentations: list[SegmentationFigures]
+    coverage: list[Coverage]
+    overlaps: list[Overlap]
+    events: Events
+    unlabelled: list[str] = field(default_factory=list)  # segmentations that no labelling has reached yet
+
+
+def gather(session: Session) -> AccountFigures:
+    """The figures of one account as of its last labelling. Reads only; an account that was never labelled has none."""
+    mirror = session.mirror()
+    session.progress("gathering figures", 0, 0)
+    revenue = _revenue_column(mirror)
+    chosen = [one for one in session.segmentations if _labelled(session, one.name)]
+    found = [_segmentation(session, one, revenue) for one in chosen]
+    found.sort(key=lambda one: one.kind != "lifecycle")
+    names = [one.name for one in found]
+    types = sorted({t for one in session.segmentations for t in session.config.record_types(one)})
+    mirror.run(f"CREATE OR REPLACE TEMP VIEW everyone AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)")
+    kinds = ", ".join(f"'{one}'" for one in types) or "NULL"
+    return AccountFigures(
+        account=session.account,
+        crm=session.settings.crm,
+        currency=session.settings.currency,
+        exponent=exponent(session.settings.currency),
+        records=mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})"),
+        segmentations=found,
+        coverage=_coverage(session, kinds),
+        overlaps=[_overlap(mirror, a, b) for place, a in enumerate(names) for b in names[place + 1 :]],
+        events=events(session.journal, session.account),
+        unlabelled=[one.name for one in session.segmentations if one.name not in names],
+    )
+
+
+def _labelled(session: Session, name: str) -> bool:
+    """Whether there are labels; a mirror that was thrown away gets them back from the journal."""
+    mirror = session.mirror()
+    if mirror.has_table("labels_" + name):
+        return True
+    kept = session.journal.value("SELECT count(*) FROM labels WHERE account = ? AND segmentation = ?", session.account, name)
+    if kept:
+        rebuild_state(session, name, None, "labels_" + name)
+    return bool(kept)
+
+
+def _revenue_column(mirror: AccountMirror) -> str | None:
+    """The features' column of money: all history where it is there, else the widest window."""
+    windows = [name for name in mirror.columns("features") if name.startswith("net_revenue_") and name.rpartition("_")[2].isdigit()]
+    if "net_revenue" in mirror.columns("features"):
+        return "net_revenue"
+    return max(windows, key=lambda name: int(name.rpartition("_")[2]), default=None)
+
+
+def _segmentation(session: Session, settings: SegmentationSettings, revenue: str | None) -> SegmentationFigures:
+    mirror, name = session.mirror(), settings.name
+    as_of, before = (_day(mirror.stamp(f"{state}:{name}")) for state in ("labels", "before"))
+    if as_of is None:
+        as_of = _day(session.journal.value("SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name))
+    return SegmentationFigures(
+        name=name,
+        label=settings.label or name,
+        kind=settings.kind,
+        as_of=as_of,
+        before=before,
+        segments=_segments(session, settings, revenue),
+        flows=flows(session, name) if before else [],
+        movement=movement(session, name, as_of),
+        spots=_spots(mirror, name),
+        reasons=_reasons(mirror, name),
+    )
+
+
+def _day(stamp: str | None) -> date | None:
+    """The day of a stamp (JSON with ``as_of``) or of a bare ISO date."""
+    text = (json.loads(stamp).get("as_of") if stamp.startswith("{") else stamp) if stamp else None
+    return date.fromisoformat(text) if text else None
+
+
+def _segments(session: Session, settings: SegmentationSettings, revenue: str | None) -> list[SegmentFigures]:
+    """In the order of the config; what holds labels but left the config stands at the end, segments of nobody too."""
+    money = f"coalesce(sum({quoted(revenue)}), 0)::BIGINT" if revenue else "NULL"
+    join = "LEFT JOIN features USING (record)" if revenue else ""
+    rows = session.mirror().rows(
+        f"SELECT segment, count(*), {money} FROM {quoted('labels_' + settings.name)} {join} WHERE segment IS NOT NULL GROUP BY segment"
+    )
+    sizes: dict[str, tuple[int, int | None]] = {key: (records, money) for key, records, money in rows}
+    nobody = (0, 0 if revenue else None)
+    known = segments_of(session.config, settings)
+    found = [SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known]
+    return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
+
+
+def _spots(mirror: AccountMirror, name: str) -> list[Spot]:
+    """Records by their scores, where the segmentation remembers scores of recency, frequency and money."""
+    if not {f"memory.{axis}" for axis in AXES} <= mirror.columns("labels_" + name):
+        return []
+    recency, frequency, money = (quoted(f"memory.{axis}") for axis in AXES)
+    rows = mirror.rows(
+        f"""SELECT {recency}, {frequency}, count(*), avg({money}), mode(segment) FROM {quoted("labels_" + name)}
+            WHERE {recency} BETWEEN 1 AND 5 AND {frequency} BETWEEN 1 AND 5 GROUP BY 1, 2 ORDER BY 1, 2"""
+    )
+    return [Spot(int(r), int(f), n, float(m), s) for r, f, n, m, s in rows]
+
+
+def _reasons(mirror: AccountMirror, name: str) -> list[Reason]:
+    rows = mirror.rows(
+        f"""SELECT segment, pattern, count(*) AS records FROM (SELECT segment, {_PATTERN} AS pattern FROM {quoted("labels_" + name)})
+            WHERE segment IS NOT NULL AND pattern IS NOT NULL GROUP BY segment, pattern HAVING count(*) >= {SHARED_BY}
+            QUALIFY row_number() OVER (PARTITION BY segment ORDER BY count(*) DESC, pattern) <= {REASONS}
+            ORDER BY records DESC, segment, pattern"""
+    )
+    return [Reason(*row) for row in rows]
+
+
+def _coverage(session: Session, kinds: str) -> list[Coverage]:
+    """Attributes of the config, and by which channels records may be reached where the CRM tells."""
+    mirror = session.mirror()
+    known = mirror.attributes()
+    columns = {name: quoted("attribute." + name) for name in session.settings.attributes if "attribute." + name in known}
+    columns |= {"e-mail address": "nullif(email, '')"}
+    columns |= {f"may be reached by {channel}: yes or no": quoted(f"reachable.{channel}") for channel in CHANNELS}
+    counted = ", ".join(f"count({column})" for column in columns.values())
+    row = mirror.rows(f"SELECT {counted} FROM everyone WHERE record_type IN ({kinds})")[0]
+    found = [Coverage(name, number) for name, number in zip(columns, row, strict=True)]
+    absent = [Coverage(name, 0) for name in session.settings.attributes if "attribute." + name not in known]
+    return [one for one in found if one.known or one.attribute in session.settings.attributes] + absent
+
+
+def _overlap(mirror: AccountMirror, first: str, second: str) -> Overlap:
+    rows = mirror.rows(
+        f"""SELECT a.segment, b.segment, count(*)
+            FROM {quoted("labels_" + first)} AS a JOIN {quoted("labels_" + second)} AS b USING (record)
+            WHERE a.segment IS NOT NULL AND b.segment IS NOT NULL GROUP BY ALL"""
+    )
+    return Overlap(first, second, {(a, b): number for a, b, number in rows})
+
+
+def summary(figures: AccountFigures) -> dict[str, Any]:
+    """The figures by which labellings are compared, for ``--json``."""
+    return {
+        one.name: {
+            "as_of": one.as_of,
+            "records": one.records,
+            "labellings": len(one.movement.motions),
+            "moved_per_week": one.movement.moved_per_week,
+            "returned_within_12_weeks": one.movement.returned_share,
+        }
+        for one in figures.segmentations
+    }

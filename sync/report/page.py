@@ -1,0 +1,257 @@
+"""How do figures become a page? One HTML text that needs nothing else: no script, no picture, no font from anywhere.
+
+The template escapes every text; what a browser may do is cut down to inline styles by the page's own policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from sync.report import charts
+from sync.report.charts import Bar, Cell, Ribbon
+from sync.report.gather import AccountFigures, Coverage, Overlap, SegmentationFigures
+
+UNKNOWN = "\u2013"
+_HERE = Path(__file__).parent
+_OUTSIDE = "no segment"
+_LISTS = 12  # that a chart shows
+_EXITS = {
+    0: "done", 1: "failed", 2: "config", 3: "changes found", 4: "done with rejects", 5: "stopped by a guard or hold", 75: "try again later",
+}  # fmt: skip
+
+
+def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
+    """The whole page."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"count": _count, "percent": percent, "moment": _moment}
+    style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
+    return environment.get_template("page.html").render(
+        accounts=[_account(one) for one in accounts], made_at=made_at.isoformat(timespec="seconds"), style=style
+    )
+
+
+def percent(share: float | None) -> str:
+    """``12.3%``; a share that is not known is a dash."""
+    if share is None:
+        return UNKNOWN
+    return f"{share:.0%}" if share >= 0.995 or share == 0 else f"{share:.1%}"
+
+
+def _count(number: int | None) -> str:
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def _moment(text: str | None) -> str:
+    return str(text or "")[:16].replace("T", " ")
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if whole and part is not None else None
+
+
+def _money(amount: int | None, figures: AccountFigures) -> str:
+    return UNKNOWN if amount is None else f"{amount / 10**figures.exponent:,.0f} {figures.currency}"
+
+
+def _brief(amount: int | None, figures: AccountFigures) -> str:
+    """An amount in few letters, without its currency: ``4.17 M``."""
+    if amount is None:
+        return UNKNOWN
+    whole = amount / 10**figures.exponent
+    for size, letter in ((1e9, "bn"), (1e6, "M")):
+        if abs(whole) >= size:
+            return f"{whole / size:,.2f} {letter}"
+    return f"{whole:,.0f}"
+
+
+# -- an account --------------------------------------------------------------------------------------------
+
+
+def _account(figures: AccountFigures) -> dict[str, Any]:
+    segmentations = [_segmentation(one, figures) for one in figures.segmentations]
+    written = figures.events.written
+    return {
+        "figures": figures,
+        "events": figures.events,
+        "as_of": max((one.as_of for one in figures.segmentations if one.as_of), default=None),
+        "tiles": _tiles(figures),
+        "segmentations": segmentations,
+        "coverage": _coverage(figures.coverage, figures.records),
+        "overlaps": [_overlap(one, figures.segmentations) for one in figures.overlaps],
+        "written": written,
+        "changes": _changes(written.by_target) if written else None,
+        "exits": _EXITS,
+    }
+
+
+def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
+    """(what, figure, remark) that stand at the top."""
+    labelled = max((one.records for one in figures.segmentations), default=0)
+    revenue = max((one.revenue or 0 for one in figures.segmentations), default=0)
+    written = figures.events.written
+    tiles = [
+        ("Records labelled", _count(labelled), f"{percent(_share(labelled, figures.records))} of {figures.records:,} known"),
+        ("Their net revenue", _brief(revenue or None, figures), f"{figures.currency}, of all purchases that count"),
+    ]
+    for one in figures.segmentations[:2]:
+        moved, whole = _moved(one), _before(one)
+        if one.before:
+            tiles.append((f"Moved: {one.label}", percent(_share(moved, whole)), f"{moved:,} records since {one.before}"))
+    tiles.append(("Last changes written", _count(written.done if written else 0), f"run {written.run}" if written else "none yet"))
+    tiles.append(("Rejected", _count(figures.events.rejected), "rows and changes that wait for a person"))
+    return tiles
+
+
+def _coverage(coverage: Sequence[Coverage], records: int) -> dict[str, Any]:
+    rows = [(one.attribute, one.known, _share(one.known, records) or 0.0) for one in coverage]
+    drawn = charts.bars(
+        "Share of records of which each attribute is known", [Bar(n, (s,), f"{k:,} · {percent(s)}") for n, k, s in rows], True
+    )
+    return {"chart": drawn, "rows": rows}
+
+
+def _overlap(overlap: Overlap, segmentations: Sequence[SegmentationFigures]) -> dict[str, Any]:
+    """A table whose cells are tinted by the share of their row."""
+    of = {one.name: one for one in segmentations}
+    first, second = of[overlap.first], of[overlap.second]
+    columns = [key for key in second.labels if any(pair[1] == key for pair in overlap.cells)]
+    rows = []
+    for key, label in first.labels.items():
+        counts = [overlap.cells.get((key, column), 0) for column in columns]
+        total = sum(counts)
+        if total:
+            rows.append((label, total, [(count, count / total) for count in counts]))
+    return {"first": first.label, "second": second.label, "columns": [second.labels[key] for key in columns], "rows": rows}
+
+
+def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """Fields, and lists with who came in and who went out; each with the table behind its chart."""
+    lists = {
+        target: (actions.get("enter", 0), actions.get("leave", 0))
+        for target, actions in by_target.items()
+        if {"enter", "leave"} & set(actions)
+    }
+    fields = {target: actions for target, actions in by_target.items() if target not in lists}
+    most = max((sum(actions.values()) for actions in fields.values()), default=1) or 1
+    words = {"clear": "cleared", "overwrite": "overwritten", "restore": "restored"}
+    shown = [
+        (target, sum(actions.values()), ", ".join(f"{number:,} {words.get(action, action)}" for action, number in actions.items()))
+        for target, actions in fields.items()
+    ]
+    members = sorted(((target, *both) for target, both in lists.items()), key=lambda row: -sum(row[1:]))
+    largest = max((max(row[1:]) for row in members), default=1) or 1
+    return {
+        "fields": charts.bars("Changes by field", [Bar(target, (number / most,), text) for target, number, text in shown]),
+        "lists": charts.bars(
+            "Members that came into and went out of lists",
+            [Bar(target, (came / largest, went / largest), f"{came:,} in · {went:,} out") for target, came, went in members[:_LISTS]],
+        ),
+        "field_rows": shown,
+        "members": members,
+        "shown": _LISTS,
+    }
+
+
+# -- a segmentation ----------------------------------------------------------------------------------------
+
+
+def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str, Any]:
+    table = [(s, _share(s.records, one.records) or 0.0, _share(s.revenue, one.revenue), _money(s.revenue, figures)) for s in one.segments]
+    largest = max((max(records, revenue or 0) for _, records, revenue, _ in table), default=1) or 1
+    rows = []
+    for segment, records, revenue, _ in table:
+        shares = (records / largest,) if revenue is None else (records / largest, revenue / largest)
+        words = percent(records) if revenue is None else f"{percent(records)} · {percent(revenue)}"
+        rows.append(Bar(segment.label, shares, f"{segment.records:,}   {words}"))
+    return {
+        "figures": one,
+        "table": table,
+        "sizes": charts.bars(f"Segments of {one.label}: share of records, and of revenue", rows),
+        "has_revenue": one.revenue is not None,
+        "headline": _headline(table),
+        "map": _map(one),
+        **_flow(one),
+        **_trends(one),
+        "reasons": [(one.labels.get(r.segment, r.segment), r.pattern, r.records) for r in one.reasons],
+    }
+
+
+def _headline(table: Sequence[tuple[Any, float, float | None, str]]) -> str:
+    """The most telling sentence: where revenue is most out of proportion to the number of records."""
+    told = [(segment, records, revenue) for segment, records, revenue, _ in table if revenue is not None and records >= 0.01]
+    if not told:
+        return ""
+    segment, records, revenue = max(told, key=lambda row: row[2] - row[1])
+    return f"{segment.label}: {percent(records)} of the records, {percent(revenue)} of the net revenue."
+
+
+def _map(one: SegmentationFigures) -> Markup:
+    if not one.spots:
+        return Markup("")
+    at = {(spot.recency, spot.frequency): spot for spot in one.spots}
+    most = max(spot.records for spot in one.spots)
+    rows = []
+    for recency in range(5, 0, -1):
+        cells = []
+        for frequency in range(1, 6):
+            spot = at.get((recency, frequency))
+            label = one.labels.get(spot.segment, spot.segment) if spot else ""
+            cells.append(Cell(spot.records / most, f"{spot.records:,}", label) if spot else Cell(0, "0"))
+        rows.append((f"R{recency}", cells))
+    return charts.heat(
+        "Records by recency and frequency score", [f"F{f}" for f in range(1, 6)], rows, "buy more often", "bought longer ago"
+    )
+
+
+def _moved(one: SegmentationFigures) -> int:
+    return sum(flow.records for flow in one.flows if flow.before and flow.after and flow.before != flow.after)
+
+
+def _before(one: SegmentationFigures) -> int:
+    return sum(flow.records for flow in one.flows if flow.before)
+
+
+def _flow(one: SegmentationFigures) -> dict[str, Any]:
+    """Only who moved is drawn: those who stay would leave the moves hair-thin. Their number stands beside it."""
+    names = {**{key: label if list(one.labels.values()).count(label) == 1 else f"{label} ({key})" for key, label in one.labels.items()}}
+    told = [(names.get(f.before or "", f.before) or _OUTSIDE, names.get(f.after or "", f.after) or _OUTSIDE, f.records) for f in one.flows]
+    order: dict[str, int] = {}
+    for name in [*names.values(), *(side for flow in told for side in flow[:2])]:
+        order.setdefault(name, len(order))
+    moves = sorted((flow for flow in told if flow[0] != flow[1]), key=lambda flow: -flow[2])
+    title = f"Records that moved from one segment of {one.label} to another"
+    stayed = sum(flow.records for flow in one.flows if flow.before and flow.before == flow.after)
+    return {
+        "flow": charts.flow(title, [Ribbon(*flow) for flow in moves], order),
+        "moves": moves,
+        "stayed": stayed,
+        "stayed_share": _share(stayed, _before(one)),
+    }
+
+
+def _trends(one: SegmentationFigures) -> dict[str, Any]:
+    motions, sizes = one.movement.motions, one.movement.sizes
+    if len(motions) < 2:
+        return {"trends": [], "motion": "", "motions": motions, "days": []}
+    days = [motion.as_of.toordinal() for motion in motions]
+    keys = [*(key for key in one.labels if key in sizes), *(key for key in sizes if key not in one.labels)]
+    trends = []
+    for key in keys:
+        label, values = one.labels.get(key, key), sizes[key]
+        words = f"{label}: {values[0]:,} on {motions[0].as_of}, {values[-1]:,} on {motions[-1].as_of}"
+        trends.append((label, values, charts.lines(words, days, [values])))
+    moving = charts.lines(
+        f"Share of records that moved, and that returned to an earlier segment within twelve weeks, of {one.label}",
+        days[1:],
+        [[motion.share for motion in motions[1:]], [motion.returned_share for motion in motions[1:]]],
+        height=140,
+    )
+    return {"trends": trends, "motion": moving, "motions": motions, "days": [motion.as_of for motion in motions]}

@@ -1,0 +1,303 @@
+"""Is the page what people should see: the right figures, in a real browser, on a phone, in the dark, with hostile texts in it?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sync.cli import app
+from tests.world import ALLOWED, VALUE, World
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = "\"'><img src=x onerror=alert(1)>"
+SWITCHES = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+)
+HOSTILE = f"""
+label = '''{IMAGE}'''
+
+[[segmentations.segments]]
+key = "a"
+label = "{SCRIPT}"
+description = '''{IMAGE}'''
+playbook = {{ message = "<svg onload=alert(1)>", offer = "</style>{SCRIPT}{{{{ 7 * 7 }}}}" }}
+"""
+# The contrast of every text against what is painted beneath it, the least first (WCAG 2.2, relative luminance).
+CONTRAST = """() => {
+  const parse = (c) => {
+    const n = (c.match(/[\\d.]+(e-?\\d+)?/g) || []).map(Number);
+    const unit = c.startsWith('color(') ? 255 : 1;
+    return [n[0] * unit, n[1] * unit, n[2] * unit, n.length > 3 ? n[3] : 1];
+  };
+  const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
+  const light = (c) => {
+    const [r, g, b] = c.map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const beneath = (e) => {
+    if (!e) return [255, 255, 255, 1];
+    const own = parse(getComputedStyle(e).backgroundColor);
+    return own[3] === 1 ? own : over(own, beneath(e.parentElement));
+  };
+  const seen = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const words = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!words || !e.getClientRects().length || e.tagName === 'title') continue;
+    const style = getComputedStyle(e), svg = e.tagName === 'text';
+    const ground = beneath(svg ? e.closest('svg.chart').parentElement : e);
+    const a = light(parse(svg ? style.fill : style.color).slice(0, 3)), b = light(ground.slice(0, 3));
+    seen.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.slice(0, 40)]);
+  }
+  return seen.sort((x, y) => x[0] - y[0]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium. CI has it; who lacks it is told what to install."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no chromium: apt-get install chromium")
+        pytest.skip("apt-get install chromium")
+    if not os.environ.get("CI"):
+        pytest.importorskip("playwright.sync_api", reason="python3 -m pip install playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=path, args=SWITCHES.split())
+        yield running
+        running.close()
+
+
+class Opened:
+    """A page in the browser, and everything that it did there."""
+
+    def __init__(self, browser: Any, path: str, width: int = 1200, scheme: str = "light") -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.console: list[str] = []
+        self.requests: list[str] = []
+        self.dialogs: list[str] = []
+        self.page.on("console", lambda message: self.console.append(message.text))
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", self._dismiss)
+        self.url = Path(path).as_uri()
+        self.page.goto(self.url)
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+    def text(self) -> str:
+        """All that a reader can see, closed tables too."""
+        self.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        return str(self.page.evaluate("document.body.textContent"))
+
+    def quiet(self) -> bool:
+        """Nothing was said, asked or loaded."""
+        return not self.console and not self.dialogs and self.requests == [self.url]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
+    """Sixty customers, three labellings a week apart, and the page about them."""
+    world = World(tmp_path_factory.mktemp("plain"), label='label = "Buying habits"\n')
+    world.customers(60)
+    world.do("setup")
+    for day in (16, 23, 30):
+        for number in range(day, 60, 7):
+            world.buys(str(number), 30 - day, 4_000 * day)
+        assert world.do("run", allow=ALLOWED, as_of=date(2024, 6, day))["exit_code"] == 0
+    return world, world.do("report")["report"]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
+    """A folder of files in which every text wants to be a program."""
+    world = World.of_files(tmp_path_factory.mktemp("hostile"), value=VALUE + HOSTILE, label=f"label = '''{SCRIPT}'''\n")
+    world.account = '[accounts.portal.contacts]\nfiles = "contacts*.csv"\n\n[accounts.portal.attributes]\ncity = "<b>city</b>"\n\n'
+    world.customers(30)
+    world.store.put(SCRIPT, email=f"{SCRIPT}@example.org")
+    world.buys(SCRIPT, 3)
+    (world.folder / "crm").mkdir()
+    people = world.folder / "crm" / "contacts-odd.csv"
+    people.write_text(f"id,<b>city</b>\n31,{SCRIPT}\n32,{SCRIPT}\n", encoding="utf-8")
+    odd = world.folder / "crm" / "activities<img src=x onerror=alert(1)>.csv"
+    odd.write_text(f"contact_id,occurred_at,amount\n1,{SCRIPT},5\n1,2024-06-01,{IMAGE.replace(',', '')}\n", encoding="utf-8")
+    world.do("setup")
+    world.do("run", allow=dict.fromkeys(ALLOWED, SCRIPT))
+    world.journal(
+        "INSERT INTO rejects (account, source, target, record_type, record_id, reason) VALUES ('portal', 'write', ?, 'contact', 'x', ?)",
+        IMAGE,
+        SCRIPT,
+    )
+    return world, world.do("report")["report"]
+
+
+# -- figures -----------------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_sizes_moves_and_the_last_changes(plain: tuple[World, str], browser: Any) -> None:
+    world, path = plain
+    with Opened(browser, path) as opened:
+        text = opened.text()
+    for words in ("Segments of portal", "Buying habits", "Who moved", "The RFM map", "Top reasons", "Sizes over time", "How steady is it?"):
+        assert words in text
+    for words in ("What changed in the CRM", "Overlap", "Coverage of each attribute", "Guards and rejects", "max_enter", "Runs"):
+        assert words in text
+    assert f"{len(world.labels('rfm'))} records as of 2024-06-30" in text
+
+
+def test_the_answer_names_the_page_and_how_much_moves(plain: tuple[World, str]) -> None:
+    world, path = plain
+    answer = world.do("report", out=world.folder / "elsewhere" / "page.html")
+    assert answer["report"] == str(world.folder / "elsewhere" / "page.html") and Path(path).name == "report.html"
+    figures = answer["figures"]["rfm"]
+    assert (figures["labellings"], figures["records"]) == (3, 60)
+    assert 0 < figures["moved_per_week"] < 1 and figures["returned_within_12_weeks"] is not None
+
+
+def test_two_reports_of_one_state_differ_in_nothing(plain: tuple[World, str]) -> None:
+    world, path = plain
+    before = Path(path).read_text(encoding="utf-8")
+    assert Path(world.do("report")["report"]).read_text(encoding="utf-8") == before
+
+
+def test_only_its_owner_may_read_the_page(plain: tuple[World, str]) -> None:
+    assert stat.S_IMODE(Path(plain[1]).stat().st_mode) == 0o600
+
+
+def test_the_page_names_no_person(plain: tuple[World, str]) -> None:
+    page = Path(plain[1]).read_text(encoding="utf-8")
+    assert "@" not in page.split("</style>")[1]
+
+
+def test_rejects_of_one_sort_stand_in_one_line_without_what_the_rows_held(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.do("setup")
+    sql = "INSERT INTO rejects (account, source, target, record_type, record_id, reason) VALUES ('portal', 'write', 'seg', 'contact', ?, ?)"
+    for id in ("7", "8"):
+        world.journal(sql, id, f"record {id}: 'Jane {id}' of jane{id}@example.org is refused")
+    page = Path(world.do("report")["report"]).read_text(encoding="utf-8")
+    assert "record …: … of … is refused" in page and "Jane" not in page
+
+
+def test_a_thrown_away_mirror_costs_money_figures_but_no_segments(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(20)
+    world.first_run()
+    before = world.do("report")["figures"]["rfm"]["records"]
+    world.lose_mirror()
+    assert world.do("report")["figures"]["rfm"]["records"] == before == 20
+
+
+def test_an_account_that_was_never_labelled_has_a_page_that_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    answer = world.do("report")
+    assert answer["figures"] == {}
+    assert "No record of this account has a segment yet" in Path(answer["report"]).read_text(encoding="utf-8")
+
+
+def test_several_accounts_share_one_page(tmp_path: Path) -> None:
+    world = World(tmp_path, account='[accounts.second]\ncrm = "files"\npath = "unused"\n\n')
+    world.customers(10)
+    world.do("label")
+    answer = world.do("report")
+    assert [one["account"] for one in answer["accounts"]] == ["portal", "second"]
+    page = Path(answer["report"]).read_text(encoding="utf-8")
+    assert "Segments of portal" in page and "Segments of second" in page
+
+
+def test_the_command_line_prints_the_path(tmp_path: Path) -> None:
+    world = World.of_files(tmp_path)
+    world.customers(10)
+    world.first_run()
+    result = CliRunner().invoke(app, ["report", "--config", str(tmp_path / "config.toml")])
+    assert result.exit_code == 0 and str(tmp_path / "state" / "report.html") in result.stdout.replace("\n", "")
+
+
+# -- in a browser ------------------------------------------------------------------------------------------
+
+
+def test_it_renders_without_a_word_on_the_console_or_a_request(plain: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, plain[1]) as opened:
+        assert opened.quiet()
+        assert opened.page.locator("svg.chart").count() >= 8
+        assert opened.page.locator("svg.chart").first.bounding_box()["height"] > 50
+
+
+def test_hostile_texts_stay_texts(hostile: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, hostile[1]) as opened:
+        text = opened.text()
+        assert opened.quiet()
+        assert opened.page.evaluate("document.querySelectorAll('script, img, iframe, object, [onerror], [onload], b b').length") == 0
+        assert text.count(SCRIPT) >= 5 and IMAGE in text and "{{ 7 * 7 }}" in text and "activities<img src=x" in text
+        assert "portal" in opened.page.title()
+
+
+def test_the_page_forbids_itself_everything_but_styles(plain: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, plain[1]) as opened:
+        policy = opened.page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+        assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+        opened.page.evaluate("document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:9/x.png'}))")
+        opened.page.wait_for_timeout(100)
+        assert any("violates" in said for said in opened.console)
+
+
+@pytest.mark.parametrize("width", [320, 375, 768])
+def test_a_phone_never_scrolls_sideways(plain: tuple[World, str], hostile: tuple[World, str], browser: Any, width: int) -> None:
+    for _, path in (plain, hostile):
+        with Opened(browser, path, width) as opened:
+            opened.text()
+            assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+            outside = """(width) => [...document.querySelectorAll('svg.chart text')].filter((one) => {
+                const box = one.getBoundingClientRect();
+                return box.width && (box.left < -1 || box.right > width + 1);
+            }).map((one) => one.textContent)"""
+            assert opened.page.evaluate(outside, width) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(plain: tuple[World, str], browser: Any, scheme: str) -> None:
+    with Opened(browser, plain[1], scheme=scheme) as opened:
+        opened.text()
+        ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(int(part) for part in ground[4:-1].split(",")) > 380) == (scheme == "light")
+        found = opened.page.evaluate(CONTRAST)
+        assert len(found) > 100 and found[0][0] >= 4.5, found[:5]
+
+
+def test_print_is_black_on_white_even_in_the_dark(plain: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, plain[1], scheme="dark") as opened:
+        opened.page.emulate_media(media="print", color_scheme="dark")
+        assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert opened.page.locator("nav").first.is_hidden()
+        assert opened.page.pdf(format="A4")[:4] == b"%PDF"
+
+
+def test_every_chart_has_a_name_and_a_table_behind_it(plain: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, plain[1]) as opened:
+        unnamed = (
+            "[...document.querySelectorAll('svg.chart')].filter((one) => !one.querySelector(':scope > title')?.textContent.trim()).length"
+        )
+        assert opened.page.evaluate(unnamed) == 0
+        bare = (
+            "[...document.querySelectorAll('figure')].filter((one) => one.querySelector('svg.chart') && !one.querySelector('table')).length"
+        )
+        assert opened.page.evaluate(bare) == 0
