@@ -163,6 +163,7 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
     from sync import commands
 
     options = commands.Options(progress=progress)
+    say(f"The report of all this, for any browser: {folder / 'state' / 'report.html'} (written in step 7)")
     say(f"1. A shop's exports are laid out in {folder / 'crm'}: 2,469 households, everything they bought until {FIRST_CUT}.")
     config = lay_out(folder)
     made = commands.setup(config, options)

@@ -31,13 +31,12 @@ def instants(column: pa.ChunkedArray | pa.Array, zone: str, date_format: str | N
     """A column as UTC instants, and which of its cells are no time (None: all are, or are empty)."""
     array = flat(column)
     kind = array.type
-    if pa.types.is_timestamp(kind):
-        moments = array.cast(pa.timestamp("us", tz=kind.tz), safe=False) if kind.unit != "us" else array
-        if kind.unit == "s" or kind.unit == "ms":
-            moments = array.cast(pa.timestamp("us", tz=kind.tz))
-        return _bounded(moments.cast(INSTANT) if kind.tz else to_utc(moments, zone))
-    if pa.types.is_date(kind):
-        return _bounded(to_utc(array.cast(pa.date32()).cast(_NAIVE), zone))
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        array, bad = _held(array)
+        if pa.types.is_date(kind):
+            return to_utc(array.cast(pa.date32()).cast(_NAIVE), zone), bad
+        moments = array.cast(pa.timestamp("us", tz=kind.tz), safe=False)
+        return moments.cast(INSTANT) if kind.tz else to_utc(moments, zone), bad
     texts, unsound = as_text(array)
     moments, bad = _parsed(texts, zone, date_format)
     return moments, pc.or_(bad, unsound) if unsound is not None and bad is not None else unsound if bad is None else bad
@@ -47,7 +46,8 @@ def dates(column: pa.ChunkedArray | pa.Array, date_format: str | None) -> tuple[
     """A column as date32, local days as they are written."""
     array = flat(column)
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
-        return array.cast(pa.date32(), safe=False), None
+        array, bad = _held(array)
+        return array.cast(pa.date32(), safe=False), bad
     moments, bad = instants(pc.utf8_slice_codeunits(as_text(array)[0], 0, 10) if not date_format else array, "UTC", date_format)
     return moments.cast(pa.date32(), safe=False), bad
 
@@ -77,6 +77,22 @@ def local_midnight(day: str, zone: str) -> int:
     """Microseconds since 1970 (UTC) at which an ISO day begins in a zone."""
     local = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
     return (local.astimezone(UTC).replace(tzinfo=None) - _EPOCH) // timedelta(microseconds=1)
+
+
+def _held(array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
+    """Typed times and days without those that no calendar holds; told in their own unit, where nothing overflows yet."""
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        unit = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0}[kind.unit]
+    else:
+        unit = 86_400_000_000 if pa.types.is_date32(kind) else 1_000
+    if not unit or array.null_count == len(array):  # nanoseconds reach from 1677 to 2262
+        return array, None
+    counts = (array.cast(pa.int32()) if pa.types.is_date32(kind) else array).cast(pa.int64())
+    bad = pc.fill_null(pc.or_(pc.less(counts, _EARLIEST // unit), pc.greater(counts, _LATEST // unit)), False)
+    if not pc.any(bad).as_py():
+        return array, None
+    return pc.if_else(bad, pa.scalar(None, kind), array), bad
 
 
 def _bounded(moments: pa.Array) -> tuple[pa.Array, pa.Array | None]:
