@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -155,15 +155,13 @@ def _wait_for_window(session: Session) -> None:
         )
 
 
+def _hour_ago(session: Session) -> str:
+    return (session.clock() - timedelta(hours=1)).isoformat(timespec="microseconds")
+
+
 def _written_lately(session: Session) -> int:
-    since = (session.clock() - timedelta(hours=1)).isoformat(timespec="microseconds")
-    return int(
-        session.journal.value(
-            "SELECT coalesce(sum(records), 0) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > ?",
-            session.account,
-            since,
-        )
-    )
+    sql = "SELECT coalesce(sum(records), 0) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > ?"
+    return int(session.journal.value(sql, session.account, _hour_ago(session)))
 
 
 def _allowance(session: Session) -> int | None:
@@ -173,11 +171,8 @@ def _allowance(session: Session) -> int | None:
 
 
 def _pace_message(session: Session, plan: int) -> str:
-    oldest = session.journal.value("SELECT min(opened_at) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > "
-    "?", session.account,
-                                   (session.clock() - timedelta(hours=1)).isoformat(timespec="microseconds"))  # fmt: skip
-    from datetime import datetime
-
+    sql = "SELECT min(opened_at) FROM batches WHERE account = ? AND state <> 'planned' AND opened_at > ?"
+    oldest = session.journal.value(sql, session.account, _hour_ago(session))
     until = (datetime.fromisoformat(oldest) + timedelta(hours=1)).strftime("%H:%M UTC") if oldest else "an hour from now"
     return (
         f"the pace of {session.config.pace.writes_per_hour:,} records an hour is used up; the rest of plan {plan} waits until "
@@ -192,7 +187,6 @@ def _to_do(journal: Journal, plan: int) -> Iterator[int]:
 
 def _first_records(journal: Journal, plan: int, first: int) -> pa.Table:
     """The first N records of a plan, for a canary."""
-    chosen: list[pa.Table] = []
     seen: set[tuple[str, str]] = set()
     for batch in journal.batches(plan=plan, state="planned"):
         changes = batch.changes()
@@ -202,13 +196,8 @@ def _first_records(journal: Journal, plan: int, first: int) -> pa.Table:
             seen.add(key)
         if len(seen) >= first:
             break
-    chosen = [
-        pa.table(
-            {"record_type": [t for t, _ in seen], "id": [i for _, i in seen]},
-            schema=pa.schema([("record_type", pa.string()), ("id", pa.string())]),
-        )
-    ]
-    return chosen[0]
+    schema = pa.schema([("record_type", pa.string()), ("id", pa.string())])
+    return pa.table({"record_type": [t for t, _ in seen], "id": [i for _, i in seen]}, schema=schema)
 
 
 def _cut(session: Session, batch: Batch, wanted: pa.Table | None, allowance: int | None, applied: Applied) -> None:

@@ -78,7 +78,7 @@ class Ingest:
         if self._stream == "activity":
             answer.repeated = [(page.part, line, record) for line, record in self._activity.fold(part, old)]
         elif self._stream in RECORD_TYPES:
-            self._finish_records(part, old, answer)
+            self._finish_records(page.part, part, old, answer)
         else:
             answer.echo = self._echo(part)
         if old is not None:
@@ -87,9 +87,6 @@ class Ingest:
         if self._stream == "activity" or self._stream in RECORD_TYPES:
             self._mirror.touched()
         return answer
-
-    def _name(self, part: int) -> str:
-        return str(self._mirror.value("SELECT name FROM parts WHERE part = ?", [part]))
 
     # -- records -------------------------------------------------------------------------------------------
 
@@ -113,7 +110,7 @@ class Ingest:
             frame=frame,
         )
 
-    def _finish_records(self, part: int, old: int | None, answer: Ingested) -> None:
+    def _finish_records(self, name: str, part: int, old: int | None, answer: Ingested) -> None:
         """The last row of an id wins; what a whole part no longer names is gone, unless it may stand in a rejected row."""
         mirror = self._mirror
         repeated = mirror.rows(
@@ -123,7 +120,6 @@ class Ingest:
             else "SELECT line, record FROM records WHERE false"
         )
         if repeated:
-            name = self._name(part)
             ids = dict(mirror.rows(f"SELECT record, id FROM ids WHERE record IN (SELECT record FROM records WHERE part = {part})"))
             answer.repeated = [(name, line, ids[record]) for line, record in repeated]
             mirror.run(

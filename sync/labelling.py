@@ -38,7 +38,6 @@ class Labelled:
     as_of: date
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)  # segmentation → segment → records
     fitted: dict[str, int] = field(default_factory=dict)  # segmentation → version of the model fitted now
-    reused: bool = True  # nothing had changed since the last labelling
 
     def as_dict(self) -> dict[str, Any]:
         """For printing."""
@@ -52,7 +51,6 @@ def label(session: Session) -> Labelled:
         name = settings.name
         if not _up_to_date(session, settings):
             _label_one(session, settings, labelled)
-            labelled.reused = False
         rows = session.mirror().rows(f"SELECT segment, count(*) FROM {quoted('labels_' + name)} GROUP BY segment ORDER BY segment")
         labelled.sizes[name] = dict(rows)
     return labelled

@@ -48,13 +48,13 @@ def pull(session: Session) -> Pulled:
     pulled = Pulled()
     for account in session.sources():
         mirror, connector = session.mirror(account), session.connector(account)
-        moved = False
         for stream in _streams(session, account, connector):
-            moved = _pull_stream(session, account, stream, pulled) or moved
-        if moved:
+            _pull_stream(session, account, stream, pulled)
+        if mirror.stamp("reconciled") != str(mirror.revision()):  # also where an earlier pull was cut off before it came to this
             with mirror.transaction():
                 reconcile(mirror)
                 _note_shape(mirror)
+                mirror.set_stamp("reconciled", str(mirror.revision()))
         pulled.parked += mirror.value("SELECT count(*) FROM parked WHERE NOT shadowed")
     _pull_lists(session, pulled)
     session.mirror().set_stamp("pulled_at", now())
@@ -69,8 +69,8 @@ def _streams(session: Session, account: str, connector: Connector) -> list[str]:
     return streams
 
 
-def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> bool:
-    """Read one stream page by page, each saved with its position. True where anything arrived."""
+def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> None:
+    """Read one stream page by page, each saved with its position."""
     mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
     ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone)
     named, total, begun = _named(session, account, stream), connector.count(stream) or 0, mirror.position(stream)
@@ -85,7 +85,7 @@ def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) ->
             answer = ingest.take(page)
             if judged:
                 _guard_shrink(session, named, page, before, _held(mirror, stream) + _rejected(mirror, stream, page))
-        _keep_rejects(journal, account, stream, page, answer)
+            _keep_rejects(journal, account, stream, page, answer)
         pulled.add(pulled.rows, named, page.records.num_rows)
         pulled.add(pulled.rejected, named, page.rejected + (len(answer.repeated) if answer else 0))
         pulled.echo += answer.echo if answer else 0
@@ -93,7 +93,6 @@ def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) ->
     if begun is None and arrived and connector.capabilities.counts:
         seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten
         _guard_shrink(session, named, None, total, seen)
-    return arrived and stream != "value"
 
 
 def _named(session: Session, account: str, stream: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -170,3 +170,22 @@ def test_backfill_writes_companions_of_some_or_of_all(tmp_path: Path, make: type
     world.do("backfill")
     assert len(world.held("seg_rfm_reason")) == 20
     assert world.do("backfill")["plan"]["plan"] is None
+
+
+def test_a_pull_cut_off_behind_its_last_page_counts_the_refunds_of_that_page(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(20)
+    world.first_run()
+    before = world.do("show", id="4")["features"]["net_revenue"]
+    world.store.act("4", datetime(2024, 6, 29, 10, tzinfo=UTC), kind="refund", amount_minor=-500, order_id="4-0")
+
+    def cut(what: str, _done: int, _total: int) -> None:
+        if what == "reading activity":
+            raise KeyboardInterrupt
+
+    world.progress = cut
+    with pytest.raises(KeyboardInterrupt):
+        world.do("run", allow=ALLOWED)
+    world.progress = lambda what, done, total: None
+    world.do("run", allow=ALLOWED)
+    assert world.do("show", id="4")["features"]["net_revenue"] == before - 500
