@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from connectors.contract import Account, Connector
 
 # A vendor's library is imported only when its CRM is used.
-CRMS = ("files",)
+CRMS = ("files", "hubspot", "salesforce")
 
 
 def settings_model(crm: str) -> Any:

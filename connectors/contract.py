@@ -16,6 +16,7 @@ The nouns, one word each:
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,11 @@ RECORD_SCHEMA = pa.schema(
 )
 
 # One row per thing that a record did. Refunds are negative; lines of one order share its order_id.
+# What several records did together (a deal) is one row for each, under one id: a page that holds an id holds all of
+# its rows, and they replace those that were known under it. A row that is ``deleted`` ends all rows of its id.
 ACTIVITY_SCHEMA = pa.schema(
     [
-        ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part
+        ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part; see below
         pa.field("record_type", pa.string(), nullable=False),
         pa.field("record_id", pa.string(), nullable=False),
         ("share", pa.float64()),  # part of the amount that is this record's; null = 1
@@ -163,20 +166,27 @@ class FieldSpec:
     record_type: str = "contact"
     type: Literal["enum", "number", "date", "bool", "text"] = "enum"
     label: str = ""
-    description: str = ""
+    description: str = ""  # help text for the people who look at the field
     options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True)
 class ListSpec:
-    """A list of ours: ``key`` is SEGMENTATION.SEGMENT and never changes, ``label`` is what people see."""
+    """A list of ours: ``key`` is SEGMENTATION.SEGMENT and never changes, ``label`` is what people see.
+
+    A dynamic one is filtered by the CRM itself: no membership is written.
+    """
 
     key: str
     label: str = ""
     kind: Literal["dynamic", "static"] = "static"
     record_type: str = "contact"
     field: str = ""  # dynamic: the CRM filters on this field of ours ...
-    value: str = ""  # ... for this value
+    value: str = ""  # ... for this value ...
+    channel: str = ""  # ... and, of a campaign list, on who can be reached by this channel
+    unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
+    description: str = ""
+    id: str = ""  # the CRM's id of the list that we made for this key; "" before the first set-up
 
 
 @dataclass(frozen=True)
@@ -199,11 +209,28 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Listeners:
-    """What in the CRM reacts when our fields or lists change. ``unknown`` names the right that is missing to tell."""
+class Listener:
+    """Something in the CRM that starts when a field or list of ours changes: a workflow, a flow."""
 
-    names: tuple[str, ...] = ()
+    name: str
+    target: str  # name of the field, or key of the list
+    value: str | None = None  # only on this value; None: on any change
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """All that reacts to our fields and lists. ``unknown`` names the right that is missing to tell."""
+
+    found: tuple[Listener, ...] = ()
     unknown: str = ""
+
+
+@dataclass
+class Calls:
+    """How often a connector asked its CRM, log-ins included, since it was opened."""
+
+    read: int = 0
+    write: int = 0
 
 
 @dataclass(frozen=True)
@@ -218,9 +245,20 @@ class Capabilities:
     static_lists: bool = True
     counts: bool = False  # count() is the CRM's own exact number: a first pull that brings fewer was cut off
     compares_before: bool = False  # write_* skips a change whose ``before`` is no longer there
-    batch_size: int = 100  # records in one batch of field changes
+    shared_ids: bool = True  # activity of several records stands under one id; False: an id that comes twice is a slip, the last row wins
+    batch_size: int = 100  # records in one batch of field changes: what a crash leaves to be settled
     member_batch_size: int = 100  # members in one batch of a list
-    calls_per_batch: int = 1  # cost model: API calls for a batch of that size
+    # The cost model: a call carries so many records; a batch of more than ``bulk_above`` is one job of ``bulk_calls``.
+    records_per_call: int = 100
+    members_per_call: int = 100
+    bulk_above: int | None = None
+    bulk_calls: int = 0
+
+    def write_calls(self, records: int, members: bool = False) -> int:
+        """API calls that writing one batch of so many records (or members) costs."""
+        if self.bulk_above is not None and records > self.bulk_above:
+            return self.bulk_calls
+        return math.ceil(records / (self.members_per_call if members else self.records_per_call))
 
 
 class Ticket(Protocol):
@@ -247,16 +285,28 @@ class Account:
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # currency → first day (ISO) → worth of 1 in base currency
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     fields: tuple[FieldSpec, ...] = ()  # ours: read back as FIELD columns
+    lists: tuple[str, ...] = ()  # ids of the lists that we made: being in them is no activity
+    kinds: frozenset[str] | None = None  # kinds of activity that some segmentation uses; None: all
+    deal_share: Literal["primary", "split", "full"] = "primary"  # whose purchase is a deal of several contacts
+    reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others
 
 
 class Connector(ABC):
     """One CRM account. Errors are those of ``connectors.errors``; time zones are the account's, instants are UTC."""
 
     capabilities: Capabilities
+    calls: Calls
 
     @abstractmethod
     def check(self) -> list[Problem]:
         """Name every missing credential, scope, permission, file, column and limit at once. Changes nothing."""
+
+    def notes(self) -> list[str]:
+        """What a person should know who is not told by ``check``: tier, limits and what is left of them, which source is read for what.
+
+        Costs no call beyond those of ``check``; before it (or any reading), what is known without asking.
+        """
+        return []
 
     @abstractmethod
     def count(self, stream: str) -> int | None:
@@ -267,7 +317,7 @@ class Connector(ABC):
         """Pages of a stream after ``position`` (None: from the beginning).
 
         May repeat a row, never skips one. Merges, conversions and deletions arrive as records. No page means
-        that nothing changed. A position made under other attributes or columns is void: it reads anew.
+        that nothing changed. A position made under other attributes, kinds of activity or columns is void: it reads anew.
         """
 
     @abstractmethod
@@ -288,7 +338,10 @@ class Connector(ABC):
 
     @abstractmethod
     def ensure_list(self, spec: ListSpec) -> RemoteList:
-        """Create the list, or give it its present label. Safe to repeat."""
+        """Create the list, or give it its present label and filter. Safe to repeat.
+
+        A static list is answered where a dynamic one was asked for and the CRM has no room for more of those.
+        """
 
     @abstractmethod
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
@@ -326,7 +379,11 @@ class Connector(ABC):
         """
         return None
 
-    def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
+    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+        """The same fields and lists as files (name → text) that an administrator deploys where we may not make them."""
+        return {}
+
+    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
         """What in the CRM reacts when these fields or lists change; never "none" by ignorance."""
         return Listeners(unknown=f"{type(self).__name__} cannot tell")
 

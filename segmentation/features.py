@@ -21,6 +21,8 @@ Columns, one row per record of ``records``; records without activity hold 0 in c
     days_since_first_KIND, days_since_last_KIND                      before as_of, on request
     share.CATEGORY, share_N.CATEGORY (float)                         of net revenue; null where that is not above zero
     answer.SURVEY (text), answer_number.SURVEY (float)               latest answer to a survey (a campaign), on request
+    baskets_N (text)                                                 what was bought in N days: category, orders that hold it, the
+                                                                     next category and so on, between unit separators; on request
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from ibis.expr.types import BooleanColumn, IntegerColumn, Value
 
 from segmentation import frames
 from segmentation.needs import Needs, Shape
+
+SEPARATOR = "\x1f"  # ASCII's unit separator
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def features(records: Table, activity: Table, as_of: date, needs: Needs | None =
         parts.append(_answers(cut.known(activity), needs))
     if needs.median_gap:
         parts.append(_median_gaps(days))
+    parts += [_baskets(cut.known(activity), cut, n, shape) for n in needs.baskets]
     everyone = records.select("record")
     for part in parts:
         everyone = everyone.left_join(part, "record").drop("record_right")
@@ -189,6 +194,17 @@ def _answers(known: Table, needs: Needs) -> Table:
     told = latest.group_by("record").agg(**columns)
     numbers = {name.replace("answer.", "answer_number.", 1): _number(told[name]) for name in columns}
     return told.mutate(**numbers)
+
+
+def _baskets(known: Table, cut: _Cut, window: int, shape: Shape) -> Table:
+    """Categories and how many orders hold each, as one text: categories may be any number. Refunds do not count."""
+    lines = known.filter((_.kind == "purchase") & (_.amount.fill_null(0) >= 0) & cut.window(window) & _.category.notnull())
+    if shape.order_lines:
+        orders = lines.filter(_.order.notnull()).select("record", "category", "order").distinct()
+        lines = orders.select("record", "category").union(lines.filter(_.order.isnull()).select("record", "category"))
+    counts = lines.group_by("record", "category").agg(orders=_.count())
+    told = counts.mutate(told=_.category.replace(SEPARATOR, " ") + SEPARATOR + _.orders.cast("string"))
+    return told.group_by("record").agg(**{f"baskets_{window}": _.told.group_concat(sep=SEPARATOR)})
 
 
 def _number(text: Value) -> Value:

@@ -59,3 +59,14 @@ def _passes(axis: Axis, values: Integers, raw: Integers, confirmed: Integers, ba
     beneath = borders[level - 1] - axis.share_below(values) >= margin[level - 1]
     passes: Flags = ((raw > level) & above) | ((raw < level) & beneath)
     return passes
+
+
+def choose(best: Integers, former: Integers, clearly: Flags, waiting: Integers) -> tuple[Integers, Integers]:
+    """The choice and the one that waits (0: none) where choices have no order; they are numbered from 1.
+
+    A record without a ``former`` choice (0) takes the best. Others change to what is ``clearly`` better when that was the best
+    at the labelling before too.
+    """
+    proposed = (former > 0) & (best != former) & clearly
+    moves = (former == 0) | (proposed & (waiting == best))
+    return np.where(moves, best, former), np.where(proposed & ~moves, best, 0)

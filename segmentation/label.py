@@ -1,7 +1,7 @@
 """Which ways of segmenting are there, and how is one configured?
 
     chosen = segmentation("rfm", {"window_days": 180}, currency="EUR", exponent=2)
-    model = chosen.fit(features, as_of)                                  # rare: freezes cut points
+    model = chosen.fit(features, as_of, past)                            # rare: freezes cut points, learns from the past
     labels = chosen.label(features, model, previous, previous_as_of, as_of)
 
 The kinds' own modules are imported when one is used: pandas and pyarrow are dear.
@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from segmentation.comparison import Kind
 from segmentation.frames import Segment
 from segmentation.groups import DEFAULT, PROSPECT, Group, table
 from segmentation.needs import Needs
+from segmentation.sensitive import unasked
+from segmentation.slugs import slugs
 from segmentation.stages import STAGES
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentation.logic import Rule
+    from segmentation.past import Past
 
 
 class Segmentation(Protocol):
@@ -40,8 +44,8 @@ class Segmentation(Protocol):
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """What ``fit`` and ``label`` read of a facts frame (``segmentation.logic``), one row per record."""
 
-    def fit(self, features: pd.DataFrame, as_of: date) -> dict[str, Any]:
-        """A model (``segmentation.models``) of the population in ``features``."""
+    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> dict[str, Any]:
+        """A model (``segmentation.models``) of the population in ``features``, and of its ``past`` where the kind learns from it."""
 
     def label(
         self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
@@ -95,12 +99,107 @@ class ValueSettings(Banded):
         return self
 
 
+class PotentialSettings(Settings):
+    band: float = Field(0.05, ge=0, lt=0.5, description="dead band, as a share of the population")
+    horizon_days: int | None = Field(None, ge=1, description="days that are looked ahead; the 90th percentile of gaps if not set")
+    high_share: float = Field(0.2, gt=0, lt=1, description="share of the buyers that is high")
+    medium_share: float = Field(0.5, gt=0, lt=1, description="share of the buyers that is high or medium")
+
+    def keys(self) -> list[str]:
+        return ["high", "medium", "low", PROSPECT]
+
+    @model_validator(mode="after")
+    def _rising(self) -> PotentialSettings:
+        if self.high_share >= self.medium_share:
+            raise ValueError(f"high_share = {self.high_share} must be below medium_share = {self.medium_share}")
+        return self
+
+
 class LifecycleSettings(Settings):
-    band: float = Field(0.1, ge=0, lt=1, description="dead band, as a share of the border between two stages")
-    horizon_days: int | None = Field(None, ge=1, description="how long new and won back last; the 90th percentile of gaps if not set")
+    band: float | None = Field(None, ge=0, lt=1, description="dead band, as a share of the border between two stages")
+    horizon_days: int | None = Field(None, ge=1, description="days that stages look ahead, and that new and won back last; else learned")
 
     def keys(self) -> list[str]:
         return list(STAGES)
+
+
+class LearningSettings(Settings):
+    """Options of kinds that learn from what the config names of people."""
+
+    kinds: tuple[str, ...] = Field((), description="kinds of activity that are looked at, beside purchases")
+    attributes: tuple[str, ...] = Field((), description="attributes that are looked at")
+    sensitive: tuple[str, ...] = Field((), description="sensitive attributes that are looked at all the same")
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """All attributes that are looked at."""
+        return (*self.attributes, *self.sensitive)
+
+    @field_validator("attributes")
+    @classmethod
+    def _asked_for(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if faults := unasked(value):
+            raise ValueError("; ".join(faults))
+        return value
+
+
+class ClustersSettings(LearningSettings):
+    k: int | None = Field(None, ge=2, le=20, description="how many clusters; the largest number that is stable if not set")
+    most: int = Field(12, ge=2, le=99, description="numbers that may ever be given to clusters: a retired one is never used again")
+    band: float = Field(0.1, ge=0, lt=1, description="how much nearer another cluster must be, as a share of the distance to the own one")
+
+    def keys(self) -> list[str]:
+        return [*(f"cluster_{number}" for number in range(1, self.most + 1)), PROSPECT, "unscored"]
+
+    @model_validator(mode="after")
+    def _numbers_suffice(self) -> ClustersSettings:
+        if self.k is not None and self.most < self.k:
+            raise ValueError(f"most = {self.most} is below k = {self.k}")
+        return self
+
+
+class ResponseSettings(LearningSettings, Banded):
+    target: str = Field("purchase", min_length=1, description="kind of activity that is foreseen")
+    within_days: int | None = Field(None, ge=1, description="days in which it must come; the 90th percentile of gaps if not set")
+    absent: bool = Field(False, description="foresee that no purchase comes: churn")
+    campaign: str | None = Field(
+        None, min_length=1, description="campaigns to learn from, such as 'Spring *'; with a target in response to them"
+    )
+    cost: float | None = Field(None, gt=0, allow_inf_nan=False, description="of one contact, in the account's currency")
+    value: float | None = Field(None, gt=0, allow_inf_nan=False, description="of one event, in the account's currency")
+
+    def keys(self) -> list[str]:
+        return ["likely", "possible", "unlikely", "unscored"]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ResponseSettings:
+        if self.absent and (self.target != "purchase" or self.campaign):
+            raise ValueError("absent = true foresees that no purchase comes; leave out target and campaign")
+        if self.campaign and self.target == "purchase":
+            raise ValueError("campaign needs what is recorded under the campaign's name; set target = 'campaign_response' or its like")
+        if (self.cost is None) != (self.value is None):
+            raise ValueError("cost and value belong together: probability * value >= cost is what makes a contact pay")
+        if self.cost is not None and self.value is not None and self.cost > self.value:
+            raise ValueError(f"cost = {self.cost} is above value = {self.value}: no contact can ever pay")
+        return self
+
+
+class OffersSettings(Settings):
+    categories: tuple[str, ...] = Field(min_length=1, max_length=60, description="that may be offered, as the activity names them")
+    goal: Literal["replenish", "discover"] = "replenish"
+    window_days: int = Field(365, ge=1, description="days of purchases that are looked at")
+    by: str | None = Field(None, description="a segmentation whose segments have habits of their own")
+    band: float = Field(0.1, ge=0, lt=1, description="how much better another category must be")
+
+    def keys(self) -> list[str]:
+        return [*slugs(self.categories), "no_offer"]
+
+    @field_validator("categories")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({one.strip() for one in value} - {""}) < len(value):
+            raise ValueError("a category is named twice, or has no name")
+        return value
 
 
 class RulesSettings(Settings):
@@ -112,6 +211,10 @@ KINDS: Mapping[str, type[Settings]] = {
     "rfm": RfmSettings,
     "lifecycle": LifecycleSettings,
     "value": ValueSettings,
+    "potential": PotentialSettings,
+    "clusters": ClustersSettings,
+    "response": ResponseSettings,
+    "offers": OffersSettings,
 }
 
 
@@ -128,8 +231,9 @@ def segmentation(
     currency: str,
     exponent: int,
     rules: Sequence[tuple[Segment, Rule]] = (),
+    attributes: Mapping[str, Kind] | None = None,
 ) -> Segmentation:
-    """The segmentation of a kind under its options. ``rules``: the segments of kind ``rules``, by priority.
+    """The segmentation of a kind under its options. ``rules``: the segments of kind ``rules``, by priority. ``attributes``: types.
 
     ValueError (pydantic's) tells every fault of the options.
     """
@@ -147,6 +251,24 @@ def segmentation(
         from segmentation.lifecycle import Lifecycle
 
         return Lifecycle(settings.horizon_days, settings.band)
+    if isinstance(settings, PotentialSettings):
+        from segmentation.potential import Potential
+
+        return Potential(settings.horizon_days, settings.high_share, settings.medium_share, settings.band, currency, exponent)
+    if isinstance(settings, ClustersSettings):
+        from segmentation.clusters import Clusters
+
+        chosen = (settings.k, settings.most, settings.kinds, settings.learned, attributes, settings.band)
+        return Clusters(*chosen, currency, exponent)
+    if isinstance(settings, ResponseSettings):
+        from segmentation.response import Event, Response
+
+        event = Event(settings.target, settings.within_days, settings.absent, settings.campaign)
+        return Response(event, settings.cost, settings.value, settings.kinds, settings.learned, attributes, settings.band)
+    if isinstance(settings, OffersSettings):
+        from segmentation.offers import Offers
+
+        return Offers(settings.categories, settings.goal, settings.window_days, settings.by, settings.band)
     assert isinstance(settings, ValueSettings)
     from segmentation.value import Value
 

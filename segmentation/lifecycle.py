@@ -6,12 +6,12 @@
     won_back    a purchase after having been dormant or lost: kept for H days, or until the next purchase
 
 H, the horizon, is the 90th percentile of the days between purchases, or ``horizon_days``. A *driver* tells from features how
-alive a record is. Here it is ``Silence``, the fallback that needs no probability model; every reason says so. Drivers are
-frozen at the fit.
+alive a record is: ``Repurchase``, the probability of a purchase within H by MBG/NBD (``segmentation.purchasing``), or, where
+there is too little to learn from, ``Silence``, and every reason says so. Drivers are frozen at the fit.
 
 Stages do not tremble: a record falls (or rises, should the driver change) only past a dead band and on a second distinct as_of.
-What a purchase says is immediate: a prospect becomes new, a dormant or lost record won back, any other active. The ends of new
-and of won back are dates, and immediate too.
+What a purchase says is immediate: a prospect becomes new, a dormant or lost record won back, any other what the driver says, if
+that is clearly better. The ends of new and of won back are dates, and immediate too.
 """
 
 from __future__ import annotations
@@ -26,18 +26,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, history, models, wording
+from segmentation import frames, history, models, purchasing, wording
 from segmentation.axis import Flags, Fractions, Integers
+from segmentation.maximum import TooLittle
 from segmentation.needs import Needs
+from segmentation.purchasing import History, Purchasing
 from segmentation.stages import ACTIVE, AT_RISK, DORMANT, LOST, NEW, PROSPECT, STAGES, TEXTS, WON_BACK
 
 if TYPE_CHECKING:
     import ibis
 
-BAND = 0.1  # of a border
+    from segmentation.past import Past
+
 MEAN_GAPS = 7.0  # with gaps at random, one in a thousand is longer
 FEWEST = 30  # gaps between purchases; with fewer, their quantile says little
+USUAL = 3.0  # mean gaps; nobody is dormant after a silence that is usual for it, however rarely it buys
 ASSUMED = 30.0  # days that stand in for it
+WEEK = 7.0
+CHUNK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Seen:
 
     last: np.ndarray[Any, np.dtype[np.datetime64]]
     silent: Integers  # days since the last purchase
+    age: Integers  # days since the first one
     days: Integers  # purchase days
     rhythm: Fractions  # mean days between them
 
@@ -60,6 +67,7 @@ class Driver(Protocol):
     """How alive is a record? A number that rises as it dies, and the borders beyond which it is at_risk, dormant, lost."""
 
     borders: ClassVar[tuple[float, float, float]]
+    band: ClassVar[float]  # the dead band, as a share of a border
 
     @property
     def horizon(self) -> float:
@@ -67,6 +75,9 @@ class Driver(Protocol):
 
     def decay(self, seen: Seen) -> Fractions:
         """The driving number of each record, 0 or more."""
+
+    def score(self, seen: Seen) -> Fractions:
+        """How alive each record is, from 0 to 1."""
 
     def words(self, seen: Seen, rows: Integers) -> pa.Array:
         """What the number is about, for the records at these places."""
@@ -83,6 +94,7 @@ class Silence:
     horizon: float
     usual: float
     borders: ClassVar[tuple[float, float, float]] = (1.0, 1.5, 2.0)
+    band: ClassVar[float] = 0.1
 
     def unit(self, seen: Seen) -> Fractions:
         """The longest silence that is usual, in days."""
@@ -91,18 +103,52 @@ class Silence:
     def decay(self, seen: Seen) -> Fractions:
         return seen.silent / self.unit(seen)
 
+    def score(self, seen: Seen) -> Fractions:
+        return 1 / (1 + self.decay(seen))
+
     def words(self, seen: Seen, rows: Integers) -> pa.Array:
         usual = np.ceil(self.unit(seen)[rows]).astype(np.int64)
         ago = wording.ago(seen.silent[rows])
         return wording.joined("last purchase ", ago, ", up to ", wording.counted(usual, "day", "days"), " are usual (by silence alone)")
 
 
+@dataclass(frozen=True)
+class Repurchase:
+    """One divided by the probability of a purchase within H; borders at 50%, 25% and 10%.
+
+    A silence up to ``USUAL`` of the record's own mean gaps (of three purchase days or more) makes it at_risk at the worst: who
+    buys rarely, but still as it used to, would else be won back with each purchase.
+    """
+
+    horizon: float
+    model: Purchasing
+    borders: ClassVar[tuple[float, float, float]] = (2.0, 4.0, 10.0)
+    band: ClassVar[float] = 0.35
+
+    def score(self, seen: Seen) -> Fractions:
+        return np.concatenate([self._probability(seen, slice(at, at + CHUNK)) for at in range(0, max(len(seen.last), 1), CHUNK)])
+
+    def _probability(self, seen: Seen, rows: slice) -> Fractions:
+        weeks = (seen.age[rows] - seen.silent[rows]) / WEEK, seen.age[rows] / WEEK
+        return self.model.purchase(History(np.maximum(seen.days[rows] - 1, 0), *weeks), self.horizon / WEEK)
+
+    def decay(self, seen: Seen) -> Fractions:
+        decay = 1 / np.maximum(self.score(seen), 1e-9)
+        usual = (seen.days >= 3) & (seen.silent <= USUAL * seen.rhythm)
+        return np.where(usual, np.minimum(decay, self.borders[1]), decay)
+
+    def words(self, seen: Seen, rows: Integers) -> pa.Array:
+        percent = wording.number(np.round(100 * self.score(seen)[rows]).astype(np.int64))
+        within = f"% likely to buy within {self.horizon:.0f} days; last purchase "
+        return wording.joined(percent, within, wording.ago(seen.silent[rows]))
+
+
 class Lifecycle:
-    """Stages of life. ``horizon_days``: H, if it is not to be learned. ``band``: the dead band, as a share of a border."""
+    """Stages of life. ``horizon_days``: H, if it is not to be learned. ``band``: the dead band, if not the driver's own."""
 
     kind = "lifecycle"
 
-    def __init__(self, horizon_days: int | None = None, band: float = BAND) -> None:
+    def __init__(self, horizon_days: int | None = None, band: float | None = None) -> None:
         self.horizon_days, self.band = horizon_days, band
         self.needs = Needs(horizon=True)
 
@@ -113,18 +159,19 @@ class Lifecycle:
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """The features that it is about."""
-        return facts.select("record", "purchase_days", "last_purchase", "mean_gap_days", "horizon_days")
+        return facts.select("record", "purchase_days", "first_purchase", "last_purchase", "mean_gap_days", "horizon_days")
 
-    def fit(self, features: pd.DataFrame, as_of: date) -> models.Model:
-        """Freeze the driver: H and the usual gap of those who came back. ValueError: a wrong frame."""
+    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
+        """Freeze the driver: H, and the purchase model or the usual gap of those who came back. ValueError: a wrong frame."""
         seen = _seen(features, as_of)
         gaps = int(np.maximum(seen.days[seen.buyer] - 1, 0).sum())
         learned = pd.to_numeric(features["horizon_days"]).max() if gaps >= FEWEST else ASSUMED
         horizon = float(self.horizon_days or max(learned, 1.0))
         rhythms = seen.rhythm[seen.rhythm > 0]
-        driver = Silence(horizon, float(np.median(rhythms)) if len(rhythms) >= FEWEST else horizon)
+        usual = float(np.median(rhythms)) if len(rhythms) >= FEWEST else horizon
+        driver, told = _learned(seen, horizon, usual)
         stages = np.bincount(self._at_first(driver, seen), minlength=len(STAGES))
-        figures: dict[str, Any] = {"driver": "silence", "horizon": driver.horizon, "usual": driver.usual}
+        figures: dict[str, Any] = {**told, "horizon": horizon, "usual": usual}
         figures["stages"] = dict(zip(STAGES, stages.tolist(), strict=True))
         return models.model(self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures)
 
@@ -141,7 +188,7 @@ class Lifecycle:
         record = features["record"].to_numpy(np.int64)
         before = history.before(previous, previous_as_of, record, as_of)
         stage, pending = self._stages(driver, seen, before)
-        score = np.where(seen.buyer, 1 / (1 + driver.decay(seen)), 0.0)
+        score = np.where(seen.buyer, driver.score(seen), 0.0)
         former = pc.fill_null(pc.index_in(before.text("segment"), pa.array(STAGES)), -1).to_numpy(zero_copy_only=False)
         reasons = _Reasons(driver, seen, stage, former)
         return history.labels(record, STAGES, stage, score, reasons.of, before, as_of, {"stage_pending": pending})
@@ -149,6 +196,9 @@ class Lifecycle:
     @property
     def _frozen(self) -> dict[str, Any]:
         return {"horizon_days": self.horizon_days}
+
+    def _band(self, driver: Driver) -> float:
+        return driver.band if self.band is None else self.band
 
     def _at_first(self, driver: Driver, seen: Seen) -> Integers:
         """Stages of records that were never labelled."""
@@ -164,7 +214,10 @@ class Lifecycle:
         bought = np.zeros(len(was), np.bool_)
         if before.as_of is not None:
             bought = seen.buyer & (seen.last > np.datetime64(before.as_of, "D"))
-        steady = np.isin(was, (ACTIVE, AT_RISK, DORMANT, LOST)) & ~bought
+        going = np.isin(was, (ACTIVE, AT_RISK, DORMANT, LOST))
+        steady = going & ~bought
+        clearly = _fallen(driver.decay(seen), driver, 1 / (1 + self._band(driver)))
+        at_first = np.where(going & bought, np.minimum(was, clearly), at_first)
         stage, pending = self._confirmed(driver, seen, was, before.memory("stage_pending"))
         stage, pending = np.where(steady, stage, at_first), np.where(steady & seen.buyer, pending, 0)
         back = (bought & np.isin(was, (DORMANT, LOST))) | ((was == WON_BACK) & ~bought)
@@ -174,7 +227,8 @@ class Lifecycle:
     def _confirmed(self, driver: Driver, seen: Seen, was: Integers, pending: Integers) -> tuple[Integers, Integers]:
         """Stages between active and lost: moved where the same direction was proposed on the day before, to the nearer stage."""
         decay = driver.decay(seen)
-        low, high = _fallen(decay, driver, 1 + self.band), _fallen(decay, driver, 1 - self.band)
+        band = 1 + self._band(driver)
+        low, high = _fallen(decay, driver, band), _fallen(decay, driver, 1 / band)
         proposed = np.where(low > was, low, np.where(high < was, high, was))
         falls, rises = (proposed > was) & (pending > was), (proposed < was) & (pending > 0) & (pending < was)
         moved = np.where(falls, np.minimum(proposed, pending), np.where(rises, np.maximum(proposed, pending), was))
@@ -196,8 +250,23 @@ class _Reasons:
         return pc.if_else(pa.array(self.seen.buyer[rows]), words, "no purchase yet")
 
 
+def _learned(seen: Seen, horizon: float, usual: float) -> tuple[Driver, dict[str, Any]]:
+    """The purchase model as driver if it can be had, and what to keep of it."""
+    buyer = seen.buyer
+    weeks = (seen.age - seen.silent)[buyer] / WEEK, seen.age[buyer] / WEEK
+    try:
+        found = purchasing.fit(History(np.maximum(seen.days[buyer] - 1, 0), *weeks), "mbg")
+    except TooLittle as reason:
+        return Silence(horizon, usual), {"driver": "silence", "why": str(reason)}
+    if not found.converged:
+        return Silence(horizon, usual), {"driver": "silence", "why": "; ".join(found.warnings)}
+    return Repurchase(horizon, found), {"driver": "repurchase", "model": found.to_dict()}
+
+
 def _driver(figures: Mapping[str, Any]) -> Driver:
     """The driver that a model froze."""
+    if figures["driver"] == "repurchase":
+        return Repurchase(float(figures["horizon"]), Purchasing.from_dict(figures["model"]))
     return Silence(float(figures["horizon"]), float(figures["usual"]))
 
 
@@ -207,13 +276,13 @@ def _fallen(decay: Fractions, driver: Driver, factor: float) -> Integers:
 
 
 def _seen(features: pd.DataFrame, as_of: date) -> Seen:
-    frames.check_features(features, ("purchase_days",), ("last_purchase",), as_of)
+    frames.check_features(features, ("purchase_days",), ("first_purchase", "last_purchase"), as_of)
     for column in ("mean_gap_days", "horizon_days"):
         if column not in features:
             raise ValueError(f"the features frame has no column {column!r}")
-    last = frames.as_days(features["last_purchase"])
-    buyer = ~np.isnat(last)
-    today = np.datetime64(as_of, "D")
-    silent = (today - np.where(buyer, last, today)).astype(np.int64)
+    first, last = (frames.as_days(features[column]) for column in ("first_purchase", "last_purchase"))
+    buyer, today = ~np.isnat(last), np.datetime64(as_of, "D")
+    silent, age = ((today - np.where(np.isnat(day), today, day)).astype(np.int64) for day in (last, first))
     rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").fillna(0).to_numpy()
-    return Seen(last, silent, features["purchase_days"].to_numpy(np.int64), np.where(buyer, rhythm, 0.0))
+    days = features["purchase_days"].to_numpy(np.int64)
+    return Seen(last, silent, np.maximum(age, silent), days, np.where(buyer, rhythm, 0.0))

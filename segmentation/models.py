@@ -63,7 +63,7 @@ def from_json(text: str) -> Model:
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What differs, by dotted path: (old, new). Knots of axes, which always differ, are left out; their cuts are not."""
+    """What differs, by dotted path: (old, new). Knots of axes and trees, which always differ, are left out; cuts are not."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     paths = sorted(before.keys() | after.keys())
     return {path: (before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)}
@@ -71,7 +71,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tupl
 
 def _leaves(branch: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in branch.items():
-        if name in ("knots", "below", "upto"):
+        if name in ("knots", "below", "upto", "trees"):
             continue
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{path}{name}.")

@@ -18,6 +18,7 @@ class Needs:
     ages: tuple[str, ...] = ()  # kinds of activity whose first and last day are told in days before as_of
     shares: tuple[tuple[str, int], ...] = ()  # category, and the window in days (0: all history)
     answers: tuple[str, ...] = ()  # surveys whose latest answer is told
+    baskets: tuple[int, ...] = ()  # windows in days whose purchases are told by category
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -29,6 +30,7 @@ class Needs:
             ages=tuple(sorted({*self.ages, *other.ages})),
             shares=tuple(sorted({*self.shares, *other.shares})),
             answers=tuple(sorted({*self.answers, *other.answers})),
+            baskets=tuple(sorted({*self.baskets, *other.baskets})),
         )
 
     def dated(self) -> list[str]:

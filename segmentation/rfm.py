@@ -8,9 +8,12 @@ mid-rank percentiles.
 Groups do not tremble: each axis has a dead band and moves on the second proposal (``segmentation.hysteresis``), and
 - R falls only when a silence is unusual for the record itself: longer than ``silence`` times its mean gap (of records with
   three purchase days or more, and one in the window). For who buys weekly, eight days are no news;
+- and only when it has passed the border by a quarter of it: where borders lie close together, one fall takes the place of several;
+- F and M fall when a purchase is made, or when the window has run empty: in between they would tell the same silence again;
 - immediate are only moves in which a purchase says something new: a prospect's first one, and (upward, on every axis) one
   of a customer whose R had fallen to 1 or 2. A frequent buyer's next purchase is no news either.
-On Complete Journey, weekly, this brings group changes from 48% of the households to 6%.
+Weekly, this brings group changes on Complete Journey from 48% of the households to 6%, on CDNOW from 5.1% to 2.5%. There 72% of the
+customers belong to another group at the end than at the start (70% never buy again), which alone is 1.9% a week.
 """
 
 from __future__ import annotations
@@ -33,9 +36,12 @@ from segmentation.needs import Needs
 if TYPE_CHECKING:
     import ibis
 
+    from segmentation.past import Past
+
 AXES = ("recency", "frequency", "money")
 LAPSED = 2  # up to this R score, a new purchase counts at once
 SILENCE = 3.0  # mean gaps; with gaps at random, one in twenty is longer
+PATIENCE = 0.25  # of a border between two R scores, in days
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Rfm:
             *(f"purchase_days_{self.window_days}", f"net_revenue_{self.window_days}"),
         )
 
-    def fit(self, features: pd.DataFrame, as_of: date) -> models.Model:
+    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
         """Freeze the scores' cuts and the percentiles of the buyers in ``features``. ValueError: a wrong frame."""
         seen = self._seen(features, as_of)
         axes = {}
@@ -137,20 +143,31 @@ class Rfm:
 
     def _settled(self, axes: Mapping[str, Axis], seen: _Seen, before: history.Before) -> tuple[dict[str, Integers], dict[str, Integers]]:
         """Confirmed score of each axis (0: no buyer), and what to remember."""
-        returned = np.zeros(len(seen.buyer), np.bool_)
+        bought = np.zeros(len(seen.buyer), np.bool_)
         if before.as_of is not None:
-            returned = seen.buyer & (seen.last > np.datetime64(before.as_of, "D")) & (before.memory("recency") <= LAPSED)
-        usual = -seen.values["recency"] <= self.silence * seen.rhythm
+            bought = seen.buyer & (seen.last > np.datetime64(before.as_of, "D"))
+        returned = bought & (before.memory("recency") <= LAPSED)
+        quiet = ~bought & (seen.values["frequency"] > 0)
         scores: dict[str, Integers] = {}
         memory: dict[str, Integers] = {}
         for name in AXES:
-            values, confirmed, pending = seen.values[name], before.memory(name), before.memory(name + "_pending")
-            around = Circumstances(immediate=returned, steady=usual & (name == "recency"))
+            values, was, expected = seen.values[name], before.memory(name), before.memory(name + "_pending")
+            confirmed, pending = was, expected
             if name in axes:
-                confirmed, pending = settle(axes[name], values, confirmed, pending, self.band, around)
+                steady = self._patient(axes[name], seen, was) if name == "recency" else quiet
+                confirmed, pending = settle(axes[name], values, was, expected, self.band, Circumstances(returned, steady))
+            if name != "recency":  # a fall that a purchase proposed waits for the next purchase
+                pending = np.where(quiet & (confirmed == was) & (expected < was) & (pending == 0), expected, pending)
             scores[name] = np.where(seen.buyer, _floored(name, confirmed, values), 0)
             memory |= {name: scores[name], name + "_pending": np.where(seen.buyer, pending, 0)}
         return scores, memory
+
+    def _patient(self, recency: Axis, seen: _Seen, score: Integers) -> Flags:
+        """Is the silence usual for the record, or hardly beyond the border of its R score?"""
+        silent = -seen.values["recency"]
+        borders = np.concatenate([[np.inf, np.inf], -recency.cuts])  # by score: days from which the next lower one begins
+        patient: Flags = (silent <= self.silence * seen.rhythm) | (silent < (1 + PATIENCE) * borders[score])
+        return patient
 
     def _reasons(self, scores: Mapping[str, Integers], seen: _Seen, rows: Integers) -> pa.Array:
         """``R5 F4 M5: last purchase 3 days ago; 12 purchase days and 1,204.50 EUR in 365 days``."""

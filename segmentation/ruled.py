@@ -25,6 +25,8 @@ from segmentation.needs import Needs
 if TYPE_CHECKING:
     import ibis
 
+    from segmentation.past import Past
+
 FIRED = "fired"  # place of the first rule that holds, from 0; null: none
 REASON = "reason"
 
@@ -54,7 +56,7 @@ class Ruled:
         )
         return facts.select("record", **{FIRED: fired, REASON: told.substr(0, frames.REASON_LENGTH)})
 
-    def fit(self, features: pd.DataFrame, as_of: date) -> models.Model:
+    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
         """How many records each rule gets; nothing is learned."""
         fired = features[FIRED].dropna().astype(np.int64)
         figures = {segment.key: int((fired == place).sum()) for place, (segment, _) in enumerate(self.rules)}

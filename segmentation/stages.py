@@ -8,8 +8,8 @@ TEXTS = (
     ("Prospect", "No purchase yet"),
     ("New", "A first purchase lately, and none since"),
     ("Active", "Buys in its usual rhythm"),
-    ("At risk", "Silent for longer than is usual for it"),
-    ("Dormant", "Silent for one and a half times of what is usual for it"),
-    ("Lost", "Silent for twice of what is usual for it"),
+    ("At risk", "Silent for longer than is usual for it; may well not buy soon"),
+    ("Dormant", "Silent for long; unlikely to buy soon"),
+    ("Lost", "Silent for so long that hardly any such customer buys soon"),
     ("Won back", "Bought again after having been dormant or lost"),
 )

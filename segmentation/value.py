@@ -26,6 +26,8 @@ from segmentation.needs import Needs
 if TYPE_CHECKING:
     import ibis
 
+    from segmentation.past import Past
+
 TIERS = ("c", "b", "a")  # by level, lowest first
 PROSPECT = "prospect"
 
@@ -73,7 +75,7 @@ class Value:
             *("record", "last_purchase", f"net_revenue_{self.window_days}" if self.window_days else "net_revenue"),
         )
 
-    def fit(self, features: pd.DataFrame, as_of: date) -> models.Model:
+    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
         """Freeze the borders between the tiers and the percentiles of the buyers in ``features``. ValueError: a wrong frame."""
         seen = self._seen(features, as_of)
         revenue = seen.revenue[seen.buyer]

@@ -52,3 +52,14 @@ def reasons(*parts: Any) -> pa.Array:
 def ago(days: Integers) -> pa.Array:
     """``today``, ``1 day ago``, ``3 days ago``."""
     return pc.if_else(pa.array(days == 0), "today", joined(counted(days, "day", "days"), " ago"))
+
+
+def plain(kind: str) -> str:
+    """A kind of activity in words: ``email open``."""
+    return kind.replace("_", " ")
+
+
+def plural(kind: str) -> str:
+    """Several of a kind: ``email opens``."""
+    said = plain(kind)
+    return f"{said.removesuffix(' sent')}s sent" if said.endswith(" sent") else said if said.endswith("s") else said + "s"

@@ -26,8 +26,9 @@ _CONTENT += ["campaign", "answer"]
 class Activity:
     """The activity of one account. ``known`` records are looked up once: records arrive before activity does."""
 
-    def __init__(self, mirror: AccountMirror, time_zone: str) -> None:
+    def __init__(self, mirror: AccountMirror, time_zone: str, shared_ids: bool = False) -> None:
         self._mirror = mirror
+        self._shared = shared_ids  # several records may stand under one id; else an id that comes again is a slip
         self._time_zone = time_zone
         self._prepared = False
 
@@ -36,6 +37,8 @@ class Activity:
         frame = self._without_deleted(_plain(page))
         if not frame.num_rows:
             return
+        if self._shared and "id" in frame.column_names:
+            self._forget("part = " + str(part), frame.select(["id"]).drop_null())
         self._prepare(frame)
         mirror = self._mirror
         day, days = self._day(frame)
@@ -84,14 +87,21 @@ class Activity:
         return "quarters.day", "JOIN quarters ON epoch_us(frame.occurred_at) // 900000000 = quarters.quarter"
 
     def _without_deleted(self, frame: pa.Table) -> pa.Table:
-        """Rows that say ``deleted`` take the named row out of the mirror, and go no further themselves."""
+        """Rows that say ``deleted`` take what stands under their id out of the mirror, and go no further themselves."""
         if "deleted" not in frame.column_names:
             return frame
         gone = pc.fill_null(frame["deleted"], False)
         if pc.any(gone).as_py() and "id" in frame.column_names:
-            for table in ("activity", "parked"):
-                self._mirror.run(f"DELETE FROM {table} WHERE named AND key IN (SELECT hash('id', id) FROM gone)", gone=frame.filter(gone))
+            ids = frame.filter(gone).select(["id"]).drop_null()
+            self._forget("true", ids)
+            if self._shared:
+                gone = pc.or_(gone, pc.is_in(frame["id"], value_set=ids["id"].combine_chunks()))
         return frame.filter(pc.invert(gone)).drop_columns(["deleted"])
+
+    def _forget(self, where: str, ids: pa.Table) -> None:
+        """Take all rows of these ids out, of the parts that meet a SQL condition."""
+        for table in ("activity", "parked"):
+            self._mirror.run(f"DELETE FROM {table} WHERE {where} AND named AND key IN (SELECT hash('id', id) FROM gone)", gone=ids)
 
     # -- rows that repeat another --------------------------------------------------------------------------
 
@@ -102,20 +112,29 @@ class Activity:
             self._unshadow(part, old)
         others = "part IN (SELECT part FROM parts WHERE stream = 'activity' AND live)" + (f" AND part <> {old}" if old is not None else "")
         lost = []
+        if self._shared:
+            self._give_way(part, others)
         for table in ("activity", "parked"):
-            if mirror.value(f"SELECT count(*) FROM {table} WHERE part = {part} AND named"):
+            if not self._shared and mirror.value(f"SELECT count(*) FROM {table} WHERE part = {part} AND named"):
                 lost += self._fold_named(table, part, others)
             if mirror.value(f"SELECT count(*) FROM {table} WHERE {others} AND part <> {part} AND NOT named"):
                 self._fold_content(table, part, others)
         return lost
 
+    def _give_way(self, part: int, others: str) -> None:
+        """What stands under the part's ids in other parts does not count any more, whichever records it is of."""
+        keys = " UNION ALL ".join(f"SELECT key FROM {table} WHERE part = {part} AND named" for table in ("activity", "parked"))
+        for table in ("activity", "parked"):
+            older = f"named AND NOT shadowed AND {others} AND part <> {part}"
+            if self._mirror.value(f"SELECT count(*) FROM {table} WHERE {older}"):
+                self._mirror.run(f"UPDATE {table} SET shadowed = true WHERE {older} AND key IN ({keys})")
+
     def _unshadow(self, part: int, old: int) -> None:
         """Rows elsewhere that gave way to the part which is now replaced count again, if nothing else repeats them."""
         for table in ("activity", "parked"):
-            self._mirror.run(
-                f"""UPDATE {table} SET shadowed = false WHERE shadowed AND part NOT IN ({part}, {old})
-                    AND key IN (SELECT key FROM {table} WHERE part = {old} AND NOT shadowed)"""
-            )
+            sources = ("activity", "parked") if self._shared else (table,)
+            keys = " UNION ALL ".join(f"SELECT key FROM {source} WHERE part = {old} AND NOT shadowed" for source in sources)
+            self._mirror.run(f"UPDATE {table} SET shadowed = false WHERE shadowed AND part NOT IN ({part}, {old}) AND key IN ({keys})")
 
     def _fold_named(self, table: str, part: int, others: str) -> list[tuple[int, str | None]]:
         """A repeated id: the last row wins, within the part and over parts that came before it."""

@@ -84,14 +84,17 @@ def label(
     as_json: Json = False,
     as_of: AsOf = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write id and one column per segmentation to this CSV file.", metavar="FILE")
+        Path | None, typer.Option("--out", help="Write id, forecasts and segments to this CSV file.", metavar="FILE")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", min=1, max=3660, help="Days that the file's forecasts look ahead.", metavar="DAYS")
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Tell coverage of each attribute, and which rules take whom, never, or in vain.")
     ] = False,
 ) -> None:
     """Label every record; writes nothing to the CRM."""
-    _do("label", as_json, lambda c, p: c.label(config, _options(account, as_of=as_of, progress=p), out, explain))
+    _do("label", as_json, lambda c, p: c.label(config, _options(account, as_of=as_of, progress=p), out, explain, horizon))
 
 
 @app.command()
@@ -349,14 +352,15 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     from connectors.errors import ConnectorError
     from sync import commands
     from sync.config import ConfigError
-    from sync.stops import GuardStop, Stop
+    from sync.stops import GuardStop, Later, Stop
 
     try:
         with _progress(as_json) as progress:
             answer = work(commands, progress)
     except (Stop, ConnectorError, ConfigError) as error:
         trips = [{"guard": t.guard, "what": t.what} for t in error.trips] if isinstance(error, GuardStop) else []
-        _fail(str(error), commands.exit_code(error), as_json, trips)
+        at = error.at.isoformat() if isinstance(error, Later) and error.at else None
+        _fail(str(error), commands.exit_code(error), as_json, trips, at)
     except BrokenPipeError:
         raise typer.Exit(1) from None
     except OSError as error:
@@ -372,9 +376,10 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     raise typer.Exit(answer.get("exit_code", 0))
 
 
-def _fail(message: str, code: int, as_json: bool, trips: list[dict[str, str]] | None = None) -> NoReturn:
+def _fail(message: str, code: int, as_json: bool, trips: list[dict[str, str]] | None = None, at: str | None = None) -> NoReturn:
     if as_json:
-        typer.echo(json.dumps({"exit_code": code, "error": message, "guards": trips or []}, ensure_ascii=False))
+        again = {"again_at": at} if at else {}
+        typer.echo(json.dumps({"exit_code": code, "error": message, "guards": trips or [], **again}, ensure_ascii=False))
     else:
         from sync.terminal import safe
 

@@ -7,15 +7,18 @@ named), and gives a dictionary with stable keys; ``exit_code`` is among them. St
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from connectors import open_connector
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
 from sync.config import Config, load
-from sync.session import Open, Progress, Session, _open, locked, silent
-from sync.stops import GuardStop, Later, Stop, Usage
+from sync.faults import ConfigError
+from sync.session import Open, Progress, Session, locked, silent
+from sync.stops import GuardStop, Later, Stop, Usage, later
 
 Answer = dict[str, Any]
 
@@ -29,7 +32,7 @@ class Options:
     as_of: date | None = None
     progress: Progress = silent
     clock: Callable[[], datetime] | None = None
-    open: Open = _open
+    open: Open = open_connector
 
 
 def _config(config: Config | Path | str) -> Config:
@@ -65,23 +68,24 @@ def _each(
 def _finished(session: Session, work: Callable[[Session], Answer], journalled: bool) -> Answer:
     try:
         answer = {"account": session.account, "exit_code": 0, **work(session)}
-    except (Stop, ConnectorError) as error:
-        code = exit_code(error)
+    except (Stop, ConnectorError, ConfigError) as error:
+        told = error
+        if isinstance(error, (TemporaryError, QuotaError)):
+            told = later(error, session.clock(), ZoneInfo(session.settings.time_zone))
         if journalled:
-            session.journal.end_run(session.run, code, {"stopped": str(error)})
-        raise
+            calls = asdict(session.calls)
+            session.journal.end_run(session.run, exit_code(told), {"stopped": str(told), "calls": calls})
+        raise told from (error if told is not error else error.__cause__)
     finally:
         session.close()
     if journalled:
-        answer = {"run": session.run, **answer, "calls": {"read": session.reads, "write": session.writes}}
+        answer = {"run": session.run, **answer, "calls": asdict(session.calls), "notes": session.notes}
         session.journal.end_run(session.run, answer["exit_code"], answer)
     return answer
 
 
 def exit_code(error: BaseException) -> int:
     """The exit code that an error stands for."""
-    from sync.config import ConfigError
-
     if isinstance(error, ConfigError):
         return 2
     if isinstance(error, (TemporaryError, QuotaError)):
@@ -105,7 +109,8 @@ def check(config: Config | Path | str, options: Options | None = None) -> Answer
         if not problems:
             setup_plan = plan_setup(session).as_dict()
             problems += [{"account": session.account, "what": r, "remedy": ""} for r in setup_plan["refused"]]
-        return {"problems": problems, "setup": setup_plan["steps"], "notes": setup_plan["notes"], "exit_code": 1 if problems else 0}
+        notes = [*setup_plan["notes"], *session.notes]
+        return {"problems": problems, "setup": setup_plan["steps"], "notes": notes, "exit_code": 1 if problems else 0}
 
     return _each(config, options, "check", work, journalled=False)
 
@@ -121,15 +126,13 @@ def setup(
 
     def work(session: Session) -> Answer:
         from sync.setup import apply_setup, plan_setup
+        from sync.setup import export as write_down
 
         steps = plan_setup(session, adopt)
         shown = {"setup": steps.as_dict()}
         if export is not None:
-            import json
-
-            export.mkdir(parents=True, exist_ok=True)
-            (export / f"{session.account}.json").write_text(json.dumps(steps.as_dict(), indent=2) + "\n", encoding="utf-8")
-            return {**shown, "made": 0, "exported": str(export / f"{session.account}.json")}
+            files = [str(path) for path in write_down(session, steps, export)]
+            return {**shown, "made": 0, "exported": files[0], "files": files}
         if steps.refused or not steps.steps or confirm(steps.as_dict()):
             return {**shown, "made": apply_setup(session, steps)}
         return {**shown, "made": 0, "exit_code": 1}
@@ -154,9 +157,16 @@ def train(config: Config | Path | str, options: Options | None = None) -> Answer
     return _each(config, options, "train", work)
 
 
-def label(config: Config | Path | str, options: Options | None = None, out: Path | None = None, explain: bool = False) -> Answer:
+def label(
+    config: Config | Path | str,
+    options: Options | None = None,
+    out: Path | None = None,
+    explain: bool = False,
+    horizon: int | None = None,
+) -> Answer:
     """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing to the CRM.
 
+    The file tells forecasts over ``horizon`` days too, or over the data's own horizon (``sync.forecasts``).
     With ``explain`` the answer tells coverage of attributes, and per rule how many records it takes (``sync.explain``).
     """
 
@@ -166,7 +176,8 @@ def label(config: Config | Path | str, options: Options | None = None, out: Path
         if out is not None:
             from sync.labels_out import write
 
-            labelled["rows"], labelled["out"] = write(session, out), str(out)
+            labelled["rows"], labelled["forecast"] = write(session, out, horizon)
+            labelled["out"] = str(out)
         if explain:
             from sync.explain import explain as tell
 

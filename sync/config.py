@@ -142,6 +142,8 @@ class Config:
             rates=self.rates,
             attributes={key: Attribute(one.field, one.type, one.order, one.missing) for key, one in account.attributes.items()},
             fields=self.fields(name, options),
+            deal_share=account.deal_share,
+            reserve=account.reserve,
         )
 
     def windows(self, account: str) -> Windows:

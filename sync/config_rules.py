@@ -41,7 +41,13 @@ def keys_of(one: SegmentationSettings) -> list[str]:
 
 def used(one: SegmentationSettings) -> frozenset[str]:
     """Names of the segmentations that a segmentation's rules mention, whether or not there are such."""
-    return frozenset(name for _, tree in _trees(one) for name in _mentioned(tree))
+    return frozenset({*(name for _, tree in _trees(one) for name in _mentioned(tree)), *by(one)})
+
+
+def by(one: SegmentationSettings) -> tuple[str, ...]:
+    """The segmentation whose segments a kind looks at."""
+    name = getattr(one.options, "by", None)
+    return (name,) if isinstance(name, str) else ()
 
 
 def _mentioned(tree: Any) -> Iterator[str]:
@@ -145,7 +151,7 @@ def _cycles(read: Sequence[Placed]) -> Iterator[Fault]:
             told.add(frozenset(ring))
             what = f"uses itself: {' -> '.join([*ring, one.name])}; a segmentation is labelled after those that it uses: cut one link"
             follower = ring[1] if len(ring) > 1 else one.name
-            yield Fault((*path, *next(place for place, tree in _trees(one) if follower in _mentioned(tree))), what)
+            yield Fault((*path, *next((place for place, tree in _trees(one) if follower in _mentioned(tree)), ("by",))), what)
 
 
 def _spellings(rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:

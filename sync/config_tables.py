@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from connectors import CRMS, settings_model
 from sync import faults
+from sync.config_learning import learning_faults
 from sync.config_rules import rule_faults
 from sync.faults import Fault
 from sync.secret import FORMS, is_reference
@@ -126,6 +127,7 @@ def read_segmentations(tree: object, accounts: Mapping[str, AccountSettings], fo
                 what = f"{name!r} is no account that is written to; {faults.one_of(name, written)}"
                 found.append(Fault((*path, "accounts", index), what))
     found.extend(rule_faults(read, accounts))
+    found.extend(learning_faults(read, accounts))
     return [one for _, one in read]
 
 

@@ -8,6 +8,7 @@ segmentation says ``unknown_reachable = true``.
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -86,7 +87,7 @@ def allowed(session: Session, batch: Batch) -> pa.Array:
     changes = batch.changes()
     if not concerns_anyone(session):
         return pa.repeat(pa.scalar(True), changes.num_rows)
-    placed = changes.append_column("position", pa.array(range(changes.num_rows), pa.int64()))
+    placed = changes.append_column("position", pa.array(np.arange(changes.num_rows)))
     found = session.mirror().table(
         f"""SELECT position FROM frame JOIN ids USING (record_type, id) JOIN consents USING (record)
             WHERE coalesce(after, '') <> '' AND (mine_after OR {str(batch.kind == "list").lower()}) AND ({_forbidden(session)})""",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sync.labelling import facts
+from sync.labelling import facts, prepare_features
 from sync.session import Session
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def _explained(session: Session, settings: SegmentationSettings) -> dict[str, An
 
     from segmentation.overlap import counts, findings
 
+    prepare_features(session)
     rules = [(one.key, rule) for one, rule in session.config.rules(settings, session.account)]
     query = counts(facts(session, settings), session.settings.attributes, [rule for _, rule in rules])
     row = session.mirror().run(ibis.to_sql(query, dialect="duckdb")).to_arrow_table().to_pylist()[0]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import CHANGE_SCHEMA
-from sync.apply import JournalTicket
+from sync.delivery import JournalTicket
 from sync.journal import Journal, now, packed, unpacked
 from sync.mirror import Mirror, literal
 from sync.pull import forget_digest
@@ -77,7 +77,7 @@ def _clear(session: Session, people: list[Person]) -> int:
     """Take our values and memberships off the person's records. Not journalled: a record of it would remember the person."""
     mirror, cleared = session.mirror(), 0
     made = {row["key"]: row for row in session.journal.made(session.account)}
-    lists = {remote.id: remote for remote in session.connector().lists()}
+    lists = session.lists if any(row["kind"] == "list" for row in made.values()) else {}
     ticket = JournalTicket(session.journal, 0)
     for _account, record_type, id in people:
         held = mirror.rows("SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ?", [record_type, id])
@@ -90,7 +90,6 @@ def _clear(session: Session, people: list[Person]) -> int:
                 remote = lists[made[str(change["target"])]["remote"]]
                 session.connector().write_members(remote, pa.Table.from_pylist([change], schema=CHANGE_SCHEMA), ticket)
         cleared += len(changes)
-    session.writes += cleared
     return cleared
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from sync.mirror import literal
@@ -14,13 +13,18 @@ from sync.stops import Trip
 def calls(session: Session) -> int:
     """Calls that the gathered changes cost, by the connector's cost model."""
     able, mirror = session.connector().capabilities, session.mirror()
+
+    def cost(records: int, size: int, members: bool) -> int:
+        full, rest = divmod(records, size)
+        return full * able.write_calls(size, members) + (able.write_calls(rest, members) if rest else 0)
+
     total = 0
     for (records,) in mirror.rows(
         "SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE kind = 'field' GROUP BY record_type"
     ):
-        total += math.ceil(records / able.batch_size) * able.calls_per_batch
+        total += cost(records, able.batch_size, members=False)
     for (members,) in mirror.rows("SELECT count(*) FROM changes WHERE kind = 'list' GROUP BY target"):
-        total += math.ceil(members / able.member_batch_size) * able.calls_per_batch
+        total += cost(members, able.member_batch_size, members=True)
     return total
 
 

@@ -138,8 +138,10 @@ def status(journal: Journal, account: str, runs: int = 10) -> dict[str, Any]:
         "account = ? GROUP BY 1, 2",
         account,
     )
+    notes = next((row["summary"]["notes"] for row in last if row["summary"].get("notes")), [])
     return {
         "account": account,
+        "notes": notes,
         "last_good_run": journal.value(
             "SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)", account
         ),

@@ -28,10 +28,10 @@ class Ingested:
 class Ingest:
     """Takes the pages of one stream of one account. Every call is one transaction, the position included."""
 
-    def __init__(self, mirror: AccountMirror, stream: str, time_zone: str) -> None:
+    def __init__(self, mirror: AccountMirror, stream: str, time_zone: str, shared_ids: bool = False) -> None:
         self._mirror = mirror
         self._stream = stream
-        self._activity = Activity(mirror, time_zone)
+        self._activity = Activity(mirror, time_zone, shared_ids)
 
     def take(self, page: Page) -> Ingested | None:
         """Store a page; an answer comes with the last page of a part. ``undo_part`` can still take that part back."""
@@ -81,6 +81,8 @@ class Ingest:
             self._finish_records(page.part, part, old, answer)
         else:
             answer.echo = self._echo(part)
+        if page.whole and self._stream.startswith("list:"):  # what we wrote before it was read for the first time stands in it now
+            self._mirror.run(f"DELETE FROM actual WHERE target = ? AND part <> {part}", [self._stream.removeprefix("list:")])
         if old is not None:
             self._drop(old)
         self._mirror.run("UPDATE parts SET live = true WHERE part = ?", [part])

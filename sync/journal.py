@@ -11,7 +11,7 @@ import getpass
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE sequence (value INTEGER NOT NULL);
@@ -49,6 +49,13 @@ CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
 CREATE TABLE departed (account TEXT, record_type TEXT, id TEXT, at TEXT, PRIMARY KEY (account, record_type, id)) WITHOUT ROWID;
 CREATE TABLE exports (path TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
 """
+_SINCE = {  # what each later version added
+    2: """
+ALTER TABLE objects ADD COLUMN form TEXT;
+ALTER TABLE objects ADD COLUMN since INTEGER;
+CREATE INDEX rejects_by_record ON rejects (account, source, record_type, record_id, target);
+""",
+}
 
 # Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will be.
 PLAN_SCHEMA = pa.schema(
@@ -116,9 +123,10 @@ class Journal:
             raise ValueError(
                 f"{path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): upgrade this installation"
             )
-        if found == 0:
+        if found < VERSION:
+            scripts = [_TABLES] * (found == 0) + [script for version, script in _SINCE.items() if version > found]
             with self.transaction():
-                for statement in _TABLES.split(";\n"):
+                for statement in ";\n".join(scripts).split(";\n"):
                     if statement.strip():
                         self.connection.execute(statement)
                 self.connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -228,33 +236,31 @@ class Journal:
         row = self.rows(f"SELECT {', '.join(columns)} FROM batches WHERE batch = ?", batch)[0]
         return Batch(**row)
 
-    def open_batch(self, batch: int, run: int) -> None:
+    def open_batch(self, batch: int, run: int, at: str) -> None:
         """The intent: on disk before the call."""
         number = self.next()
-        self.execute(
-            "UPDATE batches SET state = 'open', run = ?, opened = ?, changed = ?, opened_at = ? WHERE batch = ?",
-            run,
-            number,
-            number,
-            now(),
-            batch,
-        )
+        sql = "UPDATE batches SET state = 'open', run = ?, opened = ?, changed = ?, opened_at = ? WHERE batch = ?"
+        self.execute(sql, run, number, number, at, batch)
 
-    def close_batch(self, batch: int, outcomes: pa.Table) -> None:
-        """The answer (contract.OUTCOME_SCHEMA), row by row."""
-        rows = [(batch, position, o["status"], o["kind"], o["reason"]) for position, o in _exceptions(outcomes)]
+    def close_batch(self, batch: int, outcomes: pa.Table, at: str, written: int) -> None:
+        """The answer (contract.OUTCOME_SCHEMA), row by row, and how many records it may have moved."""
         with self.transaction() as connection:
             connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch,))
-            connection.executemany("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", rows)
-            connection.execute("UPDATE batches SET state = 'done', closed_at = ?, changed = ? WHERE batch = ?", (now(), self.next(), batch))
+            connection.executemany("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", _exceptions(batch, outcomes))
+            closed = (at, self.next(), written, batch)
+            connection.execute("UPDATE batches SET state = 'done', closed_at = ?, changed = ?, records = ? WHERE batch = ?", closed)
 
-    def split_batch(self, batch: Batch, parts: Sequence[tuple[pa.Table, int]]) -> None:
-        """Cut a planned batch in pieces (changes, records), in place."""
+    def split_batch(self, batch: Batch, now: tuple[pa.Table, int], later: tuple[pa.Table, int]) -> int:
+        """Take a part (changes, records) out of a planned batch, which keeps the rest; returns the number of the new batch."""
         with self.transaction() as connection:
             account = connection.execute("SELECT account FROM batches WHERE batch = ?", (batch.batch,)).fetchone()[0]
-            connection.execute("DELETE FROM batches WHERE batch = ?", (batch.batch,))
-            for changes, records in parts:
-                self.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, changes, records)
+            rest = (packed(later[0]), later[0].num_rows, later[1], batch.batch)
+            connection.execute("UPDATE batches SET content = ?, rows = ?, records = ? WHERE batch = ?", rest)
+            return self.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, *now)
+
+    def not_done(self, batch: Batch) -> list[int]:
+        """Positions of the rows of a closed batch that were not done."""
+        return [row["position"] for row in self.rows("SELECT position FROM exceptions WHERE batch = ? ORDER BY position", batch.batch)]
 
     def outcomes(self, batch: Batch) -> tuple[list[str], list[str | None]]:
         """Status and reason of each row of a closed batch."""
@@ -295,14 +301,19 @@ class Journal:
         return found[0] if found else None
 
     def made(self, account: str) -> list[dict[str, Any]]:
-        """Fields and lists of ours in the CRM."""
-        return self.rows("SELECT * FROM objects WHERE account = ? ORDER BY kind, record_type, key", account)
+        """Fields and lists of ours in the CRM. ``form``: what was asked for when it was made, and which kind of list it became;
+        ``since``: when, in the order of batches."""
+        found = self.rows("SELECT * FROM objects WHERE account = ? ORDER BY kind, record_type, key", account)
+        return [{**row, "form": json.loads(row["form"] or "{}"), "since": row["since"] or 0} for row in found]
 
-    def save_object(self, account: str, kind: str, record_type: str, key: str, remote: str, adopted: bool, run: int) -> None:
-        """Remember that a field or list is ours."""
-        self.execute(
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", account, kind, record_type, key, remote, int(adopted), run
-        )
+    def save_object(
+        self, account: str, kind: str, record_type: str, key: str, remote: str, adopted: bool, run: int, form: Mapping[str, Any], new: bool
+    ) -> None:
+        """Remember that a field or list is ours. ``new``: it holds nothing of what was written before."""
+        where = (account, kind, record_type, key)
+        since = self.value("SELECT since FROM objects WHERE account = ? AND kind = ? AND record_type = ? AND key = ?", *where)
+        columns = (remote, int(adopted), run, json.dumps(form), self.next() if new else since)
+        self.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *where, *columns)
 
 
 def user() -> str:
@@ -318,8 +329,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _exceptions(outcomes: pa.Table) -> list[tuple[int, dict[str, Any]]]:
+def _exceptions(batch: int, outcomes: pa.Table) -> Iterator[tuple[Any, ...]]:
     import pyarrow.compute as pc
 
     positions = pc.indices_nonzero(pc.not_equal(outcomes["status"], "done"))
-    return list(zip(positions.to_pylist(), outcomes.take(positions).to_pylist(), strict=True))
+    refused = outcomes.take(positions)
+    columns = [refused[name].to_pylist() for name in ("status", "kind", "reason")]
+    return ((batch, *row) for row in zip(positions.to_pylist(), *columns, strict=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentation.label import Segmentation
+    from segmentation.needs import Needs, Shape
     from sync.settings import SegmentationSettings
 
 # What labels hold beside ``record``; memory.* columns of the kind come on top.
@@ -61,7 +62,7 @@ def train(session: Session) -> dict[str, int]:
     versions = {}
     for settings in session.config.in_order(session.account):
         segmentation = built(session.config, settings, session.account)
-        versions[settings.name] = _fit(session, settings, segmentation, _population(session, settings, segmentation))
+        versions[settings.name] = _fit(session, settings, segmentation, population_frame(session, settings, segmentation))
     return versions
 
 
@@ -85,7 +86,7 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
     mirror, name, as_of = session.mirror(), settings.name, session.as_of
     session.progress(f"labelling {settings.label or name}", 0, 0)
     segmentation = built(session.config, settings, session.account)
-    frame = _population(session, settings, segmentation)
+    frame = population_frame(session, settings, segmentation)
     model = session.journal.model(session.account, name)
     if model is None or model["digest"] != session.config.digest(settings):
         labelled.fitted[name] = _fit(session, settings, segmentation, frame)
@@ -105,8 +106,9 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
 
 def _fit(session: Session, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> int:
     from segmentation import models
+    from sync.past import AccountPast
 
-    content = models.to_json(segmentation.fit(frame, session.as_of))
+    content = models.to_json(segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation)))
     return session.journal.save_model(session.account, settings.name, session.as_of.isoformat(), session.config.digest(settings), content)
 
 
@@ -191,23 +193,23 @@ def _changed(mirror: AccountMirror, name: str) -> pa.Table:
 # -- frames ------------------------------------------------------------------------------------------------
 
 
-def _population(session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> pd.DataFrame:
+def population_frame(session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> pd.DataFrame:
     """What a segmentation reads of the records that it is about."""
     import ibis
 
+    prepare_features(session)
     sql = ibis.to_sql(segmentation.reads(facts(session, settings)), dialect="duckdb")
     return session.mirror().run(sql).df()
 
 
-def facts(session: Session, settings: SegmentationSettings) -> ibis.Table:
+def facts(session: Session, settings: SegmentationSettings, features: str = "features") -> ibis.Table:
     """All that is known of the records of a population: attributes, features, and segments of the segmentations it uses.
 
-    A lazy table over the mirror's view ``facts``; it holds until the next call.
+    A lazy table over the mirror's view ``facts``; it holds until the next call. ``features``: the table that holds them.
     """
     mirror, config = session.mirror(), session.config
-    prepare_features(session)
     local = f"people.* REPLACE (timezone({literal(session.settings.time_zone)}, created_at) AS created_at)"
-    columns, joins = [local, "features.* EXCLUDE (record)"], "JOIN features USING (record)"
+    columns, joins = [local, f"{features}.* EXCLUDE (record)"], f"JOIN {features} USING (record)"
     for used in config.uses(settings):
         table = "labels_" + used.name
         if not mirror.has_table(table):
@@ -215,13 +217,13 @@ def facts(session: Session, settings: SegmentationSettings) -> ibis.Table:
         columns.append(f"{quoted(table)}.segment AS {quoted('segment.' + used.name)}")
         joins += f" LEFT JOIN {mirror.schema}.{quoted(table)} AS {quoted(table)} ON {quoted(table)}.record = people.record"
     mirror.run(f"CREATE OR REPLACE TEMP VIEW facts AS SELECT {', '.join(columns)} FROM people {joins}")
-    everyone = _unbound(mirror, "facts")
+    everyone = unbound(mirror, "facts")
     everyone = everyone.filter(everyone.record_type.isin(config.record_types(settings)))
     rule = config.population(settings, session.account)
     return everyone if rule is None else everyone.filter(rule.expression(everyone))
 
 
-def _unbound(mirror: AccountMirror, table: str) -> Any:
+def unbound(mirror: AccountMirror, table: str) -> Any:
     """A table of the mirror as an Ibis table that knows only its columns."""
     import ibis
 
@@ -231,34 +233,57 @@ def _unbound(mirror: AccountMirror, table: str) -> Any:
 
 def prepare_features(session: Session) -> None:
     """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing changes."""
-    from segmentation.needs import Needs, Shape
+    from segmentation.needs import Needs
 
     mirror = session.mirror()
     needs = Needs()
     for settings in session.segmentations:
-        population = session.config.population(settings, session.account)
-        needs = needs | built(session.config, settings, session.account).needs | (population.needs() if population else Needs())
+        needs = needs | needs_of(session, settings)
     revisions = [session.mirror(name).revision() for name in session.sources()]
-    types = sorted({t for s in session.segmentations for t in session.config.record_types(s)})
+    types = _types(session)
     key = json.dumps([session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match])
     consent.prepare(session)
     if mirror.stamp("features") == key and mirror.has_table("features"):
         return
     session.progress("computing features", 0, 0)
-    mirror.run(f"CREATE OR REPLACE TEMP VIEW deeds AS {_activity(session, 'company' in types, bool(needs.answers))}")
-    shapes = [session.mirror(name) for name in session.sources()]
-    shape = Shape(
-        order_lines=any(m.stamp("order_lines") != "no" for m in shapes) or "company" in types,
-        refunds=any(m.stamp("refunds") != "no" for m in shapes),
-    )
+    prepare_deeds(session, bool(needs.answers))
     import ibis
 
     from segmentation.features import features
 
-    sql = ibis.to_sql(features(_unbound(mirror, "people"), _unbound(mirror, "deeds"), session.as_of, needs, shape), dialect="duckdb")
+    deeds, shape = unbound(mirror, "deeds"), shape_of(session)
+    sql = ibis.to_sql(features(unbound(mirror, "people"), deeds, session.as_of, needs, shape), dialect="duckdb")
     with mirror.transaction():
         mirror.run(f"CREATE OR REPLACE TABLE features AS {sql}")
         mirror.set_stamp("features", key)
+
+
+def needs_of(session: Session, settings: SegmentationSettings) -> Needs:
+    """The features that a segmentation and its population look at."""
+    population = session.config.population(settings, session.account)
+    needs = built(session.config, settings, session.account).needs
+    return needs | population.needs() if population else needs
+
+
+def shape_of(session: Session) -> Shape:
+    """What is known of the account's activity."""
+    from segmentation.needs import Shape
+
+    mirrors = [session.mirror(name) for name in session.sources()]
+    return Shape(
+        order_lines=any(m.stamp("order_lines") != "no" for m in mirrors) or "company" in _types(session),
+        refunds=any(m.stamp("refunds") != "no" for m in mirrors),
+    )
+
+
+def prepare_deeds(session: Session, answers: bool, recorded_by: date | None = None) -> None:
+    """The view ``deeds``: all activity of the account's records, of an earlier day only what was recorded by the end of it."""
+    activity = _activity(session, "company" in _types(session), answers, recorded_by)
+    session.mirror().run(f"CREATE OR REPLACE TEMP VIEW deeds AS {activity}")
+
+
+def _types(session: Session) -> list[str]:
+    return sorted({t for s in session.segmentations for t in session.config.record_types(s)})
 
 
 _DEED = ("kind", "day", "amount", "category")  # what features are made of, beside record and order
@@ -272,10 +297,10 @@ def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: s
     return ", ".join([record, order, *told])
 
 
-def _activity(session: Session, companies: bool, answers: bool) -> str:
+def _activity(session: Session, companies: bool, answers: bool, recorded_by: date | None) -> str:
     """SQL of all activity that belongs to this account's records; a company's is that of its contacts too."""
-    parts = [f"SELECT {_deed(session.mirror(), answers)} FROM ({_live(session.mirror())})"]
-    parts += [_joined(session, session.mirror(name), answers) for name in session.settings.activity_from]
+    parts = [f"SELECT {_deed(session.mirror(), answers)} FROM ({_live(session, session.account, recorded_by)})"]
+    parts += [_joined(session, name, answers, recorded_by) for name in session.settings.activity_from]
     everything = " UNION ALL ".join(parts)
     if not companies:
         return everything
@@ -286,14 +311,19 @@ def _activity(session: Session, companies: bool, answers: bool) -> str:
                SELECT employer.company, own.* EXCLUDE (record) FROM own JOIN employer ON own.record = employer.contact"""
 
 
-def _live(mirror: AccountMirror) -> str:
-    """SQL of the activity rows that count."""
+def _live(session: Session, account: str, recorded_by: date | None) -> str:
+    """SQL of the activity rows that count; with a day, of those that were recorded by the end of it, as far as that is known."""
+    mirror, known = session.mirror(account), ""
+    if recorded_by is not None and "recorded_at" in mirror.columns("activity"):
+        end, zone = literal((recorded_by + timedelta(days=1)).isoformat()), literal(session.settings.time_zone)
+        known = f"AND coalesce(recorded_at < timezone('UTC', timezone({zone}, {end}::TIMESTAMP)), true)"
     return f"""SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed
-               AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live)"""
+               AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live) {known}"""
 
 
-def _joined(session: Session, theirs: AccountMirror, answers: bool) -> str:
+def _joined(session: Session, name: str, answers: bool, recorded_by: date | None) -> str:
     """SQL of another account's activity under this account's records; orders of two accounts never mix."""
+    theirs = session.mirror(name)
     order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END AS "order\""""
-    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({_live(theirs)}) AS deed
+    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({_live(session, name, recorded_by)}) AS deed
                JOIN ({same_people(session.mirror(), theirs, session.settings.match)}) AS same ON deed.record = same.theirs"""

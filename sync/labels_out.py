@@ -1,8 +1,9 @@
-"""Labels as a file: one row a record, ``id``, one column per segmentation, and the scores that a segmentation is made of."""
+"""Labels as a file: one row a record, ``id``, forecasts, one column per segmentation, and the scores that a segmentation is made of."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow.csv as arrow_csv
 
@@ -13,28 +14,35 @@ from sync.session import Session
 _MEMORY = "memory."
 
 
-def write(session: Session, out: Path) -> int:
-    """Write the labels as of ``session.as_of`` as CSV; returns the number of rows.
+def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int, dict[str, Any]]:
+    """Write the labels as of ``session.as_of`` as CSV; returns the number of rows, and the figures of the forecasts.
 
-    Beside each segmentation's segment stand its confirmed scores where it has some: ``rfm.recency`` and its like, 1 to 5.
+    After the forecasts (``sync.forecasts``, over ``horizon`` days) stand the segments of each segmentation that they do not hold
+    yet, and beside them its confirmed scores where it has some: ``rfm.recency`` and its like, 1 to 5.
     """
     from connectors.files.cells import guarded
+    from sync.forecasts import NAMED, forecasts
 
     mirror = session.mirror()
+    foretold, figures = forecasts(session, horizon)
     names = [s.name for s in session.segmentations]
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
     columns = ["id", *(["record_type"] if types != {"contact"} else [])]
+    columns += [f"foretold.{name}" for name in foretold.column_names if name != "record" and (name not in names or name in NAMED)]
     for name in names:
         table = quoted("labels_" + name)
-        columns.append(f"{table}.segment AS {quoted(name)}")
-        scores = [c for c in mirror.columns("labels_" + name) if c.startswith(_MEMORY) and not c.endswith("_pending")]
+        if NAMED.get(name) != name:
+            columns.append(f"{table}.segment AS {quoted(name)}")
+        scores = [c for c in mirror.columns("labels_" + name) if c.startswith(_MEMORY) and not c.endswith("pending")]
         columns += [f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)]
     joins = " ".join(f"LEFT JOIN {quoted('labels_' + n)} USING (record)" for n in names)
     everyone = " UNION ".join(f"SELECT record FROM {quoted('labels_' + n)}" for n in names)
     table = mirror.table(
-        f"SELECT {', '.join(columns)} FROM ({everyone}) JOIN ids USING (record) {joins} ORDER BY record_type, length(id), id"
+        f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record) LEFT JOIN foretold USING (record) {joins}
+            ORDER BY record_type, length(id), id""",
+        foretold=foretold,
     )
     table = table.set_column(0, "id", guarded(table["id"]))
     arrow_csv.write_csv(table, out, arrow_csv.WriteOptions(quoting_style="needed"))
     remember_export(session.journal, out)
-    return int(table.num_rows)
+    return int(table.num_rows), figures

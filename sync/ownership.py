@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from connectors.contract import Connector, RemoteList
@@ -26,12 +27,19 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
     """An open batch may have been written, row for row; of a closed one only what was done."""
     changes = batch.changes()
     if batch.state == "done":
-        status = journal.outcomes(batch)[0]
-        if status.count("done") < len(status):
-            changes = changes.filter(pa.array([one == "done" for one in status], pa.bool_()))
+        changes = without(changes, journal.not_done(batch))
     _resolve(mirror, changes)
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
     mirror.run(f"INSERT INTO written SELECT {batch.batch}, {opened}, record, target, after, mine_after FROM resolved")
+
+
+def without(changes: pa.Table, positions: Sequence[int]) -> pa.Table:
+    """A table without the rows at these positions."""
+    if not positions:
+        return changes
+    kept = np.ones(changes.num_rows, np.bool_)
+    kept[list(positions)] = False
+    return changes.filter(pa.array(kept))
 
 
 def _resolve(mirror: AccountMirror, changes: pa.Table) -> None:
@@ -48,9 +56,11 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
     """What the CRM holds after changes that it confirmed: the next plan need not read them back first."""
     if not done.num_rows:
         return
-    stream = "list:" + batch.target if batch.kind == "list" else "value"
-    part = mirror.value("SELECT max(part) FROM parts WHERE stream IN (?, ?) AND live", [stream, batch.record_type]) or 0
+    streams = ["list:" + batch.target] if batch.kind == "list" else ["value", batch.record_type]  # where it will be read back
+    parts = [mirror.value("SELECT max(part) FROM parts WHERE stream = ? AND live", [stream]) for stream in streams]
+    part = next((part for part in parts if part is not None), 0)
     with mirror.transaction():
+        _void(mirror, streams[0])
         _resolve(mirror, done)
         for (target,) in mirror.rows("SELECT DISTINCT target FROM resolved"):
             if mirror.value("SELECT count(*) FROM actual WHERE target = ?", [target]):
@@ -60,11 +70,23 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
         mirror.run(f"INSERT INTO actual SELECT record, target, after, {part} FROM resolved WHERE after IS NOT NULL")
 
 
-def now_read(mirror: AccountMirror, connector: Connector, lists: Iterable[RemoteList], keys: Mapping[str, str]) -> None:
+def _void(mirror: AccountMirror, stream: str) -> None:
+    """What was read no longer is what the mirror holds: were the stream to look as it did then, it would have to be read."""
+    position = mirror.position(stream)
+    if position is not None:
+        mirror.set_stamp("before our writes:" + stream, position)
+        mirror.run("DELETE FROM positions WHERE stream = ?", [stream])
+
+
+def now_read(mirror: AccountMirror, connector: Connector, lists: Callable[[], Iterable[RemoteList]], keys: Mapping[str, str]) -> None:
     """Move positions behind our own writes, where the connector vouches for them: then these are not read back. ``keys``: by remote id."""
-    streams: list[tuple[str, str | RemoteList]] = [("value", "value"), *(("list:" + keys[one.id], one) for one in lists if one.id in keys)]
+    if type(connector).caught_up is Connector.caught_up:
+        return
+    streams: list[tuple[str, str | RemoteList]] = [("value", "value")]
+    streams += [("list:" + keys[one.id], one) for one in lists() if one.id in keys]
     for name, stream in streams:
-        position = mirror.position(name)
+        position = mirror.stamp("before our writes:" + name)
         moved = connector.caught_up(stream, position) if position is not None else None
         if moved is not None:
             mirror.set_position(name, moved)
+        mirror.run("DELETE FROM stamps WHERE name = ?", ["before our writes:" + name])

@@ -22,7 +22,9 @@ from typing import Any
 import pyarrow as pa
 
 from sync import consent, guards
+from sync.control import held_out
 from sync.journal import PLAN_SCHEMA
+from sync.listening import reactions
 from sync.mirror import AccountMirror, literal, quoted
 from sync.ownership import catch_up
 from sync.session import Session
@@ -81,10 +83,12 @@ class Planned:
 class Made:
     """The targets of the config that stand in the CRM, and the others."""
 
-    ready: list[Target]
-    missing: list[Target]
+    ready: list[Target]  # those whose values or members we write
+    filled: list[Target]  # lists that the CRM fills by itself, by a field of ours
+    missing: list[str]
     retired: list[tuple[str, str]]  # kind and name of targets of ours that the config no longer names
     ours: dict[tuple[str, str], bool]  # kind and name → whether we made it, and did not adopt it
+    since: dict[tuple[str, str], int]  # kind and name → since which batch what we wrote there stands there
 
 
 def plan(session: Session, selection: Selection | None = None, adopt: bool = False) -> Planned:
@@ -97,12 +101,12 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
     _require(session, found.missing)
     planned.retired = sorted(name for _kind, name in found.retired)
     planned.held = _held(session)
-    planned.withheld = _withheld(session, found.ready)
+    planned.withheld = _withheld(session, [*found.ready, *found.filled])
     begin_changes(mirror)
     prepare_deferred(session)
     for target in found.ready:
         part = Selection(withdrawn=True) if target.segmentation in planned.held else selection
-        compare(session, target, part, adopt, found.ours[(target.kind, target.name)])
+        compare(session, target, part, adopt, found)
     return finish(session, planned, "forward", basis(session))
 
 
@@ -140,8 +144,7 @@ def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, A
     planned.calls = guards.calls(session)
     planned.trips = [] if kind == "consent" else guards.trips(session, planned.calls, undo=kind == "undo")
     if planned.changes:
-        listeners = session.connector().listeners(list(planned.by_target), [])
-        planned.listeners = {"names": list(listeners.names), "unknown": listeners.unknown}
+        planned.listeners = reactions(session, planned.by_target)
         _save(session, planned, kind, made_from, undoes)
     return planned
 
@@ -150,29 +153,39 @@ def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, A
 
 
 def made_targets(session: Session) -> Made:
-    """Which targets set-up has made, of those that the CRM still has. Dynamic lists are left out: the CRM fills them."""
-    made = {(row["kind"], row["key"]): row for row in session.journal.made(session.account)}
-    fields = {name for _type, name in session.connector().fields()}
-    lists = {remote.id for remote in session.connector().lists()}
+    """Which targets set-up has made, of those that the CRM still has. Lists that the CRM fills by itself stand apart."""
+    made = {(row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)}
+    types = {one.name: session.config.record_types(one) for one in session.segmentations}
+    fields, lists = session.connector().fields(), session.lists if any(kind == "list" for kind, _, _ in made) else {}
+    ready: list[Target] = []
+    filled: list[Target] = []
+    missing: list[str] = []
     targets = targets_of(session.config, session.account)
-    missing = [
-        t
-        for t in targets
-        if (t.kind, t.name) not in made or (t.name not in fields if t.kind == "field" else made[(t.kind, t.name)]["remote"] not in lists)
-    ]
+    for target in targets:
+        row = made.get(("list", target.record_type, target.name))
+        if target.kind == "field":
+            lacking = [t for t in types[target.segmentation] if (t, target.name) not in fields or ("field", t, target.name) not in made]
+            missing += [f"field {target.name}" + (f" of {t}" if t != "contact" else "") for t in lacking]
+            ready += [] if lacking else [target]
+        elif row is None or row["remote"] not in lists:
+            missing.append(f"list {target.name}" + (" (it was deleted there)" if row else ""))
+        else:
+            (filled if lists[row["remote"]].kind == "dynamic" else ready).append(target)
     named = {(t.kind, t.name) for t in targets}
-    dynamic = {row["key"] for row in made.values() if row["kind"] == "list" and row["remote"] and _is_dynamic(session, row["remote"])}
+    rows = [((kind, key), row) for (kind, _type, key), row in made.items()]
     return Made(
-        ready=[t for t in targets if t not in missing and t.name not in dynamic],
+        ready=ready,
+        filled=filled,
         missing=missing,
-        retired=[(kind, key) for kind, key in made if (kind, key) not in named],
-        ours={key: not row["adopted"] for key, row in made.items()},
+        retired=list(dict.fromkeys(place for place, _ in rows if place not in named)),
+        ours={place: all(not row["adopted"] for other, row in rows if other == place) for place, _ in rows},
+        since={place: min(row["since"] for other, row in rows if other == place) for place, _ in rows},
     )
 
 
-def _require(session: Session, missing: Sequence[Target]) -> None:
+def _require(session: Session, missing: Sequence[str]) -> None:
     if missing:
-        names = ", ".join(f"{t.kind} {t.name}" for t in missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+        names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         raise SetupNeeded(f"account {session.account} lacks {names}: run `crm-segments setup` once, it shows what it will make")
 
 
@@ -185,12 +198,6 @@ def _withheld(session: Session, targets: Sequence[Target]) -> dict[str, int]:
         for name, target in campaigns.items()
     }
     return {name: number for name, number in found.items() if number}
-
-
-def _is_dynamic(session: Session, remote: str) -> bool:
-    return session.connector().capabilities.dynamic_lists and any(
-        r.id == remote and r.kind == "dynamic" for r in session.connector().lists()
-    )
 
 
 def _held(session: Session) -> list[str]:
@@ -226,7 +233,8 @@ def _wanted(target: Target) -> str:
     allowed = f"record NOT IN ({consent.withdrawn(target)})"
     if target.kind == "list":
         return f"""SELECT record, 'member' AS value FROM {labels} JOIN ids USING (record)
-                   WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)} AND {allowed}"""
+                   WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)} AND {allowed}
+                       AND NOT ({held_out(target)})"""
     value = {
         "": "segment",
         "reason": "left(reason, 255)",
@@ -237,10 +245,11 @@ def _wanted(target: Target) -> str:
     return f"SELECT record, {value} AS value FROM {labels} WHERE {allowed}"
 
 
-def compare(session: Session, target: Target, selection: Selection, adopt: bool, made: bool) -> None:
+def compare(session: Session, target: Target, selection: Selection, adopt: bool, found: Made) -> None:
     """Gather the changes and conflicts of one target."""
+    place = (target.kind, target.name)
     _differ(session, target, selection)
-    _judge(session, target, adopt, made)
+    _judge(session, target, adopt, found.ours[place], found.since[place])
     _decide(session, target)
 
 
@@ -281,17 +290,20 @@ def _before(session: Session, target: Target) -> str:
     return f"SELECT DISTINCT record, segment AS value FROM ({states}) WHERE segment IS NOT NULL AND {str(not target.companion).lower()}"
 
 
-def _judge(session: Session, target: Target, adopt: bool, made: bool) -> None:
-    """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every member out of reach."""
+def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int) -> None:
+    """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every member out of reach.
+
+    What we wrote before the target was made anew (``since``) went with the old one; no person took it away.
+    """
     mirror, name = session.mirror(), literal(target.name)
     adopted = f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(target)})))" if adopt else ""
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE judged AS
-            WITH mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM written AS w JOIN differing AS d
-                          ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') WHERE w.target = {name} GROUP BY
-                              w.record),
+            WITH ours AS (SELECT * FROM written WHERE target = {name} AND opened > {since}),
+            mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM ours AS w JOIN differing AS d
+                          ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') GROUP BY w.record),
             latest AS (SELECT w.record, arg_max(coalesce(w.after, ''), w.opened) AS latest, arg_max(w.mine, w.opened) AS latest_mine
-                       FROM written AS w SEMI JOIN differing USING (record) WHERE w.target = {name} GROUP BY w.record)
+                       FROM ours AS w SEMI JOIN differing USING (record) GROUP BY w.record)
             SELECT d.record, d.wanted, d.actual, coalesce(d.actual, '') = '' AS empty,
                    coalesce(m.equal_mine, {str(made).lower()} AND b.value IS NOT NULL) {adopted}
                        OR ({str(made).lower()} AND d.wanted IS NULL AND d.record IN ({consent.unreachable(target)})) AS mine,

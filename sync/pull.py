@@ -19,6 +19,7 @@ from sync.journal import Journal, now
 from sync.mirror import AccountMirror
 from sync.session import Session
 from sync.stops import GuardStop, Trip
+from sync.uses import kinds_used, types_used
 
 LISTED_REJECTS = 10_000  # of one part; beyond it they are only counted
 
@@ -45,7 +46,7 @@ class Pulled:
 
 def pull(session: Session) -> Pulled:
     """Read what changed since the last time, of this account and of those whose activity it uses."""
-    pulled = Pulled()
+    pulled, began = Pulled(), session.clock()
     for account in session.sources():
         mirror, connector = session.mirror(account), session.connector(account)
         for stream in _streams(session, account, connector):
@@ -57,27 +58,32 @@ def pull(session: Session) -> Pulled:
                 mirror.set_stamp("reconciled", str(mirror.revision()))
         pulled.parked += mirror.value("SELECT count(*) FROM parked WHERE NOT shadowed")
     _pull_lists(session, pulled)
-    session.mirror().set_stamp("pulled_at", now())
+    session.mirror().set_stamp("pull_began", began.astimezone(UTC).isoformat(timespec="microseconds"))
     return pulled
 
 
 def _streams(session: Session, account: str, connector: Connector) -> list[str]:
     """The streams that some segmentation uses; our own fields only where we write."""
-    streams = [s for s in connector.capabilities.streams if s in RECORD_TYPES or s == "activity" or account == session.account]
-    if account == session.account and session.settings.activity_from and connector.count("activity") == 0:
-        streams = [s for s in streams if s != "activity"]
+    kinds, types = kinds_used(session.config, account), types_used(session.config, account)
+    streams = [
+        stream
+        for stream in connector.capabilities.streams
+        if (stream in types if stream in RECORD_TYPES else kinds != frozenset() if stream == "activity" else account == session.account)
+    ]
+    elsewhere = account == session.account and session.settings.activity_from
+    if elsewhere and "activity" in streams and connector.count("activity") == 0:
+        streams.remove("activity")
     return streams
 
 
 def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> None:
     """Read one stream page by page, each saved with its position."""
     mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
-    ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone)
+    ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone, connector.capabilities.shared_ids)
     named, total, begun = _named(session, account, stream), connector.count(stream) or 0, mirror.position(stream)
     arrived = False
     for page in connector.read(stream, begun):
         arrived = True
-        session.reads += 1
         page = _without_forgotten(journal, account, page, pulled)
         judged = page.whole and page.last and stream != "value"
         before = _held(mirror, stream) if judged else 0
@@ -197,21 +203,33 @@ def _without_forgotten(journal: Journal, account: str, page: Page, pulled: Pulle
 
 
 def _pull_lists(session: Session, pulled: Pulled) -> None:
-    """Members of the static lists that we made, where they changed."""
-    made = {row["remote"]: row["key"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+    """Members of the static lists that we made, where they changed. What is known of a list that is no more is void."""
+    made = {row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
     if not made:
         return
     mirror = session.mirror()
-    for remote in session.connector().lists():
-        if remote.id not in made or remote.kind != "static":
+    static = {id: remote for id, remote in session.lists.items() if remote.kind == "static"}
+    for key, id in made.items():
+        _forget_other(mirror, key, id if id in static else "")
+        if id not in static:
             continue
-        key = made[remote.id]
-        for page in session.connector().members(remote, mirror.position("list:" + key)):
-            session.reads += 1
+        for page in session.connector().members(static[id], mirror.position("list:" + key)):
             page = _without_forgotten(session.journal, session.account, page, pulled)
             with mirror.transaction():
                 take_members(mirror, key, page)
             pulled.echo += page.records.num_rows
+
+
+def _forget_other(mirror: AccountMirror, key: str, id: str) -> None:
+    """Drop position and members of a list of the same key that had another id in the CRM."""
+    known = mirror.stamp("list:" + key)
+    if known == id:
+        return
+    with mirror.transaction():
+        if known is not None:
+            mirror.run("DELETE FROM positions WHERE stream = ?", ["list:" + key])
+            mirror.run("DELETE FROM actual WHERE target = ?", [key])
+        mirror.set_stamp("list:" + key, id)
 
 
 def _note_shape(mirror: AccountMirror) -> None:
@@ -229,9 +247,12 @@ def _note_shape(mirror: AccountMirror) -> None:
 
 
 def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:
-    """Whether the last pull is so old that records must be read again before they are written."""
-    pulled_at = mirror.stamp("pulled_at")
-    return pulled_at is None or (clock.astimezone(UTC) - datetime.fromisoformat(pulled_at)).total_seconds() > 60 * minutes
+    """Whether the last pull began so long ago that records must be read again before they are written.
+
+    Asked once, when the carrying out of a plan begins: what a run has just read is fresh however long its writing takes.
+    """
+    began = mirror.stamp("pull_began")
+    return began is None or (clock.astimezone(UTC) - datetime.fromisoformat(began)).total_seconds() > 60 * minutes
 
 
 def require_streams(connector: Connector, account: str) -> None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pyarrow as pa
 
 from sync.journal import Batch, packed
+from sync.mirror import literal
 from sync.session import Session
+from sync.uses import types_used
 
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
 
@@ -52,9 +54,11 @@ def _purge_departed(session: Session) -> int:
     if mirror.stamp("departed") == stamp:
         return 0
     mirror.set_stamp("departed", stamp)
+    read = ", ".join(map(literal, sorted(types_used(session.config, account)))) or "NULL"
     gone = mirror.rows(
-        """SELECT DISTINCT record_type, id FROM ids SEMI JOIN written USING (record) ANTI JOIN records USING (record)
-           ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)"""
+        f"""SELECT DISTINCT record_type, id FROM ids SEMI JOIN written USING (record) ANTI JOIN records USING (record)
+            ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)
+            WHERE record_type IN ({read})"""
     )
     known = {(row["record_type"], row["id"]) for row in journal.rows("SELECT record_type, id FROM departed WHERE account = ?", account)}
     with journal.transaction() as connection:

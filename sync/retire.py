@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sync import consent
 from sync.mirror import literal
 from sync.ownership import catch_up
 from sync.plan import Planned, begin_changes, finish
@@ -19,6 +20,7 @@ def retire(session: Session, target: str) -> Planned:
     if target in {t.name for t in targets_of(session.config, session.account)}:
         raise Stop(f"{target} is still in the config: take its segmentation out first, then retire it")
     catch_up(journal, mirror)
+    consent.prepare(session)
     begin_changes(mirror)
     gather(session, made[target]["kind"], target, "true", "clear")
     return finish(session, Planned(), "retire", {})

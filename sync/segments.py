@@ -24,12 +24,14 @@ class SegmentText:
 def built(config: Config, settings: SegmentationSettings, account: str) -> Segmentation:
     """The object that fits and labels."""
     from connectors.money import exponent
+    from segmentation.comparison import Kind
     from segmentation.frames import Segment
     from segmentation.label import segmentation
 
     currency = config.accounts[account].currency
     rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
-    return segmentation(settings.kind, settings.options, currency, exponent(currency), rules)
+    attributes = {name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()}
+    return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
 
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:

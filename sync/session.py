@@ -6,8 +6,8 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from connectors import open_connector
-from connectors.contract import Connector, Option
+from connectors.contract import Account, Calls, Connector, Option, RemoteList
+from connectors.errors import ConnectorError
 from sync.config import Config
 from sync.journal import Journal
 from sync.stops import Later, Stop
@@ -25,15 +26,11 @@ if TYPE_CHECKING:
     from sync.settings import AccountSettings, SegmentationSettings
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much (0: not known)
-Open = Callable[[Config, str], Connector]
+Open = Callable[[Account], Connector]
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
     """Progress that nobody sees."""
-
-
-def _open(config: Config, account: str) -> Connector:
-    return open_connector(config.account(account, options_of(config, account)))
 
 
 def options_of(config: Config, account: str) -> dict[str, list[Option]]:
@@ -53,11 +50,9 @@ class Session:
     allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
     progress: Progress = silent
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    open: Open = _open
+    open: Open = open_connector
     as_of_override: date | None = None
     run: int = 0
-    reads: int = 0  # calls that read from the CRM
-    writes: int = 0  # calls that wrote to it
     _connectors: dict[str, Connector] = field(default_factory=dict)
 
     @property
@@ -74,8 +69,31 @@ class Session:
         """The connector of this account, or of one whose activity it uses."""
         name = account or self.account
         if name not in self._connectors:
-            self._connectors[name] = self.open(self.config, name)
+            self._connectors[name] = self.open(self._account(name))
         return self._connectors[name]
+
+    def _account(self, name: str) -> Account:
+        from sync.uses import kinds_used
+
+        ours = tuple(row["remote"] for row in self.journal.made(name) if row["kind"] == "list" and row["remote"])
+        return replace(self.config.account(name, options_of(self.config, name)), lists=ours, kinds=kinds_used(self.config, name))
+
+    @property
+    def calls(self) -> Calls:
+        """How often the CRMs were asked so far, by the connectors' own count."""
+        counted = [connector.calls for connector in self._connectors.values()]
+        return Calls(sum(one.read for one in counted), sum(one.write for one in counted))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the CRMs said of their limits and sources, by account where there are several."""
+        several = len(self._connectors) > 1
+        return [f"{name}: {note}" if several else note for name, one in self._connectors.items() for note in one.notes()]
+
+    @cached_property
+    def lists(self) -> dict[str, RemoteList]:
+        """The lists that the CRM has, by id, as they were when first asked for: a command asks once."""
+        return {remote.id: remote for remote in self.connector().lists()}
 
     @cached_property
     def mirror_file(self) -> Mirror:
@@ -113,7 +131,8 @@ class Session:
     def close(self) -> None:
         """Let go of the CRM and the mirror."""
         for connector in self._connectors.values():
-            connector.close()
+            with suppress(ConnectorError):  # what a command did or failed at was told before
+                connector.close()
         if "mirror_file" in self.__dict__:
             self.mirror_file.close()
 

@@ -109,6 +109,7 @@ class AttributeSettings(Table):
     type: Literal["text", "number", "date", "bool", "ordered", "set"] = "text"
     order: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    sensitive: bool = False  # learned from only where a segmentation names it in its own ``sensitive``
 
     @model_validator(mode="after")
     def _order_fits_type(self) -> AttributeSettings:
@@ -157,6 +158,7 @@ class SegmentationSettings(Table):
     campaign: bool = False
     channel: Literal["email", "phone", "sms", "post"] = "email"
     unknown_reachable: bool = False
+    control: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of each campaign list that is held out of it, to compare with
     companions: tuple[Companion, ...] = ()
     accounts: tuple[str, ...] = ()
     population: dict[str, Any] | None = None
@@ -165,14 +167,14 @@ class SegmentationSettings(Table):
 
     @field_validator("campaign")
     @classmethod
-    def _campaign_has_members(cls, value: bool, other: ValidationInfo) -> bool:
-        if value and other.data.get("lists", "static") != "static":
-            raise ValueError('a campaign list names its members, so that it holds only those who can be reached; set lists = "static"')
+    def _campaign_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
+        if value and other.data.get("lists", "static") == "none":
+            raise ValueError('a campaign needs lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"')
         return value
 
-    @field_validator("channel", "unknown_reachable")
+    @field_validator("channel", "unknown_reachable", "control")
     @classmethod
-    def _only_of_a_campaign(cls, value: str | bool, other: ValidationInfo) -> str | bool:
+    def _only_of_a_campaign(cls, value: str | bool | float, other: ValidationInfo) -> str | bool | float:
         if not other.data.get("campaign", True):
             raise ValueError("this is about campaign lists; set campaign = true too, or leave it out")
         return value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from connectors.errors import QuotaError, TemporaryError
-from sync.apply import JournalTicket, close
-from sync.journal import now
+import pyarrow as pa
+
+from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA
+from sync.delivery import JournalTicket, close
+from sync.journal import Batch, now
 from sync.session import Session
-from sync.stops import Later
 
 
 def settle(session: Session) -> int:
@@ -14,16 +15,9 @@ def settle(session: Session) -> int:
 
     The rest of an interrupted plan is not carried out here: the next plan finds it again and inherits its approval.
     """
-    from connectors.contract import CHANGE_SCHEMA
-
     count = 0
     for batch in list(session.journal.batches(account=session.account, state="open")):
-        try:
-            outcomes = session.connector().settle(batch.changes().select(CHANGE_SCHEMA.names), JournalTicket(session.journal, batch.batch))
-        except (TemporaryError, QuotaError) as error:
-            raise Later(f"batch {batch.batch} of an interrupted run cannot be settled now: {error}. Run again later.") from error
-        session.reads += 1
-        close(session, batch, outcomes, settled=True)
+        close(session, batch, _outcomes(session, batch))
         count += 1
     session.journal.execute(
         "UPDATE runs SET finished_at = ?, exit_code = 1, summary = '{\"interrupted\": true}' WHERE account = ? AND finished_at IS "
@@ -33,3 +27,14 @@ def settle(session: Session) -> int:
         session.run,
     )
     return count
+
+
+def _outcomes(session: Session, batch: Batch) -> pa.Table:
+    """What the CRM says. Members of a list that is there no more are nowhere."""
+    changes = batch.changes().select(CHANGE_SCHEMA.names)
+    if batch.kind == "list":
+        made = {row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+        if made.get(batch.target) not in session.lists:
+            gone = ("rejected", "gone", "the list is there no more")
+            return pa.table([pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA)
+    return session.connector().settle(changes, JournalTicket(session.journal, batch.batch))

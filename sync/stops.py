@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from connectors.errors import QuotaError, TemporaryError
 
 
 class Stop(Exception):
@@ -59,3 +63,18 @@ class Later(Stop):
     """Try again later; everything so far is saved."""
 
     exit_code = 75
+
+    def __init__(self, message: str, at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.at = at  # when to try again, where that is known
+
+
+def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) -> Later:
+    """What an outage or a spent quota means for a command: everything so far is saved, and when to come again."""
+    if isinstance(error, QuotaError):
+        at, what = error.resets_at, "the CRM's quota is used up"
+    else:
+        at, what = moment + timedelta(seconds=error.retry_after) if error.retry_after else None, "the CRM cannot answer now"
+    unknown = "when the quota is renewed" if isinstance(error, QuotaError) else "later"
+    when = f"after {at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if at else unknown
+    return Later(f"{what}: {error}. What was done is saved; run again {when}.", at)

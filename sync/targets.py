@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from connectors.contract import FieldSpec, ListSpec
+from sync import described
 from sync.config import Config
 from sync.segments import segments_of
 from sync.session import Session, options_of
@@ -23,6 +24,7 @@ class Target:
     record_type: str = ""  # of a list
     channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
     unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
+    control: float = 0.0  # of a campaign list: share that is held out of it (``sync.control``)
 
 
 def targets_of(config: Config, account: str) -> list[Target]:
@@ -33,25 +35,32 @@ def targets_of(config: Config, account: str) -> list[Target]:
             targets.append(Target(field, "field", settings.name, companion))
         if settings.lists != "none":
             for spec, segment in _lists(config, account, settings.name):
-                campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
-                targets.append(Target(spec.key, "list", settings.name, "", segment, spec.record_type, *campaign))
+                reach = (spec.channel, spec.unknown_reachable, settings.control)
+                targets.append(Target(spec.key, "list", settings.name, "", segment, spec.record_type, *reach))
     return targets
 
 
 def field_specs(session: Session) -> list[FieldSpec]:
-    """The fields that set-up makes."""
-    return list(session.config.fields(session.account, options_of(session.config, session.account)))
+    """The fields that set-up makes, with the help texts that people read beside them."""
+    config, told = session.config, {}
+    for one in session.segmentations:
+        label, segments = one.label or one.name, segments_of(config, one)
+        for companion, name in one.fields.items():
+            told[name] = described.of_companion(label, companion) if companion else described.of_field(label, segments)
+    return [replace(spec, description=told[spec.name]) for spec in config.fields(session.account, options_of(config, session.account))]
 
 
 def list_specs(session: Session) -> list[ListSpec]:
     """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
     dynamic = session.connector().capabilities.dynamic_lists
+    ids = {(row["record_type"], row["key"]): row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
     return [
-        ListSpec(
-            spec.key, spec.label, "dynamic" if spec.kind == "dynamic" and dynamic else "static", spec.record_type, spec.field, spec.value
+        replace(
+            spec,
+            kind="dynamic" if spec.kind == "dynamic" and dynamic else "static",
+            id=ids.get((spec.record_type, spec.key)) or "",
         )
         for settings in session.segmentations
-        if settings.lists != "none"
         for spec, _segment in _lists(session.config, session.account, settings.name)
     ]
 
@@ -61,10 +70,13 @@ def _lists(config: Config, account: str, segmentation: str) -> list[tuple[ListSp
     if settings.lists == "none":
         return []
     types = config.record_types(settings)
+    campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
     found = []
     for segment in segments_of(config, settings):
         for record_type in types:
             key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
             label = f"{settings.label or settings.name}: {segment.label}"
-            found.append((ListSpec(key, label, settings.lists, record_type, settings.field, segment.key), segment.key))
+            text = described.of_list(segment)
+            spec = ListSpec(key, label, settings.lists, record_type, settings.field, segment.key, *campaign, description=text)
+            found.append((spec, segment.key))
     return found

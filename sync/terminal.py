@@ -91,7 +91,8 @@ def print_setup(steps: Mapping[str, Any]) -> None:
 def _print_setup(answer: Mapping[str, Any]) -> None:
     print_setup(answer["setup"])
     if "exported" in answer:
-        _say(f"written to {answer['exported']}; nothing was made in {answer['account']}")
+        more = f" and {len(answer['files']) - 1} files to deploy beside it" if len(answer["files"]) > 1 else ""
+        _say(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
     elif answer["made"]:
         _say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
     elif answer["setup"]["steps"]:
@@ -179,9 +180,9 @@ def _print_plan(plan: Mapping[str, Any]) -> None:
     if plan["retired"]:
         _say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
     unknown = plan["listeners"].get("unknown")
-    if plan["listeners"].get("names"):
-        _say("reacts to these changes: " + ", ".join(plan["listeners"]["names"]))
-    elif unknown:
+    heard = [(one["name"], one["target"], one["value"] or "any change", one["records"]) for one in plan["listeners"].get("found", ())]
+    _table("Starts in the CRM on these changes:", ("workflow or flow", "listens to", "value", "records"), heard)
+    if unknown:
         _say(f"what reacts to these changes is unknown: {unknown}")
 
 
@@ -259,6 +260,8 @@ def _print_rejects(answer: Mapping[str, Any]) -> None:
 
 def _print_status(answer: Mapping[str, Any]) -> None:
     _say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
+    for note in answer["notes"]:
+        _say(f"note: {note}")
     _table(
         "Runs:",
         ("run", "command", "started", "finished", "exit"),

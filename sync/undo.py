@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from sync import consent
 from sync.journal import Batch, now
-from sync.ownership import catch_up
+from sync.ownership import catch_up, without
 from sync.plan import Planned, begin_changes, finish
 from sync.session import Session
 from sync.stops import Stop
@@ -59,12 +59,7 @@ def _gather(session: Session, run: int) -> None:
     )
     companions = {field for s in session.segmentations for companion, field in s.fields.items() if companion}
     for batch in _batches(session, run):
-        refused = [row["position"] for row in journal.rows("SELECT position FROM exceptions WHERE batch = ?", batch.batch)]
-        changes = batch.changes()
-        if refused:
-            import pyarrow as pa
-
-            changes = changes.filter(pc.invert(pc.is_in(pa.array(range(changes.num_rows)), value_set=pa.array(refused))))
+        changes = without(batch.changes(), journal.not_done(batch))
         mirror.register(changes)
         mirror.run(
             f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN

@@ -24,7 +24,7 @@ def withdraw(session: Session) -> Planned:
     prepare_deferred(session)
     found = made_targets(session)
     for target in (one for one in found.ready if one.name in held):
-        compare(session, target, Selection(withdrawn=True), False, found.ours[(target.kind, target.name)])
+        compare(session, target, Selection(withdrawn=True), False, found)
     for kind, name in (one for one in found.retired if one[1] in held):
         gather(session, kind, name, "record IN (SELECT record FROM consents WHERE objects)", "withdraw")
     return finish(session, planned, "consent", {})

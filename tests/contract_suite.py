@@ -324,8 +324,8 @@ class ContractSuite(ABC):
         assert outcomes["kind"].to_pylist() == [None, "transient"]
 
     def test_nothing_is_known_to_listen_or_the_missing_right_is_named(self, ready: Connector) -> None:
-        listeners = ready.listeners([SEGMENT.name], [LIST.key])
-        assert all(isinstance(name, str) for name in listeners.names)
+        listeners = ready.listeners([SEGMENT], [LIST])
+        assert all(one.name and one.target in (SEGMENT.name, LIST.key) for one in listeners.found)
         assert isinstance(listeners.unknown, str)
 
     # Lists

@@ -17,11 +17,14 @@ from connectors.contract import (
     MEMBER,
     MEMBER_SCHEMA,
     OUTCOME_SCHEMA,
+    REACHABLE,
     RECORD_SCHEMA,
     Account,
+    Calls,
     Capabilities,
     Connector,
     FieldSpec,
+    Listener,
     Listeners,
     ListSpec,
     Option,
@@ -43,12 +46,31 @@ class _List:
     remote: RemoteList
     ids: set[str] = field(default_factory=set)
     version: int = 0
+    spec: ListSpec | None = None  # of a dynamic one: its filter
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One change that we sent. Where it ``moved`` something, a workflow that listens there enrols the record."""
+
+    at: datetime
+    id: str
+    target: str
+    after: str | None
+    moved: bool
 
 
 @dataclass
 class Store:
     """What the CRM holds. It outlives the connectors (and the killed runs) that are opened on it."""
 
+    dynamic_lists: bool = False
+    room: int | None = None  # for dynamic lists: beyond it the CRM makes static ones
+    call_size: int | None = None  # records in one call; None: a whole batch
+    listeners: tuple[Listener, ...] = ()
+    notes: tuple[str, ...] = ()
+    wall: Callable[[], datetime] = lambda: datetime(2024, 7, 1, tzinfo=UTC)  # the time at which things are sent
+    sent: list[Sent] = field(default_factory=list)
     records: dict[Key, dict[str, Any]] = field(default_factory=dict)
     activity: list[dict[str, Any]] = field(default_factory=list)
     fields: dict[Key, FieldSpec] = field(default_factory=dict)
@@ -65,14 +87,18 @@ class Store:
         """A person deletes a record: only its tombstone stays."""
         clock, moment = self._tick()
         self.records[record_type, id] = {"record_type": record_type, "id": id, "changed_at": moment, "deleted": True, "clock": clock}
+        self._leave_lists(id, record_type)
+
+    def _leave_lists(self, id: str, record_type: str) -> None:
         for held in self.lists.values():
             if held.remote.record_type == record_type and id in held.ids:
                 held.ids.discard(id)
-                held.version = clock
+                held.version = self.clock
 
     def merge(self, loser: str, survivor: str, record_type: str = "contact") -> None:
-        """A person merges two records; the loser's activity stays under its old id."""
+        """A person merges two records; the loser's activity stays under its old id, its memberships end."""
         self.put(loser, record_type, merged_into=survivor)
+        self._leave_lists(loser, record_type)
 
     def convert(self, lead: str, contact: str) -> None:
         """A sales rep turns a lead into a contact."""
@@ -86,6 +112,18 @@ class Store:
         row = {"record_type": record_type, "record_id": record_id, "kind": kind, "occurred_at": occurred_at}
         self.activity.append({**row, **columns, "clock": clock})
 
+    def deal(self, id: str, shares: dict[str, float | None], occurred_at: datetime, amount: int) -> None:
+        """What several contacts bought together; told again, it stands in the place of what stood under that id."""
+        self.activity = [row for row in self.activity if row["id"] != id]
+        for contact, share in shares.items():
+            self.act(contact, occurred_at, id=id, share=share, amount_minor=amount, order_id=id)
+
+    def lose_deal(self, id: str) -> None:
+        """A person deletes it, or it was never won."""
+        row = next(row for row in self.activity if row["id"] == id)
+        self.activity = [one for one in self.activity if one["id"] != id]
+        self.activity.append({**row, "deleted": True, "clock": self._tick()[0]})
+
     def set_field(self, id: str, name: str, value: str | None, record_type: str = "contact") -> None:
         """Anyone sets a field of a record."""
         self.put(id, record_type, **{FIELD + name: value})
@@ -95,6 +133,19 @@ class Store:
         held = self.lists[key]
         (held.ids.add if member else held.ids.discard)(id)
         held.version = self._tick()[0]
+
+    def members_of(self, key: str) -> set[str]:
+        """Who is in a list; the filter of a dynamic one is evaluated now."""
+        held = self.lists[key]
+        if held.spec is None:
+            return set(held.ids)
+        spec, found = held.spec, set()
+        for (record_type, id), row in self.records.items():
+            if record_type == spec.record_type and self.exists(record_type, id) and row.get(FIELD + spec.field) == spec.value:
+                reachable = row.get(REACHABLE + spec.channel) if spec.channel else True
+                if spec.unknown_reachable if reachable is None else reachable:
+                    found.add(id)
+        return found
 
     def exists(self, record_type: str, id: str) -> bool:
         row = self.records.get((record_type, id))
@@ -114,6 +165,7 @@ class Faults:
     reject: dict[str, str] = field(default_factory=dict)  # id → kind of rejection
     poison: set[str] = field(default_factory=set)  # ids that make the CRM refuse the whole call that names them
     hook: Callable[[str], None] = lambda moment: None  # called with "before read", "before write" and "after write"; may raise
+    asked: Callable[[str], None] = lambda verb: None  # called with the verb of every other question; may raise
 
 
 class MemoryCrm(Connector):
@@ -126,13 +178,29 @@ class MemoryCrm(Connector):
         self.store = store or Store()
         self.faults = faults or Faults()
         self.page_size = page_size
-        self.capabilities = Capabilities(batch_size=batch_size, member_batch_size=batch_size)
-        self.reads = self.writes = 0  # calls so far
+        carried = self.store.call_size or batch_size
+        self.capabilities = Capabilities(
+            dynamic_lists=self.store.dynamic_lists,
+            batch_size=batch_size,
+            member_batch_size=batch_size,
+            records_per_call=carried,
+            members_per_call=carried,
+        )
+        self.calls = Calls()
 
     def check(self) -> list[Problem]:
+        self._ask("check")
         return []
 
+    def notes(self) -> list[str]:
+        return list(self.store.notes)
+
+    def _ask(self, verb: str) -> None:
+        self.faults.asked(verb)
+        self.calls.read += 1
+
     def count(self, stream: str) -> int | None:
+        self._ask("count")
         if stream == "activity":
             return len(self.store.activity)
         return sum(self.store.exists(*key) for key in self.store.records if key[0] == stream)
@@ -140,17 +208,32 @@ class MemoryCrm(Connector):
     def read(self, stream: str, position: str | None) -> Iterator[Page]:
         if stream not in self.capabilities.streams:
             raise RequestError(f"the CRM in memory has no stream {stream!r}")
-        made_under = [sorted(self.account.attributes), sorted({spec.name for spec in self.account.fields})]
+        kinds = None if self.account.kinds is None else sorted(self.account.kinds)
+        made_under = [sorted(self.account.attributes), sorted({spec.name for spec in self.account.fields}), kinds]
         state = json.loads(position) if position else {}
         since = state.get("clock", 0) if state.get("under") == made_under else 0
-        everything = self.store.activity if stream == "activity" else [row for key, row in self.store.records.items() if key[0] == stream]
+        everything = self._deeds() if stream == "activity" else [row for key, row in self.store.records.items() if key[0] == stream]
         rows = sorted((dict(row) for row in everything if row["clock"] > since), key=lambda row: int(row["clock"]))
         table = self._activity if stream == "activity" else self._records
-        for start in range(0, len(rows), self.page_size):
+        start = 0
+        while start < len(rows):
             self.faults.hook("before read")
-            self.reads += 1
-            chunk = rows[start : start + self.page_size]
-            yield Page(table(chunk), json.dumps({"clock": chunk[-1]["clock"], "under": made_under}), first=start == 0)
+            self.calls.read += 1
+            end = start + self.page_size
+            while end < len(rows) and rows[end]["clock"] == rows[end - 1]["clock"]:  # an id is never cut in two
+                end += 1
+            after = json.dumps({"clock": rows[start:end][-1]["clock"], "under": made_under})
+            yield Page(table(rows[start:end]), after, first=start == 0)
+            start = end
+
+    def _deeds(self) -> list[dict[str, Any]]:
+        """What somebody uses: rows of one id under the clock of the latest of them; nothing of the campaigns that we fill."""
+        latest = {row["id"]: row["clock"] for row in sorted(self.store.activity, key=lambda row: int(row["clock"]))}
+        return [
+            {**row, "clock": latest[row["id"]]}
+            for row in self.store.activity
+            if (self.account.kinds is None or row["kind"] in self.account.kinds) and row.get("campaign_id") not in self.account.lists
+        ]
 
     def _activity(self, rows: list[dict[str, Any]]) -> pa.Table:
         return _table(rows, [ACTIVITY_SCHEMA.field(name) for name in _ACTIVITY_COLUMNS])
@@ -166,60 +249,93 @@ class MemoryCrm(Connector):
         return _table(rows, [*columns, *(pa.field(FIELD + name, pa.string()) for name in sorted(ours))])
 
     def fields(self) -> dict[Key, FieldSpec]:
+        self._ask("fields")
         return dict(self.store.fields)
 
     def ensure_field(self, spec: FieldSpec) -> None:
+        self.faults.asked("ensure_field")
+        self.calls.write += 1
         known = self.store.fields.get((spec.record_type, spec.name))
         options = {option.key: option for option in (*(known.options if known else ()), *spec.options)}
         self.store.fields[spec.record_type, spec.name] = replace(spec, options=tuple(options.values()))
 
     def lists(self) -> list[RemoteList]:
+        self._ask("lists")
         return [held.remote for held in self.store.lists.values()]
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
+        self.faults.asked("ensure_list")
+        self.calls.write += 1
         held = self.store.lists.get(spec.key)
-        remote = RemoteList(held.remote.id if held else f"list-{len(self.store.lists)}", spec.key, spec.label, "static", spec.record_type)
-        self.store.lists[spec.key] = replace(held, remote=remote) if held else _List(remote, version=self.store._tick()[0])
+        taken = sum(one.spec is not None for one in self.store.lists.values())
+        dynamic = held.spec is not None if held else spec.kind == "dynamic" and (self.store.room is None or taken < self.store.room)
+        made = held.remote.id if held else f"list-{self.store._tick()[0]}"
+        remote = RemoteList(made, spec.key, spec.label, "dynamic" if dynamic else "static", spec.record_type)
+        kept = held or _List(remote, version=self.store.clock)
+        self.store.lists[spec.key] = replace(kept, remote=remote, spec=spec if dynamic else None)
         return remote
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
+        self.faults.asked("members")
         held = self._list(remote)
         if position != str(held.version):
-            self.reads += 1
+            self.calls.read += 1
             rows = [{"record_type": remote.record_type, "id": id} for id in sorted(held.ids)]
             yield Page(pa.Table.from_pylist(rows, schema=MEMBER_SCHEMA), str(held.version), part=remote.key, whole=True, first=True)
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        return self._call(changes, lambda change: self._write_field(**change))
+        return self._calls(changes, lambda change: self._write_field(**change))
 
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
         held = self._list(remote)
-        return self._call(changes, lambda change: self._write_member(held, **change))
+        return self._calls(changes, lambda change: self._write_member(held, **change))
 
     def current(self, changes: pa.Table) -> pa.Array:
-        self.reads += 1
+        self._ask("current")
         return pa.array([self._now(row["record_type"], row["id"], row["target"]) for row in changes.to_pylist()], pa.string())
 
-    def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
-        return Listeners()
+    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+        self._ask("listeners")
+        named = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
+        return Listeners(tuple(one for one in self.store.listeners if one.target in named))
+
+    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+        return {f"fields/{spec.record_type}.{spec.name}.json": json.dumps(spec.description) for spec in fields}
 
     def _now(self, record_type: str, id: str, target: str) -> str | None:
         if target in self.store.lists:
-            return MEMBER if id in self.store.lists[target].ids else None
+            return MEMBER if id in self.store.members_of(target) else None
         return self.store.records.get((record_type, id), {}).get(FIELD + target)
 
-    def _call(self, changes: pa.Table, write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> pa.Table:
+    def _calls(self, changes: pa.Table, write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> pa.Table:
+        """All changes of a record in one call, and as many records as a call carries."""
+        ids = list(dict.fromkeys(changes["id"].to_pylist()))
+        size = self.store.call_size or len(ids)
+        rows = changes.to_pylist()
+        answers: list[dict[str, Any]] = []
+        for start in range(0, len(ids), size):
+            chosen = set(ids[start : start + size])
+            answers += self._call([row for row in rows if row["id"] in chosen], write)
+        return pa.Table.from_pylist(answers, schema=OUTCOME_SCHEMA)
+
+    def _call(self, changes: list[dict[str, Any]], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> list[dict[str, Any]]:
         """Carry out one call: ``write`` answers None where done, else kind and reason of the rejection."""
         self.faults.hook("before write")
         self._fail("fail_before", "the CRM did not answer")
-        if self.faults.poison.intersection(changes["id"].to_pylist()):
+        if self.faults.poison.intersection(change["id"] for change in changes):
             raise RequestError("the CRM cannot read this request")
-        self.writes += 1
-        answers = [self._refused(change) or write(change) for change in changes.to_pylist()]
+        self.calls.write += 1
+        answers = [self._refused(change) or self._carried(change, write) for change in changes]
         self._fail("fail_after", "the answer of the CRM was lost")
         self.faults.hook("after write")
-        rows = [{"status": "rejected", "kind": answer[0], "reason": answer[1]} if answer else {"status": "done"} for answer in answers]
-        return pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA)
+        return [{"status": "rejected", "kind": answer[0], "reason": answer[1]} if answer else {"status": "done"} for answer in answers]
+
+    def _carried(self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> tuple[str, str] | None:
+        before = self._now(change["record_type"], change["id"], change["target"])
+        answer = write(change)
+        moved = (before or None) != (self._now(change["record_type"], change["id"], change["target"]) or None)
+        self.store.sent.append(Sent(self.store.wall(), change["id"], change["target"], change["after"], moved))
+        return answer
 
     def _fail(self, fault: str, message: str) -> None:
         left = getattr(self.faults, fault)

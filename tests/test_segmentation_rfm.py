@@ -184,6 +184,27 @@ def test_a_silence_that_is_usual_for_the_record_is_no_news() -> None:
     assert scores([(15, 5, 100), (50, 5, 100), (57, 5, 100), (64, 5, 100), (100, 5, 100), (107, 5, 100)], gap=30) == [5, 5, 5, 5, 5, 1]
 
 
+def test_a_border_is_passed_by_a_quarter_of_it_so_that_one_fall_takes_the_place_of_several() -> None:
+    assert scores([(15, 1, 100), (41, 1, 100), (48, 1, 100)]) == [5, 5, 3]
+    assert scores([(45, 1, 100), (70, 1, 100), (74, 1, 100), (81, 1, 100), (88, 1, 100)]) == [3, 3, 3, 3, 1]
+
+
+def frequencies(history: list[tuple[int, int, int]]) -> list[int]:
+    """Confirmed F scores of record 101 from week to week, among the crowd."""
+    model, previous, confirmed = RFM.fit(people(*CROWD), AS_OF), None, []
+    for week, one in enumerate(history):
+        as_of = AS_OF + week * WEEK
+        previous = RFM.label(people(*CROWD, one, as_of=as_of), model, previous, as_of - WEEK if week else None, as_of)
+        confirmed.append(int(previous["memory.frequency"].iloc[-1]))
+    return confirmed
+
+
+def test_frequency_falls_with_purchases_and_when_the_window_has_run_empty_but_not_by_silence() -> None:
+    assert frequencies([(300, 40, 100), (307, 20, 100), (314, 20, 100), (321, 5, 100)]) == [4, 4, 4, 4]
+    assert frequencies([(3, 40, 100), (3, 5, 100), (10, 5, 100), (3, 5, 100)]) == [4, 4, 4, 1]
+    assert frequencies([(300, 40, 100), (380, 0, 0), (387, 0, 0)]) == [4, 4, 1]
+
+
 def test_a_first_purchase_makes_a_prospect_a_buyer_at_once() -> None:
     model = RFM.fit(people(*CROWD), AS_OF)
     first = RFM.label(people(*CROWD, (None, 0, 0)), model, None, None, AS_OF)

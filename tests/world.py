@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from connectors import open_connector
-from connectors.contract import Connector
+from connectors.contract import Account, Connector
 from sync import commands
 from sync.commands import Options
 from sync.config import Config, load
-from sync.session import options_of
 from tests.folder_store import FolderStore
 from tests.memory_crm import Faults, MemoryCrm, Store
 
@@ -70,6 +69,7 @@ class World:
     faults: Faults = field(default_factory=Faults)
     now: datetime = datetime(2024, 7, 1, 12, tzinfo=UTC)
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    opened: list[Account] = field(default_factory=list)  # what connectors were opened with
 
     def config(self) -> Config:
         """The config, written anew as it stands."""
@@ -94,11 +94,12 @@ class World:
                 self.store.load()
         return answer
 
-    def _open(self, config: Config, account: str) -> Connector:
+    def _open(self, account: Account) -> Connector:
         if isinstance(self.store, FolderStore):
-            return open_connector(config.account(account, options_of(config, account)))
-        store = self.shop if account == "shop" else self.store
-        return MemoryCrm(config.account(account, options_of(config, account)), store, self.faults, self.page_size, self.batch_size)
+            return open_connector(account)
+        store = self.shop if account.name == "shop" else self.store
+        self.opened.append(account)
+        return MemoryCrm(account, store, self.faults, self.page_size, self.batch_size)
 
     @classmethod
     def of_files(cls, folder: Path, **settings: Any) -> World:
@@ -129,7 +130,7 @@ class World:
 
     def members(self) -> dict[str, set[str]]:
         """Members of every list."""
-        return {key: set(held.ids) for key, held in self.store.lists.items()}
+        return {key: self.store.members_of(key) for key in self.store.lists}
 
     def state(self) -> tuple[dict[str, dict[str, Any]], dict[str, set[str]]]:
         """All that we can write in the CRM: what its fields hold, and who is in its lists."""

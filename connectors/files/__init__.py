@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from connectors.contract import (
     OUTCOME_SCHEMA,
     Account,
+    Calls,
     Capabilities,
     Connector,
     FieldSpec,
@@ -32,6 +33,7 @@ from connectors.files.table import Sheet
 from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
 
 _STREAMS = (*TABLES, "value")
+_ROWS = 1_000_000  # in one batch: a file is replaced whole, however few of its rows change
 
 
 def connect(account: Account) -> Connector:
@@ -43,7 +45,14 @@ class FilesConnector(Connector):
     """One folder. ``segments.csv`` and ``lists`` in it are ours to write, cell by cell."""
 
     capabilities = Capabilities(
-        streams=_STREAMS, static_lists=True, compares_before=True, batch_size=1_000_000, member_batch_size=1_000_000
+        streams=_STREAMS,
+        static_lists=True,
+        compares_before=True,
+        shared_ids=False,
+        batch_size=_ROWS,
+        member_batch_size=_ROWS,
+        records_per_call=_ROWS,
+        members_per_call=_ROWS,
     )
 
     def __init__(self, account: Account) -> None:
@@ -52,6 +61,7 @@ class FilesConnector(Connector):
         self._lists = Lists(self._folder)
         self._counts = Counts(self._folder)
         self._trail = Trail()
+        self.calls = Calls()  # a file that is read (page by page) or replaced is a call
 
     def check(self) -> list[Problem]:
         return problems(self._folder)
@@ -60,12 +70,13 @@ class FilesConnector(Connector):
         return self._counts.rows(_known(stream))
 
     def read(self, stream: str, position: str | None) -> Iterator[Page]:
-        return self._fields.read(position) if _known(stream) == "value" else Reading(self._folder, stream).pages(position)
+        return self._counted(self._fields.read(position) if _known(stream) == "value" else Reading(self._folder, stream).pages(position))
 
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
 
     def ensure_field(self, spec: FieldSpec) -> None:
+        self.calls.write += 1
         self._fields.ensure(spec)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
@@ -75,12 +86,14 @@ class FilesConnector(Connector):
         return self._lists.all()
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
+        self.calls.write += 1
         return self._lists.ensure(spec)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
-        return self._lists.members(remote, position)
+        return self._counted(self._lists.members(remote, position))
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        self.calls.write += 1
         wanted = Changes.of(changes)
         numbers = {spec.name: spec.type == "number" for spec in self._folder.account.fields}
 
@@ -90,6 +103,7 @@ class FilesConnector(Connector):
         return change(self._fields.path, self._fields.delimiter, edit, self._trail)
 
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        self.calls.write += 1
         wanted = Changes.of(changes)
 
         def edit(sheet: Sheet | None) -> tuple[bytes | None, pa.Table]:
@@ -100,6 +114,7 @@ class FilesConnector(Connector):
         return change(self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit, self._trail)
 
     def current(self, changes: pa.Table) -> pa.Array:
+        self.calls.read += 1
         wanted = Changes.of(changes)
         sheet, _ = load(self._fields.path, self._fields.delimiter)
         values = pa.nulls(len(wanted.ids), pa.string())
@@ -123,8 +138,13 @@ class FilesConnector(Connector):
             return caught_up(self._folder, f"list:{stream.id}", self._lists.path(stream.id), position, self._trail)
         return caught_up(self._folder, stream, SEGMENTS, position, self._trail) if stream == "value" else None
 
-    def listeners(self, fields: Sequence[str], lists: Sequence[str]) -> Listeners:
+    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
         return Listeners()  # nothing in a folder reacts; who reads the files afterwards is no part of it
+
+    def _counted(self, pages: Iterator[Page]) -> Iterator[Page]:
+        for page in pages:
+            self.calls.read += 1
+            yield page
 
 
 def _known(stream: str) -> str:

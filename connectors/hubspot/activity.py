@@ -1,0 +1,30 @@
+"""How are rows of activity put together?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from connectors.columns import INSTANT
+from connectors.contract import ACTIVITY_SCHEMA
+
+
+def rows_of(columns: Mapping[str, pa.Array]) -> pa.Table:
+    """Columns of the contract, in its order."""
+    return pa.table({name: columns[name] for name in ACTIVITY_SCHEMA.names if name in columns})
+
+
+def gone_rows(ids: Sequence[str]) -> pa.Table:
+    """Rows that end all rows of each id. Whose they were and when does not matter."""
+    known = list(dict.fromkeys(ids))
+    return pa.table(
+        {
+            "id": pa.array(known, pa.string()),
+            "record_type": pa.array(["contact"] * len(known), pa.string()),
+            "record_id": pa.array([""] * len(known), pa.string()),
+            "kind": pa.array([""] * len(known), pa.string()),
+            "occurred_at": pa.array([0] * len(known), pa.int64()).cast(INSTANT),
+            "deleted": pa.array([True] * len(known), pa.bool_()),
+        }
+    )

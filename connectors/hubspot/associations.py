@@ -1,0 +1,96 @@
+"""Who belongs to a record? Read with it where HubSpot gives it along, else in batches of 1,000.
+
+Of several, the primary one is that whose label says so, else the first that HubSpot names; it comes first here. An
+association that is made or ended does not always move the record's own time of change: the sweep (a reading of all records
+every ``sweep_days``) heals what that hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from connectors.hubspot.session import Portal
+
+BATCH = 1_000  # inputs of one call (developer documentation, "Associations")
+_PRIMARY_TYPES = frozenset({1, 5})  # of a contact's and of a deal's companies, as HubSpot defines them
+Results = Sequence[dict[str, Any]]
+Links = dict[str, list[str]]  # record id → ids of its associates, the primary one first
+
+
+class Associations:
+    """Associations of one portal."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def within(self, kind: str, results: Results, target: str) -> Links:
+        """Of records that were listed with their associations; what does not fit into a listing is fetched."""
+        links, cut = {}, []
+        for one in results:
+            given = one.get("associations")
+            if not given:
+                continue
+            found = given.get(target) or given.get(target.replace("_", " "))
+            if found:
+                links[one["id"]] = _ordered(found["results"])
+                if found.get("paging"):
+                    cut.append(one["id"])
+        return links | self.of(kind, cut, target) if cut else links
+
+    def of(self, kind: str, ids: Sequence[str], target: str) -> Links:
+        """Of records by id."""
+
+        def batch(chunk: list[str]) -> Links:
+            return self._batch(kind, chunk, target)
+
+        chunks = [list(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
+        found: Links = {}
+        for links in self._portal.many(batch, chunks):
+            found |= links
+        return found
+
+    def _batch(self, kind: str, ids: list[str], target: str) -> Links:
+        """One batch, with the further pages of those that have many."""
+        path = self._portal.path("associations", kind, target, "batch", "read")
+        primary: dict[str, list[str]] = {}
+        others: dict[str, list[str]] = {}
+        inputs: list[dict[str, str]] = [{"id": id} for id in ids]
+        while inputs:
+            answer = self._portal.ask("POST", path, body={"inputs": inputs})
+            inputs = []
+            for one in answer.get("results") or []:
+                id = str(one["from"]["id"])
+                for to in one.get("to") or []:
+                    if to.get("toObjectId") is not None:
+                        (primary if _is_primary(to) else others).setdefault(id, []).append(str(to["toObjectId"]))
+                after = ((one.get("paging") or {}).get("next") or {}).get("after")
+                if after:
+                    inputs.append({"id": id, "after": str(after)})
+        known = dict.fromkeys((*primary, *others))
+        return {id: list(dict.fromkeys((*primary.get(id, ()), *others.get(id, ())))) for id in known}
+
+
+def _is_primary(to: dict[str, Any]) -> bool:
+    return any(
+        "primary" in (one.get("label") or "").lower() or (one.get("category") == "HUBSPOT_DEFINED" and one.get("typeId") in _PRIMARY_TYPES)
+        for one in to.get("associationTypes") or []
+    )
+
+
+def _ordered(results: Results) -> list[str]:
+    """Ids of the associates of one listed record: an associate stands there once for each of its labels."""
+    if len(results) == 1:
+        return [str(results[0]["id"])]
+    types: dict[str, set[str]] = {}
+    for one in results:
+        types.setdefault(str(one["id"]), set()).add(str(one.get("type") or ""))
+    first = [id for id, named in types.items() if _names_primary(named)]
+    return [*first, *(id for id in types if id not in first)] if first else list(types)
+
+
+def _names_primary(types: Iterable[str]) -> bool:
+    """``deal_to_company`` beside ``deal_to_company_unlabeled`` is the primary company; a label of one's own says it in its name."""
+    known = set(types)
+    return any("primary" in one.lower() or f"{one}_unlabeled" in known for one in known)

@@ -1,0 +1,181 @@
+"""What changed in a source since it was last read, and what is gone?
+
+The window begins a look-back before the end of the last one, because changes are found late; what was delivered from it
+already is remembered by id, time and content, and does not come again. So an account in which nothing changed brings no row,
+and costs a search and a look into the recycle bin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from connectors.columns import Rejects
+from connectors.hubspot.fetching import BATCH, Fetching
+from connectors.hubspot.position import Progress, Seen
+from connectors.hubspot.records import merged
+from connectors.hubspot.source import Result, Source
+from connectors.hubspot.whole import ROWS, Runner, Step
+from connectors.hubspot.windows import LAG, LOOK_BACK, Found, Window
+
+FRESH = 5_000  # milliseconds: a record read so soon after its change may have changed once more within the same one
+FEW = 1_000  # records that are looked through without asking whether that is the cheapest way
+_GONE = 1  # the digest of a record that was not found
+
+
+class TooMany(Exception):
+    """Reading everything is cheaper."""
+
+
+@dataclass
+class _Held:
+    """What was read and not delivered yet."""
+
+    results: dict[str, Result] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+
+
+class Changes:
+    """One reading of the changes of a source since ``known``, which was read to its end."""
+
+    def __init__(self, window: Window, fetching: Fetching, source: Source, run: Runner, known: Progress) -> None:
+        self._window = window
+        self._fetching = fetching
+        self._source = source
+        self._run = run
+        self._known = known
+        self._seen = Seen.loads(known.seen)
+        self._stamps: dict[str, int] = {}  # of what search found, for those that cannot be read any more
+        self._end = known.window
+
+    def steps(self) -> Iterator[Step]:
+        """Pages of changes; none where there are none. TooMany, before any page: read everything instead."""
+        held, moved, behind = _Held(), False, self._known.behind
+        for results, lost, upto in self._run(self._read, self._wanted(behind)):
+            held.results |= {str(one["id"]): one for one in results}
+            held.lost |= set(lost)
+            if len(held.results) >= ROWS:
+                moved = True
+                yield self._step(held, (), replace(self._known, window=self._end, behind=upto))
+                held = _Held()
+        archived, back = self._recycled()
+        for start in range(0, len(back), BATCH):
+            results, _ = self._fetching.read(back[start : start + BATCH])
+            held.results |= {str(one["id"]): one for one in results}
+        step = self._step(held, archived, self._known)
+        if step.table.num_rows or step.rejects.rows or moved:
+            yield replace(step, progress=self._done(), last=True)
+
+    # -- what to read --------------------------------------------------------------------------------------
+
+    def _wanted(self, behind: int) -> Iterator[tuple[list[str], int]]:
+        """Ids that may have changed, in batches, each with the id up to which everything stands in it or before."""
+        batch: list[str] = []
+        for found in self._found(behind):
+            for id, stamp in zip(found.ids, found.stamps, strict=True):
+                if not self._is_known(id, stamp):
+                    batch.append(str(id))
+                    self._stamps[str(id)] = stamp
+                    if len(batch) == BATCH:
+                        yield batch, id
+                        batch = []
+        if batch:
+            yield batch, int(batch[-1])
+
+    def _found(self, behind: int) -> Iterator[Found]:
+        pages = self._window.pages(behind)
+        first = next(pages, None)
+        if first is None:
+            return
+        self._end = self._end or self._fetching.now()
+        if first.total > FEW and not behind:
+            shorter = self._shortened()
+            if shorter is not None:
+                pages = shorter.pages()
+                first = next(pages)
+            if first.total > FEW and self._dear(first.total):
+                raise TooMany
+        yield first
+        yield from pages
+
+    def _shortened(self) -> Window | None:
+        """Without the part of the look-back that is long past, where it holds as many records as were delivered from it.
+
+        A change within it would have moved its record out, and a late one would have added one.
+        """
+        settled = self._known.end - LAG
+        delivered = sum(1 for id, (stamp, _) in self._seen.rows.items() if id > 0 and stamp < settled)
+        if not delivered or replace(self._window, end=settled).total() != delivered:
+            return None
+        return replace(self._window, start=settled)
+
+    def _dear(self, total: int) -> bool:
+        """Whether listing everything is faster: search brings 1,000 records a second, a listing 1,900."""
+        everything = self._fetching.size()[1]
+        return total > everything / 2
+
+    def _is_known(self, id: int, stamp: int) -> bool:
+        """Delivered with this very change, and long enough after it."""
+        seen = self._seen.rows.get(id)
+        return seen is not None and seen[0] == stamp and stamp < self._known.end - FRESH
+
+    def _read(self, wanted: tuple[list[str], int]) -> tuple[list[Result], list[str], int]:
+        return (*self._fetching.read(wanted[0]), wanted[1])
+
+    # -- what is gone --------------------------------------------------------------------------------------
+
+    def _recycled(self) -> tuple[list[Result], list[str]]:
+        """Records that were archived since, and ids of those that came out of the recycle bin again."""
+        archived, there = [], set()
+        for one, at in self._fetching.recycled():
+            id = int(one["id"])
+            there.add(id)
+            if at < self._window.start:
+                continue
+            seen = self._seen.rows.get(-id)
+            if seen is None or seen[0] != at:
+                archived.append(one)
+            self._seen.add([-id], [at], [0])
+            self._seen.rows.pop(id, None)
+        back = [-id for id in self._seen.rows if id < 0 and -id not in there]
+        for id in back:
+            del self._seen.rows[-id]
+        return archived, [str(id) for id in back]
+
+    # -- what to deliver -----------------------------------------------------------------------------------
+
+    def _step(self, held: _Held, archived: Sequence[Result], progress: Progress) -> Step:
+        """Rows of what is new among what was read, and of what is gone."""
+        former = {old for one in held.results.values() for old in merged(one)}
+        ended = {str(one["id"]) for one in archived}
+        results = [one for id, one in held.results.items() if id not in ended and id not in former]
+        links = self._fetching.links(results, listed=False) if results else {}
+        stamps, digests = self._fetching.stamps(results), self._fetching.digests(results, links)
+        fresh = []
+        for one, stamp, digest in zip(results, stamps, digests, strict=True):
+            if self._seen.rows.get(int(one["id"])) != (stamp, digest):
+                fresh.append(one)
+        self._seen.add((int(one["id"]) for one in results), stamps, digests)
+        gone = [*archived, *({"id": id} for id in self._erased(held, former | ended | set(held.results)))]
+        rejects = Rejects(self._source.name)
+        table = self._source.table(fresh, links, rejects, whole=False)
+        if gone:
+            table = pa.concat_tables([table, self._source.gone(gone)], promote_options="default")
+        return Step(table, rejects, progress, whole=False)
+
+    def _erased(self, held: _Held, explained: set[str]) -> list[str]:
+        """Ids that search still has and HubSpot does not find, and that were not reported before."""
+        found = []
+        for id in sorted(held.lost - explained, key=int):
+            stamp = self._stamps.get(id, 0)
+            if self._seen.rows.get(int(id)) != (stamp, _GONE):
+                found.append(id)
+            self._seen.add([int(id)], [stamp], [_GONE])
+        return found
+
+    def _done(self) -> Progress:
+        start = self._end - LOOK_BACK
+        seen = self._seen.since(start)
+        return replace(self._known, start=start, end=self._end, seen=seen.dumps(), window=0, behind=0)

@@ -1,0 +1,210 @@
+"""What must a person mend before a run: a token, a scope, a right to a property or to lists, a limit, a wrong setting?
+
+Rights to write are found by asking for nothing to be written: an empty batch, the members of a list that cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connectors.contract import Problem
+from connectors.errors import AccessError, QuotaError
+from connectors.hubspot.fields import FORMS
+from connectors.hubspot.paths import OBJECTS, TYPE_IDS
+from connectors.hubspot.refusals import Denied, Refused
+from connectors.hubspot.session import Portal
+
+_TIERS = {100: "Free or Starter", 110: "an OAuth app", 190: "Professional", 250: "with HubSpot's API limit increase"}
+_ENTERPRISE = 1_000_000  # calls a day (HubSpot developer documentation, "API usage guidelines")
+_SOURCES = {"deals": "crm.objects.deals.read", "orders": "crm.objects.orders.read", "emails": "sales-email-read"}  # scopes of their own
+_KINDS = {"deals": ("purchase", "refund"), "orders": ("purchase", "refund"), "emails": ("email",)}
+_WHERE = "in HubSpot under Settings > Integrations > Service Keys (or in the app's own settings)"
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A call that only a key with the scope may make, and that changes nothing."""
+
+    scope: str
+    purpose: str
+    method: str
+    path: str
+    body: Any = None
+    params: tuple[tuple[str, str], ...] = ()
+
+
+def problems(portal: Portal) -> list[Problem]:
+    """Everything that is wrong, at once. QuotaError where nothing is but that the calls of the day are used up."""
+    found: list[Problem] = []
+    try:
+        for part in (_lacking, _settings, _properties, _limits):
+            found += part(portal)
+    except AccessError as error:  # the log-in itself: nothing else can be asked
+        return [Problem(str(error), "then run `crm-segments check` again")]
+    except QuotaError as error:
+        if not found:  # nothing to mend: time does it
+            raise
+        found.append(Problem(str(error), "run again then, or lower reserve in the config"))
+    return found
+
+
+def notes(portal: Portal) -> list[str]:
+    """What HubSpot has told so far of the portal's tier and limits."""
+    rate, daily = portal.quota.rate(), portal.answers.daily
+    if rate is None or not portal.answers.learned:
+        return []
+    tier = "Enterprise" if rate.calls == 190 and daily and daily[0] >= _ENTERPRISE else _TIERS.get(rate.calls, "")
+    a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
+    return [f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else "")]
+
+
+def _lacking(portal: Portal) -> Iterator[Problem]:
+    """Scopes that the key does not have."""
+    purposes: dict[str, list[str]] = {}
+    for probe, scopes in portal.many(lambda probe: (probe, _denied(portal, probe)), _probes(portal)):
+        for scope in scopes:
+            purposes.setdefault(scope, []).append(probe.purpose)
+    for scope, needed in purposes.items():
+        yield Problem(f"the key lacks the scope {scope}, needed {' and '.join(needed)}", f"add it {_WHERE}")
+
+
+def _denied(portal: Portal, probe: _Probe) -> tuple[str, ...]:
+    """The scopes that are missing for a call."""
+    try:
+        portal.ask(probe.method, probe.path, params=probe.params, body=probe.body)
+    except Denied as error:
+        return error.scopes or (probe.scope,)
+    except Refused:
+        pass  # it may, but this call is not one that can succeed
+    return ()
+
+
+def _probes(portal: Portal) -> Iterator[_Probe]:
+    one = (("limit", "1"),)
+    kinds = [OBJECTS["contact"], *([OBJECTS["company"]] if _with_companies(portal) else [])]
+    for kind in kinds:
+        objects, definitions = portal.path("objects", kind), portal.path("properties", kind)
+        yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", "GET", objects, params=one)
+        yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", "POST", f"{objects}/batch/update", {"inputs": []})
+        yield _Probe(f"crm.schemas.{kind}.read", f"to read the properties of {kind}", "GET", definitions)
+        yield _Probe(
+            f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", "POST", f"{definitions}/batch/create", {"inputs": []}
+        )
+    for source, scope in _SOURCES.items():
+        if _asked_for(portal, source):
+            yield _Probe(scope, f"to read {source}", "GET", portal.path("objects", source), params=one)
+    everything = {"query": "", "count": 1, "offset": 0}
+    nothing: dict[str, list[str]] = {"recordIdsToAdd": [], "recordIdsToRemove": []}
+    yield _Probe("crm.lists.read", "to read lists", "POST", portal.path("lists", "search"), everything)
+    yield _Probe("crm.lists.write", "to make and fill lists", "PUT", portal.path("lists", "0", "memberships/add-and-remove"), nothing)
+
+
+def _asked_for(portal: Portal, source: str) -> bool:
+    """Is a source of activity named by the settings, or needed by a segmentation? Orders only by the settings."""
+    allowed, used = portal.settings.activity, portal.account.kinds
+    if allowed is not None:
+        return source in allowed
+    return used is not None and source != "orders" and not used.isdisjoint(_KINDS[source])
+
+
+def _with_companies(portal: Portal) -> bool:
+    return any(field.record_type == "company" for field in portal.account.fields)
+
+
+def _settings(portal: Portal) -> list[Problem]:
+    """Settings that contradict what HubSpot tells of the portal."""
+    account, details, found = portal.account, portal.details(), []
+    where = f"[accounts.{account.name}]"
+    if details.time_zone and not _same_zone(details.time_zone, account.time_zone):
+        what = f"the portal's time zone is {details.time_zone}, the config says {account.time_zone}: days would be cut elsewhere"
+        found.append(Problem(what, f'set time_zone = "{details.time_zone}" in {where}'))
+    if details.currency and details.currency != account.currency:
+        what = f"the portal's company currency is {details.currency}, the config says {account.currency}"
+        found.append(Problem(what, f'set currency = "{details.currency}" in {where}'))
+    return found
+
+
+def _same_zone(one: str, other: str) -> bool:
+    """Two names of zones whose clocks go alike, this year."""
+    try:
+        zones = ZoneInfo(one), ZoneInfo(other)
+    except (ZoneInfoNotFoundError, ValueError):
+        return one == other
+    year = datetime.now(UTC).year
+    moments = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)]
+    return all(moment.astimezone(zones[0]).utcoffset() == moment.astimezone(zones[1]).utcoffset() for moment in moments)
+
+
+def _properties(portal: Portal) -> list[Problem]:
+    """Properties that the config names and HubSpot has not, and ours that cannot be written."""
+    known: dict[str, dict[str, dict[str, Any]]] = {}
+    for record_type, kind in OBJECTS.items():
+        if record_type == "contact" or _with_companies(portal):
+            try:
+                known[record_type] = portal.properties(kind)
+            except (Denied, Refused):
+                return []  # the scope that is missing is named already
+    found = []
+    for name, attribute in portal.account.attributes.items():
+        if not any(attribute.field in one for one in known.values()):
+            what = f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key"
+            found.append(Problem(what, "write the property's internal name (Settings > Properties)"))
+    objection = portal.settings.objection
+    if objection and objection not in known["contact"]:
+        found.append(Problem(f"objection: HubSpot has no contact property {objection}", "write the property's internal name"))
+    for field in portal.account.fields:
+        present = known.get(field.record_type, {}).get(field.name)
+        if present is not None:
+            found += _of_field(field.name, FORMS[field.type][0], present)
+    return found
+
+
+def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
+    rights = present.get("modificationMetadata") or {}
+    if present.get("type") != wanted:
+        what = f"property {name} is of type {present.get('type')} in HubSpot, ours is {wanted}"
+        return [Problem(what, "give ours another name in the config")]
+    if rights.get("readOnlyValue") or present.get("calculated"):
+        what = f"property {name} is read-only: HubSpot or another app fills it"
+        return [Problem(what, "allow it to be edited (Settings > Properties), or give ours another name in the config")]
+    return []
+
+
+def _limits(portal: Portal) -> list[Problem]:
+    found = []
+    daily = portal.usage()
+    if daily and daily[1] <= portal.account.reserve * daily[0]:
+        kept = f"{portal.account.reserve:.0%} are reserved for others"
+        resets = portal.answers.midnight()
+        what = f"{daily[1]:,} of the portal's {daily[0]:,} calls of the day are left, and {kept}"
+        raise QuotaError(f"{what}: run again after {resets:%Y-%m-%d %H:%M %Z}, or lower reserve in the config", resets)
+    for record_type, kind in OBJECTS.items():
+        mine = [field for field in portal.account.fields if field.record_type == record_type]
+        lacking = [field.name for field in mine if field.name not in _definitions(portal, kind)]
+        room = _room(portal, kind) if lacking else None
+        if room is not None and room < len(lacking):
+            what = f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}"
+            found.append(Problem(what, "archive properties that nobody uses, or drop companions in the config"))
+    return found
+
+
+def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
+    try:
+        return portal.properties(kind)
+    except (Denied, Refused):
+        return {}
+
+
+def _room(portal: Portal, kind: str) -> int | None:
+    """How many properties of a kind can still be made, where HubSpot tells."""
+    try:
+        told = portal.ask("GET", portal.path("limits", "custom-properties"))
+    except (Denied, Refused):
+        return None
+    id = next(TYPE_IDS[record_type] for record_type, name in OBJECTS.items() if name == kind)
+    one = next((row for row in told.get("byObjectType") or () if row.get("objectTypeId") == id), None)
+    return None if one is None else max(int(one["limit"]) - int(one["usage"]), 0)

@@ -1,0 +1,127 @@
+"""How are the records of one source fetched: listed page by page, or read by id? And what is in the recycle bin?"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import orjson
+import pyarrow as pa
+
+from connectors.columns import milliseconds, texts
+from connectors.errors import TemporaryError
+from connectors.hubspot.associations import Associations, Links
+from connectors.hubspot.scan import Listed
+from connectors.hubspot.source import Result, Source
+from connectors.hubspot.windows import query
+
+if TYPE_CHECKING:
+    from connectors.hubspot.session import Portal
+
+PAGE = BATCH = 100  # records of a listing and of a batch (developer documentation, "CRM objects")
+LONGEST = 7_000  # characters of the properties in an address: beyond, they travel in the body of a batch
+
+
+class Fetching:
+    """Fetches the records of one source."""
+
+    def __init__(self, portal: Portal, source: Source) -> None:
+        self._portal = portal
+        self._source = source
+        self._path = portal.path("objects", source.kind)
+        self._wide = sum(len(name) + len("&properties=") for name in source.properties) > LONGEST
+        self.associations = Associations(portal)
+
+    def size(self) -> tuple[int, int]:
+        """The highest id and the number of records, as far as search knows."""
+        answer = self._portal.search(self._source.kind, query([], [], 1, "DESCENDING"))
+        results = answer.get("results") or []
+        return (int(results[0]["id"]) if results else 0), int(answer.get("total") or 0)
+
+    def holding(self, name: str) -> int:
+        """How many records have a value of a property."""
+        body = query([{"propertyName": name, "operator": "HAS_PROPERTY"}], [], 1)
+        return int(self._portal.search(self._source.kind, body).get("total") or 0)
+
+    def page(self, after: str | None) -> Listed:
+        """One page of the listing, with associations."""
+        source = self._source
+        params = [("limit", str(PAGE)), ("archived", "false"), *([("after", after)] if after is not None else [])]
+        params += [("properties", name) for name in (source.properties if not self._wide else (source.stamp,))]
+        if source.targets:
+            params.append(("associations", ",".join(source.targets)))
+        answer = self._portal.ask("GET", self._path, params=params)
+        results, following = answer["results"], ((answer.get("paging") or {}).get("next") or {}).get("after")
+        if self._wide and results:
+            wide = {str(one["id"]): one for one in self.read([str(one["id"]) for one in results])[0]}
+            results = [{**one, **wide[id]} for one in results if (id := str(one["id"])) in wide]
+        return Listed(results, str(following) if following is not None else None)
+
+    def read(self, ids: Sequence[str]) -> tuple[list[Result], list[str]]:
+        """Records by id, at most 100 of them, and the ids that HubSpot does not find any more.
+
+        An id that was merged away may be answered with the survivor: it is in neither.
+        """
+        body = {"properties": list(self._source.properties), "inputs": [{"id": id} for id in ids]}
+        answer = self._portal.ask("POST", f"{self._path}/batch/read", params=[("archived", "false")], body=body)
+        lost: list[str] = []
+        for error in answer.get("errors") or []:
+            if error.get("category") != "OBJECT_NOT_FOUND":
+                raise TemporaryError(f"HubSpot could not read some {self._source.kind} ({error.get('category')}): try again later")
+            lost += [str(id) for id in (error.get("context") or {}).get("ids") or ()]
+        return answer.get("results") or [], lost
+
+    def links(self, results: Sequence[Result], listed: bool) -> dict[str, Links]:
+        """The associations of records, which were ``listed`` with them or must be asked for."""
+        kind, targets = self._source.kind, self._source.targets
+        if listed:
+            return {target: self.associations.within(kind, results, target) for target in targets}
+        ids = [str(one["id"]) for one in results]
+        return {target: self.associations.of(kind, ids, target) for target in targets}
+
+    def recycled(self) -> Iterator[tuple[Result, int]]:
+        """Every record in the recycle bin, and when it came there (milliseconds). In the order of ids."""
+        after: str | None = None
+        properties = [("properties", name) for name in self._source.properties if "merged" in name]
+        while True:
+            params = [("limit", str(PAGE)), ("archived", "true"), *properties, *([("after", after)] if after is not None else [])]
+            answer = self._portal.ask("GET", self._path, params=params)
+            results = answer["results"]
+            yield from zip(results, stamps_of(one.get("archivedAt") or one.get("updatedAt") for one in results), strict=True)
+            following = ((answer.get("paging") or {}).get("next") or {}).get("after")
+            if following is None or str(following) == after:
+                return
+            after = str(following)
+
+    def now(self) -> int:
+        """HubSpot's clock at its last answer, in milliseconds; where it does not tell: the time of the latest change."""
+        try:
+            told = parsedate_to_datetime(self._portal.answers.date)
+        except (TypeError, ValueError):
+            stamp = self._source.stamp
+            answer = self._portal.search(self._source.kind, query([], [stamp], 1, "DESCENDING", by=stamp))
+            return max(self.stamps(answer.get("results") or []), default=0)
+        return int(told.replace(tzinfo=told.tzinfo or UTC).timestamp() * 1000)
+
+    def stamps(self, results: Sequence[Result]) -> list[int]:
+        """When each record changed last, in milliseconds."""
+        stamp = self._source.stamp
+        return stamps_of((one.get("properties") or {}).get(stamp) or one.get("updatedAt") for one in results)
+
+    def digests(self, results: Sequence[Result], links: dict[str, Links]) -> list[int]:
+        """What a record holds, in 32 bits: to tell a record that came again from one that changed."""
+        names = self._source.properties
+        return [
+            zlib.crc32(orjson.dumps([[one["properties"].get(name) for name in names], [of.get(str(one["id"])) for of in links.values()]]))
+            for one in results
+        ]
+
+
+def stamps_of(moments: Iterable[str | None]) -> list[int]:
+    """Times as milliseconds since 1970; 0 for none."""
+    told: pa.Array = milliseconds(texts(moments))
+    found: list[int] = told.fill_null(0).to_pylist()
+    return found

@@ -1,0 +1,214 @@
+"""Which properties are there, how are ours made, and in which form does HubSpot give their values back?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import FieldSpec, Option
+from connectors.errors import RequestError, UnsupportedError
+from connectors.hubspot.paths import OBJECTS
+from connectors.hubspot.refusals import Denied, Refused
+from connectors.hubspot.session import Portal
+
+GROUP = "crm_segments"  # properties that we made stand in a group of our own
+GROUP_LABEL = "CRM segments"
+FORMS = {  # our type → HubSpot's type, and the form in which people see it
+    "enum": ("enumeration", "select"),
+    "number": ("number", "number"),
+    "date": ("date", "date"),
+    "bool": ("bool", "booleancheckbox"),
+    "text": ("string", "textarea"),
+}
+_TYPES = {"enumeration": "enum", "number": "number", "date": "date", "bool": "bool"}
+_TRUTH = (Option("true", "Yes"), Option("false", "No"))
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_RESERVED = re.compile(r"hs_|a\d+_")
+_TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
+
+
+class Fields:
+    """Properties of contacts and companies."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def all(self) -> dict[tuple[str, str], FieldSpec]:
+        """All properties by (record type, name); of a record type that the key may not see, none."""
+        found = {}
+        for record_type, kind in OBJECTS.items():
+            self._portal.forget(kind)
+            try:
+                definitions = self._portal.properties(kind)
+            except Denied:
+                if record_type == "contact":
+                    raise
+                continue
+            found.update({(record_type, name): _spec(record_type, one) for name, one in definitions.items()})
+        return found
+
+    def ensure(self, spec: FieldSpec) -> None:
+        """Create the property, or add the options that it lacks and rename those that are ours. Drops none."""
+        kind = _kind(spec)
+        self._portal.forget(kind)
+        present = self._portal.properties(kind).get(spec.name)
+        if present is None:
+            present = self._create(kind, spec)
+        if present is not None:
+            self._mend(kind, spec, present)
+        self._portal.forget(kind)
+
+    def definitions(self, fields: Iterable[FieldSpec]) -> dict[str, list[dict[str, Any]]]:
+        """Bodies that create the fields, by object type."""
+        bodies: dict[str, list[dict[str, Any]]] = {}
+        for spec in fields:
+            bodies.setdefault(_kind(spec), []).append(definition(spec))
+        return bodies
+
+    def _create(self, kind: str, spec: FieldSpec) -> dict[str, Any] | None:
+        """None: it is made. A definition: somebody made it meanwhile."""
+        if not _NAME.fullmatch(spec.name) or _RESERVED.match(spec.name):
+            raise RequestError(
+                f"HubSpot takes no property named {spec.name}: use a small letter, then small letters, digits and _, and no hs_ in front"
+            )
+        self._ensure_group(kind)
+        try:
+            self._portal.ask("POST", self._portal.path("properties", kind), body=definition(spec), writes=True)
+            return None
+        except Refused as error:
+            self._portal.forget(kind)
+            present = self._portal.properties(kind).get(spec.name)
+            if present is not None:
+                return present
+            if _exists(error):
+                remedy = "restore it in HubSpot (Settings > Properties > Archived), or give ours another name"
+                raise RequestError(f"property {spec.name} is archived: {remedy}") from error
+            raise RequestError(f"property {spec.name} cannot be made: {error}") from error
+
+    def _ensure_group(self, kind: str) -> None:
+        path = self._portal.path("properties", kind, "groups")
+        try:
+            self._portal.ask("GET", f"{path}/{GROUP}")
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise
+            body = {"name": GROUP, "label": GROUP_LABEL, "displayOrder": -1}
+            try:
+                self._portal.ask("POST", path, body=body, writes=True)
+            except Refused as taken:
+                if not _exists(taken):
+                    raise
+
+    def _mend(self, kind: str, spec: FieldSpec, present: Mapping[str, Any]) -> None:
+        wanted, found = FORMS[spec.type][0], str(present.get("type"))
+        if wanted != found:
+            raise RequestError(
+                f"property {spec.name} is of type {found} in HubSpot, ours is {wanted}: give ours another name in the config"
+            )
+        changed: dict[str, Any] = {}
+        if spec.type == "enum":
+            options = merged(present.get("options") or (), spec.options)
+            if options != list(present.get("options") or ()):
+                changed["options"] = options
+        if present.get("groupName") == GROUP:  # a property that a person made keeps its words
+            shown = {"label": spec.label or spec.name, "description": spec.description}
+            changed.update({name: text for name, text in shown.items() if text and text != present.get(name)})
+        if changed:
+            self._portal.ask("PATCH", self._portal.path("properties", kind, spec.name), body=changed, writes=True)
+
+
+def definition(spec: FieldSpec) -> dict[str, Any]:
+    """The body that creates a property."""
+    type_, form = FORMS[spec.type]
+    options = {"enum": spec.options, "bool": _TRUTH}.get(spec.type)
+    body = {
+        "groupName": GROUP,
+        "name": spec.name,
+        "label": spec.label or spec.name,
+        "description": spec.description,
+        "type": type_,
+        "fieldType": form,
+    }
+    return body if options is None else {**body, "options": merged((), options)}
+
+
+def merged(present: Sequence[Mapping[str, Any]], wanted: Sequence[Option]) -> list[dict[str, Any]]:
+    """All options that are there, ours under their present labels and never hidden, and behind them those that lack."""
+    labels = {option.key: option.label or option.key for option in wanted}
+    foreign = {str(one.get("label")) for one in present if one.get("value") not in labels}
+    labels = {key: f"{label} ({key})" if label in foreign else label for key, label in labels.items()}
+    kept = [
+        {**one, "label": labels[one["value"]], "hidden": False} if one.get("value") in labels else dict(one)  # as it stands
+        for one in present
+    ]
+    there = {one.get("value") for one in present}
+    last = max((int(one.get("displayOrder") or 0) for one in present), default=-1)
+    missing = [key for key in labels if key not in there]
+    return kept + [
+        {"label": labels[key], "value": key, "displayOrder": last + place, "hidden": False} for place, key in enumerate(missing, 1)
+    ]
+
+
+def normal(type_: str, value: str | None) -> str | None:
+    """The form in which HubSpot gives a value back, and in which it is compared: null for nothing and for an empty text."""
+    text = (value or "").replace("\0", "").strip()
+    if not text:
+        return None
+    if type_ == "number":
+        return _number(text)
+    if type_ == "date":
+        return _day(text)
+    if type_ == "bool":
+        low = text.lower()
+        return "true" if low in _TRUE else "false" if low in _FALSE else text
+    if type_ == "text":
+        return text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode() or None
+    return text
+
+
+def normal_column(type_: str, values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """As ``normal``, for a column of texts: each different text is looked at once."""
+    coded = pa.array(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values, pa.string()).dictionary_encode()
+    forms = pa.array([normal(type_, text) for text in coded.dictionary.to_pylist()], pa.string())
+    return pc.take(forms, coded.indices)
+
+
+def _number(text: str) -> str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    if not number.is_finite():
+        return text
+    plain = format(number, "f")
+    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if plain in ("-0", "") else plain
+
+
+def _day(text: str) -> str:
+    """A date; HubSpot also writes midnight UTC in milliseconds, or as an instant."""
+    if re.fullmatch(r"-?\d{9,14}", text):
+        return datetime.fromtimestamp(int(text) / 1000, UTC).date().isoformat()
+    return text[:10] if re.match(r"\d{4}-\d\d-\d\dT", text) else text
+
+
+def _spec(record_type: str, one: Mapping[str, Any]) -> FieldSpec:
+    type_: Any = "bool" if one.get("fieldType") == "booleancheckbox" else _TYPES.get(str(one.get("type")), "text")
+    options = tuple(Option(str(o.get("value")), str(o.get("label"))) for o in one.get("options") or ()) if type_ == "enum" else ()
+    return FieldSpec(str(one["name"]), record_type, type_, str(one.get("label") or ""), str(one.get("description") or ""), options)
+
+
+def _kind(spec: FieldSpec) -> str:
+    if spec.record_type not in OBJECTS:
+        raise UnsupportedError(f"field {spec.name}: HubSpot has no {spec.record_type} here; it has {' and '.join(OBJECTS)}")
+    return OBJECTS[spec.record_type]
+
+
+def _exists(error: Refused) -> bool:
+    return error.refusal.status == 409 or "already exists" in error.refusal.text.lower()

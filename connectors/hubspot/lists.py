@@ -1,0 +1,268 @@
+"""Which lists are there, how are ours made and found again, and who is in them? HubSpot's pages call lists "segments"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from connectors.contract import ListSpec, RemoteList
+from connectors.errors import RequestError, TemporaryError
+from connectors.hubspot.consent import Consent
+from connectors.hubspot.filters import branch, same
+from connectors.hubspot.paths import OBJECTS, TYPE_IDS
+from connectors.hubspot.refusals import Denied, Refused
+from connectors.hubspot.session import Portal
+
+KEY = "crm_segments_key"  # custom property of a list: whose it is
+_SHOWN = [KEY, "hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at"]
+_PAGE = 250
+_LAST_OFFSET = 10_000
+_TAKEN = "ILS.DUPLICATE_LIST_NAMES"
+_FULL = re.compile(r"limit|maximum|too many|quota", re.IGNORECASE)
+_RECORD_TYPES = {id: record_type for record_type, id in TYPE_IDS.items()}
+
+
+class Lists:
+    """Lists of the portal. Changes none that is not ours."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._known: dict[str, RemoteList] = {}  # key → list, of all that we made or were told of
+        self._told = dict(portal.account.lists) if isinstance(portal.account.lists, Mapping) else {}  # id → key
+        self._looked = False
+        self._folder: str | None = None
+
+    def all(self) -> list[RemoteList]:
+        """All lists, also those of other people and other kinds of records (record type "")."""
+        found = [_remote(one, self._key(one)) for one in self.search()]
+        self._known.update({one.key: one for one in found if one.key})
+        self._looked = True
+        return found
+
+    def search(self, ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Lists as HubSpot describes them, without their filters."""
+        offset = 0
+        while offset < _LAST_OFFSET:
+            body = {
+                "query": "",
+                "offset": offset,
+                "count": _PAGE,
+                "additionalProperties": _SHOWN,
+                **({"listIds": list(ids)} if ids else {}),
+            }
+            told = self._portal.ask("POST", self._path("search"), body=body)
+            yield from told.get("lists") or ()
+            if not told.get("hasMore"):
+                return
+            offset = max(int(told.get("offset") or 0), offset + 1)
+
+    def ensure(self, spec: ListSpec) -> RemoteList:
+        """Create the list, or restore, rename and refilter it. A static one where there is no room for a dynamic one."""
+        filters = self.filters(spec) if spec.kind == "dynamic" else None
+        found = self._find(spec)
+        if found is None:
+            found = self._create(spec, filters)
+        remote = _remote(found, spec.key)
+        if remote.kind == "dynamic" and filters is None:
+            raise RequestError(
+                f'list "{remote.label}" is an active one in HubSpot, the config asks for a static one: convert it there '
+                "(segment > Actions > Convert to static), or delete it and run `crm-segments setup` again"
+            )
+        if remote.label != spec.label and spec.label:
+            remote = _remote(self._rename(spec, remote.id), spec.key)
+        if remote.kind == "dynamic" and not same(found.get("filterBranch"), filters):
+            # Whoever comes in by the mended filter is no news: no workflow is to start.
+            params = [("enrollObjectsInWorkflows", "false")]
+            path = self._path(remote.id, "update-list-filters")
+            self._portal.ask("PUT", path, params=params, body={"filterBranch": filters}, writes=True)
+        self._known[spec.key] = remote
+        return remote
+
+    def filters(self, spec: ListSpec) -> dict[str, Any]:
+        """The filter of a dynamic list of ours."""
+        known = self._portal.properties(OBJECTS["contact"]) if spec.channel else {}
+        names = Consent.of(known, self._portal.settings.subscription).opt_outs
+        return branch(spec, {name: known[name] for name in names})
+
+    def body(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
+        """The body that creates a list, wherever it stands."""
+        settings = self._portal.settings
+        body: dict[str, Any] = {
+            "name": spec.label or spec.key,
+            "objectTypeId": TYPE_IDS[spec.record_type],
+            "processingType": "MANUAL" if filters is None else "DYNAMIC",
+            "customProperties": {KEY: spec.key},
+        }
+        if filters is not None:
+            body["filterBranch"] = filters
+        if settings.list_teams or settings.list_users:
+            body["listPermissions"] = {"teamsWithEditAccess": list(settings.list_teams), "usersWithEditAccess": list(settings.list_users)}
+        return body
+
+    def remember(self, remote: RemoteList, key: str = "") -> None:
+        """A list that we were told of: its key means it from now on."""
+        if key or remote.key:
+            self._known[key or remote.key] = remote
+
+    def meet(self, key: str, id: str) -> None:
+        """A key means the list of this id, where there still is one."""
+        found = self.one(id)
+        if found is not None:
+            self.remember(_remote(found, key))
+
+    def named(self, key: str) -> RemoteList:
+        """The list of a key of ours. RequestError: HubSpot does not tell which it is."""
+        if key not in self._known:
+            self.all()
+        if key not in self._known:
+            raise RequestError(f"list {key} is not there (any more): run `crm-segments setup`")
+        return self._known[key]
+
+    def one(self, id: str) -> dict[str, Any] | None:
+        """A list with its filters; None where it is gone."""
+        try:
+            told = self._portal.ask("GET", self._path(id), params=[("includeFilters", "true")])
+        except Refused as error:
+            if error.refusal.status == 404:
+                return None
+            raise
+        found: dict[str, Any] = told.get("list") or told
+        return None if found.get("deletedAt") else found
+
+    def _find(self, spec: ListSpec) -> dict[str, Any] | None:
+        """Ours by its id, brought back where it was deleted; else by our mark; else by its name, where it can only be ours."""
+        if spec.id:
+            found = self.one(spec.id) or self._restored(spec.id)
+            if found is not None:
+                return found
+        if spec.key not in self._known and not self._looked:
+            self.all()
+        if spec.key in self._known:
+            found = self.one(self._known[spec.key].id)
+            if found is not None:
+                return found
+        named = self._by_name(spec)
+        if named is not None and not self._made(spec, named):
+            raise RequestError(_taken(spec))
+        return named
+
+    def _made(self, spec: ListSpec, named: Mapping[str, Any]) -> bool:
+        """Did we make a list of this name, in a set-up that was cut off? It then stands in our folder, and is what we ask for."""
+        if (named.get("processingType") == "DYNAMIC") != (spec.kind == "dynamic"):
+            return False
+        if spec.kind == "dynamic" and not same(named.get("filterBranch"), self.filters(spec)):
+            return False
+        folder = self._in_folder(make=False)
+        return bool(folder) and str(named.get("listId")) in self._content(folder)
+
+    def _restored(self, id: str) -> dict[str, Any] | None:
+        """A list that was deleted; HubSpot keeps it for 90 days."""
+        try:
+            self._portal.ask("PUT", self._path(id, "restore"), writes=True)
+        except Refused:
+            return None
+        return self.one(id)
+
+    def _by_name(self, spec: ListSpec) -> dict[str, Any] | None:
+        name = quote(spec.label or spec.key, safe="")
+        path = self._path("object-type-id", TYPE_IDS[spec.record_type], "name") + f"/{name}"
+        try:
+            told = self._portal.ask("GET", path, params=[("includeFilters", "true")])
+        except Refused as error:
+            if error.refusal.status == 404:
+                return None
+            raise
+        found: dict[str, Any] = told.get("list") or told
+        return found
+
+    def _create(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
+        body = self.body(spec, filters)
+        folder = self._in_folder()
+        if folder:
+            body["listFolderId"] = int(folder)
+        try:
+            told = self._post(body)
+        except TemporaryError:
+            found = self._by_name(spec)  # nobody had this name before: if there is one now, the reply was lost
+            if found is None:
+                raise
+            return found
+        except (Refused, Denied) as error:
+            if _TAKEN in error.refusal.codes:
+                raise RequestError(_taken(spec)) from error
+            said = " ".join((error.refusal.subcategory, error.refusal.category, error.refusal.text))
+            if filters is None or not _FULL.search(said):
+                raise
+            return self._create(spec, None)
+        found = told.get("list") or told
+        return {**found, "filterBranch": found.get("filterBranch") or filters}
+
+    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Create a list; without our mark where the portal takes none."""
+        try:
+            told: dict[str, Any] = self._portal.ask("POST", self._path(), body=body, writes=True, repeatable=False)
+        except Refused as error:
+            if not re.search("custom", error.refusal.reason, re.IGNORECASE) or "customProperties" not in body:
+                raise
+            plain = {name: value for name, value in body.items() if name != "customProperties"}
+            return self._post(plain)
+        return told
+
+    def _rename(self, spec: ListSpec, id: str) -> dict[str, Any]:
+        try:
+            told = self._portal.ask("PUT", self._path(id, "update-list-name"), params=[("listName", spec.label)], writes=True)
+        except Refused as error:
+            if _TAKEN in error.refusal.codes:
+                raise RequestError(_taken(spec)) from error
+            raise
+        found: dict[str, Any] = told.get("updatedList") or told.get("list") or self.one(id) or {}
+        return found
+
+    def _in_folder(self, make: bool = True) -> str:
+        """Id of the folder of our lists, made where it lacks; "" where lists stand in none."""
+        name = self._portal.settings.list_folder
+        if not name or self._folder is not None:
+            return self._folder or ""
+        try:
+            told = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")])
+            nodes = (told.get("folder") or {}).get("childNodes") or ()
+            found = next((one for one in nodes if one.get("name") == name), None)
+            if found is None and make:
+                made = self._portal.ask("POST", self._path("folders"), body={"name": name, "parentFolderId": "0"}, writes=True)
+                found = made.get("folder")
+        except (Refused, Denied):
+            found = {}  # a portal without folders, or closed to us: a list needs none
+        if found is not None:
+            self._folder = str(found.get("id") or "")
+        return self._folder or ""
+
+    def _content(self, folder: str) -> set[str]:
+        """Ids of the lists in a folder."""
+        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", folder)])
+        return {str(id) for id in (told.get("folder") or {}).get("childLists") or ()}
+
+    def _key(self, one: Mapping[str, Any]) -> str:
+        """Our key of a list: as it carries it, where HubSpot gives that back, or as we were told."""
+        for name in ("additionalProperties", "additionalFilterProperties", "customProperties"):
+            mark = (one.get(name) or {}).get(KEY)
+            if mark:
+                return str(mark)
+        return self._told.get(str(one.get("listId")), "")
+
+    def _path(self, *steps: str) -> str:
+        return self._portal.path("lists", *steps)
+
+
+def _remote(one: dict[str, Any], key: str) -> RemoteList:
+    kind = "dynamic" if one.get("processingType") == "DYNAMIC" else "static"
+    record_type = _RECORD_TYPES.get(str(one.get("objectTypeId")), "")
+    return RemoteList(str(one.get("listId")), key, str(one.get("name") or ""), kind, record_type)  # type: ignore[arg-type]
+
+
+def _taken(spec: ListSpec) -> str:
+    return (
+        f'there is a list named "{spec.label or spec.key}" that we did not make ({spec.key} would be named so): rename one of them, '
+        f"or take it over with `crm-segments setup --adopt {spec.key}`"
+    )

@@ -1,0 +1,140 @@
+"""Who is in a static list, and how do records come into it and leave it?"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from connectors.contract import MEMBER, MEMBER_SCHEMA, OUTCOME_SCHEMA, Page, RemoteList
+from connectors.errors import RequestError, TemporaryError
+from connectors.hubspot.lists import Lists
+from connectors.hubspot.paths import TYPE_IDS
+from connectors.hubspot.session import Portal
+
+MEMBERS_PER_CALL = 10_000  # HubSpot names no limit; its other list calls take 100,000
+_PAGE = 250
+_Answer = tuple[str, str | None, str | None]
+_DONE: _Answer = ("done", None, None)
+_GONE: _Answer = ("rejected", "gone", "there is no such record")
+
+
+class Membership:
+    """Members of static lists."""
+
+    def __init__(self, portal: Portal, lists: Lists) -> None:
+        self._portal = portal
+        self._lists = lists
+
+    def read(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
+        """All members as one page; none where they are those of ``position``."""
+        known = orjson.loads(position) if position else {}
+        self._settled(remote.id)
+        stamp = self._stamp(remote.id)
+        if stamp and stamp == known.get("stamp"):
+            return
+        ids = list(self._ids(remote.id))
+        digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+        if digest == known.get("digest"):
+            return
+        table = pa.table([pa.repeat(pa.scalar(remote.record_type), len(ids)), pa.array(ids, pa.string())], schema=MEMBER_SCHEMA)
+        yield Page(table, orjson.dumps({"stamp": stamp, "digest": digest}).decode(), f"list:{remote.id}", whole=True, first=True)
+
+    def write(self, remote: RemoteList, changes: pa.Table) -> pa.Table:
+        """Add and remove; what HubSpot leaves unanswered is looked up."""
+        if remote.kind == "dynamic":
+            raise RequestError(f'HubSpot itself fills the list "{remote.label}": its members cannot be written')
+        rows = list(zip(changes["id"].to_pylist(), changes["after"].to_pylist(), strict=True))
+        answers: list[_Answer] = []
+        for start in range(0, len(rows), MEMBERS_PER_CALL):
+            answers += self._write(remote, rows[start : start + MEMBERS_PER_CALL])
+        columns = zip(*answers, strict=True) if answers else ((), (), ())
+        return pa.table([pa.array(list(column), pa.string()) for column in columns], schema=OUTCOME_SCHEMA)
+
+    def current(self, remote: RemoteList, ids: list[str]) -> list[str | None]:
+        """MEMBER for those who are in the list now, null for the others."""
+        held = self._held(remote, {id for id in ids if id.isdigit()})
+        return [MEMBER if id in held else None for id in ids]
+
+    def _write(self, remote: RemoteList, rows: list[tuple[str, str | None]]) -> list[_Answer]:
+        real = [(id, after) for id, after in rows if id.isascii() and id.isdigit()]
+        body = {
+            "recordIdsToAdd": [id for id, after in real if after == MEMBER],
+            "recordIdsToRemove": [id for id, after in real if after != MEMBER],
+        }
+        told: dict[str, Any] = {}
+        if real:
+            path = self._portal.path("lists", remote.id, "memberships/add-and-remove")
+            told = self._portal.ask("PUT", path, body=body, writes=True) or {}
+        came = _named(told, "recordsIdsAdded", "recordIdsAdded")
+        went = _named(told, "recordsIdsRemoved", "recordIdsRemoved")
+        missing = _named(told, "recordIdsMissing", "recordsIdsMissing")
+        open_ = {id for id, after in real if id not in (came if after == MEMBER else went)}
+        held = self._held(remote, open_)
+        return [_DONE if id not in open_ and id.isdigit() else _found(id, after, id in held, id in missing) for id, after in rows]
+
+    def _held(self, remote: RemoteList, ids: set[str]) -> set[str]:
+        """Those of the ids that are in the list: by reading the list, or the records, whichever takes fewer calls."""
+        if not ids:
+            return set()
+        size = int(self._settled(remote.id).get("size") or 0)
+        if len(ids) * _PAGE >= size:
+            return ids.intersection(self._ids(remote.id))
+        type_id = TYPE_IDS.get(remote.record_type, TYPE_IDS["contact"])
+
+        def of_record(id: str) -> bool:
+            told = self._portal.ask("GET", self._portal.path("lists", "records", type_id, id, "memberships"))
+            return any(str(one.get("listId")) == remote.id for one in told.get("results") or ())
+
+        wanted = sorted(ids)
+        return {id for id, here in zip(wanted, self._portal.many(of_record, wanted), strict=True) if here}
+
+    def _ids(self, list_id: str) -> Iterator[str]:
+        """Ids of all members, ascending."""
+        after = ""
+        while True:
+            params = [("limit", str(_PAGE)), *([("after", after)] if after else [])]
+            told = self._portal.ask("GET", self._portal.path("lists", list_id, "memberships"), params=params)
+            yield from (str(one["recordId"]) for one in told.get("results") or ())
+            after = str(((told.get("paging") or {}).get("next") or {}).get("after") or "")
+            if not after:
+                return
+
+    def _stamp(self, list_id: str) -> list[str] | None:
+        """What changes when a member comes or goes, where HubSpot tells."""
+        one = next(self._lists.search([list_id]), {})
+        told = one.get("additionalProperties") or {}
+        names = ("hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at")
+        return [str(told.get(name) or "") for name in names] if told.get(names[1]) else None
+
+    def _settled(self, list_id: str, patience: float = 60.0) -> dict[str, Any]:
+        """The list once HubSpot has worked off what changed it. TemporaryError after ``patience`` seconds."""
+        wait, ends = 0.25, time.monotonic() + patience
+        while True:
+            found = self._lists.one(list_id)
+            if found is None:
+                raise RequestError(f"list {list_id} is not there (any more): run `crm-segments setup`")
+            if found.get("processingStatus") != "PROCESSING":
+                return found
+            if time.monotonic() + wait > ends:
+                raise TemporaryError(f"HubSpot still works on list {list_id}: its members are not known yet", retry_after=patience)
+            time.sleep(wait)
+            wait = min(wait * 2, 8.0)
+
+
+def _found(id: str, after: str | None, held: bool, missing: bool) -> _Answer:
+    """The outcome for a record that HubSpot neither added nor removed."""
+    if (after == MEMBER) == held:
+        return _DONE  # it was so before
+    if missing or not id.isdigit():
+        return _GONE
+    return ("rejected", "transient", "HubSpot did not answer for this record")
+
+
+def _named(told: dict[str, Any], *names: str) -> set[str]:
+    found: Iterable[Any] = (id for name in names for id in told.get(name) or ())
+    return {str(id) for id in found}

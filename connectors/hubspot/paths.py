@@ -1,0 +1,61 @@
+"""Where does each version of HubSpot's API keep what we use?
+
+HubSpot versions its paths by date since 2026; the older ones (``legacy``) lose their support in 2027 (HubSpot
+developer documentation, "API versioning"). Where a dated version has no path of its own, the older one serves.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import quote
+
+Version = Literal["legacy", "2026-03", "2026-09"]
+Area = Literal[
+    "objects", "associations", "properties", "lists", "limits", "token", "details", "usage", "workflows", "subscriptions", "statuses"
+]
+
+_LEGACY: dict[Area, str] = {
+    "objects": "/crm/v3/objects",
+    "associations": "/crm/v4/associations",
+    "properties": "/crm/v3/properties",
+    "lists": "/crm/v3/lists",
+    "limits": "/crm/v3/limits",
+    "token": "/oauth/v1/token",
+    "details": "/account-info/v3/details",
+    "usage": "/account-info/v3/api-usage/daily/private-apps",
+    "workflows": "/automation/v4/flows",
+    "subscriptions": "/communication-preferences/v4/definitions",
+    "statuses": "/communication-preferences/v4/statuses",
+}
+_DATED: dict[Area, str] = {
+    "objects": "/crm/objects/{version}",
+    "associations": "/crm/associations/{version}",
+    "properties": "/crm/properties/{version}",
+    "lists": "/crm/lists/{version}",
+    "limits": "/crm/limits/{version}",
+    "token": "/oauth/{version}/token",
+    "details": "/account-info/{version}/details",
+    "usage": "/account-info/{version}/api-usage/daily/private-apps",
+    "workflows": "/automation/{version}/flows",
+    "subscriptions": "/communication-preferences/{version}/definitions",
+    "statuses": "/communication-preferences/{version}/statuses",
+}
+_WITHOUT: dict[Version, frozenset[Area]] = {
+    "legacy": frozenset(_DATED),
+    "2026-03": frozenset({"workflows"}),
+    "2026-09": frozenset(),
+}
+
+OBJECTS = {"contact": "contacts", "company": "companies"}  # record type → HubSpot's name of the object type
+TYPE_IDS = {"contact": "0-1", "company": "0-2"}  # record type → HubSpot's id of the object type
+
+
+def path(area: Area, version: Version, *steps: str) -> str:
+    """The path of an area, and below it the steps (each is quoted, slashes within it separate)."""
+    root = _LEGACY[area] if area in _WITHOUT[version] else _DATED[area].format(version=version)
+    return "/".join((root, *(quote(step, safe="/") for step in steps)))
+
+
+def older(area: Area, *steps: str) -> str:
+    """The path that the area had before the paths were dated."""
+    return path(area, "legacy", *steps)

@@ -1,0 +1,167 @@
+"""What can be read of a portal, and how far has it been read?
+
+Records: contacts and companies. Activity: deals and orders, engagements, and what contacts' own properties tell. Each source
+is a part of its stream. It is read whole at first, when what is read of it changed, and every ``sweep_days`` (which finds
+whatever HubSpot does not report: erased records, ended associations, properties that do not move the time of change);
+between these, its changes are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from connectors.amounts import Amounts
+from connectors.contract import Page
+from connectors.hubspot import position as positions
+from connectors.hubspot.changes import Changes, TooMany
+from connectors.hubspot.consent import Consent
+from connectors.hubspot.deals import TERMS, Purchases
+from connectors.hubspot.engagements import KINDS, Engagements
+from connectors.hubspot.fetching import Fetching
+from connectors.hubspot.paths import OBJECTS
+from connectors.hubspot.position import Position, Progress
+from connectors.hubspot.products import Products
+from connectors.hubspot.records import Records
+from connectors.hubspot.refusals import Denied, Refused
+from connectors.hubspot.rollups import PROPERTIES, Rollups
+from connectors.hubspot.source import Source
+from connectors.hubspot.whole import Step, Whole
+from connectors.hubspot.windows import Window
+
+if TYPE_CHECKING:
+    from connectors.hubspot.session import Portal
+
+
+class Reading:
+    """The reading side of one portal."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def pages(self, stream: str, position: str | None) -> Iterator[Page]:
+        """Pages of ``contact``, ``company`` or ``activity`` after a position."""
+        known = positions.loads(position)
+        sources = self.sources(stream)
+        for name in set(known.sources) - {source.name for source in sources}:
+            known = known.after(name, None)
+            yield Page(_nothing(stream), known.dumps(), part=name, whole=True, first=True)
+        for source in sources:
+            for step in self._steps(source, known.sources.get(source.name)):
+                known = known.after(source.name, step.progress)
+                yield _page(step, source, known)
+
+    def count(self, stream: str) -> int | None:
+        """How many records HubSpot's search counts; None of activity, whose deals may belong to nobody or to several."""
+        if stream not in OBJECTS:
+            return None
+        total = self._portal.search(OBJECTS[stream], {"filterGroups": [], "properties": [], "limit": 1, "after": "0"}).get("total")
+        return None if total is None else int(total)
+
+    def missing_attributes(self) -> list[str]:
+        """Names of configured attributes that neither contacts nor companies have a property for."""
+        known = {name for kind in OBJECTS.values() for name in self._readable(kind)}
+        return [name for name, one in self._portal.account.attributes.items() if one.field not in known]
+
+    def notes(self) -> list[str]:
+        """What a person should know about where consent is read from. Asks nothing that reading does not ask."""
+        note = self.consent().note
+        return [note] if note else []
+
+    def consent(self) -> Consent:
+        """The properties that tell who may be reached."""
+        settings = self._portal.settings
+        return Consent.of(self._portal.properties("contacts"), settings.subscription, settings.objection)
+
+    def sources(self, stream: str) -> list[Source]:
+        """What a stream is read from."""
+        if stream in OBJECTS:
+            return [self._records(stream)]
+        return [*self._purchases(), *self._engagements(), *self._rollups()]
+
+    def _records(self, record_type: str) -> Source:
+        account, known = self._portal.account, self._portal.properties(OBJECTS[record_type])
+        present = {name: one for name, one in account.attributes.items() if one.field in known}
+        return Records(account, record_type, present, self.consent() if record_type == "contact" else None)
+
+    def _readable(self, kind: str) -> dict[str, object]:
+        try:
+            return dict(self._portal.properties(kind))
+        except Denied:
+            return {}
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise
+            return {}
+
+    def _owners(self) -> tuple[str, ...]:
+        """Object types whose records activity can belong to, as far as the key may see them."""
+        return tuple(kind for kind in OBJECTS.values() if self._readable(kind))
+
+    def _wants(self, name: str, *kinds: str) -> bool:
+        """Whether the settings allow a source of activity, some segmentation uses what it tells, and the key may read it.
+
+        A source that neither the settings nor a segmentation ask for by name is left out where the key may not read it.
+        """
+        allowed, used = self._portal.settings.activity, self._portal.account.kinds
+        if (allowed is not None and name not in allowed) or (used is not None and not used & set(kinds)):
+            return False
+        by_name = allowed is not None or (used is not None and name != "orders")
+        return by_name or name in PROPERTIES or bool(self._readable(name))
+
+    def _purchases(self) -> Iterator[Source]:
+        account, settings = self._portal.account, self._portal.settings
+        wanted = [kind for kind in TERMS if self._wants(kind, "purchase", "refund")]
+        if not wanted:
+            return
+        amounts = Amounts(account, self._portal.details().currency)
+        products = Products(self._portal) if settings.products and self._readable("line_items") else None
+        for kind in wanted:
+            yield Purchases(account, kind, amounts, settings.won_stages, products, self._owners())
+
+    def _engagements(self) -> Iterator[Source]:
+        for kind, singular in KINDS.items():
+            if self._wants(kind, singular):
+                yield Engagements(kind, self._owners())
+
+    def _rollups(self) -> Iterator[Source]:
+        wanted = tuple(one for name, each in PROPERTIES.items() for one in each if self._wants(name, one[0]))
+        if wanted:
+            yield Rollups(wanted)
+
+    def _steps(self, source: Source, known: Progress | None) -> Iterator[Step]:
+        fetching = Fetching(self._portal, source)
+        if known is not None and known.form == source.form and known.finished and not self._sweep_is_due(known):
+            window = Window(self._portal, source.kind, source.stamp, known.start)
+            try:
+                yield from Changes(window, fetching, source, self._portal.many, known).steps()
+                return
+            except TooMany:
+                pass
+        yield from Whole(fetching, source, self._portal.many).steps(known)
+
+    def _sweep_is_due(self, known: Progress) -> bool:
+        every = timedelta(days=self._portal.settings.sweep_days) / timedelta(milliseconds=1)
+        return self._portal.now().timestamp() * 1000 - known.swept > every
+
+
+def _page(step: Step, source: Source, known: Position) -> Page:
+    return Page(
+        step.table,
+        known.dumps(),
+        part=source.name,
+        whole=step.whole,
+        first=step.first,
+        last=step.last or not step.whole,
+        rejects=step.rejects.table(),
+        rejected=step.rejects.rejected,
+    )
+
+
+def _nothing(stream: str) -> pa.Table:
+    from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA
+
+    return (RECORD_SCHEMA if stream in OBJECTS else ACTIVITY_SCHEMA).empty_table()

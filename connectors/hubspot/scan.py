@@ -1,0 +1,154 @@
+"""How are all records of an object type read as fast as the limit allows?
+
+HubSpot lists records in the order of their ids, 100 a call, and ``after`` is an id (developer documentation, "Contacts
+guide"). So a scan can start anywhere: its ids are read in ranges, several at a time, and a thread without a range takes half
+of the largest one. That is documented for what ``after`` means, not as a feature: where an answer holds other ids than it
+should, the scan says so (``Misbehaved``) and its caller follows the cursors one by one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.errors import RequestError
+from connectors.hubspot.intervals import Interval
+
+SMALLEST = 400  # records left in a range: fewer are not worth halving, the first call of a half may bring nothing
+
+
+class Misbehaved(Exception):
+    """``after`` does not start a listing where it says."""
+
+
+@dataclass
+class Listed:
+    """One answer to a listing."""
+
+    results: list[dict[str, Any]]
+    after: str | None  # the cursor that goes on; None: this was the last page
+
+
+Fetch = Callable[[str | None], Listed]
+
+
+@dataclass
+class Slice:
+    """Records whose ids lie in [first, end), all of them."""
+
+    results: list[dict[str, Any]]
+    first: int
+    end: int
+
+
+@dataclass
+class _Range:
+    first: int  # next id to be read
+    end: int
+    after: str | None = None  # HubSpot's own cursor to ``first``, where it gave one
+    density: float = 0.0  # records an id, as seen last
+    busy: bool = False
+
+
+class Scan:
+    """One scan over the given ranges of ids; ``step`` may run on many threads at a time.
+
+    ``top`` and ``total`` are the highest id and the number of records as far as they are known; 0 reads in one range.
+    """
+
+    def __init__(self, fetch: Fetch, ranges: Sequence[Interval], top: int, total: int) -> None:
+        self._fetch = fetch
+        self._ranges = [_Range(first, end) for first, end in ranges]
+        self._top = top
+        self._left = float(total)
+        self._density = total / (top + 1)
+        self._changed = threading.Condition()
+        self._failed = False
+
+    def turns(self) -> Iterator[None]:
+        """One for each call of ``step``, until all is read."""
+        while self._ranges and not self._failed:
+            yield None
+
+    def step(self, _: None = None) -> Slice | None:
+        """Read the next page of some range; None where nothing is left to do."""
+        taken = self._take()
+        if taken is None:
+            return None
+        first, after = taken.first, taken.after
+        probing = after is None and first > 0
+        try:
+            # One id before: it does not matter whether ``after`` itself belongs to the answer.
+            listed = self._fetch(str(first - 1) if probing else after)
+            ids = _ids(listed)
+            if probing and ids and min(ids) < first - 1:
+                raise Misbehaved(f"after={first - 1} begins at {min(ids)}")
+            if listed.after is not None and (listed.after == after or not ids):
+                raise Misbehaved("a cursor that leads nowhere")
+        except BaseException as error:
+            self._fail()
+            if probing and isinstance(error, RequestError):
+                raise Misbehaved(str(error)) from error
+            raise
+        return self._advance(taken, listed, ids)
+
+    def _take(self) -> _Range | None:
+        with self._changed:
+            while not self._failed:
+                idle = next((one for one in self._ranges if not one.busy), None)
+                taken = idle or self._halved()
+                if taken is not None:
+                    taken.busy = True
+                    return taken
+                if not self._ranges:
+                    return None
+                self._changed.wait()
+            return None
+
+    def _halved(self) -> _Range | None:
+        """The upper half of the range that has most records left, as its own range."""
+        if not self._ranges:
+            return None
+        victim = max(self._ranges, key=self._size)
+        middle = (victim.first + min(victim.end, self._top + 1)) // 2
+        if self._size(victim) < SMALLEST or middle <= victim.first:
+            return None
+        half = _Range(middle, victim.end)
+        victim.end = middle
+        self._ranges.append(half)
+        return half
+
+    def _size(self, one: _Range) -> float:
+        """Records that are probably left in a range."""
+        span = max(min(one.end, self._top + 1) - one.first, 0)
+        return min(span * (one.density or self._density), self._left, span)
+
+    def _advance(self, taken: _Range, listed: Listed, ids: list[int]) -> Slice:
+        with self._changed:
+            first, limit = taken.first, taken.end
+            end = limit if listed.after is None else min(max(ids) + 1, limit)
+            kept: dict[int, dict[str, Any]] = {
+                id: one for id, one in zip(ids, listed.results, strict=True) if first <= id < end
+            }  # a row that repeats is one row
+            self._left = max(self._left - len(kept), 0.0)
+            if end >= limit:
+                self._ranges.remove(taken)
+            else:
+                taken.first, taken.after, taken.busy = max(end, first), listed.after, False
+                taken.density = len(ids) / (max(ids) - min(ids) + 1)
+            self._changed.notify_all()
+        return Slice(list(kept.values()), first, end)
+
+    def _fail(self) -> None:
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+
+
+def _ids(listed: Listed) -> list[int]:
+    try:
+        return [int(one["id"]) for one in listed.results]
+    except ValueError as error:
+        raise Misbehaved("ids that are no numbers") from error

@@ -1,0 +1,107 @@
+"""Salesforce as a CRM: contacts, leads and accounts, what they bought and did, fields, list views and campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from connectors.contract import (
+    Account,
+    Capabilities,
+    Connector,
+    FieldSpec,
+    Listeners,
+    ListSpec,
+    Page,
+    Problem,
+    RemoteList,
+    Ticket,
+)
+from connectors.salesforce import checking, deployment
+from connectors.salesforce.fields import Fields
+from connectors.salesforce.holding import holding, normal
+from connectors.salesforce.listeners import listeners
+from connectors.salesforce.lists import Lists
+from connectors.salesforce.reading import STREAMS, Reading
+from connectors.salesforce.session import Org
+from connectors.salesforce.writing import COLLECTION, Writing
+
+_BULK_CALLS = 15  # of a job: made, uploaded, started, looked at, and its results fetched
+
+
+def connect(account: Account) -> Connector:
+    """The connector of an org. Logs in when first asked something."""
+    return SalesforceConnector(account)
+
+
+class SalesforceConnector(Connector):
+    """One org, as one user sees it."""
+
+    def __init__(self, account: Account) -> None:
+        self._org = Org(account)
+        self.calls = self._org.transport.calls
+        self.capabilities = Capabilities(
+            streams=STREAMS,
+            dynamic_lists=True,
+            static_lists=self._org.settings.campaigns,
+            counts=True,
+            batch_size=100_000,
+            member_batch_size=2_000,
+            records_per_call=COLLECTION,
+            members_per_call=COLLECTION,
+            bulk_above=self._org.settings.bulk_writes_above,
+            bulk_calls=_BULK_CALLS,
+        )
+        self._reading = Reading(self._org)
+        self._fields = Fields(self._org)
+        self._lists = Lists(self._org)
+        self._writing = Writing(self._org)
+
+    def check(self) -> list[Problem]:
+        return checking.problems(self._org)
+
+    def count(self, stream: str) -> int | None:
+        return self._reading.count(stream)
+
+    def read(self, stream: str, position: str | None) -> Iterator[Page]:
+        return self._reading.pages(stream, position)
+
+    def fields(self) -> dict[tuple[str, str], FieldSpec]:
+        return self._fields.all()
+
+    def ensure_field(self, spec: FieldSpec) -> None:
+        self._fields.ensure(spec)
+
+    def normal(self, spec: FieldSpec, value: str | None) -> str | None:
+        return normal(spec, value)
+
+    def lists(self) -> list[RemoteList]:
+        return self._lists.all()
+
+    def ensure_list(self, spec: ListSpec) -> RemoteList:
+        return self._lists.ensure(spec)
+
+    def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
+        return self._lists.members(remote, position)
+
+    def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return self._writing.write(changes, ticket)
+
+    def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return self._lists.write(remote, changes)
+
+    def current(self, changes: pa.Table) -> pa.Array:
+        return holding(self._org, changes)
+
+    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return self._writing.settle(changes, ticket)
+
+    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+        return deployment.sources(fields, lists, self._org.settings.api_version)
+
+    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+        return listeners(self._org, fields, lists)
+
+    def close(self) -> None:
+        self._org.close()

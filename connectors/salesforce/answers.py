@@ -1,0 +1,122 @@
+"""What is to be done with an answer: take it, send the call again, renew the session, or stop? And what does it tell of limits?
+
+The reactions follow Salesforce's "REST API Developer Guide" (Status Codes and Error Responses; Limit Info Header) and
+"API Request Limits and Allocations": codes decide, because one HTTP status stands for very different things.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+import orjson
+import requests
+
+from connectors.errors import AccessError, QuotaError
+from connectors.quota import Quota
+from connectors.salesforce.refusals import EXPIRED, LIMIT, Denied, Refusal, Refused, of_answer
+from connectors.transport import Call, Verdict
+
+_ELSEWHERE = frozenset({406, 408, 420, 429, 500, 502, 503, 504})  # troubles of the server or of what stands before it, which pass
+_CROWDED_SECONDS = 30.0  # too many long requests at once: some of them must end first
+_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+
+
+class Answers:
+    """Judges the answers of one account, and keeps what they tell of the server's time and of the day's budget."""
+
+    def __init__(self, account: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._account = account
+        self._now = now
+        self._ahead = timedelta()  # of the server's clock before ours
+        self.usage: tuple[int, int] | None = None  # calls of all apps in the last 24 hours, and how many are allowed
+
+    def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
+        """The verdict on an answer; an error where nobody needs to see it."""
+        status = response.status_code
+        if 200 <= status < 300:
+            return Verdict("answer") if call.stream or self._whole(response) else Verdict("again")
+        refusals = of_answer(status, decoded(response))
+        codes = {one.code for one in refusals}
+        if LIMIT in codes:
+            return self._too_much(refusals)
+        if not call.anonymous and (status == 401 or EXPIRED in codes):
+            return Verdict("renew")
+        if status in _ELSEWHERE and not (status == 500 and any(one.kind != "transient" for one in refusals)):
+            return Verdict("again") if call.repeatable or status in (429, 503) else Verdict("answer")
+        return Verdict("answer")
+
+    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+        """The day's budget and the server's clock, from the headers."""
+        date = response.headers.get("Date")
+        if date:
+            with suppress(TypeError, ValueError):
+                self._ahead = parsedate_to_datetime(date) - self._now()
+        found = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        if found:
+            used, limit = int(found[1]), int(found[2])
+            self.usage = (used, limit)
+            quota.learn_daily(limit, max(limit - used, 0), None)
+
+    def server_time(self) -> datetime:
+        """Now, on Salesforce's clock (to the second, as of its last answer)."""
+        return (self._now() + self._ahead).astimezone(UTC)
+
+    def refuse(self, status: int, body: Any) -> NoReturn:
+        """Raise what an answer that is no success means. Only after ``judge`` let it through."""
+        refusal = of_answer(status, body)[0]
+        if status == 401:
+            raise Denied(f"Salesforce does not accept the session of account {self._account}: {refusal.reason}", refusal)
+        if refusal.kind == "permission" and status == 403:
+            raise Denied(f"Salesforce denies it to the user of account {self._account}: {refusal.reason}", refusal)
+        raise Refused(f"Salesforce refuses with {status}: {refusal.reason}", refusal)
+
+    def _too_much(self, refusals: list[Refusal]) -> Verdict:
+        """Either too many long requests at this moment, or the calls of the day are gone."""
+        said = " ".join(one.text for one in refusals).upper()
+        if "CONCURRENT" in said:
+            return Verdict("again", wait=_CROWDED_SECONDS, everybody=True)
+        resets = self._now() + timedelta(hours=1)
+        raise QuotaError(
+            f"Salesforce's API requests of the last 24 hours are used up for account {self._account}; some come back every hour", resets
+        )
+
+    @staticmethod
+    def _whole(response: requests.Response) -> bool:
+        """Is the body all there? A proxy may answer HTML with 200, or cut JSON off; what is decoded once is kept."""
+        if "json" not in response.headers.get("Content-Type", "") or not response.content:
+            return "html" not in response.headers.get("Content-Type", "")
+        try:
+            vars(response)["decoded"] = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            return False
+        return True
+
+
+def decoded(response: requests.Response) -> Any:
+    """The JSON of an answer, or None where there is none."""
+    kept = vars(response).get("decoded")
+    if kept is not None or not response.content:
+        return kept
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def locked_out(account: str, code: str, text: str) -> AccessError:
+    """What a refused log-in means, and what a person must do."""
+    remedies = {
+        "invalid_client": "client_secret does not belong to client_id: copy both again from the connected app",
+        "invalid_client_id": "client_id is not known: copy the consumer key again from the connected app",
+        "invalid_grant": "the user may not log in this way (no Run-As user, not approved, expired or withdrawn): see the app's policies",
+        "invalid_app_access": "an administrator must approve the user for the connected app",
+        "unsupported_grant_type": "the connected app does not allow this flow: switch it on, or use another log-in",
+        "INVALID_LOGIN": "user name, password or security token is wrong, or the org no longer allows this log-in: use client credentials",
+    }
+    known = remedies.get(code) or "check the keys of the account and the policies of the connected app"
+    return AccessError(f"Salesforce refuses the log-in of account {account} ({code}{': ' + text if text else ''}): {known}")

@@ -1,0 +1,229 @@
+"""How are very many rows read or written at once? Jobs of Bulk API 2.0, driven step by step so that a crash loses none.
+
+A job lives in Salesforce: who knows its id can find it again, wait for it, and fetch its results as often as needed
+("Bulk API 2.0 and Bulk API Developer Guide"). Results come as CSV, a page of many rows a call, and Arrow parses them
+while the next ones arrive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from csv import reader
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyarrow import csv
+
+from connectors.errors import QuotaError, TemporaryError
+from connectors.salesforce.client import Manner
+from connectors.salesforce.refusals import Refused, shown
+from connectors.salesforce.session import Org
+from connectors.salesforce.soql import Select
+
+PAGE = 50_000  # rows of one page of results: some 20 MB
+UPLOAD_LIMIT = 90_000_000  # bytes of one upload; Salesforce takes 150 MB in base64, which is 100 MB of text
+NULL = "#N/A"  # in an upload: clear the field; a blank cell leaves it as it is
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.5, 20.0  # seconds between two looks at a job
+_PATIENCE = 6 * 3600.0  # seconds until a job that does not end is left alone, for the next run to find
+_WIDE = Manner(timeout=(5, 300))
+_UPLOAD = Manner(writes=True, timeout=(5, 600))
+_ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
+_UNABLE = frozenset({"INVALIDENTITY", "API_ERROR", "FEATURENOTENABLED", "FEATURE_NOT_ENABLED", "LIMIT_EXCEEDED", "EXCEEDED_QUOTA"})
+
+Kind = Literal["query", "ingest"]
+
+
+class Unable(Exception):
+    """This cannot be asked of Bulk (an object or field that it does not read, or its own quota): ask REST."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a job is doing."""
+
+    id: str
+    state: str
+    processed: int = 0
+    failed: int = 0
+    error: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in _ENDED
+
+
+class Bulk:
+    """The jobs of one org."""
+
+    def __init__(self, org: Org, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._org = org
+        self._sleep = sleep
+
+    # Both kinds
+
+    def status(self, kind: Kind, job: str) -> Status | None:
+        """How a job is doing; None: Salesforce does not know it (any more)."""
+        try:
+            return _status(self._org.ask("GET", f"jobs/{kind}/{job}"))
+        except Refused as error:
+            if error.refusal.kind == "gone":
+                return None
+            raise
+
+    def wait(self, kind: Kind, job: str) -> Status:
+        """The status at its end. TemporaryError: it does not end within hours, or is gone; it is found again by its id."""
+        waited, pause = 0.0, _FIRST_LOOK
+        while waited < _PATIENCE:
+            found = self.status(kind, job)
+            if found is None:
+                raise TemporaryError(f"Bulk job {job} is gone from Salesforce: somebody deleted it; run again")
+            if found.ended:
+                return found
+            self._sleep(pause)
+            waited, pause = waited + pause, min(pause * 1.6, _LONGEST_LOOK)
+        raise TemporaryError(
+            f"Bulk job {job} has not ended after {waited / 3600:.0f} hours; run again to find it", retry_after=_LONGEST_LOOK
+        )
+
+    def abort(self, kind: Kind, job: str) -> None:
+        """End a job of which nothing ran; one that is gone or has ended is as well."""
+        try:
+            self._org.ask("PATCH", f"jobs/{kind}/{job}", body={"state": "Aborted"})
+        except Refused:
+            return
+
+    # Reading
+
+    def ask(self, statement: Select, deleted: bool) -> str:
+        """Start a query; its job's id. Unable: Bulk cannot do this one."""
+        body = {"operation": "queryAll" if deleted else "query", "query": str(statement), "contentType": "CSV", "lineEnding": "LF"}
+        try:
+            told = self._org.ask("POST", "jobs/query", body=body, repeatable=True)  # a query that runs twice harms nobody
+        except Refused as error:
+            if error.refusal.code in _UNABLE or "ulk" in error.refusal.text:
+                raise Unable(str(error)) from error
+            raise
+        return str(told["id"])
+
+    def results(self, job: str, start: str | None = None) -> Iterator[tuple[pa.Table, str | None]]:
+        """Pages of a query's rows (all columns text, null where empty) in order, each with the locator that follows it.
+
+        ``start``: a locator to go on from. Several pages are on their way at a time, where Salesforce lists them.
+        """
+        places = list(self._listed(job))
+        if start not in (None, *places) or not places:
+            yield from self._one_by_one(job, start)
+            return
+        places = places[places.index(start) :] if start in places else places
+        tables = self._org.many(lambda place: self._page(job, place)[0], places)
+        yield from zip(tables, [*places[1:], None], strict=True)
+
+    def _listed(self, job: str) -> Iterator[str | None]:
+        """Locators of all pages, five a call; none where Salesforce does not list them."""
+        path: str | None = f"jobs/query/{job}/resultPages"
+        while path:
+            try:
+                told = self._org.ask("GET", path)
+            except Refused:
+                return
+            for one in told.get("resultPages") or ():
+                yield _locator(str(one.get("resultUrl", "")))
+            path = None if told.get("done") else told.get("nextRecordsUrl") or told.get("nextRecordUrl")
+
+    def _one_by_one(self, job: str, place: str | None) -> Iterator[tuple[pa.Table, str | None]]:
+        while True:
+            table, place = self._page(job, place)
+            yield table, place
+            if place is None:
+                return
+
+    def _page(self, job: str, locator: str | None) -> tuple[pa.Table, str | None]:
+        params = {"maxRecords": str(PAGE)} | ({"locator": locator} if locator else {})
+        response = self._org.send("GET", f"jobs/query/{job}/results", params=params, headers={"Accept": "text/csv"}, manner=_WIDE)
+        told = response.headers.get("Sforce-Locator", "null")
+        return parsed(response.content), None if told in ("null", "") else told
+
+    # Writing
+
+    def open(self, table: str) -> str:
+        """A new job that will update rows of an object; nothing runs yet. Its id."""
+        body = {"object": table, "operation": "update", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+        return str(self._org.ask("POST", "jobs/ingest", body=body, writes=True)["id"])
+
+    def upload(self, job: str, content: bytes) -> None:
+        """Give an open job its rows, once. Sent again after a lost reply: a job that has its rows says so, which is well."""
+        try:
+            self._org.send("PUT", f"jobs/ingest/{job}/batches", body=content, headers={"Content-Type": "text/csv"}, manner=_UPLOAD)
+        except Refused as error:
+            found = self.status("ingest", job)
+            if found is None or found.state != "Open" or error.refusal.code not in ("INVALIDJOBSTATE", "INVALID_JOB_STATE", "API_ERROR"):
+                raise
+
+    def start(self, job: str) -> None:
+        """Let an open job run; one that runs already is left to it."""
+        try:
+            self._org.ask("PATCH", f"jobs/ingest/{job}", body={"state": "UploadComplete"}, writes=True)
+        except Refused:
+            found = self.status("ingest", job)
+            if found is None or found.state == "Open":
+                raise
+
+    def answers(self, job: str, rows: int) -> dict[str, pa.Table]:
+        """What came of each row: ``successful``, ``failed`` (with ``sf__Error``) and ``unprocessed``, in no order."""
+        found = {"successful": self._rows(job, "successfulResults")}
+        if found["successful"].num_rows < rows:
+            found["failed"] = self._rows(job, "failedResults")
+        if sum(one.num_rows for one in found.values()) < rows:
+            found["unprocessed"] = self._rows(job, "unprocessedrecords")
+        return found
+
+    def _rows(self, job: str, which: str) -> pa.Table:
+        path = f"jobs/ingest/{job}/{which}/"
+        return parsed(self._org.send("GET", path, headers={"Accept": "text/csv"}, manner=_WIDE).content)
+
+
+def parsed(content: bytes) -> pa.Table:
+    """CSV as Salesforce writes it: every column text, an empty cell null, line breaks and NUL bytes within cells."""
+    if b"\0" in content:
+        content = content.replace(b"\0", b"")
+    names = next(reader([content.partition(b"\n")[0].decode("utf-8", "replace").strip()]), [])
+    if not names:
+        return pa.table({})
+    return csv.read_csv(
+        pa.BufferReader(content),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            null_values=[""],
+            check_utf8=False,
+        ),
+    )
+
+
+def _status(told: dict[str, Any]) -> Status:
+    return Status(
+        str(told.get("id") or ""),
+        str(told.get("state") or ""),
+        int(told.get("numberRecordsProcessed") or 0),
+        int(told.get("numberRecordsFailed") or 0),
+        shown(str(told.get("errorMessage") or "")),
+    )
+
+
+def _locator(url: str) -> str | None:
+    found = url.partition("locator=")[2].partition("&")[0]
+    return found or None
+
+
+def refused_job(status: Status) -> Exception:
+    """What a job that did not complete means for who waited for it."""
+    text = status.error or f"job {status.id} was {status.state.lower()}"
+    if "uota" in text or "LIMIT" in text.upper():
+        return QuotaError(f"Salesforce ended Bulk job {status.id}: {text}")
+    return TemporaryError(f"Salesforce ended Bulk job {status.id} ({status.state}): {text}; run again")

@@ -1,0 +1,212 @@
+"""Which fields are there, and how are ours made and shown?
+
+A custom field that is made by the Tooling API is seen by nobody until a permission set says so: one permission set of
+ours holds the rights to all our fields, and administrators assign it to whom they like ("Tooling API Reference",
+CustomField; "Object Reference", FieldPermissions). Picklists are unrestricted, so that a new segment is never refused.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from connectors.contract import FieldSpec, Option
+from connectors.errors import AccessError, RequestError, UnsupportedError
+from connectors.salesforce import soql
+from connectors.salesforce.holding import LENGTH, api_name
+from connectors.salesforce.refusals import Denied, Refusal, Refused
+from connectors.salesforce.rows import OBJECTS
+from connectors.salesforce.session import Org
+
+PERMISSION_SET = "CRM_Segments"
+PERMISSION_SET_LABEL = "CRM Segments"
+_NAME = re.compile(r"[A-Za-z](?!.*__(?!c$))[A-Za-z0-9_]{0,39}")
+_TYPES = {
+    "picklist": "enum",
+    "double": "number",
+    "int": "number",
+    "currency": "number",
+    "percent": "number",
+    "date": "date",
+    "boolean": "bool",
+}
+_THERE = frozenset({"DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE", "FIELD_INTEGRITY_EXCEPTION"})
+_VISIBLE_SECONDS = 60.0  # so long a new field may take to be seen
+
+
+class Fields:
+    """Custom fields of contacts, leads and accounts."""
+
+    def __init__(self, org: Org, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._org = org
+        self._sleep = sleep
+
+    def all(self) -> dict[tuple[str, str], FieldSpec]:
+        """All fields that this user sees, by (record type, name); ours under the names of the config, which lack the ending."""
+        ours = {(one.record_type, api_name(one.name)): one.name for one in self._org.account.fields}
+        found = {}
+        for record_type, table in OBJECTS.items():
+            self._org.forget(table)
+            for name, told in self._org.fields(table).items():
+                known = ours.get((record_type, name)) or (name[:-3] if name.endswith("__c") else name)
+                found[(record_type, known)] = _spec(record_type, known, told)
+        return found
+
+    def ensure(self, spec: FieldSpec) -> None:
+        """Create the field, or add the values that its picklist lacks; grant it to the permission set. Removes none."""
+        self._org.may_write()
+        table = _table(spec)
+        self._org.forget(table)
+        present = self._org.fields(table).get(api_name(spec.name))
+        if present is None:
+            self._create(spec)
+        elif spec.type == "enum" and present["type"] == "picklist":
+            self._extend(spec, present)
+        if not (present and present.get("updateable")):
+            try:
+                self._grant(spec)
+            except (Refused, Denied) as error:
+                raise AccessError(
+                    f"field {api_name(spec.name)} of {table} is there, but this user may not grant the right to it ({error.refusal.code}): "
+                    "let an administrator deploy the files of `crm-segments setup --export DIR`, or run setup as one"
+                ) from error
+            self._await(spec)
+
+    def _create(self, spec: FieldSpec) -> None:
+        body = {"FullName": f"{_table(spec)}.{api_name(spec.name)}", "Metadata": metadata(spec)}
+        try:
+            self._org.ask("POST", "tooling/sobjects/CustomField", body=body, writes=True)
+        except Refused as error:
+            if error.refusal.code not in _THERE or "mismatch" in error.refusal.text.lower():
+                raise _may_not(spec, error.refusal) if error.refusal.kind == "permission" else error from error
+        except Denied as error:
+            raise _may_not(spec, error.refusal) from error
+        self._org.forget(_table(spec))
+
+    def _extend(self, spec: FieldSpec, present: dict[str, Any]) -> None:
+        values = {one["value"]: one for one in present.get("picklistValues") or () if one.get("active", True)}
+        lacking = [one for one in spec.options if one.key not in values]
+        renamed = [one for one in spec.options if one.key in values and values[one.key].get("label") != one.label]
+        if not lacking and not renamed:
+            return
+        kept = [Option(key, str(one.get("label") or key)) for key, one in values.items()]
+        labels = {one.key: one.label for one in spec.options}
+        options = tuple(Option(one.key, labels.get(one.key, one.label)) for one in (*kept, *lacking))
+        found = self._tooling(_definition(spec))
+        if not found:
+            raise RequestError(f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config")
+        whole = FieldSpec(spec.name, spec.record_type, spec.type, spec.label, spec.description, options)
+        body = {"Metadata": metadata(whole)}
+        try:
+            self._org.ask("PATCH", f"tooling/sobjects/CustomField/{found[0]['Id']}", body=body, writes=True)
+        except Denied as error:
+            raise _may_not(spec, error.refusal) from error
+        self._org.forget(_table(spec))
+
+    def _tooling(self, statement: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._org.ask("GET", "tooling/query/", params={"q": statement})["records"]
+        return rows
+
+    # Rights
+
+    def _grant(self, spec: FieldSpec) -> None:
+        """Let the permission set see and edit the field, and this user have the permission set."""
+        parent = self._permission_set()
+        field = f"{_table(spec)}.{api_name(spec.name)}"
+        where = [f"ParentId = {soql.quoted(parent)}", f"Field = {soql.quoted(field)}"]
+        rows = next(self._org.query(soql.Select(["Id", "PermissionsEdit"], "FieldPermissions", where)), [])
+        rights = {"PermissionsRead": True, "PermissionsEdit": True}
+        if not rows:
+            body = {"ParentId": parent, "SobjectType": _table(spec), "Field": field, **rights}
+            self._org.ask("POST", "sobjects/FieldPermissions", body=body, writes=True)
+        elif not rows[0]["PermissionsEdit"]:
+            self._org.ask("PATCH", f"sobjects/FieldPermissions/{rows[0]['Id']}", body=rights, writes=True)
+        self._assign(parent)
+        self._org.forget(_table(spec))
+
+    def _permission_set(self) -> str:
+        where = [f"Name = {soql.quoted(PERMISSION_SET)}"]
+        rows = next(self._org.query(soql.Select(["Id"], "PermissionSet", where)), [])
+        if rows:
+            return str(rows[0]["Id"])
+        body = {"Name": PERMISSION_SET, "Label": PERMISSION_SET_LABEL, "Description": "Sees and edits the fields of crm-segments."}
+        return str(self._org.ask("POST", "sobjects/PermissionSet", body=body, writes=True)["id"])
+
+    def _assign(self, parent: str) -> None:
+        user = self.user()
+        if not user:
+            return
+        where = [f"PermissionSetId = {soql.quoted(parent)}", f"AssigneeId = {soql.quoted(user)}"]
+        if not next(self._org.query(soql.Select(["Id"], "PermissionSetAssignment", where)), []):
+            body = {"AssigneeId": user, "PermissionSetId": parent}
+            self._org.ask("POST", "sobjects/PermissionSetAssignment", body=body, writes=True)
+
+    def user(self) -> str:
+        """The id of the user that we are logged in as; "" where Salesforce does not tell."""
+        try:
+            told = self._org.ask("GET", "/services/oauth2/userinfo")
+        except (Refused, Denied):
+            return ""
+        return str(told.get("user_id") or "") if isinstance(told, dict) else ""
+
+    def _await(self, spec: FieldSpec) -> None:
+        """A new field is seen some seconds after the right to see it."""
+        waited = 0.0
+        while api_name(spec.name) not in self._org.fields(_table(spec)):
+            if waited >= _VISIBLE_SECONDS:
+                raise AccessError(
+                    f"field {api_name(spec.name)} was made, but this user does not see it: assign the permission set {PERMISSION_SET} to it"
+                )
+            self._sleep(2.0)
+            waited += 2.0
+            self._org.forget(_table(spec))
+
+
+def metadata(spec: FieldSpec) -> dict[str, Any]:
+    """A field as the Metadata API describes it."""
+    told: dict[str, Any] = {"label": (spec.label or spec.name)[:40], "inlineHelpText": spec.description[:510] or None, "required": False}
+    if spec.type == "enum":
+        values = [{"valueName": one.key, "label": one.label[:255], "default": False} for one in spec.options]
+        return told | {"type": "Picklist", "valueSet": {"restricted": False, "valueSetDefinition": {"sorted": False, "value": values}}}
+    if spec.type == "number":
+        return told | {"type": "Number", "precision": 18, "scale": 4}
+    if spec.type == "date":
+        return told | {"type": "Date"}
+    if spec.type == "bool":
+        return {name: value for name, value in told.items() if name != "required"} | {"type": "Checkbox", "defaultValue": "false"}
+    return told | {"type": "Text", "length": LENGTH, "externalId": False, "unique": False}
+
+
+def _spec(record_type: str, name: str, told: dict[str, Any]) -> FieldSpec:
+    kind: Any = _TYPES.get(told["type"], "text")
+    options = tuple(
+        Option(str(one["value"]), str(one.get("label") or one["value"]))
+        for one in told.get("picklistValues") or ()
+        if one.get("active", True)
+    )
+    return FieldSpec(name, record_type, kind, str(told.get("label") or ""), str(told.get("inlineHelpText") or ""), options)
+
+
+def _table(spec: FieldSpec) -> str:
+    if spec.record_type not in OBJECTS:
+        raise UnsupportedError(f"Salesforce has no record type {spec.record_type}")
+    if not _NAME.fullmatch(spec.name):
+        raise RequestError(
+            f"field {spec.name!r} cannot be made: names in Salesforce have at most 40 letters, digits and single _, a letter first"
+        )
+    return OBJECTS[spec.record_type]
+
+
+def _definition(spec: FieldSpec) -> str:
+    name = api_name(spec.name).removesuffix("__c")
+    where = [f"DeveloperName = {soql.quoted(name)}", f"TableEnumOrId = {soql.quoted(_table(spec))}"]
+    return str(soql.Select(["Id"], "CustomField", where))
+
+
+def _may_not(spec: FieldSpec, refusal: Refusal) -> AccessError:
+    return AccessError(
+        f"this user may not make field {api_name(spec.name)} ({refusal.code}): let an administrator deploy the files of "
+        "`crm-segments setup --export DIR`, or run setup as one"
+    )

@@ -1,0 +1,236 @@
+"""Who bought what? Won opportunities, each belonging to the contacts of its roles.
+
+An opportunity without roles belongs to its account's primary contact (the person of a person account, or the primary
+contact role of the account), else to the account itself. A role does not move the stamp of its opportunity, nor the other
+way round: both are looked at ("Object Reference": Opportunity, OpportunityContactRole).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.amounts import Amounts
+from connectors.columns import Rejects, instants
+from connectors.salesforce import soql
+from connectors.salesforce.fetching import Fetching, texts
+from connectors.salesforce.position import Overlap
+from connectors.salesforce.session import Org
+from connectors.salesforce.source import STAMP, activity, column, form, gone, is_true, keyed, midnights
+
+_WANTED = ("Id", "AccountId", "Amount", "CurrencyIsoCode", "CloseDate", "IsWon", "StageName", "Type", STAMP, "CreatedDate", "IsDeleted")
+_ROLE = ("OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "Id")
+_PERSON = "Account.PersonContactId"
+
+
+@dataclass
+class Opportunities:
+    """The opportunities that this user sees."""
+
+    org: Org
+    fields: tuple[str, ...]
+    amounts: Amounts
+    corporate: dict[str, float]  # currency → how much of it is worth 1 of the org's corporate currency
+    name: str = "opportunities"
+    object: str = "Opportunity"
+    _roles: pd.DataFrame = field(default_factory=lambda: _owners(texts([], _ROLE)))
+    _primary: dict[str, str] = field(default_factory=dict)  # account → its primary contact
+
+    @property
+    def form(self) -> str:
+        account = self.org.account
+        facts = (account.currency, account.time_zone, account.rates, account.deal_share, self.org.settings.won_stages)
+        return form(self.fields, *facts)
+
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None) -> None:
+        """The roles of the window's opportunities, and primary contacts of their accounts."""
+        self._roles, self._primary = self._load(fetching, window)
+
+    def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:
+        """Opportunities of which a role changed."""
+        if not self._has_roles():
+            return
+        statement = soql.Select((*_ROLE, STAMP), "OpportunityContactRole", window)
+        changed = [overlap.fresh(batch.table) for batch in fetching.changed(statement)]
+        ids = pc.unique(pa.concat_tables(changed)["OpportunityId"].combine_chunks().drop_null())
+        others: list[str] = ids.filter(pc.invert(pc.is_in(ids, known))).to_pylist()
+        if not others:
+            return
+        rows = fetching.among(self.fields, self.object, "Id", others)
+        self._roles = _owners(fetching.among(_ROLE, "OpportunityContactRole", "OpportunityId", others))
+        self._primary = self._primary_of(fetching, sorted({one for one in rows["AccountId"].to_pylist() if one}))
+        yield rows
+
+    def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
+        """One row for each won opportunity and each record that it belongs to; lost and deleted ones are taken back."""
+        won = self._won(rows, rejects)
+        table = self._shared(won)
+        if whole:
+            return table
+        ids = keyed("opportunity", column(rows, "Id"))
+        void = ids.filter(pc.invert(pc.is_in(ids, table["id"].combine_chunks())))
+        return pa.concat_tables([table, gone(void)], promote_options="default") if len(void) else table
+
+    def _won(self, rows: pa.Table, rejects: Rejects) -> dict[str, pa.Array]:
+        """Columns of the won ones whose date and amount can be read."""
+        stages = self.org.settings.won_stages
+        won = pc.is_in(column(rows, "StageName"), pa.array(stages, pa.string())) if stages else is_true(rows, "IsWon")
+        rows = rows.filter(pc.and_(won, pc.invert(is_true(rows, "IsDeleted"))))
+        ids, account = column(rows, "Id"), self.org.account
+        listed = ids.to_pylist()
+        moments = midnights(column(rows, "CloseDate"), account.time_zone)
+        rejects.refuse(moments.is_null(), listed, "a purchase without a close date: it is not counted")
+        currencies, amounts = column(rows, "CurrencyIsoCode"), column(rows, "Amount")
+        units, wrong, unrated = self.amounts.minor(amounts, currencies, self._home(amounts, currencies), moments)
+        dated = moments.is_valid()
+        rejects.refuse(pc.and_(wrong, dated), listed, "Amount is no number: it is not counted")
+        remedy = f"no rate for its currency on its day: set [rates] for what account {account.name} sells in"
+        rejects.refuse(pc.and_(unrated, dated), listed, remedy)
+        good = pc.and_(dated, pc.invert(pc.or_(wrong, unrated)))
+        rejects.cells(pc.and_(units.is_null(), good), listed, "Amount", "is empty: counted without an amount")
+        columns = {
+            "id": ids,
+            "account": column(rows, "AccountId"),
+            "person": column(rows, _PERSON),
+            "occurred_at": moments,
+            "recorded_at": instants(column(rows, "CreatedDate")),
+            "amount_minor": units,
+            "currency": pc.fill_null(currencies, self.amounts.home),
+            "category": column(rows, "Type"),
+        }
+        return {name: one.filter(good) for name, one in columns.items()}
+
+    def _home(self, amounts: pa.Array, currencies: pa.Array) -> pa.Array:
+        """Amounts in the org's own currency: as they are in an org of one currency, else by the org's rates."""
+        if not self.org.identity.currencies:
+            return amounts
+        rates = [self.corporate.get(one) if one else None for one in currencies.to_pylist()]
+        worth = [_divided(text, rate) for text, rate in zip(amounts.to_pylist(), rates, strict=True)]
+        return pa.array(worth, pa.string())
+
+    def _shared(self, won: dict[str, pa.Array]) -> pa.Table:
+        """One row for each opportunity and owner, with the owner's share."""
+        frame = pd.DataFrame(
+            {"opportunity": won["id"].to_pandas(), "place": np.arange(len(won["id"])), "person": self._persons(won)}, dtype=object
+        )
+        merged = frame.merge(self._roles, on="opportunity", how="left")
+        merged["owner"] = merged["contact"].where(merged["contact"].notna(), merged["person"])
+        if self.org.account.deal_share == "primary":
+            merged = merged.drop_duplicates("opportunity")
+        many = merged.groupby("opportunity")["owner"].transform("size").to_numpy(float)
+        share = 1.0 / many if self.org.account.deal_share == "split" else np.ones(len(merged))
+        company = merged["owner"].isna().to_numpy(bool)
+        at = pa.array(merged["place"].to_numpy(np.int64))
+        owners = pa.array(merged["owner"].where(merged["owner"].notna(), None), pa.string())
+        keys = keyed("opportunity", won["id"].take(at))
+        units = won["amount_minor"].take(at)
+        columns = {name: won[name].take(at) for name in ("occurred_at", "recorded_at", "amount_minor", "currency", "category")}
+        table = activity(
+            {
+                **columns,
+                "id": keys,
+                "record_type": pc.if_else(pa.array(company), "company", "contact"),
+                "record_id": pc.coalesce(owners, won["account"].take(at)),
+                "share": pa.array(share, mask=share == 1.0),
+                "order_id": keys,
+                "kind": pc.if_else(pc.fill_null(pc.less(units, 0), False), "refund", "purchase"),
+            }
+        )
+        return table.filter(table["record_id"].is_valid())
+
+    def _persons(self, won: dict[str, pa.Array]) -> list[str | None]:
+        """The primary contact of each one's account, where there is one."""
+        pairs = zip(won["person"].to_pylist(), won["account"].to_pylist(), strict=True)
+        return [person or self._primary.get(account or "") for person, account in pairs]
+
+    # What belongs to opportunities
+
+    def _has_roles(self) -> bool:
+        return "OpportunityId" in self.org.fields("OpportunityContactRole")
+
+    def _load(self, fetching: Fetching, window: Sequence[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
+        roles = texts([], _ROLE)
+        if self._has_roles():
+            where = [] if window is None else [f"OpportunityId IN ({soql.Select(['Id'], self.object, window)})"]
+            statement = soql.Select(_ROLE, "OpportunityContactRole", where)
+            read = fetching.all(statement, fetching.size("OpportunityContactRole")) if window is None else fetching.changed(statement)
+            roles = pa.concat_tables([batch.table for batch in read])
+        return _owners(roles), self._primaries(fetching, window)
+
+    def _primaries(self, fetching: Fetching, window: Sequence[str] | None) -> dict[str, str]:
+        if not self._has_primaries():
+            return {}
+        where = ["IsPrimary = true"]
+        if window is not None:
+            where.append(f"AccountId IN ({soql.Select(['AccountId'], self.object, window)})")
+        statement = soql.Select(["AccountId", "ContactId", "IsDeleted"], "AccountContactRole", where)
+        return _by_account(pa.concat_tables([batch.table for batch in fetching.changed(statement)]))
+
+    def _primary_of(self, fetching: Fetching, accounts: Sequence[str]) -> dict[str, str]:
+        if not self._has_primaries():
+            return {}
+        fields = ["AccountId", "ContactId", "IsDeleted"]
+        return _by_account(fetching.among(fields, "AccountContactRole", "AccountId", accounts, ["IsPrimary = true"]))
+
+    def _has_primaries(self) -> bool:
+        return {"AccountId", "ContactId", "IsPrimary"} <= set(self.org.fields("AccountContactRole"))
+
+
+def opportunities(org: Org) -> Opportunities | None:
+    """The source, or None where this user does not see the object."""
+    visible = org.fields("Opportunity")
+    if not visible:
+        return None
+    fields = [name for name in _WANTED if name in visible]
+    if "PersonContactId" in org.fields("Account") and "AccountId" in fields:
+        fields.append(_PERSON)
+    corporate, rates = _currencies(org)
+    return Opportunities(org, tuple(fields), Amounts(org.account, corporate), rates)
+
+
+def _currencies(org: Org) -> tuple[str, dict[str, float]]:
+    """The org's corporate currency and its own rates; of an org of one currency, nothing."""
+    if not org.identity.currencies:
+        return "", {}
+    statement = soql.Select(["IsoCode", "ConversionRate", "IsCorporate"], "CurrencyType", ["IsActive = true"])
+    rows = [row for page in org.query(statement) for row in page]
+    corporate = next((str(row["IsoCode"]) for row in rows if row["IsCorporate"]), "")
+    return corporate, {str(row["IsoCode"]): float(row["ConversionRate"]) for row in rows if row["ConversionRate"]}
+
+
+def _owners(roles: pa.Table) -> pd.DataFrame:
+    """Contacts of each opportunity, the primary one first, each once."""
+    roles = roles.filter(pc.and_(pc.invert(is_true(roles, "IsDeleted")), column(roles, "ContactId").is_valid()))
+    frame = pd.DataFrame(
+        {
+            "opportunity": column(roles, "OpportunityId").to_pandas(),
+            "contact": column(roles, "ContactId").to_pandas(),
+            "later": ~is_true(roles, "IsPrimary").to_numpy(zero_copy_only=False),
+            "id": column(roles, "Id").to_pandas(),
+        }
+    ).astype({"opportunity": object, "contact": object, "id": object})
+    ordered = frame.sort_values(["opportunity", "later", "id"]).drop_duplicates(["opportunity", "contact"])
+    return ordered[["opportunity", "contact"]]
+
+
+def _by_account(rows: pa.Table) -> dict[str, str]:
+    rows = rows.filter(pc.invert(is_true(rows, "IsDeleted")))
+    pairs: Any = zip(rows["AccountId"].to_pylist(), rows["ContactId"].to_pylist(), strict=True)
+    return {account: contact for account, contact in pairs if account and contact}
+
+
+def _divided(text: str | None, rate: float | None) -> str | None:
+    from decimal import Decimal, InvalidOperation
+
+    if text is None or not rate:
+        return None
+    try:
+        return str((Decimal(text) / Decimal(repr(rate))).quantize(Decimal("0.000001")))
+    except InvalidOperation:
+        return None

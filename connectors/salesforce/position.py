@@ -1,0 +1,117 @@
+"""How far has each object been read, and what of the overlap has been delivered already?
+
+Windows overlap, because a stamp is set some minutes before its row can be seen. Rows of the overlap that come again as they
+were are known by a digest and dropped.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.columns import instants
+
+_FORM = 1  # of what is read out of a row: a change makes every position void
+MOST = 200_000  # digests that are remembered; where there were more, the rows come once more
+
+Digests = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one source has been read. Times are ISO texts of Salesforce's clock; "" is never."""
+
+    form: str  # what it was read as: of another form, it is read anew
+    until: str = ""  # end of the last window
+    swept: str = ""  # when the last reading of all rows began
+    seen: str = ""  # digests of the rows of the overlap
+    # A reading of all rows that is not finished: when it began, its job and where that goes on.
+    began: str = ""
+    job: str = ""
+    locator: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether all rows were read once."""
+        return bool(self.until) and not self.began
+
+
+@dataclass(frozen=True)
+class Position:
+    """Progress of every source of a stream."""
+
+    sources: dict[str, Progress]
+
+    def after(self, name: str, progress: Progress | None) -> Position:
+        """The position once a source has been read so far; None: it is read no more."""
+        sources = {one: known for one, known in self.sources.items() if one != name}
+        return replace(self, sources=sources if progress is None else {**sources, name: progress})
+
+    def dumps(self) -> str:
+        """As text."""
+        return json.dumps({"version": _FORM, "sources": {name: asdict(one) for name, one in self.sources.items()}})
+
+
+def loads(text: str | None) -> Position:
+    """The position; from the beginning where there is none, or it is not ours."""
+    try:
+        tree: dict[str, Any] = json.loads(text or "{}")
+        if tree.get("version") != _FORM:
+            return Position({})
+        return Position({name: Progress(**one) for name, one in tree["sources"].items()})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Position({})
+
+
+def digests(table: pa.Table) -> Digests:
+    """One number for each row of texts, equal where the rows are."""
+    if not table.num_rows:
+        return np.empty(0, np.uint64)
+    frame = pd.DataFrame({name: table[name].to_pandas() for name in table.column_names}).fillna("")
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False, categorize=False), np.uint64)
+
+
+class Overlap:
+    """Rows of the overlap: those that were delivered before are dropped, those that the next window will see are remembered.
+
+    ``stamp`` names the column of a row's change; ``since`` is where the next window begins.
+    """
+
+    def __init__(self, text: str, stamp: str, since: datetime) -> None:
+        self._before = np.frombuffer(zlib.decompress(base64.b85decode(text)), np.uint64) if text else np.empty(0, np.uint64)
+        self._after: list[Digests] = []
+        self._stamp = stamp
+        self._since = pa.scalar(since)
+
+    def fresh(self, rows: pa.Table) -> pa.Table:
+        """The rows that were not delivered as they are."""
+        marks = digests(rows)
+        self._remember(rows, marks)
+        return rows.filter(pa.array(~np.isin(marks, self._before)))
+
+    def delivered(self, rows: pa.Table) -> None:
+        """Rows that are given whatever was before."""
+        late = rows.filter(self._late(rows))
+        self._remember(late, digests(late))
+
+    def dumps(self) -> str:
+        """As text; nothing where they are too many to remember: then they come once more."""
+        kept = np.unique(np.concatenate([*self._after, np.empty(0, np.uint64)]))
+        return base64.b85encode(zlib.compress(kept.tobytes(), 6)).decode() if 0 < len(kept) <= MOST else ""
+
+    def _remember(self, rows: pa.Table, marks: Digests) -> None:
+        self._after.append(marks[self._late(rows).to_numpy(zero_copy_only=False)])
+
+    def _late(self, rows: pa.Table) -> pa.Array:
+        texts = rows[self._stamp].combine_chunks()
+        return pc.fill_null(pc.greater_equal(instants(texts), self._since), True)

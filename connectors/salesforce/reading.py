@@ -1,0 +1,167 @@
+"""What is new in a stream since the last reading?
+
+The first time, and every ``sweep_days``, all rows of an object are read: hard deletes leave no trace, and formula fields do
+not move the stamp, so only that finds them. In between, a window of SystemModstamp is read, half open on Salesforce's own
+clock; it overlaps the last one, because a stamp is set up to ten minutes before its row can be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from connectors.columns import Rejects
+from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from connectors.errors import UnsupportedError
+from connectors.salesforce import soql
+from connectors.salesforce.activities import deeds
+from connectors.salesforce.fetching import Fetching
+from connectors.salesforce.opportunities import opportunities
+from connectors.salesforce.position import Overlap, Position, Progress, loads
+from connectors.salesforce.records import records
+from connectors.salesforce.rows import OBJECTS
+from connectors.salesforce.session import Org
+from connectors.salesforce.source import STAMP, Source, column
+
+STREAMS = (*OBJECTS, "activity")
+# Kinds of activity and where they come from, where the account does not name its sources. Orders count only where they are
+# named: in most orgs they repeat what opportunities say.
+_SOURCES = {
+    "opportunities": ("purchase", "refund"),
+    "tasks": ("task", "call", "email"),
+    "events": ("meeting",),
+    "campaigns": ("campaign_sent", "campaign_response"),
+}
+
+
+@dataclass
+class _Step:
+    table: pa.Table
+    rejects: Rejects
+    progress: Progress
+    whole: bool
+    first: bool = False
+    last: bool = True
+
+
+class Reading:
+    """Reads the streams of one org."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._fetching = Fetching(org)
+
+    def pages(self, stream: str, position: str | None) -> Iterator[Page]:
+        """Pages of all objects of a stream that changed since ``position``."""
+        state = loads(position)
+        sources = self._sources(stream)
+        for source in sources:
+            for step in self._steps(source, state.sources.get(source.name)):
+                state = state.after(source.name, step.progress)
+                if step.table.num_rows or step.rejects.rejected or step.whole:
+                    yield _page(step, source.name, state)
+        for name in [one for one in state.sources if one not in {source.name for source in sources}]:
+            state = state.after(name, None)
+            schema = ACTIVITY_SCHEMA if stream == "activity" else RECORD_SCHEMA
+            yield Page(schema.empty_table(), state.dumps(), name, whole=True, first=True, last=True)
+
+    def count(self, stream: str) -> int | None:
+        """How many records the org itself counts, whoever looks; None where it does not tell."""
+        if stream not in OBJECTS or (stream == "company" and "IsPersonAccount" in self._org.fields("Account")):
+            return None
+        return self._fetching.size(OBJECTS[stream])
+
+    def _sources(self, stream: str) -> list[Source]:
+        if stream in OBJECTS:
+            found: list[Source | None] = [records(self._org, stream)]
+        elif stream == "activity":
+            found = [opportunities(self._org) if name == "opportunities" else deeds(self._org, name) for name in self._named()]
+        else:
+            raise UnsupportedError(f"Salesforce has no stream {stream!r}; it has {', '.join(STREAMS)}")
+        return [one for one in found if one is not None]
+
+    def _named(self) -> list[str]:
+        """Sources of activity: those that the account names, else those of the kinds that some segmentation uses."""
+        if self._org.settings.activity is not None:
+            return list(self._org.settings.activity)
+        kinds = self._org.account.kinds
+        return [name for name, given in _SOURCES.items() if kinds is None or kinds & set(given)]
+
+    def _steps(self, source: Source, known: Progress | None) -> Iterator[_Step]:
+        now = self._now()
+        if known is None or known.form != source.form:
+            yield from self._whole(source, None, now)
+        elif known.began:
+            yield from self._whole(source, known, now)
+        elif now - datetime.fromisoformat(known.swept) >= timedelta(days=self._org.settings.sweep_days):
+            yield from self._whole(source, None, now)
+        else:
+            yield from self._window(source, known, now)
+
+    # All rows
+
+    def _whole(self, source: Source, known: Progress | None, now: datetime) -> Iterator[_Step]:
+        """From the beginning, or from where an unfinished job stopped."""
+        resumed = known is not None and known.job != "" and self._fetching.known(known.job)
+        progress = known if known is not None and resumed else Progress(source.form, began=now.isoformat())
+        source.prepare(self._fetching, None)
+        if resumed:
+            batches = self._fetching.job(progress.job, progress.locator or None)
+        else:
+            batches = self._fetching.all(soql.Select(source.fields, source.object), self._fetching.size(source.object))
+        overlap = Overlap(progress.seen, STAMP, self._back(progress.began))
+        first = not (resumed and progress.locator)
+        for batch in batches:
+            rejects = Rejects(source.name)
+            table = source.table(batch.table, rejects, whole=True)
+            overlap.delivered(batch.table)
+            if batch.last:
+                progress = Progress(progress.form, until=progress.began, swept=progress.began, seen=overlap.dumps())
+            else:
+                progress = replace(progress, job=batch.job, locator=batch.locator or "")
+            yield _Step(table, rejects, progress, True, first, batch.last)
+            first = False
+
+    # A window
+
+    def _window(self, source: Source, known: Progress, now: datetime) -> Iterator[_Step]:
+        """What changed since the last window. The position moves once all of it was given."""
+        where = soql.window(STAMP, self._back(known.until), now)
+        overlap = Overlap(known.seen, STAMP, self._back(now.isoformat()))
+        held: list[_Step] = []
+        given = [pa.array([], pa.string())]
+        for batch in self._fetching.changed(soql.Select(source.fields, source.object, where)):
+            rows = overlap.fresh(batch.table)
+            if rows.num_rows and len(given) == 1:
+                source.prepare(self._fetching, where)
+            if rows.num_rows:
+                given.append(column(rows, "Id"))
+                held.append(_step(source, rows, known))
+            while len(held) > 1:
+                yield held.pop(0)
+        for rows in source.further(self._fetching, where, pa.concat_arrays(given), overlap):
+            held += [_step(source, rows, known)] if rows.num_rows else []
+        yield from held[:-1]
+        if held:
+            yield replace(held[-1], progress=replace(known, until=now.isoformat(), seen=overlap.dumps()))
+
+    def _back(self, moment: str) -> datetime:
+        """Where the window behind a moment begins."""
+        return datetime.fromisoformat(moment) - timedelta(minutes=self._org.settings.overlap_minutes)
+
+    def _now(self) -> datetime:
+        """Salesforce's clock, of which an answer must have told."""
+        _ = self._org.identity
+        return self._org.now()
+
+
+def _page(step: _Step, part: str, state: Position) -> Page:
+    return Page(step.table, state.dumps(), part, step.whole, step.first, step.last, step.rejects.table(), step.rejects.rejected)
+
+
+def _step(source: Source, rows: pa.Table, known: Progress) -> _Step:
+    rejects = Rejects(source.name)
+    return _Step(source.table(rows, rejects, whole=False), rejects, known, False)

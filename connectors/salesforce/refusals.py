@@ -1,0 +1,159 @@
+"""What does Salesforce say when it refuses, and what does it mean for a record?
+
+Its errors come in five shapes: a list of ``errorCode`` for a call, ``statusCode`` for an item of a collection,
+``CODE:message:fields--`` in a Bulk result, ``exceptionCode`` from older parts, ``error`` from the log-in; a proxy may
+answer HTML or nothing. The code decides, never the HTTP status alone (REST API Developer Guide, "Status Codes and
+Error Responses"; Object Reference, "Status Codes").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from connectors.errors import AccessError, RequestError
+
+Kind = Literal["transient", "data", "permission", "gone", "conflict"]
+
+LOCKED = "UNABLE_TO_LOCK_ROW"
+LIMIT = "REQUEST_LIMIT_EXCEEDED"
+EXPIRED = "INVALID_SESSION_ID"
+MEMBER_ALREADY = "DUPLICATE_VALUE"
+
+_PASSING = frozenset(
+    {
+        LOCKED,
+        LIMIT,
+        "SERVER_UNAVAILABLE",
+        "UNKNOWN_EXCEPTION",
+        "REQUEST_RUNNING_TOO_LONG",
+        "QUERY_TIMEOUT",
+        "TOO_MANY_LOCK_FAILURE",
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    }
+)
+_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID", "NOT_FOUND", "DELETED_ENTITY"})
+_PERMISSION = frozenset(
+    {
+        "INSUFFICIENT_ACCESS_OR_READONLY",
+        "INSUFFICIENT_ACCESS",
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+        "API_DISABLED_FOR_ORG",
+        "API_CURRENTLY_DISABLED",
+        "FUNCTIONALITY_NOT_ENABLED",
+        "INVALID_FIELD",
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        "INVALID_TYPE",
+        "INVALIDENTITY",
+        "TXN_SECURITY_METERING_ERROR",
+    }
+)
+_CONFLICT = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
+_REMEDIES = {
+    "INVALID_FIELD": "the field is not there or hidden from this user: run `crm-segments setup`, and assign the permission set to the user",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "this user may not edit the field: assign the permission set that `crm-segments setup` names",
+    "INSUFFICIENT_ACCESS_OR_READONLY": "this user may not edit the record: ask the administrator for edit access",
+    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "the picklist is restricted: add the value, or run `crm-segments setup`",
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule of the org refuses it: exempt the integration user, or mend the record",
+    "DUPLICATES_DETECTED": "a duplicate rule blocks it: merge the duplicates, or exempt the integration user",
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "a trigger of the org failed: ask the administrator for its error",
+    "CANNOT_EXECUTE_FLOW_TRIGGER": "a flow of the org failed: ask the administrator for its error",
+    "REQUIRED_FIELD_MISSING": "the record lacks a required field: fill it in Salesforce",
+}
+_ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{3,}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One complaint. ``text`` is Salesforce's, or the administrator's: shown without addresses and short."""
+
+    code: str
+    text: str = ""
+    fields: tuple[str, ...] = ()
+    status: int = 0
+
+    @property
+    def kind(self) -> Kind:
+        """What it means for a record, in the words of the contract."""
+        if self.code in _PASSING or LOCKED in self.text or (not self.code and self.status >= 500):
+            return "transient"
+        if self.code in _GONE:
+            return "gone"
+        if self.code in _PERMISSION:
+            return "permission"
+        return "conflict" if self.code in _CONFLICT else "data"
+
+    @property
+    def locked(self) -> bool:
+        """Whether another transaction held the record (or its account): to be tried again in smaller pieces."""
+        return self.code == LOCKED or LOCKED in self.text
+
+    @property
+    def reason(self) -> str:
+        """For the report: the code, the fields, what Salesforce says, and what to do."""
+        about = f" ({', '.join(self.fields)})" if self.fields else ""
+        remedy = _REMEDIES.get(self.code)
+        said = self.text if self.code not in ("INVALID_EMAIL_ADDRESS", "DUPLICATES_DETECTED") else ""
+        return f"{self.code or self.status}{about}" + (f": {said}" if said else "") + (f"; {remedy}" if remedy else "")
+
+
+class Refused(RequestError):
+    """Salesforce refused a call, and would refuse it again."""
+
+    def __init__(self, message: str, refusal: Refusal) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class Denied(AccessError):
+    """A right is missing."""
+
+    def __init__(self, message: str, refusal: Refusal) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+def of_answer(status: int, body: Any) -> list[Refusal]:
+    """The complaints of a call's answer; one without a code where the body tells nothing."""
+    listed = body if isinstance(body, list) else [body]
+    found = [_complaint(one, status) for one in listed if isinstance(one, dict)]
+    return [one for one in found if one.code] or [Refusal("", "no explanation in JSON", status=status)]
+
+
+def of_item(item: Any) -> Refusal:
+    """The complaint about one record of a collection (``success`` is false)."""
+    errors = item.get("errors") if isinstance(item, dict) else None
+    found = [_complaint(one, 400) for one in errors or () if isinstance(one, dict)]
+    return found[0] if found else Refusal("", "refused without a reason", status=400)
+
+
+def of_cell(text: str) -> Refusal:
+    """The complaint in a row of a Bulk job's failed results: ``CODE:message:fields--``."""
+    code, _, rest = text.partition(":")
+    message, _, fields = rest.rpartition(":")
+    named = tuple(one.strip() for one in fields.removesuffix("--").split(",") if one.strip())
+    return Refusal(code.strip(), shown(message or rest), named, 400)
+
+
+def shown(text: str) -> str:
+    """A text of the org as we may show it: short, on one line, without addresses."""
+    return " ".join(_ADDRESS.sub("…", text).split())[:200]
+
+
+def _complaint(body: dict[str, Any], status: int) -> Refusal:
+    code = next((body[key] for key in ("errorCode", "statusCode", "exceptionCode", "error") if isinstance(body.get(key), str)), "")
+    text = next((body[key] for key in ("message", "exceptionMessage", "error_description") if isinstance(body.get(key), str)), "")
+    fields = body.get("fields")
+    return Refusal(_normal(code), shown(text), _names(fields) if isinstance(fields, list) else (), status)
+
+
+def _normal(code: str) -> str:
+    """Older parts write ``InvalidSessionId`` for what newer ones call ``INVALID_SESSION_ID``."""
+    return code if _CODE.fullmatch(code) or code.islower() else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
+
+
+def _names(fields: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(str(one) for one in fields if one)

@@ -1,0 +1,111 @@
+"""What does every object of Salesforce tell about itself, so that one reading serves them all?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.columns import INSTANT, Rejects
+from connectors.contract import ACTIVITY_SCHEMA
+from connectors.salesforce.fetching import Fetching
+from connectors.salesforce.position import Overlap
+
+STAMP = "SystemModstamp"
+_UNKNOWN_TIME = pa.scalar(0, pa.int64()).cast(INSTANT)
+
+
+class Source(Protocol):
+    """One object, read for one stream. Rows are tables of texts with the columns ``fields``."""
+
+    @property
+    def name(self) -> str:
+        """The part that its pages are of."""
+
+    @property
+    def object(self) -> str:
+        """The object's name in Salesforce."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is read of each row."""
+
+    @property
+    def form(self) -> str:
+        """A digest that changes as soon as the same row would be read differently."""
+
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None) -> None:
+        """Fetch what the rows of a window (None: all rows) cannot be understood without."""
+
+    def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:
+        """Rows that did not change in the window, but what belongs to them did. ``known``: ids of those that are given anyway."""
+
+    def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
+        """The rows of the contract. ``whole``: nothing was delivered before, so that nothing must be taken back."""
+
+
+def form(*facts: object) -> str:
+    """A digest of what decides how a source is read."""
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12).hexdigest()
+
+
+def column(rows: pa.Table, name: str) -> pa.Array:
+    """A column of texts; null throughout where this user does not see the field."""
+    if name not in rows.column_names:
+        return pa.nulls(rows.num_rows, pa.string())
+    found: pa.Array = rows[name].combine_chunks()
+    return found
+
+
+def is_true(rows: pa.Table, name: str) -> pa.Array:
+    """Whether a checkbox is ticked; false where it is unknown."""
+    return pc.fill_null(pc.equal(column(rows, name), "true"), False)
+
+
+def midnights(texts: pa.Array, zone: str) -> pa.Array:
+    """Days (YYYY-MM-DD) as the instant at which they begin in a time zone; null where a text is none."""
+    sound = pc.fill_null(pc.match_substring_regex(texts, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), False)
+    days = pc.if_else(sound, texts, pa.scalar(None, pa.string()))
+    try:
+        local = days.cast(pa.date32()).cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # the 31st of a month that has none
+        return pa.array([_midnight(one) for one in days.to_pylist()], pa.timestamp("us"))
+    return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest").cast(INSTANT)
+
+
+def _midnight(text: str | None) -> object:
+    try:
+        return pa.scalar(text, pa.string()).cast(pa.date32()).cast(pa.timestamp("us")).as_py()
+    except pa.ArrowInvalid:
+        return None
+
+
+def activity(columns: Mapping[str, pa.Array]) -> pa.Table:
+    """Columns of the contract, in its order."""
+    return pa.table({name: columns[name] for name in ACTIVITY_SCHEMA.names if name in columns})
+
+
+def gone(ids: pa.Array) -> pa.Table:
+    """Rows that end all rows of each id. Whose they were and when does not matter."""
+    ids = pc.unique(ids)
+    nothing = pa.array([""] * len(ids), pa.string())
+    return pa.table(
+        {
+            "id": ids,
+            "record_type": pa.array(["contact"] * len(ids), pa.string()),
+            "record_id": nothing,
+            "kind": nothing,
+            "occurred_at": pa.array([_UNKNOWN_TIME.as_py()] * len(ids), INSTANT),
+            "deleted": pa.array([True] * len(ids), pa.bool_()),
+        }
+    )
+
+
+def keyed(prefix: str, ids: pa.Array, suffix: str = "") -> pa.Array:
+    """Ids of activity: what it is, the record of Salesforce, and which of its deeds."""
+    parts = [pa.scalar(prefix), ids, *([pa.scalar(suffix)] if suffix else [])]
+    return pc.binary_join_element_wise(*parts, "/")

@@ -1,0 +1,126 @@
+"""What is expected of each record over a horizon? Columns for a file, whether or not the config asks for the kinds behind them.
+
+    value_score          the champion score (``segmentation.champion``); 0 without a purchase
+    p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where nothing is foretold
+    lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
+
+A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone and kept nowhere. A
+model from after ``as_of`` is never used for forecasts: it knows what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sync.labelling import population_frame
+from sync.mirror import quoted
+from sync.past import AccountPast
+from sync.segments import built
+from sync.session import Session
+from sync.settings import SegmentationSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMED = {"lifecycle": "lifecycle", "rfm": "rfm", "potential": "value_tier", "clusters": "cluster"}  # kind → column
+NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
+
+
+def forecasts(session: Session, horizon: int | None) -> tuple[pa.Table, dict[str, Any]]:
+    """One row per record that has any of it: ``record`` and the columns above; and figures of the champion.
+
+    ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
+    """
+    with _every_kind(session) as settings:
+        session.progress("forecasting", 0, 0)
+        frames, figures = {}, {}
+        for kind, one in settings.items():
+            frames[kind] = _labels(session, one)
+        frame = population_frame(session, settings["potential"], built(session.config, settings["potential"], session.account))
+        model = _champion(session, settings["potential"], frame, horizon)
+        figures = {"horizon": model["learned"]["horizon"], **{k: v for k, v in model["figures"].items() if k != "tiers"}}
+        numbers = _numbers(session, frame, model)
+    table = pa.Table.from_pandas(numbers, preserve_index=False)
+    joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
+    for kind, source in frames.items():
+        joins += f" FULL JOIN ({source}) AS {kind} USING (record)"
+        columns.append(f"{kind}.segment AS {NAMED[kind]}")
+    order = [*columns[: len(NUMBERS)], *columns[len(NUMBERS) :]]
+    return session.mirror().table(f"SELECT record, {', '.join(order)} FROM numbers{joins}", numbers=table), figures
+
+
+@contextmanager
+def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]]:
+    """The first segmentation of each kind, the config being as if it had one."""
+    from segmentation.label import settings_model
+
+    config, found = session.config, {}
+    for kind in NAMED:
+        own = [one for one in session.segmentations if one.kind == kind]
+        options = settings_model(kind)()
+        found[kind] = own[0] if own else SegmentationSettings(name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options)
+    more = tuple(one for one in found.values() if one not in config.segmentations)
+    session.config = replace(config, segmentations=(*config.segmentations, *more))
+    try:
+        yield found
+    finally:
+        session.config = config
+
+
+def _labels(session: Session, settings: SegmentationSettings) -> str:
+    """SQL of a segmentation's labels: those that are stored, or made for this."""
+    mirror, table = session.mirror(), "labels_" + settings.name
+    if mirror.has_table(table):
+        return f"SELECT record, segment FROM {quoted(table)}"
+    segmentation = built(session.config, settings, session.account)
+    frame = population_frame(session, settings, segmentation)
+    model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    labels = segmentation.label(frame, model, None, None, session.as_of)
+    made = pa.Table.from_pandas(labels[["record", "segment"]], preserve_index=False)
+    temporary = quoted("file_" + settings.kind)
+    mirror.run(f"CREATE OR REPLACE TEMP TABLE {temporary} AS SELECT record::BIGINT AS record, segment::VARCHAR AS segment FROM made", made=made)
+    return f"SELECT record, segment FROM {temporary}"
+
+
+def _champion(session: Session, settings: SegmentationSettings, frame: pd.DataFrame, horizon: int | None) -> Mapping[str, Any]:
+    """A model of kind ``potential`` for the horizon: the stored one where it fits, else a new one that is kept nowhere."""
+    from segmentation import models
+
+    stored = session.journal.model(session.account, settings.name)
+    if stored is not None and stored["digest"] == session.config.digest(settings):
+        model = models.from_json(stored["content"])
+        if date.fromisoformat(model["as_of"]) <= session.as_of and horizon in (None, model["learned"]["horizon"]):
+            return model
+    asked = settings
+    if horizon is not None:
+        asked = settings.model_copy(update={"options": settings.options.model_copy(update={"horizon_days": horizon})})
+    segmentation = built(session.config, asked, session.account)
+    return segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+
+
+def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:
+    """``record`` and NUMBERS; what is not foretold is null."""
+    import numpy as np
+    import pandas as pd
+
+    from connectors.money import exponent
+    from segmentation.buying import Buying
+    from segmentation.champion import Champion
+
+    buyers = Buying.of(frame, session.as_of)
+    told = Champion.from_dict(model["learned"]).forecast(buyers)
+    columns: dict[str, Any] = {"record": frame["record"].to_numpy(np.int64)}
+    unit = 10 ** exponent(session.settings.currency)
+    money = None if told.money is None else told.money / unit
+    for name, values in zip(NUMBERS, (told.score, told.probability, told.purchases, money), strict=True):
+        column = np.full(len(frame), 0.0 if name == "value_score" else np.nan)
+        if values is not None:
+            column[buyers.row] = values
+        columns[name] = pd.array(column, dtype="Float64")
+    return pd.DataFrame(columns)

@@ -1,0 +1,1 @@
+"""Local stand-ins for CRMs that are reached over the network."""

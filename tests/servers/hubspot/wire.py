@@ -1,0 +1,186 @@
+"""How do bytes come and go? A threading HTTP server before a portal, which also plays the faults of delivery."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.servers.hubspot import admin
+from tests.servers.hubspot.breakage import broken
+from tests.servers.hubspot.faults import Fault
+from tests.servers.hubspot.portal import Portal
+from tests.servers.hubspot.routing import Reply
+
+
+class _Cut(Exception):
+    """The connection ends here, without an answer."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        portal = self.server.portal
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        if self.path.startswith("/__admin"):
+            self._send(admin.answer(portal, self.command, self.path, body), [])
+            return
+        began = time.monotonic()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        reply, faults = portal.answer(self.command, self.path, headers, body)
+        rows = len(reply.body.get("results", ())) if isinstance(reply.body, dict) and isinstance(reply.body.get("results"), list) else 0
+        rest = portal.knobs.latency + portal.knobs.rows_ms * rows / 100_000 - (time.monotonic() - began)
+        if rest > 0:
+            time.sleep(rest)
+        try:
+            self._send(reply, faults)
+        except _Cut:
+            self._cut()
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
+
+    def _send(self, reply: Reply, faults: list[Fault]) -> None:
+        fault = next((each for each in faults if each.do != "meanwhile"), None)
+        if fault is not None:
+            reply = self._spoilt(reply, fault)
+        content = _bytes(reply)
+        compress = fault is not None and fault.do == "gzip"
+        accepted = self.server.portal.knobs.gzip and "gzip" in self.headers.get("Accept-Encoding", "") and len(content) > 500
+        if compress or accepted:
+            content = gzip.compress(content, 1)
+            reply.headers = {**reply.headers, "Content-Encoding": "gzip"}
+        sent = content
+        if fault is not None and fault.do == "truncated":
+            sent = content[: len(content) // 2]
+        self._head(reply, len(sent) if fault is not None and fault.honest else len(content))
+        if fault is not None and fault.do == "slow":
+            self._drip(sent, fault.seconds)
+        else:
+            self.wfile.write(sent)
+            self.wfile.flush()
+        if len(sent) < len(content):
+            self.close_connection = True
+
+    def _spoilt(self, reply: Reply, fault: Fault) -> Reply:
+        portal = self.server.portal
+        match fault.do:
+            case "reset" | "lost":
+                raise _Cut
+            case "silent":
+                time.sleep(fault.seconds)
+                raise _Cut
+            case "status_after":
+                return broken(fault, portal)
+            case "answer_as":
+                return Reply(fault.status, reply.body, reply.headers)
+            case "html":
+                return Reply(200, b"<html><body>A gateway's page</body></html>", content_type="text/html")
+            case "duplicate" | "number_ids" | "null_ids":
+                return Reply(reply.status, _odd(reply.body, fault.do), reply.headers)
+        return reply
+
+    def _head(self, reply: Reply, length: int) -> None:
+        self.send_response_only(reply.status)
+        self.send_header("Date", formatdate(self.server.portal.clock.now() / 1000, usegmt=True))
+        self.send_header("Date", formatdate(self.server.portal.clock.now() / 1000, usegmt=True))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.status != 204:
+            self.send_header("Content-Type", reply.content_type)
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def _drip(self, content: bytes, seconds: float) -> None:
+        pieces = 10
+        size = len(content) // pieces + 1
+        for start in range(0, len(content), size):
+            self.wfile.write(content[start : start + size])
+            self.wfile.flush()
+            time.sleep(seconds / pieces)
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing: the portal keeps its own log."""
+
+
+def _bytes(reply: Reply) -> bytes:
+    if reply.body is None:
+        return b""
+    return reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, separators=(",", ":")).encode()
+
+
+def _odd(body: Any, how: str) -> Any:
+    """An answer with a row twice, or with ids of another type."""
+    if not isinstance(body, dict) or not body.get("results"):
+        return body
+    rows = list(body["results"])
+    if how == "duplicate":
+        return {**body, "results": [*rows, rows[0]]}
+    odd: list[Any] = []
+    for row in rows:
+        to = [{**each, "toObjectId": int(each["toObjectId"])} for each in row.get("to", [])]
+        if how == "null_ids" and not odd and to:
+            to[0]["toObjectId"] = None
+        odd.append({**row, "to": to} if "to" in row else row)
+    return {**body, "results": odd}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    block_on_close = False
+
+    def __init__(self, portal: Portal, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.portal = portal
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may go away; anything else is a fault of ours and is shown."""
+        if not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+@dataclass
+class Running:
+    """A server that answers."""
+
+    url: str
+    portal: Portal
+    server: ThreadingHTTPServer
+
+
+@contextlib.contextmanager
+def serving(portal: Portal, port: int = 0) -> Iterator[Running]:
+    """Serve a portal from a thread, at ``url``."""
+    server = _Server(portal, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield Running(f"http://127.0.0.1:{server.server_address[1]}", portal, server)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

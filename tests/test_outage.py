@@ -1,0 +1,133 @@
+"""An outage, a spent quota or a lost right at any question to the CRM: what is saved, how does the command end, and does it go on?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.errors import AccessError, ConnectorError, QuotaError, RequestError, TemporaryError
+from sync.commands import exit_code
+from sync.stops import Later
+from tests.world import ALLOWED, World
+
+RESET = datetime(2024, 7, 2, 0, 0, tzinfo=UTC)
+QUESTIONS = ("check", "count", "fields", "lists", "members", "current", "listeners", "ensure_field", "ensure_list", "read", "write")
+COMMANDS: dict[str, dict[str, Any]] = {
+    "check": {}, "setup": {}, "pull": {}, "label": {}, "plan": {}, "run": {"allow": ALLOWED}, "backfill": {"allow": ALLOWED},
+    "apply": {}, "undo": {"number": 4, "allow": ALLOWED}, "forget": {"id": "3"},
+}  # fmt: skip
+
+
+def lived(folder: Path) -> World:
+    """A world with a past, and something to do for every command."""
+    world = World(folder, account='time_zone = "Europe/Berlin"\n', batch_size=7)
+    world.customers(15)
+    world.first_run()
+    for number in range(1, 9):
+        world.buys(str(number), 2, 400_000)
+    world.do("run", allow=ALLOWED)
+    for number in range(9, 15):
+        world.buys(str(number), 1, 700_000)
+    world.value = World.value.replace("[[segmentations]]", '[[segmentations]]\nlabel = "Worth"', 1)
+    return world
+
+
+def failing(world: World, question: str, error: ConnectorError) -> list[str]:
+    """From now on the CRM answers one question with an error; the list holds how often it was asked."""
+    asked: list[str] = []
+
+    def ask(verb: str) -> None:
+        if verb.removeprefix("before ") == question:
+            asked.append(verb)
+            raise error
+
+    world.faults.asked = world.faults.hook = ask
+    return asked
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_spent_quota_ends_every_command_alike_and_the_next_run_goes_on(tmp_path: Path, question: str) -> None:
+    past = lived(tmp_path / "past") if (tmp_path / "past").mkdir() is None else None
+    assert past is not None
+    quiet = past.copy(tmp_path / "quiet")
+    quiet.do("run", allow=ALLOWED)
+    for name, arguments in COMMANDS.items():
+        world = past.copy(tmp_path / name)
+        if name == "apply":
+            world.do("plan", allow=ALLOWED)
+        asked = failing(world, question, QuotaError("650,000 calls of today are spent", RESET))
+        try:
+            world.do(name, **arguments)
+        except Later as later:
+            assert (later.exit_code, later.at) == (75, RESET) and "2024-07-02 02:00 CEST" in str(later) and asked
+        else:
+            assert not asked, name
+        world.faults.asked = world.faults.hook = lambda verb: None
+        if name not in ("undo", "forget"):
+            world.do("run", allow=ALLOWED)
+            assert world.state() == quiet.state(), name
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (TemporaryError("the CRM is down", retry_after=600), 75, "14:10 CEST"),
+        (TemporaryError("the CRM is down"), 75, "run again later"),
+        (QuotaError("spent"), 75, "when the quota is renewed"),
+        (AccessError("the token has expired: make a new one and set it as PORTAL_TOKEN"), 1, "make a new one"),
+        (RequestError("the CRM refused the search: unknown property x"), 1, "unknown property"),
+    ],
+)
+def test_each_error_has_its_exit_code_and_says_what_to_do(tmp_path: Path, error: ConnectorError, code: int, said: str) -> None:
+    world = lived(tmp_path)
+    failing(world, "read", error)
+    with pytest.raises((Later, ConnectorError)) as caught:
+        world.do("run", allow=ALLOWED)
+    assert exit_code(caught.value) == code and said in str(caught.value)
+    last = world.journal("SELECT exit_code, finished_at FROM runs ORDER BY run DESC LIMIT 1")[0]
+    assert last["exit_code"] == code and last["finished_at"]
+
+
+def test_an_outage_in_pages_keeps_the_pages_before_it(tmp_path: Path) -> None:
+    world = World(tmp_path, page_size=10)
+    world.customers(40)
+    left = [3]
+
+    def hook(moment: str) -> None:
+        left[0] -= moment == "before read"
+        if left[0] == 0:
+            raise TemporaryError("down")
+
+    world.faults.hook = hook
+    with pytest.raises(Later):
+        world.do("pull")
+    assert world.do("pull")["pulled"]["rows"]["contact"] == 20
+
+
+def test_what_was_just_read_is_not_read_again_however_long_the_writing_takes(tmp_path: Path) -> None:
+    world = World(tmp_path, lists="none", batch_size=5, now=datetime(2024, 7, 1, 2, tzinfo=UTC))
+    world.customers(40)
+    world.do("setup")
+    asked: list[str] = []
+    world.faults.asked = asked.append
+    world.faults.hook = lambda moment: setattr(world, "now", world.now + timedelta(minutes=10 * (moment == "before write")))
+    world.do("run", allow=ALLOWED)
+    assert len(world.held("seg_rfm")) == 40 and "current" not in asked, "80 minutes of writing"
+
+
+def test_an_old_plan_reads_every_batch_again_and_a_young_one_none(tmp_path: Path) -> None:
+    world = World(tmp_path, lists="none", batch_size=10, now=datetime(2024, 7, 1, 2, tzinfo=UTC))
+    world.customers(40)
+    world.do("setup")
+    planned = world.do("plan")["plan"]["plan"]
+    asked: list[str] = []
+    world.faults.asked = asked.append
+    world.now += timedelta(minutes=14)
+    world.do("apply", number=planned, first=10)
+    assert asked.count("current") == 0
+    world.now += timedelta(minutes=2)
+    world.do("apply", number=planned)
+    assert asked.count("current") == 3

@@ -1,0 +1,292 @@
+"""Is an event foreseen from what was known before it, honestly judged, and refused where nothing can be said?"""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from segmentation import learning, measures, models
+from segmentation.boosting import Boosted
+from segmentation.label import segmentation
+from segmentation.response import LEAST_AUC, Event, Response
+from segmentation.uplift import effect
+from tests.segmentation_frames import Played, cdnow, complete_journey, complete_journey_campaigns
+
+AS_OF = date(2017, 12, 31)
+
+
+@cache
+def campaigns() -> tuple[Response, dict[str, Any], pd.DataFrame]:
+    kind = Response(Event("campaign_response", 56, campaign="Type A *"), cost=1.0, value=5.0)
+    past = Played(complete_journey_campaigns(), kind, AS_OF)
+    model = models.from_json(models.to_json(kind.fit(past.now(), AS_OF, past)))
+    return kind, model, past.now()
+
+
+def test_responders_to_a_campaign_are_found_as_well_as_the_reference_finds_them() -> None:
+    _, model, _ = campaigns()
+    figures = model["figures"]
+    assert figures["refused"] == "" and figures["winner"] == "logistic"
+    assert figures["capture_20"] >= 0.58  # aim .60
+    assert figures["auc"] >= 0.80
+    assert figures["ece"] <= 0.03
+
+
+def test_a_campaign_counts_only_those_whom_it_was_sent_to_and_the_latest_one_tests() -> None:
+    _, model, _ = campaigns()
+    cuts = model["figures"]["cuts"]
+    assert [cut["day"] for cut in cuts] == sorted(cut["day"] for cut in cuts)
+    assert cuts[-1] == {"day": "2017-10-29", "records": 1133, "events": 214}
+    assert model["figures"]["base_rate"] == pytest.approx(214 / 1133, abs=1e-4)
+
+
+def test_segments_follow_what_a_contact_costs_and_the_model_shows_what_that_would_have_brought() -> None:
+    kind, model, features = campaigns()
+    labels = kind.label(features, model, None, None, AS_OF)
+    least = labels.groupby("segment")["score"].min()
+    assert least["likely"] >= 0.2 > labels.loc[labels["segment"] == "possible", "score"].max() >= least["possible"] >= 0.1
+    depth = model["figures"]["depth"]
+    assert depth["probability"] == 0.2 and depth["profit"] > depth["profit_of_all"]
+
+
+def test_nobody_is_called_persuadable() -> None:
+    kind, model, features = campaigns()
+    labels = kind.label(features, model, None, None, AS_OF)
+    told = json.dumps([vars(segment) for segment in kind.segments]) + " ".join(labels["reason"])
+    assert "persuad" not in told
+    assert labels["reason"].str.contains("likely to respond within 56 days").all()
+
+
+def test_labels_are_the_same_in_pieces_and_after_json() -> None:
+    kind, model, features = campaigns()
+    whole = kind.label(features, model, None, None, AS_OF)
+    piece = kind.label(features.iloc[100:300].reset_index(drop=True), model, None, None, AS_OF)
+    pd.testing.assert_frame_equal(whole.iloc[100:300].reset_index(drop=True), piece)
+
+
+def test_churn_is_foreseen_for_buyers_alone() -> None:
+    kind = Response(Event("purchase", 28, absent=True))
+    past = Played(complete_journey(), kind, AS_OF)
+    features = past.now()
+    model = kind.fit(features, AS_OF, past)
+    assert model["figures"]["auc"] >= 0.85 and model["figures"]["ece"] <= 0.04
+    never = features.head(1).assign(last_purchase=None, first_purchase=None)
+    labels = kind.label(never, model, None, None, AS_OF)
+    assert labels["segment"].tolist() == ["unscored"] and "no purchase yet" in labels["reason"].iloc[0]
+
+
+def test_nothing_recorded_after_a_cut_is_a_feature_of_it() -> None:
+    kind = Response(Event("purchase", 28))
+    con = ibis.duckdb.connect()
+    rows = [(1, date(2017, 9, 1), date(2017, 9, 1)), (2, date(2017, 9, 1), date(2017, 9, 1)), (2, date(2017, 9, 20), date(2017, 12, 1))]
+    con.con.execute(
+        """CREATE TABLE activity (record BIGINT, "order" BIGINT, kind VARCHAR, day DATE, amount BIGINT, category VARCHAR, recorded_on DATE)"""
+    )
+    con.con.executemany("INSERT INTO activity VALUES (?, NULL, 'purchase', ?, 100, NULL, ?)", rows)
+    con.con.execute("CREATE TABLE records AS SELECT DISTINCT record FROM activity")
+    past = Played(con, kind, AS_OF)
+    assert past.features(date(2017, 9, 30))["purchase_days"].tolist() == [1, 1]
+    assert past.features(date(2017, 12, 1))["purchase_days"].tolist() == [1, 2]
+    assert past.outcomes(date(2017, 9, 10), 28)["orders"].tolist() == [0, 1]
+
+
+class Coin:
+    """A past in which chance alone decides, with so many records at each cut."""
+
+    model = None
+    first = date(2016, 1, 1)
+
+    def __init__(self, count: int, rate: float, signal: float = 0.0) -> None:
+        self.count, self.rate, self.signal = count, rate, signal
+
+    def features(self, day: date) -> pd.DataFrame:
+        rng = np.random.default_rng(day.toordinal())
+        days = rng.integers(1, 30, self.count)
+        frame = {name: days for name in _columns() if name.startswith(("purchase_days", "net_revenue"))}
+        silent = rng.integers(0, 200, self.count)
+        last = [day - timedelta(days=int(one)) for one in silent]
+        return pd.DataFrame({"record": range(self.count), **frame, "mean_gap_days": 3.0, "last_purchase": last, "first_purchase": last})
+
+    def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
+        rng = np.random.default_rng(day.toordinal() + 1)
+        likelier = self.rate * (1 + self.signal * (self.features(day)["purchase_days"] > 15))
+        return pd.DataFrame({"record": range(self.count), "orders": (rng.random(self.count) < likelier).astype(int)})
+
+    def until(self, day: date) -> Coin:
+        return self
+
+    def campaigns(self) -> pd.DataFrame:
+        return pd.DataFrame({"campaign": [], "day": [], "sent": [], "responded": []})
+
+
+def _columns() -> list[str]:
+    return [trait.column for trait in Response(Event("purchase", 30)).traits]
+
+
+@pytest.mark.parametrize(
+    ("past", "why"),
+    [
+        (Coin(2000, 0.2), "little more than chance"),
+        (Coin(2000, 0.01), "too few events"),
+        (Coin(200, 0.99), "too few records without the event"),
+        (None, "earlier days"),
+    ],
+)
+def test_a_model_that_says_nothing_is_refused_with_the_reason(past: Any, why: str) -> None:
+    kind = Response(Event("purchase", 30))
+    features = Coin(50, 0.5).features(AS_OF)
+    model = models.from_json(models.to_json(kind.fit(features, AS_OF, past)))
+    labels = kind.label(features, model, None, None, AS_OF)
+    assert set(labels["segment"]) == {"unscored"}
+    assert why in model["figures"]["refused"] and why in labels["reason"].iloc[0]
+    assert labels["score"].isna().all()
+
+
+def test_a_signal_is_found_and_published_figures_are_of_the_untouched_cut() -> None:
+    kind = Response(Event("purchase", 30))
+    past = Coin(3000, 0.1, signal=5)
+    model = kind.fit(past.features(AS_OF), AS_OF, past)  # type: ignore[arg-type]
+    assert model["figures"]["refused"] == "" and model["figures"]["auc"] > LEAST_AUC
+    assert model["figures"]["base_rate"] == pytest.approx(past.outcomes(AS_OF - timedelta(days=30), 30)["orders"].mean(), abs=1e-4)
+
+
+def test_campaigns_that_nobody_sent_are_refused() -> None:
+    kind = Response(Event("campaign_response", 30, campaign="X*"))
+    past = Played(cdnow(), kind, date(1998, 6, 30))
+    con_has = past.con.table("activity").columns
+    assert "campaign" not in con_has
+    features = Played(complete_journey_campaigns(), kind, AS_OF)
+    assert "only 0 earlier days" in kind.fit(features.now(), AS_OF, features)["figures"]["refused"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"cost": 2.0}, "belong together"),
+        ({"cost": 9.0, "value": 3.0}, "no contact can ever pay"),
+        ({"absent": True, "target": "visit"}, "absent"),
+        ({"campaign": "A*"}, "campaign_response"),
+        ({"attributes": ["birth_date"]}, "sensitive"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        segmentation("response", options, "EUR", 2)
+
+
+# -- learners --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error", "poisson"])
+def test_trees_from_json_say_what_scikit_learn_says(loss: Any) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(800, 4))
+    points[rng.random(points.shape) < 0.1] = np.nan
+    target = (np.nan_to_num(points[:, 0]) + rng.normal(size=800) > 0).astype(float)
+    found = Boosted.fit(points, target, loss, max_iter=20)
+    again = Boosted.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    options = {"random_state": 7, "early_stopping": False, "max_iter": 20}
+    if loss == "log_loss":
+        theirs = HistGradientBoostingClassifier(**options).fit(points, target).predict_proba(points)[:, 1]
+    else:
+        theirs = HistGradientBoostingRegressor(loss=loss, **options).fit(points, target).predict(points)
+    assert np.allclose(again.predict(points), theirs, atol=1e-9)
+
+
+def test_a_calibration_is_used_only_where_it_helps_on_the_days_after() -> None:
+    rng = np.random.default_rng(3)
+
+    def span(shift: float) -> learning.Span:
+        points = rng.normal(size=(1500, 2))
+        chance = 1 / (1 + np.exp(-(points[:, 0] * 2 - 1 + shift)))
+        return learning.Span(points, (rng.random(1500) < chance).astype(float))
+
+    found = learning.contest([span(0), span(0), span(0)])
+    scores = found.figures["brier_by_calibration"]
+    assert found.figures["calibration"] == min(scores, key=scores.__getitem__)
+    assert found.figures["brier"] <= scores["none"]
+
+
+# -- measures --------------------------------------------------------------------------------------------------
+
+SCORES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=1, max_size=60)
+
+
+@given(SCORES, st.randoms())
+def test_measures_do_not_depend_on_the_order_of_rows(rows: list[tuple[int, int]], random: Any) -> None:
+    mixed = list(rows)
+    random.shuffle(mixed)
+    for measure in (measures.auc, measures.capture, measures.gini, measures.lift):
+        one, other = (measure(*map(np.array, zip(*(((float(a), float(b)) for a, b in some)), strict=True))) for some in (rows, mixed))
+        assert one == pytest.approx(other, nan_ok=True)
+
+
+@given(SCORES)
+def test_auc_agrees_with_scikit_learn(rows: list[tuple[int, int]]) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    score, hit = (np.array(side, float) for side in zip(*rows, strict=True))
+    if 0 < hit.sum() < len(hit):
+        assert measures.auc(score, hit) == pytest.approx(roc_auc_score(hit, score))
+    else:
+        assert np.isnan(measures.auc(score, hit))
+
+
+def test_an_oracle_captures_all_and_a_constant_its_share() -> None:
+    outcome = np.array([0.0] * 90 + [1.0] * 10)
+    assert measures.capture(outcome, outcome, 0.1) == pytest.approx(1.0)
+    assert measures.gini(outcome, outcome) == pytest.approx(1.0)
+    assert measures.capture(np.zeros(100), outcome, 0.2) == pytest.approx(0.2)
+
+
+def test_psi_is_zero_without_a_shift_and_great_with_one() -> None:
+    values = np.arange(1000.0)
+    assert measures.population_stability(values, values) == pytest.approx(0.0, abs=1e-9)
+    assert measures.population_stability(values, values + 600) > 0.25
+
+
+# -- uplift ----------------------------------------------------------------------------------------------------
+
+
+def trial(count: int = 20_000, seed: int = 7) -> tuple[Any, ...]:
+    """A random trial: some would buy anyway, some are persuaded, chance decides who is contacted."""
+    rng = np.random.default_rng(seed)
+    sure, persuaded = rng.random(count), rng.random(count)
+    treated = rng.random(count) < 0.5
+    outcome = (rng.random(count) < 0.2 * sure + 0.3 * persuaded**3 * treated).astype(float)
+    return sure, persuaded, treated, outcome
+
+
+def test_qini_prefers_who_finds_the_persuaded_over_who_finds_those_who_buy_anyway() -> None:
+    sure, persuaded, treated, outcome = trial()
+    found = [effect(score, outcome, treated) for score in (persuaded, sure)]
+    assert found[0]["qini"] > 2 * abs(found[1]["qini"])
+    low, high = found[0]["interval"]
+    assert low < 0.3 / 4 < high and low > 0  # E[0.3 u^3] = 0.075
+    assert found[0]["note"] == ""
+
+
+def test_without_a_control_there_is_no_effect_to_tell() -> None:
+    found = effect(np.ones(100), np.ones(100), np.ones(100, bool))
+    assert "uplift" not in found and "control" in found["note"]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans()), min_size=200, max_size=220))
+def test_an_interval_holds_its_uplift(rows: list[tuple[float, bool, bool]]) -> None:
+    score, outcome, treated = (np.array(side) for side in zip(*rows, strict=True))
+    found = effect(score.astype(float), outcome.astype(float), treated.astype(bool))
+    if "uplift" in found:
+        assert -1 <= found["interval"][0] <= found["uplift"] <= found["interval"][1] <= 1
