@@ -285,7 +285,7 @@ class Account:
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # currency → first day (ISO) → worth of 1 in base currency
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     fields: tuple[FieldSpec, ...] = ()  # ours: read back as FIELD columns
-    lists: tuple[str, ...] = ()  # ids of the lists that we made: being in them is no activity
+    lists: Mapping[str, str] = field(default_factory=dict)  # the lists that we made, id → key: being in them is no activity
     kinds: frozenset[str] | None = None  # kinds of activity that some segmentation uses; None: all
     deal_share: Literal["primary", "split", "full"] = "primary"  # whose purchase is a deal of several contacts
     reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others
@@ -300,6 +300,10 @@ class Connector(ABC):
     @abstractmethod
     def check(self) -> list[Problem]:
         """Name every missing credential, scope, permission, file, column and limit at once. Changes nothing."""
+
+    def check_reading(self) -> list[Problem]:
+        """What of ``check`` stands in the way of reading: asked before each pull. Here: all of it."""
+        return self.check()
 
     def notes(self) -> list[str]:
         """What a person should know who is not told by ``check``: tier, limits and what is left of them, which source is read for what.

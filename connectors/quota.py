@@ -16,7 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class Quota:
         self._ledger = Ledger(key, folder or _cache())
         self._clock = clock
         self._sleep = sleep
+        self._recalled = False  # whether what an earlier process learned of the rates is taken into account
         self._told = False  # whether the CRM told this process of its day: what another one knew may be over
         self._turns: dict[str, threading.Lock] = {}  # one thread of a lane waits for its time, the others for it
         self._guard = threading.Lock()
@@ -96,6 +97,7 @@ class Quota:
                 with self._ledger.change() as known:
                     now = self._clock()
                     self._check_day(known)
+                    self._recall(known)
                     lanes = [(name, self._rates.get(name), _state(known, name)) for name in dict.fromkeys(("", lane))]
                     wait = max((_wait(rate, state, now) for _, rate, state in lanes), default=0.0)
                     if wait <= 0:
@@ -117,8 +119,11 @@ class Quota:
                     state["live"][state["live"].index(mark)] = min(mark, now + _span(self._rates[lane], state, now))
 
     def learn_rate(self, lane: str, rate: Rate) -> None:
-        """The CRM said what its limit is."""
+        """The CRM said what its limit is: later processes begin with it."""
         self._rates[lane] = rate
+        self._recalled = True
+        with self._ledger.change() as known:
+            known.setdefault("rates", {})[lane] = [rate.calls, rate.seconds]
 
     def learn_left(self, left: int, lane: str = "") -> None:
         """The CRM said how many calls the present window still has: fewer than we know of means that others call too."""
@@ -164,6 +169,14 @@ class Quota:
     def _turn(self, lane: str) -> threading.Lock:
         with self._guard:
             return self._turns.setdefault(lane, threading.Lock())
+
+    def _recall(self, known: dict[str, Any]) -> None:
+        """What an earlier process learned of the rates holds until the CRM tells this one."""
+        if not self._recalled:
+            self._recalled = True
+            for lane, (calls, seconds) in known.get("rates", {}).items():
+                if lane in self._rates:
+                    self._rates[lane] = replace(self._rates[lane], calls=calls, seconds=seconds)
 
     def _check_day(self, known: dict[str, Any]) -> None:
         day = known.get("day")

@@ -160,7 +160,7 @@ class ClustersSettings(LearningSettings):
 
 class ResponseSettings(LearningSettings, Banded):
     target: str = Field("purchase", min_length=1, description="kind of activity that is foreseen")
-    within_days: int | None = Field(None, ge=1, description="days in which it must come; the 90th percentile of gaps if not set")
+    within_days: int | None = Field(None, ge=1, le=3650, description="days in which it must come; the 90th percentile of gaps if not set")
     absent: bool = Field(False, description="foresee that no purchase comes: churn")
     campaign: str | None = Field(
         None, min_length=1, description="campaigns to learn from, such as 'Spring *'; with a target in response to them"

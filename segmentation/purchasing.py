@@ -26,8 +26,8 @@ from segmentation.maximum import FEWEST_CUSTOMERS, FEWEST_REPEATERS, Maximum, To
 Form = Literal["bg", "mbg"]
 SAMPLE = 1_000_000  # customers; more are thinned out evenly before the fit
 BOUNDS = (-9.0, 9.0)  # of log-parameters, times in units of the mean age
-_SINGULAR = 1e-6  # the expectation's formula has a removable gap at a = 1
-_CONCENTRATED = 250.0  # from this a on, the series of its formula loses digits
+_SINGULAR = 1e-6  # the formula of the expectation has a removable gap at a = 1, its series where r - a is whole
+_CONCENTRATED = 30.0  # from this a on, the series loses digits and a quadrature has them
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class Purchasing:
         from scipy.special import hyp2f1
 
         a = self.a if abs(self.a - 1) > _SINGULAR else 1 + _SINGULAR
+        a += 2 * _SINGULAR * (abs(self.r - a - round(self.r - a)) < _SINGULAR)
         b, r = self.b + x + self._leaves_first, self.r + x
         if a > _CONCENTRATED:
             return _concentrated(a, b, r, self.alpha + age, horizon)
@@ -159,6 +160,12 @@ def fit(history: History, form: Form = "mbg") -> Purchasing:
         gradient=best.gradient,
         warnings=_warnings(best, step),
     )
+
+
+def log_likelihood(model: Purchasing, history: History) -> float:
+    """That of the histories under the model's parameters."""
+    mean, _ = _Likelihood.of(history, 1.0, model.form).mean(np.log([model.r, model.alpha, model.a, model.b]))
+    return mean * len(history)
 
 
 def _warnings(best: Maximum, step: int) -> tuple[str, ...]:

@@ -252,10 +252,10 @@ def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
     from segmentation import frames
 
     rows = features.set_index("record").reindex(record)
-    found: dict[str, Fractions] = {}
+    found: dict[str, Any] = {}
     if "last_purchase" in rows:
         last = frames.as_days(rows["last_purchase"])
-        found["recency"] = np.where(np.isnat(last), -1.0, last.astype("int64").astype(np.float64))
+        found["recency"] = np.where(np.isnat(last), -1.0, last.astype("int64")).astype(np.float64)
     for name, column in (("frequency", "purchase_days"), ("money", "net_revenue")):
         held_columns = sorted(c for c in rows.columns if str(c) == column or str(c).startswith(column + "_"))
         if held_columns:
@@ -265,8 +265,9 @@ def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
 
 
 def _numbers(series: pd.Series) -> Fractions:
-    numbers: Fractions = pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
-    return numbers
+    numbers: Any = pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
+    found: Fractions = numbers
+    return found
 
 
 def _texts(series: pd.Series) -> npt.NDArray[Any]:

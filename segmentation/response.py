@@ -47,6 +47,7 @@ FEWEST_TESTED = 20
 LEAST_AUC = 0.6
 CUTS = 3  # earlier days to learn from, beside the one that tests
 FEWEST_CUTS = 2
+SHORTEST, LONGEST = 7, 730  # days, of a horizon that is learned
 KNOWN = 0.02  # share of the records that must have a trait
 TOP, NEXT = 0.2, 0.5  # from the top: likely, and possible, where no cost and value are told
 CHUNK = 200_000
@@ -145,6 +146,8 @@ class Response:
             return made
         encoder = Encoder.fit(cuts[-2].frame, self.traits, cuts[-2].day, KNOWN)
         figures["dropped"] = dict(encoder.dropped)
+        if not encoder.columns:
+            return {**made, "figures": {**figures, "refused": "nothing that is known tells the records apart"}}
         found = learning.contest([Span(encoder.matrix(cut.frame, cut.day), cut.target) for cut in cuts])
         figures |= found.figures
         if found.figures["auc"] < LEAST_AUC:
@@ -162,7 +165,7 @@ class Response:
         if self.event.days is not None:
             return self.event.days
         horizon = pd.to_numeric(features["horizon_days"]).max() if len(features) else np.nan
-        return max(7, ceil(horizon)) if np.isfinite(horizon) else 30
+        return min(max(SHORTEST, ceil(horizon)), LONGEST) if np.isfinite(horizon) else 30
 
     def _cuts(self, past: Past, as_of: date, days: int) -> list[_Cut]:
         """In the order of time."""

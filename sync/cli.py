@@ -262,15 +262,21 @@ def init(
         str | None, typer.Option("--segmentations", help="Kinds with commas between them. Default: rfm,value.", metavar="KINDS")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a config that is there.")] = False,
+    api_url: Annotated[str | None, typer.Option("--api-url", help="CRM in the cloud: its address, where it is its customer's own.")] = None,
+    client_id: Annotated[str | None, typer.Option("--client-id", help="salesforce: consumer key of the connected app.")] = None,
+    secret: Annotated[
+        str | None, typer.Option("--secret-env", help="CRM in the cloud: environment variable that holds the token.", metavar="NAME")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a commented config from flags, or by asking on a terminal; columns are found in the files."""
     asking = not as_json and sys.stdin.isatty()
+    access = {"api_url": api_url, "client_id": client_id, "secret": secret}
 
     def ask(question: str, default: str) -> str:
         return str(typer.prompt(question, default=default, err=True)) if asking else default
 
-    _do("init", as_json, lambda c, _p: c.init(config, crm, path, segmentations, force, ask))
+    _do("init", as_json, lambda c, _p: c.init(config, crm, path, segmentations, force, ask, access))
 
 
 @app.command()

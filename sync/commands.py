@@ -146,13 +146,13 @@ def pull(config: Config | Path | str, options: Options | None = None) -> Answer:
 
 
 def train(config: Config | Path | str, options: Options | None = None) -> Answer:
-    """Fit every segmentation anew; the next labelling uses the new models."""
+    """Fit every segmentation anew; the next labelling uses the new models. ``contests``: which score won where several could."""
 
     def work(session: Session) -> Answer:
         from sync.labelling import train as fit
 
         _pulled(session)
-        return {"as_of": session.as_of, "models": fit(session)}
+        return {"as_of": session.as_of, "models": fit(session), "contests": _contests(session)}
 
     return _each(config, options, "train", work)
 
@@ -379,11 +379,15 @@ def init(
     segmentations: str | None = None,
     force: bool = False,
     ask: Callable[[str, str], str] = lambda _question, proposed: proposed,
+    access: Mapping[str, str | None] | None = None,
 ) -> Answer:
-    """Write a first config for a folder of exports, from what is given, asked for, and found in its files."""
+    """Write a first config, from what is given, asked for, and (for a folder of exports) found in its files.
+
+    ``access``: how a CRM in the cloud is reached: api_url, client_id, and secret (the name of an environment variable).
+    """
     from sync.init import init as write
 
-    return write(Path(config), crm, path, segmentations, force, ask)
+    return write(Path(config), crm, path, segmentations, force, ask, access)
 
 
 def schedule(
@@ -421,6 +425,14 @@ def _settled_and_pulled(session: Session) -> Answer:
 
     settled = settle(session)
     return {"settled": settled, **_pulled(session)}
+
+
+def _contests(session: Session) -> Answer:
+    """By segmentation of kind ``potential``: its winner, how each candidate did, and how true its forecasts were."""
+    from segmentation import models
+
+    kept = {s.name: session.journal.model(session.account, s.name) for s in session.segmentations if s.kind == "potential"}
+    return {name: models.from_json(one["content"])["figures"] for name, one in kept.items() if one is not None}
 
 
 def _labelled(session: Session) -> Answer:

@@ -28,6 +28,8 @@ from sync.settings import SegmentationSettings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from segmentation.label import Segmentation
+
 NAMED = {"lifecycle": "lifecycle", "rfm": "rfm", "potential": "value_tier", "clusters": "cluster"}  # kind → column
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
@@ -39,11 +41,8 @@ def forecasts(session: Session, horizon: int | None) -> tuple[pa.Table, dict[str
     """
     with _every_kind(session) as settings:
         session.progress("forecasting", 0, 0)
-        frames, figures = {}, {}
-        for kind, one in settings.items():
-            frames[kind] = _labels(session, one)
-        frame = population_frame(session, settings["potential"], built(session.config, settings["potential"], session.account))
-        model = _champion(session, settings["potential"], frame, horizon)
+        segmentation, frame, model = _champion(session, settings["potential"], horizon)
+        frames = {kind: _labels(session, one, (segmentation, frame, model)) for kind, one in settings.items()}
         figures = {"horizon": model["learned"]["horizon"], **{k: v for k, v in model["figures"].items() if k != "tiers"}}
         numbers = _numbers(session, frame, model)
     table = pa.Table.from_pandas(numbers, preserve_index=False)
@@ -51,8 +50,13 @@ def forecasts(session: Session, horizon: int | None) -> tuple[pa.Table, dict[str
     for kind, source in frames.items():
         joins += f" FULL JOIN ({source}) AS {kind} USING (record)"
         columns.append(f"{kind}.segment AS {NAMED[kind]}")
-    order = [*columns[: len(NUMBERS)], *columns[len(NUMBERS) :]]
-    return session.mirror().table(f"SELECT record, {', '.join(order)} FROM numbers{joins}", numbers=table), figures
+    return session.mirror().table(f"SELECT record, {', '.join(columns)} FROM numbers{joins}", numbers=table), figures
+
+
+def told_there(session: Session) -> set[str]:
+    """Segmentations whose segments stand in a column of their own name among the forecasts."""
+    first = {one.kind: one.name for one in reversed(session.segmentations)}
+    return {column for kind, column in NAMED.items() if first.get(kind) == column}
 
 
 @contextmanager
@@ -73,35 +77,42 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
         session.config = config
 
 
-def _labels(session: Session, settings: SegmentationSettings) -> str:
+_Fitted = tuple["Segmentation", "pd.DataFrame", Mapping[str, Any]]  # what labels, its features, its model
+
+
+def _labels(session: Session, settings: SegmentationSettings, champion: _Fitted) -> str:
     """SQL of a segmentation's labels: those that are stored, or made for this."""
     mirror, table = session.mirror(), "labels_" + settings.name
     if mirror.has_table(table):
         return f"SELECT record, segment FROM {quoted(table)}"
-    segmentation = built(session.config, settings, session.account)
-    frame = population_frame(session, settings, segmentation)
-    model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    segmentation, frame, model = champion
+    if settings.kind != segmentation.kind:
+        segmentation = built(session.config, settings, session.account)
+        frame = population_frame(session, settings, segmentation)
+        model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
     labels = segmentation.label(frame, model, None, None, session.as_of)
     made = pa.Table.from_pandas(labels[["record", "segment"]], preserve_index=False)
     temporary = quoted("file_" + settings.kind)
-    mirror.run(f"CREATE OR REPLACE TEMP TABLE {temporary} AS SELECT record::BIGINT AS record, segment::VARCHAR AS segment FROM made", made=made)
+    told = "SELECT record::BIGINT AS record, segment::VARCHAR AS segment FROM made"
+    mirror.run(f"CREATE OR REPLACE TEMP TABLE {temporary} AS {told}", made=made)
     return f"SELECT record, segment FROM {temporary}"
 
 
-def _champion(session: Session, settings: SegmentationSettings, frame: pd.DataFrame, horizon: int | None) -> Mapping[str, Any]:
-    """A model of kind ``potential`` for the horizon: the stored one where it fits, else a new one that is kept nowhere."""
+def _champion(session: Session, settings: SegmentationSettings, horizon: int | None) -> _Fitted:
+    """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits, else a new one."""
     from segmentation import models
 
+    segmentation = built(session.config, settings, session.account)
+    frame = population_frame(session, settings, segmentation)
     stored = session.journal.model(session.account, settings.name)
     if stored is not None and stored["digest"] == session.config.digest(settings):
         model = models.from_json(stored["content"])
         if date.fromisoformat(model["as_of"]) <= session.as_of and horizon in (None, model["learned"]["horizon"]):
-            return model
-    asked = settings
+            return segmentation, frame, model
     if horizon is not None:
         asked = settings.model_copy(update={"options": settings.options.model_copy(update={"horizon_days": horizon})})
-    segmentation = built(session.config, asked, session.account)
-    return segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+        segmentation = built(session.config, asked, session.account)
+    return segmentation, frame, segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
 
 
 def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connectors import CRMS
 from sync.faults import ConfigError, one_of
+from sync.init_access import ACCESS, Ask, asked
+from sync.init_access import lines as access_lines
 from sync.stops import Stop, Usage
 
 if TYPE_CHECKING:
     from connectors.files.guessing import Guess
 
-Ask = Callable[[str, str], str]  # question, proposed answer → answer
 NONE = "-"  # the answer that means: no such column
 _ASKED = {"contact": ("id", "email"), "activity": ("contact_id", "occurred_at", "amount", "order_id")}
 _NEEDED = {"contact": ("id",), "activity": ("contact_id", "occurred_at")}
@@ -37,7 +38,7 @@ class _Answers:
     """All that the text of a config is made of."""
 
     crm: str
-    path: str
+    access: Sequence[str]  # lines that say where the CRM is, and how it is reached
     time_zone: str
     currency: str
     kinds: Sequence[str]
@@ -47,38 +48,38 @@ class _Answers:
 
 def init(
     config: Path, crm: str | None = None, path: Path | None = None, segmentations: str | None = None, force: bool = False,
-    ask: Ask = lambda _question, proposed: proposed,
+    ask: Ask = lambda _question, proposed: proposed, access: Mapping[str, str | None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write a commented config for a folder of exports. What is not given is asked for.
+    """Write a commented config for a folder of exports, or for a CRM in the cloud. What is not given is asked for, and asked again
+    where the answer is wrong. ``access``: api_url, client_id, and secret (the name of an environment variable).
 
     Stop where a config is there already (without ``force``), or where the files do not tell what is needed.
     """
     if config.exists() and not force:
         raise Stop(f"{config} is there already: name another file with --config, or replace it with --force")
-    crm = _one_of("CRM", crm or ask(f"Which CRM ({', '.join(CRMS)})?", "files"), CRMS)
-    folder = path or Path(ask("In which folder are the exports?", "exports"))
-    if not folder.is_dir():
-        raise Stop(f"{folder} is {'no folder' if folder.exists() else 'not there'}: name the folder of exports with --path")
-    from connectors.files.guessing import guess
+    crm = _chosen("CRM", crm, f"Which CRM ({', '.join(CRMS)})?", "files", CRMS, ask)[0]
+    notes: list[str] = []
+    if crm in ACCESS:
+        guesses: Sequence[Guess] = []
+        reached = access_lines(crm, access or {}, ask)
+    else:
+        folder, guesses = _folder(path, ask)
+        reached = [f"path = {_quoted(_relative(folder, config))}    # segments.csv and lists/ are written here"]
+        if not any(found.stream == "activity" for found in guesses):
+            notes.append(f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)")
     from segmentation.label import KINDS
 
-    guesses = guess(folder)
-    for found in guesses:
-        _ask_columns(found, ask)
-    _require_contacts(folder, guesses)
-    said = segmentations or ask(f"Which segmentations, with commas between them ({', '.join(KINDS)})?", "rfm,value")
-    kinds = list(dict.fromkeys(_one_of("segmentation", word.strip(), KINDS) for word in said.split(",") if word.strip()))
+    question = f"Which segmentations, with commas between them ({', '.join(KINDS)})?"
+    kinds = _chosen("segmentation", segmentations, question, "rfm,value", KINDS, ask)
     answers = _Answers(
         crm,
-        _relative(folder, config),
-        ask("In which time zone are days counted?", _zone()),
+        reached,
+        asked(ask, "In which time zone are days counted?", _zone(), _known_zone),
         ask("In which currency is money added?", _currency(guesses)),
         kinds or ["rfm"],
         guesses,
-        [note for found in guesses for note in found.notes],
+        [note for found in guesses for note in found.notes] + notes,
     )
-    if not any(found.stream == "activity" for found in guesses):
-        answers.notes.append(f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)")
     _keep(config, text_of(answers))
     columns = {found.stream: found.columns for found in guesses}
     attributes = {name: kind for found in guesses for name, kind in found.attributes.items()}
@@ -88,10 +89,43 @@ def init(
     }  # fmt: skip
 
 
-def _one_of(what: str, said: str, valid: Sequence[str] | Mapping[str, Any]) -> str:
-    if said not in valid:
-        raise Usage(f"{said!r} is no {what} that we know; {one_of(said, valid)}")
-    return said
+def _folder(path: Path | None, ask: Ask) -> tuple[Path, Sequence[Guess]]:
+    """The folder of exports, and what its files are."""
+
+    def wrong(said: str) -> str:
+        folder = Path(said)
+        return "" if folder.is_dir() else f"{folder} is {'no folder' if folder.exists() else 'not there'}: name the folder with --path"
+
+    try:
+        folder = Path(asked(ask if path is None else lambda _q, _p: str(path), "In which folder are the exports?", "exports", wrong))
+    except Usage as error:
+        raise Stop(str(error)) from None
+    from connectors.files.guessing import guess
+
+    guesses = guess(folder)
+    for found in guesses:
+        _ask_columns(found, ask)
+    _require_contacts(folder, guesses)
+    return folder, guesses
+
+
+def _chosen(what: str, given: str | None, question: str, proposed: str, valid: Sequence[str] | Mapping[str, Any], ask: Ask) -> list[str]:
+    """Words with commas between them, each of them one that we know; a flag is judged, an answer asked again."""
+
+    def words(said: str) -> list[str]:
+        return list(dict.fromkeys(word.strip() for word in said.split(",") if word.strip()))
+
+    def wrong(said: str) -> str:
+        return next((f"{word!r} is no {what} that we know; {one_of(word, valid)}" for word in words(said) if word not in valid), "")
+
+    answer = asked(ask if given is None else lambda _q, _p: given, question, given or proposed, wrong)
+    return words(answer)
+
+
+def _known_zone(said: str) -> str:
+    from zoneinfo import available_timezones
+
+    return "" if said in available_timezones() else f"{said!r} is no time zone; write an IANA name such as Europe/Berlin"
 
 
 def _ask_columns(found: Guess, ask: Ask) -> None:
@@ -99,14 +133,19 @@ def _ask_columns(found: Guess, ask: Ask) -> None:
     headers = ", ".join(found.sample.headers)
     for name in _ASKED.get(found.stream, ("id",)):
         proposed = found.columns.get(name, NONE)
-        said = ask(f"Which column of {found.sample.name} is {name} ({headers}; {NONE} for none)?", proposed)
-        if said == proposed:
+        question = f"Which column of {found.sample.name} is {name} ({headers}; {NONE} for none)?"
+        known, where = [NONE, *found.sample.headers], found.sample.name
+        header = asked(ask, question, proposed, lambda said, known=known, where=where: _no_column(said, known, where))  # type: ignore[misc]
+        if header == proposed:
             continue
         found.columns.pop(name, None)
-        if said != NONE:
-            header = _one_of(f"column of {found.sample.name}", said, found.sample.headers)
+        if header != NONE:
             found.columns = {other: one for other, one in found.columns.items() if one != header} | {name: header}
             found.attributes.pop(header, None)
+
+
+def _no_column(said: str, known: Sequence[str], where: str) -> str:
+    return "" if said in known else f"{said!r} is no column of {where} that we know; {one_of(said, known[1:])}"
 
 
 def _require_contacts(folder: Path, guesses: Sequence[Guess]) -> None:
@@ -166,15 +205,16 @@ def _keep(config: Path, text: str) -> None:
 def text_of(answers: _Answers) -> str:
     """The config as a person would have written it. Strings are written as JSON, which TOML reads."""
     lines = [
-        "# Written by `crm-segments init`: a guess at your files. Read it, mend it, then run `crm-segments check`.",
+        f"# Written by `crm-segments init`{'' if answers.crm in ACCESS else ': a guess at your files'}. Read it, mend it, then run"
+        " `crm-segments check`.",
         "# Every setting there is, with its reason: config.example.toml.",
         "",
         'state_dir = "state"            # our memory of what was written, and why: back it up',
         'as_of = "yesterday"            # the last day that counts; or a date, to pin it: 2024-01-31',
         "",
-        f"[accounts.{_ACCOUNT}]",
+        f"[accounts.{ACCESS[answers.crm].account if answers.crm in ACCESS else _ACCOUNT}]",
         f"crm = {_quoted(answers.crm)}",
-        f"path = {_quoted(answers.path)}    # segments.csv and lists/ are written here",
+        *answers.access,
         f"time_zone = {_quoted(answers.time_zone)}",
         f"currency = {_quoted(answers.currency)}",
     ]
@@ -184,10 +224,14 @@ def text_of(answers: _Answers) -> str:
     for found in answers.guesses:
         lines += _table_lines(found, own[found.stream])
     for kind in answers.kinds:
-        lines += _segmentation_lines(kind)
+        lines += _segmentation_lines(kind, answers.crm)
     return "\n".join(lines) + "\n"
 
 
+_LISTS = {
+    "files": 'lists = "static"    # a file of members for each segment; "none" for no lists',
+    "cloud": 'lists = "dynamic"    # the CRM fills them by the field; "static": we write members; "none" for no lists',
+}
 _ABOUT = {
     "delimiter": "between cells, also of what is written",
     "encoding": "of the files' text",
@@ -242,7 +286,7 @@ def _table_lines(found: Guess, habits: Mapping[str, str]) -> list[str]:
     return [*lines, "", f"[{table}.columns]   # our name = their header", *columns] if columns else lines
 
 
-def _segmentation_lines(kind: str) -> list[str]:
+def _segmentation_lines(kind: str, crm: str) -> list[str]:
     label, about = _SEGMENTATIONS.get(kind, (kind.capitalize(), ""))
     lines = [
         "",
@@ -251,7 +295,7 @@ def _segmentation_lines(kind: str) -> list[str]:
         f"label = {_quoted(label)}    # shown; change it at will",
         f"kind = {_quoted(kind)}    # {about}".rstrip(" #"),
         f'field = "seg_{kind}"    # the column that holds the segment',
-        'lists = "static"    # a file of members for each segment; "none" for no lists',
+        _LISTS["cloud" if crm in ACCESS else "files"],
         'companions = ["reason", "since"]    # why, and since when',
     ]
     if kind == "rules":

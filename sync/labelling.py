@@ -194,12 +194,12 @@ def _changed(mirror: AccountMirror, name: str) -> pa.Table:
 
 
 def population_frame(session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> pd.DataFrame:
-    """What a segmentation reads of the records that it is about."""
+    """What a segmentation reads of the records that it is about, ordered by record, so that equal facts give equal models."""
     import ibis
 
     prepare_features(session)
     sql = ibis.to_sql(segmentation.reads(facts(session, settings)), dialect="duckdb")
-    return session.mirror().run(sql).df()
+    return session.mirror().run(f"SELECT * FROM ({sql}) ORDER BY record").df()
 
 
 def facts(session: Session, settings: SegmentationSettings, features: str = "features") -> ibis.Table:

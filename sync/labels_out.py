@@ -21,17 +21,18 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     yet, and beside them its confirmed scores where it has some: ``rfm.recency`` and its like, 1 to 5.
     """
     from connectors.files.cells import guarded
-    from sync.forecasts import NAMED, forecasts
+    from sync.forecasts import forecasts, told_there
 
     mirror = session.mirror()
     foretold, figures = forecasts(session, horizon)
     names = [s.name for s in session.segmentations]
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
     columns = ["id", *(["record_type"] if types != {"contact"} else [])]
-    columns += [f"foretold.{name}" for name in foretold.column_names if name != "record" and (name not in names or name in NAMED)]
+    there = told_there(session)
+    columns += [f"foretold.{name}" for name in foretold.column_names if name != "record" and (name not in names or name in there)]
     for name in names:
         table = quoted("labels_" + name)
-        if NAMED.get(name) != name:
+        if name not in there:
             columns.append(f"{table}.segment AS {quoted(name)}")
         scores = [c for c in mirror.columns("labels_" + name) if c.startswith(_MEMORY) and not c.endswith("pending")]
         columns += [f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)]

@@ -257,6 +257,6 @@ def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:
 
 def require_streams(connector: Connector, account: str) -> None:
     """Name what a pull would stumble over."""
-    problems = connector.check()
+    problems = connector.check_reading()
     if problems:
         raise RequestError("\n".join(f"{account}: {p.what}. {p.remedy}" for p in problems))

@@ -75,7 +75,7 @@ class Session:
     def _account(self, name: str) -> Account:
         from sync.uses import kinds_used
 
-        ours = tuple(row["remote"] for row in self.journal.made(name) if row["kind"] == "list" and row["remote"])
+        ours = {row["remote"]: row["key"] for row in self.journal.made(name) if row["kind"] == "list" and row["remote"]}
         return replace(self.config.account(name, options_of(self.config, name)), lists=ours, kinds=kinds_used(self.config, name))
 
     @property

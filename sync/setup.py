@@ -84,7 +84,8 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _plan_lists(session: Session, found: SetupPlan, made: dict[tuple[str, str, str], dict[str, Any]], adopt: Sequence[str]) -> None:
     by_id = session.lists
-    there = list(by_id.values())
+    mine = {row["remote"] for (kind, _type, _key), row in made.items() if kind == "list"}
+    there = [remote for remote in by_id.values() if remote.id not in mine]
     for spec in list_specs(session):
         found._lists[spec.key] = spec
         ours = made.get(("list", spec.record_type, spec.key))

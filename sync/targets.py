@@ -75,7 +75,7 @@ def _lists(config: Config, account: str, segmentation: str) -> list[tuple[ListSp
     for segment in segments_of(config, settings):
         for record_type in types:
             key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
-            label = f"{settings.label or settings.name}: {segment.label}"
+            label = f"{settings.label or settings.name}: {segment.label}" + ("" if record_type == types[0] else f" ({record_type})")
             text = described.of_list(segment)
             spec = ListSpec(key, label, settings.lists, record_type, settings.field, segment.key, *campaign, description=text)
             found.append((spec, segment.key))

@@ -207,8 +207,7 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
         _print_segments(answer["segments"])
     if "explain" in answer:
         _print_explained(answer["explain"])
-    for name, version in answer.get("models", {}).items():
-        _say(f"{name}: model {version} fitted")
+    _print_fitted(answer)
     if "out" in answer:
         _say(f"written to {answer['out']}")
     if answer.get("withdrawn", {}).get("done"):
@@ -221,6 +220,29 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
         _say(f"on hold now: {', '.join(answer['held'])}. Mail that was sent stays sent.")
     if "run" in answer and "applied" in answer and answer["applied"]["done"]:
         _say(f"To take it back: crm-segments undo {answer['run']}")
+
+
+def _print_fitted(answer: Mapping[str, Any]) -> None:
+    for name, version in answer.get("models", {}).items():
+        _say(f"{name}: model {version} fitted")
+    for name, figures in answer.get("contests", {}).items():
+        _print_contest(name, figures)
+
+
+def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
+    """Which score foresaw best, on the days before."""
+    for reason in (figures.get("refused"), figures.get("note")):
+        if reason:
+            _say(f"{name}: {reason}; ranked by {figures['winner']}")
+    if not figures.get("contest"):
+        return
+    rows = [
+        (one, f"{told['capture_20']:.1%}", f"{told['gini']:.3f}", "used" if one == figures["winner"] else "")
+        for one, told in figures["contest"].items()
+    ]
+    _table(f"{name}: what each score would have foreseen of the last {figures['span']} days", ("score", "in best 20%", "gini", ""), rows)
+    if "bias_money" in figures:
+        _say(f"forecasts were off by {figures['bias_purchases']:+.0%} in purchases and {figures['bias_money']:+.0%} in money, all together")
 
 
 def _print_show(answer: Mapping[str, Any]) -> None:

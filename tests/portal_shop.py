@@ -5,7 +5,9 @@ The connector's own waiting runs as fast as the portal's clock, so that limits, 
 
 from __future__ import annotations
 
+import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from connectors.errors import ConnectorError
 from connectors.hubspot import session
@@ -51,7 +54,6 @@ name = "rfm"
 label = "Buying habits"
 kind = "rfm"
 field = "seg_rfm"
-lists = "{lists}"
 companions = ["since"]
 
 [[segmentations]]
@@ -59,6 +61,7 @@ name = "value"
 label = "Customer value"
 kind = "value"
 field = "seg_value"
+lists = "{lists}"
 
 {more}
 """
@@ -125,8 +128,8 @@ class Shop:
         return {id: {n: values[n] for n in wanted if n in values} for id, values in self.portal.dump().items()}
 
     def foreign(self) -> dict[str, dict[str, str]]:
-        """Everything else that contacts hold, but the stamp of their last change."""
-        return {id: {n: v for n, v in values.items() if not n.startswith("seg_") and n not in STAMPS} for id, values in self.portal.dump().items()}
+        """Everything else that contacts hold, but the stamps of what happened to them."""
+        return {id: {n: v for n, v in values.items() if not _is_ours(n)} for id, values in self.portal.dump().items()}
 
     def lists_by_name(self) -> dict[str, list[int]]:
         self.portal.settle(10)
@@ -147,11 +150,15 @@ class Shop:
         }
 
 
+def _is_ours(name: str) -> bool:
+    return name.startswith("seg_") or name in STAMPS
+
+
 @contextmanager
-def portal_of(knobs: Knobs | None = None, contacts: int = 60, deals: int = 150, start: datetime | None = None, **sizes: Any) -> Iterator[Running]:
+def portal_of(knobs: Knobs | None = None, contacts: int = 60, deals: int = 150, start: datetime | None = None) -> Iterator[Running]:
     """A served portal with customers; equal arguments make equal portals."""
     portal = Portal(knobs or Knobs(), Clock(SPEED, start))
-    seed(portal, contacts, deals, **sizes)
+    seed(portal, contacts, deals)
     with serving(portal) as server:
         yield server
 
@@ -163,3 +170,22 @@ def hasten(monkeypatch: pytest.MonkeyPatch, folder: Path, speed: float = SPEED) 
     monkeypatch.setenv(KEY, TOKEN)
     monkeypatch.setattr(session, "Quota", partial(Quota, clock=lambda: time.monotonic() * speed))
     monkeypatch.setattr(Transport, "_sleep", lambda self, seconds: plain(self, seconds / speed))
+
+
+def main() -> int:
+    """A run of a process of its own, on the clock of the portal that the config names: CONFIG DAY COMMAND; its exit code."""
+    config, day, command = Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), sys.argv[3]
+    url = tomllib.loads(config.read_text(encoding="utf-8"))["accounts"]["portal"]["api_url"]
+    told = requests.get(f"{url}/__admin/clock", timeout=20).json()
+    clock = Clock(told["speed"], datetime.fromisoformat(told["now"]))
+    with pytest.MonkeyPatch.context() as patch:
+        hasten(patch, config.parent.parent, told["speed"])
+        options = Options(allow=ALLOWED, as_of=day, clock=lambda: datetime.fromtimestamp(clock.now() / 1000, UTC))
+        try:
+            return int(getattr(commands, command)(config, options)["exit_code"])
+        except (Stop, ConnectorError, ConfigError) as error:
+            return commands.exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

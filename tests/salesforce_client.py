@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from tests.servers.salesforce import Org, Server, seed, serving
 
@@ -23,7 +23,8 @@ class Redirected(requests.Session):
 
     def request(self, method: Any, url: Any, *args: Any, **settings: Any) -> requests.Response:
         parts = urlsplit(str(url))
-        return super().request(method, self.url + parts.path + (f"?{parts.query}" if parts.query else ""), *args, timeout=20, **settings)
+        settings.setdefault("timeout", 20)
+        return super().request(method, self.url + parts.path + (f"?{parts.query}" if parts.query else ""), *args, **settings)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.stops import GuardStop, Later
+from sync.stops import Later, Stop
 from tests.memory_crm import Sent
 from tests.test_laws import Killed, law
 from tests.world import ALLOWED, World
@@ -61,7 +60,7 @@ STEP = st.tuples(
 )
 
 
-@law(12)
+@law(6)
 @given(
     pace=st.integers(3, 30), batch=st.integers(2, 25), call=st.integers(1, 9), seconds=st.integers(1, 900), steps=st.lists(STEP, max_size=9)
 )
@@ -72,7 +71,7 @@ def test_no_hour_holds_more_enrolments_than_configured(
     runs: list[int] = []
     for what, minutes, number in steps:
         world.now += timedelta(minutes=minutes)
-        with suppress(Later, GuardStop, Killed):
+        with suppress(Stop, Killed):
             match what:
                 case "kill" | "lost answer":
                     clock.kind, clock.left = what.split()[0], number
@@ -121,7 +120,7 @@ def _twice(sent: list[Sent]) -> list[tuple[str, str, str | None]]:
     return found
 
 
-@pytest.mark.parametrize("moment", range(1, 13))
+@pytest.mark.parametrize("moment", (2, 5, 9, 14))
 @pytest.mark.parametrize("kind", ["kill", "lost"])
 def test_nothing_that_stands_in_the_crm_is_sent_again_after_a_batch_was_cut_off(tmp_path: Path, kind: str, moment: int) -> None:
     world = World(tmp_path, lists="none", value="", batch_size=20, now=START)
@@ -185,8 +184,3 @@ def test_a_window_that_closes_while_we_write_ends_the_writing(tmp_path: Path) ->
     with pytest.raises(Later, match="02:00") as later:
         world.do("apply", number=planned)
     assert 0 < len(world.held("seg_rfm")) < 40 and later.value.at == START + timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    yield

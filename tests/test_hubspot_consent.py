@@ -32,7 +32,8 @@ def contact(crm: World, **values: str) -> str:
 
 
 def own_property(crm: World, name: str, label: str = "") -> None:
-    crm.portal.schema.properties["contacts"][name] = Property(name, "bool", "booleancheckbox", label=label or name, group="contactinformation")
+    made = Property(name, "bool", "booleancheckbox", label=label or name, group="contactinformation")
+    crm.portal.schema.properties["contacts"][name] = made
 
 
 def test_who_opted_out_has_no_address_or_bounced_is_not_reachable(crm: World) -> None:

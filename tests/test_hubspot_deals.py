@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from connectors.amounts import Amounts, divided
 from connectors.columns import instants, texts
 from connectors.contract import ACTIVITY_SCHEMA, Account
+from connectors.errors import AccessError
 from connectors.hubspot import associations
+from connectors.hubspot.reading import Reading
 from tests.hubspot_reading import Row, World, world
 from tests.servers.hubspot import seed
 
@@ -299,8 +301,17 @@ def test_only_what_some_segmentation_uses_is_read(crm: World, ada: int) -> None:
     crm.pull(fold)
     assert [page.part for page in fold.pages if page.records.num_rows] == ["deals"]
     crm.account = replace(crm.account, kinds=frozenset())
+    assert crm.pull(fold) == 0
+    assert len(fold.rows) == 1
+
+
+def test_a_source_that_the_settings_no_longer_allow_takes_its_rows_along(crm: World, ada: int) -> None:
+    crm.deal(ada)
+    fold = crm.read("activity")
+    crm.settings = {"activity": ("orders",)}
     crm.pull(fold)
     assert fold.rows == {}
+    assert crm.pull(fold) == 0
 
 
 def test_contacts_without_any_roll_up_are_not_listed_again(crm: World) -> None:
@@ -318,3 +329,14 @@ def test_a_key_that_may_not_read_orders_reads_the_deals(crm: World, ada: int) ->
     id = crm.deal(ada)
     crm.account = replace(crm.account, kinds=frozenset({"purchase"}))
     assert set(crm.read("activity", token="narrow").rows) == {f"deal/{id}"}
+    session = crm.session(token="narrow")
+    reading = Reading(session)
+    list(reading.pages("activity", None))
+    session.close()
+    assert [note.split()[0] for note in reading.notes()] == ["orders"]
+
+
+def test_a_key_that_may_not_read_the_deals_is_told_so(crm: World) -> None:
+    crm.portal.grant("narrow", {"crm.objects.contacts.read"})
+    with pytest.raises(AccessError, match=r"crm\.objects\.deals\.read"):
+        crm.read("activity", token="narrow")

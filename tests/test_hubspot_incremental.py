@@ -111,12 +111,17 @@ def test_most_of_the_contacts_changed_and_a_full_reading_is_chosen(crm: World) -
     fold = crm.read()
     for id in crm.portal.store.shelves["contacts"].live[:1600]:
         crm.portal.put("contacts", {"city": "Oslo"}, id)
+    crm.later(10)
     crm.calls()
     assert crm.pull(fold) == 2500
     assert fold.pages[-1].whole
     calls = crm.calls()
     assert "POST /crm/v3/objects/contacts/batch/read" not in calls
     assert len(calls) < 25 + 25
+    crm.later(10)
+    crm.calls()
+    assert crm.pull(fold) == 0
+    assert len(crm.calls()) < 8
 
 
 def test_a_look_back_full_of_known_changes_costs_no_second_look(crm: World) -> None:

@@ -36,7 +36,7 @@ def listing(ids: Iterable[int], page: int = 100, exclusive: bool = False) -> Any
 
 def run(scan: Scan, threads: int, most: int = 10_000) -> list[Slice]:
     with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(scan.step) for _, _ in zip(range(most), [None] * most, strict=True)]
+        futures = [pool.submit(scan.step) for _ in range(most)]
         return [piece for future in futures if (piece := future.result()) is not None]
 
 

@@ -216,3 +216,46 @@ def test_cells_decide_what_a_header_cannot_be() -> None:
         None,
     ]
     assert (plain("Kunden-Nr."), plain("Größe der Straße", "_")) == ("kundennr", "groesse_der_strasse")
+
+
+@pytest.mark.parametrize(
+    ("crm", "access", "lines"),
+    [
+        ("hubspot", {}, ['token = "env:HUBSPOT_TOKEN"', "[accounts.portal]"]),
+        ("hubspot", {"api_url": "http://127.0.0.1:8080", "secret": "KEY"}, ['api_url = "http://127.0.0.1:8080"', 'token = "env:KEY"']),
+        (
+            "salesforce",
+            {"api_url": "https://acme.my.salesforce.com", "client_id": "3MVG9"},
+            ['api_url = "https://acme.my.salesforce.com"', 'client_id = "3MVG9"', 'client_secret = "env:SALESFORCE_SECRET"'],
+        ),
+    ],
+)
+def test_a_crm_in_the_cloud_needs_its_address_and_the_name_of_its_secret(
+    tmp_path: Path, crm: str, access: dict[str, str | None], lines: list[str]
+) -> None:
+    commands.init(tmp_path / "config.toml", crm=crm, access=access)
+    text = (tmp_path / "config.toml").read_text()
+    assert all(line in text for line in lines) and 'lists = "dynamic"' in text
+    assert ("api_url" in text) == ("api_url" in access), "what is the default is not written"
+    load(tmp_path / "config.toml")
+
+
+def test_a_wrong_answer_is_told_why_and_asked_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    answers = {"CRM": ["hubspott", "hubspot"], "variable": ["pat-eu1 secret", "MY_TOKEN"], "segmentations": ["rfn", "rfm"]}
+    answers |= {"zone": ["Berlin", "Europe/Berlin"]}
+
+    def ask(question: str, proposed: str) -> str:
+        said.append(question)
+        return next((found.pop(0) for word, found in answers.items() if word in question and found), proposed)
+
+    answer = commands.init(tmp_path / "config.toml", ask=ask)
+    assert answer["crm"] == "hubspot" and answer["segmentations"] == ["rfm"] and not any(answers.values())
+    assert any("did you mean 'hubspot'" in question for question in said)
+    assert not any("pat-eu1" in question for question in said), "what may be a secret is not repeated"
+    assert "MY_TOKEN" in (tmp_path / "config.toml").read_text()
+
+
+def test_who_answers_wrongly_again_and_again_is_told_the_valid_answers(tmp_path: Path) -> None:
+    with pytest.raises(Usage, match="valid: files, hubspot, salesforce"):
+        commands.init(tmp_path / "config.toml", ask=lambda _question, _proposed: "excel")

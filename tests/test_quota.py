@@ -107,11 +107,11 @@ def test_eight_threads_reach_the_limit_and_never_pass_it(tmp_path: Path) -> None
     with Server(latency=0.08, limit=90, window=1.0) as server:
         transport = Transport(Plain(), Quota("k", {"": Rate(90, 1.0)}, folder=tmp_path))
         begun = time.monotonic()
-        calls = list(transport.run(lambda _: transport.send(Call("GET", server.url)), range(90 * 5)))
+        calls = list(transport.run(lambda _: transport.send(Call("GET", server.url)), range(90 * 4)))
         seconds = time.monotonic() - begun
         transport.close()
-    assert (len(calls), server.refused) == (450, 0)
-    assert seconds < 4.0 * 1.3 + 1, "the machine may be busy; tests.benchmarks.portal measures it"
+    assert (len(calls), server.refused) == (360, 0)
+    assert seconds < 3.0 * 1.3 + 1, "the machine may be busy; tests.benchmarks.portal measures it"
 
 
 WORKER = """
@@ -293,6 +293,17 @@ def test_a_learned_rate_holds_from_then_on_and_forgets_no_call(tmp_path: Path) -
     assert time_.now > 1010
 
 
+def test_the_next_process_begins_with_the_rate_that_the_crm_told_this_one(tmp_path: Path) -> None:
+    time_ = Time()
+    first, second = (Quota("k", {"": Rate(2, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep) for _ in range(2))
+    first.take()
+    first.learn_rate("", Rate(50, 10))
+    for _ in range(40):
+        second.take()
+    assert time_.now == 1000.0
+    assert second.rate() == Rate(50, 10)
+
+
 def test_calls_that_others_made_count_once_the_crm_tells_what_is_left(tmp_path: Path) -> None:
     time_ = Time()
     quota = Quota("k", {"": Rate(100, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
@@ -337,14 +348,14 @@ def test_two_machines_on_one_account_settle_below_its_limit(tmp_path: Path) -> N
     with Server(latency=0.01, limit=40, window=0.5) as server:
         machines = [Transport(Plain(), Quota("k", {"": Rate(40, 0.5)}, folder=tmp_path / name), attempts=30) for name in ("a", "b")]
         threads = [
-            threading.Thread(target=lambda one=machine: list(one.run(lambda _: one.send(Call("GET", server.url)), range(200))))
+            threading.Thread(target=lambda one=machine: list(one.run(lambda _: one.send(Call("GET", server.url)), range(120))))
             for machine in machines
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert len(server.done) == 400
+        assert len(server.done) == 240
         assert server.refused < 60
 
 

@@ -90,7 +90,8 @@ def test_nothing_recorded_after_a_cut_is_a_feature_of_it() -> None:
     con = ibis.duckdb.connect()
     rows = [(1, date(2017, 9, 1), date(2017, 9, 1)), (2, date(2017, 9, 1), date(2017, 9, 1)), (2, date(2017, 9, 20), date(2017, 12, 1))]
     con.con.execute(
-        """CREATE TABLE activity (record BIGINT, "order" BIGINT, kind VARCHAR, day DATE, amount BIGINT, category VARCHAR, recorded_on DATE)"""
+        """CREATE TABLE activity
+           (record BIGINT, "order" BIGINT, kind VARCHAR, day DATE, amount BIGINT, category VARCHAR, recorded_on DATE)"""
     )
     con.con.executemany("INSERT INTO activity VALUES (?, NULL, 'purchase', ?, 100, NULL, ?)", rows)
     con.con.execute("CREATE TABLE records AS SELECT DISTINCT record FROM activity")
@@ -155,7 +156,7 @@ def test_a_model_that_says_nothing_is_refused_with_the_reason(past: Any, why: st
 def test_a_signal_is_found_and_published_figures_are_of_the_untouched_cut() -> None:
     kind = Response(Event("purchase", 30))
     past = Coin(3000, 0.1, signal=5)
-    model = kind.fit(past.features(AS_OF), AS_OF, past)  # type: ignore[arg-type]
+    model = kind.fit(past.features(AS_OF), AS_OF, past)
     assert model["figures"]["refused"] == "" and model["figures"]["auc"] > LEAST_AUC
     assert model["figures"]["base_rate"] == pytest.approx(past.outcomes(AS_OF - timedelta(days=30), 30)["orders"].mean(), abs=1e-4)
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from segmentation import models
 from segmentation.axis import KNOTS, Axis, even_cuts
-from segmentation.label import KINDS, segmentation, settings_model
+from segmentation.label import segmentation, settings_model
 from segmentation.value import Value
 from tests.segmentation_frames import complete_journey, computed
 
@@ -104,7 +104,7 @@ DAY = st.none() | st.dates(date(2023, 1, 1), date(2026, 1, 1))
 HOSTILE = st.lists(st.tuples(DAY, st.integers(0, 5), st.none() | st.integers(-(2**40), 2**40)), max_size=12)
 
 
-LEARNED = [kind for kind in KINDS if kind != "rules"]  # rules read facts, not features: tests/test_rules_segments.py
+LEARNED = ["rfm", "lifecycle", "value"]  # every kind on every type of column: tests/test_segmentation_hostile.py
 
 
 def hostile(rows: list[tuple[date | None, int, int | None]]) -> pd.DataFrame:
@@ -171,11 +171,6 @@ def test_options_are_checked_and_every_fault_is_told() -> None:
     assert {error["loc"][0] for error in raised.value.errors()} == {"window_day", "band", "groups"}
     with pytest.raises(ValidationError, match="below b_share"):
         segmentation("value", {"a_share": 0.95, "b_share": 0.9}, "EUR", 2)
-
-
-@pytest.mark.parametrize("kind", LEARNED)
-def test_the_options_of_a_kind_know_the_keys_of_its_segments(kind: str) -> None:
-    assert settings_model(kind)().keys() == [segment.key for segment in segmentation(kind, {}, "EUR", 2).segments]
 
 
 def test_own_groups_are_taken_from_the_options() -> None:

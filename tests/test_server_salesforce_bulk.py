@@ -38,7 +38,7 @@ def force(server: Server) -> Any:
 def test_a_bulk_query_gives_the_same_rows_as_rest(org: Org, force: Any) -> None:
     org.knobs.page_rows = 300
     text = "SELECT Id, LastName, Account.Name, HasOptedOutOfEmail FROM Contact"
-    rows = [row for page in force.bulk2.Contact.query(text) for row in csv.DictReader(io.StringIO(page, newline=""))]
+    rows = [row for page in force.bulk2.Contact.query(text, wait=0.1) for row in csv.DictReader(io.StringIO(page, newline=""))]
     wanted = {
         record["Id"]: (record["LastName"], record["Account"]["Name"], str(record["HasOptedOutOfEmail"]).lower())
         for record in force.query_all(text)["records"]
@@ -117,8 +117,8 @@ def _ingest(server: Server, header: str, lines: list[str]) -> dict[str, Any]:
 
 def test_the_client_updates_and_inserts_in_bulk(org: Org, force: Any) -> None:
     rows = [{"Id": row["Id"], "Title": "Bulk"} for row in org.rows("Contact")[:50]]
-    assert force.bulk2.Contact.update(records=rows)[0]["numberRecordsProcessed"] == 50
-    made = force.bulk2.Contact.insert(records=[{"LastName": f"New {number}"} for number in range(10)])[0]
+    assert force.bulk2.Contact.update(records=rows, wait=0.1)[0]["numberRecordsProcessed"] == 50
+    made = force.bulk2.Contact.insert(records=[{"LastName": f"New {number}"} for number in range(10)], wait=0.1)[0]
     assert (made["numberRecordsFailed"], made["numberRecordsProcessed"]) == (0, 10)
     assert len(org.rows("Contact", "Title = 'Bulk'")) == 50
     good = force.bulk2.Contact.get_successful_records(made["job_id"])

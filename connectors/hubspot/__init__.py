@@ -57,6 +57,9 @@ class HubspotConnector(Connector):
     def check(self) -> list[Problem]:
         return checking.problems(self._portal)
 
+    def check_reading(self) -> list[Problem]:
+        return checking.problems(self._portal, writing=False)
+
     def notes(self) -> list[str]:
         return [*checking.notes(self._portal), *self._reading.notes()] if self._portal.answers.learned else []
 

@@ -99,7 +99,7 @@ class Answers:
         if refusal.status == 403:
             scopes = ", ".join(refusal.scopes)
             what = f"the key of account {self._account} lacks the scope {scopes}" if scopes else f"HubSpot denies it: {refusal.text}"
-            raise Denied(f"{what}{trace}; add it to the service key or app in HubSpot (Settings > Integrations)", refusal)
+            raise Denied(f"{what}{trace}; add it to the service key in HubSpot (Development > Keys > Service keys), or to the app", refusal)
         if refusal.status in _MISPLACED:
             raise RequestError(f"the host answers {refusal.status}: set api_url of account {self._account} to HubSpot's address{trace}")
         if refusal.status == 414:

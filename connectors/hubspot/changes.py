@@ -18,9 +18,8 @@ from connectors.hubspot.position import Progress, Seen
 from connectors.hubspot.records import merged
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.whole import ROWS, Runner, Step
-from connectors.hubspot.windows import LAG, LOOK_BACK, Found, Window
+from connectors.hubspot.windows import FRESH, LAG, LOOK_BACK, Found, Window
 
-FRESH = 5_000  # milliseconds: a record read so soon after its change may have changed once more within the same one
 FEW = 1_000  # records that are looked through without asking whether that is the cheapest way
 _GONE = 1  # the digest of a record that was not found
 
@@ -52,8 +51,8 @@ class Changes:
 
     def steps(self) -> Iterator[Step]:
         """Pages of changes; none where there are none. TooMany, before any page: read everything instead."""
-        held, moved, behind = _Held(), False, self._known.behind
-        for results, lost, upto in self._run(self._read, self._wanted(behind)):
+        held, moved = _Held(), False
+        for results, lost, upto in self._run(self._read, self._wanted(self._known.behind)):
             held.results |= {str(one["id"]): one for one in results}
             held.lost |= set(lost)
             if len(held.results) >= ROWS:
@@ -105,7 +104,7 @@ class Changes:
 
         A change within it would have moved its record out, and a late one would have added one.
         """
-        settled = self._known.end - LAG
+        settled = self._known.settled
         delivered = sum(1 for id, (stamp, _) in self._seen.rows.items() if id > 0 and stamp < settled)
         if not delivered or replace(self._window, end=settled).total() != delivered:
             return None
@@ -176,6 +175,6 @@ class Changes:
         return found
 
     def _done(self) -> Progress:
-        start = self._end - LOOK_BACK
+        start = max(self._end - LOOK_BACK, 0)
         seen = self._seen.since(start)
-        return replace(self._known, start=start, end=self._end, seen=seen.dumps(), window=0, behind=0)
+        return replace(self._known, start=start, end=self._end, settled=self._end - LAG, seen=seen.dumps(), window=0, behind=0)

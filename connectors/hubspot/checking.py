@@ -1,13 +1,14 @@
 """What must a person mend before a run: a token, a scope, a right to a property or to lists, a limit, a wrong setting?
 
-Rights to write are found by asking for nothing to be written: an empty batch, the members of a list that cannot be.
+Rights are found by calls that need them and change nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,7 +23,7 @@ _TIERS = {100: "Free or Starter", 110: "an OAuth app", 190: "Professional", 250:
 _ENTERPRISE = 1_000_000  # calls a day (HubSpot developer documentation, "API usage guidelines")
 _SOURCES = {"deals": "crm.objects.deals.read", "orders": "crm.objects.orders.read", "emails": "sales-email-read"}  # scopes of their own
 _KINDS = {"deals": ("purchase", "refund"), "orders": ("purchase", "refund"), "emails": ("email",)}
-_WHERE = "in HubSpot under Settings > Integrations > Service Keys (or in the app's own settings)"
+_WHERE = "in HubSpot under Development > Keys > Service keys (or in the settings of the app)"
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,18 @@ class _Probe:
 
     scope: str
     purpose: str
-    method: str
-    path: str
-    body: Any = None
-    params: tuple[tuple[str, str], ...] = ()
+    ask: Callable[[], Any]
 
 
-def problems(portal: Portal) -> list[Problem]:
-    """Everything that is wrong, at once. QuotaError where nothing is but that the calls of the day are used up."""
+def problems(portal: Portal, writing: bool = True) -> list[Problem]:
+    """Everything that is wrong, at once, or (not ``writing``) what stands in the way of reading.
+
+    QuotaError where nothing is but that the calls of the day are used up.
+    """
     found: list[Problem] = []
     try:
-        for part in (_lacking, _settings, _properties, _limits):
+        found += _lacking(portal, writing)
+        for part in (_settings, _properties, *([_limits] if writing else [])):
             found += part(portal)
     except AccessError as error:  # the log-in itself: nothing else can be asked
         return [Problem(str(error), "then run `crm-segments check` again")]
@@ -62,20 +64,21 @@ def notes(portal: Portal) -> list[str]:
     return [f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else "")]
 
 
-def _lacking(portal: Portal) -> Iterator[Problem]:
+def _lacking(portal: Portal, writing: bool) -> Iterator[Problem]:
     """Scopes that the key does not have."""
+    probes = [*_to_read(portal), *(_to_write(portal) if writing else ())]
     purposes: dict[str, list[str]] = {}
-    for probe, scopes in portal.many(lambda probe: (probe, _denied(portal, probe)), _probes(portal)):
+    for probe, scopes in portal.many(lambda probe: (probe, _denied(probe)), probes):
         for scope in scopes:
             purposes.setdefault(scope, []).append(probe.purpose)
     for scope, needed in purposes.items():
         yield Problem(f"the key lacks the scope {scope}, needed {' and '.join(needed)}", f"add it {_WHERE}")
 
 
-def _denied(portal: Portal, probe: _Probe) -> tuple[str, ...]:
+def _denied(probe: _Probe) -> tuple[str, ...]:
     """The scopes that are missing for a call."""
     try:
-        portal.ask(probe.method, probe.path, params=probe.params, body=probe.body)
+        probe.ask()
     except Denied as error:
         return error.scopes or (probe.scope,)
     except Refused:
@@ -83,24 +86,36 @@ def _denied(portal: Portal, probe: _Probe) -> tuple[str, ...]:
     return ()
 
 
-def _probes(portal: Portal) -> Iterator[_Probe]:
-    one = (("limit", "1"),)
-    kinds = [OBJECTS["contact"], *([OBJECTS["company"]] if _with_companies(portal) else [])]
-    for kind in kinds:
-        objects, definitions = portal.path("objects", kind), portal.path("properties", kind)
-        yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", "GET", objects, params=one)
-        yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", "POST", f"{objects}/batch/update", {"inputs": []})
-        yield _Probe(f"crm.schemas.{kind}.read", f"to read the properties of {kind}", "GET", definitions)
-        yield _Probe(
-            f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", "POST", f"{definitions}/batch/create", {"inputs": []}
-        )
+def _to_read(portal: Portal) -> Iterator[_Probe]:
+    def first(kind: str) -> Callable[[], Any]:
+        return partial(portal.ask, "GET", portal.path("objects", kind), params=[("limit", "1")])
+
+    for kind in _kinds(portal):
+        yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", first(kind))
+        yield _Probe(f"crm.schemas.{kind}.read", f"to read the properties of {kind}", partial(portal.properties, kind))
     for source, scope in _SOURCES.items():
         if _asked_for(portal, source):
-            yield _Probe(scope, f"to read {source}", "GET", portal.path("objects", source), params=one)
+            yield _Probe(scope, f"to read {source}", first(source))
     everything = {"query": "", "count": 1, "offset": 0}
+    yield _Probe("crm.lists.read", "to read lists", partial(portal.ask, "POST", portal.path("lists", "search"), body=everything))
+
+
+def _to_write(portal: Portal) -> Iterator[_Probe]:
+    """Nothing is asked to be written: an empty batch, and members of a list that cannot be."""
+    empty: dict[str, list[str]] = {"inputs": []}
+    for kind in _kinds(portal):
+        update = partial(portal.ask, "POST", portal.path("objects", kind, "batch/update"), body=empty)
+        create = partial(portal.ask, "POST", portal.path("properties", kind, "batch/create"), body=empty)
+        yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", update)
+        yield _Probe(f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", create)
     nothing: dict[str, list[str]] = {"recordIdsToAdd": [], "recordIdsToRemove": []}
-    yield _Probe("crm.lists.read", "to read lists", "POST", portal.path("lists", "search"), everything)
-    yield _Probe("crm.lists.write", "to make and fill lists", "PUT", portal.path("lists", "0", "memberships/add-and-remove"), nothing)
+    members = partial(portal.ask, "PUT", portal.path("lists", "0", "memberships/add-and-remove"), body=nothing)
+    yield _Probe("crm.lists.write", "to make and fill lists", members)
+
+
+def _kinds(portal: Portal) -> list[str]:
+    """Object types whose records we write."""
+    return [kind for record_type, kind in OBJECTS.items() if record_type == "contact" or _with_companies(portal)]
 
 
 def _asked_for(portal: Portal, source: str) -> bool:

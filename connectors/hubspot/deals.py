@@ -25,6 +25,7 @@ from connectors.hubspot.products import Products
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
 
+_WON = "closedwon"  # the stage of won deals in the pipeline that every portal has
 _CANCELLED = ("hs_cancelled_date", "hs_external_cancel_date")
 
 
@@ -118,9 +119,11 @@ class Purchases:
         if self.kind != "deals":
             cancelled = [texts(values(results, name)).is_valid() for name in _CANCELLED]
             return pc.invert(pc.or_(*cancelled))
+        stages = texts(values(results, "dealstage"))
         if self.won_stages:
-            return pc.is_in(texts(values(results, "dealstage")), pa.array(self.won_stages, pa.string()))
-        return pc.fill_null(truths(texts(values(results, "hs_is_closed_won"))), False)
+            return pc.is_in(stages, pa.array(self.won_stages, pa.string()))
+        won = truths(texts(values(results, "hs_is_closed_won")))
+        return pc.coalesce(won, pc.fill_null(pc.equal(stages, _WON), False))  # HubSpot computes the former a moment later
 
     def _sound(self, results: Sequence[Result], rejects: Rejects) -> dict[str, Any]:
         """Won deals whose date and amount can be read, column by column."""

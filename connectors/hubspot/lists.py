@@ -30,7 +30,7 @@ class Lists:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._known: dict[str, RemoteList] = {}  # key → list, of all that we made or were told of
-        self._told = dict(portal.account.lists) if isinstance(portal.account.lists, Mapping) else {}  # id → key
+        self._told = dict(portal.account.lists)  # id → key
         self._looked = False
         self._folder: str | None = None
 

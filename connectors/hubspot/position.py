@@ -55,8 +55,8 @@ class Progress:
     form: str  # what it was read as: of another form, it is read anew
     start: int = 0  # the next window begins here: the end of the last one less the look-back
     end: int = 0  # of the last window
+    settled: int = 0  # up to here, what was delivered is what HubSpot held, and not what a late index said
     swept: int = 0  # when the last reading of all records began
-    count: int = 0  # records that it brought
     seen: str = ""  # delivered since ``start``; see Seen
     # A reading of all records that is not finished: when it began, the ids that are in, or the cursor of a reading one by one.
     began: int = 0

@@ -8,14 +8,14 @@ between these, its changes are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from connectors.amounts import Amounts
-from connectors.contract import Page
+from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from connectors.hubspot import position as positions
 from connectors.hubspot.changes import Changes, TooMany
 from connectors.hubspot.consent import Consent
@@ -41,12 +41,13 @@ class Reading:
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
+        self._left_out: dict[str, None] = {}  # sources that the key may not read, and that nobody asks for by name
 
     def pages(self, stream: str, position: str | None) -> Iterator[Page]:
         """Pages of ``contact``, ``company`` or ``activity`` after a position."""
         known = positions.loads(position)
         sources = self.sources(stream)
-        for name in set(known.sources) - {source.name for source in sources}:
+        for name in self._withdrawn(known):
             known = known.after(name, None)
             yield Page(_nothing(stream), known.dumps(), part=name, whole=True, first=True)
         for source in sources:
@@ -61,20 +62,19 @@ class Reading:
         total = self._portal.search(OBJECTS[stream], {"filterGroups": [], "properties": [], "limit": 1, "after": "0"}).get("total")
         return None if total is None else int(total)
 
-    def missing_attributes(self) -> list[str]:
-        """Names of configured attributes that neither contacts nor companies have a property for."""
-        known = {name for kind in OBJECTS.values() for name in self._readable(kind)}
-        return [name for name, one in self._portal.account.attributes.items() if one.field not in known]
-
     def notes(self) -> list[str]:
-        """What a person should know about where consent is read from. Asks nothing that reading does not ask."""
-        note = self.consent().note
-        return [note] if note else []
+        """What a person should know about where consent is read from, and what is not read."""
+        told = [f"{name} are not read: the key has no right to them, and no setting or segmentation names them" for name in self._left_out]
+        known = self._readable("contacts")
+        note = self._consent(known).note if known else ""
+        return [note, *told] if note else told
 
     def consent(self) -> Consent:
         """The properties that tell who may be reached."""
-        settings = self._portal.settings
-        return Consent.of(self._portal.properties("contacts"), settings.subscription, settings.objection)
+        return self._consent(self._portal.properties("contacts"))
+
+    def _consent(self, known: Mapping[str, Mapping[str, Any]]) -> Consent:
+        return Consent.of(known, self._portal.settings.subscription, self._portal.settings.objection)
 
     def sources(self, stream: str) -> list[Source]:
         """What a stream is read from."""
@@ -87,13 +87,14 @@ class Reading:
         present = {name: one for name, one in account.attributes.items() if one.field in known}
         return Records(account, record_type, present, self.consent() if record_type == "contact" else None)
 
-    def _readable(self, kind: str) -> dict[str, object]:
+    def _readable(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The definitions of an object type; none where the key may not see it, or the portal has none of it."""
         try:
-            return dict(self._portal.properties(kind))
+            return self._portal.properties(kind)
         except Denied:
             return {}
         except Refused as error:
-            if error.refusal.status != 404:
+            if error.refusal.status not in (400, 404):
                 raise
             return {}
 
@@ -109,8 +110,11 @@ class Reading:
         allowed, used = self._portal.settings.activity, self._portal.account.kinds
         if (allowed is not None and name not in allowed) or (used is not None and not used & set(kinds)):
             return False
-        by_name = allowed is not None or (used is not None and name != "orders")
-        return by_name or name in PROPERTIES or bool(self._readable(name))
+        by_name = allowed is not None or name == "deals" or (used is not None and name != "orders")
+        if by_name or name in PROPERTIES or self._readable(name):
+            return True
+        self._left_out[name] = None
+        return False
 
     def _purchases(self) -> Iterator[Source]:
         account, settings = self._portal.account, self._portal.settings
@@ -131,6 +135,17 @@ class Reading:
         wanted = tuple(one for name, each in PROPERTIES.items() for one in each if self._wants(name, one[0]))
         if wanted:
             yield Rollups(wanted)
+
+    def _withdrawn(self, known: Position) -> list[str]:
+        """Sources that were read and that the settings allow no more: what they told is void.
+
+        One that no segmentation uses at present keeps its rows and its place: it costs nothing, and goes on when it is used.
+        """
+        allowed = self._portal.settings.activity
+        if allowed is None:
+            return []
+        kept = {*OBJECTS.values(), *allowed, *((Rollups.name,) if set(allowed) & set(PROPERTIES) else ())}
+        return sorted(set(known.sources) - kept)
 
     def _steps(self, source: Source, known: Progress | None) -> Iterator[Step]:
         fetching = Fetching(self._portal, source)
@@ -162,6 +177,4 @@ def _page(step: Step, source: Source, known: Position) -> Page:
 
 
 def _nothing(stream: str) -> pa.Table:
-    from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA
-
     return (RECORD_SCHEMA if stream in OBJECTS else ACTIVITY_SCHEMA).empty_table()

@@ -55,7 +55,8 @@ class _Range:
 class Scan:
     """One scan over the given ranges of ids; ``step`` may run on many threads at a time.
 
-    ``top`` and ``total`` are the highest id and the number of records as far as they are known; 0 reads in one range.
+    ``top`` and ``total`` are the highest id and the number of records as far as they are known (``top`` 0: one range); where
+    there are more than were told, the ids seen last say how many are left.
     """
 
     def __init__(self, fetch: Fetch, ranges: Sequence[Interval], top: int, total: int) -> None:
@@ -123,7 +124,7 @@ class Scan:
     def _size(self, one: _Range) -> float:
         """Records that are probably left in a range."""
         span = max(min(one.end, self._top + 1) - one.first, 0)
-        return min(span * (one.density or self._density), self._left, span)
+        return min(span * (one.density or self._density), self._left or span, span)
 
     def _advance(self, taken: _Range, listed: Listed, ids: list[int]) -> Slice:
         with self._changed:

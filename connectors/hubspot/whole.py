@@ -20,7 +20,7 @@ from connectors.hubspot.position import Progress, Seen
 from connectors.hubspot.records import merged
 from connectors.hubspot.scan import Misbehaved, Scan
 from connectors.hubspot.source import Result, Source
-from connectors.hubspot.windows import LOOK_BACK
+from connectors.hubspot.windows import FRESH, LOOK_BACK
 
 ROWS = 5_000  # records of a page
 AT_START = "0"  # the cursor of a reading one by one that has not begun
@@ -56,16 +56,16 @@ class Whole:
             first = False
         else:
             top, total = self._fetching.size()
-            progress, first = self._begin(total), True
+            progress, first = self._begin(), True
         if self._nothing():
-            yield self._last(replace(progress, count=0), [], first)
+            yield self._last(progress, [], first)
         elif progress.after:
             yield from self._one_by_one(progress, first)
         else:
             yield from self._by_ranges(progress, first, top, total)
 
-    def _begin(self, total: int) -> Progress:
-        return Progress(self._source.form, began=max(self._fetching.now(), 1), count=total)
+    def _begin(self) -> Progress:
+        return Progress(self._source.form, began=max(self._fetching.now(), 1))
 
     def _nothing(self) -> bool:
         """Whether no record has what this source is about."""
@@ -89,7 +89,7 @@ class Whole:
                     held, first = [], False
         except Misbehaved:
             self._seen = Seen()
-            yield from self._one_by_one(replace(self._begin(total), after=AT_START), True)
+            yield from self._one_by_one(replace(self._begin(), after=AT_START), True)
             return
         yield self._last(progress, held, first)
 
@@ -129,7 +129,6 @@ class Whole:
         for one, at in self._fetching.recycled():
             if began - LOOK_BACK <= at < began:
                 self._seen.add([-int(one["id"])], [at], [0])
-        done = Progress(
-            self._source.form, start=began - LOOK_BACK, end=began, swept=began, count=progress.count, seen=self._seen.since(0).dumps()
-        )
+        done = Progress(self._source.form, start=max(began - LOOK_BACK, 0), end=began, settled=began - FRESH, swept=began)
+        done = replace(done, seen=self._seen.since(0).dumps())
         return replace(step, progress=done)

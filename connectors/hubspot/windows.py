@@ -22,6 +22,7 @@ LIMIT = 200
 MINUTE = 60_000
 LAG = 2 * MINUTE  # so late may a change be found by search
 LOOK_BACK = 10 * MINUTE + LAG  # so late may a change become visible at all, and be found
+FRESH = 5_000  # a record read so soon after its change may have changed once more within the same millisecond
 Filter = dict[str, Any]
 
 

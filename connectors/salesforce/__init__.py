@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.contract import (
     Account,
@@ -92,9 +93,17 @@ class SalesforceConnector(Connector):
         return self._lists.write(remote, changes)
 
     def current(self, changes: pa.Table) -> pa.Array:
-        return holding(self._org, changes)
+        listed = [(remote, key) for key in changes["target"].unique().to_pylist() if "." in key and (remote := self._lists.named(key))]
+        held = holding(self._org, changes)
+        for remote, key in listed:
+            here = pc.equal(changes["target"].combine_chunks(), key)
+            members = self._lists.current(remote, changes["id"].combine_chunks().filter(here).to_pylist())
+            held = pc.replace_with_mask(held, here, pa.array(members, pa.string()))
+        return held
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        if any("." in key for key in changes["target"].unique().to_pylist()):  # of a list: no field has a point in its name
+            return super().settle(changes, ticket)
         return self._writing.settle(changes, ticket)
 
     def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:

@@ -53,7 +53,7 @@ class Deeds:
     def form(self) -> str:
         return form(self.fields, self.account.time_zone, self.account.currency, self.account.rates, sorted(self.account.lists))
 
-    def prepare(self, fetching: Fetching, window: Sequence[str] | None) -> None:
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Nothing: a row says all."""
 
     def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:

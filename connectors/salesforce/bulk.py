@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from csv import reader
 from dataclasses import dataclass
+from itertools import chain, dropwhile
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -26,14 +27,17 @@ PAGE = 50_000  # rows of one page of results: some 20 MB
 UPLOAD_LIMIT = 90_000_000  # bytes of one upload; Salesforce takes 150 MB in base64, which is 100 MB of text
 NULL = "#N/A"  # in an upload: clear the field; a blank cell leaves it as it is
 
-_FIRST_LOOK, _LONGEST_LOOK = 0.5, 20.0  # seconds between two looks at a job
+Kind = Literal["query", "ingest"]
+
+_LONGEST_LOOK = 20.0  # seconds between two looks at a job
+# Seconds until the first look, and how much longer each of the next ones waits: a reader waits for a job, and loses a tenth at
+# most; a writer spares the org's calls.
+_LOOKS: dict[Kind, tuple[float, float]] = {"query": (0.3, 1.12), "ingest": (0.5, 1.6)}
 _PATIENCE = 6 * 3600.0  # seconds until a job that does not end is left alone, for the next run to find
 _WIDE = Manner(timeout=(5, 300))
 _UPLOAD = Manner(writes=True, timeout=(5, 600))
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
 _UNABLE = frozenset({"INVALIDENTITY", "API_ERROR", "FEATURENOTENABLED", "FEATURE_NOT_ENABLED", "LIMIT_EXCEEDED", "EXCEEDED_QUOTA"})
-
-Kind = Literal["query", "ingest"]
 
 
 class Unable(Exception):
@@ -76,7 +80,7 @@ class Bulk:
 
     def wait(self, kind: Kind, job: str) -> Status:
         """The status at its end. TemporaryError: it does not end within hours, or is gone; it is found again by its id."""
-        waited, pause = 0.0, _FIRST_LOOK
+        waited, (pause, longer) = 0.0, _LOOKS[kind]
         while waited < _PATIENCE:
             found = self.status(kind, job)
             if found is None:
@@ -84,7 +88,7 @@ class Bulk:
             if found.ended:
                 return found
             self._sleep(pause)
-            waited, pause = waited + pause, min(pause * 1.6, _LONGEST_LOOK)
+            waited, pause = waited + pause, min(pause * longer, _LONGEST_LOOK)
         raise TemporaryError(
             f"Bulk job {job} has not ended after {waited / 3600:.0f} hours; run again to find it", retry_after=_LONGEST_LOOK
         )
@@ -114,13 +118,21 @@ class Bulk:
 
         ``start``: a locator to go on from. Several pages are on their way at a time, where Salesforce lists them.
         """
-        places = list(self._listed(job))
-        if start not in (None, *places) or not places:
+        places = self._pairs(job, start)
+        first = next(places, None)
+        if first is None:
             yield from self._one_by_one(job, start)
             return
-        places = places[places.index(start) :] if start in places else places
-        tables = self._org.many(lambda place: self._page(job, place)[0], places)
-        yield from zip(tables, [*places[1:], None], strict=True)
+        yield from self._org.many(lambda pair: (self._page(job, pair[0])[0], pair[1]), chain([first], places))
+
+    def _pairs(self, job: str, start: str | None) -> Iterator[tuple[str | None, str | None]]:
+        """(locator of a page, of the page behind it) from ``start`` on; none where Salesforce does not list them so."""
+        known = self._listed(job) if start is None else dropwhile(lambda one: one != start, self._listed(job))
+        for place in known:
+            for following in known:
+                yield place, following
+                place = following
+            yield place, None
 
     def _listed(self, job: str) -> Iterator[str | None]:
         """Locators of all pages, five a call; none where Salesforce does not list them."""

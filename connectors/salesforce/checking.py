@@ -123,7 +123,7 @@ def _seen(org: Org) -> Iterator[Problem]:
 
 
 def _currency(org: Org) -> Iterator[Problem]:
-    if not org.identity.currencies:
+    if not org.several_currencies:
         return
     rows = next(org.query(soql.Select(["IsoCode"], "CurrencyType", ["IsCorporate = true"])), [])
     if rows and rows[0]["IsoCode"] != org.account.currency:

@@ -57,7 +57,7 @@ def holding(org: Org, changes: pa.Table) -> pa.Array:
     for record_type in dict.fromkeys(types):
         table = OBJECTS[record_type]
         visible = org.fields(table)
-        here = [at for at, one in enumerate(types) if one == record_type]
+        here = [at for at, one in enumerate(types) if one == record_type and "." not in targets[at]]  # a list's key has a point
         names = [name for name in dict.fromkeys(api_name(targets[at]) for at in here) if name in visible]
         if not names:
             continue

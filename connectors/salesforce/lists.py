@@ -41,20 +41,31 @@ class Lists:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self._known_lists = dict(org.account.lists)  # id → key
 
     def all(self) -> list[RemoteList]:
         """Our list views, and the campaigns that the account names as ours."""
+        types = {table: record_type for record_type, table in OBJECTS.items()}
+        where = [soql.among("SobjectType", types), f"DeveloperName LIKE {soql.quoted(PREFIX.strip('_') + '%')}"]
         found = []
-        for record_type, table in OBJECTS.items():
-            where = [f"SobjectType = {soql.quoted(table)}", f"DeveloperName LIKE {soql.quoted(PREFIX.replace('_', chr(92) + '_') + '%')}"]
-            for page in self._org.query(soql.Select(["Id", "Name", "DeveloperName"], "ListView", where)):
-                found += [RemoteList(f"{VIEW}:{table}:{row['DeveloperName']}", "", row["Name"], "dynamic", record_type) for row in page]
+        for page in self._org.query(soql.Select(["Id", "Name", "DeveloperName", "SobjectType"], "ListView", where)):
+            for row in (one for one in page if one["DeveloperName"].startswith(PREFIX)):
+                id = f"{VIEW}:{row['SobjectType']}:{row['DeveloperName']}"
+                found.append(RemoteList(id, self._key(id), row["Name"], "dynamic", types[row["SobjectType"]]))
         return found + self._campaigns()
+
+    def _key(self, id: str) -> str:
+        return self._known_lists.get(id, "")
+
+    def named(self, key: str) -> RemoteList | None:
+        """The campaign that we made for a key."""
+        found = next((id for id, own in self._known_lists.items() if own == key and id.startswith(CAMPAIGN)), None)
+        return None if found is None else RemoteList(found, key, "", "static", found.rpartition(":")[2])
 
     def _campaigns(self) -> list[RemoteList]:
         if "Name" not in self._org.fields("Campaign"):
             return []
-        ids = [one.partition(":")[2] for one in self._org.account.lists if one.startswith(CAMPAIGN)]
+        ids = [one.partition(":")[2] for one in self._known_lists if one.startswith(CAMPAIGN)]
         found = []
         for start in range(0, len(ids), _COLLECTION):
             where = [soql.among("Id", (one.partition(":")[0] for one in ids[start : start + _COLLECTION]))]
@@ -63,7 +74,9 @@ class Lists:
                 for one in ids[start : start + _COLLECTION]:
                     id, _, record_type = one.partition(":")
                     if id in named:
-                        found.append(RemoteList(f"{CAMPAIGN}:{one}", "", named[id], "static", record_type or "contact"))
+                        found.append(
+                            RemoteList(f"{CAMPAIGN}:{one}", self._key(f"{CAMPAIGN}:{one}"), named[id], "static", record_type or "contact")
+                        )
         return found
 
     def ensure(self, spec: ListSpec) -> RemoteList:
@@ -71,7 +84,9 @@ class Lists:
         self._org.may_write()
         if spec.record_type not in OBJECTS:
             raise UnsupportedError(f"Salesforce has no lists of {spec.record_type}")
-        return self._ensure_view(spec) if spec.kind == "dynamic" else self._ensure_campaign(spec)
+        made = self._ensure_view(spec) if spec.kind == "dynamic" else self._ensure_campaign(spec)
+        self._known_lists[made.id] = spec.key
+        return made
 
     # List views
 

@@ -25,7 +25,7 @@ from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, activity, column, form, gone, is_true, keyed, midnights
 
 _WANTED = ("Id", "AccountId", "Amount", "CurrencyIsoCode", "CloseDate", "IsWon", "StageName", "Type", STAMP, "CreatedDate", "IsDeleted")
-_ROLE = ("OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "Id")
+_ROLE = ("OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "Id", STAMP)
 _PERSON = "Account.PersonContactId"
 
 
@@ -48,15 +48,17 @@ class Opportunities:
         facts = (account.currency, account.time_zone, account.rates, account.deal_share, self.org.settings.won_stages)
         return form(self.fields, *facts)
 
-    def prepare(self, fetching: Fetching, window: Sequence[str] | None) -> None:
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """The roles of the window's opportunities, and primary contacts of their accounts."""
-        self._roles, self._primary = self._load(fetching, window)
+        roles = self._roles_of(fetching, window)
+        overlap.delivered(roles)
+        self._roles, self._primary = _owners(roles), self._primaries(fetching, window)
 
     def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:
         """Opportunities of which a role changed."""
         if not self._has_roles():
             return
-        statement = soql.Select((*_ROLE, STAMP), "OpportunityContactRole", window)
+        statement = soql.Select(_ROLE, "OpportunityContactRole", window)
         changed = [overlap.fresh(batch.table) for batch in fetching.changed(statement)]
         ids = pc.unique(pa.concat_tables(changed)["OpportunityId"].combine_chunks().drop_null())
         others: list[str] = ids.filter(pc.invert(pc.is_in(ids, known))).to_pylist()
@@ -108,7 +110,7 @@ class Opportunities:
 
     def _home(self, amounts: pa.Array, currencies: pa.Array) -> pa.Array:
         """Amounts in the org's own currency: as they are in an org of one currency, else by the org's rates."""
-        if not self.org.identity.currencies:
+        if not self.org.several_currencies:
             return amounts
         rates = [self.corporate.get(one) if one else None for one in currencies.to_pylist()]
         worth = [_divided(text, rate) for text, rate in zip(amounts.to_pylist(), rates, strict=True)]
@@ -154,14 +156,13 @@ class Opportunities:
     def _has_roles(self) -> bool:
         return "OpportunityId" in self.org.fields("OpportunityContactRole")
 
-    def _load(self, fetching: Fetching, window: Sequence[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
-        roles = texts([], _ROLE)
-        if self._has_roles():
-            where = [] if window is None else [f"OpportunityId IN ({soql.Select(['Id'], self.object, window)})"]
-            statement = soql.Select(_ROLE, "OpportunityContactRole", where)
-            read = fetching.all(statement, fetching.size("OpportunityContactRole")) if window is None else fetching.changed(statement)
-            roles = pa.concat_tables([batch.table for batch in read])
-        return _owners(roles), self._primaries(fetching, window)
+    def _roles_of(self, fetching: Fetching, window: Sequence[str] | None) -> pa.Table:
+        if not self._has_roles():
+            return texts([], _ROLE)
+        where = [] if window is None else [f"OpportunityId IN ({soql.Select(['Id'], self.object, window)})"]
+        statement = soql.Select(_ROLE, "OpportunityContactRole", where)
+        read = fetching.all(statement, fetching.size("OpportunityContactRole")) if window is None else fetching.changed(statement)
+        return pa.concat_tables([batch.table for batch in read])
 
     def _primaries(self, fetching: Fetching, window: Sequence[str] | None) -> dict[str, str]:
         if not self._has_primaries():
@@ -196,7 +197,7 @@ def opportunities(org: Org) -> Opportunities | None:
 
 def _currencies(org: Org) -> tuple[str, dict[str, float]]:
     """The org's corporate currency and its own rates; of an org of one currency, nothing."""
-    if not org.identity.currencies:
+    if not org.several_currencies:
         return "", {}
     statement = soql.Select(["IsoCode", "ConversionRate", "IsCorporate"], "CurrencyType", ["IsActive = true"])
     rows = [row for page in org.query(statement) for row in page]

@@ -107,12 +107,12 @@ class Reading:
         """From the beginning, or from where an unfinished job stopped."""
         resumed = known is not None and known.job != "" and self._fetching.known(known.job)
         progress = known if known is not None and resumed else Progress(source.form, began=now.isoformat())
-        source.prepare(self._fetching, None)
+        overlap = Overlap(progress.seen, STAMP, self._back(progress.began))
+        source.prepare(self._fetching, None, overlap)
         if resumed:
             batches = self._fetching.job(progress.job, progress.locator or None)
         else:
             batches = self._fetching.all(soql.Select(source.fields, source.object), self._fetching.size(source.object))
-        overlap = Overlap(progress.seen, STAMP, self._back(progress.began))
         first = not (resumed and progress.locator)
         for batch in batches:
             rejects = Rejects(source.name)
@@ -136,7 +136,7 @@ class Reading:
         for batch in self._fetching.changed(soql.Select(source.fields, source.object, where)):
             rows = overlap.fresh(batch.table)
             if rows.num_rows and len(given) == 1:
-                source.prepare(self._fetching, where)
+                source.prepare(self._fetching, where, overlap)
             if rows.num_rows:
                 given.append(column(rows, "Id"))
                 held.append(_step(source, rows, known))

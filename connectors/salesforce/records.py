@@ -57,7 +57,7 @@ class Records:
         attributes = {name: asdict(one) for name, one in self.attributes.items()}
         return form(self.fields, attributes, self.ours, self.account.time_zone)
 
-    def prepare(self, fetching: Fetching, window: Sequence[str] | None) -> None:
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Nothing: what a record needs stands in its own row."""
 
     def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:

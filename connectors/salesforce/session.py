@@ -100,7 +100,6 @@ class Identity:
     sandbox: bool
     kind: str
     name: str  # of the instance
-    currencies: bool  # it keeps amounts in several currencies
 
     @property
     def production(self) -> bool:
@@ -222,12 +221,16 @@ class Org:
             bool(row.get("IsSandbox")),
             str(row.get("OrganizationType") or ""),
             str(row.get("InstanceName") or ""),
-            "CurrencyIsoCode" in self.fields("Opportunity"),
         )
+
+    @property
+    def several_currencies(self) -> bool:
+        """Whether the org keeps amounts in several currencies."""
+        return "CurrencyIsoCode" in self.fields("Opportunity")
 
     def may_write(self) -> None:
         """RequestError where this is a production org and nobody said yes to that."""
-        if self.identity.production and not self.settings.production:
+        if not self.settings.production and self.identity.production:
             raise RequestError(
                 f"account {self.account.name} is a production org: try it in a sandbox first, then set production = true in "
                 f"[accounts.{self.account.name}]"

@@ -38,7 +38,7 @@ class Source(Protocol):
     def form(self) -> str:
         """A digest that changes as soon as the same row would be read differently."""
 
-    def prepare(self, fetching: Fetching, window: Sequence[str] | None) -> None:
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Fetch what the rows of a window (None: all rows) cannot be understood without."""
 
     def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:

@@ -52,20 +52,40 @@ class Writing:
     def write(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         """Carry out changes; an outcome for each."""
         self._org.may_write()
-        answers = self._checked(changes)
-        jobs = Jobs(ticket)
+        answers, jobs = Answers(changes), Jobs(ticket)
         for record_type in OBJECTS:
             rows, place = answers.rows(record_type)
-            if not len(rows):
-                continue
-            told = RowAnswers(len(rows))
             if len(rows) > self._org.settings.bulk_writes_above and not _says_null(rows):
+                self._check(answers, record_type)
+                rows, place = answers.rows(record_type)
+                told = RowAnswers(len(rows))
                 self._by_jobs(rows, told, jobs)
-            else:
-                self._by_collections(rows, np.arange(len(rows)), told, COLLECTION)
-            self._unlock(rows, told)
-            answers.take(place, told)
+                self._unlock(rows, told)
+                answers.take(place, told)
+            elif len(rows):
+                self._by_calls(answers, record_type)
         return answers.outcomes()
+
+    def _by_calls(self, answers: Answers, record_type: str) -> None:
+        """Collections. Only where one is refused for a field, it is looked up which: that costs a call."""
+        for seen in (False, True):
+            rows, place = answers.rows(record_type)
+            told = RowAnswers(len(rows))
+            try:
+                self._by_collections(rows, np.arange(len(rows)), told, COLLECTION)
+                self._unlock(rows, told)
+            except Refused as error:
+                answers.take(place, told)
+                if seen:
+                    raise
+                self._check(answers, record_type)
+                if not len(answers.rows(record_type)[0]):
+                    return
+                if error.refusal.kind != "permission":
+                    raise
+            else:
+                answers.take(place, told)
+                return
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         """Outcomes of a batch whose end is unknown.
@@ -74,7 +94,9 @@ class Writing:
         not go as a job, or as one that Salesforce no longer knows, is read back.
         """
         jobs = Jobs(ticket)
-        answers = self._checked(changes)
+        answers = Answers(changes)
+        for record_type in dict.fromkeys(answers.types):
+            self._check(answers, str(record_type))
         for record_type in OBJECTS:
             rows, place = answers.rows(record_type)
             told = RowAnswers(len(rows))
@@ -92,22 +114,19 @@ class Writing:
             answers.reject(left & ~arrived, "transient", _INTERRUPTED)
         return answers.outcomes()
 
-    # Checks before anything is sent
+    # Fields that cannot be written
 
-    def _checked(self, changes: pa.Table) -> Answers:
-        """Changes of fields that are not there, or that this user may not edit, are answered at once."""
-        answers = Answers(changes)
-        for record_type in dict.fromkeys(answers.types):
-            fields = self._org.fields(OBJECTS[record_type])
-            for target in dict.fromkeys(answers.targets[answers.types == record_type]):
-                which = (answers.types == record_type) & (answers.targets == target)
-                name = api_name(str(target))
-                remedy = "run `crm-segments setup`, then assign the permission set to this user"
-                if name not in fields:
-                    answers.reject(which, "permission", f"field {name} is not there or hidden from this user: {remedy}")
-                elif not fields[name].get("updateable", True):
-                    answers.reject(which, "permission", f"this user may not edit field {name}: {remedy}")
-        return answers
+    def _check(self, answers: Answers, record_type: str) -> None:
+        """Changes of fields that are not there, or that this user may not edit, are answered."""
+        fields = self._org.fields(OBJECTS[record_type])
+        here = answers.open() & (answers.types == record_type)
+        for target in dict.fromkeys(answers.targets[here]):
+            name, which = api_name(str(target)), here & (answers.targets == target)
+            remedy = "run `crm-segments setup`, then assign the permission set to this user"
+            if name not in fields:
+                answers.reject(which, "permission", f"field {name} is not there or hidden from this user: {remedy}")
+            elif not fields[name].get("updateable", True):
+                answers.reject(which, "permission", f"this user may not edit field {name}: {remedy}")
 
     # Bulk
 
@@ -166,6 +185,8 @@ class Writing:
                 "PATCH", "composite/sobjects", body={"allOrNone": False, "records": records}, headers=_HEADERS, writes=True
             )
         except Refused as error:
+            if error.refusal.code == "INVALID_FIELD":
+                raise  # of all records: whoever asked looks which field it is
             if len(places) == 1:
                 told.reject(int(places[0]), error.refusal.kind, error.refusal.reason)
                 return

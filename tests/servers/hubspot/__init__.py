@@ -11,8 +11,9 @@ poison records, merges under a new or the old id, types of ids ...). They may be
 ``Clock(speed, start)`` is its time: advance(seconds), set(moment). Limits, lags and tokens live by it.
 ``Fault`` (faults.py) is a rule of the fault script; ``ACTIONS`` lists what can happen. A script file is a JSON list of rules,
 or TOML with [[faults]]: {"method": "POST", "path": "batch/update", "nth": 3, "do": "lost"}.
-Over HTTP the same is at /__admin/: GET state?kind=, counters, log?from=, written, faults; POST seed, knobs, clock, faults,
-edit, archive, restore, erase, merge, associate, grant (bodies in admin.py).
+Over HTTP the same is at /__admin/: GET state?kind=, counters, log?from=, written, faults, clock, lists, enrolments; POST seed,
+knobs, clock, faults, edit, archive, restore, erase, merge, associate, grant, workflow (bodies in admin.py).
+``Portal.flows.add(name, property=..., value=..., list_id=...)`` builds a workflow; flows.enrolments, busiest_hour(), entered() count.
 
 Log-in: TOKEN (all scopes); Portal.grant(token, scopes) gives out others; OAuth by CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN.
 """

@@ -15,7 +15,7 @@ from tests.servers.hubspot.routing import Reply
 
 
 def answer(portal: Portal, method: str, target: str, body: bytes) -> Reply:
-    """GET state, counters, log, written; POST seed, knobs, clock, faults, edit, archive, restore, erase, merge, associate, grant."""
+    """GET a picture or POST a command: the names are in the two tables below."""
     split = urlsplit(target)
     verb = split.path.removeprefix("/__admin/").strip("/")
     query = {name: values[-1] for name, values in parse_qs(split.query).items()}
@@ -91,6 +91,9 @@ _GET: dict[str, Any] = {
     "log": lambda portal, query: [each._asdict() for each in portal.log[int(query.get("from", 0)) :]],
     "written": lambda portal, query: [each._asdict() for each in portal.written],
     "faults": lambda portal, query: [vars(rule) for rule in portal.script.rules],
+    "clock": lambda portal, query: {"now": iso(portal.clock.now()), "speed": portal.clock.speed},
+    "lists": lambda portal, query: {each.name: sorted(each.members) for each in portal.lists.all.values() if not each.deleted},
+    "enrolments": lambda portal, query: [each._asdict() for each in portal.flows.enrolments],
 }
 _POST: dict[str, Any] = {
     "seed": _seed,
@@ -104,4 +107,5 @@ _POST: dict[str, Any] = {
     "merge": _merge,
     "associate": _associate,
     "grant": _grant,
+    "workflow": lambda portal, body: portal.flows.add(**body).summary(),
 }

@@ -175,18 +175,12 @@ class Portal:
             raise self._poisoned(id)
 
     def _poisoned(self, id: str) -> BadValues:
+        """A refusal that quotes the record's address and name, as HubSpot's do."""
         error = self.knobs.poison[id]
-        return BadValues(
-            [
-                {
-                    "isValid": False,
-                    "message": f"The value is not allowed ({error})",
-                    "error": error,
-                    "name": "email",
-                    "portalId": self.knobs.portal_id,
-                }
-            ]
-        )
+        record = self.store.find(kind_of("contacts"), id)
+        values = record.values if record else {}
+        message = f"Email address {values.get('email')} of {values.get('firstname')} {values.get('lastname')} is invalid"
+        return BadValues([{"isValid": False, "message": message, "error": error, "name": "email", "portalId": self.knobs.portal_id}])
 
     # What people do
 

@@ -77,8 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(sent)
             self.wfile.flush()
-        if len(sent) < len(content):
-            self.close_connection = True
+        if len(sent) < len(content) and not (fault is not None and fault.honest):
+            self.close_connection = True  # the rest of what was promised never comes
 
     def _spoilt(self, reply: Reply, fault: Fault) -> Reply:
         portal = self.server.portal

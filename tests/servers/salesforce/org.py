@@ -154,7 +154,7 @@ class Org:
             raise result.error
 
     def _person(self) -> Asking:
-        return Asking(self.admin, allow_duplicates=True)
+        return Asking(self.admin, allow_duplicates=True, sees_all=True)
 
     def undelete(self, name: str, id: str) -> None:
         """A person takes a record out of the recycle bin."""

@@ -81,6 +81,8 @@ class Store:
 
     def change(self, entity: Entity, id: str, values: Mapping[str, Any]) -> None:
         """Columns of one row as they are."""
+        if not values:
+            return
         text = ", ".join(f'"{name}" = ?' for name in values)
         self.connection.execute(f'UPDATE "{entity.name}" SET {text} WHERE "Id" = ?', (*values.values(), id))
 

@@ -1,0 +1,78 @@
+"""How is a CRM in the cloud reached? What ``init`` asks for it, and the lines of its account. Secrets are named, never asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sync.stops import Usage
+
+Ask = Callable[[str, str], str]  # question, proposed answer → answer
+_TRIES = 3
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_URL = re.compile(r"https://[^\s/]+\S*|http://(localhost|127\.0\.0\.1|\[::1\])\S*")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What an account of a CRM needs to be reached."""
+
+    account: str  # how the config calls it
+    secret: str  # the key that holds the secret ...
+    variable: str  # ... and the environment variable that is proposed for it
+    about: str
+    api_url: str = ""  # where the CRM is unless somebody says otherwise; "": every customer has another
+    client_id: bool = False
+
+
+ACCESS: Mapping[str, Access] = {
+    "hubspot": Access("portal", "token", "HUBSPOT_TOKEN", "of a service key or private app", "https://api.hubapi.com"),
+    "salesforce": Access("org", "client_secret", "SALESFORCE_SECRET", "of the connected app", client_id=True),
+}
+
+
+def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -> str:
+    """An answer that is right; a wrong one is told why and asked again. ``right`` answers "" or what is wrong. Usage after three."""
+    put = question
+    for _ in range(_TRIES):
+        said = ask(put, proposed).strip()
+        wrong = right(said)
+        if not wrong:
+            return said
+        put = f"{wrong}. {question}"
+        if said == proposed:
+            break
+    raise Usage(wrong)
+
+
+def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
+    """The lines of the account's table that say how it is reached. ``given``: api_url, client_id and secret (a variable's name)."""
+    access = ACCESS[crm]
+
+    def one(key: str, question: str, proposed: str, right: Callable[[str], str]) -> str:
+        said = given.get(key)
+        return asked(ask if said is None else lambda _q, _p: str(said), question, said or proposed, right)
+
+    found = []
+    question = "At which address is it (My Domain, https://NAME.my.salesforce.com)?" if not access.api_url else "At which address is its API?"
+    url = one("api_url", question, access.api_url, _url)
+    if url != access.api_url:
+        found.append(f"api_url = {json.dumps(url)}")
+    if access.client_id:
+        client = one("client_id", "Which client id (consumer key) has the connected app?", "", lambda said: "" if said else "it is needed")
+        found.append(f"client_id = {json.dumps(client)}")
+    question = f"Which environment variable holds the {access.secret.replace('_', ' ')} {access.about}?"
+    variable = one("secret", question, access.variable, _variable)
+    found.append(f'{access.secret} = "env:{variable}"    # {access.about}; only its name stands here')
+    return found
+
+
+def _url(said: str) -> str:
+    return "" if _URL.fullmatch(said) else f"{said!r} is no address such as https://NAME.my.salesforce.com (plain http: loopback only)"
+
+
+def _variable(said: str) -> str:
+    right = _VARIABLE.fullmatch(said) and len(said) < 60
+    return "" if right else "that is no name of an environment variable, such as CRM_TOKEN (the secret itself is never written down)"

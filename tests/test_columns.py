@@ -1,0 +1,63 @@
+"""Texts of a CRM become typed columns: whatever stands there, nothing breaks, and what is sound is kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.columns import Rejects, attribute, days, instants, milliseconds, numbers, texts, truths
+from connectors.contract import Attribute
+
+ODD = st.one_of(
+    st.none(),
+    st.text(max_size=12),
+    st.sampled_from(["", " ", "  ", "2024-02-30", "2024-13-01T00:00:00Z", "1e999", "nan", "-inf", "0x10", "١٢", "TRUE", "1705000000000"]),
+    st.sampled_from(["9" * 14, "-" + "9" * 14, "0000-01-01", "9999-12-31T23:59:59Z", "2024-01-01T25:00:00Z", "2024-01-01T00:00"]),
+)
+MOMENTS = st.datetimes(
+    datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])
+)
+
+
+@given(st.lists(ODD), st.sampled_from(["text", "number", "date", "bool", "ordered", "set"]))
+def test_no_text_breaks_an_attribute_and_what_is_lost_is_listed(values: list[str | None], kind: Any) -> None:
+    wanted = Attribute("x", kind, ("a", "b") if kind == "ordered" else (), ("?",))
+    array, rejects = texts(values), Rejects("part")
+    typed = attribute("x", wanted, array, "Europe/Berlin", [str(place) for place in range(len(values))], rejects)
+    assert len(typed) == len(values)
+    assert len(rejects.rows) == typed.null_count - sum(one is None or one.strip() == "?" for one in array.to_pylist())
+    assert rejects.rejected == 0
+    typed.validate(full=True)
+
+
+@given(st.lists(st.one_of(MOMENTS, st.none())))
+def test_instants_are_kept_to_the_millisecond(moments: list[datetime | None]) -> None:
+    rounded = [one and one.replace(microsecond=one.microsecond // 1000 * 1000) for one in moments]
+    written = pa.array([one and one.isoformat(timespec="milliseconds").replace("+00:00", "Z") for one in rounded], pa.string())
+    assert instants(written).to_pylist() == rounded
+    counted = [None if one is None else round(one.timestamp() * 1000) for one in rounded]
+    assert milliseconds(written).to_pylist() == counted
+
+
+@given(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.none())))
+def test_numbers_are_kept(values: list[float | None]) -> None:
+    assert numbers(pa.array([None if one is None else repr(one) for one in values], pa.string())).to_pylist() == values
+
+
+def test_a_day_is_kept_and_a_time_is_its_day_in_the_zone() -> None:
+    told = pa.array(["2024-03-31", "2024-03-31T23:30:00Z", "1711927800000", "no day", None])
+    assert days(told, "Europe/Berlin").to_pylist() == [date(2024, 3, 31), date(2024, 4, 1), date(2024, 4, 1), None, None]
+
+
+@pytest.mark.parametrize(("text", "truth"), [("true", True), ("No", False), ("1", True), ("maybe", None), (None, None)])
+def test_truths(text: str | None, truth: bool | None) -> None:
+    assert truths(pa.array([text], pa.string())).to_pylist() == [truth]
+
+
+def test_blank_texts_are_nothing_and_half_characters_are_mended() -> None:
+    assert texts(["a", "", " ", "   ", None, "\ud800", 3]).to_pylist() == ["a", None, None, None, None, "?", "3"]
