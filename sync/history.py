@@ -138,7 +138,7 @@ def status(journal: Journal, account: str, runs: int = 10) -> dict[str, Any]:
         "account = ? GROUP BY 1, 2",
         account,
     )
-    notes = next((row["summary"]["notes"] for row in last if row["summary"].get("notes")), [])
+    notes: list[str] = next((row["summary"]["notes"] for row in last if row["summary"].get("notes")), [])
     return {
         "account": account,
         "notes": notes,

@@ -56,7 +56,7 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
         return asked(ask if said is None else lambda _q, _p: str(said), question, said or proposed, right)
 
     found = []
-    question = "At which address is it (My Domain, https://NAME.my.salesforce.com)?" if not access.api_url else "At which address is its API?"
+    question = "At which address is its API?" if access.api_url else "At which address is it (https://NAME.my.salesforce.com)?"
     url = one("api_url", question, access.api_url, _url)
     if url != access.api_url:
         found.append(f"api_url = {json.dumps(url)}")

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from sync.settings import SegmentationSettings
 
 MONEY = frozenset({"purchase", "refund"})
-_OF_MONEY = ("rfm", "value", "lifecycle")  # kinds of segmentation that are about purchases, and say so by their kind alone
+# Kinds of segmentation that look at purchases, and at what their options name as ``kinds``.
+_OF_MONEY = ("rfm", "value", "lifecycle", "potential", "clusters", "offers")
 
 
 def kinds_used(config: Config, account: str) -> frozenset[str] | None:
@@ -56,7 +57,7 @@ def _kinds(config: Config, one: SegmentationSettings, account: str) -> frozenset
         rules += [rule for _, rule in config.rules(one, account)]
     elif one.kind not in _OF_MONEY:
         return None
-    found = frozenset() if one.kind == "rules" else MONEY
+    found = frozenset() if one.kind == "rules" else MONEY | frozenset(getattr(one.options, "kinds", ()))
     return found.union(*map(_of_rule, rules))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,16 +105,18 @@ def test_a_field_that_only_one_of_two_record_types_has_is_missed_by_name(tmp_pat
 def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(tmp_path: Path, consent: str, refused_by: str) -> None:
     objection = consent == "objects_to_profiling"
     channel = "email" if objection else consent.removeprefix("reachable.")
+    may: dict[str, Any] = {f"reachable.{channel}": True}
+    may_not: dict[str, Any] = {consent: objection}
     world = World(tmp_path, lists="static", value="", label=f'campaign = true\nchannel = "{channel}"\n')
     world.customers(6)
     for number in range(1, 7):
-        world.store.put(str(number), **{f"reachable.{channel}": True})
-    world.store.put("l1", "lead", **{f"reachable.{channel}": True})
+        world.store.put(str(number), **may)
+    world.store.put("l1", "lead", **may)
     world.first_run()
     everyone = set().union(*world.members().values())
     assert "3" in everyone
     person = ("3", "contact") if refused_by == "contact" else ("l1", "lead")
-    world.store.put(*person, **{consent: objection})
+    world.store.put(*person, **may_not)
     world.store.convert("l1", "3")
     world.do("run", allow=ALLOWED)
     assert set().union(*world.members().values()) == everyone - {"3"}
@@ -123,7 +126,8 @@ def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(tmp_path: Pa
 def test_what_nobody_knows_of_a_lead_takes_nothing_from_its_contact(tmp_path: Path) -> None:
     world = World(tmp_path, lists="static", value="", label="campaign = true\n")
     world.customers(3)
-    world.store.put("2", **{"reachable.email": True})
+    known: dict[str, Any] = {"reachable.email": True}
+    world.store.put("2", **known)
     world.store.put("l1", "lead")
     world.store.convert("l1", "2")
     world.first_run()

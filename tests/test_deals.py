@@ -98,7 +98,9 @@ def test_in_files_a_repeated_id_is_a_slip_and_the_last_line_wins(mirror: Account
 
 
 DEAL = st.tuples(
-    st.sampled_from("abc"), st.one_of(st.none(), st.sets(st.integers(1, 7), min_size=1, max_size=3)), st.integers(1, 900).map(lambda n: n * 6)
+    st.sampled_from("abc"),
+    st.one_of(st.none(), st.sets(st.integers(1, 7), min_size=1, max_size=3)),
+    st.integers(1, 900).map(lambda n: n * 6),
 )
 
 

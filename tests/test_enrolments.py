@@ -60,9 +60,9 @@ STEP = st.tuples(
 )
 
 
-@law(6)
+@law(3)
 @given(
-    pace=st.integers(3, 30), batch=st.integers(2, 25), call=st.integers(1, 9), seconds=st.integers(1, 900), steps=st.lists(STEP, max_size=9)
+    pace=st.integers(8, 30), batch=st.integers(2, 25), call=st.integers(1, 9), seconds=st.integers(1, 900), steps=st.lists(STEP, max_size=6)
 )
 def test_no_hour_holds_more_enrolments_than_configured(
     tmp_path_factory: pytest.TempPathFactory, pace: int, batch: int, call: int, seconds: int, steps: list[Any]

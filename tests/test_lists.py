@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,14 @@ from tests.world import ALLOWED, World
 CAMPAIGN = 'campaign = true\nchannel = "email"\n'
 
 
-def dynamic(folder: Path, room: int | None = None, **settings: str) -> World:
+def dynamic(folder: Path, room: int | None = None, **settings: Any) -> World:
     """A world whose CRM has dynamic lists, and whose customers can mostly be reached."""
     world = World(folder, lists="dynamic", value="", **settings)
     world.store.dynamic_lists, world.store.room = True, room
     world.customers(30)
     for number in range(1, 31):
-        world.store.put(str(number), **{"reachable.email": None if number % 7 == 0 else number % 5 > 0})
+        reachable: dict[str, Any] = {"reachable.email": None if number % 7 == 0 else number % 5 > 0}
+        world.store.put(str(number), **reachable)
     return world
 
 

@@ -21,8 +21,11 @@ from tests.segmentation_frames import Played, cdnow
 AS_OF = date(2025, 6, 30)
 LATER = AS_OF + timedelta(days=7)
 ATTRIBUTES = {
-    **{"city": Kind(), "income": Kind("ordered", ("low", "high"))},
-    **{"kids": Kind("number"), "vip": Kind("bool"), "since": Kind("date")},
+    "city": Kind(),
+    "income": Kind("ordered", ("low", "high")),
+    "kids": Kind("number"),
+    "vip": Kind("bool"),
+    "since": Kind("date"),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "clusters": {"attributes": list(ATTRIBUTES)},

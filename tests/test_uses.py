@@ -44,13 +44,13 @@ def only(folder: Path, when: str = '{ attribute = "email", is_set = true }', pop
         ('{ any = [ { did_not = "visit" }, { not = { feature = "orders_30", above = 1 } } ] }', {"visit", *MONEY}),
     ],
 )
-def test_the_kinds_of_activity_are_those_of_the_rules(tmp_path: Path, when: str, kinds: set[str]) -> None:
-    assert kinds_used(only(tmp_path, when).config(), "portal") == kinds
+def test_the_kinds_of_activity_are_those_of_the_rules(tmp_path: Path, when: str, kinds: frozenset[str]) -> None:
+    assert kinds_used(only(tmp_path, when).config(), "portal") == frozenset(kinds)
 
 
 def test_a_population_counts_among_the_rules(tmp_path: Path) -> None:
     world = only(tmp_path, population='population = { did = "form" }')
-    assert kinds_used(world.config(), "portal") == {"form"}
+    assert kinds_used(world.config(), "portal") == frozenset({"form"})
 
 
 def test_purchases_are_what_ready_made_segmentations_are_about(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_an_account_is_opened_with_its_share_and_its_reserve(tmp_path: Path) -> 
     world = World(tmp_path, account='deal_share = "split"\nreserve = 0.5\n')
     world.customers(3)
     world.do("pull")
-    assert (world.opened[-1].deal_share, world.opened[-1].reserve, world.opened[-1].lists) == ("split", 0.5, ())
+    assert (world.opened[-1].deal_share, world.opened[-1].reserve, dict(world.opened[-1].lists)) == ("split", 0.5, {})
     world.do("setup")
     world.do("pull")
     assert set(world.opened[-1].lists) == {held.remote.id for held in world.store.lists.values()}
@@ -129,7 +129,8 @@ def test_an_account_is_opened_with_its_share_and_its_reserve(tmp_path: Path) -> 
 def test_filling_a_campaign_is_no_activity_of_its_members(tmp_path: Path) -> None:
     """Otherwise a second run would read its own writes, and label everybody anew."""
     world = only(tmp_path, '{ did = "campaign_sent" }')
-    world.config().path.write_text(world.config().path.read_text().replace('field = "seg_audience"', 'field = "seg_audience"\nlists = "static"'))
+    path, field = world.config().path, 'field = "seg_audience"\n'
+    path.write_text(path.read_text().replace(field, field + 'lists = "static"\n'))
     world.customers(6)
     world.buys("1", 3, kind="campaign_sent", campaign="somebody else's")
     world.first_run()

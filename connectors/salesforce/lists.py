@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,20 +149,34 @@ class Lists:
                 f'{self._org.account.name}], or lists = "dynamic" (a list view)'
             )
         name = spec.label[:_NAME]
-        if spec.id.startswith(CAMPAIGN):
-            id = spec.id.split(":")[1]
-            page: list[dict[str, Any]] = next(self._org.query(soql.Select(["Id", "Name"], "Campaign", [soql.among("Id", [id])])), [])
-            if page:
-                if page[0]["Name"] != name:
-                    self._org.ask("PATCH", f"sobjects/Campaign/{id}", body={"Name": name}, writes=True)
-                return RemoteList(f"{CAMPAIGN}:{id}:{spec.record_type}", spec.key, name, "static", spec.record_type)
-        body = {"Name": name, "IsActive": True, "Type": "Other", "Status": "In Progress"}
-        if spec.description and "Description" in self._org.fields("Campaign"):
-            body["Description"] = spec.description
+        id = self._present(spec, name)
+        if id:
+            return RemoteList(f"{CAMPAIGN}:{id}:{spec.record_type}", spec.key, name, "static", spec.record_type)
+        body: dict[str, Any] = {"Name": name, "IsActive": True, "Type": "Other", "Status": "In Progress"}
+        if "Description" in self._org.fields("Campaign"):
+            body["Description"] = f"{spec.description}\n{_mark(spec)}".strip()
         id = str(self._org.ask("POST", "sobjects/Campaign", body=body, writes=True)["id"])
         if self._org.settings.keep_members:
             self._add_status(id)
         return RemoteList(f"{CAMPAIGN}:{id}:{spec.record_type}", spec.key, name, "static", spec.record_type)
+
+    def _present(self, spec: ListSpec, name: str) -> str:
+        """The campaign of a spec under its present name, "" where there is none.
+
+        Known by its id; where a crash kept that from us, by its name and the mark in its description.
+        """
+        fields = [one for one in ("Id", "Name", "Description") if one in self._org.fields("Campaign")]
+        if spec.id.startswith(CAMPAIGN):
+            rows = self._rows(fields, soql.among("Id", [spec.id.split(":")[1]]))
+            if rows and rows[0]["Name"] != name:
+                self._org.ask("PATCH", f"sobjects/Campaign/{rows[0]['Id']}", body={"Name": name}, writes=True)
+        else:
+            found = self._rows(fields, f"Name = {soql.quoted(name)}")
+            rows = [row for row in found if (row.get("Description") or "").endswith(_mark(spec))]
+        return str(rows[0]["Id"]) if rows else ""
+
+    def _rows(self, fields: Sequence[str], where: str) -> list[dict[str, Any]]:
+        return [row for page in self._org.query(soql.Select(fields, "Campaign", [where])) for row in page]
 
     def _add_status(self, campaign: str) -> None:
         body = {"CampaignId": campaign, "Label": _REMOVED, "SortOrder": 9, "HasResponded": False, "IsDefault": False}
@@ -259,6 +273,11 @@ def view_name(spec: ListSpec) -> str:
     slug = re.sub(r"[^A-Za-z0-9]+", "_", spec.key).strip("_")[:24].strip("_")
     mark = hashlib.sha256(f"{spec.record_type} {spec.key}".encode()).hexdigest()[:6]
     return f"{PREFIX}{slug}_{mark}"
+
+
+def _mark(spec: ListSpec) -> str:
+    """What tells a campaign of ours from one that a person named alike."""
+    return f"crm-segments: {spec.key}" + ("" if spec.record_type == "contact" else f" ({spec.record_type})")
 
 
 def _take(items: Any, places: Any, answers: Answers) -> None:
