@@ -24,6 +24,7 @@ COUNTS = (
 DAYS = ("first_purchase", "last_purchase")
 FEWEST_GAPS = 30  # between purchase days; with fewer, their quantile says little
 ASSUMED = 30  # days that stand in for it
+LONGEST = 3660  # days that anything may look ahead
 COLUMNS = ("record", *COUNTS, *DAYS, "horizon_days")
 
 
@@ -96,6 +97,7 @@ class Buying:
 
 def horizon(features: pd.DataFrame) -> int:
     """The data's own horizon in days: the 90th percentile of the days between purchases, or a month where there are few."""
-    gaps = int(np.maximum(features["purchase_days"].to_numpy(np.int64) - 1, 0).sum())
-    told = pd.to_numeric(features["horizon_days"]).astype("float64").max() if len(features) else np.nan
-    return max(1, round(float(told))) if gaps >= FEWEST_GAPS and np.isfinite(told) else ASSUMED
+    gaps = np.maximum(features["purchase_days"].to_numpy(np.float64) - 1, 0).sum()
+    told = pd.to_numeric(features["horizon_days"]).astype("float64").to_numpy(na_value=np.nan)
+    told = told[np.isfinite(told)]
+    return int(np.clip(round(float(told.max())), 1, LONGEST)) if gaps >= FEWEST_GAPS and len(told) else ASSUMED

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, history, models, purchasing, wording
+from segmentation import buying, frames, history, models, purchasing, wording
 from segmentation.axis import Flags, Fractions, Integers
 from segmentation.maximum import TooLittle
 from segmentation.needs import Needs
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from segmentation.past import Past
 
 MEAN_GAPS = 7.0  # with gaps at random, one in a thousand is longer
-FEWEST = 30  # gaps between purchases; with fewer, their quantile says little
+FEWEST = 30  # records that came back; with fewer, their median gap says little
 USUAL = 3.0  # mean gaps; nobody is dormant after a silence that is usual for it, however rarely it buys
-ASSUMED = 30.0  # days that stand in for it
+FOREVER = 1e6  # days
 WEEK = 7.0
 CHUNK = 1_000_000
 
@@ -98,7 +98,7 @@ class Silence:
 
     def unit(self, seen: Seen) -> Fractions:
         """The longest silence that is usual, in days."""
-        return np.maximum(np.where(seen.rhythm > 0, MEAN_GAPS * seen.rhythm, self.usual), self.horizon)
+        return np.clip(np.where(seen.rhythm > 0, MEAN_GAPS * seen.rhythm, self.usual), self.horizon, FOREVER)
 
     def decay(self, seen: Seen) -> Fractions:
         return seen.silent / self.unit(seen)
@@ -165,10 +165,9 @@ class Lifecycle:
         """Freeze the driver: H, and the purchase model or the usual gap of those who came back. ValueError: a wrong frame."""
         seen = _seen(features, as_of)
         gaps = int(np.maximum(seen.days[seen.buyer] - 1, 0).sum())
-        learned = pd.to_numeric(features["horizon_days"]).max() if gaps >= FEWEST else ASSUMED
-        horizon = float(self.horizon_days or max(learned, 1.0))
+        horizon = float(self.horizon_days or buying.horizon(features))
         rhythms = seen.rhythm[seen.rhythm > 0]
-        usual = float(np.median(rhythms)) if len(rhythms) >= FEWEST else horizon
+        usual = float(np.minimum(np.median(rhythms), FOREVER)) if len(rhythms) >= FEWEST else horizon
         driver, told = _learned(seen, horizon, usual)
         stages = np.bincount(self._at_first(driver, seen), minlength=len(STAGES))
         figures: dict[str, Any] = {**told, "horizon": horizon, "usual": usual}
@@ -283,6 +282,6 @@ def _seen(features: pd.DataFrame, as_of: date) -> Seen:
     first, last = (frames.as_days(features[column]) for column in ("first_purchase", "last_purchase"))
     buyer, today = ~np.isnat(last), np.datetime64(as_of, "D")
     silent, age = ((today - np.where(np.isnat(day), today, day)).astype(np.int64) for day in (last, first))
-    rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").fillna(0).to_numpy()
+    rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").to_numpy(na_value=np.nan)
     days = features["purchase_days"].to_numpy(np.int64)
-    return Seen(last, silent, np.maximum(age, silent), days, np.where(buyer, rhythm, 0.0))
+    return Seen(last, silent, np.maximum(age, silent), days, np.where(buyer & (rhythm > 0) & np.isfinite(rhythm), rhythm, 0.0))

@@ -58,9 +58,9 @@ def _effect(session: Session, settings: SegmentationSettings, target: Target) ->
                 FROM {quoted("labels_" + settings.name)} JOIN ids USING (record)
                 WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)}
                     AND since + {days} <= {end}::DATE AND record NOT IN ({consent.withdrawn(target)}))
-            SELECT record, any_value(score) AS score, any_value(treated) AS treated, count(deeds.kind) > 0 AS came
+            SELECT meant.record, any_value(score) AS score, any_value(treated) AS treated, count(deeds.kind) > 0 AS came
             FROM meant LEFT JOIN deeds ON deeds.record = meant.record AND deeds.kind = {kind}
-                AND deeds.day > since AND deeds.day <= since + {days} GROUP BY meant.record AS record"""
+                AND deeds.day > since AND deeds.day <= since + {days} GROUP BY meant.record"""
     )
     score, came = (table[name].to_numpy().astype(np.float64) for name in ("score", "came"))
     return {"days": days, **effect(score, came, table["treated"].to_numpy().astype(np.bool_))}

@@ -74,7 +74,7 @@ def _key(session: Session, settings: SegmentationSettings) -> str | None:
         return None
     revisions = [session.mirror(name).revision() for name in session.sources()]
     used = [_key(session, one) for one in session.config.uses(settings)]
-    return json.dumps([session.as_of.isoformat(), revisions, digest, model["version"], *used])
+    return json.dumps([session.as_of.isoformat(), revisions, digest, model["version"], settings.frozen, *used])
 
 
 def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
@@ -96,12 +96,22 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
 
     fitted = models.from_json(model["content"])
     with mirror.transaction():
+        kept = _kept(session, name, frame) if settings.frozen else None
         previous_as_of = _prepare_before(session, name)
         previous = mirror.run(f"SELECT * FROM {quoted('before_' + name)}").df() if previous_as_of else None
-        labels = segmentation.label(frame, fitted, previous, previous_as_of, as_of)
+        labels = segmentation.label(frame, fitted, previous, previous_as_of, as_of) if kept is None else kept
         _store(mirror, name, labels)
         session.journal.save_labels(session.account, name, as_of.isoformat(), _changed(mirror, name))
         mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of.isoformat(), "key": _key(session, settings)}))
+
+
+def _kept(session: Session, name: str, frame: pd.DataFrame) -> pd.DataFrame | None:
+    """The latest labels up to the day, of the records that are still in the population; None where there are none."""
+    mirror, table = session.mirror(), "kept_" + name
+    rebuild_state(session, name, (session.as_of + timedelta(days=1)).isoformat(), table)
+    kept = mirror.run(f"SELECT * FROM {quoted(table)}").df()
+    mirror.run(f"DROP TABLE {quoted(table)}")
+    return kept[kept["record"].isin(frame["record"])].reset_index(drop=True) if len(kept) else None
 
 
 def _fit(session: Session, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> int:
@@ -294,21 +304,30 @@ def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: s
     """Select list of an account's deeds; a column that its activity never had is null."""
     held = mirror.columns("activity")
     told = [name if name in held else f"NULL::VARCHAR AS {name}" for name in (_DEED + _ANSWER if answers else _DEED)]
-    return ", ".join([record, order, *told])
+    deal = "CASE WHEN named THEN key END AS deal"  # what several records did together has one id
+    return ", ".join([record, order, *told, deal])
 
 
 def _activity(session: Session, companies: bool, answers: bool, recorded_by: date | None) -> str:
-    """SQL of all activity that belongs to this account's records; a company's is that of its contacts too."""
+    """SQL of all activity that belongs to this account's records; a company's is that of its contacts too.
+
+    A deal counts once for a company: its shares among the company's contacts add up; where each contact has the whole of it, one
+    of them stands for all; where the company has a row of its own, that stands for them.
+    """
     parts = [f"SELECT {_deed(session.mirror(), answers)} FROM ({_live(session, session.account, recorded_by)})"]
     parts += [_joined(session, name, answers, recorded_by) for name in session.settings.activity_from]
     everything = " UNION ALL ".join(parts)
     if not companies:
-        return everything
+        return f"SELECT * EXCLUDE (deal) FROM ({everything})"
+    once = "QUALIFY deal IS NULL OR row_number() OVER (PARTITION BY employer.company, deal ORDER BY contact) = 1"
     return f"""WITH own AS ({everything}), employer AS (
                    SELECT people.record AS contact, c.record AS company FROM people JOIN {session.mirror().schema}.ids AS c
                    ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact')
-               SELECT * FROM own UNION ALL
-               SELECT employer.company, own.* EXCLUDE (record) FROM own JOIN employer ON own.record = employer.contact"""
+               SELECT * EXCLUDE (deal) FROM own UNION ALL
+               SELECT employer.company, own.* EXCLUDE (record, deal) FROM own JOIN employer ON own.record = employer.contact
+               ANTI JOIN (SELECT own.record AS company, own.deal FROM own SEMI JOIN employer ON own.record = employer.company) AS whole
+               ON whole.company = employer.company AND whole.deal = own.deal
+               {once if session.settings.deal_share == "full" else ""}"""
 
 
 def _live(session: Session, account: str, recorded_by: date | None) -> str:

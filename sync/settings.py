@@ -160,6 +160,7 @@ class SegmentationSettings(Table):
     unknown_reachable: bool = False
     control: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of each campaign list that is held out of it, to compare with
     companions: tuple[Companion, ...] = ()
+    frozen: bool = False  # nobody enters, moves or is labelled anew; who leaves the population leaves
     accounts: tuple[str, ...] = ()
     population: dict[str, Any] | None = None
     segments: tuple[SegmentSettings, ...] = ()

@@ -328,6 +328,20 @@ class ContractSuite(ABC):
         assert all(one.name and one.target in (SEGMENT.name, LIST.key) for one in listeners.found)
         assert isinstance(listeners.unknown, str)
 
+    def test_every_call_is_counted_where_it_is_made(self, crm: Crm, ready: Connector) -> None:
+        connector = crm.connect()
+        assert (connector.calls.read, connector.calls.write) == (0, 0)
+        list(connector.read("contact", None))
+        assert connector.calls.read > 0 and connector.calls.write == 0
+        connector.write_fields(changes(("1", SEGMENT.name, None, "loyal")), Paper())
+        assert connector.calls.write > 0
+
+    def test_notes_and_files_to_deploy_are_texts_without_people(self, ready: Connector) -> None:
+        files = ready.deployable([SEGMENT, REASON], [LIST])
+        assert all(not name.startswith("/") and ".." not in name for name in files)
+        for text in (*ready.notes(), *files.values()):
+            assert isinstance(text, str) and "@example.org" not in text
+
     # Lists
 
     def test_ensuring_a_list_twice_makes_one_list(self, crm: Crm, loyal: RemoteList) -> None:

@@ -5,20 +5,24 @@ The connector's own waiting runs fifty times as fast, so that pauses cost a test
 
 from __future__ import annotations
 
+import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from connectors.errors import ConnectorError
 from connectors.quota import Quota
-from connectors.salesforce import bulk, session
+from connectors.salesforce import bulk, fields, session, writing
 from connectors.transport import Transport
 from sync import commands
 from sync.commands import Options
@@ -32,6 +36,7 @@ from tests.world import ALLOWED
 
 SPEED = 50.0
 START = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
+DAY = date(2026, 3, 8)
 SECRET = "SALESFORCE_SECRET_OF_A_TEST"
 LOGIN = 'client_id = "{client_id}"\nclient_secret = "env:SALESFORCE_SECRET_OF_A_TEST"'
 CONFIG = """
@@ -83,7 +88,7 @@ class Shop:
     reads: int = 50_000  # rows from which on a query is a bulk job
     writes: int = 2_000
     said: Any = None
-    flow: Automation = field(default_factory=lambda: Automation("Contact", "Welcome", column="seg_rfm__c"))
+    flow: Automation = attribute(default_factory=lambda: Automation("Contact", "Welcome", column="seg_rfm__c"))
 
     def __post_init__(self) -> None:
         self.org.rules.automations.append(self.flow)
@@ -104,7 +109,7 @@ class Shop:
     def do(self, command: str, *, allow: Mapping[str, str] = ALLOWED, **arguments: Any) -> dict[str, Any]:
         """Run a command as the library does."""
         self.org.clock.advance(2)
-        options = Options(allow=allow, as_of=date(2026, 3, 8), clock=self.org.clock.now)
+        options = Options(allow=allow, as_of=DAY, clock=self.org.clock.now)
         answer: dict[str, Any] = getattr(commands, command)(self.config, options, **arguments)
         return answer
 
@@ -201,5 +206,29 @@ def hasten(monkeypatch: pytest.MonkeyPatch, folder: Path, speed: float = SPEED) 
     monkeypatch.setenv(SECRET, "local-secret")
     monkeypatch.setattr(session, "Quota", partial(Quota, clock=lambda: time.monotonic() * speed))
     monkeypatch.setattr(Transport, "_sleep", lambda self, seconds: plain(self, seconds / speed))
-    monkeypatch.setattr(bulk, "_FIRST_LOOK", bulk._FIRST_LOOK / speed)
-    monkeypatch.setattr(bulk, "_LONGEST_LOOK", bulk._LONGEST_LOOK / speed)
+    for waiting in (bulk.Bulk, fields.Fields, writing.Writing):
+        defaults = waiting.__init__.__defaults__ or ()
+        brief = tuple((lambda seconds: time.sleep(seconds / speed)) if one is time.sleep else one for one in defaults)
+        monkeypatch.setattr(waiting.__init__, "__defaults__", brief)
+
+
+def command_of(shop: Shop, command: str = "run") -> list[str]:
+    """A command as a process of its own."""
+    return [sys.executable, "-m", "tests.org_shop", str(shop.config), command]
+
+
+def main() -> int:
+    """A command on the clock of the org that the config names: CONFIG COMMAND; its exit code."""
+    config, command = Path(sys.argv[1]), sys.argv[2]
+    url = tomllib.loads(config.read_text(encoding="utf-8"))["accounts"]["org"]["api_url"]
+    clock = Clock(datetime.fromisoformat(requests.get(f"{url}/__admin/clock", timeout=20).json()["now"]))
+    with pytest.MonkeyPatch.context() as patch:
+        hasten(patch, config.parent.parent)
+        try:
+            return int(getattr(commands, command)(config, Options(allow=ALLOWED, as_of=DAY, clock=clock.now))["exit_code"])
+        except (Stop, ConnectorError, ConfigError) as error:
+            return commands.exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,34 @@ from connectors.contract import Account, Attribute, Connector
 from tests.contract_suite import LIST, REASON, SEGMENT, Crm
 from tests.servers.hubspot import TOKEN, Running
 
+# Every question that the documentation leaves open, answered otherwise than by default.
+OTHERWISE: dict[str, Any] = {
+    "index_lag": 20,
+    "list_lag": 1,
+    "list_build": 3,
+    "member_lag": 0.2,
+    "option_lag": 1,
+    "page_limit": "clamp",
+    "cursor": "last",
+    "batch_refusal": "whole",
+    "association_ids": "number",
+    "association_page": 1,
+    "lonely": "omit",
+    "known_members_missing": True,
+    "reads_merged": False,
+    "duplicate_inputs": "last",
+    "duplicate_property": 400,
+    "account_info": False,
+    "flows": False,
+    "gzip": False,
+    "links_touch": False,
+    "refused_count": True,
+    "retry_after": True,
+    "rate_category": True,
+    "unknown_route": "json",
+    "number_form": "as_written",
+    "trims": True,
+}
 _DEAL = {"dealstage": "closedwon", "pipeline": "default", "deal_currency_code": "EUR"}
 
 

@@ -8,31 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.contract_suite import ContractSuite
-from tests.portal_store import PortalCrm
+from tests.portal_store import OTHERWISE, PortalCrm
 from tests.servers.hubspot import Knobs, Portal, serving
 
 _PLAIN = Knobs(index_lag=0, list_lag=0, list_build=0)
-_AWKWARD = Knobs(
-    index_lag=20,
-    list_lag=1,
-    list_build=3,
-    member_lag=0.2,
-    option_lag=1,
-    page_limit="clamp",
-    cursor="last",
-    batch_refusal="whole",
-    association_ids="number",
-    lonely="omit",
-    known_members_missing=True,
-    reads_merged=False,
-    duplicate_property=400,
-    account_info=False,
-    refused_count=True,
-    rate_category=True,
-    unknown_route="json",
-    number_form="as_written",
-    trims=True,
-)
+_AWKWARD = Knobs(**OTHERWISE)
 _ROUTES = [(_PLAIN, "2026-09"), (_PLAIN, "legacy"), (_AWKWARD, "2026-03")]
 
 

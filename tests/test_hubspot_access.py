@@ -140,6 +140,12 @@ def test_settings_that_contradict_the_portal_are_named(portal: Shop) -> None:
     assert [text for text in said if "no_profiling" in text]
 
 
+def test_a_portal_in_another_time_zone_is_read_all_the_same(portal: Shop) -> None:
+    account = {"time_zone": "America/New_York", "attributes": {"size": Attribute("company_size")}}
+    (problem,) = portal.connect(account).check_reading()
+    assert "company_size" in problem.what
+
+
 def test_a_read_only_property_and_one_of_another_type_are_named(portal: Shop) -> None:
     score = portal.portal.schema.properties["contacts"]["seg_rfm_score"]
     score.type = "string"

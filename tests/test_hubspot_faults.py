@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.portal_shop import Shop, hasten, portal_of
+from tests.portal_store import OTHERWISE
 from tests.servers.hubspot import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Fault, Knobs
 
 START = datetime.now(UTC)
@@ -182,20 +183,27 @@ def test_an_option_that_a_person_removed_is_told(opened: Opened) -> None:
 # Records that change, merge and vanish meanwhile.
 
 
-@pytest.mark.parametrize("path", [PAGE, WRITE], ids=["read", "written"])
+_WRITTEN_THROUGH = pytest.mark.xfail(reason="what a write to a merged id left on the survivor is not known as ours", strict=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "through"),
+    [(PAGE, True), (PAGE, False), (WRITE, False), pytest.param(WRITE, True, marks=_WRITTEN_THROUGH)],
+    ids=["read", "read strictly", "written strictly", "written through"],
+)
 @pytest.mark.parametrize("mode", ["new", "keep"])
-def test_records_that_move_under_a_run_end_as_if_they_had_moved_before(path: str, mode: str, opened: Opened) -> None:
+def test_records_that_move_under_a_run_end_as_if_they_had_moved_before(path: str, through: bool, mode: str, opened: Opened) -> None:
+    """``through``: HubSpot takes the id of a merged record for its survivor's."""
     ends = []
     for name in ("meanwhile", "before"):
-        with opened(name, Knobs(merge_id=mode)) as shop:  # type: ignore[arg-type]
+        with opened(name, Knobs(merge_id=mode, reads_merged=through)) as shop:  # type: ignore[arg-type]
             events = moves(shop.portal.store.shelves["contacts"].live, path)
             if name == "before":
                 for event in events:
                     shop.portal.happen(event)
             shop.strikes(*(events if name == "meanwhile" else ()))
-            assert shop.code() in (0, 4), shop.said
-            shop.portal.settle(1800)
-            assert shop.finish() == 0, shop.said
+            codes = [shop.finish() for _ in range(3)]
+            assert set(codes) <= {0, 4}, shop.said
             ends.append(shop.end())
     assert ends[0] == ends[1]
 
@@ -292,6 +300,14 @@ def test_a_setup_whose_replies_are_lost_makes_everything_once(fault: Fault, open
 
 
 # Everything at once
+
+
+@pytest.mark.parametrize("version", ["legacy", "2026-03"])
+def test_every_open_question_may_be_answered_otherwise(version: str, opened: Opened, quiet: Any) -> None:
+    with opened(knobs=Knobs(limit=60, **OTHERWISE), version=version) as shop:
+        assert shop.finish() == 0, shop.said
+        assert shop.end() == quiet
+        assert shop.do("plan")["plan"]["changes"] == 0
 
 
 def test_a_soak_of_random_faults_ends_like_a_quiet_run(opened: Opened, quiet: Any) -> None:

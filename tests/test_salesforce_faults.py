@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.org_shop import Shop, hasten, shop_of
+from tests.servers.salesforce.admin import edit
 from tests.servers.salesforce.rules import Automation, Duplicates, Validation
 
 Opened = Callable[..., AbstractContextManager[Shop]]
@@ -134,8 +135,8 @@ def test_pages_with_nul_bytes_odd_names_and_late_states_are_read_whole(opened: O
 # What lasts: the run saves, says when or what, and the next one finishes.
 
 LASTING: dict[str, tuple[list[Rule], int, str]] = {
-    "day used up while writing": ([on(WRITE, "daily", times=10**6)], 75, "day"),
-    "day used up while reading": ([on(READ, "daily", after=3, times=10**6)], 75, "day"),
+    "day used up while writing": ([on(WRITE, "daily", times=10**6)], 75, "24 hours"),
+    "day used up while reading": ([on(READ, "daily", after=3, times=10**6)], 75, "24 hours"),
     "Salesforce is down": ([on(".* /services/data/v", "html", times=10**6)], 75, "503"),
     "writes fail all the time": ([on(WRITE, "error", status=500, times=10**6)], 75, "500"),
     "no reply to any write": ([on(WRITE, "lost", times=10**6)], 75, ""),
@@ -151,7 +152,7 @@ def test_what_lasts_is_told_and_the_next_run_finishes(case: str, opened: Opened,
     with opened() as shop:
         shop.strikes(*faults)
         assert shop.code() == code, shop.said
-        assert word in str(shop.said)
+        assert word.lower() in str(shop.said).lower()
         shop.rests()
         assert shop.finish() == 0, shop.said
         _ended_as_a_quiet_one(shop, quiet[SMALL])
@@ -199,7 +200,7 @@ def test_refused_records_are_named_and_cost_the_others_nothing(size: int, rule: 
         bad = {id for id, held in shop.fields().items() if held != quiet[size][0][id]}
         assert bad
         found = _rejected(shop)
-        assert set(found) == bad
+        assert set(found) == bad if shop.do("rejects")["count"] <= 1000 else set(found) < bad  # the list shows the first 1,000
         assert all(code in reason for reason in found.values())
         assert not any("@" in reason for reason in found.values())
         rules.clear()
@@ -232,9 +233,10 @@ def test_a_field_hidden_between_two_runs_is_told_and_nothing_else_is_touched(ope
         assert shop.code() == 0
         shop.org.access.hide("Contact.seg_value__c")
         code = shop.code()
-        assert code in (0, 1, 4, 5), shop.said
+        assert code == 2, shop.said
+        assert "seg_value" in str(shop.said)
         assert shop.end() == quiet[SMALL]
-        assert shop.code("check") == 1 or "seg_value" in str(shop.said)
+        assert "seg_value" in str((shop.code("check"), shop.said))
 
 
 def test_a_field_hidden_in_mid_run_ends_without_a_traceback(opened: Opened, quiet: dict[int, Any]) -> None:
@@ -256,11 +258,10 @@ def test_records_that_move_under_a_run_end_as_if_they_had_moved_before(call: str
     ends = []
     for name in ("meanwhile", "before"):
         with opened(name) as shop:
+            assert (shop.code("pull"), shop.code("train")) == (0, 0)  # cut points are those of the same customers
             ids = [row["Id"] for row in shop.org.rows("Contact")]
             events = _moves(ids)
             if name == "before":
-                from tests.servers.salesforce.admin import edit
-
                 for event in events:
                     edit(shop.org, event)
             shop.strikes(*([on(call, "admin", action=event) for event in events] if name == "meanwhile" else []))
@@ -321,7 +322,7 @@ def test_a_soak_of_random_faults_ends_like_a_quiet_run(size: int, opened: Opened
     with opened(contacts=size, settings=BULK if size == LARGE else None, page_rows=700) as shop:
         anything = ".* /services/data/v"
         shop.strikes(
-            on(f"{MEMBERS[:-1]}", "lost", probability=0.06),
+            on(MEMBERS, "lost", probability=0.06),
             on(WRITE, "lost", probability=0.1),
             on(anything, "reset", probability=0.02),
             on(anything, "html", probability=0.02),

@@ -43,7 +43,8 @@ def problems(portal: Portal, writing: bool = True) -> list[Problem]:
     found: list[Problem] = []
     try:
         found += _lacking(portal, writing)
-        for part in (_settings, _properties, *([_limits] if writing else [])):
+        found += _absent(portal)
+        for part in (_settings, _unwritable, _limits) if writing else ():
             found += part(portal)
     except AccessError as error:  # the log-in itself: nothing else can be asked
         return [Problem(str(error), "then run `crm-segments check` again")]
@@ -154,25 +155,28 @@ def _same_zone(one: str, other: str) -> bool:
     return all(moment.astimezone(zones[0]).utcoffset() == moment.astimezone(zones[1]).utcoffset() for moment in moments)
 
 
-def _properties(portal: Portal) -> list[Problem]:
-    """Properties that the config names and HubSpot has not, and ours that cannot be written."""
-    known: dict[str, dict[str, dict[str, Any]]] = {}
-    for record_type, kind in OBJECTS.items():
-        if record_type == "contact" or _with_companies(portal):
-            try:
-                known[record_type] = portal.properties(kind)
-            except (Denied, Refused):
-                return []  # the scope that is missing is named already
+def _absent(portal: Portal) -> list[Problem]:
+    """Properties that the config names and HubSpot has not: it would leave them out without a word."""
+    known = [_definitions(portal, kind) for kind in OBJECTS.values()]
+    if not known[0]:
+        return []  # the scope that is missing is named already
     found = []
     for name, attribute in portal.account.attributes.items():
-        if not any(attribute.field in one for one in known.values()):
+        if not any(attribute.field in one for one in known):
             what = f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key"
             found.append(Problem(what, "write the property's internal name (Settings > Properties)"))
     objection = portal.settings.objection
-    if objection and objection not in known["contact"]:
+    if objection and objection not in known[0]:
         found.append(Problem(f"objection: HubSpot has no contact property {objection}", "write the property's internal name"))
+    return found
+
+
+def _unwritable(portal: Portal) -> list[Problem]:
+    """Properties of ours that are there and cannot be written."""
+    found = []
     for field in portal.account.fields:
-        present = known.get(field.record_type, {}).get(field.name)
+        kind = OBJECTS.get(field.record_type)
+        present = _definitions(portal, kind).get(field.name) if kind else None
         if present is not None:
             found += _of_field(field.name, FORMS[field.type][0], present)
     return found

@@ -127,7 +127,12 @@ def _judge(steps: dict[str, Step], contacts: int, deals: int, limit: int, counte
         ),
         ("writing against the floor", apply.cost.wall / writing, 1.15, f"{apply.cost.wall:.1f} s of {writing:.1f} s, {apply.calls} calls"),
         ("write calls of an unchanged world", writes, 0, ""),
-        ("read calls of an unchanged world", again.calls - writes, 50, ""),
+        (
+            "read calls of an unchanged world",
+            again.calls - writes,
+            50 + contacts / 1000,
+            "what was written minutes ago is looked at once more",
+        ),
     ]
     print(f"\n{'':36}{'is':>10}{'bar':>10}")
     for name, value, bar, remark in rows:

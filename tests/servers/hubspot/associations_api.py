@@ -83,7 +83,7 @@ def batch_create(portal: Portal, request: Request, a: str, b: str) -> Reply:
         one, other = str(each["from"]["id"]), str(each["to"]["id"])
         if portal.store.find(first, one) is None or portal.store.find(second, other) is None:
             raise missing()
-        portal.links.link(first, int(one), second, int(other))
+        portal.link(first, int(one), second, int(other))
         rows.append({"fromObjectTypeId": first.id, "fromObjectId": one, "toObjectTypeId": second.id, "toObjectId": other, "labels": []})
     return several(portal, rows, [], 201)
 

@@ -117,6 +117,7 @@ def _deals(portal: Portal, found: list[int], people: list[int], now: int, dice: 
         if people:
             owners = {people[int(random_() * len(people))] for _ in range(2 if number % 10 == 0 else 1)}
             there[id] = list(owners)
+            values["num_associated_contacts"] = str(len(owners))
             for owner in owners:
                 back.setdefault(owner, []).append(id)
 

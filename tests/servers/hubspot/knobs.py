@@ -46,6 +46,7 @@ class Knobs:
     association_ids: Literal["text", "number"] = "text"  # type of toObjectId
     lonely: Literal["error", "omit", "empty"] = "error"  # a record without associations in an association batch
     association_page: int = 500
+    links_touch: bool = True  # does a deal's stamp move when it gains or loses a contact (num_associated_contacts)?
     member_status: int = 400  # answer to membership writes on a dynamic list
     member_page: int = 250
     members_per_call: int = 100_000

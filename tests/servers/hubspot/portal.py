@@ -74,8 +74,8 @@ class Portal:
         self.owners: list[dict[str, Any]] = []
         self.teams: list[dict[str, Any]] = []
         self.users: list[dict[str, Any]] = []
-        self.store.observers += [self.index.observe, self.lists.observe, self.flows.observe]
-        self.store.merge_observers += [self.links.moved, self.lists.moved]
+        self.store.observers += [self.index.observe, self.lists.observe, self.flows.observe, self._count_contacts]
+        self.store.merge_observers += [self.links.moved, self.lists.moved, self._count_after_merge]
         self.lists.join_observers.append(self.flows.joined)
 
     # What the server asks
@@ -151,7 +151,7 @@ class Portal:
         for each in body.get("associations") or []:
             other = int(each["to"]["id"])
             for target in self._targets(kind, each.get("types") or []):
-                self.links.link(kind, record.id, target, other)
+                self.link(kind, record.id, target, other)
         return record
 
     def _targets(self, kind: Kind, types: list[dict[str, Any]]) -> list[Kind]:
@@ -159,6 +159,32 @@ class Portal:
 
         wanted = {each.get("associationTypeId") for each in types}
         return [kind_of(second) for (first, second), id in TYPE_IDS.items() if first == kind.name and id in wanted]
+
+    def link(self, kind: Kind, id: int, other_kind: Kind, other: int, types: list[dict[str, Any]] | None = None) -> None:
+        """Associate two records; a deal counts its contacts."""
+        self.links.link(kind, id, other_kind, other, types)
+        if {kind.name, other_kind.name} == {"contacts", "deals"}:
+            self._count(id if kind.name == "deals" else other)
+
+    def _count_contacts(self, kind: Kind, record: Record, before: dict[str, str]) -> None:
+        if kind.name == "contacts" and self.knobs.links_touch:
+            for deal in self.links.of(kind, record.id, kind_of("deals")):
+                self._count(deal)
+
+    def _count_after_merge(self, kind: Kind, gone: int, survivor: int) -> None:
+        record = self.store.shelves[kind.name].records.get(survivor)
+        if record is not None:
+            self._count_contacts(kind, record, {})
+
+    def _count(self, deal: int) -> None:
+        """Put num_associated_contacts right, where that is set to move the deal's stamp."""
+        record = self.store.shelves["deals"].records.get(deal)
+        if record is None or record.archived or not self.knobs.links_touch:
+            return
+        contacts = kind_of("contacts")
+        count = str(len(self.living(contacts, self.links.of(kind_of("deals"), deal, contacts))))
+        if record.values.get("num_associated_contacts", "0") != count:
+            self.store.write(kind_of("deals"), record, {"num_associated_contacts": count}, "CALCULATED")
 
     def living(self, kind: Kind, ids: list[int]) -> list[int]:
         records = self.store.shelves[kind.name].records
@@ -224,7 +250,7 @@ class Portal:
 
     def associate(self, kind: str, id: int, other_kind: str, other: int, types: list[dict[str, Any]] | None = None) -> None:
         with self.lock:
-            self.links.link(kind_of(kind), id, kind_of(other_kind), other, types)
+            self.link(kind_of(kind), id, kind_of(other_kind), other, types)
 
     def happen(self, fault: Fault) -> None:
         """An event of the script."""

@@ -1,0 +1,105 @@
+"""Does a company have what its contacts and its deals brought, each deal once, all shares together the whole?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from sync.config import load
+from sync.ingest import Ingest
+from sync.labelling import prepare_features
+from sync.mirror import AccountMirror
+from sync.session import Session, locked
+
+CONFIG = """
+as_of = 2024-06-30
+[accounts.portal]
+crm = "files"
+path = "crm"
+deal_share = "{share}"
+[[segmentations]]
+name = "value"
+kind = "value"
+field = "seg_value"
+population = {{ attribute = "record_type", in = ["company", "contact"] }}
+"""
+MAY = datetime(2024, 5, 1, tzinfo=UTC)
+EMPLOYER = {"c1": "a", "c2": "a", "c3": "b", "c4": None}  # contact → company
+
+
+def take(mirror: AccountMirror, stream: str, rows: list[dict[str, Any]]) -> None:
+    schema = ACTIVITY_SCHEMA if stream == "activity" else RECORD_SCHEMA
+    names = {name for row in rows for name in row}
+    frame = pa.Table.from_pylist(rows, schema=pa.schema([field for field in schema if field.name in names]))
+    with mirror.transaction():
+        Ingest(mirror, stream, "UTC", True).take(Page(frame, ""))
+
+
+def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> dict[str, tuple[int, int]]:
+    """Record → orders and net revenue. Each deal is worth 1,000: who takes part (contact or company) → share."""
+    path = folder / "config.toml"
+    path.write_text(CONFIG.format(share=share), encoding="utf-8")
+    config = load(path)
+    with locked(config) as journal:
+        session = Session(config, "portal", journal)
+        try:
+            people = [{"record_type": "company", "id": one} for one in ("a", "b")]
+            take(session.mirror(), "company", people)
+            take(session.mirror(), "contact", [{"record_type": "contact", "id": c, "company_id": e} for c, e in EMPLOYER.items()])
+            deed = {"kind": "purchase", "occurred_at": MAY, "amount_minor": 1000, "deleted": False}
+            rows = [
+                {
+                    **deed,
+                    "id": f"d{n}",
+                    "order_id": f"d{n}",
+                    "record_type": "company" if who in "ab" else "contact",
+                    "record_id": who,
+                    "share": part,
+                }
+                for n, deal in enumerate(deals)
+                for who, part in deal.items()
+            ]
+            if rows:
+                take(session.mirror(), "activity", rows)
+            prepare_features(session)
+            found = session.mirror().rows("SELECT id, orders, net_revenue FROM features JOIN ids USING (record)")
+            return {id: (orders, net) for id, orders, net in found}
+        finally:
+            session.close()
+
+
+def test_a_deal_shared_by_two_contacts_of_a_company_is_one_whole_order_of_it(tmp_path: Path) -> None:
+    found = revenue(tmp_path, "split", [{"c1": 0.5, "c2": 0.5}])
+    assert found["c1"] == found["c2"] == (1, 500)
+    assert found["a"] == (1, 1000)
+
+
+def test_where_each_contact_has_the_whole_deal_the_company_has_it_once(tmp_path: Path) -> None:
+    found = revenue(tmp_path, "full", [{"c1": None, "c2": None}, {"c1": None}])
+    assert found["c1"] == (2, 2000) and found["c2"] == (1, 1000)
+    assert found["a"] == (2, 2000)
+
+
+def test_a_row_of_the_company_itself_stands_for_those_of_its_contacts(tmp_path: Path) -> None:
+    found = revenue(tmp_path, "split", [{"a": None, "c1": 0.5, "c3": 0.5}])
+    assert found["a"] == (1, 1000) and found["b"] == (1, 500)
+
+
+@pytest.mark.parametrize("share", ["split", "primary"])
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.sets(st.sampled_from(["c1", "c2", "c3"]), min_size=1), min_size=1, max_size=6))
+def test_companies_together_hold_all_revenue_that_was_won_with_their_contacts(
+    tmp_path_factory: Any, share: str, deals: list[set[str]]
+) -> None:
+    rows = [dict.fromkeys(sorted(deal), 1 / len(deal)) if share == "split" else {min(deal): None} for deal in deals]
+    found = revenue(tmp_path_factory.mktemp("world"), share, rows)  # type: ignore[arg-type]
+    won = sum(net for id, (_, net) in found.items() if id.startswith("c"))
+    assert found["a"][1] + found["b"][1] == won
+    assert abs(won - 1000 * len(deals)) <= len(deals)  # a third of a deal is rounded to a cent

@@ -1,0 +1,199 @@
+"""Is the score used that foresaw best, are forecasts at or above the simple ones, and do tiers hold still?"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from segmentation import contest, measures, models, purchasing
+from segmentation.buying import Buying
+from segmentation.champion import CANDIDATES, Champion, Forecast
+from segmentation.outlook import FIGURES, bias, outlook
+from segmentation.potential import Potential
+from tests.segmentation_frames import Played, cdnow, complete_journey, computed
+
+BUSINESSES: dict[str, tuple[Any, date, int]] = {
+    "cdnow": (cdnow, date(1997, 9, 30), 273),
+    "complete_journey": (complete_journey, date(2017, 9, 30), 92),
+}
+KIND = Potential()
+
+
+@cache
+def known(business: str) -> tuple[pd.DataFrame, Champion, Buying]:
+    """Features, champion and buyers of a business as of its day, over the days that are held out."""
+    con, day, horizon = BUSINESSES[business]
+    past = Played(con(), KIND, day)
+    buyers = Buying.of(past.now(), day)
+    champion = contest.fit(buyers, day, horizon, past)
+    return past.now(), Champion.from_dict(models.from_json(models.to_json({"version": 1, **champion.to_dict()}))), buyers
+
+
+@cache
+def forecast(business: str) -> Forecast:
+    _, champion, buyers = known(business)
+    return champion.forecast(buyers)
+
+
+@cache
+def came(business: str) -> tuple[Any, Any]:
+    """Money and purchase days of each buyer in the days that were held out."""
+    con, day, horizon = BUSINESSES[business]
+    query = "SELECT record, sum(amount) AS money, count(DISTINCT day) AS days FROM activity WHERE day > ? AND day <= ? GROUP BY record"
+    found = con().con.execute(query, [day, day + timedelta(days=horizon)]).df().set_index("record").reindex(known(business)[2].record)
+    return found["money"].fillna(0).to_numpy(np.float64), found["days"].fillna(0).to_numpy(np.float64)
+
+
+def test_the_score_of_cdnow_reaches_the_stacked_one_of_the_literature() -> None:
+    money, _ = came("cdnow")
+    score = forecast("cdnow").score
+    assert measures.capture(score, money) >= 0.690 and measures.gini(score, money) >= 0.715
+
+
+def test_probabilities_of_cdnow_separate_and_are_true() -> None:
+    _, days = came("cdnow")
+    probability = forecast("cdnow").probability
+    assert probability is not None
+    assert measures.auc(probability, days) >= 0.757
+    assert measures.brier(probability, days) <= 0.1665 and measures.calibration_error(probability, days) <= 0.062
+
+
+@pytest.mark.parametrize("business", BUSINESSES)
+def test_the_score_is_at_least_the_best_simple_one_less_a_standard_error(business: str) -> None:
+    money, _ = came(business)
+    _, champion, buyers = known(business)
+    simple = {
+        "recency": -buyers.silent.astype(float),
+        "frequency": buyers.days.astype(float),
+        **{name: score for name, score in champion.scores(buyers, None).items() if name in ("rfm", "spend")},
+    }
+    best = max(measures.capture(score, money) for score in simple.values())
+    assert measures.capture(forecast(business).score, money) >= best - 0.01
+
+
+@pytest.mark.parametrize("business", BUSINESSES)
+def test_expected_purchases_are_no_worse_than_those_of_bg_nbd(business: str) -> None:
+    _, days = came(business)
+    buyers, horizon = known(business)[2], BUSINESSES[business][2]
+    reference = purchasing.fit(buyers.history(), "bg").expected(buyers.history(), horizon / 7)
+    ours = forecast(business).purchases
+    assert ours is not None
+    for error in (np.abs, np.square):
+        assert error(ours - days).mean() <= error(reference - days).mean()
+
+
+@pytest.mark.parametrize("business", BUSINESSES)
+def test_the_contest_is_told_and_its_best_is_used(business: str) -> None:
+    champion = known(business)[1]
+    told = champion.figures["contest"]
+    assert set(told) == set(CANDIDATES)
+    best = max(one["capture_20"] + one["gini"] for one in told.values())
+    assert told[champion.winner]["capture_20"] + told[champion.winner]["gini"] == pytest.approx(best)
+    assert {"brier", "ece", "auc", "bias_purchases", "bias_money"} <= set(champion.figures)
+
+
+def test_chunks_change_no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, champion, buyers = known("complete_journey")
+    whole = champion.forecast(buyers)
+    monkeypatch.setattr("segmentation.champion.CHUNK", 999)
+    for one, other in zip(vars(whole).values(), vars(champion.forecast(buyers)).values(), strict=True):
+        assert one == pytest.approx(other)
+
+
+def test_a_fit_asks_nothing_of_days_after_as_of() -> None:
+    con, day, horizon = BUSINESSES["complete_journey"]
+    asked: list[date] = []
+
+    class Watched(Played):
+        def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
+            asked.append(day + timedelta(days=days))
+            return super().outcomes(day, days, kinds, campaigns)
+
+    contest.fit(known("complete_journey")[2], day, horizon, Watched(con(), KIND, day))
+    assert asked and max(asked) <= day
+
+
+def few(customers: int) -> pd.DataFrame:
+    """Features of a few customers of CDNOW."""
+    return known("cdnow")[0].head(customers)
+
+
+def test_few_customers_get_tiers_and_an_honest_reason() -> None:
+    day = BUSINESSES["cdnow"][1]
+    model = KIND.fit(few(40), day)
+    labels = KIND.label(few(40), model, None, None, day)
+    assert "40 customers" in model["figures"]["refused"] and "learned" in model
+    assert set(labels["segment"]) <= {"high", "medium", "low"} and (labels["segment"] == "high").any()
+    assert labels["reason"].str.startswith("too little data for a forecast").all()
+
+
+def test_reasons_tell_expected_money_and_purchases() -> None:
+    day = BUSINESSES["cdnow"][1]
+    model = KIND.fit(known("cdnow")[0], day)
+    assert model["figures"]["winner"] == "btyd" and model["figures"]["note"] == "the past is too short for a contest"
+    labels = KIND.label(known("cdnow")[0], model, None, None, day)
+    assert labels["reason"].str.match(r"\d[\d,.]* EUR expected in 125 days \(\d+\.\d purchases\); score above \d+% of the buyers").all()
+    shares = labels["segment"].value_counts(normalize=True)
+    assert (shares["high"], shares["medium"]) == pytest.approx((0.2, 0.3), abs=0.02)
+
+
+@pytest.mark.parametrize(("business", "start", "weeks"), [("cdnow", date(1997, 9, 30), 8), ("complete_journey", date(2017, 7, 2), 16)])
+def test_few_change_their_tier_in_a_week_and_hardly_anybody_returns(business: str, start: date, weeks: int) -> None:
+    con = BUSINESSES[business][0]()
+    model, labels, tiers = None, None, []
+    for week in range(weeks):
+        day = start + timedelta(weeks=week)
+        features = computed(con, day, KIND.needs)
+        model = model or KIND.fit(features, day, Played(con, KIND, day))
+        labels = KIND.label(features, model, labels, day - timedelta(days=7) if labels is not None else None, day)
+        tiers.append(labels["segment"].to_numpy(str))
+    moves = [a != b for a, b in pairwise(tiers)]
+    returned = np.zeros(len(tiers[0]), np.bool_)
+    for week in range(2, weeks):
+        for back in range(2, min(week, 12) + 1):
+            returned |= moves[week - 1] & (tiers[week - back] == tiers[week])
+    print(f"{business}: {np.mean(moves):.2%} move in a week, {returned.mean():.2%} return within 12 weeks")
+    assert np.mean(moves) <= 0.03 and returned.mean() <= 0.05
+
+
+# -- outlook -------------------------------------------------------------------------------------------------
+
+
+@cache
+def coming(business: str, days: int, periods: int) -> pd.DataFrame:
+    features, champion, buyers = known(business)
+    model = {"learned": champion.to_dict(), "figures": dict(champion.figures)}
+    tiers = pd.Series(np.where(buyers.days > 1, "again", "once"), index=buyers.record)
+    return outlook(features, model, tiers, BUSINESSES[business][1], days, periods)
+
+
+def test_an_outlook_adds_up_over_segments_and_periods() -> None:
+    told = coming("complete_journey", 30, 3)
+    assert list(told.columns[-6:]) == list(FIGURES) and set(told["segment"]) == {"again", "once", "all"}
+    by_period = told[told["segment"] != "all"].groupby("period")[["purchases", "money"]].sum()
+    assert by_period.to_numpy() == pytest.approx(told[told["segment"] == "all"].set_index("period")[["purchases", "money"]].to_numpy())
+    whole = coming("complete_journey", 90, 1).set_index("segment")
+    assert told[told["segment"] == "all"]["purchases"].sum() == pytest.approx(whole.loc["all", "purchases"], rel=1e-3)
+    assert told["start"].iloc[0] == date(2017, 10, 1) and told["end"].iloc[-1] == date(2017, 12, 29)
+
+
+@pytest.mark.parametrize("business", BUSINESSES)
+def test_an_interval_holds_the_forecast_and_its_bias_is_told(business: str) -> None:
+    told = coming(business, BUSINESSES[business][2], 1)
+    for name in ("purchases", "money"):
+        assert (told[f"{name}_low"] <= told[name]).all() and (told[name] <= told[f"{name}_high"]).all()
+    model = {"figures": dict(known(business)[1].figures)}
+    assert set(bias(model)) == {"purchases", "money"} and all(abs(value) < 0.3 for value in bias(model).values())
+
+
+def test_nothing_foretold_is_an_empty_outlook_and_a_day_of_none_is_refused() -> None:
+    day, model = BUSINESSES["cdnow"][1], KIND.fit(few(40), BUSINESSES["cdnow"][1])
+    assert outlook(few(40), model, pd.Series(dtype="object"), day).empty
+    with pytest.raises(ValueError, match="a day and a period"):
+        outlook(few(40), model, pd.Series(dtype="object"), day, 0)
