@@ -225,6 +225,14 @@ class Listeners:
     unknown: str = ""
 
 
+@dataclass(frozen=True)
+class Home:
+    """Where an account lives, as the CRM tells: "" where it does not."""
+
+    time_zone: str = ""  # an IANA name
+    currency: str = ""  # the CRM's own, in which it adds amounts up
+
+
 @dataclass
 class Calls:
     """How often a connector asked its CRM, log-ins included, since it was opened."""
@@ -311,6 +319,13 @@ class Connector(ABC):
         Costs no call beyond those of ``check``; before it (or any reading), what is known without asking.
         """
         return []
+
+    def home(self) -> Home:
+        """Time zone and currency of the account, for who does not configure them."""
+        return Home()
+
+    def adopt(self, home: Home) -> None:
+        """From now on, take days and amounts as those of this home. Needed where ``home`` tells of one."""
 
     @abstractmethod
     def count(self, stream: str) -> int | None:

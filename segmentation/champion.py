@@ -23,6 +23,7 @@ from segmentation import purchasing, spending
 from segmentation.axis import Axis, Fractions
 from segmentation.boosting import Boosted
 from segmentation.buying import Buying
+from segmentation.maximum import TooLittle
 from segmentation.purchasing import Purchasing
 from segmentation.spending import Spending
 
@@ -55,9 +56,14 @@ class BuyingModels:
 
     @classmethod
     def fit(cls, buying: Buying) -> BuyingModels:
+        """TooLittle: too few customers. Where spending cannot be learned, all are taken to spend alike."""
         history = buying.history()
         mbg = purchasing.fit(history, "mbg")
-        return cls(mbg, purchasing.fit(history, "bg"), spending.fit(buying.days, buying.mean))
+        try:
+            spent = spending.fit(buying.days, buying.mean)
+        except TooLittle:
+            spent = spending.alike(max(float(buying.net.sum() / buying.days.sum()), 0.0))
+        return cls(mbg, purchasing.fit(history, "bg"), spent)
 
     def points(self, buying: Buying, span: float) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What boosting looks at."""

@@ -14,7 +14,7 @@ a cluster apart most; the config may override them. Not for few records: below `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,11 @@ import pyarrow.compute as pc
 
 from segmentation import frames, history, models, stability, wording
 from segmentation.axis import Flags, Fractions, Integers
-from segmentation.comparison import ATTRIBUTE, Kind
+from segmentation.comparison import ATTRIBUTE
 from segmentation.hysteresis import choose
 from segmentation.naming import names_of
 from segmentation.needs import Needs
-from segmentation.traits import Encoder, Matrix, Trait, attribute_traits
+from segmentation.traits import Encoder, Looked, Matrix, Trait
 
 if TYPE_CHECKING:
     import ibis
@@ -70,30 +70,31 @@ class Clusters:
         self,
         k: int | None = None,
         most: int = 12,
-        kinds: Sequence[str] = (),
-        attributes: Sequence[str] = (),
-        types: Mapping[str, Kind] | None = None,
+        looked: Looked | None = None,
         band: float = BAND,
         currency: str = "EUR",
         exponent: int = 2,
     ) -> None:
         self.k, self.most, self.band, self.currency, self.exponent = k, most, band, currency, exponent
-        many = {kind: wording.plural(kind) for kind in kinds}
+        looked = looked or Looked()
+        many = {kind: wording.plural(kind) for kind in looked.kinds}
         counted = [Trait(f"count_{kind}", "number", said, f"many {said}", f"few {said}") for kind, said in many.items()]
-        self.traits = (*_BUYING, *counted, *attribute_traits(attributes, types or {}))
-        self.everyone = bool(kinds or attributes)
-        self.needs = Needs(kinds=tuple(kinds))
+        self.traits = (*_BUYING, *counted, *looked.traits())
+        self.everyone = bool(looked.kinds or looked.attributes)
+        self.needs = Needs(kinds=looked.kinds, categories=looked.categories)
 
     @property
     def segments(self) -> list[frames.Segment]:
         """As many clusters as may ever be, prospects, and who could not be clustered."""
-        return self.named(None)
+        return [*(self._segment(number, f"Cluster {number}") for number in range(1, self.most + 1)), *_OTHERS]
 
-    def named(self, model: Mapping[str, Any] | None) -> list[frames.Segment]:
-        """The segments under the names that a model gives them."""
-        told = {one["number"]: one["name"] for one in (model or {}).get("learned", {}).get("clusters", ())}
-        clusters = [frames.Segment(_key(n), told.get(n, f"Cluster {n}"), _TEXT) for n in range(1, self.most + 1)]
-        return [*clusters, frames.Segment(PROSPECT, "Prospects", "No purchase yet."), frames.Segment(UNSCORED, "Not clustered", _FEW)]
+    def named(self, model: Mapping[str, Any]) -> list[frames.Segment]:
+        """The segments that a model gives, under its names."""
+        clusters = sorted(model.get("learned", {}).get("clusters", ()), key=lambda one: int(one["number"]))
+        return [*(self._segment(one["number"], one["name"]) for one in clusters), *_OTHERS]
+
+    def _segment(self, number: int, name: str) -> frames.Segment:
+        return frames.Segment(_key(number), name, _TEXT)
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """record, and what is known of each trait; an attribute that no record ever had is null."""
@@ -266,6 +267,7 @@ class _Reasons:
 
 _TEXT = "Records that behave alike; the reason says what sets them apart."
 _FEW = "There is too little to learn from."
+_OTHERS = (frames.Segment(PROSPECT, "Prospects", "No purchase yet."), frames.Segment(UNSCORED, "Not clustered", _FEW))
 
 
 def _key(number: int) -> str:

@@ -127,6 +127,7 @@ class LearningSettings(Settings):
     """Options of kinds that learn from what the config names of people."""
 
     kinds: tuple[str, ...] = Field((), description="kinds of activity that are looked at, beside purchases")
+    categories: tuple[str, ...] = Field((), description="categories of purchases that are looked at")
     attributes: tuple[str, ...] = Field((), description="attributes that are looked at")
     sensitive: tuple[str, ...] = Field((), description="sensitive attributes that are looked at all the same")
 
@@ -162,7 +163,7 @@ class ResponseSettings(LearningSettings, Banded):
     target: str = Field("purchase", min_length=1, description="kind of activity that is foreseen")
     within_days: int | None = Field(None, ge=1, le=3650, description="days in which it must come; the 90th percentile of gaps if not set")
     absent: bool = Field(False, description="foresee that no purchase comes: churn")
-    campaign: str | None = Field(
+    campaigns: str | None = Field(
         None, min_length=1, description="campaigns to learn from, such as 'Spring *'; with a target in response to them"
     )
     cost: float | None = Field(None, gt=0, allow_inf_nan=False, description="of one contact, in the account's currency")
@@ -173,10 +174,10 @@ class ResponseSettings(LearningSettings, Banded):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ResponseSettings:
-        if self.absent and (self.target != "purchase" or self.campaign):
-            raise ValueError("absent = true foresees that no purchase comes; leave out target and campaign")
-        if self.campaign and self.target == "purchase":
-            raise ValueError("campaign needs what is recorded under the campaign's name; set target = 'campaign_response' or its like")
+        if self.absent and (self.target != "purchase" or self.campaigns):
+            raise ValueError("absent = true foresees that no purchase comes; leave out target and campaigns")
+        if self.campaigns and self.target == "purchase":
+            raise ValueError("campaigns needs what is recorded under a campaign's name; set target = 'campaign_response' or its like")
         if (self.cost is None) != (self.value is None):
             raise ValueError("cost and value belong together: probability * value >= cost is what makes a contact pay")
         if self.cost is not None and self.value is not None and self.cost > self.value:
@@ -257,14 +258,17 @@ def segmentation(
         return Potential(settings.horizon_days, settings.high_share, settings.medium_share, settings.band, currency, exponent)
     if isinstance(settings, ClustersSettings):
         from segmentation.clusters import Clusters
+        from segmentation.traits import Looked
 
-        chosen = (settings.k, settings.most, settings.kinds, settings.learned, attributes, settings.band)
-        return Clusters(*chosen, currency, exponent)
+        looked = Looked(settings.kinds, settings.categories, settings.learned, attributes or {})
+        return Clusters(settings.k, settings.most, looked, settings.band, currency, exponent)
     if isinstance(settings, ResponseSettings):
         from segmentation.response import Event, Response
+        from segmentation.traits import Looked
 
-        event = Event(settings.target, settings.within_days, settings.absent, settings.campaign)
-        return Response(event, settings.cost, settings.value, settings.kinds, settings.learned, attributes, settings.band)
+        event = Event(settings.target, settings.within_days, settings.absent, settings.campaigns)
+        looked = Looked(settings.kinds, settings.categories, settings.learned, attributes or {})
+        return Response(event, settings.cost, settings.value, looked, settings.band)
     if isinstance(settings, OffersSettings):
         from segmentation.offers import Offers
 

@@ -31,12 +31,12 @@ import pyarrow.compute as pc
 
 from segmentation import frames, history, learning, models, wording
 from segmentation.axis import Axis, Flags, Fractions, Integers
-from segmentation.comparison import ATTRIBUTE, Kind
+from segmentation.comparison import ATTRIBUTE
 from segmentation.hysteresis import BAND, Circumstances, settle
 from segmentation.learning import Forecast, Logistic, Span
 from segmentation.needs import Needs
 from segmentation.past import RESPONSE, SENT, Past
-from segmentation.traits import Encoder, Trait, attribute_traits
+from segmentation.traits import Encoder, Looked, Trait
 
 if TYPE_CHECKING:
     import ibis
@@ -99,17 +99,16 @@ class Response:
         event: Event | None = None,
         cost: float | None = None,
         value: float | None = None,
-        kinds: Sequence[str] = (),
-        attributes: Sequence[str] = (),
-        types: Mapping[str, Kind] | None = None,
+        looked: Looked | None = None,
         band: float = BAND,
     ) -> None:
         self.event, self.cost, self.value, self.band = event or Event(), cost, value, band
         asked = [self.event.target] if self.event.target != "purchase" else []
         asked += [SENT, RESPONSE] if self.event.campaign else []
-        looked = tuple(dict.fromkeys([*kinds, *asked]))
-        self.traits = (*_buying(), *(trait for kind in looked for trait in _doing(kind)), *attribute_traits(attributes, types or {}))
-        self.needs = Needs(windows=WINDOWS, kinds=looked, horizon=self.event.days is None)
+        looked = looked or Looked()
+        kinds = tuple(dict.fromkeys([*looked.kinds, *asked]))
+        self.traits = (*_buying(), *(trait for kind in kinds for trait in _doing(kind)), *looked.traits())
+        self.needs = Needs(windows=WINDOWS, kinds=kinds, categories=looked.categories, horizon=self.event.days is None)
 
     @property
     def segments(self) -> list[frames.Segment]:

@@ -18,6 +18,7 @@ from segmentation.purchasing import SAMPLE, History, Purchasing
 
 BOUNDS = (-7.0, 9.0)  # of log-parameters, money in units of the median
 DEPENDENT = 0.3  # correlation of how often and how much, from which the model is doubtful
+_ALIKE = 1e6  # purchases that a customer would need before its own mean counted as much as that of all
 MONTH = 365.25 / 12 / 7  # weeks
 
 
@@ -80,6 +81,11 @@ def fit(purchases: Integers, mean: Fractions) -> Spending:
     said += [f"how much hangs on how often (correlation {correlation:.2f})"] if abs(correlation) > DEPENDENT else []
     loglik = best.value * len(n) - len(n) * float(np.log(unit))
     return Spending(p, q, v * unit, loglik, len(n), best.converged, correlation, tuple(said))
+
+
+def alike(mean: float) -> Spending:
+    """Of customers that all spend the same, or about whom too little is known: nobody's own mean says more than that of all."""
+    return Spending(1.0, 1 + _ALIKE, mean * _ALIKE, warnings=("spending is taken to be alike",))
 
 
 @dataclass(frozen=True)

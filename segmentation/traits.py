@@ -15,7 +15,7 @@ out, and the reason is told. Everything is frozen at the fit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -48,6 +48,21 @@ class Trait:
     high: str = ""
     low: str = ""
     order: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a model looks at beside purchases as such: kinds of activity, categories, and attributes by their types."""
+
+    kinds: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    types: Mapping[str, Kind] = field(default_factory=dict)
+
+    def traits(self) -> list[Trait]:
+        """Of categories (net revenue in them) and attributes. ValueError where an attribute cannot be learned from."""
+        spent = [Trait(f"net_revenue.{name}", "money", name, f"high spend on {name}", f"low spend on {name}") for name in self.categories]
+        return [*spent, *attribute_traits(self.attributes, self.types)]
 
 
 @dataclass(frozen=True)
@@ -170,7 +185,8 @@ def plain(trait: Trait, frame: pd.DataFrame, as_of: date, unit: float = 1.0) -> 
         return np.array([ranks.get(text, np.nan) for text in texts] + [np.nan])[codes]
     else:
         numbers = pd.to_numeric(series, errors="coerce")
-        values = numbers.astype("float64").to_numpy(np.float64, na_value=np.nan) / unit
+        with np.errstate(over="ignore"):  # what is infinite is missing
+            values = numbers.astype("float64").to_numpy(np.float64, na_value=np.nan) / unit
     values = np.where(np.isfinite(values), values, np.nan)
     return values if trait.sort == "flag" else np.sign(values) * np.log1p(np.abs(values))
 

@@ -59,14 +59,17 @@ def _each(
             if options.clock:
                 session.clock = options.clock
             session.run = journal.begin_run(account, command, options.allow) if journalled else 0
-            answers.append(_finished(session, work, journalled))
+            answers.append(_finished(session, command, work, journalled))
     if len(answers) == 1:
         return answers[0]
     return {"exit_code": max((a["exit_code"] for a in answers), default=0), "accounts": answers}
 
 
-def _finished(session: Session, work: Callable[[Session], Answer], journalled: bool) -> Answer:
+def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
+    from sync.home import settle_home
+
     try:
+        settle_home(session, command, connected=journalled or command == "check")
         answer = {"account": session.account, "exit_code": 0, **work(session)}
     except (Stop, ConnectorError, ConfigError) as error:
         told = error

@@ -32,18 +32,19 @@ _CONTACTS = """
 """
 _ACTIVITIES = """
     SELECT contact_id::VARCHAR AS contact_id, occurred_at, kind, round(amount, 2) AS amount, order_id::VARCHAR AS order_id,
-           quantity, product, category, campaign::VARCHAR AS campaign
+           quantity, product, category, campaign
     FROM (
         SELECT household_id AS contact_id, transaction_timestamp AS occurred_at, 'purchase' AS kind, sales_value AS amount,
                basket_id AS order_id, quantity, product_type AS product, product_category AS category, NULL AS campaign
         FROM '{source}/transactions.parquet' LEFT JOIN '{source}/products.parquet' USING (product_id)
         UNION ALL BY NAME
-        SELECT household_id AS contact_id, start_date AS occurred_at, 'campaign_sent' AS kind, campaign_id AS campaign
+        SELECT household_id AS contact_id, start_date AS occurred_at, 'campaign_sent' AS kind,
+               campaign_type || ' ' || campaign_id AS campaign
         FROM '{source}/campaigns.parquet' JOIN '{source}/campaign_descriptions.parquet' USING (campaign_id)
         UNION ALL BY NAME
-        SELECT household_id AS contact_id, redemption_date AS occurred_at, 'campaign_response' AS kind, campaign_id AS campaign,
-               coupon_upc::VARCHAR AS product
-        FROM '{source}/coupon_redemptions.parquet'
+        SELECT household_id AS contact_id, redemption_date AS occurred_at, 'campaign_response' AS kind,
+               campaign_type || ' ' || campaign_id AS campaign, coupon_upc::VARCHAR AS product
+        FROM '{source}/coupon_redemptions.parquet' JOIN '{source}/campaign_descriptions.parquet' USING (campaign_id)
     )
     WHERE occurred_at::DATE > DATE '{since}' AND occurred_at::DATE <= DATE '{until}'
     ORDER BY occurred_at, contact_id, order_id, product
@@ -90,9 +91,16 @@ lists = "static"
 companions = ["reason", "since"]
 
 [[segmentations]]
+name = "potential"
+label = "Customer potential"
+kind = "potential"           # the other axis of value: what a household is going to bring, by the score that foresaw best
+field = "seg_potential"
+companions = ["reason", "since"]
+
+[[segmentations]]
 name = "lifecycle"
 label = "Life cycle"
-kind = "lifecycle"           # silence against each household's own rhythm
+kind = "lifecycle"           # by the probability of a purchase within the usual time between purchases
 field = "seg_lifecycle"
 lists = "static"
 companions = ["reason", "since"]
@@ -146,6 +154,37 @@ when = {{ any = [
 key = "every_other_day"
 label = "In the shop every other day"
 when = {{ feature = "purchase_days_90", at_least = 40 }}
+
+[[segmentations]]
+name = "clusters"
+label = "Shopping styles"
+kind = "clusters"            # households that shop alike; learned, named by what sets them apart
+field = "seg_clusters"
+kinds = ["campaign_response"]
+
+[[segmentations]]
+name = "coupons"
+label = "Coupon mailing"
+kind = "response"            # who is likely to answer the next mailing of this sort; judged on a mailing that it has not seen
+field = "seg_coupons"
+lists = "static"
+target = "campaign_response"
+campaigns = "Type A *"
+within_days = 45
+cost = 0.5                   # of a letter
+value = 4                    # of an answer
+
+[[segmentations]]
+name = "next_offer"
+label = "Next offer"
+kind = "offers"              # what each household is likely to want and has not bought yet
+field = "seg_next_offer"
+goal = "discover"
+by = "lifecycle"
+categories = [
+  "YOGURT", "FROZEN PIZZA", "BEERS/ALES", "GRAPES", "BACON", "LAUNDRY DETERGENTS", "DELI MEATS", "SALAD MIX", "COFFEE",
+  "PAPER TOWELS", "DOG FOODS", "CAT FOOD", "ICE CREAM/MILK/SHERBTS", "COLD CEREAL", "BAG SNACKS", "SOUP",
+]
 
 [guards]                     # two months lie between the two exports, so more may move than in a week
 max_change = {{ share = 0.5, count = 2000, floor = 50 }}

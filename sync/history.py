@@ -14,7 +14,7 @@ from sync import consent
 from sync.journal import Batch, Journal, now
 from sync.labelling import rebuild_state
 from sync.mirror import quoted
-from sync.segments import segments_of
+from sync.segments import named_segments
 from sync.session import Session
 from sync.stops import Stop
 
@@ -90,7 +90,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
         if not mirror.has_table(table):
             rebuild_state(session, settings.name, None, table)
         rows = mirror.run(f"SELECT * FROM {quoted(table)} WHERE record = {number}").to_arrow_table().to_pylist()
-        labels = {s.key: s for s in segments_of(session.config, settings)}
+        labels = {s.key: s for s in named_segments(session, settings)}
         for row in rows:
             text = labels.get(row["segment"])
             story["segmentations"][settings.name] = {

@@ -54,6 +54,7 @@ _SINCE = {  # what each later version added
 ALTER TABLE objects ADD COLUMN form TEXT;
 ALTER TABLE objects ADD COLUMN since INTEGER;
 CREATE INDEX rejects_by_record ON rejects (account, source, record_type, record_id, target);
+CREATE TABLE homes (account TEXT PRIMARY KEY, time_zone TEXT, currency TEXT) WITHOUT ROWID;
 """,
 }
 

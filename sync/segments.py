@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segmentation.frames import Segment
     from segmentation.label import Segmentation
     from sync.config import Config
+    from sync.session import Session
     from sync.settings import SegmentationSettings
 
 
@@ -36,10 +40,23 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
     """All segments in their order, with the labels, descriptions and playbooks of the config."""
-    account = (settings.accounts or config.written)[0]
+    return _told(settings, built(config, settings, (settings.accounts or config.written)[0]).segments)
+
+
+def named_segments(session: Session, settings: SegmentationSettings) -> list[SegmentText]:
+    """The same under the names that the account's model gave them, where its kind finds names; those of the config win."""
+    segmentation = built(session.config, settings, session.account)
+    model = session.journal.model(session.account, settings.name)
+    named = getattr(segmentation, "named", None)
+    if named is None or model is None or model["digest"] != session.config.digest(settings):
+        return _told(settings, segmentation.segments)
+    return _told(settings, named(json.loads(model["content"])))
+
+
+def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:
     own = {segment.key: segment for segment in settings.segments}
     texts = []
-    for segment in built(config, settings, account).segments:
+    for segment in segments:
         said = own.get(segment.key)
         texts.append(
             SegmentText(

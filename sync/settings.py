@@ -45,6 +45,15 @@ def _zone(text: str) -> str:
     return text
 
 
+def known_zone(text: str) -> bool:
+    """Is this the name of a time zone?"""
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return False
+    return bool(text)
+
+
 def _currency(text: str) -> str:
     if not _CURRENCY.fullmatch(text):
         raise ValueError(f"{text!r} is not a currency; valid: an ISO 4217 code such as EUR")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +57,7 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
         ours = made.get(("field", spec.record_type, spec.name))
         if present is None:
             found.add("field", "create", spec.name, spec.record_type, f"{spec.type}: {spec.label}")
-        elif ours is None and spec.name in adopt:
+        elif ours is None and _named(adopt, spec.name):
             found.add("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours")
         elif ours is None:
             found.refused.append(
@@ -69,6 +70,11 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             found.add("field", "update", spec.name, spec.record_type, changed)
     _plan_lists(session, found, made, adopt)
     return found
+
+
+def _named(patterns: Sequence[str], *names: str) -> bool:
+    """Whether a person named one of these, as it is or by a pattern such as ``rfm.*``."""
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def form_of(spec: FieldSpec | ListSpec) -> dict[str, Any]:
@@ -97,7 +103,8 @@ def _plan_lists(session: Session, found: SetupPlan, made: dict[tuple[str, str, s
         )
         if stranger is None:
             found.add("list", "create", spec.key, spec.record_type, f"{spec.kind}: {spec.label}")
-        elif spec.key in adopt or stranger.label in adopt:
+        elif _named(adopt, spec.key, stranger.label):
+            found._lists[spec.key] = replace(spec, id=stranger.id)
             found.add("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours")
         else:
             found.refused.append(
@@ -113,7 +120,7 @@ def _plan_lists(session: Session, found: SetupPlan, made: dict[tuple[str, str, s
 def _plan_present(found: SetupPlan, spec: ListSpec, remote: RemoteList, form: Mapping[str, Any]) -> None:
     """A list of ours that is there: the name that people see, and its filter, follow the config."""
     shown = remote.label not in (spec.key, "")  # else the CRM has no texts for people
-    if shown and remote.label != spec.label:
+    if shown and remote.label != spec.label and (remote.label != form.get("shown") or form.get("label") != spec.label):
         found.add("list", "rename", spec.key, spec.record_type, spec.label)
     elif changed := _changed(form, form_of(spec)) if shown else "":
         found.add("list", "update", spec.key, spec.record_type, changed)
@@ -140,7 +147,7 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
         else:
             spec = plan._lists[step.name]
             made = connector.ensure_list(spec)
-            remote, form = made.id, {**form_of(spec), "asked": spec.kind, "kind": made.kind}
+            remote, form = made.id, {**form_of(spec), "asked": spec.kind, "kind": made.kind, "shown": made.label}
         new, key = step.action in ("create", "adopt"), (step.kind, step.record_type, step.name)
         theirs = step.action == "adopt" or (not new and key in adopted)
         journal.save_object(session.account, *key, remote, theirs, session.run, form, new)

@@ -54,11 +54,10 @@ class People:
         elif doing == "buy":
             moment = datetime(2024, 1, 1, 12, tzinfo=UTC) + timedelta(days=dice.randrange(300))
             self.crm.buy(str(dice.choice(live)), moment, str(dice.randrange(1, 500)), f"order {self.count}")
-        elif deals.live and doing in ("reprice", "lose"):
-            values = (
-                {"amount": str(dice.randrange(1, 500))} if doing == "reprice" else {"dealstage": dice.choice(["closedlost", "closedwon"])}
-            )
-            self.portal.put("deals", values, dice.choice(deals.live))
+        elif deals.live and doing == "reprice":
+            self.portal.put("deals", {"amount": str(dice.randrange(1, 500))}, dice.choice(deals.live))
+        elif deals.live and doing == "lose":
+            self.portal.put("deals", {"dealstage": dice.choice(["closedlost", "closedwon"])}, dice.choice(deals.live))
         elif deals.live and doing == "cancel":
             self.portal.archive("deals", dice.choice(deals.live))
 

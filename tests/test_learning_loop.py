@@ -86,6 +86,11 @@ def test_who_buys_every_week_is_likelier_than_who_stopped(world: World) -> None:
     assert unlikely.count(0) > unlikely.count(1)
 
 
+def test_a_cluster_is_shown_under_the_name_that_the_model_found_and_the_reason_says_it(world: World) -> None:
+    story = world.do("show", id="1")["segmentations"]["groups"]
+    assert not story["label"].startswith("Cluster ") and story["reason"].startswith(story["label"] + ": ")
+
+
 def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World) -> None:
     labelled = {id for id, segment in world.held("seg_buyers").items() if segment == "unlikely"}
     members = world.members()["buyers.unlikely"]

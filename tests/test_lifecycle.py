@@ -57,7 +57,7 @@ def later(features: pd.DataFrame, weeks: int, **bought: tuple[int, int]) -> pd.D
     moved = features.copy()
     for name, (ago, days) in bought.items():
         moved.loc[int(name[1:]), "purchase_days"] = days
-        if pd.isna(moved.loc[int(name[1:]), "first_purchase"]):
+        if moved["first_purchase"].isna()[int(name[1:])]:
             moved.loc[int(name[1:]), "first_purchase"] = AS_OF + weeks * WEEK - timedelta(days=ago)
         moved.loc[int(name[1:]), "last_purchase"] = AS_OF + weeks * WEEK - timedelta(days=ago)
     return moved
@@ -140,6 +140,34 @@ def test_with_hardly_any_gap_a_month_is_assumed() -> None:
 def test_a_frame_without_gaps_says_so() -> None:
     with pytest.raises(ValueError, match="no column 'mean_gap_days'"):
         LIFE.fit(customers(a=(1, 1, None)).drop(columns="mean_gap_days"), AS_OF)
+
+
+# -- the probability of a purchase ------------------------------------------------------------------------------
+
+FITTED = {"form": "mbg", "r": 0.5, "alpha": 6.0, "a": 0.9, "b": 1.6, "warnings": []}
+LIKELY: dict[str, Any] = {**MODEL, "figures": {"driver": "repurchase", "horizon": 70.0, "usual": 20.0, "model": FITTED}}
+
+
+def test_with_enough_customers_the_probability_of_a_purchase_decides() -> None:
+    features = computed(cdnow(), date(1997, 9, 30), LIFE.needs)
+    figures = LIFE.fit(features, date(1997, 9, 30))["figures"]
+    assert figures["driver"] == "repurchase" and figures["model"]["converged"] and figures["horizon"] == 125
+    assert Lifecycle().fit(features.head(150), date(1997, 9, 30))["figures"]["driver"] == "silence"
+
+
+def test_stages_are_cut_at_even_odds_a_quarter_and_a_tenth() -> None:
+    found = customers(daily=(3, 40, 7.0), at_risk=(75, 6, 40.0), dormant=(150, 6, 40.0), lost=(400, 6, 40.0), new=(10, 1, None))
+    labels = LIFE.label(found, LIKELY, None, None, AS_OF)
+    assert stages(labels) == ["active", "at_risk", "dormant", "lost", "new"]
+    chance = labels["score"].to_numpy()
+    assert chance[0] >= 0.5 > chance[1] >= 0.25 > chance[2] >= 0.1 > chance[3] > 0
+    assert labels["reason"].iloc[1] == f"{round(100 * chance[1])}% likely to buy within 70 days; last purchase 75 days ago"
+
+
+def test_nobody_is_dormant_after_a_silence_that_is_usual_for_it() -> None:
+    rare = customers(rare=(500, 4, 400.0), silent=(500, 4, 100.0))
+    labels = LIFE.label(rare, LIKELY, None, None, AS_OF)
+    assert labels["score"].max() < 0.25 and stages(labels)[0] == "at_risk" and stages(labels)[1] in ("dormant", "lost")
 
 
 SILENT = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 5), st.none() | st.floats(0.5, 90)), min_size=1, max_size=6)

@@ -143,6 +143,10 @@ def test_few_customers_are_refused_with_what_it_takes() -> None:
         spending.fit(np.full(99, 3), np.full(99, 10.0))
 
 
+def test_where_all_spend_alike_everybody_is_expected_to() -> None:
+    assert spending.alike(12.5).expected(np.array([0, 1, 50]), np.array([0.0, 12.5, 12.5])) == pytest.approx([12.5] * 3, rel=1e-4)
+
+
 @pytest.mark.parametrize("form", ["bg", "mbg"])
 def test_ten_thousand_purchases_of_one_customer_break_nothing(form: purchasing.Form) -> None:
     history, _ = sample()

@@ -21,8 +21,10 @@ CAMPAIGN = """
 name = "mailing"
 label = "Mailing"
 kind = "rules"
+field = "seg_mailing"
 lists = "static"
-list_channel = "email"
+campaign = true
+channel = "email"
 [[segmentations.segments]]
 key = "all"
 label = "All"

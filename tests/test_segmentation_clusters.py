@@ -15,7 +15,7 @@ from segmentation import models, stability
 from segmentation.clusters import Clusters
 from segmentation.comparison import Kind
 from segmentation.label import segmentation
-from segmentation.traits import MISSING, OTHER, Encoder, Trait
+from segmentation.traits import MISSING, OTHER, Encoder, Looked, Trait
 from tests.segmentation_frames import Played, cdnow, complete_journey
 
 AS_OF = date(2025, 6, 30)
@@ -79,7 +79,7 @@ def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
     best = max(model["learned"]["clusters"], key=lambda one: one["centre"][1])
     assert "often" in best["name"] and "lately" in best["name"]
     assert {segment.label for segment in kind.named(model)} >= set(names)
-    assert [segment.key for segment in kind.named(model)] == [segment.key for segment in kind.segments]
+    assert {segment.key for segment in kind.named(model)} < {segment.key for segment in kind.segments}
 
 
 def test_a_refit_keeps_numbers_and_names() -> None:
@@ -143,7 +143,7 @@ def test_who_never_bought_is_a_prospect_unless_attributes_tell_more() -> None:
     frame.loc[:9, ["purchase_days", "net_revenue", "orders"]] = 0
     kind = Clusters(4)
     assert set(keys(kind.label(frame, kind.fit(frame, AS_OF), None, None, AS_OF))[:10]) == {"prospect"}
-    told = Clusters(4, attributes=("city",), types={"city": Kind()})
+    told = Clusters(4, looked=Looked(attributes=("city",), types={"city": Kind()}))
     frame["attribute.city"] = np.where(np.arange(len(frame)) % 2, "Oslo", "Rome")
     assert "prospect" not in keys(told.label(frame, told.fit(frame, AS_OF), None, None, AS_OF))
 

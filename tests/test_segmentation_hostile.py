@@ -29,7 +29,7 @@ ATTRIBUTES = {
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "clusters": {"attributes": list(ATTRIBUTES)},
-    "response": {"attributes": list(ATTRIBUTES), "within_days": 30},
+    "response": {"attributes": list(ATTRIBUTES), "within_days": 30, "categories": ["Wine"], "kinds": ["visit"]},
     "offers": {"categories": ["Wine", "Käse", "123"]},
 }
 SORTS = [

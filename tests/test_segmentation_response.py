@@ -176,7 +176,7 @@ def test_campaigns_that_nobody_sent_are_refused() -> None:
         ({"cost": 2.0}, "belong together"),
         ({"cost": 9.0, "value": 3.0}, "no contact can ever pay"),
         ({"absent": True, "target": "visit"}, "absent"),
-        ({"campaign": "A*"}, "campaign_response"),
+        ({"campaigns": "A*"}, "campaign_response"),
         ({"attributes": ["birth_date"]}, "sensitive"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from connectors.contract import (
     Capabilities,
     Connector,
     FieldSpec,
+    Home,
     Listeners,
     ListSpec,
     Page,
@@ -62,6 +64,13 @@ class HubspotConnector(Connector):
 
     def notes(self) -> list[str]:
         return [*checking.notes(self._portal), *self._reading.notes()] if self._portal.answers.learned else []
+
+    def home(self) -> Home:
+        details = self._portal.details()
+        return Home(details.time_zone, details.currency)
+
+    def adopt(self, home: Home) -> None:
+        self._portal.account = replace(self._portal.account, time_zone=home.time_zone, currency=home.currency)
 
     def count(self, stream: str) -> int | None:
         return self._reading.count(_known(stream))

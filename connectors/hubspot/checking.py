@@ -62,7 +62,7 @@ def notes(portal: Portal) -> list[str]:
         return []
     tier = "Enterprise" if rate.calls == 190 and daily and daily[0] >= _ENTERPRISE else _TIERS.get(rate.calls, "")
     a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
-    return [f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else "")]
+    return [f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""), *_zone_note(portal)]
 
 
 def _lacking(portal: Portal, writing: bool) -> Iterator[Problem]:
@@ -133,15 +133,18 @@ def _with_companies(portal: Portal) -> bool:
 
 def _settings(portal: Portal) -> list[Problem]:
     """Settings that contradict what HubSpot tells of the portal."""
-    account, details, found = portal.account, portal.details(), []
-    where = f"[accounts.{account.name}]"
-    if details.time_zone and not _same_zone(details.time_zone, account.time_zone):
-        what = f"the portal's time zone is {details.time_zone}, the config says {account.time_zone}: days would be cut elsewhere"
-        found.append(Problem(what, f'set time_zone = "{details.time_zone}" in {where}'))
-    if details.currency and details.currency != account.currency:
-        what = f"the portal's company currency is {details.currency}, the config says {account.currency}"
-        found.append(Problem(what, f'set currency = "{details.currency}" in {where}'))
-    return found
+    account, details = portal.account, portal.details()
+    if not details.currency or details.currency == account.currency or details.currency in account.rates:
+        return []
+    what = f"the portal's company currency is {details.currency}, the config says {account.currency} and has no rate for it"
+    return [Problem(what, f'set currency = "{details.currency}" in [accounts.{account.name}], or give its [rates]')]
+
+
+def _zone_note(portal: Portal) -> list[str]:
+    mine, theirs = portal.account.time_zone, portal.known_details().time_zone
+    if not theirs or _same_zone(theirs, mine):
+        return []
+    return [f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"]
 
 
 def _same_zone(one: str, other: str) -> bool:

@@ -159,6 +159,10 @@ class Portal:
             )
         return self._details
 
+    def known_details(self) -> Details:
+        """What was told so far, without asking."""
+        return self._details or Details()
+
     def usage(self) -> tuple[int, int] | None:
         """(limit, left) of the day's calls, or None where HubSpot does not tell (every other log-in than a private app)."""
         try:

@@ -183,7 +183,7 @@ class Writing:
         try:
             told = self._portal.ask("POST", self._portal.path("objects", kind, "batch/update"), body={"inputs": inputs}, writes=True)
         except Denied as error:
-            if error.scopes:  # the key may not write at all
+            if error.scopes or error.refusal.category == "MISSING_SCOPES":  # the key may not write at all
                 raise
             refusal = error.refusal
         except Refused as error:

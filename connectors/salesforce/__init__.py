@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ from connectors.contract import (
     Capabilities,
     Connector,
     FieldSpec,
+    Home,
     Listeners,
     ListSpec,
     Page,
@@ -61,6 +63,12 @@ class SalesforceConnector(Connector):
 
     def check(self) -> list[Problem]:
         return checking.problems(self._org)
+
+    def home(self) -> Home:
+        return Home(self._org.identity.time_zone, self._org.corporate_currency())
+
+    def adopt(self, home: Home) -> None:
+        self._org.account = replace(self._org.account, time_zone=home.time_zone, currency=home.currency)
 
     def count(self, stream: str) -> int | None:
         return self._reading.count(stream)

@@ -123,13 +123,11 @@ def _seen(org: Org) -> Iterator[Problem]:
 
 
 def _currency(org: Org) -> Iterator[Problem]:
-    if not org.several_currencies:
-        return
-    rows = next(org.query(soql.Select(["IsoCode"], "CurrencyType", ["IsCorporate = true"])), [])
-    if rows and rows[0]["IsoCode"] != org.account.currency:
+    corporate, mine = org.corporate_currency(), org.account.currency
+    if corporate and corporate != mine and corporate not in org.account.rates:
         yield Problem(
-            f"the org's corporate currency is {rows[0]['IsoCode']}, the config says {org.account.currency}",
-            f'set currency = "{rows[0]["IsoCode"]}" in [accounts.{org.account.name}], or give its [rates]',
+            f"the org's corporate currency is {corporate}, the config says {mine}",
+            f'set currency = "{corporate}" in [accounts.{org.account.name}], or give its [rates]',
         )
 
 

@@ -100,6 +100,7 @@ class Identity:
     sandbox: bool
     kind: str
     name: str  # of the instance
+    time_zone: str = ""
 
     @property
     def production(self) -> bool:
@@ -215,18 +216,27 @@ class Org:
     @cached_property
     def identity(self) -> Identity:
         """What kind of org it is."""
-        rows = next(self.query(Select(["IsSandbox", "InstanceName", "OrganizationType"], "Organization", limit=1)), [])
+        asked = ["IsSandbox", "InstanceName", "OrganizationType", "TimeZoneSidKey"]
+        rows = next(self.query(Select(asked, "Organization", limit=1)), [])
         row = rows[0] if rows else {}
         return Identity(
             bool(row.get("IsSandbox")),
             str(row.get("OrganizationType") or ""),
             str(row.get("InstanceName") or ""),
+            str(row.get("TimeZoneSidKey") or ""),
         )
 
     @property
     def several_currencies(self) -> bool:
         """Whether the org keeps amounts in several currencies."""
         return "CurrencyIsoCode" in self.fields("Opportunity")
+
+    def corporate_currency(self) -> str:
+        """The currency that an org of several adds up in; "" in an org of one, which does not tell it."""
+        if not self.several_currencies:
+            return ""
+        rows = next(self.query(Select(["IsoCode"], "CurrencyType", ["IsCorporate = true"])), [])
+        return str(rows[0]["IsoCode"]) if rows else ""
 
     def may_write(self) -> None:
         """RequestError where this is a production org and nobody said yes to that."""

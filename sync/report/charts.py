@@ -27,6 +27,17 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Range:
+    """One row: a value and the ends of what it may be, from 0 to 1; ``text`` stands at the right end of the label's line."""
+
+    label: str
+    low: float
+    value: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Cell:
     """One place of a heat map. ``heat`` runs from 0 to 1; ``text`` is its figure, ``note`` what a wide screen shows beneath."""
 
@@ -61,7 +72,38 @@ def bars(title: str, rows: Sequence[Bar], track: bool = False) -> Markup:
             y, width = top + 20 + place * thickness, 100 * min(max(share, 0.0), 1.0)
             if track:
                 drawn.append(Markup('<rect class="track" x="0" y="{}" width="100%" height="{}"/>').format(y, thickness - 2))
-            drawn.append(Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>').format(place, y, width, thickness - 2))
+            drawn.append(Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>').format(place % COLOURS, y, width, thickness - 2))
+    return _image(title, height * len(rows), drawn)
+
+
+def stacks(title: str, rows: Sequence[Bar]) -> Markup:
+    """Horizontal bars whose shares stand one after another and add up to at most 1."""
+    height = 42
+    drawn = []
+    for number, row in enumerate(rows):
+        top, x = number * height, 0.0
+        drawn.append(_text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end"))
+        for place, share in enumerate(row.shares):
+            width = 100 * min(max(share, 0.0), 1.0)
+            box = Markup('<rect class="c{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="14"/>')
+            drawn.append(box.format(place % COLOURS, x, top + 20, max(width - 0.25, 0.0)))
+            x += width
+    return _image(title, height * len(rows), drawn)
+
+
+def ranges(title: str, rows: Sequence[Range]) -> Markup:
+    """A bar up to each value, and a whisker from the low to the high end of what it may be."""
+    height = 40
+    drawn = []
+    for number, row in enumerate(rows):
+        top = number * height
+        low, value, high = (100 * min(max(one, 0.0), 1.0) for one in (row.low, row.value, row.high))
+        drawn.append(_text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end"))
+        drawn.append(Markup('<rect class="c0" x="0" y="{}" width="{:.2f}%" height="9"/>').format(top + 21, value))
+        whisker = Markup('<rect class="plain" x="{:.2f}%" y="{}" width="{:.2f}%" height="2"/>')
+        drawn.append(whisker.format(low, top + 24.5, max(high - low, 0.3)))
+        tick = Markup('<rect class="plain" x="{:.2f}%" y="{}" width="2" height="9"/>')
+        drawn += [tick.format(min(end, 99.6), top + 21) for end in (low, high)]
     return _image(title, height * len(rows), drawn)
 
 

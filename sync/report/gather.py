@@ -18,7 +18,7 @@ from sync.labelling import rebuild_state
 from sync.mirror import AccountMirror, quoted
 from sync.report.events import Events, events
 from sync.report.movement import Flow, Movement, flows, movement
-from sync.segments import segments_of
+from sync.segments import named_segments
 from sync.session import Session
 from sync.settings import SegmentationSettings
 
@@ -207,7 +207,7 @@ def _segments(session: Session, settings: SegmentationSettings, revenue: str | N
     )
     sizes: dict[str, tuple[int, int | None]] = {key: (records, money) for key, records, money in rows}
     nobody = (0, 0 if revenue else None)
-    known = segments_of(session.config, settings)
+    known = named_segments(session, settings)
     found = [SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known]
     return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
 

@@ -29,7 +29,7 @@ from sync.mirror import Mirror
 from tests.test_cdnow import CONFIG
 
 _MOVED, _RETURNED, _RAW = 0.03, 0.05, 0.25
-_KINDS = [kind for kind in ("rfm", "value", "lifecycle") if kind in KINDS]
+_KINDS = [kind for kind in ("rfm", "value", "lifecycle", "potential") if kind in KINDS]
 _SEGMENTATION = '[[segmentations]]\nname = "{0}"\nkind = "{0}"\nfield = "seg_{0}"\n\n'
 
 

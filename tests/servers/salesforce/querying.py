@@ -37,11 +37,13 @@ class Queries:
 
     org: Org
     cursors: dict[str, Cursor] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)  # every statement that came, also wrong ones
     _number: int = 0
     _counts: dict[str, tuple[float, int]] = field(default_factory=dict)  # object → when it was counted, and the count
 
     def compile(self, text: str, user: str, everything: bool, tooling: bool = False) -> tuple[Query, Statement]:
         """The statement of a text, as this user may ask it."""
+        self.asked.add(text)
         query = parse(text)
         entity = self.org.access.entity(user, query.entity, tooling)
         if entity is None:

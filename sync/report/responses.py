@@ -1,0 +1,92 @@
+"""Who is likely to do it, whom does it pay to contact, and what did contacting change? What a model of kind ``response`` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.report import charts, words
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, table
+
+_LEARNERS = {"logistic": "Logistic regression", "boosting": "Boosting"}
+_FIGURES = (
+    ("auc", "AUC", "0.5 is chance, 1 is perfect", words.figure),
+    ("brier", "Brier score", "0 is perfect", words.figure),
+    ("ece", "Calibration error", "mean distance of probability and truth, ten groups", words.figure),
+    ("lift_10", "Lift of the best tenth", "events among them, times the average", words.figure),
+    ("capture_20", "Found in the best fifth", "share of all events", words.percent),
+    ("base_rate", "Base rate", "share that did it", words.percent),
+    ("forecast_rate", "Forecast rate", "mean probability", words.percent),
+)
+
+
+def panels(figures: Mapping[str, Any], currency: str) -> list[Panel]:
+    """How good the model is and how deep a list pays; where there is none, why."""
+    cuts = [(one["day"], words.count(one["records"]), words.count(one["events"])) for one in figures.get("cuts", ())]
+    days = table(("As of", "Records", "Events"), cuts)
+    if figures.get("refused"):
+        return [Panel("Who is likely?", f"There is no model: {figures['refused']}.", table=days if cuts else None)]
+    rows = [(name, meaning, said(figures[key])) for key, name, meaning, said in _FIGURES if key in figures]
+    remark = (
+        f"{figures['event']} within {words.days(figures['days'])}, judged on the latest of {len(cuts)} earlier days, "
+        f"which the model had not seen; {_won(figures)}"
+    )
+    found = [Panel("How well does it foresee?", remark, table=table(("Figure", "Meaning", "Value"), rows, texts=2))]
+    if figures.get("depth"):
+        found.append(_depth(figures["depth"], currency))
+    return [*found, Panel("What it learned from", "earlier days, each with what was known then and what came after", table=days)]
+
+
+def _won(figures: Mapping[str, Any]) -> str:
+    losses = figures.get("contest", {})
+    told = ", ".join(f"{_LEARNERS.get(name, name)} {loss:.3f}" for name, loss in sorted(losses.items(), key=lambda one: one[1]))
+    curve = figures.get("calibration", "none")
+    return f"log loss of the contest: {told}; calibration: {'as it was, for none did better' if curve == 'none' else curve}"
+
+
+def _depth(depth: Mapping[str, float], currency: str) -> Panel:
+    bars = [
+        Bar("Contacted: the likely ones", (depth["share"],), words.percent(depth["share"])),
+        Bar("Reached: of all who did it", (depth["reached"],), words.percent(depth["reached"])),
+    ]
+    rows = [
+        ("From which probability", words.percent(depth["probability"])),
+        ("Share contacted", words.percent(depth["share"])),
+        ("Share of all events reached", words.percent(depth["reached"])),
+        ("Rate among the contacted", words.percent(depth["rate"])),
+    ]
+    remark = "at the latest of the earlier days: contacting the likely ones alone"
+    if "profit" in depth:
+        rows += [("Profit", f"{depth['profit']:,.2f} {currency}"), ("Profit of contacting all", f"{depth['profit_of_all']:,.2f} {currency}")]
+        gain = f"{depth['profit']:,.0f} {currency} of profit, against {depth['profit_of_all']:,.0f} {currency} by contacting all"
+        remark = f"a contact pays from a probability of {words.percent(depth['probability'])}: {gain}"
+    drawn = charts.bars("Whom to contact, and whom that reaches", bars, track=True)
+    return Panel("Break-even depth", remark, [Picture(drawn)], table=table(("At the break-even", "Value"), rows))
+
+
+def effects(found: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> list[Panel]:
+    """Per campaign list with a control group, by segment, what contacting changed."""
+    return [_effect(labels.get(segment, segment), one) for segment, one in found.items()]
+
+
+def _effect(label: str, one: Mapping[str, Any]) -> Panel:
+    title = f"What did contacting change? {label}"
+    groups = f"{one['treated']:,} contacted and {one['control']:,} held out, {one['days']} days after they came into the segment"
+    if "uplift" not in one:
+        return Panel(title, f"{groups}: {one['note']}")
+    low, high = one["interval"]
+    most = max(one["rate_treated"], one["rate_control"]) or 1
+    bars = [
+        Bar(name, (one[f"rate_{key}"] / most,), words.percent(one[f"rate_{key}"]))
+        for name, key in (("Contacted", "treated"), ("Held out (control)", "control"))
+    ]
+    rows = [
+        ("Uplift", words.signed(one["uplift"])),
+        ("95% interval", f"{words.signed(low)} to {words.signed(high)}"),
+        ("Events that would not have come", f"{one['incremental']:,.0f}"),
+        ("Qini of the score", words.figure(one["qini"])),
+    ]
+    remark = f"{groups}{': ' + one['note'] if one['note'] else ''}"
+    drawn = charts.bars(f"Share that did it, contacted and held out: {label}", bars)
+    return Panel(title, remark, [Picture(drawn)], table=table(("Of the difference", "Value"), rows))
