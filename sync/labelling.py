@@ -297,7 +297,7 @@ def _types(session: Session) -> list[str]:
 
 
 _DEED = ("kind", "day", "amount", "category")  # what features are made of, beside record and order
-_ANSWER = ("occurred_at", "campaign", "answer")  # and where answers are asked for
+_ANSWER = ("occurred_at", "campaign", "answer", "channel")  # and where answers or touches are asked for
 
 
 def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: str = '"order"') -> str:

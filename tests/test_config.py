@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors import CRMS, settings_model
 from connectors.contract import Attribute, Option
 from sync.config import Config, ConfigError, Limit, load, secret
 from sync.secret import SecretError
@@ -48,6 +50,13 @@ def test_the_example_loads_and_shows_every_setting() -> None:
     assert config.written == ("portal",)
     assert config.accounts["portal"].activity_from == ("shop",)
     assert [one.name for one in config.segmentations] == ["rfm", "value", "lifecycle", "audience"]
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_the_example_shows_every_setting_of_a_crm(crm: str) -> None:
+    example = EXAMPLE.read_text(encoding="utf-8")
+    begins = r"^(# )?(\[accounts\.\w+\.|.* Also: .*)?"
+    assert [name for name in settings_model(crm).model_fields if not re.search(rf"{begins}{name}\b", example, re.M)] == []
 
 
 def test_the_example_shows_the_default_guards() -> None:

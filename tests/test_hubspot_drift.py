@@ -91,7 +91,7 @@ def held(reader: Reader, contacts: Reader) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("mode", ["new", "keep"])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_what_was_read_bit_by_bit_is_what_a_new_reader_finds(crm: PortalCrm, seed: int, mode: str) -> None:
     crm.portal.knobs.merge_id = mode  # type: ignore[assignment]
     people = People(crm, seed)

@@ -115,7 +115,7 @@ def _undo(shop: Shop) -> None:
 def test_killed_again_and_again_a_backfill_enrols_and_sends_nothing_twice(shop: Shop) -> None:
     dice = random.Random(11)
     shop.portal.knobs.latency = 0.03
-    for _ in range(3):
+    for _ in range(2):
         process = _start(shop)
         began, already = time.monotonic(), len(shop.portal.written)
         while len(shop.portal.written) == already and process.poll() is None and time.monotonic() - began < 30:

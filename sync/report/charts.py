@@ -164,7 +164,9 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
     return _image(title, height + 2, shapes)
 
 
-def lines(title: str, days: Sequence[int], series: Sequence[Sequence[float]], height: int = 64, top: float | None = None) -> Markup:
+def lines(
+    title: str, days: Sequence[int], series: Sequence[Sequence[float]], height: int = 64, top: float | None = None, dots: bool = True
+) -> Markup:
     """Lines over days (ordinals, to scale) that begin at zero. ``top``: the value at the upper edge, the greatest by default."""
     if top is None:
         top = max((value for one in series for value in one), default=0)
@@ -176,8 +178,8 @@ def lines(title: str, days: Sequence[int], series: Sequence[Sequence[float]], he
             for day, value in zip(days, values, strict=True)
         ]
         steps = "".join(f"M{a[0]:.2f} {a[1]:.2f}L{b[0]:.2f} {b[1]:.2f}" for a, b in pairwise(points))
-        dots = "".join(f"M{x:.2f} {y:.2f}h0" for x, y in (points if len(points) <= 30 else points[-1:]))
-        drawn.append(Markup('<path class="line s{0}" d="{1}"/><path class="dots s{0}" d="{2}"/>').format(number, steps, dots))
+        marks = "".join(f"M{x:.2f} {y:.2f}h0" for x, y in (points if len(points) <= 30 else points[-1:])) if dots else ""
+        drawn.append(Markup('<path class="line s{0}" d="{1}"/><path class="dots s{0}" d="{2}"/>').format(number, steps, marks))
     frame = '<svg role="img" class="chart" width="100%" height="{0}" viewBox="0 0 100 {0}" preserveAspectRatio="none">'
     return Markup(frame + "<title>{1}</title>{2}</svg>").format(height, title, Markup("").join(drawn))
 

@@ -95,18 +95,18 @@ def _said(trait: Trait, mean: float | None, money: Money) -> str:
 
 
 def _stability(figures: Mapping[str, Any]) -> list[Panel]:
-    from segmentation.stability import RAND, SIMILAR
+    from segmentation.stability import ARI, JACCARD
 
     rows = [
         (
             str(one["k"]),
-            Shade(f"{one['jaccard']:.2f}", 0.4 if one["jaccard"] >= SIMILAR else -0.4),
-            Shade(f"{one['ari']:.2f}", 0.4 if one["ari"] >= RAND else -0.4),
+            Shade(f"{one['jaccard']:.2f}", 0.4 if one["jaccard"] >= JACCARD else -0.4),
+            Shade(f"{one['ari']:.2f}", 0.4 if one["ari"] >= ARI else -0.4),
             words.percent(one["smallest"]),
         )
         for one in figures.get("stability", ())
     ]
     if not rows:
         return []
-    remark = f"how well clusters come back in draws with replacement; blue passes: Jaccard from {SIMILAR}, adjusted Rand from {RAND}"
+    remark = f"how well clusters come back in draws with replacement; blue passes: Jaccard from {JACCARD}, adjusted Rand from {ARI}"
     return [Panel("How many clusters hold?", remark, table=matrix(("Clusters", "Least Jaccard", "Adjusted Rand", "Smallest"), rows))]

@@ -189,6 +189,7 @@ class Writer:
         derived.before_save(self.org, entity, new, old, moment)
         self.org.rules.before(asking, entity, new, old, values)
         self._stamp(asking.user, entity, new, old, one.id or "", moment)
+        new = {name: value for name, value in new.items() if (kept := entity.field(name)) is None or kept.formula is None}
         if old is None:
             self.org.store.connection.execute(*_insert(entity, new))
         else:
@@ -200,8 +201,8 @@ class Writer:
             if old is not None:
                 self.org.store.connection.execute(*_insert(entity, old))
             raise
-        self._person(entity, new, values, moment)
         derived.after_save(self.org, entity, new, old, moment, asking.user)
+        self._person(entity, new, values, moment)
 
     def _existing(self, asking: Asking, entity: Entity, id: str) -> Row:
         old = self.org.store.get(entity, id)

@@ -1,0 +1,72 @@
+"""Is each segmentation still good? Its report card, why a refit is worth it, and who is in its segments where that was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.report import charts, words
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, table
+
+_MARKS = {True: "✓ passes", False: "✗ fails", None: words.UNKNOWN}
+
+
+def panels(card: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
+    """``card``: what ``sync.card.cards`` gives of one segmentation."""
+    found = [_card(card)] if card.get("lines") else []
+    return found + [_composition(name, of, labels) for name, of in card.get("composition", {}).items()]
+
+
+def _card(card: Mapping[str, Any]) -> Panel:
+    rows = []
+    for line in card["lines"]:
+        value = words.UNKNOWN if line["value"] is None else f"{line['value']:.3g}"
+        low, high = line["interval"] or (None, None)
+        span = f"{low:.3g} to {high:.3g}" if low is not None and high is not None else ""
+        rows.append((_MARKS[line["passes"]], line["measure"], value, span, line["words"]))
+    remark = "what can be judged; a dash is for information"
+    if card["falls"]:
+        remark += f". A refit is proposed, never made by itself: {'; '.join(card['falls'])}. crm-segments train makes it"
+    shown = table(("", "Measure", "Value", "95%", "What it says"), rows, texts=5)
+    return Panel("Report card", remark, table=shown, wide=True)
+
+
+def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Panel:
+    sums: dict[str, float] = {}
+    for shares in of.values():
+        for value, share in shares.items():
+            sums[value] = sums.get(value, 0.0) + share
+    ordered = sorted(sums, key=lambda value: (value in ("other", "not known"), -sums[value], value))
+    shown = ordered if len(ordered) <= charts.COLOURS else ordered[: charts.COLOURS - 1]
+    keys = [*(key for key in labels if key in of), *(key for key in of if key not in labels)]
+    bars, rows = [], []
+    for key in keys:
+        shares = [of[key].get(value, 0.0) for value in shown]
+        bars.append(Bar(labels.get(key, key), (*shares, max(0.0, 1 - sum(shares))) if shown != ordered else tuple(shares), ""))
+        rows.append((labels.get(key, key), *(words.percent(of[key].get(value, 0.0)) for value in ordered)))
+    drawn = charts.stacks(f"Values of {name} in each segment", bars)
+    names = (*shown, *(() if shown == ordered else ("the rest",)))
+    remark = "who is in each segment; values that few records share are other"
+    return Panel(f"Composition by {name}", remark, [Picture(drawn)], names, table(("Segment", *ordered), rows))
+
+
+def drift(cards: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[Panel]:
+    """PSI of each segmentation's score since its fit."""
+    found = {
+        name: line["value"]
+        for name, card in cards.items()
+        for line in card.get("lines", ())
+        if line["measure"] == "drift" and line["value"] is not None
+    }
+    if not found:
+        return []
+    bars = [Bar(titles[name], (value / 0.5,), f"{value:.3f} {_drifted(value)}") for name, value in found.items()]
+    rows = [(titles[name], f"{value:.4f}", _drifted(value)) for name, value in found.items()]
+    drawn = charts.bars("Population stability index of each segmentation's score since its fit", bars, track=True)
+    remark = "population stability index of the scores since the fit: below 0.1 none, from 0.25 major; a whole bar is 0.5"
+    return [Panel("Drift", remark, [Picture(drawn)], table=table(("Segmentation", "PSI", "Drift"), rows))]
+
+
+def _drifted(value: float) -> str:
+    return "none" if value < 0.1 else "moderate" if value < 0.25 else "major"

@@ -1,0 +1,40 @@
+"""Where do records of a segment go, and where does that lead? The migration matrix of two labellings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sync.report import words
+from sync.report.movement import Flow
+from sync.report.panels import Panel, Shade, matrix
+
+
+def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
+    """Of each segment (a row) the share that went to each other one, how long records stay, and where all of it leads."""
+    import numpy as np
+
+    from segmentation.migration import Migration
+
+    inside = [flow for flow in flows if flow.before and flow.after]
+    met = {side for flow in inside for side in (flow.before, flow.after)}
+    keys = [*(key for key in labels if key in met), *sorted(str(key) for key in met if key not in labels)]
+    if len(keys) < 2:
+        return []
+    counts = np.zeros((len(keys), len(keys)), np.int64)
+    for flow in inside:
+        counts[keys.index(str(flow.before)), keys.index(str(flow.after))] += flow.records
+    found = Migration(tuple(keys), counts, np.zeros_like(counts))
+    shares, stay, leads = found.probabilities, found.stay, found.stationary
+    names = [labels.get(key, key) for key in keys]
+    rows: list[tuple[str | Shade, ...]] = []
+    for place, key in enumerate(keys):
+        if counts[place].sum():
+            cells = [Shade(words.percent(float(one)) if one else "", float(one)) for one in shares[place]]
+            told = stay[key]
+            rows.append((names[place], *cells, "no end seen" if told is None else f"{told:.1f}"))
+    rows.append(("In the long run", *(Shade(words.percent(leads[key]), leads[key]) for key in keys), ""))
+    remark = (
+        "of the records of a segment (a row), the share that is in each segment now; the last column says for how many labellings a "
+        "record stays, the last row where it leads if records go on moving so"
+    )
+    return [Panel("Migration", remark, table=matrix(("From", *names, "Stays"), rows), wide=True)]

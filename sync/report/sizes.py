@@ -1,0 +1,96 @@
+"""Who is in each segment, and why? Sizes and revenue, the RFM map, and the reasons that many records share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync.mirror import AccountMirror, quoted
+from sync.segments import SegmentText, segments_of
+from sync.session import Session
+from sync.settings import SegmentationSettings
+
+SHARED_BY = 5  # a reason of fewer records is not shown: it could tell who is meant
+REASONS = 3  # of one segment
+AXES = ("recency", "frequency", "money")
+
+_PATTERN = r"""
+    regexp_replace(regexp_replace(regexp_replace(reason, '\S+@\S+', '…', 'g'), '\d{4}-\d\d-\d\d', '…', 'g'),
+                   '(^|[\s(])[-+]?\d+([.,]\d+)*($|[\s;,:%)])', '\1…\3', 'g')"""
+
+
+@dataclass(frozen=True)
+class SegmentFigures:
+    """One segment: who is in it, and what they spent."""
+
+    key: str
+    label: str
+    description: str
+    playbook: dict[str, str | int]
+    records: int
+    revenue: int | None  # minor units; None where features hold no money
+
+
+@dataclass(frozen=True)
+class Reason:
+    """So many records of a segment stand there for this reason."""
+
+    segment: str
+    pattern: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One place of the RFM map: scores 1 to 5, who stands there, in which segment most of them are."""
+
+    recency: int
+    frequency: int
+    records: int
+    money: float  # mean score
+    segment: str
+
+
+def revenue_column(mirror: AccountMirror) -> str | None:
+    """The features' column of money: all history where it is there, else the widest window."""
+    windows = [name for name in mirror.columns("features") if name.startswith("net_revenue_") and name.rpartition("_")[2].isdigit()]
+    if "net_revenue" in mirror.columns("features"):
+        return "net_revenue"
+    return max(windows, key=lambda name: int(name.rpartition("_")[2]), default=None)
+
+
+def segments(session: Session, settings: SegmentationSettings, revenue: str | None) -> list[SegmentFigures]:
+    """In the order of the config; what holds labels but left the config stands at the end, segments of nobody too."""
+    money = f"coalesce(sum({quoted(revenue)}), 0)::BIGINT" if revenue else "NULL"
+    join = "LEFT JOIN features USING (record)" if revenue else ""
+    rows = session.mirror().rows(
+        f"SELECT segment, count(*), {money} FROM {quoted('labels_' + settings.name)} {join} WHERE segment IS NOT NULL GROUP BY segment"
+    )
+    sizes: dict[str, tuple[int, int | None]] = {key: (records, money) for key, records, money in rows}
+    nobody = (0, 0 if revenue else None)
+    known = named_segments(session, settings)
+    found = [SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known]
+    return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
+
+
+def spots(mirror: AccountMirror, name: str) -> list[Spot]:
+    """Records by their scores, where the segmentation remembers scores of recency, frequency and money."""
+    if not {f"memory.{axis}" for axis in AXES} <= mirror.columns("labels_" + name):
+        return []
+    recency, frequency, money = (quoted(f"memory.{axis}") for axis in AXES)
+    rows = mirror.rows(
+        f"""SELECT {recency}, {frequency}, count(*), avg({money}), mode(segment) FROM {quoted("labels_" + name)}
+            WHERE {recency} BETWEEN 1 AND 5 AND {frequency} BETWEEN 1 AND 5 GROUP BY 1, 2 ORDER BY 1, 2"""
+    )
+    return [Spot(int(r), int(f), n, float(m), s) for r, f, n, m, s in rows]
+
+
+def reasons(mirror: AccountMirror, name: str) -> list[Reason]:
+    rows = mirror.rows(
+        f"""SELECT segment, pattern, count(*) AS records FROM (SELECT segment, {_PATTERN} AS pattern FROM {quoted("labels_" + name)})
+            WHERE segment IS NOT NULL AND pattern IS NOT NULL GROUP BY segment, pattern HAVING count(*) >= {SHARED_BY}
+            QUALIFY row_number() OVER (PARTITION BY segment ORDER BY count(*) DESC, pattern) <= {REASONS}
+            ORDER BY records DESC, segment, pattern"""
+    )
+    return [Reason(*row) for row in rows]

@@ -1,0 +1,48 @@
+"""What does each segment buy anyway, what sets it apart, and what is offered to it next? What a model of kind ``offers`` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.report import words
+from sync.report.panels import Panel, Table
+
+_BEST = 3
+
+
+def panels(
+    figures: Mapping[str, Any], by: Mapping[str, str], next_offers: Mapping[tuple[str, str], int], labels: Mapping[str, str], goal: str
+) -> list[Panel]:
+    """``by``: the segments whose habits were learned; ``next_offers``: records by such a segment and by their next offer."""
+    found: Mapping[str, Mapping[str, Any]] = figures.get("segments") or {}
+    names = {**by, "all": "All buyers", "none": "In no segment"}
+    rows = []
+    for key in [*(one for one in names if one in found), *(one for one in found if one not in names)]:
+        told = found[key]
+        usual = _told(told.get("replenish", ()), words.percent)
+        apart = _told(told.get("distinct", ()), lambda value: f"× {value:.1f}")
+        rows.append((names.get(key, key), usual, apart, _next(next_offers, key, labels)))
+    if not rows:
+        return []
+    support = figures.get("support", 0)
+    aim = "what is bought anyway, to be reminded of" if goal == "replenish" else "what was never bought and is bought by those who buy alike"
+    remark = (
+        f"in brackets the buyers behind each figure, at least {support:,} or 1% of the segment; what sets apart describes and never "
+        f"ranks. Next offers: {aim}, with the records that get it"
+    )
+    head = ("Segment", "Buys most (share of its orders)", "Sets it apart (times usual)", "Next offers")
+    return [Panel("What to offer whom", remark, table=Table(head, rows), wide=True)]
+
+
+def _told(best: Any, said: Any) -> str:
+    return "; ".join(f"{one['category']} {said(one['value'])} ({one['buyers']:,})" for one in list(best)[:_BEST]) or words.UNKNOWN
+
+
+def _next(cells: Mapping[tuple[str, str], int], key: str, labels: Mapping[str, str]) -> str:
+    wanted: dict[str, int] = {}
+    for (segment, offer), records in cells.items():
+        if offer != "no_offer" and key in ("all", segment):
+            wanted[offer] = wanted.get(offer, 0) + records
+    best = sorted(wanted.items(), key=lambda one: (-one[1], one[0]))[:_BEST]
+    return "; ".join(f"{labels.get(offer, offer)} ({records:,})" for offer, records in best) or words.UNKNOWN

@@ -1,0 +1,161 @@
+"""By which ways do the records of each segment come to buy? Their touchpoints, steps, and the time to a purchase, on a sample.
+
+See ``segmentation.journey``. ``gather`` draws the records; what is drawn is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync import consent
+from sync.labelling import prepare_deeds, unbound
+from sync.mirror import quoted
+from sync.report import charts, words
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, Shade, matrix, table
+from sync.session import Session
+
+DRAWN = 20_000  # records
+FEWEST = 10  # records of a segment that is told apart
+_SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even draw, the same each time
+_POINTS = 48  # of a curve
+_WAITS = (30, 90, 365)  # days
+
+
+@dataclass(frozen=True)
+class Journeys:
+    """``found`` by segment of the segmentation ``by`` (``segmentation.journey``), of ``drawn`` of so many records."""
+
+    by: str
+    found: dict[str, dict[str, Any]]
+    drawn: int
+    records: int
+
+    @property
+    def steps(self) -> list[str]:
+        """All steps, those with most touches first."""
+        sums: dict[str, int] = {}
+        for one in self.found.values():
+            for row in one["steps"]:
+                sums[row["step"]] = sums.get(row["step"], 0) + int(row["touches"])
+        return sorted(sums, key=lambda step: (-sums[step], step))
+
+
+def gather(session: Session, by: str) -> Journeys:
+    """The journeys of the segments of ``by`` up to as_of."""
+    import ibis
+    import pandas as pd
+
+    from segmentation.journey import journey
+
+    mirror = session.mirror()
+    labels = f"(SELECT record, segment FROM {quoted('labels_' + by)} WHERE segment IS NOT NULL)"
+    records = int(mirror.value(f"SELECT count(*) FROM {labels}"))
+    kept = f"WHERE (record * {_SPREAD}) % {_RANGE} < {_RANGE * DRAWN // records}" if records > DRAWN else ""
+    mirror.run(f"CREATE OR REPLACE TEMP TABLE travellers AS FROM {labels} {kept}")
+    consent.prepare(session)
+    prepare_deeds(session, answers=True)
+    columns = "record, kind, occurred_at, channel::VARCHAR AS channel, day"
+    mirror.run(f"CREATE OR REPLACE TEMP TABLE touches AS SELECT {columns} FROM deeds SEMI JOIN travellers USING (record)")
+
+    def run(expression: ibis.Table) -> pd.DataFrame:
+        return mirror.run(ibis.to_sql(expression, dialect="duckdb")).df()
+
+    sizes = dict(mirror.rows("SELECT segment, count(*) FROM travellers GROUP BY segment"))
+    found = journey(run, unbound(mirror, "touches"), unbound(mirror, "travellers"), session.as_of)
+    told = {key: one for key, one in found.items() if sizes.get(key, 0) >= FEWEST}
+    return Journeys(by, told, sum(sizes.values()), records)
+
+
+def panels(journeys: Journeys, labels: Mapping[str, str]) -> list[Panel]:
+    """Touchpoints, steps, removal effects, and curves of waiting; what there is nothing to tell of is left out."""
+    order = [key for key in labels if key in journeys.found]
+    if not order:
+        return []
+    steps = journeys.steps
+    found = [] if not steps else [_mix(journeys, order, labels, steps), _steps(journeys, order, labels), *_removal(journeys, order, labels)]
+    waits = [("first", "Time to the first purchase", "from the first touch")] if steps else []
+    waits.append(("second", "Time to the second purchase", "from the first"))
+    return [*found, *(panel for which in waits for panel in _waits(journeys, order, labels, *which))]
+
+
+def _plain(step: str) -> str:
+    return step.replace("_", " ")
+
+
+def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps: list[str]) -> Panel:
+    shown = steps[: charts.COLOURS - 1] if len(steps) > charts.COLOURS else steps
+    bars, rows = [], []
+    for key in order:
+        touches = {row["step"]: row for row in journeys.found[key]["steps"]}
+        shares = [float(touches[step]["share"]) if step in touches else 0.0 for step in shown]
+        rest = [] if shown == steps else [max(0.0, 1 - sum(shares))] if touches else [0.0]
+        sum_ = sum(int(row["touches"]) for row in touches.values())
+        bars.append(Bar(labels[key], (*shares, *rest), f"{sum_:,} touches"))
+        for step, row in touches.items():
+            rows.append((labels[key], _plain(step), *(words.count(row[one]) for one in ("touches", "records", "first", "last")), words.percent(row["share"])))  # fmt: skip
+    key_names = (*(_plain(step) for step in shown), *(() if shown == steps else ("others",)))
+    drawn = charts.stacks("Touchpoints of each segment, beside purchases", bars)
+    remark = "what people do or are sent beside purchases; first and last: how many ways to a purchase begin and end with it"
+    if journeys.drawn < journeys.records:
+        remark += f". Of {journeys.drawn:,} records, evenly drawn from {journeys.records:,}"
+    head = ("Segment", "Touchpoint", "Touches", "Records", "First", "Last", "Share")
+    return Panel("Touchpoints", remark, [Picture(drawn)], key_names, table(head, rows, texts=2))
+
+
+def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> Panel:
+    """One matrix per segment would be many: the rows are from-steps of each segment."""
+    sums: dict[tuple[str, str], int] = {}
+    for key in order:
+        for pair, number in journeys.found[key]["transitions"].items():
+            sums[pair] = sums.get(pair, 0) + number
+    froms = [one for one in ("start", *journeys.steps) if any(pair[0] == one for pair in sums)]
+    tos = [one for one in (*journeys.steps, "purchase", "end") if any(pair[1] == one for pair in sums)]
+    rows = [("All segments: " + _plain(one), *_shares([sums.get((one, other), 0) for other in tos])) for one in froms]
+    for key in order:
+        counts = journeys.found[key]["transitions"]
+        rows += [
+            (f"{labels[key]}: {_plain(one)}", *_shares([counts.get((one, other), 0) for other in tos]))
+            for one in froms
+            if any((one, other) in counts for other in tos)
+        ]
+    remark = "of the ways that come to a step (a row), the share that goes on to each other; a way ends with a purchase, or with as_of"
+    return Panel("From step to step", remark, table=matrix(("From", *(_plain(one) for one in tos)), rows), wide=True)
+
+
+def _shares(numbers: list[int]) -> list[Shade]:
+    total = sum(numbers)
+    return [Shade(words.percent(number / total) if total else words.UNKNOWN, number / total if total else 0.0) for number in numbers]
+
+
+def _removal(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> list[Panel]:
+    steps = [step for step in journeys.steps if any(step in journeys.found[key]["removal"] for key in order)]
+    if not steps:
+        return []
+    rows = [
+        (_plain(step), *(Shade(words.percent(share), share) if (share := journeys.found[key]["removal"].get(step)) is not None
+                         else Shade(words.UNKNOWN, 0) for key in order))
+        for step in steps
+    ]  # fmt: skip
+    remark = "the share of the purchases that would be lost were the step taken out of all ways; a description, no proof of cause"
+    return [Panel("Removal effect", remark, table=matrix(("Without", *(labels[key] for key in order)), rows), wide=True)]
+
+
+def _waits(journeys: Journeys, order: list[str], labels: Mapping[str, str], which: str, title: str, since: str) -> list[Panel]:
+    waits = {key: journeys.found[key][which] for key in order if journeys.found[key][which].events}
+    if not waits or all(wait.days.max() == 0 for wait in waits.values()):
+        return []
+    far = max(float(wait.days.max()) for wait in waits.values())
+    days = sorted({round(far * place / _POINTS) for place in range(_POINTS + 1)})
+    pictures, rows = [], []
+    for key, wait in waits.items():
+        had = f"{title} of {labels[key]}: share that has it after so many days"
+        line = charts.lines(had, days, [[wait.after(day) for day in days]], top=1.0, dots=False)
+        half = words.UNKNOWN if wait.median is None else words.days(wait.median)
+        pictures.append(Picture(line, labels[key], f"half after {half}" if wait.median is not None else "fewer than half"))
+        rows.append((labels[key], words.count(wait.records), words.count(wait.events), half, *(words.percent(wait.after(day)) for day in _WAITS)))
+    head = ("Segment", "Records", "Bought", "Half have after", *(f"After {words.days(day)}" for day in _WAITS))
+    remark = f"share that has it, {since}; who has not bought yet counts as waiting (Kaplan and Meier). Each curve ends at {words.days(far)}"
+    return [Panel(title, remark, pictures, table=table(head, rows), wide=True)]
