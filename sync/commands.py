@@ -338,16 +338,26 @@ def status(config: Config | Path | str, options: Options | None = None, max_age_
     return _each(config, options, "status", work, journalled=False)
 
 
-def report(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
-    """One HTML page of everything that people look at, of all accounts; ``report`` in the answer is its path."""
+def report(
+    config: Config | Path | str,
+    options: Options | None = None,
+    out: Path | None = None,
+    cards: bool = False,
+    composition: Sequence[str] = (),
+) -> Answer:
+    """One HTML page of everything that people look at, of all accounts; ``report`` in the answer is its path.
+
+    ``cards``: report cards whatever they cost. ``composition``: attributes by which segments are told apart, sensitive ones too.
+    """
     from sync.report import write
 
     config, gathered = _config(config), []
 
     def work(session: Session) -> Answer:
         from sync.report.gather import gather, summary
+        from sync.report.insight import Wanted
 
-        gathered.append((gather(session), session.clock()))
+        gathered.append((gather(session, Wanted(cards, composition)), session.clock()))
         return {"figures": summary(gathered[-1][0])}
 
     answer = _each(config, options, "report", work, journalled=False)

@@ -15,10 +15,11 @@ def explain(session: Session) -> dict[str, Any]:
     """Per segmentation, of its population: ``records``, ``coverage`` (attribute → share that has it), ``rules`` (by priority:
     ``key``, ``holds``, ``fires`` (no earlier rule held), ``overlaps`` (the earlier rule that holds wherever this one does)),
     ``no_rule`` (records that no rule holds)."""
-    return {settings.name: _explained(session, settings) for settings in session.config.in_order(session.account)}
+    return {settings.name: explained(session, settings) for settings in session.config.in_order(session.account)}
 
 
-def _explained(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
+def explained(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
+    """The same of one segmentation."""
     import ibis
 
     from segmentation.overlap import counts, findings

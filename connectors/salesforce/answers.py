@@ -22,6 +22,7 @@ from connectors.salesforce.refusals import EXPIRED, LIMIT, Denied, Refusal, Refu
 from connectors.transport import Call, Verdict
 
 _ELSEWHERE = frozenset({406, 408, 420, 429, 500, 502, 503, 504})  # troubles of the server or of what stands before it, which pass
+_SLOW = frozenset({"QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG"})  # what an org answers later that is less busy then
 _CROWDED_SECONDS = 30.0  # too many long requests at once: some of them must end first
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 
@@ -46,6 +47,8 @@ class Answers:
             return self._too_much(refusals)
         if not call.anonymous and (status == 401 or EXPIRED in codes):
             return Verdict("renew")
+        if call.repeatable and (codes & _SLOW or self._cut(response)):
+            return Verdict("again")
         if status in _ELSEWHERE and not (status == 500 and any(one.kind != "transient" for one in refusals)):
             return Verdict("again") if call.repeatable or status in (429, 503) else Verdict("answer")
         return Verdict("answer")
@@ -84,6 +87,11 @@ class Answers:
         raise QuotaError(
             f"Salesforce's API requests of the last 24 hours are used up for account {self._account}; some come back every hour", resets
         )
+
+    @staticmethod
+    def _cut(response: requests.Response) -> bool:
+        """Is it a refusal in JSON that broke off, so that nobody can tell what was refused?"""
+        return "json" in response.headers.get("Content-Type", "") and bool(response.content) and decoded(response) is None
 
     @staticmethod
     def _whole(response: requests.Response) -> bool:

@@ -96,8 +96,11 @@ class Records:
         listed = ids.to_pylist() if self.attributes else []
         for name, wanted in self.attributes.items():
             done[ATTRIBUTE + name] = attribute(name, wanted, column(rows, wanted.field), self.account.time_zone, listed, rejects)
+        # What nobody can write any more holds nothing of ours: it would be cleared in vain, again and again.
+        closed = pc.or_(is_true(rows, "IsDeleted"), is_true(rows, "IsConverted"))
         for name, remote, kind in self.ours:
-            done[FIELD + name] = _plain(column(rows, remote)) if kind == "number" else column(rows, remote)
+            held = _plain(column(rows, remote)) if kind == "number" else column(rows, remote)
+            done[FIELD + name] = pc.if_else(closed, pa.scalar(None, pa.string()), held)
         return pa.table(done)
 
     def _consent(self, rows: pa.Table) -> dict[str, pa.Array]:

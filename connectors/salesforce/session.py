@@ -179,7 +179,18 @@ class Org:
             following = told.get("nextRecordsUrl")
             if told.get("done", True) or not following:
                 return
-            told = self.ask("GET", following, headers=headers)
+            told = self._next(following, headers)
+
+    def _next(self, following: str, headers: Mapping[str, str]) -> Any:
+        """A further page. TemporaryError: Salesforce forgot the query, which is asked anew by the next run."""
+        from connectors.salesforce.refusals import Refused
+
+        try:
+            return self.ask("GET", following, headers=headers)
+        except Refused as error:
+            if error.refusal.code != "INVALID_QUERY_LOCATOR":
+                raise
+            raise TemporaryError("Salesforce forgot a query before its last page was fetched; it is asked anew when you run again") from error
 
     def total(self, statement: str, deleted: bool = False) -> int:
         """What a COUNT() statement counts."""

@@ -149,6 +149,8 @@ class Writing:
         if status.state == "Open" and not has_rows:
             self._bulk.abort("ingest", job)
             return
+        if status.state in ("Failed", "Aborted") and not status.processed:
+            return  # it ended before its first row: what is not there by other ways is written anew
         if status.state == "Open":
             self._bulk.start(job)
         self._collect(job, rows, places, told)

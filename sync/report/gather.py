@@ -16,11 +16,14 @@ from connectors.money import exponent
 from sync.identity import people
 from sync.labelling import rebuild_state
 from sync.mirror import AccountMirror, quoted
+from sync.report import insight, sizes
 from sync.report.events import Events, events
+from sync.report.insight import Insights, Wanted
 from sync.report.movement import Flow, Movement, flows, movement
-from sync.segments import named_segments
+from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.session import Session
 from sync.settings import SegmentationSettings
+
 
 @dataclass(frozen=True)
 class SegmentationFigures:
@@ -85,13 +88,14 @@ class AccountFigures:
     overlaps: list[Overlap]
     events: Events
     unlabelled: list[str] = field(default_factory=list)  # segmentations that no labelling has reached yet
+    insights: Insights = field(default_factory=Insights)
 
 
-def gather(session: Session) -> AccountFigures:
+def gather(session: Session, wanted: Wanted = Wanted()) -> AccountFigures:
     """The figures of one account as of its last labelling. Reads only; an account that was never labelled has none."""
     mirror = session.mirror()
     session.progress("gathering figures", 0, 0)
-    revenue = _revenue_column(mirror)
+    revenue = sizes.revenue_column(mirror)
     chosen = [one for one in session.segmentations if _labelled(session, one.name)]
     found = [_segmentation(session, one, revenue) for one in chosen]
     found.sort(key=lambda one: one.kind != "lifecycle")
@@ -99,17 +103,20 @@ def gather(session: Session) -> AccountFigures:
     types = sorted({t for one in session.segmentations for t in session.config.record_types(one)})
     mirror.run(f"CREATE OR REPLACE TEMP VIEW everyone AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)")
     kinds = ", ".join(f"'{one}'" for one in types) or "NULL"
+    records = mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})")
+    session.as_of_override = session.as_of_override or max((one.as_of for one in found if one.as_of), default=None)
     return AccountFigures(
         account=session.account,
         crm=session.settings.crm,
         currency=session.settings.currency,
         exponent=exponent(session.settings.currency),
-        records=mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})"),
+        records=records,
         segmentations=found,
         coverage=_coverage(session, kinds),
         overlaps=[_overlap(mirror, a, b) for place, a in enumerate(names) for b in names[place + 1 :]],
         events=events(session.journal, session.account),
         unlabelled=[one.name for one in session.segmentations if one.name not in names],
+        insights=insight.gather(session, names, records, wanted),
     )
 
 
@@ -135,11 +142,11 @@ def _segmentation(session: Session, settings: SegmentationSettings, revenue: str
         kind=settings.kind,
         as_of=as_of,
         before=before,
-        segments=_segments(session, settings, revenue),
+        segments=sizes.segments(session, settings, revenue),
         flows=flows(session, name) if before else [],
         movement=movement(session, name, as_of),
-        spots=_spots(mirror, name),
-        reasons=_reasons(mirror, name),
+        spots=sizes.spots(mirror, name),
+        reasons=sizes.reasons(mirror, name),
     )
 
 

@@ -16,8 +16,10 @@ from markupsafe import Markup
 from sync.report import charts
 from sync.report.charts import Bar, Cell, Ribbon
 from sync.report.gather import AccountFigures, Coverage, Overlap, SegmentationFigures
+from sync.report.sections import of_account, of_segmentation
+from sync.report.words import Money, percent
+from sync.report.words import count as _count
 
-UNKNOWN = "\u2013"
 _HERE = Path(__file__).parent
 _OUTSIDE = "no segment"
 _LISTS = 12  # that a chart shows
@@ -38,38 +40,12 @@ def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
     )
 
 
-def percent(share: float | None) -> str:
-    """``12.3%``; a share that is not known is a dash."""
-    if share is None:
-        return UNKNOWN
-    return f"{share:.0%}" if share >= 0.995 or share == 0 else f"{share:.1%}"
-
-
-def _count(number: int | None) -> str:
-    return UNKNOWN if number is None else f"{number:,}"
-
-
 def _moment(text: str | None) -> str:
     return str(text or "")[:16].replace("T", " ")
 
 
 def _share(part: int | None, whole: int | None) -> float | None:
     return part / whole if whole and part is not None else None
-
-
-def _money(amount: int | None, figures: AccountFigures) -> str:
-    return UNKNOWN if amount is None else f"{amount / 10**figures.exponent:,.0f} {figures.currency}"
-
-
-def _brief(amount: int | None, figures: AccountFigures) -> str:
-    """An amount in few letters, without its currency: ``4.17 M``."""
-    if amount is None:
-        return UNKNOWN
-    whole = amount / 10**figures.exponent
-    for size, letter in ((1e9, "bn"), (1e6, "M")):
-        if abs(whole) >= size:
-            return f"{whole / size:,.2f} {letter}"
-    return f"{whole:,.0f}"
 
 
 # -- an account --------------------------------------------------------------------------------------------
@@ -89,7 +65,12 @@ def _account(figures: AccountFigures) -> dict[str, Any]:
         "written": written,
         "changes": _changes(written.by_target) if written else None,
         "exits": _EXITS,
+        "sections": of_account(figures),
     }
+
+
+def _of(figures: AccountFigures) -> Money:
+    return Money(figures.currency, figures.exponent)
 
 
 def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
@@ -99,7 +80,7 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
     written = figures.events.written
     tiles = [
         ("Records labelled", _count(labelled), f"{percent(_share(labelled, figures.records))} of {figures.records:,} known"),
-        ("Their net revenue", _brief(revenue or None, figures), f"{figures.currency}, of all purchases that count"),
+        ("Their net revenue", _of(figures).brief(revenue or None), f"{figures.currency}, of all purchases that count"),
     ]
     for one in figures.segmentations[:2]:
         moved, whole = _moved(one), _before(one)
@@ -164,7 +145,7 @@ def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
 
 
 def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str, Any]:
-    table = [(s, _share(s.records, one.records) or 0.0, _share(s.revenue, one.revenue), _money(s.revenue, figures)) for s in one.segments]
+    table = [(s, _share(s.records, one.records) or 0.0, _share(s.revenue, one.revenue), _of(figures).whole(s.revenue)) for s in one.segments]
     largest = max((max(records, revenue or 0) for _, records, revenue, _ in table), default=1) or 1
     rows = []
     for segment, records, revenue, _ in table:
@@ -180,6 +161,7 @@ def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str
         "map": _map(one),
         **_flow(one),
         **_trends(one),
+        "panels": of_segmentation(one, figures),
         "reasons": [(one.labels.get(r.segment, r.segment), r.pattern, r.records) for r in one.reasons],
     }
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sync.mirror import AccountMirror, quoted
-from sync.segments import SegmentText, segments_of
+from sync.segments import named_segments
 from sync.session import Session
 from sync.settings import SegmentationSettings
 
@@ -69,7 +67,7 @@ def segments(session: Session, settings: SegmentationSettings, revenue: str | No
     )
     sizes: dict[str, tuple[int, int | None]] = {key: (records, money) for key, records, money in rows}
     nobody = (0, 0 if revenue else None)
-    known = named_segments(session, settings)
+    known = [one for one in named_segments(session, settings) if settings.kind != "clusters" or one.key in sizes]
     found = [SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known]
     return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
 
@@ -87,6 +85,7 @@ def spots(mirror: AccountMirror, name: str) -> list[Spot]:
 
 
 def reasons(mirror: AccountMirror, name: str) -> list[Reason]:
+    """The most frequent ones of each segment, without amounts, dates and addresses."""
     rows = mirror.rows(
         f"""SELECT segment, pattern, count(*) AS records FROM (SELECT segment, {_PATTERN} AS pattern FROM {quoted("labels_" + name)})
             WHERE segment IS NOT NULL AND pattern IS NOT NULL GROUP BY segment, pattern HAVING count(*) >= {SHARED_BY}

@@ -1,0 +1,91 @@
+"""Which panels does a segmentation have, and which does the account? Each only where there is something to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sync.report import ahead, axes, contest, judged, migrations, priority, profiles, responses, stages, wanted, ways
+from sync.report.gather import AccountFigures, SegmentationFigures
+from sync.report.insight import JUDGED, Insight
+from sync.report.panels import Panel
+from sync.report.words import Money
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the page, and what stands beneath it."""
+
+    name: str  # of the anchor
+    title: str
+    lead: str
+    panels: list[Panel]
+
+
+def of_segmentation(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
+    """What its kind has to tell, where its records go, and its report card."""
+    insight = account.insights.of.get(one.name, Insight())
+    own = _of_kind(one, insight, account)
+    control = responses.effects(insight.effects, one.labels)
+    return [*own, *control, *migrations.panels(one.flows, one.labels), *judged.panels(insight.card, one.labels)]
+
+
+def _of_kind(one: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
+    money = Money(account.currency, account.exponent)
+    if one.kind == "rules":
+        return priority.rules(insight.rules, one.labels)
+    if one.kind == "lifecycle" and insight.rates:
+        return stages.panels(insight.rates, one.labels)
+    if not insight.figures:
+        return []
+    if one.kind == "potential":
+        return contest.panels(insight.figures, one.labels, money)
+    if one.kind == "clusters" and insight.profile:
+        return profiles.panels(insight.profile, insight.figures, one.labels, money)
+    if one.kind == "response":
+        return responses.panels(insight.figures, account.currency)
+    if one.kind == "offers":
+        by = str(insight.options.get("by") or "")
+        habits = next((other.labels for other in account.segmentations if other.name == by), {})
+        return wanted.panels(insight.figures, habits, _crossed(account, by, one.name), one.labels, str(insight.options.get("goal")))
+    return []
+
+
+def of_account(account: AccountFigures) -> list[Section]:
+    """What concerns several segmentations."""
+    titles = {one.name: one.label for one in account.segmentations}
+    labels = {one.name: one.labels for one in account.segmentations}
+    money, insights = Money(account.currency, account.exponent), account.insights
+    found = []
+    if insights.outlook:
+        lead = f"What the coming days are expected to bring, by {titles[insights.outlook.by]}."
+        found.append(Section("outlook", "Outlook", lead, ahead.panels(insights.outlook, labels[insights.outlook.by], money)))
+    if insights.journeys:
+        lead = f"How people come to buy, by {titles[insights.journeys.by]}."
+        found.append(Section("ways", "Journey", lead, ways.panels(insights.journeys, labels[insights.journeys.by])))
+    crossed = [*_axes(account, labels), *priority.panels(insights.ranked, labels, titles)]
+    found.append(Section("together", "Together", "What several segmentations say of the same people.", crossed))
+    lead = "How far scores have moved since the models were made; each segmentation's report card stands in its own part."
+    if not insights.judged:
+        lead = f"Report cards of accounts with more than {JUDGED:,} records are made when asked for: crm-segments report --cards"
+    drift = judged.drift({name: one.card for name, one in insights.of.items()}, titles)
+    found.append(Section("true", "Is it still true?", lead, drift))
+    return [one for one in found if one.panels or (one.name == "true" and not insights.judged)]
+
+
+def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> list[Panel]:
+    kinds = {one.kind: one.name for one in reversed(account.segmentations)}
+    if not {"value", "potential"} <= set(kinds):
+        return []
+    historic, predictive = kinds["value"], kinds["potential"]
+    return axes.panels(_crossed(account, historic, predictive), labels[historic], labels[predictive])
+
+
+def _crossed(account: AccountFigures, first: str, second: str) -> dict[tuple[str, str], int]:
+    """Records by segment of the one and of the other segmentation."""
+    for one in account.overlaps:
+        if (one.first, one.second) == (first, second):
+            return one.cells
+        if (one.first, one.second) == (second, first):
+            return {(b, a): number for (a, b), number in one.cells.items()}
+    return {}
