@@ -112,6 +112,7 @@ CHANGE_SCHEMA = pa.schema(
 # Row by row the answer to a table of changes, in its order.
 #   status  done | rejected | skipped (what the CRM holds is no longer ``before``)
 #   kind    of a rejection: transient | data | permission | gone | conflict
+#   reason  for people; an id for the CRM's support stands at its end, in square brackets
 OUTCOME_SCHEMA = pa.schema([pa.field("status", pa.string(), nullable=False), ("kind", pa.string()), ("reason", pa.string())])
 
 

@@ -2,8 +2,9 @@
 
 Of each period: expected purchases and money of the segment's buyers by the champion's forecasts, and a 95% interval. The interval
 holds the chance of single customers (expected purchases are taken to spread like a negative binomial, and money with them) and
-the error of the model as a whole, as large as its back-test was off (``bias_purchases``, ``bias_money`` of the contest, with the
-sign turned: a forecast that was 10% too low may be so again). New customers are not in it: only who has bought before.
+the error of the model as a whole: as large as its back-test was off (``bias_purchases``, ``bias_money`` of the contest), at least
+``LEAST``, to both sides, and growing with the root of the distance in time, once that is longer than the days of the back-test.
+New customers are not in it: only who has bought before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from segmentation.axis import Fractions
 from segmentation.buying import Buying
 from segmentation.champion import Champion, Forecast
 
+LEAST = 0.1  # of a sum: one back-test proves no forecast better
 WIDE = 1.959964  # standard deviations that hold 95%
 COLUMNS = ("segment", "period", "start", "end", "buyers")
 FIGURES = ("purchases", "purchases_low", "purchases_high", "money", "money_low", "money_high")
@@ -50,7 +52,7 @@ def outlook(
         span = {"period": period, "start": as_of + timedelta(days=(period - 1) * days + 1), "end": as_of + timedelta(days=period * days)}
         for name in [*names, "all"]:
             inside = labels == name if name != "all" else np.ones(len(labels), np.bool_)
-            told = _interval(purchases[inside], money[inside], model["figures"])
+            told = _interval(purchases[inside], money[inside], model["figures"], period * days)
             rows.append({"segment": name, **span, "buyers": int(inside.sum()), **told})
     return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])
 
@@ -61,15 +63,16 @@ def bias(model: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(figures[f"bias_{name}"]) for name in ("purchases", "money") if f"bias_{name}" in figures}
 
 
-def _interval(purchases: Fractions, money: Fractions, figures: Mapping[str, Any]) -> dict[str, float]:
-    """Sums and where they lie with 95%; each bound is widened by the back-test's bias on its own side."""
+def _interval(purchases: Fractions, money: Fractions, figures: Mapping[str, Any], ahead: int) -> dict[str, float]:
+    """Sums and where they lie with 95%, as of ``ahead`` days from now at the end."""
     each = np.divide(money, purchases, out=np.zeros_like(money), where=purchases > 0)
     chance = purchases * (1 + purchases)  # a negative binomial of shape 1: as uneven as customers are
+    farther = float(np.sqrt(max(1.0, ahead / (figures.get("span") or ahead))))
     told: dict[str, float] = {}
     for name, values, variance in (("purchases", purchases, chance), ("money", money, chance * each**2 * 2)):
-        total, spread, off = float(values.sum()), float(np.sqrt(variance.sum())), float(figures.get(f"bias_{name}", 0.0))
-        truth = total / (1 + off) if off > -0.9 else total
+        total, spread = float(values.sum()), WIDE * float(np.sqrt(variance.sum()))
+        off = min(max(abs(float(figures.get(f"bias_{name}", 0.0))), LEAST) * farther, 0.9)
         told[name] = round(total, 3)
-        told[f"{name}_low"] = round(max(0.0, min(total, truth) - WIDE * spread), 3)
-        told[f"{name}_high"] = round(max(total, truth) + WIDE * spread, 3)
+        told[f"{name}_low"] = round(max(0.0, total / (1 + off) - spread), 3)
+        told[f"{name}_high"] = round(total / (1 - off) + spread, 3)
     return told

@@ -42,7 +42,8 @@ class Applied:
         """Count the outcomes of a batch."""
         for status in ("done", "rejected", "skipped"):
             setattr(self, status, getattr(self, status) + (pc.sum(pc.equal(outcomes["status"], status)).as_py() or 0))
-        for one in pc.value_counts(outcomes.filter(pc.not_equal(outcomes["status"], "done"))["reason"]).to_pylist():
+        reasons = outcomes.filter(pc.not_equal(outcomes["status"], "done"))["reason"]
+        for one in pc.value_counts(pc.replace_substring_regex(reasons, r" \[[^\[\]]*\]$", "")).to_pylist():
             self.reasons[str(one["values"])] += one["counts"]
 
     def as_dict(self) -> dict[str, Any]:

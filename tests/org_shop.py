@@ -188,7 +188,9 @@ def org_of(contacts: int = 300, **knobs: Any) -> Iterator[Server]:
 
 
 @contextmanager
-def shop_of(folder: Path, contacts: int = 300, set_up: bool = True, settings: Mapping[str, Any] | None = None, **knobs: Any) -> Iterator[Shop]:
+def shop_of(
+    folder: Path, contacts: int = 300, set_up: bool = True, settings: Mapping[str, Any] | None = None, **knobs: Any
+) -> Iterator[Shop]:
     """A shop whose set-up is done, unless said otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
     with org_of(contacts, **knobs) as server:

@@ -128,7 +128,13 @@ class OrgCrm(Crm):
         settings = settings_model("salesforce")(**self.settings)
         city = {"city": Attribute("MailingCity")}
         account = Account(
-            "org", "salesforce", settings, time_zone=ZONE, attributes=city, fields=(SEGMENT, REASON), lists={id: key for key, id in self.lists.items()}
+            "org",
+            "salesforce",
+            settings,
+            time_zone=ZONE,
+            attributes=city,
+            fields=(SEGMENT, REASON),
+            lists={id: key for key, id in self.lists.items()},
         )
         opened = Renamed(_Remembering(open_connector(account), self.lists), self.names)
         self._opened.append(opened)

@@ -16,6 +16,7 @@ from sync.faults import ConfigError
 from sync.past import AccountPast
 from sync.segments import built
 from sync.session import Session, locked
+from sync.ways import ways
 from tests.world import ALLOWED, World
 
 MORE = """
@@ -136,6 +137,12 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
         assert session.journal.rows("SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1") == versions
 
     with_session(world, look)
+
+
+def test_the_journey_of_each_segment_is_told_from_the_mirror(world: World) -> None:
+    found = with_session(world, lambda session: ways(session, "rfm"))
+    assert sum(one["first"].records for one in found.values()) == 300
+    assert all(one["second"].events <= one["first"].events for one in found.values())
 
 
 def test_train_fits_anew_and_clusters_keep_their_numbers(world: World) -> None:

@@ -75,7 +75,9 @@ PASSING: dict[str, list[Rule]] = {
     "locked rows": [on(WRITE, "item", ids=0.3, times=2)],
     "slow reply": [on(READ, "slow", seconds=0.3, nth=2), on(WRITE, "slow", seconds=0.3)],
     "query cursor forgotten": [on("GET query/01g", "error", status=400, code="INVALID_QUERY_LOCATOR", message="invalid query locator")],
-    "query timed out": [on("GET queryAll/", "error", status=400, code="QUERY_TIMEOUT", message="Your query request was running for too long.")],
+    "query timed out": [
+        on("GET queryAll/", "error", status=400, code="QUERY_TIMEOUT", message="Your query request was running for too long.")
+    ],
 }
 
 
@@ -126,7 +128,9 @@ def test_what_passes_in_bulk_leaves_no_trace(case: str, opened: Opened, quiet: d
 
 
 def test_pages_with_nul_bytes_odd_names_and_late_states_are_read_whole(opened: Opened, quiet: dict[int, Any]) -> None:
-    with opened(contacts=LARGE, settings=BULK, page_rows=700, nul_bytes=True, bulk_datetime="+0000", next_records_key="nextRecordUrl") as shop:
+    with opened(
+        contacts=LARGE, settings=BULK, page_rows=700, nul_bytes=True, bulk_datetime="+0000", next_records_key="nextRecordUrl"
+    ) as shop:
         shop.org.knobs.job_seconds = 1.0
         assert shop.code() == 0, shop.said
         _ended_as_a_quiet_one(shop, quiet[LARGE])
@@ -192,7 +196,9 @@ def _rejected(shop: Shop) -> dict[str, str]:
     ],
     ids=["validation", "duplicates"],
 )
-def test_refused_records_are_named_and_cost_the_others_nothing(size: int, rule: Any, code: str, opened: Opened, quiet: dict[int, Any]) -> None:
+def test_refused_records_are_named_and_cost_the_others_nothing(
+    size: int, rule: Any, code: str, opened: Opened, quiet: dict[int, Any]
+) -> None:
     with opened(contacts=size, settings=BULK if size == LARGE else None) as shop:
         rules = shop.org.rules.validations if isinstance(rule, Validation) else shop.org.rules.duplicates
         rules.append(rule)

@@ -78,7 +78,7 @@ class Refusal:
     def reason(self) -> str:
         """For the report: what is wrong with which property, what to do, and HubSpot's id of the answer."""
         found = [_said(one) for one in self.details] or [f"HubSpot says: {self.text or self.category or self.status}"]
-        trace = f" (correlation id {self.correlation})" if self.correlation else ""
+        trace = f" [correlation id {self.correlation}]" if self.correlation else ""
         return "; ".join(dict.fromkeys(found))[:400] + trace
 
 

@@ -190,7 +190,7 @@ class Org:
         except Refused as error:
             if error.refusal.code != "INVALID_QUERY_LOCATOR":
                 raise
-            raise TemporaryError("Salesforce forgot a query before its last page was fetched; it is asked anew when you run again") from error
+            raise TemporaryError("Salesforce forgot a query before its last page was fetched; run again to ask it anew") from error
 
     def total(self, statement: str, deleted: bool = False) -> int:
         """What a COUNT() statement counts."""

@@ -295,7 +295,7 @@ def _column(table: pa.Table, *names: str) -> list[str | None]:
 
 
 def _reason(refusal: Refusal, job: str = "") -> str:
-    return refusal.reason + (f" (Bulk job {job})" if job else "")
+    return refusal.reason + (f" [Bulk job {job}]" if job else "")
 
 
 def _ended(status: Status) -> str:
