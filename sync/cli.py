@@ -212,9 +212,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the page to this file. Default: report.html in state_dir.", metavar="FILE")
     ] = None,
+    cards: Annotated[bool, typer.Option("--cards", help="Make report cards of large accounts too; that takes minutes.")] = False,
+    composition: Annotated[
+        list[str] | None,
+        typer.Option("--composition", help="Show who is in each segment by this attribute; repeat for more.", metavar="ATTRIBUTE"),
+    ] = None,
 ) -> None:
-    """Write one HTML page for people: sizes, moves, reasons, guards, rejects."""
-    _do("report", as_json, lambda c, p: c.report(config, _options(account, progress=p), out))
+    """Write one HTML page for people: sizes, revenue, moves, forecasts, report cards, guards, rejects."""
+    _do("report", as_json, lambda c, p: c.report(config, _options(account, progress=p), out, cards, composition or ()))
 
 
 @app.command()

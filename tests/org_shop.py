@@ -181,7 +181,7 @@ READING = ("/services/oauth2", "/services/data/v66.0/composite/sobjects/", "/ser
 def org_of(contacts: int = 300, **knobs: Any) -> Iterator[Server]:
     """A served org with customers; equal arguments make equal orgs."""
     org = Org(7, rights=RIGHTS, clock=Clock(START), **knobs)
-    seed(org, contacts, opportunities=contacts * 5 // 2, campaigns=1, days=500, odd=True)
+    seed(org, contacts, opportunities=contacts * 2 if contacts < 1_000 else contacts // 2, campaigns=1, days=500, odd=True)
     with serving(org) as server:
         yield server
     assert org.errors == [], org.errors

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from connectors import CRMS, settings_model
 from connectors.contract import Attribute, Option
+from segmentation.label import KINDS
 from sync.config import Config, ConfigError, Limit, load, secret
 from sync.secret import SecretError
 from sync.toml_lines import Lines
@@ -49,7 +50,8 @@ def test_the_example_loads_and_shows_every_setting() -> None:
     assert (config.as_of, config.memory_limit, config.retention_days) == ("yesterday", "2GB", 730)
     assert config.written == ("portal",)
     assert config.accounts["portal"].activity_from == ("shop",)
-    assert [one.name for one in config.segmentations] == ["rfm", "value", "lifecycle", "audience"]
+    names = "rfm value lifecycle potential groups returning next audience".split()
+    assert [one.name for one in config.segmentations] == names
 
 
 @pytest.mark.parametrize("crm", CRMS)
@@ -57,6 +59,12 @@ def test_the_example_shows_every_setting_of_a_crm(crm: str) -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
     begins = r"^(# )?(\[accounts\.\w+\.|.* Also: .*)?"
     assert [name for name in settings_model(crm).model_fields if not re.search(rf"{begins}{name}\b", example, re.M)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_example_shows_every_option_of_a_kind(kind: str) -> None:
+    example = EXAMPLE.read_text(encoding="utf-8")
+    assert [name for name in KINDS[kind].model_fields if not re.search(rf"^# ?{name}\b|^{name}\b|^# .*\b{name}\b", example, re.M)] == []
 
 
 def test_the_example_shows_the_default_guards() -> None:

@@ -37,7 +37,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     hasten(monkeypatch, tmp_path)
 
     @contextmanager
-    def shop(name: str = "shop", contacts: int = 300, set_up: bool = True, settings: Any = None, **knobs: Any) -> Iterator[Shop]:
+    def shop(name: str = "shop", contacts: int = 120, set_up: bool = True, settings: Any = None, **knobs: Any) -> Iterator[Shop]:
         with shop_of(tmp_path / name, contacts, set_up, settings, **knobs) as made:
             yield made
 
@@ -49,7 +49,7 @@ def test_a_user_who_sees_60_percent_is_told_before_anything_is_written(opened: O
         shop.org.revoke("ViewAllData")
         shop.org.knobs.visible = {"Contact": 0.6}
         assert shop.code("check") == 1
-        assert any("300" in problem["what"] and "Contact" in problem["what"] for problem in shop.said["problems"])
+        assert any("120" in problem["what"] and "Contact" in problem["what"] for problem in shop.said["problems"])
         before = shop.written()
         assert shop.code(allow={}) not in (0, 4)
         assert shop.written() == before
@@ -111,7 +111,7 @@ def test_a_second_run_after_a_campaign_was_filled_gives_the_same_labels(opened: 
 
 
 def test_an_incremental_pull_costs_few_calls(opened: Opened) -> None:
-    with opened(contacts=5_000, settings={"lists": "none"}) as shop:
+    with opened(contacts=2_600, settings={"lists": "none"}) as shop:
         assert shop.code() == 0, shop.said
         shop.org.clock.advance(3600)
         for row in shop.org.rows("Contact")[:2_500]:
@@ -122,7 +122,7 @@ def test_an_incremental_pull_costs_few_calls(opened: Opened) -> None:
 
 
 def test_a_large_apply_is_one_job_and_a_small_one_a_few_calls(opened: Opened) -> None:
-    with opened(contacts=5_000, settings={"lists": "none"}) as shop:
+    with opened(contacts=2_600, settings={"lists": "none"}) as shop:
         assert shop.code("pull") == shop.code("label") == 0
         shop.org.log.clear()
         assert shop.code("plan") in (0, 3)
@@ -146,10 +146,10 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_bulk_backfill_killed_at_any_moment_is_found_again(moment: str, opened: Opened, tmp_path: Path) -> None:
     settings = {"reads": 2_000, "writes": 200, "lists": "none"}
-    with opened("quiet", 2_300, settings=settings) as shop:
+    with opened("quiet", 2_100, settings=settings) as shop:
         assert shop.code() == 0, shop.said
         wanted = shop.end()
-    with opened(contacts=2_300, settings=settings, job_seconds=0.6) as shop:
+    with opened(contacts=2_100, settings=settings, job_seconds=0.6) as shop:
         process = subprocess.Popen(command_of(shop), start_new_session=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
         assert _seen(shop, *MOMENTS[moment])
         os.killpg(process.pid, signal.SIGKILL)
@@ -159,7 +159,7 @@ def test_a_bulk_backfill_killed_at_any_moment_is_found_again(moment: str, opened
         assert shop.end() == wanted
         started = [job for job in shop.org.ingest_jobs.jobs.values() if job.state not in ("Open", "Aborted")]
         assert len(started) == 1
-        assert len(shop.flow.runs) == 2_300
+        assert len(shop.flow.runs) == 2_100
 
 
 def _seen(shop: Shop, method: str, path: str) -> bool:

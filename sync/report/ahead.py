@@ -72,8 +72,8 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
     segments = [one for one in told if one.start == first and one.segment != "all"]
     sums = [one for one in told if one.segment == "all"]
     remark = (
-        f"expected of those who have bought before; the line through the end of each bar is where it lies with 95%, chance and the "
-        f"error of the back-test together. {_bias(outlook.bias)}"
+        f"expected of those who have bought before; the mark is what is expected, the pale bar where it lies with 95%, chance and "
+        f"the error of the back-test together. {_bias(outlook.bias)}"
     )
     if outlook.drawn < outlook.records:
         remark += f" Foretold of {outlook.drawn:,} records that stand for {outlook.records:,}."

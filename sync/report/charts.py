@@ -92,18 +92,17 @@ def stacks(title: str, rows: Sequence[Bar]) -> Markup:
 
 
 def ranges(title: str, rows: Sequence[Range]) -> Markup:
-    """A bar up to each value, and a whisker from the low to the high end of what it may be."""
+    """A pale bar from the low to the high end of what each value may be, and a mark at the value."""
     height = 40
     drawn = []
     for number, row in enumerate(rows):
         top = number * height
         low, value, high = (100 * min(max(one, 0.0), 1.0) for one in (row.low, row.value, row.high))
         drawn.append(_text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end"))
-        drawn.append(Markup('<rect class="c0" x="0" y="{}" width="{:.2f}%" height="9"/>').format(top + 21, value))
-        whisker = Markup('<rect class="plain" x="{:.2f}%" y="{}" width="{:.2f}%" height="2"/>')
-        drawn.append(whisker.format(low, top + 24.5, max(high - low, 0.3)))
-        tick = Markup('<rect class="plain" x="{:.2f}%" y="{}" width="2" height="9"/>')
-        drawn += [tick.format(min(end, 99.6), top + 21) for end in (low, high)]
+        drawn.append(Markup('<rect class="track" x="0" y="{}" width="100%" height="11"/>').format(top + 20))
+        span = Markup('<rect class="span-of" x="{:.2f}%" y="{}" width="{:.2f}%" height="11"/>')
+        drawn.append(span.format(low, top + 20, max(high - low, 0.3)))
+        drawn.append(Markup('<rect class="c0" x="{:.2f}%" y="{}" width="3" height="11"/>').format(min(value, 99.2), top + 20))
     return _image(title, height * len(rows), drawn)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,27 +10,34 @@ from sync.report import charts, words
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
 
+_GREY = 6  # the place of the colour that says "not known"
+_CLUSTER = re.compile(r"\bcluster_\d+\b")
 _MARKS = {True: "✓ passes", False: "✗ fails", None: words.UNKNOWN}
 
 
 def panels(card: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
     """``card``: what ``sync.card.cards`` gives of one segmentation."""
-    found = [_card(card)] if card.get("lines") else []
+    found = [_card(card, labels)] if card.get("lines") else []
     return found + [_composition(name, of, labels) for name, of in card.get("composition", {}).items()]
 
 
-def _card(card: Mapping[str, Any]) -> Panel:
+def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
     rows = []
     for line in card["lines"]:
         value = words.UNKNOWN if line["value"] is None else f"{line['value']:.3g}"
         low, high = line["interval"] or (None, None)
         span = f"{low:.3g} to {high:.3g}" if low is not None and high is not None else ""
-        rows.append((_MARKS[line["passes"]], line["measure"], value, span, line["words"]))
+        rows.append((_MARKS[line["passes"]], line["measure"], value, span, _named(line["words"], labels)))
     remark = "what can be judged; a dash is for information"
     if card["falls"]:
-        remark += f". A refit is proposed, never made by itself: {'; '.join(card['falls'])}. crm-segments train makes it"
+        remark += f". A refit is proposed, never made by itself: {'; '.join(_named(one, labels) for one in card['falls'])}. crm-segments train makes it"
     shown = table(("", "Measure", "Value", "95%", "What it says"), rows, texts=5)
     return Panel("Report card", remark, table=shown, wide=True)
+
+
+def _named(text: str, labels: Mapping[str, str]) -> str:
+    """Clusters under their names: their keys say nothing."""
+    return _CLUSTER.sub(lambda found: f"\u201c{labels.get(found[0], found[0])}\u201d", text)
 
 
 def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Panel:
@@ -38,15 +46,17 @@ def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mappi
         for value, share in shares.items():
             sums[value] = sums.get(value, 0.0) + share
     ordered = sorted(sums, key=lambda value: (value in ("other", "not known"), -sums[value], value))
-    shown = ordered if len(ordered) <= charts.COLOURS else ordered[: charts.COLOURS - 1]
+    known = [value for value in ordered if value != "not known"]
+    rest = len(known) > _GREY
+    shown = [*known[: _GREY], *[""] * (_GREY - len(known)), "not known"]  # grey, whatever else there is
     keys = [*(key for key in labels if key in of), *(key for key in of if key not in labels)]
     bars, rows = [], []
     for key in keys:
         shares = [of[key].get(value, 0.0) for value in shown]
-        bars.append(Bar(labels.get(key, key), (*shares, max(0.0, 1 - sum(shares))) if shown != ordered else tuple(shares), ""))
+        bars.append(Bar(labels.get(key, key), (*shares, max(0.0, 1 - sum(shares))) if rest else tuple(shares), ""))
         rows.append((labels.get(key, key), *(words.percent(of[key].get(value, 0.0)) for value in ordered)))
     drawn = charts.stacks(f"Values of {name} in each segment", bars)
-    names = (*shown, *(() if shown == ordered else ("the rest",)))
+    names = (*shown, *(("the rest",) if rest else ()))
     remark = "who is in each segment; values that few records share are other"
     return Panel(f"Composition by {name}", remark, [Picture(drawn)], names, table(("Segment", *ordered), rows))
 

@@ -9,6 +9,9 @@ from sync.report.movement import Flow
 from sync.report.panels import Panel, Shade, matrix
 
 
+NARROW, WIDE = 3, 12  # segments that half a page has room for, and a whole one
+
+
 def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
     """Of each segment (a row) the share that went to each other one, how long records stay, and where all of it leads."""
     import numpy as np
@@ -37,4 +40,5 @@ def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
         "of the records of a segment (a row), the share that is in each segment now; the last column says for how many labellings a "
         "record stays, the last row where it leads if records go on moving so"
     )
-    return [Panel("Migration", remark, table=matrix(("From", *names, "Stays"), rows), wide=True)]
+    shown = matrix(("From", *names, "Stays"), rows)
+    return [Panel("Migration", remark, table=shown, wide=len(keys) > NARROW, folded=len(keys) > WIDE)]

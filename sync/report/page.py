@@ -16,7 +16,7 @@ from markupsafe import Markup
 from sync.report import charts
 from sync.report.charts import Bar, Cell, Ribbon
 from sync.report.gather import AccountFigures, Coverage, Overlap, SegmentationFigures
-from sync.report.sections import of_account, of_segmentation
+from sync.report.sections import judgement, of_account, of_segmentation
 from sync.report.words import Money, percent
 from sync.report.words import count as _count
 
@@ -161,7 +161,8 @@ def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str
         "map": _map(one),
         **_flow(one),
         **_trends(one),
-        "panels": of_segmentation(one, figures),
+        "own": of_segmentation(one, figures),
+        "judged": judgement(one, figures),
         "reasons": [(one.labels.get(r.segment, r.segment), r.pattern, r.records) for r in one.reasons],
     }
 

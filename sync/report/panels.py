@@ -55,10 +55,11 @@ class Panel:
     title: str
     remark: str = ""
     pictures: Sequence[Picture] = ()
-    key: tuple[str, ...] = ()  # what colours 0, 1, ... stand for
+    key: tuple[str, ...] = ()  # what colours 0, 1, ... stand for; "": that one is not used
     table: Table | None = None
     wide: bool = False
-    ends: tuple[str, str] | None = None  # of the axis beneath the pictures
+    folded: bool = False  # the table waits for a click, pictures or none
+    more: tuple[str, Table] | None = None  # a further table that waits, under its title
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Text]], texts: int = 1) -> Table:

@@ -23,11 +23,15 @@ class Section:
 
 
 def of_segmentation(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
-    """What its kind has to tell, where its records go, and its report card."""
+    """What its kind has to tell, and what its control groups say."""
     insight = account.insights.of.get(one.name, Insight())
-    own = _of_kind(one, insight, account)
-    control = responses.effects(insight.effects, one.labels)
-    return [*own, *control, *migrations.panels(one.flows, one.labels), *judged.panels(insight.card, one.labels)]
+    return [*_of_kind(one, insight, account), *responses.effects(insight.effects, one.labels)]
+
+
+def judgement(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
+    """Where its records go, and its report card."""
+    card = account.insights.of.get(one.name, Insight()).card
+    return [*migrations.panels(one.flows, one.labels), *judged.panels(card, one.labels)]
 
 
 def _of_kind(one: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:

@@ -20,6 +20,7 @@ from sync.session import Session
 DRAWN = 20_000  # records
 FEWEST = 10  # records of a segment that is told apart
 _SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even draw, the same each time
+NARROW = 4  # columns that half a page has room for
 _POINTS = 48  # of a curve
 _WAITS = (30, 90, 365)  # days
 
@@ -106,14 +107,15 @@ def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps:
 
 
 def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> Panel:
-    """One matrix per segment would be many: the rows are from-steps of each segment."""
+    """Of all segments; those of each segment wait behind."""
     sums: dict[tuple[str, str], int] = {}
     for key in order:
         for pair, number in journeys.found[key]["transitions"].items():
             sums[pair] = sums.get(pair, 0) + number
     froms = [one for one in ("start", *journeys.steps) if any(pair[0] == one for pair in sums)]
     tos = [one for one in (*journeys.steps, "purchase", "end") if any(pair[1] == one for pair in sums)]
-    rows = [("All segments: " + _plain(one), *_shares([sums.get((one, other), 0) for other in tos])) for one in froms]
+    whole = [(_plain(one), *_shares([sums.get((one, other), 0) for other in tos])) for one in froms]
+    rows: list[tuple[str | Shade, ...]] = []
     for key in order:
         counts = journeys.found[key]["transitions"]
         rows += [
@@ -122,7 +124,9 @@ def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> P
             if any((one, other) in counts for other in tos)
         ]
     remark = "of the ways that come to a step (a row), the share that goes on to each other; a way ends with a purchase, or with as_of"
-    return Panel("From step to step", remark, table=matrix(("From", *(_plain(one) for one in tos)), rows), wide=True)
+    head = ("From", *(_plain(one) for one in tos))
+    wide = len(tos) > NARROW
+    return Panel("From step to step", remark, table=matrix(head, whole), wide=wide, more=("By segment", matrix(head, rows)))
 
 
 def _shares(numbers: list[int]) -> list[Shade]:
@@ -140,12 +144,12 @@ def _removal(journeys: Journeys, order: list[str], labels: Mapping[str, str]) ->
         for step in steps
     ]  # fmt: skip
     remark = "the share of the purchases that would be lost were the step taken out of all ways; a description, no proof of cause"
-    return [Panel("Removal effect", remark, table=matrix(("Without", *(labels[key] for key in order)), rows), wide=True)]
+    return [Panel("Removal effect", remark, table=matrix(("Without", *(labels[key] for key in order)), rows), wide=len(order) > NARROW)]
 
 
 def _waits(journeys: Journeys, order: list[str], labels: Mapping[str, str], which: str, title: str, since: str) -> list[Panel]:
     waits = {key: journeys.found[key][which] for key in order if journeys.found[key][which].events}
-    if not waits or all(wait.days.max() == 0 for wait in waits.values()):
+    if not waits or all(wait.median == 0 for wait in waits.values()):
         return []
     far = max(float(wait.days.max()) for wait in waits.values())
     days = sorted({round(far * place / _POINTS) for place in range(_POINTS + 1)})
