@@ -50,7 +50,7 @@ def test_the_example_loads_and_shows_every_setting() -> None:
     assert (config.as_of, config.memory_limit, config.retention_days) == ("yesterday", "2GB", 730)
     assert config.written == ("portal",)
     assert config.accounts["portal"].activity_from == ("shop",)
-    names = "rfm value lifecycle potential groups returning next audience".split()
+    names = ["rfm", "value", "lifecycle", "potential", "groups", "returning", "next", "audience"]
     assert [one.name for one in config.segmentations] == names
 
 
