@@ -47,6 +47,7 @@ class Call:
     body: bytes | None = None
     writes: bool = False  # counted as a write
     repeatable: bool = True  # may be sent again when nobody knows whether it arrived
+    happened: Callable[[], bool] | None = None  # finds that out, so that it is sent again only where it did not
     lane: str = ""  # a narrower budget of calls, besides the common one
     timeout: tuple[float, float] = (5, 60)  # seconds: to connect; of silence, and (unless streamed) of the body
     stream: bool = False  # the body of a good answer is left to ``bodies.chunks``
@@ -121,15 +122,19 @@ class Transport:
     def send(self, call: Call) -> requests.Response:
         """The answer to a call, whatever its status, once the CRM's reading takes it for one.
 
-        TemporaryError: none after all attempts, or the CRM wants a pause of over a minute. QuotaError, AccessError, and
-        what the reading raises.
+        TookPlace: its answer was lost, and ``call.happened`` saw its effect. TemporaryError: none after all attempts, or the
+        CRM wants a pause of over a minute. QuotaError, AccessError, and what the reading raises.
         """
-        renewed = False
+        renewed = unknown = False
         try:
             for attempt in self._retrying:
                 with attempt:
                     number = attempt.retry_state.attempt_number
+                    if unknown and call.happened is not None and call.happened():
+                        raise TookPlace(_shown(call))
+                    unknown = True
                     response, signed = self._once(call)
+                    unknown = not 300 <= response.status_code < 500
                     verdict = self.reading.judge(call, response, number)
                     if verdict.action == "renew" and self.token is not None and not call.anonymous:
                         if renewed:
@@ -220,6 +225,10 @@ class Transport:
             raise TemporaryError("The call was given up because another one failed.")
 
 
+class TookPlace(Exception):
+    """The call had its effect, though its answer was lost."""
+
+
 class _Again(Exception):
     """The call is to be sent once more."""
 
@@ -292,7 +301,7 @@ def _failed(call: Call, error: Exception) -> Exception:
 
 def _unknown(call: Call, reason: str) -> Exception:
     """Nobody knows whether the call arrived."""
-    if call.repeatable:
+    if call.repeatable or call.happened is not None:
         return _Again(call, reason)
     return TemporaryError(f"{_shown(call)}: {reason}, and nobody knows whether it took place. Look there before it is sent again.")
 

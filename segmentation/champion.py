@@ -2,13 +2,13 @@
 
 Candidates for the ranking:
     rfm       mean of the mid-rank percentiles of last purchase, purchase days and net revenue of a year
-    spend     net revenue so far
+    recency, frequency, spend     the last purchase, purchase days, net revenue so far
     btyd      MBG/NBD x Gamma-Gamma: expected purchases times expected spending
     boosted   boosting over the same and over windows of 7 to 365 days, learned from what came after earlier days
     mixed     geometric mean of btyd, boosted, and boosted purchases times expected spending
 Who wins is decided by a contest on the past (``segmentation.contest``), and so is how far forecasts lean on boosting.
 Forecasts of another horizon than the inner span: the odds of boosting are carried over by the purchase model's own ratio.
-Where there is too little to learn from, the candidates that remain are rfm and spend, nothing is foretold, and the model says why.
+Where there is too little to learn from, the first two lines remain, nothing is foretold, and the model says why.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from segmentation.maximum import TooLittle
 from segmentation.purchasing import Purchasing
 from segmentation.spending import Spending
 
-CANDIDATES = ("rfm", "spend", "btyd", "boosted", "mixed")
+CANDIDATES = ("rfm", "recency", "frequency", "spend", "btyd", "boosted", "mixed")
 CHUNK = 500_000
 WEEK = 7.0
+UPRIGHT: Mapping[str, float] = {"probability": 0.0, "purchases": 0.0, "bg": 1.0}  # nothing boosted, purchases by BG/NBD alone
 _YEAR = -1  # place of the window of 365 days
 
 
@@ -91,7 +92,7 @@ class Champion:
     axes: Mapping[str, Axis]
     models: BuyingModels | None = None
     boosted: BoostedBuying | None = None
-    lean: Mapping[str, float] = field(default_factory=lambda: {"probability": 0.0, "purchases": 0.0})
+    lean: Mapping[str, float] = field(default_factory=lambda: dict(UPRIGHT))
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def forecast(self, buying: Buying, horizon: int | None = None) -> Forecast:
@@ -106,16 +107,17 @@ class Champion:
         scores = self.scores(buying, told)
         if told is None or self.models is None:
             return Forecast(scores[self.winner])
-        probability, purchases = (told.leaning(name, self.lean[name]) for name in ("probability", "purchases"))
+        probability, purchases = told.probability(self.lean), told.purchases(self.lean)
         return Forecast(scores[self.winner], probability, purchases, purchases * told.spent)
 
     def scores(self, buying: Buying, told: Told | None) -> dict[str, Fractions]:
         """Scores of all candidates that there are."""
-        scores = {"rfm": _rank(self.axes, buying), "spend": np.maximum(buying.net, 0.0)}
+        scores = {"rfm": _rank(self.axes, buying), "recency": 1 / (1.0 + buying.silent)}
+        scores |= {"frequency": buying.days.astype(np.float64), "spend": np.maximum(buying.net, 0.0)}
         if told is not None:
             btyd = told.btyd * told.spent
             scores["btyd"] = btyd
-            if self.boosted is not None:
+            if told.boosted is not None:
                 money, counted = told.money, told.boosted["purchases"] * told.spent
                 scores["boosted"] = money
                 scores["mixed"] = np.exp(np.mean([np.log(np.maximum(one, 1e-300)) for one in (btyd, money, counted)], axis=0))
@@ -151,18 +153,26 @@ class Champion:
 
 @dataclass(frozen=True)
 class Told:
-    """What the models say of buyers over a horizon; ``plain`` by purchase models alone."""
+    """What the models say of buyers over a horizon. ``boosted``: probability and purchases; None: nothing was boosted."""
 
     spent: Fractions
+    chance: Fractions  # by MBG/NBD
     btyd: Fractions
-    plain: Mapping[str, Fractions]
-    boosted: Mapping[str, Fractions]
-    money: Fractions
     bg: Fractions
+    money: Fractions
+    boosted: Mapping[str, Fractions] | None = None
 
-    def leaning(self, name: str, lean: float) -> Fractions:
-        """``probability`` or ``purchases``, so far by boosting and the rest by purchase models."""
-        return (1 - lean) * self.plain[name] + lean * self.boosted[name]
+    def probability(self, lean: Mapping[str, float]) -> Fractions:
+        """Of a purchase: so far by boosting, the rest by MBG/NBD."""
+        return self._leaning("probability", self.chance, lean)
+
+    def purchases(self, lean: Mapping[str, float]) -> Fractions:
+        """Expected: so far by boosting, and of the rest so far by BG/NBD, else by MBG/NBD."""
+        share = lean.get("bg", 0.5)
+        return self._leaning("purchases", share * self.bg + (1 - share) * self.btyd, lean)
+
+    def _leaning(self, name: str, plain: Fractions, lean: Mapping[str, float]) -> Fractions:
+        return plain if self.boosted is None else (1 - lean[name]) * plain + lean[name] * self.boosted[name]
 
 
 def told_of(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying, horizon: int) -> Told:
@@ -170,9 +180,8 @@ def told_of(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying,
     probability, expected = models.mbg.purchase(history, weeks), models.mbg.expected(history, weeks)
     by_bg = models.bg.expected(history, weeks)
     spent = models.spending.expected(buying.days, buying.mean)
-    plain = {"probability": probability, "purchases": (expected + by_bg) / 2}
     if boosted is None:
-        return Told(spent, expected, plain, plain, expected * spent, by_bg)
+        return Told(spent, probability, expected, by_bg, expected * spent)
     points, span = models.points(buying, boosted.span), boosted.span / WEEK
     money, purchases, some = boosted.money.predict(points), boosted.purchases.predict(points), boosted.any.predict(points)
     if horizon != boosted.span:
@@ -180,7 +189,7 @@ def told_of(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying,
         ratio = np.log1p(-np.minimum(probability, 1 - 1e-12)) / np.log1p(-np.clip(inner, 1e-12, 1 - 1e-12))
         some = -np.expm1(ratio * np.log1p(-np.clip(some, 0.0, 1 - 1e-12)))
         purchases = purchases * expected / np.maximum(models.mbg.expected(history, span), 1e-12)
-    return Told(spent, expected, plain, {"probability": some, "purchases": purchases}, money, by_bg)
+    return Told(spent, probability, expected, by_bg, money, {"probability": some, "purchases": purchases})
 
 
 def _rank(axes: Mapping[str, Axis], buying: Buying) -> Fractions:

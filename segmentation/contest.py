@@ -3,7 +3,11 @@
 The *inner span* is the horizon, at most a fourth of the history. The contest: each candidate as of one inner span ago, judged on
 what has come since; the sum of the share of revenue in its best 20% and its Gini coefficient decides. The winner is then made
 anew as of today. So are two choices beside it: how far the probability of a purchase and the expected purchases lean on boosting
-rather than on purchase models alone (Brier score; the greater of mean absolute and root mean squared error, each against BG/NBD).
+rather than on purchase models alone (Brier score; the greater of absolute and squared error, each against BG/NBD alone, which
+stays wherever nothing is better by more than chance).
+
+Where a year ago the same days brought more than ``SEASONAL`` times what the purchase models expected, or less than its inverse,
+measured against how it went of late, the business has seasons: all is then learned and judged at the same time of earlier years.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from segmentation import measures
 from segmentation.axis import Fractions
 from segmentation.boosting import Boosted
 from segmentation.buying import Buying
-from segmentation.champion import BoostedBuying, BuyingModels, Champion, Told, axes_of, told_of
+from segmentation.champion import UPRIGHT, WEEK, BoostedBuying, BuyingModels, Champion, Told, axes_of, told_of
 from segmentation.maximum import FEWEST_CUSTOMERS, FEWEST_REPEATERS, TooLittle
 
 if TYPE_CHECKING:
@@ -29,6 +33,8 @@ PARTS = 4  # inner spans that a history holds
 LEARNED = 3  # earlier days that boosting learns from
 LEANS = (0.0, 0.25, 0.5, 0.75, 1.0)
 WINSOR = 0.99  # of revenue that boosting learns
+YEAR = 365  # days
+SEASONAL = 1.5
 _BOOSTING = {"max_iter": 100, "max_leaf_nodes": 8, "learning_rate": 0.05, "min_samples_leaf": 60, "l2_regularization": 1.0}
 
 
@@ -45,7 +51,9 @@ def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> Champio
     """The champion as of a day. ``horizon`` in days. Without a past there is no contest, and nothing is boosted."""
     axes = axes_of(buying)
     span = _inner_span(as_of, horizon, past)
-    lessons = _lessons(past, as_of, span) if past is not None and span else []
+    lessons = _lessons(past, as_of, span, span) if past is not None and span else []
+    if lessons and past is not None and span < YEAR and _seasonal(lessons, _lessons(past, as_of, span, YEAR, 1), span):
+        lessons = _lessons(past, as_of, span, YEAR)
     try:
         models = BuyingModels.fit(buying)
     except TooLittle as reason:
@@ -59,11 +67,30 @@ def _inner_span(as_of: date, horizon: int, past: Past | None) -> int:
     return min(horizon, (as_of - first).days // PARTS) if first is not None and first < as_of else 0
 
 
-def _lessons(past: Past, as_of: date, span: int) -> list[_Lesson]:
-    """Days before as_of at distances of the span, the latest first, as long as enough was known."""
+def _seasonal(lessons: list[_Lesson], yearly: list[_Lesson], span: int) -> bool:
+    """Did the purchase models fail a year ago, in the days that come now, quite otherwise than of late?"""
+    if not yearly:
+        return False
+    try:
+        late, then = (_surplus(lesson, span) for lesson in (lessons[0], yearly[0]))
+    except TooLittle:
+        return False
+    return abs(float(np.log(then / late))) > float(np.log(SEASONAL))
+
+
+def _surplus(lesson: _Lesson, span: int) -> float:
+    """Purchases that came, over those that the purchase models expected."""
+    expected = BuyingModels.fit(lesson.buying).mbg.expected(lesson.buying.history(), span / WEEK)
+    return (float(lesson.purchases.sum()) + 1) / (float(expected.sum()) + 1)
+
+
+def _lessons(past: Past, as_of: date, span: int, apart: int, most: int = LEARNED + 1) -> list[_Lesson]:
+    """Days before as_of, so many days apart, the latest first, as long as enough was known; each with the ``span`` days after it."""
     lessons: list[_Lesson] = []
-    for step in range(1, LEARNED + 2):
-        day = as_of - timedelta(days=step * span)
+    for step in range(1, most + 1):
+        day = as_of - timedelta(days=step * apart)
+        if past.first is None or day <= past.first:
+            break
         features = past.features(day)
         buying = Buying.of(features, day) if len(features) else None
         if buying is None or len(buying) < FEWEST_CUSTOMERS or int(buying.repeaters.sum()) < FEWEST_REPEATERS:
@@ -89,10 +116,16 @@ def _contest(now: Champion, lessons: list[_Lesson], span: int) -> Champion:
     told = told_of(inner, then.boosted, judge.buying, span)
     scores = then.scores(judge.buying, told)
     figures = {name: _ranking(score, judge) for name, score in scores.items()}
-    lean = _leaning(told, judge) if then.boosted is not None else {"probability": 0.0, "purchases": 0.0}
+    lean = _leaning(told, judge)
     winner = _best(figures)
     made = Champion(winner, now.horizon, now.axes, now.models, boosted if then.boosted is not None else None, lean)
-    figures_all = {"span": span, "customers": len(judge.buying), "contest": figures, **_foretold(told, lean, judge)}
+    figures_all = {
+        "span": span,
+        "day": str(judge.buying.now),
+        "customers": len(judge.buying),
+        "contest": figures,
+        **_foretold(told, lean, judge),
+    }
     return Champion(made.winner, made.horizon, made.axes, made.models, made.boosted, lean, figures_all)
 
 
@@ -132,14 +165,23 @@ def _boosted(lessons: list[_Lesson], span: int) -> BoostedBuying | None:
 
 
 def _leaning(told: Told, judge: _Lesson) -> dict[str, float]:
-    """How far to lean on boosting: what would have been best since the inner day."""
+    """How far to lean on what: what would have been best since the inner day."""
+    leans = [{**UPRIGHT, "probability": lean, "purchases": lean, "bg": 0.5} for lean in (LEANS if told.boosted is not None else LEANS[:1])]
+    chances = {lean["probability"]: measures.brier(told.probability(lean), judge.purchases) for lean in leans}
+    return {**_surest(told, judge, leans), "probability": min(chances, key=chances.__getitem__)}
 
-    def worse(lean: float) -> float:
-        errors = zip(_errors(told.leaning("purchases", lean), judge), _errors(told.bg, judge), strict=True)
-        return max(ours / theirs if theirs else 1.0 for ours, theirs in errors)
 
-    briers = {lean: measures.brier(told.leaning("probability", lean), judge.purchases) for lean in LEANS}
-    return {"probability": min(LEANS, key=lambda lean: briers[lean]), "purchases": min(LEANS[1:], key=worse)}
+def _surest(told: Told, judge: _Lesson, leans: list[dict[str, float]]) -> dict[str, float]:
+    """The best of those that foresaw purchases better than BG/NBD by more than chance (one standard error); else BG/NBD alone."""
+    came, chosen, least = judge.purchases, dict(UPRIGHT), 1.0
+    for lean in leans:
+        off, theirs, ratios = np.abs(told.purchases(lean) - came), np.abs(told.bg - came), []
+        for ours, other in ((off, theirs), (off**2, theirs**2)):
+            error = float((ours - other).std()) / len(came) ** 0.5
+            ratios.append((float(ours.mean()) + error) / max(float(other.mean()), 1e-12))
+        if max(ratios) < least:
+            chosen, least = lean, max(ratios)
+    return chosen
 
 
 def _errors(expected: Fractions, judge: _Lesson) -> tuple[float, float]:
@@ -158,7 +200,7 @@ def _ranking(score: Fractions, judge: _Lesson) -> dict[str, float]:
 
 def _foretold(told: Told, lean: Mapping[str, float], judge: _Lesson) -> dict[str, Any]:
     """How true the forecasts were: of the past, with what was known then."""
-    probability, purchases = (told.leaning(name, lean[name]) for name in ("probability", "purchases"))
+    probability, purchases = told.probability(lean), told.purchases(lean)
     absolute, squared = _errors(purchases, judge)
     base, foreseen = float(judge.purchases.sum()), float((purchases * told.spent).sum())
     figures = {

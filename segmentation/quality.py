@@ -189,7 +189,11 @@ def _separation(found: Held, ranked: Sequence[str]) -> list[Line]:
 def _calibration(found: Held, model: Mapping[str, Any]) -> list[Line]:
     figures = model.get("figures", {})
     if "ece" in figures:
-        words = f"Brier {figures['brier']:.4f}, forecast {figures['forecast_rate']:.1%}, came {figures['base_rate']:.1%}"
+        if "forecast_rate" in figures:
+            total = f"forecast {figures['forecast_rate']:.1%}, came {figures['base_rate']:.1%}"
+        else:
+            total = f"purchases foretold {figures['bias_purchases']:+.1%} of those that came"
+        words = f"Brier {figures['brier']:.4f}, {total}"
         return [Line("calibration", figures["ece"], figures["ece"] <= ECE, f"ECE {figures['ece']:.3f} ({words})")]
     return []
 

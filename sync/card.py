@@ -5,6 +5,7 @@ A card needs the days after an earlier day, so it fits and labels as of ``as_of`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from sync.mirror import quoted
 from sync.past import AccountPast
 from sync.segments import built, segments_of
 from sync.session import Session
+from sync.stops import Stop
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,18 +33,46 @@ _RANKED = {
 }
 
 
-def cards(session: Session, composition: Sequence[str] = ()) -> dict[str, Any]:
+def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``crm-segments card`` tells: the cards of the latest labelling (of all segmentations, or of ``names``), and what
+    campaigns with a control group changed. Stop: a name that there is not, or nothing is labelled yet."""
+    from sync.control import effects
+
+    check_names(session, names)
+    held = session.settings.attributes
+    for name in composition:
+        if name not in held:
+            raise Stop(f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}")
+    days = [day for day in (_labelled(session, one.name) for one in session.segmentations) if day is not None]
+    if not days:
+        raise Stop("nothing is labelled yet: `crm-segments label` does it")
+    session.as_of_override = session.as_of_override or max(days)
+    told = effects(session) if any(one.control for one in session.segmentations if not names or one.name in names) else {}
+    told = {target: effect for target, effect in told.items() if not names or target.partition(".")[0] in names}
+    return {"as_of": session.as_of, "cards": cards(session, composition, names), "effects": told}
+
+
+def check_names(session: Session, names: Sequence[str]) -> None:
+    """Stop: a name that no segmentation of the account has."""
+    known = [one.name for one in session.segmentations]
+    for name in names:
+        if name not in known:
+            raise Stop(f"account {session.account} has no segmentation {name!r}: it has {', '.join(known)}")
+
+
+def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str] = ()) -> dict[str, Any]:
     """Per segmentation its ``lines`` (``segmentation.quality``), why it ``falls``, and its ``composition`` by asked attributes.
 
-    ``composition``: attributes whose shares are shown per segment, sensitive ones too.
+    ``composition``: attributes whose shares are shown per segment, sensitive ones too. ``names``: only these segmentations.
     """
     from segmentation import models, quality
 
     found = {}
     for settings in session.config.in_order(session.account):
         stored = session.journal.model(session.account, settings.name)
-        if stored is None or settings.kind == "rules":
+        if stored is None or (names and settings.name not in names) or _labelled(session, settings.name) is None:
             continue
+        session.progress(f"judging {settings.label or settings.name}", 0, 0)
         model = models.from_json(stored["content"])
         segmentation = built(session.config, settings, session.account)
         labels, baseline = _labels(session, settings.name), _baseline(session, settings.name, date.fromisoformat(stored["as_of"]))
@@ -53,14 +83,24 @@ def cards(session: Session, composition: Sequence[str] = ()) -> dict[str, Any]:
             ranked = ranked[::-1]
         lines = quality.card(held, labels, model, ranked, _reachable(session, settings), playbooks, baseline)
         found[settings.name] = {"lines": quality.as_dicts(lines), "falls": quality.falls(lines)}
-        names = [name for name in composition if name in session.settings.attributes]
-        if names:
-            found[settings.name]["composition"] = quality.composition(labels, _attributes(session, names))
+        shown = [name for name in composition if name in session.settings.attributes]
+        if shown:
+            found[settings.name]["composition"] = quality.composition(labels, _attributes(session, shown))
     return found
 
 
+def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """``propose`` of all segmentations that learn, or of ``names``. Stop: a name that there is not."""
+    check_names(session, names)
+    chosen = [one.name for one in session.config.in_order(session.account) if (one.name in names if names else one.kind != "rules")]
+    return {name: propose(session, name) for name in chosen}
+
+
 def propose(session: Session, name: str) -> dict[str, Any]:
-    """What fitting a segmentation anew would change; nothing is saved. ``crm-segments train`` applies it."""
+    """What fitting a segmentation anew would change; nothing is saved. ``crm-segments train`` applies it.
+
+    Both models label without memory, so that what moves is the refit's doing alone.
+    """
     from segmentation import models, quality
 
     settings = next(one for one in session.segmentations if one.name == name)
@@ -70,9 +110,13 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     segmentation = built(session.config, settings, session.account)
     frame = population_frame(session, settings, segmentation)
     fresh = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
-    before = _labels(session, name)
+    old = models.from_json(stored["content"])
+    try:
+        before = segmentation.label(frame, old, None, None, session.as_of)
+    except ValueError as other:
+        return {"note": f"{other}: the config has changed since the fit, so the next labelling fits one"}
     after = segmentation.label(frame, models.from_json(models.to_json(fresh)), None, None, session.as_of)
-    return quality.proposal(models.from_json(stored["content"]), fresh, before, after)
+    return quality.proposal(old, fresh, before, after)
 
 
 def _held(session: Session, settings: SegmentationSettings, segmentation: Segmentation, model: dict[str, Any]) -> Held | None:
@@ -85,6 +129,19 @@ def _held(session: Session, settings: SegmentationSettings, segmentation: Segmen
     if past.first is None or past.first > day - timedelta(days=days):
         return None
     return held(segmentation, past, day, days) if len(past.features(day)) else None
+
+
+def _labelled(session: Session, name: str) -> date | None:
+    """The day of the latest labelling; labels that a new mirror lacks come back from the journal."""
+    mirror = session.mirror()
+    day = session.journal.value("SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name)
+    if day is None:
+        return None
+    if not mirror.has_table("labels_" + name):
+        rebuild_state(session, name, None, "labels_" + name)
+        return date.fromisoformat(day)
+    stamp = mirror.stamp("labels:" + name)
+    return date.fromisoformat(json.loads(stamp)["as_of"] if stamp else day)
 
 
 def _labels(session: Session, name: str) -> pd.DataFrame:

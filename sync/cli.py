@@ -30,6 +30,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys,
 Allow = Annotated[list[str] | None, typer.Option("--allow", help="Let this guard pass (repeatable); needs --reason.", metavar="GUARD")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; kept in the journal.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="The last local day that counts, instead of the config's.", metavar="DATE")]
+Names = Annotated[list[str] | None, typer.Argument(help="Only these segmentations.")]
+Composition = Annotated[
+    list[str] | None,
+    typer.Option("--composition", help="Show who is in each segment by this attribute; repeat for more.", metavar="ATTRIBUTE"),
+]
 CONFIG = Path("config.toml")
 
 
@@ -72,9 +77,29 @@ def pull(config: Config = CONFIG, account: Account = None, as_json: Json = False
 
 
 @app.command()
-def train(config: Config = CONFIG, account: Account = None, as_json: Json = False, as_of: AsOf = None) -> None:
-    """Fit every segmentation anew (cut points are frozen in between)."""
-    _do("train", as_json, lambda c, p: c.train(config, _options(account, as_of=as_of, progress=p)))
+def train(
+    names: Names = None,
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    propose: Annotated[bool, typer.Option("--propose", help="Only show what a refit would change, and who would move.")] = False,
+) -> None:
+    """Fit segmentations anew (cut points are frozen in between)."""
+    _do("train", as_json, lambda c, p: c.train(config, _options(account, as_of=as_of, progress=p), names or (), propose))
+
+
+@app.command()
+def card(
+    names: Names = None,
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    composition: Composition = None,
+) -> None:
+    """Report cards: how good each segmentation is on days that it had not seen, whether it still is, what campaigns changed."""
+    _do("card", as_json, lambda c, p: c.card(config, _options(account, as_of=as_of, progress=p), names or (), composition or ()))
 
 
 @app.command()
@@ -213,10 +238,7 @@ def report(
         Path | None, typer.Option("--out", help="Write the page to this file. Default: report.html in state_dir.", metavar="FILE")
     ] = None,
     cards: Annotated[bool, typer.Option("--cards", help="Make report cards of large accounts too; that takes minutes.")] = False,
-    composition: Annotated[
-        list[str] | None,
-        typer.Option("--composition", help="Show who is in each segment by this attribute; repeat for more.", metavar="ATTRIBUTE"),
-    ] = None,
+    composition: Composition = None,
 ) -> None:
     """Write one HTML page for people: sizes, revenue, moves, forecasts, report cards, guards, rejects."""
     _do("report", as_json, lambda c, p: c.report(config, _options(account, progress=p), out, cards, composition or ()))
@@ -363,15 +385,14 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     from connectors.errors import ConnectorError
     from sync import commands
     from sync.config import ConfigError
-    from sync.stops import GuardStop, Later, Stop
+    from sync.stops import Stop, stopped
 
     try:
         with _progress(as_json) as progress:
             answer = work(commands, progress)
     except (Stop, ConnectorError, ConfigError) as error:
-        trips = [{"guard": t.guard, "what": t.what} for t in error.trips] if isinstance(error, GuardStop) else []
-        at = error.at.isoformat() if isinstance(error, Later) and error.at else None
-        _fail(str(error), commands.exit_code(error), as_json, trips, at)
+        told = stopped(error)
+        _fail(told["error"], told["exit_code"], as_json, told["guards"], told.get("again_at"))
     except BrokenPipeError:
         raise typer.Exit(1) from None
     except OSError as error:

@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors import open_connector
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
+from sync import loop
 from sync.config import Config, load
 from sync.faults import ConfigError
 from sync.session import Open, Progress, Session, locked, silent
-from sync.stops import GuardStop, Later, Stop, Usage, later
+from sync.stops import Stop, Usage, later, stopped, worst
+from sync.stops import exit_code as exit_code
 
-Answer = dict[str, Any]
+Answer = loop.Answer
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,39 @@ def _accounts(config: Config, options: Options) -> list[str]:
 
 
 def _each(
-    config: Config | Path | str, options: Options | None, command: str, work: Callable[[Session], Answer], journalled: bool = True
+    config: Config | Path | str,
+    options: Options | None,
+    command: str,
+    work: Callable[[Session], Answer],
+    journalled: bool = True,
+    owner: str = "",
 ) -> Answer:
-    """Do the work for each account under the lock; note begin and end of it in the journal."""
+    """Do the work for each account under the lock; note begin and end of it in the journal.
+
+    What ends the work for one of several accounts stands in its answer, and does not stop the others; the exit code is the worst of
+    theirs, in the order 1, 2, 5, 75, 4, 3, 0 (``sync.stops``). ``owner``: SQL of the account
+    that the command is about, where what it was given tells.
+    """
     config, options = _config(config), options or Options()
-    answers = []
+    answers: list[Answer] = []
     with locked(config) as journal:
-        for account in _accounts(config, options):
+        accounts = _accounts(config, options)
+        if options.account is None and owner and journal.value(owner) in accounts:
+            accounts = [journal.value(owner)]
+        for account in accounts:
             session = Session(config, account, journal, options.allow, options.progress, open=options.open, as_of_override=options.as_of)
             if options.clock:
                 session.clock = options.clock
             session.run = journal.begin_run(account, command, options.allow) if journalled else 0
-            answers.append(_finished(session, command, work, journalled))
+            try:
+                answers.append(_finished(session, command, work, journalled))
+            except (Stop, ConnectorError, ConfigError) as error:
+                if len(accounts) == 1:
+                    raise
+                answers.append({"account": account, "run": session.run or None, **stopped(error)})
     if len(answers) == 1:
         return answers[0]
-    return {"exit_code": max((a["exit_code"] for a in answers), default=0), "accounts": answers}
+    return {"exit_code": worst([answer["exit_code"] for answer in answers]), "accounts": answers}
 
 
 def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
@@ -85,15 +104,6 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         answer = {"run": session.run, **answer, "calls": asdict(session.calls), "notes": session.notes}
         session.journal.end_run(session.run, answer["exit_code"], answer)
     return answer
-
-
-def exit_code(error: BaseException) -> int:
-    """The exit code that an error stands for."""
-    if isinstance(error, ConfigError):
-        return 2
-    if isinstance(error, (TemporaryError, QuotaError)):
-        return Later.exit_code
-    return error.exit_code if isinstance(error, Stop) else 1
 
 
 # -- the commands ------------------------------------------------------------------------------------------
@@ -145,17 +155,24 @@ def setup(
 
 def pull(config: Config | Path | str, options: Options | None = None) -> Answer:
     """Read what changed in the CRM."""
-    return _each(config, options, "pull", lambda session: {"pulled": _pulled(session)})
+    return _each(config, options, "pull", lambda session: {"pulled": loop.pulled(session)})
 
 
-def train(config: Config | Path | str, options: Options | None = None) -> Answer:
-    """Fit every segmentation anew; the next labelling uses the new models. ``contests``: which score won where several could."""
+def train(config: Config | Path | str, options: Options | None = None, names: Sequence[str] = (), propose: bool = False) -> Answer:
+    """Fit every segmentation (or those of ``names``) anew; the next labelling uses the new models.
+
+    ``contests``: which score won where several could. With ``propose`` nothing is saved: ``proposals`` tell what would change.
+    """
 
     def work(session: Session) -> Answer:
+        from sync.card import check_names, proposals
         from sync.labelling import train as fit
 
-        _pulled(session)
-        return {"as_of": session.as_of, "models": fit(session), "contests": _contests(session)}
+        loop.pulled(session)
+        check_names(session, names)
+        if propose:
+            return {"as_of": session.as_of, "models": {}, "contests": {}, "proposals": proposals(session, names)}
+        return {"as_of": session.as_of, "models": fit(session, names), "contests": loop.contests(session)}
 
     return _each(config, options, "train", work)
 
@@ -174,8 +191,8 @@ def label(
     """
 
     def work(session: Session) -> Answer:
-        _pulled(session)
-        labelled = _labelled(session)
+        loop.pulled(session)
+        labelled = loop.labelled(session)
         if out is not None:
             from sync.labels_out import write
 
@@ -196,8 +213,8 @@ def plan(config: Config | Path | str, options: Options | None = None, adopt: boo
     def work(session: Session) -> Answer:
         from sync.plan import plan as make
 
-        _settled_and_pulled(session)
-        labelled = _labelled(session)
+        loop.settled_and_pulled(session)
+        labelled = loop.labelled(session)
         planned = make(session, adopt=adopt)
         code = 3 if exit_code and planned.changes else 0
         return {**labelled, "plan": planned.as_dict(), "exit_code": code}
@@ -221,7 +238,7 @@ def apply(config: Config | Path | str, options: Options | None = None, number: i
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
         return {"applied": applied.as_dict(), "exit_code": 4 if applied.rejected or applied.skipped else 0}
 
-    return _each(config, options, "apply", work)
+    return _each(config, options, "apply", work, owner=f"SELECT account FROM plans WHERE plan = {int(number or 0)}")
 
 
 def run(config: Config | Path | str, options: Options | None = None) -> Answer:
@@ -229,7 +246,7 @@ def run(config: Config | Path | str, options: Options | None = None) -> Answer:
 
     ``report`` in the answer is null: a page about a million records takes seconds, so ``report`` writes it when it is wanted.
     """
-    return _each(config, options, "run", lambda session: _loop(session, None))
+    return _each(config, options, "run", lambda session: loop.loop(session, None))
 
 
 def backfill(
@@ -244,7 +261,7 @@ def backfill(
     def work(session: Session) -> Answer:
         from sync.plan import Selection
 
-        return _loop(session, Selection(ids, segment, since.isoformat() if since else None, companions=True))
+        return loop.loop(session, Selection(ids, segment, since.isoformat() if since else None, companions=True))
 
     return _each(config, options, "backfill", work)
 
@@ -256,17 +273,17 @@ def undo(config: Config | Path | str, options: Options | None = None, number: in
         from sync import undo as way_back
         from sync.apply import apply as carry_out
 
-        _settled_and_pulled(session)
+        loop.settled_and_pulled(session)
         planned = way_back.undo(session, number)
         held = way_back.hold(session, number)
-        answer: Answer = {"undoes": number, "held": held, "plan": planned.as_dict(), "applied": _no_changes()}
+        answer: Answer = {"undoes": number, "held": held, "plan": planned.as_dict(), "applied": loop.no_changes()}
         if planned.plan is not None:
             applied = carry_out(session, planned.plan, reviewed=True)
             answer["applied"] = applied.as_dict()
             answer["exit_code"] = 4 if applied.rejected or applied.skipped else 0
         return answer
 
-    return _each(config, options, "undo", work)
+    return _each(config, options, "undo", work, owner=f"SELECT account FROM runs WHERE run = {int(number)}")
 
 
 def retire(config: Config | Path | str, options: Options | None = None, target: str = "") -> Answer:
@@ -276,9 +293,9 @@ def retire(config: Config | Path | str, options: Options | None = None, target: 
         from sync import retire as leaving
         from sync.apply import apply as carry_out
 
-        _settled_and_pulled(session)
+        loop.settled_and_pulled(session)
         planned = leaving.retire(session, target)
-        answer: Answer = {"plan": planned.as_dict(), "applied": _no_changes()}
+        answer: Answer = {"plan": planned.as_dict(), "applied": loop.no_changes()}
         if planned.plan is not None:
             answer["applied"] = carry_out(session, planned.plan, reviewed=True).as_dict()
         return answer
@@ -338,6 +355,21 @@ def status(config: Config | Path | str, options: Options | None = None, max_age_
     return _each(config, options, "status", work, journalled=False)
 
 
+def card(config: Config | Path | str, options: Options | None = None, names: Sequence[str] = (), composition: Sequence[str] = ()) -> Answer:
+    """Report cards of the latest labelling: how good each segmentation is, and whether it still is. Reads only.
+
+    ``composition``: attributes by which the answer tells who is in each segment, sensitive ones too. ``effects``: what campaigns
+    with a control group changed.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.card import card as judge
+
+        return judge(session, names, composition)
+
+    return _each(config, options, "card", work, journalled=False)
+
+
 def report(
     config: Config | Path | str,
     options: Options | None = None,
@@ -361,6 +393,8 @@ def report(
         return {"figures": summary(gathered[-1][0])}
 
     answer = _each(config, options, "report", work, journalled=False)
+    if not gathered:
+        return {**answer, "report": None}
     path = write([figures for figures, _ in gathered], out or config.state_dir / "report.html", gathered[0][1])
     return {**answer, "report": str(path)}
 
@@ -419,76 +453,3 @@ def schedule(
         raise Usage(f"{at!r} is no time of day: write it like 02:30") from None
     texts = schedulers.schedule(_config(config), moment, max_age_hours)
     return {"exit_code": 0, "schedules": {name: text for name, text in texts.items() if kind in (None, name)}}
-
-
-# -- stages in order ---------------------------------------------------------------------------------------
-
-
-def _pulled(session: Session) -> Answer:
-    from sync.pull import pull as read
-    from sync.pull import require_streams
-
-    for account in session.sources():
-        require_streams(session.connector(account), account)
-    return read(session).as_dict()
-
-
-def _settled_and_pulled(session: Session) -> Answer:
-    from sync.settle import settle
-
-    settled = settle(session)
-    return {"settled": settled, **_pulled(session)}
-
-
-def _contests(session: Session) -> Answer:
-    """By segmentation of kind ``potential``: its winner, how each candidate did, and how true its forecasts were."""
-    from segmentation import models
-
-    kept = {s.name: session.journal.model(session.account, s.name) for s in session.segmentations if s.kind == "potential"}
-    return {name: models.from_json(one["content"])["figures"] for name, one in kept.items() if one is not None}
-
-
-def _labelled(session: Session) -> Answer:
-    from sync.labelling import label as give_labels
-
-    labelled = give_labels(session)
-    return {"as_of": labelled.as_of, "segments": labelled.sizes, "fitted": labelled.fitted}
-
-
-def _no_changes() -> Answer:
-    return {"plan": None, "done": 0, "rejected": 0, "skipped": 0, "remaining": 0, "reasons": {}}
-
-
-def _withdrawn(session: Session) -> Answer:
-    from sync.apply import apply as carry_out
-    from sync.withdraw import withdraw
-
-    planned = withdraw(session)
-    return _no_changes() if planned.plan is None else carry_out(session, planned.plan, reviewed=True).as_dict()
-
-
-def _loop(session: Session, selection: Any) -> Answer:
-    """settle → pull → label → withdraw → plan → apply. What consent forbids goes first, whatever stops the rest."""
-    from sync.apply import apply as carry_out
-    from sync.apply import close_older_plans
-    from sync.plan import plan as make
-
-    pulled = _settled_and_pulled(session)
-    labelled = _labelled(session)
-    withdrawn = _withdrawn(session)
-    planned = make(session, selection)
-    answer: Answer = {"pulled": pulled, **labelled, "withdrawn": withdrawn}
-    answer |= {"plan": planned.as_dict(), "applied": _no_changes(), "report": None}
-    if planned.plan is None:
-        if selection is None:
-            close_older_plans(session.journal, session.account, None)
-    else:
-        applied = carry_out(session, planned.plan, reviewed=False)
-        answer["applied"] = applied.as_dict()
-    answer["exit_code"] = 4 if any(answer[part][no] for part in ("applied", "withdrawn") for no in ("rejected", "skipped")) else 0
-    from sync.retention import age
-
-    age(session)
-    if planned.held and not answer.get("exit_code"):
-        answer["exit_code"] = GuardStop.exit_code
-    return answer

@@ -192,6 +192,8 @@ max_enter = {{ share = 0.7, count = 1000, floor = 50 }}
 max_leave = {{ share = 0.7, count = 1000, floor = 50 }}   # of a segment under 50, shares say little
 """
 
+_FIELDS = tuple(re.findall(r'(?m)^field = "(\w+)"', _CONFIG))
+
 
 class DemoError(Stop):
     """The demo cannot be laid out. The message says what to do."""
@@ -229,7 +231,7 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
     moved = _somebody_who_moved(config, options)
     say(f"6. Why is household {moved['id']} where it is?")
     _say_story(moved, say)
-    say(f"7. The report for people, sizes, revenue, moves and reasons as one page for any browser: {page}")
+    say(f"7. The report for people, from sizes and moves to forecasts and report cards, as one page for any browser: {page}")
     _say_next(folder, second["run"], moved["id"], say)
     answer = {"folder": str(folder), "config": str(config), "report": page}
     return {**answer, "first": applied, "second": second, "again": again, "explained": moved}
@@ -241,7 +243,7 @@ def _say_segments(segments: dict[str, dict[str, int]], say: Callable[[str], None
 
 
 def _say_moves(by_target: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
-    for target in ("seg_rfm", "seg_value", "seg_lifecycle", "seg_audience"):
+    for target in _FIELDS:
         say(f"   {target}: {sum(by_target.get(target, {}).values()):,} households changed their segment")
     lists = {target: actions for target, actions in by_target.items() if "." in target}
     enter, leave = (sum(actions.get(action, 0) for actions in lists.values()) for action in ("enter", "leave"))
@@ -267,7 +269,7 @@ def _say_story(story: dict[str, Any], say: Callable[[str], None]) -> None:
             + f". {one['reason']}"
         )
     for change in story["history"]:
-        if change["target"] in ("seg_rfm", "seg_value", "seg_lifecycle", "seg_audience"):
+        if change["target"] in _FIELDS:
             say(f"   run {change['run']}: {change['target']} {change['before'] or '(empty)'} -> {change['after']}")
 
 

@@ -4,8 +4,8 @@
     p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where nothing is foretold
     lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
 
-A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone and kept nowhere. A
-model from after ``as_of`` is never used for forecasts: it knows what came.
+A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A model from after
+``as_of`` is never used: it knows what came (``sync.known``).
 """
 
 from __future__ import annotations
@@ -13,42 +13,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sync.labelling import population_frame
-from sync.mirror import quoted
-from sync.past import AccountPast
-from sync.segments import built
+from sync.known import Fitted, Known
 from sync.session import Session
 from sync.settings import SegmentationSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segmentation.label import Segmentation
-
 NAMED = {"lifecycle": "lifecycle", "rfm": "rfm", "potential": "value_tier", "clusters": "cluster"}  # kind → column
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
-def forecasts(session: Session, horizon: int | None) -> tuple[pa.Table, dict[str, Any]]:
+def forecasts(session: Session, horizon: int | None, known: Known) -> tuple[pa.Table, dict[str, Any]]:
     """One row per record that has any of it: ``record`` and the columns above; and figures of the champion.
 
     ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
     """
     with _every_kind(session) as settings:
         session.progress("forecasting", 0, 0)
-        segmentation, frame, model = _champion(session, settings["potential"], horizon)
-        frames = {kind: _labels(session, one, (segmentation, frame, model)) for kind, one in settings.items()}
+        champion = _champion(session, settings["potential"], horizon, known)
+        _, frame, model = champion
+        sources = {kind: known.table(one, champion if kind == "potential" else None) for kind, one in settings.items()}
         figures = {"horizon": model["learned"]["horizon"], **{k: v for k, v in model["figures"].items() if k != "tiers"}}
         numbers = _numbers(session, frame, model)
     table = pa.Table.from_pandas(numbers, preserve_index=False)
     joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
-    for kind, source in frames.items():
-        joins += f" FULL JOIN ({source}) AS {kind} USING (record)"
+    for kind, source in sources.items():
+        joins += f" FULL JOIN (SELECT record, segment FROM {source}) AS {kind} USING (record)"
         columns.append(f"{kind}.segment AS {NAMED[kind]}")
     return session.mirror().table(f"SELECT record, {', '.join(columns)} FROM numbers{joins}", numbers=table), figures
 
@@ -77,42 +72,13 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
         session.config = config
 
 
-_Fitted = tuple["Segmentation", "pd.DataFrame", Mapping[str, Any]]  # what labels, its features, its model
-
-
-def _labels(session: Session, settings: SegmentationSettings, champion: _Fitted) -> str:
-    """SQL of a segmentation's labels: those that are stored, or made for this."""
-    mirror, table = session.mirror(), "labels_" + settings.name
-    if mirror.has_table(table):
-        return f"SELECT record, segment FROM {quoted(table)}"
-    segmentation, frame, model = champion
-    if settings.kind != segmentation.kind:
-        segmentation = built(session.config, settings, session.account)
-        frame = population_frame(session, settings, segmentation)
-        model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
-    labels = segmentation.label(frame, model, None, None, session.as_of)
-    made = pa.Table.from_pandas(labels[["record", "segment"]], preserve_index=False)
-    temporary = quoted("file_" + settings.kind)
-    told = "SELECT record::BIGINT AS record, segment::VARCHAR AS segment FROM made"
-    mirror.run(f"CREATE OR REPLACE TEMP TABLE {temporary} AS {told}", made=made)
-    return f"SELECT record, segment FROM {temporary}"
-
-
-def _champion(session: Session, settings: SegmentationSettings, horizon: int | None) -> _Fitted:
+def _champion(session: Session, settings: SegmentationSettings, horizon: int | None, known: Known) -> Fitted:
     """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits, else a new one."""
-    from segmentation import models
-
-    segmentation = built(session.config, settings, session.account)
-    frame = population_frame(session, settings, segmentation)
-    stored = session.journal.model(session.account, settings.name)
-    if stored is not None and stored["digest"] == session.config.digest(settings):
-        model = models.from_json(stored["content"])
-        if date.fromisoformat(model["as_of"]) <= session.as_of and horizon in (None, model["learned"]["horizon"]):
-            return segmentation, frame, model
-    if horizon is not None:
-        asked = settings.model_copy(update={"options": settings.options.model_copy(update={"horizon_days": horizon})})
-        segmentation = built(session.config, asked, session.account)
-    return segmentation, frame, segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    stored = known.stored(settings)
+    if horizon is None or (stored is not None and stored["learned"]["horizon"] == horizon):
+        return known.fitted(settings)
+    asked = settings.model_copy(update={"options": settings.options.model_copy(update={"horizon_days": horizon})})
+    return known.fitted(asked)
 
 
 def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:

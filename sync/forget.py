@@ -16,7 +16,8 @@ from connectors.contract import CHANGE_SCHEMA
 from sync.delivery import JournalTicket
 from sync.journal import Journal, now, packed, unpacked
 from sync.mirror import Mirror, literal
-from sync.pull import forget_digest
+from sync.pace import stamp
+from sync.pull import forget_digest, pull
 from sync.session import Session
 
 Person = tuple[str, str, str]  # account, record type, id
@@ -56,6 +57,8 @@ def forget(session: Session, id: str) -> dict[str, Any]:
 
     The person's own rows in the CRM's exports are the customer's: they are not touched, only never read again.
     """
+    if not session.mirror().value("SELECT count(*) FROM records"):  # the last one who was forgotten took it along
+        pull(session)
     people = people_of(session, id)
     cleared = _clear(session, [p for p in people if p[0] == session.account])
     for account, record_type, key in people:
@@ -74,7 +77,10 @@ def forget(session: Session, id: str) -> dict[str, Any]:
 
 
 def _clear(session: Session, people: list[Person]) -> int:
-    """Take our values and memberships off the person's records. Not journalled: a record of it would remember the person."""
+    """Take our values and memberships off the person's records. Not journalled: a record of it would remember the person.
+
+    A person asked for it, so no pace holds it back; but what comes later finds it counted.
+    """
     mirror, cleared = session.mirror(), 0
     made = {row["key"]: row for row in session.journal.made(session.account)}
     lists = session.lists if any(row["kind"] == "list" for row in made.values()) else {}
@@ -84,10 +90,12 @@ def _clear(session: Session, people: list[Person]) -> int:
         changes = [{"record_type": record_type, "id": id, "target": t, "before": v, "after": None} for t, v in held if t in made]
         fields = [c for c in changes if made[str(c["target"])]["kind"] == "field"]
         if fields:
+            session.journal.add_written(session.account, 1, stamp(session))
             session.connector().write_fields(pa.Table.from_pylist(fields, schema=CHANGE_SCHEMA), ticket)
         for change in changes:
             if change not in fields and made[str(change["target"])]["remote"] in lists:
                 remote = lists[made[str(change["target"])]["remote"]]
+                session.journal.add_written(session.account, 1, stamp(session))
                 session.connector().write_members(remote, pa.Table.from_pylist([change], schema=CHANGE_SCHEMA), ticket)
         cleared += len(changes)
     return cleared
@@ -147,8 +155,9 @@ def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) ->
             row = (number, places[note["position"]], note["status"], note["kind"], note["reason"])
             journal.execute("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", *row)
     kept = changes.filter(pa.array([not is_gone for is_gone in gone]))
-    records = pc.count_distinct(kept["id"]).as_py()
-    journal.execute("UPDATE batches SET content = ?, rows = ?, records = ? WHERE batch = ?", packed(kept), kept.num_rows, records, number)
+    journal.execute("UPDATE batches SET content = ?, rows = ? WHERE batch = ?", packed(kept), kept.num_rows, number)
+    if batch.state == "planned":  # of others the pace still counts what they moved
+        journal.execute("UPDATE batches SET records = ? WHERE batch = ?", pc.count_distinct(kept["id"]).as_py(), number)
     return int(changes.num_rows - kept.num_rows)
 
 

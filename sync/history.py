@@ -24,7 +24,7 @@ COLUMNS = ("run", "at", "record_type", "id", "segmentation", "target", "action",
 def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[pa.Table]:
     """All changes that were tried, batch by batch from the oldest, with what came of each."""
     for row in journal.rows(
-        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' ORDER BY opened", account
+        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened", account
     ):
         batch = journal.batch(row["batch"])
         table = _explained(journal, batch, row["closed_at"] or row["opened_at"])

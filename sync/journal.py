@@ -258,6 +258,15 @@ class Journal:
             closed = (at, self.next(), written, batch)
             connection.execute("UPDATE batches SET state = 'done', closed_at = ?, changed = ?, records = ? WHERE batch = ?", closed)
 
+    def add_written(self, account: str, records: int, at: str) -> None:
+        """Count records for the pace of which nothing else may be remembered: a batch without changes, of no plan and no run."""
+        nothing = packed(PLAN_SCHEMA.empty_table())
+        self.execute(
+            "INSERT INTO batches (plan, account, run, kind, target, record_type, rows, records, state, opened, changed, opened_at, "
+            "closed_at, content) VALUES (0, ?, 0, 'field', '', '', 0, ?, 'done', 0, 0, ?, ?, ?)",
+            account, records, at, at, nothing,
+        )  # fmt: skip
+
     def split_batch(self, batch: Batch, now: tuple[pa.Table, int], later: tuple[pa.Table, int]) -> int:
         """Take a part (changes, records) out of a planned batch, which keeps the rest; returns the number of the new batch."""
         with self.transaction() as connection:

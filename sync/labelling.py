@@ -8,6 +8,7 @@ changed; both tables can be rebuilt from it.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -57,10 +58,13 @@ def label(session: Session) -> Labelled:
     return labelled
 
 
-def train(session: Session) -> dict[str, int]:
-    """Fit every segmentation anew as of ``session.as_of``; returns the new versions."""
+def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
+    """Fit every segmentation anew as of ``session.as_of``, or those of ``names``; returns the new versions."""
     versions = {}
     for settings in session.config.in_order(session.account):
+        if names and settings.name not in names:
+            continue
+        session.progress(f"fitting {settings.label or settings.name}", 0, 0)
         segmentation = built(session.config, settings, session.account)
         versions[settings.name] = _fit(session, settings, segmentation, population_frame(session, settings, segmentation))
     return versions

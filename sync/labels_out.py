@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.csv as arrow_csv
 
 from sync.history import remember_export
-from sync.mirror import quoted
+from sync.mirror import AccountMirror, quoted
 from sync.session import Session
 
 _MEMORY = "memory."
@@ -22,22 +22,23 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     """
     from connectors.files.cells import guarded
     from sync.forecasts import forecasts, told_there
+    from sync.known import Known
 
-    mirror = session.mirror()
-    foretold, figures = forecasts(session, horizon)
+    mirror, known = session.mirror(), Known(session)
+    foretold, figures = forecasts(session, horizon, known)
+    tables = {s.name: known.table(s) for s in session.segmentations}
     names = [s.name for s in session.segmentations]
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
     columns = ["id", *(["record_type"] if types != {"contact"} else [])]
     there = told_there(session)
     columns += [f"foretold.{name}" for name in foretold.column_names if name != "record" and (name not in names or name in there)]
-    for name in names:
-        table = quoted("labels_" + name)
+    for name, table in tables.items():
         if name not in there:
             columns.append(f"{table}.segment AS {quoted(name)}")
-        scores = [c for c in mirror.columns("labels_" + name) if c.startswith(_MEMORY) and not c.endswith("pending")]
+        scores = [c for c in _columns(mirror, table) if c.startswith(_MEMORY) and not c.endswith("pending")]
         columns += [f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)]
-    joins = " ".join(f"LEFT JOIN {quoted('labels_' + n)} USING (record)" for n in names)
-    everyone = " UNION ".join(f"SELECT record FROM {quoted('labels_' + n)}" for n in names)
+    joins = " ".join(f"LEFT JOIN {table} USING (record)" for table in tables.values())
+    everyone = " UNION ".join(f"SELECT record FROM {table}" for table in tables.values())
     table = mirror.table(
         f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record) LEFT JOIN foretold USING (record) {joins}
             ORDER BY record_type, length(id), id""",
@@ -47,3 +48,8 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     arrow_csv.write_csv(table, out, arrow_csv.WriteOptions(quoting_style="needed"))
     remember_export(session.journal, out)
     return int(table.num_rows), figures
+
+
+def _columns(mirror: AccountMirror, table: str) -> list[str]:
+    found: list[str] = mirror.run(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().column_names
+    return found

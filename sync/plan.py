@@ -103,7 +103,7 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
     planned.held = _held(session)
     planned.withheld = _withheld(session, [*found.ready, *found.filled])
     begin_changes(mirror)
-    prepare_deferred(session)
+    prepare_refused(session)
     for target in found.ready:
         part = Selection(withdrawn=True) if target.segmentation in planned.held else selection
         compare(session, target, part, adopt, found)
@@ -213,17 +213,30 @@ def _held(session: Session) -> list[str]:
     return held
 
 
-def prepare_deferred(session: Session) -> None:
-    """Changes that the CRM refused lately wait for their time, or for good once their budget of attempts is spent."""
+def prepare_refused(session: Session) -> None:
+    """Tables ``deferred`` and ``inherited``, of what the CRM refused and what it merged since.
+
+    A refused change waits for its time, or for good once its budget of attempts is spent; one on a record that is gone, until the
+    record is read again. What we sent to a record that is merged by now may stand on its survivor, even where the answer was a refusal.
+    """
+    mirror, moment = session.mirror(), session.clock().isoformat(timespec="microseconds")
     rows = session.journal.rows(
-        "SELECT record_type, record_id AS id, target, after FROM rejects WHERE account = ? AND source = 'write' AND (quarantined OR "
-        "next_at > ?)",
+        "SELECT record_type, record_id AS id, target, after, kind = 'gone' AS gone, quarantined OR coalesce(next_at > ?, false) AS waits "
+        "FROM rejects WHERE account = ? AND source = 'write'",
+        moment,
         session.account,
-        session.clock().isoformat(timespec="microseconds"),
     )
-    frame = pa.Table.from_pylist(rows, schema=pa.schema([(c, pa.string()) for c in ("record_type", "id", "target", "after")]))
-    session.mirror().run(
-        "CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM frame JOIN ids USING (record_type, id)", frame=frame
+    text = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
+    frame = pa.Table.from_pylist(rows, schema=pa.schema([*text, ("gone", pa.int64()), ("waits", pa.int64())]))
+    mirror.run("CREATE OR REPLACE TEMP TABLE refusals AS SELECT * FROM frame JOIN ids USING (record_type, id)", frame=frame)
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM refusals
+           WHERE waits > 0 OR (gone > 0 AND record NOT IN (SELECT record FROM records))"""
+    )
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE inherited AS
+           SELECT survivor AS record, target, after, mine, opened FROM written JOIN redirects USING (record)
+           UNION ALL SELECT survivor, target, after, true, NULL FROM refusals JOIN redirects USING (record)"""
     )
 
 
@@ -293,14 +306,17 @@ def _before(session: Session, target: Target) -> str:
 def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int) -> None:
     """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every member out of reach.
 
-    What we wrote before the target was made anew (``since``) went with the old one; no person took it away.
+    What we wrote before the target was made anew (``since``) went with the old one; no person took it away. What we sent to records
+    that were merged counts on their survivor as ours, but says nothing of who emptied it.
     """
     mirror, name = session.mirror(), literal(target.name)
     adopted = f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(target)})))" if adopt else ""
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE judged AS
-            WITH ours AS (SELECT * FROM written WHERE target = {name} AND opened > {since}),
-            mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM ours AS w JOIN differing AS d
+            WITH ours AS (SELECT record, after, mine, opened FROM written WHERE target = {name} AND opened > {since}),
+            sent AS (FROM ours UNION ALL SELECT record, after, mine, coalesce(opened, 0) FROM inherited
+                     WHERE target = {name} AND coalesce(opened > {since}, true)),
+            mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM sent AS w JOIN differing AS d
                           ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') GROUP BY w.record),
             latest AS (SELECT w.record, arg_max(coalesce(w.after, ''), w.opened) AS latest, arg_max(w.mine, w.opened) AS latest_mine
                        FROM ours AS w SEMI JOIN differing USING (record) GROUP BY w.record)

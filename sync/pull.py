@@ -18,6 +18,7 @@ from sync.ingest import Ingest, Ingested, take_members
 from sync.journal import Journal, now
 from sync.mirror import AccountMirror
 from sync.session import Session
+from sync.settings import Limit
 from sync.stops import GuardStop, Trip
 from sync.uses import kinds_used, types_used
 
@@ -122,8 +123,7 @@ def _rejected(mirror: AccountMirror, stream: str, page: Page) -> int:
 def _guard_shrink(session: Session, named: str, page: Page | None, before: int, after: int) -> None:
     """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers left"."""
     limit, missing = session.config.guards.max_shrink, before - after
-    over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
-    if "max_shrink" in session.allow or not (over or (limit.count is not None and missing > limit.count)):
+    if "max_shrink" in session.allow or not too_many_missing(limit, missing, before):
         return
     if page is None:
         what = f"the CRM counts {before:,} of {named}, but gave {after:,}: this user may not see the others"
@@ -133,6 +133,12 @@ def _guard_shrink(session: Session, named: str, page: Page | None, before: int, 
         f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
         [Trip("max_shrink", f"{missing:,} of {before:,} rows of {named} are missing, {_allowed(limit.share, limit.count)} may be")],
     )
+
+
+def too_many_missing(limit: Limit, missing: int, before: int) -> bool:
+    """Whether so many of so many records can hardly have left by themselves."""
+    over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
+    return over or (limit.count is not None and missing > limit.count)
 
 
 def _allowed(share: float | None, count: int | None) -> str:

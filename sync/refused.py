@@ -1,4 +1,7 @@
-"""What becomes of changes that the CRM refuses? Another time, later and later; then quarantine, until the row or the config changes."""
+"""What becomes of changes that the CRM refuses? Another time, later and later; then quarantine, until the row or the config changes.
+
+A record that the CRM says is gone leaves the mirror as if its deletion had been read: nobody labels or writes it until it is read again.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.journal import Batch, now
+from sync.pull import too_many_missing
 from sync.session import Session
 
 ATTEMPTS = 5  # how often a change that the CRM refuses is tried before it is put in quarantine
@@ -20,6 +24,7 @@ class Refusals:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._gone, self._held = 0, int(session.mirror().value("SELECT count(*) FROM records"))
         known = session.journal.rows(
             "SELECT reject, record_type, record_id AS id, target, after, attempts FROM rejects WHERE account = ? AND source = 'write'",
             session.account,
@@ -37,6 +42,8 @@ class Refusals:
         if not self._any and not pc.any(refused).as_py():
             return
         changes = batch.changes().select(["record_type", "id", "target", "after"])
+        if batch.kind == "field":  # of a list, the CRM may mean the membership
+            self._leave(changes.filter(pc.and_(refused, pc.equal(pc.fill_null(outcomes["kind"], ""), "gone"))))
         if self._any:
             gone = "SELECT reject FROM refused SEMI JOIN answered USING (record_type, id, target)"
             numbers = self._session.mirror().table(gone, answered=changes)["reject"].to_pylist()
@@ -51,6 +58,29 @@ class Refusals:
         )  # fmt: skip
         self._store(numbers, fresh)
 
+    def _leave(self, changes: pa.Table) -> None:
+        """Take records that are gone out of the mirror; not so many that the CRM, or our right to see them, must be at fault."""
+        if not changes.num_rows:
+            return
+        mirror = self._session.mirror()
+        mirror.run("CREATE OR REPLACE TEMP TABLE gone AS SELECT DISTINCT record FROM frame JOIN ids USING (record_type, id)", frame=changes)
+        self._gone += int(mirror.value("SELECT count(*) FROM gone SEMI JOIN records USING (record)"))
+        if too_many_missing(self._session.config.guards.max_shrink, self._gone, self._held):
+            return
+        with mirror.transaction():
+            for table in ("records", "actual"):
+                mirror.run(f"DELETE FROM {table} WHERE record IN (SELECT record FROM gone)")
+            mirror.touched()
+
+    def _departed(self, refused: pa.Table) -> set[tuple[str, str]]:
+        """Those of the refused records that are gone and have left the mirror."""
+        gone = refused.filter(pc.equal(pc.fill_null(refused["kind"], ""), "gone"))
+        if not gone.num_rows:
+            return set()
+        sql = "SELECT DISTINCT record_type, id FROM frame JOIN ids USING (record_type, id) ANTI JOIN records USING (record)"
+        found = self._session.mirror().table(sql, frame=gone)
+        return set(zip(found["record_type"].to_pylist(), found["id"].to_pylist(), strict=True))
+
     def _store(self, gone: list[int], fresh: pa.Table) -> None:
         moment, at = self._session.clock(), now()
         again = {
@@ -58,9 +88,10 @@ class Refusals:
             for n in pc.unique(fresh["attempts"]).to_pylist()
         }
         columns = [fresh[name].to_pylist() for name in ("record_type", "id", "target", "after", "kind", "reason", "attempts")]
-        rows = (
-            (self._session.account, *row, None if row[4] == "transient" else again[row[6]],
-             int(row[4] in _FINAL and row[6] >= ATTEMPTS), at)
+        departed = self._departed(fresh)
+        rows = (  # what waits for its record to be read again waits for no time
+            (self._session.account, *row, None if row[4] == "transient" or row[:2] in departed else again[row[6]],
+             int(row[4] in _FINAL and row[6] >= ATTEMPTS and row[:2] not in departed), at)
             for row in zip(*columns, strict=True)
         )  # fmt: skip
         with self._session.journal.transaction() as connection:

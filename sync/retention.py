@@ -33,6 +33,8 @@ def age(session: Session) -> int:
         for number in old:
             dropped += _thin(session, journal.batch(number), latest)
     with journal.transaction() as connection:
+        empty = "DELETE FROM batches WHERE account = ? AND rows = 0 AND state = 'done' AND closed_at < ?"
+        connection.execute(empty, (session.account, limit))
         connection.execute(
             "DELETE FROM runs WHERE account = ? AND started_at < ? AND run NOT IN (SELECT coalesce(run, 0) FROM batches)",
             (session.account, limit),

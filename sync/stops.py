@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.errors import QuotaError, TemporaryError
+from sync.faults import ConfigError
 
 
 class Stop(Exception):
@@ -78,3 +80,29 @@ def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) 
     unknown = "when the quota is renewed" if isinstance(error, QuotaError) else "later"
     when = f"after {at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if at else unknown
     return Later(f"{what}: {error}. What was done is saved; run again {when}.", at)
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that an error stands for."""
+    if isinstance(error, ConfigError):
+        return 2
+    if isinstance(error, (TemporaryError, QuotaError)):
+        return Later.exit_code
+    return error.exit_code if isinstance(error, Stop) else 1
+
+
+def stopped(error: BaseException) -> dict[str, Any]:
+    """What ended a command, or the work for one account, as ``--json`` prints it."""
+    again = {"again_at": error.at.isoformat()} if isinstance(error, Later) and error.at else {}
+    guards = [{"guard": trip.guard, "what": trip.what} for trip in error.trips] if isinstance(error, GuardStop) else []
+    return {"exit_code": exit_code(error), "error": str(error), "guards": guards, **again}
+
+
+# From the worst: broken (1, 2) before what waits for a person (5), before what the next run heals by itself (75), before what was
+# done, with rejects (4) or something to show (3).
+_FROM_THE_WORST = (1, 2, GuardStop.exit_code, Later.exit_code, 4, 3, 0)
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of a command about several accounts."""
+    return min(codes, key=_FROM_THE_WORST.index, default=0)

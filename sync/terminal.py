@@ -16,6 +16,7 @@ from sync.session import Progress as Report
 LONG = 100  # rows of a table that a terminal shows
 
 _out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def safe(text: object) -> str:
@@ -23,21 +24,23 @@ def safe(text: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
 
 
-def _say(text: str = "") -> None:
+def say(text: str = "") -> None:
+    """A line for people."""
     _out.print(Text(safe(text)))
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows under a title; nothing where there are none."""
     if not rows:
         return
-    table = Table(title=Text(safe(title)), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(title=Text(safe(title)) if title else None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
-        table.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+        shown.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    _out.print(table)
-    _say()
+        shown.add_row(*(Text(_cell(value)) for value in row))
+    _out.print(shown)
+    say()
 
 
 def _cell(value: Any) -> str:
@@ -70,45 +73,48 @@ def bar() -> Iterator[Report]:
 def print_answer(command: str, answer: Mapping[str, Any]) -> None:
     """The answer of a command, for people."""
     for one in answer.get("accounts", [answer]):
-        _PRINTERS.get(command, _print_loop)(one)
-    if command == "report":
-        _say(f"written to {answer['report']}; any browser opens it, without a network")
+        if "error" in one:
+            _err.print(Text(safe(f"{one['account']}: {one['error']}")))
+        else:
+            _PRINTERS.get(command, _print_loop)(one)
+    if command == "report" and answer["report"]:
+        say(f"written to {answer['report']}; any browser opens it, without a network")
 
 
 def print_setup(steps: Mapping[str, Any]) -> None:
     """What set-up would make."""
-    _table(
+    table(
         "To be made:",
         ("what", "action", "name", "on", "detail"),
         [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]],
     )
     for refused in steps["refused"]:
-        _say(f"refused: {refused}")
+        say(f"refused: {refused}")
     for note in steps["notes"]:
-        _say(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _print_setup(answer: Mapping[str, Any]) -> None:
     print_setup(answer["setup"])
     if "exported" in answer:
         more = f" and {len(answer['files']) - 1} files to deploy beside it" if len(answer["files"]) > 1 else ""
-        _say(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
+        say(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
     elif answer["made"]:
-        _say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
+        say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
     elif answer["setup"]["steps"]:
-        _say("nothing was made: say --yes to make them")
+        say("nothing was made: say --yes to make them")
     else:
-        _say(f"{answer['account']} has everything already. Next: crm-segments plan")
+        say(f"{answer['account']} has everything already. Next: crm-segments plan")
 
 
 def _print_check(answer: Mapping[str, Any]) -> None:
     for problem in answer["problems"]:
-        _say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
+        say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
     for note in answer["notes"]:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     if not answer["problems"]:
         missing = len(answer["setup"])
-        _say(
+        say(
             f"{answer['account']}: all well."
             + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else "")
         )
@@ -116,20 +122,20 @@ def _print_check(answer: Mapping[str, Any]) -> None:
 
 def _print_pulled(pulled: Mapping[str, Any]) -> None:
     rows = [(stream, number, pulled["rejected"].get(stream, 0)) for stream, number in pulled["rows"].items()]
-    _table("Read:", ("stream", "rows", "rejected"), rows or [("nothing new", 0, 0)])
+    table("Read:", ("stream", "rows", "rejected"), rows or [("nothing new", 0, 0)])
     if any(pulled["rejected"].values()):
-        _say("Rejected rows, with file and line: crm-segments rejects")
+        say("Rejected rows, with file and line: crm-segments rejects")
     if pulled["parked"]:
-        _say(f"{pulled['parked']:,} activity rows belong to records that we do not know (yet); they wait.")
+        say(f"{pulled['parked']:,} activity rows belong to records that we do not know (yet); they wait.")
     if pulled["forgotten"]:
-        _say(f"{pulled['forgotten']:,} rows of forgotten people are still in the CRM's files; they were not read.")
+        say(f"{pulled['forgotten']:,} rows of forgotten people are still in the CRM's files; they were not read.")
 
 
 def _print_segments(segments: Mapping[str, Mapping[str, int]]) -> None:
     for name, sizes in segments.items():
         total = sum(sizes.values()) or 1
         rows = [(key, size, f"{size / total:.1%}") for key, size in sorted(sizes.items(), key=lambda item: -item[1])]
-        _table(f"{name}:", ("segment", "records", "share"), rows)
+        table(f"{name}:", ("segment", "records", "share"), rows)
 
 
 def _print_explained(explained: Mapping[str, Any]) -> None:
@@ -138,93 +144,105 @@ def _print_explained(explained: Mapping[str, Any]) -> None:
         coverage = [(attribute, f"{share:.1%}") for attribute, share in one["coverage"].items()]
         if (one["records"], coverage) not in told:  # segmentations of the same population share it
             told.append((one["records"], coverage))
-            _table(f"{name}: attributes known, of {one['records']:,} records", ("attribute", "known"), coverage)
+            table(f"{name}: attributes known, of {one['records']:,} records", ("attribute", "known"), coverage)
         rows = []
         for rule in one["rules"]:
             note = "holds for nobody" if not rule["holds"] else f"always overlaps with {rule['overlaps']}" if rule["overlaps"] else ""
             rows.append((rule["key"], rule["holds"], rule["fires"], note or ("" if rule["fires"] else "never fires: earlier rules win")))
-        _table(f"{name}: rules, the first to hold wins", ("rule", "holds", "fires", "note"), rows)
+        table(f"{name}: rules, the first to hold wins", ("rule", "holds", "fires", "note"), rows)
         if rows:
-            _say(f"{one['no_rule']:,} records are held by no rule of {name}: they have no segment, and nothing is written on them.")
+            say(f"{one['no_rule']:,} records are held by no rule of {name}: they have no segment, and nothing is written on them.")
 
 
 def _print_plan(plan: Mapping[str, Any]) -> None:
     if plan["plan"] is None:
         kept = f"; {plan['kept']:,} values of other people were kept" if plan["kept"] else ""
-        _say(f"Nothing to change: the CRM holds what the labels want{kept}.")
+        say(f"Nothing to change: the CRM holds what the labels want{kept}.")
     else:
         rows = [(target, action, number) for target, actions in plan["by_target"].items() for action, number in actions.items()]
-        _table(
+        table(
             f"Plan {plan['plan']}: {plan['changes']:,} changes on {plan['records']:,} records, {plan['calls']:,} calls",
             ("target", "action", "changes"),
             rows,
         )
     for trip in plan["trips"]:
-        _say(f"guard {trip['guard']}: {trip['what']}")
+        say(f"guard {trip['guard']}: {trip['what']}")
     if plan["trips"] and plan["plan"] is not None:
-        _say(
+        say(
             f"After a look at it: crm-segments apply {plan['plan']}"
             if all(t["first_labelling"] for t in plan["trips"])
             else "A run would stop here; --allow GUARD --reason TEXT lets it pass."
         )
     if plan["kept"]:
-        _table(
+        table(
             "Kept, because somebody else wrote them (first 10):",
             ("id", "target", "wanted", "holds"),
             [tuple(c[k] for k in ("id", "target", "wanted", "holds")) for c in plan["conflicts"][:10]],
         )
     for name in plan["held"]:
-        _say(f"{name} is on hold since a run of it was undone: --allow undone --reason TEXT, or a changed config, lets it go on")
+        say(f"{name} is on hold since a run of it was undone: --allow undone --reason TEXT, or a changed config, lets it go on")
     for name, number in plan["withheld"].items():
-        _say(f"{name}: {number:,} labelled records are in no campaign list: nobody may reach them there, or it is not known")
+        say(f"{name}: {number:,} labelled records are in no campaign list: nobody may reach them there, or it is not known")
     if plan["retired"]:
-        _say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
+        say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
     unknown = plan["listeners"].get("unknown")
     heard = [(one["name"], one["target"], one["value"] or "any change", one["records"]) for one in plan["listeners"].get("found", ())]
-    _table("Starts in the CRM on these changes:", ("workflow or flow", "listens to", "value", "records"), heard)
+    table("Starts in the CRM on these changes:", ("workflow or flow", "listens to", "value", "records"), heard)
     if unknown:
-        _say(f"what reacts to these changes is unknown: {unknown}")
+        say(f"what reacts to these changes is unknown: {unknown}")
 
 
 def _print_applied(applied: Mapping[str, Any], withdrawn: int = 0) -> None:
     if applied["plan"] is None:
-        _say("Nothing further to write." if withdrawn else "Zero writes.")
+        say("Nothing further to write." if withdrawn else "Zero writes.")
         return
-    _say(
+    say(
         f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, "
         f"{applied['remaining']:,} wait."
     )
-    _table("Why not:", ("changes", "reason"), [(number, reason) for reason, number in applied["reasons"].items()])
+    table("Why not:", ("changes", "reason"), [(number, reason) for reason, number in applied["reasons"].items()])
 
 
 def _print_loop(answer: Mapping[str, Any]) -> None:
     """Whatever parts of the loop an answer has."""
     if "as_of" in answer:
-        _say(f"{answer['account']}, as of {answer['as_of']}")
+        say(f"{answer['account']}, as of {answer['as_of']}")
     if "pulled" in answer:
         _print_pulled(answer["pulled"])
     if "segments" in answer:
         _print_segments(answer["segments"])
     if "explain" in answer:
         _print_explained(answer["explain"])
+    for name, why in answer.get("refits", {}).items():
+        say(f"hint: {name}: {why}; what a refit would change: crm-segments train {name} --propose")
     _print_fitted(answer)
     if "out" in answer:
-        _say(f"written to {answer['out']}")
+        say(f"written to {answer['out']}")
     if answer.get("withdrawn", {}).get("done"):
-        _say(f"Took away {answer['withdrawn']['done']:,} values and memberships that people's consent forbids.")
+        say(f"Took away {answer['withdrawn']['done']:,} values and memberships that people's consent forbids.")
     if "plan" in answer:
         _print_plan(answer["plan"])
     if "applied" in answer:
         _print_applied(answer["applied"], answer.get("withdrawn", {}).get("done", 0))
     if answer.get("held"):
-        _say(f"on hold now: {', '.join(answer['held'])}. Mail that was sent stays sent.")
+        say(f"on hold now: {', '.join(answer['held'])}. Mail that was sent stays sent.")
     if "run" in answer and "applied" in answer and answer["applied"]["done"]:
-        _say(f"To take it back: crm-segments undo {answer['run']}")
+        say(f"To take it back: crm-segments undo {answer['run']}")
+
+
+def _print_card(answer: Mapping[str, Any]) -> None:
+    from sync.terminal_quality import print_card
+
+    print_card(answer)
 
 
 def _print_fitted(answer: Mapping[str, Any]) -> None:
+    if "proposals" in answer:
+        from sync.terminal_quality import print_proposals
+
+        print_proposals(answer["proposals"])
     for name, version in answer.get("models", {}).items():
-        _say(f"{name}: model {version} fitted")
+        say(f"{name}: model {version} fitted")
     for name, figures in answer.get("contests", {}).items():
         _print_contest(name, figures)
 
@@ -233,38 +251,38 @@ def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
     """Which score foresaw best, on the days before."""
     for reason in (figures.get("refused"), figures.get("note")):
         if reason:
-            _say(f"{name}: {reason}; ranked by {figures['winner']}")
+            say(f"{name}: {reason}; ranked by {figures['winner']}")
     if not figures.get("contest"):
         return
     rows = [
         (one, f"{told['capture_20']:.1%}", f"{told['gini']:.3f}", "used" if one == figures["winner"] else "")
         for one, told in figures["contest"].items()
     ]
-    _table(f"{name}: what each score would have foreseen of the last {figures['span']} days", ("score", "in best 20%", "gini", ""), rows)
+    table(f"{name}: what each score would have foreseen of the last {figures['span']} days", ("score", "in best 20%", "gini", ""), rows)
     if "bias_money" in figures:
-        _say(f"forecasts were off by {figures['bias_purchases']:+.0%} in purchases and {figures['bias_money']:+.0%} in money, all together")
+        say(f"forecasts were off by {figures['bias_purchases']:+.0%} in purchases and {figures['bias_money']:+.0%} in money, all together")
 
 
 def _print_show(answer: Mapping[str, Any]) -> None:
-    _say(f"{answer['record_type']} {answer['id']} of {answer['account']}")
+    say(f"{answer['record_type']} {answer['id']} of {answer['account']}")
     if answer["objects"]:
-        _say("objects to profiling: is in no segment, and what we wrote is taken away")
+        say("objects to profiling: is in no segment, and what we wrote is taken away")
     for name, one in answer["segmentations"].items():
-        _say(
+        say(
             f"\n{name}: {one['label']} ({one['segment']}), since {one['since']}"
             + (f", before: {one['previous']}" if one["previous"] else "")
         )
-        _say(f"  {one['reason']}")
+        say(f"  {one['reason']}")
         if one["description"]:
-            _say(f"  {one['description']}")
-    _say()
-    _table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
-    _table("Features:", ("feature", "value"), [(k, v) for k, v in answer.get("features", {}).items() if not isinstance(v, int) or v])
+            say(f"  {one['description']}")
+    say()
+    table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
+    table("Features:", ("feature", "value"), [(k, v) for k, v in answer.get("features", {}).items() if not isinstance(v, int) or v])
     changes = [
         (h["run"], str(h["at"])[:19], h["target"], h["before"], h["after"], ": ".join(filter(None, (h["status"], h["reason"]))))
         for h in answer["history"]
     ]
-    _table("Changes:", ("run", "at", "target", "before", "after", "outcome"), changes)
+    table("Changes:", ("run", "at", "target", "before", "after", "outcome"), changes)
     _print_rejects(answer)
 
 
@@ -273,25 +291,25 @@ def _print_rejects(answer: Mapping[str, Any]) -> None:
     for r in answer["rejects"]:
         place = f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}"
         rows.append((r["reject"], place, r["column"] or r["target"], r["reason"] + (" (quarantined)" if r["quarantined"] else "")))
-    _table("Rejects:", ("number", "place", "column", "reason"), rows)
+    table("Rejects:", ("number", "place", "column", "reason"), rows)
     if answer.get("action") in ("retry", "drop"):
-        _say(f"{answer['action']}: {answer['count']:,} entries")
+        say(f"{answer['action']}: {answer['count']:,} entries")
     elif "action" in answer and not rows:
-        _say("no rejects")
+        say("no rejects")
 
 
 def _print_status(answer: Mapping[str, Any]) -> None:
-    _say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
+    say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
     for note in answer["notes"]:
-        _say(f"note: {note}")
-    _table(
+        say(f"note: {note}")
+    table(
         "Runs:",
         ("run", "command", "started", "finished", "exit"),
         [(r["run"], r["command"], str(r["started_at"])[:19], str(r["finished_at"] or "")[:19], r["exit_code"]) for r in answer["runs"]],
     )
-    _table("Open plans:", ("plan", "kind", "state", "as of"), [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]])
-    _table("On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]])
-    _table(
+    table("Open plans:", ("plan", "kind", "state", "as of"), [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]])
+    table("On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]])
+    table(
         "Rejects:",
         ("from", "where", "rows", "quarantined"),
         [(r["source"], r["place"], r["rows"], r["quarantined"]) for r in answer["rejects"]],
@@ -299,7 +317,7 @@ def _print_status(answer: Mapping[str, Any]) -> None:
 
 
 def _print_forget(answer: Mapping[str, Any]) -> None:
-    _say(
+    say(
         f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of "
         f"the journal and "
         f"{answer['files']} exported files cleaned, the mirror thrown away (the next pull brings back all others). Rows that the CRM "
@@ -309,9 +327,9 @@ def _print_forget(answer: Mapping[str, Any]) -> None:
 
 def _print_history(answer: Mapping[str, Any]) -> None:
     if "out" in answer:
-        _say(f"{answer['changes']:,} changes written to {answer['out']}")
+        say(f"{answer['changes']:,} changes written to {answer['out']}")
         return
-    _table(
+    table(
         "Changes:",
         ("run", "id", "target", "before", "after", "outcome"),
         [tuple(r[k] for k in ("run", "id", "target", "before", "after", "status")) for r in answer["history"]],
@@ -323,18 +341,18 @@ def _print_report(answer: Mapping[str, Any]) -> None:
         (name, str(one["as_of"]), one["records"], one["labellings"], one["moved_per_week"], one["returned_within_12_weeks"])
         for name, one in answer["figures"].items()
     ]
-    _table(f"{answer['account']}:", ("segmentation", "as of", "records", "labellings", "moved a week", "returned in 12 weeks"), rows)
+    table(f"{answer['account']}:", ("segmentation", "as of", "records", "labellings", "moved a week", "returned in 12 weeks"), rows)
 
 
 def _print_schedule(answer: Mapping[str, Any]) -> None:
     for kind, text in answer["schedules"].items():
-        _say((f"### {kind}\n" if len(answer["schedules"]) > 1 else "") + text)
+        say((f"### {kind}\n" if len(answer["schedules"]) > 1 else "") + text)
 
 
 def _print_init(answer: Mapping[str, Any]) -> None:
     for note in answer["notes"]:
-        _say(note)
-    _say(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
+        say(note)
+    say(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
 
 
 def _print_demo(_answer: Mapping[str, Any]) -> None:
@@ -350,6 +368,7 @@ _PRINTERS = {
     "forget": _print_forget,
     "history": _print_history,
     "report": _print_report,
+    "card": _print_card,
     "schedule": _print_schedule,
     "init": _print_init,
     "demo": _print_demo,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync import consent
 from sync.ownership import catch_up
-from sync.plan import Planned, Selection, begin_changes, compare, finish, made_targets, prepare_deferred
+from sync.plan import Planned, Selection, begin_changes, compare, finish, made_targets, prepare_refused
 from sync.retire import gather
 from sync.session import Session
 
@@ -21,7 +21,7 @@ def withdraw(session: Session) -> Planned:
         return planned
     catch_up(session.journal, mirror)
     begin_changes(mirror)
-    prepare_deferred(session)
+    prepare_refused(session)
     found = made_targets(session)
     for target in (one for one in found.ready if one.name in held):
         compare(session, target, Selection(withdrawn=True), False, found)

@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.browsing import browser  # noqa: F401  (a fixture)
+
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("busy"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "busy")

@@ -41,6 +41,9 @@ _RECORD_COLUMNS = [name for name in RECORD_SCHEMA.names if name != "line"]
 _ACTIVITY_COLUMNS = [name for name in ACTIVITY_SCHEMA.names if name != "line"]
 
 
+_DONE = ("done", "")
+
+
 @dataclass
 class _List:
     remote: RemoteList
@@ -67,6 +70,7 @@ class Store:
     dynamic_lists: bool = False
     room: int | None = None  # for dynamic lists: beyond it the CRM makes static ones
     call_size: int | None = None  # records in one call; None: a whole batch
+    through_merged: str = ""  # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
     listeners: tuple[Listener, ...] = ()
     notes: tuple[str, ...] = ()
     wall: Callable[[], datetime] = lambda: datetime(2024, 7, 1, tzinfo=UTC)  # the time at which things are sent
@@ -325,10 +329,19 @@ class MemoryCrm(Connector):
         if self.faults.poison.intersection(change["id"] for change in changes):
             raise RequestError("the CRM cannot read this request")
         self.calls.write += 1
-        answers = [self._refused(change) or self._carried(change, write) for change in changes]
+        answers = [self._through(change, write) or self._refused(change) or self._carried(change, write) for change in changes]
+        answers = [None if answer == _DONE else answer for answer in answers]
         self._fail("fail_after", "the answer of the CRM was lost")
         self.faults.hook("after write")
         return [{"status": "rejected", "kind": answer[0], "reason": answer[1]} if answer else {"status": "done"} for answer in answers]
+
+    def _through(self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> tuple[str, str] | None:
+        """The answer to a change of a record that is merged, where the CRM takes its id for the survivor's."""
+        survivor = self.store.records.get((change["record_type"], change["id"]), {}).get("merged_into")
+        if not self.store.through_merged or survivor is None:
+            return None
+        self._carried({**change, "id": survivor}, write)
+        return _DONE if self.store.through_merged == "done" else ("gone", f"record {change['id']} was merged")
 
     def _carried(self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> tuple[str, str] | None:
         before = self._now(change["record_type"], change["id"], change["target"])

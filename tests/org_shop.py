@@ -27,7 +27,7 @@ from connectors.transport import Transport
 from sync import commands
 from sync.commands import Options
 from sync.faults import ConfigError
-from sync.stops import Stop
+from sync.stops import Stop, exit_code
 from tests.org_store import RIGHTS
 from tests.servers.salesforce import Org, Server, seed, serving
 from tests.servers.salesforce.clock import Clock
@@ -119,7 +119,7 @@ class Shop:
             self.said = self.do(command, **arguments)
         except (Stop, ConnectorError, ConfigError) as error:
             self.said = error
-            return commands.exit_code(error)
+            return exit_code(error)
         return int(self.said["exit_code"])
 
     def finish(self, tries: int = 12) -> int:
@@ -229,7 +229,7 @@ def main() -> int:
         try:
             return int(getattr(commands, command)(config, Options(allow=ALLOWED, as_of=DAY, clock=clock.now))["exit_code"])
         except (Stop, ConnectorError, ConfigError) as error:
-            return commands.exit_code(error)
+            return exit_code(error)
 
 
 if __name__ == "__main__":

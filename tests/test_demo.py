@@ -36,7 +36,21 @@ def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_ans
     audiences = ["win_back", "coupon_fans", "young_families", "comfortable_couples", "ready_meals", "every_other_day"]
     assert sorted(answer["second"]["segments"]["audience"]) == sorted(audiences)
     assert min(answer["second"]["segments"]["audience"].values()) >= 10
-    assert answer["second"]["segments"]["lifecycle"]["active"] > 2_000
+    assert answer["second"]["segments"]["lifecycle"]["active"] > 1_700
+
+
+def test_households_are_segmented_by_what_is_learned_of_them_too(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+    folder, answer, _ = played
+    segments = answer["second"]["segments"]
+    assert set(segments["potential"]) == {"high", "medium", "low", "prospect"}
+    assert set(segments["coupons"]) == {"likely", "possible", "unlikely"}  # the model did not refuse
+    assert len([key for key in segments["clusters"] if key.startswith("cluster_")]) >= 3
+    assert segments["next_offer"].get("no_offer", 0) < 200
+    page = (folder / "state" / "report.html").read_text(encoding="utf-8")
+    for title in ("Do the stages tell the truth?", "Which score foresaw best?", "What distinguishes each cluster?", "Break-even depth"):
+        assert title in page
+    for title in ("What to offer whom", "Value on two axes", "Revenue of the next 30 days", "Touchpoints", "Report card"):
+        assert title in page
 
 
 def test_one_household_is_explained_and_the_end_says_what_to_do_next(played: tuple[Path, dict[str, object], list[str]]) -> None:

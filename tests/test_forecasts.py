@@ -66,7 +66,7 @@ def test_training_tells_how_each_score_did(sample: Path) -> None:
     assert result.exit_code == 0 and "what each score would have foreseen of the last" in result.output
     answer = commands.train(sample, Options(as_of=DAY))
     figures = answer["contests"]["potential"]
-    assert figures["winner"] in figures["contest"] and len(figures["contest"]) == 5 and figures["horizon"] > 60
+    assert figures["winner"] in figures["contest"] and len(figures["contest"]) == 7 and figures["horizon"] > 60
 
 
 def test_few_customers_are_ranked_but_nothing_is_foretold_of_them(tmp_path: Path) -> None:

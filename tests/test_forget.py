@@ -150,3 +150,12 @@ def test_the_journal_forgets_who_was_deleted_once_nothing_of_ours_is_left_on_the
     world.do("run", allow=ALLOWED)
     assert not any(row["id"] == "7" for row in world.do("history")["history"])
     assert any(row["id"] == "8" for row in world.do("history")["history"])
+
+
+def test_who_is_forgotten_right_after_another_is_cleared_in_the_crm_too(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(12)
+    world.first_run()
+    for id in ("3", "7"):
+        assert world.do("forget", id=id)["cleared"] == 3
+    assert not {"3", "7"} & (world.held("seg_rfm").keys() | world.held("seg_value").keys() | set().union(*world.members().values()))

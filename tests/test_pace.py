@@ -104,3 +104,23 @@ def test_values_are_read_again_before_writing_when_the_pull_is_old(tmp_path: Pat
     assert answer["exit_code"] == 4
     assert (answer["applied"]["skipped"], answer["applied"]["reasons"]) == (1, {"somebody changed it since the pull": 1})
     assert world.held("seg_rfm")["7"] == "lost"
+
+
+def test_who_is_forgotten_counts_in_the_hour_and_is_not_held_back_by_it(tmp_path: Path) -> None:
+    world = World(tmp_path, lists="none", more="[pace]\nwrites_per_hour = 15", now=datetime.now(UTC))
+    world.customers(40)
+    world.do("setup")
+    with pytest.raises(Later):
+        world.do("run", allow=ALLOWED)
+    for id in list(world.held("seg_rfm"))[:2]:
+        world.do("forget", id=id)
+    assert len(world.held("seg_rfm")) == 13
+    with pytest.raises(Later):
+        world.do("run", allow=ALLOWED)
+    assert len(world.held("seg_rfm")) == 13, "what was written to them this hour still counts"
+    world.now += timedelta(minutes=61)
+    world.do("forget", id=next(iter(world.held("seg_rfm"))))
+    with pytest.raises(Later):
+        world.do("run", allow=ALLOWED)
+    assert len(world.held("seg_rfm")) == 12 + 14
+    assert all(row["id"] for row in world.do("history")["history"])

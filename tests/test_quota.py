@@ -103,15 +103,12 @@ def test_a_limit_is_used_to_the_full(tmp_path: Path) -> None:
     assert time_.now - begun <= 29 * 10 * 1.02 + 2
 
 
-def test_eight_threads_reach_the_limit_and_never_pass_it(tmp_path: Path) -> None:
+def test_eight_threads_never_pass_the_limit(tmp_path: Path) -> None:
     with Server(latency=0.08, limit=90, window=1.0) as server:
         transport = Transport(Plain(), Quota("k", {"": Rate(90, 1.0)}, folder=tmp_path))
-        begun = time.monotonic()
         calls = list(transport.run(lambda _: transport.send(Call("GET", server.url)), range(90 * 4)))
-        seconds = time.monotonic() - begun
         transport.close()
     assert (len(calls), server.refused) == (360, 0)
-    assert seconds < 3.0 * 1.3 + 1, "the machine may be busy; tests.benchmarks.portal measures it"
 
 
 WORKER = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from connectors.hubspot.filters import branch, same
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
 from connectors.hubspot.refusals import Denied, Refused
 from connectors.hubspot.session import Portal
+from connectors.transport import TookPlace
 
 KEY = "crm_segments_key"  # custom property of a list: whose it is
 _SHOWN = [KEY, "hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at"]
@@ -183,8 +184,8 @@ class Lists:
         if folder:
             body["listFolderId"] = int(folder)
         try:
-            told = self._post(body)
-        except TemporaryError:
+            told = self._post(body, lambda: self._by_name(spec) is not None)
+        except (TookPlace, TemporaryError):
             found = self._by_name(spec)  # nobody had this name before: if there is one now, the reply was lost
             if found is None:
                 raise
@@ -199,15 +200,15 @@ class Lists:
         found = told.get("list") or told
         return {**found, "filterBranch": found.get("filterBranch") or filters}
 
-    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Create a list; without our mark where the portal takes none."""
+    def _post(self, body: dict[str, Any], there: Callable[[], bool]) -> dict[str, Any]:
+        """Create a list, unless it is ``there`` after a lost reply; without our mark where the portal takes none."""
         try:
-            told: dict[str, Any] = self._portal.ask("POST", self._path(), body=body, writes=True, repeatable=False)
+            told: dict[str, Any] = self._portal.ask("POST", self._path(), body=body, writes=True, repeatable=False, happened=there)
         except Refused as error:
             if not re.search("custom", error.refusal.reason, re.IGNORECASE) or "customProperties" not in body:
                 raise
             plain = {name: value for name, value in body.items() if name != "customProperties"}
-            return self._post(plain)
+            return self._post(plain, there)
         return told
 
     def _rename(self, spec: ListSpec, id: str) -> dict[str, Any]:
@@ -226,17 +227,29 @@ class Lists:
         if not name or self._folder is not None:
             return self._folder or ""
         try:
-            told = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")])
-            nodes = (told.get("folder") or {}).get("childNodes") or ()
-            found = next((one for one in nodes if one.get("name") == name), None)
+            found = self._folder_named(name)
             if found is None and make:
-                made = self._portal.ask("POST", self._path("folders"), body={"name": name, "parentFolderId": "0"}, writes=True)
-                found = made.get("folder")
+                found = self._new_folder(name)
         except (Refused, Denied):
             found = {}  # a portal without folders, or closed to us: a list needs none
         if found is not None:
             self._folder = str(found.get("id") or "")
         return self._folder or ""
+
+    def _folder_named(self, name: str) -> dict[str, Any] | None:
+        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")])
+        nodes = (told.get("folder") or {}).get("childNodes") or ()
+        return next((one for one in nodes if one.get("name") == name), None)
+
+    def _new_folder(self, name: str) -> dict[str, Any] | None:
+        body = {"name": name, "parentFolderId": "0"}
+        try:
+            made: dict[str, Any] = self._portal.ask(
+                "POST", self._path("folders"), body=body, writes=True, happened=lambda: self._folder_named(name) is not None
+            )
+        except TookPlace:
+            return self._folder_named(name)
+        return made.get("folder")
 
     def _content(self, folder: str) -> set[str]:
         """Ids of the lists in a folder."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -24,6 +24,7 @@ from connectors.transport import Call, Transport
 from connectors.transport import api_url as checked_url
 
 Source = Literal["deals", "orders", "calls", "meetings", "emails", "notes", "tasks", "forms", "pages", "marketing_emails"]
+_MOVED = frozenset({301, 302, 307, 308})
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -105,14 +106,18 @@ class Portal:
         body: Any = None,
         writes: bool = False,
         repeatable: bool = True,
+        happened: Callable[[], bool] | None = None,
         lane: str = "",
     ) -> Any:
-        """The decoded JSON of an answer (None: it has no body).
+        """The decoded JSON of an answer (None: it has no body). ``repeatable`` and ``happened``: see Call.
 
         Raises Refused (``refusal`` tells what HubSpot said), Denied (a right is missing) and what the transport raises.
         """
         built = self.client.call(method, path, list(params), body)
-        response = self.transport.send(_manner(built, writes, repeatable, lane))
+        call = replace(built, writes=writes, repeatable=repeatable, happened=happened, lane=lane)
+        response = self.transport.send(call)
+        if response.status_code in _MOVED and (moved := _by_a_slash(call.url, response.headers.get("Location") or "")):
+            response = self.transport.send(replace(call, url=moved))
         if not 200 <= response.status_code < 300:
             self.answers.refuse(response)
         return decoded(response)
@@ -135,8 +140,7 @@ class Portal:
     def properties(self, kind: str) -> dict[str, dict[str, Any]]:
         """Definitions of all properties of an object type by name, read once."""
         if kind not in self._definitions:
-            results = self.ask("GET", self.path("properties", kind))["results"]
-            self._definitions[kind] = {one["name"]: one for one in results}
+            self._definitions[kind] = {one["name"]: one for one in self._results(self.path("properties", kind))}
         return self._definitions[kind]
 
     def forget(self, kind: str) -> None:
@@ -194,6 +198,17 @@ class Portal:
         """Let go of connections."""
         self.transport.close()
 
+    def _results(self, path: str) -> Iterator[dict[str, Any]]:
+        """What is listed under a path, also where HubSpot lists it in pages."""
+        after: str | None = None
+        while True:
+            told = self.ask("GET", path, params=[("after", after)] if after else ())
+            yield from told.get("results") or ()
+            following = ((told.get("paging") or {}).get("next") or {}).get("after")
+            if not following or str(following) == after:
+                return
+            after = str(following)
+
     def _account(self, area: Literal["details", "usage"]) -> dict[str, Any]:
         """Of the account; the undated path serves where the dated one is not there."""
         try:
@@ -236,5 +251,7 @@ class Portal:
         return f"{settings.api_url} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _manner(call: Call, writes: bool, repeatable: bool, lane: str) -> Call:
-    return replace(call, writes=writes, repeatable=repeatable, lane=lane)
+def _by_a_slash(url: str, location: str) -> str:
+    """The same address with or without the slash at its end, where that is all that an answer asks for; else ""."""
+    asked, told = urlsplit(url).path, urlsplit(urljoin(url, location)).path
+    return url[: len(url) - len(asked)] + told if asked != told and asked.rstrip("/") == told.rstrip("/") else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from connectors.errors import TemporaryError
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.refusals import INVALID_OPTION, READ_ONLY, UNKNOWN_PROPERTY, Denied, Kind, Refusal, Refused, of_records
 from connectors.hubspot.session import Portal
+from connectors.transport import TookPlace
 
 RECORDS_PER_CALL = 100
 BATCH_SIZE = 1000
@@ -180,22 +182,32 @@ class Writing:
             {"id": one.id, "objectWriteTraceId": one.id, "properties": {name: batch.after[row] or "" for name, row in one.cells.items()}}
             for one in group
         ]
+        path = self._portal.path("objects", kind, "batch/update")
+        told: Any = None
+        refusal: Refusal | None = None
         try:
-            told = self._portal.ask("POST", self._portal.path("objects", kind, "batch/update"), body={"inputs": inputs}, writes=True)
+            told = self._portal.ask("POST", path, body={"inputs": inputs}, writes=True, happened=lambda: self._held(batch, kind, group))
+        except TookPlace:
+            told = {"results": [{"id": one.id} for one in group]}
         except Denied as error:
             if error.scopes or error.refusal.category == "MISSING_SCOPES":  # the key may not write at all
                 raise
             refusal = error.refusal
         except Refused as error:
             refusal = error.refusal
-        else:
-            batch.answered = True
-            return self._take(batch, kind, group, told if isinstance(told, dict) else {})
         batch.answered = True
+        if refusal is None:
+            return self._take(batch, kind, group, told if isinstance(told, dict) else {})
         if self._late(batch, kind, refusal):
             return _Answer(tuple(group), clean=False)
         blamed = _culprits(batch, group, refusal)
         return _Answer(tuple(self._blame(batch, kind, group, refusal)), clean=False) if blamed else _Answer(refusal=refusal)
+
+    def _held(self, batch: _Batch, kind: str, group: list[_Record]) -> bool:
+        """Do all of these records hold what a call was to write, whose answer was lost?"""
+        names = sorted({name for one in group for name in one.cells})
+        held = self._read(kind, names, [one.id for one in group])
+        return all((held.get(one.id, {}).get(name) or "") == (batch.after[row] or "") for one in group for name, row in one.cells.items())
 
     def _take(self, batch: _Batch, kind: str, group: list[_Record], told: dict[str, object]) -> _Answer:
         """Read an answer that took some or all of the records."""

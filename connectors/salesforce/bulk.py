@@ -13,6 +13,7 @@ from csv import reader
 from dataclasses import dataclass
 from itertools import chain, dropwhile
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import pyarrow as pa
 from pyarrow import csv
@@ -123,7 +124,11 @@ class Bulk:
         if first is None:
             yield from self._one_by_one(job, start)
             return
-        yield from self._org.many(lambda pair: (self._page(job, pair[0])[0], pair[1]), chain([first], places))
+        behind: str | None = None
+        for table, following, behind in self._org.many(lambda pair: self._listed_page(job, *pair), chain([first], places)):
+            yield table, following or behind
+        if behind:  # the list broke off: its last page knows of one behind it
+            yield from self._one_by_one(job, behind)
 
     def _pairs(self, job: str, start: str | None) -> Iterator[tuple[str | None, str | None]]:
         """(locator of a page, of the page behind it) from ``start`` on; none where Salesforce does not list them so."""
@@ -146,6 +151,11 @@ class Bulk:
                 yield _locator(str(one.get("resultUrl", "")))
             path = None if told.get("done") else told.get("nextRecordsUrl") or told.get("nextRecordUrl")
 
+    def _listed_page(self, job: str, place: str | None, following: str | None) -> tuple[pa.Table, str | None, str | None]:
+        """A page as long as Salesforce cut it: (rows, locator listed behind it, the page's own word, asked only of the last)."""
+        table, behind = self._page(job, place, whole=True)
+        return table, following, None if following else behind
+
     def _one_by_one(self, job: str, place: str | None) -> Iterator[tuple[pa.Table, str | None]]:
         while True:
             table, place = self._page(job, place)
@@ -153,8 +163,9 @@ class Bulk:
             if place is None:
                 return
 
-    def _page(self, job: str, locator: str | None) -> tuple[pa.Table, str | None]:
-        params = {"maxRecords": str(PAGE)} | ({"locator": locator} if locator else {})
+    def _page(self, job: str, locator: str | None, whole: bool = False) -> tuple[pa.Table, str | None]:
+        """Rows from a locator on, and the locator behind them; ``whole``: as many as Salesforce put into the listed page."""
+        params = ({} if whole else {"maxRecords": str(PAGE)}) | ({"locator": locator} if locator else {})
         response = self._org.send("GET", f"jobs/query/{job}/results", params=params, headers={"Accept": "text/csv"}, manner=_WIDE)
         told = response.headers.get("Sforce-Locator", "null")
         return parsed(response.content), None if told in ("null", "") else told
@@ -185,12 +196,10 @@ class Bulk:
                 raise
 
     def answers(self, job: str, rows: int) -> dict[str, pa.Table]:
-        """What came of each row: ``successful``, ``failed`` (with ``sf__Error``) and ``unprocessed``, in no order."""
+        """What came of rows, in no order: ``successful``, and ``failed`` (with ``sf__Error``). One in neither was not processed."""
         found = {"successful": self._rows(job, "successfulResults")}
         if found["successful"].num_rows < rows:
             found["failed"] = self._rows(job, "failedResults")
-        if sum(one.num_rows for one in found.values()) < rows:
-            found["unprocessed"] = self._rows(job, "unprocessedrecords")
         return found
 
     def _rows(self, job: str, which: str) -> pa.Table:
@@ -229,8 +238,7 @@ def _status(told: dict[str, Any]) -> Status:
 
 
 def _locator(url: str) -> str | None:
-    found = url.partition("locator=")[2].partition("&")[0]
-    return found or None
+    return unquote(url.partition("locator=")[2].partition("&")[0]) or None
 
 
 def refused_job(status: Status) -> Exception:

@@ -57,7 +57,16 @@ class Sender(requests.Session):
         body = _body(data, json, kept)
         asked = tuple((name, str(value)) for name, value in (params or {}).items())
         call = Call(
-            method.upper(), self._own(url), asked, kept, body, how.writes, how.repeatable, "", how.timeout, how.stream, how.anonymous
+            method.upper(),
+            self._own(url),
+            asked,
+            kept,
+            body,
+            writes=how.writes,
+            repeatable=how.repeatable,
+            timeout=how.timeout,
+            stream=how.stream,
+            anonymous=how.anonymous,
         )
         return self._transport.send(call)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from connectors.contract import FieldSpec, Option
@@ -42,6 +43,7 @@ class Fields:
     def __init__(self, org: Org, sleep: Callable[[float], object] = time.sleep) -> None:
         self._org = org
         self._sleep = sleep
+        self._made = ""  # id of the permission set, where it was made just now
 
     def all(self) -> dict[tuple[str, str], FieldSpec]:
         """All fields that this user sees, by (record type, name); ours under the names of the config, which lack the ending."""
@@ -132,7 +134,8 @@ class Fields:
         if rows:
             return str(rows[0]["Id"])
         body = {"Name": PERMISSION_SET, "Label": PERMISSION_SET_LABEL, "Description": "Sees and edits the fields of crm-segments."}
-        return str(self._org.ask("POST", "sobjects/PermissionSet", body=body, writes=True)["id"])
+        self._made = str(self._org.ask("POST", "sobjects/PermissionSet", body=body, writes=True)["id"])
+        return self._made
 
     def _assign(self, parent: str) -> None:
         user = self.user()
@@ -144,12 +147,21 @@ class Fields:
             self._org.ask("POST", "sobjects/PermissionSetAssignment", body=body, writes=True)
 
     def user(self) -> str:
-        """The id of the user that we are logged in as; "" where Salesforce does not tell."""
-        try:
-            told = self._org.ask("GET", "/services/oauth2/userinfo")
-        except (Refused, Denied):
-            return ""
-        return str(told.get("user_id") or "") if isinstance(told, dict) else ""
+        """The id of the user that we are logged in as; "" where Salesforce does not tell.
+
+        The log-in tells it, else userinfo (which wants a scope of its own), else who made the permission set that we just made.
+        """
+        if self._org.log_in.user:
+            return self._org.log_in.user
+        ways = {"/services/oauth2/userinfo": "user_id"}
+        if self._made:
+            ways[f"sobjects/PermissionSet/{self._made}"] = "CreatedById"
+        for path, key in ways.items():
+            with suppress(Refused, Denied):
+                told = self._org.ask("GET", path)
+                if isinstance(told, dict) and told.get(key):
+                    return str(told[key])
+        return ""
 
     def _await(self, spec: FieldSpec) -> None:
         """A new field is seen some seconds after the right to see it."""

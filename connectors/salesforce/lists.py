@@ -285,7 +285,7 @@ def _take(items: Any, places: Any, answers: Answers) -> None:
         raise TemporaryError("Salesforce answered another number of members than it was sent; the next run looks what was written")
     for at, item in zip(places, items, strict=True):
         refusal = None if item.get("success") else of_item(item)
-        if refusal is None or refusal.code == MEMBER_ALREADY or (refusal.code == "ENTITY_IS_DELETED" and answers.after[at] != MEMBER):
+        if refusal is None or refusal.code == MEMBER_ALREADY or (refusal.kind == "gone" and answers.after[at] != MEMBER):
             answers.status[at] = "done"
         else:
             answers.status[at], answers.kind[at], answers.reason[at] = "rejected", refusal.kind, refusal.reason

@@ -84,6 +84,8 @@ class Refusal:
             return "gone"
         if self.code in _PERMISSION:
             return "permission"
+        if self.status == 404:
+            return "gone"
         return "conflict" if self.code in _CONFLICT else "data"
 
     @property
@@ -131,11 +133,11 @@ def of_item(item: Any) -> Refusal:
 
 
 def of_cell(text: str) -> Refusal:
-    """The complaint in a row of a Bulk job's failed results: ``CODE:message:fields--``."""
+    """The complaint in a row of a Bulk job's failed results: ``CODE:message:fields--``, or without the last part."""
     code, _, rest = text.partition(":")
-    message, _, fields = rest.rpartition(":")
+    message, _, fields = rest.rpartition(":") if rest.endswith("--") else (rest, "", "")
     named = tuple(one.strip() for one in fields.removesuffix("--").split(",") if one.strip())
-    return Refusal(code.strip(), shown(message or rest), named, 400)
+    return Refusal(code.strip(), shown(message), named, 400)
 
 
 def shown(text: str) -> str:

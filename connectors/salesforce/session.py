@@ -18,7 +18,7 @@ from connectors.errors import RequestError, TemporaryError
 from connectors.quota import Quota
 from connectors.salesforce.answers import Answers, decoded
 from connectors.salesforce.client import Client, Manner
-from connectors.salesforce.login import log_in
+from connectors.salesforce.login import LogIn
 from connectors.salesforce.soql import Select
 from connectors.token import Token
 from connectors.transport import Transport, api_url
@@ -117,7 +117,8 @@ class Org:
         self.answers = Answers(account.name)
         self.quota = Quota(self._key(), {}, account.reserve)
         self.transport = Transport(self.answers, self.quota, None, threads=self.settings.threads)
-        self.transport.token = Token(log_in(account.name, self.settings, self.transport))
+        self.log_in = LogIn(account.name, self.settings, self.transport)
+        self.transport.token = Token(self.log_in)
         self._descriptions: dict[str, dict[str, Any] | None] = {}
 
     @cached_property
@@ -226,16 +227,28 @@ class Org:
 
     @cached_property
     def identity(self) -> Identity:
-        """What kind of org it is."""
-        asked = ["IsSandbox", "InstanceName", "OrganizationType", "TimeZoneSidKey"]
-        rows = next(self.query(Select(asked, "Organization", limit=1)), [])
-        row = rows[0] if rows else {}
+        """What kind of org it is; where this user may not see that, the settings tell a sandbox."""
+        row = self._organization()
         return Identity(
-            bool(row.get("IsSandbox")),
+            bool(row.get("IsSandbox", self.settings.sandbox)),
             str(row.get("OrganizationType") or ""),
             str(row.get("InstanceName") or ""),
             str(row.get("TimeZoneSidKey") or ""),
         )
+
+    def _organization(self) -> dict[str, Any]:
+        """The org's record of itself; fields that are hidden from this user are left out, and asked for by describe only then."""
+        from connectors.salesforce.refusals import Refused
+
+        wanted = ["IsSandbox", "InstanceName", "OrganizationType", "TimeZoneSidKey"]
+        try:
+            rows = next(self.query(Select(wanted, "Organization", limit=1)), [])
+        except Refused as error:
+            if error.refusal.kind != "permission":
+                raise
+            seen = [one for one in wanted if one in self.fields("Organization")]
+            rows = next(self.query(Select(seen, "Organization", limit=1)), []) if seen else []
+        return rows[0] if rows else {}
 
     @property
     def several_currencies(self) -> bool:

@@ -19,7 +19,7 @@ from sync.session import Session
 if TYPE_CHECKING:
     from sync.settings import SegmentationSettings
 
-DRAWN = 50_000  # records: of more, so many are foretold and stand for the others
+DRAWN = 20_000  # records: of more, so many are foretold and stand for the others
 DAYS, PERIODS = 30, 3
 _FIGURES = ("purchases", "purchases_low", "purchases_high", "money", "money_low", "money_high")
 
@@ -85,25 +85,23 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
         )
         for one in told
     ]
+    whole = [row for row in rows if row[0] == names["all"]]
     head = ("Segment", "Period", "Buyers", "Purchases", "95%", "Revenue", "95%")
     by_segment = _picture("Expected revenue by segment", segments, [names.get(one.segment, one.segment) for one in segments], money)
     by_period = _picture("Expected revenue by period", sums, [f"{one.start} to {one.end}" for one in sums], money)
     return [
         Panel(f"Revenue of the next {days} days", remark, [by_segment], table=table(head, rows, texts=2)),
-        Panel("Period by period", "all segments together", [by_period], table=table(head, [row for row in rows if row[0] == names["all"]], 2)),
+        Panel("Period by period", "all segments together", [by_period], table=table(head, whole, texts=2)),
     ]
 
 
 def _picture(title: str, rows: list[Expected], names: list[str], money: Money) -> Picture:
     most = max((one.figures["money_high"] for one in rows), default=0) or 1
-    ranges = [
-        Range(
-            name,
-            *(one.figures[key] / most for key in ("money_low", "money", "money_high")),
-            f"{money.brief(one.figures['money'])} ({money.brief(one.figures['money_low'])} to {money.brief(one.figures['money_high'])})",
-        )
-        for name, one in zip(names, rows, strict=True)
-    ]
+    ranges = []
+    for name, one in zip(names, rows, strict=True):
+        low, value, high = (one.figures[key] for key in ("money_low", "money", "money_high"))
+        text = f"{money.brief(value)} ({money.brief(low)} to {money.brief(high)})"
+        ranges.append(Range(name, low / most, value / most, high / most, text))
     return Picture(charts.ranges(title, ranges))
 
 

@@ -32,4 +32,5 @@ def panels(cells: Mapping[tuple[str, str], int], historic: Mapping[str, str], pr
         f"what they brought so far, against what they are expected to bring: {fading:,} of the best so far are expected to bring "
         f"little, and {rising:,} others to be among the best"
     )
-    return [Panel("Value on two axes", remark, [Picture(drawn)], table=table(("Brought so far", "Will bring", "Records", "Share"), rows, texts=2))]
+    behind = table(("Brought so far", "Will bring", "Records", "Share"), rows, texts=2)
+    return [Panel("Value on two axes", remark, [Picture(drawn)], table=behind)]

@@ -72,7 +72,8 @@ def bars(title: str, rows: Sequence[Bar], track: bool = False) -> Markup:
             y, width = top + 20 + place * thickness, 100 * min(max(share, 0.0), 1.0)
             if track:
                 drawn.append(Markup('<rect class="track" x="0" y="{}" width="100%" height="{}"/>').format(y, thickness - 2))
-            drawn.append(Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>').format(place % COLOURS, y, width, thickness - 2))
+            box = Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>')
+            drawn.append(box.format(place % COLOURS, y, width, thickness - 2))
     return _image(title, height * len(rows), drawn)
 
 

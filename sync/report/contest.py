@@ -13,7 +13,7 @@ from sync.report.words import Money
 _CANDIDATES = {
     "rfm": "RFM rank",
     "spend": "Revenue so far",
-    "btyd": "Purchase model: MBG/NBD × Gamma-Gamma",
+    "btyd": "Purchase model: MBG/NBD and Gamma-Gamma",
     "boosted": "Boosting over windows of the past",
     "mixed": "Mixture of purchase model and boosting",
 }
@@ -81,4 +81,5 @@ def _tiers(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
     drawn = charts.bars("Buyers of each tier, and the revenue that is expected of them", bars)
     head = ("Tier", "Buyers", "Share", "Expected", "Share")
     remark = f"within {words.days(figures['horizon'])} of the fit, of all its buyers"
-    return [Panel("What will each tier bring?", remark, [Picture(drawn)], ("share of buyers", "share of expected revenue"), table(head, rows))]
+    key = ("share of buyers", "share of expected revenue")
+    return [Panel("What will each tier bring?", remark, [Picture(drawn)], key, table(head, rows))]

@@ -18,7 +18,7 @@ from sync.labelling import rebuild_state
 from sync.mirror import AccountMirror, quoted
 from sync.report import insight, sizes
 from sync.report.events import Events, events
-from sync.report.insight import Insights, Wanted
+from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.movement import Flow, Movement, flows, movement
 from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.session import Session
@@ -91,7 +91,7 @@ class AccountFigures:
     insights: Insights = field(default_factory=Insights)
 
 
-def gather(session: Session, wanted: Wanted = Wanted()) -> AccountFigures:
+def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     """The figures of one account as of its last labelling. Reads only; an account that was never labelled has none."""
     mirror = session.mirror()
     session.progress("gathering figures", 0, 0)

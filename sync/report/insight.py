@@ -17,6 +17,7 @@ from sync.report.profiles import Profile
 from sync.report.stages import Rates
 from sync.report.ways import Journeys
 from sync.session import Session
+from sync.stops import Stop
 
 if TYPE_CHECKING:
     from sync.settings import SegmentationSettings
@@ -30,6 +31,9 @@ class Wanted:
 
     cards: bool = False
     composition: Sequence[str] = ()
+
+
+USUAL = Wanted()
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,18 @@ class Insights:
 
 
 def gather(session: Session, labelled: Sequence[str], records: int, wanted: Wanted) -> Insights:
-    """Of the ``labelled`` segmentations, the leading one first. Without activity in the mirror there is nothing to add."""
+    """Of the ``labelled`` segmentations, the leading one first. Without activity in the mirror there is nothing to add.
+
+    Stop: an attribute is asked for that the account does not have.
+    """
+    held = session.settings.attributes
+    for name in wanted.composition:
+        if name not in held:
+            raise Stop(f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}")
     if not labelled or not session.mirror().has_table("features"):
         return Insights()
     session.progress("gathering what the models know", 0, 0)
-    judged = wanted.cards or records <= JUDGED
+    judged = wanted.cards or bool(wanted.composition) or records <= JUDGED
     cards = _cards(session, wanted) if judged else {}
     effects = _effects(session, labelled)
     models = {one.name: _model(session, one) for one in session.segmentations if one.name in labelled}

@@ -12,7 +12,7 @@ from sync.report.panels import Panel, Picture, table
 
 _GREY = 6  # the place of the colour that says "not known"
 _CLUSTER = re.compile(r"\bcluster_\d+\b")
-_MARKS = {True: "✓ passes", False: "✗ fails", None: words.UNKNOWN}
+_MARKS = {True: "✓", False: "✗", None: words.UNKNOWN}
 
 
 def panels(card: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
@@ -25,13 +25,14 @@ def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
     rows = []
     for line in card["lines"]:
         value = words.UNKNOWN if line["value"] is None else f"{line['value']:.3g}"
-        low, high = line["interval"] or (None, None)
-        span = f"{low:.3g} to {high:.3g}" if low is not None and high is not None else ""
-        rows.append((_MARKS[line["passes"]], line["measure"], value, span, _named(line["words"], labels)))
-    remark = "what can be judged; a dash is for information"
+        if line["interval"]:
+            value += " ({:.3g} to {:.3g})".format(*line["interval"])
+        rows.append((f"{_MARKS[line['passes']]} {line['measure']}", value, _named(line["words"], labels)))
+    remark = "✓ passes, ✗ fails, a dash is for information; in brackets the 95% interval"
     if card["falls"]:
-        remark += f". A refit is proposed, never made by itself: {'; '.join(_named(one, labels) for one in card['falls'])}. crm-segments train makes it"
-    shown = table(("", "Measure", "Value", "95%", "What it says"), rows, texts=5)
+        why = "; ".join(_named(one, labels) for one in card["falls"])
+        remark += f". A refit is proposed, never made by itself: {why}. crm-segments train makes it"
+    shown = table(("Measure", "Value", "What it says"), rows, texts=3)
     return Panel("Report card", remark, table=shown, wide=True)
 
 
@@ -48,12 +49,13 @@ def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mappi
     ordered = sorted(sums, key=lambda value: (value in ("other", "not known"), -sums[value], value))
     known = [value for value in ordered if value != "not known"]
     rest = len(known) > _GREY
-    shown = [*known[: _GREY], *[""] * (_GREY - len(known)), "not known"]  # grey, whatever else there is
+    shown = [*known[:_GREY], *[""] * (_GREY - len(known)), "not known"]  # grey, whatever else there is
     keys = [*(key for key in labels if key in of), *(key for key in of if key not in labels)]
     bars, rows = [], []
     for key in keys:
-        shares = [of[key].get(value, 0.0) for value in shown]
-        bars.append(Bar(labels.get(key, key), (*shares, max(0.0, 1 - sum(shares))) if rest else tuple(shares), ""))
+        drawn_shares = tuple(of[key].get(value, 0.0) for value in shown)
+        others = (max(0.0, 1 - sum(drawn_shares)),) if rest else ()
+        bars.append(Bar(labels.get(key, key), drawn_shares + others, ""))
         rows.append((labels.get(key, key), *(words.percent(of[key].get(value, 0.0)) for value in ordered)))
     drawn = charts.stacks(f"Values of {name} in each segment", bars)
     names = (*shown, *(("the rest",) if rest else ()))

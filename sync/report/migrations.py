@@ -8,7 +8,6 @@ from sync.report import words
 from sync.report.movement import Flow
 from sync.report.panels import Panel, Shade, matrix
 
-
 NARROW, WIDE = 3, 12  # segments that half a page has room for, and a whole one
 
 

@@ -145,7 +145,9 @@ def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
 
 
 def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str, Any]:
-    table = [(s, _share(s.records, one.records) or 0.0, _share(s.revenue, one.revenue), _of(figures).whole(s.revenue)) for s in one.segments]
+    table = [
+        (s, _share(s.records, one.records) or 0.0, _share(s.revenue, one.revenue), _of(figures).whole(s.revenue)) for s in one.segments
+    ]
     largest = max((max(records, revenue or 0) for _, records, revenue, _ in table), default=1) or 1
     rows = []
     for segment, records, revenue, _ in table:

@@ -27,7 +27,7 @@ class Ranked:
 
 def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
     """Segments with a priority, the most urgent (1) first; of equal ones the earlier in the config."""
-    wanted = []
+    wanted: list[tuple[int, int, str, str, str]] = []
     for settings in session.segmentations:
         if settings.name in names:
             for one in segments_of(session.config, settings):
@@ -59,11 +59,13 @@ def panels(ranked: Sequence[Ranked], labels: Mapping[str, Mapping[str, str]], ti
     for one in ranked:
         label = labels.get(one.segmentation, {}).get(one.segment, one.segment)
         bars.append(Bar(f"{one.priority}. {label}", (one.records / most, one.first / most), f"{one.first:,} of {one.records:,}"))
-        rows.append((titles.get(one.segmentation, one.segmentation), label, one.message, *(words.count(n) for n in (one.priority, one.records, one.first))))
+        told = (words.count(number) for number in (one.priority, one.records, one.first))
+        rows.append((titles.get(one.segmentation, one.segmentation), label, one.message, *told))
     drawn = charts.bars("Records of each segment with a playbook, and those that no better priority claims", bars)
     head = ("Segmentation", "Segment", "Message", "Priority", "Records", "First")
     remark = "segments whose playbooks have a priority; who is in several gets the message of the best one first"
-    return [Panel("Who gets which message first", remark, [Picture(drawn)], ("in the segment", "no better priority claims them"), table(head, rows, texts=3))]
+    key = ("in the segment", "no better priority claims them")
+    return [Panel("Who gets which message first", remark, [Picture(drawn)], key, table(head, rows, texts=3))]
 
 
 def rules(found: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> list[Panel]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sync.mirror import quoted
 from sync.report import words
-from sync.report.panels import Panel, Shade, matrix
+from sync.report.panels import Panel, Shade, Text, matrix
 from sync.report.words import Money
 from sync.session import Session
 
@@ -75,7 +75,7 @@ def panels(profile: Profile, figures: Mapping[str, Any], labels: Mapping[str, st
     if figures.get("refused"):
         return [Panel("Clusters", f"There are none: {figures['refused']}.")]
     keys = [key for key in labels if any(key in trait.away for trait in profile.traits)]
-    rows = [
+    rows: list[tuple[Text, ...]] = [
         (trait.name, *(Shade(_said(trait, trait.means.get(key), money), trait.away.get(key, 0.0) / _FAR) for key in keys))
         for trait in profile.traits
     ]

@@ -58,7 +58,8 @@ def _depth(depth: Mapping[str, float], currency: str) -> Panel:
     ]
     remark = "at the latest of the earlier days: contacting the likely ones alone"
     if "profit" in depth:
-        rows += [("Profit", f"{depth['profit']:,.2f} {currency}"), ("Profit of contacting all", f"{depth['profit_of_all']:,.2f} {currency}")]
+        rows.append(("Profit", f"{depth['profit']:,.2f} {currency}"))
+        rows.append(("Profit of contacting all", f"{depth['profit_of_all']:,.2f} {currency}"))
         gain = f"{depth['profit']:,.0f} {currency} of profit, against {depth['profit_of_all']:,.0f} {currency} by contacting all"
         remark = f"a contact pays from a probability of {words.percent(depth['probability'])}: {gain}"
     drawn = charts.bars("Whom to contact, and whom that reaches", bars, track=True)

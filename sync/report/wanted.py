@@ -7,6 +7,7 @@ from typing import Any
 
 from sync.report import words
 from sync.report.panels import Panel, Table
+from sync.report.sizes import SHARED_BY
 
 _BEST = 3
 
@@ -21,15 +22,15 @@ def panels(
     for key in [*(one for one in names if one in found), *(one for one in found if one not in names)]:
         told = found[key]
         usual = _told(told.get("replenish", ()), words.percent)
-        apart = _told(told.get("distinct", ()), lambda value: f"× {value:.1f}")
+        apart = _told([one for one in told.get("distinct", ()) if one["value"] > 1], lambda value: f"{value:.1f} times")
         rows.append((names.get(key, key), usual, apart, _next(next_offers, key, labels)))
     if not rows:
         return []
     support = figures.get("support", 0)
-    aim = "what is bought anyway, to be reminded of" if goal == "replenish" else "what was never bought and is bought by those who buy alike"
+    aim = "to be reminded of" if goal == "replenish" else "never bought, but by those who buy alike"
     remark = (
         f"in brackets the buyers behind each figure, at least {support:,} or 1% of the segment; what sets apart describes and never "
-        f"ranks. Next offers: {aim}, with the records that get it"
+        f"ranks. Next offers: what is {aim}, with the records that get it"
     )
     head = ("Segment", "Buys most (share of its orders)", "Sets it apart (times usual)", "Next offers")
     return [Panel("What to offer whom", remark, table=Table(head, rows), wide=True)]
@@ -44,5 +45,5 @@ def _next(cells: Mapping[tuple[str, str], int], key: str, labels: Mapping[str, s
     for (segment, offer), records in cells.items():
         if offer != "no_offer" and key in ("all", segment):
             wanted[offer] = wanted.get(offer, 0) + records
-    best = sorted(wanted.items(), key=lambda one: (-one[1], one[0]))[:_BEST]
+    best = sorted(((offer, n) for offer, n in wanted.items() if n >= SHARED_BY), key=lambda one: (-one[1], one[0]))[:_BEST]
     return "; ".join(f"{labels.get(offer, offer)} ({records:,})" for offer, records in best) or words.UNKNOWN

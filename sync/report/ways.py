@@ -1,6 +1,6 @@
-"""By which ways do the records of each segment come to buy? Their touchpoints, steps, and the time to a purchase, on a sample.
+"""By which ways do the records of each segment come to buy? Their touchpoints, steps, and the time to a purchase.
 
-See ``segmentation.journey``. ``gather`` draws the records; what is drawn is told.
+See ``segmentation.journey``. Of many records some are drawn, and the page says so.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync import consent
-from sync.labelling import prepare_deeds, unbound
 from sync.mirror import quoted
 from sync.report import charts, words
 from sync.report.charts import Bar
-from sync.report.panels import Panel, Picture, Shade, matrix, table
+from sync.report.panels import Panel, Picture, Shade, Text, matrix, table
 from sync.session import Session
 
 DRAWN = 20_000  # records
 FEWEST = 10  # records of a segment that is told apart
-_SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even draw, the same each time
 NARROW = 4  # columns that half a page has room for
 _POINTS = 48  # of a curve
 _WAITS = (30, 90, 365)  # days
@@ -46,28 +43,11 @@ class Journeys:
 
 def gather(session: Session, by: str) -> Journeys:
     """The journeys of the segments of ``by`` up to as_of."""
-    import ibis
-    import pandas as pd
+    from sync.ways import ways
 
-    from segmentation.journey import journey
-
-    mirror = session.mirror()
-    labels = f"(SELECT record, segment FROM {quoted('labels_' + by)} WHERE segment IS NOT NULL)"
-    records = int(mirror.value(f"SELECT count(*) FROM {labels}"))
-    kept = f"WHERE (record * {_SPREAD}) % {_RANGE} < {_RANGE * DRAWN // records}" if records > DRAWN else ""
-    mirror.run(f"CREATE OR REPLACE TEMP TABLE travellers AS FROM {labels} {kept}")
-    consent.prepare(session)
-    prepare_deeds(session, answers=True)
-    columns = "record, kind, occurred_at, channel::VARCHAR AS channel, day"
-    mirror.run(f"CREATE OR REPLACE TEMP TABLE touches AS SELECT {columns} FROM deeds SEMI JOIN travellers USING (record)")
-
-    def run(expression: ibis.Table) -> pd.DataFrame:
-        return mirror.run(ibis.to_sql(expression, dialect="duckdb")).df()
-
-    sizes = dict(mirror.rows("SELECT segment, count(*) FROM travellers GROUP BY segment"))
-    found = journey(run, unbound(mirror, "touches"), unbound(mirror, "travellers"), session.as_of)
-    told = {key: one for key, one in found.items() if sizes.get(key, 0) >= FEWEST}
-    return Journeys(by, told, sum(sizes.values()), records)
+    records = int(session.mirror().value(f"SELECT count(*) FROM {quoted('labels_' + by)} WHERE segment IS NOT NULL"))
+    found = ways(session, by, DRAWN)
+    return Journeys(by, {key: one for key, one in found.items() if one["first"].records >= FEWEST}, min(records, DRAWN), records)
 
 
 def panels(journeys: Journeys, labels: Mapping[str, str]) -> list[Panel]:
@@ -96,12 +76,13 @@ def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps:
         sum_ = sum(int(row["touches"]) for row in touches.values())
         bars.append(Bar(labels[key], (*shares, *rest), f"{sum_:,} touches"))
         for step, row in touches.items():
-            rows.append((labels[key], _plain(step), *(words.count(row[one]) for one in ("touches", "records", "first", "last")), words.percent(row["share"])))  # fmt: skip
+            told = (words.count(row[one]) for one in ("touches", "records", "first", "last"))
+            rows.append((labels[key], _plain(step), *told, words.percent(row["share"])))
     key_names = (*(_plain(step) for step in shown), *(() if shown == steps else ("others",)))
     drawn = charts.stacks("Touchpoints of each segment, beside purchases", bars)
     remark = "what people do or are sent beside purchases; first and last: how many ways to a purchase begin and end with it"
     if journeys.drawn < journeys.records:
-        remark += f". Of {journeys.drawn:,} records, evenly drawn from {journeys.records:,}"
+        remark += f". Of about {journeys.drawn:,} records, evenly drawn from {journeys.records:,}"
     head = ("Segment", "Touchpoint", "Touches", "Records", "First", "Last", "Share")
     return Panel("Touchpoints", remark, [Picture(drawn)], key_names, table(head, rows, texts=2))
 
@@ -114,8 +95,8 @@ def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> P
             sums[pair] = sums.get(pair, 0) + number
     froms = [one for one in ("start", *journeys.steps) if any(pair[0] == one for pair in sums)]
     tos = [one for one in (*journeys.steps, "purchase", "end") if any(pair[1] == one for pair in sums)]
-    whole = [(_plain(one), *_shares([sums.get((one, other), 0) for other in tos])) for one in froms]
-    rows: list[tuple[str | Shade, ...]] = []
+    whole: list[tuple[Text, ...]] = [(_plain(one), *_shares([sums.get((one, other), 0) for other in tos])) for one in froms]
+    rows: list[tuple[Text, ...]] = []
     for key in order:
         counts = journeys.found[key]["transitions"]
         rows += [
@@ -138,11 +119,10 @@ def _removal(journeys: Journeys, order: list[str], labels: Mapping[str, str]) ->
     steps = [step for step in journeys.steps if any(step in journeys.found[key]["removal"] for key in order)]
     if not steps:
         return []
-    rows = [
-        (_plain(step), *(Shade(words.percent(share), share) if (share := journeys.found[key]["removal"].get(step)) is not None
-                         else Shade(words.UNKNOWN, 0) for key in order))
-        for step in steps
-    ]  # fmt: skip
+    rows: list[tuple[Text, ...]] = []
+    for step in steps:
+        shares = [journeys.found[key]["removal"].get(step) for key in order]
+        rows.append((_plain(step), *(Shade(words.percent(share), share or 0.0) for share in shares)))
     remark = "the share of the purchases that would be lost were the step taken out of all ways; a description, no proof of cause"
     return [Panel("Removal effect", remark, table=matrix(("Without", *(labels[key] for key in order)), rows), wide=len(order) > NARROW)]
 
@@ -159,7 +139,8 @@ def _waits(journeys: Journeys, order: list[str], labels: Mapping[str, str], whic
         line = charts.lines(had, days, [[wait.after(day) for day in days]], top=1.0, dots=False)
         half = words.UNKNOWN if wait.median is None else words.days(wait.median)
         pictures.append(Picture(line, labels[key], f"half after {half}" if wait.median is not None else "fewer than half"))
-        rows.append((labels[key], words.count(wait.records), words.count(wait.events), half, *(words.percent(wait.after(day)) for day in _WAITS)))
+        told = (words.percent(wait.after(day)) for day in _WAITS)
+        rows.append((labels[key], words.count(wait.records), words.count(wait.events), half, *told))
     head = ("Segment", "Records", "Bought", "Half have after", *(f"After {words.days(day)}" for day in _WAITS))
-    remark = f"share that has it, {since}; who has not bought yet counts as waiting (Kaplan and Meier). Each curve ends at {words.days(far)}"
+    remark = f"share that has it, {since}; who has not bought yet counts as waiting (Kaplan and Meier). Curves end at {words.days(far)}"
     return [Panel(title, remark, pictures, table=table(head, rows), wide=True)]

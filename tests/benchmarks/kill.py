@@ -1,6 +1,7 @@
 """Does ``kill -9`` at any moment of a run, and running again, end in the same state as one quiet run?
 
     python -m tests.benchmarks.kill --times 30 --folder DIR
+    python -m tests.benchmarks.kill --times 20 --crm hubspot      # or salesforce: tests/benchmarks/kill_remote.py
 
 Every second time the mirror is deleted in between, as someone might who frees disk space. The same seed kills at the
 same moments of a run of the same length.
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 
 from sync.journal import Journal
+from tests.benchmarks import kill_remote
 from tests.benchmarks.exports import lay_out
 from tests.benchmarks.process import measure, ours, start
 
@@ -31,10 +33,12 @@ State = dict[str, str]
 def main() -> int:
     """Kill, run again, compare; exit code 1 where one state differs or a run after the kill fails."""
     options = _options()
+    if options.crm != "files":
+        return kill_remote.main(options.crm, options.times, options.seed, options.contacts or 1_500)
     folder: Path = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     extra = 'lists = "static"\ncompanions = ["reason", "since"]'
-    config = lay_out(folder / "fresh", options.contacts, options.activities, lines=2, extra=extra)
+    config = lay_out(folder / "fresh", options.contacts or 20_000, options.activities, lines=2, extra=extra)
     _command("setup", "--yes", config=config)
     quiet = shutil.copytree(folder / "fresh", folder / "quiet") / config.name
     seconds = measure(ours("run", *_ALLOW, "--config", str(quiet))).wall
@@ -111,7 +115,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.kill", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--contacts", type=int, default=20_000)
+    parser.add_argument("--crm", choices=("files", *kill_remote.CRMS), default="files")
+    parser.add_argument("--contacts", type=int, help="default: 20,000 of files, else 1,500")
     parser.add_argument("--activities", type=int, default=400_000)
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/kill"), help="is emptied first")
     return parser.parse_args()

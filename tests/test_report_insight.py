@@ -1,0 +1,266 @@
+"""Does the page tell what the models know, and does it stay true, quiet and safe whatever the CRM holds?"""
+
+from __future__ import annotations
+
+import random
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segmentation.journey import kaplan_meier
+from sync.report import contest, judged, migrations, profiles, responses, ways
+from sync.report.movement import Flow
+from sync.report.words import Money
+from sync.stops import Stop
+from tests.browsing import CONTRAST, OUTSIDE, Opened
+from tests.world import ALLOWED, World
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = "\"'><img src=x onerror=alert(1)>"
+EVERY_KIND = f"""
+[[segmentations]]
+name = "life"
+label = "Life cycle"
+kind = "lifecycle"
+field = "seg_life"
+
+[[segmentations.segments]]
+key = "active"
+label = "{SCRIPT}active"
+playbook = {{ message = '''{IMAGE}''', priority = 2 }}
+
+[[segmentations]]
+name = "future"
+kind = "potential"
+field = "seg_future"
+
+[[segmentations.segments]]
+key = "high"
+label = '''{IMAGE}high'''
+
+[[segmentations]]
+name = "groups"
+label = '''{IMAGE}groups'''
+kind = "clusters"
+field = "seg_groups"
+attributes = ["town"]
+k = 3
+
+[[segmentations]]
+name = "buyers"
+kind = "response"
+field = "seg_buyers"
+within_days = 30
+lists = "static"
+campaign = true
+unknown_reachable = true
+control = 0.4
+
+[[segmentations]]
+name = "next"
+kind = "offers"
+field = "seg_next"
+categories = ["{SCRIPT}", "Beer"]
+by = "life"
+
+[[segmentations]]
+name = "audience"
+kind = "rules"
+field = "seg_audience"
+
+[[segmentations.segments]]
+key = "often"
+label = "{SCRIPT}often"
+when = {{ feature = "purchase_days", at_least = 10 }}
+playbook = {{ message = "{SCRIPT}", priority = 1 }}
+
+[[segmentations.segments]]
+key = "some"
+when = {{ feature = "purchase_days", at_least = 3 }}
+"""
+TOWNS = (SCRIPT, IMAGE, "Bonn")
+EUR = Money("EUR", 2)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: Any) -> tuple[World, str]:
+    """300 customers of every sort, segmented in every way, twice; and the page. Every text of the CRM wants to be a program."""
+    world = World(tmp_path_factory.mktemp("insight"), more=EVERY_KIND)
+    world.account = '[accounts.portal.attributes]\ntown = "town"\n\n'
+    chance = random.Random(7)
+    for number in range(300):
+        id = str(number + 1)
+        world.store.put(id, email=f"customer{id}@example.org", town=TOWNS[number % 3])
+        for days_ago in range(100 if number % 3 == 2 else 0, 300, (7, 30, 45)[number % 3]):
+            if chance.random() < 0.8:
+                world.buys(id, min(299, days_ago + chance.randint(0, 6)), 1000 + number, category=(SCRIPT, "Beer")[number % 2])
+        moment = datetime(2024, 6, 30, 8, tzinfo=UTC) - timedelta(days=chance.randint(0, 299))
+        world.store.act(id, moment, "visit", channel=(IMAGE, SCRIPT, "web")[number % 3])
+    world.do("setup")
+    for day in (date(2024, 6, 23), date(2024, 6, 30)):
+        world.do("run", allow=ALLOWED, as_of=day)
+    return world, world.do("report", composition=("town",))["report"]
+
+
+def test_every_kind_has_its_pictures(told: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, told[1]) as opened:
+        text = opened.text()
+        assert opened.quiet()
+    for title in (
+        "Do the stages tell the truth?",
+        "Which score foresaw best?",
+        "How true were the forecasts?",
+        "What will each tier bring?",
+    ):
+        assert title in text
+    for title in ("What distinguishes each cluster?", "How many clusters hold?", "How well does it foresee?", "Break-even depth"):
+        assert title in text
+    for title in ("What to offer whom", "Which rule takes whom", "Migration", "Report card", "Composition by town", "Drift"):
+        assert title in text
+    for title in ("Outlook", "Revenue of the next 30 days", "Touchpoints", "From step to step", "Time to the second purchase"):
+        assert title in text
+    for title in ("Value on two axes", "Who gets which message first", "What did contacting change?"):
+        assert title in text
+
+
+def test_texts_of_the_crm_stay_texts_in_every_new_place(told: tuple[World, str], browser: Any) -> None:
+    with Opened(browser, told[1]) as opened:
+        text = opened.text()
+        assert opened.quiet()
+        assert opened.page.evaluate("document.querySelectorAll('script, img, iframe, object, [onerror], [onload]').length") == 0
+    assert text.count(SCRIPT) > 20 and text.count(IMAGE) > 10
+    touchpoints = text[text.index("Touchpoints") : text.index("From step to step")]
+    assert SCRIPT in touchpoints and IMAGE in touchpoints
+    assert SCRIPT in text[text.index("What to offer whom") :]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_a_phone_never_scrolls_sideways(told: tuple[World, str], browser: Any, width: int) -> None:
+    with Opened(browser, told[1], width) as opened:
+        opened.text()
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert opened.page.evaluate(OUTSIDE, width) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(told: tuple[World, str], browser: Any, scheme: str) -> None:
+    with Opened(browser, told[1], scheme=scheme) as opened:
+        opened.text()
+        found = opened.page.evaluate(CONTRAST)
+        assert len(found) > 500 and found[0][0] >= 4.5, found[:5]
+
+
+def test_every_picture_has_a_name_and_a_table_behind_it(told: tuple[World, str], browser: Any) -> None:
+    unnamed = "[...document.querySelectorAll('svg.chart')].filter((o) => !o.querySelector(':scope > title')?.textContent.trim()).length"
+    bare = "[...document.querySelectorAll('figure')].filter((o) => o.querySelector('svg.chart') && !o.querySelector('table')).length"
+    with Opened(browser, told[1]) as opened:
+        assert (opened.page.evaluate(unnamed), opened.page.evaluate(bare)) == (0, 0)
+
+
+def test_the_page_says_the_same_twice_and_names_nobody(told: tuple[World, str]) -> None:
+    world, path = told
+    page = Path(path).read_text(encoding="utf-8")
+    assert Path(world.do("report", composition=("town",))["report"]).read_text(encoding="utf-8") == page
+    assert "@example.org" not in page and len(page) < 5_000_000
+
+
+def test_an_attribute_that_there_is_not_is_named(told: tuple[World, str]) -> None:
+    world, _ = told
+    with pytest.raises(Stop, match="has no attribute 'twon': it has town"):
+        world.do("report", out=world.folder / "never.html", composition=("twon",))
+    assert not (world.folder / "never.html").exists()
+
+
+def test_of_a_large_account_report_cards_are_made_when_asked(told: tuple[World, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _ = told
+    monkeypatch.setattr("sync.report.insight.JUDGED", 10)
+    for asked, shown in ((False, False), (True, True)):
+        page = Path(world.do("report", out=world.folder / "large.html", cards=asked)["report"]).read_text(encoding="utf-8")
+        assert ("<h3>Report card</h3>" in page, "crm-segments report --cards" in page) == (shown, not shown)
+        assert "Composition by" not in page  # nobody asked
+
+
+def test_a_config_without_models_has_none_of_their_pictures(tmp_path: Path) -> None:
+    world = World(tmp_path, value="")
+    world.customers(30)
+    world.first_run()
+    page = Path(world.do("report")["report"]).read_text(encoding="utf-8")
+    for title in ("Which score foresaw best?", "Outlook", "Break-even depth", "What distinguishes each cluster?", "Value on two axes"):
+        assert title not in page
+
+
+def test_a_model_that_refuses_says_why(tmp_path: Path) -> None:
+    kinds = "\n".join(f'[[segmentations]]\nname = "{k}"\nkind = "{k}"\nfield = "seg_{k}"\n' for k in ("potential", "clusters", "response"))
+    world = World(tmp_path, value="", more=kinds)
+    world.customers(30)
+    world.first_run()
+    page = Path(world.do("report")["report"]).read_text(encoding="utf-8")
+    assert "There is no model: " in page and "There are none: fewer than 100 records" in page and "needs 200 and 50" in page
+
+
+# -- panels ------------------------------------------------------------------------------------------------
+
+
+def texts(panel: Any) -> str:
+    """All that a panel says, one line a row."""
+    rows = panel.table.rows if panel.table else ()
+    cells = [" | ".join(cell if isinstance(cell, str) else cell.text for cell in row) for row in rows]
+    return "\n".join([panel.title, panel.remark, *cells])
+
+
+def test_the_winner_of_the_contest_stands_first_and_the_back_test_is_told() -> None:
+    scores = {"rfm": (0.48, 0.70), "mixed": (0.53, 0.76)}
+    figures = {
+        "winner": "mixed",
+        "span": 13,
+        "customers": 2439,
+        "horizon": 13,
+        "contest": {name: {"capture_20": a, "gini": b, "auc": 0.8} for name, (a, b) in scores.items()},
+        "brier": 0.142,
+        "bias_money": 0.109,
+    }
+    first, second = contest.panels(figures, {}, EUR)
+    assert first.table is not None and str(first.table.rows[0][0]).endswith("(used)")
+    assert "Bias of revenue | forecast over what came, less one | +10.9%" in texts(second)
+
+
+def test_an_effect_is_told_with_its_interval_or_why_there_is_none() -> None:
+    some = {"treated": 900, "control": 100, "days": 30, "rate_treated": 0.2, "rate_control": 0.1, "uplift": 0.1, "interval": [0.03, 0.15]}
+    some |= {"incremental": 90.0, "qini": 0.012, "note": ""}
+    few = {"treated": 9, "control": 1, "days": 30, "note": "too few records"}
+    told, refused = responses.effects({"likely": some, "possible": few}, {"likely": "Likely"})
+    assert "95% interval | +3.0% to +15.0%" in texts(told) and "Qini of the score | 0.012" in texts(told)
+    assert "too few records" in texts(refused) and not refused.pictures
+
+
+def test_the_migration_matrix_tells_shares_of_each_row_and_where_it_leads() -> None:
+    (panel,) = migrations.panels([Flow("a", "a", 90), Flow("a", "b", 10), Flow("b", "b", 50), Flow(None, "a", 5)], {"a": "A", "b": "B"})
+    told = texts(panel)
+    assert "A | 90.0% | 10.0% | 10.0" in told and "B |  | 100% | no end seen" in told and "In the long run | 0% | 100%" in told
+
+
+def test_a_failing_card_proposes_a_refit_and_names_clusters() -> None:
+    line = {"measure": "drift", "value": 0.3, "passes": False, "words": "cluster_2 drifts", "interval": None}
+    (panel,) = judged.panels({"lines": [line], "falls": ["cluster_2 drifts"]}, {"cluster_2": "often"})
+    assert "A refit is proposed, never made by itself: \u201coften\u201d drifts" in texts(panel) and "\u2717 drift | 0.3 | " in texts(panel)
+
+
+def test_a_profile_says_more_in_one_colour_and_less_in_the_other() -> None:
+    trait = profiles.Trait("net revenue", "money", {"cluster_1": 1.5, "cluster_2": -0.3}, {"cluster_1": 120_000.0, "cluster_2": 4_000.0})
+    (panel,) = profiles.panels(profiles.Profile([trait]), {}, {"cluster_1": "much", "cluster_2": "little"}, EUR)
+    assert panel.table is not None
+    name, much, little = panel.table.rows[0]
+    assert (name, much.text, much.tint, little.text, little.tint) == ("net revenue", "1,200 EUR", "hot", "40 EUR", "cold")  # type: ignore[union-attr]
+
+
+def test_waiting_is_told_by_those_who_still_wait_too() -> None:
+    import numpy as np
+
+    wait = kaplan_meier(np.array([10, 20, 40]), np.array([True, True, False]), np.array([1, 1, 2]))
+    one = {"steps": [], "transitions": {}, "removal": {}, "sessions": [], "first": wait, "second": wait}
+    (panel,) = ways.panels(ways.Journeys("life", {"active": one}, 4, 4), {"active": "Active"})
+    assert "Active | 4 | 2 | 20 days | 50.0% | 50.0% | 50.0%" in texts(panel)
+    assert re.search("Kaplan", panel.remark)
