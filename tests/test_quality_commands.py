@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -27,9 +26,8 @@ LATER = date(2024, 10, 15)
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """300 customers with habits of their own, labelled and written once."""
-    made = World.of_files(
-        tmp_path_factory.mktemp("quality"), more=MORE, account='[accounts.portal.attributes]\nsex = { field = "company_id", sensitive = true }\n\n'
-    )
+    attributes = '[accounts.portal.attributes]\nsex = { field = "company_id", sensitive = true }\n\n'
+    made = World.of_files(tmp_path_factory.mktemp("quality"), more=MORE, account=attributes)
     chance = random.Random(7)
     for number in range(300):
         id = str(number + 1)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,17 +123,17 @@ def _told(business: Business, folder: Path) -> pd.DataFrame:
     return pd.read_csv(out, dtype={"id": str}).set_index("id")
 
 
-def _error(score: np.ndarray, revenue: np.ndarray, rounds: int = 60) -> float:  # type: ignore[type-arg]
+def _error(score: np.ndarray, revenue: np.ndarray, rounds: int = 60) -> float:
     rng = np.random.default_rng(7)
     drawn = (rng.integers(0, len(score), len(score)) for _ in range(rounds))
     return float(np.std([measures.capture(score[rows], revenue[rows]) for rows in drawn]))
 
 
-def _errors(expected: np.ndarray, came: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def _errors(expected: np.ndarray, came: np.ndarray) -> tuple[float, float]:
     return float(np.abs(expected - came).mean()), float(np.sqrt(((expected - came) ** 2).mean()))
 
 
-def _bg(table: pd.DataFrame, business: Business) -> np.ndarray:  # type: ignore[type-arg]
+def _bg(table: pd.DataFrame, business: Business) -> np.ndarray:
     first, last = (table[name].to_numpy("datetime64[D]") for name in ("min", "max"))
     history = History.of_days(first, last, table["nunique"].to_numpy(np.int64), business.day)
     try:
@@ -144,7 +145,7 @@ def _bg(table: pd.DataFrame, business: Business) -> np.ndarray:  # type: ignore[
 # -- businesses ------------------------------------------------------------------------------------------------
 
 
-def _rows(customer: object, day: object, amount: object, kind: object = "purchase") -> pd.DataFrame:
+def _rows(customer: Any, day: Any, amount: Any, kind: Any = "purchase") -> pd.DataFrame:
     rows = pd.DataFrame({"customer": customer, "day": pd.to_datetime(day), "amount": np.round(np.asarray(amount, float), 2), "kind": kind})
     rows["customer"] = rows["customer"].astype(str)
     return rows.assign(order=np.arange(len(rows)))
@@ -169,8 +170,9 @@ def journey() -> Business:
 def donors() -> Business:
     """A charity, once a year, amounts made up. The cells tell how often and when last; the years between are drawn."""
     cells = pd.read_csv(installed("lifetimes", "datasets/donations.csv"))
-    rng, rows = np.random.default_rng(1), []
-    names = [next(c for c in cells if c.startswith(start)) for start in ("freq", "rec", "weight")]
+    rows: list[tuple[Any, ...]] = []
+    rng = np.random.default_rng(1)
+    names = [next(str(c) for c in cells if str(c).startswith(start)) for start in ("freq", "rec", "weight")]
     at = 0
     for often, last, count in cells[names].astype(int).itertuples(index=False):
         for _ in range(count):
@@ -183,7 +185,8 @@ def donors() -> Business:
 
 def boxes() -> Business:
     """Weekly, fortnightly and monthly boxes; who leaves, leaves."""
-    rng, rows, start = np.random.default_rng(2), [], date(2022, 1, 3)
+    rows: list[tuple[Any, ...]] = []
+    rng, start = np.random.default_rng(2), date(2022, 1, 3)
     for customer in range(3000):
         every, price, leaving = rng.choice([7, 14, 28], p=[0.5, 0.3, 0.2]), rng.choice([29.0, 45.0, 79.0]), rng.beta(1, 25)
         day = int(rng.integers(0, 640))
@@ -199,7 +202,8 @@ def boxes() -> Business:
 
 def gifts() -> Business:
     """Nearly all purchases before Christmas, a few for birthdays."""
-    rng, rows = np.random.default_rng(3), []
+    rows: list[tuple[Any, ...]] = []
+    rng = np.random.default_rng(3)
     for customer in range(6000):
         joined, loyal, size = rng.integers(2019, 2023), rng.beta(1.2, 1.5), rng.lognormal(3.5, 0.6)
         birthday = int(rng.integers(1, 330))
@@ -217,7 +221,8 @@ def gifts() -> Business:
 
 def contracts() -> Business:
     """Firms that sign few contracts, some of them huge."""
-    rng, rows, start = np.random.default_rng(4), [], date(2020, 1, 1)
+    rows: list[tuple[Any, ...]] = []
+    rng, start = np.random.default_rng(4), date(2020, 1, 1)
     for customer in range(450):
         size, day = rng.lognormal(9, 1.4), int(rng.integers(0, 900))
         while day < 1460:
@@ -231,7 +236,8 @@ def contracts() -> Business:
 
 def refunds() -> Business:
     """Clothes by mail: a third comes back."""
-    rng, rows, start = np.random.default_rng(5), [], date(2022, 1, 1)
+    rows: list[tuple[Any, ...]] = []
+    rng, start = np.random.default_rng(5), date(2022, 1, 1)
     for customer in range(5000):
         rate, leaving, returned = rng.gamma(0.9, 1 / 40), rng.beta(1, 8), rng.beta(1, 2)
         day = int(rng.integers(0, 800))
