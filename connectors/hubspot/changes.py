@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from connectors.columns import Rejects
 from connectors.hubspot.fetching import BATCH, Fetching
-from connectors.hubspot.position import Progress, Seen
+from connectors.hubspot.position import Progress, Seen, behind_all
 from connectors.hubspot.records import merged
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.whole import ROWS, Runner, Step
@@ -48,6 +48,7 @@ class Changes:
         self._seen = Seen.loads(known.seen)
         self._stamps: dict[str, int] = {}  # of what search found, for those that cannot be read any more
         self._end = known.window
+        self._latest = known.latest
 
     def steps(self) -> Iterator[Step]:
         """Pages of changes; none where there are none. TooMany, before any page: read everything instead."""
@@ -152,6 +153,7 @@ class Changes:
         results = [one for id, one in held.results.items() if id not in ended and id not in former]
         links = self._fetching.links(results, listed=False) if results else {}
         stamps, digests = self._fetching.stamps(results), self._fetching.digests(results, links)
+        self._latest = max(self._latest, *stamps, 0)
         fresh = []
         for one, stamp, digest in zip(results, stamps, digests, strict=True):
             if self._seen.rows.get(int(one["id"])) != (stamp, digest):
@@ -175,6 +177,7 @@ class Changes:
         return found
 
     def _done(self) -> Progress:
-        start = max(self._end - LOOK_BACK, 0)
-        seen = self._seen.since(start)
-        return replace(self._known, start=start, end=self._end, settled=self._end - LAG, seen=seen.dumps(), window=0, behind=0)
+        start = behind_all(self._end, LOOK_BACK, self._latest)
+        seen = self._seen.since(start).dumps()
+        known = replace(self._known, start=start, end=self._end, settled=self._end - LAG, latest=self._latest)
+        return replace(known, seen=seen, window=0, behind=0)

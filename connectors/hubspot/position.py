@@ -48,6 +48,14 @@ class Seen:
         return Seen({int(row["id"]): (int(row["stamp"]), int(row["digest"])) for row in rows})
 
 
+def behind_all(end: int, look_back: int, latest: int) -> int:
+    """Where the window behind ``end`` begins: a look-back before it, and never behind what may lie after the latest change known.
+
+    The second matters where records are stamped by a clock that is behind the one that answers tell.
+    """
+    return max(min(end - look_back, latest + 1) if latest else end - look_back, 0)
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far one source has been read. Times are milliseconds since 1970 of HubSpot's clock."""
@@ -57,6 +65,7 @@ class Progress:
     end: int = 0  # of the last window
     settled: int = 0  # up to here, what was delivered is what HubSpot held, and not what a late index said
     swept: int = 0  # when the last reading of all records began
+    latest: int = 0  # change of any record that was read
     seen: str = ""  # delivered since ``start``; see Seen
     # A reading of all records that is not finished: when it began, the ids that are in, or the cursor of a reading one by one.
     began: int = 0

@@ -16,7 +16,7 @@ import pyarrow as pa
 from connectors.columns import Rejects
 from connectors.hubspot.fetching import Fetching
 from connectors.hubspot.intervals import Interval, gaps, joined
-from connectors.hubspot.position import Progress, Seen
+from connectors.hubspot.position import Progress, Seen, behind_all
 from connectors.hubspot.records import merged
 from connectors.hubspot.scan import Misbehaved, Scan
 from connectors.hubspot.source import Result, Source
@@ -47,12 +47,14 @@ class Whole:
         self._source = source
         self._run = run
         self._seen = Seen()
+        self._latest = 0  # change among the records that came
         self._merged: set[str] = set()
 
     def steps(self, known: Progress | None) -> Iterator[Step]:
         """From the beginning, or from where an unfinished reading of the same form was."""
         if known is not None and known.began and known.form == self._source.form:
             progress, top, total = known, *self._fetching.size()
+            self._latest, self._seen = known.latest, Seen.loads(known.seen)
             first = False
         else:
             top, total = self._fetching.size()
@@ -116,19 +118,22 @@ class Whole:
         rejects = Rejects(self._source.name)
         table = self._source.table(results, links, rejects, whole=True)
         stamps = self._fetching.stamps(results)
+        self._latest = max(self._latest, *stamps, 0)
         late = [place for place, stamp in enumerate(stamps) if stamp >= progress.began - LOOK_BACK]
         if late:
             chosen = [results[place] for place in late]
             digests = self._fetching.digests(chosen, links)
             self._seen.add((int(one["id"]) for one in chosen), (stamps[place] for place in late), digests)
+        progress = replace(progress, latest=self._latest, seen=self._seen.since(0).dumps())
         return Step(table, rejects, progress, True, first, last)
 
     def _last(self, progress: Progress, results: list[Result], first: bool) -> Step:
         step = self._step(progress, results, first, last=True)
         began = progress.began
+        start = behind_all(began, LOOK_BACK, self._latest)
         for one, at in self._fetching.recycled():
-            if began - LOOK_BACK <= at < began:
+            if start <= at < began:
                 self._seen.add([-int(one["id"])], [at], [0])
-        done = Progress(self._source.form, start=max(began - LOOK_BACK, 0), end=began, settled=began - FRESH, swept=began)
+        done = Progress(self._source.form, start=start, end=began, settled=began - FRESH, swept=began, latest=self._latest)
         done = replace(done, seen=self._seen.since(0).dumps())
         return replace(step, progress=done)

@@ -34,6 +34,7 @@ class Progress:
     form: str  # what it was read as: of another form, it is read anew
     until: str = ""  # end of the last window
     swept: str = ""  # when the last reading of all rows began
+    latest: str = ""  # change of any row that was read
     seen: str = ""  # digests of the rows of the overlap
     # A reading of all rows that is not finished: when it began, its job and where that goes on.
     began: str = ""
@@ -87,11 +88,12 @@ class Overlap:
     ``stamp`` names the column of a row's change; ``since`` is where the next window begins.
     """
 
-    def __init__(self, text: str, stamp: str, since: datetime) -> None:
+    def __init__(self, text: str, latest: str, stamp: str, since: datetime) -> None:
         self._before = np.frombuffer(zlib.decompress(base64.b85decode(text)), np.uint64) if text else np.empty(0, np.uint64)
         self._after: list[Digests] = []
         self._stamp = stamp
         self._since = pa.scalar(since)
+        self.latest = latest  # change of any row that came; ISO text, "" before the first
 
     def fresh(self, rows: pa.Table) -> pa.Table:
         """The rows that were not delivered as they are."""
@@ -113,5 +115,7 @@ class Overlap:
         self._after.append(marks[self._late(rows).to_numpy(zero_copy_only=False)])
 
     def _late(self, rows: pa.Table) -> pa.Array:
-        texts = rows[self._stamp].combine_chunks()
-        return pc.fill_null(pc.greater_equal(instants(texts), self._since), True)
+        moments = instants(rows[self._stamp].combine_chunks())
+        newest = pc.max(moments).as_py()
+        self.latest = max(self.latest, newest.isoformat(timespec="milliseconds") if newest is not None else "")
+        return pc.fill_null(pc.greater_equal(moments, self._since), True)

@@ -1,8 +1,8 @@
 """What is new in a stream since the last reading?
 
 The first time, and every ``sweep_days``, all rows of an object are read: hard deletes leave no trace, and formula fields do
-not move the stamp, so only that finds them. In between, a window of SystemModstamp is read, half open on Salesforce's own
-clock; it overlaps the last one, because a stamp is set up to ten minutes before its row can be seen.
+not move the stamp, so only that finds them. In between, what SystemModstamp says to be new is read, from some minutes before the
+last reading on, by Salesforce's own clock: a stamp is set up to ten minutes before its row can be seen.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Reading:
         """From the beginning, or from where an unfinished job stopped."""
         resumed = known is not None and known.job != "" and self._fetching.known(known.job)
         progress = known if known is not None and resumed else Progress(source.form, began=now.isoformat())
-        overlap = Overlap(progress.seen, STAMP, self._back(progress.began))
+        overlap = Overlap(progress.seen, progress.latest, STAMP, self._back(progress.began))
         source.prepare(self._fetching, None, overlap)
         if resumed:
             batches = self._fetching.job(progress.job, progress.locator or None)
@@ -119,9 +119,10 @@ class Reading:
             table = source.table(batch.table, rejects, whole=True)
             overlap.delivered(batch.table)
             if batch.last:
-                progress = Progress(progress.form, until=progress.began, swept=progress.began, seen=overlap.dumps())
+                began = progress.began
+                progress = Progress(progress.form, until=began, swept=began, latest=overlap.latest, seen=overlap.dumps())
             else:
-                progress = replace(progress, job=batch.job, locator=batch.locator or "")
+                progress = replace(progress, job=batch.job, locator=batch.locator or "", latest=overlap.latest)
             yield _Step(table, rejects, progress, True, first, batch.last)
             first = False
 
@@ -129,8 +130,8 @@ class Reading:
 
     def _window(self, source: Source, known: Progress, now: datetime) -> Iterator[_Step]:
         """What changed since the last window. The position moves once all of it was given."""
-        where = soql.window(STAMP, self._back(known.until), now)
-        overlap = Overlap(known.seen, STAMP, self._back(now.isoformat()))
+        where = soql.since(STAMP, self._start(known))
+        overlap = Overlap(known.seen, known.latest, STAMP, self._back(now.isoformat()))
         held: list[_Step] = []
         given = [pa.array([], pa.string())]
         for batch in self._fetching.changed(soql.Select(source.fields, source.object, where)):
@@ -146,7 +147,16 @@ class Reading:
             held += [_step(source, rows, known)] if rows.num_rows else []
         yield from held[:-1]
         if held:
-            yield replace(held[-1], progress=replace(known, until=now.isoformat(), seen=overlap.dumps()))
+            done = replace(known, until=now.isoformat(), latest=overlap.latest, seen=overlap.dumps())
+            yield replace(held[-1], progress=done)
+
+    def _start(self, known: Progress) -> datetime:
+        """Where the next window begins: an overlap before the last one's end, and never behind what may lie after the latest change.
+
+        The second matters where rows are stamped by a clock that is behind the one that answers tell.
+        """
+        start = self._back(known.until)
+        return min(start, datetime.fromisoformat(known.latest) + timedelta(milliseconds=1)) if known.latest else start
 
     def _back(self, moment: str) -> datetime:
         """Where the window behind a moment begins."""

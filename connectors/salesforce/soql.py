@@ -44,10 +44,9 @@ def among(field: str, values: Iterable[str]) -> str:
     return f"{name(field)} IN ({listed})"
 
 
-def window(field: str, since: datetime | None, until: datetime) -> list[str]:
-    """Conditions of a half-open span of time [since, until); None: from the beginning."""
-    bounds = [f"{name(field)} < {instant(until)}"]
-    return [f"{name(field)} >= {instant(since)}", *bounds] if since is not None else bounds
+def since(field: str, moment: datetime) -> list[str]:
+    """The condition that a time is not before a moment. There is no end: what comes while it is read comes again."""
+    return [f"{name(field)} >= {instant(moment)}"]
 
 
 @dataclass(frozen=True)
