@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.activity import gone_rows, rows_of
 from connectors.amounts import Amounts
 from connectors.columns import Rejects, instants, texts, truths
 from connectors.contract import Account
-from connectors.hubspot.activity import gone_rows, rows_of
 from connectors.hubspot.associations import Links
 from connectors.hubspot.products import Products
 from connectors.hubspot.records import MERGED, merged

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.activity import gone_rows, rows_of
 from connectors.columns import Rejects, instants, numbers, texts
-from connectors.hubspot.activity import gone_rows, rows_of
 from connectors.hubspot.associations import Links
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values

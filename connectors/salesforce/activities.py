@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.activity import gone_rows, rows_of
 from connectors.amounts import Amounts
 from connectors.columns import Rejects, instants
 from connectors.contract import Account
@@ -19,7 +20,7 @@ from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.lists import CAMPAIGN
 from connectors.salesforce.position import Overlap
 from connectors.salesforce.session import Org
-from connectors.salesforce.source import STAMP, activity, column, form, gone, is_true, keyed, midnights
+from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
 
 _SYSTEM = ("Id", "CreatedDate", STAMP, "IsDeleted")
 _WANTED = {
@@ -63,14 +64,14 @@ class Deeds:
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
         """The rows of what happened; what is deleted, or has not happened (any more), is taken back."""
         living = rows.filter(pc.invert(is_true(rows, "IsDeleted")))
-        found = [activity(columns) for columns in self.told(self, living, rejects)]
+        found = [rows_of(columns) for columns in self.told(self, living, rejects)]
         found = [one.filter(pc.and_(one["record_id"].is_valid(), one["occurred_at"].is_valid())) for one in found]
         table = pa.concat_tables(found, promote_options="default")
         if whole:
             return table
         ids = pa.concat_arrays([self.key(rows, suffix) for suffix in self.suffixes])
         void = ids.filter(pc.invert(pc.is_in(ids, table["id"].combine_chunks())))
-        return pa.concat_tables([table, gone(void)], promote_options="default") if len(void) else table
+        return pa.concat_tables([table, gone_rows(void.to_pylist())], promote_options="default") if len(void) else table
 
     def key(self, rows: pa.Table, suffix: str = "") -> pa.Array:
         """Ids of activity."""

@@ -16,13 +16,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.activity import gone_rows, rows_of
 from connectors.amounts import Amounts
 from connectors.columns import Rejects, instants
 from connectors.salesforce import soql
 from connectors.salesforce.fetching import Fetching, texts
 from connectors.salesforce.position import Overlap
 from connectors.salesforce.session import Org
-from connectors.salesforce.source import STAMP, activity, column, form, gone, is_true, keyed, midnights
+from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
 
 _WANTED = ("Id", "AccountId", "Amount", "CurrencyIsoCode", "CloseDate", "IsWon", "StageName", "Type", STAMP, "CreatedDate", "IsDeleted")
 _ROLE = ("OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "Id", STAMP)
@@ -77,7 +78,7 @@ class Opportunities:
             return table
         ids = keyed("opportunity", column(rows, "Id"))
         void = ids.filter(pc.invert(pc.is_in(ids, table["id"].combine_chunks())))
-        return pa.concat_tables([table, gone(void)], promote_options="default") if len(void) else table
+        return pa.concat_tables([table, gone_rows(void.to_pylist())], promote_options="default") if len(void) else table
 
     def _won(self, rows: pa.Table, rejects: Rejects) -> dict[str, pa.Array]:
         """Columns of the won ones whose date and amount can be read."""
@@ -133,7 +134,7 @@ class Opportunities:
         keys = keyed("opportunity", won["id"].take(at))
         units = won["amount_minor"].take(at)
         columns = {name: won[name].take(at) for name in ("occurred_at", "recorded_at", "amount_minor", "currency", "category")}
-        table = activity(
+        table = rows_of(
             {
                 **columns,
                 "id": keys,

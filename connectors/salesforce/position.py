@@ -41,11 +41,6 @@ class Progress:
     job: str = ""
     locator: str = ""
 
-    @property
-    def finished(self) -> bool:
-        """Whether all rows were read once."""
-        return bool(self.until) and not self.began
-
 
 @dataclass(frozen=True)
 class Position:
@@ -97,22 +92,18 @@ class Overlap:
 
     def fresh(self, rows: pa.Table) -> pa.Table:
         """The rows that were not delivered as they are."""
-        marks = digests(rows)
-        self._remember(rows, marks)
+        marks, late = digests(rows), self._late(rows)
+        self._after.append(marks[late.to_numpy(zero_copy_only=False)])
         return rows.filter(pa.array(~np.isin(marks, self._before)))
 
     def delivered(self, rows: pa.Table) -> None:
         """Rows that are given whatever was before."""
-        late = rows.filter(self._late(rows))
-        self._remember(late, digests(late))
+        self._after.append(digests(rows.filter(self._late(rows))))
 
     def dumps(self) -> str:
         """As text; nothing where they are too many to remember: then they come once more."""
         kept = np.unique(np.concatenate([*self._after, np.empty(0, np.uint64)]))
         return base64.b85encode(zlib.compress(kept.tobytes(), 6)).decode() if 0 < len(kept) <= MOST else ""
-
-    def _remember(self, rows: pa.Table, marks: Digests) -> None:
-        self._after.append(marks[self._late(rows).to_numpy(zero_copy_only=False)])
 
     def _late(self, rows: pa.Table) -> pa.Array:
         moments = instants(rows[self._stamp].combine_chunks())

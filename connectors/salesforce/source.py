@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.columns import INSTANT, Rejects
-from connectors.contract import ACTIVITY_SCHEMA
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.position import Overlap
 
 STAMP = "SystemModstamp"
-_UNKNOWN_TIME = pa.scalar(0, pa.int64()).cast(INSTANT)
 
 
 class Source(Protocol):
@@ -82,27 +80,6 @@ def _midnight(text: str | None) -> object:
         return pa.scalar(text, pa.string()).cast(pa.date32()).cast(pa.timestamp("us")).as_py()
     except pa.ArrowInvalid:
         return None
-
-
-def activity(columns: Mapping[str, pa.Array]) -> pa.Table:
-    """Columns of the contract, in its order."""
-    return pa.table({name: columns[name] for name in ACTIVITY_SCHEMA.names if name in columns})
-
-
-def gone(ids: pa.Array) -> pa.Table:
-    """Rows that end all rows of each id. Whose they were and when does not matter."""
-    ids = pc.unique(ids)
-    nothing = pa.array([""] * len(ids), pa.string())
-    return pa.table(
-        {
-            "id": ids,
-            "record_type": pa.array(["contact"] * len(ids), pa.string()),
-            "record_id": nothing,
-            "kind": nothing,
-            "occurred_at": pa.array([_UNKNOWN_TIME.as_py()] * len(ids), INSTANT),
-            "deleted": pa.array([True] * len(ids), pa.bool_()),
-        }
-    )
 
 
 def keyed(prefix: str, ids: pa.Array, suffix: str = "") -> pa.Array:

@@ -13,6 +13,8 @@ from sync.report.words import Money
 _CANDIDATES = {
     "rfm": "RFM rank",
     "spend": "Revenue so far",
+    "recency": "Latest purchase",
+    "frequency": "Number of purchases",
     "btyd": "Purchase model: MBG/NBD and Gamma-Gamma",
     "boosted": "Boosting over windows of the past",
     "mixed": "Mixture of purchase model and boosting",

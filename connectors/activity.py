@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ def rows_of(columns: Mapping[str, pa.Array]) -> pa.Table:
     return pa.table({name: columns[name] for name in ACTIVITY_SCHEMA.names if name in columns})
 
 
-def gone_rows(ids: Sequence[str]) -> pa.Table:
+def gone_rows(ids: Iterable[str]) -> pa.Table:
     """Rows that end all rows of each id. Whose they were and when does not matter."""
     known = list(dict.fromkeys(ids))
     return pa.table(
