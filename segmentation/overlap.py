@@ -33,7 +33,7 @@ def counts(facts: ibis.Table, attributes: Iterable[str], rules: Sequence[Rule]) 
 
 
 def findings(row: Mapping[str, int | None], attributes: Sequence[str], keys: Sequence[str]) -> dict[str, Any]:
-    """What the counts say: see ``sync.explain``."""
+    """What the counts say: see ``sync.views.explain``."""
     number = {name: int(count or 0) for name, count in row.items()}
     records = number["records"]
     rules = []

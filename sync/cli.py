@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from sync.account.session import Progress
     from sync.commands import Options
-    from sync.session import Progress
 
 app = typer.Typer(
     name="crm-segments", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -62,7 +62,7 @@ def setup(
             return True
         if as_json or not sys.stdin.isatty():
             return False
-        from sync.terminal import print_setup
+        from sync.terminal.terminal import print_setup
 
         print_setup(steps)
         return typer.confirm("Make these?", err=True)
@@ -347,9 +347,9 @@ def _options(
     as_of: str | None = None,
     progress: Progress | None = None,
 ) -> Options:
+    from sync.account.session import silent
     from sync.commands import Options
-    from sync.session import silent
-    from sync.settings import Guards
+    from sync.config.settings import Guards
 
     if bool(allow) != bool(reason and reason.strip()):
         raise typer.BadParameter("--allow and --reason go together: say which guard, and why")
@@ -384,7 +384,7 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     """Run a verb, print its answer, end with its exit code. No error reaches the user as a traceback."""
     from connectors.errors import ConnectorError
     from sync import commands
-    from sync.config import ConfigError
+    from sync.config.config import ConfigError
     from sync.stops import Stop, stopped
 
     try:
@@ -402,7 +402,7 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     if as_json:
         typer.echo(json.dumps(answer, default=str, ensure_ascii=False))
     else:
-        from sync.terminal import print_answer
+        from sync.terminal.terminal import print_answer
 
         print_answer(command, answer)
     raise typer.Exit(answer.get("exit_code", 0))
@@ -413,7 +413,7 @@ def _fail(message: str, code: int, as_json: bool, trips: list[dict[str, str]] | 
         again = {"again_at": at} if at else {}
         typer.echo(json.dumps({"exit_code": code, "error": message, "guards": trips or [], **again}, ensure_ascii=False))
     else:
-        from sync.terminal import safe
+        from sync.terminal.output import safe
 
         typer.echo(f"crm-segments: {safe(message)}", err=True)
     raise typer.Exit(code)
@@ -422,12 +422,12 @@ def _fail(message: str, code: int, as_json: bool, trips: list[dict[str, str]] | 
 @contextmanager
 def _progress(as_json: bool) -> Iterator[Progress]:
     """A bar on a terminal, nothing in a pipe."""
-    from sync.session import silent
+    from sync.account.session import silent
 
     if as_json or not sys.stderr.isatty():
         yield silent
         return
-    from sync.terminal import bar
+    from sync.terminal.output import bar
 
     with bar() as progress:
         yield progress

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from connectors import open_connector
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
 from sync import loop
-from sync.config import Config, load
-from sync.faults import ConfigError
-from sync.session import Open, Progress, Session, locked, silent
+from sync.account.session import Open, Progress, Session, locked, silent
+from sync.config.config import Config, load
+from sync.config.faults import ConfigError
 from sync.stops import Stop, Usage, later, stopped, worst
 from sync.stops import exit_code as exit_code
 
@@ -85,7 +85,7 @@ def _each(
 
 
 def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
-    from sync.home import settle_home
+    from sync.account.home import settle_home
 
     try:
         settle_home(session, command, connected=journalled or command == "check")
@@ -113,7 +113,7 @@ def check(config: Config | Path | str, options: Options | None = None) -> Answer
     """Everything that is wrong at once: in the config, in the account's rights and files, in what set-up should have made."""
 
     def work(session: Session) -> Answer:
-        from sync.setup import plan_setup
+        from sync.plan.setup import plan_setup
 
         problems = []
         for account in session.sources():
@@ -138,8 +138,8 @@ def setup(
     """Show the fields and lists to be made, and make them after a yes; with ``export`` only write them down."""
 
     def work(session: Session) -> Answer:
-        from sync.setup import apply_setup, plan_setup
-        from sync.setup import export as write_down
+        from sync.plan.setup import apply_setup, plan_setup
+        from sync.plan.setup import export as write_down
 
         steps = plan_setup(session, adopt)
         shown = {"setup": steps.as_dict()}
@@ -165,8 +165,8 @@ def train(config: Config | Path | str, options: Options | None = None, names: Se
     """
 
     def work(session: Session) -> Answer:
-        from sync.card import check_names, proposals
-        from sync.labelling import train as fit
+        from sync.label.label import train as fit
+        from sync.views.card import check_names, proposals
 
         loop.pulled(session)
         check_names(session, names)
@@ -186,20 +186,20 @@ def label(
 ) -> Answer:
     """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing to the CRM.
 
-    The file tells forecasts over ``horizon`` days too, or over the data's own horizon (``sync.forecasts``).
-    With ``explain`` the answer tells coverage of attributes, and per rule how many records it takes (``sync.explain``).
+    The file tells forecasts over ``horizon`` days too, or over the data's own horizon (``sync.label.forecasts``).
+    With ``explain`` the answer tells coverage of attributes, and per rule how many records it takes (``sync.views.explain``).
     """
 
     def work(session: Session) -> Answer:
         loop.pulled(session)
         labelled = loop.labelled(session)
         if out is not None:
-            from sync.labels_out import write
+            from sync.views.label_file import write
 
             labelled["rows"], labelled["forecast"] = write(session, out, horizon)
             labelled["out"] = str(out)
         if explain:
-            from sync.explain import explain as tell
+            from sync.views.explain import explain as tell
 
             labelled["explain"] = tell(session)
         return labelled
@@ -211,7 +211,7 @@ def plan(config: Config | Path | str, options: Options | None = None, adopt: boo
     """Pull, label and show what a run would write; saved under a number that ``apply`` takes. Writes nothing to the CRM."""
 
     def work(session: Session) -> Answer:
-        from sync.plan import plan as make
+        from sync.plan.plan import plan as make
 
         loop.settled_and_pulled(session)
         labelled = loop.labelled(session)
@@ -226,8 +226,8 @@ def apply(config: Config | Path | str, options: Options | None = None, number: i
     """Carry out a plan: the one of that number, which says that somebody has looked at it, or the newest open one."""
 
     def work(session: Session) -> Answer:
-        from sync.apply import apply as carry_out
-        from sync.settle import settle
+        from sync.apply.apply import apply as carry_out
+        from sync.apply.settle import settle
 
         settle(session)
         chosen = number or session.journal.value(
@@ -259,7 +259,7 @@ def backfill(
     """Write every field, companions too, for everyone or for some; run it again to go on where it was cut off."""
 
     def work(session: Session) -> Answer:
-        from sync.plan import Selection
+        from sync.plan.plan import Selection
 
         return loop.loop(session, Selection(ids, segment, since.isoformat() if since else None, companions=True))
 
@@ -270,8 +270,8 @@ def undo(config: Config | Path | str, options: Options | None = None, number: in
     """Take a run back where the CRM still holds what it wrote, and put what it labelled on hold."""
 
     def work(session: Session) -> Answer:
-        from sync import undo as way_back
-        from sync.apply import apply as carry_out
+        from sync.apply.apply import apply as carry_out
+        from sync.plan import undo as way_back
 
         loop.settled_and_pulled(session)
         planned = way_back.undo(session, number)
@@ -290,8 +290,8 @@ def retire(config: Config | Path | str, options: Options | None = None, target: 
     """Clear a field or list of ours that the config no longer names."""
 
     def work(session: Session) -> Answer:
-        from sync import retire as leaving
-        from sync.apply import apply as carry_out
+        from sync.apply.apply import apply as carry_out
+        from sync.plan import retire as leaving
 
         loop.settled_and_pulled(session)
         planned = leaving.retire(session, target)
@@ -307,7 +307,7 @@ def forget(config: Config | Path | str, options: Options | None = None, id: str 
     """Take a person out of every file of ours."""
 
     def work(session: Session) -> Answer:
-        from sync.forget import forget as erase
+        from sync.forget.forget import forget as erase
 
         return erase(session, id)
 
@@ -318,7 +318,7 @@ def history(config: Config | Path | str, options: Options | None = None, out: Pa
     """Every change that was tried, as a CSV file or (without ``out``) as rows."""
 
     def work(session: Session) -> Answer:
-        from sync import history as past
+        from sync.views import history as past
 
         if out is not None:
             return {"changes": past.export(session, out), "out": str(out)}
@@ -331,7 +331,7 @@ def show(config: Config | Path | str, options: Options | None = None, id: str = 
     """Why a record has its segments, since when, and every value before with its run."""
 
     def work(session: Session) -> Answer:
-        from sync.history import show as story
+        from sync.views.history import show as story
 
         return story(session, id)
 
@@ -342,7 +342,7 @@ def status(config: Config | Path | str, options: Options | None = None, max_age_
     """Last runs, open plans, holds, rejects; exit code 1 where the last good run is older than ``max_age_hours``."""
 
     def work(session: Session) -> Answer:
-        from sync.history import status as state
+        from sync.views.history import status as state
 
         found = state(session.journal, session.account)
         if max_age_hours is not None:
@@ -363,7 +363,7 @@ def card(config: Config | Path | str, options: Options | None = None, names: Seq
     """
 
     def work(session: Session) -> Answer:
-        from sync.card import card as judge
+        from sync.views.card import card as judge
 
         return judge(session, names, composition)
 
@@ -403,7 +403,7 @@ def rejects(config: Config | Path | str, options: Options | None = None, action:
     """Refused input rows and refused changes. ``retry`` gives changes a new budget of attempts, ``drop`` removes entries."""
 
     def work(session: Session) -> Answer:
-        from sync.history import rejects as refused
+        from sync.views.history import rejects as refused
 
         chosen = f" AND reject IN ({', '.join(str(int(n)) for n in numbers)})" if numbers else ""
         where = f"account = ?{chosen}"
@@ -432,7 +432,7 @@ def init(
 
     ``access``: how a CRM in the cloud is reached: api_url, client_id, and secret (the name of an environment variable).
     """
-    from sync.init import init as write
+    from sync.start.init import init as write
 
     return write(Path(config), crm, path, segmentations, force, ask, access)
 
@@ -443,7 +443,7 @@ def schedule(
     """What schedulers need to run this config every day, and to notice when it did not: text by the scheduler's name."""
     from datetime import time
 
-    from sync import schedule as schedulers
+    from sync.start import schedule as schedulers
 
     if kind is not None and kind not in schedulers.KINDS:
         raise Usage(f"{kind!r} is no scheduler that we know: {', '.join(schedulers.KINDS)}")

@@ -19,7 +19,7 @@ from sync.stops import Stop
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from sync.session import Progress
+    from sync.account.session import Progress
 
 FIRST_CUT = date(2017, 9, 30)
 SECOND_CUT = date(2017, 11, 30)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.session import Session
+from sync.account.session import Session
 from sync.stops import GuardStop
 
 Answer = dict[str, Any]
 
 
 def pulled(session: Session) -> Answer:
-    from sync.pull import pull as read
-    from sync.pull import require_streams
+    from sync.pull.pull import pull as read
+    from sync.pull.pull import require_streams
 
     for account in session.sources():
         require_streams(session.connector(account), account)
@@ -20,7 +20,7 @@ def pulled(session: Session) -> Answer:
 
 
 def settled_and_pulled(session: Session) -> Answer:
-    from sync.settle import settle
+    from sync.apply.settle import settle
 
     settled = settle(session)
     return {"settled": settled, **pulled(session)}
@@ -35,8 +35,8 @@ def contests(session: Session) -> Answer:
 
 
 def labelled(session: Session) -> Answer:
-    from sync.labelling import label as give_labels
-    from sync.refits import refits
+    from sync.label.label import label as give_labels
+    from sync.label.refits import refits
 
     found = give_labels(session)
     return {"as_of": found.as_of, "segments": found.sizes, "fitted": found.fitted, "refits": refits(session)}
@@ -47,8 +47,8 @@ def no_changes() -> Answer:
 
 
 def withdrawn(session: Session) -> Answer:
-    from sync.apply import apply as carry_out
-    from sync.withdraw import withdraw
+    from sync.apply.apply import apply as carry_out
+    from sync.plan.withdraw import withdraw
 
     planned = withdraw(session)
     return no_changes() if planned.plan is None else carry_out(session, planned.plan, reviewed=True).as_dict()
@@ -56,9 +56,9 @@ def withdrawn(session: Session) -> Answer:
 
 def loop(session: Session, selection: Any) -> Answer:
     """settle → pull → label → withdraw → plan → apply. What consent forbids goes first, whatever stops the rest."""
-    from sync.apply import apply as carry_out
-    from sync.apply import close_older_plans
-    from sync.plan import plan as make
+    from sync.apply.apply import apply as carry_out
+    from sync.apply.apply import close_older_plans
+    from sync.plan.plan import plan as make
 
     answer: Answer = {"pulled": settled_and_pulled(session), **labelled(session)}
     answer["withdrawn"] = withdrawn(session)
@@ -71,7 +71,7 @@ def loop(session: Session, selection: Any) -> Answer:
         applied = carry_out(session, planned.plan, reviewed=False)
         answer["applied"] = applied.as_dict()
     answer["exit_code"] = 4 if any(answer[part][no] for part in ("applied", "withdrawn") for no in ("rejected", "skipped")) else 0
-    from sync.retention import age
+    from sync.forget.retention import age
 
     age(session)
     if planned.held and not answer.get("exit_code"):

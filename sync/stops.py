@@ -1,7 +1,7 @@
 """Why a command ends early, and with which exit code.
 
 Stop
-├─ ConfigError   2   (``sync.faults``) the config is wrong, or set-up is missing
+├─ ConfigError   2   (``sync.config.faults``) the config is wrong, or set-up is missing
 ├─ Usage         2   what was asked for is not known
 ├─ SetupNeeded   2   a field or list does not exist yet
 ├─ GuardStop     5   a guard, a hold or a superseded plan
@@ -17,7 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.errors import QuotaError, TemporaryError
-from sync.faults import ConfigError
+from sync.config.faults import ConfigError
 
 
 class Stop(Exception):

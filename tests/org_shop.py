@@ -26,7 +26,7 @@ from connectors.salesforce import bulk, fields, session, writing
 from connectors.transport import Transport
 from sync import commands
 from sync.commands import Options
-from sync.faults import ConfigError
+from sync.config.faults import ConfigError
 from sync.stops import Stop, exit_code
 from tests.org_store import RIGHTS
 from tests.servers.salesforce import Org, Server, seed, serving

@@ -25,7 +25,7 @@ from connectors.quota import Quota
 from connectors.transport import Transport
 from sync import commands
 from sync.commands import Options
-from sync.faults import ConfigError
+from sync.config.faults import ConfigError
 from sync.stops import Stop
 from tests.servers.hubspot import TOKEN, Clock, Fault, Knobs, Portal, Running, seed, serving
 from tests.world import ALLOWED

@@ -22,7 +22,8 @@ def imported(file: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             start = package[: len(package) - node.level + 1] if node.level else []
-            yield ".".join([*start, *filter(None, [node.module])])
+            module = ".".join([*start, *filter(None, [node.module])])
+            yield from [f"{module}.{alias.name}" for alias in node.names] if module in OURS else [module]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and isinstance(node.args[0], ast.Constant):
             yield str(node.args[0].value)
 
@@ -48,6 +49,22 @@ def test_connectors_import_nothing_of_each_other() -> None:
             others = {folder.name for folder in (ROOT / "connectors").iterdir() if folder.is_dir()} - {parts[1]}
             steps = [(name, name.split(".")) for name in imported(file)]
             found += [f"{file.name} imports {name}" for name, path in steps if path[0] == "connectors" and set(path[1:2]) & others]
+    assert not found
+
+
+# The folders of ``sync``, each above all that it imports; the stages stand in the order of a run.
+STAGES = ["pull", "label", "plan", "apply"]
+STOREYS = ["config", "stops", "store", "account", *STAGES, "views", "report", "forget", "start", "loop", "commands", "demo", "cli"]
+
+
+def test_data_flows_one_way_through_sync() -> None:
+    found = []
+    for file in FILES:
+        parts = [part.removesuffix(".py") for part in file.relative_to(ROOT).parts]
+        if parts[0] == "sync" and parts[1] in STOREYS:
+            above = set(STOREYS[STOREYS.index(parts[1]) + 1 :])
+            ours = [name for name in imported(file) if name.startswith("sync.")]
+            found += ["/".join(parts) + f" imports {name}" for name in ours if name.split(".")[1] in above]
     assert not found
 
 

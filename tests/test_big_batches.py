@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract import OUTCOME_SCHEMA
-from sync.apply import _records
-from sync.config import load
-from sync.delivery import Applied, _woven
-from sync.journal import PLAN_SCHEMA
-from sync.refused import Refusals
-from sync.session import Session, locked
+from sync.account.session import Session, locked
+from sync.apply.apply import _records
+from sync.apply.delivery import Applied, _woven
+from sync.apply.refused import Refusals
+from sync.config.config import load
+from sync.store.journal import PLAN_SCHEMA
 from tests.test_laws import law
 from tests.world import World
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sync.cli import app
-from sync.config import ConfigError, load
+from sync.config.config import ConfigError, load
 
 ACCOUNT = '[accounts.shop]\ncrm = "files"\npath = "crm"\n'
 RFM = '[[segmentations]]\nname = "rfm"\nkind = "rfm"\nfield = "seg_rfm"\n'

@@ -89,7 +89,7 @@ def test_equal_purchases_of_one_day_all_count_and_a_file_read_twice_adds_nothing
 
 def revenue(folder: Path) -> int:
     """Net revenue of all customers in cents, as features see it."""
-    from sync.mirror import Mirror
+    from sync.store.mirror import Mirror
 
     mirror = Mirror(folder / "state" / "mirror.duckdb")
     try:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
-from sync.config import load
-from sync.ingest import Ingest
-from sync.labelling import prepare_features
-from sync.mirror import AccountMirror
-from sync.session import Session, locked
+from sync.account.session import Session, locked
+from sync.config.config import load
+from sync.label.facts import prepare_features
+from sync.pull.ingest import Ingest
+from sync.store.mirror import AccountMirror
 
 CONFIG = """
 as_of = 2024-06-30

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from connectors import CRMS, settings_model
 from connectors.contract import Attribute, Option
 from segmentation.label import KINDS
-from sync.config import Config, ConfigError, Limit, load, secret
-from sync.secret import SecretError
-from sync.toml_lines import Lines
-from sync.windows import Window, Windows
+from sync.config.config import Config, ConfigError, Limit, load, secret
+from sync.config.secret import SecretError
+from sync.config.toml_lines import Lines
+from sync.config.windows import Window, Windows
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SMALL = """

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.contract import FIELD, REACHABLE
 from sync import commands
 from sync.commands import Options
-from sync.config import ConfigError
+from sync.config.config import ConfigError
 from sync.stops import GuardStop, Stop
 from tests.world import ALLOWED, World
 
@@ -282,7 +282,7 @@ def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(t
     ],
 )
 def test_a_campaign_that_could_not_keep_its_promise_is_refused(tmp_path: Path, lines: str, key: str, remedy: str) -> None:
-    from sync.config import load
+    from sync.config.config import load
 
     text = f'[accounts.shop]\ncrm = "files"\npath = "x"\n[[segmentations]]\nname = "rfm"\nkind = "rfm"\nfield = "f"\n{lines}\n'
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")

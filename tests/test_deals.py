@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
-from sync.identity import reconcile
-from sync.ingest import Ingest
-from sync.mirror import AccountMirror, Mirror
+from sync.pull.ingest import Ingest
+from sync.store.identity import reconcile
+from sync.store.mirror import AccountMirror, Mirror
 from tests.test_laws import law
 from tests.world import World
 

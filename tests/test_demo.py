@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from sync.account.session import silent
 from sync.demo import DemoError, demo
-from sync.session import silent
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sync.config import load
+from sync.config.config import load
 from sync.demo import FIRST_CUT, SECOND_CUT, DemoError, add, lay_out
 
 

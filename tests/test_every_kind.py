@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sync.session import Session, locked
+from sync.account.session import Session, locked
 from tests.world import World
 
 KINDS = """

@@ -90,6 +90,6 @@ def test_the_command_line_prints_no_token_address_or_name(shop: Shop, capfd: pyt
 
 
 def test_settings_that_are_printed_hide_the_token(shop: Shop) -> None:
-    from sync.config import load
+    from sync.config.config import load
 
     assert_clean(repr(load(shop.config)) + str(load(shop.config).accounts["portal"]))

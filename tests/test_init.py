@@ -16,7 +16,7 @@ from connectors.files.likeness import date_format, decimal, mapped, plain
 from sync import commands
 from sync.cli import app
 from sync.commands import Options
-from sync.config import load
+from sync.config.config import load
 from sync.stops import Stop, Usage
 from tests.world import ALLOWED
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segmentation.label import KINDS
-from sync.settings import SegmentationSettings
+from sync.config.settings import SegmentationSettings
 
 TEXT = (Path(__file__).parent.parent / "segmentation" / "README.md").read_text(encoding="utf-8")
 LINKED = dict(re.findall(r"\| \[`(\w+)`\]\(#([\w-]+)\)", TEXT))

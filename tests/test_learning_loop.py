@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sync.card import cards, propose
-from sync.config import load
-from sync.control import effects
-from sync.faults import ConfigError
-from sync.past import AccountPast
-from sync.segments import built
-from sync.session import Session, locked
-from sync.ways import ways
+from sync.account.segments import built
+from sync.account.session import Session, locked
+from sync.config.config import load
+from sync.config.faults import ConfigError
+from sync.label.past import AccountPast
+from sync.plan.control import effects
+from sync.views.card import cards, propose
+from sync.views.ways import ways
 from tests.world import ALLOWED, World
 
 MORE = """

@@ -133,8 +133,8 @@ def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) ->
 
 
 def test_a_help_text_is_never_longer_than_the_crm_takes(tmp_path: Path) -> None:
-    from sync.described import LONGEST, of_field, of_list
-    from sync.segments import SegmentText
+    from sync.account.described import LONGEST, of_field, of_list
+    from sync.account.segments import SegmentText
 
     for length in (10, 60, 300, 3000):
         many = [SegmentText(f"k{n}", f"Label {n}", "d" * length, {"message": "m" * length}) for n in range(12)]
@@ -183,7 +183,7 @@ def test_a_workflow_on_a_list_that_we_fill_starts_for_those_who_join(tmp_path: P
 
 
 def test_the_terminal_names_what_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from sync.terminal import print_answer
+    from sync.terminal.terminal import print_answer
 
     world = dynamic(tmp_path)
     world.store.listeners = (Listener("Win \x1bthem back", "seg_rfm", "lost"),)

@@ -10,8 +10,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.account.session import Session, locked
 from sync.report.movement import RETURN_DAYS, Motion, Movement, movement
-from sync.session import Session, locked
 from tests.world import World
 
 FIRST = date(2024, 1, 7)

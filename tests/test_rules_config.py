@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.config import Config, ConfigError, load
+from sync.config.config import Config, ConfigError, load
 
 HEAD = """
 [accounts.shop]

@@ -19,8 +19,8 @@ import yaml
 from typer.testing import CliRunner
 
 from sync.cli import app
-from sync.config import Config, load
-from sync.schedule import KINDS, schedule
+from sync.config.config import Config, load
+from sync.start.schedule import KINDS, schedule
 from sync.stops import Stop
 
 FOLDERS = ["plain", "with blank", "100% $HOME", 'quo"te', "it's", "back\\slash", "{{ braces }}", "ünï"]

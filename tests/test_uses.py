@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.uses import MONEY, kinds_used, types_used
+from sync.config.uses import MONEY, kinds_used, types_used
 from tests.world import World
 
 RULES = """[[segmentations]]
@@ -26,7 +26,7 @@ def only(folder: Path, when: str = '{ attribute = "email", is_set = true }', pop
     world = World(folder, value=text)
     config = folder / "config.toml"
     config.write_text(f'state_dir = "state"\nas_of = 2024-06-30\n[accounts.portal]\ncrm = "files"\npath = "x"\n{text}')
-    world.config = lambda: __import__("sync.config", fromlist=["load"]).load(config)  # type: ignore[method-assign]
+    world.config = lambda: __import__("sync.config.config", fromlist=["load"]).load(config)  # type: ignore[method-assign]
     return world
 
 

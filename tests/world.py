@@ -15,7 +15,7 @@ from connectors import open_connector
 from connectors.contract import Account, Connector
 from sync import commands
 from sync.commands import Options
-from sync.config import Config, load
+from sync.config.config import Config, load
 from tests.folder_store import FolderStore
 from tests.memory_crm import Faults, MemoryCrm, Store
 

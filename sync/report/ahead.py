@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sync.labelling import population_frame
-from sync.mirror import quoted
+from sync.account.segments import built
+from sync.account.session import Session
+from sync.label.facts import population_frame
 from sync.report import charts, words
 from sync.report.charts import Range
 from sync.report.panels import Panel, Picture, table
 from sync.report.words import Money
-from sync.segments import built
-from sync.session import Session
+from sync.store.mirror import quoted
 
 if TYPE_CHECKING:
-    from sync.settings import SegmentationSettings
+    from sync.config.settings import SegmentationSettings
 
 DRAWN = 20_000  # records: of more, so many are foretold and stand for the others
 DAYS, PERIODS = 30, 3

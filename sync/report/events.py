@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync.journal import Journal
+from sync.store.journal import Journal
 
 RUNS = 15
 GUARDS = 30

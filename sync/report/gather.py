@@ -13,16 +13,16 @@ from typing import Any
 
 from connectors.contract import CHANNELS
 from connectors.money import exponent
-from sync.identity import people
-from sync.labelling import rebuild_state
-from sync.mirror import AccountMirror, quoted
+from sync.account.session import Session
+from sync.config.settings import SegmentationSettings
+from sync.label.state import rebuild_state
 from sync.report import insight, sizes
 from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.movement import Flow, Movement, flows, movement
 from sync.report.sizes import Reason, SegmentFigures, Spot
-from sync.session import Session
-from sync.settings import SegmentationSettings
+from sync.store.identity import people
+from sync.store.mirror import AccountMirror, quoted
 
 
 @dataclass(frozen=True)

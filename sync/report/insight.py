@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sync.account.session import Session
 from sync.report import ahead, priority, profiles, stages, ways
 from sync.report.ahead import Outlook
 from sync.report.priority import Ranked
 from sync.report.profiles import Profile
 from sync.report.stages import Rates
 from sync.report.ways import Journeys
-from sync.session import Session
 from sync.stops import Stop
 
 if TYPE_CHECKING:
-    from sync.settings import SegmentationSettings
+    from sync.config.settings import SegmentationSettings
 
 JUDGED = 50_000  # records
 
@@ -116,21 +116,21 @@ def _insight(
 
 
 def _rules(session: Session, settings: SegmentationSettings) -> Sequence[Mapping[str, object]]:
-    from sync.explain import explained
+    from sync.views.explain import explained
 
     found: Sequence[Mapping[str, object]] = explained(session, settings)["rules"]
     return found
 
 
 def _cards(session: Session, wanted: Wanted) -> dict[str, Any]:
-    from sync.card import cards
+    from sync.views.card import cards
 
     return cards(session, wanted.composition)
 
 
 def _effects(session: Session, labelled: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By segmentation and segment; asked for only where a control group is configured."""
-    from sync.control import effects
+    from sync.plan.control import effects
 
     if not any(one.control for one in session.segmentations if one.name in labelled):
         return {}

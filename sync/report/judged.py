@@ -16,7 +16,7 @@ _MARKS = {True: "✓", False: "✗", None: words.UNKNOWN}
 
 
 def panels(card: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
-    """``card``: what ``sync.card.cards`` gives of one segmentation."""
+    """``card``: what ``sync.views.card.cards`` gives of one segmentation."""
     found = [_card(card, labels)] if card.get("lines") else []
     return found + [_composition(name, of, labels) for name, of in card.get("composition", {}).items()]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import accumulate
 
-from sync.mirror import quoted
-from sync.session import Session
+from sync.account.session import Session
+from sync.store.mirror import quoted
 
 RETURN_DAYS = 84  # twelve weeks
 

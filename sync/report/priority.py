@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sync.mirror import literal, quoted
+from sync.account.segments import segments_of
+from sync.account.session import Session
 from sync.report import charts, words
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
-from sync.segments import segments_of
-from sync.session import Session
+from sync.store.mirror import literal, quoted
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def panels(ranked: Sequence[Ranked], labels: Mapping[str, Mapping[str, str]], ti
 
 
 def rules(found: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> list[Panel]:
-    """Of a segmentation by rules (``sync.explain``): how many records each rule holds for, and how many it takes."""
+    """Of a segmentation by rules (``sync.views.explain``): how many records each rule holds for, and how many it takes."""
     told = [(str(one["key"]), int(str(one["holds"])), int(str(one["fires"])), one["overlaps"]) for one in found]
     most = max((holds for _, holds, _, _ in told), default=0)
     if not most:

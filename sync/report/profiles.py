@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync.mirror import quoted
+from sync.account.session import Session
 from sync.report import words
 from sync.report.panels import Panel, Shade, Text, matrix
 from sync.report.words import Money
-from sync.session import Session
+from sync.store.mirror import quoted
 
 TRAITS = 14  # that are shown, those that differ most
 _FAR = 1.5  # standard deviations that are shown in full colour

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync.mirror import AccountMirror, quoted
-from sync.segments import named_segments
-from sync.session import Session
-from sync.settings import SegmentationSettings
+from sync.account.segments import named_segments
+from sync.account.session import Session
+from sync.config.settings import SegmentationSettings
+from sync.store.mirror import AccountMirror, quoted
 
 SHARED_BY = 5  # a reason of fewer records is not shown: it could tell who is meant
 REASONS = 3  # of one segment
@@ -67,7 +67,8 @@ def segments(session: Session, settings: SegmentationSettings, revenue: str | No
     )
     sizes: dict[str, tuple[int, int | None]] = {key: (records, money) for key, records, money in rows}
     nobody = (0, 0 if revenue else None)
-    known = [one for one in named_segments(session, settings) if settings.kind != "clusters" or one.key in sizes]
+    named = named_segments(session.config, session.journal, settings, session.account)
+    known = [one for one in named if settings.kind != "clusters" or one.key in sizes]
     found = [SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known]
     return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
 

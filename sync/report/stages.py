@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync.past import AccountPast
+from sync.account.segments import built
+from sync.account.session import Session
+from sync.label.past import AccountPast
 from sync.report import charts, words
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
-from sync.segments import built
-from sync.session import Session
 
 if TYPE_CHECKING:
-    from sync.settings import SegmentationSettings
+    from sync.config.settings import SegmentationSettings
 
 
 @dataclass(frozen=True)

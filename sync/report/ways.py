@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync.mirror import quoted
+from sync.account.session import Session
 from sync.report import charts, words
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, Shade, Text, matrix, table
-from sync.session import Session
+from sync.store.mirror import quoted
 
 DRAWN = 20_000  # records
 FEWEST = 10  # records of a segment that is told apart
@@ -43,7 +43,7 @@ class Journeys:
 
 def gather(session: Session, by: str) -> Journeys:
     """The journeys of the segments of ``by`` up to as_of."""
-    from sync.ways import ways
+    from sync.views.ways import ways
 
     records = int(session.mirror().value(f"SELECT count(*) FROM {quoted('labels_' + by)} WHERE segment IS NOT NULL"))
     found = ways(session, by, DRAWN)

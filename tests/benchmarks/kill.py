@@ -21,7 +21,7 @@ import sys
 import time
 from pathlib import Path
 
-from sync.journal import Journal
+from sync.store.journal import Journal
 from tests.benchmarks import kill_remote
 from tests.benchmarks.exports import lay_out
 from tests.benchmarks.process import measure, ours, start

@@ -53,7 +53,7 @@ _API = "/services/data/v66.0"
 _READ = """
 import os, sys, time
 from pathlib import Path
-from sync.config import load
+from sync.config.config import load
 from connectors import open_connector
 connector = open_connector(load(Path(sys.argv[1])).account("org"))
 begun = time.monotonic()

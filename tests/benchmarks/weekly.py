@@ -24,8 +24,8 @@ from segmentation.label import KINDS, segmentation
 from sync import commands
 from sync.commands import Options
 from sync.demo import lay_out
-from sync.journal import Journal
-from sync.mirror import Mirror
+from sync.store.journal import Journal
+from sync.store.mirror import Mirror
 from tests.test_cdnow import CONFIG
 
 _MOVED, _RETURNED, _RAW = 0.03, 0.05, 0.25

@@ -1,0 +1,56 @@
+"""In which time zone and currency does an account live, where the config does not say? In those of its CRM.
+
+The CRM is asked at the beginning of each command that works with it, and the journal keeps its answer for those that do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from connectors.contract import Home
+from connectors.money import exponent
+from sync.account.session import Session
+from sync.config.settings import AccountSettings, known_zone
+
+_ASKING = frozenset({"check", "pull", "run", "plan", "backfill", "train", "label"})  # others take what these found out
+
+
+def settle_home(session: Session, command: str, connected: bool) -> None:
+    """Complete the session's config; not ``connected``: the command works with what is known from before."""
+    accounts = dict(session.config.accounts)
+    for name in session.sources():
+        known = session.journal.value("SELECT count(*) FROM homes WHERE account = ?", name)
+        accounts[name] = _settled(session, accounts[name], connected and (command in _ASKING or not known))
+    if accounts != session.config.accounts:
+        session.config = replace(session.config, accounts=accounts)
+
+
+def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountSettings:
+    left = [name for name in ("time_zone", "currency") if name not in settings.model_fields_set]
+    if not left:
+        return settings
+    home = _ask(session, settings.name) if ask else _known(session, settings.name)
+    found: dict[str, Any] = {name: value for name in left if (value := getattr(home, name)) and value != getattr(settings, name)}
+    if not found:
+        return settings
+    completed = settings.model_copy(update=found)
+    if ask:  # else the connector is opened with them
+        session.connector(settings.name).adopt(Home(completed.time_zone, completed.currency))
+    return completed
+
+
+def _ask(session: Session, name: str) -> Home:
+    told = session.connector(name).home()
+    home = Home(told.time_zone if known_zone(told.time_zone) else "", told.currency if _known_currency(told.currency) else "")
+    session.journal.execute("INSERT OR REPLACE INTO homes VALUES (?, ?, ?)", name, home.time_zone, home.currency)
+    return home
+
+
+def _known(session: Session, name: str) -> Home:
+    rows = session.journal.rows("SELECT time_zone, currency FROM homes WHERE account = ?", name)
+    return Home(rows[0]["time_zone"], rows[0]["currency"]) if rows else Home()
+
+
+def _known_currency(code: str) -> bool:
+    return len(code) == 3 and code.isalpha() and code.isupper() and exponent(code) >= 0

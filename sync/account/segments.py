@@ -1,0 +1,69 @@
+"""A segmentation of the config, built: its kind's object, and its segments under the names that the config gives them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segmentation.frames import Segment
+    from segmentation.label import Segmentation
+    from sync.config.config import Config
+    from sync.config.settings import SegmentationSettings
+    from sync.store.journal import Journal
+
+
+@dataclass(frozen=True)
+class SegmentText:
+    """What people read of a segment."""
+
+    key: str
+    label: str
+    description: str = ""
+    playbook: dict[str, str | int] = field(default_factory=dict)
+
+
+def built(config: Config, settings: SegmentationSettings, account: str) -> Segmentation:
+    """The object that fits and labels."""
+    from connectors.money import exponent
+    from segmentation.comparison import Kind
+    from segmentation.frames import Segment
+    from segmentation.label import segmentation
+
+    currency = config.accounts[account].currency
+    rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
+    attributes = {name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()}
+    return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
+
+
+def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
+    """All segments in their order, with the labels, descriptions and playbooks of the config."""
+    return _told(settings, built(config, settings, (settings.accounts or config.written)[0]).segments)
+
+
+def named_segments(config: Config, journal: Journal, settings: SegmentationSettings, account: str) -> list[SegmentText]:
+    """The same under the names that the account's model gave them, where its kind finds names; those of the config win."""
+    segmentation = built(config, settings, account)
+    model = journal.model(account, settings.name)
+    named = getattr(segmentation, "named", None)
+    if named is None or model is None or model["digest"] != config.digest(settings):
+        return _told(settings, segmentation.segments)
+    return _told(settings, named(json.loads(model["content"])))
+
+
+def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:
+    own = {segment.key: segment for segment in settings.segments}
+    texts = []
+    for segment in segments:
+        said = own.get(segment.key)
+        texts.append(
+            SegmentText(
+                segment.key,
+                (said and said.label) or segment.label,
+                (said and said.description) or segment.description,
+                dict(said.playbook) if said else {},
+            )
+        )
+    return texts

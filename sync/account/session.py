@@ -1,0 +1,173 @@
+"""What a command works with: one account, its connector, the mirror, the journal, and the lock that makes us the only writer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from connectors import open_connector
+from connectors.contract import Account, Calls, Connector, Option, RemoteList
+from connectors.errors import ConnectorError
+from sync.config.config import Config
+from sync.stops import Later, Stop
+from sync.store.journal import Journal
+
+if TYPE_CHECKING:
+    from sync.config.settings import AccountSettings, SegmentationSettings
+    from sync.store.mirror import AccountMirror, Mirror
+
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much (0: not known)
+Open = Callable[[Account], Connector]
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Progress that nobody sees."""
+
+
+def options_of(config: Config, account: str) -> dict[str, list[Option]]:
+    """The options of each segmentation's field: stored key and shown label."""
+    from sync.account.segments import segments_of
+
+    return {s.name: [Option(one.key, one.label) for one in segments_of(config, s)] for s in config.segmentations_of(account)}
+
+
+@dataclass
+class Session:
+    """One account during one command. Everything is opened when first used and closed by ``opened``."""
+
+    config: Config
+    account: str
+    journal: Journal
+    allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
+    progress: Progress = silent
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    open: Open = open_connector
+    as_of_override: date | None = None
+    run: int = 0
+    _connectors: dict[str, Connector] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> AccountSettings:
+        """The account's settings."""
+        return self.config.accounts[self.account]
+
+    @property
+    def segmentations(self) -> Sequence[SegmentationSettings]:
+        """What this account is labelled with."""
+        return self.config.segmentations_of(self.account)
+
+    def connector(self, account: str | None = None) -> Connector:
+        """The connector of this account, or of one whose activity it uses."""
+        name = account or self.account
+        if name not in self._connectors:
+            self._connectors[name] = self.open(self._account(name))
+        return self._connectors[name]
+
+    def _account(self, name: str) -> Account:
+        from sync.config.uses import kinds_used
+
+        ours = {row["remote"]: row["key"] for row in self.journal.made(name) if row["kind"] == "list" and row["remote"]}
+        return replace(self.config.account(name, options_of(self.config, name)), lists=ours, kinds=kinds_used(self.config, name))
+
+    @property
+    def calls(self) -> Calls:
+        """How often the CRMs were asked so far, by the connectors' own count."""
+        counted = [connector.calls for connector in self._connectors.values()]
+        return Calls(sum(one.read for one in counted), sum(one.write for one in counted))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the CRMs said of their limits and sources, by account where there are several."""
+        several = len(self._connectors) > 1
+        return [f"{name}: {note}" if several else note for name, one in self._connectors.items() for note in one.notes()]
+
+    @cached_property
+    def lists(self) -> dict[str, RemoteList]:
+        """The lists that the CRM has, by id, as they were when first asked for: a command asks once."""
+        return {remote.id: remote for remote in self.connector().lists()}
+
+    @cached_property
+    def mirror_file(self) -> Mirror:
+        """The mirror of the state directory."""
+        from sync.store.mirror import Mirror
+
+        return Mirror(self.config.state_dir / "mirror.duckdb", self.config.memory_limit)
+
+    def mirror(self, account: str | None = None) -> AccountMirror:
+        """The mirror of this account, or of one whose activity it uses."""
+        name = account or self.account
+        return self._mirrors.setdefault(name, None) or self._remember(name)
+
+    @cached_property
+    def _mirrors(self) -> dict[str, AccountMirror | None]:
+        return {}
+
+    def _remember(self, name: str) -> AccountMirror:
+        mirror = self._mirrors[name] = self.mirror_file.account(name)
+        return mirror
+
+    @property
+    def as_of(self) -> date:
+        """The last local day that counts."""
+        if self.as_of_override:
+            return self.as_of_override
+        if isinstance(self.config.as_of, date):
+            return self.config.as_of
+        return (self.clock().astimezone(ZoneInfo(self.settings.time_zone)) - timedelta(days=1)).date()
+
+    def sources(self) -> list[str]:
+        """Accounts whose activity this one uses, itself first."""
+        return [self.account, *self.settings.activity_from]
+
+    def close(self) -> None:
+        """Let go of the CRM and the mirror."""
+        for connector in self._connectors.values():
+            with suppress(ConnectorError):  # what a command did or failed at was told before
+                connector.close()
+        if "mirror_file" in self.__dict__:
+            self.mirror_file.close()
+
+
+@contextmanager
+def locked(config: Config) -> Iterator[Journal]:
+    """The journal of the state directory, held by this process alone.
+
+    The lock belongs to the open file: the kernel lets go of it when the process ends, however it ends.
+    """
+    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = config.state_dir / "lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+            raise Later(
+                f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has ended"
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        journal = _journal(config.state_dir / "journal.sqlite")
+        try:
+            yield journal
+        finally:
+            journal.close()
+    finally:
+        os.close(handle)
+
+
+def _journal(path: Path) -> Journal:
+    try:
+        return Journal(path)
+    except (sqlite3.Error, ValueError) as error:
+        remedy = "Bring back a backup of it; without one, move it away and run `crm-segments plan --adopt`."
+        raise Stop(f"the journal {path} cannot be used: {error}. {remedy}") from error

@@ -1,0 +1,82 @@
+"""What do we write to? Every field and list of an account, from the config: the one place where their names are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from connectors.contract import FieldSpec, ListSpec
+from sync.account import described
+from sync.account.segments import segments_of
+from sync.account.session import Session, options_of
+from sync.config.config import Config
+
+
+@dataclass(frozen=True)
+class Target:
+    """A field or a list of ours. ``name`` is the field's name or the list's key: unique within an account."""
+
+    name: str
+    kind: Literal["field", "list"]
+    segmentation: str
+    companion: str = ""  # of a field: "" is the segment itself
+    segment: str = ""  # of a list
+    record_type: str = ""  # of a list
+    channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
+    unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
+    control: float = 0.0  # of a campaign list: share that is held out of it (``sync.plan.control``)
+
+
+def targets_of(config: Config, account: str) -> list[Target]:
+    """All targets of an account; a segmentation's own field stands before its companions and lists."""
+    targets = []
+    for settings in config.segmentations_of(account):
+        for companion, field in settings.fields.items():
+            targets.append(Target(field, "field", settings.name, companion))
+        if settings.lists != "none":
+            for spec, segment in _lists(config, account, settings.name):
+                reach = (spec.channel, spec.unknown_reachable, settings.control)
+                targets.append(Target(spec.key, "list", settings.name, "", segment, spec.record_type, *reach))
+    return targets
+
+
+def field_specs(session: Session) -> list[FieldSpec]:
+    """The fields that set-up makes, with the help texts that people read beside them."""
+    config, told = session.config, {}
+    for one in session.segmentations:
+        label, segments = one.label or one.name, segments_of(config, one)
+        for companion, name in one.fields.items():
+            told[name] = described.of_companion(label, companion) if companion else described.of_field(label, segments)
+    return [replace(spec, description=told[spec.name]) for spec in config.fields(session.account, options_of(config, session.account))]
+
+
+def list_specs(session: Session) -> list[ListSpec]:
+    """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
+    dynamic = session.connector().capabilities.dynamic_lists
+    ids = {(row["record_type"], row["key"]): row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+    return [
+        replace(
+            spec,
+            kind="dynamic" if spec.kind == "dynamic" and dynamic else "static",
+            id=ids.get((spec.record_type, spec.key)) or "",
+        )
+        for settings in session.segmentations
+        for spec, _segment in _lists(session.config, session.account, settings.name)
+    ]
+
+
+def _lists(config: Config, account: str, segmentation: str) -> list[tuple[ListSpec, str]]:
+    settings = next(s for s in config.segmentations_of(account) if s.name == segmentation)
+    if settings.lists == "none":
+        return []
+    types = config.record_types(settings)
+    campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
+    found = []
+    for segment in segments_of(config, settings):
+        for record_type in types:
+            key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
+            label = f"{settings.label or settings.name}: {segment.label}" + ("" if record_type == types[0] else f" ({record_type})")
+            text = described.of_list(segment)
+            spec = ListSpec(key, label, settings.lists, record_type, settings.field, segment.key, *campaign, description=text)
+            found.append((spec, segment.key))
+    return found

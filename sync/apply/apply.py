@@ -1,0 +1,139 @@
+"""Apply: carry out a plan, batch by batch, as far as guards, windows and pace allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sync.account import consent
+from sync.account.session import Session
+from sync.apply import pace
+from sync.apply.delivery import Applied, Delivery
+from sync.plan.plan import basis
+from sync.stops import GuardStop, Later, Stop, Trip
+from sync.store import ownership
+from sync.store.journal import Batch, Journal, user
+
+
+def apply(session: Session, plan: int, reviewed: bool, first: int | None = None) -> Applied:
+    """Carry out an open plan. ``reviewed``: a person named it, which settles what a first labelling trips.
+
+    GuardStop where a guard is tripped or the plan is superseded, before the first write; Later where a window is
+    closed or the pace is used up, with everything so far saved.
+    """
+    row = _ready(session, plan, reviewed)
+    pace.wait_for_window(session)
+    journal = session.journal
+    consent.prepare(session)
+    journal.set_plan(plan, state="applying")
+    if row["kind"] != "consent":
+        close_older_plans(journal, session.account, plan)
+    wanted = None if first is None else _first_records(journal, plan, first)
+    delivery = Delivery(session, plan)
+    applied = delivery.applied
+    for one in journal.rows("SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan):
+        pace.wait_for_window(session)  # it may close while we write
+        if not _as_far_as_allowed(session, delivery, journal.batch(one["batch"]), wanted):
+            raise Later(pace.used_up(session, plan), pace.room_at(session))
+        session.progress("writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"])
+    applied.remaining = journal.value("SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ? AND state = 'planned'", plan)
+    if not applied.remaining:
+        journal.set_plan(plan, state="done")
+    keys = {made["remote"]: made["key"] for made in journal.made(session.account) if made["kind"] == "list"}
+    ownership.now_read(session.mirror(), session.connector(), lambda: session.lists.values() if keys else (), keys)
+    return applied
+
+
+def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
+    """The plan's row, if it may be carried out now."""
+    journal = session.journal
+    row = journal.plan(plan)
+    if row is None or row["account"] != session.account:
+        raise Stop(f"there is no plan {plan} of account {session.account}: `crm-segments plan` makes one")
+    if row["state"] in ("done", "superseded"):
+        raise GuardStop(f"plan {plan} is {row['state']} and cannot be applied again: make a new one with `crm-segments plan`", plan=plan)
+    newer = journal.value(
+        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent' "
+        "ORDER BY plan LIMIT 1",
+        session.account,
+        plan,
+    )
+    moved = [name for name, value in basis(session).items() if row["basis"].get(name) != value]
+    if newer or (moved and row["kind"] == "forward"):
+        why = f"plan {newer} was applied since" if newer else f"the {' and '.join(moved)} of the segmentations changed since"
+        journal.set_plan(plan, state="superseded")
+        raise GuardStop(f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan)
+    if row["state"] == "open":
+        trips = [t for t in row["guards"] or [] if t["guard"] not in session.allow and not (reviewed and t["first_labelling"])]
+        if trips:
+            stop_for(session, plan, trips)
+        journal.set_plan(plan, allowed={"guards": dict(session.allow), "who": user()})
+    return row
+
+
+def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
+    """Raise the GuardStop that explains tripped guards."""
+    lines = [f"  {t['guard']}: {t['what']}" for t in trips]
+    first = all(t["first_labelling"] for t in trips)
+    names = sorted({t["guard"] for t in trips})
+    review = (
+        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {plan}`; or" if first else "If that is right,"
+    )
+    allow = " ".join(f"--allow {name}" for name in names)
+    raise GuardStop(
+        f"guards stopped plan {plan}, and nothing of it was written:\n"
+        + "\n".join(lines)
+        + f"\n{review} run again with {allow} --reason TEXT.",
+        [Trip(t["guard"], t["what"], t["first_labelling"]) for t in trips],
+        plan,
+    )
+
+
+def close_older_plans(journal: Journal, account: str, plan: int | None) -> None:
+    """What an earlier plan left undone stands in the newer one, or is no longer wanted."""
+    journal.execute(
+        "UPDATE plans SET state = 'superseded' WHERE account = ? AND state IN ('applying', 'open') AND plan < ?", account, plan or 1 << 60
+    )
+
+
+# -- how much of a batch -----------------------------------------------------------------------------------
+
+
+def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wanted: pa.Array | None) -> bool:
+    """Carry out what the canary and the pace let through of a planned batch; the rest stays planned. False: the pace held some back."""
+    changes = batch.changes()
+    records = _records(changes)
+    chosen = np.ones(changes.num_rows, np.bool_) if wanted is None else _mask(pc.is_in(records, value_set=wanted))
+    room = pace.room(session)
+    let_through = chosen
+    if room is not None:
+        let_through = chosen & _mask(pc.is_in(records, value_set=pc.unique(records.filter(pa.array(chosen))).slice(0, room)))
+    if let_through.any():
+        if not let_through.all():
+            parts = [changes.filter(pa.array(mask)) for mask in (let_through, ~let_through)]
+            counted = [(part, pc.count_distinct(_records(part)).as_py()) for part in parts]
+            batch = session.journal.batch(session.journal.split_batch(batch, *counted))
+        delivery.carry_out(batch)
+    return bool((let_through == chosen).all())
+
+
+def _first_records(journal: Journal, plan: int, first: int) -> pa.Array:
+    """The first N records of a plan, for a canary."""
+    found = pa.array([], pa.string())
+    for batch in journal.batches(plan=plan, state="planned"):
+        found = pc.unique(pa.concat_arrays([found, _records(batch.changes())])).slice(0, first)
+        if len(found) == first:
+            break
+    return found
+
+
+def _records(changes: pa.Table) -> pa.Array:
+    """Which record each change is about, as one text."""
+    return pc.binary_join_element_wise(changes["record_type"], changes["id"], "\0").combine_chunks()
+
+
+def _mask(chosen: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(chosen.to_numpy(zero_copy_only=False), np.bool_)

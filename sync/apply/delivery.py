@@ -1,0 +1,190 @@
+"""How does one batch get into the CRM, so that a crash anywhere loses and doubles nothing?
+
+A batch is marked open in the journal before the call and closed with the CRM's answer for each record after it; whatever ends the
+run in between leaves it open, and the next run finds out what became of it (``sync.apply.settle``). A batch that the CRM refuses as a
+whole is halved until the record that poisons it stands alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA, RemoteList, done
+from connectors.errors import RequestError
+from sync.account import consent
+from sync.account.session import Session
+from sync.apply import pace
+from sync.apply.refused import Refusals
+from sync.pull.pull import stale
+from sync.stops import Stop
+from sync.store import ownership
+from sync.store.journal import Batch, Journal
+
+REASONS = 20  # told in an answer; the others are counted together
+
+
+@dataclass
+class Applied:
+    """What came of a plan."""
+
+    plan: int = 0
+    done: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    remaining: int = 0  # changes that wait: beyond a canary, or beyond the pace
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcomes: pa.Table) -> None:
+        """Count the outcomes of a batch."""
+        for status in ("done", "rejected", "skipped"):
+            setattr(self, status, getattr(self, status) + (pc.sum(pc.equal(outcomes["status"], status)).as_py() or 0))
+        reasons = outcomes.filter(pc.not_equal(outcomes["status"], "done"))["reason"]
+        for one in pc.value_counts(pc.replace_substring_regex(reasons, r" \[[^\[\]]*\]$", "")).to_pylist():
+            self.reasons[str(one["values"])] += one["counts"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing; of many reasons the most frequent."""
+        told = dict(self.reasons.most_common(REASONS))
+        others = self.reasons.total() - sum(told.values())
+        return {**self.__dict__, "reasons": {**told, **({"for other reasons: see `crm-segments rejects`": others} if others else {})}}
+
+
+class JournalTicket:
+    """A batch's place for the CRM's job id: in the journal, before the upload."""
+
+    def __init__(self, journal: Journal, batch: int) -> None:
+        self._journal = journal
+        self._batch = batch
+
+    @property
+    def job(self) -> str | None:
+        """The job id that was saved, or None."""
+        found: str | None = self._journal.value("SELECT job FROM batches WHERE batch = ?", self._batch)
+        return found
+
+    def save(self, job: str) -> None:
+        """Store the job id."""
+        self._journal.execute("UPDATE batches SET job = ? WHERE batch = ?", job, self._batch)
+
+
+def close(session: Session, batch: Batch, outcomes: pa.Table, refusals: Refusals | None = None) -> None:
+    """Store a batch's answers: journal, rejects, and what the mirror believes the CRM to hold.
+
+    ``refusals`` is None where a batch is settled: what settling finds unwritten was never refused, the next plan has it again.
+    """
+    changes = batch.changes()
+    moved = pc.equal(outcomes["status"], "done")
+    if refusals is not None:  # the answer may be lost where the CRM was busy: counted by the pace
+        moved = pc.or_(moved, pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
+    written = pc.count_distinct(changes["id"].filter(moved)).as_py()
+    session.journal.close_batch(batch.batch, outcomes, pace.stamp(session), written)
+    if refusals is not None:
+        refusals.keep(batch, outcomes)
+    mirror = session.mirror()
+    ownership.now_actual(mirror, batch, changes.filter(pc.equal(outcomes["status"], "done")))
+    ownership.catch_up(session.journal, mirror)
+
+
+class Delivery:
+    """The carrying out of one plan. Whether the pull is so old that records are read again is decided once, when it begins."""
+
+    def __init__(self, session: Session, plan: int) -> None:
+        self.applied = Applied(plan)
+        self._session = session
+        self._able = session.connector().capabilities
+        self._reread = not self._able.compares_before and stale(session.mirror(), session.clock())
+        self._refusals = Refusals(session)
+
+    def carry_out(self, batch: Batch) -> None:
+        """Open, write, close. What ends the run leaves the batch open: the next run settles it."""
+        session = self._session
+        plain = batch.changes().select(CHANGE_SCHEMA.names)
+        session.journal.open_batch(batch.batch, session.run, pace.stamp(session))
+        outcomes = _vanished(batch, self._write(batch, plain))
+        close(session, batch, outcomes, self._refusals)
+        self.applied.add(outcomes)
+
+    def _write(self, batch: Batch, changes: pa.Table) -> pa.Table:
+        """Write changes; skip those that consent forbids by now."""
+        allowed = consent.allowed(self._session, batch)
+        outcomes = self._write_unmoved(batch, changes.filter(allowed))
+        return _woven(allowed, outcomes, _told("skipped", "conflict", "consent was withdrawn since the plan", changes.num_rows))
+
+    def _write_unmoved(self, batch: Batch, changes: pa.Table) -> pa.Table:
+        """Write changes; skip those whose value moved since the pull, where that is long ago."""
+        if not self._reread or not changes.num_rows:
+            return self._write_through(batch, changes)
+        same = self._stands(changes, "before")
+        outcomes = self._write_through(batch, changes.filter(same))
+        return _woven(same, outcomes, _told("skipped", "conflict", "somebody changed it since the pull", changes.num_rows))
+
+    def _stands(self, changes: pa.Table, column: str) -> pa.Array:
+        """Which changes' ``before`` or ``after`` the CRM holds now."""
+        now = self._session.connector().current(changes)
+        return pc.equal(pc.fill_null(now, ""), pc.fill_null(changes[column].combine_chunks(), ""))
+
+    def _write_through(self, batch: Batch, changes: pa.Table) -> pa.Table:
+        if not changes.num_rows:
+            return done(0)
+        ticket = JournalTicket(self._session.journal, batch.batch)
+        try:
+            if batch.kind == "list":
+                return self._session.connector().write_members(self._remote(batch.target), changes, ticket)
+            return self._session.connector().write_fields(changes, ticket)
+        except RequestError as error:
+            return self._halved(batch, changes, error)
+
+    def _halved(self, batch: Batch, changes: pa.Table, error: RequestError) -> pa.Table:
+        """Records that the CRM refuses only together are written apart; one that it refuses alone is a reject.
+
+        Where it takes several calls, those before the refused one went through: what stands there is not sent again.
+        """
+        ids = pc.unique(changes["id"])
+        if len(ids) < 2:
+            return _told("rejected", "data", str(error), changes.num_rows)
+        if len(ids) > (self._able.members_per_call if batch.kind == "list" else self._able.records_per_call):
+            missing = pc.invert(self._stands(changes, "after"))
+            if not pc.all(missing).as_py():
+                rest = changes.filter(missing)
+                return _woven(missing, self._halved(batch, rest, error) if rest.num_rows else done(0), done(changes.num_rows))
+        left = pc.is_in(changes["id"].combine_chunks(), value_set=ids[: len(ids) // 2])
+        answers = [self._write_through(batch, changes.filter(mask)) for mask in (left, pc.invert(left))]
+        return _woven(left, *answers)
+
+    def _remote(self, key: str) -> RemoteList:
+        session = self._session
+        sql = "SELECT remote FROM objects WHERE account = ? AND kind = 'list' AND key = ?"
+        found = session.lists.get(session.journal.value(sql, session.account, key))
+        if found is None:
+            raise Stop(f"list {key} is gone from account {session.account}: `crm-segments setup` makes it again")
+        return found
+
+
+def _vanished(batch: Batch, outcomes: pa.Table) -> pa.Table:
+    """What consent takes away from a record that the CRM says is gone (merged, say) is gone with it: done."""
+    gone = pc.and_(pc.equal(batch.changes()["action"], "withdraw"), pc.equal(pc.fill_null(outcomes["kind"], ""), "gone"))
+    if not pc.any(gone).as_py():
+        return outcomes
+    nothing = pa.scalar(None, pa.string())
+    columns = [pc.if_else(gone, value, outcomes[name]) for name, value in (("status", "done"), ("kind", nothing), ("reason", nothing))]
+    return pa.table(columns, schema=OUTCOME_SCHEMA)
+
+
+def _told(status: str, kind: str, reason: str, count: int) -> pa.Table:
+    """The same outcome, so many times."""
+    return pa.table([pa.repeat(pa.scalar(text, pa.string()), count) for text in (status, kind, reason)], schema=OUTCOME_SCHEMA)
+
+
+def _woven(mask: pa.Array, chosen: pa.Table, others: pa.Table) -> pa.Table:
+    """Outcomes in the order of the mask: the next of ``chosen`` where it is true, else one of ``others``."""
+    here = np.asarray(mask.to_numpy(zero_copy_only=False), np.bool_)
+    if here.all():
+        return chosen
+    places = np.where(here, np.cumsum(here) - 1, len(chosen) + np.cumsum(~here) - 1)
+    return pa.concat_tables([chosen, others]).take(pa.array(places))

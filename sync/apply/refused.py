@@ -1,0 +1,103 @@
+"""What becomes of changes that the CRM refuses? Another time, later and later; then quarantine, until the row or the config changes.
+
+A record that the CRM says is gone leaves the mirror as if its deletion had been read: nobody labels or writes it until it is read again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sync.account.session import Session
+from sync.pull.pull import too_many_missing
+from sync.store.journal import Batch, now
+
+ATTEMPTS = 5  # how often a change that the CRM refuses is tried before it is put in quarantine
+_FINAL = ("data", "permission", "gone")  # kinds of refusal that trying again alone does not cure
+_LONGEST = 30 * 24 * 60  # minutes between two attempts
+
+
+class Refusals:
+    """Refused changes of an account, as they stood when a plan began to be carried out: a plan has each change once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._gone, self._held = 0, int(session.mirror().value("SELECT count(*) FROM records"))
+        known = session.journal.rows(
+            "SELECT reject, record_type, record_id AS id, target, after, attempts FROM rejects WHERE account = ? AND source = 'write'",
+            session.account,
+        )
+        text = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
+        schema = pa.schema([("reject", pa.int64()), *text, ("attempts", pa.int64())])
+        self._any = bool(known)
+        session.mirror().run(
+            "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects", known_rejects=pa.Table.from_pylist(known, schema=schema)
+        )
+
+    def keep(self, batch: Batch, outcomes: pa.Table) -> None:
+        """Remember what of a batch was refused, forget what went through. An outage costs no attempt."""
+        refused = pc.equal(outcomes["status"], "rejected")
+        if not self._any and not pc.any(refused).as_py():
+            return
+        changes = batch.changes().select(["record_type", "id", "target", "after"])
+        if batch.kind == "field":  # of a list, the CRM may mean the membership
+            self._leave(changes.filter(pc.and_(refused, pc.equal(pc.fill_null(outcomes["kind"], ""), "gone"))))
+        if self._any:
+            gone = "SELECT reject FROM refused SEMI JOIN answered USING (record_type, id, target)"
+            numbers = self._session.mirror().table(gone, answered=changes)["reject"].to_pylist()
+        else:
+            numbers = []
+        fresh = self._session.mirror().table(
+            """SELECT a.*, coalesce(r.attempts, 0) + (coalesce(a.kind, '') <> 'transient')::INTEGER AS attempts FROM answered AS a
+               LEFT JOIN (SELECT record_type, id, target, after, max(attempts) AS attempts FROM refused GROUP BY ALL) AS r
+               ON r.record_type = a.record_type AND r.id = a.id AND r.target = a.target AND r.after IS NOT DISTINCT FROM a.after""",
+            answered=pa.table({**dict(zip(changes.column_names, changes.columns, strict=True)), "kind": outcomes["kind"],
+                               "reason": outcomes["reason"]}).filter(refused),
+        )  # fmt: skip
+        self._store(numbers, fresh)
+
+    def _leave(self, changes: pa.Table) -> None:
+        """Take records that are gone out of the mirror; not so many that the CRM, or our right to see them, must be at fault."""
+        if not changes.num_rows:
+            return
+        mirror = self._session.mirror()
+        mirror.run("CREATE OR REPLACE TEMP TABLE gone AS SELECT DISTINCT record FROM frame JOIN ids USING (record_type, id)", frame=changes)
+        self._gone += int(mirror.value("SELECT count(*) FROM gone SEMI JOIN records USING (record)"))
+        if too_many_missing(self._session.config.guards.max_shrink, self._gone, self._held):
+            return
+        with mirror.transaction():
+            for table in ("records", "actual"):
+                mirror.run(f"DELETE FROM {table} WHERE record IN (SELECT record FROM gone)")
+            mirror.touched()
+
+    def _departed(self, refused: pa.Table) -> set[tuple[str, str]]:
+        """Those of the refused records that are gone and have left the mirror."""
+        gone = refused.filter(pc.equal(pc.fill_null(refused["kind"], ""), "gone"))
+        if not gone.num_rows:
+            return set()
+        sql = "SELECT DISTINCT record_type, id FROM frame JOIN ids USING (record_type, id) ANTI JOIN records USING (record)"
+        found = self._session.mirror().table(sql, frame=gone)
+        return set(zip(found["record_type"].to_pylist(), found["id"].to_pylist(), strict=True))
+
+    def _store(self, gone: list[int], fresh: pa.Table) -> None:
+        moment, at = self._session.clock(), now()
+        again = {
+            n: (moment + timedelta(minutes=min(15 * 4 ** max(0, min(n, 20) - 1), _LONGEST))).isoformat(timespec="microseconds")
+            for n in pc.unique(fresh["attempts"]).to_pylist()
+        }
+        columns = [fresh[name].to_pylist() for name in ("record_type", "id", "target", "after", "kind", "reason", "attempts")]
+        departed = self._departed(fresh)
+        rows = (  # what waits for its record to be read again waits for no time
+            (self._session.account, *row, None if row[4] == "transient" or row[:2] in departed else again[row[6]],
+             int(row[4] in _FINAL and row[6] >= ATTEMPTS and row[:2] not in departed), at)
+            for row in zip(*columns, strict=True)
+        )  # fmt: skip
+        with self._session.journal.transaction() as connection:
+            connection.executemany("DELETE FROM rejects WHERE reject = ?", [(number,) for number in gone])
+            connection.executemany(
+                """INSERT INTO rejects (account, source, record_type, record_id, target, after, kind, reason, attempts, next_at,
+                    quarantined, at) VALUES (?, 'write', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                rows,
+            )

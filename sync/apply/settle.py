@@ -1,0 +1,40 @@
+"""Settle: find out what an earlier run left open, before anything else is done."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA
+from sync.account.session import Session
+from sync.apply.delivery import JournalTicket, close
+from sync.store.journal import Batch, now
+
+
+def settle(session: Session) -> int:
+    """Ask the CRM about every batch that was opened and never closed; returns how many there were.
+
+    The rest of an interrupted plan is not carried out here: the next plan finds it again and inherits its approval.
+    """
+    count = 0
+    for batch in list(session.journal.batches(account=session.account, state="open")):
+        close(session, batch, _outcomes(session, batch))
+        count += 1
+    session.journal.execute(
+        "UPDATE runs SET finished_at = ?, exit_code = 1, summary = '{\"interrupted\": true}' WHERE account = ? AND finished_at IS "
+        "NULL AND run <> ?",
+        now(),
+        session.account,
+        session.run,
+    )
+    return count
+
+
+def _outcomes(session: Session, batch: Batch) -> pa.Table:
+    """What the CRM says. Members of a list that is there no more are nowhere."""
+    changes = batch.changes().select(CHANGE_SCHEMA.names)
+    if batch.kind == "list":
+        made = {row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+        if made.get(batch.target) not in session.lists:
+            gone = ("rejected", "gone", "the list is there no more")
+            return pa.table([pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA)
+    return session.connector().settle(changes, JournalTicket(session.journal, batch.batch))

@@ -1,0 +1,187 @@
+"""What do the rules of a config say, and which of them cannot be used?
+
+A rule stands in a segmentation's population, or in ``when`` of a segment of kind ``rules``. The language is that of
+``segmentation.rules``; here it learns which attributes and segmentations there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from connectors.money import exponent
+from sync.config import faults
+from sync.config.faults import Fault
+from sync.config.settings import AccountSettings, SegmentationSettings
+from sync.config.toml_lines import KeyPath
+
+Placed = tuple[KeyPath, SegmentationSettings]
+
+
+def attribute_types(accounts: Sequence[AccountSettings]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Type and order of each attribute that these accounts have."""
+    return {name: (one.type, one.order) for account in accounts for name, one in account.attributes.items()}
+
+
+def parsed(tree: Any, segmentations: Sequence[SegmentationSettings], accounts: Sequence[AccountSettings]) -> Any:
+    """The rule of a tree, as the accounts' attributes and the first one's currency have it. RuleError: all that is wrong."""
+    from segmentation import rules
+
+    keys: dict[str, Callable[[], Sequence[str]]] = {one.name: lambda one=one: keys_of(one) for one in segmentations}  # type: ignore[misc]
+    return rules.parse(tree, attribute_types(accounts), keys, exponent(accounts[0].currency) if accounts else 2)
+
+
+def keys_of(one: SegmentationSettings) -> list[str]:
+    """Keys of all segments of a segmentation."""
+    if one.kind == "rules" or one.options is None:
+        return [segment.key for segment in one.segments]
+    keys: list[str] = one.options.keys()
+    return keys
+
+
+def used(one: SegmentationSettings) -> frozenset[str]:
+    """Names of the segmentations that a segmentation's rules mention, whether or not there are such."""
+    return frozenset({*(name for _, tree in _trees(one) for name in _mentioned(tree)), *by(one)})
+
+
+def by(one: SegmentationSettings) -> tuple[str, ...]:
+    """The segmentation whose segments a kind looks at."""
+    name = getattr(one.options, "by", None)
+    return (name,) if isinstance(name, str) else ()
+
+
+def _mentioned(tree: Any) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        if isinstance(tree.get("segment"), str):
+            yield tree["segment"]
+        for part in tree.values():
+            yield from _mentioned(part)
+    elif isinstance(tree, list):
+        for part in tree:
+            yield from _mentioned(part)
+
+
+def _trees(one: SegmentationSettings) -> Iterator[tuple[KeyPath, Any]]:
+    if one.population is not None:
+        yield ("population",), one.population
+    for index, segment in enumerate(one.segments):
+        if segment.when is not None:
+            yield ("segments", index, "when"), segment.when
+
+
+def rule_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
+    """All that is wrong with populations, segments and their rules."""
+    written = [name for name, account in accounts.items() if account.written]
+    everything = [one for _, one in read]
+    every: dict[KeyPath, Any] = {}
+    for path, one in read:
+        names = [name for name in one.accounts or written if name in accounts]
+        rules: dict[KeyPath, Any] = {}
+        for place, tree in _trees(one):
+            yield from _read(tree, (*path, *place), rules, everything, [accounts[name] for name in names])
+        if one.options is not None:
+            yield from _segment_faults(one, path)
+            yield from _unreachable(one, path, rules)
+        yield from _missing(one, path, everything, names, written)
+        every |= rules
+    yield from _cycles(read)
+    yield from _spellings(every)
+
+
+def _read(
+    tree: Any, path: KeyPath, rules: dict[KeyPath, Any], everything: Sequence[SegmentationSettings], accounts: Sequence[AccountSettings]
+) -> Iterator[Fault]:
+    from segmentation.rules import RuleError
+
+    try:
+        rules[path] = parsed(tree, everything, accounts)
+    except RuleError as error:
+        yield from (Fault((*path, *_steps(where)), what) for where, what in error.faults)
+
+
+def _segment_faults(one: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
+    """Segments that the kind does not have, or that lack what the kind wants."""
+    if one.kind == "rules" and not one.segments:
+        what = "has no segment: add [[segmentations.segments]] with key, label and when = { ... }; the first whose rule holds wins"
+        yield Fault((*path, "kind"), what)
+    keys = keys_of(one) if one.segments else []
+    for index, segment in enumerate(one.segments):
+        where: KeyPath = (*path, "segments", index)
+        if segment.key not in keys:
+            yield Fault((*where, "key"), f"{segment.key!r} is no segment of kind {one.kind!r}; {faults.one_of(segment.key, keys)}")
+        elif segment.key in [earlier.key for earlier in one.segments[:index]]:
+            yield Fault((*where, "key"), f"{segment.key!r} is described twice; keep one")
+        if one.kind == "rules" and segment.when is None:
+            yield Fault((*where, "when"), "is missing: say who belongs to it, such as { did = 'purchase', within_days = 90 }")
+        if one.kind != "rules" and segment.when is not None:
+            yield Fault((*where, "when"), f"has no place in kind {one.kind!r}, which chooses by itself; rules are of kind 'rules'")
+
+
+def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
+    from segmentation.reach import unreachable
+
+    population = rules.get((*path, "population"))
+    if population is not None and any(True for _ in unreachable([("population", population)])):
+        yield Fault((*path, "population"), "can never hold: it contradicts itself, and nobody would be labelled")
+    places = [index for index in range(len(one.segments)) if (*path, "segments", index, "when") in rules]
+    named = [(one.segments[index].key, rules[(*path, "segments", index, "when")]) for index in places]
+    for place, what in unreachable(named):
+        yield Fault((*path, "segments", places[place], "when"), what)
+
+
+def _missing(
+    one: SegmentationSettings, path: KeyPath, everything: Sequence[SegmentationSettings], names: Sequence[str], written: Sequence[str]
+) -> Iterator[Fault]:
+    """Segmentations that it uses and that are not given in an account of its own."""
+    for place, tree in _trees(one):
+        for other in everything:
+            lacking = [name for name in names if name not in (other.accounts or written)]
+            if lacking and other.name in set(_mentioned(tree)):
+                what = f"segmentation {other.name!r} is not given in account {', '.join(lacking)}; add the account to it, or limit this one"
+                yield Fault((*path, *place), what)
+
+
+def _cycles(read: Sequence[Placed]) -> Iterator[Fault]:
+    """Segmentations that wait for each other; each ring is told once."""
+    uses = {one.name: sorted(used(one)) for _, one in read}
+    told: set[frozenset[str]] = set()
+    for path, one in read:
+        ring = _ring(one.name, uses)
+        if ring and frozenset(ring) not in told:
+            told.add(frozenset(ring))
+            what = f"uses itself: {' -> '.join([*ring, one.name])}; a segmentation is labelled after those that it uses: cut one link"
+            follower = ring[1] if len(ring) > 1 else one.name
+            yield Fault((*path, *next((place for place, tree in _trees(one) if follower in _mentioned(tree)), ("by",))), what)
+
+
+def _spellings(rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
+    """Names that differ in upper and lower case alone: features of the two could not be told apart."""
+    first: dict[tuple[str, str], str] = {}
+    for path, rule in rules.items():
+        needs = rule.needs()
+        named = {"kind": [*needs.kinds, *needs.ages], "survey": needs.answers}
+        named["category"] = [*needs.categories, *(category for category, _days in needs.shares)]
+        for sort, names in named.items():
+            for name in names:
+                other = first.setdefault((sort, name.lower()), name)
+                if other != name:
+                    yield Fault(path, f"{sort} {name!r} is spelled {other!r} elsewhere; spell it in one way, as the activity does")
+
+
+def _ring(start: str, uses: Mapping[str, Sequence[str]]) -> list[str]:
+    """A way from a segmentation back to itself; empty: there is none."""
+    ways = [[start]]
+    seen = {start}
+    for way in ways:
+        for name in uses.get(way[-1], ()):
+            if name == start:
+                return way
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []
+
+
+def _steps(where: str) -> KeyPath:
+    """A path as the rules give it: ``all[0].attribute``."""
+    return tuple(int(step) if step.isdigit() else step for step in where.replace("[", ".").replace("]", "").split(".") if step)

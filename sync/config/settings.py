@@ -1,0 +1,261 @@
+"""What may each table of the config hold, and what is it when left out?
+
+One pydantic model per table. What needs more than one table to judge is in ``sync.config.config``.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from sync.config.windows import Window, Windows
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_MEMORY = re.compile(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B")
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is not a name; valid: a small letter, then small letters, digits and _")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        near = "".join(f"did you mean {one!r}? " for one in get_close_matches(text, available_timezones(), 1))
+        raise ValueError(f"{text!r} is not a time zone; {near}valid: IANA names such as Europe/Berlin") from error
+    return text
+
+
+def known_zone(text: str) -> bool:
+    """Is this the name of a time zone?"""
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return False
+    return bool(text)
+
+
+def _currency(text: str) -> str:
+    if not _CURRENCY.fullmatch(text):
+        raise ValueError(f"{text!r} is not a currency; valid: an ISO 4217 code such as EUR")
+    return text
+
+
+def _memory(text: str) -> str:
+    if not _MEMORY.fullmatch(text):
+        raise ValueError(f"{text!r} is not an amount of memory; valid: a number and a unit, such as 2GB")
+    return text
+
+
+def _date(value: object) -> date:
+    """A TOML date, or the same in quotes."""
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a date; write it like 2024-01-31") from None
+
+
+def _as_of(value: object) -> object:
+    return value if value == "yesterday" else _date_or(value, '"yesterday" or a date such as 2024-01-31')
+
+
+def _date_or(value: object, valid: str) -> date:
+    try:
+        return _date(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not understood; valid: {valid}") from None
+
+
+def _rate(value: object) -> object:
+    """A bare number holds from the first day on."""
+    return {"0001-01-01": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _bare(key: str) -> BeforeValidator:
+    """A bare string stands for a table that has only ``key``."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Day = Annotated[str, AfterValidator(lambda text: _date(text).isoformat())]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+AsOf = Annotated[date | Literal["yesterday"], PlainValidator(_as_of)]
+Companion = Literal["reason", "since", "previous", "score"]
+
+
+class Table(BaseModel):
+    """A table of the config: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AttributeSettings(Table):
+    """An attribute used in rules: its field in the CRM and its type."""
+
+    field: str = Field(min_length=1)
+    type: Literal["text", "number", "date", "bool", "ordered", "set"] = "text"
+    order: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    sensitive: bool = False  # learned from only where a segmentation names it in its own ``sensitive``
+
+    @model_validator(mode="after")
+    def _order_fits_type(self) -> AttributeSettings:
+        if (self.type == "ordered") != bool(self.order):
+            raise ValueError('an attribute of type "ordered" needs its order = [lowest, ..., highest], and no other type has one')
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("order names a value twice")
+        return self
+
+
+class AccountSettings(Table):
+    """What every account has, whichever CRM it is of. ``settings`` is the connector's own model, validated."""
+
+    name: Name = Field(exclude=True)
+    crm: str
+    time_zone: Zone = "UTC"
+    currency: Currency = "EUR"
+    deal_share: Literal["primary", "split", "full"] = "primary"
+    on_conflict: Literal["keep", "overwrite"] = "keep"
+    reserve: Share = 0.3
+    activity_from: tuple[str, ...] = ()
+    match: Name = "email"
+    attributes: dict[Name, Annotated[AttributeSettings, _bare("field")]] = {}
+    written: bool = True
+    settings: Any = Field(default=None, exclude=True)
+
+
+class SegmentSettings(Table):
+    """One segment of a segmentation: its key, which is stored and never changes, what people read about it, and its rule."""
+
+    key: Name
+    label: str | None = None
+    description: str | None = None
+    playbook: dict[str, str | int] = {}
+    when: dict[str, Any] | None = None  # of kind rules: who belongs to it; the first segment whose rule holds wins
+
+
+class SegmentationSettings(Table):
+    """What every segmentation has, whichever kind it is of. ``options`` is the kind's own model, validated."""
+
+    name: Name
+    label: str = ""
+    kind: str
+    field: Name
+    lists: Literal["none", "dynamic", "static"] = "none"
+    campaign: bool = False
+    channel: Literal["email", "phone", "sms", "post"] = "email"
+    unknown_reachable: bool = False
+    control: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of each campaign list that is held out of it, to compare with
+    companions: tuple[Companion, ...] = ()
+    frozen: bool = False  # nobody enters, moves or is labelled anew; who leaves the population leaves
+    accounts: tuple[str, ...] = ()
+    population: dict[str, Any] | None = None
+    segments: tuple[SegmentSettings, ...] = ()
+    options: Any = Field(default=None, exclude=True)
+
+    @field_validator("campaign")
+    @classmethod
+    def _campaign_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
+        if value and other.data.get("lists", "static") == "none":
+            raise ValueError('a campaign needs lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"')
+        return value
+
+    @field_validator("channel", "unknown_reachable", "control")
+    @classmethod
+    def _only_of_a_campaign(cls, value: str | bool | float, other: ValidationInfo) -> str | bool | float:
+        if not other.data.get("campaign", True):
+            raise ValueError("this is about campaign lists; set campaign = true too, or leave it out")
+        return value
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Names of our fields in the CRM: "" → the segment's, companion → its own."""
+        return {"": self.field, **{companion: f"{self.field}_{companion}" for companion in self.companions}}
+
+
+class Limit(Table):
+    """How much a guard lets through: a share, a count, or what breaks either. None: no limit of that sort.
+
+    A share is not judged among fewer than ``floor`` records. ``configured`` says that the user wrote this guard.
+    """
+
+    share: Share | None = None
+    count: Count | None = None
+    floor: Count = 0
+    configured: bool = Field(default=False, exclude=True)
+
+
+def _limit(key: str) -> BeforeValidator:
+    def from_file(value: object) -> object:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = {key: value}
+        return {**value, "configured": True} if isinstance(value, dict) else value
+
+    return BeforeValidator(from_file)
+
+
+def _defaults(share: float | None = None, count: int | None = None) -> Limit:
+    return Limit(share=share, count=count, floor=20)
+
+
+_ByTable = Annotated[Limit, _limit("share")]
+_ByCount = Annotated[Limit, _limit("count")]
+
+
+class Guards(Table):
+    """What stops a plan before its first write."""
+
+    max_change: _ByTable = _defaults(0.2, 20_000)
+    max_enter: _ByTable = _defaults(0.5, 5_000)
+    max_leave: _ByTable = _defaults(0.5, 5_000)
+    max_cleared: _ByTable = _defaults(0.2, 20_000)
+    max_overwrite: _ByTable = _defaults(0.1, 1_000)
+    max_writes: _ByCount = _defaults(count=50_000)
+    max_calls: _ByCount = _defaults()
+    min_size: _ByCount = _defaults(count=0)
+    max_shrink: _ByTable = _defaults(0.1)
+
+
+class Pace(Table):
+    """How fast and when we write."""
+
+    writes_per_hour: Annotated[int, Field(gt=0)] | None = None
+    windows: tuple[Annotated[Window, PlainValidator(lambda text: Window.parse(str(text)))], ...] = ()
+
+    def windows_in(self, time_zone: str) -> Windows:
+        """The windows in the time zone of an account."""
+        return Windows(self.windows, ZoneInfo(time_zone))
+
+
+class Top(Table):
+    """The config beside its accounts and segmentations."""
+
+    state_dir: str = "state"
+    as_of: AsOf = "yesterday"
+    rates: dict[Currency, Annotated[dict[Day, Annotated[float, Field(gt=0, allow_inf_nan=False)]], BeforeValidator(_rate)]] = {}
+    guards: Guards = Guards()
+    pace: Pace = Pace()
+    retention_days: Annotated[int, Field(gt=0)] = 730
+    memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"

@@ -1,0 +1,74 @@
+"""What does an account have to read? Only what some segmentation uses: of itself, and of accounts that draw its activity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segmentation.logic import Rule
+    from sync.config.config import Config
+    from sync.config.settings import SegmentationSettings
+
+MONEY = frozenset({"purchase", "refund"})
+# Kinds of segmentation that look at purchases, and at what their options name as ``kinds``.
+_OF_MONEY = ("rfm", "value", "lifecycle", "potential", "clusters", "offers")
+
+
+def kinds_used(config: Config, account: str) -> frozenset[str] | None:
+    """Kinds of activity that some segmentation looks at; empty: none at all. None: not to be told, so all of them."""
+    found: frozenset[str] = frozenset()
+    for written, one in _segmentations(config, account):
+        kinds = _kinds(config, one, written)
+        if kinds is None:
+            return None
+        found |= kinds
+    return found
+
+
+def types_used(config: Config, account: str) -> frozenset[str]:
+    """Record types that have to be read.
+
+    A company's activity is that of its contacts too. A lead that became a contact brings its consent and its history along,
+    so leads are read wherever contacts are. Another account's activity is joined by its contacts.
+    """
+    types: set[str] = set()
+    for written, one in _segmentations(config, account):
+        types.update(config.record_types(one) if written == account else ("contact",))
+    if "company" in types and kinds_used(config, account) != frozenset():
+        types.add("contact")
+    if "contact" in types:
+        types.add("lead")
+    return frozenset(types)
+
+
+def _segmentations(config: Config, account: str) -> Iterator[tuple[str, SegmentationSettings]]:
+    """Each segmentation that reads from an account, with the account that it is written to."""
+    for name in config.written:
+        if name == account or account in config.accounts[name].activity_from:
+            for one in config.segmentations_of(name):
+                yield name, one
+
+
+def _kinds(config: Config, one: SegmentationSettings, account: str) -> frozenset[str] | None:
+    population = config.population(one, account)
+    rules = [population] if population is not None else []
+    if one.kind == "rules":
+        rules += [rule for _, rule in config.rules(one, account)]
+    elif one.kind not in _OF_MONEY:
+        return None
+    found = frozenset() if one.kind == "rules" else MONEY | frozenset(getattr(one.options, "kinds", ()))
+    return found.union(*map(_of_rule, rules))
+
+
+def _of_rule(rule: Rule) -> frozenset[str]:
+    """Kinds of activity that a rule's features are made of. A feature that names no kind is about purchases."""
+    found: set[str] = set()
+    for leaf in rule.leaves():
+        needs, subject = leaf.needs, getattr(leaf, "subject", None)
+        named = {*needs.kinds, *needs.ages, *(("survey",) if needs.answers else ())}
+        bare = subject is not None and not subject.attribute and not subject.segmentation and not named
+        found |= named
+        if bare or named & MONEY:
+            found |= MONEY
+    return frozenset(found)

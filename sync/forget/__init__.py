@@ -1,0 +1,1 @@
+"""What leaves our memory: a person, or what is old."""

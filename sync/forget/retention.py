@@ -1,0 +1,132 @@
+"""Retention: the journal forgets details that are older than the config wants, but never whose value is where."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pyarrow as pa
+
+from sync.account.session import Session
+from sync.config.uses import types_used
+from sync.store.journal import Batch, packed
+from sync.store.mirror import literal
+
+DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
+
+
+def age(session: Session) -> int:
+    """Drop what is older than ``retention_days``; returns how many rows of changes went.
+
+    A change that is the last one of its record and target stays: it says that the value is ours. So do label states
+    from which the present one follows, folded into the oldest day that is kept; their age is counted from the day that
+    is labelled, so that a history labelled afterwards lasts too.
+    """
+    limit = (session.clock() - timedelta(days=session.config.retention_days)).isoformat(timespec="microseconds")
+    journal = session.journal
+    old = [
+        row["batch"]
+        for row in journal.rows("SELECT batch FROM batches WHERE account = ? AND state = 'done' AND closed_at < ?", session.account, limit)
+    ]
+    dropped = 0
+    if old:
+        latest = _latest(session)
+        for number in old:
+            dropped += _thin(session, journal.batch(number), latest)
+    with journal.transaction() as connection:
+        empty = "DELETE FROM batches WHERE account = ? AND rows = 0 AND state = 'done' AND closed_at < ?"
+        connection.execute(empty, (session.account, limit))
+        connection.execute(
+            "DELETE FROM runs WHERE account = ? AND started_at < ? AND run NOT IN (SELECT coalesce(run, 0) FROM batches)",
+            (session.account, limit),
+        )
+        connection.execute(
+            "DELETE FROM plans WHERE account = ? AND created_at < ? AND plan NOT IN (SELECT plan FROM batches)", (session.account, limit)
+        )
+        connection.execute("DELETE FROM rejects WHERE account = ? AND at < ? AND NOT quarantined", (session.account, limit))
+    _fold_labels(session, min(limit[:10], (session.as_of - timedelta(days=session.config.retention_days)).isoformat()))
+    return dropped + _purge_departed(session)
+
+
+def _purge_departed(session: Session) -> int:
+    """Take records that left the CRM out of the journal, once nothing of ours is left on them and their time has passed."""
+    from sync.forget.forget import purge_journal
+
+    journal, mirror, account = session.journal, session.mirror(), session.account
+    stamp = f"{mirror.revision()} {session.clock():%Y-%m-%d}"
+    if mirror.stamp("departed") == stamp:
+        return 0
+    mirror.set_stamp("departed", stamp)
+    read = ", ".join(map(literal, sorted(types_used(session.config, account)))) or "NULL"
+    gone = mirror.rows(
+        f"""SELECT DISTINCT record_type, id FROM ids SEMI JOIN written USING (record) ANTI JOIN records USING (record)
+            ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)
+            WHERE record_type IN ({read})"""
+    )
+    known = {(row["record_type"], row["id"]) for row in journal.rows("SELECT record_type, id FROM departed WHERE account = ?", account)}
+    with journal.transaction() as connection:
+        returned = [(account, *key) for key in known - set(gone)]
+        connection.executemany("DELETE FROM departed WHERE account = ? AND record_type = ? AND id = ?", returned)
+        connection.executemany(
+            "INSERT INTO departed VALUES (?, ?, ?, ?)", [(account, *key, session.clock().isoformat()) for key in set(gone) - known]
+        )
+    limit = (session.clock() - timedelta(days=DEPARTED_DAYS)).isoformat()
+    due = {(r["record_type"], r["id"]) for r in journal.rows("SELECT * FROM departed WHERE account = ? AND at < ?", account, limit)}
+    if not due:
+        return 0
+    count = purge_journal(journal, account, due)
+    journal.execute("DELETE FROM departed WHERE account = ? AND at < ?", account, limit)
+    keys = pa.table({"record_type": [t for t, _ in due], "id": [i for _, i in due]})
+    mirror.run("DELETE FROM written WHERE record IN (SELECT record FROM ids JOIN keys USING (record_type, id))", keys=keys)
+    return count
+
+
+def _latest(session: Session) -> pa.Table:
+    """(record_type, id, target, batch) of the last change of each record and target."""
+    from sync.store.ownership import catch_up
+
+    catch_up(session.journal, session.mirror())
+    return session.mirror().table(
+        "SELECT ids.record_type, ids.id, target, arg_max(batch, opened) AS batch FROM written JOIN ids USING (record) GROUP BY ALL"
+    )
+
+
+def _thin(session: Session, batch: Batch, latest: pa.Table) -> int:
+    """Keep of a batch only changes that nothing newer replaced."""
+    journal, changes = session.journal, batch.changes()
+    kept = session.mirror().table(
+        f"SELECT frame.* FROM frame SEMI JOIN (SELECT * FROM latest WHERE batch = {batch.batch}) AS l USING (record_type, id, target)",
+        frame=changes,
+        latest=latest,
+    )
+    if kept.num_rows == changes.num_rows:
+        return 0
+    with journal.transaction() as connection:
+        connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch.batch,))
+        if kept.num_rows:
+            connection.execute("UPDATE batches SET content = ?, rows = ? WHERE batch = ?", (packed(kept), kept.num_rows, batch.batch))
+        else:
+            connection.execute("DELETE FROM batches WHERE batch = ?", (batch.batch,))
+    return int(changes.num_rows - kept.num_rows)
+
+
+def _fold_labels(session: Session, day: str) -> None:
+    """Days before ``day`` become one state under the last of them."""
+    journal = session.journal
+    for settings in session.segmentations:
+        days = [(as_of, table) for as_of, table in journal.labels(session.account, settings.name, day)]
+        if len(days) < 2:
+            continue
+        frame = pa.concat_tables([t.append_column("as_of", pa.repeat(d, t.num_rows)) for d, t in days], promote_options="permissive")
+        state = session.mirror().table(
+            "SELECT * EXCLUDE (as_of) FROM frame QUALIFY row_number() OVER (PARTITION BY record_type, id ORDER BY as_of DESC) = 1",
+            frame=frame,
+        )
+        last = days[-1][0]
+        with journal.transaction() as connection:
+            connection.execute(
+                "DELETE FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?", (session.account, settings.name, last)
+            )
+            connection.execute(
+                "UPDATE labels SET content = ? WHERE account = ? AND segmentation = ? AND as_of = ?",
+                (packed(state), session.account, settings.name, last),
+            )

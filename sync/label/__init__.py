@@ -1,0 +1,1 @@
+"""Second stage: from the mirror, over features, to one segment per record."""

@@ -1,0 +1,103 @@
+"""What is expected of each record over a horizon? Columns for a file, whether or not the config asks for the kinds behind them.
+
+    value_score          the champion score (``segmentation.champion``); 0 without a purchase
+    p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where nothing is foretold
+    lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
+
+A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A model from after
+``as_of`` is never used: it knows what came (``sync.label.known``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sync.account.session import Session
+from sync.config.settings import SegmentationSettings
+from sync.label.known import Fitted, Known
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMED = {"lifecycle": "lifecycle", "rfm": "rfm", "potential": "value_tier", "clusters": "cluster"}  # kind → column
+NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
+
+
+def forecasts(session: Session, horizon: int | None, known: Known) -> tuple[pa.Table, dict[str, Any]]:
+    """One row per record that has any of it: ``record`` and the columns above; and figures of the champion.
+
+    ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
+    """
+    with _every_kind(session) as settings:
+        session.progress("forecasting", 0, 0)
+        champion = _champion(session, settings["potential"], horizon, known)
+        _, frame, model = champion
+        sources = {kind: known.table(one, champion if kind == "potential" else None) for kind, one in settings.items()}
+        figures = {"horizon": model["learned"]["horizon"], **{k: v for k, v in model["figures"].items() if k != "tiers"}}
+        numbers = _numbers(session, frame, model)
+    table = pa.Table.from_pandas(numbers, preserve_index=False)
+    joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
+    for kind, source in sources.items():
+        joins += f" FULL JOIN (SELECT record, segment FROM {source}) AS {kind} USING (record)"
+        columns.append(f"{kind}.segment AS {NAMED[kind]}")
+    return session.mirror().table(f"SELECT record, {', '.join(columns)} FROM numbers{joins}", numbers=table), figures
+
+
+def told_there(session: Session) -> set[str]:
+    """Segmentations whose segments stand in a column of their own name among the forecasts."""
+    first = {one.kind: one.name for one in reversed(session.segmentations)}
+    return {column for kind, column in NAMED.items() if first.get(kind) == column}
+
+
+@contextmanager
+def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]]:
+    """The first segmentation of each kind, the config being as if it had one."""
+    from segmentation.label import settings_model
+
+    config, found = session.config, {}
+    for kind in NAMED:
+        own = [one for one in session.segmentations if one.kind == kind]
+        options = settings_model(kind)()
+        found[kind] = own[0] if own else SegmentationSettings(name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options)
+    more = tuple(one for one in found.values() if one not in config.segmentations)
+    session.config = replace(config, segmentations=(*config.segmentations, *more))
+    try:
+        yield found
+    finally:
+        session.config = config
+
+
+def _champion(session: Session, settings: SegmentationSettings, horizon: int | None, known: Known) -> Fitted:
+    """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits, else a new one."""
+    stored = known.stored(settings)
+    if horizon is None or (stored is not None and stored["learned"]["horizon"] == horizon):
+        return known.fitted(settings)
+    asked = settings.model_copy(update={"options": settings.options.model_copy(update={"horizon_days": horizon})})
+    return known.fitted(asked)
+
+
+def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:
+    """``record`` and NUMBERS; what is not foretold is null."""
+    import numpy as np
+    import pandas as pd
+
+    from connectors.money import exponent
+    from segmentation.buying import Buying
+    from segmentation.champion import Champion
+
+    buyers = Buying.of(frame, session.as_of)
+    told = Champion.from_dict(model["learned"]).forecast(buyers)
+    columns: dict[str, Any] = {"record": frame["record"].to_numpy(np.int64)}
+    unit = 10 ** exponent(session.settings.currency)
+    money = None if told.money is None else told.money / unit
+    for name, values in zip(NUMBERS, (told.score, told.probability, told.purchases, money), strict=True):
+        column = np.full(len(frame), 0.0 if name == "value_score" else np.nan)
+        if values is not None:
+            column[buyers.row] = values
+        columns[name] = pd.array(column, dtype="Float64")
+    return pd.DataFrame(columns)

@@ -1,0 +1,97 @@
+"""What would have been known on the day of a file of labels? Models and labels that never saw a later day.
+
+A labelling may use a model of a later day than its own (``backfill`` does, so that segments stay comparable); a file that somebody
+judges by what came afterwards may not. Here a model is the newest one that was made by the day, or one fitted for the file alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sync.account.segments import built
+from sync.account.session import Session
+from sync.config.settings import SegmentationSettings
+from sync.label.facts import population_frame
+from sync.label.past import AccountPast
+from sync.store.mirror import quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from segmentation.label import Segmentation
+
+Fitted = tuple["Segmentation", "pd.DataFrame", Mapping[str, Any]]  # what labels, its features, its model
+
+
+class Known:
+    """Of a session's day. What it has fitted for a file is kept in the mirror until the facts change."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._fitted: dict[str, Fitted] = {}
+        self._tables: dict[str, str] = {}
+
+    def stored(self, settings: SegmentationSettings) -> dict[str, Any] | None:
+        """The newest model of these settings that was made by the day."""
+        from segmentation import models
+
+        found = self._session.journal.value(
+            "SELECT content FROM models WHERE account = ? AND segmentation = ? AND digest = ? AND as_of <= ? ORDER BY version DESC LIMIT 1",
+            *(self._session.account, settings.name, self._session.config.digest(settings), self._session.as_of.isoformat()),
+        )
+        return models.from_json(found) if found else None
+
+    def fitted(self, settings: SegmentationSettings) -> Fitted:
+        """The stored model, or one fitted for the file alone, with what it labels."""
+        digest = self._session.config.digest(settings)
+        if digest not in self._fitted:
+            segmentation = built(self._session.config, settings, self._session.account)
+            frame = population_frame(self._session, settings, segmentation)
+            model = self.stored(settings) or self._remembered(settings, segmentation, frame)
+            self._fitted[digest] = segmentation, frame, model
+        return self._fitted[digest]
+
+    def table(self, settings: SegmentationSettings, fitted: Fitted | None = None) -> str:
+        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by ``fitted``."""
+        if settings.name not in self._tables:
+            session, name = self._session, settings.name
+            self._tables[name] = (
+                quoted("labels_" + name) if self._holds(settings) else self._made(settings, fitted or self.fitted(settings))
+            )
+            session.progress(f"labels of {settings.label or name}", 0, 0)
+        return self._tables[settings.name]
+
+    def _holds(self, settings: SegmentationSettings) -> bool:
+        """Whether the labelling itself knew nothing of later days."""
+        if not self._session.mirror().has_table("labels_" + settings.name):
+            return False
+        latest = self._session.journal.model(self._session.account, settings.name)
+        return settings.kind == "rules" or settings.frozen or latest is None or latest["as_of"] <= self._session.as_of.isoformat()
+
+    def _made(self, settings: SegmentationSettings, fitted: Fitted) -> str:
+        segmentation, frame, model = fitted
+        labels = pa.Table.from_pandas(segmentation.label(frame, model, None, None, self._session.as_of), preserve_index=False)
+        table = quoted("file_" + settings.name)
+        columns = "* REPLACE (record::BIGINT AS record, segment::VARCHAR AS segment)"
+        self._session.mirror().run(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {columns} FROM made", made=labels)
+        return table
+
+    def _remembered(self, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> dict[str, Any]:
+        """A model for the file alone; the same facts are learned from once."""
+        from segmentation import models
+
+        session, mirror = self._session, self._session.mirror()
+        revisions = [session.mirror(name).revision() for name in session.sources()]
+        key = json.dumps([session.as_of.isoformat(), revisions, session.config.digest(settings)])
+        stamp = "file:" + settings.name
+        kept, _, content = (mirror.stamp(stamp) or "").partition("\n")
+        if kept == key:
+            return models.from_json(content)
+        session.progress(f"fitting {settings.label or settings.kind} for the file", 0, 0)
+        content = models.to_json(segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation)))
+        mirror.set_stamp(stamp, f"{key}\n{content}")
+        return models.from_json(content)

@@ -1,0 +1,86 @@
+"""Undo: a plan that takes a run back, where the CRM still holds what that run wrote. It restores value and owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
+
+from sync.account import consent
+from sync.account.session import Session
+from sync.plan.plan import Planned, begin_changes, finish
+from sync.stops import Stop
+from sync.store.journal import Batch, now
+from sync.store.ownership import catch_up, without
+
+
+def undo(session: Session, run: int) -> Planned:
+    """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
+    journal, mirror = session.journal, session.mirror()
+    if next(_batches(session, run), None) is None:
+        raise Stop(
+            f"run {run} wrote nothing that can be undone to account {session.account}: `crm-segments status` lists the runs "
+            f"(what people's consent forbids is taken away for good)"
+        )
+    catch_up(journal, mirror)
+    consent.prepare(session)
+    begin_changes(mirror)
+    _gather(session, run)
+    mirror.run(
+        """INSERT INTO changes SELECT r.record, r.target, r.kind, r.segmentation, r.companion, a.value, r.before, 'restore', true,
+            r.mine_before
+           FROM reversed AS r LEFT JOIN actual AS a USING (record, target)
+           WHERE coalesce(a.value, '') = coalesce(r.after, '') AND r.before IS DISTINCT FROM a.value"""
+    )
+    mirror.run(
+        """INSERT INTO conflicts SELECT r.record, r.target, r.before, a.value FROM reversed AS r LEFT JOIN actual AS a USING (record,
+            target)
+           WHERE coalesce(a.value, '') <> coalesce(r.after, '') AND coalesce(a.value, '') <> coalesce(r.before, '')"""
+    )
+    consent.withhold(session)
+    return finish(session, Planned(), "undo", {}, undoes=run)
+
+
+def _batches(session: Session, run: int) -> Iterator[Batch]:
+    """What a run wrote, without what it took away because consent forbids it."""
+    kinds = {row["plan"]: row["kind"] for row in session.journal.rows("SELECT plan, kind FROM plans WHERE account = ?", session.account)}
+    for batch in session.journal.batches(account=session.account, run=run, state="done"):
+        if kinds.get(batch.plan) != "consent":
+            yield batch
+
+
+def _gather(session: Session, run: int) -> None:
+    """Table ``reversed``: what the run found and left, per record and target."""
+    journal, mirror = session.journal, session.mirror()
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE gathered (batch BIGINT, record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR,
+            companion BOOLEAN,
+           before VARCHAR, after VARCHAR, mine_before BOOLEAN)"""
+    )
+    companions = {field for s in session.segmentations for companion, field in s.fields.items() if companion}
+    for batch in _batches(session, run):
+        changes = without(batch.changes(), journal.not_done(batch))
+        mirror.register(changes)
+        mirror.run(
+            f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN
+                ({", ".join(repr(c) for c in companions) or "''"}),
+                before, after, mine_before FROM frame JOIN ids USING (record_type, id)""",
+            frame=changes,
+        )
+    mirror.run(
+        """CREATE OR REPLACE TEMP TABLE reversed AS SELECT record, target, any_value(kind) AS kind, any_value(segmentation) AS segmentation,
+           any_value(companion) AS companion, arg_min({'value': before}, batch).value AS before, arg_max({'value': after}, batch).value
+               AS after,
+           arg_min(mine_before, batch) AS mine_before FROM gathered GROUP BY record, target"""
+    )
+
+
+def hold(session: Session, run: int) -> list[str]:
+    """Put what the run labelled on hold, so that the next scheduled run does not redo it."""
+    digests = {s.name: session.config.digest(s) for s in session.segmentations}
+    names = set()
+    for batch in _batches(session, run):
+        names.update(pc.unique(batch.changes()["segmentation"]).to_pylist())
+    for name in sorted(names & set(digests)):
+        session.journal.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", session.account, name, run, digests[name], now())
+    return sorted(names & set(digests))

@@ -1,0 +1,1 @@
+"""First stage: from the CRM into the mirror."""

@@ -1,0 +1,268 @@
+"""Pull: bring the mirror up to what the CRM holds now, and stop where too much of it seems to be gone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import RECORD_TYPES, Connector, Page
+from connectors.errors import RequestError
+from sync.account.session import Session
+from sync.config.settings import Limit
+from sync.config.uses import kinds_used, types_used
+from sync.pull.ingest import Ingest, Ingested, take_members
+from sync.stops import GuardStop, Trip
+from sync.store.identity import reconcile
+from sync.store.journal import Journal, now
+from sync.store.mirror import AccountMirror
+
+LISTED_REJECTS = 10_000  # of one part; beyond it they are only counted
+
+
+@dataclass
+class Pulled:
+    """What a pull read and refused, by account and stream."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    echo: int = 0  # our own writes, come back
+    parked: int = 0  # activity whose record is not known (yet)
+    forgotten: int = 0  # rows of people whom we were told to forget
+
+    def add(self, counts: dict[str, int], stream: str, number: int) -> None:
+        """Count under a stream."""
+        if number:
+            counts[stream] = counts.get(stream, 0) + number
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing."""
+        return asdict(self)
+
+
+def pull(session: Session) -> Pulled:
+    """Read what changed since the last time, of this account and of those whose activity it uses."""
+    pulled, began = Pulled(), session.clock()
+    for account in session.sources():
+        mirror, connector = session.mirror(account), session.connector(account)
+        for stream in _streams(session, account, connector):
+            _pull_stream(session, account, stream, pulled)
+        if mirror.stamp("reconciled") != str(mirror.revision()):  # also where an earlier pull was cut off before it came to this
+            with mirror.transaction():
+                reconcile(mirror)
+                _note_shape(mirror)
+                mirror.set_stamp("reconciled", str(mirror.revision()))
+        pulled.parked += mirror.value("SELECT count(*) FROM parked WHERE NOT shadowed")
+    _pull_lists(session, pulled)
+    session.mirror().set_stamp("pull_began", began.astimezone(UTC).isoformat(timespec="microseconds"))
+    return pulled
+
+
+def _streams(session: Session, account: str, connector: Connector) -> list[str]:
+    """The streams that some segmentation uses; our own fields only where we write."""
+    kinds, types = kinds_used(session.config, account), types_used(session.config, account)
+    streams = [
+        stream
+        for stream in connector.capabilities.streams
+        if (stream in types if stream in RECORD_TYPES else kinds != frozenset() if stream == "activity" else account == session.account)
+    ]
+    elsewhere = account == session.account and session.settings.activity_from
+    if elsewhere and "activity" in streams and connector.count("activity") == 0:
+        streams.remove("activity")
+    return streams
+
+
+def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> None:
+    """Read one stream page by page, each saved with its position."""
+    mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
+    ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone, connector.capabilities.shared_ids)
+    named, total, begun = _named(session, account, stream), connector.count(stream) or 0, mirror.position(stream)
+    arrived = False
+    for page in connector.read(stream, begun):
+        arrived = True
+        page = _without_forgotten(journal, account, page, pulled)
+        judged = page.whole and page.last and stream != "value"
+        before = _held(mirror, stream) if judged else 0
+        with mirror.transaction():
+            answer = ingest.take(page)
+            if judged:
+                _guard_shrink(session, named, page, before, _held(mirror, stream) + _rejected(mirror, stream, page))
+            _keep_rejects(journal, account, stream, page, answer)
+        pulled.add(pulled.rows, named, page.records.num_rows)
+        pulled.add(pulled.rejected, named, page.rejected + (len(answer.repeated) if answer else 0))
+        pulled.echo += answer.echo if answer else 0
+        session.progress(f"reading {named}", pulled.rows.get(named, 0), total)
+    if begun is None and arrived and connector.capabilities.counts:
+        seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten
+        _guard_shrink(session, named, None, total, seen)
+
+
+def _named(session: Session, account: str, stream: str) -> str:
+    return stream if account == session.account else f"{account}.{stream}"
+
+
+def _held(mirror: AccountMirror, stream: str) -> int:
+    """Rows of a stream that count at present."""
+    live = "part IN (SELECT part FROM parts WHERE live AND stream = ?)"
+    if stream in RECORD_TYPES:
+        return int(mirror.value(f"SELECT count(*) FROM records WHERE {live}", [stream]))
+    count = f"SELECT count(*) FROM {{}} WHERE NOT shadowed AND {live}"
+    return sum(int(mirror.value(count.format(table), [stream])) for table in ("activity", "parked"))
+
+
+def _rejected(mirror: AccountMirror, stream: str, page: Page) -> int:
+    """Rows that a part brought and that were refused: they arrived, and do not count as missing."""
+    return int(mirror.value("SELECT max(rejected) FROM parts WHERE live AND stream = ? AND name = ?", [stream, page.part]) or 0)
+
+
+def _guard_shrink(session: Session, named: str, page: Page | None, before: int, after: int) -> None:
+    """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers left"."""
+    limit, missing = session.config.guards.max_shrink, before - after
+    if "max_shrink" in session.allow or not too_many_missing(limit, missing, before):
+        return
+    if page is None:
+        what = f"the CRM counts {before:,} of {named}, but gave {after:,}: this user may not see the others"
+    else:
+        what = f"{named}: with {page.part or 'this reading'} {missing:,} of the {before:,} rows of the last pull are gone"
+    raise GuardStop(
+        f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
+        [Trip("max_shrink", f"{missing:,} of {before:,} rows of {named} are missing, {_allowed(limit.share, limit.count)} may be")],
+    )
+
+
+def too_many_missing(limit: Limit, missing: int, before: int) -> bool:
+    """Whether so many of so many records can hardly have left by themselves."""
+    over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
+    return over or (limit.count is not None and missing > limit.count)
+
+
+def _allowed(share: float | None, count: int | None) -> str:
+    return " or ".join(text for text in (f"{share:.0%}" if share is not None else "", f"{count:,}" if count is not None else "") if text)
+
+
+def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answer: Ingested | None) -> None:
+    """List refused rows with file and line; a part that is read anew has its old ones replaced."""
+    rows = page.rejects.slice(0, LISTED_REJECTS).to_pylist() if page.rejects is not None else []
+    repeated = answer.repeated[:LISTED_REJECTS] if answer else []
+    rows += [
+        {"part": p, "line": line, "column": "id", "id": id, "reason": "repeats an id; a later row with it counts"}
+        for p, line, id in repeated
+    ]
+    with journal.transaction() as connection:
+        if page.first and page.whole:
+            connection.execute(
+                "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?", (account, stream, page.part)
+            )
+        connection.executemany(
+            """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined,
+                at)
+               VALUES (?, 'pull', ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)""",
+            [
+                (
+                    account,
+                    stream,
+                    r["part"],
+                    r["line"],
+                    r["column"],
+                    stream if stream in RECORD_TYPES else None,
+                    r["id"],
+                    r["reason"],
+                    now(),
+                )
+                for r in rows
+            ],
+        )
+
+
+# -- people whom we were told to forget ---------------------------------------------------------------------
+
+
+def forget_digest(journal: Journal, account: str, record_type: str, id: str) -> str:
+    """What stays of a forgotten person: a keyed hash, from which nobody gets the id back without the journal's key."""
+    key = journal.value("SELECT digest FROM forgotten WHERE at = 'key'")
+    if key is None:
+        import secrets
+
+        key = secrets.token_hex(32)
+        journal.execute("INSERT INTO forgotten VALUES (?, 'key')", key)
+    return hmac.new(bytes.fromhex(key), f"{account}\0{record_type}\0{id}".encode(), hashlib.sha256).hexdigest()
+
+
+def _without_forgotten(journal: Journal, account: str, page: Page, pulled: Pulled) -> Page:
+    """Drop rows of forgotten people: they do not come back with the next export."""
+    if not journal.value("SELECT count(*) FROM forgotten WHERE at <> 'key'") or not page.records.num_rows:
+        return page
+    digests = {row["digest"] for row in journal.rows("SELECT digest FROM forgotten WHERE at <> 'key'")}
+    column = "record_id" if "record_id" in page.records.column_names else "id"
+    types, ids = page.records["record_type"].to_pylist(), page.records[column].to_pylist()
+    keep = pa.array([forget_digest(journal, account, t, i) not in digests for t, i in zip(types, ids, strict=True)])
+    pulled.forgotten += page.records.num_rows - pc.sum(keep).as_py()
+    return Page(page.records.filter(keep), page.position, page.part, page.whole, page.first, page.last, page.rejects, page.rejected)
+
+
+# -- lists ---------------------------------------------------------------------------------------------------
+
+
+def _pull_lists(session: Session, pulled: Pulled) -> None:
+    """Members of the static lists that we made, where they changed. What is known of a list that is no more is void."""
+    made = {row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+    if not made:
+        return
+    mirror = session.mirror()
+    static = {id: remote for id, remote in session.lists.items() if remote.kind == "static"}
+    for key, id in made.items():
+        _forget_other(mirror, key, id if id in static else "")
+        if id not in static:
+            continue
+        for page in session.connector().members(static[id], mirror.position("list:" + key)):
+            page = _without_forgotten(session.journal, session.account, page, pulled)
+            with mirror.transaction():
+                take_members(mirror, key, page)
+            pulled.echo += page.records.num_rows
+
+
+def _forget_other(mirror: AccountMirror, key: str, id: str) -> None:
+    """Drop position and members of a list of the same key that had another id in the CRM."""
+    known = mirror.stamp("list:" + key)
+    if known == id:
+        return
+    with mirror.transaction():
+        if known is not None:
+            mirror.run("DELETE FROM positions WHERE stream = ?", ["list:" + key])
+            mirror.run("DELETE FROM actual WHERE target = ?", [key])
+        mirror.set_stamp("list:" + key, id)
+
+
+def _note_shape(mirror: AccountMirror) -> None:
+    """Two facts about the activity that decide how dear its features are."""
+    refunds = mirror.value("SELECT coalesce(bool_or(kind = 'refund'), false) FROM activity")
+    orders = mirror.run("""SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed""").fetchnumpy()["order"]
+    lines = False
+    if len(orders):
+        import numpy as np
+
+        orders = np.sort(orders)
+        lines = bool((orders[1:] == orders[:-1]).any())
+    mirror.set_stamp("refunds", "yes" if refunds else "no")
+    mirror.set_stamp("order_lines", "yes" if lines else "no")
+
+
+def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:
+    """Whether the last pull began so long ago that records must be read again before they are written.
+
+    Asked once, when the carrying out of a plan begins: what a run has just read is fresh however long its writing takes.
+    """
+    began = mirror.stamp("pull_began")
+    return began is None or (clock.astimezone(UTC) - datetime.fromisoformat(began)).total_seconds() > 60 * minutes
+
+
+def require_streams(connector: Connector, account: str) -> None:
+    """Name what a pull would stumble over."""
+    problems = connector.check_reading()
+    if problems:
+        raise RequestError("\n".join(f"{account}: {p.what}. {p.remedy}" for p in problems))

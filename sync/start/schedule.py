@@ -1,0 +1,217 @@
+"""How is this config run every night? Entries for cron, systemd, Kubernetes and Airflow, to be copied.
+
+Each calls the installed program, by absolute paths, and comes with a second entry that fails when no run has ended well for
+too long. Exit codes 4 (done, with rejects) and 75 (try again later) page nobody: the second entry sees when they add up.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+from sync.config.config import Config
+from sync.stops import Stop
+
+PROGRAM = "crm-segments"
+CHECK_AFTER = 4  # hours after a run's start at which its success is looked for
+REJECTS, LATER = 4, 75  # exit codes
+_THROUGH_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')  # systemd takes odd characters in arguments, and none in a program's path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that a scheduler starts: ``words`` is its command line."""
+
+    name: str
+    about: str
+    words: Sequence[str]
+    at: time
+    quiet: str  # exit codes that are no failure, as a shell pattern
+
+
+@dataclass(frozen=True)
+class Nightly:
+    """A config's two entries, and what schedulers have to know beside them."""
+
+    config: Config
+    run: Entry
+    status: Entry
+    zone: str
+
+    @property
+    def entries(self) -> tuple[Entry, Entry]:
+        """The run, and the look at its age."""
+        return self.run, self.status
+
+
+def schedule(config: Config, at: time, max_age_hours: float, program: Path | None = None) -> dict[str, str]:
+    """The text for each kind of scheduler. ``at``: local time of the (first) account that is written.
+
+    Stop where a path cannot stand in such a text at all.
+    """
+    path = config.path.absolute()
+    binary = program or installed()
+    if any(character in f"{path}{binary}" for character in "\r\n\0"):
+        raise Stop("a path with a line break in it fits into no scheduler's file: rename the folder of the config or of the program")
+    name, place = _name(path), ["--config", str(path)]
+    late = at.replace(hour=(at.hour + CHECK_AFTER) % 24)
+    zone = next((config.accounts[one].time_zone for one in config.written), "UTC")
+    nightly = Nightly(
+        config,
+        Entry(name, "Segment the customers of a CRM", [str(binary), "run", *place], at, f"{REJECTS}|{LATER}"),
+        Entry(f"{name}-status", "See that the last good run is not too old",
+              [str(binary), "status", "--max-age", f"{max_age_hours:g}", *place], late, f"{LATER}"),
+        zone,
+    )  # fmt: skip
+    warning = "" if binary.exists() else f"# There is no program at {binary}: install it there, or mend the path.\n"
+    return {kind: warning + write(nightly) for kind, write in KINDS.items()}
+
+
+def installed() -> Path:
+    """The program that people installed, beside the Python that runs now."""
+    beside = Path(sys.executable).with_name(PROGRAM)
+    found = None if beside.exists() else shutil.which(PROGRAM)
+    return Path(found).absolute() if found else beside.absolute()
+
+
+def _name(path: Path) -> str:
+    """A name that tells two configs on one machine apart: by folder, and by file where that is not config.toml."""
+    words = [PROGRAM, path.parent.name, *([path.stem] if path.stem != "config" else [])]
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:40].strip("-")
+
+
+def cron(nightly: Nightly) -> str:
+    """Lines of a crontab. Cron mails what is printed, so only a failure prints."""
+    lines = [f"# {nightly.run.name}: add with `crontab -e`. Times are those of this machine, not of {nightly.zone} (if they differ)."]
+    for entry in nightly.entries:
+        command = f'out=$({shlex.join(entry.words)} 2>&1); code=$?; case $code in 0|{entry.quiet}) ;; *) echo "$out"; exit $code;; esac'
+        escaped = command.replace("%", "\\%")
+        lines.append(f"{entry.at.minute} {entry.at.hour} * * * {escaped}")
+    return "\n".join(lines) + "\n"
+
+
+def systemd(nightly: Nightly) -> str:
+    """Two services and their timers. A quoted word may hold anything but % and $, which are doubled."""
+    folder = "/etc/systemd/system"
+    names = " ".join(f"{entry.name}.timer" for entry in nightly.entries)
+    parts = [f"# Four files. Then: systemctl daemon-reload && systemctl enable --now {names}"]
+    for entry in nightly.entries:
+        plain = re.fullmatch(r"[\w/.+@-]+", entry.words[0], re.ASCII)
+        words = " ".join(_unit_word(word) for word in ((), _THROUGH_SHELL)[not plain] + tuple(entry.words))
+        parts.append(
+            f"# {folder}/{entry.name}.service\n[Unit]\nDescription={entry.about}\n"
+            "After=network-online.target\nWants=network-online.target\n\n"
+            f"[Service]\nType=oneshot\nExecStart={words}\nSuccessExitStatus={entry.quiet.replace('|', ' ')}\nUMask=0077"
+        )
+        parts.append(
+            f"# {folder}/{entry.name}.timer\n[Unit]\nDescription={entry.about}, every day\n\n"
+            f"[Timer]\nOnCalendar=*-*-* {entry.at:%H:%M:%S} {nightly.zone}\nPersistent=true\n\n[Install]\nWantedBy=timers.target"
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def _unit_word(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+def kubernetes(nightly: Nightly) -> str:
+    """A claim for the state and two CronJobs. Strings are written as JSON, which YAML reads."""
+    config, name = nightly.config, nightly.run.name
+    path = config.path.absolute()
+    mounts = [("config", f"configMap: {{name: {name}}}", path, True)]
+    mounts += [("state", f"persistentVolumeClaim: {{claimName: {name}}}", config.state_dir.absolute(), False)]
+    for number, (account, settings) in enumerate(config.accounts.items()):
+        if settings.crm == "files":
+            claim = f"persistentVolumeClaim: {{claimName: {name}-{account.replace('_', '-')}}}"
+            mounts.append((f"account-{number}", claim, (config.folder.absolute() / settings.settings.path), False))
+    head = f"""\
+# kubectl create configmap {name} --from-file={path.name}={shlex.quote(str(path))}
+# kubectl create secret generic {name} --from-literal=NAME=...   (what the config calls env:NAME)
+# The state holds the journal: a volume of one node (not NFS), and back it up. Exports need claims of the names used below.
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {name}}}
+spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 10Gi}}}}}}
+"""
+    return head + "".join(_cron_job(nightly, entry, mounts) for entry in nightly.entries)
+
+
+def _cron_job(nightly: Nightly, entry: Entry, mounts: Sequence[tuple[str, str, Path, bool]]) -> str:
+    quiet = f'"$@"; code=$?; case $code in {entry.quiet}) exit 0;; esac; exit $code'
+    command = json.dumps(["/bin/sh", "-c", quiet, "sh", *entry.words], ensure_ascii=False)
+    one_file = f", subPath: {json.dumps(nightly.config.path.name, ensure_ascii=False)}, readOnly: true"
+    places = "\n".join(
+        f"            - {{name: {name}, mountPath: {json.dumps(str(place), ensure_ascii=False)}{one_file if file else ''}}}"
+        for name, _source, place, file in mounts
+    )
+    volumes = "\n".join(f"          - {{name: {name}, {source}}}" for name, source, _place, _file in mounts)
+    return f"""\
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {{name: {entry.name}}}
+spec:
+  schedule: "{entry.at.minute} {entry.at.hour} * * *"
+  timeZone: {json.dumps(nightly.zone)}
+  concurrencyPolicy: Forbid
+  jobTemplate:
+    spec:
+      backoffLimit: 0
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: {PROGRAM}
+            image: {PROGRAM}:latest   # yours: an image with the program at the path below
+            command: {command}
+            envFrom:
+            - secretRef: {{name: {nightly.run.name}, optional: true}}
+            volumeMounts:
+{places}
+          volumes:
+{volumes}
+"""
+
+
+def airflow(nightly: Nightly) -> str:
+    """A file for the folder of DAGs. A command is Jinja to Airflow, so it is marked as raw."""
+    dags = "\n".join(_dag(entry) for entry in nightly.entries)
+    return f"""\
+# {nightly.run.name}.py, for the folder of DAGs. It starts the installed program; nothing of it is imported here.
+import pendulum
+from airflow import DAG
+
+try:
+    from airflow.providers.standard.operators.bash import BashOperator
+except ImportError:  # Airflow 2
+    from airflow.operators.bash import BashOperator
+
+START = pendulum.datetime(2024, 1, 1, tz={nightly.zone!r})
+{dags}"""
+
+
+def _dag(entry: Entry) -> str:
+    command = f"{shlex.join(entry.words)}; code=$?; [ $code -eq {REJECTS} ] && exit 0; exit $code"
+    raw = "{% raw %}" + command + "{% endraw %}"
+    if "endraw" in command:
+        raise Stop("a path that holds the word endraw cannot stand in an Airflow command: rename the folder")
+    return f"""
+with DAG({entry.name!r}, description={entry.about!r}, schedule="{entry.at.minute} {entry.at.hour} * * *", start_date=START,
+         catchup=False, max_active_runs=1):
+    BashOperator(
+        task_id="{entry.words[1]}",
+        bash_command={raw!r},
+        skip_on_exit_code={LATER},  # try again later: skipped, not failed
+    )
+"""
+
+
+KINDS: dict[str, Callable[[Nightly], str]] = {"cron": cron, "systemd": systemd, "kubernetes": kubernetes, "airflow": airflow}

@@ -1,0 +1,1 @@
+"""What is kept between runs: the mirror, a cache of the CRM, and the journal, our memory."""

@@ -1,0 +1,208 @@
+"""How activity gets into the mirror: each row finds its record and its local day, and rows that repeat another do not count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import ACTIVITY_SCHEMA
+from sync.store.mirror import AccountMirror, literal, quoted
+
+# Columns that a mirror has once a page brings them: an empty column of 20 million rows still costs seconds.
+OPTIONAL = {
+    "recorded_at": "TIMESTAMP",
+    "quantity": "DOUBLE",
+    "product": "VARCHAR",
+    "channel": "VARCHAR",
+    "campaign": "VARCHAR",
+    "answer": "VARCHAR",
+}
+# What a row without an id is known by.
+_CONTENT = ["record_type", "record_id", "order_id", "kind", "occurred_at", "amount_minor", "quantity", "product", "category", "channel"]
+_CONTENT += ["campaign", "answer"]
+
+
+class Activity:
+    """The activity of one account. ``known`` records are looked up once: records arrive before activity does."""
+
+    def __init__(self, mirror: AccountMirror, time_zone: str, shared_ids: bool = False) -> None:
+        self._mirror = mirror
+        self._shared = shared_ids  # several records may stand under one id; else an id that comes again is a slip
+        self._time_zone = time_zone
+        self._prepared = False
+
+    def add(self, page: pa.Table, part: int) -> None:
+        """Insert rows of known records; park those of records that we have not seen."""
+        frame = self._without_deleted(_plain(page))
+        if not frame.num_rows:
+            return
+        if self._shared and "id" in frame.column_names:
+            self._forget("part = " + str(part), frame.select(["id"]).drop_null())
+        self._prepare(frame)
+        mirror = self._mirror
+        day, days = self._day(frame)
+        columns = _columns(frame, part, day)
+        names = ", ".join(quoted(name) for name in columns)
+        values = ", ".join(columns.values())
+        found = 0
+        for record_type in frame["record_type"].unique().to_pylist():
+            of_type = f"record_type = {literal(record_type)}"
+            found += mirror.value(
+                f"""INSERT INTO activity (record, {names}) SELECT known.record, {values} FROM frame {days}
+                    JOIN (SELECT * FROM known WHERE {of_type}) AS known ON frame.record_id = known.id WHERE frame.{of_type}""",
+                frame=frame,
+            )
+        if found < frame.num_rows:
+            mirror.run(
+                f"""INSERT INTO parked (record_type, id, {names}) SELECT frame.record_type, frame.record_id, {values} FROM frame {days}
+                    ANTI JOIN known ON frame.record_type = known.record_type AND frame.record_id = known.id""",
+                frame=frame,
+            )
+
+    def _prepare(self, frame: pa.Table) -> None:
+        mirror = self._mirror
+        if not self._prepared:
+            mirror.run("CREATE OR REPLACE TEMP TABLE known AS SELECT * FROM ids SEMI JOIN records USING (record)")
+            self._prepared = True
+        for name, kind in OPTIONAL.items():
+            if name in frame.column_names and name not in mirror.columns("activity"):
+                for table in ("activity", "parked"):
+                    mirror.run(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+    def _day(self, frame: pa.Table) -> tuple[str, str]:
+        """Local day of ``occurred_at``: an expression and the join that it needs.
+
+        Zones change their offset on quarters of an hour, so each quarter that occurs is asked about once.
+        """
+        if self._time_zone in ("UTC", "Etc/UTC"):
+            return "frame.occurred_at::DATE", ""
+        zone = literal(self._time_zone)
+        self._mirror.run(
+            f"""CREATE OR REPLACE TEMP TABLE quarters AS
+                SELECT quarter, timezone({zone}, timezone('UTC', make_timestamp(quarter * 900000000)))::DATE AS day
+                FROM (SELECT DISTINCT epoch_us(occurred_at) // 900000000 AS quarter FROM frame)""",
+            frame=frame,
+        )
+        return "quarters.day", "JOIN quarters ON epoch_us(frame.occurred_at) // 900000000 = quarters.quarter"
+
+    def _without_deleted(self, frame: pa.Table) -> pa.Table:
+        """Rows that say ``deleted`` take what stands under their id out of the mirror, and go no further themselves."""
+        if "deleted" not in frame.column_names:
+            return frame
+        gone = pc.fill_null(frame["deleted"], False)
+        if pc.any(gone).as_py() and "id" in frame.column_names:
+            ids = frame.filter(gone).select(["id"]).drop_null()
+            self._forget("true", ids)
+            if self._shared:
+                gone = pc.or_(gone, pc.is_in(frame["id"], value_set=ids["id"].combine_chunks()))
+        return frame.filter(pc.invert(gone)).drop_columns(["deleted"])
+
+    def _forget(self, where: str, ids: pa.Table) -> None:
+        """Take all rows of these ids out, of the parts that meet a SQL condition."""
+        for table in ("activity", "parked"):
+            self._mirror.run(f"DELETE FROM {table} WHERE {where} AND named AND key IN (SELECT hash('id', id) FROM gone)", gone=ids)
+
+    # -- rows that repeat another --------------------------------------------------------------------------
+
+    def fold(self, part: int, old: int | None) -> list[tuple[int, str | None]]:
+        """Shadow what repeats another row, now that a part is whole; (line, record id) of rows whose id a later row has too."""
+        mirror = self._mirror
+        if old is not None:
+            self._unshadow(part, old)
+        others = "part IN (SELECT part FROM parts WHERE stream = 'activity' AND live)" + (f" AND part <> {old}" if old is not None else "")
+        lost = []
+        if self._shared:
+            self._give_way(part, others)
+        for table in ("activity", "parked"):
+            if not self._shared and mirror.value(f"SELECT count(*) FROM {table} WHERE part = {part} AND named"):
+                lost += self._fold_named(table, part, others)
+            if mirror.value(f"SELECT count(*) FROM {table} WHERE {others} AND part <> {part} AND NOT named"):
+                self._fold_content(table, part, others)
+        return lost
+
+    def _give_way(self, part: int, others: str) -> None:
+        """What stands under the part's ids in other parts does not count any more, whichever records it is of."""
+        keys = " UNION ALL ".join(f"SELECT key FROM {table} WHERE part = {part} AND named" for table in ("activity", "parked"))
+        for table in ("activity", "parked"):
+            older = f"named AND NOT shadowed AND {others} AND part <> {part}"
+            if self._mirror.value(f"SELECT count(*) FROM {table} WHERE {older}"):
+                self._mirror.run(f"UPDATE {table} SET shadowed = true WHERE {older} AND key IN ({keys})")
+
+    def _unshadow(self, part: int, old: int) -> None:
+        """Rows elsewhere that gave way to the part which is now replaced count again, if nothing else repeats them."""
+        for table in ("activity", "parked"):
+            sources = ("activity", "parked") if self._shared else (table,)
+            keys = " UNION ALL ".join(f"SELECT key FROM {source} WHERE part = {old} AND NOT shadowed" for source in sources)
+            self._mirror.run(f"UPDATE {table} SET shadowed = false WHERE shadowed AND part NOT IN ({part}, {old}) AND key IN ({keys})")
+
+    def _fold_named(self, table: str, part: int, others: str) -> list[tuple[int, str | None]]:
+        """A repeated id: the last row wins, within the part and over parts that came before it."""
+        mirror = self._mirror
+        lost: list[tuple[int, str | None]] = []
+        if self._repeats(table, part):
+            twice = f"(SELECT key FROM {table} WHERE part = {part} AND named GROUP BY key HAVING count(*) > 1)"
+            last = f"SELECT arg_max(rowid, (coalesce(line, 0), rowid)) FROM {table} WHERE part = {part} AND key IN {twice} GROUP BY key"
+            losers = f"part = {part} AND NOT shadowed AND key IN {twice} AND rowid NOT IN ({last})"
+            owner = f"(SELECT id FROM ids WHERE ids.record = {table}.record)" if table == "activity" else "id"
+            lost = [(line, id) for line, id in mirror.rows(f"SELECT line, {owner} FROM {table} WHERE {losers} ORDER BY line")]
+            mirror.run(f"UPDATE {table} SET shadowed = true WHERE {losers}")
+        mirror.run(
+            f"""UPDATE {table} SET shadowed = true WHERE named AND NOT shadowed AND {others} AND part <> {part}
+                AND key IN (SELECT key FROM {table} WHERE part = {part} AND named)"""
+        )
+        return lost
+
+    def _repeats(self, table: str, part: int) -> bool:
+        """Whether a key stands twice. Sorting 20 million numbers is 8 times cheaper than grouping by them."""
+        keys = np.sort(self._mirror.run(f"SELECT key FROM {table} WHERE part = {part} AND named").fetchnumpy()["key"])
+        return bool((keys[1:] == keys[:-1]).any())
+
+    def _fold_content(self, table: str, part: int, others: str) -> None:
+        """Without an id a row is known by its content and its n-th occurrence in its part: the n-th of another part is the same."""
+        unnamed = f"SELECT key FROM {table} WHERE NOT named AND"
+        shared = f"({unnamed} part = {part} INTERSECT {unnamed} {others} AND part <> {part})"
+        owner = "record" if table == "activity" else "id"
+        self._mirror.run(
+            f"""UPDATE {table} SET shadowed = true WHERE part = {part} AND rowid IN (
+                WITH numbered AS (
+                    SELECT rowid AS place, part, key, {owner} AS owner, day, amount,
+                        row_number() OVER (PARTITION BY part, key, {owner}, day, amount ORDER BY line, rowid) AS nth
+                    FROM {table} WHERE NOT named AND key IN {shared} AND (part = {part} OR {others}))
+                SELECT n.place FROM numbered AS n SEMI JOIN (SELECT * FROM numbered WHERE part <> {part}) AS o
+                ON n.key = o.key AND n.owner = o.owner AND n.day = o.day AND n.amount IS NOT DISTINCT FROM o.amount AND n.nth = o.nth
+                WHERE n.part = {part})"""
+        )
+
+
+def _plain(page: pa.Table) -> pa.Table:
+    """The contract's columns that the page has; instants without their zone: arithmetic, not a calendar, on every row."""
+    fields = [f for f in ACTIVITY_SCHEMA if f.name in page.column_names]
+    frame = page.select([f.name for f in fields]).cast(pa.schema(fields))
+    for name in ("occurred_at", "recorded_at"):
+        if name in frame.column_names:
+            frame = frame.set_column(frame.column_names.index(name), name, frame[name].cast(pa.timestamp("us")))
+    return frame
+
+
+def _columns(frame: pa.Table, part: int, day: str) -> dict[str, str]:
+    """The columns of ``activity`` beside ``record``, as expressions over the page."""
+    has = frame.column_names
+    content = "hash(" + ", ".join(f"frame.{name}" if name in has else "NULL" for name in _CONTENT) + ")"
+    amount = "frame.amount_minor" if "amount_minor" in has else "NULL"
+    if "share" in has and "amount_minor" in has:
+        amount = "CASE WHEN frame.share IS NULL THEN frame.amount_minor ELSE round_even(frame.amount_minor * frame.share, 0)::BIGINT END"
+    return {
+        "part": str(part),
+        "line": "frame.line" if "line" in has else "NULL",
+        "key": f"CASE WHEN frame.id IS NOT NULL THEN hash('id', frame.id) ELSE {content} END" if "id" in has else content,
+        "named": "frame.id IS NOT NULL" if "id" in has else "false",
+        "shadowed": "false",
+        "order": "CASE WHEN frame.order_id IS NOT NULL THEN (hash(frame.order_id) >> 1)::BIGINT END" if "order_id" in has else "NULL",
+        "kind": "frame.kind",
+        "day": day,
+        "occurred_at": "frame.occurred_at",
+        "amount": amount,
+        "category": "frame.category" if "category" in has else "NULL",
+        **{name: f"frame.{name}" for name in OPTIONAL if name in has},
+    }

@@ -1,0 +1,92 @@
+"""Whose value is there? The mirror's ``written`` table: every value that we wrote or may have written, from the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from connectors.contract import Connector, RemoteList
+from sync.store.journal import Batch, Journal
+from sync.store.mirror import AccountMirror
+
+
+def catch_up(journal: Journal, mirror: AccountMirror) -> None:
+    """Bring ``written`` up to the journal. A new mirror starts from nothing and gets all of it."""
+    seen = int(mirror.stamp("written") or 0)
+    sql = "SELECT batch, opened, changed FROM batches WHERE account = ? AND changed > ? AND state IN ('open', 'done') ORDER BY changed"
+    for row in journal.rows(sql, mirror.name, seen):
+        batch = journal.batch(row["batch"])
+        with mirror.transaction():
+            _take(journal, mirror, batch, row["opened"])
+            mirror.set_stamp("written", str(row["changed"]))
+
+
+def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) -> None:
+    """An open batch may have been written, row for row; of a closed one only what was done."""
+    changes = batch.changes()
+    if batch.state == "done":
+        changes = without(changes, journal.not_done(batch))
+    _resolve(mirror, changes)
+    mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
+    mirror.run(f"INSERT INTO written SELECT {batch.batch}, {opened}, record, target, after, mine_after FROM resolved")
+
+
+def without(changes: pa.Table, positions: Sequence[int]) -> pa.Table:
+    """A table without the rows at these positions."""
+    if not positions:
+        return changes
+    kept = np.ones(changes.num_rows, np.bool_)
+    kept[list(positions)] = False
+    return changes.filter(pa.array(kept))
+
+
+def _resolve(mirror: AccountMirror, changes: pa.Table) -> None:
+    """Table ``resolved``: changes under the numbers of their records. Only a new mirror does not know all of them."""
+    sql = (
+        "CREATE OR REPLACE TEMP TABLE resolved AS SELECT ids.record, target, after, mine_after FROM frame JOIN ids USING (record_type, id)"
+    )
+    if mirror.value(sql, frame=changes) < changes.num_rows:
+        mirror.register(changes)
+        mirror.run(sql, frame=changes)
+
+
+def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
+    """What the CRM holds after changes that it confirmed: the next plan need not read them back first."""
+    if not done.num_rows:
+        return
+    streams = ["list:" + batch.target] if batch.kind == "list" else ["value", batch.record_type]  # where it will be read back
+    parts = [mirror.value("SELECT max(part) FROM parts WHERE stream = ? AND live", [stream]) for stream in streams]
+    part = next((part for part in parts if part is not None), 0)
+    with mirror.transaction():
+        _void(mirror, streams[0])
+        _resolve(mirror, done)
+        for (target,) in mirror.rows("SELECT DISTINCT target FROM resolved"):
+            if mirror.value("SELECT count(*) FROM actual WHERE target = ?", [target]):
+                mirror.run(
+                    "DELETE FROM actual WHERE target = ? AND record IN (SELECT record FROM resolved WHERE target = ?)", [target, target]
+                )
+        mirror.run(f"INSERT INTO actual SELECT record, target, after, {part} FROM resolved WHERE after IS NOT NULL")
+
+
+def _void(mirror: AccountMirror, stream: str) -> None:
+    """What was read no longer is what the mirror holds: were the stream to look as it did then, it would have to be read."""
+    position = mirror.position(stream)
+    if position is not None:
+        mirror.set_stamp("before our writes:" + stream, position)
+        mirror.run("DELETE FROM positions WHERE stream = ?", [stream])
+
+
+def now_read(mirror: AccountMirror, connector: Connector, lists: Callable[[], Iterable[RemoteList]], keys: Mapping[str, str]) -> None:
+    """Move positions behind our own writes, where the connector vouches for them: then these are not read back. ``keys``: by remote id."""
+    if type(connector).caught_up is Connector.caught_up:
+        return
+    streams: list[tuple[str, str | RemoteList]] = [("value", "value")]
+    streams += [("list:" + keys[one.id], one) for one in lists() if one.id in keys]
+    for name, stream in streams:
+        position = mirror.stamp("before our writes:" + name)
+        moved = connector.caught_up(stream, position) if position is not None else None
+        if moved is not None:
+            mirror.set_position(name, moved)
+        mirror.run("DELETE FROM stamps WHERE name = ?", ["before our writes:" + name])

@@ -1,0 +1,75 @@
+"""Lines, tables and progress on a terminal. Text from a CRM is hostile: it is shown without control characters and without markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from sync.account.session import Progress as Report
+
+LONG = 100  # rows of a table that a terminal shows
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def safe(text: object) -> str:
+    """A text that cannot move the cursor, ring, recolour or reverse the line that it stands on."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
+
+
+def say(text: str = "") -> None:
+    """A line for people."""
+    _out.print(Text(safe(text)))
+
+
+def fault(text: str) -> None:
+    """A line for people on standard error."""
+    _err.print(Text(safe(text)))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows under a title; nothing where there are none."""
+    if not rows:
+        return
+    shown = Table(title=Text(safe(title)) if title else None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numbers = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        shown.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(_cell(value)) for value in row))
+    _out.print(shown)
+    say()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return safe(f"{value:.3f}" if isinstance(value, float) else value).replace("\n", " ")
+
+
+@contextmanager
+def bar() -> Iterator[Report]:
+    """A progress bar on standard error, from the first report on: until then questions may be asked there."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
+    shown = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = shown.add_task("", total=None)
+
+    def report(what: str, number: int, total: int) -> None:
+        shown.start()
+        shown.update(task, description=Text(safe(what)).plain, completed=number, total=total or None)
+
+    try:
+        yield report
+    finally:
+        shown.stop()

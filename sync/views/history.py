@@ -1,0 +1,158 @@
+"""What happened: every change with its run, one record's story, and the state of an account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sync.account import consent
+from sync.account.segments import named_segments
+from sync.account.session import Session
+from sync.label.state import rebuild_state
+from sync.stops import Stop
+from sync.store.journal import Batch, Journal, now
+from sync.store.mirror import quoted
+
+COLUMNS = ("run", "at", "record_type", "id", "segmentation", "target", "action", "before", "after", "status", "reason")
+
+
+def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[pa.Table]:
+    """All changes that were tried, batch by batch from the oldest, with what came of each."""
+    for row in journal.rows(
+        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened", account
+    ):
+        batch = journal.batch(row["batch"])
+        table = _explained(journal, batch, row["closed_at"] or row["opened_at"])
+        yield table if id is None else table.filter(pc.equal(table["id"], id))
+
+
+def _explained(journal: Journal, batch: Batch, at: str) -> pa.Table:
+    status, reason = journal.outcomes(batch)
+    if batch.state == "open":
+        status = ["unknown"] * batch.rows
+    table = batch.changes()
+    columns = {
+        "run": pa.repeat(batch.run, batch.rows),
+        "at": pa.repeat(at, batch.rows),
+        **{name: table[name] for name in ("record_type", "id", "segmentation", "target", "action", "before", "after")},
+        "status": pa.array(status, pa.string()),
+        "reason": pa.array(reason, pa.string()),
+    }
+    return pa.table(columns).select(COLUMNS)
+
+
+def export(session: Session, out: Path) -> int:
+    """Write the whole history as CSV; returns the number of changes."""
+    from connectors.files.cells import guarded
+
+    count = 0
+    schema = pa.schema([("run", pa.int64()), *[(c, pa.string()) for c in COLUMNS[1:]]])
+    import pyarrow.csv as arrow_csv
+
+    with arrow_csv.CSVWriter(out, schema) as sink:
+        for table in changes(session.journal, session.account):
+            columns = [guarded(table[c]) if c in ("id", "before", "after", "reason") else table[c] for c in table.column_names]
+            sink.write_table(pa.table(columns, names=table.column_names).cast(schema))
+            count += table.num_rows
+    remember_export(session.journal, out)
+    return count
+
+
+def remember_export(journal: Journal, out: Path) -> None:
+    """So that ``forget`` finds the file again."""
+    journal.execute("INSERT OR REPLACE INTO exports VALUES (?, ?)", str(out.resolve()), now())
+
+
+def show(session: Session, id: str) -> dict[str, Any]:
+    """Why a record has its segments (or, objecting to profiling, none), since when, and every value before."""
+    mirror = session.mirror()
+    consent.prepare(session)
+    found = mirror.record(id)
+    if found is None:
+        raise Stop(f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new")
+    number, record_type = found
+    story: dict[str, Any] = {
+        "account": session.account,
+        "id": id,
+        "record_type": record_type,
+        "objects": bool(mirror.value("SELECT bool_or(objects) FROM consents WHERE record = ?", [number])),
+        "segmentations": {},
+        "held": {},
+        "history": [],
+    }
+    for settings in session.segmentations:
+        table = "labels_" + settings.name
+        if not mirror.has_table(table):
+            rebuild_state(session, settings.name, None, table)
+        rows = mirror.run(f"SELECT * FROM {quoted(table)} WHERE record = {number}").to_arrow_table().to_pylist()
+        labels = {s.key: s for s in named_segments(session.config, session.journal, settings, session.account)}
+        for row in rows:
+            text = labels.get(row["segment"])
+            story["segmentations"][settings.name] = {
+                **{key: row[key] for key in ("segment", "since", "previous", "score", "reason")},
+                "label": text.label if text else row["segment"],
+                "description": text.description if text else "",
+                "playbook": text.playbook if text else {},
+            }
+    story["held"] = dict(mirror.rows("SELECT target, value FROM actual WHERE record = ? ORDER BY target", [number]))
+    if mirror.has_table("features"):
+        rows = mirror.run(f"SELECT * EXCLUDE (record) FROM features WHERE record = {number}").to_arrow_table().to_pylist()
+        story["features"] = {key: value for key, value in (rows[0] if rows else {}).items() if value is not None}
+    for part in changes(session.journal, session.account, id):
+        story["history"] += [row for row in part.to_pylist() if row["record_type"] == record_type]
+    story["rejects"] = rejects(session.journal, session.account, id)
+    return story
+
+
+def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+    """Refused input rows and refused changes, newest last."""
+    sql = (
+        'SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at, '
+        "quarantined, at FROM rejects"
+    )
+    return journal.rows(
+        f"{sql} WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?",
+        account,
+        id,
+        id,
+        limit,
+    )
+
+
+def status(journal: Journal, account: str, runs: int = 10) -> dict[str, Any]:
+    """Last runs, open plans, holds and rejects of an account."""
+    last = journal.rows(
+        "SELECT run, command, started_at, finished_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT ?",
+        account,
+        runs,
+    )
+    for row in last:
+        row["summary"] = json.loads(row["summary"] or "{}")
+    counts = journal.rows(
+        "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE "
+        "account = ? GROUP BY 1, 2",
+        account,
+    )
+    notes: list[str] = next((row["summary"]["notes"] for row in last if row["summary"].get("notes")), [])
+    return {
+        "account": account,
+        "notes": notes,
+        "last_good_run": journal.value(
+            "SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)", account
+        ),
+        "runs": last,
+        "plans": journal.rows(
+            "SELECT plan, kind, state, as_of, created_at FROM plans WHERE account = ? AND state IN ('open', 'applying') ORDER BY plan",
+            account,
+        ),
+        "holds": journal.rows("SELECT segmentation, run, at FROM holds WHERE account = ?", account),
+        "models": journal.rows(
+            "SELECT segmentation, max(version) AS version, max(as_of) AS as_of FROM models WHERE account = ? GROUP BY segmentation", account
+        ),
+        "rejects": counts,
+    }
