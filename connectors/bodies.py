@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import orjson
 import requests
 import urllib3
 
@@ -34,8 +36,8 @@ def chunks(response: requests.Response, size: int = 1 << 16, deadline: float | N
     try:
         decode, ended = _decoder(response)
         for piece in _raw(response, size, deadline):
-            if decoded := decode(piece):
-                yield decoded
+            if plain := decode(piece):
+                yield plain
         if not ended():
             raise CutError("The CRM's answer was cut off; try again.")
         response.raw.release_conn()
@@ -80,3 +82,14 @@ def _decoder(response: requests.Response) -> tuple[Callable[[bytes], bytes], Cal
         return whole
 
     return decode, lambda: member.eof or not begun
+
+
+def decoded(response: requests.Response) -> Any:
+    """The JSON of an answer, or None where there is none; what a platform's ``Answers`` decoded already is not decoded again."""
+    kept = vars(response).get("decoded")
+    if kept is not None or not response.content:
+        return kept
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return None

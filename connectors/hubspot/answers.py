@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import orjson
 import requests
 
+from connectors.bodies import decoded
 from connectors.errors import AccessError, QuotaError, RequestError
 from connectors.hubspot.refusals import Denied, Refusal, Refused, of_answer
 from connectors.quota import Quota, Rate
@@ -145,17 +146,6 @@ class Answers:
 def _policy(response: requests.Response) -> str:
     refusal = of_answer(429, decoded(response))
     return f"{refusal.policy} {refusal.text}".upper()
-
-
-def decoded(response: requests.Response) -> Any:
-    """The JSON of an answer, or None where there is none."""
-    kept = vars(response).get("decoded")
-    if kept is not None or not response.content:
-        return kept
-    try:
-        return orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _seconds(response: requests.Response) -> float | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from connectors import position
 from connectors.hubspot.intervals import Interval
 
 _FORM = 1  # of what is read out of a record: a change makes every position void
@@ -81,28 +80,9 @@ class Progress:
         return self.swept > 0 and not self.began
 
 
-@dataclass(frozen=True)
-class Position:
-    """Progress of every source of a stream."""
-
-    sources: dict[str, Progress]
-
-    def after(self, name: str, progress: Progress | None) -> Position:
-        """The position once a source has been read so far; None: it is read no more."""
-        sources = {one: known for one, known in self.sources.items() if one != name}
-        return replace(self, sources=sources if progress is None else {**sources, name: progress})
-
-    def dumps(self) -> str:
-        """As text."""
-        return json.dumps({"version": _FORM, "sources": {name: asdict(one) for name, one in self.sources.items()}})
+Position = position.Position[Progress]
 
 
 def loads(text: str | None) -> Position:
     """The position; from the beginning where there is none, or it is not ours."""
-    try:
-        tree: dict[str, Any] = json.loads(text or "{}")
-        if tree.get("version") != _FORM:
-            return Position({})
-        return Position({name: Progress(**{**one, "read": tuple((a, b) for a, b in one["read"])}) for name, one in tree["sources"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return Position({})
+    return position.loads(text, _FORM, lambda one: Progress(**{**one, "read": tuple((a, b) for a, b in one["read"])}))

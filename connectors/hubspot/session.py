@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.bodies import decoded
 from connectors.contract import Account
 from connectors.errors import AccessError
-from connectors.hubspot.answers import FIRST_RATE, SEARCH, SEARCH_RATE, Answers, decoded
+from connectors.hubspot.answers import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import Area, Version, older, path
 from connectors.hubspot.refusals import Denied, Refused

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import orjson
 import requests
 
+from connectors.bodies import decoded
 from connectors.errors import AccessError, QuotaError
 from connectors.quota import Quota
 from connectors.salesforce.refusals import EXPIRED, LIMIT, Denied, Refusal, Refused, of_answer
@@ -103,17 +104,6 @@ class Answers:
         except orjson.JSONDecodeError:
             return False
         return True
-
-
-def decoded(response: requests.Response) -> Any:
-    """The JSON of an answer, or None where there is none."""
-    kept = vars(response).get("decoded")
-    if kept is not None or not response.content:
-        return kept
-    try:
-        return orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def locked_out(account: str, code: str, text: str) -> AccessError:

@@ -12,8 +12,9 @@ from urllib.parse import urlencode
 
 import requests
 
+from connectors.bodies import decoded
 from connectors.errors import AccessError
-from connectors.salesforce.answers import decoded, locked_out
+from connectors.salesforce.answers import locked_out
 from connectors.salesforce.client import Manner, Sender
 from connectors.salesforce.refusals import shown
 from connectors.transport import Call, Transport

@@ -7,11 +7,9 @@ were are known by a digest and dropped.
 from __future__ import annotations
 
 import base64
-import json
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors import position
 from connectors.columns import instants
 
 _FORM = 1  # of what is read out of a row: a change makes every position void
@@ -42,31 +41,12 @@ class Progress:
     locator: str = ""
 
 
-@dataclass(frozen=True)
-class Position:
-    """Progress of every source of a stream."""
-
-    sources: dict[str, Progress]
-
-    def after(self, name: str, progress: Progress | None) -> Position:
-        """The position once a source has been read so far; None: it is read no more."""
-        sources = {one: known for one, known in self.sources.items() if one != name}
-        return replace(self, sources=sources if progress is None else {**sources, name: progress})
-
-    def dumps(self) -> str:
-        """As text."""
-        return json.dumps({"version": _FORM, "sources": {name: asdict(one) for name, one in self.sources.items()}})
+Position = position.Position[Progress]
 
 
 def loads(text: str | None) -> Position:
     """The position; from the beginning where there is none, or it is not ours."""
-    try:
-        tree: dict[str, Any] = json.loads(text or "{}")
-        if tree.get("version") != _FORM:
-            return Position({})
-        return Position({name: Progress(**one) for name, one in tree["sources"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return Position({})
+    return position.loads(text, _FORM, lambda one: Progress(**one))
 
 
 def digests(table: pa.Table) -> Digests:

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.bodies import decoded
 from connectors.contract import Account
 from connectors.errors import RequestError, TemporaryError
 from connectors.quota import Quota
-from connectors.salesforce.answers import Answers, decoded
+from connectors.salesforce.answers import Answers
 from connectors.salesforce.client import Client, Manner
 from connectors.salesforce.login import LogIn
 from connectors.salesforce.soql import Select

@@ -1,0 +1,39 @@
+"""How far has each source of a stream been read? One text for the CRMs that are read source by source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic, TypeVar
+
+Progress = TypeVar("Progress")  # a frozen dataclass of one CRM
+
+
+@dataclass(frozen=True)
+class Position(Generic[Progress]):
+    """Progress of every source of a stream. A changed ``form``, of what is read out of a record, makes every position void."""
+
+    form: int
+    sources: Mapping[str, Progress]
+
+    def after(self, name: str, progress: Progress | None) -> Position[Progress]:
+        """The position once a source has been read so far; None: it is read no more."""
+        sources = {one: known for one, known in self.sources.items() if one != name}
+        return replace(self, sources=sources if progress is None else {**sources, name: progress})
+
+    def dumps(self) -> str:
+        """As text."""
+        told: Any = self.sources
+        return json.dumps({"version": self.form, "sources": {name: asdict(one) for name, one in told.items()}})
+
+
+def loads(text: str | None, form: int, progress: Callable[[dict[str, Any]], Progress]) -> Position[Progress]:
+    """The position; from the beginning where there is none, or it is not of this form. ``progress`` makes one of its keys."""
+    try:
+        tree: dict[str, Any] = json.loads(text or "{}")
+        if tree.get("version") != form:
+            return Position(form, {})
+        return Position(form, {name: progress(one) for name, one in tree["sources"].items()})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Position(form, {})
