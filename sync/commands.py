@@ -101,7 +101,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
     finally:
         session.close()
     if journalled:
-        answer = {"run": session.run, **answer, "calls": asdict(session.calls), "notes": session.notes}
+        answer = {"run": session.run, **answer, "calls": asdict(session.calls), "notes": [*answer.get("notes", []), *session.notes]}
         session.journal.end_run(session.run, answer["exit_code"], answer)
     return answer
 
@@ -212,12 +212,13 @@ def plan(config: Config | Path | str, options: Options | None = None, adopt: boo
 
     def work(session: Session) -> Answer:
         from sync.plan.plan import plan as make
+        from sync.plan.setup import new_names
 
         loop.settled_and_pulled(session)
         labelled = loop.labelled(session)
         planned = make(session, adopt=adopt)
         code = 3 if exit_code and planned.changes else 0
-        return {**labelled, "plan": planned.as_dict(), "exit_code": code}
+        return {**labelled, "plan": planned.as_dict(), "notes": new_names(session), "exit_code": code}
 
     return _each(config, options, "plan", work)
 

@@ -59,10 +59,12 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.apply.apply import apply as carry_out
     from sync.apply.apply import close_older_plans
     from sync.plan.plan import plan as make
+    from sync.plan.setup import new_names
 
     answer: Answer = {"pulled": settled_and_pulled(session), **labelled(session)}
     answer["withdrawn"] = withdrawn(session)
     planned = make(session, selection)
+    answer["notes"] = new_names(session)
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "report": None}
     if planned.plan is None:
         if selection is None:

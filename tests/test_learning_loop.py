@@ -92,6 +92,20 @@ def test_a_cluster_is_shown_under_the_name_that_the_model_found_and_the_reason_s
     assert not story["label"].startswith("Cluster ") and story["reason"].startswith(story["label"] + ": ")
 
 
+def test_setup_brings_the_names_that_a_model_found_into_the_crm_and_a_plan_says_that_it_would(world: World) -> None:
+    def shown() -> set[str]:
+        return {option.label for option in world.store.fields["contact", "seg_groups"].options}
+
+    assert "crm-segments setup" in " ".join(world.do("plan")["notes"])
+    story = world.do("show", id="1")["segmentations"]["groups"]
+    assert story["label"] not in shown()
+    held = world.held("seg_groups")
+    world.do("setup")
+    assert story["label"] in shown() and "Cluster 12" in shown()
+    answer = world.do("plan")
+    assert not answer["notes"] and answer["plan"]["changes"] == 0 and world.held("seg_groups") == held
+
+
 def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World) -> None:
     labelled = {id for id, segment in world.held("seg_buyers").items() if segment == "unlikely"}
     members = world.members()["buyers.unlikely"]

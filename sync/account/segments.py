@@ -50,7 +50,8 @@ def named_segments(config: Config, journal: Journal, settings: SegmentationSetti
     named = getattr(segmentation, "named", None)
     if named is None or model is None or model["digest"] != config.digest(settings):
         return _told(settings, segmentation.segments)
-    return _told(settings, named(json.loads(model["content"])))
+    found = {one.key: one for one in named(json.loads(model["content"]))}
+    return _told(settings, [found.get(one.key, one) for one in segmentation.segments])
 
 
 def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:

@@ -33,11 +33,12 @@ def silent(_what: str, _done: int, _total: int) -> None:
     """Progress that nobody sees."""
 
 
-def options_of(config: Config, account: str) -> dict[str, list[Option]]:
+def options_of(config: Config, journal: Journal, account: str) -> dict[str, list[Option]]:
     """The options of each segmentation's field: stored key and shown label."""
-    from sync.account.segments import segments_of
+    from sync.account.segments import named_segments
 
-    return {s.name: [Option(one.key, one.label) for one in segments_of(config, s)] for s in config.segmentations_of(account)}
+    every = {one.name: named_segments(config, journal, one, account) for one in config.segmentations_of(account)}
+    return {name: [Option(one.key, one.label) for one in segments] for name, segments in every.items()}
 
 
 @dataclass
@@ -76,7 +77,8 @@ class Session:
         from sync.config.uses import kinds_used
 
         ours = {row["remote"]: row["key"] for row in self.journal.made(name) if row["kind"] == "list" and row["remote"]}
-        return replace(self.config.account(name, options_of(self.config, name)), lists=ours, kinds=kinds_used(self.config, name))
+        options = options_of(self.config, self.journal, name)
+        return replace(self.config.account(name, options), lists=ours, kinds=kinds_used(self.config, name))
 
     @property
     def calls(self) -> Calls:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from connectors.contract import FieldSpec, ListSpec
 from sync.account import described
-from sync.account.segments import segments_of
+from sync.account.segments import SegmentText, named_segments, segments_of
 from sync.account.session import Session, options_of
 from sync.config.config import Config
+from sync.config.settings import SegmentationSettings
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def targets_of(config: Config, account: str) -> list[Target]:
         for companion, field in settings.fields.items():
             targets.append(Target(field, "field", settings.name, companion))
         if settings.lists != "none":
-            for spec, segment in _lists(config, account, settings.name):
+            for spec, segment in _lists(config, settings, segments_of(config, settings)):
                 reach = (spec.channel, spec.unknown_reachable, settings.control)
                 targets.append(Target(spec.key, "list", settings.name, "", segment, spec.record_type, *reach))
     return targets
@@ -42,12 +44,12 @@ def targets_of(config: Config, account: str) -> list[Target]:
 
 def field_specs(session: Session) -> list[FieldSpec]:
     """The fields that set-up makes, with the help texts that people read beside them."""
-    config, told = session.config, {}
+    config, journal, account, told = session.config, session.journal, session.account, {}
     for one in session.segmentations:
-        label, segments = one.label or one.name, segments_of(config, one)
+        label, segments = one.label or one.name, named_segments(config, journal, one, account)
         for companion, name in one.fields.items():
             told[name] = described.of_companion(label, companion) if companion else described.of_field(label, segments)
-    return [replace(spec, description=told[spec.name]) for spec in config.fields(session.account, options_of(config, session.account))]
+    return [replace(spec, description=told[spec.name]) for spec in config.fields(account, options_of(config, journal, account))]
 
 
 def list_specs(session: Session) -> list[ListSpec]:
@@ -61,18 +63,17 @@ def list_specs(session: Session) -> list[ListSpec]:
             id=ids.get((spec.record_type, spec.key)) or "",
         )
         for settings in session.segmentations
-        for spec, _segment in _lists(session.config, session.account, settings.name)
+        for spec, _segment in _lists(session.config, settings, named_segments(session.config, session.journal, settings, session.account))
     ]
 
 
-def _lists(config: Config, account: str, segmentation: str) -> list[tuple[ListSpec, str]]:
-    settings = next(s for s in config.segmentations_of(account) if s.name == segmentation)
+def _lists(config: Config, settings: SegmentationSettings, segments: Sequence[SegmentText]) -> list[tuple[ListSpec, str]]:
     if settings.lists == "none":
         return []
     types = config.record_types(settings)
     campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
     found = []
-    for segment in segments_of(config, settings):
+    for segment in segments:
         for record_type in types:
             key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
             label = f"{settings.label or settings.name}: {segment.label}" + ("" if record_type == types[0] else f" ({record_type})")

@@ -72,6 +72,16 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
     return found
 
 
+def new_names(session: Session) -> list[str]:
+    """What people would read anew in the CRM after ``setup``, because a model found other names. The CRM is asked only where our memory
+    of what was made says so."""
+    forms = {(row["record_type"], row["key"]): row["form"] for row in session.journal.made(session.account) if row["kind"] == "field"}
+    if not any(_changed(forms.get((spec.record_type, spec.name), {}), form_of(spec)) for spec in field_specs(session)):
+        return []
+    steps = [step.name for step in plan_setup(session).steps if step.action in ("update", "rename")]
+    return [f"segments have other names than the CRM shows: `crm-segments setup` renames {len(steps)} fields and lists"] if steps else []
+
+
 def _named(patterns: Sequence[str], *names: str) -> bool:
     """Whether a person named one of these, as it is or by a pattern such as ``rfm.*``."""
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
