@@ -239,7 +239,7 @@ def test_an_effect_is_told_with_its_interval_or_why_there_is_none() -> None:
 def test_the_migration_matrix_tells_shares_of_each_row_and_where_it_leads() -> None:
     (panel,) = migrations.panels([Flow("a", "a", 90), Flow("a", "b", 10), Flow("b", "b", 50), Flow(None, "a", 5)], {"a": "A", "b": "B"})
     told = texts(panel)
-    assert "A | 90.0% | 10.0% | 10.0" in told and "B |  | 100% | no end seen" in told and "In the long run | 0% | 100%" in told
+    assert "A | 90.0% | 10.0% | 10.0" in told and "B |  | 100% | ∞" in told and "In the long run | 0% | 100%" in told
 
 
 def test_a_failing_card_proposes_a_refit_and_names_clusters() -> None:

@@ -33,11 +33,11 @@ def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
         if counts[place].sum():
             cells = [Shade(words.percent(float(one)) if one else "", float(one)) for one in shares[place]]
             told = stay[key]
-            rows.append((names[place], *cells, "no end seen" if told is None else f"{told:.1f}"))
+            rows.append((names[place], *cells, "∞" if told is None else f"{told:.1f}"))
     rows.append(("In the long run", *(Shade(words.percent(leads[key]), leads[key]) for key in keys), ""))
     remark = (
         "of the records of a segment (a row), the share that is in each segment now; the last column says for how many labellings a "
-        "record stays, the last row where it leads if records go on moving so"
+        "record stays (∞: none has left), the last row where it leads if records go on moving so"
     )
     shown = matrix(("From", *names, "Stays"), rows)
     return [Panel("Migration", remark, table=shown, wide=len(keys) > NARROW, folded=len(keys) > WIDE)]
