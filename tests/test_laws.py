@@ -81,11 +81,14 @@ def spree(world: World) -> None:
         world.buys(str(number), number % 3, 100_000 * number)
 
 
+_FOLDERS = tempfile.TemporaryDirectory(prefix="laws-")  # removed when the tests have ended
+
+
 @cache
 def _past(on_conflict: str, crm: str) -> World:
     """A world that was labelled and written once; only ever copied."""
     make = World if crm == "memory" else World.of_files
-    world = make(Path(tempfile.mkdtemp(prefix="laws-")), on_conflict=on_conflict, companions='["reason", "since"]', batch_size=7)
+    world = make(Path(tempfile.mkdtemp(dir=_FOLDERS.name)), on_conflict=on_conflict, companions='["reason", "since"]', batch_size=7)
     world.customers(CUSTOMERS)
     world.first_run()
     return world
@@ -94,7 +97,7 @@ def _past(on_conflict: str, crm: str) -> World:
 @contextmanager
 def lived(on_conflict: str = "keep", crm: str = "memory") -> Iterator[World]:
     """A copy of that world."""
-    folder = Path(tempfile.mkdtemp(prefix="law-"))
+    folder = Path(tempfile.mkdtemp(dir=_FOLDERS.name))
     try:
         yield _past(on_conflict, crm).copy(folder / "one")
     finally:
