@@ -17,6 +17,7 @@ from sync.report import charts
 from sync.report.charts import Bar, Cell, Ribbon
 from sync.report.gather import AccountFigures, Coverage, Overlap, SegmentationFigures
 from sync.report.sections import judgement, of_account, of_segmentation
+from sync.report.sizes import every
 from sync.report.words import Money, percent
 from sync.report.words import count as _count
 
@@ -166,6 +167,7 @@ def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str
         "own": of_segmentation(one, figures),
         "judged": judgement(one, figures),
         "reasons": [(one.labels.get(r.segment, r.segment), r.pattern, r.records) for r in one.reasons],
+        "every": every(one.records),
     }
 
 

@@ -11,6 +11,7 @@ from sync.store.mirror import AccountMirror, quoted
 
 SHARED_BY = 5  # a reason of fewer records is not shown: it could tell who is meant
 REASONS = 3  # of one segment
+READ = 200_000  # records whose reasons are read; of more, every n-th by a hash, and it stands for n
 AXES = ("recency", "frequency", "money")
 
 _PATTERN = r"""
@@ -85,10 +86,18 @@ def spots(mirror: AccountMirror, name: str) -> list[Spot]:
     return [Spot(int(r), int(f), n, float(m), s) for r, f, n, m, s in rows]
 
 
+def every(records: int) -> int:
+    """Of so many records, the reason of every n-th is read."""
+    return -(-records // READ) or 1
+
+
 def reasons(mirror: AccountMirror, name: str) -> list[Reason]:
     """The most frequent ones of each segment, without amounts, dates and addresses."""
+    labels = quoted("labels_" + name)
+    step = every(mirror.value(f"SELECT count(*) FROM {labels}"))
     rows = mirror.rows(
-        f"""SELECT segment, pattern, count(*) AS records FROM (SELECT segment, {_PATTERN} AS pattern FROM {quoted("labels_" + name)})
+        f"""SELECT segment, pattern, {step} * count(*) AS records
+            FROM (SELECT segment, {_PATTERN} AS pattern FROM {labels} WHERE hash(record) % {step} = 0)
             WHERE segment IS NOT NULL AND pattern IS NOT NULL GROUP BY segment, pattern HAVING count(*) >= {SHARED_BY}
             QUALIFY row_number() OVER (PARTITION BY segment ORDER BY count(*) DESC, pattern) <= {REASONS}
             ORDER BY records DESC, segment, pattern"""
