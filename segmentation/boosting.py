@@ -1,4 +1,4 @@
-"""Boosted trees that are kept as JSON: scikit-learn's histogram boosting fits them, a walk over arrays applies them.
+"""Boosted trees that are kept as JSON: scikit-learn's histogram boosting fits them, and its own predictor applies them.
 
 Source: Friedman, *Greedy function approximation* (2001); scikit-learn, HistGradientBoostingClassifier and -Regressor. Missing
 numbers (NaN) take the side that the fit found for them.
@@ -18,7 +18,6 @@ from segmentation.threads import one_thread
 
 Loss = Literal["log_loss", "squared_error", "poisson"]
 SEED = 7
-CHUNK = 200_000
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,15 @@ class _Tree:
     right: npt.NDArray[np.int64]
     value: Fractions
 
-    def leaves(self, points: npt.NDArray[np.float64]) -> Fractions:
-        """The value of the leaf that each point falls into."""
-        node = np.zeros(len(points), np.int64)
-        rows = np.arange(len(points)) if self.left[0] else np.zeros(0, np.int64)
-        while len(rows):
-            at = node[rows]
-            seen = points[rows, self.feature[at]]
-            goes_left = np.where(np.isnan(seen), self.missing_left[at], seen <= self.threshold[at])
-            node[rows] = np.where(goes_left, self.left[at], self.right[at])
-            rows = rows[self.left[node[rows]] > 0]
-        return self.value[node]
+    def nodes(self) -> npt.NDArray[Any]:
+        """As scikit-learn's predictor holds them: compiled, it walks ten times as fast as NumPy."""
+        from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+
+        made = np.zeros(len(self.left), PREDICTOR_RECORD_DTYPE)
+        made["feature_idx"], made["num_threshold"], made["value"] = self.feature, self.threshold, self.value
+        made["missing_go_to_left"], made["left"], made["right"] = self.missing_left, self.left, self.right
+        made["is_leaf"] = self.left == 0
+        return made
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,12 @@ class Boosted:
 
     def raw(self, points: npt.NDArray[np.float64]) -> Fractions:
         """The sum of the trees: log-odds, mean or log-mean."""
+        from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+
         total = np.full(len(points), self.start)
-        for begin in range(0, len(points), CHUNK):
-            part = slice(begin, begin + CHUNK)
-            for tree in self.trees:
-                total[part] += tree.leaves(points[part])
+        no_category, places = np.zeros((0, 8), np.uint32), np.zeros(points.shape[1], np.uint32)
+        for tree in self.trees:
+            total += TreePredictor(tree.nodes(), no_category, no_category).predict(points, no_category, places, 1)
         return total
 
     def predict(self, points: npt.NDArray[np.float64]) -> Fractions:

@@ -30,7 +30,7 @@ from segmentation.spending import Spending
 CANDIDATES = ("rfm", "recency", "frequency", "spend", "btyd", "boosted", "mixed")
 CHUNK = 500_000
 WEEK = 7.0
-UPRIGHT: Mapping[str, float] = {"probability": 0.0, "purchases": 0.0, "bg": 1.0}  # nothing boosted, purchases by BG/NBD alone
+UPRIGHT: Mapping[str, float] = {"probability": 0.0, "purchases": 0.0, "bg": 1.0, "level": 1.0}  # purchase models as they are
 _YEAR = -1  # place of the window of 365 days
 
 
@@ -163,13 +163,16 @@ class Told:
     boosted: Mapping[str, Fractions] | None = None
 
     def probability(self, lean: Mapping[str, float]) -> Fractions:
-        """Of a purchase: so far by boosting, the rest by MBG/NBD."""
-        return self._leaning("probability", self.chance, lean)
+        """Of a purchase: so far by boosting, the rest by MBG/NBD, as if purchases came ``level`` times as often."""
+        seldom = np.log1p(-np.minimum(self.chance, 1 - 1e-12))
+        plain = self.chance if lean.get("level", 1.0) == 1 else -np.expm1(lean["level"] * seldom)
+        return self._leaning("probability", plain, lean)
 
     def purchases(self, lean: Mapping[str, float]) -> Fractions:
-        """Expected: so far by boosting, and of the rest so far by BG/NBD, else by MBG/NBD."""
+        """Expected: so far by boosting, and of the rest so far by BG/NBD, else by MBG/NBD, times ``level``."""
         share = lean.get("bg", 0.5)
-        return self._leaning("purchases", share * self.bg + (1 - share) * self.btyd, lean)
+        plain = lean.get("level", 1.0) * (share * self.bg + (1 - share) * self.btyd)
+        return self._leaning("purchases", plain, lean)
 
     def _leaning(self, name: str, plain: Fractions, lean: Mapping[str, float]) -> Fractions:
         return plain if self.boosted is None else (1 - lean[name]) * plain + lean[name] * self.boosted[name]

@@ -1,7 +1,7 @@
 """What has each record done up to a day?
 
 ``features`` is one lazy Ibis expression of portable operations only: the same on DuckDB here and on Spark there.
-Money stays in integer minor units, so engines agree to the last unit.
+Money stays in integer minor units, so engines agree to the last unit; sums end at ``MOST``.
 
     purchase       an order: rows of kind ``purchase`` that share (record, order); it stands on the day of its first line
     refund         a row of kind ``refund``, or any negative amount. It is booked on the day of its order, reduces money,
@@ -38,6 +38,7 @@ from segmentation import frames
 from segmentation.needs import Needs, Shape
 
 SEPARATOR = "\x1f"  # ASCII's unit separator
+MOST = 10**17  # minor units of a record, either way: sums beyond it are no money of anybody, and count as it
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def features(records: Table, activity: Table, as_of: date, needs: Needs | None =
 
 def _whole(number: Value) -> IntegerColumn:
     """int64 on every engine. DuckDB adds int64 up to 128 bits; Ibis takes that for int64 and drops a mere cast to it."""
-    return number.cast("decimal(18, 0)").cast("int64")
+    return number.clip(-MOST, MOST).cast("decimal(18, 0)").cast("int64")
 
 
 def _orders(known: Table, needs: Needs, shape: Shape) -> Table:
@@ -208,9 +209,9 @@ def _baskets(known: Table, cut: _Cut, window: int, shape: Shape) -> Table:
 
 
 def _number(text: Value) -> Value:
-    """The number that a text is, else null."""
+    """The number that a text is, else null; more digits than these were infinite."""
     plain = text.strip()
-    return ibis.ifelse(plain.re_search(r"^[-+]?[0-9]+([.][0-9]+)?$"), plain, None).try_cast("float64")
+    return ibis.ifelse(plain.re_search(r"^[-+]?[0-9]{1,300}([.][0-9]+)?$"), plain, None).try_cast("float64")
 
 
 def _gaps(days: Table) -> Table:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ibis
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
 MEMORY = "memory."  # column prefix in labels: state of the kind, carried from one labelling to the next
 REASON_LENGTH = 255
@@ -99,6 +100,14 @@ def as_days(values: Any) -> np.ndarray[Any, Any]:
         return pd.to_datetime(series, format="ISO8601" if series.dtype == "str" else None).to_numpy().astype("datetime64[D]")
     except (ValueError, TypeError) as fault:
         raise ValueError(f"column {series.name!r} holds something that is no date ({fault})") from fault
+
+
+def as_texts(values: Any) -> pa.Array:
+    """Texts of any spelling (object, pandas' own, Arrow's, in pieces or none) as one Arrow array."""
+    import pyarrow as pa
+
+    texts = pa.array(values, pa.string(), from_pandas=True)
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
 
 def _day(as_of: date) -> Any:

@@ -33,7 +33,7 @@ class Before:
     def text(self, column: str) -> pa.Array:
         if column not in self.rows:
             return pa.nulls(len(self.rows), pa.string())
-        return pa.array(self.rows[column], pa.string(), from_pandas=True)
+        return frames.as_texts(self.rows[column])
 
 
 def before(previous: pd.DataFrame | None, previous_as_of: date | None, record: Integers, as_of: date) -> Before:

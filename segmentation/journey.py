@@ -58,15 +58,15 @@ class Wait:
 
 
 def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> dict[str, dict[str, Any]]:
-    """Per segment: ``steps``, ``transitions``, ``removal`` (step → share lost), ``sessions``, ``first`` and ``second`` purchase.
+    """Per segment: ``steps``, ``transitions``, ``removal`` (step → share lost), ``sessions``, ``bought`` (purchases, the touches on
+    their ways), ``first`` and ``second`` purchase.
 
     ``activity`` as ``TOUCHES``; ``labels``: record, segment. ``run`` computes an expression. ValueError names a column that is missing.
     """
     touched = touches(activity, labels, as_of)
     touched = told_apart(touched, run(frequent(touched))["step"].tolist())
-    steps, moves, sat, waits = (
-        run(part) for part in (step_counts(touched), transitions(touched), sessions(touched), wait_counts(touched, as_of))
-    )
+    parts = (step_counts(touched), transitions(touched), sessions(touched), purchase_counts(touched), wait_counts(touched, as_of))
+    steps, moves, sat, bought, waits = (run(part) for part in parts)
     found: dict[str, dict[str, Any]] = {}
     for segment in sorted({*steps["segment"], *waits["segment"]}):
         mine = moves[moves["segment"] == segment]
@@ -77,6 +77,7 @@ def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> 
             "transitions": counts,
             "removal": removal_effects(counts),
             "sessions": sat[sat["segment"] == segment].drop(columns="segment").to_dict("records"),
+            "bought": {name: int(bought.loc[bought["segment"] == segment, name].sum()) for name in ("purchases", "direct", "touches")},
             **{name: _wait(waits, segment, name) for name in ("first", "second")},
         }
     return found
@@ -156,6 +157,17 @@ def sessions(touched: ibis.Table) -> ibis.Table:
     placed = begun.mutate(session=begun.begins.sum().over(order))
     each = placed.group_by("segment", "record", "session").agg(bought=placed.bought.max(), touches=placed.count())
     return each.group_by("segment").agg(sessions=each.count(), with_purchase=each.count(where=each.bought), touches=each.touches.sum())
+
+
+def purchase_counts(touched: ibis.Table) -> ibis.Table:
+    """segment, purchases, direct (those without a touch before them), touches: all that lie on the ways to these purchases."""
+    import ibis
+
+    before = ibis.window(group_by=touched.record, order_by=[touched.at, touched.bought, touched.step], following=0)
+    placed = touched.mutate(way=touched.bought.cast("int64").sum().over(before) - touched.bought.cast("int64"))
+    ways = placed.group_by("segment", "record", "way").agg(bought=placed.bought.max(), touches=placed.count(where=~placed.bought))
+    ways = ways.filter(ways.bought)
+    return ways.group_by("segment").agg(purchases=ways.count(), direct=ways.count(where=ways.touches == 0), touches=ways.touches.sum())
 
 
 def wait_counts(touched: ibis.Table, as_of: date) -> ibis.Table:

@@ -116,7 +116,7 @@ class PotentialSettings(Settings):
 
 
 class LifecycleSettings(Settings):
-    band: float | None = Field(None, ge=0, lt=1, description="dead band, as a share of the border between two stages")
+    band: float | None = Field(None, ge=0, lt=1, description="dead band, as a share of the border between two stages; else learned")
     horizon_days: int | None = Field(None, ge=1, description="days that stages look ahead, and that new and won back last; else learned")
 
     def keys(self) -> list[str]:

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import buying, frames, history, models, purchasing, wording
+from segmentation import buying, frames, history, models, purchasing, steadiness, wording
 from segmentation.axis import Flags, Fractions, Integers
 from segmentation.maximum import TooLittle
 from segmentation.needs import Needs
@@ -44,6 +44,7 @@ USUAL = 3.0  # mean gaps; nobody is dormant after a silence that is usual for it
 FOREVER = 1e6  # days
 WEEK = 7.0
 CHUNK = 1_000_000
+BANDS = (0.1, 0.35, 0.7, 1.0, 2.0)  # that are tried; how restless a business is decides
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Repurchase:
 
 
 class Lifecycle:
-    """Stages of life. ``horizon_days``: H, if it is not to be learned. ``band``: the dead band, if not the driver's own."""
+    """Stages of life. ``horizon_days``: H, if it is not to be learned. ``band``: the dead band, if it is not to be learned."""
 
     kind = "lifecycle"
 
@@ -172,7 +173,11 @@ class Lifecycle:
         stages = np.bincount(self._at_first(driver, seen), minlength=len(STAGES))
         figures: dict[str, Any] = {**told, "horizon": horizon, "usual": usual}
         figures["stages"] = dict(zip(STAGES, stages.tolist(), strict=True))
-        return models.model(self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures)
+        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures)
+        bands = [band for band in BANDS if band >= driver.band] if self.band is None else [self.band]
+        kinds = [Lifecycle(self.horizon_days, band) for band in bands]
+        figures["band"] = bands[steadiness.calmest(kinds, made, past, as_of) if len(bands) > 1 else 0]
+        return {**made, "figures": figures}
 
     def label(
         self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
@@ -186,7 +191,7 @@ class Lifecycle:
         driver = _driver(model["figures"])
         record = features["record"].to_numpy(np.int64)
         before = history.before(previous, previous_as_of, record, as_of)
-        stage, pending = self._stages(driver, seen, before)
+        stage, pending = self._stages(driver, seen, before, self._bands(driver, model["figures"]), as_of)
         score = np.where(seen.buyer, driver.score(seen), 0.0)
         former = pc.fill_null(pc.index_in(before.text("segment"), pa.array(STAGES)), -1).to_numpy(zero_copy_only=False)
         reasons = _Reasons(driver, seen, stage, former)
@@ -196,15 +201,19 @@ class Lifecycle:
     def _frozen(self) -> dict[str, Any]:
         return {"horizon_days": self.horizon_days}
 
-    def _band(self, driver: Driver) -> float:
-        return driver.band if self.band is None else self.band
+    def _bands(self, driver: Driver, figures: Mapping[str, Any]) -> tuple[float, float]:
+        """By how much a border is passed for a fall, and for a rise, which is never harder than the driver's own band makes it."""
+        band = float(figures.get("band", driver.band)) if self.band is None else self.band
+        return 1 + band, 1 / (1 + min(band, driver.band))
 
     def _at_first(self, driver: Driver, seen: Seen) -> Integers:
         """Stages of records that were never labelled."""
         young = (seen.days == 1) & (seen.silent <= driver.horizon)
         return np.where(seen.buyer, np.where(young, NEW, _fallen(driver.decay(seen), driver, 1.0)), PROSPECT)
 
-    def _stages(self, driver: Driver, seen: Seen, before: history.Before) -> tuple[Integers, Integers]:
+    def _stages(
+        self, driver: Driver, seen: Seen, before: history.Before, bands: tuple[float, float], as_of: date
+    ) -> tuple[Integers, Integers]:
         """Stage and pending stage (0: none) of each record."""
         at_first = self._at_first(driver, seen)
         former = pc.index_in(before.text("segment"), pa.array(STAGES))
@@ -215,19 +224,26 @@ class Lifecycle:
             bought = seen.buyer & (seen.last > np.datetime64(before.as_of, "D"))
         going = np.isin(was, (ACTIVE, AT_RISK, DORMANT, LOST))
         steady = going & ~bought
-        clearly = _fallen(driver.decay(seen), driver, 1 / (1 + self._band(driver)))
+        clearly = _fallen(driver.decay(seen), driver, bands[1])
         at_first = np.where(going & bought, np.minimum(was, clearly), at_first)
-        stage, pending = self._confirmed(driver, seen, was, before.memory("stage_pending"))
+        stage, pending = self._confirmed(driver, seen, was, before.memory("stage_pending"), bands)
         stage, pending = np.where(steady, stage, at_first), np.where(steady & seen.buyer, pending, 0)
         back = (bought & np.isin(was, (DORMANT, LOST))) | ((was == WON_BACK) & ~bought)
-        stage = np.where(back & lately, WON_BACK, stage)
+        stage = np.where(back & (lately | self._taken_back(driver, seen, before, as_of)), WON_BACK, stage)
         return np.where(seen.buyer, stage, PROSPECT), pending
 
-    def _confirmed(self, driver: Driver, seen: Seen, was: Integers, pending: Integers) -> tuple[Integers, Integers]:
+    def _taken_back(self, driver: Driver, seen: Seen, before: history.Before, as_of: date) -> Flags:
+        """Whose label is younger than H though no purchase is: a refund undid what it told of, and says nothing of the life."""
+        told = frames.as_days(before.rows["since"]) if before.known.any() else np.full(len(seen.last), np.datetime64("NaT", "D"))
+        ago = np.where(np.isnat(told), np.inf, (np.datetime64(as_of, "D") - told).astype(np.float64))
+        return (ago <= driver.horizon) & (seen.silent > ago + driver.horizon)
+
+    def _confirmed(
+        self, driver: Driver, seen: Seen, was: Integers, pending: Integers, bands: tuple[float, float]
+    ) -> tuple[Integers, Integers]:
         """Stages between active and lost: moved where the same direction was proposed on the day before, to the nearer stage."""
         decay = driver.decay(seen)
-        band = 1 + self._band(driver)
-        low, high = _fallen(decay, driver, band), _fallen(decay, driver, 1 / band)
+        low, high = (_fallen(decay, driver, band) for band in bands)
         proposed = np.where(low > was, low, np.where(high < was, high, was))
         falls, rises = (proposed > was) & (pending > was), (proposed < was) & (pending > 0) & (pending < was)
         moved = np.where(falls, np.minimum(proposed, pending), np.where(rises, np.maximum(proposed, pending), was))

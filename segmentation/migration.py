@@ -7,7 +7,7 @@ segment would come to if records went on moving so (``stationary``), and how man
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 NOBODY = ""
+MOST = 9e18  # minor units that a whole number holds
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,23 @@ class Migration:
         ]
         return sorted(flows, key=lambda flow: (-int(str(flow["records"])), str(flow["source"]), str(flow["target"])))
 
+    @classmethod
+    def of_counts(cls, counts: Iterable[tuple[str | None, str | None, int]], keys: Sequence[str] = ()) -> Migration:
+        """Of (segment before, segment after, records); None: no label. Segments that ``keys`` does not name come at the end."""
+        told = [(before or NOBODY, after or NOBODY, records) for before, after, records in counts]
+        found = {side for before, after, _ in told for side in (before, after)} - {NOBODY}
+        named = (*dict.fromkeys([*(key for key in keys if key in found), *sorted(found)]), NOBODY)
+        records = np.zeros((len(named), len(named)), np.int64)
+        for before, after, number in told:
+            records[named.index(before), named.index(after)] += number
+        return cls(named, records, np.zeros_like(records))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: per segment the share that went to each segment, how long records stay, and where it all leads."""
+        shares = dict(zip(self._named, self.probabilities, strict=True))
+        rows = {key: {to: round(float(one), 4) for to, one in zip(self._named, row, strict=True) if one} for key, row in shares.items()}
+        return {"moved": round(self.moved, 4), "probabilities": rows, "stay": self.stay, "stationary": self.stationary}
+
     @property
     def _named(self) -> list[str]:
         return [key for key in self.keys if key != NOBODY]
@@ -88,7 +106,7 @@ def migration(
     worth = np.zeros(len(joined)) if revenue is None else joined["record"].map(revenue).fillna(0).to_numpy(np.float64)
     records = np.bincount(cell, minlength=len(named) ** 2).reshape(shape)
     money = np.bincount(cell, weights=worth, minlength=len(named) ** 2).reshape(shape)
-    return Migration(named, records.astype(np.int64), np.round(money).astype(np.int64))
+    return Migration(named, records.astype(np.int64), np.round(np.clip(money, -MOST, MOST)).astype(np.int64))
 
 
 def returns(history: Sequence[pd.Series]) -> float:

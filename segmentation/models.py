@@ -33,6 +33,11 @@ def model(
     }
 
 
+def blank(model: Mapping[str, Any]) -> bool:
+    """Whether the fit saw no buyer where it asks for buyers: such a model freezes nothing, and is worth a new fit once there is one."""
+    return bool(model.get("seen", {}).get("buyers") == 0)
+
+
 def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, Axis]:
     """The axes of a model. ValueError when it was made by another version, kind or settings."""
     if model.get("version") != VERSION:

@@ -4,8 +4,13 @@ The segment of a record is the category that it is most likely to want next, of 
 
     replenish   what it buys anyway: (own orders of the category + ``PRIOR`` * popularity in its segment) / (own orders + ``PRIOR``),
                 where orders count once per category. A segment is that of the segmentation ``by``; without one, all are one.
-    discover    what it never bought: the sum over its categories of log1p(orders) times the cosine between the two categories'
-                log1p(orders) over all buyers (Sarwar et al. 2001); only pairs that enough buyers share.
+    discover    what it never bought: likeness, the sum over its categories of log1p(orders) times the cosine between the two
+                categories' log1p(orders) over all buyers (Sarwar et al. 2001), only pairs that enough buyers share; or popularity,
+                the share of the buyers that have it; or something between the two. What the last days show to find most is taken:
+                each on the scale of its best category, likeness weighs ``WEIGHTS``.
+
+What is offered is tried out (``segmentation.hits``): learned as of an earlier day and held against what was bought since, beside
+what the most popular category would have found.
 
 Enough is max(30, 1% of the buyers). How a segment differs is told by a shrunk ratio, (n_sg + k p_g) / (n_s + k) / p_g with k = 50:
 it describes and never ranks, for raw lift ranks far worse than plain popularity. A record changes its category when another
@@ -15,7 +20,7 @@ is better by the dead band on two distinct as_of. Not where people buy once, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +30,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, history, models, wording
-from segmentation.axis import Fractions, Integers
+from segmentation import frames, history, hits, models, wording
+from segmentation.axis import Flags, Fractions, Integers
+from segmentation.baskets import Baskets
 from segmentation.hysteresis import choose
 from segmentation.needs import Needs
 from segmentation.slugs import slugs
@@ -38,57 +44,17 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float64]
 
-SEPARATOR = "\x1f"  # of baskets: ``segmentation.features``
 NOTHING = "no_offer"
 EVERYONE = "all"
+RECENT = "recent"  # column: baskets of the last days, which show what a back-test found
 PRIOR = 5.0  # orders that the habits of the segment count for
 SHRINK = 50.0  # buyers that the popularity among all counts for
 FEWEST, SHARE = 30, 0.01  # buyers behind what is told
 WIDEST = 300  # categories that are compared
+WEIGHTS = (1.0, 0.75, 0.5, 0.0)  # of likeness against popularity; the first where nothing can be tried out
+TRIED = hits.SHORTEST
 BAND = 0.1
 CHUNK = 50_000
-
-
-@dataclass(frozen=True)
-class Baskets:
-    """Orders per record and category: row, place in ``names``, orders."""
-
-    rows: Integers
-    places: Integers
-    orders: Integers
-    names: list[str]
-    count: int  # rows
-
-    @classmethod
-    def read(cls, texts: pd.Series) -> Baskets:
-        """From the feature ``baskets_N``. ValueError: it is none."""
-        told = pa.array(texts, pa.string(), from_pandas=True)
-        split = pc.split_pattern(told, SEPARATOR)
-        flat, parents = pc.list_flatten(split), pc.list_parent_indices(split).to_numpy(zero_copy_only=False)
-        if len(flat) % 2:
-            raise ValueError("the baskets of the features frame are broken: a category without its number of orders")
-        named = flat.take(pa.array(np.arange(0, len(flat), 2))).dictionary_encode()
-        try:
-            orders = flat.take(pa.array(np.arange(1, len(flat), 2))).cast(pa.int64())
-        except pa.ArrowInvalid as fault:
-            raise ValueError(f"the baskets of the features frame are broken ({fault})") from fault
-        numbers = orders.to_numpy(zero_copy_only=False).astype(np.int64)
-        places = named.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        return cls(parents[::2].astype(np.int64), places, numbers, named.dictionary.to_pylist(), len(told))
-
-    def table(self, names: Sequence[str], part: slice) -> Matrix:
-        """(rows of the part, names): orders; categories that are not named are left out."""
-        wanted = {name: place for place, name in enumerate(names)}
-        spots = np.array([wanted.get(name, -1) for name in self.names] or [-1], np.int64)
-        some = slice(*np.searchsorted(self.rows, (part.start, part.stop)))
-        spot, size = spots[self.places[some]], part.stop - part.start
-        cell, orders = (self.rows[some] - part.start) * len(names) + spot, self.orders[some]
-        counts = np.bincount(cell[spot >= 0], weights=orders[spot >= 0], minlength=size * len(names))
-        return counts.reshape(size, len(names)).astype(np.float64)
-
-    def held(self) -> Fractions:
-        """Per row: orders, counted once per category."""
-        return np.bincount(self.rows, weights=self.orders, minlength=self.count).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -99,6 +65,35 @@ class _Learned:
     popularity: Mapping[str, Fractions]  # segment → share of the orders, per name
     cosine: Matrix  # (names, offered)
     both: Matrix  # (names, offered): buyers
+    support: int  # fewest buyers
+    weight: float = WEIGHTS[0]
+
+    @property
+    def offered(self) -> int:
+        """The first so many of ``names`` may be offered."""
+        return int(self.both.shape[1])
+
+    @property
+    def popular(self) -> Fractions:
+        """Buyers of each that may be offered; 0 where they are too few."""
+        buyers = np.diag(self.both[: self.offered])
+        return np.where(buyers >= self.support, buyers, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        popularity = {one: shares.tolist() for one, shares in self.popularity.items()}
+        return {
+            "names": self.names, "popularity": popularity, "cosine": np.round(self.cosine, 6).tolist(), "both": self.both.tolist(),
+            "weight": self.weight,
+        }  # fmt: skip
+
+    @classmethod
+    def from_model(cls, model: Mapping[str, Any]) -> _Learned:
+        """Of a stored model."""
+        kept = model["learned"]
+        popularity = {one: np.array(shares) for one, shares in kept["popularity"].items()}
+        weight = float(kept.get("weight", WEIGHTS[0]))
+        return cls(kept["names"], popularity, np.array(kept["cosine"]), np.array(kept["both"]), model["figures"]["support"], weight)
 
 
 _Behind = Callable[[Integers], Integers]  # chosen place per row → buyers behind the choice
@@ -115,7 +110,7 @@ class Offers:
     ) -> None:
         self.categories, self.goal, self.window_days, self.by, self.band = tuple(categories), goal, window_days, by, band
         self.keys = slugs(self.categories)
-        self.needs = Needs(baskets=(window_days,))
+        self.needs = Needs(baskets=tuple(sorted({window_days, TRIED} if goal == "replenish" else {window_days})))
 
     @property
     def segments(self) -> list[frames.Segment]:
@@ -129,10 +124,20 @@ class Offers:
         import ibis
 
         segment = facts[f"segment.{self.by}"] if self.by else ibis.literal(EVERYONE)
-        return facts.select("record", baskets=facts[f"baskets_{self.window_days}"], segment=segment)
+        recent = {RECENT: facts[f"baskets_{TRIED}"]} if self.goal == "replenish" else {}
+        return facts.select("record", baskets=facts[f"baskets_{self.window_days}"], segment=segment, **recent)
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
         """Learn habits and likeness of the buyers in ``features``. ValueError: a wrong frame."""
+        learned, figures = self._learn(features)
+        tried = self._tried(features, as_of, past) if past is not None and figures["buyers"] else None
+        if tried:
+            figures["tried"] = tried.figures
+            learned = replace(learned, weight=tried.best)
+        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "buyers": figures["buyers"]}, {}, figures)
+        return {**made, "learned": learned.to_dict()}
+
+    def _learn(self, features: pd.DataFrame) -> tuple[_Learned, dict[str, Any]]:
         baskets = self._read(features)
         popular = np.bincount(baskets.places, minlength=len(baskets.names))
         offered = list(self.categories)
@@ -154,15 +159,35 @@ class Offers:
                 sizes[one] += int(bought[chosen].any(1).sum())
         length = np.sqrt(squares[:, 0])
         cosine = cross / np.maximum(np.outer(length, length[: len(offered)]), 1e-12)
-        learned = {
-            "names": names,
-            "popularity": {one: (orders / max(1.0, orders.sum())).tolist() for one, (orders, _) in sums.items()},
-            "cosine": np.round(cosine, 6).tolist(),
-            "both": both.tolist(),
-        }
-        figures = {"buyers": sizes[EVERYONE], "support": _support(sizes[EVERYONE]), "segments": _described(names, sums, sizes)}
-        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "buyers": sizes[EVERYONE]}, {}, figures)
-        return {**made, "learned": learned}
+        popularity = {one: orders / max(1.0, orders.sum()) for one, (orders, _) in sums.items()}
+        support = _support(sizes[EVERYONE])
+        figures = {"buyers": sizes[EVERYONE], "support": support, "segments": _described(names, sums, sizes)}
+        return _Learned(names, popularity, cosine, both, support), figures
+
+    def _tried(self, features: pd.DataFrame, as_of: date, past: Past) -> hits.Tried | None:
+        """What was offered as of an earlier day, against what was bought since; None: too little is known to try."""
+        spans = (TRIED,) if self.goal == "replenish" else hits.SPANS
+        found = hits.span(past, as_of, spans) if self.goal == "discover" or RECENT in features else None
+        if found is None:
+            return None
+        known = past.features(found.day)
+        learned, _ = self._learn(known)
+        if self.goal == "replenish" and "segment" in known:
+            known = known.assign(segment=EVERYONE)  # segments are those of today: they know what came
+        now = features.set_index("record").reindex(known["record"])["baskets" if self.goal == "discover" else RECENT]
+        came = Baskets.read(now.reset_index(drop=True)).table(self.categories, slice(0, len(known))) > 0
+        every = [replace(learned, weight=weight) for weight in (WEIGHTS if self.goal == "discover" else WEIGHTS[:1])]
+        counts = [hits.Counted() for _ in every]
+        simple = hits.Counted()
+        for one, count in zip(every, counts, strict=True):
+            for part, values, own, _behind in self._scored(known, one):
+                count.add(values, came[part], found.bought[part])
+                if one is every[0]:
+                    barred = (own > 0) if self.goal == "discover" else np.zeros(own.shape, np.bool_)
+                    some: Flags = np.asarray((values > 0).any(axis=1), np.bool_)
+                    allowed = np.where(some[:, None] & ~barred, learned.popular, 0.0)
+                    simple.add(allowed, came[part], found.bought[part])
+        return hits.judged(found, [one.weight for one in every], counts, simple)
 
     def label(
         self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
@@ -179,7 +204,8 @@ class Offers:
         waiting = np.where(before.memory("pending") <= len(self.keys), before.memory("pending"), 0)
         chosen, pending, score = former.astype(np.int64), waiting.copy(), np.full(len(record), np.nan)
         own, support = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
-        for part, values, held, behind in self._scored(features, model):
+        learned = _Learned.from_model(model)
+        for part, values, held, behind in self._scored(features, learned):
             rows = np.arange(len(values))
             best = values.argmax(1) + 1
             some = values[rows, best - 1] > 0
@@ -192,8 +218,11 @@ class Offers:
             own[part], support[part] = held[rows, at], behind(at)
         named = pa.array(["", *self.categories], pa.string())
 
+        alike, bought = learned.weight == 1, self._read(features).held() > 0
+
         def reasons(rows: Integers) -> pa.Array:
-            return self._reasons(named.take(pa.array(chosen[rows])), chosen[rows], own[rows], support[rows])
+            told = self._reasons(named.take(pa.array(chosen[rows])), own[rows], support[rows], alike)
+            return pc.if_else(pa.array(chosen[rows] > 0), told, self._nothing(bought[rows], model["figures"]))
 
         return history.labels(record, [NOTHING, *self.keys], chosen, score, reasons, before, as_of, {"pending": pending})
 
@@ -201,7 +230,7 @@ class Offers:
         """The best categories of each record: record, rank from 1, category, score, support (buyers behind it)."""
         record = features["record"].to_numpy(np.int64)
         parts = []
-        for part, values, _held, behind in self._scored(features, model):
+        for part, values, _held, behind in self._scored(features, _Learned.from_model(model)):
             order = np.argsort(-values, axis=1, kind="stable")[:, :most]
             rows = np.arange(len(values))[:, None]
             columns = {
@@ -215,54 +244,67 @@ class Offers:
             parts.append(frame[frame["score"] > 0])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["record", "rank", "category", "score", "support"])
 
-    def _scored(self, features: pd.DataFrame, model: Mapping[str, Any]) -> Iterator[_Scored]:
+    def _scored(self, features: pd.DataFrame, learned: _Learned) -> Iterator[_Scored]:
         """Piece by piece of the rows."""
-        stored, baskets = model["learned"], self._read(features)
-        popularity = {one: np.array(shares) for one, shares in stored["popularity"].items()}
-        learned = _Learned(stored["names"], popularity, np.array(stored["cosine"]), np.array(stored["both"]))
-        fewest, segment, orders = model["figures"]["support"], _segments(features), baskets.held()
+        baskets, segment = self._read(features), _segments(features)
+        orders = baskets.held()
         for part in _parts(len(features)):
             table = baskets.table(learned.names, part)
             if self.goal == "replenish":
-                values, behind = self._replenishing(learned, table, orders[part], segment[part], fewest)
+                values, behind = self._replenishing(learned, table, orders[part], segment[part])
             else:
-                values, behind = self._discovering(learned, table, fewest)
+                values, behind = self._discovering(learned, table, orders[part])
             yield part, values, table[:, : len(self.keys)].astype(np.int64), behind
 
-    def _replenishing(
-        self, learned: _Learned, table: Matrix, orders: Fractions, segment: npt.NDArray[Any], fewest: int
-    ) -> tuple[Matrix, _Behind]:
-        offered = len(self.keys)
+    def _replenishing(self, learned: _Learned, table: Matrix, orders: Fractions, segment: npt.NDArray[Any]) -> tuple[Matrix, _Behind]:
+        offered = learned.offered
         buyers = np.diag(learned.both[:offered]).astype(np.int64)
         popular = np.zeros((len(table), offered))
         for one in np.unique(segment):
             popular[segment == one] = learned.popularity.get(str(one), learned.popularity[EVERYONE])[:offered]
-        popular *= buyers >= fewest
+        popular *= buyers >= learned.support
         values = (table[:, :offered] + PRIOR * popular) / (orders[:, None] + PRIOR)
         return np.where(orders[:, None] > 0, values, 0), lambda at: buyers[at]
 
-    def _discovering(self, learned: _Learned, table: Matrix, fewest: int) -> tuple[Matrix, _Behind]:
-        like = np.where(learned.both >= fewest, learned.cosine, 0)
+    def _discovering(self, learned: _Learned, table: Matrix, orders: Fractions) -> tuple[Matrix, _Behind]:
+        like = np.where(learned.both >= learned.support, learned.cosine, 0)
         logs = np.log1p(table)
         values = logs @ like / np.maximum(logs.sum(1), 1e-12)[:, None]
-        values[table[:, : len(self.keys)] > 0] = 0
+        owned, popular, weight = table[:, : learned.offered] > 0, learned.popular, learned.weight
+        values[owned] = 0
+        if weight < 1:
+            best = np.maximum(values.max(1, initial=0.0), 1e-12)[:, None]
+            usual = np.where(owned | (orders[:, None] <= 0), 0.0, popular / max(1.0, popular.max(initial=0.0)))
+            values = weight * values / best + (1 - weight) * usual
 
         def behind(at: Integers) -> Integers:
-            """Buyers of both the category and the owned one that speaks most for it."""
-            buyers: Integers = learned.both[(logs * like.T[at]).argmax(1), at].astype(np.int64)
-            return buyers
+            """Buyers of both the category and the owned one that speaks most for it; where none does, buyers of the category."""
+            spoken = (logs * like.T[at]).argmax(1)
+            buyers = np.where(logs[np.arange(len(at)), spoken] * like[spoken, at] > 0, learned.both[spoken, at], popular[at])
+            return buyers.astype(np.int64)
 
         return values, behind
 
-    def _reasons(self, name: pa.Array, chosen: Integers, own: Integers, support: Integers) -> pa.Array:
+    def _reasons(self, name: pa.Array, own: Integers, support: Integers, alike: bool) -> pa.Array:
         """``Wine: in 4 of its orders within 365 days``; ``Wine: not bought yet; 312 buyers of what it buys do``."""
         if self.goal == "replenish":
             held = wording.joined(": in ", wording.counted(own, "order", "orders"), f" within {self.window_days} days")
             told = pc.if_else(pa.array(own > 0), held, wording.joined(": not bought yet, but by ", wording.number(support), " buyers"))
         else:
-            told = wording.joined(": not bought yet; ", wording.number(support), " buyers of what it buys have it")
-        nothing = f"nothing bought within {self.window_days} days that says what it would want"
-        return pc.if_else(pa.array(chosen > 0), wording.reasons(name, told), nothing)
+            of = " buyers of what it buys have it" if alike else " buyers have it"
+            told = wording.joined(": not bought yet; ", wording.number(support), of)
+        return wording.reasons(name, told)
+
+    def _nothing(self, bought: Flags, figures: Mapping[str, Any]) -> pa.Array:
+        """Why there is no offer for who ``bought`` in the window, and for who did not."""
+        few, within = figures["support"], f"within {self.window_days} days"
+        if figures["buyers"] < few:
+            told = f"not told: {figures['buyers']} buyers {within} are too few to learn from (at least {few} are needed)"
+        elif self.goal == "replenish":
+            told = f"fewer than {few} buyers have anything that may be offered and that it would want"
+        else:
+            told = f"it has all that may be offered, or fewer than {few} buyers share what it bought"
+        return pc.if_else(pa.array(bought), told, f"nothing bought {within} that says what it would want")
 
     @property
     def _frozen(self) -> dict[str, Any]:

@@ -93,27 +93,28 @@ class Potential:
     ) -> pd.DataFrame:
         """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
 
-        A model that saw no buyer freezes nothing: the buyers of ``features`` then stand in for it.
+        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level until there is another one.
         ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
         """
         buyers = Buying.of(features, as_of)
         axes = models.axes(model, self.kind, self._frozen)
-        if not axes and len(buyers):
-            model = self.fit(features, as_of)
-            axes = models.axes(model, self.kind, self._frozen)
         record = features["record"].to_numpy(np.int64)
         before = history.before(previous, previous_as_of, record, as_of)
         level, pending = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
         rank, reasons = np.zeros(len(record)), _Reasons(self, len(record))
-        if axes and len(buyers):
+        tier = np.zeros(len(record), np.int64)
+        if len(buyers):
             champion, row = Champion.from_dict(model["learned"]), buyers.row
             forecast = champion.forecast(buyers)
-            steps, was, waiting = _steps(forecast.score), before.memory("tier")[row], before.memory("tier_pending")[row]
-            level[row], pending[row] = settle(axes["score"], steps, was, waiting, self.band, Circumstances.none(len(row)))
-            rank[row] = axes["score"].midrank(steps)
+            level[row], pending[row] = was, waiting = before.memory("tier")[row], before.memory("tier_pending")[row]
+            if axes:
+                steps = _steps(forecast.score)
+                level[row], pending[row] = settle(axes["score"], steps, was, waiting, self.band, Circumstances.none(len(row)))
+                rank[row] = axes["score"].midrank(steps)
+            tier[row] = np.maximum(level[row], 1)
             reasons = _Reasons.of(self, len(record), row, champion, forecast, rank)
         memory = {"tier": level, "tier_pending": pending}
-        return history.labels(record, (PROSPECT, *TIERS), level, rank, reasons.words, before, as_of, memory)
+        return history.labels(record, (PROSPECT, *TIERS), tier, rank, reasons.words, before, as_of, memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:

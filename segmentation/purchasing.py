@@ -90,9 +90,10 @@ class Purchasing:
 
     def expected(self, history: History, horizon: float) -> Fractions:
         """Expected number of purchases within the horizon. Of a history of age 0, x 0: repeat purchases of a new customer."""
-        pairs, place = np.unique(np.stack([history.x.astype(np.float64), history.age]), axis=1, return_inverse=True)
-        if_alive = self._if_alive(pairs[0], pairs[1], horizon)
-        purchases: Fractions = if_alive[place.ravel()] * self.alive(history)
+        ages, nth = np.unique(history.age, return_inverse=True)
+        pairs, place = np.unique(history.x * len(ages) + nth, return_inverse=True)  # as one number they sort several times faster
+        often, aged = np.divmod(pairs, max(1, len(ages)))
+        purchases: Fractions = self._if_alive(often.astype(np.float64), ages[aged], horizon)[place] * self.alive(history)
         return purchases
 
     def _if_alive(self, x: Fractions, age: Fractions, horizon: float) -> Fractions:

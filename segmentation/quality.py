@@ -3,14 +3,14 @@
     lift           revenue share of the best segments over their size, in the days after; with a 95% interval by bootstrap
     against        capture of the best fifth by the segmentation's score, and by the best simple score (recency, frequency, money)
     separation     eta squared of next revenue between segments; share that bought again, by segment, falling where they are ranked
-    calibration    Brier score and ECE of the score, where it is a probability; forecast over what came
-    stability      share that kept the label over a refit, or from day to day; share that came back to an earlier one
+    efficiency     share of the buyers among the best fifth: what contacting a fifth instead of all would reach
     coverage       labelled records, and the unscored ones
     actionability  every segment has at least 1% and 100 records, enough of them reachable, and a playbook
-    drift          PSI of the score and of newcomers' features (never of recency in a closed group: that ages by itself)
-    efficiency     share of the buyers among the best fifth: what contacting a fifth instead of all would reach
+    drift          PSI of the score, and of newcomers against newcomers (never of recency in a closed group: that ages by itself)
+    steadiness     moved a week, returned within twelve weeks, and what that costs (``segmentation.steadiness``)
 
-Each line says whether it passes. A card that falls proposes a refit and shows what it would change; it applies none.
+What a kind promises beyond that, and by which of these lines it is judged: ``segmentation.promised``. Each line says whether it
+passes. A card that falls proposes a refit and shows what it would change; it applies none.
 """
 
 from __future__ import annotations
@@ -28,29 +28,20 @@ import pandas as pd
 from segmentation import measures
 from segmentation.axis import Fractions
 from segmentation.migration import migration
+from segmentation.promised import Line as Line
+from segmentation.promised import judged, promised, steady
 
 if TYPE_CHECKING:
     from segmentation.label import Segmentation
     from segmentation.past import Past
+    from segmentation.steadiness import Replay
 
 TOP = 0.2
 ENOUGH = 100  # records, for a share to be judged
 SMALLEST = 0.01
-DRIFT, AUC_LOSS = 0.25, 0.03
-ECE, KEPT, RETURNS = 0.06, 0.8, 0.01
+DRIFT = 0.25
 UNSCORED = ("unscored", "no_offer")
 SIMPLE = ("recency", "frequency", "money")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a card. ``passes`` None: there is nothing to judge."""
-
-    measure: str
-    value: float | None
-    passes: bool | None
-    words: str
-    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,29 +81,42 @@ def held(segmentation: Segmentation, past: Past, day: date, days: int) -> Held:
     return Held(labels, outcomes, days, _simple(features, labels["record"]))
 
 
-def card(
-    found: Held | None,
-    labels: pd.DataFrame,
-    model: Mapping[str, Any],
-    ranked: Sequence[str] = (),
-    reachable: Mapping[str, float] | None = None,
-    playbooks: Sequence[str] = (),
-    baseline: pd.DataFrame | None = None,
-) -> list[Line]:
-    """The card of ``labels`` (today's) and of ``found`` (a day that lies back).
+@dataclass(frozen=True)
+class Today:
+    """What a card looks at beside a day that lies back. All but ``labels`` may be missing.
 
-    ``ranked``: keys of ordered segments, the best first. ``reachable``: share per segment. ``playbooks``: keys of segments that
-    have one. ``baseline``: labels of the day of the fit.
+    ``reachable``: share per segment. ``playbooks``: keys of segments that have one. ``baseline``: labels of the day of the fit.
+    ``shift``: PSI of the score since then, of records that did not just grow older. ``newcomers``: labels of those who were new
+    at the fit, and of those who are new now.
     """
-    lines = [*_coverage(labels), *_actionability(labels, reachable, playbooks), *_drift(labels, baseline)]
+
+    labels: pd.DataFrame
+    reachable: Mapping[str, float] | None = None
+    playbooks: Sequence[str] = ()
+    baseline: pd.DataFrame | None = None
+    shift: float | None = None
+    newcomers: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    weeks: tuple[Replay | None, Mapping[str, float]] = (None, {})
+
+
+def card(found: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()) -> list[Line]:
+    """The card of a model's segmentation: of ``today``, and of ``found``, a day that lies back.
+
+    ``ranked``: keys of ordered segments, the best first.
+    """
+    lines: list[Line] = []
+    kind = str(model.get("kind", ""))
     if found is not None and len(found.labels):
-        lines = [*_lift(found, ranked), *_separation(found, ranked), *_calibration(found, model), *_efficiency(found), *lines]
-    return lines + _stability(labels, baseline, model)
+        lines = judged(kind, [*_lift(found, ranked), *_separation(found, ranked), *_efficiency(found)])
+    lines += promised(found if found is not None and len(found.labels) else None, model)
+    lines += [*_coverage(today.labels), *_actionability(today.labels, today.reachable, today.playbooks)]
+    lines += [*_drift(today), *_kept(today), *steady(kind, *today.weeks)]
+    return lines
 
 
 def falls(lines: Sequence[Line]) -> list[str]:
     """Why a refit is worth proposing; empty: it is not."""
-    weighty = ("drift", "stability", "against", "calibration")
+    weighty = ("drift", "newcomers", "stability", "against", "calibration", "auc", "hits")
     return [line.words for line in lines if line.passes is False and line.measure in weighty]
 
 
@@ -186,18 +190,6 @@ def _separation(found: Held, ranked: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _calibration(found: Held, model: Mapping[str, Any]) -> list[Line]:
-    figures = model.get("figures", {})
-    if "ece" in figures:
-        if "forecast_rate" in figures:
-            total = f"forecast {figures['forecast_rate']:.1%}, came {figures['base_rate']:.1%}"
-        else:
-            total = f"purchases foretold {figures['bias_purchases']:+.1%} of those that came"
-        words = f"Brier {figures['brier']:.4f}, {total}"
-        return [Line("calibration", figures["ece"], figures["ece"] <= ECE, f"ECE {figures['ece']:.3f} ({words})")]
-    return []
-
-
 def _efficiency(found: Held) -> list[Line]:
     if len(np.unique(found.score)) <= 2:
         return []
@@ -227,28 +219,24 @@ def _actionability(labels: pd.DataFrame, reachable: Mapping[str, float] | None, 
     return [Line("actionability", round(share, 4), not faults, "; ".join(faults[:6]) or "each segment is large enough to act on")]
 
 
-def _drift(labels: pd.DataFrame, baseline: pd.DataFrame | None) -> list[Line]:
-    if baseline is None or not len(baseline) or not len(labels):
-        return []
-    shift = measures.population_stability(_numbers(baseline["score"]), _numbers(labels["score"]))
-    lines = [Line("drift", round(shift, 4), shift < DRIFT, f"PSI of the score {shift:.3f} (a shift from {DRIFT})")]
-    new = ~labels["record"].isin(baseline["record"]).to_numpy()
-    if new.sum() >= ENOUGH:
-        keys = sorted({*_texts(baseline["segment"]), *_texts(labels["segment"])})
-        before, now = (_counts(frame, keys) for frame in (baseline, labels[new]))
-        lines.append(Line("newcomers", round(measures.level_stability(before, now), 4), None, "PSI of the segments of newcomers"))
-    return lines
-
-
-def _stability(labels: pd.DataFrame, baseline: pd.DataFrame | None, model: Mapping[str, Any]) -> list[Line]:
+def _drift(today: Today) -> list[Line]:
     lines = []
-    refit = model.get("figures", {}).get("same_after_refit")
-    if refit is not None:
-        lines.append(Line("stability", refit, refit >= KEPT, f"{refit:.1%} kept their cluster when the model was fitted anew"))
-    if baseline is not None and len(baseline):
-        kept = 1 - migration(baseline, labels, ()).moved
-        lines.append(Line("kept", round(kept, 4), None, f"{kept:.1%} have the segment that they had when the model was fitted"))
+    if today.shift is not None:
+        words = f"PSI of the score {today.shift:.3f} since the fit, of those who bought lately (a shift from {DRIFT})"
+        lines.append(Line("drift", round(today.shift, 4), today.shift < DRIFT, words))
+    if today.newcomers is not None and min(map(len, today.newcomers)) >= ENOUGH:
+        then, now = today.newcomers
+        new = measures.population_stability(_numbers(then["score"]), _numbers(now["score"]))
+        words = f"PSI of the score {new:.3f} between newcomers at the fit and now (a shift from {DRIFT})"
+        lines.append(Line("newcomers", round(new, 4), new < DRIFT, words))
     return lines
+
+
+def _kept(today: Today) -> list[Line]:
+    if today.baseline is None or not len(today.baseline):
+        return []
+    kept = 1 - migration(today.baseline, today.labels, ()).moved
+    return [Line("kept", round(kept, 4), None, f"{kept:.1%} have the segment that they had when the model was fitted")]
 
 
 def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
@@ -282,11 +270,6 @@ def _by_score(segment: npt.NDArray[Any], score: Fractions) -> list[str]:
     keys, place = np.unique(segment, return_inverse=True)
     mean = np.bincount(place, weights=score) / np.bincount(place)
     return [str(keys[at]) for at in np.argsort(-mean, kind="stable") if keys[at] not in UNSCORED]
-
-
-def _counts(frame: pd.DataFrame, keys: Sequence[str]) -> npt.NDArray[np.int64]:
-    segment = _texts(frame["segment"])
-    return np.array([(segment == key).sum() for key in keys], np.int64)
 
 
 def _interval(inside: npt.NDArray[np.bool_], revenue: Fractions, rounds: int = 200) -> tuple[float, float]:

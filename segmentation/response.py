@@ -3,8 +3,11 @@
 The event is at least one ``target`` in the H days after a day. The model learns from earlier days (cuts), each with the features
 that were known and recorded by then, and is judged on the latest cut, which it has not seen (``segmentation.learning``). For
 campaigns the cuts are their first days and the records those that were sent it; only campaigns that ``campaign`` matches
-count, so that each sort of campaign has a model of its own. Fields that we write ourselves are no features, nor is anything of
-people who object. Attributes have no history: they are those of today also at earlier cuts, so name none that the event changes.
+count, so that each sort of campaign has a model of its own. Small campaigns test together, as many of the latest as hold
+``FEWEST_TESTED`` events, and a campaign whose H days were not over when those began is left out: nobody knew then how it ends.
+Beside traits a model looks at habits, what a record buys by category (``segmentation.baskets``), where that foresees better.
+Fields that we write ourselves are no features, nor is anything of people who object. Attributes have no history: they are those
+of today also at earlier cuts, so name none that the event changes.
 
     likely     the expected value covers the cost of a contact: probability * value >= cost
     possible   it covers half of it
@@ -31,11 +34,13 @@ import pyarrow.compute as pc
 
 from segmentation import frames, history, learning, models, wording
 from segmentation.axis import Axis, Flags, Fractions, Integers
+from segmentation.baskets import Habits
 from segmentation.comparison import ATTRIBUTE
 from segmentation.hysteresis import BAND, Circumstances, settle
-from segmentation.learning import Forecast, Logistic, Span
+from segmentation.learning import Forecast, Span
 from segmentation.needs import Needs
 from segmentation.past import RESPONSE, SENT, Past
+from segmentation.points import BASKETS, Points
 from segmentation.traits import Encoder, Looked, Trait
 
 if TYPE_CHECKING:
@@ -47,10 +52,12 @@ FEWEST_TESTED = 20
 LEAST_AUC = 0.6
 CUTS = 3  # earlier days to learn from, beside the one that tests
 FEWEST_CUTS = 2
+MOST_CAMPAIGNS = 12  # days of campaigns that are looked at
+HABITS = 365  # days
+OLD = 730  # days of activity before the earliest cut, from which counts of all history mean the same at every cut
 SHORTEST, LONGEST = 7, 730  # days, of a horizon that is learned
 KNOWN = 0.02  # share of the records that must have a trait
 TOP, NEXT = 0.2, 0.5  # from the top: likely, and possible, where no cost and value are told
-CHUNK = 200_000
 UNLIKELY, POSSIBLE, LIKELY = "unlikely", "possible", "likely"
 UNSCORED = "unscored"
 _LEVELS = (UNSCORED, UNLIKELY, POSSIBLE, LIKELY)
@@ -88,6 +95,11 @@ class _Cut:
     day: date
     target: Fractions
 
+    @property
+    def events(self) -> int:
+        """How many records did it."""
+        return int(self.target.sum())
+
 
 class Response:
     """Likely, possible, unlikely. ``cost`` of one contact and ``value`` of one event are in one currency."""
@@ -108,7 +120,7 @@ class Response:
         looked = looked or Looked()
         kinds = tuple(dict.fromkeys([*looked.kinds, *asked]))
         self.traits = (*_buying(), *(trait for kind in kinds for trait in _doing(kind)), *looked.traits())
-        self.needs = Needs(windows=WINDOWS, kinds=kinds, categories=looked.categories, horizon=self.event.days is None)
+        self.needs = Needs(windows=WINDOWS, kinds=kinds, categories=looked.categories, horizon=self.event.days is None, baskets=(HABITS,))
 
     @property
     def segments(self) -> list[frames.Segment]:
@@ -122,10 +134,12 @@ class Response:
         ]
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
-        """record, and what is known of each trait; an attribute that no record ever had is null."""
+        """record, its baskets, and what is known of each trait; an attribute that no record ever had is null."""
         import ibis
 
-        columns: dict[str, Any] = {"horizon_days": facts.horizon_days} if self.needs.horizon else {}
+        columns: dict[str, Any] = {BASKETS: facts[f"baskets_{HABITS}"]}
+        if self.needs.horizon:
+            columns["horizon_days"] = facts.horizon_days
         for trait in self.traits:
             known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
             columns[trait.column] = facts[trait.column] if known else ibis.null().cast("string")
@@ -137,25 +151,32 @@ class Response:
         """Learn from the past, or say in ``figures["refused"]`` why that cannot be. ValueError: a wrong frame."""
         self._check(features, as_of)
         days = self._days(features)
-        cuts = self._cuts(past, as_of, days) if past is not None else []
-        figures: dict[str, Any] = {"days": days, "event": self.event.words, "refused": _too_little(cuts)}
-        figures["cuts"] = [{"day": cut.day.isoformat(), "records": len(cut.frame), "events": int(cut.target.sum())} for cut in cuts]
+        groups = self._groups(past, as_of, days) if past is not None else []
+        figures: dict[str, Any] = {"days": days, "event": self.event.words, "refused": self._too_little(groups, past, as_of, days)}
+        figures["cuts"] = [{"day": cut.day.isoformat(), "records": len(cut.frame), "events": cut.events} for cuts in groups for cut in cuts]
+        figures["tested"] = len(groups[-1]) if groups else 0
         made = models.model(self.kind, as_of, self._frozen, {"records": len(features)}, {}, figures)
         if figures["refused"]:
             return made
-        encoder = Encoder.fit(cuts[-2].frame, self.traits, cuts[-2].day, KNOWN)
-        figures["dropped"] = dict(encoder.dropped)
+        model_cut = max(groups[-2], key=lambda cut: len(cut.frame))
+        assert past is not None and past.first is not None
+        old = past.first + timedelta(days=OLD) <= groups[0][0].day
+        encoder = Encoder.fit(model_cut.frame, [trait for trait in self.traits if old or not _grows(trait)], model_cut.day, KNOWN)
+        grown = {trait.name: "it grows with the activity that is known" for trait in self.traits if not old and _grows(trait)}
+        figures["dropped"] = {**encoder.dropped, **grown}
         if not encoder.columns:
             return {**made, "figures": {**figures, "refused": "nothing that is known tells the records apart"}}
-        found = learning.contest([Span(encoder.matrix(cut.frame, cut.day), cut.target) for cut in cuts])
-        figures |= found.figures
+        points = Points(encoder, Habits.fit(model_cut.frame[BASKETS]))
+        found = learning.contest([_span(points, cuts) for cuts in groups], points.width)
+        points = points if found.habits else points.without_habits()
+        figures |= {**found.figures, "categories": max(0, points.width - 1)}
         if found.figures["auc"] < LEAST_AUC:
             figures["refused"] = f"the model tells little more than chance (AUC {found.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
             return {**made, "figures": figures}
         borders = self._borders(found.tested)
-        figures["depth"] = self._depth(found.tested, cuts[-1].target, borders[1])
-        learned = {"encoder": encoder.to_dict(), "forecast": found.forecast.to_dict()}
-        probability = _predicted(encoder, found.forecast, features, as_of)
+        figures["depth"] = self._depth(found.tested, _target(groups[-1]), borders[1])
+        learned = {**points.to_dict(), "forecast": found.forecast.to_dict()}
+        probability = points.predicted(found.forecast, features, as_of)
         axis = Axis.fit(_whole(probability) if len(features) else np.zeros(1, np.int64), [_below(border) for border in borders])
         made = models.model(self.kind, as_of, self._frozen, made["seen"], {"probability": axis}, figures)
         return {**made, "learned": learned}
@@ -166,13 +187,13 @@ class Response:
         horizon = pd.to_numeric(features["horizon_days"]).max() if len(features) else np.nan
         return min(max(SHORTEST, ceil(horizon)), LONGEST) if np.isfinite(horizon) else 30
 
-    def _cuts(self, past: Past, as_of: date, days: int) -> list[_Cut]:
-        """In the order of time."""
+    def _groups(self, past: Past, as_of: date, days: int) -> list[list[_Cut]]:
+        """Cuts in the order of time; those of one group teach, decide or test together."""
         if self.event.campaign is not None:
             return self._campaigns(past, as_of, days)
         spans = [as_of - timedelta(days=days * back) for back in range(CUTS + 1, 0, -1)]
         first = past.first
-        return [self._cut(past, day, days) for day in spans if first is not None and first + timedelta(days=days) <= day]
+        return [[self._cut(past, day, days)] for day in spans if first is not None and first + timedelta(days=days) <= day]
 
     def _cut(self, past: Past, day: date, days: int) -> _Cut:
         kinds = () if self.event.target == "purchase" else (self.event.target,)
@@ -180,21 +201,45 @@ class Response:
         asked = self._asked(frame)
         return _Cut(frame[asked].reset_index(drop=True), day, self.event.count(outcomes)[asked])
 
-    def _campaigns(self, past: Past, as_of: date, days: int) -> list[_Cut]:
+    def _campaigns(self, past: Past, as_of: date, days: int) -> list[list[_Cut]]:
         """A cut per matching campaign whose H days are over, of those that it was sent to; campaigns of one day are one cut."""
         known = past.campaigns()
-        matching = known[[fnmatchcase(name, str(self.event.campaign)) for name in known["campaign"]]]
+        matching = known[np.array([fnmatchcase(name, str(self.event.campaign)) for name in known["campaign"]], np.bool_)]
         started = frames.as_days(matching["day"])
-        cuts = []
-        for start in np.unique(started):
+        groups: list[list[_Cut]] = []
+        over, read = as_of, 0  # the day by which a campaign's days must be over
+        for start in np.unique(started)[::-1]:
             day = start.astype(object) - timedelta(days=1)
-            if day + timedelta(days=days) > as_of:
+            if day + timedelta(days=days) > over or read == MOST_CAMPAIGNS:
                 continue
-            names = tuple(matching["campaign"][started == start])
-            outcomes = past.outcomes(day, days, tuple(dict.fromkeys((SENT, self.event.target))), names)
-            sent = outcomes[f"count_{SENT}"].to_numpy(np.int64) > 0
-            cuts.append(_Cut(past.features(day)[sent].reset_index(drop=True), day, self.event.count(outcomes)[sent]))
-        return cuts[-(CUTS + 1) :]
+            read += 1
+            cut = self._answered(past, day, days, tuple(matching["campaign"][started == start]))
+            if not groups or len(groups) > 2 or _enough(groups[0]):
+                groups.insert(0, [])
+            groups[0].insert(0, cut)
+            if len(groups) < 3 and _enough(groups[0]):
+                over = day
+        return groups
+
+    def _answered(self, past: Past, day: date, days: int, names: tuple[str, ...]) -> _Cut:
+        outcomes = past.outcomes(day, days, tuple(dict.fromkeys((SENT, self.event.target))), names)
+        sent = outcomes[f"count_{SENT}"].to_numpy(np.int64) > 0
+        return _Cut(past.features(day)[sent].reset_index(drop=True), day, self.event.count(outcomes)[sent])
+
+    def _too_little(self, groups: Sequence[Sequence[_Cut]], past: Past | None, as_of: date, days: int) -> str:
+        """Why nothing can be learned; "": it can."""
+        if len(groups) < FEWEST_CUTS + 1:
+            found = sum(len(cuts) for cuts in groups)
+            told = f"only {found} earlier days (or campaigns) have both a before and an after; {FEWEST_CUTS + 1} are needed"
+            known = (as_of - past.first).days if past is not None and past.first is not None else 0
+            most = known // (FEWEST_CUTS + 2)
+            return told + (f": with within_days up to {most} there are" if SHORTEST <= most < days and not self.event.campaign else "")
+        events = [sum(cut.events for cut in cuts) for cuts in groups]
+        others = [len(_target(cuts)) - came for cuts, came in zip(groups, events, strict=True)]
+        for count, name in ((events, "events"), (others, "records without the event")):
+            if sum(count[:-1]) < FEWEST or min(count[-2:]) < FEWEST_TESTED or min(sum(count[:-2]), FEWEST_TESTED) < FEWEST_TESTED:
+                return f"too few {name} to learn from: {sum(count[:-1])} ({FEWEST} are needed, and {FEWEST_TESTED} at each earlier day)"
+        return ""
 
     def _borders(self, tested: Fractions) -> tuple[float, float]:
         """Probabilities from which a record is possible and likely."""
@@ -236,13 +281,13 @@ class Response:
         asked, score = self._asked(features), np.full(len(record), np.nan)
         told = _Reasons(model["figures"], self.event, asked, score, pa.nulls(len(record), pa.string()))
         if "learned" in model:
-            encoder, forecast = _learned(model)
-            predicted = _predicted(encoder, forecast, features, as_of)
+            points, forecast = _learned(model)
+            predicted = points.predicted(forecast, features, as_of)
             score = np.where(asked, predicted, np.nan)
             waiting = (before.memory("probability"), before.memory("probability_pending"))
             level, pending = settle(axes["probability"], _whole(predicted), *waiting, self.band, Circumstances.none(len(record)))
             level, pending = np.where(asked, level, 0), np.where(asked, pending, 0)
-            because = _because(encoder, forecast, features, as_of, level)
+            because = points.because(forecast, features, as_of, level)
             told = _Reasons(model["figures"], self.event, asked, score, because)
         memory = {"probability": level, "probability_pending": pending}
         return history.labels(record, _LEVELS, level, score, told.of, before, as_of, memory)
@@ -260,6 +305,8 @@ class Response:
         ours = [trait for trait in self.traits if not trait.column.startswith(ATTRIBUTE) and trait.column != "mean_gap_days"]
         days = [trait.column for trait in ours if trait.sort == "day"]
         frames.check_features(features, [trait.column for trait in ours if trait.sort != "day"], days, as_of)
+        if BASKETS not in features:
+            raise ValueError(f"the features frame has no column {BASKETS!r}")
 
 
 @dataclass(frozen=True)
@@ -308,43 +355,28 @@ def _doing(kind: str) -> list[Trait]:
     return traits
 
 
-def _too_little(cuts: Sequence[_Cut]) -> str:
-    """Why nothing can be learned; "": it can."""
-    if len(cuts) < FEWEST_CUTS + 1:
-        return f"only {len(cuts)} earlier days (or campaigns) have both a before and an after; {FEWEST_CUTS + 1} are needed"
-    events = [int(cut.target.sum()) for cut in cuts]
-    others = [len(cut.target) - came for cut, came in zip(cuts, events, strict=True)]
-    for count, name in ((events, "events"), (others, "records without the event")):
-        if sum(count[:-1]) < FEWEST or min(count) < FEWEST_TESTED:
-            return f"too few {name} to learn from: {sum(count[:-1])} ({FEWEST} are needed, and {FEWEST_TESTED} at each earlier day)"
-    return ""
+def _grows(trait: Trait) -> bool:
+    """Does it count, or reach back to, all history? Where that is short, it is another thing at each cut."""
+    counted = trait.column.startswith(("count_", "purchase_days", "net_revenue")) and "." not in trait.column
+    return trait.column == "first_purchase" or (counted and not trait.column.rpartition("_")[2].isdigit())
 
 
-def _predicted(encoder: Encoder, forecast: Forecast, features: pd.DataFrame, as_of: date) -> Fractions:
-    """Probabilities, in bounded memory."""
-    parts = [features.iloc[start : start + CHUNK] for start in range(0, len(features), CHUNK)]
-    return np.concatenate([np.zeros(0), *(forecast.predict(encoder.matrix(part, as_of)) for part in parts)])
+def _enough(cuts: Sequence[_Cut]) -> bool:
+    """Are there events, and records without one, to judge a model by?"""
+    events = sum(cut.events for cut in cuts)
+    return FEWEST_TESTED <= events <= len(_target(cuts)) - FEWEST_TESTED
 
 
-def _because(encoder: Encoder, forecast: Forecast, features: pd.DataFrame, as_of: date, level: Integers) -> pa.Array:
-    """The trait that speaks most for (of unlikely ones: against) the event; null where the learner does not add up traits."""
-    if not isinstance(forecast.learner, Logistic):
-        return pa.nulls(len(features), pa.string())
-    weights = forecast.learner.weights
-    words = []
-    for trait, told in encoder.names():
-        words += [f": {trait.name} {told}" if told else f": {trait.low}", f": {trait.name} {told}" if told else f": {trait.high}"]
-    places = []
-    for start in range(0, len(features), CHUNK):
-        points = encoder.matrix(features.iloc[start : start + CHUNK], as_of)
-        spoken = points * weights * np.where(level[start : start + CHUNK, None] == 1, -1, 1)
-        best = spoken.argmax(1)
-        places.append(2 * best + (points[np.arange(len(best)), best] > 0))
-    return pa.array(words, pa.string()).take(pa.array(np.concatenate([np.zeros(0, np.int64), *places]).astype(np.int64)))
+def _target(cuts: Sequence[_Cut]) -> Fractions:
+    return np.concatenate([cut.target for cut in cuts])
 
 
-def _learned(model: Mapping[str, Any]) -> tuple[Encoder, Forecast]:
-    return Encoder.from_dict(model["learned"]["encoder"]), Forecast.from_dict(model["learned"]["forecast"])
+def _span(points: Points, cuts: Sequence[_Cut]) -> Span:
+    return Span(np.vstack([points.matrix(cut.frame, cut.day) for cut in cuts]), _target(cuts))
+
+
+def _learned(model: Mapping[str, Any]) -> tuple[Points, Forecast]:
+    return Points.from_dict(model["learned"]), Forecast.from_dict(model["learned"]["forecast"])
 
 
 def _whole(probability: Fractions) -> Integers:

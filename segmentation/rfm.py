@@ -106,16 +106,15 @@ class Rfm:
     ) -> pd.DataFrame:
         """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
 
-        A model that saw no buyer freezes nothing: the buyers of ``features`` then stand in for it.
+        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level until there is another one.
         ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
         """
         seen = self._seen(features, as_of)
         axes = models.axes(model, self.kind, self._frozen)
-        if not axes and seen.buyer.any():
-            axes = models.axes(self.fit(features, as_of), self.kind, self._frozen)
         record = features["record"].to_numpy(np.int64)
         before = history.before(previous, previous_as_of, record, as_of)
-        scores, memory = self._settled(axes, seen, before)
+        memory = self._settled(axes, seen, before)
+        scores = {name: np.where(seen.buyer, np.maximum(memory[name], 1), 0) for name in AXES}
         codes = np.full(len(record), len(self.groups), np.int64)
         codes[seen.buyer] = self._cells[tuple(scores[name][seen.buyer] - 1 for name in AXES)]
         rank = np.zeros(len(record))
@@ -141,14 +140,13 @@ class Rfm:
         rhythm = np.where(steady, np.where(steady, span, 0).astype(np.int64) / np.maximum(days - 1, 1), 0.0)
         return _Seen({"recency": -since, "frequency": frequency, "money": money}, buyer, last, rhythm)
 
-    def _settled(self, axes: Mapping[str, Axis], seen: _Seen, before: history.Before) -> tuple[dict[str, Integers], dict[str, Integers]]:
-        """Confirmed score of each axis (0: no buyer), and what to remember."""
+    def _settled(self, axes: Mapping[str, Axis], seen: _Seen, before: history.Before) -> dict[str, Integers]:
+        """What to remember: the confirmed score of each axis (0: none), and the one that waits."""
         bought = np.zeros(len(seen.buyer), np.bool_)
         if before.as_of is not None:
             bought = seen.buyer & (seen.last > np.datetime64(before.as_of, "D"))
         returned = bought & (before.memory("recency") <= LAPSED)
         quiet = ~bought & (seen.values["frequency"] > 0)
-        scores: dict[str, Integers] = {}
         memory: dict[str, Integers] = {}
         for name in AXES:
             values, was, expected = seen.values[name], before.memory(name), before.memory(name + "_pending")
@@ -158,9 +156,9 @@ class Rfm:
                 confirmed, pending = settle(axes[name], values, was, expected, self.band, Circumstances(returned, steady))
             if name != "recency":  # a fall that a purchase proposed waits for the next purchase
                 pending = np.where(quiet & (confirmed == was) & (expected < was) & (pending == 0), expected, pending)
-            scores[name] = np.where(seen.buyer, _floored(name, confirmed, values), 0)
-            memory |= {name: scores[name], name + "_pending": np.where(seen.buyer, pending, 0)}
-        return scores, memory
+            score = _floored(name, confirmed, values) if name in axes else confirmed
+            memory |= {name: np.where(seen.buyer, score, 0), name + "_pending": np.where(seen.buyer, pending, 0)}
+        return memory
 
     def _patient(self, recency: Axis, seen: _Seen, score: Integers) -> Flags:
         """Is the silence usual for the record, or hardly beyond the border of its R score?"""

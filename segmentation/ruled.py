@@ -69,7 +69,7 @@ class Ruled:
         models.axes(model, self.kind, {})
         held = features[features[FIRED].notna()].reset_index(drop=True)
         record, fired = held["record"].to_numpy(np.int64), held[FIRED].to_numpy(np.int64)
-        told = pa.array(held[REASON], pa.string(), from_pandas=True)
+        told = frames.as_texts(held[REASON])
         before = history.before(previous, previous_as_of, record, as_of)
         keys = [segment.key for segment, _ in self.rules]
         no_score = np.full(len(record), np.nan)

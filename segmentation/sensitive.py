@@ -10,6 +10,8 @@ _WORDS = (
     *("age", "aged", "birth", "birthday", "birthdate", "dob", "gender", "sex", "sexual", "orientation", "pregnant", "pregnancy"),
     *("health", "medical", "diagnosis", "disability", "disabled", "ethnic", "ethnicity", "race", "racial", "nationality"),
     *("religion", "religious", "faith", "belief", "political", "politics", "party", "union", "biometric", "genetic"),
+    *("geschlecht", "alter", "geburtstag", "geburtsdatum", "geburtsjahr", "gesundheit", "krankheit", "behinderung", "schwanger"),
+    *("konfession", "glaube", "ethnie", "partei", "gewerkschaft", "sexe", "naissance", "sexo", "nacimiento"),
 )
 
 

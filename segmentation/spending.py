@@ -85,7 +85,8 @@ def fit(purchases: Integers, mean: Fractions) -> Spending:
 
 def alike(mean: float) -> Spending:
     """Of customers that all spend the same, or about whom too little is known: nobody's own mean says more than that of all."""
-    return Spending(1.0, 1 + _ALIKE, mean * _ALIKE, warnings=("spending is taken to be alike",))
+    nothing = 0.0  # is the log-likelihood of what was not fitted: a model is kept as JSON, which knows no NaN
+    return Spending(1.0, 1 + _ALIKE, mean * _ALIKE, nothing, warnings=("spending is taken to be alike",))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ cluster is the mean over draws of its best overlap; below .75 it is a pattern at
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -97,7 +98,8 @@ def stability(points: Matrix, centres: Matrix) -> Stability:
     labels = nearest(drawn, centres)
     rng = np.random.default_rng(SEED)
     overlap, agreement = np.zeros(k), 0.0
-    with one_thread():
+    with one_thread(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Number of distinct clusters")  # of a draw: what it does not hold does not come back
         for seed in range(DRAWS):
             some = drawn[rng.integers(0, len(drawn), min(DRAWN, len(drawn)))]
             again = KMeans(k, n_init=3, random_state=seed).fit(some)

@@ -209,6 +209,8 @@ def _number(trait: Trait, frame: pd.DataFrame, as_of: date, least: float) -> Enc
     if not low < high:
         return "the same in every record"
     clipped = np.clip(known, low, high)
+    if not clipped.std() > 0:  # they differ by less than arithmetic tells apart
+        return "the same in every record"
     gaps = len(known) < (1 - RARE) * len(values)
     return Encoded(trait, low, high, float(np.median(clipped)), float(clipped.std()), unit, gaps)
 

@@ -81,7 +81,7 @@ class Value:
         revenue = seen.revenue[seen.buyer]
         axes = {"revenue": Axis.fit(revenue, self._cuts(revenue))} if len(revenue) else {}
         levels = axes["revenue"].level(revenue) if axes else np.zeros(0, np.int64)
-        paid = np.maximum(revenue, 0)
+        paid = np.maximum(revenue, 0).astype(np.float64)  # whole numbers of 64 bits do not hold every sum
         figures: dict[str, Any] = {}
         for level, tier in enumerate(TIERS, start=1):
             figures[tier] = {"buyers": int((levels == level).sum()), "revenue": int(paid[levels == level].sum())}
@@ -93,13 +93,11 @@ class Value:
     ) -> pd.DataFrame:
         """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
 
-        A model that saw no buyer freezes nothing: the buyers of ``features`` then stand in for it.
+        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level until there is another one.
         ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
         """
         seen = self._seen(features, as_of)
         axes = models.axes(model, self.kind, self._frozen)
-        if not axes and seen.buyer.any():
-            axes = models.axes(self.fit(features, as_of), self.kind, self._frozen)
         record = features["record"].to_numpy(np.int64)
         before = history.before(previous, previous_as_of, record, as_of)
         level, pending = before.memory("revenue"), before.memory("revenue_pending")
@@ -110,8 +108,8 @@ class Value:
             rank = np.where(seen.buyer, axes["revenue"].midrank(seen.revenue), 0.0)
         level, pending = np.where(seen.buyer, level, 0), np.where(seen.buyer, pending, 0)
         memory = {"revenue": level, "revenue_pending": pending}
-        keys = (PROSPECT, *TIERS)
-        return history.labels(record, keys, level, rank, lambda rows: self._reasons(seen, rank, rows), before, as_of, memory)
+        keys, tier = (PROSPECT, *TIERS), np.where(seen.buyer, np.maximum(level, 1), 0)
+        return history.labels(record, keys, tier, rank, lambda rows: self._reasons(seen, rank, rows), before, as_of, memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:
@@ -127,7 +125,7 @@ class Value:
         falling = np.sort(revenue[revenue > 0])[::-1]
         if not len(falling):
             return [0, 0]
-        brought = np.cumsum(falling)
+        brought = np.cumsum(falling.astype(np.float64))
         ends = [int(np.searchsorted(brought, share * float(brought[-1]), side="left")) for share in (self.b_share, self.a_share)]
         return [int(falling[min(end, len(falling) - 1)]) - 1 for end in ends]
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from sync import commands
 from sync.account.session import Session, locked
 from sync.config.config import load
 from sync.label.facts import prepare_features
@@ -103,3 +104,45 @@ def test_companies_together_hold_all_revenue_that_was_won_with_their_contacts(
     won = sum(net for id, (_, net) in found.items() if id.startswith("c"))
     assert found["a"][1] + found["b"][1] == won
     assert abs(won - 1000 * len(deals)) <= len(deals)  # a third of a deal is rounded to a cent
+
+
+SHAPES = {  # how a deal of 1,000 won by two contacts of a firm stands in an export; who is paid for what is up to ``deal_share``
+    "primary": ["d1,contact,c1,1000,d1,", "d2,contact,c3,500,d2,"],
+    "split": ["r1,contact,c1,1000,d1,0.7", "r2,contact,c2,1000,d1,0.3", "r3,contact,c3,500,d2,1"],
+    "full": ["r1,contact,c1,1000,d1,", "r2,contact,c2,1000,d1,", "r3,contact,c3,500,d2,"],
+    "full without ids": [",contact,c1,1000,d1,", ",contact,c2,1000,d1,", ",contact,c3,500,d2,"],
+    "full in lines": [
+        "r1,contact,c1,600,d1,",
+        "r2,contact,c1,400,d1,",
+        "r3,contact,c2,600,d1,",
+        "r4,contact,c2,400,d1,",
+        ",contact,c3,500,d2,",
+    ],
+    "of the account": ["r1,company,a,1000,d1,", "r2,contact,c1,1000,d1,0.5", "r3,contact,c2,1000,d1,0.5", "r4,company,b,500,d2,"],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_in_files_too_the_companies_hold_all_that_was_won_once(tmp_path: Path, shape: str) -> None:
+    crm = tmp_path / "crm"
+    crm.mkdir()
+    (crm / "companies.csv").write_text("id,created_at\na,2020-01-01\nb,2020-01-01\n")
+    people = "".join(f"{contact},{employer or ''},2020-01-01\n" for contact, employer in EMPLOYER.items())
+    (crm / "contacts.csv").write_text("id,company_id,created_at\n" + people)
+    rows = [line.split(",") for line in SHAPES[shape]]
+    lines = [f"{id},{type},{who},purchase,2024-05-01,{amount},{order},{share}" for id, type, who, amount, order, share in rows]
+    head = "id,record_type,record_id,kind,occurred_at,amount,order_id,share"
+    (crm / "activities.csv").write_text("\n".join([head, *lines]) + "\n")
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG.format(share="primary" if shape == "primary" else "full" if "full" in shape else "split"), encoding="utf-8")
+    config = load(path)
+    commands.label(config)
+    with locked(config) as journal:
+        session = Session(config, "portal", journal)
+        try:
+            prepare_features(session)
+            found = session.mirror().rows("SELECT id, orders, net_revenue FROM features JOIN ids USING (record)")
+            told = {id: (orders, net) for id, orders, net in found}
+        finally:
+            session.close()
+    assert (told["a"], told["b"]) == ((1, 100_000), (1, 50_000))

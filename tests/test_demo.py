@@ -53,6 +53,15 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(played: tuple[P
         assert title in page
 
 
+def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+    folder, answer, said = played
+    assert answer["effect"]["control"] >= 50 and answer["effect"]["interval"][0] < 0 < answer["effect"]["interval"][1]
+    assert any("held back answered within 45 days" in line and "A demonstration" in line for line in said)
+    page = (folder / "state" / "report.html").read_text(encoding="utf-8")
+    for told in ("What did contacting change?", "the interval holds zero", "In 2017 nobody was", "Was it what they wanted?"):
+        assert told in page
+
+
 def test_one_household_is_explained_and_the_end_says_what_to_do_next(played: tuple[Path, dict[str, object], list[str]]) -> None:
     folder, _, said = played
     assert any("purchase days" in line for line in said)

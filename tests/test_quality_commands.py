@@ -76,3 +76,12 @@ def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applie
     _, trained = answer(world, "train", "rfm", "--as-of", LATER.isoformat())
     assert trained["models"] == {"rfm": 2}, "nothing was saved before, and nothing but what was named"
     assert set(answer(world, "label", "--as-of", LATER.isoformat())[1]["refits"]) == {"value", "potential"}
+
+
+def test_a_card_tells_where_records_went_since_the_labelling_before(world: World) -> None:
+    world.do("label", as_of=date(2024, 7, 7))
+    _, told = answer(world, "card", "value")
+    moved = told["cards"]["value"]["migration"]
+    assert all(abs(sum(row.values()) - 1) < 0.01 for row in moved["probabilities"].values())
+    assert abs(sum(moved["stationary"].values()) - 1) < 0.01 and set(moved["stay"]) == set(moved["stationary"])
+    assert "in the long run" in cli(world, "card", "value").output

@@ -28,7 +28,7 @@ def told(days: list[date], states: list[State], until: date | None = None) -> Mo
             before: State = {}
             for day, state in zip(days, states, strict=True):
                 changed = [{"record_type": "contact", "id": id, "segment": s} for id, s in state.items() if before.get(id) != s]
-                journal.save_labels("portal", "rfm", day.isoformat(), pa.Table.from_pylist(changed, schema=SCHEMA))
+                journal.save_labels("portal", "rfm", day.isoformat(), [pa.Table.from_pylist(changed, schema=SCHEMA)])
                 before = state
             ids = pa.table({"record_type": ["contact"] * len(states[0]), "id": list(states[0])})
             session.mirror().register(ids)

@@ -54,6 +54,13 @@ def test_ways_end_at_a_purchase_or_at_the_end_and_repeated_steps_are_one() -> No
     steps = {row["step"]: row for row in found["steps"]}
     assert steps["ads"]["touches"] == 4 and steps["ads"]["records"] == 2 and steps["ads"]["first"] == 3
     assert steps["email_open"]["last"] == 1
+    assert found["bought"] == {"purchases": 1, "direct": 0, "touches": 3}
+
+
+def test_touches_per_purchase_count_the_ways_that_end_in_one_and_each_touch_once() -> None:
+    rows: list[Touch] = [(1, "visit", 0, "ads"), (1, "purchase", 1, None), (1, "purchase", 5, None), (1, "visit", 7, "ads")]
+    found = told([*rows, (2, "visit", 0, "ads"), (2, "visit", 4, "mail"), (2, "purchase", 4, None)], {1: "a", 2: "a"})["a"]
+    assert found["bought"] == {"purchases": 3, "direct": 1, "touches": 3}
 
 
 def test_lines_of_one_order_are_one_purchase() -> None:

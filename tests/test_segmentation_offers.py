@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from segmentation import models
+from segmentation.baskets import Baskets
 from segmentation.label import segmentation
 from segmentation.needs import Needs
-from segmentation.offers import NOTHING, Baskets, Offers
+from segmentation.offers import NOTHING, Offers
 from segmentation.slugs import slugs
 from tests.segmentation_frames import Row, complete_journey_campaigns, frame
 
@@ -80,6 +81,66 @@ def test_an_offer_changes_when_another_was_clearly_better_on_two_days() -> None:
         labels = kind.label(shop(now), model, labels, AS_OF + timedelta(days=day - 1), AS_OF + timedelta(days=day))
         seen.append(labels["segment"].iloc[0])
     assert seen == ["wine", "wine", "wine", "beer"]
+
+
+class Tastes:
+    """A past of shoppers who have one of two tastes, or of such that only want what most have; each day they know more of theirs."""
+
+    model = None
+    first = date(2024, 1, 1)
+    tastes = (("Wine", "Cheese", "Olives", "Figs"), ("Beer", "Crisps", "Nuts", "Dips"))
+
+    def __init__(self, count: int, taste: bool) -> None:
+        rng = np.random.default_rng(5)
+        self.taste = taste
+        self.side = rng.integers(0, 2, count)
+        self.known = rng.permuted(np.tile(np.arange(4), (count, 1)), axis=1)
+
+    def bought(self, row: int, number: int) -> list[str]:
+        if self.taste:
+            return [self.tastes[self.side[row]][place] for place in self.known[row, :number]]
+        popular = ["Bread", "Milk", "Eggs"] if number > 2 else ["Bread", "Milk"][: row % 3]
+        return [*popular, self.tastes[self.side[row]][self.known[row, 0]]]
+
+    def features(self, day: date) -> pd.DataFrame:
+        number = 3 if day >= AS_OF else 2
+        return shop(*(told(**dict.fromkeys(self.bought(row, number), 2)) for row in range(len(self.side))))
+
+    def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
+        return pd.DataFrame({"record": range(len(self.side)), "orders": 1})
+
+    def until(self, day: date) -> Any:
+        return self
+
+    def campaigns(self) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("taste", [True, False])
+def test_discovering_is_tried_out_and_never_finds_less_than_what_is_popular(taste: bool) -> None:
+    past = Tastes(400, taste)
+    kind = Offers([*Tastes.tastes[0], *Tastes.tastes[1], "Bread", "Milk", "Eggs"], goal="discover")
+    now = past.features(AS_OF)
+    model = models.from_json(models.to_json(kind.fit(now, AS_OF, past)))
+    tried = model["figures"]["tried"]
+    assert tried["days"] == 30 and tried["records"] > 300
+    assert tried["bought"][1] >= max(tried["popular"][1], *(found[1] for found in tried["by_weight"].values()))
+    assert tried["weight"] == (1.0 if taste else tried["weight"])
+    labels = kind.label(now, model, None, None, AS_OF)
+    assert (tried["weight"] == 1.0) == labels["reason"].str.contains("of what it buys").any()
+
+
+def test_replenishing_tells_how_often_it_was_bought_beside_what_is_popular() -> None:
+    past = Tastes(400, True)
+    kind = Offers([*Tastes.tastes[0], *Tastes.tastes[1]])
+    now = past.features(AS_OF).assign(recent=[told(**{past.bought(row, 1)[0]: 1}) for row in range(400)])
+    tried = kind.fit(now, AS_OF, past)["figures"]["tried"]
+    assert tried["bought"][0] > 1.5 * tried["popular"][0] > 0
+
+
+def test_without_a_past_nothing_is_tried_and_likeness_alone_decides() -> None:
+    model = Offers(["Wine", "Beer"], goal="discover").fit(shop(*BUYERS), AS_OF)
+    assert "tried" not in model["figures"] and model["learned"]["weight"] == 1.0
 
 
 def test_baskets_count_orders_per_category_in_the_window_and_no_refund() -> None:

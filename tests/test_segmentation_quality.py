@@ -10,7 +10,8 @@ import pandas as pd
 
 from segmentation import quality
 from segmentation.clusters import Clusters
-from segmentation.quality import Held, Line, card, composition, falls, held, proposal
+from segmentation.migration import Migration, migration
+from segmentation.quality import Held, Line, Today, card, composition, falls, held, proposal
 from segmentation.rfm import Rfm
 from segmentation.value import Value
 from tests.segmentation_frames import Played, cdnow, complete_journey
@@ -35,18 +36,18 @@ def outcomes(revenue: Any) -> pd.DataFrame:
 def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() -> None:
     past = Played(cdnow(), Value(), date(1998, 6, 30))
     found = held(Value(), past, DAY, 273)
-    lines = card(found, found.labels, {"figures": {}}, ranked=("a", "b", "c"))
+    lines = card(found, Today(found.labels), {"kind": "value", "figures": {}}, ranked=("a", "b", "c"))
     lift = of(lines, "lift")
     assert lift.passes and lift.interval is not None and 1.2 < lift.interval[0] < float(lift.value or 0) < lift.interval[1]
     assert of(lines, "bought again").passes
-    assert of(lines, "coverage").value == 1 and of(lines, "efficiency").passes
+    assert of(lines, "coverage").value == 1 and (of(lines, "efficiency").value or 0) > 0.2
 
 
 def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
     rng = np.random.default_rng(1)
     paid = rng.integers(0, 1000, 2000)
     chance = Held(labels(*["a", "b"] * 1000, score=rng.random(2000)), outcomes(paid), 30, {"recency": paid.astype(float)})
-    lines = card(chance, chance.labels, {"figures": {}})
+    lines = card(chance, Today(chance.labels), {"kind": "potential", "figures": {}})
     assert of(lines, "against").passes is False
     assert "by recency alone" in falls(lines)[0]
 
@@ -54,36 +55,76 @@ def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
 def test_segments_by_chance_have_a_lift_whose_interval_holds_one() -> None:
     rng = np.random.default_rng(2)
     chance = Held(labels(*rng.choice(["a", "b"], 3000).tolist()), outcomes(rng.integers(0, 100, 3000)), 30, {})
-    assert of(card(chance, chance.labels, {"figures": {}}, ranked=("a", "b")), "lift").passes is False
+    assert of(card(chance, Today(chance.labels), {"figures": {}}, ranked=("a", "b")), "lift").passes is False
 
 
 def test_small_and_unplayed_segments_are_named() -> None:
-    line = of(card(None, labels(*["a"] * 500, *["b"] * 5), {"figures": {}}, playbooks=("a",)), "actionability")
+    line = of(card(None, Today(labels(*["a"] * 500, *["b"] * 5), playbooks=("a",)), {"figures": {}}), "actionability")
     assert line.passes is False and "b has 5 records only" in line.words and "b has no playbook" in line.words
 
 
 def test_unscored_records_count_against_coverage() -> None:
-    line = of(card(None, labels(*["a"] * 30, *["unscored"] * 70), {"figures": {}}), "coverage")
+    line = of(card(None, Today(labels(*["a"] * 30, *["unscored"] * 70)), {"figures": {}}), "coverage")
     assert line.value == 0.3 and line.passes is False
 
 
 def test_a_shift_of_the_score_is_drift_and_proposes_a_refit() -> None:
-    then, now = labels(*["a"] * 1000), labels(*["a"] * 1000, score=np.linspace(0.8, 1, 1000))
-    assert of(card(None, then, {"figures": {}}, baseline=then), "drift").passes
-    lines = card(None, now, {"figures": {}}, baseline=then)
+    now = labels(*["a"] * 1000)
+    assert of(card(None, Today(now, shift=0.1), {"figures": {}}), "drift").passes
+    lines = card(None, Today(now, shift=0.4), {"figures": {}})
     assert of(lines, "drift").passes is False and any("PSI" in why for why in falls(lines))
+
+
+def test_newcomers_are_held_against_newcomers() -> None:
+    then, now = labels(*["a"] * 400), labels(*["a"] * 400, score=np.linspace(0.8, 1, 400))
+    assert of(card(None, Today(now, newcomers=(then, then)), {"figures": {}}), "newcomers").passes
+    assert falls(card(None, Today(now, newcomers=(then, now)), {"figures": {}}))
+    assert not falls(card(None, Today(now, newcomers=(then[:50], now)), {"figures": {}})), "fifty tremble by themselves"
+
+
+def test_a_kind_is_judged_by_what_it_promises_alone() -> None:
+    rng = np.random.default_rng(3)
+    paid = rng.integers(0, 1000, 2000)
+    chance = Held(labels(*["cluster_1", "cluster_2"] * 1000, score=rng.random(2000)), outcomes(paid), 30, {"recency": paid.astype(float)})
+    today = Today(chance.labels)
+    for kind in ("clusters", "rules", "response", "offers"):
+        told = card(chance, today, {"kind": kind, "figures": {}})
+        assert not falls(told) and not {"lift", "against", "efficiency"} & {line.measure for line in told}, kind
+    assert falls(card(chance, today, {"kind": "potential", "figures": {}}))
+
+
+def clustered(jaccard: float, k: int | None = None) -> dict[str, Any]:
+    stability = [{"k": 3, "jaccard": jaccard, "ari": 0.9, "smallest": 0.1}]
+    return {"kind": "clusters", "settings": {"k": k}, "figures": {"stability": stability}, "learned": {"clusters": [{}] * 3}}
+
+
+def test_clusters_that_do_not_come_back_propose_a_refit_unless_their_number_is_given() -> None:
+    today = Today(labels(*["cluster_1"] * 500))
+    assert of(card(None, today, clustered(0.9)), "stability").passes and not falls(card(None, today, clustered(0.9)))
+    assert falls(card(None, today, clustered(0.5)))
+    assert of(card(None, today, clustered(0.5, 3)), "stability of the given k").passes is False
+    assert not falls(card(None, today, clustered(0.5, 3))), "a refit keeps the number, so it would mend nothing"
+
+
+def test_responses_are_judged_on_the_event_and_offers_on_what_was_bought() -> None:
+    today = Today(labels(*["likely"] * 500))
+    figures = {"auc": 0.55, "capture_20": 0.25, "lift_10": 1.4, "ece": 0.01, "brier": 0.1, "forecast_rate": 0.1, "base_rate": 0.1}
+    told = card(None, today, {"kind": "response", "figures": figures})
+    assert of(told, "lift on the event").passes and of(told, "auc").passes is False and "AUC" in falls(told)[0]
+    tried = {"bought": [0.2, 0.1], "popular": [0.3, 0.2], "records": 900, "days": 30}
+    told = card(None, today, {"kind": "offers", "figures": {"tried": tried}})
+    assert of(told, "hits").passes is False and "30.0% what is bought most" in falls(told)[0]
 
 
 def test_a_forecast_that_is_off_does_not_pass() -> None:
     figures = {"ece": 0.2, "brier": 0.3, "forecast_rate": 0.5, "base_rate": 0.1}
-    assert of(card(None, labels("a"), {"figures": figures}), "coverage").passes
     found = Held(labels(*["a", "b"] * 200), outcomes([1, 0] * 200), 30, {})
-    assert of(card(found, found.labels, {"figures": figures}), "calibration").passes is False
+    assert of(card(found, Today(found.labels), {"kind": "potential", "figures": figures}), "calibration").passes is False
 
 
 def test_empty_and_tiny_labellings_have_a_card_too() -> None:
     for frame in (labels(), labels("a")):
-        assert card(Held(frame, outcomes([0] * len(frame)), 30, {}), frame, {"figures": {}}, baseline=frame)
+        assert card(Held(frame, outcomes([0] * len(frame)), 30, {}), Today(frame, baseline=frame, shift=0.0), {"figures": {}})
 
 
 def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:
@@ -100,8 +141,8 @@ def test_a_back_test_of_clusters_fits_on_what_was_known_then() -> None:
     kind = Clusters(4)
     found = held(kind, Played(cdnow(), kind, date(1998, 6, 30)), DAY, 90)
     assert len(found.labels) == len(found.outcomes) == 23_570
-    lines = card(found, found.labels, kind.fit(Played(cdnow(), kind, DAY).now(), DAY))
-    assert of(lines, "lift").value and of(lines, "separation").value
+    lines = card(found, Today(found.labels), kind.fit(Played(cdnow(), kind, DAY).now(), DAY))
+    assert of(lines, "stability of the given k").value and of(lines, "separation").value
 
 
 def test_composition_tells_who_is_in_a_segment_and_hides_rare_values() -> None:
@@ -112,5 +153,13 @@ def test_composition_tells_who_is_in_a_segment_and_hides_rare_values() -> None:
 
 
 def test_lines_can_be_printed() -> None:
-    told = quality.as_dicts(card(None, labels("a"), {"figures": {}}))
+    told = quality.as_dicts(card(None, Today(labels("a")), {"figures": {}}))
     assert all(set(line) == {"measure", "value", "passes", "words", "interval"} for line in told)
+
+
+def test_counts_and_labels_give_the_same_migration() -> None:
+    before, after = labels(*"aaabb"), labels(*"aabbb")
+    counts = [("a", "a", 2), ("a", "b", 1), ("b", "b", 2), (None, "b", 7)]
+    one, other = migration(before, after, ("a", "b")), Migration.of_counts(counts, ("c", "a"))
+    assert other.to_dict() == one.to_dict() and other.keys == ("a", "b", "")
+    assert one.to_dict()["probabilities"]["a"] == {"a": 0.6667, "b": 0.3333} and one.stay == {"a": 3.0, "b": None}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from segmentation import learning, measures, models
+from segmentation.baskets import SEPARATOR, Habits
 from segmentation.boosting import Boosted
 from segmentation.label import segmentation
 from segmentation.response import LEAST_AUC, Event, Response
@@ -36,10 +37,10 @@ def campaigns() -> tuple[Response, dict[str, Any], pd.DataFrame]:
 def test_responders_to_a_campaign_are_found_as_well_as_the_reference_finds_them() -> None:
     _, model, _ = campaigns()
     figures = model["figures"]
-    assert figures["refused"] == "" and figures["winner"] == "logistic"
+    assert figures["refused"] == "" and figures["winner"] in ("logistic", "mixture")
     assert figures["capture_20"] >= 0.58  # aim .60
-    assert figures["auc"] >= 0.80
-    assert figures["ece"] <= 0.03
+    assert figures["auc"] >= 0.81
+    assert figures["ece"] <= 0.04
 
 
 def test_a_campaign_counts_only_those_whom_it_was_sent_to_and_the_latest_one_tests() -> None:
@@ -72,6 +73,49 @@ def test_labels_are_the_same_in_pieces_and_after_json() -> None:
     whole = kind.label(features, model, None, None, AS_OF)
     piece = kind.label(features.iloc[100:300].reset_index(drop=True), model, None, None, AS_OF)
     pd.testing.assert_frame_equal(whole.iloc[100:300].reset_index(drop=True), piece)
+
+
+def test_small_campaigns_test_together_and_none_teaches_that_was_not_over() -> None:
+    kind = Response(Event("campaign_response", 30, campaign="Type *"))
+    past = Played(complete_journey_campaigns(), kind, AS_OF)
+    figures = kind.fit(past.now(), AS_OF, past)["figures"]
+    assert figures["refused"] == "" and figures["tested"] > 1 and len(figures["cuts"]) <= 12
+    days = [date.fromisoformat(cut["day"]) for cut in figures["cuts"]]
+    tested = figures["cuts"][-figures["tested"] :]
+    assert sum(cut["events"] for cut in tested) >= 20 > sum(cut["events"] for cut in tested[1:])
+    assert days[-figures["tested"] - 1] + timedelta(days=30) <= days[-figures["tested"]]
+
+
+def test_counts_that_grow_with_a_short_history_are_left_out() -> None:
+    _, model, _ = campaigns()
+    dropped = model["figures"]["dropped"]
+    assert "it grows" in dropped["campaign responses"] and "it grows" in dropped["first purchase"]
+    assert "campaign responses in 365 days" not in dropped
+
+
+def test_what_is_bought_by_category_is_learned_from_and_never_told() -> None:
+    kind = Response(Event("purchase", 30))
+    past = Coin(3000, 0.1, habit=6)
+    now = past.features(AS_OF)
+    model = models.from_json(models.to_json(kind.fit(now, AS_OF, past)))
+    assert model["figures"]["categories"] == 2 and model["figures"]["auc"] > 0.7
+    labels = kind.label(now, model, None, None, AS_OF)
+    likely = labels.loc[now["baskets"].str.startswith("Wine").fillna(False).astype(bool), "score"]
+    assert likely.mean() > 1.5 * labels["score"].mean()
+    assert not labels["reason"].str.contains("Wine|Tests").any()
+
+
+def test_categories_that_speak_of_a_health_are_no_habits() -> None:
+    found = Habits.fit(pd.Series([f"Wine{SEPARATOR}1{SEPARATOR}Pregnancy tests{SEPARATOR}2{SEPARATOR}Beer{SEPARATOR}1"] * 50))
+    assert found is not None and set(found.names) == {"Wine", "Beer"}
+
+
+def test_a_horizon_that_is_too_long_is_told_with_one_that_would_do() -> None:
+    kind = Response(Event("purchase", 300))
+    past = Coin(2000, 0.2, signal=5)
+    past.first = AS_OF - timedelta(days=500)
+    refused = kind.fit(past.features(AS_OF), AS_OF, past)["figures"]["refused"]
+    assert refused.endswith("with within_days up to 125 there are")
 
 
 def test_churn_is_foreseen_for_buyers_alone() -> None:
@@ -107,8 +151,8 @@ class Coin:
     model = None
     first = date(2016, 1, 1)
 
-    def __init__(self, count: int, rate: float, signal: float = 0.0) -> None:
-        self.count, self.rate, self.signal = count, rate, signal
+    def __init__(self, count: int, rate: float, signal: float = 0.0, habit: float = 0.0) -> None:
+        self.count, self.rate, self.signal, self.habit = count, rate, signal, habit
 
     def features(self, day: date) -> pd.DataFrame:
         rng = np.random.default_rng(day.toordinal())
@@ -116,11 +160,20 @@ class Coin:
         frame = {name: days for name in _columns() if name.startswith(("purchase_days", "net_revenue"))}
         silent = rng.integers(0, 200, self.count)
         last = [day - timedelta(days=int(one)) for one in silent]
-        return pd.DataFrame({"record": range(self.count), **frame, "mean_gap_days": 3.0, "last_purchase": last, "first_purchase": last})
+        told = {"mean_gap_days": 3.0, "last_purchase": last, "first_purchase": last, "baskets": self.baskets(day)}
+        return pd.DataFrame({"record": range(self.count), **frame, **told})
+
+    def baskets(self, day: date) -> Any:
+        if not self.habit:
+            return None
+        rng = np.random.default_rng(day.toordinal() + 2)
+        return rng.choice([f"Wine{SEPARATOR}3", f"Beer{SEPARATOR}2", f"Pregnancy tests{SEPARATOR}1", None], self.count)
 
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
         rng = np.random.default_rng(day.toordinal() + 1)
-        likelier = self.rate * (1 + self.signal * (self.features(day)["purchase_days"] > 15))
+        known = self.features(day)
+        wine = known["baskets"].eq(f"Wine{SEPARATOR}3")
+        likelier = self.rate * (1 + self.signal * (known["purchase_days"] > 15) + self.habit * wine)
         return pd.DataFrame({"record": range(self.count), "orders": (rng.random(self.count) < likelier).astype(int)})
 
     def until(self, day: date) -> Coin:

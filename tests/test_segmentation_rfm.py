@@ -228,9 +228,13 @@ def test_a_currency_without_minor_units_is_worded_without_them() -> None:
     assert "1,204 JPY" in label(Rfm(currency="JPY", exponent=0), people((3, 1, 1204)))["reason"][0]
 
 
-def test_a_model_that_saw_no_buyer_freezes_nothing() -> None:
-    model = RFM.fit(people((None, 0, 0)), AS_OF)
-    assert label(RFM, people(*CROWD), model=model)["segment"].nunique() > 5
+def test_a_model_that_saw_no_buyer_tells_nobody_apart_and_holds_nobody_back() -> None:
+    model, later = RFM.fit(people((None, 0, 0)), AS_OF), AS_OF + WEEK
+    first = RFM.label(people(*CROWD), model, None, None, AS_OF)
+    assert models.blank(model) and first["segment"].nunique() == 1
+    features = people(*CROWD, as_of=later)
+    second = RFM.label(features, RFM.fit(features, later), first, AS_OF, later)
+    assert list(second["segment"]) == list(label(RFM, features, as_of=later)["segment"])
 
 
 def test_previous_labels_must_be_of_an_earlier_day_and_the_model_of_the_same_settings() -> None:

@@ -108,13 +108,14 @@ def purge_journal(journal: Journal, account: str, people: set[tuple[str, str]]) 
     with journal.transaction() as connection:
         for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
             count += _purge_batch(journal, row["batch"], people)
-        for row in journal.rows("SELECT segmentation, as_of, content FROM labels WHERE account = ?", account):
-            table = unpacked(row["content"])
+        for row in journal.rows("SELECT segmentation, as_of, part FROM labels WHERE account = ?", account):
+            place = (account, row["segmentation"], row["as_of"], row["part"])
+            one = "account = ? AND segmentation = ? AND as_of = ? AND part = ?"
+            table = unpacked(journal.value(f"SELECT content FROM labels WHERE {one}", *place))
             kept = table.filter(pc.invert(_are(table, people)))
             if kept.num_rows < table.num_rows:
                 count += table.num_rows - kept.num_rows
-                where = (packed(kept), account, row["segmentation"], row["as_of"])
-                connection.execute("UPDATE labels SET content = ? WHERE account = ? AND segmentation = ? AND as_of = ?", where)
+                connection.execute(f"UPDATE labels SET content = ? WHERE {one}", (packed(kept), *place))
         connection.executemany("DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids])
         for name, key in (("plans", "plan"), ("runs", "run")):
             for row in journal.rows(f"SELECT {key} AS number, summary FROM {name} WHERE account = ? AND summary IS NOT NULL", account):

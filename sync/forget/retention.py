@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pyarrow as pa
 
 from sync.account.session import Session
 from sync.config.uses import types_used
+from sync.label.spans import spans, within
+from sync.label.state import latest_state
 from sync.store.journal import Batch, packed
-from sync.store.mirror import literal
+from sync.store.mirror import AccountMirror, literal
 
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
 
@@ -111,22 +114,22 @@ def _thin(session: Session, batch: Batch, latest: pa.Table) -> int:
 
 def _fold_labels(session: Session, day: str) -> None:
     """Days before ``day`` become one state under the last of them."""
-    journal = session.journal
+    journal, mirror = session.journal, session.mirror()
     for settings in session.segmentations:
-        days = [(as_of, table) for as_of, table in journal.labels(session.account, settings.name, day)]
-        if len(days) < 2:
+        where = "FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?"
+        place = (session.account, settings.name, day)
+        if journal.value(f"SELECT count(DISTINCT as_of) {where}", *place) < 2:
             continue
-        frame = pa.concat_tables([t.append_column("as_of", pa.repeat(d, t.num_rows)) for d, t in days], promote_options="permissive")
-        state = session.mirror().table(
-            "SELECT * EXCLUDE (as_of) FROM frame QUALIFY row_number() OVER (PARTITION BY record_type, id ORDER BY as_of DESC) = 1",
-            frame=frame,
-        )
-        last = days[-1][0]
+        last = journal.value(f"SELECT max(as_of) {where}", *place)
+        latest_state(session, settings.name, day, "folded")
         with journal.transaction() as connection:
-            connection.execute(
-                "DELETE FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?", (session.account, settings.name, last)
-            )
-            connection.execute(
-                "UPDATE labels SET content = ? WHERE account = ? AND segmentation = ? AND as_of = ?",
-                (packed(state), session.account, settings.name, last),
-            )
+            connection.execute(f"DELETE {where}", place)
+            journal.save_labels(session.account, settings.name, last, _parts(mirror, "folded"))
+        mirror.run("DROP TABLE folded")
+
+
+def _parts(mirror: AccountMirror, table: str) -> Iterator[pa.Table]:
+    """A state table as the journal keeps it."""
+    for span in spans(mirror):
+        rows = f"(SELECT * FROM {table} WHERE {within(span)})"
+        yield mirror.table(f"SELECT ids.record_type, ids.id, state.* EXCLUDE (record) FROM {rows} AS state JOIN ids USING (record)")

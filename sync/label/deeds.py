@@ -32,8 +32,8 @@ def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: s
     """Select list of an account's deeds; a column that its activity never had is null."""
     held = mirror.columns("activity")
     told = [name if name in held else f"NULL::VARCHAR AS {name}" for name in (_DEED + _ANSWER if answers else _DEED)]
-    deal = "CASE WHEN named THEN key END AS deal"  # what several records did together has one id
-    return ", ".join([record, order, *told, deal])
+    shared = order.removesuffix(' AS "order"')  # what several records did together has one order, or where it has none, one id
+    return ", ".join([record, order, *told, f"coalesce(({shared})::HUGEINT, CASE WHEN named THEN -1 - key::HUGEINT END) AS deal"])
 
 
 def _activity(session: Session, companies: bool, answers: bool, recorded_by: date | None) -> str:
@@ -47,7 +47,7 @@ def _activity(session: Session, companies: bool, answers: bool, recorded_by: dat
     everything = " UNION ALL ".join(parts)
     if not companies:
         return f"SELECT * EXCLUDE (deal) FROM ({everything})"
-    once = "QUALIFY deal IS NULL OR row_number() OVER (PARTITION BY employer.company, deal ORDER BY contact) = 1"
+    once = "QUALIFY deal IS NULL OR contact = min(contact) OVER (PARTITION BY employer.company, deal)"
     return f"""WITH own AS ({everything}), employer AS (
                    SELECT people.record AS contact, c.record AS company FROM people JOIN {session.mirror().schema}.ids AS c
                    ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact')

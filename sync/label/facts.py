@@ -15,20 +15,9 @@ from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
-    from segmentation.label import Segmentation
     from segmentation.needs import Needs, Shape
     from sync.config.settings import SegmentationSettings
-
-
-def population_frame(session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> pd.DataFrame:
-    """What a segmentation reads of the records that it is about, ordered by record, so that equal facts give equal models."""
-    import ibis
-
-    prepare_features(session)
-    sql = ibis.to_sql(segmentation.reads(facts(session, settings)), dialect="duckdb")
-    return session.mirror().run(f"SELECT * FROM ({sql}) ORDER BY record").df()
 
 
 def facts(session: Session, settings: SegmentationSettings, features: str = "features") -> ibis.Table:

@@ -28,24 +28,28 @@ NAMED = {"lifecycle": "lifecycle", "rfm": "rfm", "potential": "value_tier", "clu
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
-def forecasts(session: Session, horizon: int | None, known: Known) -> tuple[pa.Table, dict[str, Any]]:
-    """One row per record that has any of it: ``record`` and the columns above; and figures of the champion.
+def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, Any]:
+    """Make the table ``foretold``: one row per record that has any of it, ``record`` and the columns above. Figures of the champion.
 
     ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
     """
     with _every_kind(session) as settings:
         session.progress("forecasting", 0, 0)
         champion = _champion(session, settings["potential"], horizon, known)
-        _, frame, model = champion
+        _, population, model = champion
         sources = {kind: known.table(one, champion if kind == "potential" else None) for kind, one in settings.items()}
         figures = {"horizon": model["learned"]["horizon"], **{k: v for k, v in model["figures"].items() if k != "tiers"}}
-        numbers = _numbers(session, frame, model)
-    table = pa.Table.from_pandas(numbers, preserve_index=False)
+        for place, (_span, frame) in enumerate(population.chunks()):
+            numbers = pa.Table.from_pandas(_numbers(session, frame, model), preserve_index=False)
+            into = "INSERT INTO numbers" if place else "CREATE OR REPLACE TEMP TABLE numbers AS"
+            session.mirror().run(f"{into} SELECT * FROM frame", frame=numbers)
     joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
     for kind, source in sources.items():
         joins += f" FULL JOIN (SELECT record, segment FROM {source}) AS {kind} USING (record)"
         columns.append(f"{kind}.segment AS {NAMED[kind]}")
-    return session.mirror().table(f"SELECT record, {', '.join(columns)} FROM numbers{joins}", numbers=table), figures
+    session.mirror().run(f"CREATE OR REPLACE TEMP TABLE foretold AS SELECT record, {', '.join(columns)} FROM numbers{joins}")
+    session.mirror().run("DROP TABLE numbers")
+    return figures
 
 
 def told_there(session: Session) -> set[str]:

@@ -1,7 +1,8 @@
 """What would have been known on the day of a file of labels? Models and labels that never saw a later day.
 
 A labelling may use a model of a later day than its own (``backfill`` does, so that segments stay comparable); a file that somebody
-judges by what came afterwards may not. Here a model is the newest one that was made by the day, or one fitted for the file alone.
+judges by what came afterwards may not. Here a model is the newest one that was made by the day, or one fitted for files alone
+(``sync.label.filed``).
 """
 
 from __future__ import annotations
@@ -10,25 +11,23 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from sync.account.segments import built
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
-from sync.label.facts import population_frame
-from sync.label.past import AccountPast
+from sync.label.filed import Filed
+from sync.label.label import fitted, previous_of
+from sync.label.population import Population
+from sync.label.state import store
 from sync.store.mirror import quoted
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from segmentation.label import Segmentation
 
-Fitted = tuple["Segmentation", "pd.DataFrame", Mapping[str, Any]]  # what labels, its features, its model
+Fitted = tuple["Segmentation", Population, Mapping[str, Any]]  # what labels, whom, by which model
 
 
 class Known:
-    """Of a session's day. What it has fitted for a file is kept in the mirror until the facts change."""
+    """Of a session's day. What it has fitted for the forecasts of a file is kept in the mirror until the facts change."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -50,18 +49,16 @@ class Known:
         digest = self._session.config.digest(settings)
         if digest not in self._fitted:
             segmentation = built(self._session.config, settings, self._session.account)
-            frame = population_frame(self._session, settings, segmentation)
-            model = self.stored(settings) or self._remembered(settings, segmentation, frame)
-            self._fitted[digest] = segmentation, frame, model
+            population = Population(self._session, settings, segmentation)
+            model = self.stored(settings) or self._remembered(settings, segmentation, population)
+            self._fitted[digest] = segmentation, population, model
         return self._fitted[digest]
 
-    def table(self, settings: SegmentationSettings, fitted: Fitted | None = None) -> str:
-        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by ``fitted``."""
+    def table(self, settings: SegmentationSettings, made_by: Fitted | None = None) -> str:
+        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by ``made_by``."""
         if settings.name not in self._tables:
             session, name = self._session, settings.name
-            self._tables[name] = (
-                quoted("labels_" + name) if self._holds(settings) else self._made(settings, fitted or self.fitted(settings))
-            )
+            self._tables[name] = quoted("labels_" + name) if self._holds(settings) else self._made(settings, made_by)
             session.progress(f"labels of {settings.label or name}", 0, 0)
         return self._tables[settings.name]
 
@@ -72,15 +69,34 @@ class Known:
         latest = self._session.journal.model(self._session.account, settings.name)
         return settings.kind == "rules" or settings.frozen or latest is None or latest["as_of"] <= self._session.as_of.isoformat()
 
-    def _made(self, settings: SegmentationSettings, fitted: Fitted) -> str:
-        segmentation, frame, model = fitted
-        labels = pa.Table.from_pandas(segmentation.label(frame, model, None, None, self._session.as_of), preserve_index=False)
-        table = quoted("file_" + settings.name)
-        columns = "* REPLACE (record::BIGINT AS record, segment::VARCHAR AS segment)"
-        self._session.mirror().run(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {columns} FROM made", made=labels)
-        return table
+    def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> str:
+        """Labels for the file, which remember those of the file before."""
+        digest, mirror = self._session.config.digest(settings), self._session.mirror()
+        filed = Filed(self._session, settings.name, json.dumps([digest, made_by[2]["settings"] if made_by else None]))
+        kept = self.stored(settings)
+        if kept is None or (made_by and made_by[2]["settings"] != kept["settings"]):
+            kept = filed.model()
+        from segmentation.models import blank
 
-    def _remembered(self, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> dict[str, Any]:
+        segmentation, population, model = made_by or self._labeller(settings, kept)
+        with mirror.transaction():
+            if kept is None and not blank(model):
+                filed.keep(model)
+            previous_as_of = filed.turn()
+            for place, (span, frame) in enumerate(population.chunks()):
+                previous = previous_of(mirror, filed.before, span) if previous_as_of else None
+                labels = segmentation.label(frame, kept or model, previous, previous_as_of, self._session.as_of)
+                store(mirror, filed.table, labels, begun=place > 0)
+        return quoted(filed.table)
+
+    def _labeller(self, settings: SegmentationSettings, model: Mapping[str, Any] | None) -> Fitted:
+        """What labels under a model; one that is fitted now where there is none."""
+        if model is None:
+            return self.fitted(settings)
+        segmentation = built(self._session.config, settings, self._session.account)
+        return segmentation, Population(self._session, settings, segmentation), model
+
+    def _remembered(self, settings: SegmentationSettings, segmentation: Segmentation, population: Population) -> dict[str, Any]:
         """A model for the file alone; the same facts are learned from once."""
         from segmentation import models
 
@@ -92,6 +108,6 @@ class Known:
         if kept == key:
             return models.from_json(content)
         session.progress(f"fitting {settings.label or settings.kind} for the file", 0, 0)
-        content = models.to_json(segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation)))
-        mirror.set_stamp(stamp, f"{key}\n{content}")
-        return models.from_json(content)
+        model = fitted(session, settings, segmentation, population)
+        mirror.set_stamp(stamp, f"{key}\n{models.to_json(model)}")
+        return model

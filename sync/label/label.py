@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.segments import built
 from sync.account.session import Session
-from sync.label.facts import population_frame
 from sync.label.past import AccountPast
-from sync.label.state import changed, prepare_before, rebuild_state, store
-from sync.store.mirror import quoted
+from sync.label.population import Population
+from sync.label.spans import Span, spans, within
+from sync.label.state import changed, keep, prepare_before, rebuild_state, store
+from sync.store.mirror import AccountMirror, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from segmentation.label import Segmentation
+    from segmentation.models import Model
     from sync.config.settings import SegmentationSettings
+
 
 @dataclass
 class Labelled:
@@ -59,7 +62,8 @@ def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
             continue
         session.progress(f"fitting {settings.label or settings.name}", 0, 0)
         segmentation = built(session.config, settings, session.account)
-        versions[settings.name] = _fit(session, settings, segmentation, population_frame(session, settings, segmentation))
+        model = fitted(session, settings, segmentation, Population(session, settings, segmentation))
+        versions[settings.name] = _saved(session, settings, model)
     return versions
 
 
@@ -80,39 +84,72 @@ def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
 
 
 def _label_one(session: Session, settings: SegmentationSettings, labelled: Labelled) -> None:
-    mirror, name, as_of = session.mirror(), settings.name, session.as_of
-    session.progress(f"labelling {settings.label or name}", 0, 0)
+    mirror, name, as_of = session.mirror(), settings.name, session.as_of.isoformat()
     segmentation = built(session.config, settings, session.account)
-    frame = population_frame(session, settings, segmentation)
-    model = session.journal.model(session.account, name)
-    if model is None or model["digest"] != session.config.digest(settings):
-        labelled.fitted[name] = _fit(session, settings, segmentation, frame)
-        model = session.journal.model(session.account, name)
-        assert model is not None
-    from segmentation import models
-
-    fitted = models.from_json(model["content"])
+    session.progress(f"labelling {settings.label or name}", 0, 0)
+    population = Population(session, settings, segmentation)
+    model = _model(session, settings, segmentation, population, labelled)
+    session.progress(f"labelling {settings.label or name}", 0, 0)
     with mirror.transaction():
-        kept = _kept(session, name, frame) if settings.frozen else None
+        kept = settings.frozen and _kept(session, name, population)
         previous_as_of = prepare_before(session, name)
-        previous = mirror.run(f"SELECT * FROM {quoted('before_' + name)}").df() if previous_as_of else None
-        labels = segmentation.label(frame, fitted, previous, previous_as_of, as_of) if kept is None else kept
-        store(mirror, name, labels)
-        session.journal.save_labels(session.account, name, as_of.isoformat(), changed(mirror, name))
-        mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of.isoformat(), "key": _key(session, settings)}))
+        if kept:
+            keep(mirror, name, population.records())
+        else:
+            for place, (span, frame) in enumerate(population.chunks()):
+                previous = previous_of(mirror, "before_" + name, span) if previous_as_of else None
+                labels = segmentation.label(frame, model, previous, previous_as_of, session.as_of)
+                store(mirror, "labels_" + name, labels, begun=place > 0)
+        session.journal.save_labels(session.account, name, as_of, changed(mirror, name, spans(mirror)))
+        mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of, "key": _key(session, settings)}))
 
 
-def _kept(session: Session, name: str, frame: pd.DataFrame) -> pd.DataFrame | None:
-    """The latest labels up to the day, of the records that are still in the population; None where there are none."""
-    mirror, table = session.mirror(), "kept_" + name
+def previous_of(mirror: AccountMirror, table: str, span: Span) -> pd.DataFrame:
+    """A span of a state table, for labelling to start from."""
+    return mirror.run(f"SELECT * FROM {quoted(table)} WHERE {within(span)} ORDER BY record").df()
+
+
+def _kept(session: Session, name: str, population: Population) -> bool:
+    """Make ``kept_NAME`` the latest labels up to the day; False where there are none."""
+    table = "kept_" + name
     rebuild_state(session, name, (session.as_of + timedelta(days=1)).isoformat(), table)
-    kept = mirror.run(f"SELECT * FROM {quoted(table)}").df()
-    mirror.run(f"DROP TABLE {quoted(table)}")
-    return kept[kept["record"].isin(frame["record"])].reset_index(drop=True) if len(kept) else None
+    return bool(session.mirror().value(f"SELECT count(*) FROM {quoted(table)}"))
 
 
-def _fit(session: Session, settings: SegmentationSettings, segmentation: Segmentation, frame: pd.DataFrame) -> int:
+def _model(
+    session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population, labelled: Labelled
+) -> Model:
+    """The stored model; where there is none for these settings, or one that saw nobody and there is somebody now, a new one."""
     from segmentation import models
 
-    content = models.to_json(segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation)))
-    return session.journal.save_model(session.account, settings.name, session.as_of.isoformat(), session.config.digest(settings), content)
+    stored = session.journal.model(session.account, settings.name)
+    if stored is not None and stored["digest"] == session.config.digest(settings):
+        model = models.from_json(stored["content"])
+        if not models.blank(model):
+            return model
+    else:
+        stored = None
+    session.progress(f"fitting {settings.label or settings.name}", 0, 0)
+    model = fitted(session, settings, segmentation, population)
+    if stored is None or not models.blank(model):
+        labelled.fitted[settings.name] = _saved(session, settings, model)
+    return model
+
+
+def fitted(session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population) -> Model:
+    """A model of the population; of very many records it has ``seen`` a draw, and tells ``of`` how many."""
+    from segmentation import models
+
+    frame, count = population.some()
+    model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    if len(frame) < count:
+        model["seen"]["of"] = count
+    return models.from_json(models.to_json(model))
+
+
+def _saved(session: Session, settings: SegmentationSettings, model: Model) -> int:
+    """Its version."""
+    from segmentation import models
+
+    digest = session.config.digest(settings)
+    return session.journal.save_model(session.account, settings.name, session.as_of.isoformat(), digest, models.to_json(model))

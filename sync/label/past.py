@@ -11,6 +11,7 @@ from sync.account import consent
 from sync.account.session import Session
 from sync.label.deeds import prepare_deeds, unbound
 from sync.label.facts import facts, needs_of, shape_of
+from sync.label.spans import drawn
 from sync.store.mirror import literal
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 DRAWN = 200_000  # records of an earlier day: more teach a model nothing that it would show
-_SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even draw, the same on each day
 
 
 class AccountPast:
@@ -31,6 +31,7 @@ class AccountPast:
         self._session, self._settings, self._segmentation = session, settings, segmentation
         self._as_of = as_of or session.as_of
         self.features = cache(self._features)
+        self._draw = cache(self._drawn)
 
     @property
     def model(self) -> Mapping[str, Any] | None:
@@ -47,7 +48,9 @@ class AccountPast:
 
     def until(self, day: date) -> AccountPast:
         """Without what happened or was recorded after ``day``, and without a model."""
-        return AccountPast(self._session, self._settings, self._segmentation, day)
+        earlier = AccountPast(self._session, self._settings, self._segmentation, day)
+        earlier._draw = self._draw
+        return earlier
 
     @property
     def first(self) -> date | None:
@@ -101,8 +104,18 @@ class AccountPast:
         return self._as_of if self._as_of < self._session.as_of else None
 
     def _prepare(self, recorded_by: date | None, answers: bool = False) -> None:
-        consent.prepare(self._session)
+        self._draw()
         prepare_deeds(self._session, answers, recorded_by)
+
+    def _drawn(self) -> None:
+        """The table ``drawn``: the records whose past is looked at. A fit asks for many days, and they are the same on each."""
+        import ibis
+
+        consent.prepare(self._session)
+        mirror = self._session.mirror()
+        people = unbound(mirror, "people")
+        some = drawn(people, int(mirror.value("SELECT count(*) FROM people")), DRAWN).select("record")
+        mirror.run(f"CREATE OR REPLACE TEMP TABLE drawn AS {ibis.to_sql(some, dialect='duckdb')}")
 
     def _compute(self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()) -> None:
         """The table ``past_features`` of the drawn records."""
@@ -112,10 +125,7 @@ class AccountPast:
 
         mirror = self._session.mirror()
         self._prepare(recorded_by, answers=bool(needs.answers or campaigns))
-        people = unbound(mirror, "people")
-        count = int(mirror.value("SELECT count(*) FROM people"))
-        if count > DRAWN:
-            people = people.filter((people.record * _SPREAD) % _RANGE < _RANGE * DRAWN // count)
+        people = unbound(mirror, "drawn")
         deeds = unbound(mirror, "deeds").semi_join(people, "record")
         if campaigns:
             deeds = deeds.filter(deeds.campaign.isin(list(campaigns)) | deeds.kind.isin(("purchase", "refund")))

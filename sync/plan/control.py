@@ -6,6 +6,7 @@ They are labelled like all others and stand in no campaign list, so that the dif
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
 from sync.label.deeds import prepare_deeds
-from sync.store.mirror import literal, quoted
+from sync.label.state import rebuild_state
+from sync.store.mirror import literal
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -33,34 +35,45 @@ def held_out(target: Target) -> str:
 def effects(session: Session) -> dict[str, dict[str, Any]]:
     """Per campaign list with a control group, what it changed: see ``segmentation.uplift``.
 
-    The outcome is what the segmentation foresees, or a purchase, within so many days after a record got its segment; records
-    whose days are not over yet are left out.
+    Of those who were in the list's segment so many days ago, whatever became of them since: a response may well move a record. The
+    outcome is what the segmentation foresees (to the campaigns that it names), or a purchase, within so many days after a record got
+    its segment; records whose days are not over yet are left out.
     """
     found = {}
     consent.prepare(session)
-    prepare_deeds(session, answers=False)
+    prepare_deeds(session, answers=True)
     for settings in session.segmentations:
-        for target in targets_of(session.config, session.account):
-            if target.segmentation == settings.name and target.control and target.kind == "list":
-                found[target.name] = _effect(session, settings, target)
+        lists = [target for target in targets_of(session.config, session.account) if target.segmentation == settings.name]
+        lists = [target for target in lists if target.control and target.kind == "list"]
+        if not lists:
+            continue
+        over = session.as_of - timedelta(days=_days(settings))
+        rebuild_state(session, settings.name, (over + timedelta(days=1)).isoformat(), "meant")
+        found.update({target.name: _effect(session, settings, target) for target in lists})
+        session.mirror().run("DROP TABLE meant")
     return found
+
+
+def _days(settings: SegmentationSettings) -> int:
+    return getattr(settings.options, "within_days", None) or DAYS
 
 
 def _effect(session: Session, settings: SegmentationSettings, target: Target) -> dict[str, Any]:
     from segmentation.uplift import effect
 
     kind = literal(getattr(settings.options, "target", None) or "purchase")
-    days = getattr(settings.options, "within_days", None) or DAYS
-    end = literal(session.as_of.isoformat())
+    named = getattr(settings.options, "campaigns", None)
+    answers = f"AND deeds.campaign GLOB {literal(named)}" if named else ""
+    days = _days(settings)
+    end = literal((session.as_of - timedelta(days=days)).isoformat())
     table = session.mirror().table(
-        f"""WITH meant AS (
-                SELECT record, coalesce(score, 0) AS score, since, NOT ({held_out(target)}) AS treated
-                FROM {quoted("labels_" + settings.name)} JOIN ids USING (record)
+        f"""WITH listed AS (
+                SELECT record, coalesce(score, 0) AS score, since, NOT ({held_out(target)}) AS treated FROM meant JOIN ids USING (record)
                 WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)}
-                    AND since + {days} <= {end}::DATE AND record NOT IN ({consent.withdrawn(target)}))
-            SELECT meant.record, any_value(score) AS score, any_value(treated) AS treated, count(deeds.kind) > 0 AS came
-            FROM meant LEFT JOIN deeds ON deeds.record = meant.record AND deeds.kind = {kind}
-                AND deeds.day > since AND deeds.day <= since + {days} GROUP BY meant.record"""
+                    AND since <= {end}::DATE AND record NOT IN ({consent.withdrawn(target)}))
+            SELECT listed.record, any_value(score) AS score, any_value(treated) AS treated, count(deeds.kind) > 0 AS came
+            FROM listed LEFT JOIN deeds ON deeds.record = listed.record AND deeds.kind = {kind} {answers}
+                AND deeds.day > since AND deeds.day <= since + {days} GROUP BY listed.record"""
     )
     score, came = (table[name].to_numpy().astype(np.float64) for name in ("score", "came"))
     return {"days": days, **effect(score, came, table["treated"].to_numpy().astype(np.bool_))}

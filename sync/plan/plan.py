@@ -15,11 +15,14 @@ Pure: it reads the mirror and writes a plan into the journal. Nothing here speak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sync.account import consent
 from sync.account.session import Session
@@ -32,6 +35,7 @@ from sync.store.journal import PLAN_SCHEMA
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.ownership import catch_up
 
+ROWS = 100_000  # changes that are in memory at once while batches are cut
 COARSE = 5  # steps of the ``_score`` companion, in percent: a rank that moves a little writes nothing
 
 
@@ -396,11 +400,20 @@ def _save_batches(session: Session, plan: int, kind: str, target: str, record_ty
     where = f"kind = {literal(kind)} AND record_type = {literal(record_type)}" + (f" AND target = {literal(target)}" if target else "")
     records = mirror.value(f"SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE {where}")
     number = "0" if records <= size else f"(dense_rank() OVER (ORDER BY record) - 1) // {size}"
-    mirror.run(
-        f"""CREATE OR REPLACE TEMP TABLE batched AS SELECT record, {", ".join(PLAN_SCHEMA.names)}, {number} AS number
-            FROM changes JOIN ids USING (record) WHERE {where}"""
-    )
-    for (chosen,) in mirror.rows("SELECT DISTINCT number FROM batched ORDER BY number"):
-        sql = f"SELECT {', '.join(PLAN_SCHEMA.names)} FROM batched WHERE number = {chosen} ORDER BY record, target"
-        count = records if records <= size else mirror.value(f"SELECT count(DISTINCT record) FROM batched WHERE number = {chosen}")
-        session.journal.add_batch(plan, session.account, kind, target, record_type, mirror.table(sql).cast(PLAN_SCHEMA), count)
+    names = ", ".join(PLAN_SCHEMA.names)
+    sql = f"SELECT {names}, {number} AS number FROM changes JOIN ids USING (record) WHERE {where} ORDER BY record, target"
+    for part in _runs(mirror.run(sql).to_arrow_reader(ROWS)):
+        count = pc.count_distinct(part["id"]).as_py()
+        session.journal.add_batch(plan, session.account, kind, target, record_type, part.select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA), count)
+
+
+def _runs(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows of one ``number`` after the other, in one pass: a CRM that takes a hundred at a time gets many batches."""
+    rest: list[pa.Table] = []
+    for batch in rows:
+        table = pa.concat_tables([*rest, pa.Table.from_batches([batch])])
+        ends = np.flatnonzero(np.diff(table["number"].to_numpy())) + 1
+        starts = [0, *ends.tolist()]
+        yield from (table.slice(start, end - start) for start, end in pairwise(starts))
+        rest = [table.slice(starts[-1])]
+    yield from (table for table in rest if table.num_rows)

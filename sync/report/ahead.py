@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.segments import built
 from sync.account.session import Session
-from sync.label.facts import population_frame
+from sync.label.population import Population
 from sync.report import charts, words
 from sync.report.charts import Range
 from sync.report.panels import Panel, Picture, table
@@ -50,9 +50,7 @@ def gather(session: Session, settings: SegmentationSettings, model: Mapping[str,
     """By the champion of ``settings`` (kind ``potential``); None where it foretells nothing."""
     from segmentation.outlook import bias, outlook
 
-    frame = population_frame(session, settings, built(session.config, settings, session.account))
-    records, step = len(frame), max(1, -(-len(frame) // DRAWN))
-    frame = frame.iloc[::step].reset_index(drop=True)
+    frame, records = Population(session, settings, built(session.config, settings, session.account)).some(DRAWN)
     labels = session.mirror().run(f"SELECT record, segment FROM {quoted('labels_' + by)}").df().set_index("record")["segment"]
     found = outlook(frame, model, labels, session.as_of, DAYS, PERIODS)
     scale = records / max(1, len(frame))

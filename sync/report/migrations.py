@@ -13,20 +13,13 @@ NARROW, WIDE = 3, 12  # segments that half a page has room for, and a whole one
 
 def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
     """Of each segment (a row) the share that went to each other one, how long records stay, and where all of it leads."""
-    import numpy as np
-
     from segmentation.migration import Migration
 
-    inside = [flow for flow in flows if flow.before and flow.after]
-    met = {side for flow in inside for side in (flow.before, flow.after)}
-    keys = [*(key for key in labels if key in met), *sorted(str(key) for key in met if key not in labels)]
+    found = Migration.of_counts([(flow.before, flow.after, flow.records) for flow in flows if flow.before and flow.after], list(labels))
+    keys = found.keys[:-1]
     if len(keys) < 2:
         return []
-    counts = np.zeros((len(keys), len(keys)), np.int64)
-    for flow in inside:
-        counts[keys.index(str(flow.before)), keys.index(str(flow.after))] += flow.records
-    found = Migration(tuple(keys), counts, np.zeros_like(counts))
-    shares, stay, leads = found.probabilities, found.stay, found.stationary
+    shares, stay, leads, counts = found.probabilities, found.stay, found.stationary, found.records
     names = [labels.get(key, key) for key in keys]
     rows: list[tuple[str | Shade, ...]] = []
     for place, key in enumerate(keys):

@@ -111,12 +111,14 @@ def movement(session: Session, name: str, until: date | None) -> Movement:
 
 def _lay_out(session: Session, name: str, until: date | None) -> list[date]:
     """Table ``states``: the segment of each record whose state a day changed. Returns the days."""
-    mirror, days = session.mirror(), []
+    mirror = session.mirror()
+    days: list[date] = []
     mirror.run("CREATE OR REPLACE TEMP TABLE states (as_of DATE, record BIGINT, segment VARCHAR)")
     for day, table in session.journal.labels(session.account, name):
         if until is not None and date.fromisoformat(day) > until:
             break
-        days.append(date.fromisoformat(day))
+        if not days or days[-1] != date.fromisoformat(day):  # a day may come in parts
+            days.append(date.fromisoformat(day))
         frame = table.select(["record_type", "id", "segment"])
         mirror.run(f"INSERT INTO states SELECT DATE '{days[-1]}', record, segment FROM frame JOIN ids USING (record_type, id)", frame=frame)
     return days

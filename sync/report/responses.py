@@ -9,7 +9,7 @@ from sync.report import charts, words
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
 
-_LEARNERS = {"logistic": "Logistic regression", "boosting": "Boosting"}
+_LEARNERS = {"logistic": "Logistic regression", "boosting": "Boosting", "mixture": "the mean of both"}
 _FIGURES = (
     ("auc", "AUC", "0.5 is chance, 1 is perfect", words.figure),
     ("brier", "Brier score", "0 is perfect", words.figure),
@@ -29,7 +29,7 @@ def panels(figures: Mapping[str, Any], currency: str) -> list[Panel]:
         return [Panel("Who is likely?", f"There is no model: {figures['refused']}.", table=days if cuts else None)]
     rows = [(name, meaning, said(figures[key])) for key, name, meaning, said in _FIGURES if key in figures]
     remark = (
-        f"{figures['event']} within {words.days(figures['days'])}, judged on the latest of {len(cuts)} earlier days, "
+        f"{figures['event']} within {words.days(figures['days'])}, judged on the latest {_tested(figures)}of {len(cuts)} earlier days, "
         f"which the model had not seen; {_won(figures)}"
     )
     found = [Panel("How well does it foresee?", remark, table=table(("Figure", "Meaning", "Value"), rows, texts=2))]
@@ -38,11 +38,17 @@ def panels(figures: Mapping[str, Any], currency: str) -> list[Panel]:
     return [*found, Panel("What it learned from", "earlier days, each with what was known then and what came after", table=days)]
 
 
+def _tested(figures: Mapping[str, Any]) -> str:
+    """Small campaigns test together."""
+    return f"{figures['tested']} " if figures.get("tested", 1) > 1 else ""
+
+
 def _won(figures: Mapping[str, Any]) -> str:
     losses = figures.get("contest", {})
     told = ", ".join(f"{_LEARNERS.get(name, name)} {loss:.3f}" for name, loss in sorted(losses.items(), key=lambda one: one[1]))
     curve = figures.get("calibration", "none")
-    return f"log loss of the contest: {told}; calibration: {'as it was, for none did better' if curve == 'none' else curve}"
+    habits = f"; it looks at orders of {figures['categories']:,} categories too" if figures.get("categories") else ""
+    return f"log loss of the contest: {told}; calibration: {'as it was, for none did better' if curve == 'none' else curve}{habits}"
 
 
 def _depth(depth: Mapping[str, float], currency: str) -> Panel:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.report import words
-from sync.report.panels import Panel, Table
+from sync.report import charts, words
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, Table, table
 from sync.report.sizes import SHARED_BY
 
 _BEST = 3
@@ -33,7 +34,36 @@ def panels(
         f"ranks. Next offers: what is {aim}, with the records that get it"
     )
     head = ("Segment", "Buys most (share of its orders)", "Sets it apart (times usual)", "Next offers")
-    return [Panel("What to offer whom", remark, table=Table(head, rows), wide=True)]
+    return [*_tried(figures.get("tried") or {}), Panel("What to offer whom", remark, table=Table(head, rows), wide=True)]
+
+
+def _tried(tried: Mapping[str, Any]) -> list[Panel]:
+    """How often offers of an earlier day were bought since, beside the most popular category."""
+    if not tried:
+        return []
+    (best, listed), (popular, popular_listed) = tried["bought"], tried["popular"]
+    most = max(best, listed, popular, popular_listed) or 1
+    bars = [
+        Bar(name, (share / most,), words.percent(share))
+        for name, share in (("The offer", best), ("The most popular category", popular))
+    ]  # fmt: skip
+    rows = [
+        ("The offer", words.percent(best), words.percent(listed)),
+        ("Popularity", words.percent(popular), words.percent(popular_listed)),
+    ]
+    remark = (
+        f"offers as of {tried['day']} to {tried['records']:,} records that bought anything in the {words.days(tried['days'])} after it: "
+        f"the share that bought what was offered"
+    )
+    head = ("Chosen by", "The best was bought", "Of the best three were bought")
+    return [
+        Panel(
+            "Was it what they wanted?",
+            remark,
+            [Picture(charts.bars("Share of the offers that were bought", bars))],
+            table=table(head, rows),
+        )
+    ]
 
 
 def _told(best: Any, said: Any) -> str:

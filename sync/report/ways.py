@@ -69,6 +69,7 @@ def _plain(step: str) -> str:
 def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps: list[str]) -> Panel:
     shown = steps[: charts.COLOURS - 1] if len(steps) > charts.COLOURS else steps
     bars, rows = [], []
+    overall = _shares_of_all(journeys, order)
     for key in order:
         touches = {row["step"]: row for row in journeys.found[key]["steps"]}
         shares = [float(touches[step]["share"]) if step in touches else 0.0 for step in shown]
@@ -77,14 +78,33 @@ def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps:
         bars.append(Bar(labels[key], (*shares, *rest), f"{sum_:,} touches"))
         for step, row in touches.items():
             told = (words.count(row[one]) for one in ("touches", "records", "first", "last"))
-            rows.append((labels[key], _plain(step), *told, words.percent(row["share"])))
+            index = f"{100 * row['share'] / overall[step]:,.0f}"
+            rows.append((labels[key], _plain(step), *told, words.percent(row["share"]), index))
     key_names = (*(_plain(step) for step in shown), *(() if shown == steps else ("others",)))
     drawn = charts.stacks("Touchpoints of each segment, beside purchases", bars)
-    remark = "what people do or are sent beside purchases; first and last: how many ways to a purchase begin and end with it"
+    remark = (
+        "what people do or are sent beside purchases; first: the ways that begin with it; last: the purchases that it stands right before; "
+        f"index: its share against that of all segments, which is 100. Touches before a purchase: {_each(journeys, order, labels)}"
+    )
     if journeys.drawn < journeys.records:
         remark += f". Of about {journeys.drawn:,} records, evenly drawn from {journeys.records:,}"
-    head = ("Segment", "Touchpoint", "Touches", "Records", "First", "Last", "Share")
+    head = ("Segment", "Touchpoint", "Touches", "Records", "First", "Last", "Share", "Index")
     return Panel("Touchpoints", remark, [Picture(drawn)], key_names, table(head, rows, texts=2))
+
+
+def _shares_of_all(journeys: Journeys, order: list[str]) -> dict[str, float]:
+    sums: dict[str, int] = {}
+    for key in order:
+        for row in journeys.found[key]["steps"]:
+            sums[row["step"]] = sums.get(row["step"], 0) + int(row["touches"])
+    return {step: number / sum(sums.values()) for step, number in sums.items()}
+
+
+def _each(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> str:
+    """``Active 2.1, Lost 7.3``: touches on the ways to a purchase, by purchases."""
+    bought = {key: journeys.found[key]["bought"] for key in order}
+    told = [f"{labels[key]} {one['touches'] / one['purchases']:,.1f}" for key, one in bought.items() if one["purchases"]]
+    return ", ".join(told) or "there was none"
 
 
 def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> Panel:

@@ -92,7 +92,7 @@ def people(mirror: AccountMirror) -> str:
     won += [
         f"CASE WHEN consent.survivor IS NULL THEN alive.{name} ELSE least(alive.{name}, consent.{name}) END AS {name}" for name in reachable
     ]
-    return f"""WITH alive AS ({plain}),
+    return f"""WITH alive AS NOT MATERIALIZED ({plain}),
         consent AS (SELECT survivor, {", ".join(consents)} FROM alive JOIN {mirror.schema}.redirects USING (record) GROUP BY survivor)
         SELECT alive.* REPLACE ({", ".join(won)}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
         WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""

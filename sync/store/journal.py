@@ -11,7 +11,7 @@ import getpass
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE sequence (value INTEGER NOT NULL);
@@ -55,6 +55,13 @@ ALTER TABLE objects ADD COLUMN form TEXT;
 ALTER TABLE objects ADD COLUMN since INTEGER;
 CREATE INDEX rejects_by_record ON rejects (account, source, record_type, record_id, target);
 CREATE TABLE homes (account TEXT PRIMARY KEY, time_zone TEXT, currency TEXT) WITHOUT ROWID;
+""",
+    3: """
+ALTER TABLE labels RENAME TO undivided;
+CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, part INTEGER, at TEXT, content BLOB,
+    PRIMARY KEY (account, segmentation, as_of, part)) WITHOUT ROWID;
+INSERT INTO labels SELECT account, segmentation, as_of, 0, at, content FROM undivided;
+DROP TABLE undivided;
 """,
 }
 
@@ -289,18 +296,25 @@ class Journal:
 
     # -- labels, models, what we made ----------------------------------------------------------------------
 
-    def save_labels(self, account: str, segmentation: str, as_of: str, changed: pa.Table) -> None:
-        """State rows that an as_of changed; repeating an as_of replaces them."""
-        self.execute("INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?)", account, segmentation, as_of, now(), packed(changed))
+    def save_labels(self, account: str, segmentation: str, as_of: str, changed: Iterable[pa.Table]) -> None:
+        """State rows that an as_of changed, in parts of different records; repeating an as_of replaces them."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?", (account, segmentation, as_of))
+            for part, table in enumerate(changed):
+                if table.num_rows or not part:  # a day that changed nothing is a day all the same
+                    row = (account, segmentation, as_of, part, now(), packed(table))
+                    connection.execute("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def labels(self, account: str, segmentation: str, before: str | None = None) -> Iterator[tuple[str, pa.Table]]:
-        """(as_of, changed state) from the oldest, up to but without ``before``."""
-        sql = "SELECT as_of FROM labels WHERE account = ? AND segmentation = ? AND as_of < coalesce(?, '9999-99-99') ORDER BY as_of"
+    def labels(
+        self, account: str, segmentation: str, before: str | None = None, newest_first: bool = False
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """(as_of, a part of the changed state) from the oldest, up to but without ``before``; a part is loaded when its turn comes."""
+        where = "account = ? AND segmentation = ? AND as_of"
+        order = "as_of DESC, part" if newest_first else "as_of, part"
+        sql = f"SELECT as_of, part FROM labels WHERE {where} < coalesce(?, '9999-99-99') ORDER BY {order}"
         for row in self.rows(sql, account, segmentation, before):
-            content = self.value(
-                "SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?", account, segmentation, row["as_of"]
-            )
-            yield row["as_of"], unpacked(content)
+            one = f"SELECT content FROM labels WHERE {where} = ? AND part = ?"
+            yield row["as_of"], unpacked(self.value(one, account, segmentation, row["as_of"], row["part"]))
 
     def save_model(self, account: str, segmentation: str, as_of: str, digest: str, content: str) -> int:
         """A fitted model; returns its version."""

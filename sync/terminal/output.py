@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sync.account.session import Progress as Report
 
-LONG = 100  # rows of a table that a terminal shows
+LONG = 1000  # characters of a cell that a terminal shows
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -55,7 +55,8 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return safe(f"{value:.3f}" if isinstance(value, float) else value).replace("\n", " ")
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return safe(text if len(text) <= LONG else text[: LONG - 3] + "...").replace("\n", " ")
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from sync.terminal.output import fault, say, table
@@ -176,7 +177,6 @@ def _print_card(answer: Mapping[str, Any]) -> None:
 
 def _print_fitted(answer: Mapping[str, Any]) -> None:
     if "proposals" in answer:
-
         print_proposals(answer["proposals"])
     for name, version in answer.get("models", {}).items():
         say(f"{name}: model {version} fitted")
@@ -214,13 +214,26 @@ def _print_show(answer: Mapping[str, Any]) -> None:
             say(f"  {one['description']}")
     say()
     table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
-    table("Features:", ("feature", "value"), [(k, v) for k, v in answer.get("features", {}).items() if not isinstance(v, int) or v])
+    table("Features:", ("feature", "value"), [(k, v) for k, v in _worded(answer) if not isinstance(v, int) or v])
     changes = [
         (h["run"], str(h["at"])[:19], h["target"], h["before"], h["after"], ": ".join(filter(None, (h["status"], h["reason"]))))
         for h in answer["history"]
     ]
     table("Changes:", ("run", "at", "target", "before", "after", "outcome"), changes)
     _print_rejects(answer)
+
+
+def _worded(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Features as people read them: money in its currency, what was bought as a list."""
+    money = answer.get("money", {})
+    for name, value in answer.get("features", {}).items():
+        if name in money:
+            yield name, f"{Decimal(money[name]):,} {money['currency']}" if value else 0
+        elif name.startswith("baskets_"):
+            bought = str(value).split("\x1f")
+            yield name, ", ".join(f"{category} ({orders})" for category, orders in zip(bought[::2], bought[1::2], strict=False))
+        else:
+            yield name, value
 
 
 def _print_rejects(answer: Mapping[str, Any]) -> None:

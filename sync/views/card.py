@@ -6,29 +6,31 @@ A card needs the days after an earlier day, so it fits and labels as of ``as_of`
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.account import consent
 from sync.account.segments import built, segments_of
 from sync.account.session import Session
-from sync.label.facts import population_frame
 from sync.label.past import AccountPast
+from sync.label.population import Population
 from sync.label.state import rebuild_state
 from sync.stops import Stop
-from sync.store.mirror import quoted
+from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segmentation.label import Segmentation
-    from segmentation.quality import Held
+    from segmentation.quality import Held, Today
+    from segmentation.steadiness import Replay
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
+_STEADY = ("lifecycle", "value", "potential")  # kinds of which few moves and returns are promised
 _RANKED = {
     "value": ("a", "b", "c"),
+    "potential": ("high", "medium", "low"),
     "lifecycle": ("active", "at_risk", "dormant", "lost"),
     "response": ("likely", "possible", "unlikely"),
 }
@@ -62,7 +64,8 @@ def check_names(session: Session, names: Sequence[str]) -> None:
 
 
 def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str] = ()) -> dict[str, Any]:
-    """Per segmentation its ``lines`` (``segmentation.quality``), why it ``falls``, and its ``composition`` by asked attributes.
+    """Per segmentation its ``lines`` (``segmentation.quality``), why it ``falls``, the ``migration`` since the labelling before
+    (``segmentation.migration``), and its ``composition`` by asked attributes.
 
     ``composition``: attributes whose shares are shown per segment, sensitive ones too. ``names``: only these segmentations.
     """
@@ -75,18 +78,15 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
             continue
         session.progress(f"judging {settings.label or settings.name}", 0, 0)
         model = models.from_json(stored["content"])
-        segmentation = built(session.config, settings, session.account)
-        labels, baseline = _labels(session, settings.name), _baseline(session, settings.name, date.fromisoformat(stored["as_of"]))
-        playbooks = [one.key for one in segments_of(session.config, settings) if one.playbook]
-        held = _held(session, settings, segmentation, model)
         ranked = _RANKED.get(settings.kind, ())
         if getattr(settings.options, "absent", False):
             ranked = ranked[::-1]
-        lines = quality.card(held, labels, model, ranked, _reachable(session, settings), playbooks, baseline)
-        found[settings.name] = {"lines": quality.as_dicts(lines), "falls": quality.falls(lines)}
+        today = _today(session, settings, stored, model)
+        lines = quality.card(_held(session, settings, model), today, model, ranked)
+        found[settings.name] = {"lines": quality.as_dicts(lines), "falls": quality.falls(lines), **_migration(session, settings.name)}
         shown = [name for name in composition if name in session.settings.attributes]
         if shown:
-            found[settings.name]["composition"] = quality.composition(labels, _attributes(session, shown))
+            found[settings.name]["composition"] = quality.composition(today.labels, _attributes(session, shown))
     return found
 
 
@@ -109,7 +109,7 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     if stored is None:
         return {"note": f"segmentation {name} has no model yet; the next labelling fits one"}
     segmentation = built(session.config, settings, session.account)
-    frame = population_frame(session, settings, segmentation)
+    frame, _ = Population(session, settings, segmentation).some()
     fresh = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
     old = models.from_json(stored["content"])
     try:
@@ -120,16 +120,89 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     return quality.proposal(old, fresh, before, after)
 
 
-def _held(session: Session, settings: SegmentationSettings, segmentation: Segmentation, model: dict[str, Any]) -> Held | None:
-    """A back-test as of the horizon ago; None where the past is too short."""
+def _today(session: Session, settings: SegmentationSettings, stored: Mapping[str, Any], model: Mapping[str, Any]) -> Today:
+    """What the card of today's labels looks at."""
+    from segmentation.quality import Today
+    from sync.label.refits import UNLEARNED, shifted
+
+    fitted = date.fromisoformat(stored["as_of"])
+    labels, baseline = _labels(session, settings.name), _baseline(session, settings.name, fitted)
+    learns = settings.kind not in UNLEARNED
+    return Today(
+        labels,
+        _reachable(session, settings),
+        [one.key for one in segments_of(session.config, settings) if one.playbook],
+        baseline,
+        shifted(session, settings, dict(stored)) if learns else None,
+        _newcomers(session, labels, baseline, fitted) if learns else None,
+        _weeks(session, settings, model) if settings.kind in _STEADY else (None, {}),
+    )
+
+
+def _migration(session: Session, name: str) -> dict[str, Any]:
+    """Where records went since the labelling before; nothing where there was none."""
+    from segmentation.migration import Migration
+
+    mirror, before = session.mirror(), "before_" + name
+    if not mirror.has_table(before) or not mirror.value(f"SELECT count(*) FROM {quoted(before)}"):
+        return {}
+    rows = mirror.rows(
+        f"""SELECT b.segment, l.segment, count(*) FROM {quoted(before)} AS b FULL JOIN {quoted("labels_" + name)} AS l USING (record)
+            GROUP BY ALL ORDER BY ALL"""
+    )
+    return {"migration": Migration.of_counts(rows).to_dict()}
+
+
+def _newcomers(session: Session, labels: pd.DataFrame, baseline: pd.DataFrame, fitted: date) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Labels of those whose first purchase lay in the days before the fit, and of those who came in as many days before today."""
+    if not session.mirror().has_table("features") or "first_purchase" not in session.mirror().columns("features"):
+        return None
+    span = min(max((session.as_of - fitted).days, 28), DAYS)
+    found = []
+    for frame, day in ((baseline, fitted), (labels, session.as_of)):
+        first, last = (literal((day - timedelta(days=days)).isoformat()) for days in (span, 0))
+        new = f"SELECT record FROM features WHERE first_purchase > {first}::DATE AND first_purchase <= {last}::DATE"
+        found.append(frame[frame["record"].isin(session.mirror().run(new).df()["record"])])
+    return found[0], found[1]
+
+
+def _days(settings: SegmentationSettings, model: Mapping[str, Any]) -> int:
+    """How far a kind looks ahead."""
+    figures = model["figures"]
+    return round(figures.get("days") or figures.get("horizon") or getattr(settings.options, "horizon_days", None) or DAYS)
+
+
+def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, Any]) -> Held | None:
+    """A back-test as of the horizon ago; None where the past is too short, or the kind is not about buying."""
     from segmentation.quality import held
 
-    days = int(model["figures"].get("days") or getattr(settings.options, "horizon_days", None) or DAYS)
+    if settings.kind in ("response", "offers"):
+        return None
+    days = _days(settings, model)
     day = session.as_of - timedelta(days=days)
+    segmentation = built(session.config, settings, session.account)
     past = AccountPast(session, settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
     return held(segmentation, past, day, days) if len(past.features(day)) else None
+
+
+def _weeks(session: Session, settings: SegmentationSettings, model: Mapping[str, Any]) -> tuple[Replay | None, Mapping[str, float]]:
+    """Twelve weeks before the horizon ago, played again under a model of their beginning, and what the memory of labels costs."""
+    from segmentation import steadiness
+
+    days = _days(settings, model)
+    until = session.as_of - timedelta(days=days)
+    begin = steadiness.days(until)[0]
+    segmentation = built(session.config, settings, session.account)
+    past = AccountPast(session, settings, segmentation)
+    if past.first is None or past.first > begin - timedelta(weeks=steadiness.WEEKS) or not len(past.features(begin)):
+        return None, {}
+    fitted = segmentation.fit(past.features(begin), begin, past.until(begin))
+    found = steadiness.replay(segmentation, fitted, past, until)
+    if found is None:
+        return None, {}
+    return found, steadiness.cost(found, past.outcomes(until, days), settings.kind != "lifecycle")
 
 
 def _labelled(session: Session, name: str) -> date | None:

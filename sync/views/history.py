@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ def remember_export(journal: Journal, out: Path) -> None:
 
 
 def show(session: Session, id: str) -> dict[str, Any]:
-    """Why a record has its segments (or, objecting to profiling, none), since when, and every value before."""
+    """Why a record has its segments (or, objecting to profiling, none), since when, and every value before.
+
+    ``features`` hold money in minor units, as everywhere; ``money`` tells the same in units of its ``currency``, as exact decimals.
+    """
     mirror = session.mirror()
     consent.prepare(session)
     found = mirror.record(id)
@@ -103,10 +107,22 @@ def show(session: Session, id: str) -> dict[str, Any]:
     if mirror.has_table("features"):
         rows = mirror.run(f"SELECT * EXCLUDE (record) FROM features WHERE record = {number}").to_arrow_table().to_pylist()
         story["features"] = {key: value for key, value in (rows[0] if rows else {}).items() if value is not None}
+        story["money"] = _money(story["features"], session.settings.currency)
     for part in changes(session.journal, session.account, id):
         story["history"] += [row for row in part.to_pylist() if row["record_type"] == record_type]
     story["rejects"] = rejects(session.journal, session.account, id)
     return story
+
+
+def _money(features: Mapping[str, Any], currency: str) -> dict[str, str]:
+    """``{"currency": "EUR", "net_revenue": "1204.50"}``"""
+    from decimal import Decimal
+
+    from connectors.money import exponent
+
+    digits = exponent(currency)
+    amounts = {name: value for name, value in features.items() if re.match(r"net_revenue($|[._])", name)}
+    return {"currency": currency, **{name: f"{Decimal(value).scaleb(-digits):.{digits}f}" for name, value in amounts.items()}}
 
 
 def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:

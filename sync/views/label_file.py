@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from sync.account.session import Session
 from sync.store.mirror import AccountMirror, quoted
 from sync.views.history import remember_export
 
+ROWS = 100_000  # of the file that are in memory at once
 _MEMORY = "memory."
 
 
@@ -18,36 +20,52 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     """Write the labels as of ``session.as_of`` as CSV; returns the number of rows, and the figures of the forecasts.
 
     After the forecasts (``sync.label.forecasts``, over ``horizon`` days) stand the segments of each segmentation that they do not hold
-    yet, and beside them its confirmed scores where it has some: ``rfm.recency`` and its like, 1 to 5.
+    yet, and beside them its confirmed scores where it has some: ``rfm.recency`` and its like, 1 to 5; of kind ``response`` the
+    probability, to rank by, as ``NAME.score``.
     """
-    from connectors.files.cells import guarded
     from sync.label.forecasts import forecasts, told_there
     from sync.label.known import Known
 
     mirror, known = session.mirror(), Known(session)
-    foretold, figures = forecasts(session, horizon, known)
+    figures = forecasts(session, horizon, known)
     tables = {s.name: known.table(s) for s in session.segmentations}
     names = [s.name for s in session.segmentations]
+    ranked = {s.name for s in session.segmentations if s.kind == "response"}
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
     columns = ["id", *(["record_type"] if types != {"contact"} else [])]
     there = told_there(session)
-    columns += [f"foretold.{name}" for name in foretold.column_names if name != "record" and (name not in names or name in there)]
+    columns += [f"foretold.{name}" for name in _columns(mirror, "foretold") if name != "record" and (name not in names or name in there)]
     for name, table in tables.items():
         if name not in there:
             columns.append(f"{table}.segment AS {quoted(name)}")
+        if name in ranked:
+            columns.append(f"{table}.score AS {quoted(name + '.score')}")
         scores = [c for c in _columns(mirror, table) if c.startswith(_MEMORY) and not c.endswith("pending")]
         columns += [f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)]
     joins = " ".join(f"LEFT JOIN {table} USING (record)" for table in tables.values())
     everyone = " UNION ".join(f"SELECT record FROM {table}" for table in tables.values())
-    table = mirror.table(
+    count = _write(
+        mirror,
+        out,
         f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record) LEFT JOIN foretold USING (record) {joins}
             ORDER BY record_type, length(id), id""",
-        foretold=foretold,
     )
-    table = table.set_column(0, "id", guarded(table["id"]))
-    arrow_csv.write_csv(table, out, arrow_csv.WriteOptions(quoting_style="needed"))
     remember_export(session.journal, out)
-    return int(table.num_rows), figures
+    return count, figures
+
+
+def _write(mirror: AccountMirror, out: Path, sql: str) -> int:
+    """Batch by batch, so that a file of any length needs little memory; returns the number of rows."""
+    from connectors.files.cells import guarded
+
+    count = 0
+    reader = mirror.run(sql).to_arrow_reader(ROWS)
+    with arrow_csv.CSVWriter(out, reader.schema, write_options=arrow_csv.WriteOptions(quoting_style="needed")) as sink:
+        for batch in reader:
+            table = pa.Table.from_batches([batch])
+            sink.write_table(table.set_column(0, "id", guarded(table["id"])))
+            count += batch.num_rows
+    return count
 
 
 def _columns(mirror: AccountMirror, table: str) -> list[str]:

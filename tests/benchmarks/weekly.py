@@ -1,10 +1,13 @@
-"""How many records move in a week, and how many come back, when real customers are labelled week by week?
+"""Do labels stand still where nothing happens, week by week, on businesses of every sort?
 
-    python -m tests.benchmarks.weekly --folder DIR
+    python -m tests.benchmarks.weekly [--folder DIR] [--only NAME ...] [--way label|run|file] [--weeks 12]
 
-Complete Journey from June to December 2017 and CDNOW from October 1997 to June 1998, through the product: ``label`` for
-each week, then ``report``, whose own figures are printed. *Raw* are RFM groups without memory, their cut points frozen
-alike, or fitted anew each week as most tools do.
+CDNOW, Complete Journey, those of ``tests.benchmarks.shops`` and some of ``tests.benchmarks.businesses`` through the files CRM:
+consecutive weekly ``label`` (or ``run``; or ``label`` of a config that has none of the kinds, way ``file``), each with ``--out``,
+in one state directory. Printed are the share of records that move in a week (first purchases enter, and stand apart), that return
+to a segment they had left within the weeks, at any distance, whether fewer buy again the further a stage has fallen (stages of 100
+records and more, within the horizon), and how many keep their cluster over a refit a month later (k = 5). Records that are
+prospects throughout are left out.
 """
 
 from __future__ import annotations
@@ -12,75 +15,191 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from segmentation import models
-from segmentation.label import KINDS, segmentation
+from segmentation.label import segmentation
 from sync import commands
 from sync.commands import Options
-from sync.demo import lay_out
 from sync.store.journal import Journal
 from sync.store.mirror import Mirror
-from tests.test_cdnow import CONFIG
+from tests.benchmarks.businesses import CONFIG
+from tests.benchmarks.shops import SHOPS
+from tests.benchmarks.trades import BUSINESSES, Business, cdnow, journey
 
-_MOVED, _RETURNED, _RAW = 0.03, 0.05, 0.25
-_KINDS = [kind for kind in ("rfm", "value", "lifecycle", "potential") if kind in KINDS]
-_SEGMENTATION = '[[segmentations]]\nname = "{0}"\nkind = "{0}"\nfield = "seg_{0}"\n\n'
+MOVED, RETURNED, RAW, SAME = 0.03, 0.05, 0.25, 0.84
+KINDS = ("lifecycle", "value", "potential", "clusters")
+COLUMNS = {"lifecycle": "lifecycle", "value": "value", "potential": "value_tier", "clusters": "cluster", "rfm": "rfm"}
+FALLING = ("active", "at_risk", "dormant", "lost")
+MONTH = timedelta(days=30)
+GUARDS = ("max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink")
+
+
+def _early(business: Business, days: int) -> Business:
+    """With a first day that leaves so many days for what comes after."""
+    return Business(business.rows, (business.rows["day"].max() - pd.Timedelta(days=days)).date(), business.horizon)
+
+
+WATCHED: dict[str, Callable[[], Business]] = {
+    "cdnow": cdnow,
+    "journey": lambda: _early(journey(), 130),
+    **SHOPS,
+    **{name: (lambda make=make: _early(make(), 130)) for name, make in BUSINESSES.items() if name in ("boxes", "refunds")},  # type: ignore[misc]
+}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A business on disk, the days of its labellings, and the files that told of them."""
+
+    config: Path
+    rows: pd.DataFrame
+    days: list[date]
+    files: list[pd.DataFrame]
 
 
 def main() -> int:
-    """Label week by week, print; exit code 1 where a bar is missed."""
+    """Exit code 1 where a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.weekly", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/weekly"))
-    folder: Path = parser.parse_args().folder.resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    print(f"{'':17} {'':10} labellings  moved a week  returned in 12 weeks")
+    parser.add_argument("--only", nargs="*", choices=WATCHED, default=list(WATCHED))
+    parser.add_argument("--way", choices=("label", "run", "file"), default="label")
+    parser.add_argument("--weeks", type=int, default=12)
+    chosen = parser.parse_args()
+    print(f"bars: moved {MOVED:.0%} a week, returned {RETURNED:.0%} in 12 weeks, the same cluster {SAME:.0%} (CDNOW)")
     missed = 0
-    for name, config, first, last in (
-        ("Complete Journey", _journey(folder / "journey"), date(2017, 6, 4), date(2017, 12, 31)),
-        ("CDNOW", _cdnow(folder / "cdnow"), date(1997, 9, 30), date(1998, 6, 30)),
-    ):
-        missed += _measure(name, config, [first + timedelta(weeks=week) for week in range((last - first).days // 7 + 1)])
-    print(f"bars: lifecycle moves {_MOVED:.0%} and returns {_RETURNED:.0%} at most, RFM groups move {_RAW:.0%} of raw ones at most")
-    return 1 if missed else 0
+    for name in chosen.only:
+        watched = _watched(WATCHED[name](), chosen.folder.resolve() / name, chosen.way, chosen.weeks)
+        missed += sum([_motion(name, watched), _falling(name, watched), chosen.way == "label" and _refitted(name, watched)])
+        if chosen.way == "label" and name in ("cdnow", "journey"):
+            missed += _against_raw(name, watched)
+    return int(missed > 0)
 
 
-def _measure(name: str, config: Path, weeks: list[date]) -> int:
-    """Bars missed."""
+def _watched(business: Business, folder: Path, way: str, weeks: int) -> Watched:
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "crm").mkdir(parents=True)
+    business.rows.to_csv(folder / "crm" / "activities.csv", index=False, date_format="%Y-%m-%d")
+    business.rows[["customer"]].drop_duplicates().rename(columns={"customer": "id"}).to_csv(folder / "crm" / "contacts.csv", index=False)
+    config, out = folder / "config.toml", folder / "labels.csv"
+    more = "".join(f'\n[[segmentations]]\nname = "{kind}"\nkind = "{kind}"\nfield = "seg_{kind}"\n' for kind in KINDS)
+    config.write_text(CONFIG.format(day=business.day) + ("" if way == "file" else more + "k = 5\n"))
+    days, files = [business.day + timedelta(weeks=week) for week in range(weeks + 1)], []
+    if way == "run":
+        commands.setup(config, Options(as_of=days[0]))
+    for day in days:
+        if way == "run":
+            commands.run(config, Options(as_of=day, allow=dict.fromkeys(GUARDS, "a benchmark")))
+        commands.label(config, Options(as_of=day), out=out)
+        files.append(pd.read_csv(out, dtype=str).set_index("id"))
+    return Watched(config, business.rows, days, files)
+
+
+def _motion(name: str, watched: Watched) -> int:
+    """Bars missed; those of RFM groups and of clusters are others."""
+    missed = 0
+    for kind, column in COLUMNS.items():
+        if column not in watched.files[0]:
+            continue
+        table = pd.concat([file[column].fillna("") for file in watched.files], axis=1).fillna("").to_numpy(str)
+        table = table[(table != "prospect").any(1)]
+        changed, entered = table[:, 1:] != table[:, :-1], table[:, :-1] == "prospect"
+        moved, new, back = float((changed & ~entered).mean()), float((changed & entered).mean()), float(_returned(table).mean())
+        bad = kind in ("lifecycle", "value", "potential") and (moved > MOVED or back > RETURNED)
+        print(f"{name:12} {kind:10} moved {moved:7.2%}  entered {new:7.2%}  returned {back:7.2%}{' !' if bad else ''}", flush=True)
+        missed += bad
+    return missed
+
+
+def _returned(table: np.ndarray) -> np.ndarray:
+    """Which rows come back to a value that they had left."""
+    back = np.zeros(len(table), np.bool_)
+    for first in range(table.shape[1]):
+        left = np.zeros(len(table), np.bool_)
+        for later in range(first + 1, table.shape[1]):
+            same = table[:, later] == table[:, first]
+            back |= left & same
+            left |= ~same
+    return back
+
+
+def _falling(name: str, watched: Watched) -> int:
+    """1 where a stage of 100 records buys again more often than a livelier one, on the first, the middle or the last day."""
+    horizon = timedelta(days=_horizon(watched.config))
+    last, worst = watched.rows["day"].max().date(), 0
+    for place in (0, len(watched.days) // 2, len(watched.days) - 1):
+        day, stage = watched.days[place], watched.files[place]["lifecycle"]
+        until = min(day + horizon, last)
+        bought = watched.rows[(watched.rows["kind"] == "purchase") & (watched.rows["amount"] >= 0)]
+        again = stage.index.isin(bought[(bought["day"] > pd.Timestamp(day)) & (bought["day"] <= pd.Timestamp(until))]["customer"])
+        rates = [(one, float(again[stage == one].mean())) for one in FALLING if (stage == one).sum() >= 100]
+        bad = any(after > before for (_, before), (_, after) in pairwise(rates))
+        told = ", ".join(f"{one} {rate:.3f}" for one, rate in rates)
+        print(f"{name:12} {day} buy again within {(until - day).days} days: {told}{' !' if bad else ''}", flush=True)
+        worst |= bad
+    return worst
+
+
+def _horizon(config: Path) -> float:
+    """Of the life cycle's model; a quarter where only files have one."""
+    kept = _stored(config, "lifecycle")
+    return float(models.from_json(kept["content"])["figures"]["horizon"]) if kept else 91.0
+
+
+def _stored(config: Path, name: str) -> dict[str, Any] | None:
+    journal = Journal(config.parent / "state" / "journal.sqlite")
+    try:
+        return journal.model("shop", name)
+    finally:
+        journal.close()
+
+
+def _refitted(name: str, watched: Watched) -> int:
+    """1 where CDNOW's customers do not keep their clusters over a refit a month after the last labelling."""
+    later = watched.days[-1] + MONTH
+    if pd.Timestamp(later) > watched.rows["day"].max():
+        return 0
+    out = watched.config.parent / "labels.csv"
+    commands.train(watched.config, Options(as_of=later), names=("clusters",))
+    commands.label(watched.config, Options(as_of=later), out=out)
+    before, after = watched.files[-1]["cluster"], pd.read_csv(out, dtype=str).set_index("id")["cluster"]
+    inside = before.str.startswith("cluster_") & after.reindex(before.index).str.startswith("cluster_").fillna(False)
+    same = float((before[inside] == after.reindex(before.index)[inside]).mean())
+    bad = name == "cdnow" and same < SAME
+    print(f"{name:12} clusters   {same:.1%} keep their cluster over a refit a month later{' !' if bad else ''}", flush=True)
+    return int(bad)
+
+
+def _against_raw(name: str, watched: Watched) -> int:
+    """1 where RFM groups move more than a quarter as often as groups without memory, their cut points frozen or fitted anew."""
     raw: dict[str, list[dict[int, str]]] = {"frozen": [], "refitted": []}
-    for week in weeks:
-        commands.label(config, Options(as_of=week))
-        for cuts, labels in _raw(config, week).items():
+    for day in watched.days:
+        commands.label(watched.config, Options(as_of=day))
+        for cuts, labels in _raw(watched.config, day).items():
             raw[cuts].append(labels)
-    figures: dict[str, Any] = commands.report(config, Options(as_of=weeks[-1]))["figures"]
-    for kind, one in figures.items():
-        print(
-            f"{name:17} {kind:10} {one['labellings']:10} {one['moved_per_week']:13.4f} {one['returned_within_12_weeks']:21.4f}", flush=True
-        )
-    without = {cuts: sum(_shares(labels)) / (len(weeks) - 1) for cuts, labels in raw.items()}
-    for cuts, share in without.items():
-        print(f"{name:17} {'raw, ' + cuts:13} {len(weeks):7} {share:13.4f}", flush=True)
-    missed = figures["rfm"]["moved_per_week"] > _RAW * max(without.values())
-    if "lifecycle" in figures:
-        stage = figures["lifecycle"]
-        missed |= stage["moved_per_week"] > _MOVED or stage["returned_within_12_weeks"] > _RETURNED
-    return int(missed)
+    without = {cuts: sum(_shares(labels)) / (len(watched.days) - 1) for cuts, labels in raw.items()}
+    table = pd.concat([file["rfm"].fillna("") for file in watched.files], axis=1).to_numpy(str)
+    moved = float((table[:, 1:] != table[:, :-1]).mean())
+    bad = moved > RAW * max(without.values())
+    told = ", ".join(f"{share:.2%} {cuts}" for cuts, share in without.items())
+    print(f"{name:12} rfm        moved {moved:7.2%}, raw {told}{' !' if bad else ''}", flush=True)
+    return int(bad)
 
 
 def _raw(config: Path, week: date) -> dict[str, dict[int, str]]:
     """RFM groups of a week as if there had been none before, under frozen and under new cut points."""
-    mirror, journal = Mirror(config.parent / "state" / "mirror.duckdb"), Journal(config.parent / "state" / "journal.sqlite")
-    (account,) = mirror.accounts()
-    features = mirror.account(account).run("FROM features").df()
-    kept = journal.model(account, "rfm")
-    assert kept is not None
+    mirror, kept = Mirror(config.parent / "state" / "mirror.duckdb"), _stored(config, "rfm")
+    features = mirror.account("shop").run("FROM features").df()
     mirror.close()
-    journal.close()
+    assert kept is not None
     rfm = segmentation("rfm", {}, "USD", 2)
     cuts = {"frozen": models.from_json(kept["content"]), "refitted": rfm.fit(features, week)}
     found = {name: rfm.label(features, model, None, None, week) for name, model in cuts.items()}
@@ -90,28 +209,6 @@ def _raw(config: Path, week: date) -> dict[str, dict[int, str]]:
 def _shares(weeks: list[dict[int, str]]) -> Iterator[float]:
     for before, after in pairwise(weeks):
         yield sum(before.get(record, segment) != segment for record, segment in after.items()) / len(after)
-
-
-def _journey(folder: Path) -> Path:
-    config = lay_out(folder, date(2017, 12, 31))
-    text = config.read_text(encoding="utf-8")
-    return _segmented(config, text[: text.index("[[segmentations]]")])
-
-
-def _cdnow(folder: Path) -> Path:
-    spec = find_spec("lifetimes")
-    assert spec is not None and spec.origin is not None, "python3 -m pip install --no-deps lifetimes"
-    (folder / "crm").mkdir(parents=True)
-    purchases = folder / "crm" / "CDNOW_master.txt"
-    shutil.copy(Path(spec.origin).parent / "datasets" / "CDNOW_master.txt", purchases)
-    customers = sorted({line.split()[0] for line in purchases.read_text().splitlines()[1:]})
-    (folder / "crm" / "contacts.csv").write_text("id\n" + "\n".join(customers) + "\n")
-    return _segmented(folder / "config.toml", CONFIG[: CONFIG.index("[[segmentations]]")])
-
-
-def _segmented(config: Path, text: str) -> Path:
-    config.write_text(text + "".join(_SEGMENTATION.format(kind) for kind in _KINDS), encoding="utf-8")
-    return config
 
 
 if __name__ == "__main__":
