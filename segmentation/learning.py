@@ -24,7 +24,7 @@ from segmentation.traits import Matrix
 LEARNERS = ("logistic", "boosting", "mixture")
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)  # of a logistic regression: C, the inverse of the penalty
 SHARES = (0.0, 0.2, 0.4)  # what a standard deviation of a habit counts for, against that of another column
-MANY, EVENTS = 40_000, 2_000  # of more records and events than that, some choose the options for all
+MANY, EVENTS = 20_000, 1_000  # of more records and events than that, some choose the options for all
 _BOOSTING = {"learning_rate": 0.06, "min_samples_leaf": 40, "l2_regularization": 1.0}
 _FAR, _HALVINGS = 10.0, 40  # log-odds that a level may move by, found to so many binary places
 _SIZES = ({"max_iter": 120, "max_leaf_nodes": 15}, {"max_iter": 60, "max_leaf_nodes": 6})

@@ -112,16 +112,16 @@ def _apart(
 def _seasonal(past: Past, as_of: date, late: list[Lesson]) -> bool:
     span, levels = late[0].span, [lesson.level for lesson in late]
     coming = _a_year_before(past, as_of, span)
-    if coming is None or max(abs(coming - level) for level in levels) <= np.log(FAR):
+    if coming is None or float(np.abs(np.array(levels) - coming).max()) <= np.log(FAR):
         return False
     by_year = by_days = 0.0
-    for place, level in enumerate(levels[:2]):
+    for place, came in enumerate(levels[:2]):
         beside = levels[:place] + levels[place + 1 :]
         before = _a_year_before(past, as_of - timedelta(days=(place + 1) * span), span)
         if before is None or not beside:
             break
-        by_year += abs(level - before)
-        by_days += abs(level - float(np.median(beside)))
+        by_year += abs(came - before)
+        by_days += abs(came - float(np.median(beside)))
     return by_year < by_days
 
 

@@ -45,5 +45,8 @@ class Past(Protocol):
     def until(self, day: date) -> Past:
         """The past as it was on an earlier day."""
 
+    def few(self, most: int) -> Past:
+        """The same of about so many records at most, drawn alike: for what many days are looked at."""
+
     def campaigns(self) -> pd.DataFrame:
         """Campaigns whose sending is known: campaign, day (of the first ``campaign_sent``), sent and responded (records); by day."""

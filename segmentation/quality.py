@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 TOP = 0.2
 ENOUGH = 100  # records, for a share to be judged
 SMALLEST = 0.01
-DRIFT = 0.25
+DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer tremble by themselves
 UNSCORED = ("unscored", "no_offer")
 SIMPLE = ("recency", "frequency", "money")
 
@@ -86,15 +86,15 @@ class Today:
     """What a card looks at beside a day that lies back. All but ``labels`` may be missing.
 
     ``reachable``: share per segment. ``playbooks``: keys of segments that have one. ``baseline``: labels of the day of the fit.
-    ``shift``: PSI of the score since then, of records that did not just grow older. ``newcomers``: labels of those who were new
-    at the fit, and of those who are new now.
+    ``shift``: PSI of the score since then, and of how many records: of those that did not just grow older. ``newcomers``: labels
+    of those who were new at the fit, and of those who are new now. ``weeks``: played again, and their cost.
     """
 
     labels: pd.DataFrame
     reachable: Mapping[str, float] | None = None
     playbooks: Sequence[str] = ()
     baseline: pd.DataFrame | None = None
-    shift: float | None = None
+    shift: tuple[float, int] | None = None
     newcomers: tuple[pd.DataFrame, pd.DataFrame] | None = None
     weeks: tuple[Replay | None, Mapping[str, float]] = (None, {})
 
@@ -222,9 +222,10 @@ def _actionability(labels: pd.DataFrame, reachable: Mapping[str, float] | None, 
 def _drift(today: Today) -> list[Line]:
     lines = []
     if today.shift is not None:
-        words = f"PSI of the score {today.shift:.3f} since the fit, of those who bought lately (a shift from {DRIFT})"
-        lines.append(Line("drift", round(today.shift, 4), today.shift < DRIFT, words))
-    if today.newcomers is not None and min(map(len, today.newcomers)) >= ENOUGH:
+        shift, records = today.shift
+        words = f"PSI of the score {shift:.3f} since the fit, of {records:,} who bought lately (a shift from {DRIFT})"
+        lines.append(Line("drift", round(shift, 4), shift < DRIFT if records >= FEWEST else None, words))
+    if today.newcomers is not None and min(map(len, today.newcomers)) >= FEWEST:
         then, now = today.newcomers
         new = measures.population_stability(_numbers(then["score"]), _numbers(now["score"]))
         words = f"PSI of the score {new:.3f} between newcomers at the fit and now (a shift from {DRIFT})"

@@ -54,6 +54,8 @@ CUTS = 3  # earlier days to learn from, beside the one that tests
 FEWEST_CUTS = 2
 MOST_CAMPAIGNS = 12  # days of campaigns that are looked at
 HABITS = 365  # days
+DRAWN, KEPT = 50_000, 1_000  # of a cut with more records, and more events (and records without), some teach as well as all
+WITH_HABITS = 300_000  # of more records in all, a hundred columns of habits would take too much memory
 OLD = 730  # days of activity before the earliest cut, from which counts of all history mean the same at every cut
 SHORTEST, LONGEST = 7, 730  # days, of a horizon that is learned
 KNOWN = 0.02  # share of the records that must have a trait
@@ -94,11 +96,17 @@ class _Cut:
     frame: pd.DataFrame
     day: date
     target: Fractions
+    records: int  # there were; of many with many events every n-th is in the frame
+    events: int
 
-    @property
-    def events(self) -> int:
-        """How many records did it."""
-        return int(self.target.sum())
+    @classmethod
+    def of(cls, frame: pd.DataFrame, day: date, target: Fractions, chosen: Flags) -> _Cut:
+        """Of the rows that are ``chosen``."""
+        rows = np.flatnonzero(chosen)
+        events = int(target[rows].sum())
+        step = max(1, min(len(rows) // DRAWN, min(events, len(rows) - events) // KEPT))
+        drawn = rows[::step]
+        return cls(frame.iloc[drawn].reset_index(drop=True), day, target[drawn], len(rows), events)
 
 
 class Response:
@@ -153,7 +161,7 @@ class Response:
         days = self._days(features)
         groups = self._groups(past, as_of, days) if past is not None else []
         figures: dict[str, Any] = {"days": days, "event": self.event.words, "refused": self._too_little(groups, past, as_of, days)}
-        figures["cuts"] = [{"day": cut.day.isoformat(), "records": len(cut.frame), "events": cut.events} for cuts in groups for cut in cuts]
+        figures["cuts"] = [{"day": cut.day.isoformat(), "records": cut.records, "events": cut.events} for cuts in groups for cut in cuts]
         figures["tested"] = len(groups[-1]) if groups else 0
         made = models.model(self.kind, as_of, self._frozen, {"records": len(features)}, {}, figures)
         if figures["refused"]:
@@ -166,7 +174,8 @@ class Response:
         figures["dropped"] = {**encoder.dropped, **grown}
         if not encoder.columns:
             return {**made, "figures": {**figures, "refused": "nothing that is known tells the records apart"}}
-        points = Points(encoder, Habits.fit(model_cut.frame[BASKETS]))
+        many = sum(len(cut.frame) for cuts in groups for cut in cuts) > WITH_HABITS
+        points = Points(encoder, None if many else Habits.fit(model_cut.frame[BASKETS]))
         found = learning.contest([_span(points, cuts) for cuts in groups], points.width)
         points = points if found.habits else points.without_habits()
         figures |= {**found.figures, "categories": max(0, points.width - 1)}
@@ -199,7 +208,7 @@ class Response:
         kinds = () if self.event.target == "purchase" else (self.event.target,)
         frame, outcomes = past.features(day), past.outcomes(day, days, kinds)
         asked = self._asked(frame)
-        return _Cut(frame[asked].reset_index(drop=True), day, self.event.count(outcomes)[asked])
+        return _Cut.of(frame, day, self.event.count(outcomes), asked)
 
     def _campaigns(self, past: Past, as_of: date, days: int) -> list[list[_Cut]]:
         """A cut per matching campaign whose H days are over, of those that it was sent to; campaigns of one day are one cut."""
@@ -224,7 +233,7 @@ class Response:
     def _answered(self, past: Past, day: date, days: int, names: tuple[str, ...]) -> _Cut:
         outcomes = past.outcomes(day, days, tuple(dict.fromkeys((SENT, self.event.target))), names)
         sent = outcomes[f"count_{SENT}"].to_numpy(np.int64) > 0
-        return _Cut(past.features(day)[sent].reset_index(drop=True), day, self.event.count(outcomes)[sent])
+        return _Cut.of(past.features(day), day, self.event.count(outcomes), sent)
 
     def _too_little(self, groups: Sequence[Sequence[_Cut]], past: Past | None, as_of: date, days: int) -> str:
         """Why nothing can be learned; "": it can."""
@@ -235,7 +244,7 @@ class Response:
             most = known // (FEWEST_CUTS + 2)
             return told + (f": with within_days up to {most} there are" if SHORTEST <= most < days and not self.event.campaign else "")
         events = [sum(cut.events for cut in cuts) for cuts in groups]
-        others = [len(_target(cuts)) - came for cuts, came in zip(groups, events, strict=True)]
+        others = [sum(cut.records for cut in cuts) - came for cuts, came in zip(groups, events, strict=True)]
         for count, name in ((events, "events"), (others, "records without the event")):
             if sum(count[:-1]) < FEWEST or min(count[-2:]) < FEWEST_TESTED or min(sum(count[:-2]), FEWEST_TESTED) < FEWEST_TESTED:
                 return f"too few {name} to learn from: {sum(count[:-1])} ({FEWEST} are needed, and {FEWEST_TESTED} at each earlier day)"
@@ -364,7 +373,7 @@ def _grows(trait: Trait) -> bool:
 def _enough(cuts: Sequence[_Cut]) -> bool:
     """Are there events, and records without one, to judge a model by?"""
     events = sum(cut.events for cut in cuts)
-    return FEWEST_TESTED <= events <= len(_target(cuts)) - FEWEST_TESTED
+    return FEWEST_TESTED <= events <= sum(cut.records for cut in cuts) - FEWEST_TESTED
 
 
 def _target(cuts: Sequence[_Cut]) -> Fractions:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WEEKS = 12
 MOVED, RETURNED = 0.03, 0.05
 SHY = 0.8  # of a promise: coming weeks are not quite like those that were looked at
+FEW = 20_000  # records that are enough to look at: a share of 3% is then known to a tenth of a percent
 FEWEST = 200  # records; the shares of fewer tremble by themselves
 TOP = 0.2
 
@@ -91,6 +92,7 @@ def calmest(kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past 
     """
     if past is None:
         return 0
+    past = past.few(FEW)
     for place, kind in enumerate(kinds):
         found = replay(kind, model, past, until)
         if found is None:

@@ -114,6 +114,9 @@ class Anything:
     def until(self, day: date) -> Anything:
         return self
 
+    def few(self, most: int) -> Anything:
+        return self
+
     def campaigns(self) -> pd.DataFrame:
         return pd.DataFrame({"campaign": ["a"], "day": [AS_OF], "sent": [1], "responded": [0]})
 

@@ -112,6 +112,9 @@ class Tastes:
     def until(self, day: date) -> Any:
         return self
 
+    def few(self, most: int) -> Any:
+        return self
+
     def campaigns(self) -> Any:
         raise NotImplementedError
 

@@ -70,9 +70,10 @@ def test_unscored_records_count_against_coverage() -> None:
 
 def test_a_shift_of_the_score_is_drift_and_proposes_a_refit() -> None:
     now = labels(*["a"] * 1000)
-    assert of(card(None, Today(now, shift=0.1), {"figures": {}}), "drift").passes
-    lines = card(None, Today(now, shift=0.4), {"figures": {}})
+    assert of(card(None, Today(now, shift=(0.1, 900)), {"figures": {}}), "drift").passes
+    lines = card(None, Today(now, shift=(0.4, 900)), {"figures": {}})
     assert of(lines, "drift").passes is False and any("PSI" in why for why in falls(lines))
+    assert not falls(card(None, Today(now, shift=(0.4, 90)), {"figures": {}})), "ninety tremble by themselves"
 
 
 def test_newcomers_are_held_against_newcomers() -> None:
@@ -124,7 +125,7 @@ def test_a_forecast_that_is_off_does_not_pass() -> None:
 
 def test_empty_and_tiny_labellings_have_a_card_too() -> None:
     for frame in (labels(), labels("a")):
-        assert card(Held(frame, outcomes([0] * len(frame)), 30, {}), Today(frame, baseline=frame, shift=0.0), {"figures": {}})
+        assert card(Held(frame, outcomes([0] * len(frame)), 30, {}), Today(frame, baseline=frame, shift=(0.0, 9)), {"figures": {}})
 
 
 def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:

@@ -179,6 +179,9 @@ class Coin:
     def until(self, day: date) -> Coin:
         return self
 
+    def few(self, most: int) -> Coin:
+        return self
+
     def campaigns(self) -> pd.DataFrame:
         return pd.DataFrame({"campaign": [], "day": [], "sent": [], "responded": []})
 

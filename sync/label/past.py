@@ -27,9 +27,16 @@ DRAWN = 200_000  # records of an earlier day: more teach a model nothing that it
 class AccountPast:
     """The past of one account's segmentation. Frames of one day are computed once."""
 
-    def __init__(self, session: Session, settings: SegmentationSettings, segmentation: Segmentation, as_of: date | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        settings: SegmentationSettings,
+        segmentation: Segmentation,
+        as_of: date | None = None,
+        most: int = DRAWN,
+    ) -> None:
         self._session, self._settings, self._segmentation = session, settings, segmentation
-        self._as_of = as_of or session.as_of
+        self._as_of, self._most = as_of or session.as_of, most
         self.features = cache(self._features)
         self._draw = cache(self._drawn)
 
@@ -48,9 +55,13 @@ class AccountPast:
 
     def until(self, day: date) -> AccountPast:
         """Without what happened or was recorded after ``day``, and without a model."""
-        earlier = AccountPast(self._session, self._settings, self._segmentation, day)
+        earlier = AccountPast(self._session, self._settings, self._segmentation, day, self._most)
         earlier._draw = self._draw
         return earlier
+
+    def few(self, most: int) -> AccountPast:
+        """The same of about so many records at most."""
+        return AccountPast(self._session, self._settings, self._segmentation, self._as_of, min(most, self._most))
 
     @property
     def first(self) -> date | None:
@@ -108,14 +119,14 @@ class AccountPast:
         prepare_deeds(self._session, answers, recorded_by)
 
     def _drawn(self) -> None:
-        """The table ``drawn``: the records whose past is looked at. A fit asks for many days, and they are the same on each."""
+        """The table ``drawn_MOST``: the records whose past is looked at. A fit asks for many days, and they are the same on each."""
         import ibis
 
         consent.prepare(self._session)
         mirror = self._session.mirror()
         people = unbound(mirror, "people")
-        some = drawn(people, int(mirror.value("SELECT count(*) FROM people")), DRAWN).select("record")
-        mirror.run(f"CREATE OR REPLACE TEMP TABLE drawn AS {ibis.to_sql(some, dialect='duckdb')}")
+        some = drawn(people, int(mirror.value("SELECT count(*) FROM people")), self._most).select("record")
+        mirror.run(f"CREATE OR REPLACE TEMP TABLE drawn_{self._most} AS {ibis.to_sql(some, dialect='duckdb')}")
 
     def _compute(self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()) -> None:
         """The table ``past_features`` of the drawn records."""
@@ -125,7 +136,7 @@ class AccountPast:
 
         mirror = self._session.mirror()
         self._prepare(recorded_by, answers=bool(needs.answers or campaigns))
-        people = unbound(mirror, "drawn")
+        people = unbound(mirror, f"drawn_{self._most}")
         deeds = unbound(mirror, "deeds").semi_join(people, "record")
         if campaigns:
             deeds = deeds.filter(deeds.campaign.isin(list(campaigns)) | deeds.kind.isin(("purchase", "refund")))

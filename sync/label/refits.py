@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
 OLD = 92  # days: a quarter
 RECENT = 92
-FEWEST = 200  # records; the shares of fewer tremble by themselves
 UNLEARNED = ("rules",)  # kinds whose model holds nothing that could age
 
 
 def refits(session: Session) -> dict[str, str]:
     """By segmentation: why a refit is worth a look. Segmentations that need none are left out."""
-    from segmentation.quality import DRIFT
+    from segmentation.quality import DRIFT, FEWEST
 
     found = {}
     for settings in session.segmentations:
@@ -34,16 +33,16 @@ def refits(session: Session) -> dict[str, str]:
         if settings.kind in UNLEARNED or settings.frozen or stored is None:
             continue
         age = (session.as_of - date.fromisoformat(stored["as_of"])).days
-        shift = shifted(session, settings, stored)
-        if shift is not None and shift >= DRIFT:
+        shift, records = shifted(session, settings, stored) or (0.0, 0)
+        if shift >= DRIFT and records >= FEWEST:
             found[settings.name] = f"its scores have shifted since the fit of {stored['as_of']} (PSI {shift:.2f}, from {DRIFT} on)"
         elif age >= OLD:
             found[settings.name] = f"its model is of {stored['as_of']}, {age} days old"
     return found
 
 
-def shifted(session: Session, settings: SegmentationSettings, stored: dict[str, Any]) -> float | None:
-    """PSI of the scores of recent buyers against those of the first labelling under the model; None where they are few, or of that day."""
+def shifted(session: Session, settings: SegmentationSettings, stored: dict[str, Any]) -> tuple[float, int] | None:
+    """PSI of the scores of recent buyers against those of the first labelling under the model, and how many they are at least."""
     import numpy as np
 
     from segmentation.measures import level_stability
@@ -53,13 +52,11 @@ def shifted(session: Session, settings: SegmentationSettings, stored: dict[str, 
         return None
     then = json.loads(mirror.stamp("scores:" + name) or "{}")
     if then.get("version") != stored["version"] or then["as_of"] > session.as_of.isoformat():
-        then = {"version": stored["version"], "as_of": session.as_of.isoformat(), "cuts": (cuts := _deciles(session, name))}
-        mirror.set_stamp("scores:" + name, json.dumps({**then, "counts": _counts(session, name, cuts)}))
-        return None
-    if then["as_of"] == session.as_of.isoformat():
-        return None
+        cuts = _deciles(session, name)
+        then = {"version": stored["version"], "as_of": session.as_of.isoformat(), "cuts": cuts, "counts": _counts(session, name, cuts)}
+        mirror.set_stamp("scores:" + name, json.dumps(then))
     counts = _counts(session, name, then["cuts"])
-    return level_stability(np.array(then["counts"]), np.array(counts)) if min(sum(then["counts"]), sum(counts)) >= FEWEST else None
+    return level_stability(np.array(then["counts"]), np.array(counts)), min(sum(then["counts"]), sum(counts))
 
 
 def _recent(session: Session, name: str) -> str:

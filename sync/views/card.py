@@ -195,7 +195,7 @@ def _weeks(session: Session, settings: SegmentationSettings, model: Mapping[str,
     until = session.as_of - timedelta(days=days)
     begin = steadiness.days(until)[0]
     segmentation = built(session.config, settings, session.account)
-    past = AccountPast(session, settings, segmentation)
+    past = AccountPast(session, settings, segmentation).few(steadiness.FEW)
     if past.first is None or past.first > begin - timedelta(weeks=steadiness.WEEKS) or not len(past.features(begin)):
         return None, {}
     fitted = segmentation.fit(past.features(begin), begin, past.until(begin))
