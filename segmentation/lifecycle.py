@@ -153,6 +153,10 @@ class Lifecycle:
         self.horizon_days, self.band = horizon_days, band
         self.needs = Needs(horizon=True)
 
+    def like(self, figures: Mapping[str, Any]) -> Lifecycle:
+        """The same with the band of a model: to judge that one, no weeks need be played again."""
+        return Lifecycle(self.horizon_days, figures.get("band", self.band))
+
     @property
     def segments(self) -> list[frames.Segment]:
         """The stages in the order of a life."""

@@ -167,7 +167,8 @@ class Coin:
         if not self.habit:
             return None
         rng = np.random.default_rng(day.toordinal() + 2)
-        return rng.choice([f"Wine{SEPARATOR}3", f"Beer{SEPARATOR}2", f"Pregnancy tests{SEPARATOR}1", None], self.count)
+        bought = np.array([f"Wine{SEPARATOR}3", f"Beer{SEPARATOR}2", f"Pregnancy tests{SEPARATOR}1", None], dtype=object)
+        return rng.choice(bought, self.count)
 
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
         rng = np.random.default_rng(day.toordinal() + 1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segmentation.frames import Segment
@@ -36,6 +36,14 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
     rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
     attributes = {name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()}
     return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
+
+
+def built_like(config: Config, settings: SegmentationSettings, account: str, figures: Mapping[str, Any]) -> Segmentation:
+    """The same with what a model of it has settled (its figures), for judging that model on other days."""
+    plain = built(config, settings, account)
+    like = getattr(plain, "like", None)
+    found: Segmentation = like(figures) if like else plain
+    return found
 
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segments import built
+from sync.account.segments import built_like
 from sync.account.session import Session
 from sync.label.past import AccountPast
 from sync.report import charts, words
@@ -42,7 +42,7 @@ def gather(session: Session, settings: SegmentationSettings, figures: Mapping[st
     from segmentation.quality import held
 
     days = round(figures["horizon"])
-    day, segmentation = session.as_of - timedelta(days=days), built(session.config, settings, session.account)
+    day, segmentation = session.as_of - timedelta(days=days), built_like(session.config, settings, session.account, figures)
     past = AccountPast(session, settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.account import consent
-from sync.account.segments import built, segments_of
+from sync.account.segments import built, built_like, segments_of
 from sync.account.session import Session
 from sync.label.past import AccountPast
 from sync.label.population import Population
@@ -180,7 +180,7 @@ def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, 
         return None
     days = _days(settings, model)
     day = session.as_of - timedelta(days=days)
-    segmentation = built(session.config, settings, session.account)
+    segmentation = built_like(session.config, settings, session.account, model["figures"])
     past = AccountPast(session, settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
@@ -194,7 +194,7 @@ def _weeks(session: Session, settings: SegmentationSettings, model: Mapping[str,
     days = _days(settings, model)
     until = session.as_of - timedelta(days=days)
     begin = steadiness.days(until)[0]
-    segmentation = built(session.config, settings, session.account)
+    segmentation = built_like(session.config, settings, session.account, model["figures"])
     past = AccountPast(session, settings, segmentation).few(steadiness.FEW)
     if past.first is None or past.first > begin - timedelta(weeks=steadiness.WEEKS) or not len(past.features(begin)):
         return None, {}
