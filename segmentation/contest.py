@@ -10,6 +10,10 @@ purchase models alone. What stands without proof is MBG/NBD for the one (Brier s
 BG/NBD for the other (both absolute and squared error; two). Where purchase models were far off in the lessons, squared error alone
 judges expectations: most buy nothing, so absolute error would reward whoever expects too little. Where moreover nothing is boosted,
 that level is put on the purchase models themselves.
+
+Where purchases are few contracts rather than many baskets, models must first prove on the judged days that they tell buyers apart:
+by an AUC of the probability above one half by more than one standard error (that of the rank sum, Mann and Whitney 1947). Else they
+say no: the simple scores compete, spending among them, and nothing is foretold.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from segmentation.maximum import TooLittle
 if TYPE_CHECKING:
     from segmentation.past import Past
 
+CONTRACTS = 5.0  # purchase days per buyer: fewer are few contracts
 LEARNED = 3  # lessons that boosting learns from
 LEANS = (0.0, 0.25, 0.5, 0.75, 1.0)
 WINSOR = 0.99  # of revenue that boosting learns
@@ -61,8 +66,27 @@ def _contest(now: Champion, taught: list[Lesson]) -> Champion:
     figures = {name: _ranking(score, judge) for name, score in scores.items()}
     winner, note = _winner(figures, scores, judge)
     lean = _leaning(told, judge, level(taught[:LEARNED]))
+    if unproven := _unproven(told.probability(lean), judge):
+        return _judged(Champion("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught)
     told_all = {**_about(judge), "contest": figures, **note, **_foretold(told, lean, judge)}
     return replace(now, winner=winner, boosted=boosted if before is not None else None, lean=lean, figures=told_all)
+
+
+def _unproven(probability: Fractions, judge: Lesson) -> str:
+    """Why the models must not foretell; "" where they may."""
+    bought = judge.purchases > 0
+    some = int(bought.sum())
+    if judge.buying.days.mean() >= CONTRACTS or not 0 < some < len(bought):
+        return ""
+    area = measures.auc(probability, judge.purchases)
+    chance = 0.5 + ((len(bought) + 1) / (12 * some * (len(bought) - some))) ** 0.5
+    if area > chance:
+        return ""
+    return (
+        f"purchases are few ({judge.buying.days.mean():.1f} per buyer), and who of {len(bought)} bought in the {judge.span} days from "
+        f"{judge.buying.now} on ({some} did) was foretold no better than by chance (AUC {area:.2f}): nothing is foretold, and the best "
+        "simple score ranks"
+    )
 
 
 def _judged(now: Champion, taught: list[Lesson]) -> Champion:

@@ -174,3 +174,18 @@ def test_where_nothing_was_bought_of_late_there_is_nothing_to_boost_on_whatever_
     champion = contest.fit(buyers, shut.day, shut.horizon, past)
     assert champion.boosted is None and "boosted" not in champion.figures["contest"]
     assert np.isfinite(Champion.from_dict(champion.to_dict()).forecast(buyers).score).all()
+
+
+def test_few_contracts_that_nobody_can_foretell_are_not_foretold_and_the_model_says_why() -> None:
+    rng = np.random.default_rng(8)
+    firm = np.repeat(np.arange(400), rng.poisson(3, 400))  # what was says nothing of what comes
+    day = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1461, len(firm)), unit="D")
+    rows = pd.DataFrame({"customer": firm, "day": day, "amount": rng.lognormal(9, 1, len(firm)), "kind": "purchase"})
+    rows["order"] = rows.index
+    past = past_of(Business(rows, date(2023, 12, 31), 180))
+    buying = Buying.of(past.now(), date(2023, 12, 31))
+    champion = contest.fit(buying, date(2023, 12, 31), 180, past)
+    assert champion.winner in champion.figures["contest"] and set(champion.figures["contest"]) == {"rfm", "recency", "frequency", "spend"}
+    assert "foretold no better than by chance" in champion.figures["refused"]
+    forecast = champion.forecast(buying)
+    assert forecast.probability is None and forecast.money is None and np.isfinite(forecast.score).all()
