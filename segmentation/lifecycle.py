@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MEAN_GAPS = 7.0  # with gaps at random, one in a thousand is longer
 FEWEST = 30  # records that came back; with fewer, their median gap says little
 USUAL = 3.0  # mean gaps; nobody is dormant after a silence that is usual for it, however rarely it buys
-FOREVER = 1e6  # days
+FOREVER = 1e6  # days: no gap is longer
 WEEK = 7.0
 CHUNK = 1_000_000
 BANDS = (0.1, 0.35, 0.7, 1.0, 2.0)  # that are tried; how restless a business is decides
@@ -172,7 +172,7 @@ class Lifecycle:
         gaps = int(np.maximum(seen.days[seen.buyer] - 1, 0).sum())
         horizon = float(self.horizon_days or buying.horizon(features))
         rhythms = seen.rhythm[seen.rhythm > 0]
-        usual = float(np.minimum(np.median(rhythms), FOREVER)) if len(rhythms) >= FEWEST else horizon
+        usual = float(np.median(rhythms)) if len(rhythms) >= FEWEST else horizon
         driver, told = _learned(seen, horizon, usual)
         stages = np.bincount(self._at_first(driver, seen), minlength=len(STAGES))
         figures: dict[str, Any] = {**told, "horizon": horizon, "usual": usual}
@@ -303,5 +303,5 @@ def _seen(features: pd.DataFrame, as_of: date) -> Seen:
     buyer, today = ~np.isnat(last), np.datetime64(as_of, "D")
     silent, age = ((today - np.where(np.isnat(day), today, day)).astype(np.int64) for day in (last, first))
     rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").to_numpy(na_value=np.nan)
-    days = features["purchase_days"].to_numpy(np.int64)
-    return Seen(last, silent, np.maximum(age, silent), days, np.where(buyer & (rhythm > 0) & np.isfinite(rhythm), rhythm, 0.0))
+    rhythm = np.where(buyer & (rhythm > 0) & np.isfinite(rhythm), np.minimum(rhythm, FOREVER), 0.0)
+    return Seen(last, silent, np.maximum(age, silent), features["purchase_days"].to_numpy(np.int64), rhythm)

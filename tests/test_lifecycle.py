@@ -228,3 +228,11 @@ def test_the_livelier_the_stage_the_more_buy_again_within_the_horizon(business: 
     order = [STAGES.index(stage) for stage in ("active", "at_risk", "dormant", "lost")]
     rates = [again[stages[middle] == stage].mean() for stage in order if (stages[middle] == stage).sum() >= 100]
     assert rates and rates == sorted(rates, reverse=True)
+
+
+def test_a_gap_beyond_all_measure_is_a_very_long_one() -> None:
+    found = customers(once=(41, 1, None), twice=(50, 9, 7.0), odd=(50, 9, 7.0))
+    found.loc[2, "mean_gap_days"] = 2.5e307
+    with np.errstate(all="raise"):
+        labels = LIFE.label(found, LIFE.fit(found, AS_OF), None, None, AS_OF)
+    assert stages(labels)[2] == "active" and "1000000 days are usual" in str(labels["reason"][2]).replace(",", "")
