@@ -303,5 +303,5 @@ def _seen(features: pd.DataFrame, as_of: date) -> Seen:
     buyer, today = ~np.isnat(last), np.datetime64(as_of, "D")
     silent, age = ((today - np.where(np.isnat(day), today, day)).astype(np.int64) for day in (last, first))
     rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").to_numpy(na_value=np.nan)
-    rhythm = np.where(buyer & (rhythm > 0) & np.isfinite(rhythm), np.minimum(rhythm, FOREVER), 0.0)
-    return Seen(last, silent, np.maximum(age, silent), features["purchase_days"].to_numpy(np.int64), rhythm)
+    days, known = features["purchase_days"].to_numpy(np.int64), buyer & (rhythm > 0) & np.isfinite(rhythm)
+    return Seen(last, silent, np.maximum(age, silent), days, np.where(known, np.minimum(rhythm, FOREVER), 0.0))
