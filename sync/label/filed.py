@@ -21,7 +21,7 @@ class Filed:
 
     def __init__(self, session: Session, name: str, key: str) -> None:
         self._session, self._name, self._key = session, name, key
-        self.table, self.before = f"file_{name}", f"file_before_{name}"
+        self.table, self.before = f"file_labels_{name}", f"file_before_{name}"
 
     def model(self) -> dict[str, Any] | None:
         """The model of an earlier file, where it is of these settings and not too old."""

@@ -22,11 +22,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from segmentation import models
 from segmentation.label import segmentation
+from segmentation.migration import returns
 from sync import commands
 from sync.commands import Options
 from sync.store.journal import Journal
@@ -112,23 +112,11 @@ def _motion(name: str, watched: Watched) -> int:
         table = pd.concat([file[column].fillna("") for file in watched.files], axis=1).fillna("").to_numpy(str)
         table = table[(table != "prospect").any(1)]
         changed, entered = table[:, 1:] != table[:, :-1], table[:, :-1] == "prospect"
-        moved, new, back = float((changed & ~entered).mean()), float((changed & entered).mean()), float(_returned(table).mean())
+        moved, new, back = float((changed & ~entered).mean()), float((changed & entered).mean()), returns([pd.Series(week) for week in table.T])
         bad = kind in ("lifecycle", "value", "potential") and (moved > MOVED or back > RETURNED)
         print(f"{name:12} {kind:10} moved {moved:7.2%}  entered {new:7.2%}  returned {back:7.2%}{' !' if bad else ''}", flush=True)
         missed += bad
     return missed
-
-
-def _returned(table: np.ndarray) -> np.ndarray:
-    """Which rows come back to a value that they had left."""
-    back = np.zeros(len(table), np.bool_)
-    for first in range(table.shape[1]):
-        left = np.zeros(len(table), np.bool_)
-        for later in range(first + 1, table.shape[1]):
-            same = table[:, later] == table[:, first]
-            back |= left & same
-            left |= ~same
-    return back
 
 
 def _falling(name: str, watched: Watched) -> int:
