@@ -112,7 +112,8 @@ def _motion(name: str, watched: Watched) -> int:
         table = pd.concat([file[column].fillna("") for file in watched.files], axis=1).fillna("").to_numpy(str)
         table = table[(table != "prospect").any(1)]
         changed, entered = table[:, 1:] != table[:, :-1], table[:, :-1] == "prospect"
-        moved, new, back = float((changed & ~entered).mean()), float((changed & entered).mean()), returns([pd.Series(week) for week in table.T])
+        moved, new = float((changed & ~entered).mean()), float((changed & entered).mean())
+        back = returns([pd.Series(week) for week in table.T])
         bad = kind in ("lifecycle", "value", "potential") and (moved > MOVED or back > RETURNED)
         print(f"{name:12} {kind:10} moved {moved:7.2%}  entered {new:7.2%}  returned {back:7.2%}{' !' if bad else ''}", flush=True)
         missed += bad
