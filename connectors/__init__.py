@@ -6,15 +6,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from connectors.contract import Account, Connector
+    from connectors.contract import Account, Connector, Limits
 
 # A vendor's library is imported only when its CRM is used.
 CRMS = ("files", "hubspot", "salesforce")
 
 
 def settings_model(crm: str) -> Any:
-    """The pydantic model of a CRM's own settings (what its ``[accounts.NAME]`` table takes beside the common keys)."""
-    return import_module(f"connectors.{crm}.session").Settings
+    """The pydantic model of a CRM's own settings (what its ``[accounts.NAME]`` table takes beside the common
+    keys).
+    """
+    return import_module(f"connectors.{crm}.settings").Settings
+
+
+def limits(crm: str) -> Limits:
+    """Which names and texts of ours a CRM takes."""
+    found: Limits = import_module(f"connectors.{crm}.limits").LIMITS
+    return found
 
 
 def open_connector(account: Account) -> Connector:

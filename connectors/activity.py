@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-from connectors.columns import INSTANT
 from connectors.contract import ACTIVITY_SCHEMA
+from connectors.values.timestamps import INSTANT
 
 
 def rows_of(columns: Mapping[str, pa.Array]) -> pa.Table:

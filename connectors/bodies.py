@@ -1,7 +1,8 @@
 """Did the whole answer arrive? Bodies of HTTP answers, read to their end or refused.
 
-A body that was cut off may look whole: a CSV ends at a line, and gzip's missing end goes unnoticed in urllib3. So the
-bytes are counted against what was promised, and compressed ones are decoded to their own end mark.
+A body that was cut off may look whole: a CSV ends at a line, and gzip's missing end goes unnoticed in
+urllib3. So the bytes are counted against what was promised, and compressed ones are decoded to their own end
+mark.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ def read(response: requests.Response, seconds: float) -> None:
     response._content_consumed = True  # type: ignore[attr-defined]
 
 
-def chunks(response: requests.Response, size: int = 1 << 16, deadline: float | None = None) -> Iterator[bytes]:
-    """The decoded body of a streamed answer, piece by piece; CutError where it ends too early. Closes the answer."""
+def chunks(
+    response: requests.Response, size: int = 1 << 16, deadline: float | None = None
+) -> Iterator[bytes]:
+    """The decoded body of a streamed answer, piece by piece; CutError where it ends too early.
+
+    Closes the answer.
+    """
     try:
         decode, ended = _decoder(response)
         for piece in _raw(response, size, deadline):
@@ -47,7 +53,9 @@ def chunks(response: requests.Response, size: int = 1 << 16, deadline: float | N
 
 def _raw(response: requests.Response, size: int, deadline: float | None) -> Iterator[bytes]:
     raw = response.raw
-    take = getattr(raw, "read1", raw.read)  # read1 (urllib3 2) comes back with what is there, so that a deadline can be kept
+    take = getattr(
+        raw, "read1", raw.read
+    )  # read1 (urllib3 2) comes back with what is there, so that a deadline can be kept
     try:
         while piece := take(size, decode_content=False):
             yield piece
@@ -55,9 +63,16 @@ def _raw(response: requests.Response, size: int, deadline: float | None) -> Iter
                 raise CutError("The CRM's answer came too slowly; try again.")
     except (urllib3.exceptions.HTTPError, OSError) as error:
         late = isinstance(error, urllib3.exceptions.ReadTimeoutError)
-        raise CutError(f"The CRM's answer {'came too slowly' if late else 'was cut off'}; try again.") from None
+        raise CutError(
+            f"The CRM's answer {'came too slowly' if late else 'was cut off'}; try again."
+        ) from None
     promised = response.headers.get("Content-Length", "")
-    if promised.isdigit() and response.request.method != "HEAD" and raw.tell() < int(promised) and response.status_code not in (204, 304):
+    if (
+        promised.isdigit()
+        and response.request.method != "HEAD"
+        and raw.tell() < int(promised)
+        and response.status_code not in (204, 304)
+    ):
         raise CutError("The CRM's answer was cut off; try again.")
 
 
@@ -73,7 +88,9 @@ def _decoder(response: requests.Response) -> tuple[Callable[[bytes], bytes], Cal
         begun = begun or bool(piece)
         try:
             whole = member.decompress(piece)
-            while member.unused_data[:1] == _GZIP:  # several members may follow each other; anything else is padding
+            while (
+                member.unused_data[:1] == _GZIP
+            ):  # several members may follow each other; anything else is padding
                 rest = member.unused_data
                 member = zlib.decompressobj(_EITHER)
                 whole += member.decompress(rest)
@@ -85,7 +102,9 @@ def _decoder(response: requests.Response) -> tuple[Callable[[bytes], bytes], Cal
 
 
 def decoded(response: requests.Response) -> Any:
-    """The JSON of an answer, or None where there is none; what a platform's ``Answers`` decoded already is not decoded again."""
+    """The JSON of an answer, or None where there is none; what a platform's ``Answers`` decoded already is
+    not decoded again.
+    """
     kept = vars(response).get("decoded")
     if kept is not None or not response.content:
         return kept

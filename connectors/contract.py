@@ -6,7 +6,8 @@ thousands of rows, so that a million contacts cost seconds.
 
 The nouns, one word each:
   account    one log-in to one CRM, under the name that the config gives it
-  stream     what can be read by itself: a record type, ``activity``, or ``value`` (where a CRM keeps our fields apart)
+  stream     what can be read by itself: a record type, ``activity``, or ``value`` (where a CRM keeps our
+             fields apart)
   part       a piece of a stream that is delivered whole (a file, an id range)
   page       a table of rows and the position after them: the unit of saved progress
   field      a typed column of ours on a record;  list: a named set of records
@@ -17,6 +18,7 @@ The nouns, one word each:
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +31,13 @@ RecordType = Literal["contact", "lead", "company"]
 RECORD_TYPES: tuple[RecordType, ...] = ("contact", "lead", "company")
 CHANNELS = ("email", "phone", "sms", "post")
 
+# How two ids are compared. text: as they are; number: without leading zeros and a ".0" behind; email: without
+# case; salesforce: by their first 15 characters (https://help.salesforce.com/s/articleView?id=000385585)
+IdType = Literal["text", "number", "email", "salesforce"]
+
 ATTRIBUTE = "attribute."  # column prefix: an attribute of the record, typed by the config
+# column prefix: a text attribute as people read it, where it is compared without case and blanks
+SPELLING = "spelling."
 FIELD = "field."  # column prefix: what the CRM holds in a field of ours, as text in its normal form
 REACHABLE = "reachable."  # column prefix: may this channel be used? true, false, null = unknown
 
@@ -45,29 +53,47 @@ RECORD_SCHEMA = pa.schema(
         ("changed_at", _INSTANT),
         ("created_at", _INSTANT),
         ("email", pa.string()),
+        (
+            "emails",
+            pa.list_(pa.string()),
+        ),  # every address of the person, the primary one first; null: only ``email`` is known
+        ("phones", pa.list_(pa.string())),  # every number, the primary one first
+        ("name", pa.string()),
+        ("country", pa.string()),
         ("company_id", pa.string()),
         ("merged_into", pa.string()),  # id of the survivor, of the same record type
         ("converted_to", pa.string()),  # of a lead: the contact that it became
         ("deleted", pa.bool_()),
         ("objects_to_profiling", pa.bool_()),
         *[(REACHABLE + channel, pa.bool_()) for channel in CHANNELS],
+        ("consented_at", _INSTANT),  # when the person agreed to be reached, where the source knows
+        ("consent_source", pa.string()),  # and where: a form, a till, an import
         ("line", pa.int64()),  # place within the part, for messages only
     ]
 )
 
 # One row per thing that a record did. Refunds are negative; lines of one order share its order_id.
-# What several records did together (a deal) is one row for each, under one id: a page that holds an id holds all of
-# its rows, and they replace those that were known under it. A row that is ``deleted`` ends all rows of its id.
+# What several records did together (a deal) is one row for each, under one id: a page that holds an id holds
+# all of its rows, and they replace those that were known under it. A row that is ``deleted`` ends all rows of
+# its id.
 ACTIVITY_SCHEMA = pa.schema(
     [
         ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part; see below
         pa.field("record_type", pa.string(), nullable=False),
-        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("record_id", pa.string()),  # null where only ``record_email`` tells whose it is
+        (
+            "record_email",
+            pa.string(),
+        ),  # an address of the record: looked for where no record has ``record_id``
         ("share", pa.float64()),  # part of the amount that is this record's; null = 1
         ("order_id", pa.string()),
         pa.field("kind", pa.string(), nullable=False),
         pa.field("occurred_at", _INSTANT, nullable=False),
         ("recorded_at", _INSTANT),
+        (
+            "updated_at",
+            _INSTANT,
+        ),  # when the source changed it last: tells which of two exports of one order is the newer
         ("amount_minor", pa.int64()),  # minor units of the account's base currency
         ("currency", pa.string()),  # as it was before conversion
         ("quantity", pa.float64()),
@@ -81,13 +107,27 @@ ACTIVITY_SCHEMA = pa.schema(
     ]
 )
 
+# An order or a row, by ``order_id`` or ``id``, of which a part says that it does not count. No time: it takes
+# back the whole order.
+VOID_SCHEMA = pa.schema(
+    [
+        ACTIVITY_SCHEMA.field(name)
+        for name in ("id", "record_type", "record_id", "record_email", "order_id", "updated_at", "line")
+    ]
+)
+
 # What the CRM holds in our fields, where that does not come with the record: adds FIELD columns.
 # Null: the CRM has no such value. "": it has one, and it is empty. Only files tell these apart.
-VALUE_SCHEMA = pa.schema([pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)])
+VALUE_SCHEMA = pa.schema(
+    [pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)]
+)
 
-MEMBER_SCHEMA = pa.schema([pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)])
+MEMBER_SCHEMA = pa.schema(
+    [pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)]
+)
 
-# Input that was refused or mended: the row (column is null) or one cell of it (the rest of the row goes through).
+# Input that was refused or mended: the row (column is null) or one cell of it (the rest of the row goes
+# through).
 REJECT_SCHEMA = pa.schema(
     [
         pa.field("part", pa.string(), nullable=False),
@@ -113,13 +153,17 @@ CHANGE_SCHEMA = pa.schema(
 #   status  done | rejected | skipped (what the CRM holds is no longer ``before``)
 #   kind    of a rejection: transient | data | permission | gone | conflict
 #   reason  for people; an id for the CRM's support stands at its end, in square brackets
-OUTCOME_SCHEMA = pa.schema([pa.field("status", pa.string(), nullable=False), ("kind", pa.string()), ("reason", pa.string())])
+OUTCOME_SCHEMA = pa.schema(
+    [pa.field("status", pa.string(), nullable=False), ("kind", pa.string()), ("reason", pa.string())]
+)
 
 
 def done(count: int) -> pa.Table:
     """Outcomes that say ``done`` of ``count`` changes."""
     nothing = pa.nulls(count, pa.string())
-    return pa.table([pa.array(["done"]).take(pa.array([0] * count, pa.int64())), nothing, nothing], schema=OUTCOME_SCHEMA)
+    return pa.table(
+        [pa.array(["done"]).take(pa.array([0] * count, pa.int64())), nothing, nothing], schema=OUTCOME_SCHEMA
+    )
 
 
 @dataclass(frozen=True)
@@ -139,6 +183,19 @@ class Page:
     last: bool = True  # last page of this reading of the part
     rejects: pa.Table | None = None  # REJECT_SCHEMA
     rejected: int = 0  # rows refused whole, also beyond those listed in ``rejects``
+    refused: Mapping[str, int] = field(
+        default_factory=dict
+    )  # reason → rows refused whole, without what the single row held
+    refused_minor: int = (
+        0  # worth of the refused rows whose amount could be read, in minor units and without sign
+    )
+    left_out: Mapping[str, int] = field(
+        default_factory=dict
+    )  # reason → rows that are no fault and do not count: status, totals, repeats
+    ownerless: int = 0  # rows of activity that name nobody: guests, sales at a till
+    voids: pa.Table | None = (
+        None  # VOID_SCHEMA: orders that do not count (cancelled, given back); used with ``newest_wins``
+    )
 
 
 @dataclass(frozen=True)
@@ -149,6 +206,7 @@ class Attribute:
     type: Literal["text", "number", "date", "bool", "ordered", "set"] = "text"
     order: tuple[str, ...] = ()  # of an ordered attribute, lowest first
     missing: tuple[str, ...] = ()  # texts that mean "not known"
+    exact: bool = False  # texts are compared letter by letter
 
 
 @dataclass(frozen=True)
@@ -169,6 +227,7 @@ class FieldSpec:
     label: str = ""
     description: str = ""  # help text for the people who look at the field
     options: tuple[Option, ...] = ()
+    retired: bool = False  # the config names it no longer: it is read and cleared, and never made
 
 
 @dataclass(frozen=True)
@@ -186,6 +245,9 @@ class ListSpec:
     value: str = ""  # ... for this value ...
     channel: str = ""  # ... and, of a campaign list, on who can be reached by this channel
     unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
+    consent_basis: str = (
+        ""  # of a dynamic campaign list: the account's, because another one is another filter
+    )
     description: str = ""
     id: str = ""  # the CRM's id of the list that we made for this key; "" before the first set-up
 
@@ -244,7 +306,10 @@ class Calls:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What this connector can do. Data, so that it survives wrapping, printing and testing; it tells the truth."""
+    """What this connector can do.
+
+    Data, so that it survives wrapping, printing and testing; it tells the truth.
+    """
 
     record_types: tuple[str, ...] = RECORD_TYPES
     streams: tuple[str, ...] = (*RECORD_TYPES, "activity")
@@ -254,20 +319,42 @@ class Capabilities:
     static_lists: bool = True
     counts: bool = False  # count() is the CRM's own exact number: a first pull that brings fewer was cut off
     compares_before: bool = False  # write_* skips a change whose ``before`` is no longer there
-    shared_ids: bool = True  # activity of several records stands under one id; False: an id that comes twice is a slip, the last row wins
+    # activity of several records stands under one id; False: an id that comes twice is a slip, the last row
+    # wins
+    shared_ids: bool = True
     batch_size: int = 100  # records in one batch of field changes: what a crash leaves to be settled
     member_batch_size: int = 100  # members in one batch of a list
-    # The cost model: a call carries so many records; a batch of more than ``bulk_above`` is one job of ``bulk_calls``.
+    # The cost model: a call carries so many records; a batch of more than ``bulk_above`` is one job of
+    # ``bulk_calls``.
     records_per_call: int = 100
     members_per_call: int = 100
     bulk_above: int | None = None
     bulk_calls: int = 0
+    id_type: IdType = "text"  # how ids in activity are compared with those of records
+    # Of an order that stands in several parts, the rows of the newer part count; where that one says that the
+    # order is void, none do.
+    newest_wins: bool = False
 
     def write_calls(self, records: int, members: bool = False) -> int:
         """API calls that writing one batch of so many records (or members) costs."""
         if self.bulk_above is not None and records > self.bulk_above:
             return self.bulk_calls
         return math.ceil(records / (self.members_per_call if members else self.records_per_call))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which names and texts of ours a CRM takes: data of its connector (``LIMITS`` in its module ``limits``),
+    known without asking it.
+    """
+
+    field_name: str = ".+"  # regular expression that the whole name of a field matches
+    field_rule: str = ""  # the same in words
+    option_label: int | None = None  # characters of what people read of a segment
+
+    def takes(self, name: str) -> bool:
+        """Whether a field may have this name."""
+        return re.fullmatch(self.field_name, name) is not None
 
 
 class Ticket(Protocol):
@@ -291,17 +378,29 @@ class Account:
     folder: Path = Path(".")  # relative paths in the settings start here
     time_zone: str = "UTC"
     currency: str = "EUR"  # base currency of every amount that leaves the connector
-    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # currency → first day (ISO) → worth of 1 in base currency
+    rates: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # currency → first day (ISO) → worth of 1 in base currency
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     fields: tuple[FieldSpec, ...] = ()  # ours: read back as FIELD columns
-    lists: Mapping[str, str] = field(default_factory=dict)  # the lists that we made, id → key: being in them is no activity
+    lists: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the lists that we made, id → key: being in them is no activity
     kinds: frozenset[str] | None = None  # kinds of activity that some segmentation uses; None: all
-    deal_share: Literal["primary", "split", "full"] = "primary"  # whose purchase is a deal of several contacts
+    deal_share: Literal["primary", "split", "full"] = (
+        "primary"  # whose purchase is a deal of several contacts
+    )
     reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others
+    consent_basis: Literal["opt_in", "not_opted_out"] = (
+        "opt_in"  # whether "did not opt out" alone makes a person reachable
+    )
 
 
 class Connector(ABC):
-    """One CRM account. Errors are those of ``connectors.errors``; time zones are the account's, instants are UTC."""
+    """One CRM account.
+
+    Errors are those of ``connectors.errors``; time zones are the account's, instants are UTC.
+    """
 
     capabilities: Capabilities
     calls: Calls
@@ -314,8 +413,16 @@ class Connector(ABC):
         """What of ``check`` stands in the way of reading: asked before each pull. Here: all of it."""
         return self.check()
 
+    def check_writing(self) -> list[Problem]:
+        """What stands in the way of writing and not of reading: asked before a plan is carried out.
+
+        Here: nothing.
+        """
+        return []
+
     def notes(self) -> list[str]:
-        """What a person should know who is not told by ``check``: tier, limits and what is left of them, which source is read for what.
+        """What a person should know who is not told by ``check``: tier, limits and what is left of them,
+        which source is read for what.
 
         Costs no call beyond those of ``check``; before it (or any reading), what is known without asking.
         """
@@ -337,7 +444,8 @@ class Connector(ABC):
         """Pages of a stream after ``position`` (None: from the beginning).
 
         May repeat a row, never skips one. Merges, conversions and deletions arrive as records. No page means
-        that nothing changed. A position made under other attributes, kinds of activity or columns is void: it reads anew.
+        that nothing changed. A position made under other attributes, kinds of activity or columns is void: it
+        reads anew.
         """
 
     @abstractmethod
@@ -345,8 +453,12 @@ class Connector(ABC):
         """All fields that exist, ours or not, by (record type, name)."""
 
     @abstractmethod
-    def ensure_field(self, spec: FieldSpec) -> None:
-        """Create the field, or add the options that it lacks. Removes none. Safe to repeat."""
+    def ensure_field(self, spec: FieldSpec) -> bool | None:
+        """Create the field, or add the options that it lacks. Removes none. Safe to repeat.
+
+        False: the field was there already, whether this user saw it before or not, and so what it holds
+        stands. None: not known.
+        """
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         """The form in which the CRM gives a value back, so that comparing it does not differ for ever."""
@@ -362,6 +474,19 @@ class Connector(ABC):
 
         A static list is answered where a dynamic one was asked for and the CRM has no room for more of those.
         """
+
+    def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        """Key → what differs, of the dynamic lists that no longer hold whom ``ensure_list`` would make them
+        hold.
+
+        Told from what the CRM has now, in few calls; a list that is gone, or that we have not made, is left
+        out.
+        """
+        return {}
+
+    def list_sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
+        """Key → how many records a dynamic list holds now, where the CRM tells cheaply and at once."""
+        return {}
 
     @abstractmethod
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
@@ -383,24 +508,34 @@ class Connector(ABC):
         """What the CRM holds now for each row's record and target: text in normal form, null for nothing."""
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        """Outcomes of a batch whose end is unknown. Here: read back; what is there is done, the rest never happened."""
+        """Outcomes of a batch whose end is unknown.
+
+        Here: read back; what is there is done, the rest never happened.
+        """
         now = self.current(changes).to_pylist()
         wanted = changes["after"].to_pylist()
         rows = [
-            ("done", None, None) if (n or "") == (w or "") else ("rejected", "transient", "interrupted before the write")
+            ("done", None, None)
+            if (n or "") == (w or "")
+            else ("rejected", "transient", "interrupted before the write")
             for n, w in zip(now, wanted, strict=True)
         ]
-        return pa.Table.from_pylist([dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA)
+        return pa.Table.from_pylist(
+            [dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA
+        )
 
     def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
-        """The position of a reader who stood at ``position`` and has since taken every outcome of this connector's writes.
+        """The position of a reader who stood at ``position`` and has since taken every outcome of this
+        connector's writes.
 
         None where somebody else may have changed the stream meanwhile: then it is read.
         """
         return None
 
     def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
-        """The same fields and lists as files (name → text) that an administrator deploys where we may not make them."""
+        """The same fields and lists as files (name → text) that an administrator deploys where we may not
+        make them.
+        """
         return {}
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:

@@ -29,7 +29,10 @@ class TemporaryError(ConnectorError):
 
 
 class QuotaError(ConnectorError):
-    """The account's budget of calls is used up."""
+    """The account's budget of calls is used up.
+
+    When it is renewed says ``resets_at`` alone: whoever prints it knows the reader's zone.
+    """
 
     def __init__(self, message: str, resets_at: datetime | None = None) -> None:
         super().__init__(message)

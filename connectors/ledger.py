@@ -1,9 +1,11 @@
-"""What do all processes of this machine know together of one account? A few numbers in a small file, one change at a time.
+"""What do all processes of this machine know together of one account? A few numbers in a small file, one
+change at a time.
 
-The file holds one line of JSON. It is changed under ``flock``, which the kernel releases when a process dies, and is
-written in one piece, so that no death leaves half of it. Its instants are those of the machine's monotonic clock: the
-boot is kept with them, and what an earlier boot wrote is void. Where the folder cannot be written, its disk is full, or
-a process that somebody stopped holds the lock, the numbers are kept for this process alone.
+The file holds one line of JSON. It is changed under ``flock``, which the kernel releases when a process dies,
+and is written in one piece, so that no death leaves half of it. Its instants are those of the machine's
+monotonic clock: the boot is kept with them, and what an earlier boot wrote is void. Where the folder cannot
+be written, its disk is full, or a process that somebody stopped holds the lock, the numbers are kept for this
+process alone.
 """
 
 from __future__ import annotations
@@ -22,11 +24,16 @@ from typing import Any
 import orjson
 
 _LARGEST = 1 << 20  # bytes; a ledger of a thousand calls has about 20,000
-_TRIES, _PATIENCE = 2_000, 0.001  # of waiting for the lock, which is held for some 50 microseconds; seconds between them
+_TRIES, _PATIENCE = (
+    2_000,
+    0.001,
+)  # of waiting for the lock, which is held for some 50 microseconds; seconds between them
 
 
 class Ledger:
-    """The numbers known under ``key`` (an account), in a file in ``folder``; without a folder, in this process alone."""
+    """The numbers known under ``key`` (an account), in a file in ``folder``; without a folder, in this
+    process alone.
+    """
 
     def __init__(self, key: str, folder: Path | None) -> None:
         name = hashlib.sha256(f"{platform.node()}\n{key}".encode()).hexdigest()[:32]
@@ -44,7 +51,10 @@ class Ledger:
 
     @contextmanager
     def change(self) -> Iterator[dict[str, Any]]:
-        """The numbers, to be read and changed in place; nobody else does so meanwhile. Costs tens of microseconds."""
+        """The numbers, to be read and changed in place; nobody else does so meanwhile.
+
+        Costs tens of microseconds.
+        """
         with self._guard:
             held = self._lock()
             try:
@@ -90,7 +100,9 @@ class Ledger:
             known = orjson.loads(line)
         except orjson.JSONDecodeError:
             known = None
-        self._known = known if isinstance(known, dict) and known.get("boot") == self._boot else {"boot": self._boot}
+        self._known = (
+            known if isinstance(known, dict) and known.get("boot") == self._boot else {"boot": self._boot}
+        )
 
     def _write(self) -> None:
         line = orjson.dumps(self._known) + b"\n"

@@ -12,7 +12,10 @@ Progress = TypeVar("Progress")  # a frozen dataclass of one CRM
 
 @dataclass(frozen=True)
 class Position(Generic[Progress]):
-    """Progress of every source of a stream. A changed ``form``, of what is read out of a record, makes every position void."""
+    """Progress of every source of a stream.
+
+    A changed ``form``, of what is read out of a record, makes every position void.
+    """
 
     form: int
     sources: Mapping[str, Progress]
@@ -25,11 +28,16 @@ class Position(Generic[Progress]):
     def dumps(self) -> str:
         """As text."""
         told: Any = self.sources
-        return json.dumps({"version": self.form, "sources": {name: asdict(one) for name, one in told.items()}})
+        return json.dumps(
+            {"version": self.form, "sources": {name: asdict(one) for name, one in told.items()}}
+        )
 
 
 def loads(text: str | None, form: int, progress: Callable[[dict[str, Any]], Progress]) -> Position[Progress]:
-    """The position; from the beginning where there is none, or it is not of this form. ``progress`` makes one of its keys."""
+    """The position; from the beginning where there is none, or it is not of this form.
+
+    ``progress`` makes one of its keys.
+    """
     try:
         tree: dict[str, Any] = json.loads(text or "{}")
         if tree.get("version") != form:

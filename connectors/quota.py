@@ -1,13 +1,15 @@
-"""May a call go out now? The burst, daily and concurrent budgets of one account, shared by all processes of the machine.
+"""May a call go out now? The burst, daily and concurrent budgets of one account, shared by all processes of
+the machine.
 
-A CRM counts calls on its own clock, at some moment between our sending them (taken) and our having the answer (answered).
-So a call counts as alive until ``answered + seconds``, and at most ``rate.calls`` are alive at once: then of any
-``rate.calls + 1`` calls the last reaches the CRM over ``seconds`` after the first, however late each arrives and wherever
-the CRM's window begins. That costs one latency a window (0.08 of 10 s), and half a hundredth is added for clocks that run
-unlike. (pyrate-limiter counts from the taking: there a delayed call and a prompt one meet in one window.)
+A CRM counts calls on its own clock, at some moment between our sending them (taken) and our having the answer
+(answered). So a call counts as alive until ``answered + seconds``, and at most ``rate.calls`` are alive at
+once: then of any ``rate.calls + 1`` calls the last reaches the CRM over ``seconds`` after the first, however
+late each arrives and wherever the CRM's window begins. That costs one latency a window (0.08 of 10 s), and
+half a hundredth is added for clocks that run unlike. (pyrate-limiter counts from the taking: there a delayed
+call and a prompt one meet in one window.)
 
-Another machine on the same account is noticed by what the CRM says is left (``learn_left``) and by its refusals
-(``pause``): everybody waits, and after repeated refusals everybody goes slower for some minutes.
+Another machine on the same account is noticed by what the CRM says is left (``learn_left``) and by its
+refusals (``pause``): everybody waits, and after repeated refusals everybody goes slower for some minutes.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ _STALE = 900.0  # seconds after which a daily budget of unknown end is asked for
 class Rate:
     """So many calls in any window of so many seconds. With 0 seconds: so many calls at the same time.
 
-    ``held`` is for how many seconds a call without an answer is taken to be on its way (of a process that died, say).
+    ``held`` is for how many seconds a call without an answer is taken to be on its way (of a process that
+    died, say).
     """
 
     calls: int
@@ -49,14 +52,17 @@ class Rate:
 class Slot:
     """The place in the account's budgets that one call takes."""
 
-    marks: tuple[tuple[str, float], ...]  # lane → until when the call is alive, unless its answer says otherwise
+    marks: tuple[
+        tuple[str, float], ...
+    ]  # lane → until when the call is alive, unless its answer says otherwise
 
 
 class Quota:
     """The budgets of the account ``key`` (its address and a hash of its credentials).
 
-    ``rates`` are by lane: "" is for all calls, other lanes hold for calls of that lane besides. ``reserve`` is the share
-    of the daily budget that is left to others. ``clock`` is monotonic and common to all processes, in seconds.
+    ``rates`` are by lane: "" is for all calls, other lanes hold for calls of that lane besides. ``reserve``
+    is the share of the daily budget that is left to others. ``clock`` is monotonic and common to all
+    processes, in seconds.
     """
 
     def __init__(
@@ -75,7 +81,9 @@ class Quota:
         self._sleep = sleep
         self._recalled = False  # whether what an earlier process learned of the rates is taken into account
         self._told = False  # whether the CRM told this process of its day: what another one knew may be over
-        self._turns: dict[str, threading.Lock] = {}  # one thread of a lane waits for its time, the others for it
+        self._turns: dict[
+            str, threading.Lock
+        ] = {}  # one thread of a lane waits for its time, the others for it
         self._guard = threading.Lock()
 
     @property
@@ -90,7 +98,8 @@ class Quota:
     def take(self, lane: str = "", sleep: Callable[[float], object] | None = None) -> Slot:
         """Wait until a call of the lane may go out, and count it.
 
-        QuotaError: the day's budget, less the reserve, is gone. TemporaryError: there is no room for over a minute.
+        QuotaError: the day's budget, less the reserve, is gone. TemporaryError: there is no room for over a
+        minute.
         """
         with self._turn(lane):
             while True:
@@ -98,7 +107,10 @@ class Quota:
                     now = self._clock()
                     self._check_day(known)
                     self._recall(known)
-                    lanes = [(name, self._rates.get(name), _state(known, name)) for name in dict.fromkeys(("", lane))]
+                    lanes = [
+                        (name, self._rates.get(name), _state(known, name))
+                        for name in dict.fromkeys(("", lane))
+                    ]
                     wait = max((_wait(rate, state, now) for _, rate, state in lanes), default=0.0)
                     if wait <= 0:
                         marks = tuple((name, _mark(rate, state, now)) for name, rate, state in lanes if rate)
@@ -106,7 +118,10 @@ class Quota:
                             known["day"]["left"] -= 1
                         return Slot(marks)
                 if wait > LONGEST_WAIT:
-                    raise TemporaryError(f"The CRM's limit has no room for {wait:.0f} s; run again after that.", retry_after=wait)
+                    raise TemporaryError(
+                        f"The CRM's limit has no room for {wait:.0f} s; run again after that.",
+                        retry_after=wait,
+                    )
                 (sleep or self._sleep)(wait)
 
     def answered(self, slot: Slot) -> None:
@@ -116,7 +131,9 @@ class Quota:
             for lane, mark in slot.marks:
                 state = _state(known, lane)
                 if mark in state["live"]:
-                    state["live"][state["live"].index(mark)] = min(mark, now + _span(self._rates[lane], state, now))
+                    state["live"][state["live"].index(mark)] = min(
+                        mark, now + _span(self._rates[lane], state, now)
+                    )
 
     def learn_rate(self, lane: str, rate: Rate) -> None:
         """The CRM said what its limit is: later processes begin with it."""
@@ -126,7 +143,9 @@ class Quota:
             known.setdefault("rates", {})[lane] = [rate.calls, rate.seconds]
 
     def learn_left(self, left: int, lane: str = "") -> None:
-        """The CRM said how many calls the present window still has: fewer than we know of means that others call too."""
+        """The CRM said how many calls the present window still has: fewer than we know of means that others
+        call too.
+        """
         rate = self._rates.get(lane)
         if rate is None or left >= rate.calls:
             return
@@ -137,14 +156,17 @@ class Quota:
             state["live"] = live + [now + rate.seconds * _DRIFT] * (rate.calls - len(live) - left)
 
     def learn_daily(self, limit: int, left: int, resets_at: datetime | None = None) -> None:
-        """The CRM said what the day's budget is, how much of it all apps together left, and until when it lasts."""
+        """The CRM said what the day's budget is, how much of it all apps together left, and until when it
+        lasts.
+        """
         self._told = True
         until = resets_at.timestamp() if resets_at else 0.0
         with self._ledger.change() as known:
             known["day"] = {"limit": limit, "left": left, "until": until, "seen": time.time()}
 
     def exhausted(self, resets_at: datetime | None = None) -> None:
-        """The CRM refused a call because the day's budget is gone: nobody calls before ``resets_at`` (unknown: 15 minutes).
+        """The CRM refused a call because the day's budget is gone: nobody calls before ``resets_at``
+        (unknown: 15 minutes).
 
         Only a process that is new asks once, since the budget may have grown.
         """
@@ -153,7 +175,10 @@ class Quota:
         self.learn_daily(limit, 0, resets_at)
 
     def pause(self, seconds: float, lane: str = "") -> None:
-        """Nobody calls for so many seconds (at most a minute). Refusals that follow each other make everybody slower."""
+        """Nobody calls for so many seconds (at most a minute).
+
+        Refusals that follow each other make everybody slower.
+        """
         with self._ledger.change() as known:
             state = _state(known, lane)
             now = self._clock()
@@ -186,17 +211,21 @@ class Quota:
             del known["day"]  # another day, or old news: the next answer tells
         elif self._told and day["left"] <= self._reserve * day["limit"]:
             resets_at = datetime.fromtimestamp(day["until"], UTC) if day["until"] else None
-            when = f"until {resets_at:%Y-%m-%d %H:%M} UTC" if resets_at else "for now"
-            kept = f" ({self._reserve:.0%} of {day['limit']:,} are reserved for others)" if day["left"] > 0 else ""
+            kept = (
+                f" ({self._reserve:.0%} of {day['limit']:,} are reserved for others)"
+                if day["left"] > 0
+                else ""
+            )
             left = max(day["left"], 0)
             raise QuotaError(
-                f"The CRM's daily budget of calls is used up {when}: {left:,} left{kept}. What was done is saved; run again after that.",
-                resets_at,
+                f"The CRM's daily budget of calls is used up for now: {left:,} left{kept}", resets_at
             )
 
 
 def _state(known: dict[str, Any], lane: str) -> dict[str, Any]:
-    """Of a lane: marks of the live calls, end of the pause, earliest next call, and the refusals with their moment."""
+    """Of a lane: marks of the live calls, end of the pause, earliest next call, and the refusals with their
+    moment.
+    """
     lanes: dict[str, dict[str, Any]] = known.setdefault("lanes", {})
     return lanes.setdefault(lane, {"live": [], "paused": 0.0, "next": 0.0, "strikes": 0.0, "struck": 0.0})
 
@@ -209,7 +238,9 @@ def _wait(rate: Rate | None, state: dict[str, Any], now: float) -> float:
         return wait
     farthest = now + rate.seconds * _DRIFT * _SLOWEST + rate.held  # beyond: of a clock that began anew
     state["live"] = live = [mark for mark in state["live"] if now < mark <= farthest]
-    if len(live) >= rate.calls:  # of a call on its way nobody knows more than that it stays alive for the whole span
+    if (
+        len(live) >= rate.calls
+    ):  # of a call on its way nobody knows more than that it stays alive for the whole span
         wait = max(wait, min(sorted(live)[-rate.calls] - now, max(_span(rate, state, now), _GLANCE)))
     return float(max(wait, state["next"] - now))
 

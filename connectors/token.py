@@ -1,4 +1,7 @@
-"""With what is a call signed? One token for all threads, renewed by one of them while it still works, and never twice."""
+"""With what is a call signed?
+
+One token for all threads, renewed by one of them while it still works, and never twice.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,13 @@ _PATIENCE = 10.0  # seconds between two tries to renew a token that still works
 class Token:
     """``fetch`` answers a new token and its life in seconds (None: unknown).
 
-    A fetch that fails with AccessError or RequestError is not tried again: a person must see to it first, and a CRM locks
-    out who keeps asking. Threads that waited for a fetch share what came of it, also a failure.
+    A fetch that fails with AccessError or RequestError is not tried again: a person must see to it first, and
+    a CRM locks out who keeps asking. Threads that waited for a fetch share what came of it, also a failure.
     """
 
-    def __init__(self, fetch: Callable[[], tuple[str, float | None]], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, fetch: Callable[[], tuple[str, float | None]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._guard = threading.Lock()
@@ -36,7 +41,9 @@ class Token:
         """A token that a person made, and that only a person can renew."""
 
         def fetch() -> tuple[str, float | None]:
-            raise AccessError("The CRM does not accept the token (any more): make a new one there and put it into the account's settings.")
+            raise AccessError(
+                "The CRM does not accept the token (any more): make a new one there and put it into the account's settings."
+            )
 
         token = cls(fetch)
         token._text = _checked(text)
@@ -76,7 +83,9 @@ class Token:
 
     def _renew(self, fetched: int) -> None:
         """Fetch, unless a fetch ended since the caller looked; the guard is held."""
-        if self._refusal and (fetched != self._fetched or isinstance(self._refusal, AccessError | RequestError)):
+        if self._refusal and (
+            fetched != self._fetched or isinstance(self._refusal, AccessError | RequestError)
+        ):
             raise copy.copy(self._refusal)
         if fetched != self._fetched:
             return
@@ -100,5 +109,7 @@ class Token:
 def _checked(text: str) -> str:
     """Refuse what no header can carry: the error of the HTTP library would quote it."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise AccessError("The token is empty or holds blanks or letters that no token has: copy it again, whole and alone.")
+        raise AccessError(
+            "The token is empty or holds blanks or letters that no token has: copy it again, whole and alone."
+        )
     return text

@@ -1,7 +1,8 @@
-"""How does anything reach a CRM over HTTP? The one way out: session, time-outs, retry, rate and quota, redaction.
+"""How does anything reach a CRM over HTTP? The one way out: session, time-outs, retry, rate and quota,
+redaction.
 
-What an answer means is the CRM's to say (``Reading``); how often, when and with which token a call goes out is decided
-here, for all of them. No error and no log line holds a query, a body or a token.
+What an answer means is the CRM's to say (``Reading``); how often, when and with which token a call goes out
+is decided here, for all of them. No error and no log line holds a query, a body or a token.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ from connectors.token import Token
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_RENEWALS = 3  # tokens in a row that may be rejected: somebody else may end the session that all share
 _AHEAD = 4  # results per thread that may wait for their reader
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it writes whole addresses: their queries may name people
+logging.getLogger("urllib3.connectionpool").setLevel(
+    logging.ERROR
+)  # it writes whole addresses: their queries may name people
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,9 +51,14 @@ class Call:
     body: bytes | None = None
     writes: bool = False  # counted as a write
     repeatable: bool = True  # may be sent again when nobody knows whether it arrived
-    happened: Callable[[], bool] | None = None  # finds that out, so that it is sent again only where it did not
+    happened: Callable[[], bool] | None = (
+        None  # finds that out, so that it is sent again only where it did not
+    )
     lane: str = ""  # a narrower budget of calls, besides the common one
-    timeout: tuple[float, float] = (5, 60)  # seconds: to connect; of silence, and (unless streamed) of the body
+    timeout: tuple[float, float] = (
+        5,
+        60,
+    )  # seconds: to connect; of silence, and (unless streamed) of the body
     stream: bool = False  # the body of a good answer is left to ``bodies.chunks``
     anonymous: bool = False  # goes without the token: a log-in
 
@@ -61,8 +70,8 @@ class Call:
 class Verdict:
     """What to do about an answer.
 
-    ``again``: after ``wait`` seconds, or those of the exponential back-off; ``everybody``: all threads and processes of
-    the account pause, in the ``lane``. ``renew``: with another token, once.
+    ``again``: after ``wait`` seconds, or those of the exponential back-off; ``everybody``: all threads and
+    processes of the account pause, in the ``lane``. ``renew``: with another token, a few times.
     """
 
     action: Literal["answer", "again", "renew"]
@@ -78,14 +87,17 @@ class Reading(Protocol):
         """What to do about an answer, whose body is whole; attempts count from 1. May raise a ConnectorError."""
 
     def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
-        """Tell the quota what an answer says of limits and of what is left; before ``judge``, and of every answer."""
+        """Tell the quota what an answer says of limits and of what is left; before ``judge``, and of every
+        answer.
+        """
 
 
 class Transport:
     """The connections to one account, for many threads.
 
-    ``attempts`` is how often a call is sent at most, ``backoff`` the upper end of the first random wait in seconds; it
-    doubles up to 30. The token may be set later, when its log-in goes through this same transport.
+    ``attempts`` is how often a call is sent at most, ``backoff`` the upper end of the first random wait in
+    seconds; it doubles up to 30. The token may be set later, when its log-in goes through this same
+    transport.
     """
 
     def __init__(
@@ -109,6 +121,7 @@ class Transport:
         self._session.mount("http://", adapter)
         self._routes: dict[str, Any] = {}
         self._guard = threading.Lock()
+        self._rejected: set[str] = set()  # tokens that the CRM rejected since it last took one
         self._closed = threading.Event()
         self._own = threading.local()
         self._retrying = tenacity.Retrying(
@@ -122,10 +135,11 @@ class Transport:
     def send(self, call: Call) -> requests.Response:
         """The answer to a call, whatever its status, once the CRM's reading takes it for one.
 
-        TookPlace: its answer was lost, and ``call.happened`` saw its effect. TemporaryError: none after all attempts, or the
-        CRM wants a pause of over a minute. QuotaError, AccessError, and what the reading raises.
+        TookPlace: its answer was lost, and ``call.happened`` saw its effect. TemporaryError: none after all
+        attempts, or the CRM wants a pause of over a minute. QuotaError, AccessError, and what the reading
+        raises.
         """
-        renewed = unknown = False
+        renewed, unknown = 0, False
         try:
             for attempt in self._retrying:
                 with attempt:
@@ -137,11 +151,18 @@ class Transport:
                     unknown = not 300 <= response.status_code < 500
                     verdict = self.reading.judge(call, response, number)
                     if verdict.action == "renew" and self.token is not None and not call.anonymous:
-                        if renewed:
-                            raise AccessError(f"{_shown(call)}: the CRM rejects the token that it has just given; check the app's rights.")
-                        renewed = True
+                        with self._guard:
+                            self._rejected.add(signed)
+                            hopeless = len(self._rejected) >= _RENEWALS
+                        if hopeless or renewed >= _RENEWALS:
+                            raise AccessError(
+                                f"{_shown(call)}: the CRM rejects the token that it has just given; check the app's rights."
+                            )
+                        renewed += 1
                         self.token.renew(signed)
-                        raise _Again(call, f"HTTP {response.status_code}", 0.0)
+                        raise _Again(call, f"HTTP {response.status_code}", 0.0 if renewed == 1 else None)
+                    if signed:
+                        self._rejected.clear()
                     if verdict.action == "again":
                         self._refused(call, response, verdict, number)
                     return response
@@ -151,7 +172,8 @@ class Transport:
         raise AssertionError("a call ends in an answer or an error")
 
     def run(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results of the function over the items, in order, ``threads`` at a time and a few ahead of who reads them.
+        """Results of the function over the items, in order, ``threads`` at a time and a few ahead of who
+        reads them.
 
         The first error stops the others, also those that wait for their turn, and is raised.
         """
@@ -186,7 +208,9 @@ class Transport:
             else:
                 self.calls.read += 1
         try:
-            response = self._session.send(prepared, timeout=call.timeout, stream=True, allow_redirects=False, **self._route(call.url))
+            response = self._session.send(
+                prepared, timeout=call.timeout, stream=True, allow_redirects=False, **self._route(call.url)
+            )
             self.quota.answered(slot)
             if not call.stream or response.status_code >= 400:
                 bodies.read(response, call.timeout[1])
@@ -198,13 +222,19 @@ class Transport:
         return response, signed
 
     def _route(self, url: str) -> Any:
-        """Proxy and certificates for an address, as the environment says; never a proxy for this machine itself."""
+        """Proxy and certificates for an address, as the environment says; never a proxy for this machine
+        itself.
+        """
         host = url.partition("?")[0].split("/", 3)[2]
         route = self._routes.get(host)
         if route is None:
             environment = self._session.merge_environment_settings(url, {}, True, None, None)
             direct = _is_loopback(urlsplit(url).hostname or "")
-            route = {"proxies": {} if direct else environment["proxies"], "verify": environment["verify"], "cert": environment["cert"]}
+            route = {
+                "proxies": {} if direct else environment["proxies"],
+                "verify": environment["verify"],
+                "cert": environment["cert"],
+            }
             self._routes[host] = route
         return route
 
@@ -212,10 +242,13 @@ class Transport:
         reason = f"HTTP {response.status_code}"
         if verdict.wait is not None and verdict.wait > LONGEST_WAIT:
             raise TemporaryError(
-                f"{_shown(call)}: {reason}, and the CRM asks to wait {verdict.wait:.0f} s. Run again after that.", retry_after=verdict.wait
+                f"{_shown(call)}: {reason}, and the CRM asks to wait {verdict.wait:.0f} s. Run again after that.",
+                retry_after=verdict.wait,
             )
         if verdict.everybody:
-            self.quota.pause(min(10.0, 2.0 ** (attempt - 1)) if verdict.wait is None else verdict.wait, verdict.lane)
+            self.quota.pause(
+                min(10.0, 2.0 ** (attempt - 1)) if verdict.wait is None else verdict.wait, verdict.lane
+            )
         raise _Again(call, reason, verdict.wait)
 
     def _sleep(self, seconds: float) -> None:
@@ -251,7 +284,10 @@ class _Wait(tenacity.wait.wait_base):
 
 
 def api_url(text: str) -> str:
-    """The address under which an account's calls begin, without a slash at its end. ValueError: it is none, and why."""
+    """The address under which an account's calls begin, without a slash at its end.
+
+    ValueError: it is none, and why.
+    """
     try:
         parts = urlsplit(text.strip())
         known = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
@@ -260,11 +296,15 @@ def api_url(text: str) -> str:
     if not known:
         raise ValueError("api_url is not an address: write it like https://api.example.com")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("api_url holds a user name or password: take it out; credentials have settings of their own")
+        raise ValueError(
+            "api_url holds a user name or password: take it out; credentials have settings of their own"
+        )
     if parts.query or parts.fragment:
         raise ValueError("api_url goes on after ? or #: keep only what stands before")
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
-        raise ValueError("api_url is plain http, so that anybody on the way could read the token: use https (http only to this machine)")
+        raise ValueError(
+            "api_url is plain http, so that anybody on the way could read the token: use https (http only to this machine)"
+        )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
@@ -276,23 +316,37 @@ def _is_loopback(host: str) -> bool:
 
 
 def _prepared(call: Call, token: str) -> requests.PreparedRequest:
-    """The request as it is sent. Prepared without the session: no cookies, and no ~/.netrc in place of the token."""
-    headers = {"Accept-Encoding": "gzip", "Accept": "application/json", "User-Agent": "crm-segments", **call.headers}
+    """The request as it is sent.
+
+    Prepared without the session: no cookies, and no ~/.netrc in place of the token.
+    """
+    headers = {
+        "Accept-Encoding": "gzip",
+        "Accept": "application/json",
+        "User-Agent": "crm-segments",
+        **call.headers,
+    }
     if token:
         headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
         headers["Authorization"] = f"Bearer {token}"
     prepared = requests.PreparedRequest()
     try:
-        prepared.prepare(method=call.method, url=call.url, headers=headers, params=list(call.params), data=call.body)
+        prepared.prepare(
+            method=call.method, url=call.url, headers=headers, params=list(call.params), data=call.body
+        )
     except (requests.RequestException, ValueError):
-        raise RequestError(f"{_shown(call)}: this cannot be sent; a header or the address holds what none may hold.") from None
+        raise RequestError(
+            f"{_shown(call)}: this cannot be sent; a header or the address holds what none may hold."
+        ) from None
     return prepared
 
 
 def _failed(call: Call, error: Exception) -> Exception:
     """What an error on the way means: sent again where that is safe."""
     if _caused_by(error, ssl.SSLCertVerificationError):
-        return RequestError(f"{_shown(call)}: the certificate is not trusted; REQUESTS_CA_BUNDLE can name the file of your proxy's.")
+        return RequestError(
+            f"{_shown(call)}: the certificate is not trusted; REQUESTS_CA_BUNDLE can name the file of your proxy's."
+        )
     if isinstance(error, requests.ConnectTimeout) or _caused_by(error, urllib3.exceptions.NewConnectionError):
         return _Again(call, "no connection")  # it never left
     late = isinstance(error, requests.Timeout) or _caused_by(error, urllib3.exceptions.ReadTimeoutError)
@@ -303,7 +357,9 @@ def _unknown(call: Call, reason: str) -> Exception:
     """Nobody knows whether the call arrived."""
     if call.repeatable or call.happened is not None:
         return _Again(call, reason)
-    return TemporaryError(f"{_shown(call)}: {reason}, and nobody knows whether it took place. Look there before it is sent again.")
+    return TemporaryError(
+        f"{_shown(call)}: {reason}, and nobody knows whether it took place. Look there before it is sent again."
+    )
 
 
 def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
@@ -321,7 +377,11 @@ def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
 
 
 def _shown(call: Call) -> str:
-    """A call as messages name it: without its query, and without parts of the path that may name a person or a secret."""
+    """A call as messages name it: without its query, and without parts of the path that may name a person or
+    a secret.
+    """
     parts = urlsplit(call.url)
-    path = "/".join("…" if len(step) > 40 or re.search("@|%40", step) else step for step in parts.path.split("/"))
+    path = "/".join(
+        "…" if len(step) > 40 or re.search("@|%40", step) else step for step in parts.path.split("/")
+    )
     return f"{call.method} {parts.hostname or ''}{path}"

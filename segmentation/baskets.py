@@ -1,8 +1,8 @@
 """What did each record buy, by category, and how does that look to a model?
 
-Habits are log1p(orders) per category of those that most records buy, centred and scaled, after the number of categories that a
-record buys from. Categories that speak of what people must not be judged by (``segmentation.sensitive``) are none, and habits
-are never told in a reason: what somebody buys is theirs.
+Habits are log1p(orders) per category of those that most records buy, centred and scaled, after the number of
+categories that a record buys from. Categories that speak of what people must not be judged by
+(``segmentation.sensitive``) are none, and habits are never told in a reason: what somebody buys is theirs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Baskets:
         split = pc.split_pattern(told, SEPARATOR)
         flat, parents = pc.list_flatten(split), pc.list_parent_indices(split).to_numpy(zero_copy_only=False)
         if len(flat) % 2:
-            raise ValueError("the baskets of the features frame are broken: a category without its number of orders")
+            raise ValueError(
+                "the baskets of the features frame are broken: a category without its number of orders"
+            )
         named = flat.take(pa.array(np.arange(0, len(flat), 2))).dictionary_encode()
         try:
             orders = flat.take(pa.array(np.arange(1, len(flat), 2))).cast(pa.int64())
@@ -81,10 +83,17 @@ class Habits:
 
     @classmethod
     def fit(cls, texts: pd.Series) -> Habits | None:
-        """Of the categories that most buy; None: there are not two that enough buy. ValueError: the texts are no baskets."""
+        """Of the categories that most buy; None: there are not two that enough buy.
+
+        ValueError: the texts are no baskets.
+        """
         baskets = Baskets.read(texts)
         buyers = np.bincount(baskets.places, minlength=len(baskets.names))  # a category stands once in a row
-        usual = [place for place in np.argsort(-buyers, kind="stable") if buyers[place] >= max(FEWEST, RARE * len(texts))]
+        usual = [
+            place
+            for place in np.argsort(-buyers, kind="stable")
+            if buyers[place] >= max(FEWEST, RARE * len(texts))
+        ]
         names = tuple(baskets.names[place] for place in usual if not sensitive(baskets.names[place]))[:WIDEST]
         if len(names) < 2:
             return None
@@ -93,7 +102,9 @@ class Habits:
 
     def matrix(self, texts: pd.Series) -> Matrix:
         """(records, 1 + names)."""
-        scaled: Matrix = (_raw(Baskets.read(texts), self.names) - np.array(self.centre)) / np.array(self.scale)
+        scaled: Matrix = (_raw(Baskets.read(texts), self.names) - np.array(self.centre)) / np.array(
+            self.scale
+        )
         return scaled.clip(-FAR, FAR)
 
     def to_dict(self) -> dict[str, Any]:

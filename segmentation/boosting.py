@@ -1,7 +1,8 @@
-"""Boosted trees that are kept as JSON: scikit-learn's histogram boosting fits them, and its own predictor applies them.
+"""Boosted trees that are kept as JSON: scikit-learn's histogram boosting fits them, and its own predictor
+applies them.
 
-Source: Friedman, *Greedy function approximation* (2001); scikit-learn, HistGradientBoostingClassifier and -Regressor. Missing
-numbers (NaN) take the side that the fit found for them.
+Source: Friedman, *Greedy function approximation* (2001); scikit-learn, HistGradientBoostingClassifier and
+-Regressor. Missing numbers (NaN) take the side that the fit found for them.
 """
 
 from __future__ import annotations
@@ -51,12 +52,22 @@ class Boosted:
     trees: tuple[_Tree, ...]
 
     @classmethod
-    def fit(cls, points: npt.NDArray[np.float64], target: npt.NDArray[Any], loss: Loss = "log_loss", **options: Any) -> Boosted:
+    def fit(
+        cls,
+        points: npt.NDArray[np.float64],
+        target: npt.NDArray[Any],
+        loss: Loss = "log_loss",
+        **options: Any,
+    ) -> Boosted:
         """Learn ``target`` (0 or 1 for ``log_loss``). ``options`` are those of scikit-learn's estimator."""
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
         chosen = {"random_state": SEED, "early_stopping": False, **options}
-        estimator = HistGradientBoostingClassifier(**chosen) if loss == "log_loss" else HistGradientBoostingRegressor(loss=loss, **chosen)
+        estimator = (
+            HistGradientBoostingClassifier(**chosen)
+            if loss == "log_loss"
+            else HistGradientBoostingRegressor(loss=loss, **chosen)
+        )
         with one_thread():
             estimator.fit(points, target)
         start = float(np.ravel(estimator._baseline_prediction)[0])
@@ -69,7 +80,9 @@ class Boosted:
         total = np.full(len(points), self.start)
         no_category, places = np.zeros((0, 8), np.uint32), np.zeros(points.shape[1], np.uint32)
         for tree in self.trees:
-            total += TreePredictor(tree.nodes(), no_category, no_category).predict(points, no_category, places, 1)
+            total += TreePredictor(tree.nodes(), no_category, no_category).predict(
+                points, no_category, places, 1
+            )
         return total
 
     def predict(self, points: npt.NDArray[np.float64]) -> Fractions:
@@ -81,14 +94,25 @@ class Boosted:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"loss": self.loss, "start": self.start, "trees": [{k: v.tolist() for k, v in vars(tree).items()} for tree in self.trees]}
+        return {
+            "loss": self.loss,
+            "start": self.start,
+            "trees": [{k: v.tolist() for k, v in vars(tree).items()} for tree in self.trees],
+        }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Boosted:
         """What ``to_dict`` gave."""
-        kinds = {"feature": np.int64, "threshold": np.float64, "missing_left": np.bool_, "left": np.int64, "right": np.int64}
+        kinds = {
+            "feature": np.int64,
+            "threshold": np.float64,
+            "missing_left": np.bool_,
+            "left": np.int64,
+            "right": np.int64,
+        }
         trees = [
-            _Tree(**{name: np.asarray(one[name], kinds.get(name, np.float64)) for name in (*kinds, "value")}) for one in stored["trees"]
+            _Tree(**{name: np.asarray(one[name], kinds.get(name, np.float64)) for name in (*kinds, "value")})
+            for one in stored["trees"]
         ]
         return cls(stored["loss"], float(stored["start"]), tuple(trees))
 
@@ -100,4 +124,11 @@ def _tree(nodes: npt.NDArray[Any]) -> _Tree:
     # An infinite threshold sends every known number to the left; JSON has no infinity.
     threshold = np.nan_to_num(threshold, posinf=np.finfo(np.float64).max)
     feature = np.where(leaf, 0, nodes["feature_idx"]).astype(np.int64)
-    return _Tree(feature, threshold, nodes["missing_go_to_left"].astype(bool), left, right, nodes["value"].astype(np.float64))
+    return _Tree(
+        feature,
+        threshold,
+        nodes["missing_go_to_left"].astype(bool),
+        left,
+        right,
+        nodes["value"].astype(np.float64),
+    )

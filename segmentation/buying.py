@@ -49,18 +49,39 @@ class Buying:
         first, last = (frames.as_days(features[column]) for column in DAYS)
         counts = {name: features[name].to_numpy(np.int64) for name in COUNTS}
         row = np.flatnonzero(~np.isnat(last) & ~np.isnat(first) & (counts["purchase_days"] > 0))
-        within = {name: tuple(counts[f"{name}_{n}"][row].astype(np.float64) for n in WINDOWS) for name in ("purchase_days", "net_revenue")}
-        record, net = features["record"].to_numpy(np.int64)[row], counts["net_revenue"][row].astype(np.float64)
+        within = {
+            name: tuple(counts[f"{name}_{n}"][row].astype(np.float64) for n in WINDOWS)
+            for name in ("purchase_days", "net_revenue")
+        }
+        record, net = (
+            features["record"].to_numpy(np.int64)[row],
+            counts["net_revenue"][row].astype(np.float64),
+        )
         first, last, days = np.minimum(first, last)[row], last[row], counts["purchase_days"][row]
-        return cls(record, row, days, net, first, last, np.datetime64(as_of, "D"), within["purchase_days"], within["net_revenue"])
+        return cls(
+            record,
+            row,
+            days,
+            net,
+            first,
+            last,
+            np.datetime64(as_of, "D"),
+            within["purchase_days"],
+            within["net_revenue"],
+        )
 
     def __len__(self) -> int:
         return len(self.record)
 
     def at(self, rows: Any) -> Buying:
         """Those at some places."""
-        days_within, net_within = (tuple(part[rows] for part in parts) for parts in (self.days_within, self.net_within))
-        own, ends = (self.record[rows], self.row[rows], self.days[rows], self.net[rows]), (self.first[rows], self.last[rows])
+        days_within, net_within = (
+            tuple(part[rows] for part in parts) for parts in (self.days_within, self.net_within)
+        )
+        own, ends = (
+            (self.record[rows], self.row[rows], self.days[rows], self.net[rows]),
+            (self.first[rows], self.last[rows]),
+        )
         return Buying(*own, *ends, self.now, days_within, net_within)
 
     @property
@@ -89,15 +110,24 @@ class Buying:
         return History.of_days(self.first, self.last, self.days, self.now)
 
     def matrix(self, *more: Fractions) -> npt.NDArray[np.float64]:
-        """What boosting looks at: times, counts and money, in all and by window; ``more`` columns come first. NaN is unknown."""
-        gap = np.where(self.days > 1, (self.last - self.first).astype(np.int64) / np.maximum(self.days - 1, 1), np.nan)
+        """What boosting looks at: times, counts and money, in all and by window; ``more`` columns come first.
+
+        NaN is unknown.
+        """
+        gap = np.where(
+            self.days > 1, (self.last - self.first).astype(np.int64) / np.maximum(self.days - 1, 1), np.nan
+        )
         own = (self.silent, self.age, self.days, gap, self.silent / np.maximum(gap, 1.0), self.net, self.mean)
         return np.column_stack([*more, *own, *self.days_within, *self.net_within]).astype(np.float64)
 
 
 def horizon(features: pd.DataFrame) -> int:
-    """The data's own horizon in days: the 90th percentile of the days between purchases, or a month where there are few."""
+    """The data's own horizon in days: the 90th percentile of the days between purchases, or a month where
+    there are few.
+    """
     gaps = np.maximum(features["purchase_days"].to_numpy(np.float64) - 1, 0).sum()
     told = pd.to_numeric(features["horizon_days"]).astype("float64").to_numpy(na_value=np.nan)
     told = told[np.isfinite(told)]
-    return int(np.clip(round(float(told.max())), 1, LONGEST)) if gaps >= FEWEST_GAPS and len(told) else ASSUMED
+    return (
+        int(np.clip(round(float(told.max())), 1, LONGEST)) if gaps >= FEWEST_GAPS and len(told) else ASSUMED
+    )

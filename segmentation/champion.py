@@ -4,11 +4,13 @@ Candidates for the ranking:
     rfm       mean of the mid-rank percentiles of last purchase, purchase days and net revenue of a year
     recency, frequency, spend     the last purchase, purchase days, net revenue so far
     btyd      MBG/NBD x Gamma-Gamma: expected purchases times expected spending
-    boosted   boosting over the same and over windows of 7 to 365 days, learned from what came after earlier days
+    boosted   boosting over the same and over windows of 7 to 365 days, learned from what came after earlier
+              days
     mixed     geometric mean of btyd, boosted, and boosted purchases times expected spending
-Who wins is decided by a contest on the past (``segmentation.contest``), and so is how far forecasts lean on boosting.
-Forecasts of another horizon than the inner span: the odds of boosting are carried over by the purchase model's own ratio.
-Where there is too little to learn from, the first two lines remain, nothing is foretold, and the model says why.
+Who wins is decided by a contest on the past (``segmentation.contest``), and so is how far forecasts lean on
+boosting. Forecasts of another horizon than the inner span: the odds of boosting are carried over by the
+purchase model's own ratio. Where there is too little to learn from, the first two lines remain, nothing is
+foretold, and the model says why.
 """
 
 from __future__ import annotations
@@ -30,13 +32,19 @@ from segmentation.spending import Spending
 CANDIDATES = ("rfm", "recency", "frequency", "spend", "btyd", "boosted", "mixed")
 CHUNK = 500_000
 WEEK = 7.0
-UPRIGHT: Mapping[str, float] = {"probability": 0.0, "purchases": 0.0, "bg": 1.0, "level": 1.0}  # purchase models as they are
+UPRIGHT: Mapping[str, float] = {
+    "probability": 0.0,
+    "purchases": 0.0,
+    "bg": 1.0,
+    "level": 1.0,
+}  # purchase models as they are
 _YEAR = -1  # place of the window of 365 days
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Of each buyer: the ranking score, and over a horizon the probability of a purchase, expected purchases, expected money.
+    """Of each buyer: the ranking score, and over a horizon the probability of a purchase, expected purchases,
+    expected money.
 
     The last three are None where there is too little to learn from.
     """
@@ -75,7 +83,9 @@ class BuyingModels:
 
 @dataclass(frozen=True)
 class BoostedBuying:
-    """What boosting learned of ``span`` days: money (in units of its mean), purchases, and whether there is one."""
+    """What boosting learned of ``span`` days: money (in units of its mean), purchases, and whether there is
+    one.
+    """
 
     span: int
     money: Boosted
@@ -96,11 +106,22 @@ class Champion:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def forecast(self, buying: Buying, horizon: int | None = None) -> Forecast:
-        """In chunks, so that ten million buyers need no more memory than half a million. ``horizon`` in days, else the model's."""
-        parts = [self._part(buying.at(slice(at, at + CHUNK)), horizon or self.horizon) for at in range(0, max(len(buying), 1), CHUNK)]
+        """In chunks, so that ten million buyers need no more memory than half a million.
+
+        ``horizon`` in days, else the model's.
+        """
+        parts = [
+            self._part(buying.at(slice(at, at + CHUNK)), horizon or self.horizon)
+            for at in range(0, max(len(buying), 1), CHUNK)
+        ]
         if parts[0].probability is None:
             return Forecast(np.concatenate([part.score for part in parts]))
-        return Forecast(*(np.concatenate([getattr(part, name) for part in parts]) for name in Forecast.__dataclass_fields__))
+        return Forecast(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in Forecast.__dataclass_fields__
+            )
+        )
 
     def _part(self, buying: Buying, horizon: int) -> Forecast:
         told = self._told(buying, horizon)
@@ -120,7 +141,9 @@ class Champion:
             if told.boosted is not None:
                 money, counted = told.money, told.boosted["purchases"] * told.spent
                 scores["boosted"] = money
-                scores["mixed"] = np.exp(np.mean([np.log(np.maximum(one, 1e-300)) for one in (btyd, money, counted)], axis=0))
+                scores["mixed"] = np.exp(
+                    np.mean([np.log(np.maximum(one, 1e-300)) for one in (btyd, money, counted)], axis=0)
+                )
         return scores
 
     def _told(self, buying: Buying, horizon: int) -> Told | None:
@@ -128,7 +151,12 @@ class Champion:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        stored: dict[str, Any] = {"winner": self.winner, "horizon": self.horizon, "lean": dict(self.lean), "figures": dict(self.figures)}
+        stored: dict[str, Any] = {
+            "winner": self.winner,
+            "horizon": self.horizon,
+            "lean": dict(self.lean),
+            "figures": dict(self.figures),
+        }
         stored["axes"] = {name: axis.to_dict() for name, axis in self.axes.items()}
         if self.models is not None:
             stored["models"] = {name: model.to_dict() for name, model in vars(self.models).items()}
@@ -143,17 +171,28 @@ class Champion:
         models = boosted = None
         if "models" in stored:
             kept = stored["models"]
-            models = BuyingModels(Purchasing.from_dict(kept["mbg"]), Purchasing.from_dict(kept["bg"]), Spending.from_dict(kept["spending"]))
+            models = BuyingModels(
+                Purchasing.from_dict(kept["mbg"]),
+                Purchasing.from_dict(kept["bg"]),
+                Spending.from_dict(kept["spending"]),
+            )
         if "boosted" in stored:
             kept = stored["boosted"]
-            boosted = BoostedBuying(kept["span"], *(Boosted.from_dict(kept[name]) for name in ("money", "purchases", "any")))
+            boosted = BoostedBuying(
+                kept["span"], *(Boosted.from_dict(kept[name]) for name in ("money", "purchases", "any"))
+            )
         axes = {name: Axis.from_dict(axis) for name, axis in stored["axes"].items()}
-        return cls(stored["winner"], stored["horizon"], axes, models, boosted, stored["lean"], stored["figures"])
+        return cls(
+            stored["winner"], stored["horizon"], axes, models, boosted, stored["lean"], stored["figures"]
+        )
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the models say of buyers over a horizon. ``boosted``: probability and purchases; None: nothing was boosted."""
+    """What the models say of buyers over a horizon.
+
+    ``boosted``: probability and purchases; None: nothing was boosted.
+    """
 
     spent: Fractions
     chance: Fractions  # by MBG/NBD
@@ -163,7 +202,9 @@ class Told:
     boosted: Mapping[str, Fractions] | None = None
 
     def probability(self, lean: Mapping[str, float]) -> Fractions:
-        """Of a purchase: so far by boosting, the rest by MBG/NBD, as if purchases came ``level`` times as often."""
+        """Of a purchase: so far by boosting, the rest by MBG/NBD, as if purchases came ``level`` times as
+        often.
+        """
         seldom = np.log1p(-np.minimum(self.chance, 1 - 1e-12))
         plain = self.chance if lean.get("level", 1.0) == 1 else -np.expm1(lean["level"] * seldom)
         return self._leaning("probability", plain, lean)
@@ -186,7 +227,11 @@ def told_of(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying,
     if boosted is None:
         return Told(spent, probability, expected, by_bg, expected * spent)
     points, span = models.points(buying, boosted.span), boosted.span / WEEK
-    money, purchases, some = boosted.money.predict(points), boosted.purchases.predict(points), boosted.any.predict(points)
+    money, purchases, some = (
+        boosted.money.predict(points),
+        boosted.purchases.predict(points),
+        boosted.any.predict(points),
+    )
     if horizon != boosted.span:
         inner = models.mbg.purchase(history, span)
         ratio = np.log1p(-np.minimum(probability, 1 - 1e-12)) / np.log1p(-np.clip(inner, 1e-12, 1 - 1e-12))

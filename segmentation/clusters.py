@@ -1,15 +1,18 @@
 """Which records behave alike? (kind ``clusters``)
 
-k-means over traits (``segmentation.traits``): how lately, how often and for how much a record buys; kinds of activity and
-attributes that the config names. Levels of categories weigh sqrt(0.5), the objective of k-prototypes (Huang 1998). ``k`` is the
-largest of 3 to 8 whose clusters come back in draws with replacement (``segmentation.stability``), or fixed.
+k-means over traits (``segmentation.traits``): how lately, how often and for how much a record buys; kinds of
+activity and attributes that the config names. Levels of categories weigh sqrt(0.5), the objective of
+k-prototypes (Huang 1998). ``k`` is the largest of 3 to 8 whose clusters come back in draws with replacement
+(``segmentation.stability``), or fixed.
 
-A cluster keeps its number for life. Between fits centres are frozen; a refit starts from the old centres and keeps k as long as
-it holds; a new cluster that shares less than half of its records with an old one gets a new number, and the old number is never
-used again. A record changes its cluster when another centre is nearer by the dead band, on two distinct as_of.
+A cluster keeps its number for life. Between fits centres are frozen; a refit starts from the old centres and
+keeps k as long as it holds; a new cluster that shares less than half of its records with an old one gets a
+new number, and the old number is never used again. A record changes its cluster when another centre is nearer
+by the dead band, on two distinct as_of.
 
-Without configured kinds and attributes the clusters are of buyers, and who never bought is a ``prospect``. Names say what sets
-a cluster apart most; the config may override them. Not for few records: below ``FEWEST`` nobody is clustered.
+Without configured kinds and attributes the clusters are of buyers, and who never bought is a ``prospect``.
+Names say what sets a cluster apart most; the config may override them. Not for few records: below ``FEWEST``
+nobody is clustered.
 """
 
 from __future__ import annotations
@@ -78,7 +81,10 @@ class Clusters:
         self.k, self.most, self.band, self.currency, self.exponent = k, most, band, currency, exponent
         looked = looked or Looked()
         many = {kind: wording.plural(kind) for kind in looked.kinds}
-        counted = [Trait(f"count_{kind}", "number", said, f"many {said}", f"few {said}") for kind, said in many.items()]
+        counted = [
+            Trait(f"count_{kind}", "number", said, f"many {said}", f"few {said}")
+            for kind, said in many.items()
+        ]
         self.traits = (*_BUYING, *counted, *looked.traits())
         self.everyone = bool(looked.kinds or looked.attributes)
         self.needs = Needs(kinds=looked.kinds, categories=looked.categories)
@@ -107,32 +113,51 @@ class Clusters:
         return facts.select("record", **columns)
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
-        """Clusters of ``features``, numbered and started from those of ``past.model``. ValueError: a wrong frame."""
+        """Clusters of ``features``, numbered and started from those of ``past.model``.
+
+        ValueError: a wrong frame.
+        """
         self._check(features, as_of)
         frame = features[self._clustered(features)].reset_index(drop=True)
         old = self._earlier(past, frame)
         refused = f"fewer than {FEWEST} records to learn from ({len(frame)})" if len(frame) < FEWEST else ""
         encoder = Encoder.fit(frame, self.traits, as_of) if not refused else Encoder((), {})
         if not refused and not encoder.columns:
-            refused = "nothing tells the records apart: " + "; ".join(f"{name} is {why}" for name, why in encoder.dropped.items())
+            refused = "nothing tells the records apart: " + "; ".join(
+                f"{name} is {why}" for name, why in encoder.dropped.items()
+            )
         figures: dict[str, Any] = {"refused": refused, "dropped": dict(encoder.dropped)}
         learned: dict[str, Any] = {"clusters": [], "next": 1, "retired": []}
         if past is not None and past.model is not None:
-            learned |= {name: past.model.get("learned", {}).get(name, learned[name]) for name in ("next", "retired")}
+            learned |= {
+                name: past.model.get("learned", {}).get(name, learned[name]) for name in ("next", "retired")
+            }
         if not refused:
             learned = self._learn(encoder, frame, as_of, old, learned, figures)
-        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "clustered": len(frame)}, {}, figures)
+        made = models.model(
+            self.kind, as_of, self._frozen, {"records": len(features), "clustered": len(frame)}, {}, figures
+        )
         return {**made, "learned": learned}
 
     def _learn(
-        self, encoder: Encoder, frame: pd.DataFrame, as_of: date, old: _Learned | None, former: dict[str, Any], figures: dict[str, Any]
+        self,
+        encoder: Encoder,
+        frame: pd.DataFrame,
+        as_of: date,
+        old: _Learned | None,
+        former: dict[str, Any],
+        figures: dict[str, Any],
     ) -> dict[str, Any]:
         """Centres, numbers and names; what was measured on the way goes into ``figures``."""
         points = encoder.matrix(frame, as_of, CATEGORY)
         places = stability.nearest(old.points(frame, as_of), old.centres) if old else np.zeros(0, np.int64)
         centres, figures["stability"] = self._centres(points, places, len(old.numbers) if old else 0)
         labels = stability.nearest(points, centres)
-        shared = stability.contingency(places, labels, len(old.numbers), len(centres)) if old else np.zeros((0, len(centres)), np.int64)
+        shared = (
+            stability.contingency(places, labels, len(old.numbers), len(centres))
+            if old
+            else np.zeros((0, len(centres)), np.int64)
+        )
         same = stability.matched(shared) if old else {}
         numbers, following = [], int(former["next"])
         for place in range(len(centres)):
@@ -140,14 +165,23 @@ class Clusters:
             following += number == following
             numbers.append(number)
         if following > self.most + 1 and old is not None:
-            figures["refused"] = f"all {self.most} numbers of clusters are used up, so the old clusters stay; raise most and run setup"
+            figures["refused"] = (
+                f"all {self.most} numbers of clusters are used up, so the old clusters stay; raise most and run setup"
+            )
             return {**former, **_stored(old, stability.nearest(old.points(frame, as_of), old.centres))}
         if old:
             kept = np.array([old.numbers[place] for place in places])
             figures["same_after_refit"] = round(float((kept == np.array(numbers)[labels]).mean()), 4)
-        retired = sorted({*former["retired"], *((set(old.numbers.tolist()) if old else set()) - set(numbers))})
+        retired = sorted(
+            {*former["retired"], *((set(old.numbers.tolist()) if old else set()) - set(numbers))}
+        )
         kept_names = dict(zip(old.numbers.tolist(), old.names, strict=True)) if old else {}
-        names = names_of(encoder, points / encoder.weights(CATEGORY), labels, [kept_names.get(number, "") for number in numbers])
+        names = names_of(
+            encoder,
+            points / encoder.weights(CATEGORY),
+            labels,
+            [kept_names.get(number, "") for number in numbers],
+        )
         found = _Learned(encoder, np.array(numbers), names, centres)
         figures["clusters"] = {
             _key(number): {"name": name, "records": int((labels == place).sum())}
@@ -156,9 +190,15 @@ class Clusters:
         return {**_stored(found, labels), "next": following, "retired": retired}
 
     def _centres(self, points: Matrix, places: Integers, former: int) -> tuple[Matrix, list[dict[str, Any]]]:
-        """Centres: as many as fixed, as before where that still holds, or as are stable; and the stability of each k tried."""
+        """Centres: as many as fixed, as before where that still holds, or as are stable; and the stability of
+        each k tried.
+        """
         filled = np.unique(places)
-        start = np.array([points[places == place].mean(0) for place in filled]) if former and len(filled) == former else None
+        start = (
+            np.array([points[places == place].mean(0) for place in filled])
+            if former and len(filled) == former
+            else None
+        )
         different = len(np.unique(stability.draw(points, stability.DRAWN), axis=0))
         wanted = self.k or former
         if wanted and start is not None and former == wanted:
@@ -173,12 +213,18 @@ class Clusters:
         return centres, [one.figures() for one in tried]
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day; row by row, so in any chunks.
+        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day;
+        row by row, so in any chunks.
 
-        The score says how clear the case is: 1 - distance to the own centre / distance to the next. ValueError: a wrong frame,
-        a model of other settings, previous labels that are not of an earlier day.
+        The score says how clear the case is: 1 - distance to the own centre / distance to the next.
+        ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
         """
         self._check(features, as_of)
         models.axes(model, self.kind, self._frozen)
@@ -192,10 +238,19 @@ class Clusters:
                 rows = np.flatnonzero(inside[part]) + part.start
                 former = _numbers(before.text("segment").take(pa.array(rows)))
                 waiting = before.memory("pending")[rows]
-                places, pending[rows], score[rows] = self._settled(found, features.iloc[rows], as_of, former, waiting)
+                places, pending[rows], score[rows] = self._settled(
+                    found, features.iloc[rows], as_of, former, waiting
+                )
                 codes[rows] = places + 2
         keys = [PROSPECT, UNSCORED, *(_key(int(number)) for number in (found.numbers if found else ()))]
-        reasons = _Reasons(self, features, as_of, codes, ["", _FEW, *(found.names if found else ())], model["figures"]["refused"])
+        reasons = _Reasons(
+            self,
+            features,
+            as_of,
+            codes,
+            ["", _FEW, *(found.names if found else ())],
+            model["figures"]["refused"],
+        )
         return history.labels(record, keys, codes, score, reasons.of, before, as_of, {"pending": pending})
 
     def _settled(
@@ -222,7 +277,11 @@ class Clusters:
         return {"k": self.k, "traits": [trait.column for trait in self.traits]}
 
     def _check(self, features: pd.DataFrame, as_of: date) -> None:
-        counts = [t.column for t in self.traits if t.sort in ("number", "money") and not t.column.startswith(ATTRIBUTE)]
+        counts = [
+            t.column
+            for t in self.traits
+            if t.sort in ("number", "money") and not t.column.startswith(ATTRIBUTE)
+        ]
         frames.check_features(features, counts, ("last_purchase",), as_of)
 
     def _clustered(self, features: pd.DataFrame) -> Flags:
@@ -234,7 +293,9 @@ class Clusters:
         if past is None or past.model is None or past.model.get("kind") != self.kind or len(frame) < FEWEST:
             return None
         found = _learned(past.model)
-        return found if found and all(column.trait.column in frame for column in found.encoder.columns) else None
+        return (
+            found if found and all(column.trait.column in frame for column in found.encoder.columns) else None
+        )
 
 
 @dataclass(frozen=True)
@@ -255,19 +316,30 @@ class _Reasons:
         silent = np.where(bought, (np.datetime64(self.as_of, "D") - last).astype("int64"), 0)
         days, money = frame["purchase_days"].to_numpy(np.int64), frame["net_revenue"].to_numpy(np.int64)
         told = wording.joined(
-            *("last purchase ", wording.ago(silent), ", ", wording.counted(days, "purchase day", "purchase days"), ", "),
+            *(
+                "last purchase ",
+                wording.ago(silent),
+                ", ",
+                wording.counted(days, "purchase day", "purchase days"),
+                ", ",
+            ),
             *(wording.money(money, self.kind.currency, self.kind.exponent), " in all"),
         )
         told = pc.if_else(pa.array(bought), told, "no purchase yet")
         name = pa.array(self.names, pa.string()).take(pa.array(self.codes[rows]))
         words = wording.reasons(name, ": ", told)
-        words = pc.if_else(pa.array(self.codes[rows] == 1), wording.reasons("not clustered: ", self.refused or _FEW), words)
+        words = pc.if_else(
+            pa.array(self.codes[rows] == 1), wording.reasons("not clustered: ", self.refused or _FEW), words
+        )
         return pc.if_else(pa.array(self.codes[rows] == 0), "no purchase yet", words)
 
 
 _TEXT = "Records that behave alike; the reason says what sets them apart."
 _FEW = "There is too little to learn from."
-_OTHERS = (frames.Segment(PROSPECT, "Prospects", "No purchase yet."), frames.Segment(UNSCORED, "Not clustered", _FEW))
+_OTHERS = (
+    frames.Segment(PROSPECT, "Prospects", "No purchase yet."),
+    frames.Segment(UNSCORED, "Not clustered", _FEW),
+)
 
 
 def _key(number: int) -> str:
@@ -287,7 +359,9 @@ def _stored(found: _Learned, labels: Integers) -> dict[str, Any]:
         "encoder": found.encoder.to_dict(),
         "clusters": [
             {"number": int(number), "name": name, "records": int(size), "centre": centre.tolist()}
-            for number, name, size, centre in zip(found.numbers, found.names, sizes, found.centres, strict=True)
+            for number, name, size, centre in zip(
+                found.numbers, found.names, sizes, found.centres, strict=True
+            )
         ],
     }
 
@@ -299,4 +373,6 @@ def _learned(model: Mapping[str, Any]) -> _Learned | None:
         return None
     numbers = np.array([one["number"] for one in stored["clusters"]], np.int64)
     centres = np.array([one["centre"] for one in stored["clusters"]], np.float64)
-    return _Learned(Encoder.from_dict(stored["encoder"]), numbers, [one["name"] for one in stored["clusters"]], centres)
+    return _Learned(
+        Encoder.from_dict(stored["encoder"]), numbers, [one["name"] for one in stored["clusters"]], centres
+    )

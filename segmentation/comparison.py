@@ -1,7 +1,7 @@
 """Does one attribute or feature of a record compare as a rule says?
 
-Each operator is given twice: over a column (for a million records) and over one value (to explain one record); a property
-test holds both against each other. None and null are *unknown*.
+Each operator is given twice: over a column (for a million records) and over one value (to explain one
+record); a property test holds both against each other. None and null are *unknown*.
 """
 
 from __future__ import annotations
@@ -22,12 +22,18 @@ Logic = bool | None
 
 NOTHING = Needs()
 ATTRIBUTE = "attribute."  # column prefix in the records frame
+SPELLING = (
+    "spelling."  # column prefix: a text attribute as people read it, where it is compared in another form
+)
+_PARTS = ("contains", "starts_with", "ends_with")
 SEPARATOR = ";"  # between the elements of a set
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Type of an attribute, and its values: of an ordered one from the lowest, of a text one those that are allowed (none: all)."""
+    """Type of an attribute, and its values: of an ordered one from the lowest, of a text one those that are
+    allowed (none: all).
+    """
 
     type: str = "text"
     values: tuple[str, ...] = ()
@@ -57,11 +63,15 @@ OPERATORS: Mapping[str, Operator] = {
     "at_most": Operator(_RANKED, lambda x, v: x <= v),
     "above": Operator(_RANKED, lambda x, v: x > v),
     "below": Operator(_RANKED, lambda x, v: x < v),
-    "between": Operator(_RANKED, lambda x, v: v[0] <= x <= v[1], lambda x, v: (x >= v[0]) & (x <= v[1]), "two"),
+    "between": Operator(
+        _RANKED, lambda x, v: v[0] <= x <= v[1], lambda x, v: (x >= v[0]) & (x <= v[1]), "two"
+    ),
     "contains": Operator(("text", "set"), lambda x, v: v in x, lambda x, v: x.contains(v)),
     "starts_with": Operator(("text",), lambda x, v: x.startswith(v), lambda x, v: x.startswith(v)),
     "ends_with": Operator(("text",), lambda x, v: x.endswith(v), lambda x, v: x.endswith(v)),
-    "is_set": Operator(_ALL, lambda x, v: (x is not None) == v, lambda x, v: x.notnull() if v else x.isnull(), "flag"),
+    "is_set": Operator(
+        _ALL, lambda x, v: (x is not None) == v, lambda x, v: x.notnull() if v else x.isnull(), "flag"
+    ),
 }
 
 
@@ -73,20 +83,29 @@ class Subject:
     column: str
     kind: Kind
     needs: Needs = NOTHING
-    exponent: int | None = None  # of money: the column is in minor units, rules and reasons speak of major ones
+    exponent: int | None = (
+        None  # of money: the column is in minor units, rules and reasons speak of major ones
+    )
     attribute: str = ""  # its name, where it is one
     segmentation: str = ""  # whose segment it is, where it is one
+    folded: Callable[[str], str] | None = None  # the form in which its texts are compared; None: as they are
 
     def shown(self, facts: ibis.Table) -> StringValue:
         """The value as people read it, with its name."""
         import ibis
 
         found: Any = facts[self.column]
+        if self.folded and self.kind.type in ("text", "set") and SPELLING + self.attribute in facts.columns:
+            found = facts[SPELLING + self.attribute].fill_null(found)
         if self.exponent is not None:
             found = _decimal(found, self.exponent)
         elif self.kind.type == "number":
             whole = found.cast("float64").round(0)
-            found = ibis.ifelse(found == whole, whole.cast("int64").cast("string"), found.cast("float64").round(2).cast("string"))
+            found = ibis.ifelse(
+                found == whole,
+                whole.cast("int64").cast("string"),
+                found.cast("float64").round(2).cast("string"),
+            )
         elif self.kind.type == "bool":
             found = ibis.ifelse(found, "yes", "no")
         elif self.kind.type == "date":
@@ -126,7 +145,9 @@ class Comparison:
         operator = OPERATORS[self.operator]
         found = facts[self.subject.column]
         compare = operator.column or operator.holds
-        answer: BooleanValue = compare(found if operator.takes == "flag" else self._seen(found), _literal(self.wanted()))
+        answer: BooleanValue = compare(
+            found if operator.takes == "flag" else self._seen(found), _literal(self.wanted())
+        )
         return answer
 
     def evaluate(self, row: Mapping[str, Any]) -> Logic:
@@ -150,7 +171,9 @@ class Comparison:
         if self.kind.type == "ordered":
             import ibis
 
-            ranks = [(found == text, ibis.literal(rank, "int64")) for rank, text in enumerate(self.kind.values)]
+            ranks = [
+                (found == text, ibis.literal(rank, "int64")) for rank, text in enumerate(self.kind.values)
+            ]
             return ibis.cases(*ranks)
         if self.kind.type == "set":
             return SEPARATOR + found.cast("string") + SEPARATOR
@@ -166,7 +189,11 @@ class Comparison:
         if self.kind.type == "set":
             return f"{SEPARATOR}{self.value}{SEPARATOR}"
         if self.subject.exponent is not None:
-            return tuple(map(self._minor, self.value)) if isinstance(self.value, tuple) else self._minor(self.value)
+            return (
+                tuple(map(self._minor, self.value))
+                if isinstance(self.value, tuple)
+                else self._minor(self.value)
+            )
         return self.value
 
     def _minor(self, amount: float) -> float:
@@ -195,27 +222,60 @@ def _literal(value: Any) -> Any:
     return [_literal(one) for one in value] if isinstance(value, tuple) else value
 
 
-def read_value(kind: Kind, operator: str, given: Any) -> Any:
-    """The value of an operator as it compares. ValueError says what is wrong with it."""
+def read_value(kind: Kind, operator: str, given: Any, folded: Callable[[str], str] | None = None) -> Any:
+    """The value of an operator as it compares. ``folded``: the form of the subject's texts.
+
+    ValueError says what is wrong with it.
+    """
     takes = OPERATORS[operator].takes
+    if folded is not None and kind.type in ("text", "ordered", "set"):
+        blanks = operator in _PARTS and kind.type == "text"  # a blank in a part of a text means one
+        given = _folded(kind, given, folded if blanks else lambda text: folded(text).strip())
     if takes == "flag":
         if not isinstance(given, bool):
             raise ValueError(f"takes true or false, not {given!r}")
         return given
     if takes == "one":
         return _one(kind, given)
-    if not isinstance(given, Sequence) or isinstance(given, str) or not given or (takes == "two" and len(given) != 2):
-        raise ValueError(f"takes a list of {'two values, from and to' if takes == 'two' else 'values'}, not {given!r}")
+    if (
+        not isinstance(given, Sequence)
+        or isinstance(given, str)
+        or not given
+        or (takes == "two" and len(given) != 2)
+    ):
+        raise ValueError(
+            f"takes a list of {'two values, from and to' if takes == 'two' else 'values'}, not {given!r}"
+        )
     values = tuple(_one(kind, one) for one in given)
     if takes == "two":
         low, high = (kind.values.index(v) if kind.type == "ordered" else v for v in values)
         if low > high:
-            raise ValueError(f"holds nothing: {given[0]!r} comes after {given[1]!r}; write the lower one first")
+            raise ValueError(
+                f"holds nothing: {given[0]!r} comes after {given[1]!r}; write the lower one first"
+            )
     return values
 
 
+def _folded(kind: Kind, given: Any, form: Callable[[str], str]) -> Any:
+    """Texts in the form in which they are compared; those of an order as the order spells them."""
+    if isinstance(given, list | tuple):
+        return [_folded(kind, one, form) for one in given]
+    if not isinstance(given, str):
+        return given
+    return (
+        next((value for value in kind.values if form(value) == form(given)), given)
+        if kind.values
+        else form(given)
+    )
+
+
 def _one(kind: Kind, given: Any) -> Any:
-    if kind.type == "number" and isinstance(given, int | float) and not isinstance(given, bool) and given == given:
+    if (
+        kind.type == "number"
+        and isinstance(given, int | float)
+        and not isinstance(given, bool)
+        and given == given
+    ):
         return float(given)
     if kind.type == "bool" and isinstance(given, bool):
         return given
@@ -223,14 +283,23 @@ def _one(kind: Kind, given: Any) -> Any:
         return _day(given)
     if kind.type in ("text", "ordered", "set") and isinstance(given, str):
         if kind.values and given not in kind.values:
-            raise ValueError(f"{given!r} is none of its values; choose one of {', '.join(map(repr, kind.values))}")
+            raise ValueError(
+                f"{given!r} is none of its values; choose one of {', '.join(map(repr, kind.values))}"
+            )
         if kind.type == "set" and SEPARATOR in given:
             raise ValueError(f"{given!r} holds the separator {SEPARATOR!r} of sets; give one element")
         return given
     raise ValueError(f"takes {_TAKES[kind.type]}, not {given!r}")
 
 
-_TAKES = {"number": "a number", "bool": "true or false", "date": "a date", "text": "a text", "ordered": "a text", "set": "a text"}
+_TAKES = {
+    "number": "a number",
+    "bool": "true or false",
+    "date": "a date",
+    "text": "a text",
+    "ordered": "a text",
+    "set": "a text",
+}
 
 
 def _day(given: Any) -> date:

@@ -1,4 +1,7 @@
-"""Is a record near a place? Great-circle distance by the haversine formula on a sphere of 6,371.0088 km (IUGG mean radius)."""
+"""Is a record near a place?
+
+Great-circle distance by the haversine formula on a sphere of 6,371.0088 km (IUGG mean radius).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ EARTH_KM = 6371.0088
 
 @dataclass(frozen=True)
 class Near:
-    """At most ``km`` kilometres from (``latitude``, ``longitude``) in degrees; unknown where a coordinate is missing or no such place."""
+    """At most ``km`` kilometres from (``latitude``, ``longitude``) in degrees; unknown where a coordinate is
+    missing or no such place.
+    """
 
     km: float
     latitude: float
@@ -57,10 +62,15 @@ class Near:
         import ibis
 
         latitude, longitude = (facts[ATTRIBUTE + name].cast("float64") for name in self.attributes_read)
-        north, east = ((latitude - self.latitude).radians() / 2).sin(), ((longitude - self.longitude).radians() / 2).sin()
+        north, east = (
+            ((latitude - self.latitude).radians() / 2).sin(),
+            ((longitude - self.longitude).radians() / 2).sin(),
+        )
         half = north * north + latitude.radians().cos() * cos(radians(self.latitude)) * east * east
         on_earth = (latitude.abs() <= 90) & (longitude.abs() <= 180)
-        distance: NumericValue = ibis.ifelse(on_earth, 2 * EARTH_KM * ibis.least(half, 1.0).sqrt().asin(), None)
+        distance: NumericValue = ibis.ifelse(
+            on_earth, 2 * EARTH_KM * ibis.least(half, 1.0).sqrt().asin(), None
+        )
         return distance
 
 

@@ -1,28 +1,38 @@
 """What has each record done up to a day?
 
-``features`` is one lazy Ibis expression of portable operations only: the same on DuckDB here and on Spark there.
-Money stays in integer minor units, so engines agree to the last unit; sums end at ``MOST``.
+``features`` is one lazy Ibis expression of portable operations only: the same on DuckDB here and on Spark
+there. Money stays in integer minor units, so engines agree to the last unit; sums end at ``MOST``.
 
-    purchase       an order: rows of kind ``purchase`` that share (record, order); it stands on the day of its first line
-    refund         a row of kind ``refund``, or any negative amount. It is booked on the day of its order, reduces money,
-                   is never a purchase and never refreshes recency; one that is dated after ``as_of`` is not known yet
-    refunded order one with a refund and no money left: no purchase (an order of value zero without a refund is one)
+    purchase       an order: rows of kind ``purchase`` that share (record, order); it stands on the day of its
+                   first line
+    refund         a row of kind ``refund``, or any negative amount. It is booked on the day of its order,
+                   reduces money, is never a purchase and never refreshes recency; one that is dated after
+                   ``as_of`` is not known yet
+    refunded order one with a refund and no money left: no purchase (an order of value zero without a refund
+    is one)
     window of n    the days in (as_of - n, as_of]
 
-Columns, one row per record of ``records``; records without activity hold 0 in counts and money, null elsewhere:
+Columns, one row per record of ``records``; records without activity hold 0 in counts and money, null
+elsewhere:
     orders, purchase_days (distinct days), net_revenue               in all history
     first_purchase, last_purchase (date), mean_gap_days (float)
     orders_N, purchase_days_N, net_revenue_N                         per window of N days
     count_KIND, first_KIND, last_KIND, count_KIND_N                  per kind of activity
-    orders.CATEGORY, net_revenue.CATEGORY                            orders that hold the category, and its money
+    orders.CATEGORY, net_revenue.CATEGORY                            orders that hold the category, and its
+    money
     median_gap_days                                                  between purchase days, on request
-    horizon_days                                                     90th percentile of all records' days between purchases; the
+    horizon_days                                                     90th percentile of all records' days
+    between purchases; the
                                                                      same in every row, on request
     days_since_first_KIND, days_since_last_KIND                      before as_of, on request
-    share.CATEGORY, share_N.CATEGORY (float)                         of net revenue; null where that is not above zero
-    answer.SURVEY (text), answer_number.SURVEY (float)               latest answer to a survey (a campaign), on request
-    baskets_N (text)                                                 what was bought in N days: category, orders that hold it, the
-                                                                     next category and so on, between unit separators; on request
+    share.CATEGORY, share_N.CATEGORY (float)                         of net revenue; null where that is not
+    above zero
+    answer.SURVEY (text), answer_number.SURVEY (float)               latest answer to a survey (a campaign),
+    on request
+    baskets_N (text)                                                 what was bought in N days: category,
+    orders that hold it, the
+                                                                     next category and so on, between unit
+                                                                     separators; on request
 """
 
 from __future__ import annotations
@@ -54,8 +64,11 @@ class _Cut:
         return activity.filter(_.day <= ibis.literal(self.as_of, "date"))
 
 
-def features(records: Table, activity: Table, as_of: date, needs: Needs | None = None, shape: Shape | None = None) -> Table:
-    """One row per record of ``records`` (columns: see the module). ValueError names a column that a frame lacks.
+def features(
+    records: Table, activity: Table, as_of: date, needs: Needs | None = None, shape: Shape | None = None
+) -> Table:
+    """One row per record of ``records`` (columns: see the module). ValueError names a column that a frame
+    lacks.
 
     ``shape`` states facts about ``activity`` that spare work; stating a wrong one gives wrong counts.
     """
@@ -87,7 +100,10 @@ def features(records: Table, activity: Table, as_of: date, needs: Needs | None =
 
 
 def _whole(number: Value) -> IntegerColumn:
-    """int64 on every engine. DuckDB adds int64 up to 128 bits; Ibis takes that for int64 and drops a mere cast to it."""
+    """int64 on every engine.
+
+    DuckDB adds int64 up to 128 bits; Ibis takes that for int64 and drops a mere cast to it.
+    """
     return number.clip(-MOST, MOST).cast("decimal(18, 0)").cast("int64")
 
 
@@ -100,21 +116,33 @@ def _orders(known: Table, needs: Needs, shape: Shape) -> Table:
         refund = (_.kind == "refund") | (_.amount.fill_null(0) < 0)
         bought = ibis.ifelse(refund, 0, 1).cast("int64")
     lines = known.filter(known.kind.isin(kinds)) if len(kinds) > 1 else known.filter(known.kind == kinds[0])
-    lines = lines.select("record", "order", "day", net=_.amount.fill_null(0).cast("int64"), purchase=bought, **_marks(needs, refund))
+    lines = lines.select(
+        "record",
+        "order",
+        "day",
+        net=_.amount.fill_null(0).cast("int64"),
+        purchase=bought,
+        **_marks(needs, refund),
+    )
     if not shape.order_lines:
         return lines.drop("order")
     marks = {name: _[name].sum() if name.startswith("net.") else _[name].max() for name in _mark_names(needs)}
     shared = lines.filter(_.order.notnull()).group_by("record", "order")
     if shape.refunds:
         first, bought = _.day.min(where=_.purchase == 1), _.purchase.max()
-        orders = shared.agg(first=first, any=_.day.min(), net=_.net.sum(), bought=bought, least=_.purchase.min(), **marks)
+        orders = shared.agg(
+            first=first, any=_.day.min(), net=_.net.sum(), bought=bought, least=_.purchase.min(), **marks
+        )
         alive = (_.bought == 1) & ((_.least == 1) | (_.net > 0))
         orders = orders.select(
             "record",
             day=_.first.coalesce(_.any),
             net=_.net,
             purchase=ibis.ifelse(alive, 1, 0).cast("int64"),
-            **{name: ibis.ifelse(alive, _[name], 0).cast("int64") if name.startswith("has.") else _[name] for name in marks},
+            **{
+                name: ibis.ifelse(alive, _[name], 0).cast("int64") if name.startswith("has.") else _[name]
+                for name in marks
+            },
         )
     else:
         orders = shared.agg(day=_.day.min(), net=_.net.sum(), **marks).mutate(purchase=bought).drop("order")
@@ -124,7 +152,9 @@ def _orders(known: Table, needs: Needs, shape: Shape) -> Table:
 
 def _mark_names(needs: Needs) -> list[str]:
     shared = sorted({category for category, _days in needs.shares} - set(needs.categories))
-    return [f"{part}.{category}" for category in needs.categories for part in ("has", "net")] + [f"net.{category}" for category in shared]
+    return [f"{part}.{category}" for category in needs.categories for part in ("has", "net")] + [
+        f"net.{category}" for category in shared
+    ]
 
 
 def _marks(needs: Needs, refund: Value) -> dict[str, Value]:
@@ -133,13 +163,20 @@ def _marks(needs: Needs, refund: Value) -> dict[str, Value]:
     for name in _mark_names(needs):
         part, category = name.split(".", 1)
         inside = (_.category == category).fill_null(False)
-        counted = ibis.ifelse(inside & ~refund, 1, 0) if part == "has" else ibis.ifelse(inside, _.amount.fill_null(0), 0)
+        counted = (
+            ibis.ifelse(inside & ~refund, 1, 0)
+            if part == "has"
+            else ibis.ifelse(inside, _.amount.fill_null(0), 0)
+        )
         marks[name] = counted.cast("int64")
     return marks
 
 
 def _days(orders: Table, needs: Needs, shape: Shape) -> Table:
-    """One row per record and day: the step that makes distinct days cheap to count. ``bought`` false: refunds only."""
+    """One row per record and day: the step that makes distinct days cheap to count.
+
+    ``bought`` false: refunds only.
+    """
     marks = {name: _[name].sum() for name in _mark_names(needs)}
     number = _.purchase.sum() if shape.refunds else _.count()
     days = orders.group_by("record", "day").agg(orders=number, net=_.net.sum(), **marks)
@@ -165,7 +202,9 @@ def _purchases(days: Table, cut: _Cut, needs: Needs) -> Table:
     for category, n in needs.shares:
         inside = cut.window(n) if n else ibis.literal(True)
         spent, whole = _[f"net.{category}"].sum(where=inside).cast("float64"), _.net.sum(where=inside)
-        columns[f"share_{n}.{category}" if n else f"share.{category}"] = ibis.ifelse(whole > 0, spent / whole, None)
+        columns[f"share_{n}.{category}" if n else f"share.{category}"] = ibis.ifelse(
+            whole > 0, spent / whole, None
+        )
     span = _.last_purchase.delta(_.first_purchase, unit="day").cast("float64")
     return days.group_by("record").agg(**columns).mutate(mean_gap_days=span / (_.purchase_days - 1).nullif(0))
 
@@ -184,9 +223,14 @@ def _kinds(known: Table, cut: _Cut, needs: Needs) -> Table:
 
 def _answers(known: Table, needs: Needs) -> Table:
     """Latest answer to each survey; of several at one instant, the last in the order of text."""
-    asked = known.filter((known.kind == "survey") & known.campaign.isin(needs.answers) & known.answer.notnull())
+    asked = known.filter(
+        (known.kind == "survey") & known.campaign.isin(needs.answers) & known.answer.notnull()
+    )
     place = ibis.row_number().over(
-        ibis.window(group_by=[asked.record, asked.campaign], order_by=[ibis.desc(asked.occurred_at), ibis.desc(asked.answer)])
+        ibis.window(
+            group_by=[asked.record, asked.campaign],
+            order_by=[ibis.desc(asked.occurred_at), ibis.desc(asked.answer)],
+        )
     )
     latest = asked.select("record", "campaign", "answer", place=place).filter(_.place == 0)
     columns: dict[str, Value] = {}
@@ -198,11 +242,18 @@ def _answers(known: Table, needs: Needs) -> Table:
 
 
 def _baskets(known: Table, cut: _Cut, window: int, shape: Shape) -> Table:
-    """Categories and how many orders hold each, as one text: categories may be any number. Refunds do not count."""
-    lines = known.filter((_.kind == "purchase") & (_.amount.fill_null(0) >= 0) & cut.window(window) & _.category.notnull())
+    """Categories and how many orders hold each, as one text: categories may be any number.
+
+    Refunds do not count.
+    """
+    lines = known.filter(
+        (_.kind == "purchase") & (_.amount.fill_null(0) >= 0) & cut.window(window) & _.category.notnull()
+    )
     if shape.order_lines:
         orders = lines.filter(_.order.notnull()).select("record", "category", "order").distinct()
-        lines = orders.select("record", "category").union(lines.filter(_.order.isnull()).select("record", "category"))
+        lines = orders.select("record", "category").union(
+            lines.filter(_.order.isnull()).select("record", "category")
+        )
     counts = lines.group_by("record", "category").agg(orders=_.count())
     told = counts.mutate(told=_.category.replace(SEPARATOR, " ") + SEPARATOR + _.orders.cast("string"))
     return told.group_by("record").agg(**{f"baskets_{window}": _.told.group_concat(sep=SEPARATOR)})

@@ -34,7 +34,11 @@ ACTIVITY: Mapping[str, str] = {
     "amount": "integer",  # minor units; refunds are negative
     "category": "string",
 }
-ANSWERS: Mapping[str, str] = {"campaign": "string", "answer": "string", "occurred_at": "timestamp"}  # where surveys are asked for
+ANSWERS: Mapping[str, str] = {
+    "campaign": "string",
+    "answer": "string",
+    "occurred_at": "timestamp",
+}  # where surveys are asked for
 RECORDS: Mapping[str, str] = {"record": "integer"}
 
 
@@ -48,7 +52,9 @@ class Segment:
 
 
 def check(table: ibis.Table, columns: Mapping[str, str], name: str) -> None:
-    """Raise ValueError naming the first column of ``columns`` (name → type) that ``table`` lacks or holds in another type."""
+    """Raise ValueError naming the first column of ``columns`` (name → type) that ``table`` lacks or holds in
+    another type.
+    """
     schema = table.schema()
     for column, kind in columns.items():
         if column not in schema:
@@ -60,7 +66,8 @@ def check(table: ibis.Table, columns: Mapping[str, str], name: str) -> None:
 def check_features(features: pd.DataFrame, counts: Iterable[str], days: Iterable[str], as_of: date) -> None:
     """Raise ValueError naming the first thing that is wrong with a features frame.
 
-    ``counts`` are columns of whole numbers without gaps, ``days`` columns of dates that may be null but not after ``as_of``.
+    ``counts`` are columns of whole numbers without gaps, ``days`` columns of dates that may be null but not
+    after ``as_of``.
     """
     import pandas as pd
 
@@ -70,9 +77,13 @@ def check_features(features: pd.DataFrame, counts: Iterable[str], days: Iterable
     for column in ("record", *counts):
         values = features[column]
         if len(values) and not pd.api.types.is_integer_dtype(values) and not values.isna().any():
-            raise ValueError(f"column {column!r} of the features frame is {values.dtype}, expected whole numbers")
+            raise ValueError(
+                f"column {column!r} of the features frame is {values.dtype}, expected whole numbers"
+            )
         if values.isna().any():
-            raise ValueError(f"column {column!r} of the features frame is null in row {int(values.isna().to_numpy().argmax())}")
+            raise ValueError(
+                f"column {column!r} of the features frame is null in row {int(values.isna().to_numpy().argmax())}"
+            )
     if not features["record"].is_unique:
         twice = features["record"][features["record"].duplicated()].iloc[0]
         raise ValueError(f"record {twice} stands twice in the features frame; one row per record")
@@ -80,11 +91,15 @@ def check_features(features: pd.DataFrame, counts: Iterable[str], days: Iterable
         late = as_days(features[column]) > _day(as_of)
         if late.any():
             record = features["record"].to_numpy()[late.argmax()]
-            raise ValueError(f"{column} of record {record} is after as_of {as_of}; make the features as of that day")
+            raise ValueError(
+                f"{column} of record {record} is after as_of {as_of}; make the features as of that day"
+            )
 
 
 def as_days(values: Any) -> np.ndarray[Any, Any]:
-    """Dates of any spelling (datetime.date, datetime64, Arrow date32, ISO text, null) as numpy days; null is NaT."""
+    """Dates of any spelling (datetime.date, datetime64, Arrow date32, ISO text, null) as numpy days; null is
+    NaT.
+    """
     import numpy as np
     import pandas as pd
 
@@ -92,12 +107,18 @@ def as_days(values: Any) -> np.ndarray[Any, Any]:
     if isinstance(series.dtype, pd.ArrowDtype):
         import pyarrow as pa
 
-        days: np.ndarray[Any, Any] = pa.array(series).cast(pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+        days: np.ndarray[Any, Any] = (
+            pa.array(series).cast(pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+        )
         return days
     if series.isna().all():
         return np.full(len(series), "NaT", dtype="datetime64[D]")
     try:
-        return pd.to_datetime(series, format="ISO8601" if series.dtype == "str" else None).to_numpy().astype("datetime64[D]")
+        return (
+            pd.to_datetime(series, format="ISO8601" if series.dtype == "str" else None)
+            .to_numpy()
+            .astype("datetime64[D]")
+        )
     except (ValueError, TypeError) as fault:
         raise ValueError(f"column {series.name!r} holds something that is no date ({fault})") from fault
 

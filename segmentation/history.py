@@ -17,7 +17,9 @@ from segmentation.axis import Flags, Integers
 
 @dataclass(frozen=True)
 class Before:
-    """Labels of the labelling before, row by row those of the records that are labelled now; null where there was none."""
+    """Labels of the labelling before, row by row those of the records that are labelled now; null where there
+    was none.
+    """
 
     rows: pd.DataFrame
     known: Flags
@@ -36,15 +38,20 @@ class Before:
         return frames.as_texts(self.rows[column])
 
 
-def before(previous: pd.DataFrame | None, previous_as_of: date | None, record: Integers, as_of: date) -> Before:
+def before(
+    previous: pd.DataFrame | None, previous_as_of: date | None, record: Integers, as_of: date
+) -> Before:
     """Line up ``previous`` (a labels frame with a column ``record``, or indexed by it) with ``record``.
 
-    ValueError when it is not of an earlier day than ``as_of``: relabelling a day starts from the state before that day.
+    ValueError when it is not of an earlier day than ``as_of``: relabelling a day starts from the state before
+    that day.
     """
     if previous is None or previous.empty:
         return Before(pd.DataFrame(index=range(len(record))), np.zeros(len(record), np.bool_), None)
     if previous_as_of is not None and previous_as_of >= as_of:
-        raise ValueError(f"the previous labels are of {previous_as_of}, not before {as_of}; pass the labels of an earlier day")
+        raise ValueError(
+            f"the previous labels are of {previous_as_of}, not before {as_of}; pass the labels of an earlier day"
+        )
     missing = {"segment", "since"} - set(previous.columns)
     if missing:
         raise ValueError(f"the previous labels have no column {sorted(missing)[0]!r}")
@@ -52,7 +59,9 @@ def before(previous: pd.DataFrame | None, previous_as_of: date | None, record: I
     if len(keys) == len(record) and np.array_equal(keys.to_numpy(), record):
         return Before(previous, previous["segment"].notna().to_numpy(), previous_as_of)
     if not keys.is_unique:
-        raise ValueError(f"record {keys[keys.duplicated()][0]} stands twice in the previous labels; one row per record")
+        raise ValueError(
+            f"record {keys[keys.duplicated()][0]} stands twice in the previous labels; one row per record"
+        )
     place = keys.get_indexer(pd.Index(record))
     rows = previous.reset_index(drop=True).reindex(place)
     return Before(rows, rows["segment"].notna().to_numpy(), previous_as_of)
@@ -70,7 +79,8 @@ def labels(
 ) -> pd.DataFrame:
     """The labels frame. ``codes`` point into ``keys``; ``reasons`` words the rows whose positions it gets.
 
-    Who did not move keeps since, previous and reason; who moved gets ``as_of``, the former segment and a new reason.
+    Who did not move keeps since, previous and reason; who moved gets ``as_of``, the former segment and a new
+    reason.
     """
     segment = pa.array(keys, pa.string()).take(pa.array(codes))
     former = before.text("segment") if before.known.any() else pa.nulls(len(record), pa.string())

@@ -1,4 +1,6 @@
-"""How often was what would have been offered bought in the days that followed? (Offers, tried out on an earlier day.)"""
+"""How often was what would have been offered bought in the days that followed? (Offers, tried out on an
+earlier day.)
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,18 @@ class Tried:
 
 
 class Counted:
-    """How many offers there were, and how many of them were bought: of the best one, and of the best ``LISTED``."""
+    """How many offers there were, and how many of them were bought: of the best one, and of the best
+    ``LISTED``.
+    """
 
     def __init__(self) -> None:
         self.first = self.listed = 0.0
         self.records = self.offers = 0
 
     def add(self, values: npt.NDArray[np.float64], came: Flags, bought: Flags) -> None:
-        """``values`` (0: no offer) and whether it ``came``, of records by categories; of who ``bought`` anything alone."""
+        """``values`` (0: no offer) and whether it ``came``, of records by categories; of who ``bought``
+        anything alone.
+        """
         asked = bought & (values > 0).any(1)
         values, came = values[asked], came[asked]
         order = np.argsort(-values, axis=1, kind="stable")[:, :LISTED]

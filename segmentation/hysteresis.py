@@ -1,9 +1,10 @@
 """Does a record really move to another level of an axis, or does it only tremble at the border?
 
-A move counts when it passes the dead band: at least ``band`` of the population (at the fit) lies between the border of the
-confirmed level and the new value, both included; of a level narrower than twice the band, half of the level. It is carried
-out when a move in the same direction was proposed at the labelling before (a distinct as_of), to the nearer of the two
-levels; or upward at once where ``immediate`` says that something new happened. Nobody who is ``steady`` moves down.
+A move counts when it passes the dead band: at least ``band`` of the population (at the fit) lies between the
+border of the confirmed level and the new value, both included; of a level narrower than twice the band, half
+of the level. It is carried out when a move in the same direction was proposed at the labelling before (a
+distinct as_of), to the nearer of the two levels; or upward at once where ``immediate`` says that something
+new happened. Nobody who is ``steady`` moves down.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def settle(
 ) -> tuple[Integers, Integers]:
     """Confirmed level and pending level (0: none) of each value after this labelling.
 
-    ``confirmed`` and ``pending`` are those of the labelling before; confirmed 0 is a record without a level, which takes
-    the level of its value.
+    ``confirmed`` and ``pending`` are those of the labelling before; confirmed 0 is a record without a level,
+    which takes the level of its value.
     """
     raw = axis.level(values)
     proposed = np.where(_passes(axis, values, raw, confirmed, band), raw, confirmed)
@@ -53,7 +54,9 @@ def settle(
 def _passes(axis: Axis, values: Integers, raw: Integers, confirmed: Integers, band: float) -> Flags:
     """Is the value beyond the border of the confirmed level by the band?"""
     borders = np.concatenate([[0.0], axis.share_upto(axis.cuts), [1.0]])
-    margin = np.concatenate([[0.0], np.minimum(band, np.diff(borders) / 2), [0.0]])  # by level, 0 and levels + 1 being none
+    margin = np.concatenate(
+        [[0.0], np.minimum(band, np.diff(borders) / 2), [0.0]]
+    )  # by level, 0 and levels + 1 being none
     level = np.clip(confirmed, 1, axis.levels)
     above = axis.share_upto(values) - borders[level] >= margin[level + 1]
     beneath = borders[level - 1] - axis.share_below(values) >= margin[level - 1]
@@ -64,8 +67,8 @@ def _passes(axis: Axis, values: Integers, raw: Integers, confirmed: Integers, ba
 def choose(best: Integers, former: Integers, clearly: Flags, waiting: Integers) -> tuple[Integers, Integers]:
     """The choice and the one that waits (0: none) where choices have no order; they are numbered from 1.
 
-    A record without a ``former`` choice (0) takes the best. Others change to what is ``clearly`` better when that was the best
-    at the labelling before too.
+    A record without a ``former`` choice (0) takes the best. Others change to what is ``clearly`` better when
+    that was the best at the labelling before too.
     """
     proposed = (former > 0) & (best != former) & clearly
     moves = (former == 0) | (proposed & (waiting == best))

@@ -1,13 +1,17 @@
 """By which ways do the records of each segment come to buy, and how long does it take them?
 
-    touch        anything that a record did, at an instant; its step is the channel, or the kind where no channel is known
+    touch        anything that a record did, at an instant; its step is the channel, or the kind where no
+                 channel is known
     session      touches of a record with at most ``IDLE`` minutes between them
-    way          the steps of a record up to a purchase, or up to its last touch (no purchase followed); repeated steps are one
+    way          the steps of a record up to a purchase, or up to its last touch (no purchase followed);
+                 repeated steps are one
     first touch, last touch     the first and last step of a way
-    removal effect              the share of purchases that would be lost were a step taken out of all ways, the rest staying as
-                                it is: a description, no proof of cause (Anderl et al. 2016, first-order Markov chain)
-    time to the first purchase  from the first touch; to the second from the first. Those who have not bought yet count as waiting
-                                until ``as_of`` (Kaplan and Meier 1958): a mean of those who bought would be far too short
+    removal effect              the share of purchases that would be lost were a step taken out of all ways,
+                                the rest staying as it is: a description, no proof of cause (Anderl et al.
+                                2016, first-order Markov chain)
+    time to the first purchase  from the first touch; to the second from the first. Those who have not bought
+                                yet count as waiting until ``as_of`` (Kaplan and Meier 1958): a mean of those
+                                who bought would be far too short
 
 Expressions are lazy and portable, what they come to is small: per segment and step.
 """
@@ -33,12 +37,20 @@ Run = Callable[["ibis.Table"], "pd.DataFrame"]
 IDLE = 30  # minutes
 STEPS = 12  # the most frequent ones are told by name
 START, END, PURCHASE, OTHER = "start", "end", "purchase", "other"
-TOUCHES = {"record": "integer", "kind": "string", "occurred_at": "timestamp", "channel": "string", "day": "date"}
+TOUCHES = {
+    "record": "integer",
+    "kind": "string",
+    "occurred_at": "timestamp",
+    "channel": "string",
+    "day": "date",
+}
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Days until something, of those for whom it may still come: falling ``waiting`` (share still without it) after ``days``."""
+    """Days until something, of those for whom it may still come: falling ``waiting`` (share still without it)
+    after ``days``.
+    """
 
     days: npt.NDArray[np.float64]
     waiting: npt.NDArray[np.float64]
@@ -58,33 +70,52 @@ class Wait:
 
 
 def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> dict[str, dict[str, Any]]:
-    """Per segment: ``steps``, ``transitions``, ``removal`` (step → share lost), ``sessions``, ``bought`` (purchases, the touches on
-    their ways), ``first`` and ``second`` purchase.
+    """Per segment: ``steps``, ``transitions``, ``removal`` (step → share lost), ``sessions``, ``bought``
+    (purchases, the touches on their ways), ``first`` and ``second`` purchase.
 
-    ``activity`` as ``TOUCHES``; ``labels``: record, segment. ``run`` computes an expression. ValueError names a column that is missing.
+    ``activity`` as ``TOUCHES``; ``labels``: record, segment. ``run`` computes an expression. ValueError names
+    a column that is missing.
     """
     touched = touches(activity, labels, as_of)
     touched = told_apart(touched, run(frequent(touched))["step"].tolist())
-    parts = (step_counts(touched), transitions(touched), sessions(touched), purchase_counts(touched), wait_counts(touched, as_of))
+    parts = (
+        step_counts(touched),
+        transitions(touched),
+        sessions(touched),
+        purchase_counts(touched),
+        wait_counts(touched, as_of),
+    )
     steps, moves, sat, bought, waits = (run(part) for part in parts)
     found: dict[str, dict[str, Any]] = {}
     for segment in sorted({*steps["segment"], *waits["segment"]}):
         mine = moves[moves["segment"] == segment]
-        counts = {(str(a), str(b)): int(n) for a, b, n in zip(mine["start"], mine["stop"], mine["number"], strict=True)}
-        rows = steps[steps["segment"] == segment].drop(columns="segment").sort_values(["touches", "step"], ascending=[False, True])
+        counts = {
+            (str(a), str(b)): int(n)
+            for a, b, n in zip(mine["start"], mine["stop"], mine["number"], strict=True)
+        }
+        rows = (
+            steps[steps["segment"] == segment]
+            .drop(columns="segment")
+            .sort_values(["touches", "step"], ascending=[False, True])
+        )
         found[str(segment)] = {
             "steps": rows.to_dict("records"),
             "transitions": counts,
             "removal": removal_effects(counts),
             "sessions": sat[sat["segment"] == segment].drop(columns="segment").to_dict("records"),
-            "bought": {name: int(bought.loc[bought["segment"] == segment, name].sum()) for name in ("purchases", "direct", "touches")},
+            "bought": {
+                name: int(bought.loc[bought["segment"] == segment, name].sum())
+                for name in ("purchases", "direct", "touches")
+            },
             **{name: _wait(waits, segment, name) for name in ("first", "second")},
         }
     return found
 
 
 def touches(activity: ibis.Table, labels: ibis.Table, as_of: date) -> ibis.Table:
-    """segment, record, at, day, step, bought: what happened up to ``as_of``; purchases of one instant (lines of an order) are one."""
+    """segment, record, at, day, step, bought: what happened up to ``as_of``; purchases of one instant (lines
+    of an order) are one.
+    """
     import ibis
 
     frames.check(activity, TOUCHES, "activity")
@@ -119,7 +150,9 @@ def told_apart(touched: ibis.Table, steps: Sequence[str]) -> ibis.Table:
 
 
 def step_counts(touched: ibis.Table) -> ibis.Table:
-    """segment, step, touches, records, first (ways that it begins), last (ways to a purchase that it ends), share of the touches."""
+    """segment, step, touches, records, first (ways that it begins), last (ways to a purchase that it ends),
+    share of the touches.
+    """
     import ibis
 
     ways = _ways(touched)
@@ -135,7 +168,9 @@ def step_counts(touched: ibis.Table) -> ibis.Table:
 
 
 def transitions(touched: ibis.Table) -> ibis.Table:
-    """segment, start, stop, number: how often one step follows another; ways start at ``start``, end at ``purchase`` or ``end``."""
+    """segment, start, stop, number: how often one step follows another; ways start at ``start``, end at
+    ``purchase`` or ``end``.
+    """
     ways = _ways(touched)
     start = ways.before.isnull() | (ways.before == PURCHASE)
     begun = ways.filter(start).select("segment", start=_text(START), stop="step")
@@ -155,33 +190,54 @@ def sessions(touched: ibis.Table) -> ibis.Table:
     begun = touched.mutate(begins=idle)
     order = ibis.window(group_by=begun.record, order_by=[begun.at], following=0)
     placed = begun.mutate(session=begun.begins.sum().over(order))
-    each = placed.group_by("segment", "record", "session").agg(bought=placed.bought.max(), touches=placed.count())
-    return each.group_by("segment").agg(sessions=each.count(), with_purchase=each.count(where=each.bought), touches=each.touches.sum())
+    each = placed.group_by("segment", "record", "session").agg(
+        bought=placed.bought.max(), touches=placed.count()
+    )
+    return each.group_by("segment").agg(
+        sessions=each.count(), with_purchase=each.count(where=each.bought), touches=each.touches.sum()
+    )
 
 
 def purchase_counts(touched: ibis.Table) -> ibis.Table:
-    """segment, purchases, direct (those without a touch before them), touches: all that lie on the ways to these purchases."""
+    """segment, purchases, direct (those without a touch before them), touches: all that lie on the ways to
+    these purchases.
+    """
     import ibis
 
-    before = ibis.window(group_by=touched.record, order_by=[touched.at, touched.bought, touched.step], following=0)
-    placed = touched.mutate(way=touched.bought.cast("int64").sum().over(before) - touched.bought.cast("int64"))
-    ways = placed.group_by("segment", "record", "way").agg(bought=placed.bought.max(), touches=placed.count(where=~placed.bought))
+    before = ibis.window(
+        group_by=touched.record, order_by=[touched.at, touched.bought, touched.step], following=0
+    )
+    placed = touched.mutate(
+        way=touched.bought.cast("int64").sum().over(before) - touched.bought.cast("int64")
+    )
+    ways = placed.group_by("segment", "record", "way").agg(
+        bought=placed.bought.max(), touches=placed.count(where=~placed.bought)
+    )
     ways = ways.filter(ways.bought)
-    return ways.group_by("segment").agg(purchases=ways.count(), direct=ways.count(where=ways.touches == 0), touches=ways.touches.sum())
+    return ways.group_by("segment").agg(
+        purchases=ways.count(), direct=ways.count(where=ways.touches == 0), touches=ways.touches.sum()
+    )
 
 
 def wait_counts(touched: ibis.Table, as_of: date) -> ibis.Table:
-    """segment, which (first, second), days, came, number: how many waited so long for a purchase, and whether it came."""
+    """segment, which (first, second), days, came, number: how many waited so long for a purchase, and whether
+    it came.
+    """
     import ibis
 
     days = touched.group_by("segment", "record", "day").agg(bought=touched.bought.max())
     bought = days.filter(days.bought)
     nth = bought.mutate(nth=ibis.row_number().over(ibis.window(group_by=bought.record, order_by=bought.day)))
-    dates = nth.group_by("record").agg(one=nth.day.min(where=nth.nth == 0), two=nth.day.min(where=nth.nth == 1))
+    dates = nth.group_by("record").agg(
+        one=nth.day.min(where=nth.nth == 0), two=nth.day.min(where=nth.nth == 1)
+    )
     each = days.group_by("segment", "record").agg(begun=days.day.min()).left_join(dates, "record")
     end = ibis.literal(as_of, "date")
     first = each.select(
-        "segment", which=_text("first"), came=each.one.notnull(), days=each.one.coalesce(end).delta(each.begun, unit="day").cast("int64")
+        "segment",
+        which=_text("first"),
+        came=each.one.notnull(),
+        days=each.one.coalesce(end).delta(each.begun, unit="day").cast("int64"),
     )
     buyers = each.filter(each.one.notnull())
     second = buyers.select(
@@ -195,7 +251,9 @@ def wait_counts(touched: ibis.Table, as_of: date) -> ibis.Table:
 
 
 def kaplan_meier(days: npt.NDArray[Any], came: npt.NDArray[np.bool_], number: npt.NDArray[Any]) -> Wait:
-    """The share still waiting, of ``number`` records that waited ``days`` until it came, or until nothing more is known."""
+    """The share still waiting, of ``number`` records that waited ``days`` until it came, or until nothing
+    more is known.
+    """
     times, place = np.unique(days, return_inverse=True)
     events = np.bincount(place, weights=number * came, minlength=len(times))
     leaving = np.bincount(place, weights=number, minlength=len(times))
@@ -206,10 +264,14 @@ def kaplan_meier(days: npt.NDArray[Any], came: npt.NDArray[np.bool_], number: np
 
 
 def removal_effects(counts: dict[tuple[str, str], int]) -> dict[str, float]:
-    """Share of the purchases that would be lost without each step, by the chain of ``transitions``; without purchases nothing."""
+    """Share of the purchases that would be lost without each step, by the chain of ``transitions``; without
+    purchases nothing.
+    """
     steps = sorted({a for a, _ in counts} - {START, PURCHASE})
     whole = _conversion(counts, steps, "")
-    return {step: round(1 - _conversion(counts, steps, step) / whole, 4) for step in steps} if whole > 0 else {}
+    return (
+        {step: round(1 - _conversion(counts, steps, step) / whole, 4) for step in steps} if whole > 0 else {}
+    )
 
 
 def _conversion(counts: dict[tuple[str, str], int], steps: list[str], removed: str) -> float:
@@ -221,7 +283,9 @@ def _conversion(counts: dict[tuple[str, str], int], steps: list[str], removed: s
             wins[places[a]] += number
         elif b in places:
             moves[places[a], places[b]] += number
-    out = np.array([sum(number for (a, _), number in counts.items() if a == name) for name in places], np.float64)
+    out = np.array(
+        [sum(number for (a, _), number in counts.items() if a == name) for name in places], np.float64
+    )
     moves, wins = moves / np.maximum(out, 1)[:, None], wins / np.maximum(out, 1)
     if removed:
         moves[:, places[removed]] = 0.0
@@ -239,7 +303,9 @@ def _ways(touched: ibis.Table) -> ibis.Table:
 
 def _wait(waits: pd.DataFrame, segment: str, which: str) -> Wait:
     mine = waits[(waits["segment"] == segment) & (waits["which"] == which)]
-    return kaplan_meier(mine["days"].to_numpy(np.int64), mine["came"].to_numpy(np.bool_), mine["number"].to_numpy(np.int64))
+    return kaplan_meier(
+        mine["days"].to_numpy(np.int64), mine["came"].to_numpy(np.bool_), mine["number"].to_numpy(np.int64)
+    )
 
 
 def _text(value: str) -> Any:

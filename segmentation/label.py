@@ -1,8 +1,8 @@
 """Which ways of segmenting are there, and how is one configured?
 
     chosen = segmentation("rfm", {"window_days": 180}, currency="EUR", exponent=2)
-    model = chosen.fit(features, as_of, past)                            # rare: freezes cut points, learns from the past
-    labels = chosen.label(features, model, previous, previous_as_of, as_of)
+    model = chosen.fit(features, as_of, past)                            # rare: freezes cut points, learns
+    from the past labels = chosen.label(features, model, previous, previous_as_of, as_of)
 
 The kinds' own modules are imported when one is used: pandas and pyarrow are dear.
 """
@@ -45,12 +45,22 @@ class Segmentation(Protocol):
         """What ``fit`` and ``label`` read of a facts frame (``segmentation.logic``), one row per record."""
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> dict[str, Any]:
-        """A model (``segmentation.models``) of the population in ``features``, and of its ``past`` where the kind learns from it."""
+        """A model (``segmentation.models``) of the population in ``features``, and of its ``past`` where the
+        kind learns from it.
+        """
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
-        """One row per record of ``features`` (``segmentation.frames``). ``previous``: labels of ``previous_as_of``, an earlier day."""
+        """One row per record of ``features`` (``segmentation.frames``).
+
+        ``previous``: labels of ``previous_as_of``, an earlier day.
+        """
 
 
 class Settings(BaseModel):
@@ -71,7 +81,9 @@ class Banded(Settings):
 
 class RfmSettings(Banded):
     window_days: int = Field(365, ge=1, description="days of purchases that F and M count")
-    silence: float = Field(3.0, ge=0, description="R falls only after a silence longer than this many of the record's mean gaps")
+    silence: float = Field(
+        3.0, ge=0, description="R falls only after a silence longer than this many of the record's mean gaps"
+    )
     groups: tuple[Group, ...] = DEFAULT
 
     def keys(self) -> list[str]:
@@ -101,7 +113,9 @@ class ValueSettings(Banded):
 
 class PotentialSettings(Settings):
     band: float = Field(0.05, ge=0, lt=0.5, description="dead band, as a share of the population")
-    horizon_days: int | None = Field(None, ge=1, description="days that are looked ahead; the 90th percentile of gaps if not set")
+    horizon_days: int | None = Field(
+        None, ge=1, description="days that are looked ahead; the 90th percentile of gaps if not set"
+    )
     high_share: float = Field(0.2, gt=0, lt=1, description="share of the buyers that is high")
     medium_share: float = Field(0.5, gt=0, lt=1, description="share of the buyers that is high or medium")
 
@@ -111,13 +125,19 @@ class PotentialSettings(Settings):
     @model_validator(mode="after")
     def _rising(self) -> PotentialSettings:
         if self.high_share >= self.medium_share:
-            raise ValueError(f"high_share = {self.high_share} must be below medium_share = {self.medium_share}")
+            raise ValueError(
+                f"high_share = {self.high_share} must be below medium_share = {self.medium_share}"
+            )
         return self
 
 
 class LifecycleSettings(Settings):
-    band: float | None = Field(None, ge=0, lt=1, description="dead band, as a share of the border between two stages; else learned")
-    horizon_days: int | None = Field(None, ge=1, description="days that stages look ahead, and that new and won back last; else learned")
+    band: float | None = Field(
+        None, ge=0, lt=1, description="dead band, as a share of the border between two stages; else learned"
+    )
+    horizon_days: int | None = Field(
+        None, ge=1, description="days that stages look ahead, and that new and won back last; else learned"
+    )
 
     def keys(self) -> list[str]:
         return list(STAGES)
@@ -145,9 +165,21 @@ class LearningSettings(Settings):
 
 
 class ClustersSettings(LearningSettings):
-    k: int | None = Field(None, ge=2, le=20, description="how many clusters; the largest number that is stable if not set")
-    most: int = Field(12, ge=2, le=99, description="numbers that may ever be given to clusters: a retired one is never used again")
-    band: float = Field(0.1, ge=0, lt=1, description="how much nearer another cluster must be, as a share of the distance to the own one")
+    k: int | None = Field(
+        None, ge=2, le=20, description="how many clusters; the largest number that is stable if not set"
+    )
+    most: int = Field(
+        12,
+        ge=2,
+        le=99,
+        description="numbers that may ever be given to clusters: a retired one is never used again",
+    )
+    band: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="how much nearer another cluster must be, as a share of the distance to the own one",
+    )
 
     def keys(self) -> list[str]:
         return [*(f"cluster_{number}" for number in range(1, self.most + 1)), PROSPECT, "unscored"]
@@ -161,13 +193,21 @@ class ClustersSettings(LearningSettings):
 
 class ResponseSettings(LearningSettings, Banded):
     target: str = Field("purchase", min_length=1, description="kind of activity that is foreseen")
-    within_days: int | None = Field(None, ge=1, le=3650, description="days in which it must come; the 90th percentile of gaps if not set")
+    within_days: int | None = Field(
+        None, ge=1, le=3650, description="days in which it must come; the 90th percentile of gaps if not set"
+    )
     absent: bool = Field(False, description="foresee that no purchase comes: churn")
     campaigns: str | None = Field(
-        None, min_length=1, description="campaigns to learn from, such as 'Spring *'; with a target in response to them"
+        None,
+        min_length=1,
+        description="campaigns to learn from, such as 'Spring *'; with a target in response to them",
     )
-    cost: float | None = Field(None, gt=0, allow_inf_nan=False, description="of one contact, in the account's currency")
-    value: float | None = Field(None, gt=0, allow_inf_nan=False, description="of one event, in the account's currency")
+    cost: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="of one contact, in the account's currency"
+    )
+    value: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="of one event, in the account's currency"
+    )
 
     def keys(self) -> list[str]:
         return ["likely", "possible", "unlikely", "unscored"]
@@ -177,16 +217,22 @@ class ResponseSettings(LearningSettings, Banded):
         if self.absent and (self.target != "purchase" or self.campaigns):
             raise ValueError("absent = true foresees that no purchase comes; leave out target and campaigns")
         if self.campaigns and self.target == "purchase":
-            raise ValueError("campaigns needs what is recorded under a campaign's name; set target = 'campaign_response' or its like")
+            raise ValueError(
+                "campaigns needs what is recorded under a campaign's name; set target = 'campaign_response' or its like"
+            )
         if (self.cost is None) != (self.value is None):
-            raise ValueError("cost and value belong together: probability * value >= cost is what makes a contact pay")
+            raise ValueError(
+                "cost and value belong together: probability * value >= cost is what makes a contact pay"
+            )
         if self.cost is not None and self.value is not None and self.cost > self.value:
             raise ValueError(f"cost = {self.cost} is above value = {self.value}: no contact can ever pay")
         return self
 
 
 class OffersSettings(Settings):
-    categories: tuple[str, ...] = Field(min_length=1, max_length=60, description="that may be offered, as the activity names them")
+    categories: tuple[str, ...] = Field(
+        min_length=1, max_length=60, description="that may be offered, as the activity names them"
+    )
     goal: Literal["replenish", "discover"] = "replenish"
     window_days: int = Field(365, ge=1, description="days of purchases that are looked at")
     by: str | None = Field(None, description="a segmentation whose segments have habits of their own")
@@ -234,7 +280,8 @@ def segmentation(
     rules: Sequence[tuple[Segment, Rule]] = (),
     attributes: Mapping[str, Kind] | None = None,
 ) -> Segmentation:
-    """The segmentation of a kind under its options. ``rules``: the segments of kind ``rules``, by priority. ``attributes``: types.
+    """The segmentation of a kind under its options. ``rules``: the segments of kind ``rules``, by priority.
+    ``attributes``: types.
 
     ValueError (pydantic's) tells every fault of the options.
     """
@@ -255,7 +302,14 @@ def segmentation(
     if isinstance(settings, PotentialSettings):
         from segmentation.potential import Potential
 
-        return Potential(settings.horizon_days, settings.high_share, settings.medium_share, settings.band, currency, exponent)
+        return Potential(
+            settings.horizon_days,
+            settings.high_share,
+            settings.medium_share,
+            settings.band,
+            currency,
+            exponent,
+        )
     if isinstance(settings, ClustersSettings):
         from segmentation.clusters import Clusters
         from segmentation.traits import Looked

@@ -1,10 +1,11 @@
 """Which learner foresees an event best, and are its probabilities true?
 
-L2 logistic regression, histogram boosting and the mean of the two log-odds compete on an inner split in time, by log loss. The last
-columns of the points may be habits, many that each say little: the inner split also decides whether a learner looks at them,
-and of the logistic regression how strongly they are held back (a penalty of their own). A calibration (level: all log-odds moved
-alike; sigmoid: Platt 1999; isotonic: Zadrozny and Elkan 2002) is learned on the inner split, and used only where it lowers the
-Brier score on the days after it.
+L2 logistic regression, histogram boosting and the mean of the two log-odds compete on an inner split in time,
+by log loss. The last columns of the points may be habits, many that each say little: the inner split also
+decides whether a learner looks at them, and of the logistic regression how strongly they are held back (a
+penalty of their own). A calibration (level: all log-odds moved alike; sigmoid: Platt 1999; isotonic: Zadrozny
+and Elkan 2002) is learned on the inner split, and used only where it lowers the Brier score on the days after
+it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Logistic:
     start: float
 
     @classmethod
-    def fit(cls, points: Matrix, target: Fractions, strength: float, scale: Fractions | None = None) -> Logistic:
+    def fit(
+        cls, points: Matrix, target: Fractions, strength: float, scale: Fractions | None = None
+    ) -> Logistic:
         """Learn ``target``, 0 or 1; both must occur. ``scale``: below 1, a column is held back."""
         from sklearn.linear_model import LogisticRegression
 
@@ -67,7 +70,9 @@ class Mixture:
 
     def predict(self, points: Matrix) -> Fractions:
         """Probability of 1."""
-        return _sigmoid((_log_odds(self.logistic.predict(points)) + _log_odds(self.boosting.predict(points))) / 2)
+        return _sigmoid(
+            (_log_odds(self.logistic.predict(points)) + _log_odds(self.boosting.predict(points))) / 2
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -79,7 +84,9 @@ Learner = Logistic | Boosted | Mixture
 
 @dataclass(frozen=True)
 class Calibration:
-    """A rising curve through (x, y) in log-odds of the raw and the true probability; ``none`` leaves it as it is."""
+    """A rising curve through (x, y) in log-odds of the raw and the true probability; ``none`` leaves it as it
+    is.
+    """
 
     sort: str = "none"
     x: tuple[float, ...] = ()
@@ -127,7 +134,9 @@ class Forecast:
     @property
     def name(self) -> str:
         """Which of ``LEARNERS`` it is."""
-        return LEARNERS[0 if isinstance(self.learner, Logistic) else 1 if isinstance(self.learner, Boosted) else 2]
+        return LEARNERS[
+            0 if isinstance(self.learner, Logistic) else 1 if isinstance(self.learner, Boosted) else 2
+        ]
 
     @property
     def weights(self) -> Fractions | None:
@@ -141,7 +150,11 @@ class Forecast:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"name": self.name, "learner": self.learner.to_dict(), "calibration": dict(vars(self.calibration))}
+        return {
+            "name": self.name,
+            "learner": self.learner.to_dict(),
+            "calibration": dict(vars(self.calibration)),
+        }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Forecast:
@@ -167,7 +180,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Contest:
-    """The winner, learned from all spans; its figures on the last, which it had not seen then; and how the others did."""
+    """The winner, learned from all spans; its figures on the last, which it had not seen then; and how the
+    others did.
+    """
 
     forecast: Forecast
     figures: dict[str, Any]
@@ -188,7 +203,10 @@ def contest(spans: Sequence[Span], habits: int = 0) -> Contest:
     best, raw, options, losses = _chosen(_joined(earlier), judge, plain)
     learner = _learner(best, _joined([*earlier, judge]), options, plain)
     seen = learner.predict(test.points)
-    curves = [Calibration(), *(sort(raw, judge.target) for sort in (Calibration.level, Calibration.sigmoid, Calibration.isotonic))]
+    curves = [
+        Calibration(),
+        *(sort(raw, judge.target) for sort in (Calibration.level, Calibration.sigmoid, Calibration.isotonic)),
+    ]
     scores = [measures.brier(curve.apply(seen), test.target) for curve in curves]
     curve = curves[int(np.argmin(scores))]
     tested = curve.apply(seen)
@@ -198,7 +216,9 @@ def contest(spans: Sequence[Span], habits: int = 0) -> Contest:
         "contest": {name: round(loss, 5) for name, loss in losses.items()},
         "options": used,
         "calibration": curve.sort,
-        "brier_by_calibration": {one.sort: round(score, 5) for one, score in zip(curves, scores, strict=True)},
+        "brier_by_calibration": {
+            one.sort: round(score, 5) for one, score in zip(curves, scores, strict=True)
+        },
         **judged(tested, test.target),
     }
     final = _learner(best, _joined(spans), options, plain)
@@ -220,14 +240,20 @@ def judged(probability: Fractions, target: Fractions) -> dict[str, float]:
 
 
 def _chosen(known: Span, judge: Span, plain: int) -> tuple[str, Fractions, _Options, dict[str, float]]:
-    """The learner that does best on the judging span, what it says there, options of each learner, and losses."""
+    """The learner that does best on the judging span, what it says there, options of each learner, and
+    losses.
+    """
     some = _thinned(known)
     options: _Options = {}
     said: dict[str, Fractions] = {}
     shares = SHARES if known.points.shape[1] > plain else (0.0,)
     tried = {
         "logistic": [{"strength": strength, "habits": share} for strength in STRENGTHS for share in shares],
-        "boosting": [{**size, "habits": share} for size in _SIZES for share in sorted({min(1.0, 5 * share) for share in shares})],
+        "boosting": [
+            {**size, "habits": share}
+            for size in _SIZES
+            for share in sorted({min(1.0, 5 * share) for share in shares})
+        ],
     }
     for name, every in tried.items():
         found = [_learner(name, some, {name: one}, plain).predict(judge.points) for one in every]
@@ -250,7 +276,9 @@ def _thinned(span: Span) -> Span:
 def _learner(name: str, known: Span, options: _Options, plain: int) -> Learner:
     """``plain``: columns that are no habits; a learner without habits sees these alone."""
     if name == "mixture":
-        return Mixture(_regression(known, options["logistic"], plain), _boosted(known, options["boosting"], plain))
+        return Mixture(
+            _regression(known, options["logistic"], plain), _boosted(known, options["boosting"], plain)
+        )
     return (_regression if name == "logistic" else _boosted)(known, options[name], plain)
 
 

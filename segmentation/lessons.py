@@ -1,13 +1,16 @@
-"""Which earlier days tell what is coming? Days of the past, each with what was known then and what came in the days after it.
+"""Which earlier days tell what is coming? Days of the past, each with what was known then and what came in
+the days after it.
 
-The *inner span*, the days that each lesson foretells, is the horizon, at most a fourth of the history; whole years where it is
-longer than one, so that every lesson sees all seasons. Lessons lie one inner span apart, up to four of them.
+The *inner span*, the days that each lesson foretells, is the horizon, at most a fourth of the history; whole
+years where it is longer than one, so that every lesson sees all seasons. Lessons lie one inner span apart, up
+to four of them.
 
-A business has seasons where both hold: the days that come now brought, a year ago, ``FAR`` times what the purchase models then
-expected, or less than its inverse, measured against any of the lessons; and what came of late is told better by the same days of
-the year before it than by the lessons beside it. All is then learned and judged at the same time of earlier years. A shock, or a
-business that rises or falls, is no season. An earlier lesson that brought ``ODD`` times what lessons usually bring is left out: it
-tells of a shock, or of a gap in what was collected.
+A business has seasons where both hold: the days that come now brought, a year ago, ``FAR`` times what the
+purchase models then expected, or less than its inverse, measured against any of the lessons; and what came of
+late is told better by the same days of the year before it than by the lessons beside it. All is then learned
+and judged at the same time of earlier years. A shock, or a business that rises or falls, is no season. An
+earlier lesson that brought ``ODD`` times what lessons usually bring is left out: it tells of a shock, or of a
+gap in what was collected.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ FAR = 1.5  # times what the purchase models expected
 
 @dataclass(frozen=True)
 class Lesson:
-    """A day of the past: what was known then, and the money and purchase days of each buyer in the ``span`` days after."""
+    """A day of the past: what was known then, and the money and purchase days of each buyer in the ``span``
+    days after.
+    """
 
     buying: Buying
     money: Fractions
@@ -67,19 +72,26 @@ def lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
         return []
     span = _inner_span(past.first, as_of, horizon)
     found = _apart(past, as_of, span, span) if span else []
-    found = _apart(past, as_of, span, YEAR) if found and span < YEAR and _seasonal(past, as_of, found) else found
+    found = (
+        _apart(past, as_of, span, YEAR) if found and span < YEAR and _seasonal(past, as_of, found) else found
+    )
     usual = np.median([lesson.level for lesson in found]) if found else 0.0
     return found[:1] + [lesson for lesson in found[1:] if abs(lesson.level - usual) <= np.log(ODD)]
 
 
 def small_lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
-    """The same where buyers are too few for purchase models: ``FEWEST`` are enough to rank, seasons are not looked for."""
+    """The same where buyers are too few for purchase models: ``FEWEST`` are enough to rank, seasons are not
+    looked for.
+    """
     span = _inner_span(past.first, as_of, horizon) if past is not None else 0
     return _apart(past, as_of, span, span, fewest=(FEWEST, 0)) if past is not None and span else []
 
 
 def level(taught: list[Lesson]) -> float:
-    """How many times what purchase models expect comes, if that is far from once; else 1. They themselves have one vote for once."""
+    """How many times what purchase models expect comes, if that is far from once; else 1.
+
+    They themselves have one vote for once.
+    """
     usual = float(np.median([0.0, *(lesson.level for lesson in taught)]))
     return float(np.exp(usual)) if abs(usual) > np.log(FAR) else 1.0
 
@@ -91,7 +103,12 @@ def _inner_span(first: date | None, as_of: date, horizon: int) -> int:
 
 
 def _apart(
-    past: Past, as_of: date, span: int, apart: int, most: int = MOST, fewest: tuple[int, int] = (FEWEST_CUSTOMERS, FEWEST_REPEATERS)
+    past: Past,
+    as_of: date,
+    span: int,
+    apart: int,
+    most: int = MOST,
+    fewest: tuple[int, int] = (FEWEST_CUSTOMERS, FEWEST_REPEATERS),
 ) -> list[Lesson]:
     """Days before as_of, so many days apart, as long as enough was known."""
     found: list[Lesson] = []
@@ -104,7 +121,9 @@ def _apart(
         if buying is None or len(buying) < fewest[0] or int(buying.repeaters.sum()) < fewest[1]:
             break
         came = past.outcomes(day, span)
-        money, purchases = (came[name].to_numpy(np.float64)[buying.row] for name in ("net_revenue", "purchase_days"))
+        money, purchases = (
+            came[name].to_numpy(np.float64)[buying.row] for name in ("net_revenue", "purchase_days")
+        )
         found.append(Lesson(buying, np.maximum(money, 0.0), purchases, span))
     return found
 

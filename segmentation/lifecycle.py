@@ -5,13 +5,15 @@
     active, at_risk, dormant, lost     what the driver says, from the liveliest
     won_back    a purchase after having been dormant or lost: kept for H days, or until the next purchase
 
-H, the horizon, is the 90th percentile of the days between purchases, or ``horizon_days``. A *driver* tells from features how
-alive a record is: ``Repurchase``, the probability of a purchase within H by MBG/NBD (``segmentation.purchasing``), or, where
-there is too little to learn from, ``Silence``, and every reason says so. Drivers are frozen at the fit.
+H, the horizon, is the 90th percentile of the days between purchases, or ``horizon_days``. A *driver* tells
+from features how alive a record is: ``Repurchase``, the probability of a purchase within H by MBG/NBD
+(``segmentation.purchasing``), or, where there is too little to learn from, ``Silence``, and every reason says
+so. Drivers are frozen at the fit.
 
-Stages do not tremble: a record falls (or rises, should the driver change) only past a dead band and on a second distinct as_of.
-What a purchase says is immediate: a prospect becomes new, a dormant or lost record won back, any other what the driver says, if
-that is clearly better. The ends of new and of won back are dates, and immediate too.
+Stages do not tremble: a record falls (or rises, should the driver change) only past a dead band and on a
+second distinct as_of. What a purchase says is immediate: a prospect becomes new, a dormant or lost record won
+back, any other what the driver says, if that is clearly better. The ends of new and of won back are dates,
+and immediate too.
 """
 
 from __future__ import annotations
@@ -65,7 +67,10 @@ class Seen:
 
 
 class Driver(Protocol):
-    """How alive is a record? A number that rises as it dies, and the borders beyond which it is at_risk, dormant, lost."""
+    """How alive is a record?
+
+    A number that rises as it dies, and the borders beyond which it is at_risk, dormant, lost.
+    """
 
     borders: ClassVar[tuple[float, float, float]]
     band: ClassVar[float]  # the dead band, as a share of a border
@@ -86,10 +91,12 @@ class Driver(Protocol):
 
 @dataclass(frozen=True)
 class Silence:
-    """Silence in multiples of the longest that is usual for the record: ``MEAN_GAPS`` of its own mean gaps, or H if that is longer.
+    """Silence in multiples of the longest that is usual for the record: ``MEAN_GAPS`` of its own mean gaps,
+    or H if that is longer.
 
-    Who bought once has no gap of its own: ``usual``, the median mean gap of those who came back, or H. Both are in days.
-    Borders of 1, 1.5 and 2 keep stages apart by how many buy again: on CDNOW within H 43%, 20%, 16% and 6%.
+    Who bought once has no gap of its own: ``usual``, the median mean gap of those who came back, or H. Both
+    are in days. Borders of 1, 1.5 and 2 keep stages apart by how many buy again: on CDNOW within H 43%, 20%,
+    16% and 6%.
     """
 
     horizon: float
@@ -110,15 +117,21 @@ class Silence:
     def words(self, seen: Seen, rows: Integers) -> pa.Array:
         usual = np.ceil(self.unit(seen)[rows]).astype(np.int64)
         ago = wording.ago(seen.silent[rows])
-        return wording.joined("last purchase ", ago, ", up to ", wording.counted(usual, "day", "days"), " are usual (by silence alone)")
+        return wording.joined(
+            "last purchase ",
+            ago,
+            ", up to ",
+            wording.counted(usual, "day", "days"),
+            " are usual (by silence alone)",
+        )
 
 
 @dataclass(frozen=True)
 class Repurchase:
     """One divided by the probability of a purchase within H; borders at 50%, 25% and 10%.
 
-    A silence up to ``USUAL`` of the record's own mean gaps (of three purchase days or more) makes it at_risk at the worst: who
-    buys rarely, but still as it used to, would else be won back with each purchase.
+    A silence up to ``USUAL`` of the record's own mean gaps (of three purchase days or more) makes it at_risk
+    at the worst: who buys rarely, but still as it used to, would else be won back with each purchase.
     """
 
     horizon: float
@@ -127,7 +140,9 @@ class Repurchase:
     band: ClassVar[float] = 0.35
 
     def score(self, seen: Seen) -> Fractions:
-        return np.concatenate([self._probability(seen, slice(at, at + CHUNK)) for at in range(0, max(len(seen.last), 1), CHUNK)])
+        return np.concatenate(
+            [self._probability(seen, slice(at, at + CHUNK)) for at in range(0, max(len(seen.last), 1), CHUNK)]
+        )
 
     def _probability(self, seen: Seen, rows: slice) -> Fractions:
         weeks = (seen.age[rows] - seen.silent[rows]) / WEEK, seen.age[rows] / WEEK
@@ -145,7 +160,10 @@ class Repurchase:
 
 
 class Lifecycle:
-    """Stages of life. ``horizon_days``: H, if it is not to be learned. ``band``: the dead band, if it is not to be learned."""
+    """Stages of life. ``horizon_days``: H, if it is not to be learned.
+
+    ``band``: the dead band, if it is not to be learned.
+    """
 
     kind = "lifecycle"
 
@@ -164,10 +182,15 @@ class Lifecycle:
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """The features that it is about."""
-        return facts.select("record", "purchase_days", "first_purchase", "last_purchase", "mean_gap_days", "horizon_days")
+        return facts.select(
+            "record", "purchase_days", "first_purchase", "last_purchase", "mean_gap_days", "horizon_days"
+        )
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
-        """Freeze the driver: H, and the purchase model or the usual gap of those who came back. ValueError: a wrong frame."""
+        """Freeze the driver: H, and the purchase model or the usual gap of those who came back.
+
+        ValueError: a wrong frame.
+        """
         seen = _seen(features, as_of)
         gaps = int(np.maximum(seen.days[seen.buyer] - 1, 0).sum())
         horizon = float(self.horizon_days or buying.horizon(features))
@@ -177,14 +200,21 @@ class Lifecycle:
         stages = np.bincount(self._at_first(driver, seen), minlength=len(STAGES))
         figures: dict[str, Any] = {**told, "horizon": horizon, "usual": usual}
         figures["stages"] = dict(zip(STAGES, stages.tolist(), strict=True))
-        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures)
+        made = models.model(
+            self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures
+        )
         bands = [band for band in BANDS if band >= driver.band] if self.band is None else [self.band]
         kinds = [Lifecycle(self.horizon_days, band) for band in bands]
         figures["band"] = bands[steadiness.calmest(kinds, made, past, as_of) if len(bands) > 1 else 0]
         return {**made, "figures": figures}
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
         """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
 
@@ -197,16 +227,22 @@ class Lifecycle:
         before = history.before(previous, previous_as_of, record, as_of)
         stage, pending = self._stages(driver, seen, before, self._bands(driver, model["figures"]), as_of)
         score = np.where(seen.buyer, driver.score(seen), 0.0)
-        former = pc.fill_null(pc.index_in(before.text("segment"), pa.array(STAGES)), -1).to_numpy(zero_copy_only=False)
+        former = pc.fill_null(pc.index_in(before.text("segment"), pa.array(STAGES)), -1).to_numpy(
+            zero_copy_only=False
+        )
         reasons = _Reasons(driver, seen, stage, former)
-        return history.labels(record, STAGES, stage, score, reasons.of, before, as_of, {"stage_pending": pending})
+        return history.labels(
+            record, STAGES, stage, score, reasons.of, before, as_of, {"stage_pending": pending}
+        )
 
     @property
     def _frozen(self) -> dict[str, Any]:
         return {"horizon_days": self.horizon_days}
 
     def _bands(self, driver: Driver, figures: Mapping[str, Any]) -> tuple[float, float]:
-        """By how much a border is passed for a fall, and for a rise, which is never harder than the driver's own band makes it."""
+        """By how much a border is passed for a fall, and for a rise, which is never harder than the driver's
+        own band makes it.
+        """
         band = float(figures.get("band", driver.band)) if self.band is None else self.band
         return 1 + band, 1 / (1 + min(band, driver.band))
 
@@ -237,20 +273,30 @@ class Lifecycle:
         return np.where(seen.buyer, stage, PROSPECT), pending
 
     def _taken_back(self, driver: Driver, seen: Seen, before: history.Before, as_of: date) -> Flags:
-        """Whose label is younger than H though no purchase is: a refund undid what it told of, and says nothing of the life."""
-        told = frames.as_days(before.rows["since"]) if before.known.any() else np.full(len(seen.last), np.datetime64("NaT", "D"))
+        """Whose label is younger than H though no purchase is: a refund undid what it told of, and says
+        nothing of the life.
+        """
+        told = (
+            frames.as_days(before.rows["since"])
+            if before.known.any()
+            else np.full(len(seen.last), np.datetime64("NaT", "D"))
+        )
         ago = np.where(np.isnat(told), np.inf, (np.datetime64(as_of, "D") - told).astype(np.float64))
         return (ago <= driver.horizon) & (seen.silent > ago + driver.horizon)
 
     def _confirmed(
         self, driver: Driver, seen: Seen, was: Integers, pending: Integers, bands: tuple[float, float]
     ) -> tuple[Integers, Integers]:
-        """Stages between active and lost: moved where the same direction was proposed on the day before, to the nearer stage."""
+        """Stages between active and lost: moved where the same direction was proposed on the day before, to
+        the nearer stage.
+        """
         decay = driver.decay(seen)
         low, high = (_fallen(decay, driver, band) for band in bands)
         proposed = np.where(low > was, low, np.where(high < was, high, was))
         falls, rises = (proposed > was) & (pending > was), (proposed < was) & (pending > 0) & (pending < was)
-        moved = np.where(falls, np.minimum(proposed, pending), np.where(rises, np.maximum(proposed, pending), was))
+        moved = np.where(
+            falls, np.minimum(proposed, pending), np.where(rises, np.maximum(proposed, pending), was)
+        )
         return moved, np.where((proposed != was) & ~falls & ~rises, proposed, 0)
 
 
@@ -265,7 +311,10 @@ class _Reasons:
         """``last purchase 3 days ago, up to 49 days are usual (by silence alone)``."""
         lapsed = wording.chosen(self.former[rows] == LOST, " after it was lost; ", " after it was dormant; ")
         back = (self.stage[rows] == WON_BACK) & np.isin(self.former[rows], (DORMANT, LOST))
-        words = wording.reasons(pc.if_else(pa.array(back), wording.joined("bought", lapsed), ""), self.driver.words(self.seen, rows))
+        words = wording.reasons(
+            pc.if_else(pa.array(back), wording.joined("bought", lapsed), ""),
+            self.driver.words(self.seen, rows),
+        )
         return pc.if_else(pa.array(self.seen.buyer[rows]), words, "no purchase yet")
 
 
@@ -304,4 +353,6 @@ def _seen(features: pd.DataFrame, as_of: date) -> Seen:
     silent, age = ((today - np.where(np.isnat(day), today, day)).astype(np.int64) for day in (last, first))
     rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").to_numpy(na_value=np.nan)
     days, known = features["purchase_days"].to_numpy(np.int64), buyer & (rhythm > 0) & np.isfinite(rhythm)
-    return Seen(last, silent, np.maximum(age, silent), days, np.where(known, np.minimum(rhythm, FOREVER), 0.0))
+    return Seen(
+        last, silent, np.maximum(age, silent), days, np.where(known, np.minimum(rhythm, FOREVER), 0.0)
+    )

@@ -1,7 +1,7 @@
 """What is a rule, and what can be asked of it? A tree of predicates in three-valued logic.
 
-A row, or a facts frame, holds what is known of a record: its record columns, its features, and its segments of other
-segmentations (``segment.NAME``).
+A row, or a facts frame, holds what is known of a record: its record columns, its features, and its segments
+of other segmentations (``segment.NAME``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Rule(ABC):
 
     @abstractmethod
     def words(self, facts: ibis.Table, holds: bool = True) -> StringValue:
-        """Why it holds (or fails): the values that decide it. Says nothing useful of a record for which it does not."""
+        """Why it holds (or fails): the values that decide it.
+
+        Says nothing useful of a record for which it does not.
+        """
 
     @abstractmethod
     def judge(self, answers: Answers) -> Logic:
@@ -130,7 +133,10 @@ class All(Rule):
             yield from part.leaves()
 
     def outcomes(self, record_type: str) -> frozenset[Logic]:
-        return reduce(lambda a, b: frozenset(map(_least, product(a, b))), (part.outcomes(record_type) for part in self.parts))
+        return reduce(
+            lambda a, b: frozenset(map(_least, product(a, b))),
+            (part.outcomes(record_type) for part in self.parts),
+        )
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,10 @@ class Some(All):
         return _greatest([part.judge(answers) for part in self.parts])
 
     def outcomes(self, record_type: str) -> frozenset[Logic]:
-        return reduce(lambda a, b: frozenset(map(_greatest, product(a, b))), (part.outcomes(record_type) for part in self.parts))
+        return reduce(
+            lambda a, b: frozenset(map(_greatest, product(a, b))),
+            (part.outcomes(record_type) for part in self.parts),
+        )
 
 
 def _every(parts: Collection[Rule], facts: ibis.Table, holds: bool) -> StringValue:
@@ -157,14 +166,21 @@ def _every(parts: Collection[Rule], facts: ibis.Table, holds: bool) -> StringVal
 
 
 def _told(part: Rule) -> Hashable:
-    return part.predicate.subject if isinstance(part, Leaf) and isinstance(part.predicate, Comparison) else id(part)
+    return (
+        part.predicate.subject
+        if isinstance(part, Leaf) and isinstance(part.predicate, Comparison)
+        else id(part)
+    )
 
 
 def _first(parts: Collection[Rule], facts: ibis.Table, holds: bool) -> StringValue:
     """The words of the first part that holds (or fails)."""
     import ibis
 
-    choices = [(part.expression(facts) if holds else ~part.expression(facts), part.words(facts, holds)) for part in parts]
+    choices = [
+        (part.expression(facts) if holds else ~part.expression(facts), part.words(facts, holds))
+        for part in parts
+    ]
     words: StringValue = ibis.cases(*choices, else_="")
     return words
 

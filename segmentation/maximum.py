@@ -1,7 +1,7 @@
 """Where is a log-likelihood greatest? What purchase models and spending models share.
 
-The mean log-likelihood over log-parameters is maximised by L-BFGS-B with its own gradient, from several starting points;
-linear algebra is held to one thread, since four parameters are not worth waking others for.
+The mean log-likelihood over log-parameters is maximised by L-BFGS-B with its own gradient, from several
+starting points; linear algebra is held to one thread, since four parameters are not worth waking others for.
 """
 
 from __future__ import annotations
@@ -38,9 +38,13 @@ class Maximum:
 
 
 def maximise(
-    mean: Callable[[Fractions], tuple[float, Fractions]], starts: Sequence[Sequence[float]], bounds: tuple[float, float]
+    mean: Callable[[Fractions], tuple[float, Fractions]],
+    starts: Sequence[Sequence[float]],
+    bounds: tuple[float, float],
 ) -> Maximum:
-    """The greatest value of ``mean`` (value, gradient) within the bounds; later starts are tried until one has settled."""
+    """The greatest value of ``mean`` (value, gradient) within the bounds; later starts are tried until one
+    has settled.
+    """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
@@ -52,7 +56,14 @@ def maximise(
     with threadpool_limits(limits=1, user_api="blas"):
         for start in starts:
             options = {"maxiter": 1000, "ftol": 1e-15, "gtol": FLAT / 10}
-            found = minimize(falling, np.asarray(start), jac=True, method="L-BFGS-B", bounds=[bounds] * len(start), options=options)
+            found = minimize(
+                falling,
+                np.asarray(start),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[bounds] * len(start),
+                options=options,
+            )
             one = _maximum(found.x, mean, bounds)
             if best is None or one.value > best.value:
                 best = one
@@ -62,7 +73,9 @@ def maximise(
     return best
 
 
-def _maximum(at: Fractions, mean: Callable[[Fractions], tuple[float, Fractions]], bounds: tuple[float, float]) -> Maximum:
+def _maximum(
+    at: Fractions, mean: Callable[[Fractions], tuple[float, Fractions]], bounds: tuple[float, float]
+) -> Maximum:
     value, slope = mean(at)
     low, high = at <= bounds[0] + 1e-6, at >= bounds[1] - 1e-6
     free = np.where((low & (slope < 0)) | (high & (slope > 0)), 0.0, slope)

@@ -1,8 +1,9 @@
 """Who moved from which segment to which, and where does that lead?
 
-Two labellings of the same segmentation make a migration matrix: records by segment before and after; ``""`` stands for those
-that had no label (newcomers) or have none any more (leavers). Its rows as probabilities are a Markov chain: the share that each
-segment would come to if records went on moving so (``stationary``), and how many labellings a record stays (``stay``).
+Two labellings of the same segmentation make a migration matrix: records by segment before and after; ``""``
+stands for those that had no label (newcomers) or have none any more (leavers). Its rows as probabilities are
+a Markov chain: the share that each segment would come to if records went on moving so (``stationary``), and
+how many labellings a record stays (``stay``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ MOST = 9e18  # minor units that a whole number holds
 
 @dataclass(frozen=True)
 class Migration:
-    """``records[i, j]`` were in ``keys[i]`` and are in ``keys[j]``; ``revenue`` (minor units) is theirs, where it is known."""
+    """``records[i, j]`` were in ``keys[i]`` and are in ``keys[j]``; ``revenue`` (minor units) is theirs,
+    where it is known.
+    """
 
     keys: tuple[str, ...]
     records: npt.NDArray[np.int64]
@@ -36,7 +39,10 @@ class Migration:
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
-        """Of each segment's records, the share that went to each segment; who left is left out. An empty row stays as it is."""
+        """Of each segment's records, the share that went to each segment; who left is left out.
+
+        An empty row stays as it is.
+        """
         rows = self._inside.sum(1, keepdims=True)
         return np.where(rows > 0, self._inside / np.maximum(rows, 1), np.eye(len(rows)))
 
@@ -54,20 +60,35 @@ class Migration:
     def stay(self) -> dict[str, float | None]:
         """Labellings that a record is in a segment, once it came there; None: nobody left it."""
         leaving = 1 - np.diag(self.probabilities)
-        return {key: round(float(1 / one), 2) if one > 0 else None for key, one in zip(self._named, leaving, strict=True)}
+        return {
+            key: round(float(1 / one), 2) if one > 0 else None
+            for key, one in zip(self._named, leaving, strict=True)
+        }
 
     def flows(self) -> list[dict[str, Any]]:
         """For a Sankey: source, target, records, revenue; the largest first."""
         places = [(i, j) for i, j in np.argwhere(self.records > 0)]
         flows = [
-            {"source": self.keys[i], "target": self.keys[j], "records": int(self.records[i, j]), "revenue": int(self.revenue[i, j])}
+            {
+                "source": self.keys[i],
+                "target": self.keys[j],
+                "records": int(self.records[i, j]),
+                "revenue": int(self.revenue[i, j]),
+            }
             for i, j in places
         ]
-        return sorted(flows, key=lambda flow: (-int(str(flow["records"])), str(flow["source"]), str(flow["target"])))
+        return sorted(
+            flows, key=lambda flow: (-int(str(flow["records"])), str(flow["source"]), str(flow["target"]))
+        )
 
     @classmethod
-    def of_counts(cls, counts: Iterable[tuple[str | None, str | None, int]], keys: Sequence[str] = ()) -> Migration:
-        """Of (segment before, segment after, records); None: no label. Segments that ``keys`` does not name come at the end."""
+    def of_counts(
+        cls, counts: Iterable[tuple[str | None, str | None, int]], keys: Sequence[str] = ()
+    ) -> Migration:
+        """Of (segment before, segment after, records); None: no label.
+
+        Segments that ``keys`` does not name come at the end.
+        """
         told = [(before or NOBODY, after or NOBODY, records) for before, after, records in counts]
         found = {side for before, after, _ in told for side in (before, after)} - {NOBODY}
         named = (*dict.fromkeys([*(key for key in keys if key in found), *sorted(found)]), NOBODY)
@@ -77,10 +98,20 @@ class Migration:
         return cls(named, records, np.zeros_like(records))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: per segment the share that went to each segment, how long records stay, and where it all leads."""
+        """JSON-able: per segment the share that went to each segment, how long records stay, and where it all
+        leads.
+        """
         shares = dict(zip(self._named, self.probabilities, strict=True))
-        rows = {key: {to: round(float(one), 4) for to, one in zip(self._named, row, strict=True) if one} for key, row in shares.items()}
-        return {"moved": round(self.moved, 4), "probabilities": rows, "stay": self.stay, "stationary": self.stationary}
+        rows = {
+            key: {to: round(float(one), 4) for to, one in zip(self._named, row, strict=True) if one}
+            for key, row in shares.items()
+        }
+        return {
+            "moved": round(self.moved, 4),
+            "probabilities": rows,
+            "stay": self.stay,
+            "stationary": self.stationary,
+        }
 
     @property
     def _named(self) -> list[str]:
@@ -93,24 +124,39 @@ class Migration:
 
 
 def migration(
-    before: pd.DataFrame, after: pd.DataFrame, keys: Sequence[str], revenue: Mapping[int, int] | pd.Series | None = None
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    keys: Sequence[str],
+    revenue: Mapping[int, int] | pd.Series | None = None,
 ) -> Migration:
-    """Of two labels frames (``record``, ``segment``). ``revenue`` per record. Segments that ``keys`` does not name come at the end."""
-    joined = before[["record", "segment"]].merge(after[["record", "segment"]], on="record", how="outer", suffixes=("_0", "_1"))
-    pair = [joined[f"segment_{n}"].astype(object).where(joined[f"segment_{n}"].notna(), NOBODY) for n in (0, 1)]
+    """Of two labels frames (``record``, ``segment``). ``revenue`` per record.
+
+    Segments that ``keys`` does not name come at the end.
+    """
+    joined = before[["record", "segment"]].merge(
+        after[["record", "segment"]], on="record", how="outer", suffixes=("_0", "_1")
+    )
+    pair = [
+        joined[f"segment_{n}"].astype(object).where(joined[f"segment_{n}"].notna(), NOBODY) for n in (0, 1)
+    ]
     found = set(pair[0]) | set(pair[1])
     named = tuple(dict.fromkeys([*keys, *sorted(found - {NOBODY}), NOBODY]))
     places = {key: place for place, key in enumerate(named)}
     cell = pair[0].map(places).to_numpy(np.int64) * len(named) + pair[1].map(places).to_numpy(np.int64)
     shape = (len(named), len(named))
-    worth = np.zeros(len(joined)) if revenue is None else joined["record"].map(revenue).fillna(0).to_numpy(np.float64)
+    worth = (
+        np.zeros(len(joined))
+        if revenue is None
+        else joined["record"].map(revenue).fillna(0).to_numpy(np.float64)
+    )
     records = np.bincount(cell, minlength=len(named) ** 2).reshape(shape)
     money = np.bincount(cell, weights=worth, minlength=len(named) ** 2).reshape(shape)
     return Migration(named, records.astype(np.int64), np.round(np.clip(money, -MOST, MOST)).astype(np.int64))
 
 
 def returns(history: Sequence[pd.Series]) -> float:
-    """Share of the records that come back to a segment that they had left (A-B-A, at any distance) within these labellings.
+    """Share of the records that come back to a segment that they had left (A-B-A, at any distance) within
+    these labellings.
 
     Each of ``history`` holds the segments by record, the earliest first.
     """

@@ -16,7 +16,8 @@ VERY = 1.5
 
 
 def names_of(encoder: Encoder, points: Matrix, labels: Integers, former: Sequence[str]) -> list[str]:
-    """A name per cluster: its largest differences from all records; ``former`` names stay while they are true.
+    """A name per cluster: its largest differences from all records; ``former`` names stay while they are
+    true.
 
     ``points`` are unweighted. Names differ from each other.
     """
@@ -24,7 +25,9 @@ def names_of(encoder: Encoder, points: Matrix, labels: Integers, former: Sequenc
     names: list[str] = []
     for place, old in enumerate(former):
         inside = points[labels == place]
-        away = (inside.mean(0) - mean) / np.where(spread > 0, spread, 1) if len(inside) else np.zeros(len(mean))
+        away = (
+            (inside.mean(0) - mean) / np.where(spread > 0, spread, 1) if len(inside) else np.zeros(len(mean))
+        )
         words = list(_words(encoder.names(), away))
         if old and old not in names and set(_plain(old).split(", ")) <= {_plain(word.said) for word in words}:
             names.append(old)
@@ -54,14 +57,21 @@ def _words(columns: Sequence[tuple[Trait, str]], away: Matrix) -> Iterator[_Word
         told.add(trait.name)
         very = "very " if abs(far) >= VERY else ""
         yield _Word(
-            (f"{trait.name} {level}" if level else very + (trait.high if far > 0 else trait.low)).replace(",", " "), abs(far), int(place)
+            (f"{trait.name} {level}" if level else very + (trait.high if far > 0 else trait.low)).replace(
+                ",", " "
+            ),
+            abs(far),
+            int(place),
         )
 
 
 def _different(words: Sequence[_Word], more: Sequence[_Word], taken: Sequence[str]) -> str:
     """The words in the order of the traits; more of them where another cluster has that name."""
     for count in range(len(more) + 1):
-        name = ", ".join(word.said for word in sorted([*words, *more[:count]], key=lambda word: word.place)) or "average"
+        name = (
+            ", ".join(word.said for word in sorted([*words, *more[:count]], key=lambda word: word.place))
+            or "average"
+        )
         if name not in taken:
             return name
     return next(f"{name} {number}" for number in range(2, len(taken) + 3) if f"{name} {number}" not in taken)

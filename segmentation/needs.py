@@ -1,4 +1,6 @@
-"""Which features does a segmentation want, and what is known about the activity that spares work? (imports nothing dear)"""
+"""Which features does a segmentation want, and what is known about the activity that spares work? (imports
+nothing dear)
+"""
 
 from __future__ import annotations
 

@@ -2,19 +2,22 @@
 
 The segment of a record is the category that it is most likely to want next, of those that the config names.
 
-    replenish   what it buys anyway: (own orders of the category + ``PRIOR`` * popularity in its segment) / (own orders + ``PRIOR``),
-                where orders count once per category. A segment is that of the segmentation ``by``; without one, all are one.
-    discover    what it never bought: likeness, the sum over its categories of log1p(orders) times the cosine between the two
-                categories' log1p(orders) over all buyers (Sarwar et al. 2001), only pairs that enough buyers share; or popularity,
-                the share of the buyers that have it; or something between the two. What the last days show to find most is taken:
-                each on the scale of its best category, likeness weighs ``WEIGHTS``.
+    replenish   what it buys anyway: (own orders of the category + ``PRIOR`` * popularity in its segment) /
+                (own orders + ``PRIOR``), where orders count once per category. A segment is that of the
+                segmentation ``by``; without one, all are one.
+    discover    what it never bought: likeness, the sum over its categories of log1p(orders) times the cosine
+                between the two categories' log1p(orders) over all buyers (Sarwar et al. 2001), only pairs
+                that enough buyers share; or popularity, the share of the buyers that have it; or something
+                between the two. What the last days show to find most is taken: each on the scale of its best
+                category, likeness weighs ``WEIGHTS``.
 
-What is offered is tried out (``segmentation.hits``): learned as of an earlier day and held against what was bought since, beside
-what the most popular category would have found.
+What is offered is tried out (``segmentation.hits``): learned as of an earlier day and held against what was
+bought since, beside what the most popular category would have found.
 
-Enough is max(30, 1% of the buyers). How a segment differs is told by a shrunk ratio, (n_sg + k p_g) / (n_s + k) / p_g with k = 50:
-it describes and never ranks, for raw lift ranks far worse than plain popularity. A record changes its category when another
-is better by the dead band on two distinct as_of. Not where people buy once, or one thing.
+Enough is max(30, 1% of the buyers). How a segment differs is told by a shrunk ratio, (n_sg + k p_g) / (n_s +
+k) / p_g with k = 50: it describes and never ranks, for raw lift ranks far worse than plain popularity. A
+record changes its category when another is better by the dead band on two distinct as_of. Not where people
+buy once, or one thing.
 """
 
 from __future__ import annotations
@@ -59,7 +62,9 @@ CHUNK = 50_000
 
 @dataclass(frozen=True)
 class _Learned:
-    """What the buyers taught: of ``names`` (those offered first) popularity per segment, cosines, and who buys both."""
+    """What the buyers taught: of ``names`` (those offered first) popularity per segment, cosines, and who
+    buys both.
+    """
 
     names: list[str]
     popularity: Mapping[str, Fractions]  # segment → share of the orders, per name
@@ -93,30 +98,61 @@ class _Learned:
         kept = model["learned"]
         popularity = {one: np.array(shares) for one, shares in kept["popularity"].items()}
         weight = float(kept.get("weight", WEIGHTS[0]))
-        return cls(kept["names"], popularity, np.array(kept["cosine"]), np.array(kept["both"]), model["figures"]["support"], weight)
+        return cls(
+            kept["names"],
+            popularity,
+            np.array(kept["cosine"]),
+            np.array(kept["both"]),
+            model["figures"]["support"],
+            weight,
+        )
 
 
 _Behind = Callable[[Integers], Integers]  # chosen place per row → buyers behind the choice
-_Scored = tuple[slice, Matrix, Integers, _Behind]  # what each category is worth (0: not to be offered), own orders of it
+_Scored = tuple[
+    slice, Matrix, Integers, _Behind
+]  # what each category is worth (0: not to be offered), own orders of it
 
 
 class Offers:
-    """The next category per record. ``categories`` are those that may be offered; ``by``: a segmentation whose segments have habits."""
+    """The next category per record.
+
+    ``categories`` are those that may be offered; ``by``: a segmentation whose segments have habits.
+    """
 
     kind = "offers"
 
     def __init__(
-        self, categories: Sequence[str], goal: str = "replenish", window_days: int = 365, by: str | None = None, band: float = BAND
+        self,
+        categories: Sequence[str],
+        goal: str = "replenish",
+        window_days: int = 365,
+        by: str | None = None,
+        band: float = BAND,
     ) -> None:
-        self.categories, self.goal, self.window_days, self.by, self.band = tuple(categories), goal, window_days, by, band
+        self.categories, self.goal, self.window_days, self.by, self.band = (
+            tuple(categories),
+            goal,
+            window_days,
+            by,
+            band,
+        )
         self.keys = slugs(self.categories)
-        self.needs = Needs(baskets=tuple(sorted({window_days, TRIED} if goal == "replenish" else {window_days})))
+        self.needs = Needs(
+            baskets=tuple(sorted({window_days, TRIED} if goal == "replenish" else {window_days}))
+        )
 
     @property
     def segments(self) -> list[frames.Segment]:
         """The categories in the order of the config."""
-        told = "It buys this anyway: remind it in time." if self.goal == "replenish" else "It never bought this; people who buy alike do."
-        found = [frames.Segment(key, name, told) for key, name in zip(self.keys, self.categories, strict=True)]
+        told = (
+            "It buys this anyway: remind it in time."
+            if self.goal == "replenish"
+            else "It never bought this; people who buy alike do."
+        )
+        found = [
+            frames.Segment(key, name, told) for key, name in zip(self.keys, self.categories, strict=True)
+        ]
         return [*found, frames.Segment(NOTHING, "No offer", "Nothing is known that it would want.")]
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
@@ -134,17 +170,30 @@ class Offers:
         if tried:
             figures["tried"] = tried.figures
             learned = replace(learned, weight=tried.best)
-        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "buyers": figures["buyers"]}, {}, figures)
+        made = models.model(
+            self.kind,
+            as_of,
+            self._frozen,
+            {"records": len(features), "buyers": figures["buyers"]},
+            {},
+            figures,
+        )
         return {**made, "learned": learned.to_dict()}
 
     def _learn(self, features: pd.DataFrame) -> tuple[_Learned, dict[str, Any]]:
         baskets = self._read(features)
         popular = np.bincount(baskets.places, minlength=len(baskets.names))
         offered = list(self.categories)
-        others = sorted((-count, name) for count, name in zip(popular.tolist(), baskets.names, strict=True) if name not in offered)
+        others = sorted(
+            (-count, name)
+            for count, name in zip(popular.tolist(), baskets.names, strict=True)
+            if name not in offered
+        )
         names = [*offered, *(name for _count, name in others)][: max(WIDEST, len(offered))]
         segment = _segments(features)
-        sums: dict[str, Matrix] = {one: np.zeros((2, len(names))) for one in sorted({*segment.tolist(), EVERYONE})}
+        sums: dict[str, Matrix] = {
+            one: np.zeros((2, len(names))) for one in sorted({*segment.tolist(), EVERYONE})
+        }
         sizes = dict.fromkeys(sums, 0)
         cross, squares, both = (np.zeros((len(names), n)) for n in (len(offered), 1, len(offered)))
         for part in _parts(len(features)):
@@ -165,7 +214,9 @@ class Offers:
         return _Learned(names, popularity, cosine, both, support), figures
 
     def _tried(self, features: pd.DataFrame, as_of: date, past: Past) -> hits.Tried | None:
-        """What was offered as of an earlier day, against what was bought since; None: too little is known to try."""
+        """What was offered as of an earlier day, against what was bought since; None: too little is known to
+        try.
+        """
         spans = (TRIED,) if self.goal == "replenish" else hits.SPANS
         found = hits.span(past, as_of, spans) if self.goal == "discover" or RECENT in features else None
         if found is None:
@@ -174,9 +225,14 @@ class Offers:
         learned, _ = self._learn(known)
         if self.goal == "replenish" and "segment" in known:
             known = known.assign(segment=EVERYONE)  # segments are those of today: they know what came
-        now = features.set_index("record").reindex(known["record"])["baskets" if self.goal == "discover" else RECENT]
+        now = features.set_index("record").reindex(known["record"])[
+            "baskets" if self.goal == "discover" else RECENT
+        ]
         came = Baskets.read(now.reset_index(drop=True)).table(self.categories, slice(0, len(known))) > 0
-        every = [replace(learned, weight=weight) for weight in (WEIGHTS if self.goal == "discover" else WEIGHTS[:1])]
+        every = [
+            replace(learned, weight=weight)
+            for weight in (WEIGHTS if self.goal == "discover" else WEIGHTS[:1])
+        ]
         counts = [hits.Counted() for _ in every]
         simple = hits.Counted()
         for one, count in zip(every, counts, strict=True):
@@ -190,17 +246,28 @@ class Offers:
         return hits.judged(found, [one.weight for one in every], counts, simple)
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day; row by row.
+        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day;
+        row by row.
 
-        The score is that of the category: a share of the next orders, or of the likeness. ValueError: a wrong frame, a model of
-        other settings, previous labels that are not of an earlier day.
+        The score is that of the category: a share of the next orders, or of the likeness. ValueError: a wrong
+        frame, a model of other settings, previous labels that are not of an earlier day.
         """
         models.axes(model, self.kind, self._frozen)
         record = features["record"].to_numpy(np.int64)
         before = history.before(previous, previous_as_of, record, as_of)
-        former = pc.fill_null(pc.index_in(before.text("segment"), pa.array(self.keys)), -1).to_numpy(zero_copy_only=False) + 1
+        former = (
+            pc.fill_null(pc.index_in(before.text("segment"), pa.array(self.keys)), -1).to_numpy(
+                zero_copy_only=False
+            )
+            + 1
+        )
         waiting = np.where(before.memory("pending") <= len(self.keys), before.memory("pending"), 0)
         chosen, pending, score = former.astype(np.int64), waiting.copy(), np.full(len(record), np.nan)
         own, support = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
@@ -224,10 +291,14 @@ class Offers:
             told = self._reasons(named.take(pa.array(chosen[rows])), own[rows], support[rows], alike)
             return pc.if_else(pa.array(chosen[rows] > 0), told, self._nothing(bought[rows], model["figures"]))
 
-        return history.labels(record, [NOTHING, *self.keys], chosen, score, reasons, before, as_of, {"pending": pending})
+        return history.labels(
+            record, [NOTHING, *self.keys], chosen, score, reasons, before, as_of, {"pending": pending}
+        )
 
     def lists(self, features: pd.DataFrame, model: Mapping[str, Any], most: int = 3) -> pd.DataFrame:
-        """The best categories of each record: record, rank from 1, category, score, support (buyers behind it)."""
+        """The best categories of each record: record, rank from 1, category, score, support (buyers behind
+        it).
+        """
         record = features["record"].to_numpy(np.int64)
         parts = []
         for part, values, _held, behind in self._scored(features, _Learned.from_model(model)):
@@ -238,11 +309,17 @@ class Offers:
                 "rank": np.tile(np.arange(1, order.shape[1] + 1), len(values)),
                 "category": np.array(self.categories, dtype=object)[order].ravel(),
                 "score": values[rows, order].ravel(),
-                "support": np.stack([behind(order[:, place]) for place in range(order.shape[1])], axis=1).ravel(),
+                "support": np.stack(
+                    [behind(order[:, place]) for place in range(order.shape[1])], axis=1
+                ).ravel(),
             }
             frame = pd.DataFrame(columns)
             parts.append(frame[frame["score"] > 0])
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["record", "rank", "category", "score", "support"])
+        return (
+            pd.concat(parts, ignore_index=True)
+            if parts
+            else pd.DataFrame(columns=["record", "rank", "category", "score", "support"])
+        )
 
     def _scored(self, features: pd.DataFrame, learned: _Learned) -> Iterator[_Scored]:
         """Piece by piece of the rows."""
@@ -256,7 +333,9 @@ class Offers:
                 values, behind = self._discovering(learned, table, orders[part])
             yield part, values, table[:, : len(self.keys)].astype(np.int64), behind
 
-    def _replenishing(self, learned: _Learned, table: Matrix, orders: Fractions, segment: npt.NDArray[Any]) -> tuple[Matrix, _Behind]:
+    def _replenishing(
+        self, learned: _Learned, table: Matrix, orders: Fractions, segment: npt.NDArray[Any]
+    ) -> tuple[Matrix, _Behind]:
         offered = learned.offered
         buyers = np.diag(learned.both[:offered]).astype(np.int64)
         popular = np.zeros((len(table), offered))
@@ -274,22 +353,36 @@ class Offers:
         values[owned] = 0
         if weight < 1:
             best = np.maximum(values.max(1, initial=0.0), 1e-12)[:, None]
-            usual = np.where(owned | (orders[:, None] <= 0), 0.0, popular / max(1.0, popular.max(initial=0.0)))
+            usual = np.where(
+                owned | (orders[:, None] <= 0), 0.0, popular / max(1.0, popular.max(initial=0.0))
+            )
             values = weight * values / best + (1 - weight) * usual
 
         def behind(at: Integers) -> Integers:
-            """Buyers of both the category and the owned one that speaks most for it; where none does, buyers of the category."""
+            """Buyers of both the category and the owned one that speaks most for it; where none does, buyers
+            of the category.
+            """
             spoken = (logs * like.T[at]).argmax(1)
-            buyers = np.where(logs[np.arange(len(at)), spoken] * like[spoken, at] > 0, learned.both[spoken, at], popular[at])
+            buyers = np.where(
+                logs[np.arange(len(at)), spoken] * like[spoken, at] > 0, learned.both[spoken, at], popular[at]
+            )
             return buyers.astype(np.int64)
 
         return values, behind
 
     def _reasons(self, name: pa.Array, own: Integers, support: Integers, alike: bool) -> pa.Array:
-        """``Wine: in 4 of its orders within 365 days``; ``Wine: not bought yet; 312 buyers of what it buys do``."""
+        """``Wine: in 4 of its orders within 365 days``; ``Wine: not bought yet; 312 buyers of what it buys
+        do``.
+        """
         if self.goal == "replenish":
-            held = wording.joined(": in ", wording.counted(own, "order", "orders"), f" within {self.window_days} days")
-            told = pc.if_else(pa.array(own > 0), held, wording.joined(": not bought yet, but by ", wording.number(support), " buyers"))
+            held = wording.joined(
+                ": in ", wording.counted(own, "order", "orders"), f" within {self.window_days} days"
+            )
+            told = pc.if_else(
+                pa.array(own > 0),
+                held,
+                wording.joined(": not bought yet, but by ", wording.number(support), " buyers"),
+            )
         else:
             of = " buyers of what it buys have it" if alike else " buyers have it"
             told = wording.joined(": not bought yet; ", wording.number(support), of)
@@ -308,7 +401,12 @@ class Offers:
 
     @property
     def _frozen(self) -> dict[str, Any]:
-        return {"categories": list(self.categories), "goal": self.goal, "window_days": self.window_days, "by": self.by}
+        return {
+            "categories": list(self.categories),
+            "goal": self.goal,
+            "window_days": self.window_days,
+            "by": self.by,
+        }
 
     def _read(self, features: pd.DataFrame) -> Baskets:
         frames.check_features(features, (), (), date.max)
@@ -334,17 +432,26 @@ def _support(buyers: int) -> int:
 
 
 def _described(names: Sequence[str], sums: Mapping[str, Matrix], sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Per segment, of the categories with support: the five that it orders most, and the five that set it apart."""
+    """Per segment, of the categories with support: the five that it orders most, and the five that set it
+    apart.
+    """
     share = sums[EVERYONE][1] / max(1, sizes[EVERYONE])
     found = {}
     for one, (orders, buyers) in sums.items():
         enough = buyers >= _support(sizes[one])
-        ratio = np.where(enough, (buyers + SHRINK * share) / (sizes[one] + SHRINK) / np.maximum(share, 1e-12), 0)
+        ratio = np.where(
+            enough, (buyers + SHRINK * share) / (sizes[one] + SHRINK) / np.maximum(share, 1e-12), 0
+        )
         usual = np.where(enough, orders / max(1.0, orders.sum()), 0)
 
         def told(values: Fractions, buyers: Fractions = buyers) -> list[dict[str, Any]]:
             best = [int(place) for place in np.argsort(-values, kind="stable")[:5] if values[place] > 0]
-            return [{"category": names[p], "buyers": int(buyers[p]), "value": round(float(values[p]), 4)} for p in best]
+            return [
+                {"category": names[p], "buyers": int(buyers[p]), "value": round(float(values[p]), 4)}
+                for p in best
+            ]
 
-        found[one or "none"] = {"replenish": told(usual)} | ({"distinct": told(ratio)} if one != EVERYONE else {})
+        found[one or "none"] = {"replenish": told(usual)} | (
+            {"distinct": told(ratio)} if one != EVERYONE else {}
+        )
     return found

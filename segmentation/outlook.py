@@ -1,10 +1,12 @@
-"""How many purchases and how much money will each segment bring in the coming periods, and how far off may that be?
+"""How many purchases and how much money will each segment bring in the coming periods, and how far off may
+that be?
 
-Of each period: expected purchases and money of the segment's buyers by the champion's forecasts, and an interval meant for 95%. It
-holds the chance of single customers (expected purchases are taken to spread like a negative binomial, and money with them) and
-the error of the model as a whole: as large as its back-test was off (``bias_purchases``, ``bias_money`` of the contest), at least
-``LEAST``, to both sides, and growing with the root of the distance in time, once that is longer than the days of the back-test.
-Tried on nine cuts of real and drawn data, 23 of 27 monthly totals lay inside. New customers are not in it: only who has bought
+Of each period: expected purchases and money of the segment's buyers by the champion's forecasts, and an
+interval meant for 95%. It holds the chance of single customers (expected purchases are taken to spread like a
+negative binomial, and money with them) and the error of the model as a whole: as large as its back-test was
+off (``bias_purchases``, ``bias_money`` of the contest), at least ``LEAST``, to both sides, and growing with
+the root of the distance in time, once that is longer than the days of the back-test. Tried on nine cuts of
+real and drawn data, 23 of 27 monthly totals lay inside. New customers are not in it: only who has bought
 before.
 """
 
@@ -28,12 +30,19 @@ FIGURES = ("purchases", "purchases_low", "purchases_high", "money", "money_low",
 
 
 def outlook(
-    features: pd.DataFrame, model: Mapping[str, Any], segments: pd.Series[Any], as_of: date, days: int = 30, periods: int = 3
+    features: pd.DataFrame,
+    model: Mapping[str, Any],
+    segments: pd.Series[Any],
+    as_of: date,
+    days: int = 30,
+    periods: int = 3,
 ) -> pd.DataFrame:
-    """One row per segment and period: COLUMNS and FIGURES, money in minor units; and ``all`` for the sum of all segments.
+    """One row per segment and period: COLUMNS and FIGURES, money in minor units; and ``all`` for the sum of
+    all segments.
 
-    ``features`` as kind ``potential`` reads them, ``model`` of that kind, ``segments`` by record (any segmentation's). Empty
-    where the model foretells nothing. ValueError: a wrong frame, days or periods below 1.
+    ``features`` as kind ``potential`` reads them, ``model`` of that kind, ``segments`` by record (any
+    segmentation's). Empty where the model foretells nothing. ValueError: a wrong frame, days or periods below
+    1.
     """
     if days < 1 or periods < 1:
         raise ValueError(f"an outlook needs a day and a period or more, not {days} and {periods}")
@@ -48,9 +57,16 @@ def outlook(
             break
         purchases, money = until.purchases, until.money
         if before is not None and before.purchases is not None and before.money is not None:
-            purchases, money = np.maximum(purchases - before.purchases, 0.0), np.maximum(money - before.money, 0.0)
+            purchases, money = (
+                np.maximum(purchases - before.purchases, 0.0),
+                np.maximum(money - before.money, 0.0),
+            )
         before = until
-        span = {"period": period, "start": as_of + timedelta(days=(period - 1) * days + 1), "end": as_of + timedelta(days=period * days)}
+        span = {
+            "period": period,
+            "start": as_of + timedelta(days=(period - 1) * days + 1),
+            "end": as_of + timedelta(days=period * days),
+        }
         for name in [*names, "all"]:
             inside = labels == name if name != "all" else np.ones(len(labels), np.bool_)
             told = _interval(purchases[inside], money[inside], model["figures"], period * days)
@@ -61,10 +77,14 @@ def outlook(
 def bias(model: Mapping[str, Any]) -> dict[str, float]:
     """How far the forecasts of a model were off in its back-test, as shares of what came."""
     figures = model["figures"]
-    return {name: float(figures[f"bias_{name}"]) for name in ("purchases", "money") if f"bias_{name}" in figures}
+    return {
+        name: float(figures[f"bias_{name}"]) for name in ("purchases", "money") if f"bias_{name}" in figures
+    }
 
 
-def _interval(purchases: Fractions, money: Fractions, figures: Mapping[str, Any], ahead: int) -> dict[str, float]:
+def _interval(
+    purchases: Fractions, money: Fractions, figures: Mapping[str, Any], ahead: int
+) -> dict[str, float]:
     """Sums and where they lie with 95%, as of ``ahead`` days from now at the end."""
     each = np.divide(money, purchases, out=np.zeros_like(money), where=purchases > 0)
     chance = purchases * (1 + purchases)  # a negative binomial of shape 1: as uneven as customers are

@@ -21,7 +21,9 @@ def counts(facts: ibis.Table, attributes: Iterable[str], rules: Sequence[Rule]) 
     holds = [rule.expression(facts).fill_null(False) for rule in rules]
     columns: dict[str, Any] = {"records": facts.count()}
     for name in attributes:
-        columns[f"has.{name}"] = facts[ATTRIBUTE + name].count() if ATTRIBUTE + name in facts.columns else ibis.literal(0)
+        columns[f"has.{name}"] = (
+            facts[ATTRIBUTE + name].count() if ATTRIBUTE + name in facts.columns else ibis.literal(0)
+        )
     for place, one in enumerate(holds):
         columns[f"holds.{place}"] = one.sum()
         columns[f"fires.{place}"] = (one & ~reduce(or_, holds[:place], ibis.literal(False))).sum()
@@ -33,13 +35,27 @@ def counts(facts: ibis.Table, attributes: Iterable[str], rules: Sequence[Rule]) 
 
 
 def findings(row: Mapping[str, int | None], attributes: Sequence[str], keys: Sequence[str]) -> dict[str, Any]:
-    """What the counts say: see ``sync.views.explain``."""
+    """What the counts say: see ``sync.views.rule_coverage``."""
     number = {name: int(count or 0) for name, count in row.items()}
     records = number["records"]
     rules = []
     for place, key in enumerate(keys):
         holds = number[f"holds.{place}"]
-        hidden = [keys[earlier] for earlier in range(place) if holds and number[f"both.{place}.{earlier}"] == holds]
-        rules.append({"key": key, "holds": holds, "fires": number[f"fires.{place}"], "overlaps": hidden[0] if hidden else None})
+        hidden = [
+            keys[earlier] for earlier in range(place) if holds and number[f"both.{place}.{earlier}"] == holds
+        ]
+        rules.append(
+            {
+                "key": key,
+                "holds": holds,
+                "fires": number[f"fires.{place}"],
+                "overlaps": hidden[0] if hidden else None,
+            }
+        )
     coverage = {name: number[f"has.{name}"] / records if records else 0.0 for name in attributes}
-    return {"records": records, "coverage": coverage, "rules": rules, "no_rule": number["none"] if keys else 0}
+    return {
+        "records": records,
+        "coverage": coverage,
+        "rules": rules,
+        "no_rule": number["none"] if keys else 0,
+    }

@@ -1,4 +1,7 @@
-"""What does a model of kind ``response`` see of a record? Its traits as numbers, its habits, and which of the traits spoke."""
+"""What does a model of kind ``response`` see of a record?
+
+Its traits as numbers, its habits, and which of the traits spoke.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +46,13 @@ class Points:
 
     def predicted(self, forecast: Forecast, frame: pd.DataFrame, as_of: date) -> Fractions:
         """Probabilities, in bounded memory."""
-        return np.concatenate([np.zeros(0), *(forecast.predict(self.matrix(part, as_of)) for part in _parts(frame))])
+        return np.concatenate(
+            [np.zeros(0), *(forecast.predict(self.matrix(part, as_of)) for part in _parts(frame))]
+        )
 
     def because(self, forecast: Forecast, frame: pd.DataFrame, as_of: date, against: Integers) -> pa.Array:
-        """The trait that speaks most for (where ``against`` is 1: against) the event; null where the learner does not add up traits.
+        """The trait that speaks most for (where ``against`` is 1: against) the event; null where the learner
+        does not add up traits.
 
         A habit is never told.
         """
@@ -54,7 +60,10 @@ class Points:
             return pa.nulls(len(frame), pa.string())
         words = []
         for trait, told in self.encoder.names():
-            words += [f": {trait.name} {told}" if told else f": {trait.low}", f": {trait.name} {told}" if told else f": {trait.high}"]
+            words += [
+                f": {trait.name} {told}" if told else f": {trait.low}",
+                f": {trait.name} {told}" if told else f": {trait.high}",
+            ]
         places, begun = [np.zeros(0, np.int64)], 0
         for part in _parts(frame):
             points = self.encoder.matrix(part, as_of)

@@ -1,13 +1,15 @@
 """Who is going to bring the money? (kind ``potential``)
 
-The champion score of ``segmentation.champion``, whichever candidate foresaw best on this business's own past, cuts the buyers of
-the fit: ``high`` are the best ``high_share`` of them, ``medium`` the next up to ``medium_share``, ``low`` the rest; who never
-bought is ``prospect``. What a record has brought so far is another question: kind ``value``.
+The champion score of ``segmentation.champion``, whichever candidate foresaw best on this business's own past,
+cuts the buyers of the fit: ``high`` are the best ``high_share`` of them, ``medium`` the next up to
+``medium_share``, ``low`` the rest; who never bought is ``prospect``. Equal scores share a tier; more than
+``high_share`` of equal ones stand where they stand among the others (``segmentation.axis.fair_cuts``). What a
+record has brought so far is another question: kind ``value``.
 
-Reasons tell expected money and purchases within the horizon: the 90th percentile of the days between purchases, or
-``horizon_days``. The score is the mid-rank percentile. Cuts are frozen at the fit, and a record moves as
-``segmentation.hysteresis`` says. Not for few customers, nor where purchases are few contracts: the model then says so, ranks by
-RFM or spending, and foretells nothing.
+Reasons tell expected money and purchases within the horizon: the 90th percentile of the days between
+purchases, or ``horizon_days``. The score is the mid-rank percentile. Cuts are frozen at the fit, and a record
+moves as ``segmentation.hysteresis`` says. Not for few customers, nor where purchases are few contracts: the
+model then says so, ranks by RFM or spending, and foretells nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation import buying, contest, frames, history, models, wording
-from segmentation.axis import Axis, Fractions, Integers
+from segmentation.axis import Axis, Fractions, Integers, fair_cuts
 from segmentation.buying import Buying
 from segmentation.champion import Champion, Forecast
 from segmentation.hysteresis import Circumstances, settle
@@ -54,8 +56,15 @@ class Potential:
         exponent: int = 2,
     ) -> None:
         if not 0 < high_share < medium_share < 1:
-            raise ValueError(f"shares must rise: 0 < high_share < medium_share < 1, but they are {high_share} and {medium_share}")
-        self.horizon_days, self.high_share, self.medium_share, self.band = horizon_days, high_share, medium_share, band
+            raise ValueError(
+                f"shares must rise: 0 < high_share < medium_share < 1, but they are {high_share} and {medium_share}"
+            )
+        self.horizon_days, self.high_share, self.medium_share, self.band = (
+            horizon_days,
+            high_share,
+            medium_share,
+            band,
+        )
         self.currency, self.exponent = currency, exponent
         self.needs = buying.NEEDS
 
@@ -64,7 +73,9 @@ class Potential:
         """The tiers from the best, then prospects."""
         high, medium = f"{self.high_share:.0%}", f"{self.medium_share:.0%}"
         return [
-            frames.Segment("high", "High potential", f"The {high} of the buyers who are expected to bring most"),
+            frames.Segment(
+                "high", "High potential", f"The {high} of the buyers who are expected to bring most"
+            ),
             frames.Segment("medium", "Medium potential", f"The next, up to {medium} of the buyers"),
             frames.Segment("low", "Low potential", "Buyers who are expected to bring least"),
             frames.Segment(PROSPECT, "Prospect", "No purchase yet"),
@@ -81,20 +92,32 @@ class Potential:
         champion = contest.fit(buyers, as_of, horizon, past)
         forecast = champion.forecast(buyers)
         steps = _steps(forecast.score)
-        cuts = np.quantile(steps, [1 - self.medium_share, 1 - self.high_share], method="lower").tolist() if len(steps) else []
-        axes = {"score": Axis.fit(steps, [int(cut) for cut in cuts])} if len(steps) else {}
-        figures: dict[str, Any] = {"winner": champion.winner, "horizon": horizon, "lean": dict(champion.lean), **champion.figures}
+        axes = {"score": Axis.fit(steps, self._cuts(steps))} if len(steps) else {}
+        figures: dict[str, Any] = {
+            "winner": champion.winner,
+            "horizon": horizon,
+            "lean": dict(champion.lean),
+            **champion.figures,
+        }
         figures["tiers"] = _tiers(axes, steps, forecast)
-        made = models.model(self.kind, as_of, self._frozen, {"records": len(features), "buyers": len(buyers)}, axes, figures)
+        made = models.model(
+            self.kind, as_of, self._frozen, {"records": len(features), "buyers": len(buyers)}, axes, figures
+        )
         return {**made, "learned": champion.to_dict()}
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
         """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
 
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level until there is another one.
-        ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
+        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
+        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
+        are not of an earlier day.
         """
         buyers = Buying.of(features, as_of)
         axes = models.axes(model, self.kind, self._frozen)
@@ -106,10 +129,15 @@ class Potential:
         if len(buyers):
             champion, row = Champion.from_dict(model["learned"]), buyers.row
             forecast = champion.forecast(buyers)
-            level[row], pending[row] = was, waiting = before.memory("tier")[row], before.memory("tier_pending")[row]
+            level[row], pending[row] = was, waiting = (
+                before.memory("tier")[row],
+                before.memory("tier_pending")[row],
+            )
             if axes:
                 steps = _steps(forecast.score)
-                level[row], pending[row] = settle(axes["score"], steps, was, waiting, self.band, Circumstances.none(len(row)))
+                level[row], pending[row] = settle(
+                    axes["score"], steps, was, waiting, self.band, Circumstances.none(len(row))
+                )
                 rank[row] = axes["score"].midrank(steps)
             tier[row] = np.maximum(level[row], 1)
             reasons = _Reasons.of(self, len(record), row, champion, forecast, rank)
@@ -118,7 +146,19 @@ class Potential:
 
     @property
     def _frozen(self) -> dict[str, Any]:
-        return {"horizon_days": self.horizon_days, "high_share": self.high_share, "medium_share": self.medium_share}
+        return {
+            "horizon_days": self.horizon_days,
+            "high_share": self.high_share,
+            "medium_share": self.medium_share,
+        }
+
+    def _cuts(self, steps: Integers) -> list[int]:
+        """Greatest scores of ``low`` and of ``medium``; a tie that is wider than ``high`` stands where it
+        stands among the others.
+        """
+        borders = [1 - self.medium_share, 1 - self.high_share]
+        cuts = [int(cut) for cut in np.quantile(steps, borders, method="lower")]
+        return fair_cuts(steps, cuts, borders, self.high_share)
 
 
 @dataclass(frozen=True)
@@ -134,7 +174,15 @@ class _Reasons:
     rank: Fractions | None = None
 
     @classmethod
-    def of(cls, kind: Potential, count: int, row: Integers, champion: Champion, forecast: Forecast, rank: Fractions) -> _Reasons:
+    def of(
+        cls,
+        kind: Potential,
+        count: int,
+        row: Integers,
+        champion: Champion,
+        forecast: Forecast,
+        rank: Fractions,
+    ) -> _Reasons:
         place = np.full(count, -1)
         place[row] = np.arange(len(row))
         return cls(kind, count, place, champion.winner, champion.horizon, forecast, rank)
@@ -145,13 +193,25 @@ class _Reasons:
         at = np.maximum(self.place[rows], 0)
         share = wording.number((100 * self.rank[rows]).astype(np.int64))
         if self.forecast.money is None or self.forecast.purchases is None:
-            told = wording.reasons("too little data for a forecast; by ", self.winner, " above ", share, "% of the buyers")
+            told = wording.reasons(
+                "too little data for a forecast; by ", self.winner, " above ", share, "% of the buyers"
+            )
         else:
             tenths = np.round(10 * self.forecast.purchases[at]).astype(np.int64)
             money = np.clip(self.forecast.money[at], -1e15, 1e15).round().astype(np.int64)
             told = wording.reasons(
-                *(wording.money(money, self.kind.currency, self.kind.exponent), f" expected in {self.horizon} days ("),
-                *(wording.number(tenths // 10), ".", wording.number(tenths % 10), " purchases); score above ", share, "% of the buyers"),
+                *(
+                    wording.money(money, self.kind.currency, self.kind.exponent),
+                    f" expected in {self.horizon} days (",
+                ),
+                *(
+                    wording.number(tenths // 10),
+                    ".",
+                    wording.number(tenths % 10),
+                    " purchases); score above ",
+                    share,
+                    "% of the buyers",
+                ),
             )
         return pc.if_else(pa.array(self.place[rows] >= 0), told, "no purchase yet")
 
@@ -168,4 +228,7 @@ def _tiers(axes: Mapping[str, Axis], steps: Integers, forecast: Forecast) -> dic
     level = axes["score"].level(steps)
     money = forecast.money if forecast.money is not None else np.zeros(len(steps))
     told = enumerate(TIERS, start=1)
-    return {tier: {"buyers": int((level == n).sum()), "money": round(float(money[level == n].sum()))} for n, tier in told}
+    return {
+        tier: {"buyers": int((level == n).sum()), "money": round(float(money[level == n].sum()))}
+        for n, tier in told
+    }

@@ -1,4 +1,7 @@
-"""What do the leaves of a rule mean, and what is wrong with one? Each method reads one predicate of ``segmentation.rules``."""
+"""What do the leaves of a rule mean, and what is wrong with one?
+
+Each method reads one predicate of ``segmentation.rules``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from segmentation.comparison import OPERATORS, Comparison, Kind, Subject, read_v
 from segmentation.distance import Near
 from segmentation.logic import All, Leaf, Rule
 
-Fault = tuple[str, str]  # where in the tree (``all[0].not.attribute``; empty: the whole), and what is wrong there
+Fault = tuple[
+    str, str
+]  # where in the tree (``all[0].not.attribute``; empty: the whole), and what is wrong there
 _PLACES = ("latitude", "longitude")
 
 
@@ -38,14 +43,18 @@ class Leaves:
     def attribute(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         name = tree["attribute"]
         if not isinstance(name, str) or name not in self.known:
-            return self.fault(step(where, "attribute"), f"there is no attribute {name!r}; {choices(str(name), self.known)}")
+            return self.fault(
+                step(where, "attribute"), f"there is no attribute {name!r}; {choices(str(name), self.known)}"
+            )
         return self._compared(self.known[name], _rest(tree, "attribute"), where)
 
     def feature(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         name, place = tree["feature"], step(where, "feature")
         found = feature_names.feature(name, self.exponent) if isinstance(name, str) else None
         if found is None:
-            return self.fault(place, f"there is no feature {name!r}; {choices(str(name), feature_names.FORMS)}")
+            return self.fault(
+                place, f"there is no feature {name!r}; {choices(str(name), feature_names.FORMS)}"
+            )
         kind = feature_names.kind_in(name)
         if kind is not None and not self._kind(kind, place):
             return None
@@ -53,7 +62,9 @@ class Leaves:
 
     def did(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         times, most = tree.get("times", 1), tree.get("at_most")
-        well = self._only("did", tree, where, ("times", "at_most", "within_days")) & self._kind(tree["did"], step(where, "did"))
+        well = self._only("did", tree, where, ("times", "at_most", "within_days")) & self._kind(
+            tree["did"], step(where, "did")
+        )
         well &= self._whole("times", times, where) & self._days(tree, where)
         well &= most is None or self._whole("at_most", most, where)
         if well and most is not None and most < times:
@@ -66,10 +77,14 @@ class Leaves:
         return self._compared(subject, limits, where)
 
     def did_not(self, tree: Mapping[str, Any], where: str) -> Rule | None:
-        well = self._only("did_not", tree, where, ("within_days",)) & self._kind(tree["did_not"], step(where, "did_not"))
+        well = self._only("did_not", tree, where, ("within_days",)) & self._kind(
+            tree["did_not"], step(where, "did_not")
+        )
         if not (well & self._days(tree, where)):
             return None
-        return self._compared(feature_names.times_done(tree["did_not"], tree.get("within_days")), {"is": 0}, where)
+        return self._compared(
+            feature_names.times_done(tree["did_not"], tree.get("within_days")), {"is": 0}, where
+        )
 
     def first(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         return self._ago("first", tree, where)
@@ -86,7 +101,10 @@ class Leaves:
         for name, days in given.items():
             well &= self._whole(name, days, where, least=0)
         if well and len(given) == 2 and given["at_least_days_ago"] > given["at_most_days_ago"]:
-            return self.fault(step(where, "at_most_days_ago"), "is less than at_least_days_ago: no day is both; exchange the two")
+            return self.fault(
+                step(where, "at_most_days_ago"),
+                "is less than at_least_days_ago: no day is both; exchange the two",
+            )
         limits = {spans[name]: days for name, days in given.items()}
         return self._compared(feature_names.days_since(end, tree[end]), limits, where) if well else None
 
@@ -96,27 +114,41 @@ class Leaves:
         for name, value in rest.items():
             for one in value if isinstance(value, list) else [value]:
                 if isinstance(one, int | float) and not isinstance(one, bool) and not 0 <= one <= 1:
-                    well = self._bad(step(where, name), f"{one} is no share; give a part of 1, such as 0.3 for 30%")
-        return self._compared(feature_names.share_of(tree["share_of"], tree.get("within_days")), rest, where) if well else None
+                    well = self._bad(
+                        step(where, name), f"{one} is no share; give a part of 1, such as 0.3 for 30%"
+                    )
+        return (
+            self._compared(feature_names.share_of(tree["share_of"], tree.get("within_days")), rest, where)
+            if well
+            else None
+        )
 
     def answered(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         if not self._text("answered", tree, where, "a survey, as its campaign is called"):
             return None
         rest = _rest(tree, "answered")
         if not rest:
-            return self.fault(where, f"says nothing of the answer; add one of {', '.join(_fitting(Kind()))}, or at_least and its like")
+            return self.fault(
+                where,
+                f"says nothing of the answer; add one of {', '.join(_fitting(Kind()))}, or at_least and its like",
+            )
         read = []
         for operator, value in rest.items():
             first = value[0] if isinstance(value, list) and value else value
             number = _number(first) or operator in ("at_least", "at_most", "above", "below", "between")
-            read.append(self._compared(feature_names.answer_to(tree["answered"], number), {operator: value}, where))
+            read.append(
+                self._compared(feature_names.answer_to(tree["answered"], number), {operator: value}, where)
+            )
         parts = tuple(part for part in read if part is not None)
         return None if len(parts) < len(read) else parts[0] if len(parts) == 1 else All(parts)
 
     def segment(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         name = tree["segment"]
         if not isinstance(name, str) or name not in self.segmentations:
-            return self.fault(step(where, "segment"), f"there is no segmentation {name!r}; {choices(str(name), self.segmentations)}")
+            return self.fault(
+                step(where, "segment"),
+                f"there is no segmentation {name!r}; {choices(str(name), self.segmentations)}",
+            )
         subject = feature_names.segment_of(name, self.segmentations[name]())
         return self._compared(subject, _rest(tree, "segment"), where, OPERATORS_OF_SEGMENTS)
 
@@ -125,7 +157,12 @@ class Leaves:
         if not _number(tree["within_km"]) or tree["within_km"] <= 0:
             well = self._bad(step(where, "within_km"), f"takes kilometres above 0, not {tree['within_km']!r}")
         place = tree.get("of")
-        if not isinstance(place, list) or [_number(part) for part in place] != [True, True] or abs(place[0]) > 90 or abs(place[1]) > 180:
+        if (
+            not isinstance(place, list)
+            or [_number(part) for part in place] != [True, True]
+            or abs(place[0]) > 90
+            or abs(place[1]) > 180
+        ):
             well = self._bad(step(where, "of"), f"takes [latitude, longitude] in degrees, not {place!r}")
         names = [str(tree.get(part, part)) for part in _PLACES]
         for part, name in zip(_PLACES, names, strict=True):
@@ -134,12 +171,20 @@ class Leaves:
                 what = f"there is no attribute {name!r} with a {part}; configure it, or say {part} = NAME: {choices(name, self.known)}"
                 well = self._bad(at, what)
             elif self.known[name].kind.type != "number":
-                well = self._bad(at, f"attribute {name!r} is a {self.known[name].kind.type}; a {part} is a number")
-        return Leaf(Near(float(tree["within_km"]), float(place[0]), float(place[1]), (names[0], names[1]))) if well and place else None
+                well = self._bad(
+                    at, f"attribute {name!r} is a {self.known[name].kind.type}; a {part} is a number"
+                )
+        return (
+            Leaf(Near(float(tree["within_km"]), float(place[0]), float(place[1]), (names[0], names[1])))
+            if well and place
+            else None
+        )
 
     # -- what predicates have in common ----------------------------------------------------------------------
 
-    def _compared(self, subject: Subject, given: Mapping[str, Any], where: str, operators: Sequence[str] = ()) -> Rule | None:
+    def _compared(
+        self, subject: Subject, given: Mapping[str, Any], where: str, operators: Sequence[str] = ()
+    ) -> Rule | None:
         """Every operator that is given, on one subject."""
         fitting = operators or _fitting(subject.kind)
         if not given:
@@ -147,11 +192,19 @@ class Leaves:
         leaves: list[Rule] = []
         for operator, value in given.items():
             if operator not in fitting:
-                what = f"is no operator of {subject.name!r}, a {subject.kind.type}; {choices(operator, fitting)}"
+                what = (
+                    f"is no operator of {subject.name!r}, a {subject.kind.type}; {choices(operator, fitting)}"
+                )
                 self.fault(step(where, operator), what)
                 continue
             try:
-                leaves.append(Leaf(Comparison(subject, operator, read_value(subject.kind, operator, value))))
+                leaves.append(
+                    Leaf(
+                        Comparison(
+                            subject, operator, read_value(subject.kind, operator, value, subject.folded)
+                        )
+                    )
+                )
             except ValueError as error:
                 self.fault(step(where, operator), f"of {subject.name!r}: {error}")
         if len(leaves) < len(given):
@@ -167,11 +220,18 @@ class Leaves:
     def _kind(self, kind: Any, where: str) -> bool:
         """A kind of activity: one of the contract, or another that cannot be a slip of the pen."""
         if not isinstance(kind, str) or not kind.strip():
-            self.fault(where, f"takes a kind of activity, not {kind!r}; known: {', '.join(feature_names.ACTIVITY_KINDS)}")
+            self.fault(
+                where,
+                f"takes a kind of activity, not {kind!r}; known: {', '.join(feature_names.ACTIVITY_KINDS)}",
+            )
             return False
-        if kind in feature_names.ACTIVITY_KINDS or not get_close_matches(kind.lower(), feature_names.ACTIVITY_KINDS, 1, 0.8):
+        if kind in feature_names.ACTIVITY_KINDS or not get_close_matches(
+            kind.lower(), feature_names.ACTIVITY_KINDS, 1, 0.8
+        ):
             return True
-        self.fault(where, f"there is no kind of activity {kind!r}; {choices(kind, feature_names.ACTIVITY_KINDS)}")
+        self.fault(
+            where, f"there is no kind of activity {kind!r}; {choices(kind, feature_names.ACTIVITY_KINDS)}"
+        )
         return False
 
     def _whole(self, name: str, value: Any, where: str, least: int = 1) -> bool:
@@ -201,7 +261,9 @@ def step(where: str, name: str) -> str:
 def choices(given: str, known: Collection[str]) -> str:
     """The end of a sentence about a name that is not known."""
     near = get_close_matches(given, known, 1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"choose one of {', '.join(sorted(known)) or 'none'}"
+    return (
+        f"did you mean {near[0]!r}? " if near else ""
+    ) + f"choose one of {', '.join(sorted(known)) or 'none'}"
 
 
 def _rest(tree: Mapping[str, Any], head: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""What does each kind of segmentation promise, and does it hold? Lines of a report card that one kind is judged by and others are not.
+"""What does each kind of segmentation promise, and does it hold? Lines of a report card that one kind is
+judged by and others are not.
 
     lifecycle    who will buy again (AUC, stages in order, calibration of its probability)
     potential    who will bring the money (best fifth against the best simple score, calibration)
@@ -58,9 +59,15 @@ class Line:
 
 
 def judged(kind: str, lines: Sequence[Line]) -> list[Line]:
-    """Lines on what came after a labelling, as far as they concern the kind; what it does not promise is for information."""
+    """Lines on what came after a labelling, as far as they concern the kind; what it does not promise is for
+    information.
+    """
     shown, weighed = _SHOWN.get(kind, _RANKING), _JUDGED.get(kind, _RANKING)
-    return [line if line.measure in weighed else replace(line, passes=None) for line in lines if line.measure in shown]
+    return [
+        line if line.measure in weighed else replace(line, passes=None)
+        for line in lines
+        if line.measure in shown
+    ]
 
 
 def promised(found: Held | None, model: Mapping[str, Any]) -> list[Line]:
@@ -84,9 +91,15 @@ def steady(kind: str, found: Replay | None, told: Mapping[str, float]) -> list[L
     if found is None:
         return []
     words = f"{found.moved:.2%} moved in a week, over {WEEKS} weeks played again (at most {MOVED:.0%} is promised)"
-    lines = [Line("moved a week", round(found.moved, 4), found.moved <= MOVED if kind in _CALM else None, words)]
+    lines = [
+        Line("moved a week", round(found.moved, 4), found.moved <= MOVED if kind in _CALM else None, words)
+    ]
     words = f"{found.returned:.2%} came back within {WEEKS} weeks to a segment that they had left (at most {RETURNED:.0%})"
-    lines.append(Line("returned", round(found.returned, 4), found.returned <= RETURNED if kind in _CALM else None, words))
+    lines.append(
+        Line(
+            "returned", round(found.returned, 4), found.returned <= RETURNED if kind in _CALM else None, words
+        )
+    )
     if {"raw", "steady", "score"} <= told.keys():
         what = "AUC of buying again" if kind == "lifecycle" else "share of the next revenue in the best fifth"
         words = f"{what}: by steady labels {told['steady']:.4f}, without memory {told['raw']:.4f}, by score {told['score']:.4f}"
@@ -104,8 +117,12 @@ def _clusters(model: Mapping[str, Any], figures: Mapping[str, Any]) -> list[Line
         holds = found["jaccard"] >= JACCARD and found["ari"] >= ARI and found["smallest"] >= SMALLEST
         words = f"fitted on draws, the worst cluster comes back by {found['jaccard']:.2f} (Jaccard, from {JACCARD}), all by "
         words += f"{found['ari']:.2f} (adjusted Rand, from {ARI}); the smallest has {found['smallest']:.1%}"
-        given = model.get("settings", {}).get("k") is not None  # a refit keeps it: the config's k is what to change
-        lines.append(Line("stability of the given k" if given else "stability", found["jaccard"], holds, words))
+        given = (
+            model.get("settings", {}).get("k") is not None
+        )  # a refit keeps it: the config's k is what to change
+        lines.append(
+            Line("stability of the given k" if given else "stability", found["jaccard"], holds, words)
+        )
     refit = figures.get("same_after_refit")
     if refit is not None:
         words = f"{refit:.1%} kept their cluster when the model was fitted anew (from {KEPT:.0%})"
@@ -116,9 +133,15 @@ def _clusters(model: Mapping[str, Any], figures: Mapping[str, Any]) -> list[Line
 def _response(figures: Mapping[str, Any]) -> list[Line]:
     if "auc" not in figures:
         return [Line("auc", None, None, figures.get("refused") or "nothing was learned yet")]
-    caught, words = figures["capture_20"], f"AUC {figures['auc']:.3f} on a day that it had not seen (from {AUC:.2f})"
+    caught, words = (
+        figures["capture_20"],
+        f"AUC {figures['auc']:.3f} on a day that it had not seen (from {AUC:.2f})",
+    )
     reached = f"the best fifth holds {caught:.1%} of those who do it, the best tenth does it {figures['lift_10']:.1f} times as often"
-    return [Line("auc", figures["auc"], figures["auc"] >= AUC, words), Line("lift on the event", caught, caught > TOP, reached)]
+    return [
+        Line("auc", figures["auc"], figures["auc"] >= AUC, words),
+        Line("lift on the event", caught, caught > TOP, reached),
+    ]
 
 
 def _offers(tried: Mapping[str, Any] | None) -> list[Line]:

@@ -1,16 +1,23 @@
 """Is a segmentation any good, and is it still? A report card of it, on days that it had not seen.
 
-    lift           revenue share of the best segments over their size, in the days after; with a 95% interval by bootstrap
-    against        capture of the best fifth by the segmentation's score, and by the best simple score (recency, frequency, money)
-    separation     eta squared of next revenue between segments; share that bought again, by segment, falling where they are ranked
-    efficiency     share of the buyers among the best fifth: what contacting a fifth instead of all would reach
+    lift           revenue share of the best segments over their size, in the days after; with a 95% interval
+                   by bootstrap
+    against        capture of the best fifth by the segmentation's score, and by the best simple score
+                   (recency, frequency, money)
+    separation     eta squared of next revenue between segments; share that bought again, by segment, falling
+                   where they are ranked
+    efficiency     share of the buyers among the best fifth: what contacting a fifth instead of all would
+                   reach
     coverage       labelled records, and the unscored ones
     actionability  every segment has at least 1% and 100 records, enough of them reachable, and a playbook
-    drift          PSI of the score, and of newcomers against newcomers (never of recency in a closed group: that ages by itself)
-    steadiness     moved a week, returned within twelve weeks, and what that costs (``segmentation.steadiness``)
+    drift          PSI of the score, and of newcomers against newcomers (never of recency in a closed group:
+                   that ages by itself)
+    steadiness     moved a week, returned within twelve weeks, and what that costs
+                   (``segmentation.steadiness``)
 
-What a kind promises beyond that, and by which of these lines it is judged: ``segmentation.promised``. Each line says whether it
-passes. A card that falls proposes a refit and shows what it would change; it applies none.
+What a kind promises beyond that, and by which of these lines it is judged: ``segmentation.promised``. Each
+line says whether it passes. A card that falls proposes a refit and shows what it would change; it applies
+none.
 """
 
 from __future__ import annotations
@@ -46,7 +53,10 @@ SIMPLE = ("recency", "frequency", "money")
 
 @dataclass(frozen=True)
 class Held:
-    """Labels as of a day that lies back, and what came in the ``days`` after it, row by row. ``simple``: scores to beat."""
+    """Labels as of a day that lies back, and what came in the ``days`` after it, row by row.
+
+    ``simple``: scores to beat.
+    """
 
     labels: pd.DataFrame
     outcomes: pd.DataFrame
@@ -73,7 +83,10 @@ class Held:
 
 
 def held(segmentation: Segmentation, past: Past, day: date, days: int) -> Held:
-    """Fit and label as of ``day`` with what was known then, and look at the ``days`` after. ValueError: they are not over yet."""
+    """Fit and label as of ``day`` with what was known then, and look at the ``days`` after.
+
+    ValueError: they are not over yet.
+    """
     features = past.features(day)
     model = segmentation.fit(features, day, past.until(day))
     labels = segmentation.label(features, model, None, None, day)
@@ -85,9 +98,10 @@ def held(segmentation: Segmentation, past: Past, day: date, days: int) -> Held:
 class Today:
     """What a card looks at beside a day that lies back. All but ``labels`` may be missing.
 
-    ``reachable``: share per segment. ``playbooks``: keys of segments that have one. ``baseline``: labels of the day of the fit.
-    ``shift``: PSI of the score since then, and of how many records: of those that did not just grow older. ``newcomers``: labels
-    of those who were new at the fit, and of those who are new now. ``weeks``: played again, and their cost.
+    ``reachable``: share per segment. ``playbooks``: keys of segments that have one. ``baseline``: labels of
+    the day of the fit. ``shift``: PSI of the score since then, and of how many records: of those that did not
+    just grow older. ``newcomers``: labels of those who were new at the fit, and of those who are new now.
+    ``weeks``: played again, and their cost.
     """
 
     labels: pd.DataFrame
@@ -99,7 +113,9 @@ class Today:
     weeks: tuple[Replay | None, Mapping[str, float]] = (None, {})
 
 
-def card(found: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()) -> list[Line]:
+def card(
+    found: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
+) -> list[Line]:
     """The card of a model's segmentation: of ``today``, and of ``found``, a day that lies back.
 
     ``ranked``: keys of ordered segments, the best first.
@@ -120,18 +136,34 @@ def falls(lines: Sequence[Line]) -> list[str]:
     return [line.words for line in lines if line.passes is False and line.measure in weighty]
 
 
-def proposal(old: Mapping[str, Any], new: Mapping[str, Any], before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
-    """What a refit would change: settings, figures and cuts (old, new), records that would move, and where they would go."""
+def proposal(
+    old: Mapping[str, Any], new: Mapping[str, Any], before: pd.DataFrame, after: pd.DataFrame
+) -> dict[str, Any]:
+    """What a refit would change: settings, figures and cuts (old, new), records that would move, and where
+    they would go.
+    """
     from segmentation import models
 
-    told = models.difference({k: v for k, v in old.items() if k != "learned"}, {k: v for k, v in new.items() if k != "learned"})
+    told = models.difference(
+        {k: v for k, v in old.items() if k != "learned"}, {k: v for k, v in new.items() if k != "learned"}
+    )
     moves = migration(before, after, ())
     flows = [flow for flow in moves.flows() if flow["source"] != flow["target"]]
-    return {"difference": told, "moved": round(moves.moved, 4), "records": int(sum(f["records"] for f in flows)), "flows": flows[:20]}
+    return {
+        "difference": told,
+        "moved": round(moves.moved, 4),
+        "records": int(sum(f["records"] for f in flows)),
+        "flows": flows[:20],
+    }
 
 
-def composition(labels: pd.DataFrame, attributes: pd.DataFrame, most: int = 12) -> dict[str, dict[str, dict[str, float]]]:
-    """Per attribute and segment the share of each value: who is in a segment. Values that fewer than 10 records share are ``other``."""
+def composition(
+    labels: pd.DataFrame, attributes: pd.DataFrame, most: int = 12
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Per attribute and segment the share of each value: who is in a segment.
+
+    Values that fewer than 10 records share are ``other``.
+    """
     joined = labels[["record", "segment"]].merge(attributes, on="record", how="left")
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name in attributes.columns.drop("record"):
@@ -140,11 +172,15 @@ def composition(labels: pd.DataFrame, attributes: pd.DataFrame, most: int = 12) 
         kept = set(counts[counts >= 10].index[:most])
         values = values.where(values.isin(kept), "other")
         shares = pd.crosstab(joined["segment"], values, normalize="index").round(4)
-        found[str(name)] = {str(segment): {str(v): float(s) for v, s in row.items() if s > 0} for segment, row in shares.iterrows()}
+        found[str(name)] = {
+            str(segment): {str(v): float(s) for v, s in row.items() if s > 0}
+            for segment, row in shares.iterrows()
+        }
     return found
 
 
-# -- lines -------------------------------------------------------------------------------------------------------
+# -- lines
+# -------------------------------------------------------------------------------------------------------
 
 
 def _lift(found: Held, ranked: Sequence[str]) -> list[Line]:
@@ -180,10 +216,17 @@ def _separation(found: Held, ranked: Sequence[str]) -> list[Line]:
     rates = dict(zip(keys.tolist(), (np.bincount(place, weights=bought) / count).tolist(), strict=True))
     sizes = dict(zip(keys.tolist(), count.tolist(), strict=True))
     lines = [
-        Line("separation", round(between / spread, 4) if spread else None, None, "share of the next revenue's variance between segments")
+        Line(
+            "separation",
+            round(between / spread, 4) if spread else None,
+            None,
+            "share of the next revenue's variance between segments",
+        )
     ]
     judged = [key for key in ranked if sizes.get(key, 0) >= ENOUGH]
-    told = ", ".join(f"{key} {rates[key]:.1%}" for key in (judged or sorted(rates, key=lambda one: -rates[one])))
+    told = ", ".join(
+        f"{key} {rates[key]:.1%}" for key in (judged or sorted(rates, key=lambda one: -rates[one]))
+    )
     falling = all(rates[a] >= rates[b] for a, b in pairwise(judged)) if len(judged) > 1 else None
     spreads = max(rates.values()) - min(rates.values())
     lines.append(Line("bought again", round(spreads, 4), falling, f"bought within {found.days} days: {told}"))
@@ -202,11 +245,17 @@ def _efficiency(found: Held) -> list[Line]:
 def _coverage(labels: pd.DataFrame) -> list[Line]:
     segment = _texts(labels["segment"])
     unscored = float(np.isin(segment, UNSCORED).mean()) if len(segment) else 0.0
-    words = f"{unscored:.1%} of {len(segment)} records could not be scored" if unscored else f"all {len(segment)} records have a segment"
+    words = (
+        f"{unscored:.1%} of {len(segment)} records could not be scored"
+        if unscored
+        else f"all {len(segment)} records have a segment"
+    )
     return [Line("coverage", round(1 - unscored, 4), unscored < 0.5, words)]
 
 
-def _actionability(labels: pd.DataFrame, reachable: Mapping[str, float] | None, playbooks: Sequence[str]) -> list[Line]:
+def _actionability(
+    labels: pd.DataFrame, reachable: Mapping[str, float] | None, playbooks: Sequence[str]
+) -> list[Line]:
     keys, counts = np.unique(_texts(labels["segment"]), return_counts=True)
     sizes = {str(key): int(count) for key, count in zip(keys, counts, strict=True) if key not in UNSCORED}
     if not sizes:
@@ -214,9 +263,20 @@ def _actionability(labels: pd.DataFrame, reachable: Mapping[str, float] | None, 
     least = max(ENOUGH, SMALLEST * len(labels))
     faults = [f"{key} has {count} records only" for key, count in sizes.items() if count < least]
     faults += [f"{key} has no playbook" for key in sizes if playbooks and key not in playbooks]
-    faults += [f"{key}: {share:.0%} can be reached" for key, share in (reachable or {}).items() if key in sizes and share < 0.2]
+    faults += [
+        f"{key}: {share:.0%} can be reached"
+        for key, share in (reachable or {}).items()
+        if key in sizes and share < 0.2
+    ]
     share = 1 - len({fault.split(" ")[0].rstrip(":") for fault in faults}) / len(sizes)
-    return [Line("actionability", round(share, 4), not faults, "; ".join(faults[:6]) or "each segment is large enough to act on")]
+    return [
+        Line(
+            "actionability",
+            round(share, 4),
+            not faults,
+            "; ".join(faults[:6]) or "each segment is large enough to act on",
+        )
+    ]
 
 
 def _drift(today: Today) -> list[Line]:
@@ -237,7 +297,14 @@ def _kept(today: Today) -> list[Line]:
     if today.baseline is None or not len(today.baseline):
         return []
     kept = 1 - migration(today.baseline, today.labels, ()).moved
-    return [Line("kept", round(kept, 4), None, f"{kept:.1%} have the segment that they had when the model was fitted")]
+    return [
+        Line(
+            "kept",
+            round(kept, 4),
+            None,
+            f"{kept:.1%} have the segment that they had when the model was fitted",
+        )
+    ]
 
 
 def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
@@ -258,7 +325,9 @@ def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
 
 
 def _numbers(series: pd.Series) -> Fractions:
-    numbers: Any = pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
+    numbers: Any = (
+        pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
+    )
     found: Fractions = numbers
     return found
 

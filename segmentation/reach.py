@@ -1,9 +1,10 @@
 """Which rules can never get a record, whatever the records are?
 
-Proof by trying: each column that a rule compares is split by the values in the rules, and one point of every part stands for
-all of it; what cannot be split so (parts of texts, sets, distances) may be true, false or unknown. A rule that holds nowhere
-contradicts itself; one that holds only where an earlier rule does never fires. Where there are more than ``LIMIT`` points
-to try, or ``BUDGET`` for all rules together, nothing is claimed.
+Proof by trying: each column that a rule compares is split by the values in the rules, and one point of every
+part stands for all of it; what cannot be split so (parts of texts, sets, distances) may be true, false or
+unknown. A rule that holds nowhere contradicts itself; one that holds only where an earlier rule does never
+fires. Where there are more than ``LIMIT`` points to try, or ``BUDGET`` for all rules together, nothing is
+claimed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def unreachable(rules: Sequence[tuple[str, Rule]]) -> Iterator[tuple[int, str]]:
             continue
         for earlier, other in rules[:place]:
             if not tries.possible(rule, but_not=other):
-                yield place, f"can never fire: wherever it holds, {earlier!r} holds and comes first; make it narrower or put it before"
+                yield (
+                    place,
+                    f"can never fire: wherever it holds, {earlier!r} holds and comes first; make it narrower or put it before",
+                )
                 break
 
 
@@ -43,7 +47,10 @@ class _Tries:
     left: int = BUDGET
 
     def possible(self, rule: Rule, but_not: Rule | None = None) -> bool:
-        """Is there a point where ``rule`` holds and the other does not? Yes also where there are too many points to try."""
+        """Is there a point where ``rule`` holds and the other does not?
+
+        Yes also where there are too many points to try.
+        """
         leaves = [*rule.leaves(), *(but_not.leaves() if but_not else ())]
         points = _points(leaves)
         count = prod(len(some) for some in points.values())
@@ -80,7 +87,9 @@ def _points(leaves: Collection[Predicate]) -> dict[Hashable, Sequence[Any]]:
     for column, some in columns.items():
         kind = some[0].kind
         if kind.type == "set" or (kind.type == "text" and any(leaf.operator not in _WHOLE for leaf in some)):
-            points |= {leaf: (True, False) if leaf.operator == "is_set" else (True, False, None) for leaf in some}
+            points |= {
+                leaf: (True, False) if leaf.operator == "is_set" else (True, False, None) for leaf in some
+            }
         else:
             points[column] = [*_values(kind, some), None]
     return points

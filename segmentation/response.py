@@ -1,21 +1,26 @@
-"""Who will do it? (kind ``response``) A purchase, an answer to a campaign, a form; or, with ``absent``, no purchase: churn.
+"""Who will do it? (kind ``response``) A purchase, an answer to a campaign, a form; or, with ``absent``, no
+purchase: churn.
 
-The event is at least one ``target`` in the H days after a day. The model learns from earlier days (cuts), each with the features
-that were known and recorded by then, and is judged on the latest cut, which it has not seen (``segmentation.learning``). For
-campaigns the cuts are their first days and the records those that were sent it; only campaigns that ``campaign`` matches
-count, so that each sort of campaign has a model of its own. Small campaigns test together, as many of the latest as hold
-``FEWEST_TESTED`` events, and a campaign whose H days were not over when those began is left out: nobody knew then how it ends.
-Beside traits a model looks at habits, what a record buys by category (``segmentation.baskets``), where that foresees better.
-Fields that we write ourselves are no features, nor is anything of people who object. Attributes have no history: they are those
-of today also at earlier cuts, so name none that the event changes.
+The event is at least one ``target`` in the H days after a day. The model learns from earlier days (cuts),
+each with the features that were known and recorded by then, and is judged on the latest cut, which it has not
+seen (``segmentation.learning``). For campaigns the cuts are their first days and the records those that were
+sent it; only campaigns that ``campaign`` matches count, so that each sort of campaign has a model of its own.
+Small campaigns test together, as many of the latest as hold ``FEWEST_TESTED`` events, and a campaign whose H
+days were not over when those began is left out: nobody knew then how it ends. Beside traits a model looks at
+habits, what a record buys by category (``segmentation.baskets``), where that foresees better. Fields that we
+write ourselves are no features, nor is anything of people who object. Attributes have no history: they are
+those of today also at earlier cuts, so name none that the event changes.
 
     likely     the expected value covers the cost of a contact: probability * value >= cost
     possible   it covers half of it
-    unlikely   less;  without cost and value: the top fifth, the next three tenths, the rest as of the last cut
-    unscored   there is no trustworthy model: fewer than ``FEWEST`` events, or an AUC below ``LEAST_AUC``; or nothing to lose
+    unlikely   less;  without cost and value: the top fifth, the next three tenths, the rest as of the last
+               cut
+    unscored   there is no trustworthy model: fewer than ``FEWEST`` events, or an AUC below ``LEAST_AUC``; or
+               nothing to lose
 
-These are *likely* responders. Whom a campaign persuades can be told only against a control group (``segmentation.uplift``).
-A record moves as ``segmentation.hysteresis`` says; the score is the probability itself, to rank by within a list.
+These are *likely* responders. Whom a campaign persuades can be told only against a control group
+(``segmentation.uplift``). A record moves as ``segmentation.hysteresis`` says; the score is the probability
+itself, to rank by within a list.
 """
 
 from __future__ import annotations
@@ -54,9 +59,13 @@ CUTS = 3  # earlier days to learn from, beside the one that tests
 FEWEST_CUTS = 2
 MOST_CAMPAIGNS = 12  # days of campaigns that are looked at
 HABITS = 365  # days
-DRAWN, KEPT = 50_000, 1_000  # of a cut with more records, and more events (and records without), some teach as well as all
+DRAWN, KEPT = (
+    50_000,
+    1_000,
+)  # of a cut with more records, and more events (and records without), some teach as well as all
 WITH_HABITS = 300_000  # of more records in all, a hundred columns of habits would take too much memory
-OLD = 730  # days of activity before the earliest cut, from which counts of all history mean the same at every cut
+# days of activity before the earliest cut, from which counts of all history mean the same at every cut
+OLD = 730
 SHORTEST, LONGEST = 7, 730  # days, of a horizon that is learned
 KNOWN = 0.02  # share of the records that must have a trait
 TOP, NEXT = 0.2, 0.5  # from the top: likely, and possible, where no cost and value are told
@@ -68,7 +77,10 @@ _FINE = 1_000_000  # probabilities as whole numbers
 
 @dataclass(frozen=True)
 class Event:
-    """What is foreseen. ``days``: H; None: the 90th percentile of gaps between purchases. ``campaign``: a pattern of names."""
+    """What is foreseen. ``days``: H; None: the 90th percentile of gaps between purchases.
+
+    ``campaign``: a pattern of names.
+    """
 
     target: str = "purchase"
     days: int | None = None
@@ -80,7 +92,9 @@ class Event:
         """``to buy``, ``to leave``, ``to respond``."""
         if self.absent:
             return "to leave" if self.target == "purchase" else f"to make no {wording.plain(self.target)}"
-        return {"purchase": "to buy", RESPONSE: "to respond"}.get(self.target, f"to make a {wording.plain(self.target)}")
+        return {"purchase": "to buy", RESPONSE: "to respond"}.get(
+            self.target, f"to make a {wording.plain(self.target)}"
+        )
 
     def count(self, outcomes: pd.DataFrame) -> Fractions:
         """1 where the event came, else 0."""
@@ -128,7 +142,13 @@ class Response:
         looked = looked or Looked()
         kinds = tuple(dict.fromkeys([*looked.kinds, *asked]))
         self.traits = (*_buying(), *(trait for kind in kinds for trait in _doing(kind)), *looked.traits())
-        self.needs = Needs(windows=WINDOWS, kinds=kinds, categories=looked.categories, horizon=self.event.days is None, baskets=(HABITS,))
+        self.needs = Needs(
+            windows=WINDOWS,
+            kinds=kinds,
+            categories=looked.categories,
+            horizon=self.event.days is None,
+            baskets=(HABITS,),
+        )
 
     @property
     def segments(self) -> list[frames.Segment]:
@@ -136,8 +156,14 @@ class Response:
         depth = "the expected value covers the cost of a contact" if self.cost else "the likeliest fifth"
         return [
             frames.Segment(LIKELY, f"Likely {self.event.words}", f"Of these {depth}."),
-            frames.Segment(POSSIBLE, f"Less likely {self.event.words}", "Less likely; contact them where it costs little."),
-            frames.Segment(UNLIKELY, f"Unlikely {self.event.words}", "A contact would cost more than it brings."),
+            frames.Segment(
+                POSSIBLE,
+                f"Less likely {self.event.words}",
+                "Less likely; contact them where it costs little.",
+            ),
+            frames.Segment(
+                UNLIKELY, f"Unlikely {self.event.words}", "A contact would cost more than it brings."
+            ),
             frames.Segment(UNSCORED, "Not scored", "Nothing trustworthy can be said; the reason says why."),
         ]
 
@@ -156,12 +182,23 @@ class Response:
     # -- fit -------------------------------------------------------------------------------------------------
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> models.Model:
-        """Learn from the past, or say in ``figures["refused"]`` why that cannot be. ValueError: a wrong frame."""
+        """Learn from the past, or say in ``figures["refused"]`` why that cannot be.
+
+        ValueError: a wrong frame.
+        """
         self._check(features, as_of)
         days = self._days(features)
         groups = self._groups(past, as_of, days) if past is not None else []
-        figures: dict[str, Any] = {"days": days, "event": self.event.words, "refused": self._too_little(groups, past, as_of, days)}
-        figures["cuts"] = [{"day": cut.day.isoformat(), "records": cut.records, "events": cut.events} for cuts in groups for cut in cuts]
+        figures: dict[str, Any] = {
+            "days": days,
+            "event": self.event.words,
+            "refused": self._too_little(groups, past, as_of, days),
+        }
+        figures["cuts"] = [
+            {"day": cut.day.isoformat(), "records": cut.records, "events": cut.events}
+            for cuts in groups
+            for cut in cuts
+        ]
         figures["tested"] = len(groups[-1]) if groups else 0
         made = models.model(self.kind, as_of, self._frozen, {"records": len(features)}, {}, figures)
         if figures["refused"]:
@@ -169,24 +206,41 @@ class Response:
         model_cut = max(groups[-2], key=lambda cut: len(cut.frame))
         assert past is not None and past.first is not None
         old = past.first + timedelta(days=OLD) <= groups[0][0].day
-        encoder = Encoder.fit(model_cut.frame, [trait for trait in self.traits if old or not _grows(trait)], model_cut.day, KNOWN)
-        grown = {trait.name: "it grows with the activity that is known" for trait in self.traits if not old and _grows(trait)}
+        encoder = Encoder.fit(
+            model_cut.frame,
+            [trait for trait in self.traits if old or not _grows(trait)],
+            model_cut.day,
+            KNOWN,
+        )
+        grown = {
+            trait.name: "it grows with the activity that is known"
+            for trait in self.traits
+            if not old and _grows(trait)
+        }
         figures["dropped"] = {**encoder.dropped, **grown}
         if not encoder.columns:
-            return {**made, "figures": {**figures, "refused": "nothing that is known tells the records apart"}}
+            return {
+                **made,
+                "figures": {**figures, "refused": "nothing that is known tells the records apart"},
+            }
         many = sum(len(cut.frame) for cuts in groups for cut in cuts) > WITH_HABITS
         points = Points(encoder, None if many else Habits.fit(model_cut.frame[BASKETS]))
         found = learning.contest([_span(points, cuts) for cuts in groups], points.width)
         points = points if found.habits else points.without_habits()
         figures |= {**found.figures, "categories": max(0, points.width - 1)}
         if found.figures["auc"] < LEAST_AUC:
-            figures["refused"] = f"the model tells little more than chance (AUC {found.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
+            figures["refused"] = (
+                f"the model tells little more than chance (AUC {found.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
+            )
             return {**made, "figures": figures}
         borders = self._borders(found.tested)
         figures["depth"] = self._depth(found.tested, _target(groups[-1]), borders[1])
         learned = {**points.to_dict(), "forecast": found.forecast.to_dict()}
         probability = points.predicted(found.forecast, features, as_of)
-        axis = Axis.fit(_whole(probability) if len(features) else np.zeros(1, np.int64), [_below(border) for border in borders])
+        axis = Axis.fit(
+            _whole(probability) if len(features) else np.zeros(1, np.int64),
+            [_below(border) for border in borders],
+        )
         made = models.model(self.kind, as_of, self._frozen, made["seen"], {"probability": axis}, figures)
         return {**made, "learned": learned}
 
@@ -202,7 +256,11 @@ class Response:
             return self._campaigns(past, as_of, days)
         spans = [as_of - timedelta(days=days * back) for back in range(CUTS + 1, 0, -1)]
         first = past.first
-        return [[self._cut(past, day, days)] for day in spans if first is not None and first + timedelta(days=days) <= day]
+        return [
+            [self._cut(past, day, days)]
+            for day in spans
+            if first is not None and first + timedelta(days=days) <= day
+        ]
 
     def _cut(self, past: Past, day: date, days: int) -> _Cut:
         kinds = () if self.event.target == "purchase" else (self.event.target,)
@@ -211,9 +269,13 @@ class Response:
         return _Cut.of(frame, day, self.event.count(outcomes), asked)
 
     def _campaigns(self, past: Past, as_of: date, days: int) -> list[list[_Cut]]:
-        """A cut per matching campaign whose H days are over, of those that it was sent to; campaigns of one day are one cut."""
+        """A cut per matching campaign whose H days are over, of those that it was sent to; campaigns of one
+        day are one cut.
+        """
         known = past.campaigns()
-        matching = known[np.array([fnmatchcase(name, str(self.event.campaign)) for name in known["campaign"]], np.bool_)]
+        matching = known[
+            np.array([fnmatchcase(name, str(self.event.campaign)) for name in known["campaign"]], np.bool_)
+        ]
         started = frames.as_days(matching["day"])
         groups: list[list[_Cut]] = []
         over, read = as_of, 0  # the day by which a campaign's days must be over
@@ -242,11 +304,19 @@ class Response:
             told = f"only {found} earlier days (or campaigns) have both a before and an after; {FEWEST_CUTS + 1} are needed"
             known = (as_of - past.first).days if past is not None and past.first is not None else 0
             most = known // (FEWEST_CUTS + 2)
-            return told + (f": with within_days up to {most} there are" if SHORTEST <= most < days and not self.event.campaign else "")
+            return told + (
+                f": with within_days up to {most} there are"
+                if SHORTEST <= most < days and not self.event.campaign
+                else ""
+            )
         events = [sum(cut.events for cut in cuts) for cuts in groups]
         others = [sum(cut.records for cut in cuts) - came for cuts, came in zip(groups, events, strict=True)]
         for count, name in ((events, "events"), (others, "records without the event")):
-            if sum(count[:-1]) < FEWEST or min(count[-2:]) < FEWEST_TESTED or min(sum(count[:-2]), FEWEST_TESTED) < FEWEST_TESTED:
+            if (
+                sum(count[:-1]) < FEWEST
+                or min(count[-2:]) < FEWEST_TESTED
+                or min(sum(count[:-2]), FEWEST_TESTED) < FEWEST_TESTED
+            ):
                 return f"too few {name} to learn from: {sum(count[:-1])} ({FEWEST} are needed, and {FEWEST_TESTED} at each earlier day)"
         return ""
 
@@ -276,9 +346,15 @@ class Response:
     # -- label -----------------------------------------------------------------------------------------------
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day; row by row.
+        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day;
+        row by row.
 
         ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
         """
@@ -294,7 +370,9 @@ class Response:
             predicted = points.predicted(forecast, features, as_of)
             score = np.where(asked, predicted, np.nan)
             waiting = (before.memory("probability"), before.memory("probability_pending"))
-            level, pending = settle(axes["probability"], _whole(predicted), *waiting, self.band, Circumstances.none(len(record)))
+            level, pending = settle(
+                axes["probability"], _whole(predicted), *waiting, self.band, Circumstances.none(len(record))
+            )
             level, pending = np.where(asked, level, 0), np.where(asked, pending, 0)
             because = points.because(forecast, features, as_of, level)
             told = _Reasons(model["figures"], self.event, asked, score, because)
@@ -303,7 +381,12 @@ class Response:
 
     @property
     def _frozen(self) -> dict[str, Any]:
-        return {**vars(self.event), "cost": self.cost, "value": self.value, "traits": [trait.column for trait in self.traits]}
+        return {
+            **vars(self.event),
+            "cost": self.cost,
+            "value": self.value,
+            "traits": [trait.column for trait in self.traits],
+        }
 
     def _asked(self, features: pd.DataFrame) -> Flags:
         """Whom the question concerns: only who bought can be lost."""
@@ -311,7 +394,11 @@ class Response:
         return bought if self.event.absent else np.ones(len(features), np.bool_)
 
     def _check(self, features: pd.DataFrame, as_of: date) -> None:
-        ours = [trait for trait in self.traits if not trait.column.startswith(ATTRIBUTE) and trait.column != "mean_gap_days"]
+        ours = [
+            trait
+            for trait in self.traits
+            if not trait.column.startswith(ATTRIBUTE) and trait.column != "mean_gap_days"
+        ]
         days = [trait.column for trait in ours if trait.sort == "day"]
         frames.check_features(features, [trait.column for trait in ours if trait.sort != "day"], days, as_of)
         if BASKETS not in features:
@@ -335,10 +422,15 @@ class _Reasons:
             percent = np.round(100 * np.nan_to_num(self.score[rows])).astype(np.int64)
             average = round(100 * self.figures["base_rate"])
             words = wording.reasons(
-                *(wording.number(percent), f"% likely {self.event.words} within {self.figures['days']} days ({average}% on average)"),
+                *(
+                    wording.number(percent),
+                    f"% likely {self.event.words} within {self.figures['days']} days ({average}% on average)",
+                ),
                 pc.fill_null(self.because.take(pa.array(rows)), ""),
             )
-        return pc.if_else(pa.array(self.asked[rows]), words, "not scored: no purchase yet, so there is nobody to lose")
+        return pc.if_else(
+            pa.array(self.asked[rows]), words, "not scored: no purchase yet, so there is nobody to lose"
+        )
 
 
 def _buying() -> list[Trait]:
@@ -346,13 +438,33 @@ def _buying() -> list[Trait]:
     traits = [
         Trait("last_purchase", "day", "last purchase", "last purchase long ago", "a recent purchase"),
         Trait("first_purchase", "day", "first purchase", "an old customer", "a new customer"),
-        Trait("mean_gap_days", "number", "gap between purchases", "long gaps between purchases", "short gaps between purchases"),
+        Trait(
+            "mean_gap_days",
+            "number",
+            "gap between purchases",
+            "long gaps between purchases",
+            "short gaps between purchases",
+        ),
     ]
     for suffix, within in spans:
         traits.append(
-            Trait(f"purchase_days{suffix}", "number", f"purchase days{within}", f"many purchases{within}", f"few purchases{within}")
+            Trait(
+                f"purchase_days{suffix}",
+                "number",
+                f"purchase days{within}",
+                f"many purchases{within}",
+                f"few purchases{within}",
+            )
         )
-        traits.append(Trait(f"net_revenue{suffix}", "money", f"net revenue{within}", f"high spend{within}", f"low spend{within}"))
+        traits.append(
+            Trait(
+                f"net_revenue{suffix}",
+                "money",
+                f"net revenue{within}",
+                f"high spend{within}",
+                f"low spend{within}",
+            )
+        )
     return traits
 
 
@@ -360,7 +472,15 @@ def _doing(kind: str) -> list[Trait]:
     said, many = wording.plain(kind), wording.plural(kind)
     traits = [Trait(f"last_{kind}", "day", f"last {said}", f"last {said} long ago", f"a recent {said}")]
     for suffix, within in [(f"_{days}", f" in {days} days") for days in WINDOWS] + [("", "")]:
-        traits.append(Trait(f"count_{kind}{suffix}", "number", f"{many}{within}", f"many {many}{within}", f"few or no {many}{within}"))
+        traits.append(
+            Trait(
+                f"count_{kind}{suffix}",
+                "number",
+                f"{many}{within}",
+                f"many {many}{within}",
+                f"few or no {many}{within}",
+            )
+        )
     return traits
 
 

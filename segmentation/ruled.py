@@ -1,9 +1,9 @@
 """Which of the user's own segments does each record belong to? (kind ``rules``)
 
-Every segment has a rule (``segmentation.rules``). Segments exclude each other: the first in the order of the config whose rule
-holds wins. A record that no rule holds has no segment, and no label. Rules are exact: there is no dead band, and a record moves
-when its facts do. Only when a segment changes do since, previous and the reason; the reason names the segment's key and the
-values that its rule looked at. There is no score.
+Every segment has a rule (``segmentation.rules``). Segments exclude each other: the first in the order of the
+config whose rule holds wins. A record that no rule holds has no segment, and no label. Rules are exact: there
+is no dead band, and a record moves when its facts do. Only when a segment changes do since, previous and the
+reason; the reason names the segment's key and the values that its rule looked at. There is no score.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class Ruled:
         holds = [rule.expression(facts) for _, rule in self.rules]
         fired = ibis.cases(*((one, ibis.literal(place, "int64")) for place, one in enumerate(holds)))
         told = ibis.cases(
-            *((one, ibis.literal(f"{segment.key}: ") + rule.words(facts)) for one, (segment, rule) in zip(holds, self.rules, strict=True))
+            *(
+                (one, ibis.literal(f"{segment.key}: ") + rule.words(facts))
+                for one, (segment, rule) in zip(holds, self.rules, strict=True)
+            )
         )
         return facts.select("record", **{FIRED: fired, REASON: told.substr(0, frames.REASON_LENGTH)})
 
@@ -60,12 +63,21 @@ class Ruled:
         """How many records each rule gets; nothing is learned."""
         fired = features[FIRED].dropna().astype(np.int64)
         figures = {segment.key: int((fired == place).sum()) for place, (segment, _) in enumerate(self.rules)}
-        return models.model(self.kind, as_of, {}, {"records": len(features), "segmented": len(fired)}, {}, figures)
+        return models.model(
+            self.kind, as_of, {}, {"records": len(features), "segmented": len(fired)}, {}, figures
+        )
 
     def label(
-        self, features: pd.DataFrame, model: Mapping[str, Any], previous: pd.DataFrame | None, previous_as_of: date | None, as_of: date
+        self,
+        features: pd.DataFrame,
+        model: Mapping[str, Any],
+        previous: pd.DataFrame | None,
+        previous_as_of: date | None,
+        as_of: date,
     ) -> pd.DataFrame:
-        """Labels of the records in ``features`` (a frame as of ``reads``) that a rule holds, given those of an earlier day."""
+        """Labels of the records in ``features`` (a frame as of ``reads``) that a rule holds, given those of
+        an earlier day.
+        """
         models.axes(model, self.kind, {})
         held = features[features[FIRED].notna()].reset_index(drop=True)
         record, fired = held["record"].to_numpy(np.int64), held[FIRED].to_numpy(np.int64)
@@ -73,4 +85,6 @@ class Ruled:
         before = history.before(previous, previous_as_of, record, as_of)
         keys = [segment.key for segment, _ in self.rules]
         no_score = np.full(len(record), np.nan)
-        return history.labels(record, keys, fired, no_score, lambda rows: told.take(pa.array(rows)), before, as_of, {})
+        return history.labels(
+            record, keys, fired, no_score, lambda rows: told.take(pa.array(rows)), before, as_of, {}
+        )

@@ -1,8 +1,10 @@
 """Into how many clusters do points fall for certain, and which cluster of today is which of yesterday?
 
-A clustering is as good as it is repeatable: fitted again on draws with replacement, each cluster must come back. Jaccard of a
-cluster is the mean over draws of its best overlap; below .75 it is a pattern at most, from .85 on it is highly stable (Hennig,
-*Cluster-wise assessment of cluster stability*, 2007). ARI is the adjusted Rand index of Hubert and Arabie (1985).
+A clustering is as good as it is repeatable: fitted again on draws with replacement, each cluster must come
+back. Jaccard of a cluster is the mean over draws of its best overlap; below .75 it is a pattern at most, from
+.85 on it is highly stable (Hennig,
+*Cluster-wise assessment of cluster stability*, 2007). ARI is the adjusted Rand index of Hubert and Arabie
+(1985).
 """
 
 from __future__ import annotations
@@ -45,7 +47,10 @@ class Stability:
 
     def figures(self) -> dict[str, Any]:
         """Rounded, for people and models."""
-        return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        return {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
 
 
 def centres_of(points: Matrix, k: int, start: Matrix | None = None) -> Matrix:
@@ -99,21 +104,25 @@ def stability(points: Matrix, centres: Matrix) -> Stability:
     rng = np.random.default_rng(SEED)
     overlap, agreement = np.zeros(k), 0.0
     with one_thread(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Number of distinct clusters")  # of a draw: what it does not hold does not come back
+        warnings.filterwarnings(
+            "ignore", "Number of distinct clusters"
+        )  # of a draw: what it does not hold does not come back
         for seed in range(DRAWS):
             some = drawn[rng.integers(0, len(drawn), min(DRAWN, len(drawn)))]
             again = KMeans(k, n_init=3, random_state=seed).fit(some)
             shared = contingency(labels, nearest(drawn, again.cluster_centers_), k, k)
             overlap += jaccard(shared).max(1) / DRAWS
             agreement += rand_index(shared) / DRAWS
-    return Stability(k, float(overlap.min()), agreement, float(np.bincount(labels, minlength=k).min() / max(1, len(drawn))))
+    return Stability(
+        k, float(overlap.min()), agreement, float(np.bincount(labels, minlength=k).min() / max(1, len(drawn)))
+    )
 
 
 def most_stable(points: Matrix) -> tuple[Matrix, list[Stability]]:
     """Centres of the best k, and what each k came to.
 
-    The best is the largest whose clusters are highly stable, else the largest whose clusters hold, else the k whose worst
-    cluster comes back best.
+    The best is the largest whose clusters are highly stable, else the largest whose clusters hold, else the k
+    whose worst cluster comes back best.
     """
     tried: list[tuple[Matrix, Stability]] = []
     different = len(np.unique(draw(points, DRAWN), axis=0))
@@ -145,14 +154,21 @@ def rand_index(shared: npt.NDArray[np.int64]) -> float:
     def pairs(counts: npt.NDArray[np.int64]) -> float:
         return float((counts.astype(np.float64) * (counts - 1.0) / 2).sum())
 
-    both, rows, columns, every = pairs(shared), pairs(shared.sum(1)), pairs(shared.sum(0)), pairs(shared.sum(keepdims=True))
+    both, rows, columns, every = (
+        pairs(shared),
+        pairs(shared.sum(1)),
+        pairs(shared.sum(0)),
+        pairs(shared.sum(keepdims=True)),
+    )
     expected = rows * columns / every if every else 0.0
     most = (rows + columns) / 2
     return 1.0 if most == expected else (both - expected) / (most - expected)
 
 
 def matched(shared: npt.NDArray[np.int64]) -> dict[int, int]:
-    """New cluster (column) → the old one (row) that it is: one to one, the most points in all, and each overlap at least ``SAME``."""
+    """New cluster (column) → the old one (row) that it is: one to one, the most points in all, and each
+    overlap at least ``SAME``.
+    """
     from scipy.optimize import linear_sum_assignment
 
     overlap = jaccard(shared)

@@ -1,8 +1,10 @@
-"""How steady are labels, and what does that cost? Consecutive weeks of the past, labelled one after another under one model.
+"""How steady are labels, and what does that cost? Consecutive weeks of the past, labelled one after another
+under one model.
 
-Promised are at most ``MOVED`` of the records in another segment than the week before, and at most ``RETURNED`` that come back
-within ``WEEKS`` weeks to a segment that they had left, at any distance. Bands and confirmations keep it; the price is what labels
-with a memory foretell less than those without. Rank within a list by the score, which pays nothing.
+Promised are at most ``MOVED`` of the records in another segment than the week before, and at most
+``RETURNED`` that come back within ``WEEKS`` weeks to a segment that they had left, at any distance. Bands and
+confirmations keep it; the price is what labels with a memory foretell less than those without. Rank within a
+list by the score, which pays nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class Replay:
 
     @property
     def moved(self) -> float:
-        """Share of the records with a segment in two consecutive weeks that have another one: the mean of all weeks."""
+        """Share of the records with a segment in two consecutive weeks that have another one: the mean of all
+        weeks.
+        """
         table = self._table
         both = table.notna() & table.shift(axis=1).notna()
         moves = both & (table != table.shift(axis=1))
@@ -75,7 +79,9 @@ def days(until: date) -> list[date]:
 
 
 def replay(segmentation: Segmentation, model: Mapping[str, Any], past: Past, until: date) -> Replay | None:
-    """Label the ``WEEKS`` weeks up to ``until`` one after another, as they were known; None where too few records are that old."""
+    """Label the ``WEEKS`` weeks up to ``until`` one after another, as they were known; None where too few
+    records are that old.
+    """
     labels: list[pd.DataFrame] = []
     if past.first is None or past.first > days(until)[0] or len(past.features(days(until)[0])) < FEWEST:
         return None
@@ -86,7 +92,8 @@ def replay(segmentation: Segmentation, model: Mapping[str, Any], past: Past, unt
 
 
 def calmest(kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past | None, until: date) -> int:
-    """The place of the first of ``kinds``, from the liveliest on, that would have kept the promise; of the last where none did.
+    """The place of the first of ``kinds``, from the liveliest on, that would have kept the promise; of the
+    last where none did.
 
     The first where there is no past to tell.
     """
@@ -103,10 +110,11 @@ def calmest(kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past 
 
 
 def cost(found: Replay, outcomes: pd.DataFrame, ranked: bool) -> dict[str, float]:
-    """What steadiness costs: a measure of the score, of the label without memory (raw), and of the steady one.
+    """What steadiness costs: a measure of the score, of the label without memory (raw), and of the steady
+    one.
 
-    ``outcomes`` (``Past.outcomes`` of the last week) tell what came. The measure is the AUC of "buys again", or, of segments
-    that are ``ranked`` by value, the share of the revenue in the best fifth, ties shared.
+    ``outcomes`` (``Past.outcomes`` of the last week) tell what came. The measure is the AUC of "buys again",
+    or, of segments that are ``ranked`` by value, the share of the revenue in the best fifth, ties shared.
     """
     came = outcomes.set_index("record").reindex(found.steady["record"]).fillna(0)
     bought = (came["orders"].to_numpy(np.float64) > 0).astype(np.float64)
@@ -114,7 +122,10 @@ def cost(found: Replay, outcomes: pd.DataFrame, ranked: bool) -> dict[str, float
     scores = {"raw": _rated(found.raw, gain), "steady": _rated(found.steady, gain)}
     score: Any = pd.to_numeric(found.steady["score"]).astype("float64").to_numpy(np.float64, na_value=np.nan)
     scores = {"score": np.where(np.isfinite(score), score, -1.0), **scores}
-    told = {name: measures.capture(one, gain, TOP) if ranked else measures.auc(one, bought) for name, one in scores.items()}
+    told = {
+        name: measures.capture(one, gain, TOP) if ranked else measures.auc(one, bought)
+        for name, one in scores.items()
+    }
     return {name: round(value, 4) for name, value in told.items() if np.isfinite(value)}
 
 

@@ -1,4 +1,7 @@
-"""How many threads may a fit use? One: small problems take ten times as long when threads wait for each other."""
+"""How many threads may a fit use?
+
+One: small problems take ten times as long when threads wait for each other.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,19 @@
-"""What do records look like to a model that compares them by distance or weight? Columns of any type become numbers.
+"""What do records look like to a model that compares them by distance or weight? Columns of any type become
+numbers.
 
-    number                signed log1p, winsorised at 0.1%, centred on the median and scaled by the winsorised standard deviation
-    money                 the same in units of its 10th percentile above zero, so that the currency does not matter
+    number                signed log1p, winsorised at 0.1%, centred on the median and scaled by the winsorised
+                          standard deviation
+    money                 the same in units of its 10th percentile above zero, so that the currency does not
+                          matter
     day                   a date, as the days from it to ``as_of``, then like a number
     rank                  an ordered text, as its place in the order, then like a number without the logarithm
     flag                  0 or 1
-    category              a column per level that 1% of the records have (at most ``LEVELS``), one for the others, one for missing
+    category              a column per level that 1% of the records have (at most ``LEVELS``), one for the
+                          others, one for missing
 
-Missing numbers (infinite ones are missing) take the median, and a column of their own says so where more than 1% are missing.
-A column that holds one value alone, or is missing in more than half of the records, or has no level that 1% share, is left
-out, and the reason is told. Everything is frozen at the fit.
+Missing numbers (infinite ones are missing) take the median, and a column of their own says so where more than
+1% are missing. A column that holds one value alone, or is missing in more than half of the records, or has no
+level that 1% share, is left out, and the reason is told. Everything is frozen at the fit.
 """
 
 from __future__ import annotations
@@ -52,7 +56,9 @@ class Trait:
 
 @dataclass(frozen=True)
 class Looked:
-    """What a model looks at beside purchases as such: kinds of activity, categories, and attributes by their types."""
+    """What a model looks at beside purchases as such: kinds of activity, categories, and attributes by their
+    types.
+    """
 
     kinds: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -60,8 +66,14 @@ class Looked:
     types: Mapping[str, Kind] = field(default_factory=dict)
 
     def traits(self) -> list[Trait]:
-        """Of categories (net revenue in them) and attributes. ValueError where an attribute cannot be learned from."""
-        spent = [Trait(f"net_revenue.{name}", "money", name, f"high spend on {name}", f"low spend on {name}") for name in self.categories]
+        """Of categories (net revenue in them) and attributes.
+
+        ValueError where an attribute cannot be learned from.
+        """
+        spent = [
+            Trait(f"net_revenue.{name}", "money", name, f"high spend on {name}", f"low spend on {name}")
+            for name in self.categories
+        ]
         return [*spent, *attribute_traits(self.attributes, self.types)]
 
 
@@ -93,14 +105,18 @@ class Encoded:
             return self._one_hot(frame[self.trait.column])
         values = plain(self.trait, frame, as_of, self.unit)
         known = np.isfinite(values)
-        scaled = (np.clip(np.where(known, values, self.centre), self.low, self.high) - self.centre) / self.scale
+        scaled = (
+            np.clip(np.where(known, values, self.centre), self.low, self.high) - self.centre
+        ) / self.scale
         return np.column_stack([scaled, ~known]) if self.gaps else scaled[:, None]
 
     def _one_hot(self, series: pd.Series) -> Matrix:
         codes, texts = _texts(series)
         places = {level: place for place, level in enumerate(self.levels)}
         other = places.get(OTHER, -1)
-        spot = np.array([places.get(text, other) for text in texts] + [places.get(MISSING, other)], np.int64)[codes]
+        spot = np.array([places.get(text, other) for text in texts] + [places.get(MISSING, other)], np.int64)[
+            codes
+        ]
         found = np.zeros((len(codes), len(self.levels)))
         rows = np.flatnonzero(spot >= 0)
         found[rows, spot[rows]] = 1.0
@@ -115,7 +131,9 @@ class Encoder:
     dropped: Mapping[str, str]
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, traits: Sequence[Trait], as_of: date, known: float = FEWEST_KNOWN) -> Encoder:
+    def fit(
+        cls, frame: pd.DataFrame, traits: Sequence[Trait], as_of: date, known: float = FEWEST_KNOWN
+    ) -> Encoder:
         """Learn how ``traits`` of ``frame`` become numbers. ``known``: share of records that must have one.
 
         ValueError names a column that the frame lacks.
@@ -124,7 +142,11 @@ class Encoder:
         for trait in traits:
             if trait.column not in frame:
                 raise ValueError(f"the features frame has no column {trait.column!r}")
-            made = _category(trait, frame, known) if trait.sort == "category" else _number(trait, frame, as_of, known)
+            made = (
+                _category(trait, frame, known)
+                if trait.sort == "category"
+                else _number(trait, frame, as_of, known)
+            )
             if isinstance(made, Encoded):
                 columns.append(made)
             else:
@@ -143,7 +165,11 @@ class Encoder:
 
     def names(self) -> list[tuple[Trait, str]]:
         """Per column of the matrix: its trait, and its level ("" for a number, ``MISSING`` for a gap)."""
-        return [(column.trait, level) for column in self.columns for level in (column.levels or (("", MISSING) if column.gaps else ("",)))]
+        return [
+            (column.trait, level)
+            for column in self.columns
+            for level in (column.levels or (("", MISSING) if column.gaps else ("",)))
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -164,12 +190,18 @@ def attribute_traits(names: Sequence[str], kinds: Mapping[str, Kind]) -> list[Tr
     traits = []
     for name in names:
         if name not in kinds:
-            raise ValueError(f"there is no attribute {name!r}; configured are {', '.join(sorted(kinds)) or 'none'}")
+            raise ValueError(
+                f"there is no attribute {name!r}; configured are {', '.join(sorted(kinds)) or 'none'}"
+            )
         kind = kinds[name]
         if kind.type not in _SORTS:
             raise ValueError(f"attribute {name!r} is a {kind.type}; learn from {', '.join(_SORTS)}")
         said = name.replace("_", " ")
-        traits.append(Trait(ATTRIBUTE + name, _SORTS[kind.type], said, f"high {said}", f"low {said}", tuple(kind.values)))
+        traits.append(
+            Trait(
+                ATTRIBUTE + name, _SORTS[kind.type], said, f"high {said}", f"low {said}", tuple(kind.values)
+            )
+        )
     return traits
 
 
@@ -227,8 +259,14 @@ def _category(trait: Trait, frame: pd.DataFrame, least: float) -> Encoded | str:
     known = int((codes >= 0).sum())
     if known < max(1, least * len(codes)):
         return f"known of {known} of {len(codes)} records only"
-    counts = pd.Series(np.bincount(codes[codes >= 0], minlength=len(texts)), index=texts).groupby(level=0).sum()
-    common = counts[counts >= max(1.0, RARE * len(codes))].sort_values(ascending=False, kind="stable").index[:LEVELS]
+    counts = (
+        pd.Series(np.bincount(codes[codes >= 0], minlength=len(texts)), index=texts).groupby(level=0).sum()
+    )
+    common = (
+        counts[counts >= max(1.0, RARE * len(codes))]
+        .sort_values(ascending=False, kind="stable")
+        .index[:LEVELS]
+    )
     levels = [str(level) for level in common]
     if not levels:
         return f"none of its {len(counts)} values is shared by 1% of the records"
@@ -236,4 +274,6 @@ def _category(trait: Trait, frame: pd.DataFrame, least: float) -> Encoded | str:
         levels.append(OTHER)
     if known < len(codes):
         levels.append(MISSING)
-    return Encoded(trait, levels=tuple(dict.fromkeys(levels))) if len(levels) > 1 else "the same in every record"
+    return (
+        Encoded(trait, levels=tuple(dict.fromkeys(levels))) if len(levels) > 1 else "the same in every record"
+    )

@@ -1,8 +1,10 @@
-"""What did contacting people change? Only a control group can tell: people who were meant to be contacted, and were not.
+"""What did contacting people change? Only a control group can tell: people who were meant to be contacted,
+and were not.
 
-The effect is the difference of the two rates, with a 95% interval (Newcombe 1998, by Wilson's score intervals). Qini says how well
-a score finds those whom a contact persuades: the area of ``measures.qini_curve`` above the line of chance. Whoever responds
-without being contacted is no success. Without a control nobody is persuadable, only a likely responder.
+The effect is the difference of the two rates, with a 95% interval (Newcombe 1998, by Wilson's score
+intervals). Qini says how well a score finds those whom a contact persuades: the area of
+``measures.qini_curve`` above the line of chance. Whoever responds without being contacted is no success.
+Without a control nobody is persuadable, only a likely responder.
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ _Z = 1.959964
 
 
 def effect(score: Numbers, outcome: Numbers, treated: Flags) -> dict[str, Any]:
-    """treated and control (records), both rates, uplift with its interval, incremental outcomes, Qini; or why there is none.
+    """treated and control (records), both rates, uplift with its interval, incremental outcomes, Qini; or why
+    there is none.
 
     ``outcome``: 0 or 1 per record that was meant to be contacted; ``treated``: who was.
     """
     groups = {"treated": int(treated.sum()), "control": int((~treated).sum())}
     small = [name for name, count in groups.items() if count < FEWEST]
     if small:
-        return {**groups, "note": f"too few records in {' and '.join(small)} (at least {FEWEST} are needed) to tell an effect from chance"}
+        return {
+            **groups,
+            "note": f"too few records in {' and '.join(small)} (at least {FEWEST} are needed) to tell an effect from chance",
+        }
     hit = outcome > 0
     counts = {"treated": int((hit & treated).sum()), "control": int((hit & ~treated).sum())}
     rates = {name: counts[name] / groups[name] for name in groups}
@@ -42,7 +48,9 @@ def effect(score: Numbers, outcome: Numbers, treated: Flags) -> dict[str, Any]:
         "interval": [round(uplift - below, 5), round(uplift + above, 5)],
         "incremental": round(uplift * groups["treated"], 1),
         "qini": round(measures.qini(score, outcome, treated), 6),
-        "note": "" if uplift - below > 0 or uplift + above < 0 else "the interval holds zero: the contact may have changed nothing",
+        "note": ""
+        if uplift - below > 0 or uplift + above < 0
+        else "the interval holds zero: the contact may have changed nothing",
     }
 
 

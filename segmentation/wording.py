@@ -62,4 +62,10 @@ def plain(kind: str) -> str:
 def plural(kind: str) -> str:
     """Several of a kind: ``email opens``."""
     said = plain(kind)
-    return f"{said.removesuffix(' sent')}s sent" if said.endswith(" sent") else said if said.endswith("s") else said + "s"
+    return (
+        f"{said.removesuffix(' sent')}s sent"
+        if said.endswith(" sent")
+        else said
+        if said.endswith("s")
+        else said + "s"
+    )

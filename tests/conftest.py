@@ -1,4 +1,6 @@
-"""What every test starts from: hypothesis without deadlines (the machine may be busy), the same examples in CI, an empty cache."""
+"""What every test starts from: hypothesis without deadlines (the machine may be busy), the same examples in
+CI, an empty cache.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +18,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "busy")
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What processes of this machine share of an account's limits is not shared with an earlier run of the tests."""
+    """What processes of this machine share of an account's limits is not shared with an earlier run of the
+    tests.
+    """
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))

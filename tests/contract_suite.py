@@ -1,12 +1,15 @@
-"""What must hold of every connector? Subclass ``ContractSuite``, give it the fixture ``crm``, and pytest tells.
+"""What must hold of every connector? Subclass ``ContractSuite``, give it the fixture ``crm``, and pytest
+tells.
 
-A ``Crm`` is one account of the CRM under test: it opens connectors on it, and does what people do behind our back.
+A ``Crm`` is one account of the CRM under test: it opens connectors on it, and does what people do behind our
+back.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +33,24 @@ from connectors.contract import (
     RemoteList,
 )
 
-SEGMENT = FieldSpec("seg_rfm", "contact", "enum", "Buying habits", options=(Option("loyal", "Loyal"), Option("lost", "Lost")))
+SEGMENT = FieldSpec(
+    "seg_rfm", "contact", "enum", "Buying habits", options=(Option("loyal", "Loyal"), Option("lost", "Lost"))
+)
 REASON = FieldSpec("seg_rfm_reason", "contact", "text", "Buying habits: reason")
 LIST = ListSpec("rfm.loyal", "Buying habits: Loyal")
-ODD_TEXTS = ["plain", 'comma, "quote"; line\nbreak', "=SUM(A1)", "+49 89", "-1", "@home", "'quoted", "''=x", "Zoë ☃", " blank ", "0012"]
+ODD_TEXTS = [
+    "plain",
+    'comma, "quote"; line\nbreak',
+    "=SUM(A1)",
+    "+49 89",
+    "-1",
+    "@home",
+    "'quoted",
+    "''=x",
+    "Zoë ☃",
+    " blank ",
+    "0012",
+]
 
 
 class Crm(ABC):
@@ -44,7 +61,9 @@ class Crm(ABC):
         """A new connector on the account, opened with the fields SEGMENT and REASON, and attribute ``city``."""
 
     @abstractmethod
-    def put(self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None) -> None:
+    def put(
+        self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None
+    ) -> None:
         """A person creates or edits a contact."""
 
     @abstractmethod
@@ -79,7 +98,9 @@ class Paper:
 
 
 class Reader:
-    """Folds pages as a mirror does: by part, the last row of an id wins, parts that are read whole replace what they held."""
+    """Folds pages as a mirror does: by part, the last row of an id wins, parts that are read whole replace
+    what they held.
+    """
 
     def __init__(self, crm: Crm, stream: str) -> None:
         self.crm, self.stream = crm, stream
@@ -172,8 +193,13 @@ class ContractSuite(ABC):
         crm.connect().check()
         assert (SEGMENT.record_type, SEGMENT.name) not in crm.connect().fields()
 
-    @pytest.mark.parametrize(("stream", "schema"), [("contact", RECORD_SCHEMA), ("activity", ACTIVITY_SCHEMA), ("value", VALUE_SCHEMA)])
-    def test_pages_have_the_columns_and_types_of_the_contract(self, crm: Crm, ready: Connector, stream: str, schema: pa.Schema) -> None:
+    @pytest.mark.parametrize(
+        ("stream", "schema"),
+        [("contact", RECORD_SCHEMA), ("activity", ACTIVITY_SCHEMA), ("value", VALUE_SCHEMA)],
+    )
+    def test_pages_have_the_columns_and_types_of_the_contract(
+        self, crm: Crm, ready: Connector, stream: str, schema: pa.Schema
+    ) -> None:
         if stream not in ready.capabilities.streams:
             pytest.skip(f"has no stream {stream}")
         for page in ready.read(stream, None):
@@ -197,7 +223,12 @@ class ContractSuite(ABC):
         reader = Reader(crm, "activity")
         reader.pull()
         (row,) = reader.rows.values()
-        assert (row["record_id"], row["kind"], row["amount_minor"], row["occurred_at"]) == ("1", "purchase", 1250, noon(1, 5))
+        assert (row["record_id"], row["kind"], row["amount_minor"], row["occurred_at"]) == (
+            "1",
+            "purchase",
+            1250,
+            noon(1, 5),
+        )
 
     @pytest.mark.parametrize("stream", ["contact", "activity"])
     def test_an_unchanged_account_has_nothing_new(self, crm: Crm, stream: str) -> None:
@@ -280,14 +311,21 @@ class ContractSuite(ABC):
 
     def test_every_change_is_answered_in_its_order(self, crm: Crm, ready: Connector) -> None:
         outcomes = ready.write_fields(
-            changes(("1", SEGMENT.name, None, "loyal"), ("1", "no_such_field", None, "x"), ("2", SEGMENT.name, None, "lost")), Paper()
+            changes(
+                ("1", SEGMENT.name, None, "loyal"),
+                ("1", "no_such_field", None, "x"),
+                ("2", SEGMENT.name, None, "lost"),
+            ),
+            Paper(),
         )
         assert outcomes.schema.equals(OUTCOME_SCHEMA)
         assert statuses(outcomes) == ["done", "rejected", "done"]
         assert outcomes["kind"].to_pylist() == [None, "permission", None]
         assert "setup" in str(outcomes["reason"][1])
 
-    def test_a_change_of_an_unknown_contact_is_done_only_if_it_is_kept(self, crm: Crm, ready: Connector) -> None:
+    def test_a_change_of_an_unknown_contact_is_done_only_if_it_is_kept(
+        self, crm: Crm, ready: Connector
+    ) -> None:
         change = changes(("nobody", SEGMENT.name, None, "loyal"))
         outcomes = ready.write_fields(change, Paper())
         kept = crm.connect().current(change).to_pylist() == ["loyal"]
@@ -305,11 +343,15 @@ class ContractSuite(ABC):
             pytest.skip("does not compare before writing")
         self._write(crm, ("1", SEGMENT.name, None, "loyal"))
         crm.set_field("1", SEGMENT.name, "vip")
-        assert statuses(crm.connect().write_fields(changes(("1", SEGMENT.name, "loyal", "lost")), Paper())) == ["skipped"]
+        assert statuses(
+            crm.connect().write_fields(changes(("1", SEGMENT.name, "loyal", "lost")), Paper())
+        ) == ["skipped"]
         assert self._held(crm, SEGMENT.name)["1"] == "vip"
 
     @pytest.mark.parametrize("text", ODD_TEXTS)
-    def test_comparing_a_text_in_normal_form_never_differs_for_ever(self, crm: Crm, ready: Connector, text: str) -> None:
+    def test_comparing_a_text_in_normal_form_never_differs_for_ever(
+        self, crm: Crm, ready: Connector, text: str
+    ) -> None:
         wanted = ready.normal(REASON, text)
         assert ready.normal(REASON, wanted) == wanted
         written = self._write(crm, ("1", REASON.name, None, wanted))
@@ -349,6 +391,19 @@ class ContractSuite(ABC):
         assert (again.id, again.key) == (loyal.id, LIST.key)
         assert [remote.key for remote in crm.connect().lists()] == [LIST.key]
 
+    def test_a_dynamic_list_is_told_as_soon_as_it_is_not_what_we_would_make(
+        self, crm: Crm, ready: Connector
+    ) -> None:
+        if not ready.capabilities.dynamic_lists:
+            pytest.skip("no dynamic lists")
+        spec = replace(LIST, kind="dynamic", field=SEGMENT.name, value="loyal")
+        made = replace(spec, id=ready.ensure_list(spec).id)
+        assert crm.connect().changed_lists([made]) == {}
+        assert crm.connect().changed_lists([replace(made, value="lost")]).keys() == {LIST.key}
+        assert crm.connect().changed_lists([spec]) == {}, (
+            "a list that we have not made is not ours to compare"
+        )
+
     def test_members_come_and_go(self, crm: Crm, loyal: RemoteList) -> None:
         self._enlist(crm, loyal, ("1", LIST.key, None, MEMBER), ("2", LIST.key, None, MEMBER))
         assert self._members(crm, loyal) == {"1", "2"}
@@ -387,7 +442,9 @@ class ContractSuite(ABC):
         assert statuses(crm.connect().write_fields(table, Paper())) == ["done"] * len(rows)
         return table
 
-    def _enlist(self, crm: Crm, remote: RemoteList, *rows: tuple[str, str, str | None, str | None]) -> pa.Table:
+    def _enlist(
+        self, crm: Crm, remote: RemoteList, *rows: tuple[str, str, str | None, str | None]
+    ) -> pa.Table:
         table = changes(*rows)
         assert statuses(crm.connect().write_members(remote, table, Paper())) == ["done"] * len(rows)
         return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from connectors.contract import CHANGE_SCHEMA, Account, Connector, Page
 from connectors.files import connect
-from connectors.files.session import Settings
+from connectors.files.settings import Settings
 
 HEAD = "contact_id,occurred_at,amount\n"
 
@@ -34,6 +35,17 @@ class Read:
     @property
     def rejected(self) -> int:
         return sum(page.rejected for page in self.pages)
+
+    @property
+    def ownerless(self) -> int:
+        return sum(page.ownerless for page in self.pages)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for page in self.pages:
+            total.update(page.left_out)
+        return dict(total)
 
     @property
     def position(self) -> str:

@@ -1,4 +1,6 @@
-"""People who keep their CRM in a folder of CSV files: what ``Store`` is in memory, saved and read back around every command."""
+"""People who keep their CRM in a folder of CSV files: what ``Store`` is in memory, saved and read back around
+every command.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class FolderStore(Store):
     def save(self) -> None:
         """Write contacts and activities as people left them; files that say the same stay untouched."""
         self.folder.mkdir(exist_ok=True)
-        people = [row for (type, _), row in self.records.items() if type == "contact" and not row.get("deleted")]
+        people = [
+            row for (type, _), row in self.records.items() if type == "contact" and not row.get("deleted")
+        ]
         _write(self.folder / "contacts.csv", _RECORD, people)
         deeds = [
             {
@@ -39,7 +43,9 @@ class FolderStore(Store):
     def load(self) -> None:
         """Take over what a command wrote."""
         header, rows = _read(self.folder / "segments.csv")
-        self.fields = {("contact", name): FieldSpec(name) for name in header if name not in ("id", "record_type")}
+        self.fields = {
+            ("contact", name): FieldSpec(name) for name in header if name not in ("id", "record_type")
+        }
         held = {row["id"]: row for row in rows}
         for (_, id), row in self.records.items():
             for _, name in self.fields:

@@ -12,7 +12,14 @@ from connectors.contract import Account, FieldSpec, Option
 from connectors.hubspot import HubspotConnector
 from tests.servers.hubspot import TOKEN, Fault, Knobs, Portal, serving
 
-SEGMENT = FieldSpec("seg_rfm", "contact", "enum", "Buying habits", "How often they buy", (Option("loyal", "Loyal"), Option("lost", "Lost")))
+SEGMENT = FieldSpec(
+    "seg_rfm",
+    "contact",
+    "enum",
+    "Buying habits",
+    "How often they buy",
+    (Option("loyal", "Loyal"), Option("lost", "Lost")),
+)
 SCORE = FieldSpec("seg_rfm_score", "contact", "number", "Buying habits: score")
 TIER = FieldSpec("seg_tier", "company", "enum", "Tier", options=(Option("a", "A"), Option("b", "B")))
 QUICK: dict[str, Any] = {"limit": 1_000_000, "list_build": 0.0, "list_lag": 0.0, "index_lag": 0.0}
@@ -32,7 +39,14 @@ class Shop:
         if "refresh_token" not in settings:
             settings.setdefault("token", TOKEN)
         model = settings_model("hubspot")(api_url=self.url, **settings)
-        opened = Account("crm", "hubspot", model, time_zone="Europe/Berlin", fields=(SEGMENT, SCORE), kinds=frozenset({"purchase"}))
+        opened = Account(
+            "crm",
+            "hubspot",
+            model,
+            time_zone="Europe/Berlin",
+            fields=(SEGMENT, SCORE),
+            kinds=frozenset({"purchase"}),
+        )
         connector = open_connector(replace(opened, **(account or {})))
         assert isinstance(connector, HubspotConnector)
         self.opened.append(connector)
@@ -56,7 +70,10 @@ def shop(contacts: int = 0, fields: bool = True, **knobs: Any) -> Iterator[Shop]
     """A portal with so many contacts, where our fields are made unless said otherwise."""
     with serving(Portal(Knobs(**{**QUICK, **knobs}))) as server:
         opened = Shop(server.url, server.portal)
-        opened.ids = [str(server.portal.put("contacts", {"email": f"person-{number}@example.org"})) for number in range(contacts)]
+        opened.ids = [
+            str(server.portal.put("contacts", {"email": f"person-{number}@example.org"}))
+            for number in range(contacts)
+        ]
         if fields:
             for spec in (SEGMENT, SCORE):
                 opened.connect().ensure_field(spec)

@@ -14,7 +14,7 @@ import pytest
 from connectors.contract import Account, Page
 from connectors.hubspot.reading import Reading
 from connectors.hubspot.session import Portal as Session
-from connectors.hubspot.session import Settings
+from connectors.hubspot.settings import Settings
 from connectors.quota import Rate
 from tests.servers.hubspot import TOKEN, Knobs, Portal, serving
 
@@ -36,11 +36,15 @@ class Fold:
     def take(self, page: Page) -> None:
         rows: dict[str, list[Row]] = {}
         for row in page.records.to_pylist():
-            rows.setdefault(row["id"], []).append({name: value for name, value in row.items() if value is not None})
+            rows.setdefault(row["id"], []).append(
+                {name: value for name, value in row.items() if value is not None}
+            )
         if page.whole and page.first:
             self.unfinished[page.part] = {}
         held = self.unfinished[page.part] if page.whole else self.parts.setdefault(page.part, {})
-        assert all(len(several) == 1 for several in rows.values()) or self.stream == "activity", "a page names a record once"
+        assert all(len(several) == 1 for several in rows.values()) or self.stream == "activity", (
+            "a page names a record once"
+        )
         for id, several in rows.items():
             held[id] = several
             if any(row.get("deleted") for row in several):
@@ -72,7 +76,10 @@ class World:
     def session(self, **changed: Any) -> Session:
         """A new log-in, as a new process would have it."""
         settings = Settings(**{"api_url": self.url, "token": TOKEN, **self.settings, **changed})
-        session = Session(replace(self.account, settings=settings), lambda: datetime.fromtimestamp(self.portal.clock.now() / 1000, UTC))
+        session = Session(
+            replace(self.account, settings=settings),
+            lambda: datetime.fromtimestamp(self.portal.clock.now() / 1000, UTC),
+        )
         session.quota.learn_rate("search", Rate(1_000_000, 1.0))
         session.quota.learn_rate("", Rate(1_000_000, 1.0))
         return session

@@ -16,7 +16,8 @@ Fault = Callable[["Handler"], None]
 
 
 class Server(ThreadingHTTPServer):
-    """Answers every request with JSON, in ``latency`` seconds; refuses by 429 what is more than ``limit`` in any ``window`` seconds.
+    """Answers every request with JSON, in ``latency`` seconds; refuses by 429 what is more than ``limit`` in
+    any ``window`` seconds.
 
     The next requests meet the faults in ``script``, one each; a None among them goes well.
     """
@@ -29,7 +30,9 @@ class Server(ThreadingHTTPServer):
         self.latency, self.limit, self.window = latency, limit, window
         self.script: deque[Fault | None] = deque()
         self.guard = threading.Lock()
-        self.seen: list[tuple[float, str, dict[str, str], bytes]] = []  # when, path, headers, body: of every request
+        self.seen: list[
+            tuple[float, str, dict[str, str], bytes]
+        ] = []  # when, path, headers, body: of every request
         self.done: list[bytes] = []  # bodies of the requests that had an effect
         self.refused = 0
         self.tokens: dict[str, float] | None = None  # text → until when it works; None: any
@@ -81,7 +84,10 @@ class Handler(BaseHTTPRequestHandler):
         room, fault = self.server.arrive(self.path, dict(self.headers), self.body)
         time.sleep(self.server.latency)
         known = self.server.tokens
-        if known is not None and known.get(self.headers.get("Authorization", "").removeprefix("Bearer "), 0) < time.monotonic():
+        if (
+            known is not None
+            and known.get(self.headers.get("Authorization", "").removeprefix("Bearer "), 0) < time.monotonic()
+        ):
             self.answer(401, b'{"message": "expired"}')
         elif not room:
             self.answer(429, b'{"policyName": "TEN_SECONDLY_ROLLING"}')
@@ -99,7 +105,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), "Content-Type": "application/json", **(headers or {})}.items():
+        for name, value in {
+            "Content-Length": str(len(body)),
+            "Content-Type": "application/json",
+            **(headers or {}),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -118,7 +128,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def status(code: int, body: bytes = b"{}", **headers: str) -> Fault:
-    return lambda handler: handler.answer(code, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    return lambda handler: handler.answer(
+        code, body, {name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def reset_before(handler: Handler) -> None:
@@ -173,4 +185,8 @@ def cut_gzip(handler: Handler) -> None:
 
 def page_of_a_proxy(handler: Handler) -> None:
     """HTML in a code of its own, as gateways send it."""
-    handler.answer(502, "<html>Zeitüberschreitung ü é</html>".encode("latin-1"), {"Content-Type": "text/html; charset=iso-8859-1"})
+    handler.answer(
+        502,
+        "<html>Zeitüberschreitung ü é</html>".encode("latin-1"),
+        {"Content-Type": "text/html; charset=iso-8859-1"},
+    )

@@ -1,4 +1,6 @@
-"""A CRM in memory: what a connector is at its plainest, and one whose people, outages and refusals a test commands."""
+"""A CRM in memory: what a connector is at its plainest, and one whose people, outages and refusals a test
+commands.
+"""
 
 from __future__ import annotations
 
@@ -70,10 +72,14 @@ class Store:
     dynamic_lists: bool = False
     room: int | None = None  # for dynamic lists: beyond it the CRM makes static ones
     call_size: int | None = None  # records in one call; None: a whole batch
-    through_merged: str = ""  # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
+    through_merged: str = (
+        ""  # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
+    )
     listeners: tuple[Listener, ...] = ()
     notes: tuple[str, ...] = ()
-    wall: Callable[[], datetime] = lambda: datetime(2024, 7, 1, tzinfo=UTC)  # the time at which things are sent
+    wall: Callable[[], datetime] = lambda: datetime(
+        2024, 7, 1, tzinfo=UTC
+    )  # the time at which things are sent
     sent: list[Sent] = field(default_factory=list)
     records: dict[Key, dict[str, Any]] = field(default_factory=dict)
     activity: list[dict[str, Any]] = field(default_factory=list)
@@ -83,14 +89,22 @@ class Store:
 
     def put(self, id: str, record_type: str = "contact", **columns: Any) -> None:
         """A person creates or edits a record; attributes are given by the CRM's own names."""
-        row = self.records.setdefault((record_type, id), {"record_type": record_type, "id": id, "created_at": self._tick()[1]})
+        row = self.records.setdefault(
+            (record_type, id), {"record_type": record_type, "id": id, "created_at": self._tick()[1]}
+        )
         clock, moment = self._tick()
         row.update(columns, changed_at=moment, clock=clock)
 
     def delete(self, id: str, record_type: str = "contact") -> None:
         """A person deletes a record: only its tombstone stays."""
         clock, moment = self._tick()
-        self.records[record_type, id] = {"record_type": record_type, "id": id, "changed_at": moment, "deleted": True, "clock": clock}
+        self.records[record_type, id] = {
+            "record_type": record_type,
+            "id": id,
+            "changed_at": moment,
+            "deleted": True,
+            "clock": clock,
+        }
         self._leave_lists(id, record_type)
 
     def _leave_lists(self, id: str, record_type: str) -> None:
@@ -109,7 +123,14 @@ class Store:
         self.put(contact)
         self.put(lead, "lead", converted_to=contact)
 
-    def act(self, record_id: str, occurred_at: datetime, kind: str = "purchase", record_type: str = "contact", **columns: Any) -> None:
+    def act(
+        self,
+        record_id: str,
+        occurred_at: datetime,
+        kind: str = "purchase",
+        record_type: str = "contact",
+        **columns: Any,
+    ) -> None:
         """A record does something."""
         clock, _ = self._tick()
         columns.setdefault("id", f"activity-{clock}")
@@ -117,7 +138,9 @@ class Store:
         self.activity.append({**row, **columns, "clock": clock})
 
     def deal(self, id: str, shares: dict[str, float | None], occurred_at: datetime, amount: int) -> None:
-        """What several contacts bought together; told again, it stands in the place of what stood under that id."""
+        """What several contacts bought together; told again, it stands in the place of what stood under that
+        id.
+        """
         self.activity = [row for row in self.activity if row["id"] != id]
         for contact, share in shares.items():
             self.act(contact, occurred_at, id=id, share=share, amount_minor=amount, order_id=id)
@@ -145,7 +168,11 @@ class Store:
             return set(held.ids)
         spec, found = held.spec, set()
         for (record_type, id), row in self.records.items():
-            if record_type == spec.record_type and self.exists(record_type, id) and row.get(FIELD + spec.field) == spec.value:
+            if (
+                record_type == spec.record_type
+                and self.exists(record_type, id)
+                and row.get(FIELD + spec.field) == spec.value
+            ):
                 reachable = row.get(REACHABLE + spec.channel) if spec.channel else True
                 if spec.unknown_reachable if reachable is None else reachable:
                     found.add(id)
@@ -153,7 +180,12 @@ class Store:
 
     def exists(self, record_type: str, id: str) -> bool:
         row = self.records.get((record_type, id))
-        return row is not None and not row.get("deleted") and not row.get("merged_into") and not row.get("converted_to")
+        return (
+            row is not None
+            and not row.get("deleted")
+            and not row.get("merged_into")
+            and not row.get("converted_to")
+        )
 
     def _tick(self) -> tuple[int, datetime]:
         self.clock += 1
@@ -167,16 +199,30 @@ class Faults:
     fail_before: int | None = None  # the call never arrives
     fail_after: int | None = None  # it is carried out, and the answer is lost
     reject: dict[str, str] = field(default_factory=dict)  # id → kind of rejection
-    poison: set[str] = field(default_factory=set)  # ids that make the CRM refuse the whole call that names them
-    hook: Callable[[str], None] = lambda moment: None  # called with "before read", "before write" and "after write"; may raise
-    asked: Callable[[str], None] = lambda verb: None  # called with the verb of every other question; may raise
+    poison: set[str] = field(
+        default_factory=set
+    )  # ids that make the CRM refuse the whole call that names them
+    hook: Callable[[str], None] = lambda moment: (
+        None
+    )  # called with "before read", "before write" and "after write"; may raise
+    asked: Callable[[str], None] = lambda verb: (
+        None
+    )  # called with the verb of every other question; may raise
 
 
 class MemoryCrm(Connector):
-    """A connector on a ``Store``. Its fields come with the records; our own writes move the records' stamps, as in real CRMs."""
+    """A connector on a ``Store``.
+
+    Its fields come with the records; our own writes move the records' stamps, as in real CRMs.
+    """
 
     def __init__(
-        self, account: Account, store: Store | None = None, faults: Faults | None = None, page_size: int = 1000, batch_size: int = 100
+        self,
+        account: Account,
+        store: Store | None = None,
+        faults: Faults | None = None,
+        page_size: int = 1000,
+        batch_size: int = 100,
     ) -> None:
         self.account = account
         self.store = store or Store()
@@ -213,30 +259,47 @@ class MemoryCrm(Connector):
         if stream not in self.capabilities.streams:
             raise RequestError(f"the CRM in memory has no stream {stream!r}")
         kinds = None if self.account.kinds is None else sorted(self.account.kinds)
-        made_under = [sorted(self.account.attributes), sorted({spec.name for spec in self.account.fields}), kinds]
+        made_under = [
+            sorted(self.account.attributes),
+            sorted({spec.name for spec in self.account.fields}),
+            kinds,
+        ]
         state = json.loads(position) if position else {}
         since = state.get("clock", 0) if state.get("under") == made_under else 0
-        everything = self._deeds() if stream == "activity" else [row for key, row in self.store.records.items() if key[0] == stream]
-        rows = sorted((dict(row) for row in everything if row["clock"] > since), key=lambda row: int(row["clock"]))
+        everything = (
+            self._deeds()
+            if stream == "activity"
+            else [row for key, row in self.store.records.items() if key[0] == stream]
+        )
+        rows = sorted(
+            (dict(row) for row in everything if row["clock"] > since), key=lambda row: int(row["clock"])
+        )
         table = self._activity if stream == "activity" else self._records
         start = 0
         while start < len(rows):
             self.faults.hook("before read")
             self.calls.read += 1
             end = start + self.page_size
-            while end < len(rows) and rows[end]["clock"] == rows[end - 1]["clock"]:  # an id is never cut in two
+            while (
+                end < len(rows) and rows[end]["clock"] == rows[end - 1]["clock"]
+            ):  # an id is never cut in two
                 end += 1
             after = json.dumps({"clock": rows[start:end][-1]["clock"], "under": made_under})
             yield Page(table(rows[start:end]), after, first=start == 0)
             start = end
 
     def _deeds(self) -> list[dict[str, Any]]:
-        """What somebody uses: rows of one id under the clock of the latest of them; nothing of the campaigns that we fill."""
-        latest = {row["id"]: row["clock"] for row in sorted(self.store.activity, key=lambda row: int(row["clock"]))}
+        """What somebody uses: rows of one id under the clock of the latest of them; nothing of the campaigns
+        that we fill.
+        """
+        latest = {
+            row["id"]: row["clock"] for row in sorted(self.store.activity, key=lambda row: int(row["clock"]))
+        }
         return [
             {**row, "clock": latest[row["id"]]}
             for row in self.store.activity
-            if (self.account.kinds is None or row["kind"] in self.account.kinds) and row.get("campaign_id") not in self.account.lists
+            if (self.account.kinds is None or row["kind"] in self.account.kinds)
+            and row.get("campaign_id") not in self.account.lists
         ]
 
     def _activity(self, rows: list[dict[str, Any]]) -> pa.Table:
@@ -249,7 +312,9 @@ class MemoryCrm(Connector):
             for row in rows:
                 value = row.get(attribute.field)
                 row[ATTRIBUTE + name] = None if value in attribute.missing else value
-        ours = {spec.name for spec in self.account.fields if (spec.record_type, spec.name) in self.store.fields}
+        ours = {
+            spec.name for spec in self.account.fields if (spec.record_type, spec.name) in self.store.fields
+        }
         return _table(rows, [*columns, *(pa.field(FIELD + name, pa.string()) for name in sorted(ours))])
 
     def fields(self) -> dict[Key, FieldSpec]:
@@ -272,12 +337,27 @@ class MemoryCrm(Connector):
         self.calls.write += 1
         held = self.store.lists.get(spec.key)
         taken = sum(one.spec is not None for one in self.store.lists.values())
-        dynamic = held.spec is not None if held else spec.kind == "dynamic" and (self.store.room is None or taken < self.store.room)
+        dynamic = (
+            held.spec is not None
+            if held
+            else spec.kind == "dynamic" and (self.store.room is None or taken < self.store.room)
+        )
         made = held.remote.id if held else f"list-{self.store._tick()[0]}"
         remote = RemoteList(made, spec.key, spec.label, "dynamic" if dynamic else "static", spec.record_type)
         kept = held or _List(remote, version=self.store.clock)
         self.store.lists[spec.key] = replace(kept, remote=remote, spec=spec if dynamic else None)
         return remote
+
+    def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        self._ask("changed_lists")
+        held = {one.remote.id: one.spec for one in self.store.lists.values() if one.spec is not None}
+        names = ("record_type", "field", "value", "channel", "unknown_reachable", "consent_basis")
+        differing = {
+            spec.key: [name for name in names if getattr(spec, name) != getattr(held[spec.id], name)]
+            for spec in specs
+            if spec.id in held
+        }
+        return {key: "filter: " + ", ".join(parts) for key, parts in differing.items() if parts}
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         self.faults.asked("members")
@@ -285,7 +365,13 @@ class MemoryCrm(Connector):
         if position != str(held.version):
             self.calls.read += 1
             rows = [{"record_type": remote.record_type, "id": id} for id in sorted(held.ids)]
-            yield Page(pa.Table.from_pylist(rows, schema=MEMBER_SCHEMA), str(held.version), part=remote.key, whole=True, first=True)
+            yield Page(
+                pa.Table.from_pylist(rows, schema=MEMBER_SCHEMA),
+                str(held.version),
+                part=remote.key,
+                whole=True,
+                first=True,
+            )
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self._calls(changes, lambda change: self._write_field(**change))
@@ -296,7 +382,10 @@ class MemoryCrm(Connector):
 
     def current(self, changes: pa.Table) -> pa.Array:
         self._ask("current")
-        return pa.array([self._now(row["record_type"], row["id"], row["target"]) for row in changes.to_pylist()], pa.string())
+        return pa.array(
+            [self._now(row["record_type"], row["id"], row["target"]) for row in changes.to_pylist()],
+            pa.string(),
+        )
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
         self._ask("listeners")
@@ -304,14 +393,18 @@ class MemoryCrm(Connector):
         return Listeners(tuple(one for one in self.store.listeners if one.target in named))
 
     def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
-        return {f"fields/{spec.record_type}.{spec.name}.json": json.dumps(spec.description) for spec in fields}
+        return {
+            f"fields/{spec.record_type}.{spec.name}.json": json.dumps(spec.description) for spec in fields
+        }
 
     def _now(self, record_type: str, id: str, target: str) -> str | None:
         if target in self.store.lists:
             return MEMBER if id in self.store.members_of(target) else None
         return self.store.records.get((record_type, id), {}).get(FIELD + target)
 
-    def _calls(self, changes: pa.Table, write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> pa.Table:
+    def _calls(
+        self, changes: pa.Table, write: Callable[[dict[str, Any]], tuple[str, str] | None]
+    ) -> pa.Table:
         """All changes of a record in one call, and as many records as a call carries."""
         ids = list(dict.fromkeys(changes["id"].to_pylist()))
         size = self.store.call_size or len(ids)
@@ -322,20 +415,30 @@ class MemoryCrm(Connector):
             answers += self._call([row for row in rows if row["id"] in chosen], write)
         return pa.Table.from_pylist(answers, schema=OUTCOME_SCHEMA)
 
-    def _call(self, changes: list[dict[str, Any]], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> list[dict[str, Any]]:
+    def _call(
+        self, changes: list[dict[str, Any]], write: Callable[[dict[str, Any]], tuple[str, str] | None]
+    ) -> list[dict[str, Any]]:
         """Carry out one call: ``write`` answers None where done, else kind and reason of the rejection."""
         self.faults.hook("before write")
         self._fail("fail_before", "the CRM did not answer")
         if self.faults.poison.intersection(change["id"] for change in changes):
             raise RequestError("the CRM cannot read this request")
         self.calls.write += 1
-        answers = [self._through(change, write) or self._refused(change) or self._carried(change, write) for change in changes]
+        answers = [
+            self._through(change, write) or self._refused(change) or self._carried(change, write)
+            for change in changes
+        ]
         answers = [None if answer == _DONE else answer for answer in answers]
         self._fail("fail_after", "the answer of the CRM was lost")
         self.faults.hook("after write")
-        return [{"status": "rejected", "kind": answer[0], "reason": answer[1]} if answer else {"status": "done"} for answer in answers]
+        return [
+            {"status": "rejected", "kind": answer[0], "reason": answer[1]} if answer else {"status": "done"}
+            for answer in answers
+        ]
 
-    def _through(self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> tuple[str, str] | None:
+    def _through(
+        self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]
+    ) -> tuple[str, str] | None:
         """The answer to a change of a record that is merged, where the CRM takes its id for the survivor's."""
         survivor = self.store.records.get((change["record_type"], change["id"]), {}).get("merged_into")
         if not self.store.through_merged or survivor is None:
@@ -343,11 +446,15 @@ class MemoryCrm(Connector):
         self._carried({**change, "id": survivor}, write)
         return _DONE if self.store.through_merged == "done" else ("gone", f"record {change['id']} was merged")
 
-    def _carried(self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]) -> tuple[str, str] | None:
+    def _carried(
+        self, change: dict[str, Any], write: Callable[[dict[str, Any]], tuple[str, str] | None]
+    ) -> tuple[str, str] | None:
         before = self._now(change["record_type"], change["id"], change["target"])
         answer = write(change)
         moved = (before or None) != (self._now(change["record_type"], change["id"], change["target"]) or None)
-        self.store.sent.append(Sent(self.store.wall(), change["id"], change["target"], change["after"], moved))
+        self.store.sent.append(
+            Sent(self.store.wall(), change["id"], change["target"], change["after"], moved)
+        )
         return answer
 
     def _fail(self, fault: str, message: str) -> None:
@@ -365,7 +472,9 @@ class MemoryCrm(Connector):
             return "gone", f"there is no record {change['id']}"
         return None
 
-    def _write_field(self, record_type: str, id: str, target: str, before: str | None, after: str | None) -> tuple[str, str] | None:
+    def _write_field(
+        self, record_type: str, id: str, target: str, before: str | None, after: str | None
+    ) -> tuple[str, str] | None:
         spec = self.store.fields.get((record_type, target))
         if spec is None:
             return "permission", f"field {target} does not exist: run `crm-segments setup`"
@@ -375,7 +484,9 @@ class MemoryCrm(Connector):
             self.store.set_field(id, target, after or None, record_type)
         return None
 
-    def _write_member(self, held: _List, record_type: str, id: str, target: str, before: str | None, after: str | None) -> None:
+    def _write_member(
+        self, held: _List, record_type: str, id: str, target: str, before: str | None, after: str | None
+    ) -> None:
         if (id in held.ids) != bool(after):
             self.store.set_member(held.remote.key, id, bool(after))
 
@@ -387,7 +498,9 @@ class MemoryCrm(Connector):
 
 
 def _table(rows: Iterable[dict[str, Any]], columns: list[pa.Field]) -> pa.Table:
-    return pa.Table.from_pylist([{column.name: row.get(column.name) for column in columns} for row in rows], schema=pa.schema(columns))
+    return pa.Table.from_pylist(
+        [{column.name: row.get(column.name) for column in columns} for row in rows], schema=pa.schema(columns)
+    )
 
 
 def options(*keys: str) -> tuple[Option, ...]:

@@ -88,7 +88,9 @@ class Shop:
     reads: int = 50_000  # rows from which on a query is a bulk job
     writes: int = 2_000
     said: Any = None
-    flow: Automation = attribute(default_factory=lambda: Automation("Contact", "Welcome", column="seg_rfm__c"))
+    flow: Automation = attribute(
+        default_factory=lambda: Automation("Contact", "Welcome", column="seg_rfm__c")
+    )
 
     def __post_init__(self) -> None:
         self.org.rules.automations.append(self.flow)
@@ -150,7 +152,10 @@ class Shop:
     def foreign(self) -> dict[str, dict[str, Any]]:
         """Everything else that contacts hold, but their stamps."""
         skipped = {*OURS, *_STAMPS}
-        return {row["Id"]: {name: value for name, value in row.items() if name not in skipped} for row in self.org.rows("Contact")}
+        return {
+            row["Id"]: {name: value for name, value in row.items() if name not in skipped}
+            for row in self.org.rows("Contact")
+        }
 
     def members(self) -> dict[str, list[str]]:
         """Members of each of our campaigns, twice where they are in it twice."""
@@ -181,7 +186,14 @@ READING = ("/services/oauth2", "/services/data/v66.0/composite/sobjects/", "/ser
 def org_of(contacts: int = 300, **knobs: Any) -> Iterator[Server]:
     """A served org with customers; equal arguments make equal orgs."""
     org = Org(7, rights=RIGHTS, clock=Clock(START), **knobs)
-    seed(org, contacts, opportunities=contacts * 2 if contacts < 1_000 else contacts // 2, campaigns=1, days=500, odd=True)
+    seed(
+        org,
+        contacts,
+        opportunities=contacts * 2 if contacts < 1_000 else contacts // 2,
+        campaigns=1,
+        days=500,
+        odd=True,
+    )
     with serving(org) as server:
         yield server
     assert org.errors == [], org.errors
@@ -189,7 +201,11 @@ def org_of(contacts: int = 300, **knobs: Any) -> Iterator[Server]:
 
 @contextmanager
 def shop_of(
-    folder: Path, contacts: int = 300, set_up: bool = True, settings: Mapping[str, Any] | None = None, **knobs: Any
+    folder: Path,
+    contacts: int = 300,
+    set_up: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    **knobs: Any,
 ) -> Iterator[Shop]:
     """A shop whose set-up is done, unless said otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -210,7 +226,9 @@ def hasten(monkeypatch: pytest.MonkeyPatch, folder: Path, speed: float = SPEED) 
     monkeypatch.setattr(Transport, "_sleep", lambda self, seconds: plain(self, seconds / speed))
     for waiting in (bulk.Bulk, fields.Fields, writing.Writing):
         defaults = waiting.__init__.__defaults__ or ()
-        brief = tuple((lambda seconds: time.sleep(seconds / speed)) if one is time.sleep else one for one in defaults)
+        brief = tuple(
+            (lambda seconds: time.sleep(seconds / speed)) if one is time.sleep else one for one in defaults
+        )
         monkeypatch.setattr(waiting.__init__, "__defaults__", brief)
 
 
@@ -227,7 +245,11 @@ def main() -> int:
     with pytest.MonkeyPatch.context() as patch:
         hasten(patch, config.parent.parent)
         try:
-            return int(getattr(commands, command)(config, Options(allow=ALLOWED, as_of=DAY, clock=clock.now))["exit_code"])
+            return int(
+                getattr(commands, command)(config, Options(allow=ALLOWED, as_of=DAY, clock=clock.now))[
+                    "exit_code"
+                ]
+            )
         except (Stop, ConnectorError, ConfigError) as error:
             return exit_code(error)
 

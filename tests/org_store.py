@@ -1,7 +1,7 @@
 """People who keep their CRM in a Salesforce org: the contract suite's account over our stand-in for it.
 
-The suite calls its contacts "1" and "2"; Salesforce gives ids of its own. ``Renamed`` stands between: whatever leaves the connector
-bears the suite's names, whatever comes in bears Salesforce's.
+The suite calls its contacts "1" and "2"; Salesforce gives ids of its own. ``Renamed`` stands between:
+whatever leaves the connector bears the suite's names, whatever comes in bears Salesforce's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ from tests.servers.salesforce import Server
 # A purchase has a date, which begins at midnight of the account's zone: here, at noon of UTC.
 ZONE = "Etc/GMT-12"
 _IDS = ("id", "record_id", "merged_into", "converted_to")
-RIGHTS = ("ApiEnabled", "ViewSetup", "CustomizeApplication", "ManageUsers", "ManagePublicListViews", "ViewAllData")
+RIGHTS = (
+    "ApiEnabled",
+    "ViewSetup",
+    "CustomizeApplication",
+    "ManageUsers",
+    "ManagePublicListViews",
+    "ViewAllData",
+)
 
 
 class Names(dict[str, str]):
@@ -71,8 +78,8 @@ class Renamed(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self.inner.fields()
 
-    def ensure_field(self, spec: FieldSpec) -> None:
-        self.inner.ensure_field(spec)
+    def ensure_field(self, spec: FieldSpec) -> bool | None:
+        return self.inner.ensure_field(spec)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         return self.inner.normal(spec, value)
@@ -82,6 +89,9 @@ class Renamed(Connector):
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
         return self.inner.ensure_list(spec)
+
+    def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        return self.inner.changed_lists(specs)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         yield from map(self._out, self.inner.members(remote, position))
@@ -112,7 +122,10 @@ class Renamed(Connector):
 
 
 class OrgCrm(Crm):
-    """An org that a server serves. Two seconds pass before a connector is opened: stamps have whole seconds, windows are half open."""
+    """An org that a server serves.
+
+    Two seconds pass before a connector is opened: stamps have whole seconds, windows are half open.
+    """
 
     def __init__(self, server: Server, **settings: Any) -> None:
         self.server, self.org = server, server.org
@@ -140,7 +153,9 @@ class OrgCrm(Crm):
         self._opened.append(opened)
         return opened
 
-    def put(self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None) -> None:
+    def put(
+        self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None
+    ) -> None:
         if merged_into is not None:
             self.org.merge("Contact", self.names[merged_into], self.names[id])
             return

@@ -14,15 +14,28 @@ SEGMENT: dict[str, Any] = {
     "type": "enumeration",
     "fieldType": "select",
     "groupName": "contactinformation",
-    "options": [{"label": key.capitalize(), "value": key, "displayOrder": n, "hidden": False} for n, key in enumerate(("loyal", "lost"))],
+    "options": [
+        {"label": key.capitalize(), "value": key, "displayOrder": n, "hidden": False}
+        for n, key in enumerate(("loyal", "lost"))
+    ],
 }
 
 
 def branch(*values: str, name: str = "seg_rfm") -> Any:
-    operation = {"operationType": "ENUMERATION", "operator": "IS_ANY_OF", "values": list(values), "includeObjectsWithNoValueSet": False}
+    operation = {
+        "operationType": "ENUMERATION",
+        "operator": "IS_ANY_OF",
+        "values": list(values),
+        "includeObjectsWithNoValueSet": False,
+    }
     child = {"filterBranchType": "AND", "filterBranchOperator": "AND", "filterBranches": []}
     filters = [{"filterType": "PROPERTY", "property": name, "operation": operation}]
-    return {"filterBranchType": "OR", "filterBranchOperator": "OR", "filters": [], "filterBranches": [{**child, "filters": filters}]}
+    return {
+        "filterBranchType": "OR",
+        "filterBranchOperator": "OR",
+        "filters": [],
+        "filterBranches": [{**child, "filters": filters}],
+    }
 
 
 class Caller:

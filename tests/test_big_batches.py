@@ -1,4 +1,6 @@
-"""Do batches of a hundred thousand records stay cheap, cut in the right place, and survive that all of them are refused?"""
+"""Do batches of a hundred thousand records stay cheap, cut in the right place, and survive that all of them
+are refused?
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,14 @@ MANY = 100_000
 
 def changes(count: int) -> pa.Table:
     ids = pa.array(np.arange(count)).cast(pa.string())
-    texts = {"record_type": "contact", "target": "seg_rfm", "before": "new", "after": "lost", "segmentation": "rfm", "action": "set"}
+    texts = {
+        "record_type": "contact",
+        "target": "seg_rfm",
+        "before": "new",
+        "after": "lost",
+        "segmentation": "rfm",
+        "action": "set",
+    }
     columns = {name: pa.repeat(text, count) for name, text in texts.items()} | {"id": ids}
     flags = {name: pa.repeat(True, count) for name in ("mine_before", "mine_after")}
     return pa.table({**columns, **flags}).select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA)
@@ -51,10 +60,13 @@ def test_a_hundred_thousand_refusals_are_kept_and_told_in_seconds(tmp_path: Path
             journal.close_batch(batch.batch, outcomes, "2024-07-01", 0)
             Refusals(session).keep(batch, outcomes)
             applied.add(outcomes)
-            assert journal.rows("SELECT count(*) AS n, min(attempts) AS least, max(attempts) AS most FROM rejects") == [
-                {"n": MANY, "least": attempt, "most": attempt}
-            ]
-        Refusals(session).keep(batch, pa.table([pa.repeat("done", MANY), *[pa.nulls(MANY, pa.string())] * 2], schema=OUTCOME_SCHEMA))
+            assert journal.rows(
+                "SELECT count(*) AS n, min(attempts) AS least, max(attempts) AS most FROM rejects"
+            ) == [{"n": MANY, "least": attempt, "most": attempt}]
+        Refusals(session).keep(
+            batch,
+            pa.table([pa.repeat("done", MANY), *[pa.nulls(MANY, pa.string())] * 2], schema=OUTCOME_SCHEMA),
+        )
         assert journal.value("SELECT count(*) FROM rejects") == 0
         assert time.process_time() - began < 20
         told = applied.as_dict()["reasons"]
@@ -86,7 +98,9 @@ def test_a_canary_and_a_pace_cut_records_not_rows(tmp_path: Path, first: int) ->
     planned = world.do("plan")["plan"]["plan"]
     world.do("apply", number=planned, first=first)
     ids = set(world.held("seg_rfm"))
-    assert len(ids) == min(first, 40) and ids == set(world.held("seg_value")) == set(world.held("seg_rfm_reason"))
+    assert len(ids) == min(first, 40) and ids == set(world.held("seg_value")) == set(
+        world.held("seg_rfm_reason")
+    )
 
 
 @law(30)

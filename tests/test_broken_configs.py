@@ -91,8 +91,12 @@ def line_at_fault(text: str) -> int:
     return next(number for number, line in enumerate(text.splitlines(), 1) if line.endswith("HERE"))
 
 
-@pytest.mark.parametrize(("text", "key", "remedy"), BROKEN, ids=[f"{number}-{key}" for number, (_, key, _) in enumerate(BROKEN)])
-def test_a_fault_names_its_key_its_line_and_a_remedy(tmp_path: Path, text: str, key: str, remedy: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "key", "remedy"), BROKEN, ids=[f"{number}-{key}" for number, (_, key, _) in enumerate(BROKEN)]
+)
+def test_a_fault_names_its_key_its_line_and_a_remedy(
+    tmp_path: Path, text: str, key: str, remedy: str
+) -> None:
     [fault] = told(tmp_path, text)
     where, line = key.replace("[", r"\[").replace("]", r"\]"), line_at_fault(text)
     assert re.match(rf":{line}: {where}(\.[\w.\[\]]+)?: ", fault), fault
@@ -147,7 +151,9 @@ def test_the_command_line_exits_2_with_every_fault_and_no_traceback(tmp_path: Pa
 
 
 def test_json_holds_the_faults_too(tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text("as_of = 1\n" + GOOD + "[guards]\nmax_chang = 1\n", encoding="utf-8")
+    (tmp_path / "config.toml").write_text(
+        "as_of = 1\n" + GOOD + "[guards]\nmax_chang = 1\n", encoding="utf-8"
+    )
     result = CliRunner().invoke(app, ["run", "--json", "--config", str(tmp_path / "config.toml")])
     answer = json.loads(result.stdout)
     assert (answer["exit_code"], len(answer["error"].splitlines())) == (2, 2)
@@ -169,18 +175,46 @@ def test_a_file_that_is_no_config_says_what_to_do(tmp_path: Path, content: bytes
         load(tmp_path / "config.toml")
 
 
-ODD = st.sampled_from(["1", "-1", "true", '""', '"x"', "[]", "{}", "[[]]", "{ x = 1 }", "2024-01-31", "1e400", "nan", '"\\u0000"', "[{ }]"])
-KEYS = st.sampled_from(sorted(set(re.findall(r"^(\w+) =", (Path(__file__).parent.parent / "config.example.toml").read_text(), re.M))))
+ODD = st.sampled_from(
+    [
+        "1",
+        "-1",
+        "true",
+        '""',
+        '"x"',
+        "[]",
+        "{}",
+        "[[]]",
+        "{ x = 1 }",
+        "2024-01-31",
+        "1e400",
+        "nan",
+        '"\\u0000"',
+        "[{ }]",
+    ]
+)
+KEYS = st.sampled_from(
+    sorted(
+        set(re.findall(r"^(\w+) =", (Path(__file__).parent.parent / "config.example.toml").read_text(), re.M))
+    )
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(KEYS, ODD, st.sampled_from(["", "[accounts.shop]", "[[segmentations]]", "[guards]", "[pace]", "[rates]"]))
+@given(
+    KEYS, ODD, st.sampled_from(["", "[accounts.shop]", "[[segmentations]]", "[guards]", "[pace]", "[rates]"])
+)
 def test_any_key_with_any_value_is_taken_or_refused_in_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, key: str, value: str, table: str
 ) -> None:
     path = tmp_path_factory.mktemp("odd") / "config.toml"
-    parts = [ACCOUNT, RFM] if table in ("[accounts.shop]", "[[segmentations]]") else [ACCOUNT, RFM, table + "\n"]
-    texts = {"[accounts.shop]": [ACCOUNT, f"{key} = {value}\n", RFM], "": [f"{key} = {value}\n", ACCOUNT, RFM]}
+    parts = (
+        [ACCOUNT, RFM] if table in ("[accounts.shop]", "[[segmentations]]") else [ACCOUNT, RFM, table + "\n"]
+    )
+    texts = {
+        "[accounts.shop]": [ACCOUNT, f"{key} = {value}\n", RFM],
+        "": [f"{key} = {value}\n", ACCOUNT, RFM],
+    }
     path.write_text("".join(texts.get(table, [*parts, f"{key} = {value}\n"])), encoding="utf-8")
     try:
         load(path)

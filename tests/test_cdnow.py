@@ -1,4 +1,6 @@
-"""The CDNOW purchases of Fader and Hardie through the files CRM, by column mapping alone, against published counts."""
+"""The CDNOW purchases of Fader and Hardie through the files CRM, by column mapping alone, against published
+counts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What does the command line promise? Exit codes, JSON and nothing else, no traceback, safe text, a light ``--help``."""
+"""What does the command line promise?
+
+Exit codes, JSON and nothing else, no traceback, safe text, a light ``--help``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sync.cli import app
+from sync.config.faults import ConfigError
 from tests.world import World
 
 HEAVY = ("pandas", "ibis", "duckdb", "pyarrow", "numpy", "pydantic", "sklearn")
@@ -65,11 +69,21 @@ def test_the_way_from_set_up_to_undo(tmp_path: Path) -> None:
     code, stopped = answer(world, "run")
     assert code == 5 and {guard["guard"] for guard in stopped["guards"]} == {"max_enter"}
     run = first(world)
-    for verb in (["run"], ["status"], ["show", "3"], ["rejects"], ["history"], ["label"], ["train"], ["pull"], ["backfill"]):
+    for verb in (
+        ["run"],
+        ["status"],
+        ["show", "3"],
+        ["rejects"],
+        ["history"],
+        ["label"],
+        ["train"],
+        ["pull"],
+        ["backfill"],
+    ):
         assert cli(world, *verb).exit_code == 0, verb
-    assert cli(world, "undo", str(run)).exit_code == 0
+    assert cli(world, "undo", str(run), "--yes").exit_code == 0
     assert cli(world, "run").exit_code == 5, "on hold"
-    assert cli(world, "forget", "3").exit_code == 0
+    assert cli(world, "forget", "3", "--yes").exit_code == 0
 
 
 def test_json_of_a_run_has_its_stable_keys(tmp_path: Path) -> None:
@@ -125,8 +139,9 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path, words: list[s
 
 def test_a_wrong_config_exits_2_and_names_every_fault(tmp_path: Path) -> None:
     world = folder(tmp_path)
-    with (tmp_path / "config.toml").open("a") as file:
-        file.write("[guards]\nmax_chnge = 3\n[pace]\nwindows = ['never']\n")
+    world.more = "[pace]\nwindows = ['never']\n[guards]\nmax_chnge = 3\n"
+    with pytest.raises(ConfigError):
+        world.config()
     result = cli(world, "run")
     assert result.exit_code == 2 and "max_chnge" in result.stderr and "never" in result.stderr
     (tmp_path / "config.toml").write_text("not toml [")
@@ -179,7 +194,14 @@ def test_hostile_text_in_ids_moves_no_cursor(tmp_path: Path) -> None:
         world.buys(id, 2)
     world.store.save()  # type: ignore[attr-defined]
     first(world)
-    for verb in (["show", evil], ["show", markup], ["history"], ["run"], ["rejects"], ["show", evil + "nobody"]):
+    for verb in (
+        ["show", evil],
+        ["show", markup],
+        ["history"],
+        ["run"],
+        ["rejects"],
+        ["show", evil + "nobody"],
+    ):
         result = cli(world, *verb)
         assert "\x1b" not in result.output and "\x07" not in result.output, verb
     assert markup in cli(world, "show", markup).stdout
@@ -191,7 +213,9 @@ def test_labels_as_a_file(tmp_path: Path) -> None:
     assert cli(world, "label", "--out", str(out)).exit_code == 0
     with out.open(newline="") as file:
         rows = list(csv.reader(file))
-    assert {"id", "rfm", "value"} <= set(rows[0]) and {row[0] for row in rows[1:]} == {str(number) for number in range(1, 13)}
+    assert {"id", "rfm", "value"} <= set(rows[0]) and {row[0] for row in rows[1:]} == {
+        str(number) for number in range(1, 13)
+    }
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -199,7 +223,13 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         "import sys, sync.cli; from typer.testing import CliRunner; shown = CliRunner().invoke(sync.cli.app, ['--help']);"
         f"print(shown.exit_code, [name for name in {HEAVY} if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        check=True,
+    )
     assert found.stdout.strip() == "0 []"
 
 

@@ -1,4 +1,6 @@
-"""Are companies records like people: with segmentations, fields, lists and guards of their own, and leads the people they become?"""
+"""Are companies records like people: with segmentations, fields, lists and guards of their own, and leads the
+people they become?
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ def test_companies_get_their_own_fields_and_lists(tmp_path: Path, lists: str) ->
     world.do("apply", number=planned["plan"]["plan"])
     assert world.held("seg_tier") == EXPECTED and set(world.held("seg_rfm")) == {str(n) for n in range(1, 13)}
     assert {key: sorted(ids) for key, ids in world.members().items()} == {
-        f"tier.{segment}": sorted(id for id, one in EXPECTED.items() if one == segment) for segment in ("customer", "target", "other")
+        f"tier.{segment}": sorted(id for id, one in EXPECTED.items() if one == segment)
+        for segment in ("customer", "target", "other")
     }
     assert {held.remote.record_type for held in world.store.lists.values()} == {"company"}
     assert {record_type for record_type, name in world.store.fields if name == "seg_tier"} == {"company"}
@@ -100,9 +103,13 @@ def test_a_field_that_only_one_of_two_record_types_has_is_missed_by_name(tmp_pat
     assert {"f5", "5"} <= set(world.held("seg_tier"))
 
 
-@pytest.mark.parametrize("consent", ["objects_to_profiling", *(f"reachable.{channel}" for channel in CHANNELS)])
+@pytest.mark.parametrize(
+    "consent", ["objects_to_profiling", *(f"reachable.{channel}" for channel in CHANNELS)]
+)
 @pytest.mark.parametrize("refused_by", ["lead", "contact"])
-def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(tmp_path: Path, consent: str, refused_by: str) -> None:
+def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(
+    tmp_path: Path, consent: str, refused_by: str
+) -> None:
     objection = consent == "objects_to_profiling"
     channel = "email" if objection else consent.removeprefix("reachable.")
     may: dict[str, Any] = {f"reachable.{channel}": True}

@@ -53,7 +53,11 @@ def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> d
         try:
             people = [{"record_type": "company", "id": one} for one in ("a", "b")]
             take(session.mirror(), "company", people)
-            take(session.mirror(), "contact", [{"record_type": "contact", "id": c, "company_id": e} for c, e in EMPLOYER.items()])
+            take(
+                session.mirror(),
+                "contact",
+                [{"record_type": "contact", "id": c, "company_id": e} for c, e in EMPLOYER.items()],
+            )
             deed = {"kind": "purchase", "occurred_at": MAY, "amount_minor": 1000, "deleted": False}
             rows = [
                 {
@@ -70,7 +74,9 @@ def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> d
             if rows:
                 take(session.mirror(), "activity", rows)
             prepare_features(session)
-            found = session.mirror().rows("SELECT id, orders, net_revenue FROM features JOIN ids USING (record)")
+            found = session.mirror().rows(
+                "SELECT id, orders, net_revenue FROM features JOIN ids USING (record)"
+            )
             return {id: (orders, net) for id, orders, net in found}
         finally:
             session.close()
@@ -88,9 +94,12 @@ def test_where_each_contact_has_the_whole_deal_the_company_has_it_once(tmp_path:
     assert found["a"] == (2, 2000)
 
 
-def test_a_row_of_the_company_itself_stands_for_those_of_its_contacts(tmp_path: Path) -> None:
+def test_a_deal_with_a_row_of_a_company_is_that_companys_wherever_its_contacts_are_employed(
+    tmp_path: Path,
+) -> None:
     found = revenue(tmp_path, "split", [{"a": None, "c1": 0.5, "c3": 0.5}])
-    assert found["a"] == (1, 1000) and found["b"] == (1, 500)
+    assert found["a"] == (1, 1000) and found["b"] == (0, 0)
+    assert found["c1"] == found["c3"] == (1, 500)
 
 
 @pytest.mark.parametrize("share", ["split", "primary"])
@@ -99,14 +108,19 @@ def test_a_row_of_the_company_itself_stands_for_those_of_its_contacts(tmp_path: 
 def test_companies_together_hold_all_revenue_that_was_won_with_their_contacts(
     tmp_path_factory: Any, share: str, deals: list[set[str]]
 ) -> None:
-    rows = [dict.fromkeys(sorted(deal), 1 / len(deal)) if share == "split" else {min(deal): None} for deal in deals]
+    rows = [
+        dict.fromkeys(sorted(deal), 1 / len(deal)) if share == "split" else {min(deal): None}
+        for deal in deals
+    ]
     found = revenue(tmp_path_factory.mktemp("world"), share, rows)  # type: ignore[arg-type]
     won = sum(net for id, (_, net) in found.items() if id.startswith("c"))
     assert found["a"][1] + found["b"][1] == won
     assert abs(won - 1000 * len(deals)) <= len(deals)  # a third of a deal is rounded to a cent
 
 
-SHAPES = {  # how a deal of 1,000 won by two contacts of a firm stands in an export; who is paid for what is up to ``deal_share``
+# how a deal of 1,000 won by two contacts of a firm stands in an export; who is paid for what is up to
+# ``deal_share``
+SHAPES = {
     "primary": ["d1,contact,c1,1000,d1,", "d2,contact,c3,500,d2,"],
     "split": ["r1,contact,c1,1000,d1,0.7", "r2,contact,c2,1000,d1,0.3", "r3,contact,c3,500,d2,1"],
     "full": ["r1,contact,c1,1000,d1,", "r2,contact,c2,1000,d1,", "r3,contact,c3,500,d2,"],
@@ -118,7 +132,12 @@ SHAPES = {  # how a deal of 1,000 won by two contacts of a firm stands in an exp
         "r4,contact,c2,400,d1,",
         ",contact,c3,500,d2,",
     ],
-    "of the account": ["r1,company,a,1000,d1,", "r2,contact,c1,1000,d1,0.5", "r3,contact,c2,1000,d1,0.5", "r4,company,b,500,d2,"],
+    "of the account": [
+        "r1,company,a,1000,d1,",
+        "r2,contact,c1,1000,d1,0.5",
+        "r3,contact,c2,1000,d1,0.5",
+        "r4,company,b,500,d2,",
+    ],
 }
 
 
@@ -130,18 +149,26 @@ def test_in_files_too_the_companies_hold_all_that_was_won_once(tmp_path: Path, s
     people = "".join(f"{contact},{employer or ''},2020-01-01\n" for contact, employer in EMPLOYER.items())
     (crm / "contacts.csv").write_text("id,company_id,created_at\n" + people)
     rows = [line.split(",") for line in SHAPES[shape]]
-    lines = [f"{id},{type},{who},purchase,2024-05-01,{amount},{order},{share}" for id, type, who, amount, order, share in rows]
+    lines = [
+        f"{id},{type},{who},purchase,2024-05-01,{amount},{order},{share}"
+        for id, type, who, amount, order, share in rows
+    ]
     head = "id,record_type,record_id,kind,occurred_at,amount,order_id,share"
     (crm / "activities.csv").write_text("\n".join([head, *lines]) + "\n")
     path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(share="primary" if shape == "primary" else "full" if "full" in shape else "split"), encoding="utf-8")
+    path.write_text(
+        CONFIG.format(share="primary" if shape == "primary" else "full" if "full" in shape else "split"),
+        encoding="utf-8",
+    )
     config = load(path)
     commands.label(config)
     with locked(config) as journal:
         session = Session(config, "portal", journal)
         try:
             prepare_features(session)
-            found = session.mirror().rows("SELECT id, orders, net_revenue FROM features JOIN ids USING (record)")
+            found = session.mirror().rows(
+                "SELECT id, orders, net_revenue FROM features JOIN ids USING (record)"
+            )
             told = {id: (orders, net) for id, orders, net in found}
         finally:
             session.close()

@@ -58,13 +58,21 @@ def test_the_example_loads_and_shows_every_setting() -> None:
 def test_the_example_shows_every_setting_of_a_crm(crm: str) -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
     begins = r"^(# )?(\[accounts\.\w+\.|.* Also: .*)?"
-    assert [name for name in settings_model(crm).model_fields if not re.search(rf"{begins}{name}\b", example, re.M)] == []
+    assert [
+        name
+        for name in settings_model(crm).model_fields
+        if not re.search(rf"{begins}{name}\b", example, re.M)
+    ] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_example_shows_every_option_of_a_kind(kind: str) -> None:
     example = EXAMPLE.read_text(encoding="utf-8")
-    assert [name for name in KINDS[kind].model_fields if not re.search(rf"^# ?{name}\b|^{name}\b|^# .*\b{name}\b", example, re.M)] == []
+    assert [
+        name
+        for name in KINDS[kind].model_fields
+        if not re.search(rf"^# ?{name}\b|^{name}\b|^# .*\b{name}\b", example, re.M)
+    ] == []
 
 
 def test_the_example_shows_the_default_guards() -> None:
@@ -78,7 +86,13 @@ def test_the_example_shows_the_default_guards() -> None:
 def test_a_small_config_has_the_agreed_defaults(tmp_path: Path) -> None:
     config = written(tmp_path, SMALL)
     shop = config.accounts["shop"]
-    assert (shop.time_zone, shop.currency, shop.on_conflict, shop.match, shop.written) == ("UTC", "EUR", "keep", "email", True)
+    assert (shop.time_zone, shop.currency, shop.on_conflict, shop.match, shop.written) == (
+        "UTC",
+        "EUR",
+        "keep",
+        "email",
+        True,
+    )
     assert config.segmentations[0].lists == "none"
     assert config.guards.max_change == Limit(share=0.2, count=20_000, floor=20)
     assert config.guards.max_calls.count is None
@@ -87,7 +101,9 @@ def test_a_small_config_has_the_agreed_defaults(tmp_path: Path) -> None:
 
 
 def test_a_guard_that_the_user_wrote_judges_small_segments_too(tmp_path: Path) -> None:
-    guards = written(tmp_path, SMALL + "[guards]\nmax_change = { share = 0.3 }\nmax_writes = 7\nmax_shrink = 0.4\n").guards
+    guards = written(
+        tmp_path, SMALL + "[guards]\nmax_change = { share = 0.3 }\nmax_writes = 7\nmax_shrink = 0.4\n"
+    ).guards
     assert guards.max_change == Limit(share=0.3, count=None, floor=0, configured=True)
     assert guards.max_writes == Limit(count=7, configured=True)
     assert guards.max_shrink == Limit(share=0.4, configured=True)
@@ -132,7 +148,18 @@ windows = ["Mon-Fry 02:00-05:00"]
         ("21", "guards.max_chang"),
         ("23", "pace.windows[0]"),
     ]
-    near = ["yesterday", "currency", "Europe/Berlin", "overwrite", "order", "small letter", "window_days", "value", "max_change", "Fri"]
+    near = [
+        "yesterday",
+        "currency",
+        "Europe/Berlin",
+        "overwrite",
+        "order",
+        "small letter",
+        "window_days",
+        "value",
+        "max_change",
+        "Fri",
+    ]
     assert all(word in line for word, line in zip(near, told, strict=True))
 
 
@@ -177,11 +204,17 @@ def test_a_config_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
 def test_an_account_whose_activity_is_lent_is_not_written_unless_it_says_so(tmp_path: Path) -> None:
     lent = '[accounts.portal]\ncrm = "files"\npath = "p"\nactivity_from = ["shop"]\n' + SMALL
     assert written(tmp_path, lent).written == ("portal",)
-    assert written(tmp_path, lent.replace('path = "crm"', 'path = "crm"\nwritten = true')).written == ("portal", "shop")
+    assert written(tmp_path, lent.replace('path = "crm"', 'path = "crm"\nwritten = true')).written == (
+        "portal",
+        "shop",
+    )
 
 
 def test_an_account_is_opened_with_our_fields_and_typed_attributes(tmp_path: Path) -> None:
-    config = written(tmp_path, SMALL + "[accounts.shop.attributes]\nkids = { field = 'k', type = 'ordered', order = ['0', '1'] }\n")
+    config = written(
+        tmp_path,
+        SMALL + "[accounts.shop.attributes]\nkids = { field = 'k', type = 'ordered', order = ['0', '1'] }\n",
+    )
     account = config.account("shop", {"rfm": [Option("lost", "Lost")]})
     assert account.attributes["kids"] == Attribute("k", "ordered", ("0", "1"))
     assert [(spec.name, spec.record_type, spec.type) for spec in account.fields] == [
@@ -199,26 +232,45 @@ def test_the_digest_moves_with_what_changes_labels_and_with_nothing_else(tmp_pat
         return config.digest(config.segmentations[0])
 
     base = digest(SMALL)
-    shown = SMALL + 'label = "Habits"\nlists = "static"\n[[segmentations.segments]]\nkey = "champions"\nlabel = "Stars"\n'
+    shown = (
+        SMALL
+        + 'label = "Habits"\nlists = "static"\n[[segmentations.segments]]\nkey = "champions"\nlabel = "Stars"\n'
+    )
     assert digest(shown) == base
     assert digest(SMALL.replace('"reason", "since"', "")) == base
     assert digest("as_of = 2024-01-01\n[guards]\nmax_writes = 3\n" + SMALL) == base
     assert digest(SMALL.replace('path = "crm"', 'path = "elsewhere"')) == base
     elsewhere = SMALL.replace('path = "crm"', 'path = "crm"\ntime_zone = "Asia/Tokyo"')
-    assert len({base, digest(SMALL + "window_days = 90\n"), digest(elsewhere), digest(SMALL + "[rates]\nUSD = 2\n")}) == 4
+    assert (
+        len(
+            {
+                base,
+                digest(SMALL + "window_days = 90\n"),
+                digest(elsewhere),
+                digest(SMALL + "[rates]\nUSD = 2\n"),
+            }
+        )
+        == 4
+    )
 
 
 # Secrets
 
 
-def test_a_secret_is_read_from_where_its_reference_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_read_from_where_its_reference_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SHOP_TOKEN", "abc")
     (tmp_path / "token").write_text("def\n")
     assert (secret("env:SHOP_TOKEN"), secret("file:token", tmp_path)) == ("abc", "def")
 
 
-@pytest.mark.parametrize("reference", ["env:NO_SUCH_VARIABLE", "file:no-such-file", "plain-text-token", "keyring:only"])
-def test_a_secret_that_is_not_to_be_had_says_what_to_do_and_not_what_it_is(reference: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "reference", ["env:NO_SUCH_VARIABLE", "file:no-such-file", "plain-text-token", "keyring:only"]
+)
+def test_a_secret_that_is_not_to_be_had_says_what_to_do_and_not_what_it_is(
+    reference: str, tmp_path: Path
+) -> None:
     with pytest.raises(SecretError) as caught:
         secret(reference, tmp_path)
     assert "plain-text-token" not in str(caught.value)
@@ -247,7 +299,9 @@ def at(text: str) -> datetime:
         ("22:00-04:00", "2024-05-06T12:00", False, "2024-05-06T22:00"),
     ],
 )
-def test_a_window_opens_in_the_time_zone_of_the_account(window: str, moment: str, is_open: bool, opens: str) -> None:
+def test_a_window_opens_in_the_time_zone_of_the_account(
+    window: str, moment: str, is_open: bool, opens: str
+) -> None:
     windows = Windows((Window.parse(window),), BERLIN)
     assert windows.open_at(at(moment).astimezone(UTC)) is is_open
     assert windows.next_opening(at(moment).astimezone(UTC)) == at(opens)
@@ -308,7 +362,9 @@ def test_every_key_of_the_example_has_a_line_that_holds_it() -> None:
     lines, shown = Lines(text), text.splitlines()
 
     def walk(value: object, path: tuple[str | int, ...]) -> None:
-        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        pairs = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
         for step, one in pairs:
             line = lines.of((*path, step))
             assert line is not None

@@ -55,7 +55,9 @@ def reach(world: World, id: str, **channels: bool | None) -> None:
 def traces(world: World, id: str) -> set[str]:
     """Every field and list of ours in which a record stands."""
     state, members = world.state()
-    return {name for name, held in state.items() if id in held} | {key for key, ids in members.items() if id in ids}
+    return {name for name, held in state.items() if id in held} | {
+        key for key, ids in members.items() if id in ids
+    }
 
 
 def campaign(world: World) -> set[str]:
@@ -70,13 +72,19 @@ def test_an_objector_loses_fields_companions_and_memberships_at_the_next_run(tmp
     answer = world.do("run")
     assert traces(world, "4") == set()
     assert (answer["exit_code"], answer["withdrawn"]["done"], answer["plan"]["changes"]) == (0, 6, 0)
-    assert "4" not in world.labels("rfm") and world.do("show", id="4")["objects"] and not world.do("show", id="5")["objects"]
+    assert (
+        "4" not in world.labels("rfm")
+        and world.do("show", id="4")["objects"]
+        and not world.do("show", id="5")["objects"]
+    )
     assert world.do("run")["calls"]["write"] == 0
 
 
 def test_no_guard_stops_an_objection_not_even_one_that_stops_the_rest(tmp_path: Path) -> None:
     world = started(tmp_path)
-    world.more = "[guards]\nmax_cleared = { count = 0 }\nmax_leave = { count = 0 }\nmax_writes = 1\nmax_calls = 0\n"
+    world.more = (
+        "[guards]\nmax_cleared = { count = 0 }\nmax_leave = { count = 0 }\nmax_writes = 1\nmax_calls = 0\n"
+    )
     objectors = {str(number) for number in range(1, 16)}
     for id in objectors:
         world.store.put(id, objects_to_profiling=True)
@@ -116,7 +124,9 @@ def test_an_objection_before_a_plan_is_applied_stops_its_part_of_it(tmp_path: Pa
     world.store.put("4", objects_to_profiling=True)
     world.do("pull")
     answer = world.do("apply", number=planned["plan"])
-    assert answer["applied"]["skipped"] > 0 and any("consent" in reason for reason in answer["applied"]["reasons"])
+    assert answer["applied"]["skipped"] > 0 and any(
+        "consent" in reason for reason in answer["applied"]["reasons"]
+    )
     assert traces(world, "4") == set() and traces(world, "5")
 
 
@@ -141,7 +151,9 @@ def test_undo_of_the_run_that_took_it_away_is_refused(tmp_path: Path) -> None:
 
 def test_what_a_person_wrote_about_an_objector_stays(tmp_path: Path) -> None:
     world = started(tmp_path)
-    world.store.set_field("4", "seg_rfm", "champions" if world.held("seg_rfm")["4"] != "champions" else "lost")
+    world.store.set_field(
+        "4", "seg_rfm", "champions" if world.held("seg_rfm")["4"] != "champions" else "lost"
+    )
     world.store.put("4", objects_to_profiling=True)
     world.do("run")
     assert traces(world, "4") == {"seg_rfm"}, "companions go, although the segment is somebody else's"
@@ -198,9 +210,12 @@ def test_a_killed_withdrawal_goes_on_at_the_next_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "unknown_too", "inside"), [(True, False, True), (False, False, False), (None, False, False), (None, True, True)]
+    ("known", "unknown_too", "inside"),
+    [(True, False, True), (False, False, False), (None, False, False), (None, True, True)],
 )
-def test_a_campaign_list_holds_those_who_may_be_reached(tmp_path: Path, known: bool | None, unknown_too: bool, inside: bool) -> None:
+def test_a_campaign_list_holds_those_who_may_be_reached(
+    tmp_path: Path, known: bool | None, unknown_too: bool, inside: bool
+) -> None:
     world = started(tmp_path, 10, known, label=CAMPAIGN + f"unknown_reachable = {str(unknown_too).lower()}\n")
     assert campaign(world) == ({str(number) for number in range(1, 11)} if inside else set())
     assert len(world.held("seg_rfm")) == 10, "the field is for everyone"
@@ -216,7 +231,9 @@ def test_the_channel_of_a_campaign_is_the_one_that_counts(tmp_path: Path) -> Non
     assert campaign(world) == {"2"}
 
 
-def test_who_cannot_be_reached_any_more_leaves_under_any_guard_and_hold_and_returns_later(tmp_path: Path) -> None:
+def test_who_cannot_be_reached_any_more_leaves_under_any_guard_and_hold_and_returns_later(
+    tmp_path: Path,
+) -> None:
     world = started(tmp_path, label=CAMPAIGN, more="[guards]\nmax_writes = 1\n")
     reach(world, "3", email=False)
     reach(world, "4", email=None)
@@ -227,9 +244,13 @@ def test_who_cannot_be_reached_any_more_leaves_under_any_guard_and_hold_and_retu
     assert "3" in campaign(world) and "4" not in campaign(world)
 
 
-def test_an_unreachable_member_whom_a_person_added_leaves_a_campaign_list_of_our_making(tmp_path: Path) -> None:
+def test_an_unreachable_member_whom_a_person_added_leaves_a_campaign_list_of_our_making(
+    tmp_path: Path,
+) -> None:
     world = started(tmp_path, label=CAMPAIGN)
-    key = next(key for key, ids in sorted(world.members().items()) if key.startswith("rfm.") and "3" not in ids)
+    key = next(
+        key for key, ids in sorted(world.members().items()) if key.startswith("rfm.") and "3" not in ids
+    )
     reach(world, "3", email=False)
     world.store.set_member(key, "3", True)
     run = world.do("run")["run"]
@@ -253,7 +274,10 @@ def test_the_unreachable_one_of_a_merge_makes_the_survivor_unreachable(tmp_path:
 
 def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(tmp_path: Path) -> None:
     (tmp_path / "crm").mkdir()
-    contacts, header = tmp_path / "crm" / "contacts.csv", "id,email,merged_into,objects_to_profiling,reachable_email\n"
+    contacts, header = (
+        tmp_path / "crm" / "contacts.csv",
+        "id,email,merged_into,objects_to_profiling,reachable_email\n",
+    )
     contacts.write_text(header + "".join(f"{id},{id}@example.org,,,yes\n" for id in "1234567"))
     purchases = "".join(f"{id},2024-06-{10 + int(id)},{id}0.00\n" for id in "1234567")
     (tmp_path / "crm" / "activities.csv").write_text("contact_id,occurred_at,amount\n" + purchases)
@@ -261,12 +285,21 @@ def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(t
     config, everything = tmp_path / "config.toml", Options(allow=ALLOWED)
     commands.setup(config)
     commands.run(config, everything)
-    rows = ["1,1@example.org,2,,yes", "2,2@example.org,,true,yes", "3,3@example.org,,,no", *(f"{id},,,,yes" for id in "4567")]
+    rows = [
+        "1,1@example.org,2,,yes",
+        "2,2@example.org,,true,yes",
+        "3,3@example.org,,,no",
+        *(f"{id},,,,yes" for id in "4567"),
+    ]
     contacts.write_text(header + "\n".join(rows) + "\n")
     assert commands.run(config, everything)["exit_code"] == 0
     held = {row["id"]: row for row in csv.DictReader((tmp_path / "crm" / "segments.csv").open())}
-    members = [id for path in (tmp_path / "crm" / "lists").glob("*.csv") for id in path.read_text().split()[1:]]
-    assert not any(held.get(id, {}).get(name) for id in "12" for name in ("seg_rfm", "seg_rfm_since", "seg_rfm_previous"))
+    members = [
+        id for path in (tmp_path / "crm" / "lists").glob("*.csv") for id in path.read_text().split()[1:]
+    ]
+    assert not any(
+        held.get(id, {}).get(name) for id in "12" for name in ("seg_rfm", "seg_rfm_since", "seg_rfm_previous")
+    )
     assert held["3"]["seg_rfm"] and sorted(members) == list("4567")
     assert commands.run(config, everything)["calls"]["write"] == 0
 
@@ -281,7 +314,9 @@ def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(t
         ("unknown_reachable = true", "segmentations[0].unknown_reachable", "campaign = true"),
     ],
 )
-def test_a_campaign_that_could_not_keep_its_promise_is_refused(tmp_path: Path, lines: str, key: str, remedy: str) -> None:
+def test_a_campaign_that_could_not_keep_its_promise_is_refused(
+    tmp_path: Path, lines: str, key: str, remedy: str
+) -> None:
     from sync.config.config import load
 
     text = f'[accounts.shop]\ncrm = "files"\npath = "x"\n[[segmentations]]\nname = "rfm"\nkind = "rfm"\nfield = "f"\n{lines}\n'
@@ -293,7 +328,9 @@ def test_a_campaign_that_could_not_keep_its_promise_is_refused(tmp_path: Path, l
 
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["reachable", "objects", "buys", "run", "undo", "member"]), st.integers(1, 6), st.sampled_from([True, False, None])
+        st.sampled_from(["reachable", "objects", "buys", "run", "undo", "member"]),
+        st.integers(1, 6),
+        st.sampled_from([True, False, None]),
     ),
     min_size=1,
     max_size=8,
@@ -317,7 +354,9 @@ def test_after_any_run_nobody_is_where_consent_forbids(
             case "buys":
                 world.buys(id, number, 5_000 * number)
             case "member":
-                world.store.set_member(sorted(key for key in world.members() if key.startswith("rfm."))[number], id, True)
+                world.store.set_member(
+                    sorted(key for key in world.members() if key.startswith("rfm."))[number], id, True
+                )
             case "undo" if runs:
                 world.do("undo", allow=ALLOWED, number=runs[-1])
             case "run":

@@ -27,10 +27,19 @@ class Folder(Crm):
     def connect(self) -> Connector:
         settings = settings_model("files")(path=str(self.folder))
         city = {"city": Attribute("city")}
-        return open_connector(Account("folder", "files", settings, self.folder, attributes=city, fields=(SEGMENT, REASON)))
+        return open_connector(
+            Account("folder", "files", settings, self.folder, attributes=city, fields=(SEGMENT, REASON))
+        )
 
-    def put(self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None) -> None:
-        self.contacts[id] = {"id": id, "email": email or "", "city": city or "", "merged_into": merged_into or ""}
+    def put(
+        self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None
+    ) -> None:
+        self.contacts[id] = {
+            "id": id,
+            "email": email or "",
+            "city": city or "",
+            "merged_into": merged_into or "",
+        }
         _save(self.folder / "contacts.csv", self.contacts, _CONTACT)
 
     def delete(self, id: str) -> None:

@@ -1,4 +1,6 @@
-"""Does the HubSpot connector keep the contract: on a plain portal, and on one that behaves as awkwardly as the documentation allows?"""
+"""Does the HubSpot connector keep the contract: on a plain portal, and on one that behaves as awkwardly as
+the documentation allows?
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _ROUTES = [(_PLAIN, "2026-09"), (_PLAIN, "legacy"), (_AWKWARD, "2026-03")]
 
 class TestHubspot(ContractSuite):
     @pytest.fixture(params=_ROUTES, ids=["plain", "legacy", "awkward"])
-    def crm(self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PortalCrm]:
+    def crm(
+        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[PortalCrm]:
         knobs, version = request.param
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         with serving(Portal(Knobs(**vars(knobs)))) as server:

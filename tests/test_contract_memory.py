@@ -14,12 +14,16 @@ from tests.memory_crm import MemoryCrm, Store
 class MemoryAccount(Crm):
     def __init__(self) -> None:
         self.store = Store()
-        self.settings = Account("memory", "memory", None, attributes={"city": Attribute("city")}, fields=(SEGMENT, REASON))
+        self.settings = Account(
+            "memory", "memory", None, attributes={"city": Attribute("city")}, fields=(SEGMENT, REASON)
+        )
 
     def connect(self) -> Connector:
         return MemoryCrm(self.settings, self.store, page_size=5)
 
-    def put(self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None) -> None:
+    def put(
+        self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None
+    ) -> None:
         self.store.put(id, email=email, city=city, merged_into=merged_into)
 
     def delete(self, id: str) -> None:

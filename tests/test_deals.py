@@ -30,7 +30,9 @@ def mirror(tmp_path: Path) -> AccountMirror:
     return account
 
 
-def take(mirror: AccountMirror, stream: str, rows: list[dict[str, Any]], shared: bool = True, **page: Any) -> Any:
+def take(
+    mirror: AccountMirror, stream: str, rows: list[dict[str, Any]], shared: bool = True, **page: Any
+) -> Any:
     schema = ACTIVITY_SCHEMA if stream == "activity" else RECORD_SCHEMA
     names = {name for row in rows for name in row} or {"record_type"}
     frame = pa.Table.from_pylist(rows, schema=pa.schema([field for field in schema if field.name in names]))
@@ -40,14 +42,25 @@ def take(mirror: AccountMirror, stream: str, rows: list[dict[str, Any]], shared:
 
 def deal(id: str, amount: int, **shares: float | None) -> list[dict[str, Any]]:
     """Rows of one deal: contact → share."""
-    row = {"id": id, "record_type": "contact", "kind": "purchase", "occurred_at": MAY, "amount_minor": amount, "deleted": False}
+    row = {
+        "id": id,
+        "record_type": "contact",
+        "kind": "purchase",
+        "occurred_at": MAY,
+        "amount_minor": amount,
+        "deleted": False,
+    }
     return [{**row, "record_id": name.removeprefix("c"), "share": share} for name, share in shares.items()]
 
 
 def counted(mirror: AccountMirror) -> dict[str, int]:
     """What counts now: contact → amount."""
     live = "SELECT * FROM activity WHERE NOT shadowed AND part IN (SELECT part FROM parts WHERE live)"
-    return dict(mirror.rows(f"SELECT id, sum(amount)::BIGINT FROM ({live}) JOIN ids USING (record) GROUP BY id ORDER BY id"))
+    return dict(
+        mirror.rows(
+            f"SELECT id, sum(amount)::BIGINT FROM ({live}) JOIN ids USING (record) GROUP BY id ORDER BY id"
+        )
+    )
 
 
 def test_a_deal_of_several_contacts_counts_for_each_with_its_share(mirror: AccountMirror) -> None:
@@ -73,7 +86,9 @@ def test_a_deleted_deal_ends_for_everybody(mirror: AccountMirror) -> None:
     assert counted(mirror) == {"2": 10}
 
 
-def test_a_deal_waits_for_a_contact_that_is_not_known_yet_and_is_replaced_there_too(mirror: AccountMirror) -> None:
+def test_a_deal_waits_for_a_contact_that_is_not_known_yet_and_is_replaced_there_too(
+    mirror: AccountMirror,
+) -> None:
     take(mirror, "activity", deal("d", 1000, c1=0.5, c9=0.5))
     take(mirror, "activity", deal("d", 800, c1=0.5, c8=0.5))
     take(mirror, "contact", [{"record_type": "contact", "id": "8"}, {"record_type": "contact", "id": "9"}])
@@ -91,7 +106,10 @@ def test_a_whole_part_gives_way_to_newer_rows_and_counts_again_when_they_go(mirr
 
 
 def test_in_files_a_repeated_id_is_a_slip_and_the_last_line_wins(mirror: AccountMirror) -> None:
-    rows = [{**row, "line": line} for line, row in enumerate(deal("d", 1000, c1=None) + deal("d", 300, c2=None), 2)]
+    rows = [
+        {**row, "line": line}
+        for line, row in enumerate(deal("d", 1000, c1=None) + deal("d", 300, c2=None), 2)
+    ]
     answer = take(mirror, "activity", rows, shared=False, part="a.csv", whole=True, first=True)
     assert counted(mirror) == {"2": 300}
     assert answer.repeated == [("a.csv", 2, "1")]
@@ -105,8 +123,14 @@ DEAL = st.tuples(
 
 
 @law(8)
-@given(pages=st.lists(st.lists(DEAL, min_size=1, max_size=4, unique_by=lambda one: one[0]), min_size=1, max_size=5))
-def test_what_counts_is_what_was_told_last_of_each_id(tmp_path_factory: pytest.TempPathFactory, pages: list[list[Any]]) -> None:
+@given(
+    pages=st.lists(
+        st.lists(DEAL, min_size=1, max_size=4, unique_by=lambda one: one[0]), min_size=1, max_size=5
+    )
+)
+def test_what_counts_is_what_was_told_last_of_each_id(
+    tmp_path_factory: pytest.TempPathFactory, pages: list[list[Any]]
+) -> None:
     mirror = Mirror(tmp_path_factory.mktemp("deals") / "mirror.duckdb").account("portal")
     take(mirror, "contact", [{"record_type": "contact", "id": str(number)} for number in range(1, 6)])
     last: dict[str, Any] = {}

@@ -24,22 +24,35 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
     return folder, demo(folder, silent, said.append), said
 
 
-def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(
+    played: tuple[Path, dict[str, Any], list[str]],
+) -> None:
     _, answer, _ = played
     assert answer["first"]["applied"]["done"] > 2_469
     assert 0 < answer["second"]["applied"]["done"] < answer["first"]["applied"]["done"] / 4
     assert (answer["again"]["plan"]["changes"], answer["again"]["calls"]["write"]) == (0, 0)
 
 
-def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_answer(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_answer(
+    played: tuple[Path, dict[str, Any], list[str]],
+) -> None:
     _, answer, _ = played
-    audiences = ["win_back", "coupon_fans", "young_families", "comfortable_couples", "ready_meals", "every_other_day"]
+    audiences = [
+        "win_back",
+        "coupon_fans",
+        "young_families",
+        "comfortable_couples",
+        "ready_meals",
+        "every_other_day",
+    ]
     assert sorted(answer["second"]["segments"]["audience"]) == sorted(audiences)
     assert min(answer["second"]["segments"]["audience"].values()) >= 10
     assert answer["second"]["segments"]["lifecycle"]["active"] > 1_700
 
 
-def test_households_are_segmented_by_what_is_learned_of_them_too(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+def test_households_are_segmented_by_what_is_learned_of_them_too(
+    played: tuple[Path, dict[str, Any], list[str]],
+) -> None:
     folder, answer, _ = played
     segments = answer["second"]["segments"]
     assert set(segments["potential"]) == {"high", "medium", "low", "prospect"}
@@ -47,26 +60,51 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(played: tuple[P
     assert len([key for key in segments["clusters"] if key.startswith("cluster_")]) >= 3
     assert segments["next_offer"].get("no_offer", 0) < 200
     page = (folder / "state" / "report.html").read_text(encoding="utf-8")
-    for title in ("Do the stages tell the truth?", "Which score foresaw best?", "What distinguishes each cluster?", "Break-even depth"):
+    for title in (
+        "Do the stages tell the truth?",
+        "Which score foresaw best?",
+        "What distinguishes each cluster?",
+        "Break-even depth",
+    ):
         assert title in page
-    for title in ("What to offer whom", "Value on two axes", "Revenue of the next 30 days", "Touchpoints", "Report card"):
+    for title in (
+        "What to offer whom",
+        "Value on two axes",
+        "Revenue of the next 30 days",
+        "Touchpoints",
+        "Report card",
+    ):
         assert title in page
 
 
-def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(played: tuple[Path, dict[str, Any], list[str]]) -> None:
+def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
+    played: tuple[Path, dict[str, Any], list[str]],
+) -> None:
     folder, answer, said = played
-    assert answer["effect"]["control"] >= 50 and answer["effect"]["interval"][0] < 0 < answer["effect"]["interval"][1]
+    assert (
+        answer["effect"]["control"] >= 50
+        and answer["effect"]["interval"][0] < 0 < answer["effect"]["interval"][1]
+    )
     assert any("held back answered within 45 days" in line and "A demonstration" in line for line in said)
     page = (folder / "state" / "report.html").read_text(encoding="utf-8")
-    for told in ("What did contacting change?", "the interval holds zero", "In 2017 nobody was", "Was it what they wanted?"):
+    for told in (
+        "What did contacting change?",
+        "the interval holds zero",
+        "In 2017 nobody was",
+        "Was it what they wanted?",
+    ):
         assert told in page
 
 
-def test_one_household_is_explained_and_the_end_says_what_to_do_next(played: tuple[Path, dict[str, object], list[str]]) -> None:
+def test_one_household_is_explained_and_the_end_says_what_to_do_next(
+    played: tuple[Path, dict[str, object], list[str]],
+) -> None:
     folder, _, said = played
     assert any("purchase days" in line for line in said)
     assert (folder / "state" / "report.html").is_file() and any("report.html" in line for line in said)
-    assert any("crm-segments undo" in line for line in said) and any(str(folder) in line for line in said[-5:])
+    assert any("crm-segments undo" in line for line in said) and any(
+        str(folder) in line for line in said[-5:]
+    )
 
 
 def test_everything_stands_in_its_folder(played: tuple[Path, dict[str, object], list[str]]) -> None:

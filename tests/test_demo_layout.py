@@ -23,7 +23,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def days(folder: Path) -> list[date]:
-    return [date.fromisoformat(file.stem.removeprefix("activities-")) for file in sorted(folder.glob("crm/activities-*.parquet"))]
+    return [
+        date.fromisoformat(file.stem.removeprefix("activities-"))
+        for file in sorted(folder.glob("crm/activities-*.parquet"))
+    ]
 
 
 def test_the_first_layout_ends_at_the_first_cut(folder: Path) -> None:
@@ -33,7 +36,9 @@ def test_the_first_layout_ends_at_the_first_cut(folder: Path) -> None:
 
 def test_all_households_are_contacts(folder: Path) -> None:
     with duckdb.connect() as engine:
-        counted = engine.execute("SELECT count(*), count(income) FROM read_csv(?)", [str(folder / "crm" / "contacts.csv")]).fetchone()
+        counted = engine.execute(
+            "SELECT count(*), count(income) FROM read_csv(?)", [str(folder / "crm" / "contacts.csv")]
+        ).fetchone()
     assert counted == (2469, 801)
 
 
@@ -43,7 +48,9 @@ def test_the_later_export_holds_only_later_days_and_moves_as_of(folder: Path) ->
     assert load(folder / "config.toml").as_of == SECOND_CUT
     with duckdb.connect() as engine:
         file = str(folder / "crm" / f"activities-{SECOND_CUT}.parquet")
-        spans = engine.execute("SELECT min(occurred_at)::DATE, max(occurred_at)::DATE FROM read_parquet(?)", [file]).fetchone()
+        spans = engine.execute(
+            "SELECT min(occurred_at)::DATE, max(occurred_at)::DATE FROM read_parquet(?)", [file]
+        ).fetchone()
     assert spans == (date(2017, 10, 1), SECOND_CUT)
 
 

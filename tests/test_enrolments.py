@@ -1,4 +1,6 @@
-"""Can the workflows of a CRM rely on us: never more enrolments an hour than configured, never one record twice for one change?"""
+"""Can the workflows of a CRM rely on us: never more enrolments an hour than configured, never one record
+twice for one change?
+"""
 
 from __future__ import annotations
 
@@ -56,13 +58,19 @@ def busiest_hour(sent: list[Sent]) -> int:
 
 
 STEP = st.tuples(
-    st.sampled_from(["run", "canary", "apply", "undo", "buy", "kill", "lost answer"]), st.integers(0, 50), st.integers(1, 8)
+    st.sampled_from(["run", "canary", "apply", "undo", "buy", "kill", "lost answer"]),
+    st.integers(0, 50),
+    st.integers(1, 8),
 )
 
 
 @law(3)
 @given(
-    pace=st.integers(8, 30), batch=st.integers(2, 25), call=st.integers(1, 9), seconds=st.integers(1, 900), steps=st.lists(STEP, max_size=6)
+    pace=st.integers(8, 30),
+    batch=st.integers(2, 25),
+    call=st.integers(1, 9),
+    seconds=st.integers(1, 900),
+    steps=st.lists(STEP, max_size=6),
 )
 def test_no_hour_holds_more_enrolments_than_configured(
     tmp_path_factory: pytest.TempPathFactory, pace: int, batch: int, call: int, seconds: int, steps: list[Any]
@@ -122,7 +130,9 @@ def _twice(sent: list[Sent]) -> list[tuple[str, str, str | None]]:
 
 @pytest.mark.parametrize("moment", (2, 5, 9, 14))
 @pytest.mark.parametrize("kind", ["kill", "lost"])
-def test_nothing_that_stands_in_the_crm_is_sent_again_after_a_batch_was_cut_off(tmp_path: Path, kind: str, moment: int) -> None:
+def test_nothing_that_stands_in_the_crm_is_sent_again_after_a_batch_was_cut_off(
+    tmp_path: Path, kind: str, moment: int
+) -> None:
     world = World(tmp_path, lists="none", value="", batch_size=20, now=START)
     world.customers(40)
     world.store.call_size = 5
@@ -134,7 +144,9 @@ def test_nothing_that_stands_in_the_crm_is_sent_again_after_a_batch_was_cut_off(
     clock.left, world.faults.fail_after = -1, None
     world.do("run")
     assert len(world.held("seg_rfm")) == 40
-    assert max(Counter((one.id, one.target) for one in world.store.sent).values()) == 1, "also not with the same value"
+    assert max(Counter((one.id, one.target) for one in world.store.sent).values()) == 1, (
+        "also not with the same value"
+    )
     assert world.journal("SELECT * FROM rejects") == [], "an outage costs no attempt"
 
 
@@ -154,7 +166,9 @@ def test_the_pace_counts_from_the_answer_of_a_long_batch(tmp_path: Path) -> None
     world, clock = started(tmp_path, pace=24, batch=24, call=24, seconds=3000)
     with pytest.raises(Later):
         world.do("run", allow=ALLOWED)
-    closed = datetime.fromisoformat(world.journal("SELECT closed_at FROM batches WHERE state = 'done'")[0]["closed_at"])
+    closed = datetime.fromisoformat(
+        world.journal("SELECT closed_at FROM batches WHERE state = 'done'")[0]["closed_at"]
+    )
     clock.seconds = 0
     world.now = closed + timedelta(minutes=59)
     with pytest.raises(Later) as later:
@@ -166,7 +180,9 @@ def test_the_pace_counts_from_the_answer_of_a_long_batch(tmp_path: Path) -> None
 
 
 def test_a_rest_that_waits_for_the_pace_in_the_last_batch_says_so(tmp_path: Path) -> None:
-    world = World(tmp_path, lists="none", value="", more="[pace]\nwrites_per_hour = 15", batch_size=1000, now=START)
+    world = World(
+        tmp_path, lists="none", value="", more="[pace]\nwrites_per_hour = 15", batch_size=1000, now=START
+    )
     world.customers(40)
     world.do("setup")
     with pytest.raises(Later, match="15 records an hour"):
@@ -175,7 +191,9 @@ def test_a_rest_that_waits_for_the_pace_in_the_last_batch_says_so(tmp_path: Path
 
 
 def test_a_window_that_closes_while_we_write_ends_the_writing(tmp_path: Path) -> None:
-    world = World(tmp_path, lists="none", value="", more='[pace]\nwindows = ["02:00-03:00"]', batch_size=10, now=START)
+    world = World(
+        tmp_path, lists="none", value="", more='[pace]\nwindows = ["02:00-03:00"]', batch_size=10, now=START
+    )
     world.customers(40)
     world.do("setup")
     clock = Clock(world, 0)

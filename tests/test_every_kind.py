@@ -1,4 +1,6 @@
-"""Do promises hold for every kind at once, in the whole loop: objectors teach nothing, companies add up, files know no later day?"""
+"""Do promises hold for every kind at once, in the whole loop: objectors teach nothing, companies add up,
+files know no later day?
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,12 @@ def shop(folder: Path, objectors: int) -> World:
         made.store.put(id, email=f"customer{id}@example.org")
         for days_ago in range(100 if number % 3 == 2 else 0, 300, (7, 30, 45)[number % 3]):
             if chance.random() < 0.8:
-                made.buys(id, min(299, days_ago + chance.randint(0, 6)), 1000 + number, category=("Wine", "Beer")[number % 2])
+                made.buys(
+                    id,
+                    min(299, days_ago + chance.randint(0, 6)),
+                    1000 + number,
+                    category=("Wine", "Beer")[number % 2],
+                )
     for number in range(objectors):
         id = str(1000 + number)
         made.store.put(id, objects_to_profiling=True)
@@ -89,7 +96,10 @@ def with_session(world: World, use: Callable[[Session], Any]) -> Any:
 
 def models(world: World) -> dict[str, Any]:
     def read(session: Session) -> dict[str, Any]:
-        return {row["segmentation"]: json.loads(row["content"]) for row in session.journal.rows("SELECT segmentation, content FROM models")}
+        return {
+            row["segmentation"]: json.loads(row["content"])
+            for row in session.journal.rows("SELECT segmentation, content FROM models")
+        }
 
     return dict(with_session(world, read))
 
@@ -104,7 +114,8 @@ def test_who_objects_is_in_no_training_set_model_or_label_of_any_kind(tmp_path: 
         assert held == spared.held(f"seg_{name}") and len(held) == 210
 
 
-# -- companies ---------------------------------------------------------------------------------------------------
+# -- companies
+# ---------------------------------------------------------------------------------------------------
 
 FIRMS = "\n".join(
     f"""[[segmentations]]
@@ -125,7 +136,9 @@ population = {{ attribute = "record_type", is = "company" }}
 
 
 def firms(folder: Path) -> World:
-    """40 firms with two contacts each, who sign one to three contracts in three years together; a fourth contact is nobody's."""
+    """40 firms with two contacts each, who sign one to three contracts in three years together; a fourth
+    contact is nobody's.
+    """
     made, chance = World(folder, value=FIRMS, account='deal_share = "split"\n\n'), random.Random(3)
     made.store.put("0", email="nobody@example.org")
     made.buys("0", 40, 70_000)
@@ -146,7 +159,9 @@ def test_companies_hold_all_revenue_that_was_won_and_models_of_few_contracts_say
     world = firms(tmp_path)
 
     def revenue(session: Session) -> dict[str, float]:
-        rows = session.mirror().rows("SELECT record_type, sum(net_revenue) FROM features JOIN ids USING (record) GROUP BY record_type")
+        rows = session.mirror().rows(
+            "SELECT record_type, sum(net_revenue) FROM features JOIN ids USING (record) GROUP BY record_type"
+        )
         return {str(type): float(total) for type, total in rows}
 
     won, alone = with_session(world, revenue), 70_000
@@ -159,11 +174,15 @@ def test_companies_hold_all_revenue_that_was_won_and_models_of_few_contracts_say
     assert learned["stage"]["figures"]["driver"] == "silence"
     assert set(world.held("seg_again").values()) == set(world.held("seg_groups").values()) == {"unscored"}
     story = world.do("show", id="f3")["segmentations"]
-    assert "too little data for a forecast" in story["potential"]["reason"] and "by silence alone" in story["stage"]["reason"]
+    assert (
+        "too little data for a forecast" in story["potential"]["reason"]
+        and "by silence alone" in story["stage"]["reason"]
+    )
     assert "100" in story["again"]["reason"] and "100" in story["groups"]["reason"]
 
 
-# -- files of an earlier day -------------------------------------------------------------------------------------
+# -- files of an earlier day
+# -------------------------------------------------------------------------------------
 
 
 def test_a_file_of_an_earlier_day_knows_nothing_of_later_ones(tmp_path: Path) -> None:
@@ -185,7 +204,9 @@ def test_a_file_of_an_earlier_day_knows_nothing_of_later_ones(tmp_path: Path) ->
         assert [row[column] for row in late] == [row[column] for row in early], column
 
 
-def test_the_same_file_asked_for_again_is_the_same_and_nothing_is_learned_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_file_asked_for_again_is_the_same_and_nothing_is_learned_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from segmentation import contest
 
     world, inner = World(tmp_path), contest.fit

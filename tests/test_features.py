@@ -23,7 +23,14 @@ AS_OF = date(2025, 6, 30)
 NEEDS = Needs(windows=(30, 365), kinds=("visit",), categories=("Dairy",), median_gap=True)
 
 
-def buy(record: int, day: date, amount: int | None, order: int | None = None, kind: str = "purchase", category: str | None = None) -> Row:
+def buy(
+    record: int,
+    day: date,
+    amount: int | None,
+    order: int | None = None,
+    kind: str = "purchase",
+    category: str | None = None,
+) -> Row:
     return (record, order, kind, day, amount, category)
 
 
@@ -131,7 +138,11 @@ def test_a_refund_reduces_money_on_the_day_of_its_order_and_refreshes_nothing() 
 
 
 def test_a_fully_refunded_order_is_no_purchase_but_one_of_value_zero_is() -> None:
-    rows = [buy(1, date(2025, 1, 1), 900, 7), buy(1, date(2025, 1, 5), -900, 7, "refund"), buy(2, date(2025, 1, 1), 0)]
+    rows = [
+        buy(1, date(2025, 1, 1), 900, 7),
+        buy(1, date(2025, 1, 5), -900, 7, "refund"),
+        buy(2, date(2025, 1, 1), 0),
+    ]
     found = frame(rows, AS_OF)
     assert of(found, 1)["orders"] == 0 and pd.isna(of(found, 1)["last_purchase"])
     assert of(found, 2)["orders"] == 1
@@ -150,7 +161,9 @@ def test_a_window_of_n_days_holds_as_of_and_not_the_day_n_days_before() -> None:
 def test_records_without_activity_hold_zero_and_null() -> None:
     got = of(frame([], AS_OF, needs=NEEDS), 2)
     assert all(got[name] == 0 for name in NEEDS.counts())
-    assert all(pd.isna(got[name]) for name in ("first_purchase", "last_purchase", "mean_gap_days", "median_gap_days"))
+    assert all(
+        pd.isna(got[name]) for name in ("first_purchase", "last_purchase", "mean_gap_days", "median_gap_days")
+    )
 
 
 def test_counts_and_money_are_whole_numbers_in_the_engine_itself() -> None:
@@ -172,7 +185,14 @@ def test_needs_are_merged() -> None:
 
 def test_a_missing_column_or_wrong_type_is_named() -> None:
     records = ibis.table({"record": "int64"}, name="records")
-    activity = {"record": "int64", "order": "int64", "kind": "string", "day": "date", "amount": "int64", "category": "string"}
+    activity = {
+        "record": "int64",
+        "order": "int64",
+        "kind": "string",
+        "day": "date",
+        "amount": "int64",
+        "category": "string",
+    }
     with pytest.raises(ValueError, match="activity frame has no column 'day'"):
         features(records, ibis.table({k: v for k, v in activity.items() if k != "day"}, name="a"), AS_OF)
     with pytest.raises(ValueError, match="'amount' of the activity frame is float64, expected integer"):
@@ -182,4 +202,6 @@ def test_a_missing_column_or_wrong_type_is_named() -> None:
 @pytest.mark.parametrize("dialect", ["postgres", "snowflake", "databricks"])
 def test_the_same_expression_is_worded_for_other_engines(dialect: str) -> None:
     con = cdnow()
-    assert "GROUP BY" in ibis.to_sql(features(con.table("records"), con.table("activity"), AS_OF, NEEDS), dialect=dialect)
+    assert "GROUP BY" in ibis.to_sql(
+        features(con.table("records"), con.table("activity"), AS_OF, NEEDS), dialect=dialect
+    )

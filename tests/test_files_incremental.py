@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.errors import RequestError
-from connectors.files import csv_rows, parquet_rows, reading
+from connectors.files import csv_reader, parquet_reader, reading
 from tests.files_shop import HEAD, Read, Shop
 
 ROWS = "1,2024-01-01,10\n2,2024-01-02,20\n"
@@ -105,7 +105,9 @@ def test_other_settings_void_the_position(shop: Shop) -> None:
     assert shop.read("activity", read.position).ids() == ["1", "2"]
 
 
-@pytest.mark.parametrize("position", ["", "{}", "nonsense", "[]", '{"files": {"activities.csv": 1}}', '{"files": 3}'])
+@pytest.mark.parametrize(
+    "position", ["", "{}", "nonsense", "[]", '{"files": {"activities.csv": 1}}', '{"files": 3}']
+)
 def test_a_position_that_nobody_understands_reads_anew(shop: Shop, position: str) -> None:
     assert shop.read("activity", position).ids() == ["1", "2"]
 
@@ -121,9 +123,11 @@ def test_a_change_within_the_same_instant_and_size_is_seen(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_reading_can_go_on_behind_any_page(shop: Shop, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reading_can_go_on_behind_any_page(
+    shop: Shop, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading, "CHUNK", 200)
-    monkeypatch.setattr(csv_rows, "BLOCK", 64)
+    monkeypatch.setattr(csv_reader, "BLOCK", 64)
     shop.settings = {"encoding": encoding}
     lines = [f'{n},2024-01-01,"{n}"\n' if n % 7 else f"{n},never,1\n" for n in range(60)]
     shop.put("activities.csv", (HEAD + "".join(lines)).encode(encoding))
@@ -141,7 +145,7 @@ def test_a_reading_can_go_on_behind_any_page(shop: Shop, encoding: str, monkeypa
 
 def test_the_tail_of_a_grown_file_can_be_resumed_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "CHUNK", 100)
-    monkeypatch.setattr(csv_rows, "BLOCK", 64)
+    monkeypatch.setattr(csv_reader, "BLOCK", 64)
     read = shop.read("activity")
     shop.put("activities.csv", HEAD + ROWS + "".join(f"{n},2024-01-03,30\n" for n in range(3, 40)))
     further = shop.read("activity", read.position)
@@ -151,10 +155,16 @@ def test_the_tail_of_a_grown_file_can_be_resumed_too(shop: Shop, monkeypatch: py
 
 
 def test_parquet_pages_resume_at_their_row(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_rows, "PAGE_ROWS", 300)
+    monkeypatch.setattr(parquet_reader, "PAGE_ROWS", 300)
     (shop.folder / "activities.csv").unlink()
     ids = [str(n) for n in range(1000)]
-    table = pa.table({"contact_id": ids, "occurred_at": pa.array(np.arange(1000), pa.timestamp("s")), "amount": np.ones(1000)})
+    table = pa.table(
+        {
+            "contact_id": ids,
+            "occurred_at": pa.array(np.arange(1000), pa.timestamp("s")),
+            "amount": np.ones(1000),
+        }
+    )
     pq.write_table(table, shop.folder / "activities.parquet", row_group_size=170)
     os.utime(shop.folder / "activities.parquet", (1, 1))
     whole = shop.read("activity")

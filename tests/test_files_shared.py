@@ -1,4 +1,7 @@
-"""What happens to the files that we share with people? Only our cells change, and a way back leads to the same bytes."""
+"""What happens to the files that we share with people?
+
+Only our cells change, and a way back leads to the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from hypothesis import strategies as st
 
 from connectors.contract import MEMBER, FieldSpec, ListSpec
 from connectors.errors import RequestError
-from connectors.files.cells import bared, guarded
+from connectors.files.csv_cells import bared, guarded
+from connectors.files.csv_editor import parsed
 from connectors.files.shared_file import temporary
-from connectors.files.table import parsed
 from connectors.files.writing import Changes, set_fields, set_members
 from tests.files_shop import Paper, Shop, changes
 
@@ -29,7 +32,9 @@ def text(shop: Shop) -> bytes:
     return (shop.folder / "segments.csv").read_bytes()
 
 
-def write(shop: Shop, *rows: tuple[str, str, str | None, str | None], record_type: str = "contact") -> list[str]:
+def write(
+    shop: Shop, *rows: tuple[str, str, str | None, str | None], record_type: str = "contact"
+) -> list[str]:
     outcomes = shop.open().write_fields(changes(list(rows), record_type), Paper())
     return [str(status) for status in outcomes["status"].to_pylist()]
 
@@ -67,7 +72,10 @@ def test_a_field_of_companies_adds_the_column_that_tells_types_apart(shop: Shop)
 
 def test_cells_of_people_stay_byte_for_byte(shop: Shop) -> None:
     shop.put("segments.csv", b'note,id,seg\r\n"x, ""y""", 1 ,"old"\r\n=1+1,2,\n\xff\xfe,3,old')
-    assert write(shop, ("1", "seg", "old", "new"), ("2", "seg", "", "new"), ("3", "seg", "old", "a,b")) == ["done"] * 3
+    assert (
+        write(shop, ("1", "seg", "old", "new"), ("2", "seg", "", "new"), ("3", "seg", "old", "a,b"))
+        == ["done"] * 3
+    )
     assert text(shop) == b'note,id,seg\r\n"x, ""y""", 1 ,"new"\r\n=1+1,2,new\n\xff\xfe,3,"a,b"'
 
 
@@ -117,7 +125,9 @@ def test_values_come_in_normal_form_once_for_each_record(shop: Shop) -> None:
     assert sorted(line for line, _ in read.lines()) == [2, 5, 6]
     assert shop.read("value", read.position).pages == []
     (shop.folder / "segments.csv").unlink()
-    assert [(page.records.num_rows, page.whole) for page in shop.read("value", read.position).pages] == [(0, True)]
+    assert [(page.records.num_rows, page.whole) for page in shop.read("value", read.position).pages] == [
+        (0, True)
+    ]
 
 
 def test_a_formula_is_written_so_that_no_spreadsheet_runs_it(shop: Shop) -> None:
@@ -156,7 +166,11 @@ def test_a_list_keeps_its_order_and_the_columns_of_people(shop: Shop) -> None:
     remote = crm.ensure_list(ListSpec("rfm.top", "Top"))
     before = (shop.folder / "lists/rfm.top.csv").read_bytes()
     outcomes = crm.write_members(
-        remote, changes([("3", "rfm.top", None, MEMBER), ("2", "rfm.top", None, MEMBER), ("99", "rfm.top", MEMBER, None)]), Paper()
+        remote,
+        changes(
+            [("3", "rfm.top", None, MEMBER), ("2", "rfm.top", None, MEMBER), ("99", "rfm.top", MEMBER, None)]
+        ),
+        Paper(),
     )
     assert outcomes["status"].to_pylist() == ["done"] * 3
     assert (shop.folder / "lists/rfm.top.csv").read_bytes() == b"id,why\n2,known\n3,\n10,old\n30,new\n"
@@ -187,7 +201,9 @@ def test_a_list_of_companies_tells_their_type(shop: Shop) -> None:
     crm = shop.open()
     remote = crm.ensure_list(ListSpec("abc.a", record_type="company"))
     crm.write_members(remote, changes([("1", "abc.a", None, MEMBER)], "company"), Paper())
-    assert [page.records.to_pylist() for page in crm.members(remote, None)] == [[{"record_type": "company", "id": "1"}]]
+    assert [page.records.to_pylist() for page in crm.members(remote, None)] == [
+        [{"record_type": "company", "id": "1"}]
+    ]
     assert crm.lists()[0].record_type == "company"
 
 
@@ -228,7 +244,14 @@ def _files(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=250, deadline=None)
-@given(_files(), st.dictionaries(st.sampled_from("0123456789"), st.text(st.sampled_from("xyz =-'é"), min_size=1, max_size=3), max_size=6))
+@given(
+    _files(),
+    st.dictionaries(
+        st.sampled_from("0123456789"),
+        st.text(st.sampled_from("xyz =-'é"), min_size=1, max_size=3),
+        max_size=6,
+    ),
+)
 def test_changes_and_their_reverse_leave_the_same_bytes(before: bytes, wanted: dict[str, str]) -> None:
     sheet = parsed("segments.csv", before, ",")
     if sheet.column("seg") is None:
@@ -240,7 +263,9 @@ def test_changes_and_their_reverse_leave_the_same_bytes(before: bytes, wanted: d
     new = parsed("segments.csv", after, ",")
     now = dict(zip(new.ids.to_pylist(), new.texts(new.column("seg") or 0).to_pylist(), strict=True))
     assert {id: now.get(id) for id in wanted} == wanted
-    assert {id: value for id, value in now.items() if id not in wanted} == {id: value for id, value in held.items() if id not in wanted}
+    assert {id: value for id, value in now.items() if id not in wanted} == {
+        id: value for id, value in held.items() if id not in wanted
+    }
     back = changes([(id, "seg", value, held.get(id)) for id, value in wanted.items()])
     again, outcomes = set_fields(new, Changes.of(back), {})
     assert set(outcomes["status"].to_pylist()) <= {"done"}
@@ -254,5 +279,7 @@ def test_new_members_and_their_leaving_leave_the_same_bytes(before: bytes, ids: 
     sheet = parsed("list.csv", before, ",")
     ids = {id for id in ids if id not in sheet.ids.to_pylist()}
     after, _ = set_members(sheet, Changes.of(changes([(id, "list", None, MEMBER) for id in ids])))
-    again, _ = set_members(parsed("list.csv", after, ","), Changes.of(changes([(id, "list", MEMBER, None) for id in ids])))
+    again, _ = set_members(
+        parsed("list.csv", after, ","), Changes.of(changes([(id, "list", MEMBER, None) for id in ids]))
+    )
     assert again == before

@@ -1,4 +1,6 @@
-"""Does the file of labels tell forecasts over the horizon that was asked for, of every record, and ``train`` its contest?"""
+"""Does the file of labels tell forecasts over the horizon that was asked for, of every record, and ``train``
+its contest?
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from tests.test_cdnow import CONFIG
 
 FORETOLD = ["value_score", "p_purchase", "expected_purchases", "expected_value"]
 NAMED = ["lifecycle", "rfm", "value_tier", "cluster"]
+BOUGHT = ["email", "orders", "net_revenue", "first_purchase", "last_purchase"]
 DAY = date(1997, 9, 30)
 POTENTIAL = '\n[[segmentations]]\nname = "potential"\nkind = "potential"\nfield = "seg_potential"\n'
 
@@ -46,7 +49,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_record_has_forecasts_and_segments_of_every_kind(sample: Path) -> None:
     rows = told(sample, 273)
-    assert list(rows[0])[:9] == ["id", *FORETOLD, *NAMED]
+    assert list(rows[0])[:14] == ["id", *BOUGHT, *FORETOLD, *NAMED]
     *buyers, nobody = sorted(rows, key=lambda row: row["id"])
     assert len(buyers) > 1900 and all(row[name] for row in buyers for name in (*FORETOLD, *NAMED))
     assert all(0 < float(row["p_purchase"]) < 1 and float(row["expected_purchases"]) > 0 for row in buyers)
@@ -57,19 +60,27 @@ def test_every_record_has_forecasts_and_segments_of_every_kind(sample: Path) -> 
 def test_a_longer_horizon_foretells_more_and_without_one_the_data_decide(sample: Path) -> None:
     short, long, own = (told(sample, horizon) for horizon in (30, 273, None))
     for one, other in ((short, long), (short, own), (own, long)):
-        assert sum(float(r["expected_purchases"] or 0) for r in one) < sum(float(r["expected_purchases"] or 0) for r in other)
+        assert sum(float(r["expected_purchases"] or 0) for r in one) < sum(
+            float(r["expected_purchases"] or 0) for r in other
+        )
 
 
 def test_training_tells_how_each_score_did(sample: Path) -> None:
     sample.write_text(CONFIG + POTENTIAL)
-    result = CliRunner().invoke(app, ["train", "--config", str(sample), "--as-of", DAY.isoformat()], terminal_width=120)
+    result = CliRunner().invoke(
+        app, ["train", "--config", str(sample), "--as-of", DAY.isoformat()], terminal_width=120
+    )
     assert result.exit_code == 0 and "what each score would have foreseen of the last" in result.output
     answer = commands.train(sample, Options(as_of=DAY))
     figures = answer["contests"]["potential"]
-    assert figures["winner"] in figures["contest"] and len(figures["contest"]) == 7 and figures["horizon"] > 60
+    assert (
+        figures["winner"] in figures["contest"] and len(figures["contest"]) == 7 and figures["horizon"] > 60
+    )
 
 
 def test_few_customers_are_ranked_but_nothing_is_foretold_of_them(tmp_path: Path) -> None:
     rows = told(laid_out(tmp_path, 400), 90)
-    assert len(rows) < 100 and all(row["value_tier"] and row["lifecycle"] and not row["p_purchase"] for row in rows)
+    assert len(rows) < 100 and all(
+        row["value_tier"] and row["lifecycle"] and not row["p_purchase"] for row in rows
+    )
     assert len({row["value_score"] for row in rows}) > 10

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
+from connectors.contract import ACTIVITY_SCHEMA, VOID_SCHEMA, Page
+from sync.cli import app
+from sync.pull.pull import Pulled, _without_forgotten, forget_digest
+from sync.stops import Usage
+from sync.store.journal import Journal
+from tests.reading import void
 from tests.world import ALLOWED, World
 
 ID, MAIL = "person-4711", "erika.mustermann@example.org"
@@ -38,7 +46,11 @@ def lived(folder: Path, make: Any = World) -> World:
 def traces(folder: Path) -> list[str]:
     """Files of ours that hold the id or the address, also inside the journal's compressed tables."""
     wanted = [ID.encode(), MAIL.encode()]
-    ours = [path for path in folder.rglob("*") if path.is_file() and "crm" not in path.relative_to(folder).parts[:1]]
+    ours = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and "crm" not in path.relative_to(folder).parts[:1]
+    ]
     found = [path.name for path in ours if any(text in path.read_bytes() for text in wanted)]
     connection = sqlite3.connect(folder / "state" / "journal.sqlite")
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -59,7 +71,9 @@ def _plain(cell: Any) -> bytes:
 @pytest.mark.parametrize("make", [World, World.of_files])
 def test_no_file_of_ours_holds_the_id_or_the_address(tmp_path: Path, make: Any) -> None:
     world = lived(tmp_path, make)
-    assert {"journal.batches", "journal.labels", "history.csv", "labels.csv"} <= set(traces(tmp_path)), "it was there before"
+    assert {"journal.batches", "journal.labels", "history.csv", "labels.csv"} <= set(traces(tmp_path)), (
+        "it was there before"
+    )
     answer = world.do("forget", id=ID)
     assert answer["forgotten"] == 1 and answer["files"] == 2
     assert traces(tmp_path) == []
@@ -69,7 +83,10 @@ def test_no_file_of_ours_holds_the_id_or_the_address(tmp_path: Path, make: Any) 
 def test_what_we_wrote_on_the_person_is_cleared_and_they_never_come_back(tmp_path: Path, make: Any) -> None:
     world = lived(tmp_path, make)
     world.do("forget", id=ID)
-    assert all(ID not in held for held in world.state()[0].values() if held) or world.held("seg_value").get(ID) == "c"
+    assert (
+        all(ID not in held for held in world.state()[0].values() if held)
+        or world.held("seg_value").get(ID) == "c"
+    )
     assert not any(ID in ids for ids in world.members().values())
     world.buys(ID, 0, 100)
     world.store.put(ID, email=MAIL)
@@ -86,7 +103,9 @@ def test_all_others_keep_their_owners_their_history_and_their_labels(tmp_path: P
     world.do("forget", id=ID)
     assert world.do("history")["history"] == history
     answer = world.do("run", allow=ALLOWED)
-    assert (answer["plan"]["changes"], answer["plan"]["kept"]) == (0, 1), "what somebody typed at 7 is still theirs"
+    assert (answer["plan"]["changes"], answer["plan"]["kept"]) == (0, 1), (
+        "what somebody typed at 7 is still theirs"
+    )
     assert world.labels("rfm") == {id: segment for id, segment in labels.items() if id != ID}
     assert world.held("seg_rfm") == {id: value for id, value in held.items() if id != ID}
 
@@ -106,14 +125,62 @@ def test_an_undo_after_forgetting_restores_all_others(tmp_path: Path) -> None:
     assert traces(tmp_path) == []
 
 
-def test_forgetting_a_stranger_keeps_them_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["4712", "person-471", "nobody@example.org", "", "%", "'"])
+def test_who_is_known_to_nobody_is_refused_and_nothing_is_done(tmp_path: Path, name: str) -> None:
     world = World(tmp_path)
     world.customers(5)
     world.first_run()
+    before = world.state()
+    with pytest.raises(Usage, match="nobody here is called"):
+        world.do("forget", id=name)
+    assert world.state() == before and not world.journal("SELECT * FROM forgotten WHERE at <> 'key'")
+    assert world.do("run", allow=ALLOWED)["plan"]["changes"] == 0
+
+
+def test_what_will_be_erased_is_shown_first_and_a_no_erases_nothing(tmp_path: Path) -> None:
+    world = lived(tmp_path)
+    before = (world.state(), traces(tmp_path))
+    answer = world.do("forget", id=ID, confirm=lambda _found: False)
+    assert answer["exit_code"] == 1 and (world.state(), traces(tmp_path)) == before
+    [found] = answer["shown"]
+    assert [record["id"] for record in found["records"]] == [ID] and found["addresses"] == [MAIL]
+    assert {value["target"] for value in found["values"]} >= {"seg_rfm", "seg_rfm_reason"}
+    assert found["journal_rows"] > 3 and len(found["files"]) == 2
+
+
+def test_the_others_are_not_read_again(tmp_path: Path) -> None:
+    world = lived(tmp_path)
     world.do("forget", id=ID)
-    world.store.put(ID, email=MAIL)
-    world.do("run", allow=ALLOWED)
-    assert ID not in world.labels("rfm") and traces(tmp_path) == []
+    answer = world.do("run", allow=ALLOWED)
+    assert answer["pulled"]["rows"].get("activity", 0) == 0 and answer["plan"]["changes"] == 0
+    assert "7" in world.labels("rfm") and ID not in world.labels("rfm")
+
+
+def test_who_left_the_crm_is_forgotten_out_of_the_journal(tmp_path: Path) -> None:
+    world = lived(tmp_path)
+    del world.store.records["contact", ID]
+    world.lose_mirror()
+    world.do("pull", allow=ALLOWED)
+    assert world.do("forget", id=ID)["journal_rows"] > 3
+    assert traces(tmp_path) == []
+    assert world.do("forget", id=ID)["journal_rows"] == 0, "whoever asks twice is not refused"
+
+
+def test_the_command_asks_and_scripts_say_yes(tmp_path: Path) -> None:
+    world = lived(tmp_path, World.of_files)
+    words = ["forget", ID, "--config", str(tmp_path / "config.toml")]
+    world.config()
+    asked = CliRunner().invoke(app, words)
+    assert (
+        asked.exit_code == 1
+        and "--yes" in asked.output
+        and "seg_rfm" in asked.output
+        and MAIL in asked.output
+    )
+    assert "journal.batches" in traces(tmp_path)
+    done = CliRunner().invoke(app, [*words, "--yes"])
+    assert done.exit_code == 0 and "cannot be undone" in done.output and traces(tmp_path) == []
+    assert CliRunner().invoke(app, ["forget", "stranger", *words[2:], "--yes"]).exit_code == 2
 
 
 def test_retention_ages_the_journal_but_never_whose_value_is_where(tmp_path: Path) -> None:
@@ -158,4 +225,17 @@ def test_who_is_forgotten_right_after_another_is_cleared_in_the_crm_too(tmp_path
     world.first_run()
     for id in ("3", "7"):
         assert world.do("forget", id=id)["cleared"] == 3
-    assert not {"3", "7"} & (world.held("seg_rfm").keys() | world.held("seg_value").keys() | set().union(*world.members().values()))
+    assert not {"3", "7"} & (
+        world.held("seg_rfm").keys() | world.held("seg_value").keys() | set().union(*world.members().values())
+    )
+
+
+def test_a_cancelled_order_of_a_forgotten_person_is_not_kept_either(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+        journal.execute(
+            "INSERT INTO forgotten VALUES (?, ?)", forget_digest(journal, "shop", "contact", ID), "2026-01-01"
+        )
+        voids = pa.Table.from_pylist([void(ID, order_id="A"), void("7", order_id="B")], schema=VOID_SCHEMA)
+        page = Page(ACTIVITY_SCHEMA.empty_table(), "", "orders.csv", voids=voids)
+        kept = _without_forgotten(journal, "shop", page, Pulled())
+    assert kept.voids is not None and kept.voids["record_id"].to_pylist() == ["7"]

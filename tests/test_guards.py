@@ -67,7 +67,9 @@ def test_an_allowance_is_kept_with_its_reason_and_its_plan(tmp_path: Path) -> No
     stopped(world, "max_change", allow={"max_enter": "spree", "max_leave": "spree"})
     answer = world.do("run", allow={**dict.fromkeys(("max_change", "max_enter", "max_leave"), "spring sale")})
     kept = world.journal("SELECT * FROM allowances WHERE run = ?", answer["run"])
-    assert {(row["guard"], row["reason"]) for row in kept} == {(name, "spring sale") for name in ("max_change", "max_enter", "max_leave")}
+    assert {(row["guard"], row["reason"]) for row in kept} == {
+        (name, "spring sale") for name in ("max_change", "max_enter", "max_leave")
+    }
     assert all(row["who"] for row in kept)
     [plan] = world.journal("SELECT allowed FROM plans WHERE plan = ?", answer["plan"]["plan"])
     assert "spring sale" in plan["allowed"]
@@ -120,7 +122,11 @@ def test_overwriting_others_has_a_guard_of_its_own(tmp_path: Path) -> None:
     world = labelled(tmp_path, "max_overwrite = { count = 2 }", on_conflict="overwrite")
     for number in range(5, 30, 5):
         world.store.set_field(str(number), "seg_rfm", "champions")
-    stopped(world, "max_overwrite", allow={name: reason for name, reason in ALLOWED.items() if name != "max_overwrite"})
+    stopped(
+        world,
+        "max_overwrite",
+        allow={name: reason for name, reason in ALLOWED.items() if name != "max_overwrite"},
+    )
     assert world.do("run", allow=ALLOWED)["applied"]["done"] == 5
 
 
@@ -218,7 +224,10 @@ def test_a_new_label_of_a_segment_writes_no_record(tmp_path: Path) -> None:
     world = labelled(tmp_path, lists="static")
     world.label = 'label = "Buying habits"\nsegments = [ { key = "champions", label = "Heroes" } ]\n'
     renamed = world.do("setup")
-    assert {(step["kind"], step["action"]) for step in renamed["setup"]["steps"]} == {("list", "rename"), ("field", "update")}
+    assert {(step["kind"], step["action"]) for step in renamed["setup"]["steps"]} == {
+        ("list", "rename"),
+        ("field", "update"),
+    }
     assert world.do("setup")["setup"]["steps"] == []
     answer = world.do("run")
     assert (answer["plan"]["changes"], answer["calls"]["write"]) == (0, 0)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
-from connectors.contract import Attribute
+from connectors.contract import Attribute, Option
 from connectors.errors import AccessError, QuotaError, RequestError, TemporaryError
-from connectors.hubspot.session import Settings
+from connectors.hubspot.settings import Settings
+from sync.stops import later
 from tests.contract_suite import Paper, changes
 from tests.hubspot_account import SEGMENT, TIER, Shop, shop
 from tests.servers.hubspot import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Fault
 
-OAUTH: dict[str, Any] = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
+OAUTH: dict[str, Any] = {
+    "client_id": CLIENT_ID,
+    "client_secret": CLIENT_SECRET,
+    "refresh_token": REFRESH_TOKEN,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +58,7 @@ def test_what_is_checked_before_each_pull_calls_nothing_that_writes(portal: Shop
     portal.portal.log.clear()
     assert portal.connect().check_reading() == []
     assert portal.calls("PUT") == portal.calls("PATCH") == 0
-    assert portal.calls("POST") == portal.calls("POST", "lists/search")
+    assert portal.calls("POST") == portal.calls("POST", "/search")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +122,9 @@ def test_an_oauth_app_logs_in_once_for_all_threads_and_again_when_the_token_ends
 def test_every_version_of_the_api_is_spoken(portal: Shop, version: str) -> None:
     connector = portal.connect(api_version=version, **OAUTH)
     assert connector.check() == []
-    assert connector.write_fields(changes((portal.ids[0], SEGMENT.name, None, "lost")), Paper())["status"].to_pylist() == ["done"]
+    assert connector.write_fields(changes((portal.ids[0], SEGMENT.name, None, "lost")), Paper())[
+        "status"
+    ].to_pylist() == ["done"]
 
 
 def test_a_withdrawn_refresh_token_is_asked_for_once(portal: Shop) -> None:
@@ -125,6 +135,46 @@ def test_a_withdrawn_refresh_token_is_asked_for_once(portal: Shop) -> None:
     assert portal.calls("POST", "/oauth/") == 1
 
 
+def test_a_refused_renewal_is_told_in_hubspots_words_without_our_secrets(portal: Shop) -> None:
+    secret = "a-secret-of-ours"
+    said = f'{{"status": "BAD_CLIENT_ID", "message": "unknown client id or secret {secret}", "correlationId": "c"}}'
+    portal.fail(Fault("status", path="/oauth/", status=400, body=said))
+    (problem,) = portal.connect(**{**OAUTH, "client_secret": secret}).check()
+    assert "BAD_CLIENT_ID unknown client id or secret …" in problem.what and secret not in problem.what
+    assert portal.calls("POST", "/oauth/") == 1
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "Authentication credentials"), (403, "HubSpot says")])
+def test_a_refused_key_asks_once_and_says_what_hubspot_says(portal: Shop, status: int, words: str) -> None:
+    said = {401: "Authentication credentials not found.", 403: "This account may not do that."}[status]
+    connector = portal.connect()
+    portal.portal.log.clear()
+    portal.fail(
+        Fault("status", path="/properties", status=status, body=f'{{"status": "error", "message": "{said}"}}')
+    )
+    with pytest.raises(AccessError, match=words) as caught:
+        connector.fields()
+    assert said.rstrip(".") in str(caught.value)
+    assert portal.calls("GET", "/properties/contacts") == 1
+
+
+@pytest.mark.parametrize("answer", ["html", "json"])
+def test_a_version_of_the_api_that_hubspot_does_not_know_is_named(portal: Shop, answer: Any) -> None:
+    portal.portal.knobs.versions, portal.portal.knobs.unknown_route = ("2026-03",), answer
+    connector = portal.connect()
+    (problem,) = connector.check()
+    assert "version 2026-09" in problem.what and 'api_version = "2026-03"' in problem.remedy
+    with pytest.raises(RequestError, match="2026-03"):
+        next(iter(connector.read("contact", None)))
+
+
+def test_what_is_missing_in_a_known_version_is_no_matter_of_versions(portal: Shop) -> None:
+    connector = portal.connect()
+    portal.fail(Fault("status", path="/lists", status=404, body="html"))
+    with pytest.raises(RequestError, match="HubSpot refuses with 404"):
+        connector.lists()
+
+
 def test_a_log_in_is_either_a_token_or_an_app() -> None:
     for wrong in ({}, {"token": "env:T", "client_id": "x"}, {"client_id": "x", "client_secret": "env:S"}):
         with pytest.raises(ValidationError):
@@ -132,7 +182,11 @@ def test_a_log_in_is_either_a_token_or_an_app() -> None:
 
 
 def test_settings_that_contradict_the_portal_are_named(portal: Shop) -> None:
-    account = {"time_zone": "America/New_York", "currency": "USD", "attributes": {"size": Attribute("company_size")}}
+    account = {
+        "time_zone": "America/New_York",
+        "currency": "USD",
+        "attributes": {"size": Attribute("company_size")},
+    }
     connector = portal.connect(account, objection="no_profiling")
     said = [problem.what for problem in connector.check()]
     assert [note for note in connector.notes() if "Europe/Berlin" in note]  # that may be meant so
@@ -170,7 +224,7 @@ def test_the_share_of_the_day_that_belongs_to_others_is_left_alone() -> None:
         connector = opened.connect({"reserve": 0.3})
         with pytest.raises(QuotaError) as stopped:
             for _ in range(100):
-                connector.fields()
+                list(connector.read("contact", None))
         assert stopped.value.resets_at is not None
         assert stopped.value.resets_at > datetime.now(UTC)
 
@@ -215,3 +269,74 @@ def test_another_host_than_hubspots_is_named(portal: Shop) -> None:
     portal.fail(Fault("status", status=530, path="properties"))
     with pytest.raises(RequestError, match="api_url"):
         portal.connect().fields()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("deals", "amount"),
+        ("deals", "closedate"),
+        ("deals", "hs_is_closed_won"),
+        ("orders", "hs_total_price"),
+        ("calls", "hs_timestamp"),
+    ],
+)
+def test_a_property_of_activity_that_the_key_may_not_see_is_named_and_ends_a_pull(
+    kind: str, name: str
+) -> None:
+    with shop(2) as opened:
+        deal = {"dealstage": "closedwon", "amount": "5", "closedate": "2024-01-05T12:00:00Z"}
+        values = {
+            "deals": deal,
+            "orders": {"hs_total_price": "5", "hs_external_created_date": "2024-01-05T12:00:00Z"},
+        }
+        opened.portal.put(kind, values.get(kind, {"hs_timestamp": "2024-01-05T12:00:00Z"}))
+        for further in (
+            "amount_in_home_currency",
+            "hs_total_price_in_home_currency",
+            "hs_home_currency_amount",
+        ):
+            opened.portal.schema.properties[kind].pop(further, None)
+        del opened.portal.schema.properties[kind][name]
+        connector = opened.connect({"kinds": frozenset({"purchase", "call"})}, activity=(kind,))
+        (problem,) = connector.check()
+        assert (name in problem.what, kind in problem.what) == (True, True)
+        with pytest.raises(AccessError, match=name):
+            list(connector.read("activity", None))
+
+
+def test_every_object_that_is_read_is_counted_for_people() -> None:
+    with shop(3) as opened:
+        opened.portal.put("deals", {"dealstage": "closedwon"})
+        connector = opened.connect({"kinds": frozenset({"purchase", "call"})})
+        connector.check()
+        (counts,) = [note for note in connector.notes() if "counts" in note]
+        assert counts == "HubSpot counts 0 calls, 3 contacts, 1 deals, 0 orders"
+
+
+def test_deals_without_any_contact_are_told() -> None:
+    with shop(3) as opened:
+        deals = [opened.portal.put("deals", {"dealstage": "closedwon", "amount": "5"}) for _ in range(20)]
+        (problem,) = opened.connect().check()
+        assert "20 deals" in problem.what
+        opened.portal.associate("deals", deals[0], "contacts", int(opened.ids[0]))
+        assert opened.connect().check() == []
+
+
+def test_notes_ask_nothing_also_when_the_account_is_closed(portal: Shop) -> None:
+    connector = portal.connect()
+    connector.check()
+    connector.ensure_field(replace(SEGMENT, options=(*SEGMENT.options, Option("new", "New"))))
+    connector.close()
+    portal.portal.log.clear()
+    assert connector.notes()
+    assert portal.calls() == 0
+
+
+def test_the_hour_of_a_daily_limit_is_told_once_and_in_one_zone(portal: Shop) -> None:
+    portal.fail(Fault("status", path="properties", status=429, policy="DAILY"))
+    with pytest.raises(QuotaError) as stopped:
+        portal.connect().fields()
+    told = str(later(stopped.value, datetime.now(UTC), ZoneInfo("America/New_York")))
+    assert len(re.findall(r"\d\d:\d\d", told)) == 1, told
+    assert re.search(r"\d\d:\d\d E[SD]T", told), told

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.amounts import Amounts, divided
-from connectors.columns import instants, texts
 from connectors.contract import ACTIVITY_SCHEMA, Account
 from connectors.errors import AccessError
 from connectors.hubspot import associations
 from connectors.hubspot.reading import Reading
+from connectors.values.api_columns import instants, texts
+from connectors.values.home_amounts import Amounts, divided
 from tests.hubspot_reading import Row, World, world
 from tests.servers.hubspot import seed
 
@@ -29,7 +29,9 @@ NOON = datetime(2024, 1, 5, 12, tzinfo=UTC)
 @pytest.fixture
 def crm(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path) as made:
-        made.account = Account("portal", "hubspot", None, rates={"USD": {"2024-01-01": 0.9, "2024-06-01": 0.8}})
+        made.account = Account(
+            "portal", "hubspot", None, rates={"USD": {"2024-01-01": 0.9, "2024-06-01": 0.8}}
+        )
         yield made
 
 
@@ -69,7 +71,9 @@ def test_pages_have_the_columns_and_types_of_the_contract(crm: World, ada: int) 
     for page in crm.read("activity").pages:
         for column in page.records.schema:
             assert column.type == ACTIVITY_SCHEMA.field(column.name).type, column.name
-        assert not [one.name for one in ACTIVITY_SCHEMA if not one.nullable and page.records[one.name].null_count]
+        assert not [
+            one.name for one in ACTIVITY_SCHEMA if not one.nullable and page.records[one.name].null_count
+        ]
 
 
 @pytest.mark.parametrize("stage", ["contractsent", "closedlost"])
@@ -116,7 +120,12 @@ def test_a_merged_deal_counts_once(crm: World, ada: int) -> None:
 
 @pytest.mark.parametrize("incremental", [False, True])
 @pytest.mark.parametrize(
-    ("share", "expected"), [("primary", [("ada", None)]), ("split", [("ada", 0.5), ("bob", 0.5)]), ("full", [("ada", None), ("bob", None)])]
+    ("share", "expected"),
+    [
+        ("primary", [("ada", None)]),
+        ("split", [("ada", 0.5), ("bob", 0.5)]),
+        ("full", [("ada", None), ("bob", None)]),
+    ],
 )
 def test_a_deal_of_several_contacts_is_shared_as_configured(
     crm: World, ada: int, bob: int, share: Any, expected: list[tuple[str, float | None]], incremental: bool
@@ -134,7 +143,9 @@ def test_a_deal_of_several_contacts_is_shared_as_configured(
 
 
 @pytest.mark.parametrize("incremental", [False, True])
-def test_the_contact_with_the_primary_label_is_the_primary_one(crm: World, ada: int, bob: int, incremental: bool) -> None:
+def test_the_contact_with_the_primary_label_is_the_primary_one(
+    crm: World, ada: int, bob: int, incremental: bool
+) -> None:
     fold = crm.read("activity")
     id = crm.deal(ada)
     label = {"category": "USER_DEFINED", "typeId": 71, "label": "Primary contact"}
@@ -147,11 +158,20 @@ def test_the_contact_with_the_primary_label_is_the_primary_one(crm: World, ada: 
 
 
 def test_a_deal_without_a_contact_belongs_to_its_primary_company(crm: World, ada: int) -> None:
-    firm, other = crm.portal.put("companies", {"name": "Firm"}), crm.portal.put("companies", {"name": "Other"})
+    firm, other = (
+        crm.portal.put("companies", {"name": "Firm"}),
+        crm.portal.put("companies", {"name": "Other"}),
+    )
     alone, shared = crm.deal(company=other), crm.deal(ada, company=firm)
-    crm.portal.associate("deals", alone, "companies", firm, [{"category": "HUBSPOT_DEFINED", "typeId": 5, "label": "Primary"}])
-    assert [(row["record_type"], row["record_id"]) for row in rows(crm, f"deal/{alone}")] == [("company", str(firm))]
-    assert [(row["record_type"], row["record_id"]) for row in rows(crm, f"deal/{shared}")] == [("contact", str(ada))]
+    crm.portal.associate(
+        "deals", alone, "companies", firm, [{"category": "HUBSPOT_DEFINED", "typeId": 5, "label": "Primary"}]
+    )
+    assert [(row["record_type"], row["record_id"]) for row in rows(crm, f"deal/{alone}")] == [
+        ("company", str(firm))
+    ]
+    assert [(row["record_type"], row["record_id"]) for row in rows(crm, f"deal/{shared}")] == [
+        ("contact", str(ada))
+    ]
 
 
 def test_a_deal_of_very_many_contacts_brings_all_of_them(crm: World) -> None:
@@ -167,7 +187,9 @@ def test_a_deal_of_very_many_contacts_brings_all_of_them(crm: World) -> None:
 
 @pytest.mark.parametrize("lonely", ["error", "omit", "empty"])
 @pytest.mark.parametrize("ids", ["text", "number"])
-def test_changed_deals_find_their_contacts_in_batches(crm: World, ada: int, lonely: Any, ids: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_deals_find_their_contacts_in_batches(
+    crm: World, ada: int, lonely: Any, ids: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(associations, "BATCH", 10)
     crm.portal.knobs.lonely, crm.portal.knobs.association_ids = lonely, ids
     fold = crm.read("activity")
@@ -176,7 +198,8 @@ def test_changed_deals_find_their_contacts_in_batches(crm: World, ada: int, lone
     assert set(fold.rows) == {f"deal/{id}" for n, id in enumerate(won) if n % 3}
 
 
-# -- money ----------------------------------------------------------------------------------------------------------
+# -- money
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_amount_in_the_portals_currency_counts(crm: World, ada: int) -> None:
@@ -211,16 +234,25 @@ def test_a_won_deal_without_an_amount_or_date_is_told(crm: World, ada: int) -> N
     fold = crm.read("activity")
     assert "amount_minor" not in fold.rows[f"deal/{free}"][0]
     assert f"deal/{undated}" not in fold.rows
-    assert {(one["id"], one["column"]) for one in fold.rejects} == {(str(free), "amount"), (str(undated), None)}
+    assert {(one["id"], one["column"]) for one in fold.rejects} == {
+        (str(free), "amount"),
+        (str(undated), None),
+    }
 
 
-@given(st.lists(st.decimals(-(10**12), 10**12, places=4)), st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3)]))
+@given(
+    st.lists(st.decimals(-(10**12), 10**12, places=4)), st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3)])
+)
 def test_minor_units_are_exact_and_half_to_even(amounts: list[Decimal], currency: tuple[str, int]) -> None:
     name, places = currency
     nothing, home = pa.nulls(len(amounts), pa.string()), texts(format(one, "f") for one in amounts)
     moments = instants(texts(["2024-01-05T12:00:00Z"] * len(amounts)))
-    units, wrong, unrated = Amounts(Account("a", "hubspot", None, currency=name), name).minor(nothing, nothing, home, moments)
-    assert units.to_pylist() == [int(one.scaleb(places).to_integral_value(ROUND_HALF_EVEN)) for one in amounts]
+    units, wrong, unrated = Amounts(Account("a", "hubspot", None, currency=name), name).minor(
+        nothing, nothing, home, moments
+    )
+    assert units.to_pylist() == [
+        int(one.scaleb(places).to_integral_value(ROUND_HALF_EVEN)) for one in amounts
+    ]
     assert not any(wrong.to_pylist())
     assert not any(unrated.to_pylist())
 
@@ -229,10 +261,15 @@ def test_minor_units_are_exact_and_half_to_even(amounts: list[Decimal], currency
 def test_the_lines_of_a_deal_sum_to_it(total: int, weights: list[int]) -> None:
     parts = divided(total, weights)
     assert sum(parts) == total
-    assert all(abs(part - total * weight / sum(weights)) <= 1 for part, weight in zip(parts, weights, strict=True) if sum(weights))
+    assert all(
+        abs(part - total * weight / sum(weights)) <= 1
+        for part, weight in zip(parts, weights, strict=True)
+        if sum(weights)
+    )
 
 
-# -- products, orders, engagements, properties ----------------------------------------------------------------------
+# -- products, orders, engagements, properties
+# ----------------------------------------------------------------------
 
 
 def test_line_items_tell_what_was_bought_and_sum_to_the_deal(crm: World, ada: int, bob: int) -> None:
@@ -241,22 +278,50 @@ def test_line_items_tell_what_was_bought_and_sum_to_the_deal(crm: World, ada: in
     for name, amount, quantity in (("Lamp", "8", "2"), ("Bulb", "2", "1")):
         item = crm.portal.put("line_items", {"name": name, "amount": amount, "quantity": quantity})
         crm.portal.associate("deals", id, "line_items", item)
-    told = [(row["record_id"], row["product"], row["quantity"], row["amount_minor"], row["share"]) for row in rows(crm, f"deal/{id}")]
-    assert told == [(str(one), *line, 0.5) for one in (ada, bob) for line in (("Lamp", 2.0, 720), ("Bulb", 1.0, 180))]
+    told = [
+        (row["record_id"], row["product"], row["quantity"], row["amount_minor"], row["share"])
+        for row in rows(crm, f"deal/{id}")
+    ]
+    assert told == [
+        (str(one), *line, 0.5) for one in (ada, bob) for line in (("Lamp", 2.0, 720), ("Bulb", 1.0, 180))
+    ]
     crm.settings = {"products": False}
     assert [row["amount_minor"] for row in rows(crm, f"deal/{id}")] == [900, 900]
 
 
 def test_an_order_is_a_purchase_and_what_was_given_back_a_refund(crm: World, ada: int) -> None:
-    values = {"hs_total_price": "20", "hs_external_created_date": "2024-01-05T12:00:00Z", "hs_refund_amount": "5"}
+    values = {
+        "hs_total_price": "20",
+        "hs_external_created_date": "2024-01-05T12:00:00Z",
+        "hs_refund_amount": "5",
+    }
+    values["hs_fulfillment_status"] = "Delivered"
+    stages = (
+        {"label": label, "value": f"stage-{n}", "displayOrder": n}
+        for n, label in ((1, "Open"), (5, "Cancelled"))
+    )
+    crm.portal.schema.properties["orders"]["hs_pipeline_stage"].options = list(stages)
     id = crm.portal.put("orders", values)
     cancelled = crm.portal.put("orders", {**values, "hs_cancelled_date": "2024-01-06T12:00:00Z"})
-    for one in (id, cancelled):
+    by_word = [
+        crm.portal.put("orders", {**values, "hs_fulfillment_status": word})
+        for word in ("Cancelled", "canceled by customer", "STORNIERT")
+    ]
+    by_shop = crm.portal.put("orders", {**values, "hs_external_order_status": "voided"})
+    by_stage = crm.portal.put("orders", {**values, "hs_pipeline_stage": "stage-5"})
+    for one in (id, cancelled, *by_word, by_shop, by_stage):
         crm.portal.associate("orders", one, "contacts", ada)
     crm.later()
     fold = crm.read("activity")
-    told = [(row["id"], row["kind"], row["amount_minor"], row["order_id"]) for several in fold.rows.values() for row in several]
-    assert told == [(f"order/{id}", "purchase", 2000, f"order/{id}"), (f"order/{id}/refund", "refund", -500, f"order/{id}")]
+    told = [
+        (row["id"], row["kind"], row["amount_minor"], row["order_id"])
+        for several in fold.rows.values()
+        for row in several
+    ]
+    assert told == [
+        (f"order/{id}", "purchase", 2000, f"order/{id}"),
+        (f"order/{id}/refund", "refund", -500, f"order/{id}"),
+    ]
     crm.portal.put("orders", {"hs_refund_amount": ""}, id)
     crm.pull(fold)
     assert set(fold.rows) == {f"order/{id}"}
@@ -271,21 +336,36 @@ def test_an_engagement_is_one_row_for_each_of_its_contacts(crm: World, ada: int,
     crm.pull(fold)
     singular = kind.removesuffix("s")
     for several in (fold.rows, crm.read("activity").rows):
-        told = [(row["id"], row["kind"], row["record_id"], row["occurred_at"]) for row in several[f"{singular}/{id}"]]
+        told = [
+            (row["id"], row["kind"], row["record_id"], row["occurred_at"])
+            for row in several[f"{singular}/{id}"]
+        ]
         assert told == [(f"{singular}/{id}", singular, str(one), NOON) for one in (ada, bob)]
     crm.portal.archive(kind, id)
     crm.pull(fold)
     assert fold.rows == {}
 
 
-def test_the_latest_form_visit_and_mail_come_from_the_contacts_properties(crm: World, ada: int, bob: int) -> None:
+def test_the_latest_form_visit_and_mail_come_from_the_contacts_properties(
+    crm: World, ada: int, bob: int
+) -> None:
     values = crm.portal.record("contacts", ada).values
-    values.update(recent_conversion_date="2024-01-05T12:00:00Z", num_conversion_events="3", hs_email_last_open_date="2024-01-05T12:00:00Z")
+    values.update(
+        recent_conversion_date="2024-01-05T12:00:00Z",
+        num_conversion_events="3",
+        hs_email_last_open_date="2024-01-05T12:00:00Z",
+    )
     crm.portal.put("contacts", {"city": "Ulm"}, ada)
     crm.later()
     fold = crm.read("activity")
-    told = {id: (row["kind"], row["record_id"], row["occurred_at"], row.get("quantity")) for id, row in fold.records.items()}
-    assert told == {f"form/{ada}": ("form", str(ada), NOON, 3.0), f"email_open/{ada}": ("email_open", str(ada), NOON, None)}
+    told = {
+        id: (row["kind"], row["record_id"], row["occurred_at"], row.get("quantity"))
+        for id, row in fold.records.items()
+    }
+    assert told == {
+        f"form/{ada}": ("form", str(ada), NOON, 3.0),
+        f"email_open/{ada}": ("email_open", str(ada), NOON, None),
+    }
     crm.portal.join("contacts", bob, ada)
     crm.later()
     crm.pull(fold)
@@ -325,7 +405,9 @@ def test_contacts_without_any_roll_up_are_not_listed_again(crm: World) -> None:
 
 
 def test_a_key_that_may_not_read_orders_reads_the_deals(crm: World, ada: int) -> None:
-    crm.portal.grant("narrow", {"crm.objects.contacts.read", "crm.objects.deals.read", "crm.objects.companies.read"})
+    crm.portal.grant(
+        "narrow", {"crm.objects.contacts.read", "crm.objects.deals.read", "crm.objects.companies.read"}
+    )
     id = crm.deal(ada)
     crm.account = replace(crm.account, kinds=frozenset({"purchase"}))
     assert set(crm.read("activity", token="narrow").rows) == {f"deal/{id}"}

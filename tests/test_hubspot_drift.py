@@ -1,4 +1,6 @@
-"""People change a portal at random while it is read bit by bit: does the sum of what was read equal what is there?"""
+"""People change a portal at random while it is read bit by bit: does the sum of what was read equal what is
+there?
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,21 @@ class People:
         """One change, of some kind."""
         live, dice = self.portal.store.shelves["contacts"].live, self.dice
         deals = self.portal.store.shelves["deals"]
-        doing = dice.choice(["create", "edit", "edit", "archive", "restore", "merge", "buy", "buy", "reprice", "lose", "cancel"])
+        doing = dice.choice(
+            [
+                "create",
+                "edit",
+                "edit",
+                "archive",
+                "restore",
+                "merge",
+                "buy",
+                "buy",
+                "reprice",
+                "lose",
+                "cancel",
+            ]
+        )
         self.count += 1
         if doing == "create" or len(live) < 5:
             self.portal.put("contacts", {"email": f"new{self.count}@example.org", "city": "Ulm"})
@@ -57,7 +73,9 @@ class People:
         elif deals.live and doing == "reprice":
             self.portal.put("deals", {"amount": str(dice.randrange(1, 500))}, dice.choice(deals.live))
         elif deals.live and doing == "lose":
-            self.portal.put("deals", {"dealstage": dice.choice(["closedlost", "closedwon"])}, dice.choice(deals.live))
+            self.portal.put(
+                "deals", {"dealstage": dice.choice(["closedlost", "closedwon"])}, dice.choice(deals.live)
+            )
         elif deals.live and doing == "cancel":
             self.portal.archive("deals", dice.choice(deals.live))
 
@@ -67,7 +85,9 @@ def read_on(reader: Reader, people: People) -> None:
     portal = people.portal
     portal.script.rules = [Fault("meanwhile", event="edit", probability=0.2)]
     if people.dice.random() < 0.3:
-        portal.script.rules.append(Fault("status", status=477, retry_after=9000, nth=people.dice.randrange(1, 6)))
+        portal.script.rules.append(
+            Fault("status", status=477, retry_after=9000, nth=people.dice.randrange(1, 6))
+        )
     try:
         reader.pull(pages=people.dice.choice([1, 2, None, None]))
     except TemporaryError:

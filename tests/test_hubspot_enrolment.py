@@ -1,4 +1,6 @@
-"""What our writing sets off in a portal: is nobody enrolled twice for one change, and never more in an hour than the config says?"""
+"""What our writing sets off in a portal: is nobody enrolled twice for one change, and never more in an hour
+than the config says?
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def enrolled(shop: Shop) -> dict[int, int]:
     """How often each record entered the workflow on any habit."""
     shop.portal.settle(60)
     flow = on_any(shop)
-    return {record: times for (workflow, record), times in shop.portal.flows.entered().items() if workflow == flow}
+    return {
+        record: times for (workflow, record), times in shop.portal.flows.entered().items() if workflow == flow
+    }
 
 
 def to_the_end(shop: Shop, minutes: int = 25, code: int = 75) -> int:
@@ -118,7 +122,9 @@ def test_killed_again_and_again_a_backfill_enrols_and_sends_nothing_twice(shop: 
     for _ in range(2):
         process = _start(shop)
         began, already = time.monotonic(), len(shop.portal.written)
-        while len(shop.portal.written) == already and process.poll() is None and time.monotonic() - began < 30:
+        while (
+            len(shop.portal.written) == already and process.poll() is None and time.monotonic() - began < 30
+        ):
             time.sleep(0.002)
         time.sleep(dice.random() * 0.05)
         process.send_signal(signal.SIGKILL)
@@ -135,4 +141,6 @@ def test_killed_again_and_again_a_backfill_enrols_and_sends_nothing_twice(shop: 
 
 def _start(shop: Shop) -> subprocess.Popen[bytes]:
     arguments = [sys.executable, "-m", "tests.portal_shop", str(shop.config), shop.day.isoformat(), "run"]
-    return subprocess.Popen(arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        arguments, cwd=Path(__file__).parent.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )

@@ -1,7 +1,8 @@
-"""Whatever HubSpot does wrong: is nothing lost, nothing doubled, nothing foreign touched, and does the exit code say what to do?
+"""Whatever HubSpot does wrong: is nothing lost, nothing doubled, nothing foreign touched, and does the exit
+code say what to do?
 
-Each case plays its faults on a portal of its own, runs until nothing waits any more, and compares every record and list with
-a portal of the same customers on which nothing went wrong.
+Each case plays its faults on a portal of its own, runs until nothing waits any more, and compares every
+record and list with a portal of the same customers on which nothing went wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from tests.portal_store import OTHERWISE
 from tests.servers.hubspot import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Fault, Knobs
 
 START = datetime.now(UTC)
-WRITE, PAGE, SEARCH, MEMBERS = "contacts/batch/update", "/objects/(contacts|deals)$", "/search$", "memberships/add-and-remove"
+WRITE, PAGE, SEARCH, MEMBERS = (
+    "contacts/batch/update",
+    "/objects/(contacts|deals)$",
+    "/search$",
+    "memberships/add-and-remove",
+)
 Opened = Callable[..., AbstractContextManager[Shop]]
 
 
@@ -29,10 +35,21 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     hasten(monkeypatch, tmp_path)
 
     @contextmanager
-    def shop(name: str = "shop", knobs: Knobs | None = None, set_up: bool = True, contacts: int = 60, **settings: Any) -> Iterator[Shop]:
+    def shop(
+        name: str = "shop",
+        knobs: Knobs | None = None,
+        set_up: bool = True,
+        contacts: int = 60,
+        **settings: Any,
+    ) -> Iterator[Shop]:
         (tmp_path / name).mkdir()
         with portal_of(knobs, contacts, contacts * 5 // 2, START) as server:
-            made = Shop(tmp_path / name, server, day=START.date() - timedelta(days=2), **{"lists": "static", **settings})
+            made = Shop(
+                tmp_path / name,
+                server,
+                day=START.date() - timedelta(days=2),
+                **{"lists": "static", **settings},
+            )
             if set_up:
                 assert made.code("setup") == 0
             yield made
@@ -72,15 +89,27 @@ PASSING = {
     "cut before the write": [Fault("reset", path=WRITE, nth=1), Fault("reset", path=MEMBERS, nth=1)],
     "written, reply lost": [Fault("lost", path=WRITE, nth=1), Fault("lost", path=MEMBERS, nth=2)],
     "no reply to any write": [Fault("lost", path=WRITE)],
-    "written, then 502": [Fault("status_after", path=WRITE, nth=1, status=502), Fault("status_after", path=MEMBERS, nth=1, status=504)],
+    "written, then 502": [
+        Fault("status_after", path=WRITE, nth=1, status=502),
+        Fault("status_after", path=MEMBERS, nth=1, status=504),
+    ],
     "cut while reading": [Fault("reset", path=PAGE, nth=1), Fault("lost", path=SEARCH, nth=2)],
     "half a body": [Fault("truncated", path=PAGE, nth=1), Fault("truncated", path=WRITE, nth=1)],
-    "broken JSON": [Fault("truncated", path=PAGE, nth=1, honest=True), Fault("truncated", path=WRITE, nth=1, honest=True)],
+    "broken JSON": [
+        Fault("truncated", path=PAGE, nth=1, honest=True),
+        Fault("truncated", path=WRITE, nth=1, honest=True),
+    ],
     "a gateway's page": [Fault("html", path=PAGE, nth=1), Fault("html", path=WRITE, nth=1)],
-    "slow body": [Fault("slow", path=PAGE, nth=1, seconds=0.5), Fault("slow", path=WRITE, nth=1, seconds=0.5)],
+    "slow body": [
+        Fault("slow", path=PAGE, nth=1, seconds=0.5),
+        Fault("slow", path=WRITE, nth=1, seconds=0.5),
+    ],
     "packed body": [Fault("gzip", path="/crm/")],
     "a row twice": [Fault("duplicate", path="/objects/|memberships$", method="GET")],
-    "another good status": [Fault("answer_as", path=WRITE, status=202), Fault("answer_as", path=PAGE, status=201)],
+    "another good status": [
+        Fault("answer_as", path=WRITE, status=202),
+        Fault("answer_as", path=PAGE, status=201),
+    ],
 }
 
 
@@ -141,7 +170,9 @@ def fresh_budget(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("refusal", ["each", "whole"])
-def test_a_refused_record_is_named_and_costs_the_others_nothing(refusal: str, opened: Opened, quiet: Any) -> None:
+def test_a_refused_record_is_named_and_costs_the_others_nothing(
+    refusal: str, opened: Opened, quiet: Any
+) -> None:
     with opened() as shop:
         ids = shop.portal.store.shelves["contacts"].live
         bad = [str(ids[7]), str(ids[41])]
@@ -220,11 +251,16 @@ def moves(ids: list[int], path: str) -> list[Fault]:
         ("merge", [ids[40], ids[45]], {}),
         ("create", [ids[-1] + 5], made),
     ]
-    return [Fault("meanwhile", path=path, nth=1, event=event, ids=which, values=values) for event, which, values in fates]
+    return [
+        Fault("meanwhile", path=path, nth=1, event=event, ids=which, values=values)
+        for event, which, values in fates
+    ]
 
 
 @pytest.mark.parametrize("setting", [{"association_ids": "number"}, {"lonely": "omit"}, {"lonely": "empty"}])
-def test_deals_of_many_contacts_are_read_to_the_end(setting: dict[str, Any], opened: Opened, quiet: Any) -> None:
+def test_deals_of_many_contacts_are_read_to_the_end(
+    setting: dict[str, Any], opened: Opened, quiet: Any
+) -> None:
     with opened(knobs=Knobs(association_page=1, **setting)) as shop:
         assert shop.code() == 0, shop.said
         assert any("associations" in each.path for each in shop.portal.log)
@@ -234,20 +270,28 @@ def test_deals_of_many_contacts_are_read_to_the_end(setting: dict[str, Any], ope
 # Access
 
 
-def test_an_oauth_token_that_expires_in_mid_run_is_renewed_once(opened: Opened, quiet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oauth_token_that_expires_in_mid_run_is_renewed_once(
+    opened: Opened, quiet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HUBSPOT_REFRESH", REFRESH_TOKEN)
     monkeypatch.setenv("HUBSPOT_SECRET", CLIENT_SECRET)
     login = f'client_id = "{CLIENT_ID}"\nclient_secret = "env:HUBSPOT_SECRET"\nrefresh_token = "env:HUBSPOT_REFRESH"'
     with opened(login=login) as shop:
         before = shop.portal.access.refreshed
-        shop.strikes(Fault("status", path=WRITE, nth=1, status=401), Fault("status", path=PAGE, nth=1, status=401))
+        shop.strikes(
+            Fault("status", path=WRITE, nth=1, status=401), Fault("status", path=PAGE, nth=1, status=401)
+        )
         assert shop.code() == 0, shop.said
         assert shop.end() == quiet
         assert 1 <= shop.portal.access.refreshed - before <= 3
 
 
-@pytest.mark.parametrize("scope", [f"crm.{area}" for area in ("objects.contacts.write", "objects.contacts.read", "lists.write")])
-def test_check_names_the_scope_that_is_missing(scope: str, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "scope", [f"crm.{area}" for area in ("objects.contacts.write", "objects.contacts.read", "lists.write")]
+)
+def test_check_names_the_scope_that_is_missing(
+    scope: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with opened(set_up=False) as shop:
         shop.portal.grant("narrow", ALL_SCOPES - {scope})
         monkeypatch.setenv("HUBSPOT_NARROW", "narrow")
@@ -269,7 +313,9 @@ def test_without_room_for_active_lists_static_ones_take_their_place(opened: Open
 def test_lists_and_values_of_others_are_never_touched(opened: Opened, quiet: Any) -> None:
     with opened(set_up=False) as shop:
         ids = shop.portal.store.shelves["contacts"].live
-        theirs = shop.portal.lists.create({"name": "Newsletter", "objectTypeId": "0-1", "processingType": "MANUAL"}, by_app=False)
+        theirs = shop.portal.lists.create(
+            {"name": "Newsletter", "objectTypeId": "0-1", "processingType": "MANUAL"}, by_app=False
+        )
         shop.portal.lists.edit(theirs, [str(id) for id in ids[:5]], [])
         assert (shop.code("setup"), shop.code()) == (0, 0)
         assert sorted(theirs.members) == ids[:5]
@@ -289,7 +335,9 @@ def test_lists_and_values_of_others_are_never_touched(opened: Opened, quiet: Any
     ],
     ids=["property", "group", "list", "folder", "list unavailable", "property cut"],
 )
-def test_a_setup_whose_replies_are_lost_makes_everything_once(fault: Fault, opened: Opened, quiet: Any) -> None:
+def test_a_setup_whose_replies_are_lost_makes_everything_once(
+    fault: Fault, opened: Opened, quiet: Any
+) -> None:
     with opened(set_up=False) as shop:
         shop.strikes(Fault(**{**vars(fault), "seen": 0, "done": 0}))
         assert shop.code("setup") in (0, 75), shop.said

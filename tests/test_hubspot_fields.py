@@ -1,4 +1,6 @@
-"""Properties of ours: made once, never robbed of an option, and compared in the form in which HubSpot gives values back."""
+"""Properties of ours: made once, never robbed of an option, and compared in the form in which HubSpot gives
+values back.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,19 @@ def options(portal: Shop, name: str = SEGMENT.name) -> list[dict[str, Any]]:
 def test_a_property_is_made_in_a_group_of_ours_with_its_words(portal: Shop) -> None:
     portal.connect().ensure_field(SEGMENT)
     made = portal.portal.schema.properties["contacts"][SEGMENT.name].body()
-    assert (made["groupName"], made["label"], made["description"]) == (GROUP, SEGMENT.label, SEGMENT.description)
+    assert (made["groupName"], made["label"], made["description"]) == (
+        GROUP,
+        SEGMENT.label,
+        SEGMENT.description,
+    )
     assert (made["type"], made["fieldType"]) == ("enumeration", "select")
 
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_every_type_of_field_can_be_made_and_is_told_back(portal: Shop, type_: Any) -> None:
-    spec = FieldSpec("seg_any", "contact", type_, "Any", options=(Option("a", "A"),) if type_ == "enum" else ())
+    spec = FieldSpec(
+        "seg_any", "contact", type_, "Any", options=(Option("a", "A"),) if type_ == "enum" else ()
+    )
     portal.connect().ensure_field(spec)
     assert portal.connect().fields()["contact", "seg_any"] == spec
 
@@ -74,9 +82,18 @@ def test_leads_are_not_to_be_had(portal: Shop) -> None:
 
 def test_options_are_added_renamed_and_never_dropped(portal: Shop) -> None:
     portal.connect().ensure_field(SEGMENT)
-    options(portal).append({"value": "vip", "label": "VIP", "displayOrder": 9, "hidden": False, "description": "a person's"})
-    portal.connect().ensure_field(replace(SEGMENT, options=(Option("loyal", "Regulars"), Option("new", "New"))))
-    assert {one["value"]: one["label"] for one in options(portal)} == {"loyal": "Regulars", "lost": "Lost", "vip": "VIP", "new": "New"}
+    options(portal).append(
+        {"value": "vip", "label": "VIP", "displayOrder": 9, "hidden": False, "description": "a person's"}
+    )
+    portal.connect().ensure_field(
+        replace(SEGMENT, options=(Option("loyal", "Regulars"), Option("new", "New")))
+    )
+    assert {one["value"]: one["label"] for one in options(portal)} == {
+        "loyal": "Regulars",
+        "lost": "Lost",
+        "vip": "VIP",
+        "new": "New",
+    }
     assert next(one for one in options(portal) if one["value"] == "vip")["description"] == "a person's"
 
 
@@ -87,7 +104,13 @@ def test_a_label_that_another_option_has_gets_its_key_behind(portal: Shop) -> No
 
 
 def test_a_property_of_another_group_keeps_its_words(portal: Shop) -> None:
-    body = {"name": SEGMENT.name, "label": "Theirs", "groupName": "contactinformation", "type": "enumeration", "fieldType": "select"}
+    body = {
+        "name": SEGMENT.name,
+        "label": "Theirs",
+        "groupName": "contactinformation",
+        "type": "enumeration",
+        "fieldType": "select",
+    }
     given_ = [{"value": "vip", "label": "VIP", "displayOrder": 0, "hidden": False}]
     portal.connect()._portal.ask("POST", "/crm/v3/properties/contacts", body={**body, "options": given_})
     portal.connect().ensure_field(SEGMENT)
@@ -109,7 +132,10 @@ def test_a_name_that_hubspot_would_refuse_is_refused_before(portal: Shop, name: 
     assert connector.calls.write == 0
 
 
-@pytest.mark.parametrize("fault", [Fault("lost", "POST", "properties/contacts$", nth=1), Fault("lost", "PATCH", "properties", nth=1)])
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("lost", "POST", "properties/contacts$", nth=1), Fault("lost", "PATCH", "properties", nth=1)],
+)
 def test_a_lost_reply_makes_no_second_property(portal: Shop, fault: Fault) -> None:
     portal.fail(fault)
     portal.connect().ensure_field(SEGMENT)
@@ -171,11 +197,15 @@ def test_the_normal_form_of_a_normal_form_is_itself(type_: str, text: str) -> No
 
 @given(st.sampled_from(TYPES), st.lists(st.none() | st.sampled_from(["", "1.0", "2026-01-01", "x", " y"])))
 def test_a_column_has_the_forms_of_its_values(type_: str, texts: list[str | None]) -> None:
-    assert normal_column(type_, pa.array(texts, pa.string())).to_pylist() == [normal(type_, text) for text in texts]
+    assert normal_column(type_, pa.array(texts, pa.string())).to_pylist() == [
+        normal(type_, text) for text in texts
+    ]
 
 
 @pytest.mark.parametrize("knobs", [{}, {"number_form": "as_written"}, {"trims": True}])
-@pytest.mark.parametrize(("type_", "text"), [("number", "87.50"), ("text", " blank "), ("date", "2026-11-22"), ("bool", "true")])
+@pytest.mark.parametrize(
+    ("type_", "text"), [("number", "87.50"), ("text", " blank "), ("date", "2026-11-22"), ("bool", "true")]
+)
 def test_what_is_written_in_normal_form_is_read_back_so(knobs: dict[str, Any], type_: Any, text: str) -> None:
     spec = FieldSpec("seg_any", "contact", type_, "Any")
     with shop(1, fields=False, **knobs) as opened:
@@ -186,13 +216,23 @@ def test_what_is_written_in_normal_form_is_read_back_so(knobs: dict[str, Any], t
         assert connector.current(change).to_pylist() == [connector.normal(spec, text)]
 
 
-_options = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("ABCDEF")), unique_by=(lambda o: o[0], lambda o: o[1]))
+_options = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from("ABCDEF")),
+    unique_by=(lambda o: o[0], lambda o: o[1]),
+)
 
 
 @given(_options, _options)
-def test_merging_options_keeps_all_and_makes_no_label_twice(present: list[tuple[str, str]], wanted: list[tuple[str, str]]) -> None:
-    there = [{"value": value, "label": label, "displayOrder": place, "hidden": False} for place, (value, label) in enumerate(present)]
+def test_merging_options_keeps_all_and_makes_no_label_twice(
+    present: list[tuple[str, str]], wanted: list[tuple[str, str]]
+) -> None:
+    there = [
+        {"value": value, "label": label, "displayOrder": place, "hidden": False}
+        for place, (value, label) in enumerate(present)
+    ]
     result = merged(there, [Option(*one) for one in wanted])
-    assert [one["value"] for one in result] == list(dict.fromkeys([value for value, _ in (*present, *wanted)]))
+    assert [one["value"] for one in result] == list(
+        dict.fromkeys([value for value, _ in (*present, *wanted)])
+    )
     assert len({one["label"] for one in result}) == len(result)
     assert merged(result, [Option(*one) for one in wanted]) == result

@@ -1,4 +1,6 @@
-"""What changed in HubSpot since the last reading: nothing is lost, nothing comes for ever, and little is asked."""
+"""What changed in HubSpot since the last reading: nothing is lost, nothing comes for ever, and little is
+asked.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,13 @@ from connectors.hubspot import changes, whole, windows
 from tests.hubspot_reading import Fold, Row, World, world
 from tests.servers.hubspot import Fault, seed
 
-ACCOUNT = Account("portal", "hubspot", None, attributes={"city": Attribute("city")}, kinds=frozenset({"purchase", "refund", "call"}))
+ACCOUNT = Account(
+    "portal",
+    "hubspot",
+    None,
+    attributes={"city": Attribute("city")},
+    kinds=frozenset({"purchase", "refund", "call"}),
+)
 LONG = 8 * 86_400  # longer than the days between two sweeps
 
 
@@ -75,7 +83,9 @@ def test_a_change_that_search_finds_late_is_not_lost(crm: World) -> None:
     assert [fold.records[str(id)][ATTRIBUTE + "city"] for id in (first, second)] == ["Oslo", "Rome"]
 
 
-def test_thousands_of_contacts_with_one_time_of_change_all_arrive(crm: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thousands_of_contacts_with_one_time_of_change_all_arrive(
+    crm: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(changes, "ROWS", 500)
     seed(crm.portal, 9000)
     crm.later()
@@ -89,7 +99,9 @@ def test_thousands_of_contacts_with_one_time_of_change_all_arrive(crm: World, mo
     assert sum(row.get(ATTRIBUTE + "city") == "Oslo" for row in fold.records.values()) == 2600
 
 
-def test_a_reading_of_changes_cut_off_after_any_page_goes_on_without_a_gap(crm: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reading_of_changes_cut_off_after_any_page_goes_on_without_a_gap(
+    crm: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(changes, "ROWS", 100)
     seed(crm.portal, 3000)
     crm.later()
@@ -186,7 +198,14 @@ def test_what_happens_in_the_middle_of_a_full_reading_is_known_after_the_next(cr
     crm.later()
     for nth in (2, 6, 11):
         crm.portal.script.rules.append(
-            Fault(do="meanwhile", method="GET", path="objects/contacts$", nth=nth, event=event, values={"city": "Oslo"})
+            Fault(
+                do="meanwhile",
+                method="GET",
+                path="objects/contacts$",
+                nth=nth,
+                event=event,
+                values={"city": "Oslo"},
+            )
         )
     fold = crm.read()
     crm.later(LONG if event == "erase" else 60)
@@ -196,7 +215,12 @@ def test_what_happens_in_the_middle_of_a_full_reading_is_known_after_the_next(cr
 
 def test_more_changes_than_one_search_gives_are_found(crm: World) -> None:
     """The server refuses results past 10,000 and bodies of over 3,000 characters."""
-    crm.account = Account("portal", "hubspot", None, attributes={f"a{n}": Attribute(f"custom_{'long_' * 8}{n}") for n in range(200)})
+    crm.account = Account(
+        "portal",
+        "hubspot",
+        None,
+        attributes={f"a{n}": Attribute(f"custom_{'long_' * 8}{n}") for n in range(200)},
+    )
     seed(crm.portal, 10_400)
     session = crm.session()
     found = list(windows.Window(session, "contacts", "lastmodifieddate", 0).pages())
@@ -204,7 +228,8 @@ def test_more_changes_than_one_search_gives_are_found(crm: World) -> None:
     assert [id for page in found for id in page.ids] == crm.portal.store.shelves["contacts"].live
 
 
-# -- any history ------------------------------------------------------------------------------------------------
+# -- any history
+# ------------------------------------------------------------------------------------------------
 
 PLACES = st.integers(0, 7)
 STEPS = st.one_of(
@@ -224,12 +249,22 @@ STEPS = st.one_of(
 )
 
 
-@given(st.lists(STEPS, max_size=25), st.sampled_from(["new", "keep"]), st.sampled_from([0.0, 20.0]), st.booleans(), st.integers(1, 3))
+@given(
+    st.lists(STEPS, max_size=25),
+    st.sampled_from(["new", "keep"]),
+    st.sampled_from([0.0, 20.0]),
+    st.booleans(),
+    st.integers(1, 3),
+)
 @settings(max_examples=40)
 def test_any_history_read_piece_by_piece_ends_as_if_read_at_once(
     steps: list[tuple[Any, ...]], merging: Any, lag: float, still: bool, rows: int
 ) -> None:
-    with TemporaryDirectory() as folder, world(Path(folder), merge_id=merging, index_lag=lag) as crm, pytest.MonkeyPatch.context() as patch:
+    with (
+        TemporaryDirectory() as folder,
+        world(Path(folder), merge_id=merging, index_lag=lag) as crm,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(changes, "ROWS", rows)
         patch.setattr(whole, "ROWS", rows)
         crm.account = ACCOUNT
@@ -334,5 +369,8 @@ def _deeds(activity: Fold, records: Fold) -> list[tuple[Any, ...]]:
         return id
 
     rows: list[Row] = [row for several in activity.rows.values() for row in several]
-    deeds = [(row["id"], survivor(row["record_id"]), row["kind"], row.get("amount_minor"), row["occurred_at"]) for row in rows]
+    deeds = [
+        (row["id"], survivor(row["record_id"]), row["kind"], row.get("amount_minor"), row["occurred_at"])
+        for row in rows
+    ]
     return sorted(deed for deed in deeds if deed[1] in _live(records))

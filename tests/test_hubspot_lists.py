@@ -87,7 +87,9 @@ def test_lists_stand_in_a_folder_and_are_shared_as_configured(portal: Shop) -> N
     assert found.permissions == {"teamsWithEditAccess": [3], "usersWithEditAccess": [7]}
     other = portal.connect(list_folder="Ours").ensure_list(STATIC)
     assert listed(portal, other).folder == found.folder
-    bare = portal.connect(list_folder="").ensure_list(replace(STATIC, key="rfm.new", label="Buying habits: New"))
+    bare = portal.connect(list_folder="").ensure_list(
+        replace(STATIC, key="rfm.new", label="Buying habits: New")
+    )
     assert listed(portal, bare).folder == 0
 
 
@@ -102,7 +104,9 @@ def test_a_renamed_segment_renames_its_list_and_writes_no_record(portal: Shop) -
 def test_a_filter_that_somebody_changed_is_mended(portal: Shop) -> None:
     remote = portal.connect().ensure_list(DYNAMIC)
     right = listed(portal, remote).branch
-    portal.portal.lists.refilter(listed(portal, remote), portal.connect()._lists.filters(replace(DYNAMIC, value="lost")))
+    portal.portal.lists.refilter(
+        listed(portal, remote), portal.connect()._lists.filters(replace(DYNAMIC, value="lost"))
+    )
     portal.connect().ensure_list(replace(DYNAMIC, id=remote.id))
     assert listed(portal, remote).branch == right
 
@@ -123,7 +127,9 @@ def test_a_list_that_was_deleted_too_long_ago_is_made_anew(portal: Shop) -> None
 
 @pytest.mark.parametrize("spec", [DYNAMIC, STATIC], ids=["dynamic", "static"])
 def test_a_list_of_somebody_else_is_never_taken(portal: Shop, spec: ListSpec) -> None:
-    theirs = portal.portal.lists.create({"name": spec.label, "objectTypeId": "0-1", "processingType": "MANUAL"}, by_app=False)
+    theirs = portal.portal.lists.create(
+        {"name": spec.label, "objectTypeId": "0-1", "processingType": "MANUAL"}, by_app=False
+    )
     connector = portal.connect()
     with pytest.raises(RequestError, match="did not make"):
         connector.ensure_list(spec)
@@ -132,7 +138,9 @@ def test_a_list_of_somebody_else_is_never_taken(portal: Shop, spec: ListSpec) ->
 
 
 def test_a_name_that_a_list_of_companies_has_is_refused_clearly(portal: Shop) -> None:
-    portal.portal.lists.create({"name": STATIC.label, "objectTypeId": "0-2", "processingType": "MANUAL"}, by_app=False)
+    portal.portal.lists.create(
+        {"name": STATIC.label, "objectTypeId": "0-2", "processingType": "MANUAL"}, by_app=False
+    )
     with pytest.raises(RequestError, match="rename one of them"):
         portal.connect().ensure_list(STATIC)
 
@@ -168,13 +176,26 @@ def test_a_campaign_list_leaves_out_who_opted_out(portal: Shop) -> None:
     segment(portal, *portal.ids[:4])
     portal.portal.put("contacts", {"hs_email_optout": "true"}, int(portal.ids[0]))
     portal.portal.put("contacts", {"hs_email_optout": "false"}, int(portal.ids[1]))
-    remote = portal.connect().ensure_list(replace(DYNAMIC, channel="email"))
+    remote = portal.connect({"consent_basis": "not_opted_out"}).ensure_list(replace(DYNAMIC, channel="email"))
     portal.portal.settle(1)
     assert {str(id) for id in listed(portal, remote).members} == set(portal.ids[1:4])
 
 
-@pytest.mark.parametrize(("channel", "record_type"), [("phone", "contact"), ("sms", "contact"), ("post", "contact"), ("email", "company")])
-def test_a_channel_that_no_property_tells_of_is_refused_with_a_remedy(portal: Shop, channel: str, record_type: str) -> None:
+def test_a_campaign_list_of_those_who_opted_in_holds_nobody_else(portal: Shop) -> None:
+    segment(portal, *portal.ids[:4])
+    portal.portal.put("contacts", {"hs_legal_basis": "Freely given consent from contact"}, int(portal.ids[0]))
+    remote = portal.connect().ensure_list(replace(DYNAMIC, channel="email"))
+    portal.portal.settle(1)
+    assert {str(id) for id in listed(portal, remote).members} == {portal.ids[0]}
+
+
+@pytest.mark.parametrize(
+    ("channel", "record_type"),
+    [("phone", "contact"), ("sms", "contact"), ("post", "contact"), ("email", "company")],
+)
+def test_a_channel_that_no_property_tells_of_is_refused_with_a_remedy(
+    portal: Shop, channel: str, record_type: str
+) -> None:
     with pytest.raises(UnsupportedError, match='lists = "static"'):
         portal.connect().ensure_list(replace(DYNAMIC, channel=channel, record_type=record_type))
 
@@ -190,9 +211,13 @@ def test_companies_have_lists_of_their_own(portal: Shop) -> None:
 
 def test_all_lists_are_told_with_their_kind(portal: Shop) -> None:
     for number in range(260):
-        portal.portal.lists.create({"name": f"List {number}", "objectTypeId": "0-3", "processingType": "MANUAL"}, by_app=False)
+        portal.portal.lists.create(
+            {"name": f"List {number}", "objectTypeId": "0-3", "processingType": "MANUAL"}, by_app=False
+        )
     snapshot = {"name": "Then", "objectTypeId": "0-1", "processingType": "SNAPSHOT"}
-    portal.portal.lists.create({**snapshot, "filterBranch": portal.connect()._lists.filters(DYNAMIC)}, by_app=False)
+    portal.portal.lists.create(
+        {**snapshot, "filterBranch": portal.connect()._lists.filters(DYNAMIC)}, by_app=False
+    )
     remote = portal.connect().ensure_list(DYNAMIC)
     found = portal.connect().lists()
     assert len(found) == 262
@@ -268,17 +293,23 @@ def test_few_members_of_a_long_list_are_looked_up_one_by_one() -> None:
         remote = connector.ensure_list(STATIC)
         connector.write_members(remote, entering(opened.ids[:1100]), Paper())
         before = connector.calls.read
-        here = connector.current(changes((opened.ids[0], STATIC.key, None, None), (opened.ids[1150], STATIC.key, None, None)))
+        here = connector.current(
+            changes((opened.ids[0], STATIC.key, None, None), (opened.ids[1150], STATIC.key, None, None))
+        )
         assert here.to_pylist() == [MEMBER, None]
         assert connector.calls.read - before == 3
 
 
-@pytest.mark.parametrize("fault", [Fault("lost", "PUT", "add-and-remove", nth=1), Fault("reset", "PUT", "add-and-remove", nth=1)])
+@pytest.mark.parametrize(
+    "fault", [Fault("lost", "PUT", "add-and-remove", nth=1), Fault("reset", "PUT", "add-and-remove", nth=1)]
+)
 def test_a_lost_reply_loses_no_member(portal: Shop, fault: Fault) -> None:
     portal.fail(fault)
     connector = portal.connect()
     remote = connector.ensure_list(STATIC)
-    assert set(connector.write_members(remote, entering(portal.ids[:5]), Paper())["status"].to_pylist()) == {"done"}
+    assert set(connector.write_members(remote, entering(portal.ids[:5]), Paper())["status"].to_pylist()) == {
+        "done"
+    }
     assert members(connector, remote) == set(portal.ids[:5])
 
 

@@ -1,4 +1,6 @@
-"""Contacts and companies of HubSpot as records: attributes, our fields, merges, full readings that can be cut off anywhere."""
+"""Contacts and companies of HubSpot as records: attributes, our fields, merges, full readings that can be cut
+off anywhere.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,13 @@ def crm(tmp_path: Path) -> Iterator[World]:
 
 def test_a_contact_arrives_with_what_the_config_asks_for(crm: World) -> None:
     firm = crm.portal.put("companies", {"name": "Firm", "industry": "RETAIL"})
-    values = {"email": "ada@example.org", "city": "Ulm", "kids": "2", "birthday": "1980-02-29", "newsletter": "true"}
+    values = {
+        "email": "ada@example.org",
+        "city": "Ulm",
+        "kids": "2",
+        "birthday": "1980-02-29",
+        "newsletter": "true",
+    }
     crm.portal.put("contacts", {**values, "associatedcompanyid": str(firm)}, at=_at("2024-03-31T23:30:00"))
     (row,) = crm.read().records.values()
     assert (row["record_type"], row["email"], row["company_id"]) == ("contact", "ada@example.org", str(firm))
@@ -76,21 +84,29 @@ def test_a_company_arrives_with_its_own_attributes(crm: World) -> None:
         str(id): {
             "record_type": "company",
             "id": str(id),
+            "name": "Firm",
             ATTRIBUTE + "industry": "RETAIL",
             ATTRIBUTE + "city": "Kiel",
-            **{name: crm.read("company").records[str(id)][name] for name in ("changed_at", "created_at", ATTRIBUTE + "created")},
+            **{
+                name: crm.read("company").records[str(id)][name]
+                for name in ("changed_at", "created_at", ATTRIBUTE + "created")
+            },
         }
     }
 
 
 def test_an_attribute_that_no_object_type_has_is_left_out(crm: World) -> None:
-    crm.account = replace(crm.account, attributes={"town": Attribute("town"), "industry": Attribute("industry")})
+    crm.account = replace(
+        crm.account, attributes={"town": Attribute("town"), "industry": Attribute("industry")}
+    )
     crm.portal.put("contacts", {"email": "ada@example.org"})
     assert ATTRIBUTE + "town" not in crm.read().pages[0].records.column_names
 
 
 def test_our_fields_come_as_text_and_an_empty_one_is_null(crm: World) -> None:
-    crm.account = replace(crm.account, fields=(FieldSpec("city"), FieldSpec("industry", "company"), FieldSpec("not_there_yet")))
+    crm.account = replace(
+        crm.account, fields=(FieldSpec("city"), FieldSpec("industry", "company"), FieldSpec("not_there_yet"))
+    )
     crm.portal.put("contacts", {"email": "ada@example.org", "city": "Ulm"})
     crm.portal.put("contacts", {"email": "bob@example.org"})
     (page,) = crm.read().pages
@@ -138,7 +154,9 @@ def test_a_full_reading_brings_every_contact_once_in_few_calls(crm: World, sprea
     assert len(crm.calls()) < 30 + 35
 
 
-def test_a_reading_cut_off_after_any_page_goes_on_without_a_gap(crm: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reading_cut_off_after_any_page_goes_on_without_a_gap(
+    crm: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(whole, "ROWS", 300)
     seed(crm.portal, 2500)
     crm.later(10 * 86_400)
@@ -151,7 +169,9 @@ def test_a_reading_cut_off_after_any_page_goes_on_without_a_gap(crm: World, monk
     assert [page.last for page in fold.pages] == [False] * (len(fold.pages) - 1) + [True]
 
 
-def test_without_a_usable_cursor_contacts_are_read_one_page_after_the_other(crm: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_usable_cursor_contacts_are_read_one_page_after_the_other(
+    crm: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seed(crm.portal, 1500)
     true = fetching.Fetching.page
 
@@ -205,7 +225,9 @@ def _at(moment: str) -> int:
     return int(datetime.fromisoformat(moment + "+00:00").timestamp() * 1000)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "objects/contacts$"), ("POST", "batch/read"), ("POST", "search")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "objects/contacts$"), ("POST", "batch/read"), ("POST", "search")]
+)
 def test_whatever_fails_on_the_way_the_same_contacts_arrive(crm: World, method: str, path: str) -> None:
     seed(crm.portal, 1500)
     crm.later()

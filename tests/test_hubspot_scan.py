@@ -18,7 +18,9 @@ IDS = st.one_of(
     st.sets(st.integers(1, 3000), max_size=1500),
     st.sets(st.one_of(st.integers(1, 2000), st.integers(10**10, 10**10 + 10**6)), max_size=1200),
 )
-INTERVALS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda pair: (min(pair), max(pair))))
+INTERVALS = st.lists(
+    st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda pair: (min(pair), max(pair)))
+)
 
 
 def listing(ids: Iterable[int], page: int = 100, exclusive: bool = False) -> Any:
@@ -42,7 +44,9 @@ def run(scan: Scan, threads: int, most: int = 10_000) -> list[Slice]:
 
 @given(IDS, st.booleans(), st.integers(1, 8), INTERVALS)
 @settings(max_examples=30)
-def test_each_record_comes_once_and_the_ids_are_covered(ids: set[int], exclusive: bool, threads: int, done: list[Interval]) -> None:
+def test_each_record_comes_once_and_the_ids_are_covered(
+    ids: set[int], exclusive: bool, threads: int, done: list[Interval]
+) -> None:
     scan = Scan(listing(ids, exclusive=exclusive), gaps(done), max(ids, default=0), len(ids))
     pieces = run(scan, threads, 200)
     came = [int(one["id"]) for piece in pieces for one in piece.results]
@@ -98,4 +102,6 @@ def test_an_error_ends_all_threads() -> None:
 def test_what_is_read_and_what_is_left_are_all_ids(intervals: list[Interval]) -> None:
     left = gaps(intervals)
     assert joined([*intervals, *left]) == [(0, END)]
-    assert not [one for one in left for first, end in intervals if first < one[1] and one[0] < end and first < end]
+    assert not [
+        one for one in left for first, end in intervals if first < one[1] and one[0] < end and first < end
+    ]

@@ -1,4 +1,6 @@
-"""Does a token, an e-mail address or a name ever leave the contact's own row: into a log, a plan, an exception, a report?"""
+"""Does a token, an e-mail address or a name ever leave the contact's own row: into a log, a plan, an
+exception, a report?
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         for id in list(portal.store.shelves["contacts"].live):
             portal.put("contacts", {"firstname": FIRST, "lastname": LAST}, id)
         portal.index.settle(everything=True)
-        portal.knobs.poison = dict.fromkeys([str(id) for id in portal.store.shelves["contacts"].live[:2]], "INVALID_EMAIL")
+        portal.knobs.poison = dict.fromkeys(
+            [str(id) for id in portal.store.shelves["contacts"].live[:2]], "INVALID_EMAIL"
+        )
         yield Shop(tmp_path / "shop", server, lists="static", day=START.date() - timedelta(days=2))
 
 
@@ -50,22 +54,36 @@ def assert_clean(text: str, *more: str) -> None:
     assert not found, (found, text[max(0, text.find(found[0]) - 200) :][:400])
 
 
-OAUTH = f'client_id = "{CLIENT_ID}"\nclient_secret = "env:HUBSPOT_SECRET"\nrefresh_token = "env:HUBSPOT_REFRESH"'
+OAUTH = (
+    f'client_id = "{CLIENT_ID}"\nclient_secret = "env:HUBSPOT_SECRET"\nrefresh_token = "env:HUBSPOT_REFRESH"'
+)
 
 
 @pytest.mark.parametrize("login", [None, OAUTH], ids=["key", "oauth"])
-def test_what_is_said_holds_no_token_address_or_name(shop: Shop, caplog: pytest.LogCaptureFixture, login: str | None) -> None:
+def test_what_is_said_holds_no_token_address_or_name(
+    shop: Shop, caplog: pytest.LogCaptureFixture, login: str | None
+) -> None:
     caplog.set_level(logging.DEBUG)
     shop.login = login or shop.login
     said = [told(shop, command) for command in ("check", "setup", "plan", "run", "rejects", "status", "run")]
-    failures = [Fault("status", status=code) for code in (400, 401, 403, 429, 477, 500, 502, 530)] + [Fault("lost"), Fault("html")]
+    failures = [Fault("status", status=code) for code in (400, 401, 403, 429, 477, 500, 502, 530)] + [
+        Fault("lost"),
+        Fault("html"),
+    ]
     for fault in failures:
-        fault.path, fault.retry_after = "batch/update|/objects/(contacts|deals)$", 86_400 if fault.status in (429, 477) else None
+        fault.path, fault.retry_after = (
+            "batch/update|/objects/(contacts|deals)$",
+            86_400 if fault.status in (429, 477) else None,
+        )
         shop.strikes(fault)
         said.append(told(shop, "run"))
     shop.strikes()
     ids = shop.portal.store.shelves["contacts"].live
-    said += [told(shop, "show", id=str(ids[5])), told(shop, "undo", number=4), told(shop, "report")]
+    shown = shop.do("show", id=str(ids[5]))
+    assert shown.pop("person")["name"] == f"{FIRST} {LAST}", (
+        "show names the person who was asked for, there and nowhere else"
+    )
+    said += [json.dumps(shown, default=str), told(shop, "undo", number=4), told(shop, "report")]
     pages = [file.read_text(encoding="utf-8") for file in shop.folder.rglob("*.html")]
     journal = (shop.folder / "state" / "journal.sqlite").read_bytes().decode("latin-1")
     assert pages
@@ -73,7 +91,9 @@ def test_what_is_said_holds_no_token_address_or_name(shop: Shop, caplog: pytest.
         assert_clean(text, *shop.portal.access.grants)
 
 
-def test_the_command_line_prints_no_token_address_or_name(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_prints_no_token_address_or_name(
+    shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
     from typer.testing import CliRunner
 
     runner = CliRunner()

@@ -1,4 +1,6 @@
-"""Does the connector get along with a portal that does what the documentation leaves open, otherwise than our stand-in?"""
+"""Does the connector get along with a portal that does what the documentation leaves open, otherwise than our
+stand-in?
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ import pytest
 
 from connectors.contract import Account, ListSpec
 from connectors.hubspot.refusals import Refused
-from connectors.hubspot.session import Portal, Settings
+from connectors.hubspot.session import Portal
+from connectors.hubspot.settings import Settings
 from tests.contract_suite import Paper, changes, statuses
 from tests.hubspot_account import SEGMENT, shop
 from tests.loopback import Fault as Answer
@@ -38,9 +41,13 @@ def answering(body: object) -> Answer:
     return status(200, json.dumps(body).encode())
 
 
-def test_a_call_that_is_sent_on_to_the_same_path_with_a_slash_keeps_its_method_and_body(server: Server, portal: Portal) -> None:
+def test_a_call_that_is_sent_on_to_the_same_path_with_a_slash_keeps_its_method_and_body(
+    server: Server, portal: Portal
+) -> None:
     server.script.append(status(301, b"", Location="/crm/v3/lists/"))
-    told = portal.ask("POST", "/crm/v3/lists", body={"name": "ours"}, params=[("a", "1")], writes=True, repeatable=False)
+    told = portal.ask(
+        "POST", "/crm/v3/lists", body={"name": "ours"}, params=[("a", "1")], writes=True, repeatable=False
+    )
     assert told == {"path": "/crm/v3/lists/?a=1"}
     assert server.done == [b'{"name":"ours"}']
 
@@ -69,10 +76,14 @@ LOST: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
-def test_values_whose_answer_was_lost_are_looked_up_instead_of_sent_again(server: Server, fault: dict[str, Any]) -> None:
+def test_values_whose_answer_was_lost_are_looked_up_instead_of_sent_again(
+    server: Server, fault: dict[str, Any]
+) -> None:
     with shop(3) as opened:
         opened.fail(Fault(**fault, path="batch/update", times=1))
-        told = opened.connect().write_fields(changes(*((id, SEGMENT.name, None, "loyal") for id in opened.ids)), Paper())
+        told = opened.connect().write_fields(
+            changes(*((id, SEGMENT.name, None, "loyal") for id in opened.ids)), Paper()
+        )
         assert statuses(told) == ["done"] * 3
         assert opened.held(SEGMENT.name) == dict.fromkeys(opened.ids, "loyal")
         assert opened.calls("POST", "batch/update") == 1
@@ -81,7 +92,9 @@ def test_values_whose_answer_was_lost_are_looked_up_instead_of_sent_again(server
 def test_values_that_did_not_arrive_are_sent_again(server: Server) -> None:
     with shop(3) as opened:
         opened.fail(Fault("reset", path="batch/update", times=2))
-        told = opened.connect().write_fields(changes(*((id, SEGMENT.name, None, "loyal") for id in opened.ids)), Paper())
+        told = opened.connect().write_fields(
+            changes(*((id, SEGMENT.name, None, "loyal") for id in opened.ids)), Paper()
+        )
         assert statuses(told) == ["done"] * 3
         assert opened.held(SEGMENT.name) == dict.fromkeys(opened.ids, "loyal")
 
@@ -93,7 +106,10 @@ def test_a_list_whose_answer_was_lost_is_made_once_and_is_ours(server: Server, f
         spec = ListSpec("rfm.loyal", "Buying habits: Loyal", "dynamic", field=SEGMENT.name, value="loyal")
         made = opened.connect().ensure_list(spec)
         assert [one.name for one in opened.portal.lists.all.values()] == [spec.label]
-        assert opened.connect(account={"lists": {made.id: spec.key}}).ensure_list(replace(spec, id=made.id)) == made
+        assert (
+            opened.connect(account={"lists": {made.id: spec.key}}).ensure_list(replace(spec, id=made.id))
+            == made
+        )
 
 
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
@@ -101,4 +117,6 @@ def test_a_folder_whose_answer_was_lost_holds_our_lists(server: Server, fault: d
     with shop() as opened:
         opened.fail(Fault(**fault, method="POST", path=r"/folders$", times=1))
         opened.connect().ensure_list(ListSpec("rfm.loyal", "Buying habits: Loyal", "static"))
-        assert [one.folder for one in opened.portal.lists.all.values()] == [next(id for id in opened.portal.lists.folders if id)]
+        assert [one.folder for one in opened.portal.lists.all.values()] == [
+            next(id for id in opened.portal.lists.folders if id)
+        ]

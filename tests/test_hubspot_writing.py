@@ -42,7 +42,11 @@ def write(portal: Shop, rows: Rows, **settings: Any) -> tuple[list[dict[str, Any
 
 def rejected(rows: Rows, answers: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
     """(record, target) → kind of the rejection."""
-    return {(row[0], row[1]): answer["kind"] for row, answer in zip(rows, answers, strict=True) if answer["status"] != "done"}
+    return {
+        (row[0], row[1]): answer["kind"]
+        for row, answer in zip(rows, answers, strict=True)
+        if answer["status"] != "done"
+    }
 
 
 def test_a_batch_goes_out_in_calls_of_a_hundred_records_with_all_their_values(portal: Shop) -> None:
@@ -73,7 +77,9 @@ def test_contacts_and_companies_go_in_one_batch() -> None:
         company = str(opened.portal.put("companies", {"name": "Smith"}))
         connector = opened.connect({"fields": (SEGMENT, TIER)})
         table = changes(*loyal(opened.ids))
-        other = changes((company, TIER.name, None, "a")).set_column(0, table.schema.field("record_type"), pa.array(["company"]))
+        other = changes((company, TIER.name, None, "a")).set_column(
+            0, table.schema.field("record_type"), pa.array(["company"])
+        )
         both = pa.concat_tables([table, other])
         assert connector.write_fields(both, Paper())["status"].to_pylist() == ["done", "done"]
         assert connector.current(both).to_pylist() == ["loyal", "a"]
@@ -88,7 +94,9 @@ def test_the_life_cycle_stage_is_never_written(portal: Shop) -> None:
 
 @pytest.mark.parametrize("refusal", ["whole", "each"])
 @pytest.mark.parametrize("number", [0, 37, 99])
-def test_one_poisoned_record_in_a_hundred_stands_alone_after_few_calls(portal: Shop, refusal: Any, number: int) -> None:
+def test_one_poisoned_record_in_a_hundred_stands_alone_after_few_calls(
+    portal: Shop, refusal: Any, number: int
+) -> None:
     portal.portal.knobs.poison, portal.portal.knobs.poison_refusal = {portal.ids[number]: "RULE"}, refusal
     rows = loyal(portal.ids[:100])
     answers, calls = write(portal, rows)
@@ -112,7 +120,9 @@ def test_many_poisoned_records_cost_few_calls_each(portal: Shop, count: int) -> 
 @pytest.mark.parametrize("refusal", ["whole", "each"])
 def test_what_the_error_names_is_not_searched_for(portal: Shop, refusal: Any) -> None:
     portal.portal.knobs.batch_refusal = refusal
-    rows: Rows = [(id, SEGMENT.name, None, "no option" if id in portal.ids[3:6] else "loyal") for id in portal.ids[:100]]
+    rows: Rows = [
+        (id, SEGMENT.name, None, "no option" if id in portal.ids[3:6] else "loyal") for id in portal.ids[:100]
+    ]
     answers, calls = write(portal, rows)
     assert rejected(rows, answers) == {(id, SEGMENT.name): "data" for id in portal.ids[3:6]}
     assert calls == (2 if refusal == "whole" else 1)
@@ -130,7 +140,11 @@ def test_an_unknown_property_takes_only_its_own_changes_with_it(portal: Shop) ->
 
 def test_two_bad_values_of_one_record_leave_its_third(portal: Shop) -> None:
     id = portal.ids[0]
-    rows: Rows = [(id, SEGMENT.name, None, "no option"), (id, SCORE.name, None, "no number"), (id, "jobtitle", None, "Baker")]
+    rows: Rows = [
+        (id, SEGMENT.name, None, "no option"),
+        (id, SCORE.name, None, "no number"),
+        (id, "jobtitle", None, "Baker"),
+    ]
     answers, _ = write(portal, rows)
     assert rejected(rows, answers) == {(id, SEGMENT.name): "data", (id, SCORE.name): "data"}
 
@@ -158,7 +172,9 @@ def test_an_option_that_hubspot_takes_late_is_waited_for() -> None:
         opened.portal.knobs.option_lag = 1.5
         connector = opened.connect()
         connector.ensure_field(FieldSpec(SEGMENT.name, options=(Option("new", "New"),)))
-        answers = connector.write_fields(changes(*[(id, SEGMENT.name, None, "new") for id in opened.ids]), Paper())
+        answers = connector.write_fields(
+            changes(*[(id, SEGMENT.name, None, "new") for id in opened.ids]), Paper()
+        )
         assert set(answers["status"].to_pylist()) == {"done"}
 
 
@@ -171,7 +187,9 @@ def test_an_option_that_hubspot_takes_late_is_waited_for() -> None:
         Fault("status", "POST", "batch/update", nth=1, status=500),
         Fault("status_after", "POST", "batch/update", nth=1, status=502),
         Fault("status", "POST", "batch/update", nth=1, status=423),
-        Fault("status", "POST", "batch/update", nth=1, status=429, policy="TEN_SECONDLY_ROLLING", retry_after=1),
+        Fault(
+            "status", "POST", "batch/update", nth=1, status=429, policy="TEN_SECONDLY_ROLLING", retry_after=1
+        ),
         Fault("answer_as", "POST", "batch/update", nth=1, status=207),
         Fault("duplicate", "POST", "batch/update", nth=1),
     ],
@@ -225,7 +243,9 @@ def test_a_day_that_ends_in_the_middle_of_a_batch_is_settled_by_reading_back(por
     settled = portal.connect(token=_another(portal)).settle(table, Paper()).to_pylist()
     written = portal.held(SEGMENT.name).keys()
     assert len(written) == 100
-    assert {id for id, answer in zip(portal.ids, settled, strict=True) if answer["status"] == "done"} == written
+    assert {
+        id for id, answer in zip(portal.ids, settled, strict=True) if answer["status"] == "done"
+    } == written
     assert {answer["kind"] for answer in settled} == {None, "transient"}
 
 
@@ -233,7 +253,10 @@ def test_reading_back_asks_for_these_records_alone(portal: Shop) -> None:
     write(portal, [*loyal(portal.ids), (portal.ids[0], SCORE.name, None, "5")])
     connector = portal.connect()
     table = changes(
-        *loyal(portal.ids), (portal.ids[0], SCORE.name, None, None), ("1234567", SEGMENT.name, None, None), ("x", SEGMENT.name, None, None)
+        *loyal(portal.ids),
+        (portal.ids[0], SCORE.name, None, None),
+        ("1234567", SEGMENT.name, None, None),
+        ("x", SEGMENT.name, None, None),
     )
     assert connector.current(table).to_pylist() == ["loyal"] * 250 + ["5", None, None]
     assert connector.calls.read == 3
@@ -245,7 +268,9 @@ def test_values_and_memberships_are_read_back_together(portal: Shop) -> None:
     connector.write_members(remote, changes((portal.ids[0], "rfm.loyal", None, MEMBER)), Paper())
     write(portal, loyal(portal.ids[:1]))
     mixed = changes(
-        (portal.ids[0], "rfm.loyal", None, None), (portal.ids[0], SEGMENT.name, None, None), (portal.ids[1], "rfm.loyal", None, None)
+        (portal.ids[0], "rfm.loyal", None, None),
+        (portal.ids[0], SEGMENT.name, None, None),
+        (portal.ids[1], "rfm.loyal", None, None),
     )
     assert portal.connect().current(mixed).to_pylist() == [MEMBER, "loyal", None]
 
@@ -254,3 +279,37 @@ def _another(portal: Shop) -> str:
     """A token whose day has not ended: the refusal of the first is remembered."""
     portal.portal.grant("pat-tomorrow", ALL_SCOPES)
     return "pat-tomorrow"
+
+
+def test_a_record_that_somebody_changed_since_the_pull_is_left_alone_with_all_of_its_fields(
+    portal: Shop,
+) -> None:
+    ids = portal.ids[:150]
+    write(portal, [(id, SEGMENT.name, None, "lost") for id in ids])
+    portal.portal.put("contacts", {SEGMENT.name: "loyal"}, int(ids[3]))
+    portal.portal.put("contacts", {SCORE.name: "7"}, int(ids[4]))
+    rows: Rows = [(id, SEGMENT.name, "lost", "loyal") for id in ids] + [
+        (id, SCORE.name, None, "5") for id in ids
+    ]
+    answers, _ = write(portal, rows)
+    skipped = [
+        (row[0], row[1]) for row, answer in zip(rows, answers, strict=True) if answer["status"] == "skipped"
+    ]
+    assert skipped == [
+        (ids[3], SEGMENT.name),
+        (ids[4], SEGMENT.name),
+        (ids[3], SCORE.name),
+        (ids[4], SCORE.name),
+    ]
+    assert {answer["kind"] for answer in answers if answer["status"] == "skipped"} == {"conflict"}
+    assert portal.held(SCORE.name) == {**{id: "5" for id in ids if id != ids[3]}, ids[4]: "7"}
+    assert portal.held(SEGMENT.name)[ids[4]] == "lost"
+
+
+def test_many_records_are_written_without_a_look_at_each(portal: Shop) -> None:
+    portal.portal.log.clear()
+    write(portal, loyal(portal.ids), compare_up_to=200)
+    assert (portal.calls("POST", "batch/update"), portal.calls("POST", "batch/read")) == (3, 0)
+    portal.portal.log.clear()
+    write(portal, [(id, SEGMENT.name, "loyal", "lost") for id in portal.ids], compare_up_to=250)
+    assert (portal.calls("POST", "batch/update"), portal.calls("POST", "batch/read")) == (3, 3)

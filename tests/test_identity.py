@@ -1,4 +1,7 @@
-"""Whose purchases are these? Merges, conversions, deletions, strangers, shops, companies, and people who object."""
+"""Whose purchases are these?
+
+Merges, conversions, deletions, strangers, shops, companies, and people who object.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,10 @@ def test_a_lead_that_becomes_a_contact_takes_its_history_and_its_objection_along
 def test_a_deleted_contact_loses_its_label_and_a_returning_one_has_its_history_back(tmp_path: Path) -> None:
     world = started(tmp_path)
     run(world)
-    revenue, row = feature(world, "4"), {k: v for k, v in world.store.records["contact", "4"].items() if k not in ("id", "record_type")}
+    revenue, row = (
+        feature(world, "4"),
+        {k: v for k, v in world.store.records["contact", "4"].items() if k not in ("id", "record_type")},
+    )
     world.store.delete("4")
     run(world)
     assert "4" not in world.labels("rfm")
@@ -121,7 +127,9 @@ def test_what_we_wrote_is_cleared_when_someone_objects_to_profiling(tmp_path: Pa
     run(world)
     world.store.put("4", objects_to_profiling=True)
     run(world)
-    assert not any("4" in world.held(name) for name in ("seg_rfm", "seg_rfm_reason", "seg_rfm_since", "seg_value"))
+    assert not any(
+        "4" in world.held(name) for name in ("seg_rfm", "seg_rfm_reason", "seg_rfm_since", "seg_value")
+    )
     assert not any("4" in ids for ids in world.members().values())
     world.store.put("4", objects_to_profiling=False)
     run(world)
@@ -176,7 +184,9 @@ def test_a_shops_purchases_belong_to_the_contacts_of_the_same_address(tmp_path: 
     run(world)
     assert feature(world, "1") == 525
     assert feature(world, "2") in (None, 0)
-    assert not any(name.startswith("field.") for row in world.shop.records.values() for name in row), "the shop is not written"
+    assert not any(name.startswith("field.") for row in world.shop.records.values() for name in row), (
+        "the shop is not written"
+    )
 
 
 def test_an_address_that_two_contacts_share_counts_once(tmp_path: Path) -> None:

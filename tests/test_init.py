@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.files.likeness import date_format, decimal, mapped, plain
+from connectors.files.header_matching import ACTIVITIES, RECORDS, amounts, mapped, plain, times
 from sync import commands
 from sync.cli import app
 from sync.commands import Options
@@ -22,11 +22,14 @@ from tests.world import ALLOWED
 
 
 def german(folder: Path) -> Path:
-    """An export as a German shop system writes it: odd names, semicolons, decimal commas, days before months, cp1252."""
+    """An export as a German shop system writes it: odd names, semicolons, decimal commas, days before months,
+    cp1252.
+    """
     folder.mkdir()
     people = ["Kunden-Nr.;E-Mail-Adresse;Größe;PLZ;Angelegt am;Straße;Anrede"]
     people += [
-        f"K{n:03};kunde{n}@beispiel.de;{160 + n % 30},5;0{1000 + n % 7};{n % 28 + 1:02}.03.2021;Allee {n};Frau" for n in range(1, 41)
+        f"K{n:03};kunde{n}@beispiel.de;{160 + n % 30},5;0{1000 + n % 7};{n % 28 + 1:02}.03.2021;Allee {n};Frau"
+        for n in range(1, 41)
     ]
     (folder / "Kunden.csv").write_text("\r\n".join(people), encoding="cp1252")
     for year in (2023, 2024):
@@ -40,7 +43,9 @@ def german(folder: Path) -> Path:
 
 def english(folder: Path) -> Path:
     folder.mkdir()
-    (folder / "contacts.csv").write_text("customer_no,email,newsletter\n" + "".join(f"{n},{n}@example.org,yes\n" for n in range(1, 9)))
+    (folder / "contacts.csv").write_text(
+        "customer_no,email,newsletter\n" + "".join(f"{n},{n}@example.org,yes\n" for n in range(1, 9))
+    )
     sold = "".join(f"{n},2024-05-{n:02}T10:00:00,{n}.50,USD\n" for n in range(1, 9))
     (folder / "activities.csv").write_text("customer_no,order_date,total,currency\n" + sold)
     return folder
@@ -55,7 +60,11 @@ def cli(*words: str) -> tuple[int, str]:
 def test_an_oddly_named_export_runs_without_a_hand_laid_on_the_config(tmp_path: Path) -> None:
     config, folder = tmp_path / "config.toml", german(tmp_path / "Ausfuhr")
     answer = commands.init(config, "files", folder, "rfm,value")
-    assert answer["columns"]["contact"] == {"id": "Kunden-Nr.", "email": "E-Mail-Adresse", "created_at": "Angelegt am"}
+    assert answer["columns"]["contact"] == {
+        "id": "Kunden-Nr.",
+        "email": "E-Mail-Adresse",
+        "created_at": "Angelegt am",
+    }
     assert answer["columns"]["activity"] == {
         "contact_id": "KundenNr",
         "occurred_at": "Bestelldatum",
@@ -65,7 +74,12 @@ def test_an_oddly_named_export_runs_without_a_hand_laid_on_the_config(tmp_path: 
     }
     assert answer["attributes"] == {"Größe": "number", "PLZ": "text", "Anrede": "text"}
     settings = load(config).accounts["shop"].settings
-    assert (settings.path, settings.delimiter, settings.decimal, settings.encoding) == ("Ausfuhr", ";", ",", "cp1252")
+    assert (settings.path, settings.delimiter, settings.decimal, settings.encoding) == (
+        "Ausfuhr",
+        ";",
+        ",",
+        "cp1252",
+    )
     assert settings.activities.files == ["Bestellungen_*.csv"] and settings.contacts.files == ["Kunden.csv"]
     assert commands.check(config)["problems"] == []
     commands.setup(config)
@@ -81,11 +95,19 @@ def test_an_oddly_named_export_runs_without_a_hand_laid_on_the_config(tmp_path: 
 def test_the_usual_names_need_hardly_a_line(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     answer = commands.init(config, path=english(tmp_path / "exports"))
-    assert answer["columns"]["contact"] == {"id": "customer_no", "email": "email", "reachable_email": "newsletter"}
+    assert answer["columns"]["contact"] == {
+        "id": "customer_no",
+        "email": "email",
+        "reachable_email": "newsletter",
+    }
     text = config.read_text()
     assert 'currency = "USD"' in text and 'occurred_at = "order_date"' in text and 'amount = "total"' in text
     assert "files =" not in text and "date_format" not in text and "delimiter" not in text
-    assert all("#" in line for line in text.splitlines() if line.startswith(("state_dir", "as_of", "name", "label", "lists")))
+    assert all(
+        "#" in line
+        for line in text.splitlines()
+        if line.startswith(("state_dir", "as_of", "name", "label", "lists"))
+    )
     assert commands.check(config)["exit_code"] == 0
 
 
@@ -131,13 +153,21 @@ def test_who_is_asked_may_correct_the_guess(tmp_path: Path) -> None:
     [
         (lambda folder: None, ["--path", "nowhere"], "not there"),
         (lambda folder: (folder / "exports" / "contacts.csv").unlink(), [], "looks like contacts"),
-        (lambda folder: (folder / "exports" / "contacts.csv").write_text("a,b\n1,1\n1,2\n"), [], "looks like id"),
+        (
+            lambda folder: (folder / "exports" / "contacts.csv").write_text("a,b\n1,1\n1,2\n"),
+            [],
+            "looks like id",
+        ),
         (lambda folder: None, ["--crm", "filez"], "did you mean 'files'"),
         (lambda folder: None, ["--segmentations", "rmf"], "did you mean 'rfm'"),
     ],
 )
 def test_what_cannot_be_guessed_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrange: Callable[[Path], Any], words: list[str], told: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arrange: Callable[[Path], Any],
+    words: list[str],
+    told: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     english(tmp_path / "exports")
@@ -148,7 +178,16 @@ def test_what_cannot_be_guessed_is_said(
 
 def test_the_command_line_takes_flags_and_prints_json(tmp_path: Path) -> None:
     config = tmp_path / "new" / "config.toml"
-    words = ["--config", str(config), "--crm", "files", "--path", str(english(tmp_path / "exports")), "--segmentations", "rfm"]
+    words = [
+        "--config",
+        str(config),
+        "--crm",
+        "files",
+        "--path",
+        str(english(tmp_path / "exports")),
+        "--segmentations",
+        "rfm",
+    ]
     code, output = cli(*words, "--json")
     assert code == 0 and json.loads(output)["segmentations"] == ["rfm"]
     assert load(config).folder == config.parent
@@ -166,7 +205,11 @@ def test_parquet_is_looked_into_as_well(tmp_path: Path) -> None:
     deeds = {"client_id": [1, 2, 3], "purchase_date": [date(2024, 5, 1)] * 3, "revenue": [1.5, 2.5, 3.0]}
     parquet.write_table(pa.table(deeds), folder / "orders.parquet")
     answer = commands.init(tmp_path / "config.toml", path=folder)
-    assert answer["columns"]["activity"] == {"contact_id": "client_id", "occurred_at": "purchase_date", "amount": "revenue"}
+    assert answer["columns"]["activity"] == {
+        "contact_id": "client_id",
+        "occurred_at": "purchase_date",
+        "amount": "revenue",
+    }
     assert commands.check(tmp_path / "config.toml")["problems"] == []
 
 
@@ -181,7 +224,10 @@ def test_every_kind_of_segmentation_can_be_asked_for(tmp_path: Path, kind: str) 
         return
     commands.init(tmp_path / "config.toml", path=folder, segmentations=kind)
     commands.setup(tmp_path / "config.toml")
-    assert commands.run(tmp_path / "config.toml", Options(allow=ALLOWED, as_of=date(2024, 6, 30)))["exit_code"] == 0
+    assert (
+        commands.run(tmp_path / "config.toml", Options(allow=ALLOWED, as_of=date(2024, 6, 30)))["exit_code"]
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,25 +242,25 @@ def test_every_kind_of_segmentation_can_be_asked_for(tmp_path: Path, kind: str) 
     ],
 )
 def test_a_header_is_known_by_likeness(headers: list[str], name: str, meant: str | None) -> None:
-    from connectors.files.likeness import ACTIVITIES
-
     cells = {"occurred_at": "2024-01-31", "currency": "EUR", "amount": "7"}.get(name, "x")
     assert mapped(ACTIVITIES, {header: [cells, cells] for header in headers}).get(name) == meant
 
 
 def test_cells_decide_what_a_header_cannot_be() -> None:
-    from connectors.files.likeness import ACTIVITIES, RECORDS
-
     assert "amount" not in mapped(ACTIVITIES, {"total": ["many", "few"]})
     assert "id" not in mapped(RECORDS, {"id": ["1", "1"]})
     assert "reachable_email" not in mapped(RECORDS, {"newsletter": ["weekly", "monthly"]})
-    assert (decimal(["1,5", "2"]), decimal(["1.5"]), decimal(["1.234,56"])) == (",", ".", None)
-    assert [date_format([text]) for text in ("2024-01-31", "31.01.2024", "01/31/2024 10:30", "soon")] == [
-        "",
-        "%d.%m.%Y",
-        "%m/%d/%Y %H:%M",
+    assert [amounts(cells).decimal for cells in (["1,5", "2"], ["1.5"], ["1.234,56"], ["1.234"])] == [
+        ",",
+        ".",
+        ",",
         None,
     ]
+    formats = [
+        times([text]).formats()
+        for text in ("2024-01-31", "31.01.2024", "01/31/2024 10:30", "soon", "01/02/2024")
+    ]
+    assert formats == [["iso"], ["%d.%m.%Y"], ["%m/%d/%Y %H:%M"], None, None]
     assert (plain("Kunden-Nr."), plain("Größe der Straße", "_")) == ("kundennr", "groesse_der_strasse")
 
 
@@ -222,11 +268,19 @@ def test_cells_decide_what_a_header_cannot_be() -> None:
     ("crm", "access", "lines"),
     [
         ("hubspot", {}, ['token = "env:HUBSPOT_TOKEN"', "[accounts.portal]"]),
-        ("hubspot", {"api_url": "http://127.0.0.1:8080", "secret": "KEY"}, ['api_url = "http://127.0.0.1:8080"', 'token = "env:KEY"']),
+        (
+            "hubspot",
+            {"api_url": "http://127.0.0.1:8080", "secret": "KEY"},
+            ['api_url = "http://127.0.0.1:8080"', 'token = "env:KEY"'],
+        ),
         (
             "salesforce",
             {"api_url": "https://acme.my.salesforce.com", "client_id": "3MVG9"},
-            ['api_url = "https://acme.my.salesforce.com"', 'client_id = "3MVG9"', 'client_secret = "env:SALESFORCE_SECRET"'],
+            [
+                'api_url = "https://acme.my.salesforce.com"',
+                'client_id = "3MVG9"',
+                'client_secret = "env:SALESFORCE_SECRET"',
+            ],
         ),
     ],
 )
@@ -242,8 +296,11 @@ def test_a_crm_in_the_cloud_needs_its_address_and_the_name_of_its_secret(
 
 def test_a_wrong_answer_is_told_why_and_asked_again(tmp_path: Path) -> None:
     said: list[str] = []
-    answers = {"CRM": ["hubspott", "hubspot"], "variable": ["pat-eu1 secret", "MY_TOKEN"], "segmentations": ["rfn", "rfm"]}
-    answers |= {"zone": ["Berlin", "Europe/Berlin"]}
+    answers = {
+        "CRM": ["hubspott", "hubspot"],
+        "variable": ["pat-eu1 secret", "MY_TOKEN"],
+        "segmentations": ["rfn", "rfm"],
+    }
 
     def ask(question: str, proposed: str) -> str:
         said.append(question)

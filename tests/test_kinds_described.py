@@ -17,7 +17,9 @@ LINKED = dict(re.findall(r"\| \[`(\w+)`\]\(#([\w-]+)\)", TEXT))
 def section(kind: str) -> str:
     """The part of the text about a kind, by the link of the table at its top."""
     parts = re.split(r"^## (.+)$", TEXT, flags=re.MULTILINE)
-    titles = {title.lower().replace(" ", "-"): part for title, part in zip(parts[1::2], parts[2::2], strict=True)}
+    titles = {
+        title.lower().replace(" ", "-"): part for title, part in zip(parts[1::2], parts[2::2], strict=True)
+    }
     return titles[LINKED[kind]]
 
 

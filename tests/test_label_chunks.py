@@ -1,4 +1,7 @@
-"""Does it matter in how many pieces a population is labelled? No kind may look at others when it labels: cut points are the fit's."""
+"""Does it matter in how many pieces a population is labelled?
+
+No kind may look at others when it labels: cut points are the fit's.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,19 @@ MONTH_LATER = CDNOW_START + timedelta(days=31)
 
 
 def labelled(kind: Any, frame: pd.DataFrame, cuts: Sequence[int], *rest: Any) -> pd.DataFrame:
-    """Labels of the pieces between the cuts, one below the other. ``rest``: model, previous labels, their day, as_of."""
+    """Labels of the pieces between the cuts, one below the other.
+
+    ``rest``: model, previous labels, their day, as_of.
+    """
     model, previous, *days = rest
     parts = []
     for start, end in zip([0, *cuts], [*cuts, len(frame)], strict=True):
         piece = frame.iloc[start:end].reset_index(drop=True)
-        before = None if previous is None else previous[previous["record"].isin(piece["record"])].reset_index(drop=True)
+        before = (
+            None
+            if previous is None
+            else previous[previous["record"].isin(piece["record"])].reset_index(drop=True)
+        )
         parts.append(kind.label(piece, model, before, *days))
     whole: pd.DataFrame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return whole
@@ -46,17 +56,22 @@ def labelled(kind: Any, frame: pd.DataFrame, cuts: Sequence[int], *rest: Any) ->
 
 def same(whole: pd.DataFrame, pieces: pd.DataFrame) -> None:
     """Equal; sums in another order may differ in the last bit."""
-    pd.testing.assert_frame_equal(whole.astype(object), pieces.astype(object), check_dtype=False, rtol=1e-9, atol=1e-12)
+    pd.testing.assert_frame_equal(
+        whole.astype(object), pieces.astype(object), check_dtype=False, rtol=1e-9, atol=1e-12
+    )
 
 
-# -- the law, of each kind ---------------------------------------------------------------------------------------
+# -- the law, of each kind
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
 @settings(max_examples=15)
 @given(st.data())
 def test_labels_of_pieces_are_the_pieces_of_the_labels(place: int, data: Any) -> None:
-    """Whatever the frames, under a model that saw others or nobody, with and without labels of an earlier day."""
+    """Whatever the frames, under a model that saw others or nobody, with and without labels of an earlier
+    day.
+    """
     kind = chosen(place)
     seen, first, second = (data.draw(hostile(place)) for _ in range(3))
     second["record"] += data.draw(st.integers(0, 3))  # some are new, some have left
@@ -71,7 +86,9 @@ def test_labels_of_pieces_are_the_pieces_of_the_labels(place: int, data: Any) ->
     same(whole, labelled(kind, second, cuts, model, before, AS_OF, LATER))
 
 
-KNOWN = [place for place, (kind, _) in enumerate(SORTS) if kind in ("rfm", "lifecycle", "value")]  # the others: in the whole loop
+KNOWN = [
+    place for place, (kind, _) in enumerate(SORTS) if kind in ("rfm", "lifecycle", "value")
+]  # the others: in the whole loop
 
 
 @cache
@@ -81,7 +98,11 @@ def customers(place: int) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
     one, other = (Played(cdnow(), kind, day) for day in (CDNOW_START, MONTH_LATER))
     model = models.from_json(models.to_json(kind.fit(one.now(), CDNOW_START, one)))
     first, second = one.now(), other.now()
-    return first[first["record"] % 20 < 2].reset_index(drop=True), second[second["record"] % 20 % 3 == 1].reset_index(drop=True), model
+    return (
+        first[first["record"] % 20 < 2].reset_index(drop=True),
+        second[second["record"] % 20 % 3 == 1].reset_index(drop=True),
+        model,
+    )
 
 
 @pytest.mark.parametrize("place", KNOWN, ids=[NAMES[place] for place in KNOWN])
@@ -99,7 +120,13 @@ def test_so_it_is_with_customers_that_a_model_knows(place: int, cuts: list[int])
 @given(st.lists(st.none() | st.integers(0, 1), max_size=30), st.lists(st.integers(0, 30), max_size=3))
 def test_so_it_is_with_rules(fired: list[int | None], cuts: list[int]) -> None:
     kind = ruled(YOUNG, LOYALS)
-    frame = pd.DataFrame({"record": range(len(fired)), "fired": pd.Series(fired, dtype="Int64"), "reason": ["why"] * len(fired)})
+    frame = pd.DataFrame(
+        {
+            "record": range(len(fired)),
+            "fired": pd.Series(fired, dtype="Int64"),
+            "reason": ["why"] * len(fired),
+        }
+    )
     model = kind.fit(frame, AS_OF)
     cuts = sorted(min(cut, len(fired)) for cut in cuts)
     same(kind.label(frame, model, None, None, AS_OF), labelled(kind, frame, cuts, model, None, None, AS_OF))
@@ -115,14 +142,20 @@ def test_offers_made_in_pieces_are_the_same() -> None:
     same(whole, labelled(kind, frame, [3, 3, 150], model, None, None, AS_OF))
 
 
-# -- the whole loop ----------------------------------------------------------------------------------------------
+# -- the whole loop
+# ----------------------------------------------------------------------------------------------
 
 
 def states(world: World) -> dict[str, list[Any]]:
     """All that labels tell, by segmentation."""
     with duckdb.connect(str(world.folder / "state" / "mirror.duckdb"), read_only=True) as mirror:
-        tables = mirror.execute("SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'labels_')").fetchall()
-        return {name: mirror.execute(f"SELECT * FROM portal.{name} ORDER BY record").fetchall() for (name,) in tables}
+        tables = mirror.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'labels_')"
+        ).fetchall()
+        return {
+            name: mirror.execute(f"SELECT * FROM portal.{name} ORDER BY record").fetchall()
+            for (name,) in tables
+        }
 
 
 def trained(folder: Path) -> World:
@@ -136,8 +169,12 @@ def trained(folder: Path) -> World:
     return made
 
 
-def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of every kind, on two days, with people who come and go; so is the file, and what the journal gives back to a new mirror."""
+def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every kind, on two days, with people who come and go; so is the file, and what the journal gives
+    back to a new mirror.
+    """
     (tmp_path / "trained").mkdir()
     model, told = trained(tmp_path / "trained"), []
     for chunk in (spans.CHUNK, 40):
@@ -154,12 +191,17 @@ def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(tmp_path: Path
         world.do("label", as_of=DAY + timedelta(days=14))
         told.append((found, states(world), (world.folder / "labels.csv").read_text()))
     assert told[0] == told[1]
-    assert all(len({row[1] for row in found["labels_" + name]}) > 1 for name in EVERY), "labels that are all alike would prove nothing"
-    parts = world.journal("SELECT as_of, count(*) AS parts FROM labels WHERE segmentation = 'rfm' GROUP BY as_of ORDER BY as_of")
+    assert all(len({row[1] for row in found["labels_" + name]}) > 1 for name in EVERY), (
+        "labels that are all alike would prove nothing"
+    )
+    parts = world.journal(
+        "SELECT as_of, count(*) AS parts FROM labels WHERE segmentation = 'rfm' GROUP BY as_of ORDER BY as_of"
+    )
     assert parts[0]["parts"] == 6
 
 
-# -- the fit of very many ----------------------------------------------------------------------------------------
+# -- the fit of very many
+# ----------------------------------------------------------------------------------------
 
 
 def test_a_model_of_very_many_is_fitted_on_a_draw_that_is_the_same_each_time_and_says_so(
@@ -187,30 +229,45 @@ def test_a_model_that_saw_no_buyer_gives_way_to_one_that_does(tmp_path: Path) ->
     world.do("label")
     assert set(world.labels("rfm").values()) == set(world.labels("value").values()) == {"prospect"}
     for number in range(1, 31):
-        world.buys(str(number), number * 7, 1000 * number)
+        for earlier in range(number % 4 + 1):
+            world.buys(str(number), number * 7 + earlier, 1000 * number)
     world.do("label")
-    assert len(set(world.labels("rfm").values())) > 3 and set(world.labels("value").values()) == {"a", "b", "c"}
+    assert len(set(world.labels("rfm").values())) > 3 and set(world.labels("value").values()) == {
+        "a",
+        "b",
+        "c",
+    }
     versions = world.journal("SELECT segmentation, max(version) AS version FROM models GROUP BY segmentation")
     world.do("label", as_of=DAY + timedelta(days=7))
-    assert versions == world.journal("SELECT segmentation, max(version) AS version FROM models GROUP BY segmentation")
+    assert versions == world.journal(
+        "SELECT segmentation, max(version) AS version FROM models GROUP BY segmentation"
+    )
     assert {row["version"] for row in versions} == {2}
 
 
-# -- the journal -------------------------------------------------------------------------------------------------
+# -- the journal
+# -------------------------------------------------------------------------------------------------
 
 
 def test_labels_of_a_journal_that_did_not_part_them_are_read(tmp_path: Path) -> None:
     """A journal of version 2, as an earlier release left it."""
-    path, table = tmp_path / "journal.sqlite", pa.table({"record_type": ["contact"], "id": ["1"], "segment": ["lost"]})
+    path, table = (
+        tmp_path / "journal.sqlite",
+        pa.table({"record_type": ["contact"], "id": ["1"], "segment": ["lost"]}),
+    )
     old = sqlite3.connect(path)
     for script in (store._TABLES, store._SINCE[2]):
         old.executescript(script)
-    old.execute("INSERT INTO labels VALUES ('portal', 'rfm', '2024-06-30', 'then', ?)", (store.packed(table),))
+    old.execute(
+        "INSERT INTO labels VALUES ('portal', 'rfm', '2024-06-30', 'then', ?)", (store.packed(table),)
+    )
     old.execute("PRAGMA user_version = 2")
     old.commit()
     old.close()
     journal = Journal(path)
-    assert [(day, part.to_pylist()) for day, part in journal.labels("portal", "rfm")] == [("2024-06-30", table.to_pylist())]
+    assert [(day, part.to_pylist()) for day, part in journal.labels("portal", "rfm")] == [
+        ("2024-06-30", table.to_pylist())
+    ]
     journal.save_labels("portal", "rfm", "2024-06-30", [table.slice(0, 0), table.slice(0, 0), table])
     assert [part.num_rows for _day, part in journal.labels("portal", "rfm")] == [0, 1]
     journal.close()

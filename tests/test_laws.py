@@ -1,7 +1,7 @@
 """Do the laws of planning and applying hold, whatever people do to the CRM between two runs?
 
-A law is tried on a business of two dozen customers whose past (set up, labelled, written) is made once and copied.
-``LAWS=200 pytest tests/test_laws.py`` looks harder.
+A law is tried on a business of two dozen customers whose past (set up, labelled, written) is made once and
+copied. ``LAWS=200 pytest tests/test_laws.py`` looks harder.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ EDITS = st.one_of(
 )
 CONFLICT = st.sampled_from(["keep", "overwrite"])
 CRMS = st.sampled_from(["memory", "files"])
-ROUND = st.tuples(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40))  # what people do, and days that pass
+ROUND = st.tuples(
+    st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40)
+)  # what people do, and days that pass
 
 
 def law(examples: int) -> settings:
@@ -88,7 +90,12 @@ _FOLDERS = tempfile.TemporaryDirectory(prefix="laws-")  # removed when the tests
 def _past(on_conflict: str, crm: str) -> World:
     """A world that was labelled and written once; only ever copied."""
     make = World if crm == "memory" else World.of_files
-    world = make(Path(tempfile.mkdtemp(dir=_FOLDERS.name)), on_conflict=on_conflict, companions='["reason", "since"]', batch_size=7)
+    world = make(
+        Path(tempfile.mkdtemp(dir=_FOLDERS.name)),
+        on_conflict=on_conflict,
+        companions='["reason", "since"]',
+        batch_size=7,
+    )
     world.customers(CUSTOMERS)
     world.first_run()
     return world
@@ -106,8 +113,14 @@ def lived(on_conflict: str = "keep", crm: str = "memory") -> Iterator[World]:
 
 def wanted_of(world: World) -> dict[tuple[str, str], str]:
     """What the labels want, as cells; the plan's own reckoning is not asked."""
-    wanted = {(id, f"seg_{name}"): segment for name in ("rfm", "value") for id, segment in world.labels(name).items()}
-    return wanted | {(id, f"rfm.{segment}"): "member" for (id, field), segment in wanted.items() if field == "seg_rfm"}
+    wanted = {
+        (id, f"seg_{name}"): segment
+        for name in ("rfm", "value")
+        for id, segment in world.labels(name).items()
+    }
+    return wanted | {
+        (id, f"rfm.{segment}"): "member" for (id, field), segment in wanted.items() if field == "seg_rfm"
+    }
 
 
 def cells(world: World) -> dict[tuple[str, str], str]:
@@ -126,7 +139,9 @@ def ever_ours(world: World) -> set[tuple[str, str, str]]:
 
 @law(4)
 @given(crm=CRMS, rounds=st.lists(ROUND, min_size=1, max_size=3))
-def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(crm: str, rounds: list[Any]) -> None:
+def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(
+    crm: str, rounds: list[Any]
+) -> None:
     with lived("keep", crm=crm) as world:
         day = DAY
         for edits, days in rounds:
@@ -167,7 +182,9 @@ def test_overwrite_reaches_every_wanted_value(crm: str, rounds: list[Any]) -> No
 
 def objectors(world: World) -> set[str]:
     """Who objects to profiling, and who was merged with one who does: undo gives them nothing back."""
-    merged = [(id, row["merged_into"]) for (_, id), row in world.store.records.items() if row.get("merged_into")]
+    merged = [
+        (id, row["merged_into"]) for (_, id), row in world.store.records.items() if row.get("merged_into")
+    ]
     found = {id for (_, id), row in world.store.records.items() if row.get("objects_to_profiling")}
     for _ in merged:
         found |= {one for pair in merged if found & set(pair) for one in pair}
@@ -175,7 +192,9 @@ def objectors(world: World) -> set[str]:
 
 
 @law(3)
-@given(crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=CONFLICT)
+@given(
+    crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=10), days=st.integers(0, 60), on_conflict=CONFLICT
+)
 def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on_conflict: str) -> None:
     day = DAY + timedelta(days=days)
     with lived(on_conflict, crm=crm) as world:
@@ -189,17 +208,31 @@ def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on
         undone = world.do("undo", number=run["run"], allow=ALLOWED)
         assert (undone["plan"]["kept"], undone["exit_code"]) == (0, 0)
         gone = objectors(world)
-        assert {c: v for c, v in cells(world).items() if c[0] not in gone} == {c: v for c, v in before.items() if c[0] not in gone}
+        assert {c: v for c, v in cells(world).items() if c[0] not in gone} == {
+            c: v for c, v in before.items() if c[0] not in gone
+        }
         held = world.do("run", as_of=day, allow=ALLOWED)
-        assert (held["plan"]["changes"], held["exit_code"]) == (0, 5) or set(held["plan"]["held"]) < {"rfm", "value"}
+        assert (held["plan"]["changes"], held["exit_code"]) == (0, 5) or set(held["plan"]["held"]) < {
+            "rfm",
+            "value",
+        }
         again = world.do("plan", as_of=day, allow={**ALLOWED, "undone": "it was right after all"})
         if set(held["plan"]["held"]) == set(undone["held"]) and not held["plan"]["changes"]:
-            assert again["plan"]["by_target"] == run["plan"]["by_target"], "owners are as they were, so the same plan comes out"
+            assert again["plan"]["by_target"] == run["plan"]["by_target"], (
+                "owners are as they were, so the same plan comes out"
+            )
 
 
 @law(3)
-@given(crm=CRMS, edits=st.lists(EDITS, min_size=2, max_size=8), since=st.lists(EDITS, min_size=1, max_size=6), days=st.integers(10, 60))
-def test_undo_leaves_what_people_changed_since(crm: str, edits: list[Any], since: list[Any], days: int) -> None:
+@given(
+    crm=CRMS,
+    edits=st.lists(EDITS, min_size=2, max_size=8),
+    since=st.lists(EDITS, min_size=1, max_size=6),
+    days=st.integers(10, 60),
+)
+def test_undo_leaves_what_people_changed_since(
+    crm: str, edits: list[Any], since: list[Any], days: int
+) -> None:
     with lived(crm=crm) as world:
         for change in edits:
             edit(world, change)
@@ -216,7 +249,9 @@ def test_undo_leaves_what_people_changed_since(crm: str, edits: list[Any], since
         alive = {id for type, id in world.store.records if world.store.exists(type, id)}
         for cell in {*before, *written, *meanwhile, *after}:
             if cell[0] in alive - objectors(world):
-                expected = before.get(cell) if meanwhile.get(cell) == written.get(cell) else meanwhile.get(cell)
+                expected = (
+                    before.get(cell) if meanwhile.get(cell) == written.get(cell) else meanwhile.get(cell)
+                )
                 assert after.get(cell) == expected, cell
 
 
@@ -271,7 +306,9 @@ def test_killing_anywhere_and_running_again_equals_one_quiet_run(
                     path.write_bytes(content)
         assert world.do("run", as_of=day, allow=ALLOWED)["exit_code"] == 0
         assert cells(world) == cells(quiet)
-        assert sorted(world.written(), key=str) == sorted(quiet.written(), key=str), "nothing twice, nothing lost"
+        assert sorted(world.written(), key=str) == sorted(quiet.written(), key=str), (
+            "nothing twice, nothing lost"
+        )
         again = world.do("run", as_of=day, allow=ALLOWED)
         assert (again["plan"]["plan"], again["calls"]["write"]) == (None, 0)
 
@@ -294,8 +331,12 @@ def test_an_undo_that_was_killed_goes_on(crm: str, moment: int, deleted: bool) -
 
 
 @law(4)
-@given(crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=8), seed=st.integers(0, 99), size=st.integers(1, 30))
-def test_the_order_and_the_size_of_batches_do_not_matter(crm: str, edits: list[Any], seed: int, size: int) -> None:
+@given(
+    crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=8), seed=st.integers(0, 99), size=st.integers(1, 30)
+)
+def test_the_order_and_the_size_of_batches_do_not_matter(
+    crm: str, edits: list[Any], seed: int, size: int
+) -> None:
     day = DAY + timedelta(days=45)
     with lived(crm=crm) as world:
         for change in edits:

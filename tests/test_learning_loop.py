@@ -1,4 +1,6 @@
-"""Do kinds that learn hold in the whole loop: trained on the mirror's past, labelled, written, held out, judged?"""
+"""Do kinds that learn hold in the whole loop: trained on the mirror's past, labelled, written, held out,
+judged?
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from sync.config.config import load
 from sync.config.faults import ConfigError
 from sync.label.past import AccountPast
 from sync.plan.control import effects
-from sync.views.card import cards, propose
-from sync.views.ways import ways
+from sync.views.journeys import ways
+from sync.views.scorecards import cards, propose
 from tests.world import ALLOWED, World
 
 MORE = """
@@ -48,7 +50,9 @@ DAY = date(2024, 6, 30)
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: Any) -> World:
-    """300 customers: a third buys every week, a third now and then, a third stopped; labelled and written once."""
+    """300 customers: a third buys every week, a third now and then, a third stopped; labelled and written
+    once.
+    """
     made = World(tmp_path_factory.mktemp("learning"), more=MORE)
     chance = random.Random(7)
     for number in range(300):
@@ -57,7 +61,12 @@ def world(tmp_path_factory: Any) -> World:
         every = (7, 30, 45)[number % 3]
         for days_ago in range(100 if number % 3 == 2 else 0, 300, every):
             if chance.random() < 0.8:
-                made.buys(id, min(299, days_ago + chance.randint(0, 6)), 1000 + number, category=("Wine", "Beer")[number % 2])
+                made.buys(
+                    id,
+                    min(299, days_ago + chance.randint(0, 6)),
+                    1000 + number,
+                    category=("Wine", "Beer")[number % 2],
+                )
     made.first_run()
     return made
 
@@ -92,7 +101,9 @@ def test_a_cluster_is_shown_under_the_name_that_the_model_found_and_the_reason_s
     assert not story["label"].startswith("Cluster ") and story["reason"].startswith(story["label"] + ": ")
 
 
-def test_setup_brings_the_names_that_a_model_found_into_the_crm_and_a_plan_says_that_it_would(world: World) -> None:
+def test_setup_brings_the_names_that_a_model_found_into_the_crm_and_a_plan_says_that_it_would(
+    world: World,
+) -> None:
     def shown() -> set[str]:
         return {option.label for option in world.store.fields["contact", "seg_groups"].options}
 
@@ -118,7 +129,9 @@ def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World
 def test_the_effect_of_a_campaign_is_told_once_there_is_a_control(world: World) -> None:
     found = with_session(world, effects)
     assert set(found) == {f"buyers.{key}" for key in ("likely", "possible", "unlikely", "unscored")}
-    assert found["buyers.likely"]["days"] == 30 and "too few" in found["buyers.likely"]["note"]  # nobody's 30 days are over yet
+    assert (
+        found["buyers.likely"]["days"] == 30 and "too few" in found["buyers.likely"]["note"]
+    )  # nobody's 30 days are over yet
 
 
 def test_the_past_of_the_mirror_holds_what_was_known_then(world: World) -> None:
@@ -140,7 +153,9 @@ def test_the_past_of_the_mirror_holds_what_was_known_then(world: World) -> None:
 
 def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(world: World) -> None:
     def look(session: Session) -> None:
-        versions = session.journal.rows("SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1")
+        versions = session.journal.rows(
+            "SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1"
+        )
         found = cards(session)
         lines = {line["measure"]: line for line in found["value"]["lines"]}
         assert lines["lift"]["value"] > 1 and lines["lift"]["interval"][0] > 1
@@ -148,7 +163,12 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
         assert found["groups"]["lines"] and found["buyers"]["lines"]
         told = propose(session, "groups")
         assert told["moved"] <= 0.2 and "difference" in told
-        assert session.journal.rows("SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1") == versions
+        assert (
+            session.journal.rows(
+                "SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1"
+            )
+            == versions
+        )
 
     with_session(world, look)
 
@@ -197,7 +217,8 @@ def test_a_frozen_membership_stays_whatever_its_records_do(tmp_path: Path) -> No
 def test_what_cannot_be_learned_from_is_a_fault_of_the_config(tmp_path: Path, line: str, why: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(
-        f'[accounts.shop]\ncrm = "files"\npath = "crm"\n[[segmentations]]\nname = "one"\nfield = "one"\n{line}\n', encoding="utf-8"
+        f'[accounts.shop]\ncrm = "files"\npath = "crm"\n[[segmentations]]\nname = "one"\nfield = "one"\n{line}\n',
+        encoding="utf-8",
     )
     with pytest.raises(ConfigError, match=why):
         load(path)

@@ -39,11 +39,19 @@ def played(name: str) -> Played:
 
 def past_of(business: Business) -> Played:
     rows = business.rows
-    table = pd.DataFrame({"record": pd.factorize(rows["customer"])[0], "order": rows["order"], "kind": rows["kind"].astype(str)})
+    table = pd.DataFrame(
+        {
+            "record": pd.factorize(rows["customer"])[0],
+            "order": rows["order"],
+            "kind": rows["kind"].astype(str),
+        }
+    )
     table["day"], table["amount"] = rows["day"], (100 * rows["amount"]).round().astype("int64")
     con: Any = ibis.duckdb.connect()
     con.con.register("drawn", table)
-    con.con.execute('CREATE TABLE activity AS SELECT record, "order", kind, day::DATE AS day, amount, NULL::VARCHAR AS category FROM drawn')
+    con.con.execute(
+        'CREATE TABLE activity AS SELECT record, "order", kind, day::DATE AS day, amount, NULL::VARCHAR AS category FROM drawn'
+    )
     con.con.execute("CREATE TABLE records AS SELECT DISTINCT record FROM activity")
     return Played(con, KIND, business.day)
 
@@ -53,7 +61,9 @@ def taught(name: str) -> list[Lesson]:
 
 
 def days_before(name: str) -> list[int]:
-    return [(np.datetime64(business(name).day) - lesson.buying.now).astype(int).item() for lesson in taught(name)]
+    return [
+        (np.datetime64(business(name).day) - lesson.buying.now).astype(int).item() for lesson in taught(name)
+    ]
 
 
 def test_where_a_business_has_seasons_the_same_days_of_earlier_years_teach() -> None:
@@ -79,9 +89,16 @@ def test_a_level_is_told_only_where_lessons_say_with_one_voice_that_it_is_far_of
 def test_a_level_on_purchase_models_moves_expectations_with_it_and_leaves_probabilities_below_one() -> None:
     chance, few = np.array([0.0, 0.3, 0.9, 1.0]), np.array([0.0, 0.4, 2.0, 9.0])
     told = Told(few, chance, few, few, few)
-    assert told.purchases({**UPRIGHT, "level": 3.0}) == pytest.approx(3 * few) and told.purchases(UPRIGHT) == pytest.approx(few)
+    assert told.purchases({**UPRIGHT, "level": 3.0}) == pytest.approx(3 * few) and told.purchases(
+        UPRIGHT
+    ) == pytest.approx(few)
     raised, lowered = (told.probability({**UPRIGHT, "level": level}) for level in (3.0, 0.3))
-    assert (lowered <= chance).all() and (chance <= raised).all() and raised[1] == pytest.approx(1 - 0.7**3) and raised.max() <= 1.0
+    assert (
+        (lowered <= chance).all()
+        and (chance <= raised).all()
+        and raised[1] == pytest.approx(1 - 0.7**3)
+        and raised.max() <= 1.0
+    )
 
 
 def test_spans_of_more_than_a_year_are_whole_years_so_that_each_sees_every_season() -> None:
@@ -103,13 +120,18 @@ def test_in_a_season_forecasts_come_near_what_came_and_errors_weigh_by_their_squ
     champion = contest.fit(buyers, one.day, one.horizon, past)
     told = champion.forecast(buyers)
     assert told.purchases is not None and told.probability is not None
-    later = one.rows[(one.rows["day"] > pd.Timestamp(one.day)) & (one.rows["day"] <= pd.Timestamp(one.day + timedelta(days=one.horizon)))]
+    later = one.rows[
+        (one.rows["day"] > pd.Timestamp(one.day))
+        & (one.rows["day"] <= pd.Timestamp(one.day + timedelta(days=one.horizon)))
+    ]
     came = later.groupby(pd.Series(pd.factorize(one.rows["customer"])[0])[later.index])["day"].nunique()
     number = np.asarray(came.reindex(buyers.record, fill_value=0), np.float64)
     plain = purchasing.fit(buyers.history(), "mbg")
     assert told.purchases.sum() == pytest.approx(number.sum(), rel=0.3)
     assert plain.expected(buyers.history(), one.horizon / 7).sum() < 0.3 * number.sum()
-    assert measures.brier(told.probability, number) < 0.8 * measures.brier(plain.purchase(buyers.history(), one.horizon / 7), number)
+    assert measures.brier(told.probability, number) < 0.8 * measures.brier(
+        plain.purchase(buyers.history(), one.horizon / 7), number
+    )
 
 
 def test_few_customers_are_ranked_by_the_simple_score_that_foresaw_best_over_all_lessons() -> None:
@@ -127,7 +149,9 @@ def test_few_customers_are_ranked_by_the_simple_score_that_foresaw_best_over_all
 def lesson(money: Any, level: float | None = None) -> Lesson:
     """Of buyers of whom nothing matters but what they brought."""
     judged: Any = np.asarray(money, np.float64)
-    made = Lesson(played_buyers().at(np.zeros(len(judged), np.int64)), judged, (judged > 0).astype(np.float64), 30)
+    made = Lesson(
+        played_buyers().at(np.zeros(len(judged), np.int64)), judged, (judged > 0).astype(np.float64), 30
+    )
     if level is not None:
         made.__dict__["level"] = level
     return made
@@ -146,13 +170,20 @@ def test_the_mixture_gives_way_only_to_what_is_better_by_more_than_chance() -> N
     clear = {"mixed": money + 40 * noise, "spend": money + 5 * noise}
 
     def won(scores: dict[str, Any]) -> tuple[str, dict[str, str]]:
-        ranked = {name: {"capture_20": measures.capture(s, money), "gini": measures.gini(s, money)} for name, s in scores.items()}
+        ranked = {
+            name: {"capture_20": measures.capture(s, money), "gini": measures.gini(s, money)}
+            for name, s in scores.items()
+        }
         ranked["spend"]["gini"] = max(ranked["spend"]["gini"], ranked["mixed"]["gini"] + 1e-4)
         return contest._winner(ranked, scores, lesson(money))
 
     assert won(clear) == ("spend", {})
     winner, note = won(near)
-    assert winner == "mixed" and note.get("note", "spend was ahead by no more than chance") == "spend was ahead by no more than chance"
+    assert (
+        winner == "mixed"
+        and note.get("note", "spend was ahead by no more than chance")
+        == "spend was ahead by no more than chance"
+    )
 
 
 def test_what_is_usual_stays_unless_another_errs_less_by_more_than_chance() -> None:
@@ -161,14 +192,22 @@ def test_what_is_usual_stays_unless_another_errs_less_by_more_than_chance() -> N
     hardly, clearly = usual * (1 + 0.2 * rng.normal(size=3000)), 0.8 * usual
     assert contest._surest([(hardly,)], (usual,), 2.0) is None
     assert contest._surest([(hardly,), (clearly,)], (usual,), 2.0) == 1
-    assert contest._surest([(clearly, 1.5 * usual)], (usual, usual), 2.0) is None, "better in one measure, worse in the other"
+    assert contest._surest([(clearly, 1.5 * usual)], (usual, usual), 2.0) is None, (
+        "better in one measure, worse in the other"
+    )
 
 
-def test_where_nothing_was_bought_of_late_there_is_nothing_to_boost_on_whatever_an_earlier_lesson_would_teach() -> None:
+def test_where_nothing_was_bought_of_late_there_is_nothing_to_boost_on_whatever_an_earlier_lesson_would_teach() -> (
+    None
+):
     rng = np.random.default_rng(3)
     customer, day = np.repeat(np.arange(400), 3), np.sort(rng.integers(0, 200, 1200))
     rng.shuffle(day)
-    shut = Business(trades._rows(customer, pd.Timestamp("2024-01-01") + pd.to_timedelta(day, unit="D"), 10.0), date(2024, 10, 27), 30)
+    shut = Business(
+        trades._rows(customer, pd.Timestamp("2024-01-01") + pd.to_timedelta(day, unit="D"), 10.0),
+        date(2024, 10, 27),
+        30,
+    )
     past = past_of(shut)
     buyers = Buying.of(past.now(), shut.day)
     champion = contest.fit(buyers, shut.day, shut.horizon, past)
@@ -180,12 +219,19 @@ def test_few_contracts_that_nobody_can_foretell_are_not_foretold_and_the_model_s
     rng = np.random.default_rng(8)
     firm = np.repeat(np.arange(400), rng.poisson(3, 400))  # what was says nothing of what comes
     day = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1461, len(firm)), unit="D")
-    rows = pd.DataFrame({"customer": firm, "day": day, "amount": rng.lognormal(9, 1, len(firm)), "kind": "purchase"})
+    rows = pd.DataFrame(
+        {"customer": firm, "day": day, "amount": rng.lognormal(9, 1, len(firm)), "kind": "purchase"}
+    )
     rows["order"] = rows.index
     past = past_of(Business(rows, date(2023, 12, 31), 180))
     buying = Buying.of(past.now(), date(2023, 12, 31))
     champion = contest.fit(buying, date(2023, 12, 31), 180, past)
-    assert champion.winner in champion.figures["contest"] and set(champion.figures["contest"]) == {"rfm", "recency", "frequency", "spend"}
+    assert champion.winner in champion.figures["contest"] and set(champion.figures["contest"]) == {
+        "rfm",
+        "recency",
+        "frequency",
+        "spend",
+    }
     assert "foretold no better than by chance" in champion.figures["refused"]
     forecast = champion.forecast(buying)
     assert forecast.probability is None and forecast.money is None and np.isfinite(forecast.score).all()

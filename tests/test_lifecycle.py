@@ -32,16 +32,24 @@ LIFE = Lifecycle()
 
 
 def customers(**silent: tuple[int, int, float | None]) -> pd.DataFrame:
-    """By name: days since the last purchase, purchase days, mean gap; as of AS_OF, whom records number in this order."""
+    """By name: days since the last purchase, purchase days, mean gap; as of AS_OF, whom records number in
+    this order.
+    """
     rows = list(silent.values())
     return pd.DataFrame(
         {
             "record": range(len(rows)),
             "purchase_days": [days for _, days, _ in rows],
             "first_purchase": pd.Series(
-                [AS_OF - timedelta(days=ago + round((gap or 0) * (days - 1))) if days else None for ago, days, gap in rows], dtype="object"
+                [
+                    AS_OF - timedelta(days=ago + round((gap or 0) * (days - 1))) if days else None
+                    for ago, days, gap in rows
+                ],
+                dtype="object",
             ),
-            "last_purchase": pd.Series([AS_OF - timedelta(days=ago) if days else None for ago, days, _ in rows], dtype="object"),
+            "last_purchase": pd.Series(
+                [AS_OF - timedelta(days=ago) if days else None for ago, days, _ in rows], dtype="object"
+            ),
             "mean_gap_days": pd.Series([gap for *_, gap in rows], dtype="float64"),
             "horizon_days": 10.0,
         }
@@ -53,7 +61,9 @@ def stages(labels: pd.DataFrame) -> list[str]:
 
 
 def later(features: pd.DataFrame, weeks: int, **bought: tuple[int, int]) -> pd.DataFrame:
-    """The same customers weeks later; by record as ``r0``: one more purchase so many days before, and purchase days then."""
+    """The same customers weeks later; by record as ``r0``: one more purchase so many days before, and
+    purchase days then.
+    """
     moved = features.copy()
     for name, (ago, days) in bought.items():
         moved.loc[int(name[1:]), "purchase_days"] = days
@@ -68,7 +78,9 @@ def lived(features: list[pd.DataFrame], model: Mapping[str, Any] = MODEL) -> lis
     labels: list[pd.DataFrame] = []
     for week, one in enumerate(features):
         day = AS_OF + week * WEEK
-        labels.append(LIFE.label(one, model, labels[-1] if labels else None, day - WEEK if labels else None, day))
+        labels.append(
+            LIFE.label(one, model, labels[-1] if labels else None, day - WEEK if labels else None, day)
+        )
     return labels
 
 
@@ -97,12 +109,18 @@ def test_one_silent_day_that_a_purchase_follows_moves_nobody() -> None:
 
 
 def test_a_purchase_is_heard_at_once() -> None:
-    before = customers(prospect=(0, 0, None), new=(3, 1, None), risky=(50, 9, 7.0), dormant=(74, 9, 7.0), lost=(99, 9, 7.0))
+    before = customers(
+        prospect=(0, 0, None), new=(3, 1, None), risky=(50, 9, 7.0), dormant=(74, 9, 7.0), lost=(99, 9, 7.0)
+    )
     after = later(before, 1, r0=(0, 1), r1=(2, 2), r2=(0, 10), r3=(1, 10), r4=(6, 10))
     first, second = lived([before, after])
     assert stages(second) == ["new", "active", "active", "won_back", "won_back"]
     assert list(second["previous"]) == ["prospect", "new", "at_risk", "dormant", "lost"]
-    assert second["reason"].iloc[4].startswith("bought after it was lost; last purchase 6 days ago, up to 49 days are usual")
+    assert (
+        second["reason"]
+        .iloc[4]
+        .startswith("bought after it was lost; last purchase 6 days ago, up to 49 days are usual")
+    )
     assert "by silence alone" in first["reason"].iloc[1] and first["reason"].iloc[0] == "no purchase yet"
 
 
@@ -123,7 +141,11 @@ def test_an_unchanged_day_keeps_since_and_previous() -> None:
 
 
 def test_the_horizon_is_learned_from_all_gaps_or_given() -> None:
-    rows = [(record, None, "purchase", AS_OF - timedelta(days=10 * n), 100, None) for record in (1, 2) for n in range(20)]
+    rows = [
+        (record, None, "purchase", AS_OF - timedelta(days=10 * n), 100, None)
+        for record in (1, 2)
+        for n in range(20)
+    ]
     rows += [(3, None, "purchase", AS_OF - timedelta(days=300 * n), 100, None) for n in range(3)]
     features = frame(rows, AS_OF, needs=LIFE.needs)
     assert LIFE.fit(features, AS_OF)["figures"]["horizon"] == pytest.approx(10.0)
@@ -132,9 +154,17 @@ def test_the_horizon_is_learned_from_all_gaps_or_given() -> None:
 
 
 def test_with_hardly_any_gap_a_month_is_assumed() -> None:
-    few = frame([(1, None, "purchase", AS_OF, 100, None), (1, None, "purchase", AS_OF - WEEK, 100, None)], AS_OF, needs=LIFE.needs)
+    few = frame(
+        [(1, None, "purchase", AS_OF, 100, None), (1, None, "purchase", AS_OF - WEEK, 100, None)],
+        AS_OF,
+        needs=LIFE.needs,
+    )
     assert LIFE.fit(few, AS_OF)["figures"]["horizon"] == 30.0
-    assert stages(LIFE.label(few, LIFE.fit(few, AS_OF), None, None, AS_OF)) == ["active", "prospect", "prospect"]
+    assert stages(LIFE.label(few, LIFE.fit(few, AS_OF), None, None, AS_OF)) == [
+        "active",
+        "prospect",
+        "prospect",
+    ]
 
 
 def test_a_frame_without_gaps_says_so() -> None:
@@ -142,10 +172,14 @@ def test_a_frame_without_gaps_says_so() -> None:
         LIFE.fit(customers(a=(1, 1, None)).drop(columns="mean_gap_days"), AS_OF)
 
 
-# -- the probability of a purchase ------------------------------------------------------------------------------
+# -- the probability of a purchase
+# ------------------------------------------------------------------------------
 
 FITTED = {"form": "mbg", "r": 0.5, "alpha": 6.0, "a": 0.9, "b": 1.6, "warnings": []}
-LIKELY: dict[str, Any] = {**MODEL, "figures": {"driver": "repurchase", "horizon": 70.0, "usual": 20.0, "model": FITTED}}
+LIKELY: dict[str, Any] = {
+    **MODEL,
+    "figures": {"driver": "repurchase", "horizon": 70.0, "usual": 20.0, "model": FITTED},
+}
 
 
 def test_with_enough_customers_the_probability_of_a_purchase_decides() -> None:
@@ -156,28 +190,48 @@ def test_with_enough_customers_the_probability_of_a_purchase_decides() -> None:
 
 
 def test_stages_are_cut_at_even_odds_a_quarter_and_a_tenth() -> None:
-    found = customers(daily=(3, 40, 7.0), at_risk=(75, 6, 40.0), dormant=(150, 6, 40.0), lost=(400, 6, 40.0), new=(10, 1, None))
+    found = customers(
+        daily=(3, 40, 7.0),
+        at_risk=(75, 6, 40.0),
+        dormant=(150, 6, 40.0),
+        lost=(400, 6, 40.0),
+        new=(10, 1, None),
+    )
     labels = LIFE.label(found, LIKELY, None, None, AS_OF)
     assert stages(labels) == ["active", "at_risk", "dormant", "lost", "new"]
     chance = labels["score"].to_numpy()
     assert chance[0] >= 0.5 > chance[1] >= 0.25 > chance[2] >= 0.1 > chance[3] > 0
-    assert labels["reason"].iloc[1] == f"{round(100 * chance[1])}% likely to buy within 70 days; last purchase 75 days ago"
+    assert (
+        labels["reason"].iloc[1]
+        == f"{round(100 * chance[1])}% likely to buy within 70 days; last purchase 75 days ago"
+    )
 
 
 def test_nobody_is_dormant_after_a_silence_that_is_usual_for_it() -> None:
     rare = customers(rare=(500, 4, 400.0), silent=(500, 4, 100.0))
     labels = LIFE.label(rare, LIKELY, None, None, AS_OF)
-    assert labels["score"].max() < 0.25 and stages(labels)[0] == "at_risk" and stages(labels)[1] in ("dormant", "lost")
+    assert (
+        labels["score"].max() < 0.25
+        and stages(labels)[0] == "at_risk"
+        and stages(labels)[1] in ("dormant", "lost")
+    )
 
 
-SILENT = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 5), st.none() | st.floats(0.5, 90)), min_size=1, max_size=6)
+SILENT = st.lists(
+    st.tuples(st.integers(0, 400), st.integers(0, 5), st.none() | st.floats(0.5, 90)), min_size=1, max_size=6
+)
 
 
 @given(SILENT, st.integers(1, 6))
-def test_without_purchases_nobody_becomes_livelier_and_the_same_day_twice_says_the_same(rows: Any, weeks: int) -> None:
+def test_without_purchases_nobody_becomes_livelier_and_the_same_day_twice_says_the_same(
+    rows: Any, weeks: int
+) -> None:
     features = customers(**{f"r{place}": row for place, row in enumerate(rows)})
     labels = lived([features] * (weeks + 1))
-    order = {stage: place for place, stage in enumerate(("prospect", "new", "active", "at_risk", "dormant", "lost"))}
+    order = {
+        stage: place
+        for place, stage in enumerate(("prospect", "new", "active", "at_risk", "dormant", "lost"))
+    }
     for first, second in pairwise(labels):
         assert all(order[a] <= order[b] for a, b in zip(first["segment"], second["segment"], strict=True))
     again = LIFE.label(features, MODEL, labels[-2], AS_OF + (weeks - 1) * WEEK, AS_OF + weeks * WEEK)
@@ -213,7 +267,9 @@ def test_few_move_in_a_week_and_hardly_anybody_returns_within_twelve(business: s
     for week in range(1, len(stages)):
         for back in range(2, min(week, 12) + 1):
             returns |= moves[week - 1] & (stages[week - back] == stages[week])
-    print(f"{business}: {moves.mean():.2%} move in a week, {returns.mean():.2%} return within 12 weeks at any time")
+    print(
+        f"{business}: {moves.mean():.2%} move in a week, {returns.mean():.2%} return within 12 weeks at any time"
+    )
     assert moves.mean() <= 0.03 and returns.mean() <= 0.05
 
 
@@ -223,10 +279,14 @@ def test_the_livelier_the_stage_the_more_buy_again_within_the_horizon(business: 
     assert learned == horizon
     middle = len(stages) // 2 if business == "complete_journey" else 0
     day = start + middle * WEEK
-    query = "SELECT record, bool_or(day > ? AND day <= ?) AS again FROM activity GROUP BY record ORDER BY record"
+    query = (
+        "SELECT record, bool_or(day > ? AND day <= ?) AS again FROM activity GROUP BY record ORDER BY record"
+    )
     again = con.con.execute(query, [day, day + timedelta(days=horizon)]).df()["again"].to_numpy()
     order = [STAGES.index(stage) for stage in ("active", "at_risk", "dormant", "lost")]
-    rates = [again[stages[middle] == stage].mean() for stage in order if (stages[middle] == stage).sum() >= 100]
+    rates = [
+        again[stages[middle] == stage].mean() for stage in order if (stages[middle] == stage).sum() >= 100
+    ]
     assert rates and rates == sorted(rates, reverse=True)
 
 
@@ -235,4 +295,6 @@ def test_a_gap_beyond_all_measure_is_a_very_long_one() -> None:
     found.loc[2, "mean_gap_days"] = 2.5e307
     with np.errstate(all="raise"):
         labels = LIFE.label(found, LIFE.fit(found, AS_OF), None, None, AS_OF)
-    assert stages(labels)[2] == "active" and "1000000 days are usual" in str(labels["reason"][2]).replace(",", "")
+    assert stages(labels)[2] == "active" and "1000000 days are usual" in str(labels["reason"][2]).replace(
+        ",", ""
+    )

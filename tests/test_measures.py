@@ -16,7 +16,11 @@ from segmentation import measures
 @given(st.integers(2, 60), st.integers(1, 12), st.integers(0, 10_000))
 def test_the_qini_curve_is_its_formula_and_ties_share(count: int, levels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    score, outcome, treated = rng.integers(0, levels, count).astype(float), (rng.random(count) < 0.4).astype(float), rng.random(count) < 0.5
+    score, outcome, treated = (
+        rng.integers(0, levels, count).astype(float),
+        (rng.random(count) < 0.4).astype(float),
+        rng.random(count) < 0.5,
+    )
     taken, gained = measures.qini_curve(score, outcome, treated)
     curve = [(0.0, 0.0)]
     for least in sorted(set(score), reverse=True):
@@ -26,7 +30,9 @@ def test_the_qini_curve_is_its_formula_and_ties_share(count: int, levels: int, s
         curve.append((float(inside.sum()), float(outcome[here].sum() - lost)))
     assert np.column_stack([taken, gained]) == pytest.approx(np.array(curve), abs=1e-9)
     area = sum((x2 - x1) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in pairwise(curve))
-    assert measures.qini(score, outcome, treated) == pytest.approx((area - curve[-1][1] * count / 2) / count**2, abs=1e-9)
+    assert measures.qini(score, outcome, treated) == pytest.approx(
+        (area - curve[-1][1] * count / 2) / count**2, abs=1e-9
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -43,7 +49,9 @@ def test_a_capture_takes_ties_in_part_and_an_oracle_has_a_gini_of_one() -> None:
     money = np.array([100.0, 50.0, 0.0, 0.0, 0.0])
     assert measures.capture(np.array([5.0, 4.0, 3.0, 2.0, 1.0]), money, 0.2) == pytest.approx(100 / 150)
     assert measures.capture(np.ones(5), money, 0.2) == pytest.approx(0.2)
-    assert measures.gini(money, money) == pytest.approx(1.0) and measures.gini(np.ones(5), money) == pytest.approx(0.0)
+    assert measures.gini(money, money) == pytest.approx(1.0) and measures.gini(
+        np.ones(5), money
+    ) == pytest.approx(0.0)
 
 
 def test_calibration_errors_are_means_over_groups_of_equal_count() -> None:

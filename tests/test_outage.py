@@ -1,4 +1,6 @@
-"""An outage, a spent quota or a lost right at any question to the CRM: what is saved, how does the command end, and does it go on?"""
+"""An outage, a spent quota or a lost right at any question to the CRM: what is saved, how does the command
+end, and does it go on?
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ COMMANDS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A world with a past, and something to do for every command; only ever copied."""
-    world = World(tmp_path_factory.mktemp("past"), account='time_zone = "Europe/Berlin"\n', batch_size=7, value="")
+    world = World(
+        tmp_path_factory.mktemp("past"), account='time_zone = "Europe/Berlin"\n', batch_size=7, value=""
+    )
     world.customers(15)
     world.first_run()
     for number in range(1, 9):
@@ -66,7 +70,9 @@ def test_a_spent_quota_ends_every_command_alike_and_the_next_run_goes_on(
         try:
             world.do(name, **arguments)
         except Later as later:
-            assert (later.exit_code, later.at) == (75, RESET) and "2024-07-02 02:00 CEST" in str(later) and asked
+            assert (
+                (later.exit_code, later.at) == (75, RESET) and "2024-07-02 02:00 CEST" in str(later) and asked
+            )
         else:
             assert not asked, name
         world.faults.asked = world.faults.hook = lambda verb: None
@@ -81,7 +87,11 @@ def test_a_spent_quota_ends_every_command_alike_and_the_next_run_goes_on(
         (TemporaryError("the CRM is down", retry_after=600), 75, "14:10 CEST"),
         (TemporaryError("the CRM is down"), 75, "run again later"),
         (QuotaError("spent"), 75, "when the quota is renewed"),
-        (AccessError("the token has expired: make a new one and set it as PORTAL_TOKEN"), 1, "make a new one"),
+        (
+            AccessError("the token has expired: make a new one and set it as PORTAL_TOKEN"),
+            1,
+            "make a new one",
+        ),
         (RequestError("the CRM refused the search: unknown property x"), 1, "unknown property"),
     ],
 )
@@ -119,7 +129,9 @@ def test_what_was_just_read_is_not_read_again_however_long_the_writing_takes(tmp
     world.do("setup")
     asked: list[str] = []
     world.faults.asked = asked.append
-    world.faults.hook = lambda moment: setattr(world, "now", world.now + timedelta(minutes=10 * (moment == "before write")))
+    world.faults.hook = lambda moment: setattr(
+        world, "now", world.now + timedelta(minutes=10 * (moment == "before write"))
+    )
     world.do("run", allow=ALLOWED)
     assert len(world.held("seg_rfm")) == 40 and "current" not in asked, "80 minutes of writing"
 

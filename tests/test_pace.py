@@ -102,7 +102,10 @@ def test_values_are_read_again_before_writing_when_the_pull_is_old(tmp_path: Pat
     world.now += timedelta(minutes=16)
     answer = world.do("apply", number=planned)
     assert answer["exit_code"] == 4
-    assert (answer["applied"]["skipped"], answer["applied"]["reasons"]) == (1, {"somebody changed it since the pull": 1})
+    assert (answer["applied"]["skipped"], answer["applied"]["reasons"]) == (
+        1,
+        {"somebody changed it since the pull": 1},
+    )
     assert world.held("seg_rfm")["7"] == "lost"
 
 

@@ -32,7 +32,11 @@ def known(business: str) -> tuple[pd.DataFrame, Champion, Buying]:
     past = Played(con(), KIND, day)
     buyers = Buying.of(past.now(), day)
     champion = contest.fit(buyers, day, horizon, past)
-    return past.now(), Champion.from_dict(models.from_json(models.to_json({"version": 1, **champion.to_dict()}))), buyers
+    return (
+        past.now(),
+        Champion.from_dict(models.from_json(models.to_json({"version": 1, **champion.to_dict()}))),
+        buyers,
+    )
 
 
 @cache
@@ -46,7 +50,13 @@ def came(business: str) -> tuple[Any, Any]:
     """Money and purchase days of each buyer in the days that were held out."""
     con, day, horizon = BUSINESSES[business]
     query = "SELECT record, sum(amount) AS money, count(DISTINCT day) AS days FROM activity WHERE day > ? AND day <= ? GROUP BY record"
-    found = con().con.execute(query, [day, day + timedelta(days=horizon)]).df().set_index("record").reindex(known(business)[2].record)
+    found = (
+        con()
+        .con.execute(query, [day, day + timedelta(days=horizon)])
+        .df()
+        .set_index("record")
+        .reindex(known(business)[2].record)
+    )
     return found["money"].fillna(0).to_numpy(np.float64), found["days"].fillna(0).to_numpy(np.float64)
 
 
@@ -61,7 +71,9 @@ def test_probabilities_of_cdnow_separate_and_are_true() -> None:
     probability = forecast("cdnow").probability
     assert probability is not None
     assert measures.auc(probability, days) >= 0.757
-    assert measures.brier(probability, days) <= 0.1665 and measures.calibration_error(probability, days) <= 0.062
+    assert (
+        measures.brier(probability, days) <= 0.1665 and measures.calibration_error(probability, days) <= 0.062
+    )
 
 
 @pytest.mark.parametrize("business", BUSINESSES)
@@ -133,25 +145,51 @@ def test_few_customers_get_tiers_and_an_honest_reason() -> None:
     assert labels["reason"].str.startswith("too little data for a forecast").all()
 
 
+def test_customers_who_all_bought_the_same_are_of_high_potential_and_not_of_low() -> None:
+    day = BUSINESSES["cdnow"][1]
+    few_bought_long_ago, many_lately = few(40).iloc[[0]], few(40).nlargest(1, "last_purchase")
+    crowd = pd.concat([many_lately] * 90 + [few_bought_long_ago] * 10).assign(record=range(1, 101))
+    segments = KIND.label(crowd, KIND.fit(crowd, day), None, None, day)["segment"].tolist()
+    assert segments == ["high"] * 90 + ["low"] * 10
+    for equal in (crowd.head(90), crowd.head(1)):
+        assert set(KIND.label(equal, KIND.fit(equal, day), None, None, day)["segment"]) == {"high"}
+
+
 def test_reasons_tell_expected_money_and_purchases() -> None:
     day = BUSINESSES["cdnow"][1]
     model = KIND.fit(known("cdnow")[0], day)
-    assert model["figures"]["winner"] == "btyd" and model["figures"]["note"] == "the past is too short for a contest"
+    assert (
+        model["figures"]["winner"] == "btyd"
+        and model["figures"]["note"] == "the past is too short for a contest"
+    )
     labels = KIND.label(known("cdnow")[0], model, None, None, day)
-    assert labels["reason"].str.match(r"\d[\d,.]* EUR expected in 125 days \(\d+\.\d purchases\); score above \d+% of the buyers").all()
+    assert (
+        labels["reason"]
+        .str.match(
+            r"\d[\d,.]* EUR expected in 125 days \(\d+\.\d purchases\); score above \d+% of the buyers"
+        )
+        .all()
+    )
     shares = labels["segment"].value_counts(normalize=True)
     assert (shares["high"], shares["medium"]) == pytest.approx((0.2, 0.3), abs=0.02)
 
 
-@pytest.mark.parametrize(("business", "start", "weeks"), [("cdnow", date(1997, 9, 30), 8), ("complete_journey", date(2017, 7, 2), 16)])
-def test_few_change_their_tier_in_a_week_and_hardly_anybody_returns(business: str, start: date, weeks: int) -> None:
+@pytest.mark.parametrize(
+    ("business", "start", "weeks"),
+    [("cdnow", date(1997, 9, 30), 8), ("complete_journey", date(2017, 7, 2), 16)],
+)
+def test_few_change_their_tier_in_a_week_and_hardly_anybody_returns(
+    business: str, start: date, weeks: int
+) -> None:
     con = BUSINESSES[business][0]()
     model, labels, tiers = None, None, []
     for week in range(weeks):
         day = start + timedelta(weeks=week)
         features = computed(con, day, KIND.needs)
         model = model or KIND.fit(features, day, Played(con, KIND, day))
-        labels = KIND.label(features, model, labels, day - timedelta(days=7) if labels is not None else None, day)
+        labels = KIND.label(
+            features, model, labels, day - timedelta(days=7) if labels is not None else None, day
+        )
         tiers.append(labels["segment"].to_numpy(str))
     moves = [a != b for a, b in pairwise(tiers)]
     returned = np.zeros(len(tiers[0]), np.bool_)
@@ -177,9 +215,13 @@ def test_an_outlook_adds_up_over_segments_and_periods() -> None:
     told = coming("complete_journey", 30, 3)
     assert list(told.columns[-6:]) == list(FIGURES) and set(told["segment"]) == {"again", "once", "all"}
     by_period = told[told["segment"] != "all"].groupby("period")[["purchases", "money"]].sum()
-    assert by_period.to_numpy() == pytest.approx(told[told["segment"] == "all"].set_index("period")[["purchases", "money"]].to_numpy())
+    assert by_period.to_numpy() == pytest.approx(
+        told[told["segment"] == "all"].set_index("period")[["purchases", "money"]].to_numpy()
+    )
     whole = coming("complete_journey", 90, 1).set_index("segment")
-    assert told[told["segment"] == "all"]["purchases"].sum() == pytest.approx(whole.loc["all", "purchases"], rel=1e-3)
+    assert told[told["segment"] == "all"]["purchases"].sum() == pytest.approx(
+        whole.loc["all", "purchases"], rel=1e-3
+    )
     assert told["start"].iloc[0] == date(2017, 10, 1) and told["end"].iloc[-1] == date(2017, 12, 29)
 
 
@@ -189,7 +231,9 @@ def test_an_interval_holds_the_forecast_and_its_bias_is_told(business: str) -> N
     for name in ("purchases", "money"):
         assert (told[f"{name}_low"] <= told[name]).all() and (told[name] <= told[f"{name}_high"]).all()
     model = {"figures": dict(known(business)[1].figures)}
-    assert set(bias(model)) == {"purchases", "money"} and all(abs(value) < 0.3 for value in bias(model).values())
+    assert set(bias(model)) == {"purchases", "money"} and all(
+        abs(value) < 0.3 for value in bias(model).values()
+    )
 
 
 def test_nothing_foretold_is_an_empty_outlook_and_a_day_of_none_is_refused() -> None:

@@ -47,7 +47,12 @@ def test_an_export_at_60_percent_of_its_size_stops_and_leaves_all_as_it_was(tmp_
             world.do("run")
         assert stop.value.exit_code == 5
         assert store.bytes() == before and world.labels("rfm") == labels
-    world.do("run", allow=dict.fromkeys(("max_shrink", "max_cleared", "max_leave"), "we closed a branch"))
+    world.do(
+        "run",
+        allow=dict.fromkeys(
+            ("max_shrink", "max_cleared", "max_leave", "max_unmatched"), "we closed a branch"
+        ),
+    )
     assert len(world.labels("rfm")) == 36
 
 
@@ -66,7 +71,9 @@ def test_the_allowance_of_a_shrunken_export_is_kept_in_the_journal(tmp_path: Pat
     world, _store = folder(tmp_path)
     shrink(world)
     world.do("pull", allow={"max_shrink": "we closed a branch"})
-    assert {"guard": "max_shrink", "reason": "we closed a branch"} in world.journal("SELECT guard, reason FROM allowances")
+    assert {"guard": "max_shrink", "reason": "we closed a branch"} in world.journal(
+        "SELECT guard, reason FROM allowances"
+    )
 
 
 @pytest.mark.parametrize("make", [World, World.of_files])
@@ -177,7 +184,9 @@ def test_a_pull_cut_off_behind_its_last_page_counts_the_refunds_of_that_page(tmp
     world.customers(20)
     world.first_run()
     before = world.do("show", id="4")["features"]["net_revenue"]
-    world.store.act("4", datetime(2024, 6, 29, 10, tzinfo=UTC), kind="refund", amount_minor=-500, order_id="4-0")
+    world.store.act(
+        "4", datetime(2024, 6, 29, 10, tzinfo=UTC), kind="refund", amount_minor=-500, order_id="4-0"
+    )
 
     def cut(what: str, _done: int, _total: int) -> None:
         if what == "reading activity":

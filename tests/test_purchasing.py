@@ -1,4 +1,6 @@
-"""Do the purchase and spending models give the published values, hold for heavy buyers, and refuse too little?"""
+"""Do the purchase and spending models give the published values, hold for heavy buyers, and refuse too
+little?
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,16 @@ def sample() -> tuple[History, pd.DataFrame]:
     """CDNOW 1/10 until the end of the calibration, in weeks, and its purchase days."""
     lines = installed("lifetimes", "datasets/CDNOW_sample.txt").read_text().splitlines()
     fields = [line.split() for line in lines if line.split() and line.split()[0].isdigit()]
-    days = pd.DataFrame({"record": [int(f[1]) for f in fields], "day": pd.to_datetime([f[2] for f in fields], format="%Y%m%d")})
+    days = pd.DataFrame(
+        {
+            "record": [int(f[1]) for f in fields],
+            "day": pd.to_datetime([f[2] for f in fields], format="%Y%m%d"),
+        }
+    )
     days = days.drop_duplicates()
-    seen = days[days["day"] <= pd.Timestamp(CALIBRATION)].groupby("record")["day"].agg(["min", "max", "count"])
+    seen = (
+        days[days["day"] <= pd.Timestamp(CALIBRATION)].groupby("record")["day"].agg(["min", "max", "count"])
+    )
     first, last = (seen[end].to_numpy().astype("datetime64[D]") for end in ("min", "max"))
     return History.of_days(first, last, seen["count"].to_numpy(np.int64), CALIBRATION), days
 
@@ -42,18 +51,24 @@ def summary() -> pd.DataFrame:
 def summarised() -> History:
     """The sample as the package publishes it, rounded to a hundredth of a week."""
     frame = summary()
-    return History(frame["x"].to_numpy(np.int64), frame["t_x"].to_numpy(np.float64), frame["T"].to_numpy(np.float64))
+    return History(
+        frame["x"].to_numpy(np.int64), frame["t_x"].to_numpy(np.float64), frame["T"].to_numpy(np.float64)
+    )
 
 
 def test_histories_add_up_to_the_published_sums() -> None:
     history, _ = sample()
     assert (len(history), int(history.x.sum())) == (2357, 2457)
-    assert history.recency.sum() == pytest.approx(16135.5714, abs=1e-4) and history.age.sum() == pytest.approx(77111.2857, abs=1e-4)
+    assert history.recency.sum() == pytest.approx(
+        16135.5714, abs=1e-4
+    ) and history.age.sum() == pytest.approx(77111.2857, abs=1e-4)
 
 
 def test_bg_nbd_of_cdnow_is_the_published_fit() -> None:
     model = purchasing.fit(sample()[0], "bg")
-    assert (model.r, model.alpha, model.a, model.b) == pytest.approx((0.2426, 4.4136, 0.7929, 2.4259), abs=6e-4)
+    assert (model.r, model.alpha, model.a, model.b) == pytest.approx(
+        (0.2426, 4.4136, 0.7929, 2.4259), abs=6e-4
+    )
     assert model.loglik == pytest.approx(-9582.429, abs=1e-3)
     assert model.converged and model.gradient < 1e-5 and model.warnings == ()
     assert model.expected(one(0, 0, 0), 52)[0] == pytest.approx(1.444004, rel=1e-4)
@@ -87,15 +102,22 @@ def test_hold_out_means_by_frequency_are_those_of_the_vignette() -> None:
 
 
 def test_the_likelihood_is_that_of_the_research_note() -> None:
-    assert purchasing.log_likelihood(Purchasing("bg", 0.25, 4.0, 0.8, 2.5), one(0, 0, 40)) == pytest.approx(-0.59947382, abs=1e-6)
-    assert purchasing.log_likelihood(Purchasing("bg", 0.25, 4.0, 0.8, 2.5), one(200, 38, 40)) == pytest.approx(100.7957, abs=1e-3)
+    assert purchasing.log_likelihood(Purchasing("bg", 0.25, 4.0, 0.8, 2.5), one(0, 0, 40)) == pytest.approx(
+        -0.59947382, abs=1e-6
+    )
+    assert purchasing.log_likelihood(
+        Purchasing("bg", 0.25, 4.0, 0.8, 2.5), one(200, 38, 40)
+    ) == pytest.approx(100.7957, abs=1e-3)
 
 
 def test_mbg_nbd_of_cdnow_is_the_published_fit_and_a_one_time_buyer_may_have_left() -> None:
     model = purchasing.fit(summarised(), "mbg")
     assert (model.r, model.alpha, model.a, model.b) == pytest.approx((0.525, 6.183, 0.891, 1.614), abs=1e-3)
     assert model.loglik == pytest.approx(-9582.133, abs=1e-3)
-    assert 0 < model.alive(one(0, 0, 39))[0] < 0.5 and purchasing.fit(sample()[0], "bg").alive(one(0, 0, 39))[0] == 1.0
+    assert (
+        0 < model.alive(one(0, 0, 39))[0] < 0.5
+        and purchasing.fit(sample()[0], "bg").alive(one(0, 0, 39))[0] == 1.0
+    )
 
 
 def test_gamma_gamma_and_lifetime_value_are_the_published_ones() -> None:
@@ -103,9 +125,15 @@ def test_gamma_gamma_and_lifetime_value_are_the_published_ones() -> None:
     x, mean = frame["x"].to_numpy(np.int64), frame["zbar"].to_numpy(np.float64)
     model = spending.fit(x, mean)
     assert (model.p, model.q, model.v) == pytest.approx((6.25, 3.74, 15.44), abs=0.01)
-    assert model.mean == pytest.approx(35.17, abs=0.01) and model.converged and abs(model.correlation) < spending.DEPENDENT
+    assert (
+        model.mean == pytest.approx(35.17, abs=0.01)
+        and model.converged
+        and abs(model.correlation) < spending.DEPENDENT
+    )
     history = summarised()
-    worth = spending.lifetime_value(purchasing.fit(history, "bg"), history, model.expected(x, mean), 12, 0.01, 4.345)
+    worth = spending.lifetime_value(
+        purchasing.fit(history, "bg"), history, model.expected(x, mean), 12, 0.01, 4.345
+    )
     assert worth[[0, 1, 2, 5, 8]] == pytest.approx([36.28, 4.64, 8.34, 283.52, 43.35], abs=0.01)
 
 
@@ -114,12 +142,19 @@ def daily(con: object, until: str) -> History:
     query = f"""SELECT min(day)::TIMESTAMP, max(day)::TIMESTAMP, count(DISTINCT day) FROM activity WHERE day <= DATE '{until}'
                 GROUP BY record ORDER BY record"""
     first, last, days = con.con.execute(query).df().to_numpy().T  # type: ignore[attr-defined]
-    return History.of_days(first.astype("datetime64[D]"), last.astype("datetime64[D]"), days.astype(np.int64), np.datetime64(until))
+    return History.of_days(
+        first.astype("datetime64[D]"),
+        last.astype("datetime64[D]"),
+        days.astype(np.int64),
+        np.datetime64(until),
+    )
 
 
 def test_whole_businesses_are_fitted_as_the_reference_does() -> None:
     whole = purchasing.fit(daily(cdnow(), "1997-09-30"), "bg")
-    assert (whole.r, whole.alpha, whole.a, whole.b) == pytest.approx((0.25162, 4.78894, 0.72343, 2.16109), abs=6e-4)
+    assert (whole.r, whole.alpha, whole.a, whole.b) == pytest.approx(
+        (0.25162, 4.78894, 0.72343, 2.16109), abs=6e-4
+    )
     assert whole.loglik == pytest.approx(-95368.444, abs=1e-2)
     grocery = purchasing.fit(daily(complete_journey(), "2017-09-30"), "bg")
     assert grocery.loglik == pytest.approx(-61853.117, abs=1e-2)
@@ -127,7 +162,11 @@ def test_whole_businesses_are_fitted_as_the_reference_does() -> None:
     assert grocery.b == pytest.approx(26.726, abs=6e-4)
     bought = "SELECT record, day, sum(amount) / 100 AS spent FROM activity WHERE day <= DATE '1997-09-30' GROUP BY record, day"
     days = cdnow().con.execute(bought).df()
-    again = days[days["day"] > days.groupby("record")["day"].transform("min")].groupby("record")["spent"].agg(["count", "mean"])
+    again = (
+        days[days["day"] > days.groupby("record")["day"].transform("min")]
+        .groupby("record")["spent"]
+        .agg(["count", "mean"])
+    )
     spent = spending.fit(again["count"].to_numpy(np.int64), again["mean"].to_numpy(np.float64))
     assert (spent.p, spent.q, spent.v) == pytest.approx((6.2754, 3.6245, 14.9837), abs=6e-4)
 
@@ -137,8 +176,12 @@ def test_lifetimes_gives_the_same_where_it_is_installed() -> None:
     history, _ = sample()
     model, theirs = purchasing.fit(history, "bg"), lifetimes.BetaGeoFitter()
     theirs.fit(history.x, history.recency, history.age)
-    expected = theirs.conditional_expected_number_of_purchases_up_to_time(39, history.x, history.recency, history.age)
-    assert (model.r, model.alpha, model.a, model.b) == pytest.approx(tuple(theirs.params_[["r", "alpha", "a", "b"]]), rel=2e-3)
+    expected = theirs.conditional_expected_number_of_purchases_up_to_time(
+        39, history.x, history.recency, history.age
+    )
+    assert (model.r, model.alpha, model.a, model.b) == pytest.approx(
+        tuple(theirs.params_[["r", "alpha", "a", "b"]]), rel=2e-3
+    )
     assert model.expected(history, 39) == pytest.approx(np.asarray(expected), rel=5e-3)
     frame = summary()
     bought = frame[frame["x"] > 0]
@@ -158,13 +201,17 @@ def test_few_customers_are_refused_with_what_it_takes() -> None:
 
 
 def test_where_all_spend_alike_everybody_is_expected_to() -> None:
-    assert spending.alike(12.5).expected(np.array([0, 1, 50]), np.array([0.0, 12.5, 12.5])) == pytest.approx([12.5] * 3, rel=1e-4)
+    assert spending.alike(12.5).expected(np.array([0, 1, 50]), np.array([0.0, 12.5, 12.5])) == pytest.approx(
+        [12.5] * 3, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("form", ["bg", "mbg"])
 def test_ten_thousand_purchases_of_one_customer_break_nothing(form: purchasing.Form) -> None:
     history, _ = sample()
-    heavy = History(np.append(history.x, 10_000), np.append(history.recency, 38.5), np.append(history.age, 38.9))
+    heavy = History(
+        np.append(history.x, 10_000), np.append(history.recency, 38.5), np.append(history.age, 38.9)
+    )
     model = purchasing.fit(heavy, form)
     for told in (model.expected(heavy, 39), model.purchase(heavy, 39), model.alive(heavy)):
         assert np.isfinite(told).all() and (told >= 0).all()
@@ -181,7 +228,9 @@ HISTORIES = st.tuples(st.integers(0, 10_000), st.floats(0, 1), st.floats(0.1, 50
 
 @settings(max_examples=150, deadline=None)
 @given(PARAMETERS, HISTORIES, st.floats(0.1, 300), st.floats(1, 3))
-def test_forecasts_are_finite_and_rise(model: Purchasing, told: tuple[int, float, float], days: float, more: float) -> None:
+def test_forecasts_are_finite_and_rise(
+    model: Purchasing, told: tuple[int, float, float], days: float, more: float
+) -> None:
     x, part, age = told
     history = one(x, part * age if x else 0.0, age)
     near, far = model.expected(history, days)[0], model.expected(history, days * more)[0]
@@ -198,4 +247,6 @@ def test_the_unit_of_time_changes_no_forecast(weeks: float, horizon: float, seed
     drawn = history.at(rng.integers(0, len(history), 500))
     scaled = History(drawn.x, drawn.recency * weeks, drawn.age * weeks)
     first, second = purchasing.fit(drawn), purchasing.fit(scaled)
-    assert second.expected(scaled, horizon * weeks).sum() == pytest.approx(first.expected(drawn, horizon).sum(), rel=5e-3)
+    assert second.expected(scaled, horizon * weeks).sum() == pytest.approx(
+        first.expected(drawn, horizon).sum(), rel=5e-3
+    )

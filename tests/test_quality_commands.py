@@ -53,25 +53,39 @@ def test_cards_are_told_for_people_and_as_json(world: World) -> None:
 def test_who_is_in_a_segment_is_told_when_asked_by_name_even_by_sensitive_attributes(world: World) -> None:
     _, told = answer(world, "card", "rfm", "--composition", "sex")
     assert set(told["cards"]) == {"rfm"}
-    assert all(abs(sum(shares.values()) - 1) < 0.01 for shares in told["cards"]["rfm"]["composition"]["sex"].values())
+    assert all(
+        abs(sum(shares.values()) - 1) < 0.01 for shares in told["cards"]["rfm"]["composition"]["sex"].values()
+    )
     assert "sex" in cli(world, "card", "rfm", "--composition", "sex").output
     assert "composition" not in answer(world, "card", "rfm")[1]["cards"]["rfm"]
 
 
 def test_names_that_there_are_not_are_refused_with_those_that_there_are(world: World) -> None:
-    for words, known in ((["card", "rmf"], "rfm"), (["card", "--composition", "age"], "sex"), (["train", "--propose", "rmf"], "value")):
+    for words, known in (
+        (["card", "rmf"], "rfm"),
+        (["card", "--composition", "age"], "sex"),
+        (["train", "--propose", "rmf"], "value"),
+    ):
         result = cli(world, *words)
         assert result.exit_code == 1 and known in result.stderr
 
 
 def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applies_it(world: World) -> None:
     assert answer(world, "run")[1]["refits"] == {}
-    assert set(answer(world, "label", "--as-of", LATER.isoformat())[1]["refits"]) == {"rfm", "value", "potential"}
+    assert set(answer(world, "label", "--as-of", LATER.isoformat())[1]["refits"]) == {
+        "rfm",
+        "value",
+        "potential",
+    }
     assert "hint: rfm" in cli(world, "label", "--as-of", LATER.isoformat()).output
     code, told = answer(world, "train", "rfm", "value", "--propose", "--as-of", LATER.isoformat())
     assert code == 0 and told["models"] == {} and set(told["proposals"]) == {"rfm", "value"}
     moved = told["proposals"]["rfm"]
-    assert moved["records"] > 0 and moved["flows"] and moved["difference"]["as_of"] == ["2024-06-30", LATER.isoformat()]
+    assert (
+        moved["records"] > 0
+        and moved["flows"]
+        and moved["difference"]["as_of"] == ["2024-06-30", LATER.isoformat()]
+    )
     assert "would move" in cli(world, "train", "rfm", "--propose", "--as-of", LATER.isoformat()).output
     _, trained = answer(world, "train", "rfm", "--as-of", LATER.isoformat())
     assert trained["models"] == {"rfm": 2}, "nothing was saved before, and nothing but what was named"
@@ -83,5 +97,7 @@ def test_a_card_tells_where_records_went_since_the_labelling_before(world: World
     _, told = answer(world, "card", "value")
     moved = told["cards"]["value"]["migration"]
     assert all(abs(sum(row.values()) - 1) < 0.01 for row in moved["probabilities"].values())
-    assert abs(sum(moved["stationary"].values()) - 1) < 0.01 and set(moved["stay"]) == set(moved["stationary"])
+    assert abs(sum(moved["stationary"].values()) - 1) < 0.01 and set(moved["stay"]) == set(
+        moved["stationary"]
+    )
     assert "in the long run" in cli(world, "card", "value").output

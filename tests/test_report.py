@@ -1,4 +1,6 @@
-"""Is the page what people should see: the right figures, in a real browser, on a phone, in the dark, with hostile texts in it?"""
+"""Is the page what people should see: the right figures, in a real browser, on a phone, in the dark, with
+hostile texts in it?
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
     """A folder of files in which every text wants to be a program."""
-    world = World.of_files(tmp_path_factory.mktemp("hostile"), value=VALUE + HOSTILE, label=f"label = '''{SCRIPT}'''\n")
+    world = World.of_files(
+        tmp_path_factory.mktemp("hostile"), value=VALUE + HOSTILE, label=f"label = '''{SCRIPT}'''\n"
+    )
     world.account = '[accounts.portal.contacts]\nfiles = "contacts*.csv"\n\n[accounts.portal.attributes]\ncity = "<b>city</b>"\n\n'
     world.customers(30)
     world.store.put(SCRIPT, email=f"{SCRIPT}@example.org")
@@ -52,7 +56,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
     people = world.folder / "crm" / "contacts-odd.csv"
     people.write_text(f"id,<b>city</b>\n31,{SCRIPT}\n32,{SCRIPT}\n", encoding="utf-8")
     odd = world.folder / "crm" / "activities<img src=x onerror=alert(1)>.csv"
-    odd.write_text(f"contact_id,occurred_at,amount\n1,{SCRIPT},5\n1,2024-06-01,{IMAGE.replace(',', '')}\n", encoding="utf-8")
+    odd.write_text(
+        f"contact_id,occurred_at,amount\n1,{SCRIPT},5\n1,2024-06-01,{IMAGE.replace(',', '')}\n",
+        encoding="utf-8",
+    )
     world.do("setup")
     world.do("run", allow=dict.fromkeys(ALLOWED, SCRIPT))
     world.journal(
@@ -70,9 +77,24 @@ def test_the_page_tells_sizes_moves_and_the_last_changes(plain: tuple[World, str
     world, path = plain
     with Opened(browser, path) as opened:
         text = opened.text()
-    for words in ("Segments of portal", "Buying habits", "Who moved", "The RFM map", "Top reasons", "Sizes over time", "How steady is it?"):
+    for words in (
+        "Segments of portal",
+        "Buying habits",
+        "Who moved",
+        "The RFM map",
+        "Top reasons",
+        "Sizes over time",
+        "How steady is it?",
+    ):
         assert words in text
-    for words in ("What changed in the CRM", "Overlap", "Coverage of each attribute", "Guards and rejects", "max_enter", "Runs"):
+    for words in (
+        "What changed in the CRM",
+        "Overlap",
+        "Coverage of each attribute",
+        "Guards and rejects",
+        "max_enter",
+        "Runs",
+    ):
         assert words in text
     assert f"{len(world.labels('rfm'))} records as of 2024-06-30" in text
 
@@ -80,7 +102,9 @@ def test_the_page_tells_sizes_moves_and_the_last_changes(plain: tuple[World, str
 def test_the_answer_names_the_page_and_how_much_moves(plain: tuple[World, str]) -> None:
     world, path = plain
     answer = world.do("report", out=world.folder / "elsewhere" / "page.html")
-    assert answer["report"] == str(world.folder / "elsewhere" / "page.html") and Path(path).name == "report.html"
+    assert (
+        answer["report"] == str(world.folder / "elsewhere" / "page.html") and Path(path).name == "report.html"
+    )
     figures = answer["figures"]["rfm"]
     assert (figures["labellings"], figures["records"]) == (3, 60)
     assert 0 < figures["moved_per_week"] < 1 and figures["returned_within_12_weeks"] is not None
@@ -142,13 +166,17 @@ def test_the_command_line_prints_the_path(tmp_path: Path) -> None:
     world.customers(10)
     world.first_run()
     result = CliRunner().invoke(app, ["report", "--config", str(tmp_path / "config.toml")])
-    assert result.exit_code == 0 and str(tmp_path / "state" / "report.html") in result.stdout.replace("\n", "")
+    assert result.exit_code == 0 and str(tmp_path / "state" / "report.html") in result.stdout.replace(
+        "\n", ""
+    )
 
 
 # -- in a browser ------------------------------------------------------------------------------------------
 
 
-def test_it_renders_without_a_word_on_the_console_or_a_request(plain: tuple[World, str], browser: Any) -> None:
+def test_it_renders_without_a_word_on_the_console_or_a_request(
+    plain: tuple[World, str], browser: Any
+) -> None:
     with Opened(browser, plain[1]) as opened:
         assert opened.quiet()
         assert opened.page.locator("svg.chart").count() >= 8
@@ -159,8 +187,18 @@ def test_hostile_texts_stay_texts(hostile: tuple[World, str], browser: Any) -> N
     with Opened(browser, hostile[1]) as opened:
         text = opened.text()
         assert opened.quiet()
-        assert opened.page.evaluate("document.querySelectorAll('script, img, iframe, object, [onerror], [onload], b b').length") == 0
-        assert text.count(SCRIPT) >= 5 and IMAGE in text and "{{ 7 * 7 }}" in text and "activities<img src=x" in text
+        assert (
+            opened.page.evaluate(
+                "document.querySelectorAll('script, img, iframe, object, [onerror], [onload], b b').length"
+            )
+            == 0
+        )
+        assert (
+            text.count(SCRIPT) >= 5
+            and IMAGE in text
+            and "{{ 7 * 7 }}" in text
+            and "activities<img src=x" in text
+        )
         assert "portal" in opened.page.title()
 
 
@@ -168,13 +206,17 @@ def test_the_page_forbids_itself_everything_but_styles(plain: tuple[World, str],
     with Opened(browser, plain[1]) as opened:
         policy = opened.page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
         assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-        opened.page.evaluate("document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:9/x.png'}))")
+        opened.page.evaluate(
+            "document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:9/x.png'}))"
+        )
         opened.page.wait_for_timeout(100)
         assert any("violates" in said for said in opened.console)
 
 
 @pytest.mark.parametrize("width", [320, 375, 768])
-def test_a_phone_never_scrolls_sideways(plain: tuple[World, str], hostile: tuple[World, str], browser: Any, width: int) -> None:
+def test_a_phone_never_scrolls_sideways(
+    plain: tuple[World, str], hostile: tuple[World, str], browser: Any, width: int
+) -> None:
     for _, path in (plain, hostile):
         with Opened(browser, path, width) as opened:
             opened.text()
@@ -203,10 +245,12 @@ def test_print_is_black_on_white_even_in_the_dark(plain: tuple[World, str], brow
 def test_every_chart_has_a_name_and_a_table_behind_it(plain: tuple[World, str], browser: Any) -> None:
     with Opened(browser, plain[1]) as opened:
         unnamed = (
-            "[...document.querySelectorAll('svg.chart')].filter((one) => !one.querySelector(':scope > title')?.textContent.trim()).length"
+            "[...document.querySelectorAll('svg.chart')]"
+            ".filter((one) => !one.querySelector(':scope > title')?.textContent.trim()).length"
         )
         assert opened.page.evaluate(unnamed) == 0
         bare = (
-            "[...document.querySelectorAll('figure')].filter((one) => one.querySelector('svg.chart') && !one.querySelector('table')).length"
+            "[...document.querySelectorAll('figure')]"
+            ".filter((one) => one.querySelector('svg.chart') && !one.querySelector('table')).length"
         )
         assert opened.page.evaluate(bare) == 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.account.session import Session, locked
-from sync.report.movement import RETURN_DAYS, Motion, Movement, movement
+from sync.report.transitions import RETURN_DAYS, Motion, Movement, movement
 from tests.world import World
 
 FIRST = date(2024, 1, 7)
@@ -27,8 +27,14 @@ def told(days: list[date], states: list[State], until: date | None = None) -> Mo
             session = Session(config, "portal", journal)
             before: State = {}
             for day, state in zip(days, states, strict=True):
-                changed = [{"record_type": "contact", "id": id, "segment": s} for id, s in state.items() if before.get(id) != s]
-                journal.save_labels("portal", "rfm", day.isoformat(), [pa.Table.from_pylist(changed, schema=SCHEMA)])
+                changed = [
+                    {"record_type": "contact", "id": id, "segment": s}
+                    for id, s in state.items()
+                    if before.get(id) != s
+                ]
+                journal.save_labels(
+                    "portal", "rfm", day.isoformat(), [pa.Table.from_pylist(changed, schema=SCHEMA)]
+                )
                 before = state
             ids = pa.table({"record_type": ["contact"] * len(states[0]), "id": list(states[0])})
             session.mirror().register(ids)
@@ -42,7 +48,11 @@ def slowly(days: list[date], states: list[State]) -> Movement:
     motions, back = [], set()
     sizes: dict[str, list[int]] = {s: [] for state in states for s in state.values() if s}
     for place, (day, state) in enumerate(zip(days, states, strict=True)):
-        moved = [id for id, s in state.items() if place and s and states[place - 1][id] and states[place - 1][id] != s]
+        moved = [
+            id
+            for id, s in state.items()
+            if place and s and states[place - 1][id] and states[place - 1][id] != s
+        ]
         returned = []
         for id in moved:
             for earlier in range(1, place):
@@ -69,16 +79,22 @@ def histories(draw: st.DrawFn) -> tuple[list[date], list[State]]:
 
 @settings(max_examples=30)
 @given(histories())
-def test_folding_in_the_engine_equals_reading_record_by_record(history: tuple[list[date], list[State]]) -> None:
+def test_folding_in_the_engine_equals_reading_record_by_record(
+    history: tuple[list[date], list[State]],
+) -> None:
     days, states = history
     assert told(days, states) == slowly(days, states)
 
 
 def test_a_return_counts_at_any_distance_but_not_after_twelve_weeks() -> None:
     days = [FIRST + timedelta(weeks=week) for week in (0, 1, 2, 13, 14)]
-    walk: list[State] = [{"1": s, "2": t} for s, t in (("a", "a"), ("b", "b"), ("c", "b"), ("a", "b"), ("a", "a"))]
+    walk: list[State] = [
+        {"1": s, "2": t} for s, t in (("a", "a"), ("b", "b"), ("c", "b"), ("a", "b"), ("a", "a"))
+    ]
     found = told(days, walk)
-    assert [motion.returned for motion in found.motions] == [0, 0, 0, 1, 0], "twelve weeks after it left, and thirteen"
+    assert [motion.returned for motion in found.motions] == [0, 0, 0, 1, 0], (
+        "twelve weeks after it left, and thirteen"
+    )
     assert (found.returned_share, [motion.moved for motion in found.motions]) == (0.5, [0, 2, 1, 1, 1])
 
 
@@ -92,4 +108,7 @@ def test_a_week_is_a_week_however_often_labels_are_made() -> None:
 def test_labellings_after_the_day_of_the_report_do_not_count() -> None:
     days = [FIRST, FIRST + timedelta(days=7), FIRST + timedelta(days=14)]
     found = told(days, [{"1": "a"}, {"1": "b"}, {"1": "c"}], until=days[1])
-    assert [motion.as_of for motion in found.motions] == days[:2] and found.sizes == {"a": [1, 0], "b": [0, 1]}
+    assert [motion.as_of for motion in found.motions] == days[:2] and found.sizes == {
+        "a": [1, 0],
+        "b": [0, 1],
+    }

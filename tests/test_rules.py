@@ -39,7 +39,13 @@ SCHEMA = pa.schema(
 )
 DAYS = [date(2024, 1, 1), date(2024, 6, 30), date(2025, 1, 1)]
 TEXTS = ["", "Bonn", "Berlin", "bonn", "%", "50%_"]
-VALUES: dict[str, list[Any]] = {"text": TEXTS, "number": [-1, 0, 2.5, 30], "date": DAYS, "ordered": list(ORDER), "set": ["a", "b", "ab"]}
+VALUES: dict[str, list[Any]] = {
+    "text": TEXTS,
+    "number": [-1, 0, 2.5, 30],
+    "date": DAYS,
+    "ordered": list(ORDER),
+    "set": ["a", "b", "ab"],
+}
 
 
 def row(**given: Any) -> dict[str, Any]:
@@ -59,14 +65,20 @@ def leaf() -> st.SearchStrategy[dict[str, Any]]:
         pair = st.tuples(values, values).map(lambda p: sorted(p, key=VALUES[kind].index))
         return st.one_of(
             *[values.map(lambda v, o=o: {"attribute": name, o: v}) for o in one],  # type: ignore[misc]
-            *[st.lists(values, min_size=1, max_size=2).map(lambda v, o=o: {"attribute": name, o: v}) for o in many],  # type: ignore[misc]
+            *[
+                st.lists(values, min_size=1, max_size=2).map(lambda v, o=o: {"attribute": name, o: v})  # type: ignore[misc]
+                for o in many
+            ],
             *[pair.map(lambda v, o=o: {"attribute": name, o: v}) for o in ranked],  # type: ignore[misc]
             st.booleans().map(lambda v: {"attribute": name, "is_set": v}),
         )
 
     typed = {**{name: kind for name, (kind, _) in ATTRIBUTES.items()}, "email": "text", "created_at": "date"}
     kinds = st.sampled_from(["contact", "lead", "company"])
-    return st.one_of(*[compare(name, kind) for name, kind in typed.items()], kinds.map(lambda v: {"attribute": "record_type", "is": v}))
+    return st.one_of(
+        *[compare(name, kind) for name, kind in typed.items()],
+        kinds.map(lambda v: {"attribute": "record_type", "is": v}),
+    )
 
 
 TREES = st.recursive(
@@ -101,7 +113,9 @@ CON = ibis.duckdb.connect()
 
 @settings(max_examples=120)
 @given(TREES, ROWS)
-def test_a_rule_over_columns_and_over_one_record_says_the_same(tree: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
+def test_a_rule_over_columns_and_over_one_record_says_the_same(
+    tree: Mapping[str, Any], rows: list[dict[str, Any]]
+) -> None:
     rule = parse(tree, ATTRIBUTES)
     table = ibis.memtable(pa.Table.from_pylist(rows, schema=SCHEMA))
     got = CON.to_pyarrow(table.select(answer=rule.expression(table)))["answer"].to_pylist()
@@ -144,11 +158,24 @@ def test_a_rule_that_never_mentions_the_record_type_is_about_contacts() -> None:
     [
         ({"attribute": "record_type", "in": ["lead", "company"]}, ("lead", "company")),
         ({"not": {"attribute": "record_type", "is": "lead"}}, ("contact", "company")),
-        ({"any": [{"attribute": "record_type", "is": "lead"}, {"attribute": "city", "is": "Bonn"}]}, ("contact", "lead", "company")),
-        ({"all": [{"attribute": "record_type", "is": "lead"}, {"attribute": "record_type", "is": "company"}]}, ()),
+        (
+            {"any": [{"attribute": "record_type", "is": "lead"}, {"attribute": "city", "is": "Bonn"}]},
+            ("contact", "lead", "company"),
+        ),
+        (
+            {
+                "all": [
+                    {"attribute": "record_type", "is": "lead"},
+                    {"attribute": "record_type", "is": "company"},
+                ]
+            },
+            (),
+        ),
     ],
 )
-def test_record_types_are_those_for_which_the_rule_may_hold(tree: dict[str, Any], types: tuple[str, ...]) -> None:
+def test_record_types_are_those_for_which_the_rule_may_hold(
+    tree: dict[str, Any], types: tuple[str, ...]
+) -> None:
     assert record_types(parse(tree, ATTRIBUTES)) == types
 
 
@@ -173,8 +200,21 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
     faults = dict(raised.value.faults)
     inside = [f"not.all[{n}]" for n in range(10)]
     assert set(faults) == {
-        *(inside[0] + ".attribute", inside[1] + ".at_least", inside[2] + ".contains", inside[2] + ".at_most", inside[3]),
-        *(inside[4] + ".any", inside[5] + ".between", inside[6] + ".contains", inside[7], inside[8] + ".is_set", inside[9]),
+        *(
+            inside[0] + ".attribute",
+            inside[1] + ".at_least",
+            inside[2] + ".contains",
+            inside[2] + ".at_most",
+            inside[3],
+        ),
+        *(
+            inside[4] + ".any",
+            inside[5] + ".between",
+            inside[6] + ".contains",
+            inside[7],
+            inside[8] + ".is_set",
+            inside[9],
+        ),
     }
     assert "did you mean 'city'" in faults[inside[0] + ".attribute"]
     assert "'0', '1', '2', '3+'" in faults[inside[1] + ".at_least"]

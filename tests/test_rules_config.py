@@ -1,4 +1,6 @@
-"""Is a config with rules that cannot be used refused whole, each fault with its line, its key and what would be right?"""
+"""Is a config with rules that cannot be used refused whole, each fault with its line, its key and what would
+be right?
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def faults(folder: Path, text: str) -> list[str]:
 
 
 LIFE = '[[segmentations]]\nname = "life"\nkind = "lifecycle"\nfield = "seg_life"\n'
-RING = '[[segmentations]]\nname = "ring"\nkind = "rules"\nfield = "seg_ring"\n' + segment("a", '{ segment = "audience", is = "young" }')
+RING = '[[segmentations]]\nname = "ring"\nkind = "rules"\nfield = "seg_ring"\n' + segment(
+    "a", '{ segment = "audience", is = "young" }'
+)
 SECOND = "segmentations[1].segments[1].when"
 CITIES = '{ all = [ { attribute = "city", is = "A" }, { attribute = "city", is = "B" } ] }'
 POPULATION = 'population = { attribute = "age", above = 9, below = 9 }\n'
@@ -55,44 +59,153 @@ WHEN = "segmentations[1].segments[0].when"
 BROKEN: list[tuple[str, str, str, str]] = [
     ("no segment", "", "segmentations[1].kind", "add [[segmentations.segments]]"),
     ("no rule", '[[segmentations.segments]]\nkey = "a"\n', WHEN, "say who belongs"),
-    ("no key", "[[segmentations.segments]]\nwhen = { did = 'visit' }\n", "segmentations[1].segments[0].key", "is missing"),
-    ("a key twice", YOUNG + segment("young", '{ attribute = "age", at_least = 30 }'), "segmentations[1].segments[1].key", "keep one"),
-    ("a key that is no name", segment("Young ones", '{ did = "visit" }'), "segmentations[1].segments[0].key", "small letter"),
+    (
+        "no key",
+        "[[segmentations.segments]]\nwhen = { did = 'visit' }\n",
+        "segmentations[1].segments[0].key",
+        "is missing",
+    ),
+    (
+        "a key twice",
+        YOUNG + segment("young", '{ attribute = "age", at_least = 30 }'),
+        "segmentations[1].segments[1].key",
+        "keep one",
+    ),
+    (
+        "a key that is no name",
+        segment("Young ones", '{ did = "visit" }'),
+        "segmentations[1].segments[0].key",
+        "small letter",
+    ),
     ("a rule that is no table", segment("a", '"age < 30"'), WHEN, "dictionary"),
     ("an empty rule", segment("a", "{}"), WHEN, "a rule has one of all, any, not, attribute"),
     ("a predicate that is none", segment("a", '{ bought = "wine" }'), WHEN, "did_not"),
     ("two predicates at once", segment("a", '{ did = "visit", attribute = "age" }'), WHEN, "at once"),
-    ("an unknown attribute", segment("a", '{ attribute = "agee", below = 3 }'), WHEN + ".attribute", "did you mean 'age'"),
-    ("an operator of other types", segment("a", '{ attribute = "city", below = "B" }'), WHEN + ".below", "choose one of"),
-    ("a value of another type", segment("a", '{ attribute = "age", below = "30" }'), WHEN + ".below", "takes a number"),
-    ("a band that the order lacks", segment("a", '{ attribute = "kids", at_least = "4" }'), WHEN + ".at_least", "'3+'"),
-    ("bands the wrong way round", segment("a", '{ attribute = "kids", between = ["2", "0"] }'), WHEN + ".between", "lower one first"),
-    ("a list that is none", segment("a", '{ attribute = "city", in = "Bonn" }'), WHEN + ".in", "takes a list"),
-    ("a fault deep inside", segment("a", '{ any = [ { not = { did = "vist" } } ] }'), WHEN + ".any[0].not.did", "did you mean 'visit'"),
+    (
+        "an unknown attribute",
+        segment("a", '{ attribute = "agee", below = 3 }'),
+        WHEN + ".attribute",
+        "did you mean 'age'",
+    ),
+    (
+        "an operator of other types",
+        segment("a", '{ attribute = "city", below = "B" }'),
+        WHEN + ".below",
+        "choose one of",
+    ),
+    (
+        "a value of another type",
+        segment("a", '{ attribute = "age", below = "30" }'),
+        WHEN + ".below",
+        "takes a number",
+    ),
+    (
+        "a band that the order lacks",
+        segment("a", '{ attribute = "kids", at_least = "4" }'),
+        WHEN + ".at_least",
+        "'3+'",
+    ),
+    (
+        "bands the wrong way round",
+        segment("a", '{ attribute = "kids", between = ["2", "0"] }'),
+        WHEN + ".between",
+        "lower one first",
+    ),
+    (
+        "a list that is none",
+        segment("a", '{ attribute = "city", in = "Bonn" }'),
+        WHEN + ".in",
+        "takes a list",
+    ),
+    (
+        "a fault deep inside",
+        segment("a", '{ any = [ { not = { did = "vist" } } ] }'),
+        WHEN + ".any[0].not.did",
+        "did you mean 'visit'",
+    ),
     ("all without parts", segment("a", "{ all = [] }"), WHEN + ".all", "takes a list of rules"),
     ("a rule beside not", segment("a", '{ not = { did = "visit" }, is = 3 }'), WHEN + ".is", "join the two"),
-    ("a window that is none", segment("a", '{ did = "visit", within_days = "90" }'), WHEN + ".within_days", "whole number"),
+    (
+        "a window that is none",
+        segment("a", '{ did = "visit", within_days = "90" }'),
+        WHEN + ".within_days",
+        "whole number",
+    ),
     ("a place without attributes", segment("a", "{ within_km = 5, of = [48, 11] }"), WHEN, "latitude = NAME"),
-    ("an unknown feature", segment("a", '{ feature = "orders_last_year", above = 1 }'), WHEN + ".feature", "orders_DAYS"),
-    ("an unknown segmentation", segment("a", '{ segment = "rfn", is = "lost" }'), WHEN + ".segment", "did you mean 'rfm'"),
+    (
+        "an unknown feature",
+        segment("a", '{ feature = "orders_last_year", above = 1 }'),
+        WHEN + ".feature",
+        "orders_DAYS",
+    ),
+    (
+        "an unknown segmentation",
+        segment("a", '{ segment = "rfn", is = "lost" }'),
+        WHEN + ".segment",
+        "did you mean 'rfm'",
+    ),
     ("an unknown segment", segment("a", '{ segment = "rfm", is = "loser" }'), WHEN + ".is", "'champions'"),
     ("itself", segment("a", '{ not = { segment = "audience", is = "a" } }'), WHEN, "audience -> audience"),
-    ("a ring", segment("young", '{ segment = "ring", is = "a" }') + RING, WHEN, "audience -> ring -> audience"),
-    ("at least above at most", segment("a", '{ attribute = "age", at_least = 30, at_most = 20 }'), WHEN, "contradicts itself"),
+    (
+        "a ring",
+        segment("young", '{ segment = "ring", is = "a" }') + RING,
+        WHEN,
+        "audience -> ring -> audience",
+    ),
+    (
+        "at least above at most",
+        segment("a", '{ attribute = "age", at_least = 30, at_most = 20 }'),
+        WHEN,
+        "contradicts itself",
+    ),
     ("two values at once", segment("a", CITIES), WHEN, "contradicts"),
-    ("yes and no", segment("a", '{ all = [ { did = "visit" }, { did_not = "visit" } ] }'), WHEN, "contradicts itself"),
-    ("hidden by an earlier rule", YOUNG + segment("kid", '{ attribute = "age", at_most = 12 }'), SECOND, "'young'"),
-    ("told twice", YOUNG + segment("b", '{ all = [ { did = "visit" }, { attribute = "age", below = 30 } ] }'), SECOND, "comes first"),
-    ("a rule where the kind chooses", YOUNG + LIFE + segment("lost", '{ did = "visit" }'), "segmentations[2].segments[0].when", "'rules'"),
+    (
+        "yes and no",
+        segment("a", '{ all = [ { did = "visit" }, { did_not = "visit" } ] }'),
+        WHEN,
+        "contradicts itself",
+    ),
+    (
+        "hidden by an earlier rule",
+        YOUNG + segment("kid", '{ attribute = "age", at_most = 12 }'),
+        SECOND,
+        "'young'",
+    ),
+    (
+        "told twice",
+        YOUNG + segment("b", '{ all = [ { did = "visit" }, { attribute = "age", below = 30 } ] }'),
+        SECOND,
+        "comes first",
+    ),
+    (
+        "a rule where the kind chooses",
+        YOUNG + LIFE + segment("lost", '{ did = "visit" }'),
+        "segmentations[2].segments[0].when",
+        "'rules'",
+    ),
     ("a population of nobody", POPULATION + YOUNG, "segmentations[1].population", "nobody"),
     ("an option of another kind", "window_days = 3\n" + YOUNG, "segmentations[1].window_days", "unknown key"),
-    ("two spellings", segment("a", '{ did = "Demo" }') + segment("b", '{ last = "demo", at_most_days_ago = 3 }'), SECOND, "in one way"),
-    ("a share as a percentage", segment("a", '{ share_of = "Wine", at_least = 30 }'), WHEN + ".at_least", "0.3 for 30%"),
+    (
+        "two spellings",
+        segment("a", '{ did = "Demo" }') + segment("b", '{ last = "demo", at_most_days_ago = 3 }'),
+        SECOND,
+        "in one way",
+    ),
+    (
+        "a share as a percentage",
+        segment("a", '{ share_of = "Wine", at_least = 30 }'),
+        WHEN + ".at_least",
+        "0.3 for 30%",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("text", "place", "remedy"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
-def test_a_broken_config_names_line_key_and_remedy(tmp_path: Path, text: str, place: str, remedy: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "place", "remedy"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN]
+)
+def test_a_broken_config_names_line_key_and_remedy(
+    tmp_path: Path, text: str, place: str, remedy: str
+) -> None:
     told = faults(tmp_path, HEAD + text)
     hits = [line for line in told if place in line and remedy in line]
     assert hits, told
@@ -101,7 +214,13 @@ def test_a_broken_config_names_line_key_and_remedy(tmp_path: Path, text: str, pl
 
 
 def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
-    text = HEAD + segment("a", '{ attribute = "agee", below = 3 }') + segment("b", '{ did = "vist", times = 0 }') + LIFE + "band = 7\n"
+    text = (
+        HEAD
+        + segment("a", '{ attribute = "agee", below = 3 }')
+        + segment("b", '{ did = "vist", times = 0 }')
+        + LIFE
+        + "band = 7\n"
+    )
     told = faults(tmp_path, text)
     assert [line.split(": ")[1] for line in told] == [
         "segmentations[1].segments[0].when.attribute",
@@ -117,9 +236,11 @@ def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
         YOUNG + segment("old", '{ attribute = "age", above = 20 }'),
         YOUNG + segment("unknown", '{ attribute = "age", is_set = false }'),
         segment("kid", '{ attribute = "age", at_most = 12 }') + YOUNG,
-        segment("a", '{ attribute = "city", contains = "A" }') + segment("b", '{ attribute = "city", starts_with = "A" }'),
+        segment("a", '{ attribute = "city", contains = "A" }')
+        + segment("b", '{ attribute = "city", starts_with = "A" }'),
         segment("a", '{ all = [ { did = "visit" }, { did_not = "visit", within_days = 30 } ] }'),
-        segment("a", '{ not = { attribute = "age", at_least = 30 } }') + segment("b", '{ not = { attribute = "age", below = 30 } }'),
+        segment("a", '{ not = { attribute = "age", at_least = 30 } }')
+        + segment("b", '{ not = { attribute = "age", below = 30 } }'),
     ],
 )
 def test_rules_that_somebody_may_meet_are_let_through(tmp_path: Path, text: str) -> None:

@@ -1,4 +1,6 @@
-"""Do rules label real exports: windows in the account's time zone, segments of segments, nobody where no rule holds?"""
+"""Do rules label real exports: windows in the account's time zone, segments of segments, nobody where no rule
+holds?
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def test_windows_and_days_are_those_of_the_account(config: Path) -> None:
 
 def test_the_day_after_a_window_has_moved_on(config: Path) -> None:
     labels(config)
-    assert {row["audience"] for id, row in labels(config, date(2025, 7, 1)).items() if id in ("edge_in", "nobody")} == {"", "lately"}
+    assert {
+        row["audience"] for id, row in labels(config, date(2025, 7, 1)).items() if id in ("edge_in", "nobody")
+    } == {"", "lately"}
 
 
 def test_who_no_rule_holds_is_not_written_and_who_leaves_every_rule_is_cleared(config: Path) -> None:
@@ -112,7 +116,10 @@ def test_who_no_rule_holds_is_not_written_and_who_leaves_every_rule_is_cleared(c
 
     def held() -> dict[str, Any]:
         with (config.parent / "crm" / "segments.csv").open() as file:
-            return {row["id"]: (row["seg_audience"], row["seg_audience_reason"], row["seg_audience_score"]) for row in csv.DictReader(file)}
+            return {
+                row["id"]: (row["seg_audience"], row["seg_audience_reason"], row["seg_audience_score"])
+                for row in csv.DictReader(file)
+            }
 
     assert held()["edge_in"] == ("lately", "lately: purchases in 10 days: 1", "")
     assert held().get("nobody", ("",))[0] == ""
@@ -133,7 +140,9 @@ def test_explain_counts_coverage_firing_overlap_and_who_has_no_rule(config: Path
     told = commands.label(config, explain=True)["explain"]
     assert list(told) == ["life", "audience"]
     assert told["audience"]["coverage"] == {"age": 1 / 7, "lat": 1 / 7, "lon": 1 / 7}
-    rules = {rule["key"]: (rule["holds"], rule["fires"], rule["overlaps"]) for rule in told["audience"]["rules"]}
+    rules = {
+        rule["key"]: (rule["holds"], rule["fires"], rule["overlaps"]) for rule in told["audience"]["rules"]
+    }
     assert rules == {
         "answered": (1, 1, None),
         "lately": (2, 1, None),
@@ -146,20 +155,34 @@ def test_explain_counts_coverage_firing_overlap_and_who_has_no_rule(config: Path
 
 
 def test_a_rule_that_an_earlier_one_always_covers_is_named(config: Path) -> None:
-    config.write_text(CONFIG.replace("below = 30", "below = 30").replace('attribute = "age", above = 120', 'attribute = "lon", below = 0'))
-    rules = {rule["key"]: rule for rule in commands.label(config, explain=True)["explain"]["audience"]["rules"]}
-    assert (rules["ancient"]["holds"], rules["ancient"]["fires"], rules["ancient"]["overlaps"]) == (1, 0, "near")
+    config.write_text(
+        CONFIG.replace("below = 30", "below = 30").replace(
+            'attribute = "age", above = 120', 'attribute = "lon", below = 0'
+        )
+    )
+    rules = {
+        rule["key"]: rule for rule in commands.label(config, explain=True)["explain"]["audience"]["rules"]
+    }
+    assert (rules["ancient"]["holds"], rules["ancient"]["fires"], rules["ancient"]["overlaps"]) == (
+        1,
+        0,
+        "near",
+    )
 
 
 def test_explain_is_a_table_on_the_terminal_and_keys_in_json(config: Path) -> None:
     shown = CliRunner().invoke(app, ["label", "--explain", "--config", str(config)])
     assert shown.exit_code == 0 and "holds for nobody" in shown.output and "no rule" in shown.output
-    answer = json.loads(CliRunner().invoke(app, ["label", "--explain", "--json", "--config", str(config)]).stdout)
+    answer = json.loads(
+        CliRunner().invoke(app, ["label", "--explain", "--json", "--config", str(config)]).stdout
+    )
     assert answer["explain"]["audience"]["records"] == 7
 
 
 def test_a_population_speaks_of_behaviour_too(config: Path) -> None:
-    text = CONFIG.replace('kind = "lifecycle"', 'kind = "lifecycle"\npopulation = { did = "purchase", within_days = 10 }')
+    text = CONFIG.replace(
+        'kind = "lifecycle"', 'kind = "lifecycle"\npopulation = { did = "purchase", within_days = 10 }'
+    )
     config.write_text(text.replace(', { segment = "life", is_not = "lost" }', ""))
     assert {id for id, row in labels(config).items() if row["life"]} == {"edge_in", "happy"}
 

@@ -1,4 +1,6 @@
-"""Rules end to end: exact cases by hand, and the compiled expression against a plain reading of the records row by row."""
+"""Rules end to end: exact cases by hand, and the compiled expression against a plain reading of the records
+row by row.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,28 @@ ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {
 OTHERS = {"rfm": lambda: ["champions", "lost"]}
 ACTIVITY = pa.schema(
     [
-        *(("record", pa.int64()), ("order", pa.int64()), ("kind", pa.string()), ("day", pa.date32()), ("amount", pa.int64())),
-        *(("category", pa.string()), ("campaign", pa.string()), ("answer", pa.string()), ("occurred_at", pa.timestamp("us"))),
+        *(
+            ("record", pa.int64()),
+            ("order", pa.int64()),
+            ("kind", pa.string()),
+            ("day", pa.date32()),
+            ("amount", pa.int64()),
+        ),
+        *(
+            ("category", pa.string()),
+            ("campaign", pa.string()),
+            ("answer", pa.string()),
+            ("occurred_at", pa.timestamp("us")),
+        ),
     ]
 )
 RECORDS = pa.schema(
     [
         *(("record", pa.int64()), ("record_type", pa.string()), ("created_at", pa.timestamp("us"))),
-        *((f"attribute.{name}", pa.float64() if kind == "number" else pa.string()) for name, (kind, _) in ATTRIBUTES.items()),
+        *(
+            (f"attribute.{name}", pa.float64() if kind == "number" else pa.string())
+            for name, (kind, _) in ATTRIBUTES.items()
+        ),
         ("segment.rfm", pa.string()),
     ]
 )
@@ -49,26 +65,49 @@ def ago(days: int) -> date:
     return AS_OF - timedelta(days=days)
 
 
-def deed(kind: str, days_ago: int, amount: int | None = None, order: int | None = None, **more: Any) -> dict[str, Any]:
+def deed(
+    kind: str, days_ago: int, amount: int | None = None, order: int | None = None, **more: Any
+) -> dict[str, Any]:
     at = datetime.combine(ago(days_ago), datetime.min.time()) + timedelta(hours=more.pop("hour", 12))
-    return {"record": 1, "order": order, "kind": kind, "day": ago(days_ago), "amount": amount, "occurred_at": at, **more}
+    return {
+        "record": 1,
+        "order": order,
+        "kind": kind,
+        "day": ago(days_ago),
+        "amount": amount,
+        "occurred_at": at,
+        **more,
+    }
 
 
-def facts(rule: Rule, records: Sequence[Mapping[str, Any]], activity: Sequence[Mapping[str, Any]]) -> ibis.Table:
+def facts(
+    rule: Rule, records: Sequence[Mapping[str, Any]], activity: Sequence[Mapping[str, Any]]
+) -> ibis.Table:
     """The facts frame as the product makes it: records beside the features that the rule needs."""
-    people = ibis.memtable(pa.Table.from_pylist([{**dict.fromkeys(RECORDS.names), **one} for one in records], schema=RECORDS))
-    deeds = ibis.memtable(pa.Table.from_pylist([{**dict.fromkeys(ACTIVITY.names), **one} for one in activity], schema=ACTIVITY))
+    people = ibis.memtable(
+        pa.Table.from_pylist([{**dict.fromkeys(RECORDS.names), **one} for one in records], schema=RECORDS)
+    )
+    deeds = ibis.memtable(
+        pa.Table.from_pylist([{**dict.fromkeys(ACTIVITY.names), **one} for one in activity], schema=ACTIVITY)
+    )
     return people.join(features(people, deeds, AS_OF, rule.needs()), "record")
 
 
-def compiled(tree: Any, records: Sequence[Mapping[str, Any]], activity: Sequence[Mapping[str, Any]]) -> list[bool | None]:
+def compiled(
+    tree: Any, records: Sequence[Mapping[str, Any]], activity: Sequence[Mapping[str, Any]]
+) -> list[bool | None]:
     rule = parse(tree, ATTRIBUTES, OTHERS)
     table = facts(rule, records, activity)
     answer = CON.to_pyarrow(table.select("record", answer=rule.expression(table)).order_by("record"))
     return list(answer["answer"].to_pylist())
 
 
-LOYAL = [deed("purchase", 0, 1000, 1), deed("purchase", 29, 500, 2), deed("purchase", 30, 700, 3), deed("purchase", 90, 100, 4)]
+LOYAL = [
+    deed("purchase", 0, 1000, 1),
+    deed("purchase", 29, 500, 2),
+    deed("purchase", 30, 700, 3),
+    deed("purchase", 90, 100, 4),
+]
 BASKET = [
     deed("purchase", 5, 300, 9, category="Dairy"),
     deed("purchase", 5, 700, 9, category="Wine"),
@@ -92,14 +131,32 @@ CASES: list[tuple[str, Any, dict[str, Any], list[dict[str, Any]], bool | None]] 
     ("at most bounds from above", {"did": "purchase", "at_most": 3}, {}, LOYAL, False),
     ("times and at most are both held", {"did": "purchase", "times": 4, "at_most": 4}, {}, LOYAL, True),
     ("lines of one order are one purchase", {"did": "purchase", "times": 2}, {}, BASKET, False),
-    ("a refunded order is no purchase", {"did": "purchase"}, {}, [deed("purchase", 3, 100, 1), deed("refund", 1, -100, 1)], False),
-    ("visits are counted one by one", {"did": "visit", "times": 2}, {}, [deed("visit", 3), deed("visit", 3)], True),
+    (
+        "a refunded order is no purchase",
+        {"did": "purchase"},
+        {},
+        [deed("purchase", 3, 100, 1), deed("refund", 1, -100, 1)],
+        False,
+    ),
+    (
+        "visits are counted one by one",
+        {"did": "visit", "times": 2},
+        {},
+        [deed("visit", 3), deed("visit", 3)],
+        True,
+    ),
     ("who did nothing did it 0 times", {"did_not": "purchase"}, {}, [], True),
     ("did_not looks at its window only", {"did_not": "purchase", "within_days": 3}, {}, BASKET, True),
     ("did_not fails inside of its window", {"did_not": "purchase", "within_days": 6}, {}, BASKET, False),
     ("not did is did not", {"not": {"did": "visit"}}, {}, [], True),
     ("last: as_of is 0 days ago", {"last": "purchase", "at_most_days_ago": 0}, {}, LOYAL, True),
-    ("last: exactly so many days ago", {"last": "survey", "at_least_days_ago": 1, "at_most_days_ago": 1}, {}, SURVEYS, True),
+    (
+        "last: exactly so many days ago",
+        {"last": "survey", "at_least_days_ago": 1, "at_most_days_ago": 1},
+        {},
+        SURVEYS,
+        True,
+    ),
     ("last: one day more than that", {"last": "survey", "at_least_days_ago": 2}, {}, SURVEYS, False),
     ("first purchase long ago", {"first": "purchase", "at_least_days_ago": 90}, {}, LOYAL, True),
     ("first purchase not so long ago", {"first": "purchase", "at_least_days_ago": 91}, {}, LOYAL, False),
@@ -107,18 +164,72 @@ CASES: list[tuple[str, Any, dict[str, Any], list[dict[str, Any]], bool | None]] 
     ("and not does not take it", {"not": {"last": "visit", "at_most_days_ago": 9}}, {}, [], None),
     ("unknown age is not above 30", {"attribute": "age", "above": 30}, {}, [], None),
     ("nor is it not above 30", {"not": {"attribute": "age", "above": 30}}, {}, [], None),
-    ("any needs one known yes", {"any": [{"attribute": "age", "above": 30}, {"did_not": "visit"}]}, {}, [], True),
-    ("all fails on one known no", {"all": [{"attribute": "age", "above": 30}, {"did": "visit"}]}, {}, [], False),
-    ("all with an unknown is unknown", {"all": [{"attribute": "age", "above": 30}, {"did_not": "visit"}]}, {}, [], None),
-    ("bands are ordered, not spelled", {"attribute": "income", "at_least": "15-24K"}, {"attribute.income": "25-34K"}, [], True),
-    ("the lowest band is below the next", {"attribute": "income", "below": "15-24K"}, {"attribute.income": "Under 15K"}, [], True),
-    ("between holds both bands", {"attribute": "income", "between": ["15-24K", "35K+"]}, {"attribute.income": "35K+"}, [], True),
-    ("a band that the order lacks is unknown", {"attribute": "income", "at_least": "15-24K"}, {"attribute.income": "?"}, [], None),
+    (
+        "any needs one known yes",
+        {"any": [{"attribute": "age", "above": 30}, {"did_not": "visit"}]},
+        {},
+        [],
+        True,
+    ),
+    (
+        "all fails on one known no",
+        {"all": [{"attribute": "age", "above": 30}, {"did": "visit"}]},
+        {},
+        [],
+        False,
+    ),
+    (
+        "all with an unknown is unknown",
+        {"all": [{"attribute": "age", "above": 30}, {"did_not": "visit"}]},
+        {},
+        [],
+        None,
+    ),
+    (
+        "bands are ordered, not spelled",
+        {"attribute": "income", "at_least": "15-24K"},
+        {"attribute.income": "25-34K"},
+        [],
+        True,
+    ),
+    (
+        "the lowest band is below the next",
+        {"attribute": "income", "below": "15-24K"},
+        {"attribute.income": "Under 15K"},
+        [],
+        True,
+    ),
+    (
+        "between holds both bands",
+        {"attribute": "income", "between": ["15-24K", "35K+"]},
+        {"attribute.income": "35K+"},
+        [],
+        True,
+    ),
+    (
+        "a band that the order lacks is unknown",
+        {"attribute": "income", "at_least": "15-24K"},
+        {"attribute.income": "?"},
+        [],
+        None,
+    ),
     ("but it is set", {"attribute": "income", "is_set": True}, {"attribute.income": "?"}, [], True),
     ("10 km off is within 20", {"within_km": 20, "of": [48.137, 11.575]}, NEAR_MUNICH, [], True),
     ("and not within 5", {"within_km": 5, "of": [48.137, 11.575]}, NEAR_MUNICH, [], False),
-    ("half a place is none", {"within_km": 5, "of": [48.137, 11.575]}, {"attribute.latitude": 48.2}, [], None),
-    ("no such latitude", {"not": {"within_km": 5, "of": [0, 0]}}, {"attribute.latitude": 95.0, "attribute.longitude": 0.0}, [], None),
+    (
+        "half a place is none",
+        {"within_km": 5, "of": [48.137, 11.575]},
+        {"attribute.latitude": 48.2},
+        [],
+        None,
+    ),
+    (
+        "no such latitude",
+        {"not": {"within_km": 5, "of": [0, 0]}},
+        {"attribute.latitude": 95.0, "attribute.longitude": 0.0},
+        [],
+        None,
+    ),
     ("across the date line is near", {"within_km": 25, "of": [0, 179.9]}, ACROSS, [], True),
     ("share of what is left after refunds", {"share_of": "Dairy", "at_least": 1}, {}, BASKET, True),
     ("the share in a window", {"share_of": "Dairy", "at_least": 0.5, "within_days": 5}, {}, BASKET, None),
@@ -133,20 +244,32 @@ CASES: list[tuple[str, Any, dict[str, Any], list[dict[str, Any]], bool | None]] 
     ("money in a window", {"feature": "net_revenue_30", "is": 15}, {}, LOYAL, True),
     ("days without a purchase, by name", {"feature": "days_since_last_purchase", "is": 0}, {}, LOYAL, True),
     ("a first day is a date", {"feature": "first_purchase", "is": "2025-04-01"}, {}, LOYAL, True),
-    ("a segment of another segmentation", {"segment": "rfm", "in": ["champions"]}, {"segment.rfm": "champions"}, [], True),
+    (
+        "a segment of another segmentation",
+        {"segment": "rfm", "in": ["champions"]},
+        {"segment.rfm": "champions"},
+        [],
+        True,
+    ),
     ("who has none is unknown to it", {"not": {"segment": "rfm", "is": "lost"}}, {}, [], None),
 ]
 
 
-@pytest.mark.parametrize(("tree", "record", "activity", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_rule_says(tree: Any, record: dict[str, Any], activity: list[dict[str, Any]], wanted: bool | None) -> None:
+@pytest.mark.parametrize(
+    ("tree", "record", "activity", "wanted"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_rule_says(
+    tree: Any, record: dict[str, Any], activity: list[dict[str, Any]], wanted: bool | None
+) -> None:
     assert compiled(tree, [{"record": 1, "record_type": "contact", **record}], activity) == [wanted]
 
 
 # -- a plain reading of records and activity, which knows nothing of columns and features --------------------
 
 
-def naive(tree: Mapping[str, Any], record: Mapping[str, Any], activity: Sequence[Mapping[str, Any]]) -> bool | None:
+def naive(
+    tree: Mapping[str, Any], record: Mapping[str, Any], activity: Sequence[Mapping[str, Any]]
+) -> bool | None:
     """The words of ``segmentation.rules``, read aloud."""
     head = next(iter(tree))
     mine = [one for one in activity if one["record"] == record["record"] and one["day"] <= AS_OF]
@@ -166,20 +289,38 @@ def naive(tree: Mapping[str, Any], record: Mapping[str, Any], activity: Sequence
     if head in ("first", "last"):
         days = sorted((AS_OF - one["day"]).days for one in mine if one["kind"] == tree[head])
         far = days[-1 if head == "first" else 0] if days else None
-        return None if far is None else tree.get("at_least_days_ago", 0) <= far <= tree.get("at_most_days_ago", far)
+        return (
+            None
+            if far is None
+            else tree.get("at_least_days_ago", 0) <= far <= tree.get("at_most_days_ago", far)
+        )
     if head == "share_of":
         net = sum(one["amount"] or 0 for one in within if one["kind"] == "purchase")
-        spent = sum(one["amount"] or 0 for one in within if one["kind"] == "purchase" and one["category"] == tree["share_of"])
+        spent = sum(
+            one["amount"] or 0
+            for one in within
+            if one["kind"] == "purchase" and one["category"] == tree["share_of"]
+        )
         return None if net <= 0 else bool(spent / net >= tree["at_least"])
     if head == "answered":
-        told = [(one["occurred_at"], one["answer"]) for one in mine if one["kind"] == "survey" and one["campaign"] == tree["answered"]]
+        told = [
+            (one["occurred_at"], one["answer"])
+            for one in mine
+            if one["kind"] == "survey" and one["campaign"] == tree["answered"]
+        ]
         return None if not told else bool(max(told)[1] == tree["is"])
     if head == "within_km":
         here = record["attribute.latitude"], record["attribute.longitude"]
         return None if None in here else far_apart(here, tree["of"]) <= tree["within_km"]
     found = record.get("segment.rfm" if head == "segment" else f"attribute.{tree[head]}")
     ranks = INCOME.index if tree[head] == "income" else lambda value: value
-    return None if found is None else ranks(found) >= ranks(tree["at_least"]) if "at_least" in tree else found == tree["is"]
+    return (
+        None
+        if found is None
+        else ranks(found) >= ranks(tree["at_least"])
+        if "at_least" in tree
+        else found == tree["is"]
+    )
 
 
 def done(activity: Sequence[Mapping[str, Any]], kind: str) -> int:
@@ -197,12 +338,30 @@ KINDS = st.sampled_from(["purchase", "visit", "survey"])
 ENDS = st.sampled_from(["first", "last"])
 WINDOW = st.sampled_from([{}, {"within_days": 7}, {"within_days": 30}])
 PREDICATES = st.one_of(
-    st.builds(lambda kind, times, window: {"did": kind, "times": times, **window}, KINDS, st.integers(1, 3), WINDOW),
-    st.builds(lambda kind, most, window: {"did": kind, "at_most": most, **window}, KINDS, st.integers(1, 3), WINDOW),
+    st.builds(
+        lambda kind, times, window: {"did": kind, "times": times, **window}, KINDS, st.integers(1, 3), WINDOW
+    ),
+    st.builds(
+        lambda kind, most, window: {"did": kind, "at_most": most, **window}, KINDS, st.integers(1, 3), WINDOW
+    ),
     st.builds(lambda kind, window: {"did_not": kind, **window}, KINDS, WINDOW),
-    st.builds(lambda end, kind, days: {end: kind, "at_least_days_ago": days}, ENDS, KINDS, st.sampled_from([0, 7, 30])),
-    st.builds(lambda end, kind, days: {end: kind, "at_most_days_ago": days}, ENDS, KINDS, st.sampled_from([0, 7, 30])),
-    st.builds(lambda part, window: {"share_of": "Dairy", "at_least": part, **window}, st.sampled_from([0.25, 0.5, 1]), WINDOW),
+    st.builds(
+        lambda end, kind, days: {end: kind, "at_least_days_ago": days},
+        ENDS,
+        KINDS,
+        st.sampled_from([0, 7, 30]),
+    ),
+    st.builds(
+        lambda end, kind, days: {end: kind, "at_most_days_ago": days},
+        ENDS,
+        KINDS,
+        st.sampled_from([0, 7, 30]),
+    ),
+    st.builds(
+        lambda part, window: {"share_of": "Dairy", "at_least": part, **window},
+        st.sampled_from([0.25, 0.5, 1]),
+        WINDOW,
+    ),
     st.builds(lambda answer: {"answered": "nps", "is": answer}, st.sampled_from(["1", "2"])),
     st.builds(lambda km: {"within_km": km, "of": [48.0, 11.0]}, st.sampled_from([5, 60, 120])),
     st.builds(lambda band: {"attribute": "income", "at_least": band}, st.sampled_from(INCOME)),
@@ -251,7 +410,9 @@ PEOPLE = st.tuples(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES, PEOPLE, DEEDS)
-def test_a_compiled_rule_says_of_every_record_what_a_plain_reading_says(tree: Any, people: Any, activity: Any) -> None:
+def test_a_compiled_rule_says_of_every_record_what_a_plain_reading_says(
+    tree: Any, people: Any, activity: Any
+) -> None:
     assert compiled(tree, people, activity) == [naive(tree, record, activity) for record in people]
 
 
@@ -262,17 +423,28 @@ def ruled(*trees: tuple[str, Any]) -> Ruled:
     return Ruled([(Segment(key, key), parse(tree, ATTRIBUTES, OTHERS)) for key, tree in trees])
 
 
-YOUNG, LOYALS = ("young", {"attribute": "age", "below": 30}), ("loyal", {"did": "purchase", "times": 2, "within_days": 90})
+YOUNG, LOYALS = (
+    ("young", {"attribute": "age", "below": 30}),
+    ("loyal", {"did": "purchase", "times": 2, "within_days": 90}),
+)
 
 
-def labelled(chosen: Ruled, people: Sequence[Mapping[str, Any]], activity: Any, previous: Any = None, day: date = AS_OF) -> Any:
+def labelled(
+    chosen: Ruled, people: Sequence[Mapping[str, Any]], activity: Any, previous: Any = None, day: date = AS_OF
+) -> Any:
     everything = parse({"any": [YOUNG[1], LOYALS[1]]}, ATTRIBUTES)
     frame = CON.to_pyarrow(chosen.reads(facts(everything, people, activity)).order_by("record")).to_pandas()
-    return chosen.label(frame, chosen.fit(frame, AS_OF), previous, AS_OF if previous is not None else None, day).set_index("record")
+    return chosen.label(
+        frame, chosen.fit(frame, AS_OF), previous, AS_OF if previous is not None else None, day
+    ).set_index("record")
 
 
 def test_the_first_rule_that_holds_wins_and_its_values_are_the_reason() -> None:
-    people: list[dict[str, Any]] = [{"record": 1, "attribute.age": 25.0}, {"record": 2, "attribute.age": 40.0}, {"record": 3}]
+    people: list[dict[str, Any]] = [
+        {"record": 1, "attribute.age": 25.0},
+        {"record": 2, "attribute.age": 40.0},
+        {"record": 3},
+    ]
     activity = [*LOYAL, *({**one, "record": 2} for one in LOYAL)]
     labels = labelled(ruled(YOUNG, LOYALS), people, activity)
     assert labels["segment"].to_dict() == {1: "young", 2: "loyal"}
@@ -285,14 +457,21 @@ def test_who_moves_keeps_the_segment_before_and_who_stays_keeps_since_and_reason
     chosen = ruled(YOUNG, ("older", {"attribute": "age", "at_least": 30}))
     first = labelled(chosen, people, []).reset_index()
     later = AS_OF + timedelta(days=1)
-    second = labelled(chosen, [{"record": 1, "attribute.age": 30.0}, {"record": 2, "attribute.age": 26.0}], [], first, later)
+    second = labelled(
+        chosen, [{"record": 1, "attribute.age": 30.0}, {"record": 2, "attribute.age": 26.0}], [], first, later
+    )
     assert second.loc[1, ["segment", "previous", "reason"]].to_list() == ["older", "young", "older: age 30"]
     assert (second.loc[1, "since"], second.loc[2, "since"]) == (later, AS_OF)
     assert second.loc[2, "reason"] == "young: age 25"
 
 
 def test_the_reason_names_the_branch_that_holds_and_what_fails_under_not() -> None:
-    tree = {"any": [{"attribute": "city", "is": "Bonn"}, {"all": [{"not": {"did": "visit"}}, {"feature": "net_revenue", "at_least": 5}]}]}
+    tree = {
+        "any": [
+            {"attribute": "city", "is": "Bonn"},
+            {"all": [{"not": {"did": "visit"}}, {"feature": "net_revenue", "at_least": 5}]},
+        ]
+    }
     chosen = Ruled([(Segment("x", "X"), parse(tree, ATTRIBUTES))])
     people = [{"record": 1, "attribute.city": "Bonn"}, {"record": 2, "attribute.city": "Ulm"}]
     activity = [{**one, "record": 2} for one in LOYAL]
@@ -329,7 +508,11 @@ FAULTY: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("tree", "place", "remedy"), FAULTY)
-def test_a_predicate_that_cannot_be_is_refused_with_its_place_and_the_remedy(tree: Any, place: str, remedy: str) -> None:
+def test_a_predicate_that_cannot_be_is_refused_with_its_place_and_the_remedy(
+    tree: Any, place: str, remedy: str
+) -> None:
     with pytest.raises(RuleError) as raised:
         parse(tree, ATTRIBUTES, OTHERS)
-    assert (place, True) in [(where, remedy in what) for where, what in raised.value.faults], raised.value.faults
+    assert (place, True) in [(where, remedy in what) for where, what in raised.value.faults], (
+        raised.value.faults
+    )

@@ -1,7 +1,8 @@
-"""Whatever Salesforce does wrong: is nothing lost, nothing doubled, nothing foreign touched, and does the exit code say what to do?
+"""Whatever Salesforce does wrong: is nothing lost, nothing doubled, nothing foreign touched, and does the
+exit code say what to do?
 
-Each case plays its faults on an org of its own, runs until nothing waits any more, and compares every record and member with an org
-of the same customers on which nothing went wrong.
+Each case plays its faults on an org of its own, runs until nothing waits any more, and compares every record
+and member with an org of the same customers on which nothing went wrong.
 """
 
 from __future__ import annotations
@@ -19,8 +20,18 @@ from tests.servers.salesforce.rules import Automation, Duplicates, Validation
 
 Opened = Callable[..., AbstractContextManager[Shop]]
 Rule = dict[str, Any]
-WRITE, MEMBERS, READ, JOB = "PATCH composite/sobjects$", "POST composite/sobjects$", "GET query(All)?/", "PATCH jobs/ingest"
-PAGES, RESULTS, POLL, UPLOAD = "GET jobs/query/\\w+/results", "GET jobs/ingest/\\w+/\\w+Results", "GET jobs/ingest/\\w+$", "PUT batches"
+WRITE, MEMBERS, READ, JOB = (
+    "PATCH composite/sobjects$",
+    "POST composite/sobjects$",
+    "GET query(All)?/",
+    "PATCH jobs/ingest",
+)
+PAGES, RESULTS, POLL, UPLOAD = (
+    "GET jobs/query/\\w+/results",
+    "GET jobs/ingest/\\w+/\\w+Results",
+    "GET jobs/ingest/\\w+$",
+    "PUT batches",
+)
 BULK = {"reads": 2_000, "writes": 200, "lists": "none"}
 SMALL, LARGE = 220, 2_100
 
@@ -31,7 +42,13 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     hasten(monkeypatch, tmp_path)
 
     @contextmanager
-    def shop(name: str = "shop", contacts: int = SMALL, set_up: bool = True, settings: Rule | None = None, **knobs: Any) -> Iterator[Shop]:
+    def shop(
+        name: str = "shop",
+        contacts: int = SMALL,
+        set_up: bool = True,
+        settings: Rule | None = None,
+        **knobs: Any,
+    ) -> Iterator[Shop]:
         with shop_of(tmp_path / name, contacts, set_up, settings, **knobs) as made:
             yield made
 
@@ -55,7 +72,12 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Any]:
 def on(call: str, do: str, **more: Any) -> Rule:
     """A fault of a call: ``METHOD path``."""
     method, _, path = call.partition(" ")
-    return {"match": {"method": method, "path": path}, "do": do, **({"nth": 1} if not set(more) & WHEN else {}), **more}
+    return {
+        "match": {"method": method, "path": path},
+        "do": do,
+        **({"nth": 1} if not set(more) & WHEN else {}),
+        **more,
+    }
 
 
 WHEN = {"nth", "every", "probability", "times"}
@@ -70,11 +92,27 @@ PASSING: dict[str, list[Rule]] = {
         on(WRITE, "concurrent"),
         on("GET queryAll/", "error", status=400, code="QUERY_TIMEOUT"),
     ],
-    "500, 502, 503 with HTML": [on(WRITE, "error", times=2), on(READ, "html", status=502, nth=2), on(MEMBERS, "html")],
+    "500, 502, 503 with HTML": [
+        on(WRITE, "error", times=2),
+        on(READ, "html", status=502, nth=2),
+        on(MEMBERS, "html"),
+    ],
     "cut before the reply": [on(READ, "reset", nth=3), on(WRITE, "lost"), on(MEMBERS, "lost", nth=2)],
-    "cut in the reply": [on(READ, "reset", bytes=400, nth=4), on(WRITE, "reset", bytes=200), on(MEMBERS, "reset", bytes=100)],
-    "half a reply": [on(READ, "truncate", nth=4), on(WRITE, "truncate"), on(MEMBERS, "truncate", framed=False)],
-    "locked and slow": [on(WRITE, "item", ids=0.3, times=2), on(READ, "slow", seconds=0.3, nth=2), on(MEMBERS, "slow", seconds=0.3)],
+    "cut in the reply": [
+        on(READ, "reset", bytes=400, nth=4),
+        on(WRITE, "reset", bytes=200),
+        on(MEMBERS, "reset", bytes=100),
+    ],
+    "half a reply": [
+        on(READ, "truncate", nth=4),
+        on(WRITE, "truncate"),
+        on(MEMBERS, "truncate", framed=False),
+    ],
+    "locked and slow": [
+        on(WRITE, "item", ids=0.3, times=2),
+        on(READ, "slow", seconds=0.3, nth=2),
+        on(MEMBERS, "slow", seconds=0.3),
+    ],
 }
 
 
@@ -87,7 +125,9 @@ def test_what_passes_leaves_no_trace(case: str, opened: Opened, quiet: dict[int,
 
 
 def _ended_as_a_quiet_one(shop: Shop, wanted: Any) -> None:
-    """The end is the same, nobody is a member twice, automation ran once a record, and the next run writes nothing."""
+    """The end is the same, nobody is a member twice, automation ran once a record, and the next run writes
+    nothing.
+    """
     assert shop.end() == wanted
     assert all(len(ids) == len(set(ids)) for ids in shop.members().values())
     shop.org.faults.clear()
@@ -97,11 +137,32 @@ def _ended_as_a_quiet_one(shop: Shop, wanted: Any) -> None:
 
 
 PASSING_IN_BULK: dict[str, list[Rule]] = {
-    "session expired": [on(PAGES, "expire", nth=2), on(UPLOAD, "expire"), on(POLL, "expire"), on(RESULTS, "expire")],
-    "pages cut": [on(PAGES, "reset", bytes=9_000), on(PAGES, "truncate", nth=3), on(PAGES, "html", nth=5), on(RESULTS, "truncate")],
-    "replies lost": [on(UPLOAD, "lost"), on(JOB, "lost"), on(POLL, "html", status=502), on(RESULTS, "reset", bytes=500)],
-    "failed with unprocessed rows": [on(JOB, "job", state="Failed"), on("POST jobs/query", "job", state="Failed")],
-    "aborted by an administrator": [on(JOB, "job", state="Aborted", rows=400), on("GET jobs/query/\\w+$", "job", state="Aborted")],
+    "session expired": [
+        on(PAGES, "expire", nth=2),
+        on(UPLOAD, "expire"),
+        on(POLL, "expire"),
+        on(RESULTS, "expire"),
+    ],
+    "pages cut": [
+        on(PAGES, "reset", bytes=9_000),
+        on(PAGES, "truncate", nth=3),
+        on(PAGES, "html", nth=5),
+        on(RESULTS, "truncate"),
+    ],
+    "replies lost": [
+        on(UPLOAD, "lost"),
+        on(JOB, "lost"),
+        on(POLL, "html", status=502),
+        on(RESULTS, "reset", bytes=500),
+    ],
+    "failed with unprocessed rows": [
+        on(JOB, "job", state="Failed"),
+        on("POST jobs/query", "job", state="Failed"),
+    ],
+    "aborted by an administrator": [
+        on(JOB, "job", state="Aborted", rows=400),
+        on("GET jobs/query/\\w+$", "job", state="Aborted"),
+    ],
     "failed before any row": [on(JOB, "job", state="Failed", rows=0), on(JOB, "item", ids=0.2, nth=2)],
 }
 
@@ -118,9 +179,16 @@ def test_what_passes_in_bulk_leaves_no_trace(case: str, opened: Opened, quiet: d
         _ended_as_a_quiet_one(shop, quiet[LARGE])
 
 
-def test_pages_with_nul_bytes_odd_names_and_late_states_are_read_whole(opened: Opened, quiet: dict[int, Any]) -> None:
+def test_pages_with_nul_bytes_odd_names_and_late_states_are_read_whole(
+    opened: Opened, quiet: dict[int, Any]
+) -> None:
     with opened(
-        contacts=LARGE, settings=BULK, page_rows=400, nul_bytes=True, bulk_datetime="+0000", next_records_key="nextRecordUrl"
+        contacts=LARGE,
+        settings=BULK,
+        page_rows=400,
+        nul_bytes=True,
+        bulk_datetime="+0000",
+        next_records_key="nextRecordUrl",
     ) as shop:
         shop.org.knobs.job_seconds = 1.0
         assert shop.code() == 0, shop.said
@@ -136,13 +204,19 @@ LASTING: dict[str, tuple[list[Rule], int, str]] = {
     "writes fail all the time": ([on(WRITE, "error", status=500, times=10**6)], 75, "500"),
     "no reply to any write": ([on(WRITE, "lost", times=10**6)], 75, ""),
     "every call is refused as expired": ([on(".* /services/data/v", "unauthorized", times=10**6)], 1, ""),
-    "writing is denied": ([on(WRITE, "error", status=403, code="INSUFFICIENT_ACCESS_OR_READONLY", times=10**6)], 1, ""),
+    "writing is denied": (
+        [on(WRITE, "error", status=403, code="INSUFFICIENT_ACCESS_OR_READONLY", times=10**6)],
+        1,
+        "",
+    ),
     "API switched off": ([on(READ, "error", status=403, code="API_DISABLED_FOR_ORG", times=10**6)], 1, "API"),
 }
 
 
 @pytest.mark.parametrize("case", LASTING)
-def test_what_lasts_is_told_and_the_next_run_finishes(case: str, opened: Opened, quiet: dict[int, Any]) -> None:
+def test_what_lasts_is_told_and_the_next_run_finishes(
+    case: str, opened: Opened, quiet: dict[int, Any]
+) -> None:
     faults, code, word = LASTING[case]
     with opened() as shop:
         shop.strikes(*faults)
@@ -162,7 +236,9 @@ def test_a_refused_log_in_asks_once_and_says_who_must_act(blocked: str, opened: 
         assert "client" in str(shop.said) or blocked in str(shop.said)
 
 
-def test_a_session_that_expires_under_many_threads_is_renewed_once(opened: Opened, quiet: dict[int, Any]) -> None:
+def test_a_session_that_expires_under_many_threads_is_renewed_once(
+    opened: Opened, quiet: dict[int, Any]
+) -> None:
     with opened(settings={"account": "threads = 16"}) as shop:
         before = len(shop.org.login.logins)
         shop.strikes(on(READ, "expire", nth=6))
@@ -182,7 +258,10 @@ def _rejected(shop: Shop) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("rule", "code"),
     [
-        (Validation("Contact", "MailingCity = 'Ulm' AND seg_rfm__c != null", "Not in Ulm."), "FIELD_CUSTOM_VALIDATION_EXCEPTION"),
+        (
+            Validation("Contact", "MailingCity = 'Ulm' AND seg_rfm__c != null", "Not in Ulm."),
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+        ),
         (Duplicates("Contact", ("seg_rfm__c", "MailingCity", "LastName"), block=True), "DUPLICATES_DETECTED"),
     ],
     ids=["validation", "duplicates"],
@@ -197,7 +276,9 @@ def test_refused_records_are_named_and_cost_the_others_nothing(
         bad = {id for id, held in shop.fields().items() if held != quiet[size][0][id]}
         assert bad
         found = _rejected(shop)
-        assert set(found) == bad if shop.do("rejects")["count"] <= 1000 else set(found) < bad  # the list shows the first 1,000
+        assert (
+            set(found) == bad if shop.do("rejects")["count"] <= 1000 else set(found) < bad
+        )  # the list shows the first 1,000
         assert all(code in reason for reason in found.values())
         assert not any("@" in reason for reason in found.values())
         rules.clear()
@@ -209,7 +290,9 @@ def test_refused_records_are_named_and_cost_the_others_nothing(
 
 def test_a_flow_that_fails_is_named_with_what_it_said(opened: Opened) -> None:
     with opened() as shop:
-        shop.org.rules.automations.append(Automation("Contact", "Broken", column="seg_rfm__c", fails="the flow failed"))
+        shop.org.rules.automations.append(
+            Automation("Contact", "Broken", column="seg_rfm__c", fails="the flow failed")
+        )
         assert shop.code() == 4, shop.said
         assert all("CANNOT_EXECUTE_FLOW_TRIGGER" in reason for reason in _rejected(shop).values())
 
@@ -224,7 +307,9 @@ def test_rows_locked_by_their_account_are_written_in_the_end(opened: Opened, qui
         _ended_as_a_quiet_one(shop, quiet[SMALL])
 
 
-def test_a_field_hidden_between_two_runs_is_told_and_nothing_else_is_touched(opened: Opened, quiet: dict[int, Any]) -> None:
+def test_a_field_hidden_between_two_runs_is_told_and_nothing_else_is_touched(
+    opened: Opened, quiet: dict[int, Any]
+) -> None:
     with opened() as shop:
         assert shop.code() == 0
         shop.org.access.hide("Contact.seg_value__c")
@@ -254,13 +339,18 @@ def test_records_that_move_under_a_run_end_as_if_they_had_moved_before(call: str
     ends = []
     for name in ("meanwhile", "before"):
         with opened(name) as shop:
-            assert (shop.code("pull"), shop.code("train")) == (0, 0)  # cut points are those of the same customers
+            assert (shop.code("pull"), shop.code("train")) == (
+                0,
+                0,
+            )  # cut points are those of the same customers
             ids = [row["Id"] for row in shop.org.rows("Contact")]
             events = _moves(ids)
             if name == "before":
                 for event in events:
                     edit(shop.org, event)
-            shop.strikes(*([on(call, "admin", action=event) for event in events] if name == "meanwhile" else []))
+            shop.strikes(
+                *([on(call, "admin", action=event) for event in events] if name == "meanwhile" else [])
+            )
             assert shop.code() in (0, 4), shop.said
             shop.rests()
             shop.org.clock.advance(86_400 * 8)
@@ -301,7 +391,9 @@ def test_a_late_commit_is_found(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("seconds", [240.0, 9000.0, -9000.0])
-def test_the_clocks_of_the_header_and_of_the_records_may_differ(opened: Opened, quiet: dict[int, Any], seconds: float) -> None:
+def test_the_clocks_of_the_header_and_of_the_records_may_differ(
+    opened: Opened, quiet: dict[int, Any], seconds: float
+) -> None:
     with opened(date_skew_seconds=seconds, short_pages=True) as shop:
         assert shop.code() == 0, shop.said
         shop.org.edit("Contact", next(iter(shop.fields())), MailingCity="Elsewhere")
@@ -315,7 +407,9 @@ def test_the_clocks_of_the_header_and_of_the_records_may_differ(opened: Opened, 
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_a_soak_of_random_faults_ends_like_a_quiet_run(size: int, opened: Opened, quiet: dict[int, Any]) -> None:
+def test_a_soak_of_random_faults_ends_like_a_quiet_run(
+    size: int, opened: Opened, quiet: dict[int, Any]
+) -> None:
     with opened(contacts=size, settings=BULK if size == LARGE else None, page_rows=400) as shop:
         anything = ".* /services/data/v"
         shop.strikes(

@@ -1,5 +1,6 @@
-"""What an org does that is no fault, and that a reader or writer must know of: quotas of Bulk, stuck jobs, erased and restored people,
-formulas, restricted picklists, person accounts, rotated tokens, fields that nobody confirmed."""
+"""What an org does that is no fault, and that a reader or writer must know of: quotas of Bulk, stuck jobs,
+erased and restored people, formulas, restricted picklists, person accounts, rotated tokens, fields that
+nobody confirmed."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     hasten(monkeypatch, tmp_path)
 
     @contextmanager
-    def shop(name: str = "shop", contacts: int = 60, set_up: bool = True, settings: Any = None, **knobs: Any) -> Iterator[Shop]:
+    def shop(
+        name: str = "shop", contacts: int = 60, set_up: bool = True, settings: Any = None, **knobs: Any
+    ) -> Iterator[Shop]:
         with shop_of(tmp_path / name, contacts, set_up, settings, **knobs) as made:
             yield made
 
@@ -55,10 +58,14 @@ def test_without_bulk_batches_left_the_run_waits_or_goes_by_collections(opened: 
         _same_twice(shop)
 
 
-def test_a_job_that_does_not_end_is_left_alone_and_found_by_the_next_run(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_does_not_end_is_left_alone_and_found_by_the_next_run(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bulk, "_PATIENCE", 3.0)
     with opened(contacts=LARGE, settings=BULK) as shop:
-        shop.strikes({"match": {"method": "PATCH", "path": "jobs/ingest"}, "do": "job", "state": "InProgress"})
+        shop.strikes(
+            {"match": {"method": "PATCH", "path": "jobs/ingest"}, "do": "job", "state": "InProgress"}
+        )
         assert shop.code() == 75, shop.said
         (job,) = shop.org.ingest_jobs.jobs.values()
         job.frozen = False
@@ -116,7 +123,11 @@ def test_who_comes_back_out_of_the_bin_has_a_segment_again(opened: Opened) -> No
         shop.org.clock.advance(60)
         assert shop.code() == 0, shop.said
         shop.org.clock.advance(3600)
-        for name, rows in (("Contact", [{"Id": id}]), ("CampaignMember", members), ("OpportunityContactRole", roles)):
+        for name, rows in (
+            ("Contact", [{"Id": id}]),
+            ("CampaignMember", members),
+            ("OpportunityContactRole", roles),
+        ):
             for row in rows:
                 shop.org.undelete(name, row["Id"])
         shop.org.clock.advance(60)
@@ -142,7 +153,9 @@ when = { attribute = "town", is = "Ulm" }
         shop.org.add_field("Contact", "Town__c", "string", formula=formula)
         assert (shop.code("setup"), shop.code()) == (0, 0), shop.said
         account_id = next(row["Id"] for row in shop.org.rows("Account") if row["BillingCity"] != "Ulm")
-        people = [row["Id"] for row in shop.org.rows("Contact", "AccountId = ? AND IsDeleted = 0", account_id)]
+        people = [
+            row["Id"] for row in shop.org.rows("Contact", "AccountId = ? AND IsDeleted = 0", account_id)
+        ]
         shop.org.overwrite("Account", account_id, BillingCity="Ulm")
         shop.org.clock.advance(86_400 * 8)
         assert shop.code() == 0, shop.said
@@ -152,9 +165,18 @@ when = { attribute = "town", is = "Ulm" }
 
 def test_a_person_account_is_one_customer(opened: Opened) -> None:
     with opened(person_accounts=True) as shop:
-        account = shop.org.create("Account", LastName="Person", FirstName="Pia", PersonEmail="pia@example.org")
+        account = shop.org.create(
+            "Account", LastName="Person", FirstName="Pia", PersonEmail="pia@example.org"
+        )
         contact = shop.org.row("Account", account)["PersonContactId"]
-        shop.org.create("Opportunity", Name="Won", StageName="Closed Won", CloseDate="2026-03-01", Amount=500, AccountId=account)
+        shop.org.create(
+            "Opportunity",
+            Name="Won",
+            StageName="Closed Won",
+            CloseDate="2026-03-01",
+            Amount=500,
+            AccountId=account,
+        )
         shop.org.clock.advance(60)
         assert shop.code() == 0, shop.said
         assert shop.fields()[contact]["seg_rfm__c"] not in (None, "prospect")
@@ -174,16 +196,60 @@ def test_a_restricted_picklist_refuses_by_name_and_the_rest_is_written(opened: O
         assert not any(held["seg_value__c"] == "a" for held in shop.fields().values())
 
 
-def test_a_rotated_refresh_token_is_used_once_each(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+REFRESH = 'client_id = "{client_id}"\nclient_secret = "env:SALESFORCE_SECRET_OF_A_TEST"\nrefresh_token = "env:SALESFORCE_REFRESH"\n'
+KEPT = REFRESH + 'refresh_token_file = "kept/refresh.json"'
+
+
+def test_a_refresh_token_that_stays_is_used_again_and_again(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SALESFORCE_REFRESH", "refresh-1")
-    login = 'client_id = "{client_id}"\nclient_secret = "env:SALESFORCE_SECRET_OF_A_TEST"\nrefresh_token = "env:SALESFORCE_REFRESH"'
-    with opened(settings={"login": login}) as shop:
+    with opened(settings={"login": REFRESH}) as shop:
         assert shop.code() == 0, shop.said
         shop.strikes({"match": {"path": "query"}, "nth": 3, "do": "expire"})
         assert shop.code() == 0, shop.said
         shop.org.login.refresh_tokens.clear()
         assert shop.code() == 1
         assert "refresh" in str(shop.said)
+
+
+def test_a_refresh_token_that_rotates_is_kept_in_the_file_that_the_config_names(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALESFORCE_REFRESH", "refresh-1")
+    with opened(settings={"login": KEPT}, rotate_refresh_tokens=True) as shop:  # its set-up logged in once
+        assert shop.code() == 0, shop.said
+        shop.strikes({"match": {"path": "query"}, "nth": 3, "do": "expire"})
+        assert shop.code() == 0, shop.said
+        (file,) = (shop.folder / "kept").iterdir()
+        assert file.stat().st_mode & 0o077 == 0
+        assert not shop.org.login.dead_refresh_tokens & {file.read_text(encoding="utf-8")}
+        shop.org.login.refresh_tokens = {"refresh-anew"}  # a person authorised the app once more
+        monkeypatch.setenv("SALESFORCE_REFRESH", "refresh-anew")
+        assert shop.code() == 0, shop.said
+
+
+def test_a_refresh_token_that_rotates_and_is_not_kept_is_refused_at_set_up(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALESFORCE_REFRESH", "refresh-1")
+    with opened(set_up=False, settings={"login": REFRESH}, rotate_refresh_tokens=True) as shop:
+        assert shop.code("setup") == 1, shop.said
+        assert "refresh_token_file" in str(shop.said) and "refresh-" not in str(shop.said).replace(
+            "refresh-token.json", ""
+        )
+        assert shop.written() == 0
+
+
+def test_a_refresh_token_is_not_spent_where_its_successor_could_not_be_kept(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALESFORCE_REFRESH", "refresh-1")
+    with opened(set_up=False, settings={"login": KEPT}, rotate_refresh_tokens=True) as shop:
+        (shop.folder / "kept").write_text("a file where the folder should be", encoding="utf-8")
+        assert shop.code("setup") == 1, shop.said
+        assert "refresh_token_file" in str(shop.said)
+        assert shop.org.login.refresh_tokens == {"refresh-1"}
 
 
 @pytest.mark.parametrize("right", ["CustomizeApplication", "ManagePublicListViews"])
@@ -203,7 +269,9 @@ def test_list_views_hold_who_stands_in_the_segment(opened: Opened) -> None:
             (test,) = view["filteredByInfo"]
             found = shop.org.list_views.results(id, entity, shop.org.user, 2000, 0)["records"]
             ids = {record["columns"][0]["value"] for record in found}
-            assert ids == {one for one, values in held.items() if values["seg_rfm__c"] == test["operandLabels"][0]}
+            assert ids == {
+                one for one, values in held.items() if values["seg_rfm__c"] == test["operandLabels"][-1]
+            }
         assert len(shop.org.list_views.views) >= 5
         _same_twice(shop)
 

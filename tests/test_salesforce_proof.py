@@ -1,4 +1,6 @@
-"""Does the whole loop keep its promises on an org: people who are hidden, leads that opted out, campaigns of ours, and ``kill -9``?"""
+"""Does the whole loop keep its promises on an org: people who are hidden, leads that opted out, campaigns of
+ours, and ``kill -9``?
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ import pytest
 from tests.org_shop import Shop, command_of, hasten, shop_of
 
 Opened = Callable[..., AbstractContextManager[Shop]]
+NOT_OPTED_OUT = 'consent_basis = "not_opted_out"\n'
 CAMPAIGN = """
 [[segmentations]]
 name = "mailing"
@@ -37,7 +40,9 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
     hasten(monkeypatch, tmp_path)
 
     @contextmanager
-    def shop(name: str = "shop", contacts: int = 120, set_up: bool = True, settings: Any = None, **knobs: Any) -> Iterator[Shop]:
+    def shop(
+        name: str = "shop", contacts: int = 120, set_up: bool = True, settings: Any = None, **knobs: Any
+    ) -> Iterator[Shop]:
         with shop_of(tmp_path / name, contacts, set_up, settings, **knobs) as made:
             yield made
 
@@ -49,7 +54,9 @@ def test_a_user_who_sees_60_percent_is_told_before_anything_is_written(opened: O
         shop.org.revoke("ViewAllData")
         shop.org.knobs.visible = {"Contact": 0.6}
         assert shop.code("check") == 1
-        assert any("120" in problem["what"] and "Contact" in problem["what"] for problem in shop.said["problems"])
+        assert any(
+            "120" in problem["what"] and "Contact" in problem["what"] for problem in shop.said["problems"]
+        )
         before = shop.written()
         assert shop.code(allow={}) not in (0, 4)
         assert shop.written() == before
@@ -68,10 +75,12 @@ def test_a_user_who_loses_sight_of_contacts_later_writes_nothing_off(opened: Ope
 
 
 def test_a_lead_that_opted_out_and_became_an_existing_contact_is_in_no_campaign(opened: Opened) -> None:
-    with opened(settings={"more": CAMPAIGN}) as shop:
+    with opened(settings={"more": CAMPAIGN, "account": NOT_OPTED_OUT}) as shop:
         org = shop.org
         contact = next(row["Id"] for row in org.rows("Contact") if not row["HasOptedOutOfEmail"])
-        lead = org.create("Lead", LastName="Lea", Company="Self", Email="lea@example.org", HasOptedOutOfEmail=True)
+        lead = org.create(
+            "Lead", LastName="Lea", Company="Self", Email="lea@example.org", HasOptedOutOfEmail=True
+        )
         assert shop.code() == 0, shop.said
         assert contact in shop.members()["Mailing: All"]
         org.convert(lead, contact)
@@ -93,11 +102,14 @@ def test_who_objects_to_profiling_loses_what_we_wrote(opened: Opened) -> None:
         org.clock.advance(60)
         assert shop.code() == 0, shop.said
         assert set(shop.fields()[contact].values()) == {None}
-        assert not any(contact in ids for name, ids in shop.members().items() if not name.startswith("Mailing"))
+        assert not any(
+            contact in ids for name, ids in shop.members().items() if not name.startswith("Mailing")
+        )
 
 
 def test_a_second_run_after_a_campaign_was_filled_gives_the_same_labels(opened: Opened) -> None:
-    with opened(settings={"more": CAMPAIGN, "account": 'activity = ["opportunities", "campaigns", "tasks", "events"]'}) as shop:
+    activity = 'activity = ["opportunities", "campaigns", "tasks", "events"]'
+    with opened(settings={"more": CAMPAIGN, "account": NOT_OPTED_OUT + activity}) as shop:
         assert shop.code() == 0, shop.said
         end = shop.end()
         for _ in range(2):
@@ -144,13 +156,17 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_bulk_backfill_killed_at_any_moment_is_found_again(moment: str, opened: Opened, tmp_path: Path) -> None:
+def test_a_bulk_backfill_killed_at_any_moment_is_found_again(
+    moment: str, opened: Opened, tmp_path: Path
+) -> None:
     settings = {"reads": 2_000, "writes": 200, "lists": "none"}
     with opened("quiet", 2_100, settings=settings) as shop:
         assert shop.code() == 0, shop.said
         wanted = shop.end()
     with opened(contacts=2_100, settings=settings, job_seconds=0.6) as shop:
-        process = subprocess.Popen(command_of(shop), start_new_session=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
+        process = subprocess.Popen(
+            command_of(shop), start_new_session=True, env={**os.environ, "PYTHONPATH": os.getcwd()}
+        )
         assert _seen(shop, *MOMENTS[moment])
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

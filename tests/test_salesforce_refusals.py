@@ -1,4 +1,6 @@
-"""What is made of Salesforce's complaints, of the text that SOQL is made of, and of the files that an administrator deploys?"""
+"""What is made of Salesforce's complaints, of the text that SOQL is made of, and of the files that an
+administrator deploys?
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors import settings_model
 from connectors.contract import FieldSpec, ListSpec, Option
 from connectors.salesforce import soql
 from connectors.salesforce.bulk import _locator
@@ -66,12 +69,17 @@ def test_no_body_is_too_strange_to_be_a_refusal(body: object) -> None:
 
 
 def test_an_address_in_a_complaint_is_never_shown() -> None:
-    item = {"success": False, "errors": [{"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "not <ann@example.org>!"}]}
+    item = {
+        "success": False,
+        "errors": [{"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "not <ann@example.org>!"}],
+    }
     assert "ann" not in of_item(item).reason
 
 
 def test_a_lock_inside_the_error_of_a_trigger_is_a_lock() -> None:
-    refusal = of_cell("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:Trigger: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access:--")
+    refusal = of_cell(
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY:Trigger: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access:--"
+    )
     assert refusal.locked
     assert refusal.kind == "transient"
 
@@ -107,9 +115,15 @@ def test_a_locator_in_an_address_is_decoded_once() -> None:
 
 def test_the_files_to_deploy_are_whole_xml_whatever_a_segment_is_called() -> None:
     options = (Option("a", "A & <B>"), Option("b", 'Quo"te'))
-    fields = [FieldSpec("seg_x", "contact", "enum", "X", "why & how", options), FieldSpec("seg_n", "lead", "number", "N", "", ())]
+    fields = [
+        FieldSpec("seg_x", "contact", "enum", "X", "why & how", options),
+        FieldSpec("seg_n", "lead", "number", "N", "", ()),
+    ]
     views = [ListSpec("x.a", "X: A & <B>" + "y" * 60, "dynamic", "contact", "seg_x", "a")]
-    files = sources(fields, views, "66.0")
+    settings = settings_model("salesforce")(
+        api_url="https://acme.my.salesforce.com", client_id="id", client_secret="secret"
+    )
+    files = sources(fields, views, settings)
     parsed = {path: ElementTree.fromstring(text) for path, text in files.items() if path.endswith(".xml")}
     (view,) = (tree for path, tree in parsed.items() if "listViews" in path)
     label = view.find("{*}label")

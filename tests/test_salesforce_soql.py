@@ -1,7 +1,8 @@
-"""Is every SOQL statement of ours one? Judged by a grammar that we did not write: npm's @jetstreamapp/soql-parser-js.
+"""Is every SOQL statement of ours one? Judged by a grammar that we did not write: npm's
+@jetstreamapp/soql-parser-js.
 
-Install it with ``npm install --no-save @jetstreamapp/soql-parser-js`` in the checkout, or name its folder in NODE_PATH. Without it these
-tests are skipped; in CI (CI=true) its absence is a failure.
+Install it with ``npm install --no-save @jetstreamapp/soql-parser-js`` in the checkout, or name its folder in
+NODE_PATH. Without it these tests are skipped; in CI (CI=true) its absence is a failure.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def wrong(statements: list[str]) -> list[str]:
 
 
 def _node(script: str, text: str = "") -> str:
-    return subprocess.run(["node", "-e", script], input=text, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60).stdout
+    return subprocess.run(
+        ["node", "-e", script], input=text, capture_output=True, text=True, check=True, cwd=ROOT, timeout=60
+    ).stdout
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +54,10 @@ def parser() -> None:
 
 
 def test_the_foreign_parser_tells_right_from_wrong() -> None:
-    good, bad = "SELECT Id FROM Contact WHERE Id IN ('a')", ["SELECT Id, FROM Contact", "SELECT Id FROM Contact WHERE Id IN ()"]
+    good, bad = (
+        "SELECT Id FROM Contact WHERE Id IN ('a')",
+        ["SELECT Id, FROM Contact", "SELECT Id FROM Contact WHERE Id IN ()"],
+    )
     assert wrong([good, *bad]) == bad
 
 
@@ -59,13 +65,26 @@ def test_every_statement_of_a_whole_life_parses(tmp_path: Path, monkeypatch: pyt
     hasten(monkeypatch, tmp_path)
     every = 'activity = ["opportunities", "orders", "tasks", "events", "campaigns"]'
     settings = {"reads": 2_000, "writes": 200, "account": every}
-    with shop_of(tmp_path / "shop", 2_300, set_up=False, settings=settings, person_accounts=True, multi_currency=True) as shop:
+    with shop_of(
+        tmp_path / "shop", 2_300, set_up=False, settings=settings, person_accounts=True, multi_currency=True
+    ) as shop:
         for command in ("check", "setup", "run"):
             assert shop.code(command) in (0, 1), shop.said
         people = [row["Id"] for row in shop.org.rows("Contact")]
-        shop.org.edit("Contact", people[0], IndividualId=shop.org.create("Individual", LastName="O'Hara", HasOptedOutProfiling=True))
+        shop.org.edit(
+            "Contact",
+            people[0],
+            IndividualId=shop.org.create("Individual", LastName="O'Hara", HasOptedOutProfiling=True),
+        )
         shop.org.merge("Contact", people[1], people[2])
-        shop.org.create("Opportunity", Name="Won", StageName="Closed Won", CloseDate="2026-03-01", Amount=5, ContactId=people[3])
+        shop.org.create(
+            "Opportunity",
+            Name="Won",
+            StageName="Closed Won",
+            CloseDate="2026-03-01",
+            Amount=5,
+            ContactId=people[3],
+        )
         shop.org.clock.advance(3600)
         assert shop.code() in (0, 4), shop.said
         shop.org.clock.advance(86_400 * 8)
@@ -78,6 +97,9 @@ def test_every_statement_of_a_whole_life_parses(tmp_path: Path, monkeypatch: pyt
         assert wrong(asked) == []
 
 
-@pytest.mark.parametrize("text", ["O'Hara", "back\\slash", 'quote"', "line\nbreak", "%_", "ünïcode ☃", "'; DELETE", "\\' OR Name != '"])
+@pytest.mark.parametrize(
+    "text",
+    ["O'Hara", "back\\slash", 'quote"', "line\nbreak", "%_", "ünïcode ☃", "'; DELETE", "\\' OR Name != '"],
+)
 def test_any_text_is_quoted_so_that_it_stays_a_text(text: str) -> None:
     assert wrong([str(soql.Select(["Id"], "Contact", [soql.among("LastName", [text])]))]) == []

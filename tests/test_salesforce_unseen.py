@@ -1,4 +1,6 @@
-"""What another org, or another server, may do that the documentation allows, and that our own stand-in does not do by itself."""
+"""What another org, or another server, may do that the documentation allows, and that our own stand-in does
+not do by itself.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def _all_labelled(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("hidden", [("instancename", "timezonesidkey"), ("timezonesidkey",)], ids=str)
-def test_an_org_that_hides_what_it_says_of_itself_is_worked_with(hidden: tuple[str, ...], opened: Opened) -> None:
+def test_an_org_that_hides_what_it_says_of_itself_is_worked_with(
+    hidden: tuple[str, ...], opened: Opened
+) -> None:
     with opened(set_up=False) as shop:
         for name in hidden:
             del shop.org.schema["Organization"].fields[name]
@@ -50,14 +54,28 @@ def test_an_org_that_hides_whether_it_is_a_sandbox_is_not_written(opened: Opened
 
 def test_the_log_in_tells_whose_permission_set_it_is_where_userinfo_is_closed(opened: Opened) -> None:
     with opened(set_up=False) as shop:
-        shop.strikes({"match": {"path": "userinfo"}, "do": "error", "status": 403, "code": "Bad_OAuth_Token", "times": 99})
+        shop.strikes(
+            {
+                "match": {"path": "userinfo"},
+                "do": "error",
+                "status": 403,
+                "code": "Bad_OAuth_Token",
+                "times": 99,
+            }
+        )
         assert (shop.code("setup"), shop.code()) == (0, 0), shop.said
         _all_labelled(shop)
 
 
 def test_a_list_view_that_is_not_there_may_be_called_by_another_code(opened: Opened) -> None:
     with opened(set_up=False, settings={"lists": "dynamic"}) as shop:
-        absent = {"match": {"method": "GET", "path": "list-info"}, "do": "error", "status": 404, "code": "ITEM_NOT_FOUND", "times": 99}
+        absent = {
+            "match": {"method": "GET", "path": "list-info"},
+            "do": "error",
+            "status": 404,
+            "code": "ITEM_NOT_FOUND",
+            "times": 99,
+        }
         shop.strikes(absent)
         assert shop.code("setup") == 0, shop.said
         assert len(shop.org.list_views.views) >= 5
@@ -72,7 +90,13 @@ def test_listed_pages_may_be_of_any_length(page_rows: int, opened: Opened) -> No
 
 def test_a_list_of_pages_that_breaks_off_loses_no_row(opened: Opened) -> None:
     with opened(LARGE, settings={"reads": 2_000, "writes": 200}, page_rows=130) as shop:
-        broken = {"match": {"path": "result[Pp]ages.*locator"}, "do": "error", "status": 400, "code": "API_ERROR", "times": 99}
+        broken = {
+            "match": {"path": "result[Pp]ages.*locator"},
+            "do": "error",
+            "status": 400,
+            "code": "API_ERROR",
+            "times": 99,
+        }
         shop.strikes(broken)
         assert shop.code() == 0, shop.said
         _all_labelled(shop)

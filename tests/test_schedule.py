@@ -1,8 +1,11 @@
-"""Can each scheduler read what is printed for it, does it start the right thing, and whom does which exit code wake?"""
+"""Can each scheduler read what is printed for it, does it start the right thing, and whom does which exit
+code wake?
+"""
 
 from __future__ import annotations
 
 import ast
+import getpass
 import json
 import os
 import shlex
@@ -49,7 +52,8 @@ def texts(config: Config) -> tuple[Path, dict[str, str]]:
     """A program that writes down its arguments and ends with the code in $CODE, and the entries that call it."""
     program = config.folder / "crm-segments"
     program.write_text(
-        '#!/bin/sh\nfor word in "$@"; do echo "$word"; done > "$(dirname "$0")/called"\necho words\nexit ${CODE:-0}\n', "utf-8"
+        '#!/bin/sh\nfor word in "$@"; do echo "$word"; done > "$(dirname "$0")/called"\necho words\nexit ${CODE:-0}\n',
+        "utf-8",
     )
     program.chmod(0o755)
     return program, schedule(config, time(2, 30), 26, program)
@@ -63,7 +67,9 @@ def expected(config: Config) -> list[list[str]]:
 def shell(config: Config, command: str | list[str], code: int = 0) -> tuple[int, str, list[str]]:
     """Run a command as a scheduler would: exit code, what it prints, what the program was called with."""
     words = command if isinstance(command, list) else ["/bin/sh", "-c", command]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "CODE": str(code)}, check=False)
+    done = subprocess.run(
+        words, capture_output=True, text=True, env={**os.environ, "CODE": str(code)}, check=False
+    )
     called = config.folder / "called"
     arguments = called.read_text(encoding="utf-8").splitlines() if called.exists() else []
     called.unlink(missing_ok=True)
@@ -72,7 +78,10 @@ def shell(config: Config, command: str | list[str], code: int = 0) -> tuple[int,
 
 def test_a_crontab_line_runs_the_config_and_prints_only_failures(config: Config) -> None:
     lines = [line for line in texts(config)[1]["cron"].splitlines() if not line.startswith("#")]
-    assert [line.split(" ", 5)[:5] for line in lines] == [["30", "2", "*", "*", "*"], ["30", "6", "*", "*", "*"]]
+    assert [line.split(" ", 5)[:5] for line in lines] == [
+        ["30", "2", "*", "*", "*"],
+        ["30", "6", "*", "*", "*"],
+    ]
     for line, words in zip(lines, expected(config), strict=True):
         command = line.split(" ", 5)[5]
         assert "%" not in command.replace("\\%", "")
@@ -93,7 +102,9 @@ def units(text: str) -> dict[str, str]:
 def unit_words(line: str) -> list[str]:
     """A command line as systemd reads it."""
     assert line.startswith("ExecStart=")
-    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line.removeprefix("ExecStart="))]
+    return [
+        word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line.removeprefix("ExecStart="))
+    ]
 
 
 def test_systemd_gets_two_services_and_their_timers(config: Config, tmp_path: Path) -> None:
@@ -101,20 +112,35 @@ def test_systemd_gets_two_services_and_their_timers(config: Config, tmp_path: Pa
     files = units(found["systemd"])
     assert len(files) == 4 and {Path(name).suffix for name in files} == {".service", ".timer"}
     services = [text for name, text in files.items() if name.endswith(".service")]
-    calls = [unit_words(next(line for line in text.splitlines() if line.startswith("ExecStart="))) for text in services]
+    calls = [
+        unit_words(next(line for line in text.splitlines() if line.startswith("ExecStart=")))
+        for text in services
+    ]
     for call, words in zip(calls, expected(config), strict=True):
         assert shell(config, call) == (0, "words\n", words)
     assert "SuccessExitStatus=4 75" in services[0] and "SuccessExitStatus=75" in services[1]
     timers = [text for name, text in files.items() if name.endswith(".timer")]
-    assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in timers[0] and "OnCalendar=*-*-* 06:30:00 Europe/Berlin" in timers[1]
+    assert (
+        "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in timers[0]
+        and "OnCalendar=*-*-* 06:30:00 Europe/Berlin" in timers[1]
+    )
     if shutil.which("systemd-analyze"):
         folder = tmp_path / "units"
         folder.mkdir()
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
-        words = ["systemd-analyze", "verify", "--recursive-errors=no", *(str(folder / name) for name in files)]
+        words = [
+            "systemd-analyze",
+            "verify",
+            "--recursive-errors=no",
+            *(str(folder / name) for name in files),
+        ]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
-        ours = [line for line in (done.stdout + done.stderr).splitlines() if "crm-segments" in line and "Failed to" not in line]
+        ours = [
+            line
+            for line in (done.stdout + done.stderr).splitlines()
+            if "crm-segments" in line and "Failed to" not in line
+        ]
         assert not ours, ours
 
 
@@ -154,7 +180,9 @@ def test_airflow_gets_two_dags_that_start_the_program(config: Config) -> None:
         assert (option["task_id"], option["skip_on_exit_code"]) == (words[0], 75)
         assert shell(config, ["bash", "-c", command])[0::2] == (0, words)
         assert [shell(config, ["bash", "-c", command], code)[0] for code in (4, 75, 1)] == [0, 75, 1]
-    assert [ast.literal_eval(word.value) for call in calls for word in call.keywords if word.arg == "schedule"] == [
+    assert [
+        ast.literal_eval(word.value) for call in calls for word in call.keywords if word.arg == "schedule"
+    ] == [
         "30 2 * * *",
         "30 6 * * *",
     ]
@@ -205,8 +233,115 @@ def test_the_command_prints_all_or_one_of_them(tmp_path: Path) -> None:
 
     assert all(f"### {kind}" in said()[1] for kind in KINDS)
     code, text = said("--kind", "cron", "--at", "23:05", "--max-age", "30")
-    assert code == 0 and "5 23 * * * " in text and "5 3 * * * " in text and "--max-age 30" in text and "systemd" not in text
+    assert (
+        code == 0
+        and "5 23 * * * " in text
+        and "5 3 * * * " in text
+        and "--max-age 30" in text
+        and "systemd" not in text
+    )
     assert list(yaml.safe_load_all(said("--kind", "kubernetes")[1]))
     assert json.loads(said("--json")[1])["schedules"].keys() == KINDS.keys()
     assert said("--kind", "crown")[0] == 2 and said("--at", "noon")[0] == 2
     assert not (tmp_path / "memory").exists(), "it only prints"
+
+
+CLOUD = """
+state_dir = "memory"
+[accounts.portal]
+crm = "hubspot"
+token = "env:PORTAL_TOKEN"
+[[segmentations]]
+name = "rfm"
+kind = "rfm"
+field = "seg_rfm"
+"""
+SECRET = 'pat-1 $HOME %x \\ "q"'
+
+
+@pytest.fixture(params=FOLDERS)
+def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    folder = tmp_path / request.param
+    folder.mkdir()
+    (folder / "config.toml").write_text(CLOUD, encoding="utf-8")
+    return load(folder / "config.toml")
+
+
+def with_secrets(config: Config) -> dict[str, str]:
+    """The entries, and the file of the secrets made as they say; the program writes down the secret that it
+    sees.
+    """
+    program, found = texts(config)
+    program.write_text('#!/bin/sh\nprintf %s "$PORTAL_TOKEN" > "$(dirname "$0")/called"\n', "utf-8")
+    line = next(line for line in found["cron"].splitlines() if "umask" in line)
+    subprocess.run(
+        ["/bin/sh", "-c", line.removeprefix("#")], check=True, env={**os.environ, "PORTAL_TOKEN": SECRET}
+    )
+    assert (
+        line in found["systemd"]
+        and line in found["airflow"]
+        and '--from-literal=PORTAL_TOKEN="$PORTAL_TOKEN"' in found["kubernetes"]
+    )
+    [file] = config.folder.glob("*.env")
+    assert file.stat().st_mode & 0o777 == 0o600
+    return found
+
+
+def seen(config: Config, words: list[str]) -> str:
+    """What the program sees of the secret where the environment is empty."""
+    subprocess.run(["env", "-i", *words], check=True)
+    return (config.folder / "called").read_text("utf-8")
+
+
+def test_a_crontab_line_brings_the_secrets_into_an_empty_environment(cloud: Config) -> None:
+    for line in with_secrets(cloud)["cron"].splitlines():
+        if not line.startswith("#"):
+            assert seen(cloud, ["/bin/sh", "-c", line.split(" ", 5)[5].replace("\\%", "%")]) == SECRET
+
+
+def test_an_airflow_command_brings_the_secrets(cloud: Config) -> None:
+    tree = ast.parse(with_secrets(cloud)["airflow"])
+    commands = [
+        ast.literal_eval(w.value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call)
+        for w in n.keywords
+        if w.arg == "bash_command"
+    ]
+    for command in commands:
+        assert (
+            seen(cloud, ["bash", "-c", command.removeprefix("{% raw %}").removesuffix("{% endraw %}")])
+            == SECRET
+        )
+
+
+def test_a_unit_has_a_user_and_the_file_of_the_secrets(cloud: Config, tmp_path: Path) -> None:
+    files = units(with_secrets(cloud)["systemd"])
+    services = {name: text for name, text in files.items() if name.endswith(".service")}
+    [file] = cloud.folder.glob("*.env")
+    for text in services.values():
+        assert (
+            f"User={getpass.getuser()}\n" in text
+            and f"EnvironmentFile={str(file).replace('%', '%%')}\n" in text
+        )
+    if shutil.which("systemd-analyze"):
+        (tmp_path / "units").mkdir()
+        for name, text in files.items():
+            (tmp_path / "units" / name).write_text(text, encoding="utf-8")
+        words = [
+            "systemd-analyze",
+            "verify",
+            "--recursive-errors=no",
+            *map(str, (tmp_path / "units").iterdir()),
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        ours = [
+            line
+            for line in (done.stdout + done.stderr).splitlines()
+            if "crm-segments" in line and "Failed to" not in line
+        ]
+        assert not ours, ours
+
+
+def test_a_config_without_secrets_gets_no_file_of_them(config: Config) -> None:
+    assert not any(".env" in text or "EnvironmentFile" in text for text in texts(config)[1].values())

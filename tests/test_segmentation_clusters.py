@@ -39,7 +39,7 @@ def shoppers(groups: int = 4, each: int = 100, shift: int = 0, seed: int = 1) ->
     """``groups`` kinds of buyers, far apart in how lately and how often they buy."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(groups), each)
-    days = np.round(4.0 ** group * rng.uniform(0.9, 1.1, len(group))).astype(int)
+    days = np.round(4.0**group * rng.uniform(0.9, 1.1, len(group))).astype(int)
     silent = np.round(300 / 4.0 ** ((group + shift) % groups) * rng.uniform(0.9, 1.1, len(group))).astype(int)
     return pd.DataFrame(
         {
@@ -68,7 +68,10 @@ def test_the_number_of_clusters_is_one_that_comes_back_and_never_mixes_kinds_of_
     model = kind.fit(frame, AS_OF)
     labels = keys(kind.label(frame, model, None, None, AS_OF))
     assert not set(labels[:100]) & set(labels[300:])
-    assert any(one["k"] == len(set(labels)) and one["jaccard"] >= stability.JACCARD for one in model["figures"]["stability"])
+    assert any(
+        one["k"] == len(set(labels)) and one["jaccard"] >= stability.JACCARD
+        for one in model["figures"]["stability"]
+    )
 
 
 def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
@@ -112,7 +115,9 @@ def test_when_numbers_are_used_up_the_old_clusters_stay_and_the_model_says_so() 
         assert "used up" in again["figures"]["refused"]
         centres = [[one["centre"] for one in model["learned"]["clusters"]] for model in (first, again)]
         assert np.allclose(centres[0], centres[1])
-    assert set(keys(kind.label(other, again, None, None, AS_OF))) <= {segment.key for segment in kind.segments}
+    assert set(keys(kind.label(other, again, None, None, AS_OF))) <= {
+        segment.key for segment in kind.segments
+    }
 
 
 def test_a_record_changes_its_cluster_on_the_second_day_that_another_is_clearly_nearer() -> None:
@@ -120,7 +125,9 @@ def test_a_record_changes_its_cluster_on_the_second_day_that_another_is_clearly_
     model = kind.fit(frame, AS_OF)
     labels, seen = kind.label(frame, model, None, None, AS_OF), []
     changed = frame.copy()
-    changed.loc[0, ["purchase_days", "net_revenue", "last_purchase"]] = changed.loc[399, ["purchase_days", "net_revenue", "last_purchase"]]
+    changed.loc[0, ["purchase_days", "net_revenue", "last_purchase"]] = changed.loc[
+        399, ["purchase_days", "net_revenue", "last_purchase"]
+    ]
     for week in range(1, 4):
         day = AS_OF + timedelta(days=week)
         labels = kind.label(changed, model, labels, day - timedelta(days=1), day)
@@ -133,7 +140,10 @@ def test_labelling_in_pieces_gives_the_same_labels() -> None:
     frame, kind = shoppers(), Clusters(4)
     model = kind.fit(frame, AS_OF)
     whole = kind.label(frame, model, None, None, AS_OF)
-    pieces = [kind.label(frame.iloc[part].reset_index(drop=True), model, None, None, AS_OF) for part in (slice(0, 150), slice(150, 400))]
+    pieces = [
+        kind.label(frame.iloc[part].reset_index(drop=True), model, None, None, AS_OF)
+        for part in (slice(0, 150), slice(150, 400))
+    ]
     pd.testing.assert_frame_equal(whole, pd.concat(pieces, ignore_index=True))
 
 
@@ -162,14 +172,19 @@ def test_sensitive_attributes_are_used_only_when_switched_on_by_name() -> None:
     assert any(trait.column == "attribute.gender" for trait in chosen.traits)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("day", "later"), [(date(1997, 9, 30), date(1997, 10, 31)), (date(1998, 5, 31), date(1998, 6, 30))])
+@pytest.mark.parametrize(
+    ("day", "later"), [(date(1997, 9, 30), date(1997, 10, 31)), (date(1998, 5, 31), date(1998, 6, 30))]
+)
 def test_on_cdnow_84_percent_keep_their_label_over_a_refit_a_month_later(day: date, later: date) -> None:
     kind = Clusters(5)
     now, then = Played(cdnow(), kind, day), Played(cdnow(), kind, later)
     model = models.from_json(models.to_json(kind.fit(now.now(), day)))
     refit = kind.fit(then.now(), later, Played(cdnow(), kind, later, model))
     before = kind.label(now.now(), model, None, None, day)
-    after, plain = (kind.label(then.now(), refit, previous, day if previous is not None else None, later) for previous in (before, None))
+    after, plain = (
+        kind.label(then.now(), refit, previous, day if previous is not None else None, later)
+        for previous in (before, None)
+    )
     both = before.merge(after, on="record").merge(plain, on="record", suffixes=("", "_plain"))
     both = both[both["segment_x"] != "prospect"]
     assert (both["segment_x"] == both["segment"]).mean() >= 0.84  # without any hysteresis
@@ -180,11 +195,18 @@ def test_complete_journey_gets_a_number_of_clusters_that_comes_back() -> None:
     day = date(2017, 9, 30)
     kind = Clusters()
     model = kind.fit(Played(complete_journey(), kind, day).now(), day)
-    chosen = next(one for one in model["figures"]["stability"] if one["k"] == len(model["learned"]["clusters"]))
-    assert chosen["jaccard"] >= stability.JACCARD and chosen["ari"] >= stability.ARI and chosen["smallest"] >= stability.SMALLEST
+    chosen = next(
+        one for one in model["figures"]["stability"] if one["k"] == len(model["learned"]["clusters"])
+    )
+    assert (
+        chosen["jaccard"] >= stability.JACCARD
+        and chosen["ari"] >= stability.ARI
+        and chosen["smallest"] >= stability.SMALLEST
+    )
 
 
-# -- matching and traits ---------------------------------------------------------------------------------------
+# -- matching and traits
+# ---------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=60))
@@ -208,10 +230,27 @@ CELL = st.none() | st.floats(allow_nan=True, allow_infinity=True) | st.integers(
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(CELL, st.none() | st.sampled_from(["a", "b", "", "other", "not known"]) | st.text(max_size=3)), max_size=80))
+@given(
+    st.lists(
+        st.tuples(
+            CELL, st.none() | st.sampled_from(["a", "b", "", "other", "not known"]) | st.text(max_size=3)
+        ),
+        max_size=80,
+    )
+)
 def test_any_column_becomes_finite_numbers_or_is_left_out_with_a_reason(rows: list[tuple[Any, Any]]) -> None:
-    frame = pd.DataFrame({"n": pd.Series([n for n, _ in rows], dtype=object), "c": pd.Series([c for _, c in rows], dtype=object)})
-    traits = [Trait("n", "number", "n"), Trait("n", "money", "m"), Trait("c", "category", "c"), Trait("c", "rank", "r", order=("a", "b"))]
+    frame = pd.DataFrame(
+        {
+            "n": pd.Series([n for n, _ in rows], dtype=object),
+            "c": pd.Series([c for _, c in rows], dtype=object),
+        }
+    )
+    traits = [
+        Trait("n", "number", "n"),
+        Trait("n", "money", "m"),
+        Trait("c", "category", "c"),
+        Trait("c", "rank", "r", order=("a", "b")),
+    ]
     found = Encoder.fit(frame, traits, AS_OF)
     points = Encoder.from_dict(found.to_dict()).matrix(frame, AS_OF)
     assert points.shape == (len(rows), len(found.names())) and np.isfinite(points).all()

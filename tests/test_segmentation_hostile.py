@@ -1,7 +1,9 @@
-"""Does every kind answer any frame of the right columns with a label and a reason, or a clear refusal, and never a traceback?
+"""Does every kind answer any frame of the right columns with a label and a reason, or a clear refusal, and
+never a traceback?
 
-Warnings are errors here, and nothing that comes out is infinite or no number. Frames by hypothesis may contradict themselves; the
-businesses of ``tests/hostile_shops.py`` come through the features, with a past to learn from.
+Warnings are errors here, and nothing that comes out is infinite or no number. Frames by hypothesis may
+contradict themselves; the businesses of ``tests/hostile_shops.py`` come through the features, with a past to
+learn from.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ from segmentation.label import KINDS, segmentation, settings_model
 from tests.hostile_shops import DAY, finite, opened
 from tests.segmentation_frames import Played, cdnow
 
-pytestmark = [pytest.mark.filterwarnings(f"error::{one}") for one in ("RuntimeWarning", "UserWarning", "FutureWarning")]
+pytestmark = [
+    pytest.mark.filterwarnings(f"error::{one}") for one in ("RuntimeWarning", "UserWarning", "FutureWarning")
+]
 
 AS_OF = date(2025, 6, 30)
 LATER = AS_OF + timedelta(days=7)
@@ -36,11 +40,18 @@ ATTRIBUTES = {
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "clusters": {"attributes": list(ATTRIBUTES)},
-    "response": {"attributes": list(ATTRIBUTES), "within_days": 30, "categories": ["Wine"], "kinds": ["visit"]},
+    "response": {
+        "attributes": list(ATTRIBUTES),
+        "within_days": 30,
+        "categories": ["Wine"],
+        "kinds": ["visit"],
+    },
     "offers": {"categories": ["Wine", "Käse", "123"]},
 }
 SORTS = [
-    *[(kind, {}) for kind in KINDS if kind not in ("rules", "offers")],  # rules read facts: tests/test_rules_segments.py
+    *[
+        (kind, {}) for kind in KINDS if kind not in ("rules", "offers")
+    ],  # rules read facts: tests/test_rules_segments.py
     *OPTIONS.items(),
     ("clusters", {"k": 5}),
     ("response", {"absent": True}),
@@ -67,7 +78,11 @@ FLOATS = st.none() | st.floats(allow_nan=True, allow_infinity=True) | st.floats(
 TEXTS = st.none() | st.sampled_from(["Oslo", "low", "high", "", "x" * 1_000_000]) | st.text(max_size=4)
 BASKETS = st.none() | st.sampled_from(["Wine\x1f3", "Wine\x1f3\x1fKäse\x1f1", "123\x1f12"])
 BROKEN = BASKETS | st.sampled_from(["Wine\x1fx", "Wine", "\x1f\x1f", ""])
-GIVEN: dict[str, Any] = {"attribute.kids": FLOATS, "attribute.vip": st.none() | st.booleans(), "attribute.since": FUTURE}
+GIVEN: dict[str, Any] = {
+    "attribute.kids": FLOATS,
+    "attribute.vip": st.none() | st.booleans(),
+    "attribute.since": FUTURE,
+}
 
 
 def cells(name: str, dtype: Any, wrong: bool) -> Any:
@@ -91,7 +106,9 @@ def frames(draw: Any, place: int, times: Sequence[int] = (1, 40)) -> pd.DataFram
     table = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
     found: dict[str, Any] = {"record": pd.Series(range(len(rows)), dtype="int64")}
     for (name, dtype), values in zip(types.items(), table, strict=True):
-        found[name] = pd.Series(list(values), dtype="int64" if dtype.kind == "i" else "float64" if dtype.kind == "f" else "object")
+        found[name] = pd.Series(
+            list(values), dtype="int64" if dtype.kind == "i" else "float64" if dtype.kind == "f" else "object"
+        )
     return pd.DataFrame(found)
 
 
@@ -109,7 +126,9 @@ class Anything:
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
         drawn = np.random.default_rng(day.toordinal()).integers(0, 2, (4, len(self.frame)))
         names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))
-        return pd.DataFrame({"record": self.frame["record"], **{name: drawn[place % 4] for place, name in enumerate(names)}})
+        return pd.DataFrame(
+            {"record": self.frame["record"], **{name: drawn[place % 4] for place, name in enumerate(names)}}
+        )
 
     def until(self, day: date) -> Anything:
         return self
@@ -136,7 +155,12 @@ def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(place: int, data:
         again = models.from_json(models.to_json(kind.fit(second, LATER, Anything(second, model))))
         last = kind.label(second, again, before, AS_OF, LATER)
     except ValueError as error:
-        words = ("is after as_of", "is null in row", "baskets of the features frame are broken", "expected whole numbers")
+        words = (
+            "is after as_of",
+            "is null in row",
+            "baskets of the features frame are broken",
+            "expected whole numbers",
+        )
         assert any(word in str(error) for word in words), error
         return
     for labels, frame in ((before, first), (after, second), (last, second)):
@@ -148,7 +172,9 @@ def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(place: int, data:
 
 
 def sound(labels: pd.DataFrame, keys: set[str]) -> None:
-    """Everybody has a segment that there is, a score that is none or a share, and a reason that says something."""
+    """Everybody has a segment that there is, a score that is none or a share, and a reason that says
+    something.
+    """
     assert set(labels["segment"]) <= keys
     assert labels["reason"].str.len().between(1, 255).all()
     assert not labels["reason"].str.contains(r"\b(?:nan|inf|NaT|None)\b").any()
@@ -168,16 +194,21 @@ def test_a_quiet_frame_is_labelled_whatever_its_size(place: int) -> None:
 
 
 def _quiet(dtype: Any, count: int) -> pd.Series:
-    return pd.Series([0 if dtype.kind == "i" else None] * count, dtype="int64" if dtype.kind == "i" else "object")
+    return pd.Series(
+        [0 if dtype.kind == "i" else None] * count, dtype="int64" if dtype.kind == "i" else "object"
+    )
 
 
 @pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
 def test_options_know_the_keys_of_the_segments(place: int) -> None:
     kind, options = SORTS[place]
-    assert settings_model(kind).model_validate(options).keys() == [segment.key for segment in chosen(place).segments]
+    assert settings_model(kind).model_validate(options).keys() == [
+        segment.key for segment in chosen(place).segments
+    ]
 
 
-# -- businesses ---------------------------------------------------------------------------------------------------
+# -- businesses
+# ---------------------------------------------------------------------------------------------------
 
 BY = {"categories": ["Wine", "Beer"], "goal": "discover", "by": "stage"}
 CAMPAIGN = {"target": "campaign_response", "campaigns": "Spring *", "cost": 1, "value": 4}
@@ -216,20 +247,30 @@ def test_a_business_out_of_joint_is_labelled_judged_and_foretold_or_refused_with
         told = outlook.outlook(frame, again, after.set_index("record")["segment"], NEXT, 3660, 2)
         finite(told.select_dtypes("number").to_dict("list"))
         finite(outlook.bias(again))
-        assert (told["money_low"] <= told["money"] + 1e-3).all() and (told["money"] <= told["money_high"] + 1e-3).all()
+        assert (told["money_low"] <= told["money"] + 1e-3).all() and (
+            told["money"] <= told["money_high"] + 1e-3
+        ).all()
     if kind == "rfm":
         _travelled(con, after)
 
 
-def _judged(chosen: Any, past: Played, fitted: tuple[Any, Any], labelled: Sequence[pd.DataFrame], con: Any) -> None:
+def _judged(
+    chosen: Any, past: Played, fitted: tuple[Any, Any], labelled: Sequence[pd.DataFrame], con: Any
+) -> None:
     """The card, the proposal, the composition and the migration say only what is finite."""
     before, after, anew = labelled
     seen = quality.held(chosen, past, EARLIER, 60) if len(past.features(EARLIER)) else None
-    lines = quality.card(seen, quality.Today(after, {}, ["a"], before), fitted[1], [segment.key for segment in chosen.segments])
-    people = con.con.execute('SELECT record, "attribute.city" AS city, "attribute.kids" AS kids FROM records').df()
+    lines = quality.card(
+        seen, quality.Today(after, {}, ["a"], before), fitted[1], [segment.key for segment in chosen.segments]
+    )
+    people = con.con.execute(
+        'SELECT record, "attribute.city" AS city, "attribute.kids" AS kids FROM records'
+    ).df()
     revenue = past.now().set_index("record").get("net_revenue")
     moves = migration.migration(before, after, [], revenue)
-    finite([quality.as_dicts(lines), quality.proposal(*fitted, before, anew), quality.composition(after, people)])
+    finite(
+        [quality.as_dicts(lines), quality.proposal(*fitted, before, anew), quality.composition(after, people)]
+    )
     finite([moves.moved, moves.probabilities.tolist(), moves.stationary, moves.stay, moves.flows()])
     finite(migration.returns([one.set_index("record")["segment"] for one in labelled]))
     assert all(abs(flow["revenue"]) < 2**63 for flow in moves.flows())
@@ -240,25 +281,60 @@ def _travelled(con: Any, labels: pd.DataFrame) -> None:
 
     con.create_table("labels", labels[["record", "segment"]], overwrite=True)
     told = journey.journey(
-        lambda one: con.con.execute(ibis.to_sql(one, dialect="duckdb")).df(), con.table("activity"), con.table("labels"), DAY
+        lambda one: con.con.execute(ibis.to_sql(one, dialect="duckdb")).df(),
+        con.table("activity"),
+        con.table("labels"),
+        DAY,
     )
     for way in told.values():
-        finite([way["steps"], way["removal"], way["sessions"], way["first"].median, way["second"].after(30), way["first"].waiting.tolist()])
+        finite(
+            [
+                way["steps"],
+                way["removal"],
+                way["sessions"],
+                way["first"].median,
+                way["second"].after(30),
+                way["first"].waiting.tolist(),
+            ]
+        )
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1), st.booleans()), min_size=1, max_size=8), st.sampled_from([1, 60]))
-def test_an_effect_is_finite_or_a_note_says_why_there_is_none(rows: list[tuple[float, int, bool]], times: int) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1), st.booleans()), min_size=1, max_size=8),
+    st.sampled_from([1, 60]),
+)
+def test_an_effect_is_finite_or_a_note_says_why_there_is_none(
+    rows: list[tuple[float, int, bool]], times: int
+) -> None:
     score, outcome, treated = (np.array(column * times) for column in zip(*rows, strict=True))
     told = uplift.effect(score, outcome.astype(float), treated)
     finite(told)
-    assert ("uplift" in told) == (min(treated.sum(), (~treated).sum()) >= uplift.FEWEST) and ("uplift" in told or told["note"])
-    finite([measures.gini(score, outcome), measures.capture(score, outcome), measures.qini(score, outcome, treated)])
+    assert ("uplift" in told) == (min(treated.sum(), (~treated).sum()) >= uplift.FEWEST) and (
+        "uplift" in told or told["note"]
+    )
+    finite(
+        [
+            measures.gini(score, outcome),
+            measures.capture(score, outcome),
+            measures.qini(score, outcome, treated),
+        ]
+    )
 
 
-# -- care with people ---------------------------------------------------------------------------------------------
+# -- care with people
+# ---------------------------------------------------------------------------------------------
 
-PERSONAL = ("gender", "age", "health", "ethnicity", "Birth Date", "sexualOrientation", "religion", "Geschlecht")
+PERSONAL = (
+    "gender",
+    "age",
+    "health",
+    "ethnicity",
+    "Birth Date",
+    "sexualOrientation",
+    "religion",
+    "Geschlecht",
+)
 
 
 @pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)

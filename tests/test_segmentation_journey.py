@@ -24,8 +24,13 @@ Touch = tuple[int, str, int, str | None]  # record, kind, minutes after noon, ch
 
 def told(touches: Sequence[Touch], segments: dict[int, str]) -> dict[str, Any]:
     con = ibis.duckdb.connect()
-    rows = [(r, kind, NOON + timedelta(minutes=m), channel, (NOON + timedelta(minutes=m)).date()) for r, kind, m, channel in touches]
-    con.con.execute("CREATE TABLE activity (record BIGINT, kind VARCHAR, occurred_at TIMESTAMP, channel VARCHAR, day DATE)")
+    rows = [
+        (r, kind, NOON + timedelta(minutes=m), channel, (NOON + timedelta(minutes=m)).date())
+        for r, kind, m, channel in touches
+    ]
+    con.con.execute(
+        "CREATE TABLE activity (record BIGINT, kind VARCHAR, occurred_at TIMESTAMP, channel VARCHAR, day DATE)"
+    )
     con.con.execute("CREATE TABLE labels (record BIGINT, segment VARCHAR)")
     con.con.executemany("INSERT INTO activity VALUES (?, ?, ?, ?, ?)", rows)
     con.con.executemany("INSERT INTO labels VALUES (?, ?)", list(segments.items()))
@@ -58,8 +63,15 @@ def test_ways_end_at_a_purchase_or_at_the_end_and_repeated_steps_are_one() -> No
 
 
 def test_touches_per_purchase_count_the_ways_that_end_in_one_and_each_touch_once() -> None:
-    rows: list[Touch] = [(1, "visit", 0, "ads"), (1, "purchase", 1, None), (1, "purchase", 5, None), (1, "visit", 7, "ads")]
-    found = told([*rows, (2, "visit", 0, "ads"), (2, "visit", 4, "mail"), (2, "purchase", 4, None)], {1: "a", 2: "a"})["a"]
+    rows: list[Touch] = [
+        (1, "visit", 0, "ads"),
+        (1, "purchase", 1, None),
+        (1, "purchase", 5, None),
+        (1, "visit", 7, "ads"),
+    ]
+    found = told(
+        [*rows, (2, "visit", 0, "ads"), (2, "visit", 4, "mail"), (2, "purchase", 4, None)], {1: "a", 2: "a"}
+    )["a"]
     assert found["bought"] == {"purchases": 3, "direct": 1, "touches": 3}
 
 
@@ -96,7 +108,9 @@ def test_waits_count_those_who_have_not_bought_yet() -> None:
 
 def test_kaplan_and_meier_by_hand() -> None:
     """Waits of 6, 6, 6, 6+, 7, 9+, 10: after 6 days 4/7 wait, after 7 days 4/7 * 2/3, after 10 days nobody."""
-    wait = kaplan_meier(np.array([6, 6, 7, 9, 10]), np.array([True, False, True, False, True]), np.array([3, 1, 1, 1, 1]))
+    wait = kaplan_meier(
+        np.array([6, 6, 7, 9, 10]), np.array([True, False, True, False, True]), np.array([3, 1, 1, 1, 1])
+    )
     assert wait.days.tolist() == [6, 7, 10]
     assert wait.waiting.tolist() == pytest.approx([4 / 7, 4 / 7 * 2 / 3, 0])
     assert wait.median == 7 and wait.after(6.5) == pytest.approx(3 / 7) and wait.after(5) == 0
@@ -107,25 +121,37 @@ def test_waiting_falls_from_one_and_never_below_zero(rows: list[tuple[int, bool,
     days, came, number = (np.array(side) for side in zip(*rows, strict=True))
     wait = kaplan_meier(days, came, number)
     curve = np.concatenate([[1.0], wait.waiting])
-    assert (np.diff(curve) <= 1e-12).all() and (curve >= -1e-12).all() and wait.events == int((number * came).sum())
+    assert (
+        (np.diff(curve) <= 1e-12).all()
+        and (curve >= -1e-12).all()
+        and wait.events == int((number * came).sum())
+    )
 
 
 def test_a_step_on_every_way_to_a_purchase_takes_all_purchases_with_it() -> None:
-    effects = removal_effects({(START, "ads"): 10, ("ads", "mail"): 6, ("ads", END): 4, ("mail", PURCHASE): 3, ("mail", END): 3})
+    effects = removal_effects(
+        {(START, "ads"): 10, ("ads", "mail"): 6, ("ads", END): 4, ("mail", PURCHASE): 3, ("mail", END): 3}
+    )
     assert effects == {"ads": 1.0, "mail": 1.0}
     effects = removal_effects({(START, "ads"): 5, (START, "mail"): 5, ("ads", PURCHASE): 5, ("mail", END): 5})
     assert effects == {"ads": 1.0, "mail": 0.0}
     assert removal_effects({(START, "ads"): 5, ("ads", END): 5}) == {}
 
 
-# -- migration -------------------------------------------------------------------------------------------------
+# -- migration
+# -------------------------------------------------------------------------------------------------
 
 KEYS = ["x", "y", "z"]
 LABELS = st.dictionaries(st.integers(0, 20), st.sampled_from(KEYS), max_size=15)
 
 
 def labels(held: dict[int, str]) -> pd.DataFrame:
-    return pd.DataFrame({"record": pd.Series(list(held), dtype="int64"), "segment": pd.Series(list(held.values()), dtype="object")})
+    return pd.DataFrame(
+        {
+            "record": pd.Series(list(held), dtype="int64"),
+            "segment": pd.Series(list(held.values()), dtype="object"),
+        }
+    )
 
 
 @given(LABELS, LABELS)
@@ -144,12 +170,17 @@ def test_a_migration_counts_everybody_once(before: dict[int, str], after: dict[i
 
 def test_a_chain_comes_to_its_stationary_shares_and_stays_as_long_as_it_says() -> None:
     before = {n: "x" if n < 50 else "y" for n in range(100)}
-    after = {n: "y" if n < 10 else ("x" if n >= 80 else before[n]) for n in range(100)}  # x leaves with .2, y with .4
+    after = {
+        n: "y" if n < 10 else ("x" if n >= 80 else before[n]) for n in range(100)
+    }  # x leaves with .2, y with .4
     found = migration(labels(before), labels(after), ["x", "y"])
     assert found.stationary == pytest.approx({"x": 2 / 3, "y": 1 / 3}, abs=1e-3)
     assert found.stay == {"x": 5.0, "y": 2.5}
 
 
 def test_who_leaves_a_segment_and_comes_back_at_any_distance_has_returned() -> None:
-    runs = [pd.Series(segments) for segments in (["a", "a", "a"], ["b", "b", "a"], ["b", "c", "a"], ["a", "c", "b"])]
+    runs = [
+        pd.Series(segments)
+        for segments in (["a", "a", "a"], ["b", "b", "a"], ["b", "c", "a"], ["a", "c", "b"])
+    ]
     assert returns(runs) == pytest.approx(1 / 3)

@@ -1,4 +1,6 @@
-"""Is the next category what a record buys anyway, or what people like it buy; and is there support behind what is told?"""
+"""Is the next category what a record buys anyway, or what people like it buy; and is there support behind
+what is told?
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def told(**orders: int) -> str:
 
 
 def shop(*rows: str | None, segment: str = "all") -> pd.DataFrame:
-    return pd.DataFrame({"record": range(len(rows)), "baskets": pd.Series(rows, dtype=object), "segment": segment})
+    return pd.DataFrame(
+        {"record": range(len(rows)), "baskets": pd.Series(rows, dtype=object), "segment": segment}
+    )
 
 
 BUYERS = [told(Wine=5, Cheese=3)] * 60 + [told(Beer=4, Crisps=2)] * 60
@@ -46,7 +50,11 @@ def test_replenishing_offers_what_the_record_buys_most() -> None:
 
 def test_discovering_offers_what_those_buy_who_buy_alike_and_never_what_is_owned() -> None:
     kind = Offers(["Cheese", "Crisps"], goal="discover")
-    assert given_to(kind, shop(told(Wine=2), told(Beer=1), told(Wine=1, Cheese=9))) == ["cheese", "crisps", NOTHING]
+    assert given_to(kind, shop(told(Wine=2), told(Beer=1), told(Wine=1, Cheese=9))) == [
+        "cheese",
+        "crisps",
+        NOTHING,
+    ]
 
 
 def test_what_few_buy_together_is_not_offered() -> None:
@@ -58,10 +66,16 @@ def test_the_habits_of_a_segment_decide_where_the_record_has_none() -> None:
     taught = pd.concat([shop(*BUYERS[:60], segment="a"), shop(*BUYERS[60:], segment="b")], ignore_index=True)
     taught["record"] = range(len(taught))
     kind = Offers(["Wine", "Beer"], by="rfm")
-    features = pd.concat([shop(told(Bread=1), segment="a"), shop(told(Bread=1), segment="b").assign(record=1)], ignore_index=True)
+    features = pd.concat(
+        [shop(told(Bread=1), segment="a"), shop(told(Bread=1), segment="b").assign(record=1)],
+        ignore_index=True,
+    )
     assert given_to(kind, features, taught) == ["wine", "beer"]
     described = kind.fit(taught, AS_OF)["figures"]["segments"]
-    assert described["a"]["distinct"][0]["category"] in ("Wine", "Cheese") and described["a"]["distinct"][0]["buyers"] == 60
+    assert (
+        described["a"]["distinct"][0]["category"] in ("Wine", "Cheese")
+        and described["a"]["distinct"][0]["buyers"] == 60
+    )
 
 
 def test_lists_tell_rank_and_support_and_reasons_the_orders() -> None:
@@ -77,14 +91,20 @@ def test_an_offer_changes_when_another_was_clearly_better_on_two_days() -> None:
     kind = Offers(["Wine", "Beer"])
     model = kind.fit(shop(*BUYERS), AS_OF)
     labels, seen = kind.label(shop(told(Wine=4, Beer=1)), model, None, None, AS_OF), []
-    for day, now in enumerate([told(Wine=4, Beer=9), told(Wine=9, Beer=9), told(Wine=4, Beer=9), told(Wine=4, Beer=9)], start=1):
-        labels = kind.label(shop(now), model, labels, AS_OF + timedelta(days=day - 1), AS_OF + timedelta(days=day))
+    for day, now in enumerate(
+        [told(Wine=4, Beer=9), told(Wine=9, Beer=9), told(Wine=4, Beer=9), told(Wine=4, Beer=9)], start=1
+    ):
+        labels = kind.label(
+            shop(now), model, labels, AS_OF + timedelta(days=day - 1), AS_OF + timedelta(days=day)
+        )
         seen.append(labels["segment"].iloc[0])
     assert seen == ["wine", "wine", "wine", "beer"]
 
 
 class Tastes:
-    """A past of shoppers who have one of two tastes, or of such that only want what most have; each day they know more of theirs."""
+    """A past of shoppers who have one of two tastes, or of such that only want what most have; each day they
+    know more of theirs.
+    """
 
     model = None
     first = date(2024, 1, 1)
@@ -127,7 +147,9 @@ def test_discovering_is_tried_out_and_never_finds_less_than_what_is_popular(tast
     model = models.from_json(models.to_json(kind.fit(now, AS_OF, past)))
     tried = model["figures"]["tried"]
     assert tried["days"] == 30 and tried["records"] > 300
-    assert tried["bought"][1] >= max(tried["popular"][1], *(found[1] for found in tried["by_weight"].values()))
+    assert tried["bought"][1] >= max(
+        tried["popular"][1], *(found[1] for found in tried["by_weight"].values())
+    )
     assert tried["weight"] == (1.0 if taste else tried["weight"])
     labels = kind.label(now, model, None, None, AS_OF)
     assert (tried["weight"] == 1.0) == labels["reason"].str.contains("of what it buys").any()
@@ -159,18 +181,26 @@ def test_baskets_count_orders_per_category_in_the_window_and_no_refund() -> None
     ]
     found = frame(rows, AS_OF, needs=Needs(baskets=(365,)))["baskets_365"]
     table = Baskets.read(found)
-    assert dict(zip([table.names[p] for p in table.places], table.orders.tolist(), strict=True)) == {"Wine": 2, "Beer": 1}
+    assert dict(zip([table.names[p] for p in table.places], table.orders.tolist(), strict=True)) == {
+        "Wine": 2,
+        "Beer": 1,
+    }
     assert found.isna().tolist() == [False, True, True]
 
 
 @given(
     st.lists(
         st.none()
-        | st.dictionaries(st.text(st.characters(exclude_characters="\x1f", exclude_categories=["Cs"]), min_size=1), st.integers(1, 9))
+        | st.dictionaries(
+            st.text(st.characters(exclude_characters="\x1f", exclude_categories=["Cs"]), min_size=1),
+            st.integers(1, 9),
+        )
     )
 )
 def test_baskets_are_read_as_they_were_told(rows: list[dict[str, int] | None]) -> None:
-    texts = [None if not row else "\x1f".join(f"{name}\x1f{count}" for name, count in row.items()) for row in rows]
+    texts = [
+        None if not row else "\x1f".join(f"{name}\x1f{count}" for name, count in row.items()) for row in rows
+    ]
     found = Baskets.read(pd.Series(texts, dtype=object))
     again: list[dict[str, int]] = [{} for _ in rows]
     for row, place, orders in zip(found.rows, found.places, found.orders, strict=True):
@@ -181,7 +211,9 @@ def test_baskets_are_read_as_they_were_told(rows: list[dict[str, int] | None]) -
 @given(st.lists(st.text(min_size=1), max_size=20))
 def test_keys_are_valid_and_differ(names: list[str]) -> None:
     keys = slugs(names)
-    assert len(set(keys)) == len(names) and all(key[0].isalpha() and key.isascii() and key == key.lower() for key in keys)
+    assert len(set(keys)) == len(names) and all(
+        key[0].isalpha() and key.isascii() and key == key.lower() for key in keys
+    )
 
 
 def test_categories_must_be_named_once() -> None:
@@ -198,7 +230,12 @@ def test_on_complete_journey_replenishing_beats_popularity_and_discovering_finds
     counts = """SELECT record, category, count(DISTINCT "order") AS orders FROM activity
                 WHERE kind = 'purchase' AND category NOT IN ('GROCERY') AND day <= '2017-09-30' GROUP BY ALL"""
     features = con.con.execute(sql.format(counts)).df()
-    names = [name for (name,) in con.con.execute(f"SELECT category FROM ({counts}) GROUP BY 1 ORDER BY count(*) DESC LIMIT 15").fetchall()]
+    names = [
+        name
+        for (name,) in con.con.execute(
+            f"SELECT category FROM ({counts}) GROUP BY 1 ORDER BY count(*) DESC LIMIT 15"
+        ).fetchall()
+    ]
     came = con.con.execute(
         "SELECT DISTINCT record, category FROM activity WHERE kind = 'purchase' AND day BETWEEN '2017-10-01' AND '2017-10-30'"
     ).df()
@@ -209,6 +246,10 @@ def test_on_complete_journey_replenishing_beats_popularity_and_discovering_finds
         labels = kind.label(features, kind.fit(features, day), None, None, day)
         offered = labels[(labels["segment"] != NOTHING) & labels["record"].isin(came["record"])]
         of: dict[Any, str] = dict(zip(kind.keys, names, strict=True))
-        hits[goal] = float(np.mean([(r, of[s]) in bought for r, s in zip(offered["record"], offered["segment"], strict=True)]))
+        hits[goal] = float(
+            np.mean(
+                [(r, of[s]) in bought for r, s in zip(offered["record"], offered["segment"], strict=True)]
+            )
+        )
     popular = float(np.mean([(record, names[0]) in bought for record in set(came["record"])]))
     assert hits["replenish"] > popular and hits["discover"] > 0.05

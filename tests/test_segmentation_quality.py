@@ -25,12 +25,21 @@ def of(lines: list[Line], measure: str) -> Line:
 
 def labels(*segments: str, score: Any = None) -> pd.DataFrame:
     scores = np.linspace(0, 1, len(segments)) if score is None else np.asarray(score, float)
-    return pd.DataFrame({"record": range(len(segments)), "segment": list(segments), "score": scores, "reason": "x"})
+    return pd.DataFrame(
+        {"record": range(len(segments)), "segment": list(segments), "score": scores, "reason": "x"}
+    )
 
 
 def outcomes(revenue: Any) -> pd.DataFrame:
     paid = np.asarray(revenue, np.int64)
-    return pd.DataFrame({"record": range(len(paid)), "orders": (paid > 0).astype(int), "purchase_days": 0, "net_revenue": paid})
+    return pd.DataFrame(
+        {
+            "record": range(len(paid)),
+            "orders": (paid > 0).astype(int),
+            "purchase_days": 0,
+            "net_revenue": paid,
+        }
+    )
 
 
 def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() -> None:
@@ -38,7 +47,11 @@ def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() 
     found = held(Value(), past, DAY, 273)
     lines = card(found, Today(found.labels), {"kind": "value", "figures": {}}, ranked=("a", "b", "c"))
     lift = of(lines, "lift")
-    assert lift.passes and lift.interval is not None and 1.2 < lift.interval[0] < float(lift.value or 0) < lift.interval[1]
+    assert (
+        lift.passes
+        and lift.interval is not None
+        and 1.2 < lift.interval[0] < float(lift.value or 0) < lift.interval[1]
+    )
     assert of(lines, "bought again").passes
     assert of(lines, "coverage").value == 1 and (of(lines, "efficiency").value or 0) > 0.2
 
@@ -46,7 +59,12 @@ def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() 
 def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
     rng = np.random.default_rng(1)
     paid = rng.integers(0, 1000, 2000)
-    chance = Held(labels(*["a", "b"] * 1000, score=rng.random(2000)), outcomes(paid), 30, {"recency": paid.astype(float)})
+    chance = Held(
+        labels(*["a", "b"] * 1000, score=rng.random(2000)),
+        outcomes(paid),
+        30,
+        {"recency": paid.astype(float)},
+    )
     lines = card(chance, Today(chance.labels), {"kind": "potential", "figures": {}})
     assert of(lines, "against").passes is False
     assert "by recency alone" in falls(lines)[0]
@@ -54,12 +72,17 @@ def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
 
 def test_segments_by_chance_have_a_lift_whose_interval_holds_one() -> None:
     rng = np.random.default_rng(2)
-    chance = Held(labels(*rng.choice(["a", "b"], 3000).tolist()), outcomes(rng.integers(0, 100, 3000)), 30, {})
+    chance = Held(
+        labels(*rng.choice(["a", "b"], 3000).tolist()), outcomes(rng.integers(0, 100, 3000)), 30, {}
+    )
     assert of(card(chance, Today(chance.labels), {"figures": {}}, ranked=("a", "b")), "lift").passes is False
 
 
 def test_small_and_unplayed_segments_are_named() -> None:
-    line = of(card(None, Today(labels(*["a"] * 500, *["b"] * 5), playbooks=("a",)), {"figures": {}}), "actionability")
+    line = of(
+        card(None, Today(labels(*["a"] * 500, *["b"] * 5), playbooks=("a",)), {"figures": {}}),
+        "actionability",
+    )
     assert line.passes is False and "b has 5 records only" in line.words and "b has no playbook" in line.words
 
 
@@ -80,38 +103,66 @@ def test_newcomers_are_held_against_newcomers() -> None:
     then, now = labels(*["a"] * 400), labels(*["a"] * 400, score=np.linspace(0.8, 1, 400))
     assert of(card(None, Today(now, newcomers=(then, then)), {"figures": {}}), "newcomers").passes
     assert falls(card(None, Today(now, newcomers=(then, now)), {"figures": {}}))
-    assert not falls(card(None, Today(now, newcomers=(then[:50], now)), {"figures": {}})), "fifty tremble by themselves"
+    assert not falls(card(None, Today(now, newcomers=(then[:50], now)), {"figures": {}})), (
+        "fifty tremble by themselves"
+    )
 
 
 def test_a_kind_is_judged_by_what_it_promises_alone() -> None:
     rng = np.random.default_rng(3)
     paid = rng.integers(0, 1000, 2000)
-    chance = Held(labels(*["cluster_1", "cluster_2"] * 1000, score=rng.random(2000)), outcomes(paid), 30, {"recency": paid.astype(float)})
+    chance = Held(
+        labels(*["cluster_1", "cluster_2"] * 1000, score=rng.random(2000)),
+        outcomes(paid),
+        30,
+        {"recency": paid.astype(float)},
+    )
     today = Today(chance.labels)
     for kind in ("clusters", "rules", "response", "offers"):
         told = card(chance, today, {"kind": kind, "figures": {}})
-        assert not falls(told) and not {"lift", "against", "efficiency"} & {line.measure for line in told}, kind
+        assert not falls(told) and not {"lift", "against", "efficiency"} & {line.measure for line in told}, (
+            kind
+        )
     assert falls(card(chance, today, {"kind": "potential", "figures": {}}))
 
 
 def clustered(jaccard: float, k: int | None = None) -> dict[str, Any]:
     stability = [{"k": 3, "jaccard": jaccard, "ari": 0.9, "smallest": 0.1}]
-    return {"kind": "clusters", "settings": {"k": k}, "figures": {"stability": stability}, "learned": {"clusters": [{}] * 3}}
+    return {
+        "kind": "clusters",
+        "settings": {"k": k},
+        "figures": {"stability": stability},
+        "learned": {"clusters": [{}] * 3},
+    }
 
 
 def test_clusters_that_do_not_come_back_propose_a_refit_unless_their_number_is_given() -> None:
     today = Today(labels(*["cluster_1"] * 500))
-    assert of(card(None, today, clustered(0.9)), "stability").passes and not falls(card(None, today, clustered(0.9)))
+    assert of(card(None, today, clustered(0.9)), "stability").passes and not falls(
+        card(None, today, clustered(0.9))
+    )
     assert falls(card(None, today, clustered(0.5)))
     assert of(card(None, today, clustered(0.5, 3)), "stability of the given k").passes is False
-    assert not falls(card(None, today, clustered(0.5, 3))), "a refit keeps the number, so it would mend nothing"
+    assert not falls(card(None, today, clustered(0.5, 3))), (
+        "a refit keeps the number, so it would mend nothing"
+    )
 
 
 def test_responses_are_judged_on_the_event_and_offers_on_what_was_bought() -> None:
     today = Today(labels(*["likely"] * 500))
-    figures = {"auc": 0.55, "capture_20": 0.25, "lift_10": 1.4, "ece": 0.01, "brier": 0.1, "forecast_rate": 0.1, "base_rate": 0.1}
+    figures = {
+        "auc": 0.55,
+        "capture_20": 0.25,
+        "lift_10": 1.4,
+        "ece": 0.01,
+        "brier": 0.1,
+        "forecast_rate": 0.1,
+        "base_rate": 0.1,
+    }
     told = card(None, today, {"kind": "response", "figures": figures})
-    assert of(told, "lift on the event").passes and of(told, "auc").passes is False and "AUC" in falls(told)[0]
+    assert (
+        of(told, "lift on the event").passes and of(told, "auc").passes is False and "AUC" in falls(told)[0]
+    )
     tried = {"bought": [0.2, 0.1], "popular": [0.3, 0.2], "records": 900, "days": 30}
     told = card(None, today, {"kind": "offers", "figures": {"tried": tried}})
     assert of(told, "hits").passes is False and "30.0% what is bought most" in falls(told)[0]
@@ -120,17 +171,26 @@ def test_responses_are_judged_on_the_event_and_offers_on_what_was_bought() -> No
 def test_a_forecast_that_is_off_does_not_pass() -> None:
     figures = {"ece": 0.2, "brier": 0.3, "forecast_rate": 0.5, "base_rate": 0.1}
     found = Held(labels(*["a", "b"] * 200), outcomes([1, 0] * 200), 30, {})
-    assert of(card(found, Today(found.labels), {"kind": "potential", "figures": figures}), "calibration").passes is False
+    assert (
+        of(card(found, Today(found.labels), {"kind": "potential", "figures": figures}), "calibration").passes
+        is False
+    )
 
 
 def test_empty_and_tiny_labellings_have_a_card_too() -> None:
     for frame in (labels(), labels("a")):
-        assert card(Held(frame, outcomes([0] * len(frame)), 30, {}), Today(frame, baseline=frame, shift=(0.0, 9)), {"figures": {}})
+        assert card(
+            Held(frame, outcomes([0] * len(frame)), 30, {}),
+            Today(frame, baseline=frame, shift=(0.0, 9)),
+            {"figures": {}},
+        )
 
 
 def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:
     kind = Rfm()
-    now, later = (Played(complete_journey(), kind, day).now() for day in (date(2017, 9, 30), date(2017, 12, 31)))
+    now, later = (
+        Played(complete_journey(), kind, day).now() for day in (date(2017, 9, 30), date(2017, 12, 31))
+    )
     old, new = kind.fit(now, date(2017, 9, 30)), kind.fit(later, date(2017, 12, 31))
     before, after = (kind.label(later, model, None, None, date(2017, 12, 31)) for model in (old, new))
     told = proposal(old, new, before, after)
@@ -163,4 +223,7 @@ def test_counts_and_labels_give_the_same_migration() -> None:
     counts = [("a", "a", 2), ("a", "b", 1), ("b", "b", 2), (None, "b", 7)]
     one, other = migration(before, after, ("a", "b")), Migration.of_counts(counts, ("c", "a"))
     assert other.to_dict() == one.to_dict() and other.keys == ("a", "b", "")
-    assert one.to_dict()["probabilities"]["a"] == {"a": 0.6667, "b": 0.3333} and one.stay == {"a": 3.0, "b": None}
+    assert one.to_dict()["probabilities"]["a"] == {"a": 0.6667, "b": 0.3333} and one.stay == {
+        "a": 3.0,
+        "b": None,
+    }

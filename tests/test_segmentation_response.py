@@ -55,7 +55,13 @@ def test_segments_follow_what_a_contact_costs_and_the_model_shows_what_that_woul
     kind, model, features = campaigns()
     labels = kind.label(features, model, None, None, AS_OF)
     least = labels.groupby("segment")["score"].min()
-    assert least["likely"] >= 0.2 > labels.loc[labels["segment"] == "possible", "score"].max() >= least["possible"] >= 0.1
+    assert (
+        least["likely"]
+        >= 0.2
+        > labels.loc[labels["segment"] == "possible", "score"].max()
+        >= least["possible"]
+        >= 0.1
+    )
     depth = model["figures"]["depth"]
     assert depth["probability"] == 0.2 and depth["profit"] > depth["profit_of_all"]
 
@@ -106,7 +112,9 @@ def test_what_is_bought_by_category_is_learned_from_and_never_told() -> None:
 
 
 def test_categories_that_speak_of_a_health_are_no_habits() -> None:
-    found = Habits.fit(pd.Series([f"Wine{SEPARATOR}1{SEPARATOR}Pregnancy tests{SEPARATOR}2{SEPARATOR}Beer{SEPARATOR}1"] * 50))
+    found = Habits.fit(
+        pd.Series([f"Wine{SEPARATOR}1{SEPARATOR}Pregnancy tests{SEPARATOR}2{SEPARATOR}Beer{SEPARATOR}1"] * 50)
+    )
     assert found is not None and set(found.names) == {"Wine", "Beer"}
 
 
@@ -132,7 +140,11 @@ def test_churn_is_foreseen_for_buyers_alone() -> None:
 def test_nothing_recorded_after_a_cut_is_a_feature_of_it() -> None:
     kind = Response(Event("purchase", 28))
     con = ibis.duckdb.connect()
-    rows = [(1, date(2017, 9, 1), date(2017, 9, 1)), (2, date(2017, 9, 1), date(2017, 9, 1)), (2, date(2017, 9, 20), date(2017, 12, 1))]
+    rows = [
+        (1, date(2017, 9, 1), date(2017, 9, 1)),
+        (2, date(2017, 9, 1), date(2017, 9, 1)),
+        (2, date(2017, 9, 20), date(2017, 12, 1)),
+    ]
     con.con.execute(
         """CREATE TABLE activity
            (record BIGINT, "order" BIGINT, kind VARCHAR, day DATE, amount BIGINT, category VARCHAR, recorded_on DATE)"""
@@ -160,14 +172,21 @@ class Coin:
         frame = {name: days for name in _columns() if name.startswith(("purchase_days", "net_revenue"))}
         silent = rng.integers(0, 200, self.count)
         last = [day - timedelta(days=int(one)) for one in silent]
-        told = {"mean_gap_days": 3.0, "last_purchase": last, "first_purchase": last, "baskets": self.baskets(day)}
+        told = {
+            "mean_gap_days": 3.0,
+            "last_purchase": last,
+            "first_purchase": last,
+            "baskets": self.baskets(day),
+        }
         return pd.DataFrame({"record": range(self.count), **frame, **told})
 
     def baskets(self, day: date) -> Any:
         if not self.habit:
             return None
         rng = np.random.default_rng(day.toordinal() + 2)
-        bought = np.array([f"Wine{SEPARATOR}3", f"Beer{SEPARATOR}2", f"Pregnancy tests{SEPARATOR}1", None], dtype=object)
+        bought = np.array(
+            [f"Wine{SEPARATOR}3", f"Beer{SEPARATOR}2", f"Pregnancy tests{SEPARATOR}1", None], dtype=object
+        )
         return rng.choice(bought, self.count)
 
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
@@ -175,7 +194,9 @@ class Coin:
         known = self.features(day)
         wine = known["baskets"].eq(f"Wine{SEPARATOR}3")
         likelier = self.rate * (1 + self.signal * (known["purchase_days"] > 15) + self.habit * wine)
-        return pd.DataFrame({"record": range(self.count), "orders": (rng.random(self.count) < likelier).astype(int)})
+        return pd.DataFrame(
+            {"record": range(self.count), "orders": (rng.random(self.count) < likelier).astype(int)}
+        )
 
     def until(self, day: date) -> Coin:
         return self
@@ -215,7 +236,9 @@ def test_a_signal_is_found_and_published_figures_are_of_the_untouched_cut() -> N
     past = Coin(3000, 0.1, signal=5)
     model = kind.fit(past.features(AS_OF), AS_OF, past)
     assert model["figures"]["refused"] == "" and model["figures"]["auc"] > LEAST_AUC
-    assert model["figures"]["base_rate"] == pytest.approx(past.outcomes(AS_OF - timedelta(days=30), 30)["orders"].mean(), abs=1e-4)
+    assert model["figures"]["base_rate"] == pytest.approx(
+        past.outcomes(AS_OF - timedelta(days=30), 30)["orders"].mean(), abs=1e-4
+    )
 
 
 def test_campaigns_that_nobody_sent_are_refused() -> None:
@@ -242,7 +265,8 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any],
         segmentation("response", options, "EUR", 2)
 
 
-# -- learners --------------------------------------------------------------------------------------------------
+# -- learners
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error", "poisson"])
@@ -277,7 +301,8 @@ def test_a_calibration_is_used_only_where_it_helps_on_the_days_after() -> None:
     assert found.figures["brier"] <= scores["none"]
 
 
-# -- measures --------------------------------------------------------------------------------------------------
+# -- measures
+# --------------------------------------------------------------------------------------------------
 
 SCORES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=1, max_size=60)
 
@@ -287,7 +312,10 @@ def test_measures_do_not_depend_on_the_order_of_rows(rows: list[tuple[int, int]]
     mixed = list(rows)
     random.shuffle(mixed)
     for measure in (measures.auc, measures.capture, measures.gini, measures.lift):
-        one, other = (measure(*map(np.array, zip(*(((float(a), float(b)) for a, b in some)), strict=True))) for some in (rows, mixed))
+        one, other = (
+            measure(*map(np.array, zip(*(((float(a), float(b)) for a, b in some)), strict=True)))
+            for some in (rows, mixed)
+        )
         assert one == pytest.approx(other, nan_ok=True)
 
 
@@ -315,7 +343,8 @@ def test_psi_is_zero_without_a_shift_and_great_with_one() -> None:
     assert measures.population_stability(values, values + 600) > 0.25
 
 
-# -- uplift ----------------------------------------------------------------------------------------------------
+# -- uplift
+# ----------------------------------------------------------------------------------------------------
 
 
 def trial(count: int = 20_000, seed: int = 7) -> tuple[Any, ...]:

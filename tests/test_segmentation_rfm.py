@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation import groups, models
+from segmentation.axis import Axis, even_cuts
 from segmentation.needs import Needs, Shape
 from segmentation.rfm import AXES, Rfm
 from tests.segmentation_frames import CDNOW_START, cdnow, complete_journey, computed
@@ -27,7 +28,10 @@ def people(*rows: Person, as_of: date = AS_OF, gap: int = 0) -> pd.DataFrame:
     """Features of records 1, 2, ..."""
     last = [None if since is None else pd.Timestamp(as_of - timedelta(days=since)) for since, _, _ in rows]
     days = [often for _, often, _ in rows]
-    first = [None if day is None else day - timedelta(days=gap * max(n - 1, 0)) for day, n in zip(last, days, strict=True)]
+    first = [
+        None if day is None else day - timedelta(days=gap * max(n - 1, 0))
+        for day, n in zip(last, days, strict=True)
+    ]
     money = [much for _, _, much in rows]
     return pd.DataFrame(
         {
@@ -43,7 +47,10 @@ def people(*rows: Person, as_of: date = AS_OF, gap: int = 0) -> pd.DataFrame:
 
 CROWD = [(d, 1 + d % 50, 100 * d) for d in range(1, 101)]  # a hundred different buyers: one in five per score
 PEOPLE = st.lists(
-    st.one_of(st.tuples(st.integers(0, 400), st.integers(0, 9), st.integers(-500, 5000)), st.sampled_from([(None, 0, 0), (3, 2, 100)])),
+    st.one_of(
+        st.tuples(st.integers(0, 400), st.integers(0, 9), st.integers(-500, 5000)),
+        st.sampled_from([(None, 0, 0), (3, 2, 100)]),
+    ),
     max_size=30,
 )
 
@@ -97,25 +104,122 @@ def test_a_key_is_neither_given_twice_nor_reserved() -> None:
             groups.table([groups.Group(key=key) for key in keys])
 
 
+def score(value: int, values: list[int]) -> int:
+    """The rule in plain words: one plus a fifth of those who are worse; of a wide tie, among the others."""
+    worse, tied, n = sum(other < value for other in values), values.count(value), len(values)
+    if 5 * tied <= n:
+        return 1 + 5 * worse // n
+    if n < 5 and (worse + tied < n or tied == 1 < n):
+        return 1 + 5 * worse // n
+    return 1 + min(4, 5 * worse // (n - tied)) if tied < n else 5
+
+
 @given(PEOPLE)
 def test_scores_are_one_plus_a_fifth_of_those_who_are_worse(rows: list[Person]) -> None:
     labels = label(RFM, people(*rows))
     buyers = [row for row in rows if row[0] is not None]
+    recency, frequency, money = (
+        [-row[0] for row in buyers if row[0] is not None],
+        [row[1] for row in buyers],
+        [row[2] for row in buyers],
+    )
     for row, got in zip(rows, labels.to_dict("records"), strict=True):
         if row[0] is None:
             assert got["segment"] == "prospect" and got["score"] == 0
             continue
-        worse = [sum(b[0] > row[0] for b in buyers), sum(b[1] < row[1] for b in buyers), sum(b[2] < row[2] for b in buyers)]  # type: ignore[operator]
-        expected = [1 + 5 * number // len(buyers) for number in worse]
-        expected[2] = 1 if row[2] <= 0 else expected[2]
+        expected = [
+            score(-row[0], recency),
+            score(row[1], frequency),
+            score(row[2], money) if row[2] > 0 else 1,
+        ]
         assert [got[f"memory.{axis}"] for axis in AXES] == expected
 
 
+def test_subscribers_who_all_paid_on_one_day_are_the_best_and_not_lost() -> None:
+    labels = label(RFM, people(*[(24, 11, 11_000)] * 90, *[(116, 8, 8_000)] * 10))
+    assert labels["segment"].tolist() == ["champions"] * 90 + ["lost"] * 10
+    next_week = people(*[(30, 11, 11_000)] * 90, *[(122, 8, 8_000)] * 10, as_of=AS_OF + timedelta(days=6))
+    model = RFM.fit(people(*[(24, 11, 11_000)] * 90, *[(116, 8, 8_000)] * 10), AS_OF)
+    assert (
+        label(RFM, next_week, AS_OF + timedelta(days=6), model)["segment"].tolist()
+        == ["champions"] * 90 + ["lost"] * 10
+    )
+
+
+def test_most_who_paid_on_one_day_are_not_lost_because_a_few_paid_a_day_later() -> None:
+    labels = label(RFM, people(*[(3, 4, 400)] * 90, (2, 4, 400), *[(90 + n, 1, 100) for n in range(9)]))
+    assert set(labels["memory.recency"][:90]) == {5} and set(labels["segment"][:90]) == {"champions"}
+
+
+def test_where_all_are_equal_all_have_the_best_score_but_for_money_that_nobody_paid() -> None:
+    for count in (1, 2, 7, 100):
+        labels = label(RFM, people(*[(10, 1, 500)] * count))
+        assert {tuple(row) for row in labels[[f"memory.{axis}" for axis in AXES]].to_numpy()} == {(5, 5, 5)}
+    assert set(label(RFM, people(*[(10, 1, 0)] * 8))["memory.money"]) == {1}
+
+
+def test_a_model_of_an_earlier_version_labels_as_it_did_and_is_known_for_giving_nobody_the_best_score() -> (
+    None
+):
+    crowd = people(*[(24, 11, 11_000)] * 90, *[(116, 8, 8_000)] * 10)
+    model = RFM.fit(crowd, AS_OF)
+    assert not models.topless(model) and not models.topless(RFM.fit(people((1, 1, 1), (2, 2, 2)), AS_OF))
+    cuts = {
+        "recency": [-24] * 4,
+        "frequency": [11] * 4,
+        "money": [11_000] * 4,
+    }  # as they were made: by those who are worse alone
+    old = {**model, "axes": {name: {**axis, "cuts": cuts[name]} for name, axis in model["axes"].items()}}
+    assert models.topless(old) and set(label(RFM, crowd, model=old)["segment"]) == {"lost"}
+
+
+VALUES = st.lists(st.one_of(st.integers(0, 3), st.integers(-1000, 1000)), min_size=1, max_size=80)
+
+
+def levels_of(values: list[int], levels: int) -> list[int]:
+    array = np.array(values, np.int64)
+    return [int(level) for level in Axis.fit(array, even_cuts(array, levels)).level(array)]
+
+
+@given(VALUES, st.integers(2, 7), st.randoms(use_true_random=False))
+def test_a_better_value_never_scores_worse_and_equal_values_score_the_same(
+    values: list[int], levels: int, random: Any
+) -> None:
+    scores = dict(zip(values, levels_of(values, levels), strict=True))
+    assert [scores[value] for value in values] == levels_of(values, levels)
+    in_order = [scores[value] for value in sorted(scores)]
+    assert in_order == sorted(in_order) and in_order[0] >= 1 and in_order[-1] <= levels
+    shuffled = random.sample(values, len(values))
+    assert dict(zip(shuffled, levels_of(shuffled, levels), strict=True)) == scores
+
+
+@given(VALUES, st.integers(2, 7))
+def test_the_best_value_has_the_highest_score_however_many_share_it(values: list[int], levels: int) -> None:
+    best, worst = max(values), min(values)
+    scores = dict(zip(values, levels_of(values, levels), strict=True))
+    if len(values) >= levels or values.count(best) > 1:
+        assert scores[best] == levels
+    if best != worst:
+        assert scores[worst] == 1 and scores[best] > 1
+
+
+@given(st.lists(st.integers(-1000, 1000), unique=True, min_size=2, max_size=80), st.integers(2, 7))
+def test_without_ties_a_score_is_one_plus_the_share_of_those_who_are_worse(
+    values: list[int], levels: int
+) -> None:
+    expected = [1 + levels * sum(other < value for other in values) // len(values) for value in values]
+    assert levels_of(values, levels) == expected
+
+
 @given(PEOPLE, st.randoms(use_true_random=False), st.integers(2, 1000))
-def test_neither_the_order_of_rows_nor_the_currency_changes_a_label(rows: list[Person], random: Any, rate: int) -> None:
+def test_neither_the_order_of_rows_nor_the_currency_changes_a_label(
+    rows: list[Person], random: Any, rate: int
+) -> None:
     features = people(*rows)
     labels = label(RFM, features).set_index("record")
-    shuffled = features.sample(frac=1, random_state=random.randrange(1000)).assign(net_revenue_365=lambda f: f["net_revenue_365"] * rate)
+    shuffled = features.sample(frac=1, random_state=random.randrange(1000)).assign(
+        net_revenue_365=lambda f: f["net_revenue_365"] * rate
+    )
     again = label(RFM, shuffled).set_index("record").loc[labels.index]
     pd.testing.assert_frame_equal(labels.drop(columns="reason"), again.drop(columns="reason"))
 
@@ -124,7 +228,9 @@ def test_neither_the_order_of_rows_nor_the_currency_changes_a_label(rows: list[P
 def test_a_stored_model_labels_the_same_people_the_same(rows: list[Person]) -> None:
     features = people(*rows)
     model = RFM.fit(features, AS_OF)
-    pd.testing.assert_frame_equal(label(RFM, features, model=model), label(RFM, features, model=models.from_json(models.to_json(model))))
+    pd.testing.assert_frame_equal(
+        label(RFM, features, model=model), label(RFM, features, model=models.from_json(models.to_json(model)))
+    )
 
 
 @settings(max_examples=40)
@@ -181,7 +287,9 @@ def test_a_lapsed_customer_who_buys_is_back_at_once() -> None:
 
 
 def test_a_silence_that_is_usual_for_the_record_is_no_news() -> None:
-    assert scores([(15, 5, 100), (50, 5, 100), (57, 5, 100), (64, 5, 100), (100, 5, 100), (107, 5, 100)], gap=30) == [5, 5, 5, 5, 5, 1]
+    assert scores(
+        [(15, 5, 100), (50, 5, 100), (57, 5, 100), (64, 5, 100), (100, 5, 100), (107, 5, 100)], gap=30
+    ) == [5, 5, 5, 5, 5, 1]
 
 
 def test_a_border_is_passed_by_a_quarter_of_it_so_that_one_fall_takes_the_place_of_several() -> None:
@@ -194,7 +302,9 @@ def frequencies(history: list[tuple[int, int, int]]) -> list[int]:
     model, previous, confirmed = RFM.fit(people(*CROWD), AS_OF), None, []
     for week, one in enumerate(history):
         as_of = AS_OF + week * WEEK
-        previous = RFM.label(people(*CROWD, one, as_of=as_of), model, previous, as_of - WEEK if week else None, as_of)
+        previous = RFM.label(
+            people(*CROWD, one, as_of=as_of), model, previous, as_of - WEEK if week else None, as_of
+        )
         confirmed.append(int(previous["memory.frequency"].iloc[-1]))
     return confirmed
 
@@ -276,4 +386,6 @@ def test_on_complete_journey_groups_move_at_most_a_quarter_as_often_as_raw_ones(
 def test_cells_are_tried_in_the_order_of_the_groups() -> None:
     cells = groups.table(groups.DEFAULT)
     for r, f, m in product(range(1, 6), repeat=3):
-        assert groups.DEFAULT[cells[r - 1, f - 1, m - 1]] == next(g for g in groups.DEFAULT if g.holds((r, f, m)))
+        assert groups.DEFAULT[cells[r - 1, f - 1, m - 1]] == next(
+            g for g in groups.DEFAULT if g.holds((r, f, m))
+        )

@@ -1,4 +1,7 @@
-"""Does our stand-in for HubSpot answer as HubSpot does? Two clients that are not ours say so, and its rules are tried one by one."""
+"""Does our stand-in for HubSpot answer as HubSpot does?
+
+Two clients that are not ours say so, and its rules are tried one by one.
+"""
 
 from __future__ import annotations
 
@@ -61,21 +64,32 @@ def _without_nulls(response: httpx.Response) -> None:
     """The SDK takes no empty property, although HubSpot sends them."""
     response.read()
     if response.headers.get("content-type", "").startswith("application/json"):
-        content = json.loads(response.content, object_hook=lambda found: {key: value for key, value in found.items() if value is not None})
+        content = json.loads(
+            response.content,
+            object_hook=lambda found: {key: value for key, value in found.items() if value is not None},
+        )
         response._content = json.dumps(content).encode()
 
 
 @pytest.fixture
 def sdk(server: Running) -> Iterator[Sdk]:
     with httpx.Client(event_hooks={"response": [_without_nulls]}) as http:
-        yield Sdk(access_token=TOKEN, base_url=server.url, _strict_response_validation=True, max_retries=0, http_client=http)
+        yield Sdk(
+            access_token=TOKEN,
+            base_url=server.url,
+            _strict_response_validation=True,
+            max_retries=0,
+            http_client=http,
+        )
 
 
 # What clients that are not ours find
 
 
 def test_the_client_reads_pages_batches_and_searches(client: Client, portal: Portal, call: Caller) -> None:
-    page = client.crm.contacts.basic_api.get_page(limit=10, properties=["email", "phone"], associations=["deals"], archived=False)
+    page = client.crm.contacts.basic_api.get_page(
+        limit=10, properties=["email", "phone"], associations=["deals"], archived=False
+    )
     assert len(page.results) == 10 and page.paging.next.after == call.ids[10]
     assert {"email", "phone", "createdate"} <= page.results[0].properties.keys()
     wanted = BatchReadInputSimplePublicObjectId(
@@ -89,31 +103,50 @@ def test_the_client_reads_pages_batches_and_searches(client: Client, portal: Por
 
 
 def test_the_client_writes_records_and_hears_of_a_taken_address(client: Client, call: Caller) -> None:
-    made = client.crm.contacts.basic_api.create({"properties": {"email": "New@Example.org"}, "associations": []})
+    made = client.crm.contacts.basic_api.create(
+        {"properties": {"email": "New@Example.org"}, "associations": []}
+    )
     assert made.properties["email"] == "new@example.org"
-    assert client.crm.contacts.basic_api.update(made.id, {"properties": {"city": "Ulm"}}).properties["city"] == "Ulm"
+    assert (
+        client.crm.contacts.basic_api.update(made.id, {"properties": {"city": "Ulm"}}).properties["city"]
+        == "Ulm"
+    )
     with pytest.raises(ApiException) as taken:
         client.crm.contacts.basic_api.create({"properties": {"email": "new@example.org"}, "associations": []})
     assert taken.value.status == 409 and f"Existing ID: {made.id}" in taken.value.body
-    updated = client.crm.contacts.batch_api.update({"inputs": [{"id": made.id, "properties": {"city": "Bonn"}}]})
+    updated = client.crm.contacts.batch_api.update(
+        {"inputs": [{"id": made.id, "properties": {"city": "Bonn"}}]}
+    )
     assert updated.results[0].properties["city"] == "Bonn"
     client.crm.contacts.basic_api.archive(made.id)
     assert client.crm.contacts.basic_api.get_by_id(made.id, archived="true").archived_at
 
 
 def test_the_client_makes_properties_groups_and_lists(client: Client, call: Caller) -> None:
-    group = client.crm.properties.groups_api.create("contacts", {"name": "crm_segments", "label": "CRM Segments", "displayOrder": -1})
+    group = client.crm.properties.groups_api.create(
+        "contacts", {"name": "crm_segments", "label": "CRM Segments", "displayOrder": -1}
+    )
     made = client.crm.properties.core_api.create("contacts", {**SEGMENT, "groupName": group.name})
     assert [option.value for option in made.options] == ["loyal", "lost"]
     assert client.crm.properties.core_api.get_by_name("contacts", "seg_rfm").hubspot_defined is False
     listed = client.crm.lists.lists_api.create(
-        {"name": "Segment: Loyal", "objectTypeId": "0-1", "processingType": "DYNAMIC", "filterBranch": branch("loyal")}
+        {
+            "name": "Segment: Loyal",
+            "objectTypeId": "0-1",
+            "processingType": "DYNAMIC",
+            "filterBranch": branch("loyal"),
+        }
     )
     assert listed.list.processing_status == "PROCESSING"
-    static = client.crm.lists.lists_api.create({"name": "Static", "objectTypeId": "0-1", "processingType": "MANUAL"}).list
+    static = client.crm.lists.lists_api.create(
+        {"name": "Static", "objectTypeId": "0-1", "processingType": "MANUAL"}
+    ).list
     changed = client.crm.lists.memberships_api.add(static.list_id, [call.ids[0], "999999999"])
     assert (changed.records_ids_added, changed.record_ids_missing) == ([call.ids[0]], ["999999999"])
-    assert client.crm.lists.memberships_api.get_page(static.list_id, limit=250).results[0].record_id == call.ids[0]
+    assert (
+        client.crm.lists.memberships_api.get_page(static.list_id, limit=250).results[0].record_id
+        == call.ids[0]
+    )
     assert client.crm.lists.lists_api.do_search({"query": "Seg", "count": 10, "offset": 0}).total == 1
 
 
@@ -129,25 +162,40 @@ def test_the_client_reads_associations_owners_pipelines_and_imports(client: Clie
         }
     )
     deals = [str(id) for id in portal.store.shelves["deals"].live]
-    linked = client.crm.associations.v4.batch_api.get_page("deals", "contacts", {"inputs": [{"id": id} for id in deals]})
+    linked = client.crm.associations.v4.batch_api.get_page(
+        "deals", "contacts", {"inputs": [{"id": id} for id in deals]}
+    )
     assert len(linked.results) == 60
     assert client.crm.owners.owners_api.get_page().results[0].id == "7"
-    assert [stage.id for stage in client.crm.pipelines.pipelines_api.get_all("deals").results[0].stages][3] == "closedwon"
+    assert [stage.id for stage in client.crm.pipelines.pipelines_api.get_all("deals").results[0].stages][
+        3
+    ] == "closedwon"
 
 
 def test_the_sdk_accepts_every_object_answer(sdk: Sdk, portal: Portal, call: Caller) -> None:
     contacts = sdk.crm.objects.contacts
     page = contacts.list(limit=10, properties=["email", "city"], associations=["deals"])
     assert len(page.results) == 10
-    assert contacts.get(call.ids[0], properties=["city"], properties_with_history=["city"]).properties_with_history
+    assert contacts.get(
+        call.ids[0], properties=["city"], properties_with_history=["city"]
+    ).properties_with_history
     read = contacts.batch.get(inputs=[{"id": call.ids[1]}], properties=["email"], properties_with_history=[])
     assert [row.id for row in read.results] == [call.ids[1]]
-    updated = contacts.batch.update(inputs=[{"id": call.ids[1], "properties": {"city": "Ulm"}}, {"id": "404", "properties": {"city": "x"}}])
+    updated = contacts.batch.update(
+        inputs=[
+            {"id": call.ids[1], "properties": {"city": "Ulm"}},
+            {"id": "404", "properties": {"city": "x"}},
+        ]
+    )
     assert len(updated.results) == 1
-    found = contacts.search(after="0", filter_groups=[], limit=3, properties=["email"], sorts=["hs_object_id"])
+    found = contacts.search(
+        after="0", filter_groups=[], limit=3, properties=["email"], sorts=["hs_object_id"]
+    )
     assert found.total == 40
     made = contacts.batch.create(inputs=[{"properties": {"email": "a@b.org"}, "associations": []}])
-    upserted = contacts.batch.upsert(inputs=[{"id": "a@b.org", "id_property": "email", "properties": {"email": "a@b.org", "city": "Kiel"}}])
+    upserted = contacts.batch.upsert(
+        inputs=[{"id": "a@b.org", "id_property": "email", "properties": {"email": "a@b.org", "city": "Kiel"}}]
+    )
     assert (upserted.results[0].id, upserted.results[0].new) == (made.results[0].id, False)
     merged = contacts.merge(primary_object_id=call.ids[0], object_id_to_merge=call.ids[1])
     assert merged.id not in call.ids[:2]
@@ -158,10 +206,19 @@ def test_the_sdk_accepts_every_object_answer(sdk: Sdk, portal: Portal, call: Cal
 
 
 def test_the_sdk_accepts_every_answer_about_properties_and_associations(sdk: Sdk, portal: Portal) -> None:
-    assert sdk.crm.properties.groups.create("contacts", label="Segments", name="crm_segments").name == "crm_segments"
+    assert (
+        sdk.crm.properties.groups.create("contacts", label="Segments", name="crm_segments").name
+        == "crm_segments"
+    )
     assert sdk.crm.properties.groups.list("contacts").results
     made = sdk.crm.properties.create(
-        "contacts", field_type="select", group_name="crm_segments", label="S", name="seg", type="enumeration", options=SEGMENT["options"]
+        "contacts",
+        field_type="select",
+        group_name="crm_segments",
+        label="S",
+        name="seg",
+        type="enumeration",
+        options=SEGMENT["options"],
     )
     wider = [*SEGMENT["options"], {"label": "New", "value": "new", "hidden": False, "displayOrder": 2}]
     changed = sdk.crm.properties.update(made.name, object_type="contacts", options=wider)
@@ -169,7 +226,9 @@ def test_the_sdk_accepts_every_answer_about_properties_and_associations(sdk: Sdk
     assert sdk.crm.properties.get("seg", object_type="contacts").hubspot_defined is False
     assert len(sdk.crm.properties.list("deals").results) > 10
     deals = [str(id) for id in portal.store.shelves["deals"].live[:5]]
-    linked = sdk.crm.associations.batch.get("contacts", from_object_type="deals", inputs=[{"id": id} for id in deals])
+    linked = sdk.crm.associations.batch.get(
+        "contacts", from_object_type="deals", inputs=[{"id": id} for id in deals]
+    )
     assert {row.from_.id for row in linked.results} == set(deals)
 
 
@@ -178,7 +237,11 @@ def test_the_sdk_accepts_every_answer_about_lists(sdk: Sdk, portal: Portal, call
     lists = sdk.crm.lists
     folder = lists.create_folder(name="Segments").folder
     dynamic = lists.create(
-        name="D", object_type_id="0-1", processing_type="DYNAMIC", filter_branch=branch("loyal"), list_folder_id=int(folder.id)
+        name="D",
+        object_type_id="0-1",
+        processing_type="DYNAMIC",
+        filter_branch=branch("loyal"),
+        list_folder_id=int(folder.id),
     ).list
     static = lists.create(
         name="S",
@@ -195,11 +258,15 @@ def test_the_sdk_accepts_every_answer_about_lists(sdk: Sdk, portal: Portal, call
     assert lists.update_list_name(dynamic.list_id, list_name="D2").updated_list is not None
     assert lists.update_list_filters(dynamic.list_id, filter_branch=branch("lost")).updated_list is not None
     assert lists.add_memberships(static.list_id, body=call.ids[:3]).records_ids_added == call.ids[:3]
-    changed = lists.add_and_remove_memberships(static.list_id, record_ids_to_add=[call.ids[3]], record_ids_to_remove=[call.ids[0]])
+    changed = lists.add_and_remove_memberships(
+        static.list_id, record_ids_to_add=[call.ids[3]], record_ids_to_remove=[call.ids[0]]
+    )
     assert (changed.records_ids_added, changed.record_ids_removed) == ([call.ids[3]], [call.ids[0]])
     assert [row.record_id for row in lists.list_memberships(static.list_id).results] == call.ids[1:4]
     assert len(lists.get_memberships_join_order(static.list_id).results) == 3
-    assert lists.get_record_memberships(call.ids[1], object_type_id="0-1").results[0].list_id == static.list_id
+    assert (
+        lists.get_record_memberships(call.ids[1], object_type_id="0-1").results[0].list_id == static.list_id
+    )
     assert lists.batch_read_memberships(inputs=[{"object_type_id": "0-1", "record_id": call.ids[1]}]).results
     lists.delete(dynamic.list_id)
     lists.restore(dynamic.list_id)
@@ -217,7 +284,9 @@ def test_the_sdk_accepts_every_answer_about_the_account(sdk: Sdk, portal: Portal
     portal.consent.statuses["person1@example.org"] = {71: "UNSUBSCRIBED"}
     read = sdk.communication_preferences.statuses.batch.read(channel="EMAIL", inputs=["person1@example.org"])
     assert [status.status for status in read.results[0].statuses] == ["UNSUBSCRIBED", "NOT_SPECIFIED"]
-    sdk.communication_preferences.statuses.batch.get_unsubscribe_all_statuses(channel="EMAIL", inputs=["person1@example.org"])
+    sdk.communication_preferences.statuses.batch.get_unsubscribe_all_statuses(
+        channel="EMAIL", inputs=["person1@example.org"]
+    )
 
 
 # Access
@@ -238,7 +307,12 @@ def test_a_wrong_token_and_a_lacking_scope_are_told_apart(server: Running, call:
 
 
 def test_an_oauth_token_lives_half_an_hour(server: Running) -> None:
-    form = {"grant_type": "refresh_token", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "refresh_token": REFRESH_TOKEN,
+    }
     for path in ("/oauth/v1/token", "/oauth/v3/token", "/oauth/2026-03/token", "/oauth/2026-09/token"):
         answer = requests.post(server.url + path, data=form, timeout=20).json()
         assert AccessTokenResponse.model_validate(answer).expires_in == 1800
@@ -259,7 +333,6 @@ def test_an_oauth_token_lives_half_an_hour(server: Running) -> None:
         ("/crm/v3/imports/", "/crm/imports/{}"),
         ("/crm/v3/limits/custom-properties", "/crm/limits/{}/custom-properties"),
         ("/account-info/v3/details", "/account-info/{}/details"),
-        ("/automation/v4/flows", "/automation/{}/flows"),
         ("/communication-preferences/v4/definitions", "/communication-preferences/{}/definitions"),
     ],
 )
@@ -272,23 +345,46 @@ def test_dated_paths_answer_as_the_legacy_ones(call: Caller, legacy: str, dated:
     assert call("GET", dated.format("2025-01")).status_code == 404
 
 
+def test_workflows_are_published_under_no_date_but_that_of_a_beta(call: Caller) -> None:
+    assert call("GET", "/automation/2026-09-beta/flows").json() == call("GET", "/automation/v4/flows").json()
+    assert (
+        call("GET", "/automation/2026-09/flows").status_code
+        == call("GET", "/automation/2026-03/flows").status_code
+        == 404
+    )
+
+
 # Imports, exports, admin and size
 
 
 def test_an_import_and_an_export_advance_with_the_clock(call: Caller) -> None:
     ids = call.ids
     columns = [
-        {"columnObjectTypeId": "0-1", "columnName": "Record ID", "propertyName": "hs_object_id", "columnType": "HUBSPOT_OBJECT_ID"},
+        {
+            "columnObjectTypeId": "0-1",
+            "columnName": "Record ID",
+            "propertyName": "hs_object_id",
+            "columnType": "HUBSPOT_OBJECT_ID",
+        },
         {"columnObjectTypeId": "0-1", "columnName": "City", "propertyName": "city"},
     ]
     order = {
         "name": "x",
         "importOperations": {"0-1": "UPDATE"},
-        "files": [{"fileName": "a.csv", "fileFormat": "CSV", "fileImportPage": {"hasHeader": True, "columnMappings": columns}}],
+        "files": [
+            {
+                "fileName": "a.csv",
+                "fileFormat": "CSV",
+                "fileImportPage": {"hasHeader": True, "columnMappings": columns},
+            }
+        ],
     }
     file = f"Record ID,City\n{ids[0]},Ulm\n404,Ulm\n".encode()
     started = call.session.post(
-        call.server.url + "/crm/v3/imports/", data={"importRequest": json.dumps(order)}, files={"files": ("a.csv", file)}, timeout=20
+        call.server.url + "/crm/v3/imports/",
+        data={"importRequest": json.dumps(order)},
+        files={"files": ("a.csv", file)},
+        timeout=20,
     ).json()
     path = f"/crm/v3/imports/{started['id']}"
     assert call("GET", path).json()["state"] == "STARTED"
@@ -296,7 +392,12 @@ def test_an_import_and_an_export_advance_with_the_clock(call: Caller) -> None:
     assert call("GET", path).json()["state"] == "DONE"
     assert call.portal.dump()[ids[0]]["city"] == "Ulm"
     assert call("GET", path + "/errors").json()["results"][0]["errorType"] == "OBJECT_NOT_FOUND"
-    wanted = {"exportType": "VIEW", "format": "CSV", "objectType": "CONTACT", "objectProperties": ["hs_object_id", "city"]}
+    wanted = {
+        "exportType": "VIEW",
+        "format": "CSV",
+        "objectType": "CONTACT",
+        "objectProperties": ["hs_object_id", "city"],
+    }
     task = call("POST", "/crm/v3/exports/export/async", wanted).json()["id"]
     call.portal.settle(10)
     result = call("GET", f"/crm/v3/exports/export/async/tasks/{task}/status").json()["result"]

@@ -1,4 +1,6 @@
-"""Does our stand-in for HubSpot keep HubSpot's rules: of reading, writing, lists, workflows and limits, and do its faults strike?"""
+"""Does our stand-in for HubSpot keep HubSpot's rules: of reading, writing, lists, workflows and limits, and
+do its faults strike?
+"""
 
 from __future__ import annotations
 
@@ -49,10 +51,16 @@ def call(server: Running) -> Caller:
 def test_pages_follow_ids_and_any_id_may_begin_one(call: Caller) -> None:
     assert call.all_ids(page=7) == call.ids
     middle = str(int(call.ids[20]) - 1)
-    assert call("GET", "/crm/v3/objects/contacts", after=middle, limit=3).json()["results"][0]["id"] == call.ids[20]
+    assert (
+        call("GET", "/crm/v3/objects/contacts", after=middle, limit=3).json()["results"][0]["id"]
+        == call.ids[20]
+    )
     call.portal.knobs.cursor = "last"
     assert call.all_ids(page=7) == call.ids
-    assert call("GET", "/crm/v3/objects/contacts", after=call.ids[20], limit=3).json()["results"][0]["id"] == call.ids[21]
+    assert (
+        call("GET", "/crm/v3/objects/contacts", after=call.ids[20], limit=3).json()["results"][0]["id"]
+        == call.ids[21]
+    )
 
 
 def test_a_page_that_is_too_large_is_refused_or_cut(call: Caller) -> None:
@@ -76,10 +84,15 @@ def test_a_batch_names_the_records_that_are_not_there(call: Caller) -> None:
     assert {row["id"] for row in answer.json()["results"]} == set(call.ids[:20])
     assert [row["id"] for row in answer.json()["results"]] != call.ids[:20]
     by_email = call(
-        "POST", "/crm/v3/objects/contacts/batch/read", {"idProperty": "email", "inputs": [{"id": "PERSON3@example.org"}], "properties": []}
+        "POST",
+        "/crm/v3/objects/contacts/batch/read",
+        {"idProperty": "email", "inputs": [{"id": "PERSON3@example.org"}], "properties": []},
     )
     assert by_email.json()["results"][0]["id"] == call.ids[3]
-    assert call("POST", "/crm/v3/objects/contacts/batch/read", {"inputs": [{"id": "1"}] * 101}).status_code == 400
+    assert (
+        call("POST", "/crm/v3/objects/contacts/batch/read", {"inputs": [{"id": "1"}] * 101}).status_code
+        == 400
+    )
 
 
 def test_search_sees_a_change_only_after_the_lag(call: Caller) -> None:
@@ -120,7 +133,11 @@ def test_search_understands_every_operator_and_keyset_paging(call: Caller) -> No
     assert by("GT", value=ids[30]) == ids[31:] and by("GTE", value=ids[30]) == ids[30:]
     assert by("LT", value=ids[3]) == ids[:3] and by("LTE", value=ids[3]) == ids[:4]
     assert by("BETWEEN", value=ids[3], highValue=ids[5]) == ids[3:6]
-    assert by("IN", values=ids[:2]) == ids[:2] and by("NEQ", value=ids[0]) == ids[1:] and by("NOT_IN", values=ids[:2]) == ids[2:]
+    assert (
+        by("IN", values=ids[:2]) == ids[:2]
+        and by("NEQ", value=ids[0]) == ids[1:]
+        and by("NOT_IN", values=ids[:2]) == ids[2:]
+    )
     assert found({"propertyName": "email", "operator": "CONTAINS_TOKEN", "value": "person7*"}) == [ids[7]]
     assert found({"propertyName": "phone", "operator": "NOT_HAS_PROPERTY"}) == ids
     stamp = call.portal.record("contacts", int(ids[9])).changed
@@ -137,14 +154,23 @@ def test_archived_erased_and_merged_records_are_where_they_should_be(call: Calle
     survivor = portal.join("contacts", int(ids[2]), int(ids[3]))
     assert call.all_ids() == [*ids[4:], str(survivor)]
     assert call.all_ids(archived="True") == [ids[0]]
-    row = call("GET", f"/crm/v3/objects/contacts/{ids[2]}", properties="hs_merged_object_ids,hs_calculated_merged_vids").json()
+    row = call(
+        "GET",
+        f"/crm/v3/objects/contacts/{ids[2]}",
+        properties="hs_merged_object_ids,hs_calculated_merged_vids",
+    ).json()
     assert row["id"] == str(survivor)
     assert row["properties"]["hs_merged_object_ids"] == f"{ids[2]};{ids[3]}"
-    assert [part.split(":")[0] for part in row["properties"]["hs_calculated_merged_vids"].split(";")] == [ids[2], ids[3]]
+    assert [part.split(":")[0] for part in row["properties"]["hs_calculated_merged_vids"].split(";")] == [
+        ids[2],
+        ids[3],
+    ]
     portal.knobs.reads_merged, portal.knobs.merge_id = False, "keep"
     assert call("GET", f"/crm/v3/objects/contacts/{ids[2]}").status_code == 404
     assert portal.join("contacts", int(ids[5]), int(ids[6])) == int(ids[5])
-    deals = portal.links.of(portal.store.shelves["contacts"].kind, int(ids[5]), portal.store.shelves["deals"].kind)
+    deals = portal.links.of(
+        portal.store.shelves["contacts"].kind, int(ids[5]), portal.store.shelves["deals"].kind
+    )
     assert all(int(ids[6]) not in portal.links.links["deals", "contacts"].get(deal, []) for deal in deals)
 
 
@@ -158,7 +184,9 @@ def test_associations_come_in_pages_and_lonely_records_as_set(call: Caller) -> N
     seen: list[str] = []
     after = ""
     while True:
-        row = call("POST", path, {"inputs": [{"id": contact, **({"after": after} if after else {})}]}).json()["results"][0]
+        row = call("POST", path, {"inputs": [{"id": contact, **({"after": after} if after else {})}]}).json()[
+            "results"
+        ][0]
         seen += [each["toObjectId"] for each in row["to"]]
         after = row.get("paging", {}).get("next", {}).get("after", "")
         if not after:
@@ -193,19 +221,30 @@ def test_values_are_checked_and_bad_ones_told_per_record_or_for_all(call: Caller
     assert call.update({ids[5]: {"city": "A"}, ids[6]: {"kids": "two"}}).status_code == 400
     assert call.portal.dump()[ids[5]].get("city") != "A"
     assert call.update({ids[5]: {"email": "x"}}, idProperty="email").status_code == 400
-    assert call("POST", "/crm/v3/objects/contacts/batch/update", {"inputs": [{"id": ids[0], "properties": {}}] * 2}).status_code == 400
+    assert (
+        call(
+            "POST",
+            "/crm/v3/objects/contacts/batch/update",
+            {"inputs": [{"id": ids[0], "properties": {}}] * 2},
+        ).status_code
+        == 400
+    )
     assert call.update({ids[5]: {"kids": 2}}).status_code == 400  # type: ignore[dict-item]
 
 
 def test_values_come_back_in_the_form_of_their_type(call: Caller) -> None:
     id = call.ids[0]
-    call.update({id: {"kids": "87.50", "birthday": "1764028800000", "recent_note": ""} | {"newsletter": "true"}})
+    call.update(
+        {id: {"kids": "87.50", "birthday": "1764028800000", "recent_note": ""} | {"newsletter": "true"}}
+    )
     call.update({id: {"kids": "87.50", "birthday": "2024-02-29", "newsletter": "true"}})
     values = call.portal.dump()[id]
     assert (values["kids"], values["birthday"], values["newsletter"]) == ("87.5", "2024-02-29", "true")
     call.update({id: {"birthday": ""}})
     assert "birthday" not in call.portal.dump()[id]
-    history = call("GET", f"/crm/v3/objects/contacts/{id}", propertiesWithHistory="birthday").json()["propertiesWithHistory"]["birthday"]
+    history = call("GET", f"/crm/v3/objects/contacts/{id}", propertiesWithHistory="birthday").json()[
+        "propertiesWithHistory"
+    ]["birthday"]
     assert [each["value"] for each in history] == ["", "2024-02-29"]
 
 
@@ -219,7 +258,10 @@ def test_one_poisoned_record_spoils_its_batch_or_only_itself(call: Caller) -> No
 
 
 def test_a_batch_of_new_records_is_all_or_nothing_without_traces(call: Caller) -> None:
-    inputs: list[dict[str, Any]] = [{"properties": {"email": "n1@example.org"}}, {"properties": {"email": "person1@example.org"}}]
+    inputs: list[dict[str, Any]] = [
+        {"properties": {"email": "n1@example.org"}},
+        {"properties": {"email": "person1@example.org"}},
+    ]
     before = call.ids
     assert call("POST", "/crm/v3/objects/contacts/batch/create", {"inputs": inputs}).status_code == 409
     assert call.ids == before
@@ -257,7 +299,9 @@ def test_a_dynamic_list_fills_after_a_while_and_follows_its_property(call: Calle
     call("POST", "/crm/v3/properties/contacts", SEGMENT)
     call.update({call.ids[0]: {"seg_rfm": "loyal"}})
     made = call(
-        "POST", "/crm/v3/lists/", {"name": "L", "objectTypeId": "0-1", "processingType": "DYNAMIC", "filterBranch": branch("loyal")}
+        "POST",
+        "/crm/v3/lists/",
+        {"name": "L", "objectTypeId": "0-1", "processingType": "DYNAMIC", "filterBranch": branch("loyal")},
     ).json()["list"]
     path = f"/crm/v3/lists/{made['listId']}"
 
@@ -275,13 +319,19 @@ def test_a_dynamic_list_fills_after_a_while_and_follows_its_property(call: Calle
     same = call("POST", "/crm/v3/lists/", {"name": "L", "objectTypeId": "0-1", "processingType": "MANUAL"})
     assert (same.status_code, same.json()["subCategory"]) == (400, "ILS.DUPLICATE_LIST_NAMES")
     call.portal.knobs.active_lists = 1
-    more = call("POST", "/crm/v3/lists/", {"name": "M", "objectTypeId": "0-1", "processingType": "DYNAMIC", "filterBranch": branch("lost")})
+    more = call(
+        "POST",
+        "/crm/v3/lists/",
+        {"name": "M", "objectTypeId": "0-1", "processingType": "DYNAMIC", "filterBranch": branch("lost")},
+    )
     assert more.json()["subCategory"] == "ILS.LIST_LIMIT_EXCEEDED"
 
 
 def test_workflows_enrol_once_for_each_change_and_joining(call: Caller) -> None:
     call("POST", "/crm/v3/properties/contacts", SEGMENT)
-    static = call("POST", "/crm/v3/lists/", {"name": "S", "objectTypeId": "0-1", "processingType": "MANUAL"}).json()["list"]["listId"]
+    static = call(
+        "POST", "/crm/v3/lists/", {"name": "S", "objectTypeId": "0-1", "processingType": "MANUAL"}
+    ).json()["list"]["listId"]
     flows = call.portal.flows
     changed = flows.add("On loyal", property="seg_rfm", value="loyal")
     joined = flows.add("On list", list_id=int(static), again=False)
@@ -297,7 +347,7 @@ def test_workflows_enrol_once_for_each_change_and_joining(call: Caller) -> None:
     assert flows.busiest_hour() == 2
     listed = call("GET", "/automation/v4/flows").json()["results"]
     assert [each["name"] for each in listed] == ["On loyal", "On list"]
-    criteria = call("GET", f"/automation/2026-09/flows/{changed.id}").json()["enrollmentCriteria"]
+    criteria = call("GET", f"/automation/2026-09-beta/flows/{changed.id}").json()["enrollmentCriteria"]
     assert criteria["eventFilterBranches"][0]["filters"][0]["operation"]["value"] == "seg_rfm"
 
 
@@ -317,7 +367,11 @@ def test_the_window_rolls() -> None:
         portal.clock.advance(2)  # a fixed window of 10 s would begin anew
         assert [status() for _ in range(3)] == [200, 200, 429]
         refused = call("GET", "/crm/v3/objects/contacts").json()
-        assert (refused["policyName"], refused["errorType"], "category" in refused) == ("TEN_SECONDLY_ROLLING", "RATE_LIMIT", False)
+        assert (refused["policyName"], refused["errorType"], "category" in refused) == (
+            "TEN_SECONDLY_ROLLING",
+            "RATE_LIMIT",
+            False,
+        )
         portal.clock.advance(8)
         assert [status() for _ in range(4)] == [200, 200, 200, 429]
 
@@ -329,7 +383,10 @@ def test_searches_have_a_limit_of_their_own_and_the_day_ends_at_the_accounts_mid
         answers = [call("POST", "/crm/v3/objects/contacts/search", {}) for _ in range(6)]
         assert [each.status_code for each in answers] == [200] * 5 + [429]
         assert answers[-1].json()["policyName"] == "SECONDLY"
-        left = [call("GET", "/crm/v3/objects/contacts").headers["X-HubSpot-RateLimit-Daily-Remaining"] for _ in range(3)]
+        left = [
+            call("GET", "/crm/v3/objects/contacts").headers["X-HubSpot-RateLimit-Daily-Remaining"]
+            for _ in range(3)
+        ]
         assert left == ["2", "1", "0"]
         assert call("GET", "/crm/v3/objects/contacts").json()["policyName"] == "DAILY"
         portal.clock.advance(60)  # midnight in Berlin
@@ -340,7 +397,9 @@ def test_searches_have_a_limit_of_their_own_and_the_day_ends_at_the_accounts_mid
 
 
 @pytest.mark.parametrize("status", [423, 429, 477, 500, 502, 503, 504, 524])
-def test_a_status_fault_does_nothing_and_happens_at_its_turn(server: Running, call: Caller, status: int) -> None:
+def test_a_status_fault_does_nothing_and_happens_at_its_turn(
+    server: Running, call: Caller, status: int
+) -> None:
     server.portal.script.rules = [Fault("status", path="batch/update", nth=2, status=status, retry_after=3)]
     answers = [call.update({call.ids[0]: {"city": city}}) for city in ("A", "B")]
     assert [each.status_code for each in answers] == [200, status]
@@ -352,7 +411,9 @@ def test_a_status_fault_does_nothing_and_happens_at_its_turn(server: Running, ca
 
 
 @pytest.mark.parametrize(("do", "kept"), [("reset", False), ("lost", True)])
-def test_a_cut_connection_comes_before_or_after_the_write(server: Running, call: Caller, do: str, kept: bool) -> None:
+def test_a_cut_connection_comes_before_or_after_the_write(
+    server: Running, call: Caller, do: str, kept: bool
+) -> None:
     server.portal.script.rules = [Fault(do, path="batch/update", nth=1)]
     with pytest.raises(requests.ConnectionError):
         call.update({call.ids[0]: {"city": "A"}})
@@ -389,7 +450,9 @@ def test_bodies_are_cut_short_dripped_doubled_or_packed(server: Running, call: C
 def test_records_change_merge_and_vanish_between_two_pages(server: Running, call: Caller) -> None:
     ids = [int(id) for id in call.ids]
     events = [("edit", ids[5]), ("archive", ids[15]), ("erase", ids[16]), ("merge", ids[17])]
-    server.portal.script.rules = [Fault("meanwhile", path="/objects/contacts", nth=2, event=event, ids=[id]) for event, id in events]
+    server.portal.script.rules = [
+        Fault("meanwhile", path="/objects/contacts", nth=2, event=event, ids=[id]) for event, id in events
+    ]
     call("GET", "/crm/v3/objects/contacts", limit=10)
     call("GET", "/crm/v3/objects/contacts", limit=10, after=call.ids[10])
     assert not {str(id) for id in ids[15:18]} & set(call.ids)

@@ -1,4 +1,7 @@
-"""Is the stand-in for Salesforce one? Driven by a client that we did not write (simple-salesforce), and held to what real orgs answered."""
+"""Is the stand-in for Salesforce one?
+
+Driven by a client that we did not write (simple-salesforce), and held to what real orgs answered.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,11 @@ from typing import Any
 
 import pytest
 import requests
-from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceMoreThanOneRecord, SalesforceResourceNotFound
+from simple_salesforce.exceptions import (
+    SalesforceMalformedRequest,
+    SalesforceMoreThanOneRecord,
+    SalesforceResourceNotFound,
+)
 
 from tests.salesforce_client import asked, client, refused, small_org
 from tests.servers.salesforce import Org, Server, seed
@@ -37,18 +44,25 @@ def test_the_client_logs_in_by_soap_and_by_password(server: Server) -> None:
     known = server.org.login
     named = {"username": known.username, "password": known.password}
     client(server, **named, security_token=known.security_token).limits()
-    client(server, **named, consumer_key=known.client_id, consumer_secret=known.client_secret, domain="acme.my").limits()
+    client(
+        server, **named, consumer_key=known.client_id, consumer_secret=known.client_secret, domain="acme.my"
+    ).limits()
     assert known.logins == ["soap", "password"]
 
 
 def test_a_jwt_is_verified_with_the_public_key(server: Server) -> None:
-    rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa", reason="pip install cryptography")
+    rsa = pytest.importorskip(
+        "cryptography.hazmat.primitives.asymmetric.rsa", reason="pip install cryptography"
+    )
     from cryptography.hazmat.primitives import serialization as form
 
     right, wrong = (rsa.generate_private_key(65537, 2048) for _ in range(2))
     public = right.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
     server.org.login.public_key = public.decode()
-    texts = [key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()).decode() for key in (right, wrong)]
+    texts = [
+        key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()).decode()
+        for key in (right, wrong)
+    ]
     known = {"username": server.org.login.username, "consumer_key": server.org.login.client_id}
     client(server, **known, privatekey=texts[0]).limits()
     with pytest.raises(Exception, match="invalid_grant"):
@@ -66,7 +80,9 @@ def test_the_token_endpoint_names_what_is_wrong(server: Server) -> None:
         400,
         {"error": "invalid_client", "error_description": "invalid client credentials"},
     )
-    assert token(server, grant_type="client_credentials", client_id="wrong")[1]["error"] == "invalid_client_id"
+    assert (
+        token(server, grant_type="client_credentials", client_id="wrong")[1]["error"] == "invalid_client_id"
+    )
     assert token(server, grant_type="magic")[1]["error"] == "unsupported_grant_type"
 
 
@@ -75,7 +91,10 @@ def test_a_rotated_refresh_token_works_once_and_its_reuse_ends_the_grant(server:
     _, first = token(server, grant_type="refresh_token", refresh_token="refresh-1")
     status, again = token(server, grant_type="refresh_token", refresh_token="refresh-1")
     assert (status, again["error"]) == (400, "invalid_grant")
-    assert token(server, grant_type="refresh_token", refresh_token=first["refresh_token"])[1]["error"] == "invalid_grant"
+    assert (
+        token(server, grant_type="refresh_token", refresh_token=first["refresh_token"])[1]["error"]
+        == "invalid_grant"
+    )
 
 
 def test_an_expired_session_is_refused_and_the_client_logs_in_again(org: Org, force: Any) -> None:
@@ -99,7 +118,9 @@ def test_deleted_records_are_seen_by_query_all_alone(org: Org, force: Any) -> No
     id = force.query("SELECT Id FROM Contact LIMIT 1")["records"][0]["Id"]
     force.Contact.delete(id)
     assert force.query(f"SELECT Id FROM Contact WHERE Id = '{id}'")["totalSize"] == 0
-    (record,) = force.query(f"SELECT IsDeleted, MasterRecordId FROM Contact WHERE Id = '{id}'", include_deleted=True)["records"]
+    (record,) = force.query(
+        f"SELECT IsDeleted, MasterRecordId FROM Contact WHERE Id = '{id}'", include_deleted=True
+    )["records"]
     assert (record["IsDeleted"], record["MasterRecordId"]) == (True, None)
 
 
@@ -108,7 +129,9 @@ def test_a_merged_contact_names_its_survivor_and_hands_over_what_it_had(org: Org
     loser = role["ContactId"]
     survivor = next(row["Id"] for row in org.rows("Contact") if row["Id"] != loser)
     org.merge("Contact", survivor, loser)
-    (record,) = force.query(f"SELECT IsDeleted, MasterRecordId FROM Contact WHERE Id = '{loser}'", include_deleted=True)["records"]
+    (record,) = force.query(
+        f"SELECT IsDeleted, MasterRecordId FROM Contact WHERE Id = '{loser}'", include_deleted=True
+    )["records"]
     assert (record["IsDeleted"], record["MasterRecordId"]) == (True, survivor)
     assert org.row("OpportunityContactRole", role["Id"])["ContactId"] == survivor
 
@@ -136,14 +159,18 @@ def test_a_condition_means_what_it_means_in_soql(org: Org, force: Any, where: st
 
 def test_semi_joins_aggregates_and_parents_are_answered(org: Org, force: Any) -> None:
     text = "SELECT COUNT() FROM Contact WHERE Id IN (SELECT ContactId FROM CampaignMember WHERE HasResponded = true)"
-    assert force.query(text)["totalSize"] == len({row["ContactId"] for row in org.rows("CampaignMember") if row["HasResponded"]})
+    assert force.query(text)["totalSize"] == len(
+        {row["ContactId"] for row in org.rows("CampaignMember") if row["HasResponded"]}
+    )
     counted = force.query("SELECT MailingCity, COUNT(Id) n FROM Contact GROUP BY MailingCity")["records"]
     assert sum(record["n"] for record in counted) == 1000
     (most,) = force.query("SELECT MAX(SystemModstamp) m, COUNT(Id) n FROM Contact")["records"]
     assert most["n"] == 1000
     assert most["m"] == max(row["SystemModstamp"] for row in org.rows("Contact")).replace("Z", "+0000")
     names = force.query("SELECT Account.Name FROM Contact ORDER BY Account.Name DESC, Id LIMIT 5")["records"]
-    assert [record["Account"]["Name"] for record in names] == sorted((record["Account"]["Name"] for record in names), reverse=True)
+    assert [record["Account"]["Name"] for record in names] == sorted(
+        (record["Account"]["Name"] for record in names), reverse=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +206,9 @@ def test_who_sees_60_percent_is_told_of_all_by_record_count(org: Org, force: Any
     org.knobs.visible = {"Contact": 0.6}
     seen = force.query("SELECT COUNT() FROM Contact")["totalSize"]
     assert 550 < seen < 650
-    assert force.restful("limits/recordCount", params={"sObjects": "Contact"})["sObjects"] == [{"count": 1000, "name": "Contact"}]
+    assert force.restful("limits/recordCount", params={"sObjects": "Contact"})["sObjects"] == [
+        {"count": 1000, "name": "Contact"}
+    ]
 
 
 def test_a_late_commit_appears_with_an_earlier_stamp(org: Org, force: Any) -> None:
@@ -239,7 +268,10 @@ def test_all_or_none_leaves_nothing_when_one_fails(org: Org, force: Any) -> None
     rows = [{"attributes": {"type": "Contact"}, "id": id, "Title": "VIP"} for id in ids]
     rows[1]["Email"] = "no address"
     answer = force.restful("composite/sobjects", method="PATCH", json={"allOrNone": True, "records": rows})
-    assert [item["errors"][0]["statusCode"] for item in answer] == ["ALL_OR_NONE_OPERATION_ROLLED_BACK", "INVALID_EMAIL_ADDRESS"]
+    assert [item["errors"][0]["statusCode"] for item in answer] == [
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "INVALID_EMAIL_ADDRESS",
+    ]
     assert org.row("Contact", ids[0])["Title"] != "VIP"
 
 
@@ -265,7 +297,9 @@ def test_composite_hands_results_on(force: Any) -> None:
         {"method": "POST", "url": "/services/data/v64.0/sobjects/Contact", "referenceId": "two",
          "body": {"LastName": "X", "AccountId": "@{one.id}"}},
     ]  # fmt: skip
-    answer = force.restful("composite", method="POST", json={"allOrNone": True, "compositeRequest": parts})["compositeResponse"]
+    answer = force.restful("composite", method="POST", json={"allOrNone": True, "compositeRequest": parts})[
+        "compositeResponse"
+    ]
     assert [part["httpStatusCode"] for part in answer] == [201, 201]
 
 
@@ -297,19 +331,25 @@ NOBODY = "003Hs0000000zzzIAA"
         ("GET", "query?q=SELECT+Id+FROM+Nothing", None, 400, "INVALID_TYPE"),
     ],
 )
-def test_the_server_refuses_as_a_real_org_did(server: Server, method: str, path: str, body: Any, status: int, code: str) -> None:
+def test_the_server_refuses_as_a_real_org_did(
+    server: Server, method: str, path: str, body: Any, status: int, code: str
+) -> None:
     assert told(asked(server, method, path, json=body))[:2] == (status, code)
 
 
 def test_refusals_name_the_field_and_speak_as_a_real_org_did(server: Server) -> None:
     assert told(asked(server, "POST", "sobjects/Contact", json={"FirstName": "x"}))[2] == ["LastName"]
-    message = told(asked(server, "POST", "sobjects/Account", json={"Name": "x", "AnnualRevenue": "banana"}))[3]
+    message = told(asked(server, "POST", "sobjects/Account", json={"Name": "x", "AnnualRevenue": "banana"}))[
+        3
+    ]
     where = "or request may be missing a required field at [line:1, column:2]"
     assert message == f"Cannot deserialize instance of currency from VALUE_STRING value banana {where}"
     unknown = "Provided external ID field does not exist or is not accessible: 123"
     assert told(asked(server, "GET", "sobjects/Contact/123"))[3] == unknown
 
 
-@pytest.mark.parametrize(("version", "status"), [("v1.0", 404), ("v25.0", 410), ("v66.5", 404), ("v99.0", 404)])
+@pytest.mark.parametrize(
+    ("version", "status"), [("v1.0", 404), ("v25.0", 410), ("v66.5", 404), ("v99.0", 404)]
+)
 def test_versions_that_are_not_served_are_refused(server: Server, version: str, status: int) -> None:
     assert requests.get(f"{server.url}/services/data/{version}/limits", timeout=10).status_code == status

@@ -1,4 +1,6 @@
-"""Two CRMs in one config: does what befalls one of them leave the other alone, and does the exit code tell the worst?"""
+"""Two CRMs in one config: does what befalls one of them leave the other alone, and does the exit code tell
+the worst?
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def both(tmp_path: Path) -> Both:
     world.customers(12)
     for number in range(1, 9):
         world.shop.put(str(number))
-        world.shop.act(str(number), datetime(2024, 6, number, tzinfo=UTC), amount_minor=900, order_id=f"o{number}")
+        world.shop.act(
+            str(number), datetime(2024, 6, number, tzinfo=UTC), amount_minor=900, order_id=f"o{number}"
+        )
     assert [one["account"] for one in world.do("setup")["accounts"]] == ["portal", "other"]
     return world
 
@@ -65,7 +69,9 @@ def failing(faults: Faults, error: Exception) -> None:
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
-def test_what_ends_the_run_of_one_account_does_not_stop_the_other(both: Both, first: bool, error: Exception, code: int) -> None:
+def test_what_ends_the_run_of_one_account_does_not_stop_the_other(
+    both: Both, first: bool, error: Exception, code: int
+) -> None:
     failing(both.faults if first else both.others, error)
     answer = both.do("run", allow=ALLOWED)
     ill, well = answer["accounts"] if first else answer["accounts"][::-1]
@@ -97,7 +103,12 @@ def test_a_guard_of_one_account_stops_only_it(both: Both) -> None:
 def test_a_plan_and_a_run_are_looked_for_in_their_own_account(both: Both) -> None:
     plans = [one["plan"]["plan"] for one in both.do("plan")["accounts"]]
     applied = both.do("apply", number=plans[1])
-    assert (applied["account"], applied["exit_code"], field_of(both.store), field_of(both.shop)) == ("other", 0, 0, 8)
+    assert (applied["account"], applied["exit_code"], field_of(both.store), field_of(both.shop)) == (
+        "other",
+        0,
+        0,
+        8,
+    )
     undone = both.do("undo", number=applied["run"], allow=ALLOWED)
     assert (undone["account"], field_of(both.shop)) == ("other", 0)
     answer: Any = both.do("apply", number=999)
@@ -106,7 +117,17 @@ def test_a_plan_and_a_run_are_looked_for_in_their_own_account(both: Both) -> Non
 
 @pytest.mark.parametrize(
     ("codes", "code"),
-    [([0, 75], 75), ([75, 4], 75), ([75, 5], 5), ([5, 2], 2), ([2, 1], 1), ([0, 4], 4), ([3, 0], 3), ([0, 0], 0), ([], 0)],
+    [
+        ([0, 75], 75),
+        ([75, 4], 75),
+        ([75, 5], 5),
+        ([5, 2], 2),
+        ([2, 1], 1),
+        ([0, 4], 4),
+        ([3, 0], 3),
+        ([0, 0], 0),
+        ([], 0),
+    ],
 )
 def test_the_worst_code_is_the_one_that_needs_a_person_most(codes: Sequence[int], code: int) -> None:
     assert worst(codes) == code == worst(list(reversed(codes)))

@@ -1,8 +1,10 @@
-"""Weeks of a business whose CRM fails at random: does each week end as one on which nothing went wrong, with nothing sent twice?
+"""Weeks of a business whose CRM fails at random: does each week end as one on which nothing went wrong, with
+nothing sent twice?
 
-A week is a spree of edits by people and then a few runs under faults — refused records, calls that the CRM cannot read, outages and
-lost answers in the middle of a batch of several calls, spent quotas, ``kill -9``, a deleted mirror — until the faults end and one more
-run goes through. A twin that lives through the same weeks in peace says how each must end. Then the last week is undone.
+A week is a spree of edits by people and then a few runs under faults — refused records, calls that the CRM
+cannot read, outages and lost answers in the middle of a batch of several calls, spent quotas, ``kill -9``, a
+deleted mirror — until the faults end and one more run goes through. A twin that lives through the same weeks
+in peace says how each must end. Then the last week is undone.
 
 ``SOAK=1000 pytest tests/test_soak.py`` soaks so many seeds; ``SOAK_FROM`` is the first of them.
 """
@@ -33,7 +35,9 @@ ATTRIBUTES = 'time_zone = "Europe/Berlin"\n[accounts.portal.attributes]\nemploye
 
 
 def business(folder: Path, seed: int) -> World:
-    """People and companies, set up; every second one has lists that the CRM fills by itself, as far as it has room."""
+    """People and companies, set up; every second one has lists that the CRM fills by itself, as far as it has
+    room.
+    """
     folder.mkdir()
     dynamic = seed % 2 == 0
     lists = "dynamic" if dynamic else "static"
@@ -55,7 +59,9 @@ def week(world: World, chance: random.Random) -> None:
     for _ in range(chance.randint(3, 15)):
         one, other = (str(chance.randint(1, CUSTOMERS + 3)) for _ in range(2))
         key = chance.choice(sorted(world.store.lists))
-        static = world.store.lists[key].spec is None and world.store.lists[key].remote.record_type == "contact"
+        static = (
+            world.store.lists[key].spec is None and world.store.lists[key].remote.record_type == "contact"
+        )
         edits: list[tuple[Any, ...]] = [
             ("buy", one, chance.randint(0, 300), chance.choice([500, 20_000, 900_000])),
             ("buy", one, chance.randint(0, 30), 300_000),
@@ -86,7 +92,10 @@ class Trouble:
         if chance.random() < 0.5:
             faults.poison = set(chance.sample(ids, 2))
         if chance.random() < 0.5:
-            faults.reject = {id: chance.choice(["data", "transient", "conflict", "permission"]) for id in chance.sample(ids, 3)}
+            faults.reject = {
+                id: chance.choice(["data", "transient", "conflict", "permission"])
+                for id in chance.sample(ids, 3)
+            }
 
     def strike(self, moment: str) -> None:
         """Ends the run, when its moment has come, as the kind of trouble does."""
@@ -151,6 +160,8 @@ def test_weeks_of_random_faults_end_like_quiet_ones_and_can_be_undone(seed: int,
     for row in world.journal(wrote, last):
         world.do("undo", number=row["run"], as_of=day, allow=ALLOWED)
     gone = objectors(world)
-    assert {c: v for c, v in cells(world).items() if c[0] not in gone} == {c: v for c, v in before.items() if c[0] not in gone}
+    assert {c: v for c, v in cells(world).items() if c[0] not in gone} == {
+        c: v for c, v in before.items() if c[0] not in gone
+    }
     held = world.do("run", as_of=day, allow=ALLOWED)
     assert held["plan"]["changes"] == 0 and held["exit_code"] in (0, GuardStop.exit_code)

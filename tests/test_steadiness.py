@@ -27,7 +27,9 @@ WEEK = timedelta(weeks=1)
 
 
 def told(*segments: str) -> pd.DataFrame:
-    return pd.DataFrame({"record": range(len(segments)), "segment": list(segments), "score": np.linspace(0, 1, len(segments))})
+    return pd.DataFrame(
+        {"record": range(len(segments)), "segment": list(segments), "score": np.linspace(0, 1, len(segments))}
+    )
 
 
 def test_moves_and_returns_are_counted_at_any_distance_and_newcomers_do_not_move() -> None:
@@ -68,12 +70,21 @@ def test_a_purchase_that_is_taken_back_does_not_undo_a_return() -> None:
     model = {"version": 1, "kind": "lifecycle", "settings": {"horizon_days": 60}, "axes": {}}
     model["figures"] = {"driver": "silence", "horizon": 60.0, "usual": 60.0}
     once = (1, 1, "purchase", start, 1000, None)
-    again, back = (1, 2, "purchase", date(2025, 9, 3), 1000, None), (1, 2, "refund", date(2025, 9, 12), -1000, None)
+    again, back = (
+        (1, 2, "purchase", date(2025, 9, 3), 1000, None),
+        (1, 2, "refund", date(2025, 9, 12), -1000, None),
+    )
     days = [date(2025, 9, 1), date(2025, 9, 8), date(2025, 9, 15), date(2025, 11, 20)]
     labels: Any = None
     stages = []
     for place, day in enumerate(days):
-        labels = life.label(frame([once, again, back], day, (1,), needs), model, labels, days[place - 1] if place else None, day)
+        labels = life.label(
+            frame([once, again, back], day, (1,), needs),
+            model,
+            labels,
+            days[place - 1] if place else None,
+            day,
+        )
         stages.append(labels["segment"][0])
     assert stages == ["lost", "won_back", "won_back", "lost"], "it is kept for the horizon, as any other"
 
@@ -90,15 +101,22 @@ def read(config: Path, day: date) -> dict[str, dict[str, str]]:
     out = config.parent / "labels.csv"
     commands.label(config, Options(as_of=day), out=out)
     with out.open(newline="") as file:
-        return {row["id"]: {name: row[name] for name in ("lifecycle", "value_tier", "cluster")} for row in csv.DictReader(file)}
+        return {
+            row["id"]: {name: row[name] for name in ("lifecycle", "value_tier", "cluster")}
+            for row in csv.DictReader(file)
+        }
 
 
 def test_files_of_kinds_that_the_config_does_not_have_remember_those_before(shop: Path) -> None:
     first = date(1997, 10, 31)
     weeks = [read(shop, first + week * WEEK) for week in (0, 1, 2)]
     assert read(shop, first + 2 * WEEK) == weeks[-1], "a day that is told twice starts from the same"
-    assert "won_back" in {row["lifecycle"] for row in weeks[-1].values()}, "who was lost before the last purchase is known to have been"
+    assert "won_back" in {row["lifecycle"] for row in weeks[-1].values()}, (
+        "who was lost before the last purchase is known to have been"
+    )
     for name in ("lifecycle", "value_tier", "cluster"):
-        moved = [sum(one[id][name] != other[id][name] for id in one) / len(one) for one, other in pairwise(weeks)]
+        moved = [
+            sum(one[id][name] != other[id][name] for id in one) / len(one) for one, other in pairwise(weeks)
+        ]
         assert sum(moved) / len(moved) <= 0.03, name
     assert read(shop, first) == weeks[0], "a day before has no memory of those after"

@@ -1,4 +1,6 @@
-"""Does a call arrive once, whole and signed, whatever the network and the CRM do; and does no message tell secrets?"""
+"""Does a call arrive once, whole and signed, whatever the network and the CRM do; and does no message tell
+secrets?
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,18 @@ from connectors.errors import AccessError, ConnectorError, QuotaError, RequestEr
 from connectors.quota import Quota, Rate
 from connectors.token import Token
 from connectors.transport import Call, Transport, Verdict, api_url
-from tests.loopback import Handler, Server, cut, cut_gzip, dripping, late, page_of_a_proxy, reset_after, reset_before, status
+from tests.loopback import (
+    Handler,
+    Server,
+    cut,
+    cut_gzip,
+    dripping,
+    late,
+    page_of_a_proxy,
+    reset_after,
+    reset_before,
+    status,
+)
 
 
 class Plain:
@@ -74,7 +87,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)))
-def test_a_call_gets_its_answer_in_spite_of_a_fault(server: Server, transport: Transport, number: int) -> None:
+def test_a_call_gets_its_answer_in_spite_of_a_fault(
+    server: Server, transport: Transport, number: int
+) -> None:
     server.script.append(FAULTS[number])
     assert transport.send(call(server)).json() == {"path": "/things"}
     assert transport.calls.read == 2
@@ -101,7 +116,9 @@ def test_what_may_not_be_repeated_is_sent_once_and_its_end_is_said_to_be_unknown
 ) -> None:
     server.script.append(fault)  # type: ignore[arg-type]
     with pytest.raises(TemporaryError, match="nobody knows whether it took place"):
-        transport.send(call(server, method="POST", body=b"{}", writes=True, repeatable=False, timeout=(2, 0.3)))
+        transport.send(
+            call(server, method="POST", body=b"{}", writes=True, repeatable=False, timeout=(2, 0.3))
+        )
     assert len(server.seen) == transport.calls.write == 1
 
 
@@ -119,7 +136,9 @@ def test_a_body_that_drips_is_not_waited_for(server: Server, transport: Transpor
     assert time.monotonic() - begun < 2
 
 
-def test_a_write_whose_answer_was_lost_is_repeated_with_the_same_body(server: Server, transport: Transport) -> None:
+def test_a_write_whose_answer_was_lost_is_repeated_with_the_same_body(
+    server: Server, transport: Transport
+) -> None:
     server.script.append(reset_after)
     transport.send(call(server, method="POST", body=b'{"id":1}', headers={"X-Kind": "a"}, writes=True))
     assert server.done == [b'{"id":1}'] * 2
@@ -133,7 +152,9 @@ def test_a_write_whose_answer_was_lost_is_repeated_with_the_same_body(server: Se
     missing=st.integers(0, 30),
     size=st.sampled_from([1, 7, 9999]),
 )
-def test_a_compressed_body_arrives_whole_or_not_at_all(text: str, members: int, chunked: bool, missing: int, size: int) -> None:
+def test_a_compressed_body_arrives_whole_or_not_at_all(
+    text: str, members: int, chunked: bool, missing: int, size: int
+) -> None:
     parts = [gzip.compress((text + str(n)).encode("utf-8", "replace")) for n in range(members)]
     sent = b"".join(parts)
     sent = sent[: max(1, len(sent) - missing)]
@@ -165,7 +186,9 @@ _SERVER = Server()
 
 
 def test_padding_behind_a_compressed_body_is_no_fault(server: Server, transport: Transport) -> None:
-    server.script.append(lambda handler: handler.answer(200, gzip.compress(b"{}") + b"\0" * 8, {"Content-Encoding": "gzip"}))
+    server.script.append(
+        lambda handler: handler.answer(200, gzip.compress(b"{}") + b"\0" * 8, {"Content-Encoding": "gzip"})
+    )
     assert transport.send(call(server)).content == b"{}"
     assert len(server.seen) == 1
 
@@ -195,10 +218,16 @@ def test_connections_are_reused(server: Server, transport: Transport) -> None:
     assert len(made) <= transport.threads
 
 
-def test_the_token_is_renewed_once_for_sixteen_threads_however_often_it_expires(server: Server, tmp_path: Path) -> None:
+def test_the_token_is_renewed_once_for_sixteen_threads_however_often_it_expires(
+    server: Server, tmp_path: Path
+) -> None:
     transport = Transport(Plain(), Quota("k", {}, folder=tmp_path), threads=16, backoff=0.01)
     transport.token = Token(lambda: (server.new_token(0.3), None))  # nobody says how long it lives
-    answers = list(transport.run(lambda n: transport.send(call(server, headers={"X-Number": str(n)})).status_code, range(600)))
+    answers = list(
+        transport.run(
+            lambda n: transport.send(call(server, headers={"X-Number": str(n)})).status_code, range(600)
+        )
+    )
     assert answers == [200] * 600
     moments = [moment for moment, *_ in server.seen]
     assert server.logins <= (moments[-1] - moments[0]) / 0.3 + 1
@@ -209,7 +238,10 @@ def test_the_token_is_renewed_once_for_sixteen_threads_however_often_it_expires(
 def test_a_token_of_known_life_is_renewed_before_it_ends(server: Server, tmp_path: Path) -> None:
     transport = Transport(Plain(), Quota("k", {}, folder=tmp_path), threads=16)
     transport.token = Token(lambda: (server.new_token(0.6), 0.5))
-    codes = [response.status_code for response in transport.run(lambda _: transport.send(call(server)), range(1500))]
+    codes = [
+        response.status_code
+        for response in transport.run(lambda _: transport.send(call(server)), range(1500))
+    ]
     assert codes == [200] * 1500
     assert transport.calls.read == 1500, "no call was refused for an expired token"
     transport.close()
@@ -324,7 +356,10 @@ def test_a_log_in_goes_through_the_same_door_without_a_token(server: Server, tra
 
     transport.token = Token(fetch)
     transport.send(call(server))
-    assert [(path, headers.get("Authorization")) for _, path, headers, _ in server.seen] == [("/token", None), ("/things", "Bearer fresh")]
+    assert [(path, headers.get("Authorization")) for _, path, headers, _ in server.seen] == [
+        ("/token", None),
+        ("/things", "Bearer fresh"),
+    ]
     assert transport.calls.read == 2
 
 
@@ -337,7 +372,9 @@ def test_a_netrc_and_cookies_of_the_server_change_nothing(
     server.script.append(status(200, Set_Cookie="session=1"))
     transport.send(call(server))
     transport.send(call(server))
-    assert [(headers["Authorization"], headers.get("Cookie")) for _, _, headers, _ in server.seen] == [("Bearer mine", None)] * 2
+    assert [(headers["Authorization"], headers.get("Cookie")) for _, _, headers, _ in server.seen] == [
+        ("Bearer mine", None)
+    ] * 2
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
@@ -417,7 +454,9 @@ def test_a_refusal_lets_everybody_pause(server: Server, tmp_path: Path) -> None:
     transport.close()
 
 
-def test_no_log_holds_an_address(server: Server, transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_holds_an_address(
+    server: Server, transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     server.script.extend([reset_before, cut, status(503)])
     transport.send(call(server, params=[("email", "jane@example.com")]))
@@ -425,9 +464,16 @@ def test_no_log_holds_an_address(server: Server, transport: Transport, caplog: p
 
 
 @pytest.mark.parametrize(
-    ("path", "shown"), [("/contacts/jane@example.com", "/contacts/…"), ("/a/jane%40x.io/b", "/a/…/b"), ("/token/" + "x" * 60, "/token/…")]
+    ("path", "shown"),
+    [
+        ("/contacts/jane@example.com", "/contacts/…"),
+        ("/a/jane%40x.io/b", "/a/…/b"),
+        ("/token/" + "x" * 60, "/token/…"),
+    ],
 )
-def test_a_message_names_no_person_and_no_secret_of_the_path(server: Server, transport: Transport, path: str, shown: str) -> None:
+def test_a_message_names_no_person_and_no_secret_of_the_path(
+    server: Server, transport: Transport, path: str, shown: str
+) -> None:
     server.script.extend([status(500)] * 5)
     with pytest.raises(TemporaryError) as raised:
         transport.send(call(server, url=server.url + path))
@@ -435,7 +481,15 @@ def test_a_message_names_no_person_and_no_secret_of_the_path(server: Server, tra
 
 
 def test_a_call_shows_neither_its_query_nor_its_headers_nor_its_body() -> None:
-    shown = repr(Call("POST", "https://h/x?q=jane", params=[("email", "jane")], headers={"Authorization": "jane"}, body=b"jane"))
+    shown = repr(
+        Call(
+            "POST",
+            "https://h/x?q=jane",
+            params=[("email", "jane")],
+            headers={"Authorization": "jane"},
+            body=b"jane",
+        )
+    )
     assert shown == "Call(POST h/x)"
 
 
@@ -459,7 +513,9 @@ def test_an_address_is_checked_before_a_token_goes_there() -> None:
         assert "pw" not in str(raised.value)
 
 
-def test_a_header_that_cannot_be_sent_is_refused_without_being_quoted(server: Server, transport: Transport) -> None:
+def test_a_header_that_cannot_be_sent_is_refused_without_being_quoted(
+    server: Server, transport: Transport
+) -> None:
     with pytest.raises(RequestError) as raised:
         transport.send(call(server, headers={"X-Bad": "secret\nX-Evil: 1"}))
     assert "secret" not in str(raised.value)

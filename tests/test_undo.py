@@ -42,7 +42,9 @@ def test_the_next_run_does_not_redo_it_until_it_is_allowed(tmp_path: Path) -> No
     answer = world.do("run", allow={**ALLOWED, "undone": "marketing agreed"})
     assert answer["applied"]["done"] > 40
     assert world.do("run")["exit_code"] == 0
-    assert {"guard": "undone", "reason": "marketing agreed"} in world.journal("SELECT guard, reason FROM allowances WHERE guard = 'undone'")
+    assert {"guard": "undone", "reason": "marketing agreed"} in world.journal(
+        "SELECT guard, reason FROM allowances WHERE guard = 'undone'"
+    )
 
 
 def test_a_changed_config_lets_only_that_segmentation_go(tmp_path: Path) -> None:

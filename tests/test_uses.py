@@ -25,7 +25,9 @@ def only(folder: Path, when: str = '{ attribute = "email", is_set = true }', pop
     text = RULES.format(when=when, population=population)
     world = World(folder, value=text)
     config = folder / "config.toml"
-    config.write_text(f'state_dir = "state"\nas_of = 2024-06-30\n[accounts.portal]\ncrm = "files"\npath = "x"\n{text}')
+    config.write_text(
+        f'state_dir = "state"\nas_of = 2024-06-30\n[accounts.portal]\ncrm = "files"\npath = "x"\n{text}'
+    )
     world.config = lambda: __import__("sync.config.config", fromlist=["load"]).load(config)  # type: ignore[method-assign]
     return world
 
@@ -41,10 +43,15 @@ def only(folder: Path, when: str = '{ attribute = "email", is_set = true }', pop
         ('{ did = "email_open" }', {"email_open"}),
         ('{ last = "meeting", at_most_days_ago = 9 }', {"meeting"}),
         ('{ answered = "nps", at_least = 9 }', {"survey"}),
-        ('{ any = [ { did_not = "visit" }, { not = { feature = "orders_30", above = 1 } } ] }', {"visit", *MONEY}),
+        (
+            '{ any = [ { did_not = "visit" }, { not = { feature = "orders_30", above = 1 } } ] }',
+            {"visit", *MONEY},
+        ),
     ],
 )
-def test_the_kinds_of_activity_are_those_of_the_rules(tmp_path: Path, when: str, kinds: frozenset[str]) -> None:
+def test_the_kinds_of_activity_are_those_of_the_rules(
+    tmp_path: Path, when: str, kinds: frozenset[str]
+) -> None:
     assert kinds_used(only(tmp_path, when).config(), "portal") == frozenset(kinds)
 
 
@@ -72,7 +79,10 @@ def test_no_activity_is_read_where_no_segmentation_looks_at_any(tmp_path: Path) 
     [
         ("", {"contact", "lead"}),
         ('population = { attribute = "record_type", is = "company" }', {"company"}),
-        ('population = { attribute = "record_type", in = ["contact", "company"] }', {"contact", "lead", "company"}),
+        (
+            'population = { attribute = "record_type", in = ["contact", "company"] }',
+            {"contact", "lead", "company"},
+        ),
         ('population = { attribute = "record_type", is = "lead" }', {"lead"}),
     ],
 )
@@ -81,7 +91,9 @@ def test_record_types_are_those_of_the_populations(tmp_path: Path, population: s
 
 
 def test_the_activity_of_a_company_is_that_of_its_contacts_too(tmp_path: Path) -> None:
-    world = only(tmp_path, '{ did = "purchase" }', 'population = { attribute = "record_type", is = "company" }')
+    world = only(
+        tmp_path, '{ did = "purchase" }', 'population = { attribute = "record_type", is = "company" }'
+    )
     assert types_used(world.config(), "portal") == {"company", "contact", "lead"}
 
 
@@ -120,7 +132,11 @@ def test_an_account_is_opened_with_its_share_and_its_reserve(tmp_path: Path) -> 
     world = World(tmp_path, account='deal_share = "split"\nreserve = 0.5\n')
     world.customers(3)
     world.do("pull")
-    assert (world.opened[-1].deal_share, world.opened[-1].reserve, dict(world.opened[-1].lists)) == ("split", 0.5, {})
+    assert (world.opened[-1].deal_share, world.opened[-1].reserve, dict(world.opened[-1].lists)) == (
+        "split",
+        0.5,
+        {},
+    )
     world.do("setup")
     world.do("pull")
     assert set(world.opened[-1].lists) == {held.remote.id for held in world.store.lists.values()}

@@ -1,4 +1,6 @@
-"""Records that merge or vanish between our read and our write: whose is what stands there, and who is written again?"""
+"""Records that merge or vanish between our read and our write: whose is what stands there, and who is written
+again?
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from tests.world import ALLOWED, World
 
 
 def merging(folder: Path, answer: str, on_conflict: str = "keep") -> World:
-    """At our first write, record 4 is merged into record 3, which is of another segment; 4's change lands on 3."""
+    """At our first write, record 4 is merged into record 3, which is of another segment; 4's change lands on
+    3.
+    """
     world = World(folder, lists="none", value="", on_conflict=on_conflict)
     world.customers(20)
     world.store.through_merged = answer

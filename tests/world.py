@@ -1,4 +1,6 @@
-"""A small business to run the loop on: a config in a folder, a CRM in memory that outlives every run, and a clock to turn."""
+"""A small business to run the loop on: a config in a folder, a CRM in memory that outlives every run, and a
+clock to turn.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from sync.config.config import Config, load
 from tests.folder_store import FolderStore
 from tests.memory_crm import Faults, MemoryCrm, Store
 
-GUARDS = ("max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink")
+GUARDS = (
+    "max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink",
+    "max_rejected", "max_unmatched", "max_stale_days", "max_drop",
+)  # fmt: skip
 ALLOWED = dict.fromkeys(GUARDS, "a law holds at any size")
 DAY = date(2024, 6, 30)
 
@@ -62,6 +67,8 @@ class World:
     label: str = ""  # a line of the config that names the segmentation rfm
     value: str = VALUE  # the second segmentation
     more: str = ""  # further lines of the config
+    # people of a small world buy seldom, some never: how old the newest purchase may be is no question here
+    stale_days: int = 36_500
     batch_size: int = 25
     page_size: int = 50
     store: Store = field(default_factory=Store)
@@ -74,17 +81,39 @@ class World:
     def config(self) -> Config:
         """The config, written anew as it stands."""
         path = self.folder / "config.toml"
+        text = CONFIG.format(
+            **{
+                n: getattr(self, n)
+                for n in ("path", "on_conflict", "lists", "companions", "account", "label", "value", "more")
+            }
+        )
+        table = "[guards]\n"
+        if table not in text:
+            text += f"\n{table}"
         path.write_text(
-            CONFIG.format(
-                **{n: getattr(self, n) for n in ("path", "on_conflict", "lists", "companions", "account", "label", "value", "more")}
-            ),
-            encoding="utf-8",
+            text.replace(table, f"{table}max_stale_days = {self.stale_days}\n", 1), encoding="utf-8"
         )
         return load(path)
 
-    def do(self, command: str, *, allow: Mapping[str, str] | None = None, as_of: date | None = None, **arguments: Any) -> dict[str, Any]:
+    def do(
+        self,
+        command: str,
+        *,
+        allow: Mapping[str, str] | None = None,
+        as_of: date | None = None,
+        **arguments: Any,
+    ) -> dict[str, Any]:
         """Run a command as the library does."""
-        options = Options(allow=allow or {}, as_of=as_of, progress=self.progress, clock=lambda: self.now, open=self._open)
+        over = datetime.combine(as_of or date.min, self.now.timetz()) + timedelta(
+            days=1
+        )  # a day counts once it is over
+        options = Options(
+            allow=allow or {},
+            as_of=as_of,
+            progress=self.progress,
+            clock=lambda: max(self.now, over),
+            open=self._open,
+        )
         if isinstance(self.store, FolderStore):
             self.store.save()
         try:
@@ -116,7 +145,9 @@ class World:
     def buys(self, id: str, days_ago: int = 0, amount: int = 5000, **columns: Any) -> None:
         """A record buys something, so many days before the last day that counts."""
         moment = datetime(2024, 6, 30, 10, tzinfo=UTC) - timedelta(days=days_ago)
-        self.store.act(id, moment, amount_minor=amount, **{"order_id": f"order-{self.store.clock}", **columns})
+        self.store.act(
+            id, moment, amount_minor=amount, **{"order_id": f"order-{self.store.clock}", **columns}
+        )
 
     def first_run(self) -> dict[str, Any]:
         """Set up, label and write for the first time, as a person who has looked at the plan would."""
@@ -126,7 +157,11 @@ class World:
 
     def held(self, name: str) -> dict[str, Any]:
         """What the CRM holds in a field, by record id."""
-        return {id: row.get("field." + name) for (_type, id), row in self.store.records.items() if row.get("field." + name)}
+        return {
+            id: row.get("field." + name)
+            for (_type, id), row in self.store.records.items()
+            if row.get("field." + name)
+        }
 
     def members(self) -> dict[str, set[str]]:
         """Members of every list."""
@@ -134,13 +169,17 @@ class World:
 
     def state(self) -> tuple[dict[str, dict[str, Any]], dict[str, set[str]]]:
         """All that we can write in the CRM: what its fields hold, and who is in its lists."""
-        return {name: self.held(name) for name in sorted({name for _type, name in self.store.fields})}, self.members()
+        return {
+            name: self.held(name) for name in sorted({name for _type, name in self.store.fields})
+        }, self.members()
 
     def copy(self, folder: Path) -> World:
         """The same world in another folder, to live another life."""
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        world = replace(self, folder=folder, store=copy.deepcopy(self.store), faults=copy.deepcopy(self.faults))
+        world = replace(
+            self, folder=folder, store=copy.deepcopy(self.store), faults=copy.deepcopy(self.faults)
+        )
         if isinstance(world.store, FolderStore):
             world.store.folder = folder / world.path
         return world
@@ -163,12 +202,16 @@ class World:
     def written(self) -> list[tuple[str, str, str | None, str | None]]:
         """Every change that the CRM confirmed: id, target, before, after."""
         rows: Iterable[dict[str, Any]] = self.do("history")["history"]
-        return [(row["id"], row["target"], row["before"], row["after"]) for row in rows if row["status"] == "done"]
+        return [
+            (row["id"], row["target"], row["before"], row["after"]) for row in rows if row["status"] == "done"
+        ]
 
     def labels(self, segmentation: str) -> dict[str, str]:
         """Id → segment, as the last labelling left it in the mirror."""
         import duckdb
 
         with duckdb.connect(str(self.folder / "state" / "mirror.duckdb"), read_only=True) as mirror:
-            rows = mirror.execute(f"SELECT id, segment FROM portal.labels_{segmentation} JOIN portal.ids USING (record)").fetchall()
+            rows = mirror.execute(
+                f"SELECT id, segment FROM portal.labels_{segmentation} JOIN portal.ids USING (record)"
+            ).fetchall()
         return dict(rows)

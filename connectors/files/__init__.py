@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,14 +23,15 @@ from connectors.contract import (
     Ticket,
 )
 from connectors.errors import RequestError, UnsupportedError
-from connectors.files.checking import problems
-from connectors.files.counting import Counts
+from connectors.files.csv_editor import Sheet
+from connectors.files.diagnostics import problems, reading_problems
 from connectors.files.fields import Fields, caught_up
+from connectors.files.folder import Folder
 from connectors.files.lists import Lists
 from connectors.files.reading import Reading
-from connectors.files.session import SEGMENTS, TABLES, Folder
+from connectors.files.row_counts import Counts
+from connectors.files.settings import SEGMENTS, TABLES
 from connectors.files.shared_file import Trail, change, load
-from connectors.files.table import Sheet
 from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
 
 _STREAMS = (*TABLES, "value")
@@ -57,6 +59,9 @@ class FilesConnector(Connector):
 
     def __init__(self, account: Account) -> None:
         self._folder = Folder(account)
+        activity = self._folder.dialect("activity")
+        newest_wins = activity.orders.newest_wins != "never"
+        self.capabilities = replace(self.capabilities, id_type=activity.id_type, newest_wins=newest_wins)
         self._fields = Fields(self._folder)
         self._lists = Lists(self._folder)
         self._counts = Counts(self._folder)
@@ -64,13 +69,23 @@ class FilesConnector(Connector):
         self.calls = Calls()  # a file that is read (page by page) or replaced is a call
 
     def check(self) -> list[Problem]:
+        """Reads all files to their end where nothing stands in the way."""
+        found = problems(self._folder)
+        reads_orders = not found and self._folder.files("contact") and self._folder.files("activity")
+        return found + (reading_problems(self._folder) if reads_orders else [])
+
+    def check_reading(self) -> list[Problem]:
         return problems(self._folder)
 
     def count(self, stream: str) -> int | None:
         return self._counts.rows(_known(stream))
 
     def read(self, stream: str, position: str | None) -> Iterator[Page]:
-        return self._counted(self._fields.read(position) if _known(stream) == "value" else Reading(self._folder, stream).pages(position))
+        return self._counted(
+            self._fields.read(position)
+            if _known(stream) == "value"
+            else Reading(self._folder, stream).pages(position)
+        )
 
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
@@ -111,7 +126,9 @@ class FilesConnector(Connector):
                 raise RequestError(f"list {remote.key} is not there (any more): run `crm-segments setup`")
             return set_members(sheet, wanted)
 
-        return change(self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit, self._trail)
+        return change(
+            self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit, self._trail
+        )
 
     def current(self, changes: pa.Table) -> pa.Array:
         self.calls.read += 1
@@ -121,7 +138,9 @@ class FilesConnector(Connector):
         if sheet is not None:
             values = held(sheet, sheet.find(wanted.types, wanted.ids), wanted.targets)
         for target in pc.unique(wanted.targets).to_pylist():
-            members = None if sheet is not None and sheet.column(target) is not None else self._lists.sheet(target)
+            members = (
+                None if sheet is not None and sheet.column(target) is not None else self._lists.sheet(target)
+            )
             if members is not None:
                 here = pc.equal(wanted.targets, target)
                 values = pc.if_else(here, members_held(members.find(wanted.types, wanted.ids)), values)
@@ -131,11 +150,15 @@ class FilesConnector(Connector):
         arrived = pa.array(same(self.current(changes), Changes.of(changes).after))
         nothing = pa.scalar(None, pa.string())
         columns = [("done", "rejected"), (nothing, "transient"), (nothing, "interrupted before the write")]
-        return pa.table([pc.if_else(arrived, *pair).cast(pa.string()) for pair in columns], schema=OUTCOME_SCHEMA)
+        return pa.table(
+            [pc.if_else(arrived, *pair).cast(pa.string()) for pair in columns], schema=OUTCOME_SCHEMA
+        )
 
     def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
         if isinstance(stream, RemoteList):
-            return caught_up(self._folder, f"list:{stream.id}", self._lists.path(stream.id), position, self._trail)
+            return caught_up(
+                self._folder, f"list:{stream.id}", self._lists.path(stream.id), position, self._trail
+            )
         return caught_up(self._folder, stream, SEGMENTS, position, self._trail) if stream == "value" else None
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:

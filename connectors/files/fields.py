@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from connectors.contract import FIELD, RECORD_TYPES, VALUE_SCHEMA, FieldSpec, Page
 from connectors.errors import RequestError
-from connectors.files.position import begun, fingerprint, loads
+from connectors.files.csv_editor import ID, TYPE, Sheet, parsed
+from connectors.files.cursor import begun, fingerprint, loads
+from connectors.files.folder import Folder
 from connectors.files.rejects import LISTED, Rejects, Sieve
-from connectors.files.session import SEGMENTS, WHITESPACE, Folder
+from connectors.files.settings import SEGMENTS, WHITESPACE
 from connectors.files.shared_file import Trail, change, glimpse, load, rows_of
-from connectors.files.source import digest_of, stamp_of
-from connectors.files.table import ID, TYPE, Sheet, parsed
+from connectors.files.utf8_file import digest_of, stamp_of
 
 Rows = Callable[[Sheet, Rejects], pa.Table]
 
@@ -41,11 +42,22 @@ class Fields:
 
     def ensure(self, spec: FieldSpec) -> None:
         """Add the column, and the one that tells record types apart where the field needs it."""
-        if spec.name in (ID, TYPE) or not spec.name.strip() or spec.name != spec.name.strip() or "\0" in spec.name:
-            raise RequestError(f"a field cannot be called {spec.name!r} in {SEGMENTS}: set another name as field")
-        typed = spec.record_type != "contact" or any(one.record_type != "contact" for one in self.folder.account.fields)
+        if (
+            spec.name in (ID, TYPE)
+            or not spec.name.strip()
+            or spec.name != spec.name.strip()
+            or "\0" in spec.name
+        ):
+            raise RequestError(
+                f"a field cannot be called {spec.name!r} in {SEGMENTS}: set another name as field"
+            )
+        typed = spec.record_type != "contact" or any(
+            one.record_type != "contact" for one in self.folder.account.fields
+        )
         if typed:
-            change(self.path, self.delimiter, lambda sheet: (_with(sheet, TYPE, self.delimiter, "contact"), None))
+            change(
+                self.path, self.delimiter, lambda sheet: (_with(sheet, TYPE, self.delimiter, "contact"), None)
+            )
         change(self.path, self.delimiter, lambda sheet: (_with(sheet, spec.name, self.delimiter, ""), None))
 
     def read(self, position: str | None) -> Iterator[Page]:
@@ -77,7 +89,10 @@ def _with(sheet: Sheet | None, name: str, delimiter: str, value: str) -> bytes |
 def named_rows(sheet: Sheet, rejects: Rejects) -> tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Record type and id of each row that names a record for the last time, and the numbers of those rows."""
     for place in sheet.ragged:
-        rejects.add(sheet.text.count(b"\n", 0, place) + 1, f"has not the {len(sheet.names)} cells of the header, or a broken quote")
+        rejects.add(
+            sheet.text.count(b"\n", 0, place) + 1,
+            f"has not the {len(sheet.names)} cells of the header, or a broken quote",
+        )
     types, ids = sheet.types, sheet.ids
     strange = pc.and_(pc.is_valid(ids), pc.invert(pc.is_in(types, pa.array(RECORD_TYPES))))
     usable = pc.and_(pc.is_valid(ids), pc.invert(strange)).to_numpy(zero_copy_only=False)
@@ -95,7 +110,9 @@ def named_rows(sheet: Sheet, rejects: Rejects) -> tuple[pa.Table, np.ndarray[tup
 
 
 def caught_up(folder: Folder, stream: str, part: str, position: str, trail: Trail) -> str | None:
-    """The position behind our own writes to a file, where it was read to its end before them and nobody else wrote."""
+    """The position behind our own writes to a file, where it was read to its end before them and nobody else
+    wrote.
+    """
     path = folder.path / part
     state, _ = loads(position, fingerprint(folder.account, stream))
     old = state.files.get(part)
@@ -106,20 +123,40 @@ def caught_up(folder: Folder, stream: str, part: str, position: str, trail: Trai
     return state.after(part, progress).dumps() if tuple(stamp_of(path)) == tuple(stamp) else None
 
 
-def whole(folder: Folder, stream: str, part: str, delimiter: str, position: str | None, rows: Rows) -> Iterator[Page]:
+def whole(
+    folder: Folder, stream: str, part: str, delimiter: str, position: str | None, rows: Rows
+) -> Iterator[Page]:
     """One file as one whole page, unless it is the file that ``position`` knows."""
     path = folder.path / part
     state, _ = loads(position, fingerprint(folder.account, stream))
     old = state.files.get(part)
     if not path.exists():
-        yield Page(VALUE_SCHEMA.empty_table(), state.after(part, None).dumps(), part, whole=True, first=True, last=True)
+        yield Page(
+            VALUE_SCHEMA.empty_table(),
+            state.after(part, None).dumps(),
+            part,
+            whole=True,
+            first=True,
+            last=True,
+        )
         return
     stamp = stamp_of(path)
-    if old is not None and (old.unchanged(stamp) or (old.hashed == stamp[0] and digest_of(path, stamp[0]) == old.digest)):
+    if old is not None and (
+        old.unchanged(stamp) or (old.hashed == stamp[0] and digest_of(path, stamp[0]) == old.digest)
+    ):
         return
     progress = replace(begun(stamp), digest=digest_of(path, stamp[0]), hashed=stamp[0], done=True)
     sheet, _ = load(path, delimiter)
     rejects = Rejects(part)
     records = rows(sheet, rejects) if sheet is not None else VALUE_SCHEMA.empty_table()
     after = state.after(part, progress).dumps()
-    yield Page(records, after, part, whole=True, first=True, last=True, rejects=rejects.table(), rejected=rejects.rejected)
+    yield Page(
+        records,
+        after,
+        part,
+        whole=True,
+        first=True,
+        last=True,
+        rejects=rejects.table(),
+        rejected=rejects.rejected,
+    )

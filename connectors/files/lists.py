@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from connectors.contract import ListSpec, Page, RemoteList
 from connectors.errors import AccessError, RequestError, UnsupportedError
+from connectors.files.csv_editor import ID, TYPE, Sheet
 from connectors.files.fields import named_rows, whole
+from connectors.files.folder import Folder
 from connectors.files.rejects import Rejects
-from connectors.files.session import LISTS, WHITESPACE, Folder
+from connectors.files.settings import LISTS, WHITESPACE
 from connectors.files.shared_file import clean, glimpse, load, replace
-from connectors.files.table import ID, TYPE, Sheet
 
 _KEY = re.compile(r"[a-z0-9_-][a-z0-9_.-]*\Z")
 
@@ -37,7 +38,11 @@ class Lists:
         """Every list there is, ours or not."""
         folder = self.folder.path / LISTS
         try:
-            keys = sorted(path.stem for path in folder.glob("*.csv") if not path.name.startswith(".")) if folder.is_dir() else []
+            keys = (
+                sorted(path.stem for path in folder.glob("*.csv") if not path.name.startswith("."))
+                if folder.is_dir()
+                else []
+            )
         except OSError as error:
             raise AccessError(f"{folder} cannot be read: {error.strerror}") from error
         return [RemoteList(key, key, key, "static", self._type(key)) for key in keys]
@@ -50,7 +55,9 @@ class Lists:
         try:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise AccessError(f"{path.parent} cannot be made: {error.strerror}: give us the right to write there") from error
+            raise AccessError(
+                f"{path.parent} cannot be made: {error.strerror}: give us the right to write there"
+            ) from error
         clean(path)
         if not path.exists():
             header = ID if spec.record_type == "contact" else f"{ID}{self.delimiter}{TYPE}"
@@ -59,7 +66,9 @@ class Lists:
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         """The members of a list, one whole part; nothing where the file did not change."""
-        yield from whole(self.folder, f"list:{remote.id}", self.path(remote.id), self.delimiter, position, _members)
+        yield from whole(
+            self.folder, f"list:{remote.id}", self.path(remote.id), self.delimiter, position, _members
+        )
 
     def sheet(self, key: str) -> Sheet | None:
         """The rows of a list; None where there is none."""

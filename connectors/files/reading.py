@@ -1,31 +1,48 @@
 """What is new in the files of a stream since the last reading?
 
-A file whose stamp or content did not change gives no page. A CSV file of activities that only grew is read from its
-tail alone. Every other change delivers the file whole.
+A file whose stamp or content did not change gives no page. A CSV file of activities that only grew is read
+from its tail alone. Every other change delivers the file whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from connectors.errors import RequestError
-from connectors.files.csv_rows import CsvRows, read_header
-from connectors.files.names import ACTIVITY_NAMES, OWNERS, RECORD_NAMES, Place, locate, missing, with_attributes
-from connectors.files.normalise import Columns, Normaliser
-from connectors.files.parquet_rows import MAGIC, ParquetRows
-from connectors.files.position import Progress, begun, fingerprint, loads
+from connectors.files.column_mapping import (
+    ACTIVITY_NAMES,
+    AMOUNT,
+    OWNERS,
+    RECORD_NAMES,
+    Place,
+    column_with,
+    locate,
+    missing,
+    with_attributes,
+)
+from connectors.files.column_reader import Way
+from connectors.files.contract_columns import Normaliser
+from connectors.files.csv_reader import CsvRows, read_header
+from connectors.files.cursor import Position, Progress, begun, fingerprint, loads
+from connectors.files.file_reader import CHUNK, SheetRows, header_again, headers_of, opened
+from connectors.files.folder import Dialect, Folder
+from connectors.files.format_detection import Habits, prove, stated
+from connectors.files.joined_columns import join_stamps, joined_headers, lookups
+from connectors.files.orders import OrderLines, RepeatedTotals
 from connectors.files.rejects import LISTED, Rejects
-from connectors.files.session import Dialect, Folder
-from connectors.files.source import Source, digest_of, stamp_of
-from connectors.files.text import readable
+from connectors.files.utf8_file import Source, digest_of, stamp_of
+from connectors.values.text import readable
 
-CHUNK = 32 << 20  # bytes of CSV in a page
+FOOTER = 20  # lines below the table, at most, that are taken for its foot rather than for broken rows
+_ALONE = "has 1 cells where "  # a line of text across the table: no row of it was ever cut off so
 
 
 class Reading:
@@ -35,18 +52,19 @@ class Reading:
         self._folder = folder
         self._stream = stream
         self._dialect: Dialect = folder.dialect(stream)
+        self._habits = stated(self._dialect)
 
     def pages(self, position: str | None) -> Iterator[Page]:
         """Pages of all files that changed since ``position``, in the order of their names."""
         needed = self._stream in ("contact", "activity")
         files = self._folder.required(self._stream) if needed else self._folder.files(self._stream)
-        state, known = loads(position, fingerprint(self._folder.account, self._stream))
+        stamps = {part: stamp_of(path) for part, path in files.items()}
+        state, known = self._begin(position, files, stamps)
         for part, path in files.items():
-            stamp = stamp_of(path)
             old = state.files.get(part)
-            if old is not None and old.unchanged(stamp):
+            if old is not None and old.unchanged(stamps[part]):
                 continue
-            for page, progress in self._file(part, path, stamp, old):
+            for page, progress in self._file(part, path, stamps[part], old):
                 state = state.after(part, progress)
                 yield replace(page, position=state.dumps())
         for part in known:
@@ -54,32 +72,113 @@ class Reading:
                 state = state.after(part, None)
                 yield Page(self._empty(), state.dumps(), part, whole=True, first=True, last=True)
 
+    def _begin(
+        self, position: str | None, files: Mapping[str, Path], stamps: Mapping[str, tuple[int, int, int]]
+    ) -> tuple[Position, list[str]]:
+        """Where to go on.
+
+        What the files prove of how they are written is part of it: another proof reads them anew.
+        """
+        joins = join_stamps(self._folder, self._dialect) if self._stream == "activity" else []
+        form = fingerprint(self._folder.account, self._stream, joins)
+        state, known = loads(position, form)
+        if any(
+            part not in state.files or not state.files[part].unchanged(stamp)
+            for part, stamp in stamps.items()
+        ):
+            self._habits = self.proven(files)
+            if state.habits != self._habits.as_json():
+                state = Position(form, {}, self._habits.as_json())
+        return state, known
+
+    def proven(self, files: Mapping[str, Path]) -> Habits:
+        """How the files are written. RequestError where a column is missing, or two readings fit."""
+        return prove(
+            self._folder,
+            self._dialect,
+            {part: (path, self.place(part, path)) for part, path in files.items()},
+        )
+
     def place(self, part: str, path: Path) -> Place:
         """Where our columns are in a file. Raises RequestError for a required one that is not there."""
-        if is_parquet(path):
-            rows = ParquetRows(path)
-            rows.close()
-            return self._place(part, rows.headers)
-        with Source(path, self._dialect.encoding, stamp_of(path)[0]) as source:
-            return self._place(part, read_header(source, self._dialect.delimiter).names)
+        return self._place(part, headers_of(path, self._dialect))
 
     def _place(self, part: str, headers: list[str]) -> Place:
         activity = self._stream == "activity"
-        place = locate(part, headers, ACTIVITY_NAMES if activity else RECORD_NAMES, self._dialect.columns)
+        joined = self._joined(headers) if activity else ()
+        names, own = (ACTIVITY_NAMES, ("id",)) if activity else (RECORD_NAMES, ())
+        place = locate(part, [*headers, *joined], names, self._dialect.columns, own)
+        place = replace(place, joined=joined)
         setting, mapping = self._folder.setting(self._stream), self._dialect.columns
+        constants = self._constants(part)
         if not activity:
             if "id" not in place.columns:
                 raise missing(part, place, "id", setting, mapping)
             return with_attributes(place, self._folder.account.attributes)
-        if not {"record_id", *OWNERS} & set(place.columns):
-            name = next((one for one in ("record_id", *OWNERS) if one in mapping), "contact_id")
-            raise missing(part, place, name, setting, mapping, " (or lead_id, company_id, record_id)")
-        if "occurred_at" not in place.columns:
+        owners = ("record_id", *OWNERS, "contact_email")
+        if not set(owners) & {*place.columns, *constants}:
+            name = next((name for name in owners if name in mapping), "contact_id")
+            raise missing(
+                part, place, name, setting, mapping, " (or lead_id, company_id, record_id, contact_email)"
+            )
+        if not {"occurred_at", "date"} & place.columns.keys():
             raise missing(part, place, "occurred_at", setting, mapping)
-        return place
+        return replace(place, further=self._further(part, place))
 
-    def _file(self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None) -> Iterator[tuple[Page, Progress]]:
-        readings = self._parquet(part, path, stamp, old) if is_parquet(path) else self._csv(part, path, stamp, old)
+    def _joined(self, headers: list[str]) -> tuple[str, ...]:
+        further = joined_headers(self._folder, self._dialect)
+        return tuple(header for header in dict.fromkeys(further) if header not in headers)
+
+    def _constants(self, part: str) -> list[str]:
+        constants = self._dialect.table.constants
+        return [
+            name
+            for pattern, values in constants.items()
+            if fnmatch(part.casefold(), pattern.casefold())
+            for name in values
+        ]
+
+    def _further(self, part: str, place: Place) -> dict[str, int]:
+        """Status columns; and what line items, and prices in place of amounts, need."""
+        setting, found = self._folder.setting(self._stream), {}
+        orders = self._dialect.orders
+        for header in orders.status:
+            hits = column_with(place.headers, header)
+            if not hits:
+                shown = ", ".join(repr(one) for one in place.headers[:30] if one)
+                raise RequestError(
+                    f"{part}: status column {header!r} is missing; its headers are {shown}. Correct [{setting}.status]"
+                )
+            found[header] = hits[0]
+        if orders.line_items in ("repeat", "blank"):
+            for name in ("order_id", AMOUNT):
+                if name not in place.columns:
+                    raise missing(
+                        part,
+                        place,
+                        name,
+                        setting,
+                        self._dialect.columns,
+                        f", which line_items = {orders.line_items!r} needs",
+                    )
+        if "price" in place.columns and AMOUNT not in place.columns and "quantity" not in place.columns:
+            raise missing(
+                part,
+                place,
+                "quantity",
+                setting,
+                self._dialect.columns,
+                ", which price needs where there is no amount",
+            )
+        return found
+
+    def _file(
+        self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None
+    ) -> Iterator[tuple[Page, Progress]]:
+        rows = opened(path, self._dialect.skip_lines)
+        readings = (
+            self._csv(part, path, stamp, old) if rows is None else self._sheet(part, path, rows, stamp, old)
+        )
         latest = next(readings, None)
         first = latest is not None and latest[0].first
         while latest is not None:
@@ -91,112 +190,184 @@ class Reading:
 
     # Each of these yields pages that do not know yet whether they are the last, and the progress behind them.
 
-    def _csv(self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None) -> Iterator[tuple[Page, Progress]]:
+    def _csv(
+        self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None
+    ) -> Iterator[tuple[Page, Progress]]:
         with Source(path, self._dialect.encoding, stamp[0]) as source:
             start = self._resume(source, stamp, old)
             if start is None:
                 return
-            header = read_header(source, self._dialect.delimiter)
-            place = self._place(part, header.names)
-            wanted = sorted({*place.columns.values(), *place.attributes.values()})
-            rows = CsvRows(source, header.delimiter, len(header.names), wanted)
+            header = read_header(source, self._dialect.delimiter, self._dialect.skip_lines)
+            file = _File(self, part, header.names)
+            rows = CsvRows(source, header.delimiter, len(header.names), file.wanted)
             fresh = start.offset == 0
             offset, line = (header.offset, header.line) if fresh else (start.offset, start.line)
             progress, count = replace(start, offset=offset, line=line), 0
             for chunk in rows.chunks(offset, line, CHUNK):
                 count += 1
                 rejects = Rejects(part)
+                foot = self._foot(chunk.refused, chunk.lines) if rows.ended else []
+                rejects.left_out.update({"lines below the table": len(foot)} if foot else {})
                 for at, reason in chunk.refused:
-                    rejects.add(at, reason, room=LISTED - progress.listed)
-                records = self._normalised(chunk.table, place, chunk.lines, rejects, progress.listed)
+                    if at not in foot:
+                        rejects.add(at, reason, room=LISTED - progress.listed)
+                records = file.normalised(chunk.table, chunk.lines, rejects, progress.listed)
                 progress = replace(
                     progress, offset=chunk.offset, line=chunk.line, open=chunk.open,
                     digest=source.digest(), hashed=source.hashed, listed=progress.listed + len(rejects.rows),
                 )  # fmt: skip
+                if rows.ended:
+                    file.end()
                 yield _page(records, part, progress, rejects, fresh and count == 1), progress
             if not count:
                 source.hash_to(stamp[0])
                 progress = replace(progress, digest=source.digest(), hashed=source.hashed)
                 yield _page(self._empty(), part, progress, Rejects(part), fresh), progress
 
+    def _foot(self, refused: list[tuple[int, str]], lines: pa.Array) -> list[int]:
+        """Lines of another width that follow the last row of a file: who made the report, and when."""
+        last = lines[-1].as_py() if len(lines) else 0
+        foot = [line for line, reason in refused if line > last and reason.startswith(_ALONE)]
+        return foot if last and len(foot) <= FOOTER else []
+
     def _resume(self, source: Source, stamp: tuple[int, int, int], old: Progress | None) -> Progress | None:
-        """Where to begin: None where nothing changed, behind what was read where that is still there, else the beginning."""
+        """Where to begin: None where nothing changed, behind what was read where that is still there, else
+        the beginning.
+        """
         start = begun(stamp)
         if old is None or stamp[0] < old.hashed or not old.digest:
             return start
         source.hash_to(old.hashed)
         if source.digest() != old.digest:
             return start
+        if old.done and stamp[0] == old.hashed:
+            return None
+        if self._stream == "activity" and self._dialect.orders.line_items in ("repeat", "blank"):
+            return start  # an order may go on behind what was read
         if not old.done:
             return replace(old, stamp=start.stamp, settled=start.settled)
-        if stamp[0] == old.hashed:
-            return None
         if self._stream == "activity" and not old.open:
             return replace(old, stamp=start.stamp, settled=start.settled, done=False, whole=False, listed=0)
         return start
 
-    def _parquet(self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None) -> Iterator[tuple[Page, Progress]]:
+    def _sheet(
+        self, part: str, path: Path, rows: SheetRows, stamp: tuple[int, int, int], old: Progress | None
+    ) -> Iterator[tuple[Page, Progress]]:
+        """Pages of a file whose rows are numbered: Parquet, a spreadsheet."""
         progress = begun(stamp)
         if old is not None and _same(path, stamp, old):
             if old.done:
+                rows.close()
                 return
             progress = replace(old, stamp=progress.stamp, settled=progress.settled)
+            if self._stream == "activity" and self._dialect.orders.line_items in ("repeat", "blank"):
+                progress = begun(stamp)
         elif not progress.settled:
             progress = replace(progress, digest=digest_of(path, stamp[0]), hashed=stamp[0])
-        rows = ParquetRows(path)
         try:
-            place = self._place(part, rows.headers)
-            wanted = sorted({*place.columns.values(), *place.attributes.values()})
+            file = _File(self, part, rows.headers)
             fresh, count = progress.offset == 0, 0
-            for table in rows.pages(progress.offset, wanted):
+            for table in rows.pages(progress.offset, file.wanted):
                 count += 1
                 rejects = Rejects(part)
                 lines = pa.array(np.arange(progress.offset + 1, progress.offset + len(table) + 1))
-                records = self._normalised(table, place, lines, rejects, progress.listed)
-                progress = replace(progress, offset=progress.offset + len(table), listed=progress.listed + len(rejects.rows))
+                records = file.normalised(table, lines, rejects, progress.listed)
+                progress = replace(
+                    progress, offset=progress.offset + len(table), listed=progress.listed + len(rejects.rows)
+                )
+                if progress.offset >= rows.rows:
+                    file.end()
                 yield _page(records, part, progress, rejects, fresh and count == 1), progress
             if not count:
                 yield _page(self._empty(), part, progress, Rejects(part), fresh), progress
         finally:
             rows.close()
 
-    def _normalised(self, table: pa.Table, place: Place, lines: pa.Array, rejects: Rejects, listed: int) -> pa.Table:
-        columns, attributes = _named(table, place.columns), _named(table, place.attributes)
-        for name, column in columns.items():
-            if not readable(column.type):
-                what = f"{rejects.part}: column {name} is of the type {column.type}, which is no plain value"
-                raise RequestError(f"{what}: export it as text")
-        attributes = {name: column for name, column in attributes.items() if readable(column.type)}
-        return Normaliser(self._folder.account, self._dialect, rejects, LISTED - listed).page(columns, attributes, lines)
-
     def _empty(self) -> pa.Table:
-        names = ("record_type", "record_id", "kind", "occurred_at") if self._stream == "activity" else ("record_type", "id")
+        names = (
+            ("record_type", "record_id", "kind", "occurred_at")
+            if self._stream == "activity"
+            else ("record_type", "id")
+        )
         schema = ACTIVITY_SCHEMA if self._stream == "activity" else RECORD_SCHEMA
         return pa.schema([schema.field(name) for name in names]).empty_table()
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a file says that it is Parquet. Raises RequestError for a compressed one."""
-    try:
-        with path.open("rb") as file:
-            begin = file.read(4)
-    except OSError:
-        return False  # whoever opens it next says why
-    if begin[:2] == b"\x1f\x8b" or begin[:4] in (b"PK\x03\x04", b"\x28\xb5\x2f\xfd"):
-        raise RequestError(f"{path.name} is compressed or a spreadsheet: unpack it, or save it as CSV")
-    return begin == MAGIC or (path.suffix.lower() == ".parquet" and begin != b"")
+class _File:
+    """One file on its way into the contract's form: its columns, those that it is joined with, and its orders
+    so far.
+    """
+
+    def __init__(self, reading: Reading, part: str, headers: list[str]) -> None:
+        self._part = part
+        self._place = place = reading._place(part, headers)
+        dialect, folder = reading._dialect, reading._folder
+        asked = {*place.columns.values(), *place.attributes.values(), *place.further.values()}
+        self._width = len(headers)
+        joined = {place.headers[index] for index in asked if index >= self._width}
+        self._joins = lookups(folder, dialect, headers, joined) if joined else []
+        keys = {headers.index(join.on) for join in self._joins if join.on in headers}
+        self.wanted = sorted({index for index in asked if index < self._width} | keys)
+        shape = dialect.orders.line_items if reading._stream == "activity" else None
+        lines = OrderLines(shape) if shape in ("repeat", "blank") else None
+        watched = (
+            reading._stream == "activity" and shape is None and {"order_id", AMOUNT} <= place.columns.keys()
+        )
+        self._watch = RepeatedTotals() if watched else None
+        self._normaliser = Normaliser(Way(folder.account, dialect, reading._habits), part, lines, self._watch)
+        self._setting = folder.setting(reading._stream)
+
+    def normalised(self, table: pa.Table, lines: pa.Array, rejects: Rejects, listed: int) -> pa.Table:
+        """The rows of a page in the contract's form."""
+        again = header_again(table, self._place.headers)
+        if again is not None:
+            rejects.left_out["the header again"] += pc.sum(again).as_py()
+            table, lines = table.filter(pc.invert(again)), lines.filter(pc.invert(again))
+        place, table = self._place, self._with_joins(table)
+        columns, attributes, further = (
+            _named(table, part) for part in (place.columns, place.attributes, place.further)
+        )
+        for name, column in (columns | further).items():
+            if not readable(column.type):
+                what = f"{self._part}: column {name} is of the type {column.type}, which is no plain value"
+                raise RequestError(f"{what}: export it as text")
+        attributes = {name: column for name, column in attributes.items() if readable(column.type)}
+        return self._normaliser.page(columns, attributes, further, lines, rejects, LISTED - listed)
+
+    def end(self) -> None:
+        """Call it behind the last page. RequestError where what was read would count several times."""
+        if self._watch is not None and self._watch.suspicious:
+            header = self._place.headers[self._place.columns[AMOUNT]]
+            what = f"{self._part}: {self._watch.alike:,} of its orders of several rows have the same {header!r} on each of them"
+            remedy = 'set line_items = "repeat" if it is the order\'s total, or line_items = "own" if each row has its own amount, in'
+            raise RequestError(f"{what}, which would be added up: {remedy} [{self._setting}]")
+
+    def _with_joins(self, table: pa.Table) -> pa.Table:
+        if not self._joins:
+            return table
+        headers = self._place.headers
+        cells = {headers[int(name)]: table.column(name) for name in table.column_names}
+        for join in self._joins:
+            join.add_to(cells)
+        for index in range(self._width, len(headers)):
+            if headers[index] in cells:
+                table = table.append_column(str(index), pa.chunked_array([cells[headers[index]]]))
+        return table
 
 
 def _same(path: Path, stamp: tuple[int, int, int], old: Progress) -> bool:
-    """Whether a Parquet file is the one that was read: by its stamp, or by its content where the stamp cannot tell."""
+    """Whether a file is the one that was read: by its stamp, or by its content where the stamp cannot tell."""
     if old.settled and old.stamp == stamp:
         return True
     return old.stamp[0] == stamp[0] and old.digest != "" and digest_of(path, stamp[0]) == old.digest
 
 
-def _named(table: pa.Table, places: Mapping[str, int]) -> Columns:
+def _named(table: pa.Table, places: Mapping[str, int]) -> dict[str, pa.ChunkedArray]:
     return {name: table.column(str(index)) for name, index in places.items()}
 
 
 def _page(records: pa.Table, part: str, progress: Progress, rejects: Rejects, first: bool) -> Page:
-    return Page(records, "", part, progress.whole, first and progress.whole, True, rejects.table(), rejects.rejected)
+    return Page(
+        records, "", part, progress.whole, first and progress.whole, True, rejects.table(), rejects.rejected,
+        dict(rejects.refused), int(rejects.refused_minor), dict(rejects.left_out), rejects.ownerless, rejects.voids,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,10 +23,21 @@ class Rejects:
     part: str
     rows: list[dict[str, object]] = field(default_factory=list)
     rejected: int = 0  # rows refused whole
+    refused: Counter[str] = field(default_factory=Counter)  # reason → rows refused whole
+    refused_minor: int = 0  # what those are worth whose amount could be read, without sign
+    left_out: Counter[str] = field(
+        default_factory=Counter
+    )  # reason → rows that are no fault and do not count
+    ownerless: int = 0  # rows that name nobody
+    voids: pa.Table | None = None  # VOID_SCHEMA: rows left out because their order does not count
 
-    def add(self, line: int, reason: str, column: str | None = None, id: str | None = None, room: int = LISTED) -> None:
+    def add(
+        self, line: int, reason: str, column: str | None = None, id: str | None = None, room: int = LISTED
+    ) -> None:
         """List one row or cell while there is room, and count it if it is a row."""
-        self.rejected += column is None
+        if column is None:
+            self.rejected += 1
+            self.refused[general(reason)] += 1
         if len(self.rows) < room:
             self.rows.append({"part": self.part, "line": line, "column": column, "id": id, "reason": reason})
 
@@ -34,22 +46,89 @@ class Rejects:
         return pa.Table.from_pylist(self.rows, schema=REJECT_SCHEMA) if self.rows else None
 
 
+def general(reason: str) -> str:
+    """A reason without what the single row held."""
+    return re.sub(r"\{\}|'[^']*'|\b[0-9]+\b", "…", reason)
+
+
 class Sieve:
-    """Takes the bad rows and cells out of one page."""
+    """Takes the bad rows and cells, and the rows that do not count, out of one page.
+
+    A row goes out once, for its first reason.
+    """
 
     def __init__(self, rejects: Rejects, lines: pa.Array, ids: pa.Array | None, room: int) -> None:
         self._rejects, self._lines, self._ids, self._room = rejects, lines, ids, room
-        self._refused: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
+        self._refused: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None  # rows that are out
+        self._faulty: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = (
+            None  # those of them that are a fault
+        )
+        self._void: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = (
+            None  # those whose order does not count
+        )
 
     def row(self, bad: pa.Array | None, reason: str, texts: pa.Array | None = None) -> None:
-        """Refuse rows whole; a row is refused once, for its first reason. ``texts`` may be quoted where ``{}`` stands."""
+        """Refuse rows whole; a row is refused once, for its first reason.
+
+        ``texts`` may be quoted where ``{}`` stands.
+        """
         if bad is None or not pc.any(bad).as_py():
             return
         mask = pc.fill_null(bad, False).to_numpy(zero_copy_only=False)
         fresh = mask if self._refused is None else mask & ~self._refused
         self._refused = mask if self._refused is None else mask | self._refused
         self._list(fresh, reason, texts, None)
-        self._rejects.rejected += int(fresh.sum())
+        number = int(fresh.sum())
+        if number:
+            self._rejects.rejected += number
+            self._rejects.refused[general(reason)] += number
+            self._faulty = fresh if self._faulty is None else self._faulty | fresh
+
+    def leave_out(self, rows: pa.Array | None, reason: str, void: bool = False) -> None:
+        """Take out rows that are no fault and do not count. ``void``: because their order does not."""
+        fresh = self._out(rows)
+        if fresh is None:
+            return
+        if number := int(fresh.sum()):
+            self._rejects.left_out[reason] += number
+        if void:
+            self._void = fresh if self._void is None else self._void | fresh
+
+    @property
+    def has_voids(self) -> bool:
+        """Whether some rows were left out because their order does not count."""
+        return self._void is not None and bool(self._void.any())
+
+    def keep_voids(self, table: pa.Table, sound: pa.Array) -> None:
+        """Hand on the sound rows (VOID_SCHEMA) of those that were left out because their order does not
+        count.
+        """
+        self._rejects.voids = table.filter(pc.and_(pa.array(self._void), sound))
+
+    def ownerless(self, rows: pa.Array | None) -> None:
+        """Take out rows that name nobody."""
+        fresh = self._out(rows)
+        self._rejects.ownerless += 0 if fresh is None else int(fresh.sum())
+
+    def worth(self, units: pa.Array) -> None:
+        """Add up what the refused rows are worth, as far as their amounts can be read (int64)."""
+        if self._faulty is not None:
+            refused = pc.abs(units.filter(pa.array(self._faulty)))
+            self._rejects.refused_minor += pc.sum(refused.cast(pa.float64(), safe=False)).as_py() or 0
+
+    def _out(self, rows: pa.Array | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
+        if rows is None or not pc.any(rows).as_py():
+            return None
+        mask: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.fill_null(rows, False).to_numpy(
+            zero_copy_only=False
+        )
+        fresh = mask if self._refused is None else mask & ~self._refused
+        self._refused = mask if self._refused is None else mask | self._refused
+        return fresh
+
+    def out(self, count: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which of the page's rows do not go on."""
+        return np.zeros(count, np.bool_) if self._refused is None else self._refused
 
     def cell(self, bad: pa.Array | None, column: str, reason: str, texts: pa.Array | None = None) -> None:
         """List cells that become null while their row goes on."""
@@ -57,7 +136,13 @@ class Sieve:
             mask = pc.fill_null(bad, False).to_numpy(zero_copy_only=False)
             self._list(mask if self._refused is None else mask & ~self._refused, reason, texts, column)
 
-    def _list(self, mask: np.ndarray[tuple[int], np.dtype[np.bool_]], reason: str, texts: pa.Array | None, column: str | None) -> None:
+    def _list(
+        self,
+        mask: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        reason: str,
+        texts: pa.Array | None,
+        column: str | None,
+    ) -> None:
         places = np.flatnonzero(mask)[: max(0, self._room - len(self._rejects.rows))]
         for place in places.tolist():
             said = reason
@@ -65,7 +150,13 @@ class Sieve:
                 said = reason.replace("{}", quotable(texts[place].as_py()))
             id = self._ids[place].as_py() if self._ids is not None else None
             self._rejects.rows.append(
-                {"part": self._rejects.part, "line": self._lines[place].as_py(), "column": column, "id": id, "reason": said}
+                {
+                    "part": self._rejects.part,
+                    "line": self._lines[place].as_py(),
+                    "column": column,
+                    "id": id,
+                    "reason": said,
+                }
             )
 
     def through(self, table: pa.Table) -> pa.Table:

@@ -11,8 +11,8 @@ from typing import TypeVar
 import pyarrow as pa
 
 from connectors.errors import AccessError, TemporaryError
-from connectors.files.source import Stamp, stamp_of
-from connectors.files.table import Sheet, parsed
+from connectors.files.csv_editor import Sheet, parsed
+from connectors.files.utf8_file import Stamp, stamp_of
 
 _TRIES = 3
 _GLIMPSE = 1 << 16
@@ -64,10 +64,19 @@ class Trail:
     def end(self, path: Path, begin: Stamp) -> Stamp | None:
         """The stamp of a file that only we have changed since it had the stamp ``begin``; None otherwise."""
         first, last = self._ends.get(path, (None, ()))
-        return last if first is not None and tuple(first) == tuple(begin) and tuple(stamp_of(path)) == tuple(last) else None
+        return (
+            last
+            if first is not None and tuple(first) == tuple(begin) and tuple(stamp_of(path)) == tuple(last)
+            else None
+        )
 
 
-def change(path: Path, delimiter: str, edit: Callable[[Sheet | None], tuple[bytes | None, T]], trail: Trail | None = None) -> T:
+def change(
+    path: Path,
+    delimiter: str,
+    edit: Callable[[Sheet | None], tuple[bytes | None, T]],
+    trail: Trail | None = None,
+) -> T:
     """Read a file, edit it and put it back at once; tried again where a person saves it meanwhile.
 
     ``edit`` answers with the new bytes, or None to leave the file alone.
@@ -82,11 +91,16 @@ def change(path: Path, delimiter: str, edit: Callable[[Sheet | None], tuple[byte
             if trail is not None:
                 trail.wrote(path, stamp)
             return answer
-    raise TemporaryError(f"{path} was saved by somebody else at the same time, {_TRIES} times: close it and run again", 10)
+    raise TemporaryError(
+        f"{path} was saved by somebody else at the same time, {_TRIES} times: close it and run again", 10
+    )
 
 
 def replace(path: Path, text: bytes, stamp: Stamp) -> bool:
-    """Put a new version in the place of a file that still has the stamp; False where it has another. Durable once it returns."""
+    """Put a new version in the place of a file that still has the stamp; False where it has another.
+
+    Durable once it returns.
+    """
     path = Path(os.path.realpath(path))
     draft = temporary(path)
     try:
@@ -108,7 +122,9 @@ def replace(path: Path, text: bytes, stamp: Stamp) -> bool:
     except OSError as error:
         with suppress(OSError):
             draft.unlink()
-        raise AccessError(f"{path} cannot be written: {error.strerror}: give us the right, or make room") from error
+        raise AccessError(
+            f"{path} cannot be written: {error.strerror}: give us the right, or make room"
+        ) from error
     return True
 
 

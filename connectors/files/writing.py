@@ -1,4 +1,6 @@
-"""How are changes carried out on a sheet: compared with what it holds, set, added, removed, and answered one by one?"""
+"""How are changes carried out on a sheet: compared with what it holds, set, added, removed, and answered one
+by one?
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import MEMBER, OUTCOME_SCHEMA
-from connectors.files.cells import Mask, Places, spliced
-from connectors.files.table import ID, TYPE, Sheet
-from connectors.files.text import flat
+from connectors.files.csv_cells import Mask, Places, spliced
+from connectors.files.csv_editor import ID, TYPE, Sheet
+from connectors.values.text import flat
 
 _MOVED = "what stands there is no longer what was expected: pull again"
 _DONE, _SET, _SKIPPED, _ABSENT, _BAD = range(5)
@@ -31,7 +33,12 @@ class Changes:
     @classmethod
     def of(cls, table: pa.Table) -> Changes:
         """The columns of CHANGE_SCHEMA."""
-        return cls(*(flat(table[name].cast(pa.string())) for name in ("record_type", "id", "target", "before", "after")))
+        return cls(
+            *(
+                flat(table[name].cast(pa.string()))
+                for name in ("record_type", "id", "target", "before", "after")
+            )
+        )
 
 
 @dataclass
@@ -71,7 +78,9 @@ def set_fields(sheet: Sheet, changes: Changes, numbers: Mapping[str, bool]) -> t
     """The sheet's text after the changes, and the outcomes. ``numbers``: fields whose numbers need no guard."""
     rows = sheet.find(changes.types, changes.ids)
     verdicts = _compared(held(sheet, rows, changes.targets), changes)
-    known = np.isin(np.asarray(changes.targets.to_pylist(), object), [n for n in sheet.names if n not in (ID, TYPE)])
+    known = np.isin(
+        np.asarray(changes.targets.to_pylist(), object), [n for n in sheet.names if n not in (ID, TYPE)]
+    )
     verdicts[~(known & _addressable(sheet, changes))] = _ABSENT
     verdicts[_unwritable(changes.ids) | _unwritable(changes.after)] = _BAD
     moving = verdicts == _SET
@@ -82,7 +91,12 @@ def set_fields(sheet: Sheet, changes: Changes, numbers: Mapping[str, bool]) -> t
     for target in pc.unique(changes.targets.filter(pa.array(moving))).to_pylist():
         column = sheet.column(target)
         assert column is not None
-        here = moving & pc.equal(changes.targets, target).to_numpy(zero_copy_only=False) & (rows >= 0) & ~gone[rows]
+        here = (
+            moving
+            & pc.equal(changes.targets, target).to_numpy(zero_copy_only=False)
+            & (rows >= 0)
+            & ~gone[rows]
+        )
         places, which = _last_of_each(rows, here)
         texts = pc.fill_null(changes.after.take(pa.array(which)), "")
         cells = sheet.spelled(column, places, texts, number=numbers.get(target, False))
@@ -111,7 +125,9 @@ def members_held(rows: Places) -> pa.Array:
 
 def same(one: pa.Array, other: pa.Array) -> Mask:
     """Which values are equal; nothing and the empty text are."""
-    return np.asarray(pc.equal(pc.fill_null(one, ""), pc.fill_null(other, "")).to_numpy(zero_copy_only=False), np.bool_)
+    return np.asarray(
+        pc.equal(pc.fill_null(one, ""), pc.fill_null(other, "")).to_numpy(zero_copy_only=False), np.bool_
+    )
 
 
 def _compared(now: pa.Array, changes: Changes) -> Places:
@@ -127,7 +143,9 @@ def _addressable(sheet: Sheet, changes: Changes) -> Mask:
 
 
 def _unwritable(texts: pa.Array) -> Mask:
-    return np.asarray(pc.fill_null(pc.match_substring(texts, "\0"), False).to_numpy(zero_copy_only=False), np.bool_)
+    return np.asarray(
+        pc.fill_null(pc.match_substring(texts, "\0"), False).to_numpy(zero_copy_only=False), np.bool_
+    )
 
 
 def _last_of_each(rows: Places, here: Mask) -> tuple[Places, Places]:
@@ -150,7 +168,12 @@ def _emptied(sheet: Sheet, changes: Changes, rows: Places, moving: Mask, verdict
     where[candidates] = np.arange(len(candidates))
     for target in pc.unique(changes.targets).to_pylist():
         if target in sheet.names and target not in (ID, TYPE):
-            here = moving & cleared & (rows >= 0) & pc.equal(changes.targets, target).to_numpy(zero_copy_only=False)
+            here = (
+                moving
+                & cleared
+                & (rows >= 0)
+                & pc.equal(changes.targets, target).to_numpy(zero_copy_only=False)
+            )
             places = where[rows[here]]
             full[places[places >= 0], others.index(sheet.names.index(target))] = False
     return candidates[~full.any(axis=1)]
@@ -160,12 +183,18 @@ def _remove_rows(sheet: Sheet, rows: Places, edits: _Edits) -> None:
     edits.add(sheet.anchors[rows], sheet.ends[rows, -1], pa.repeat(pa.scalar(b""), len(rows)))
 
 
-def _add_rows(sheet: Sheet, changes: Changes, fresh: Mask, numbers: Mapping[str, bool], edits: _Edits, *, members: bool) -> None:
-    """One row for each new record, where the order of ids asks for it, at the end where the file keeps no order."""
+def _add_rows(
+    sheet: Sheet, changes: Changes, fresh: Mask, numbers: Mapping[str, bool], edits: _Edits, *, members: bool
+) -> None:
+    """One row for each new record, where the order of ids asks for it, at the end where the file keeps no
+    order.
+    """
     if not fresh.any():
         return
     mask = pa.array(fresh)
-    types, ids, targets, after = (one.filter(mask) for one in (changes.types, changes.ids, changes.targets, changes.after))
+    types, ids, targets, after = (
+        one.filter(mask) for one in (changes.types, changes.ids, changes.targets, changes.after)
+    )
     named = sheet.keys(types, ids)
     keys = pc.unique(named)
     first = pc.index_in(keys, named)
@@ -189,11 +218,20 @@ def _add_rows(sheet: Sheet, changes: Changes, fresh: Mask, numbers: Mapping[str,
 
 
 def _places(sheet: Sheet, types: pa.Array, ids: pa.Array) -> tuple[Places, Places]:
-    """The order of new rows among themselves, and the place behind which each stands. Short ids come before long ones."""
+    """The order of new rows among themselves, and the place behind which each stands.
+
+    Short ids come before long ones.
+    """
     held_ids, count = pc.fill_null(sheet.ids, ""), len(sheet.starts)
     everyone = pa.concat_arrays([held_ids, ids])
-    frame = pa.table({"type": pa.concat_arrays([sheet.types, types]), "length": pc.utf8_length(everyone), "id": everyone})
-    order = pc.sort_indices(frame, [(name, "ascending") for name in frame.column_names]).to_numpy().astype(np.int64)
+    frame = pa.table(
+        {"type": pa.concat_arrays([sheet.types, types]), "length": pc.utf8_length(everyone), "id": everyone}
+    )
+    order = (
+        pc.sort_indices(frame, [(name, "ascending") for name in frame.column_names])
+        .to_numpy()
+        .astype(np.int64)
+    )
     ours = order >= count
     ends = np.concatenate([[sheet.header[-1][1]], sheet.ends[:, -1]]).astype(np.int64)
     if sheet.ragged or (np.diff(order[~ours]) < 0).any():

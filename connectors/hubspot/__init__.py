@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from connectors.contract import (
 )
 from connectors.errors import UnsupportedError
 from connectors.hubspot import checking, deploying, listeners
-from connectors.hubspot.fields import Fields, normal
+from connectors.hubspot.fields import FRESH, Fields, normal
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.membership import MEMBERS_PER_CALL, Membership
 from connectors.hubspot.reading import Reading
@@ -53,14 +54,16 @@ class HubspotConnector(Connector):
         self._fields = Fields(self._portal)
         self._lists = Lists(self._portal)
         self._membership = Membership(self._portal, self._lists)
-        self._writing = Writing(self._portal)
+        self._asking = checking.Asking(lambda: self._reading.sources("activity"), self._look_at_lists)
+        self._listed: tuple[list[RemoteList], float] | None = None
         self._types = {(field.record_type, field.name): field.type for field in account.fields}
+        self._writing = Writing(self._portal, self._types)
 
     def check(self) -> list[Problem]:
-        return checking.problems(self._portal)
+        return checking.problems(self._portal, self._asking)
 
     def check_reading(self) -> list[Problem]:
-        return checking.problems(self._portal, writing=False)
+        return checking.problems(self._portal, self._asking, writing=False)
 
     def notes(self) -> list[str]:
         return [*checking.notes(self._portal), *self._reading.notes()] if self._portal.answers.learned else []
@@ -81,17 +84,22 @@ class HubspotConnector(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
 
-    def ensure_field(self, spec: FieldSpec) -> None:
-        self._fields.ensure(spec)
+    def ensure_field(self, spec: FieldSpec) -> bool | None:
+        return self._fields.ensure(spec)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         return normal(spec.type, value)
 
     def lists(self) -> list[RemoteList]:
-        return self._lists.all()
+        seen, (listed, moment) = self._listed is not None, self._listed or ([], 0.0)
+        self._listed = None  # what a check has just read serves once
+        return listed if seen and time.monotonic() - moment < FRESH else self._lists.all()
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
         return self._lists.ensure(spec)
+
+    def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        return self._lists.changed(specs)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         self._lists.remember(remote)
@@ -135,6 +143,9 @@ class HubspotConnector(Connector):
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
         return listeners.listeners(self._portal, fields, lists)
+
+    def _look_at_lists(self) -> None:
+        self._listed = self._lists.all(), time.monotonic()
 
     def close(self) -> None:
         self._portal.close()

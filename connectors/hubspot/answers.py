@@ -1,4 +1,5 @@
-"""What is to be done with an answer: take it, send the call again, renew the token, or stop? And what does it tell of limits?
+"""What is to be done with an answer: take it, send the call again, renew the token, or stop? And what does it
+tell of limits?
 
 The reactions follow HubSpot's developer documentation, "API usage guidelines" and "Error handling".
 """
@@ -23,7 +24,9 @@ from connectors.transport import Call, Verdict
 SEARCH = "search"  # the lane of calls that HubSpot counts by the second
 FIRST_RATE = Rate(90, 10.0)  # before the first answer tells: below the smallest portal's 100 calls
 SEARCH_RATE = Rate(5, 1.0)  # of the whole portal, whoever asks
-_ELSEWHERE = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524, 408})  # HubSpot's own troubles, which pass
+_ELSEWHERE = frozenset(
+    {500, 502, 503, 504, 520, 521, 522, 523, 524, 408}
+)  # HubSpot's own troubles, which pass
 _MISPLACED = frozenset({525, 526, 530})  # the host is not HubSpot's
 _LOCKED, _MIGRATING = 423, 477
 _LOCK_SECONDS = 2.0
@@ -36,7 +39,12 @@ class Answers:
     """Judges the answers of one account. ``renewable``: the token comes from a refresh token."""
 
     def __init__(
-        self, account: str, renewable: bool, ceiling: int | None, zone: Callable[[], ZoneInfo], now: Callable[[], datetime]
+        self,
+        account: str,
+        renewable: bool,
+        ceiling: int | None,
+        zone: Callable[[], ZoneInfo],
+        now: Callable[[], datetime],
     ) -> None:
         self._account = account
         self._renewable = renewable
@@ -44,7 +52,9 @@ class Answers:
         self._zone = zone
         self._now = now
         self.learned: Rate | None = None  # what the headers said
-        self.daily: tuple[int, int] | None = None  # calls of the day, and how many are left, once HubSpot told
+        self.daily: tuple[int, int] | None = (
+            None  # calls of the day, and how many are left, once HubSpot told
+        )
         self.date = ""  # HubSpot's clock, as the last answer told it
 
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
@@ -70,7 +80,10 @@ class Answers:
         self.date = headers.get("Date") or self.date
         if response.status_code == 429 and "DAILY" in _policy(response):
             quota.exhausted(self.midnight())
-        calls, span = _number(headers.get("X-HubSpot-RateLimit-Max")), _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
+        calls, span = (
+            _number(headers.get("X-HubSpot-RateLimit-Max")),
+            _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds")),
+        )
         if calls:
             rate = Rate(min(calls, self._ceiling or calls), (span or 10_000) / 1000)
             if rate != self.learned:
@@ -79,7 +92,10 @@ class Answers:
         remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"))
         if remaining is not None:
             quota.learn_left(remaining)
-        limit, left = _number(headers.get("X-HubSpot-RateLimit-Daily")), _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"))
+        limit, left = (
+            _number(headers.get("X-HubSpot-RateLimit-Daily")),
+            _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining")),
+        )
         if limit and left is not None:
             self.daily = (limit, left)
             quota.learn_daily(limit, left, self.midnight())
@@ -99,10 +115,15 @@ class Answers:
         trace = f" (correlation id {refusal.correlation})" if refusal.correlation else ""
         if refusal.status == 403:
             scopes = ", ".join(refusal.scopes)
-            what = f"the key of account {self._account} lacks the scope {scopes}" if scopes else f"HubSpot denies it: {refusal.text}"
-            raise Denied(f"{what}{trace}; add it to the service key in HubSpot (Development > Keys > Service keys), or to the app", refusal)
+            lacks = f"the key of account {self._account} lacks the scope {scopes}"
+            what = lacks if scopes else f"HubSpot denies it to account {self._account}"
+            words = f" (HubSpot says: {refusal.text})" if refusal.text else ""
+            where = "in HubSpot (Development > Keys > Service keys)"
+            raise Denied(f"{what}{words}{trace}; add it to the service key {where}, or to the app", refusal)
         if refusal.status in _MISPLACED:
-            raise RequestError(f"the host answers {refusal.status}: set api_url of account {self._account} to HubSpot's address{trace}")
+            raise RequestError(
+                f"the host answers {refusal.status}: set api_url of account {self._account} to HubSpot's address{trace}"
+            )
         if refusal.status == 414:
             raise Refused(f"the address of a call is too long for HubSpot{trace}", refusal)
         raise Refused(f"HubSpot refuses with {refusal.status}: {refusal.reason}", refusal)
@@ -127,16 +148,18 @@ class Answers:
             what = "HubSpot does not know this token: it is wrong, mistyped or withdrawn"
         else:
             what = "HubSpot says that the token expired: it was rotated or withdrawn"
-        raise AccessError(f"{what}. Copy the service key's token again into the token of account {self._account}")
+        words = f" ({refusal.text})" if refusal.text else ""
+        raise AccessError(
+            f"{what}{words}. Copy the service key's token again into the token of account {self._account}"
+        )
 
     def _too_fast(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
         said = _policy(response)
         told = _seconds(response)
         if "DAILY" in said:
-            resets = self.midnight()
             raise QuotaError(
-                f"HubSpot's calls of the day are used up for account {self._account}; they come back at {resets:%Y-%m-%d %H:%M %Z}", resets
-            )
+                f"HubSpot's calls of the day are used up for account {self._account}", self.midnight()
+            )  # who tells it adds when
         if "TEN_SECONDLY" not in said and ("SECONDLY" in said or call.lane == SEARCH):
             return Verdict("again", wait=told or float(attempt), everybody=True, lane=SEARCH)
         window = (_number(response.headers.get("X-HubSpot-RateLimit-Interval-Milliseconds")) or 10_000) / 1000

@@ -1,14 +1,16 @@
 """Who belongs to a record? Read with it where HubSpot gives it along, else in batches of 1,000.
 
-Of several, the primary one is that whose label says so, else the first that HubSpot names; it comes first here. An
-association that is made or ended does not always move the record's own time of change: the sweep (a reading of all records
-every ``sweep_days``) heals what that hides.
+Of several, the primary one is that whose label says so, else the first that HubSpot names; it comes first
+here. An association that is made or ended does not always move the record's own time of change: the sweep (a
+reading of all records every ``sweep_days``) heals what that hides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from connectors.hubspot.shapes import ASSOCIATIONS
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
@@ -58,13 +60,15 @@ class Associations:
         others: dict[str, list[str]] = {}
         inputs: list[dict[str, str]] = [{"id": id} for id in ids]
         while inputs:
-            answer = self._portal.ask("POST", path, body={"inputs": inputs})
+            answer = self._portal.ask("POST", path, body={"inputs": inputs}, shape=ASSOCIATIONS)
             inputs = []
-            for one in answer.get("results") or []:
+            for one in answer["results"]:
                 id = str(one["from"]["id"])
-                for to in one.get("to") or []:
+                for to in one["to"]:
                     if to.get("toObjectId") is not None:
-                        (primary if _is_primary(to) else others).setdefault(id, []).append(str(to["toObjectId"]))
+                        (primary if _is_primary(to) else others).setdefault(id, []).append(
+                            str(to["toObjectId"])
+                        )
                 after = ((one.get("paging") or {}).get("next") or {}).get("after")
                 if after:
                     inputs.append({"id": id, "after": str(after)})
@@ -74,7 +78,8 @@ class Associations:
 
 def _is_primary(to: dict[str, Any]) -> bool:
     return any(
-        "primary" in (one.get("label") or "").lower() or (one.get("category") == "HUBSPOT_DEFINED" and one.get("typeId") in _PRIMARY_TYPES)
+        "primary" in str(one.get("label") or "").lower()
+        or (one.get("category") == "HUBSPOT_DEFINED" and one.get("typeId") in _PRIMARY_TYPES)
         for one in to.get("associationTypes") or []
     )
 
@@ -91,6 +96,8 @@ def _ordered(results: Results) -> list[str]:
 
 
 def _names_primary(types: Iterable[str]) -> bool:
-    """``deal_to_company`` beside ``deal_to_company_unlabeled`` is the primary company; a label of one's own says it in its name."""
+    """``deal_to_company`` beside ``deal_to_company_unlabeled`` is the primary company; a label of one's own
+    says it in its name.
+    """
     known = set(types)
     return any("primary" in one.lower() or f"{one}_unlabeled" in known for one in known)

@@ -1,8 +1,9 @@
 """What changed in a source since it was last read, and what is gone?
 
-The window begins a look-back before the end of the last one, because changes are found late; what was delivered from it
-already is remembered by id, time and content, and does not come again. So an account in which nothing changed brings no row,
-and costs a search and a look into the recycle bin.
+The window begins a look-back before the end of the last one, because changes are found late; what was
+delivered from it already is remembered by id, time and content, and does not come again. So an account in
+which nothing changed brings no row, and costs two searches: for what changed, and for how many records there
+are. Only where that is another number than it should be, the recycle bin is looked through.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from connectors.columns import Rejects
-from connectors.hubspot.fetching import BATCH, Fetching
+from connectors.hubspot.fetching import BATCH, Fetching, stamps_of
 from connectors.hubspot.position import Progress, Seen, behind_all
 from connectors.hubspot.records import merged
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.whole import ROWS, Runner, Step
-from connectors.hubspot.windows import FRESH, LAG, LOOK_BACK, Found, Window
+from connectors.hubspot.windows import FRESH, LAG, LOOK_BACK, MINUTE, Found, Window
+from connectors.values.api_columns import Rejects
 
 FEW = 1_000  # records that are looked through without asking whether that is the cheapest way
+MOST_TOLD = 10_000  # results of a search: whether it counts on beyond them is not documented
 _GONE = 1  # the digest of a record that was not found
 
 
@@ -39,7 +41,9 @@ class _Held:
 class Changes:
     """One reading of the changes of a source since ``known``, which was read to its end."""
 
-    def __init__(self, window: Window, fetching: Fetching, source: Source, run: Runner, known: Progress) -> None:
+    def __init__(
+        self, window: Window, fetching: Fetching, source: Source, run: Runner, known: Progress
+    ) -> None:
         self._window = window
         self._fetching = fetching
         self._source = source
@@ -49,29 +53,35 @@ class Changes:
         self._stamps: dict[str, int] = {}  # of what search found, for those that cannot be read any more
         self._end = known.window
         self._latest = known.latest
+        self._created = 0  # records that were not there before, as far as was read
+        self._count, self._looked = -1, known.looked
 
     def steps(self) -> Iterator[Step]:
         """Pages of changes; none where there are none. TooMany, before any page: read everything instead."""
         held, moved = _Held(), False
         for results, lost, upto in self._run(self._read, self._wanted(self._known.behind)):
+            self._created += self._new_among(results)
             held.results |= {str(one["id"]): one for one in results}
             held.lost |= set(lost)
             if len(held.results) >= ROWS:
                 moved = True
                 yield self._step(held, (), replace(self._known, window=self._end, behind=upto))
                 held = _Held()
-        archived, back = self._recycled()
+        archived, back = self._recycled() if self._is_bin_due() else ([], [])
         for start in range(0, len(back), BATCH):
             results, _ = self._fetching.read(back[start : start + BATCH])
             held.results |= {str(one["id"]): one for one in results}
         step = self._step(held, archived, self._known)
-        if step.table.num_rows or step.rejects.rows or moved:
+        counted = (self._count, self._looked) != (self._known.count, self._known.looked)
+        if step.table.num_rows or step.rejects.rows or moved or counted:
             yield replace(step, progress=self._done(), last=True)
 
     # -- what to read --------------------------------------------------------------------------------------
 
     def _wanted(self, behind: int) -> Iterator[tuple[list[str], int]]:
-        """Ids that may have changed, in batches, each with the id up to which everything stands in it or before."""
+        """Ids that may have changed, in batches, each with the id up to which everything stands in it or
+        before.
+        """
         batch: list[str] = []
         for found in self._found(behind):
             for id, stamp in zip(found.ids, found.stamps, strict=True):
@@ -101,7 +111,8 @@ class Changes:
         yield from pages
 
     def _shortened(self) -> Window | None:
-        """Without the part of the look-back that is long past, where it holds as many records as were delivered from it.
+        """Without the part of the look-back that is long past, where it holds as many records as were
+        delivered from it.
 
         A change within it would have moved its record out, and a late one would have added one.
         """
@@ -126,13 +137,32 @@ class Changes:
 
     # -- what is gone --------------------------------------------------------------------------------------
 
+    def _is_bin_due(self) -> bool:
+        """Whether something may have gone into the recycle bin since it was looked through: it has as many
+        pages as it likes.
+
+        Not where there are exactly as many records as there were, and those that are new. One that was
+        archived while another one came back out of the bin is found when that is no longer so, or by the
+        sweep.
+        """
+        self._count = self._fetching.total()
+        return (
+            self._count == MOST_TOLD
+            or self._known.count < 0
+            or self._count != self._known.count + self._created
+        )
+
     def _recycled(self) -> tuple[list[Result], list[str]]:
-        """Records that were archived since, and ids of those that came out of the recycle bin again."""
+        """Records that were archived since the last look, and ids of those that came out of the recycle bin
+        again.
+        """
         archived, there = [], set()
+        since = self._known.looked - MINUTE if self._known.looked else self._window.start
+        self._looked = self._fetching.now()
         for one, at in self._fetching.recycled():
             id = int(one["id"])
             there.add(id)
-            if at < self._window.start:
+            if at < since:
                 continue
             seen = self._seen.rows.get(-id)
             if seen is None or seen[0] != at:
@@ -178,6 +208,11 @@ class Changes:
 
     def _done(self) -> Progress:
         start = behind_all(self._end, LOOK_BACK, self._latest)
-        seen = self._seen.since(start).dumps()
+        seen = self._seen.since(start, self._looked - MINUTE).dumps()
         known = replace(self._known, start=start, end=self._end, settled=self._end - LAG, latest=self._latest)
-        return replace(known, seen=seen, window=0, behind=0)
+        return replace(known, seen=seen, window=0, behind=0, count=self._count, looked=self._looked)
+
+    def _new_among(self, results: Sequence[Result]) -> int:
+        """How many records were made since the window began, and were not counted before."""
+        unseen = [one for one in results if int(one["id"]) not in self._seen.rows]
+        return sum(made >= self._window.start for made in stamps_of(one.get("createdAt") for one in unseen))

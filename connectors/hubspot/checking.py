@@ -1,29 +1,51 @@
-"""What must a person mend before a run: a token, a scope, a right to a property or to lists, a limit, a wrong setting?
+"""What must a person mend before a run: a token, a scope, a right to a property or to lists, a limit, a wrong
+setting?
 
 Rights are found by calls that need them and change nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connectors.contract import Problem
+from connectors.contract import FieldSpec, Problem
 from connectors.errors import AccessError, QuotaError
+from connectors.hubspot.fetching import hidden
 from connectors.hubspot.fields import FORMS
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
-from connectors.hubspot.refusals import Denied, Refused
+from connectors.hubspot.refusals import Denied, Refused, UnknownVersion
 from connectors.hubspot.session import Portal
+from connectors.hubspot.shapes import LIMITS
+from connectors.hubspot.source import Source
+from connectors.hubspot.windows import query
 
-_TIERS = {100: "Free or Starter", 110: "an OAuth app", 190: "Professional", 250: "with HubSpot's API limit increase"}
+_TIERS = {
+    100: "Free or Starter",
+    110: "an OAuth app",
+    190: "Professional",
+    250: "with HubSpot's API limit increase",
+}
+_LINKED, _SOME = "num_associated_contacts", 20  # deals: of fewer, none may have a contact
 _ENTERPRISE = 1_000_000  # calls a day (HubSpot developer documentation, "API usage guidelines")
-_SOURCES = {"deals": "crm.objects.deals.read", "orders": "crm.objects.orders.read", "emails": "sales-email-read"}  # scopes of their own
-_KINDS = {"deals": ("purchase", "refund"), "orders": ("purchase", "refund"), "emails": ("email",)}
+_SCOPES = {
+    "deals": "crm.objects.deals.read",
+    "orders": "crm.objects.orders.read",
+    "emails": "sales-email-read",
+}  # others: as contacts
 _WHERE = "in HubSpot under Development > Keys > Service keys (or in the settings of the app)"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a connector asks of a portal anyhow: the sources of activity that it reads, and its lists."""
+
+    sources: Callable[[], Sequence[Source]]
+    lists: Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -35,23 +57,28 @@ class _Probe:
     ask: Callable[[], Any]
 
 
-def problems(portal: Portal, writing: bool = True) -> list[Problem]:
+def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Problem]:
     """Everything that is wrong, at once, or (not ``writing``) what stands in the way of reading.
 
     QuotaError where nothing is but that the calls of the day are used up.
     """
     found: list[Problem] = []
     try:
-        found += _lacking(portal, writing)
+        found += _lacking(portal, asking, writing)
         found += _absent(portal)
+        if writing:
+            found += _hidden(portal, asking.sources())
         for part in (_settings, _unwritable, _limits) if writing else ():
             found += part(portal)
     except AccessError as error:  # the log-in itself: nothing else can be asked
         return [Problem(str(error), "then run `crm-segments check` again")]
+    except UnknownVersion as error:
+        return [Problem(error.what, error.remedy)]
     except QuotaError as error:
         if not found:  # nothing to mend: time does it
             raise
-        found.append(Problem(str(error), "run again then, or lower reserve in the config"))
+        when = f"after {error.resets_at:%Y-%m-%d %H:%M %Z}" if error.resets_at else "later"
+        found.append(Problem(str(error), f"run again {when}, or lower reserve in the config"))
     return found
 
 
@@ -60,14 +87,23 @@ def notes(portal: Portal) -> list[str]:
     rate, daily = portal.quota.rate(), portal.answers.daily
     if rate is None or not portal.answers.learned:
         return []
-    tier = "Enterprise" if rate.calls == 190 and daily and daily[0] >= _ENTERPRISE else _TIERS.get(rate.calls, "")
+    tier = (
+        "Enterprise"
+        if rate.calls == 190 and daily and daily[0] >= _ENTERPRISE
+        else _TIERS.get(rate.calls, "")
+    )
+    counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(portal.counted.items()))
     a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
-    return [f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""), *_zone_note(portal)]
+    return [
+        f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""),
+        *_zone_note(portal),
+        *([f"HubSpot counts {counts}"] if counts else []),
+    ]
 
 
-def _lacking(portal: Portal, writing: bool) -> Iterator[Problem]:
+def _lacking(portal: Portal, asking: Asking, writing: bool) -> Iterator[Problem]:
     """Scopes that the key does not have."""
-    probes = [*_to_read(portal), *(_to_write(portal) if writing else ())]
+    probes = [*_to_read(portal, asking), *(_to_write(portal) if writing else ())]
     purposes: dict[str, list[str]] = {}
     for probe, scopes in portal.many(lambda probe: (probe, _denied(probe)), probes):
         for scope in scopes:
@@ -87,18 +123,17 @@ def _denied(probe: _Probe) -> tuple[str, ...]:
     return ()
 
 
-def _to_read(portal: Portal) -> Iterator[_Probe]:
-    def first(kind: str) -> Callable[[], Any]:
-        return partial(portal.ask, "GET", portal.path("objects", kind), params=[("limit", "1")])
-
+def _to_read(portal: Portal, asking: Asking) -> Iterator[_Probe]:
     for kind in _kinds(portal):
-        yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", first(kind))
-        yield _Probe(f"crm.schemas.{kind}.read", f"to read the properties of {kind}", partial(portal.properties, kind))
-    for source, scope in _SOURCES.items():
-        if _asked_for(portal, source):
-            yield _Probe(scope, f"to read {source}", first(source))
-    everything = {"query": "", "count": 1, "offset": 0}
-    yield _Probe("crm.lists.read", "to read lists", partial(portal.ask, "POST", portal.path("lists", "search"), body=everything))
+        yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", partial(portal.total, kind))
+        yield _Probe(
+            f"crm.schemas.{kind}.read", f"to read the properties of {kind}", partial(portal.properties, kind)
+        )
+    for kind in dict.fromkeys(source.kind for source in asking.sources()):
+        yield _Probe(
+            _SCOPES.get(kind, "crm.objects.contacts.read"), f"to read {kind}", partial(portal.total, kind)
+        )
+    yield _Probe("crm.lists.read", "to read lists", asking.lists)
 
 
 def _to_write(portal: Portal) -> Iterator[_Probe]:
@@ -110,25 +145,28 @@ def _to_write(portal: Portal) -> Iterator[_Probe]:
         yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", update)
         yield _Probe(f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", create)
     nothing: dict[str, list[str]] = {"recordIdsToAdd": [], "recordIdsToRemove": []}
-    members = partial(portal.ask, "PUT", portal.path("lists", "0", "memberships/add-and-remove"), body=nothing)
+    members = partial(
+        portal.ask, "PUT", portal.path("lists", "0", "memberships/add-and-remove"), body=nothing
+    )
     yield _Probe("crm.lists.write", "to make and fill lists", members)
 
 
 def _kinds(portal: Portal) -> list[str]:
     """Object types whose records we write."""
-    return [kind for record_type, kind in OBJECTS.items() if record_type == "contact" or _with_companies(portal)]
-
-
-def _asked_for(portal: Portal, source: str) -> bool:
-    """Is a source of activity named by the settings, or needed by a segmentation? Orders only by the settings."""
-    allowed, used = portal.settings.activity, portal.account.kinds
-    if allowed is not None:
-        return source in allowed
-    return used is not None and source != "orders" and not used.isdisjoint(_KINDS[source])
+    return [
+        kind for record_type, kind in OBJECTS.items() if record_type == "contact" or _with_companies(portal)
+    ]
 
 
 def _with_companies(portal: Portal) -> bool:
-    return any(field.record_type == "company" for field in portal.account.fields)
+    return any(field.record_type == "company" for field in _current(portal))
+
+
+def _current(portal: Portal) -> list[FieldSpec]:
+    """Fields of ours that the config names: what it left behind is nothing to make, and stands in nobody's
+    way.
+    """
+    return [field for field in portal.account.fields if not field.retired]
 
 
 def _settings(portal: Portal) -> list[Problem]:
@@ -137,14 +175,20 @@ def _settings(portal: Portal) -> list[Problem]:
     if not details.currency or details.currency == account.currency or details.currency in account.rates:
         return []
     what = f"the portal's company currency is {details.currency}, the config says {account.currency} and has no rate for it"
-    return [Problem(what, f'set currency = "{details.currency}" in [accounts.{account.name}], or give its [rates]')]
+    return [
+        Problem(
+            what, f'set currency = "{details.currency}" in [accounts.{account.name}], or give its [rates]'
+        )
+    ]
 
 
 def _zone_note(portal: Portal) -> list[str]:
     mine, theirs = portal.account.time_zone, portal.known_details().time_zone
     if not theirs or _same_zone(theirs, mine):
         return []
-    return [f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"]
+    return [
+        f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"
+    ]
 
 
 def _same_zone(one: str, other: str) -> bool:
@@ -155,7 +199,10 @@ def _same_zone(one: str, other: str) -> bool:
         return one == other
     year = datetime.now(UTC).year
     moments = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)]
-    return all(moment.astimezone(zones[0]).utcoffset() == moment.astimezone(zones[1]).utcoffset() for moment in moments)
+    return all(
+        moment.astimezone(zones[0]).utcoffset() == moment.astimezone(zones[1]).utcoffset()
+        for moment in moments
+    )
 
 
 def _absent(portal: Portal) -> list[Problem]:
@@ -170,14 +217,43 @@ def _absent(portal: Portal) -> list[Problem]:
             found.append(Problem(what, "write the property's internal name (Settings > Properties)"))
     objection = portal.settings.objection
     if objection and objection not in known[0]:
-        found.append(Problem(f"objection: HubSpot has no contact property {objection}", "write the property's internal name"))
+        found.append(
+            Problem(
+                f"objection: HubSpot has no contact property {objection}",
+                "write the property's internal name",
+            )
+        )
     return found
+
+
+def _hidden(portal: Portal, sources: Sequence[Source]) -> Iterator[Problem]:
+    """What activity cannot be read right without, and deals that would count for nobody."""
+    for source in sources:
+        try:
+            lacking = hidden(portal, source)
+        except (Denied, Refused):
+            continue  # the scope that is missing is named already
+        for what in lacking:
+            remedy = "allow it to view the property, or leave this activity out of the settings"
+            yield Problem(f"HubSpot has no longer, or hides from the key, {what}", remedy)
+        if source.kind == "deals" and _LINKED in portal.properties("deals") and not lacking:
+            yield from _unlinked(portal)
+
+
+def _unlinked(portal: Portal) -> Iterator[Problem]:
+    deals = portal.counted.get("deals", 0)
+    filters = [{"propertyName": _LINKED, "operator": "GT", "value": "0"}]
+    if deals >= _SOME and not portal.search("deals", query(filters, [], 1))["total"]:
+        what = (
+            f"HubSpot counts {deals:,} deals, and none of them has a contact: they would count for no contact"
+        )
+        yield Problem(what, "associate deals with contacts in HubSpot, or allow the key to see the contacts")
 
 
 def _unwritable(portal: Portal) -> list[Problem]:
     """Properties of ours that are there and cannot be written."""
     found = []
-    for field in portal.account.fields:
+    for field in _current(portal):
         kind = OBJECTS.get(field.record_type)
         present = _definitions(portal, kind).get(field.name) if kind else None
         if present is not None:
@@ -192,7 +268,11 @@ def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
         return [Problem(what, "give ours another name in the config")]
     if rights.get("readOnlyValue") or present.get("calculated"):
         what = f"property {name} is read-only: HubSpot or another app fills it"
-        return [Problem(what, "allow it to be edited (Settings > Properties), or give ours another name in the config")]
+        return [
+            Problem(
+                what, "allow it to be edited (Settings > Properties), or give ours another name in the config"
+            )
+        ]
     return []
 
 
@@ -201,16 +281,19 @@ def _limits(portal: Portal) -> list[Problem]:
     daily = portal.usage()
     if daily and daily[1] <= portal.account.reserve * daily[0]:
         kept = f"{portal.account.reserve:.0%} are reserved for others"
-        resets = portal.answers.midnight()
         what = f"{daily[1]:,} of the portal's {daily[0]:,} calls of the day are left, and {kept}"
-        raise QuotaError(f"{what}: run again after {resets:%Y-%m-%d %H:%M %Z}, or lower reserve in the config", resets)
+        raise QuotaError(
+            f"{what}; a lower reserve in the config leaves fewer to them", portal.answers.midnight()
+        )
     for record_type, kind in OBJECTS.items():
-        mine = [field for field in portal.account.fields if field.record_type == record_type]
+        mine = [field for field in _current(portal) if field.record_type == record_type]
         lacking = [field.name for field in mine if field.name not in _definitions(portal, kind)]
         room = _room(portal, kind) if lacking else None
         if room is not None and room < len(lacking):
             what = f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}"
-            found.append(Problem(what, "archive properties that nobody uses, or drop companions in the config"))
+            found.append(
+                Problem(what, "archive properties that nobody uses, or drop companions in the config")
+            )
     return found
 
 
@@ -224,9 +307,9 @@ def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
 def _room(portal: Portal, kind: str) -> int | None:
     """How many properties of a kind can still be made, where HubSpot tells."""
     try:
-        told = portal.ask("GET", portal.path("limits", "custom-properties"))
+        told = portal.ask("GET", portal.path("limits", "custom-properties"), shape=LIMITS)
     except (Denied, Refused):
         return None
     id = next(TYPE_IDS[record_type] for record_type, name in OBJECTS.items() if name == kind)
-    one = next((row for row in told.get("byObjectType") or () if row.get("objectTypeId") == id), None)
+    one = next((row for row in told["byObjectType"] if row.get("objectTypeId") == id), None)
     return None if one is None else max(int(one["limit"]) - int(one["usage"]), 0)

@@ -1,7 +1,9 @@
-"""How is a call to HubSpot built? By hubspot-api-client, which then hands it to our transport instead of sending it.
+"""How is a call to HubSpot built? By hubspot-api-client, which then hands it to our transport instead of
+sending it.
 
-One client lives as long as the connector. Its models are not used: bodies go in and come out as raw JSON, because its
-deserialisation costs fifty times the parsing. Its own sender has no time-out, its retries are its own: both are replaced.
+One client lives as long as the connector. Its models are not used: bodies go in and come out as raw JSON,
+because its deserialisation costs fifty times the parsing. Its own sender has no time-out, its retries are its
+own: both are replaced.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class Client:
 
 
 class _Sender:
-    """Stands where hubspot-api-client has its own sender, and answers with the call itself: the transport sends it."""
+    """Stands where hubspot-api-client has its own sender, and answers with the call itself: the transport
+    sends it.
+    """
 
     def _built(
         self,

@@ -1,14 +1,17 @@
 """What do deals and orders of HubSpot mean as activity?
 
-A won deal is a purchase on its close date; one of a negative amount is a refund. Of several contacts it belongs to the
-primary one, or is shared (``deal_share``). A deal without a contact belongs to its primary company; all others reach their
-company through the contacts. An order is a purchase on the day it was placed, unless it was cancelled; what was given back of
-it is a refund. A deal that is not won (any more), and one of nobody, is no purchase: its rows are taken back.
+A won deal is a purchase on its close date; one of a negative amount is a refund. Of several contacts it
+belongs to the primary one, or is shared (``deal_share``). A deal without a contact belongs to its primary
+company; all others reach their company through the contacts. An order is a purchase on the day it was placed,
+unless it was cancelled (by a date, or by the word that stands as its state); what was given back of it is a
+refund. A deal that is not won (any more), and one of nobody, is no purchase: its rows are taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,16 +20,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.activity import gone_rows, rows_of
-from connectors.amounts import Amounts
-from connectors.columns import Rejects, instants, texts, truths
 from connectors.contract import Account
 from connectors.hubspot.associations import Links
 from connectors.hubspot.products import Products
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
+from connectors.values.api_columns import Rejects, instants, texts, truths
+from connectors.values.home_amounts import Amounts
 
 _WON = "closedwon"  # the stage of won deals in the pipeline that every portal has
 _CANCELLED = ("hs_cancelled_date", "hs_external_cancel_date")
+_STATES = (
+    "hs_fulfillment_status",
+    "hs_external_order_status",
+)  # in the words of the shop that the order came from
+_STAGE = "hs_pipeline_stage"
+_VOID = r"(?i)cancel|void|storn|annul|geannul|anulad|deleted|declined|rejected|^failed|abgebrochen|abgelehnt"
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,20 @@ TERMS = {
 }
 
 
+def void_stages(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Ids of the stages of orders whose name says that they were cancelled, as far as HubSpot tells the
+    names.
+    """
+    options = definitions.get(_STAGE, {}).get("options") or ()
+    return tuple(
+        sorted(
+            str(one["value"])
+            for one in options
+            if re.search(_VOID, str(one.get("label"))) and one.get("value")
+        )
+    )
+
+
 @dataclass(frozen=True)
 class Purchases:
     """The deals or the orders of an account."""
@@ -68,6 +91,7 @@ class Purchases:
     won_stages: tuple[str, ...] = ()
     products: Products | None = None  # where purchases are wanted line by line
     owners: tuple[str, ...] = ("contacts", "companies")
+    void_stages: tuple[str, ...] = ()  # ids of the stages that mean a cancelled order
     stamp: str = "hs_lastmodifieddate"
     present: tuple[str, ...] = ()
     terms: _Terms = field(init=False)
@@ -81,8 +105,15 @@ class Purchases:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        state = ("hs_is_closed_won", "dealstage") if self.kind == "deals" else _CANCELLED
+        state = ("hs_is_closed_won", "dealstage") if self.kind == "deals" else (*_CANCELLED, *_STATES, _STAGE)
         return tuple(dict.fromkeys((self.stamp, MERGED, *state, *self.terms.all)))
+
+    @property
+    def essential(self) -> tuple[tuple[str, ...], ...]:
+        state = (
+            (("dealstage",) if self.won_stages else ("hs_is_closed_won",),) if self.kind == "deals" else ()
+        )
+        return ((self.stamp,), (self.terms.amount, *self.terms.home), self.terms.dates, *state)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -91,11 +122,23 @@ class Purchases:
     @property
     def form(self) -> str:
         account = self.account
-        facts = (account.currency, account.time_zone, account.rates, account.deal_share, self.amounts.home, self.won_stages)
+        facts = (
+            account.currency,
+            account.time_zone,
+            account.rates,
+            account.deal_share,
+            self.amounts.home,
+            self.won_stages,
+            self.void_stages,
+        )
         return form(self.kind, self.properties, self.targets, *facts, asdict(self.terms))
 
-    def table(self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool) -> pa.Table:
-        """The rows of all purchases and refunds; unless ``whole``, also those that take back what is none (any more)."""
+    def table(
+        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
+    ) -> pa.Table:
+        """The rows of all purchases and refunds; unless ``whole``, also those that take back what is none
+        (any more).
+        """
         sound = self._sound(results, rejects)
         chosen = sound["results"]
         table = self._shared(sound, chosen, links)
@@ -108,7 +151,9 @@ class Purchases:
 
     def gone(self, results: Sequence[Result]) -> pa.Table:
         """Rows that end all rows of these deals and of those merged into them."""
-        return gone_rows([id for one in results for deal in (str(one["id"]), *merged(one)) for id in self._ids(deal)])
+        return gone_rows(
+            [id for one in results for deal in (str(one["id"]), *merged(one)) for id in self._ids(deal)]
+        )
 
     def _ids(self, deal: str) -> list[str]:
         """Activity ids of a deal: its purchase and what was given back."""
@@ -118,12 +163,19 @@ class Purchases:
     def _won(self, results: Sequence[Result]) -> pa.Array:
         if self.kind != "deals":
             cancelled = [texts(values(results, name)).is_valid() for name in _CANCELLED]
-            return pc.invert(pc.or_(*cancelled))
+            void = [
+                pc.match_substring_regex(pc.fill_null(texts(values(results, name)), ""), _VOID)
+                for name in _STATES
+            ]
+            stages = pc.is_in(texts(values(results, _STAGE)), pa.array(self.void_stages, pa.string()))
+            return pc.invert(functools.reduce(pc.or_, [*cancelled, *void, stages]))
         stages = texts(values(results, "dealstage"))
         if self.won_stages:
             return pc.is_in(stages, pa.array(self.won_stages, pa.string()))
         won = truths(texts(values(results, "hs_is_closed_won")))
-        return pc.coalesce(won, pc.fill_null(pc.equal(stages, _WON), False))  # HubSpot computes the former a moment later
+        return pc.coalesce(
+            won, pc.fill_null(pc.equal(stages, _WON), False)
+        )  # HubSpot computes the former a moment later
 
     def _sound(self, results: Sequence[Result], rejects: Rejects) -> dict[str, Any]:
         """Won deals whose date and amount can be read, column by column."""
@@ -136,16 +188,26 @@ class Purchases:
             return pc.coalesce(*(texts(values(chosen, name)) for name in names))
 
         moments = instants(column(*terms.dates))
-        rejects.refuse(moments.is_null(), ids, f"a purchase without a date ({terms.dates[0]}): it is not counted")
+        rejects.refuse(
+            moments.is_null(), ids, f"a purchase without a date ({terms.dates[0]}): it is not counted"
+        )
         currencies, amounts, home = column(terms.currency), column(terms.amount), column(*terms.home)
         units, wrong, unrated = self.amounts.minor(amounts, currencies, home, moments)
         dated = moments.is_valid()
         rejects.refuse(pc.and_(wrong, dated), ids, f"{terms.amount} is no number: it is not counted")
-        remedy = f"no rate for its currency on its day: set [rates] for what account {self.account.name} sells in"
+        remedy = (
+            f"no rate for its currency on its day: set [rates] for what account {self.account.name} sells in"
+        )
         rejects.refuse(pc.and_(unrated, dated), ids, remedy)
         good = pc.and_(dated, pc.invert(pc.or_(wrong, unrated)))
-        rejects.cells(pc.and_(units.is_null(), good), ids, terms.amount, "is empty: counted without an amount")
-        found = {"moments": moments, "units": units, "currencies": pc.fill_null(currencies, self.amounts.home)}
+        rejects.cells(
+            pc.and_(units.is_null(), good), ids, terms.amount, "is empty: counted without an amount"
+        )
+        found = {
+            "moments": moments,
+            "units": units,
+            "currencies": pc.fill_null(currencies, self.amounts.home),
+        }
         found = {name: array.filter(good) for name, array in found.items()}
         chosen = [one for one, is_good in zip(chosen, good.to_pylist(), strict=True) if is_good]
         return {**found, "results": chosen, "refunds": self._refunds(chosen, found)}
@@ -157,12 +219,20 @@ class Purchases:
         given = texts(values(chosen, self.terms.refund))
         if given.null_count == len(given):
             return None
-        units, _, _ = self.amounts.minor(given, found["currencies"], pa.nulls(len(given), pa.string()), found["moments"])
-        return pc.if_else(pc.fill_null(pc.greater(units, 0), False), pc.negate(units), pa.scalar(None, pa.int64()))
+        units, _, _ = self.amounts.minor(
+            given, found["currencies"], pa.nulls(len(given), pa.string()), found["moments"]
+        )
+        return pc.if_else(
+            pc.fill_null(pc.greater(units, 0), False), pc.negate(units), pa.scalar(None, pa.int64())
+        )
 
     def _shared(self, sound: dict[str, Any], chosen: Sequence[Result], links: dict[str, Links]) -> pa.Table:
         """One row for each purchase and each record that it belongs to."""
-        contacts, companies, share = links.get("contacts", {}), links.get("companies", {}), self.account.deal_share
+        contacts, companies, share = (
+            links.get("contacts", {}),
+            links.get("companies", {}),
+            self.account.deal_share,
+        )
         deals, owners, places, shares = [], [], [], []
         of_company: list[bool] = []
         for place, one in enumerate(chosen):
@@ -201,11 +271,15 @@ class Purchases:
             table = self.products.lines(table, deals, links.get("line_items", {}))
         return self._with_refunds(table, columns, sound, where)
 
-    def _with_refunds(self, table: pa.Table, columns: dict[str, pa.Array], sound: dict[str, Any], where: pa.Array) -> pa.Table:
+    def _with_refunds(
+        self, table: pa.Table, columns: dict[str, pa.Array], sound: dict[str, Any], where: pa.Array
+    ) -> pa.Table:
         if sound["refunds"] is None:
             return table
         refunds = sound["refunds"].take(where)
         ids = pc.binary_join_element_wise(columns["id"], "refund", "/")
         kinds = pa.array(["refund"] * len(refunds), pa.string())
-        given = rows_of({**columns, "id": ids, "kind": kinds, "amount_minor": refunds}).filter(refunds.is_valid())
+        given = rows_of({**columns, "id": ids, "kind": kinds, "amount_minor": refunds}).filter(
+            refunds.is_valid()
+        )
         return pa.concat_tables([table, given], promote_options="default")

@@ -14,16 +14,30 @@ from connectors.hubspot.lists import Lists
 from connectors.hubspot.session import Portal
 
 
-def files(portal: Portal, fields: Fields, lists: Lists, specs: Sequence[FieldSpec], listed: Sequence[ListSpec]) -> dict[str, str]:
-    """Bodies of calls by file name, and ``calls.txt``: which file is posted where. Asks HubSpot for nothing of ours."""
+def files(
+    portal: Portal, fields: Fields, lists: Lists, specs: Sequence[FieldSpec], listed: Sequence[ListSpec]
+) -> dict[str, str]:
+    """Bodies of calls by file name, and ``calls.txt``: which file is posted where.
+
+    Asks HubSpot for nothing of ours.
+    """
     bodies: dict[str, tuple[str, Any]] = {}
     for kind, inputs in fields.definitions(specs).items():
         group = {"name": GROUP, "label": GROUP_LABEL, "displayOrder": -1}
         bodies[f"group-{kind}.json"] = (portal.path("properties", kind, "groups"), group)
-        bodies[f"properties-{kind}.json"] = (portal.path("properties", kind, "batch/create"), {"inputs": inputs})
+        bodies[f"properties-{kind}.json"] = (
+            portal.path("properties", kind, "batch/create"),
+            {"inputs": inputs},
+        )
     for spec in listed:
         filters = lists.filters(spec) if spec.kind == "dynamic" else None
-        bodies[f"list-{re.sub('[^A-Za-z0-9._-]', '_', spec.key)}.json"] = (portal.path("lists"), lists.body(spec, filters))
+        bodies[f"list-{re.sub('[^A-Za-z0-9._-]', '_', spec.key)}.json"] = (
+            portal.path("lists"),
+            lists.body(spec, filters),
+        )
     calls = "\n".join(f"POST {portal.settings.api_url}{path}  {name}" for name, (path, _) in bodies.items())
-    texts = {name: orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n" for name, (_, body) in bodies.items()}
+    texts = {
+        name: orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"
+        for name, (_, body) in bodies.items()
+    }
     return {**texts, "calls.txt": calls + "\n"} if texts else {}

@@ -1,7 +1,8 @@
 """What do calls, meetings, e-mails, notes and tasks of HubSpot mean as activity?
 
 Each is one row for every contact that it is associated with (for its companies where it has no contact), at
-``hs_timestamp``: when a call was made, a meeting begins, an e-mail was sent, a note was written, a task is due.
+``hs_timestamp``: when a call was made, a meeting begins, an e-mail was sent, a note was written, a task is
+due.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.activity import gone_rows, rows_of
-from connectors.columns import Rejects, instants, texts
 from connectors.hubspot.associations import Links
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
+from connectors.values.api_columns import Rejects, instants, texts
 
-KINDS = {"calls": "call", "meetings": "meeting", "emails": "email", "notes": "note", "tasks": "task"}  # object type → kind of activity
+KINDS = {
+    "calls": "call",
+    "meetings": "meeting",
+    "emails": "email",
+    "notes": "note",
+    "tasks": "task",
+}  # object type → kind of activity
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,16 @@ class Engagements:
         return (self.stamp, "hs_timestamp", MERGED)
 
     @property
+    def essential(self) -> tuple[tuple[str, ...], ...]:
+        return ((self.stamp,), ("hs_timestamp",))
+
+    @property
     def form(self) -> str:
         return form(self.kind, self.properties, self.targets)
 
-    def table(self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool) -> pa.Table:
+    def table(
+        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
+    ) -> pa.Table:
         """One row for each engagement and each of its contacts."""
         contacts, companies = links.get("contacts", {}), links.get("companies", {})
         moments = instants(texts(values(results, "hs_timestamp")))
@@ -68,7 +81,9 @@ class Engagements:
                 "occurred_at": moments.take(pa.array(places, pa.int64())),
             }
         )
-        rejects.refuse(moments.is_null(), [str(one["id"]) for one in results], "has no hs_timestamp: it is not counted")
+        rejects.refuse(
+            moments.is_null(), [str(one["id"]) for one in results], "has no hs_timestamp: it is not counted"
+        )
         table = table.filter(table["occurred_at"].is_valid())
         if whole:
             return table

@@ -1,4 +1,7 @@
-"""How are the records of one source fetched: listed page by page, or read by id? And what is in the recycle bin?"""
+"""How are the records of one source fetched: listed page by page, or read by id?
+
+And what is in the recycle bin?
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from typing import TYPE_CHECKING
 import orjson
 import pyarrow as pa
 
-from connectors.columns import milliseconds, texts
-from connectors.errors import TemporaryError
+from connectors.errors import AccessError, TemporaryError
 from connectors.hubspot.associations import Associations, Links
 from connectors.hubspot.scan import Listed
+from connectors.hubspot.shapes import RECORDS
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.windows import query
+from connectors.values.api_columns import milliseconds, texts
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
@@ -34,12 +38,20 @@ class Fetching:
         self._path = portal.path("objects", source.kind)
         self._wide = sum(len(name) + len("&properties=") for name in source.properties) > LONGEST
         self.associations = Associations(portal)
+        self._shown = False  # whether HubSpot was seen to give what is essential
 
     def size(self) -> tuple[int, int]:
         """The highest id and the number of records, as far as search knows."""
-        answer = self._portal.search(self._source.kind, query([], [], 1, "DESCENDING"))
-        results = answer.get("results") or []
-        return (int(results[0]["id"]) if results else 0), int(answer.get("total") or 0)
+        return self._portal.take_size(self._source.kind)
+
+    def total(self) -> int:
+        """The number of records, as far as search knows: asked once in a run."""
+        return self._portal.take_size(self._source.kind)[1]
+
+    def some_exist(self) -> bool:
+        """Whether any of the first records that search tells of is there."""
+        results = self._portal.search(self._source.kind, query([], [], BATCH))["results"]
+        return bool(results) and bool(self.read([str(one["id"]) for one in results])[0])
 
     def holding(self, name: str) -> int:
         """How many records have a value of a property."""
@@ -49,15 +61,22 @@ class Fetching:
     def page(self, after: str | None) -> Listed:
         """One page of the listing, with associations."""
         source = self._source
-        params = [("limit", str(PAGE)), ("archived", "false"), *([("after", after)] if after is not None else [])]
-        params += [("properties", name) for name in (source.properties if not self._wide else (source.stamp,))]
+        params = [
+            ("limit", str(PAGE)),
+            ("archived", "false"),
+            *([("after", after)] if after is not None else []),
+        ]
+        params += [
+            ("properties", name) for name in (source.properties if not self._wide else (source.stamp,))
+        ]
         if source.targets:
             params.append(("associations", ",".join(source.targets)))
-        answer = self._portal.ask("GET", self._path, params=params)
+        answer = self._portal.ask("GET", self._path, params=params, shape=RECORDS)
         results, following = answer["results"], ((answer.get("paging") or {}).get("next") or {}).get("after")
         if self._wide and results:
             wide = {str(one["id"]): one for one in self.read([str(one["id"]) for one in results])[0]}
             results = [{**one, **wide[id]} for one in results if (id := str(one["id"])) in wide]
+        self._check_shown(results)
         return Listed(results, str(following) if following is not None else None)
 
     def read(self, ids: Sequence[str]) -> tuple[list[Result], list[str]]:
@@ -66,13 +85,37 @@ class Fetching:
         An id that was merged away may be answered with the survivor: it is in neither.
         """
         body = {"properties": list(self._source.properties), "inputs": [{"id": id} for id in ids]}
-        answer = self._portal.ask("POST", f"{self._path}/batch/read", params=[("archived", "false")], body=body)
+        answer = self._portal.ask(
+            "POST", f"{self._path}/batch/read", params=[("archived", "false")], body=body, shape=RECORDS
+        )
         lost: list[str] = []
         for error in answer.get("errors") or []:
             if error.get("category") != "OBJECT_NOT_FOUND":
-                raise TemporaryError(f"HubSpot could not read some {self._source.kind} ({error.get('category')}): try again later")
+                raise TemporaryError(
+                    f"HubSpot could not read some {self._source.kind} ({error.get('category')}): try again later"
+                )
             lost += [str(id) for id in (error.get("context") or {}).get("ids") or ()]
-        return answer.get("results") or [], lost
+        if not answer["results"] and not lost and ids:
+            raise TemporaryError(
+                f"HubSpot tells nothing of the {self._source.kind} that it was asked for: try again later"
+            )
+        self._check_shown(answer["results"])
+        return answer["results"], lost
+
+    def _check_shown(self, results: Sequence[Result]) -> None:
+        """AccessError where the key may see the records, and not what is essential of them: HubSpot leaves it
+        out without a word.
+        """
+        if not results or self._shown:
+            return
+        given = {name for one in results for name in one["properties"]}
+        lacking = [group for group in self._source.essential if not given.intersection(group)]
+        hidden_ = hidden(self._portal, self._source) if lacking else []
+        if hidden_:
+            raise AccessError(
+                f"HubSpot hides {' and '.join(hidden_)} from the key: allow it to view them, and run again"
+            )
+        self._shown = True
 
     def links(self, results: Sequence[Result], listed: bool) -> dict[str, Links]:
         """The associations of records, which were ``listed`` with them or must be asked for."""
@@ -87,17 +130,28 @@ class Fetching:
         after: str | None = None
         properties = [("properties", name) for name in self._source.properties if "merged" in name]
         while True:
-            params = [("limit", str(PAGE)), ("archived", "true"), *properties, *([("after", after)] if after is not None else [])]
-            answer = self._portal.ask("GET", self._path, params=params)
+            params = [
+                ("limit", str(PAGE)),
+                ("archived", "true"),
+                *properties,
+                *([("after", after)] if after is not None else []),
+            ]
+            answer = self._portal.ask("GET", self._path, params=params, shape=RECORDS)
             results = answer["results"]
-            yield from zip(results, stamps_of(one.get("archivedAt") or one.get("updatedAt") for one in results), strict=True)
+            yield from zip(
+                results,
+                stamps_of(one.get("archivedAt") or one.get("updatedAt") for one in results),
+                strict=True,
+            )
             following = ((answer.get("paging") or {}).get("next") or {}).get("after")
             if following is None or str(following) == after:
                 return
             after = str(following)
 
     def now(self) -> int:
-        """HubSpot's clock at its last answer, in milliseconds; where it does not tell: the time of the latest change."""
+        """HubSpot's clock at its last answer, in milliseconds; where it does not tell: the time of the latest
+        change.
+        """
         try:
             told = parsedate_to_datetime(self._portal.answers.date)
         except (TypeError, ValueError):
@@ -115,9 +169,23 @@ class Fetching:
         """What a record holds, in 32 bits: to tell a record that came again from one that changed."""
         names = self._source.properties
         return [
-            zlib.crc32(orjson.dumps([[one["properties"].get(name) for name in names], [of.get(str(one["id"])) for of in links.values()]]))
+            zlib.crc32(
+                orjson.dumps(
+                    [
+                        [one["properties"].get(name) for name in names],
+                        [of.get(str(one["id"])) for of in links.values()],
+                    ]
+                )
+            )
             for one in results
         ]
+
+
+def hidden(portal: Portal, source: Source) -> list[str]:
+    """The essential properties of a source that the portal does not have, or hides from the key."""
+    known = portal.properties(source.kind)
+    lacking = [group for group in source.essential if not any(name in known for name in group)]
+    return [f"the property {' or '.join(group)} of {source.kind}" for group in lacking]
 
 
 def stamps_of(moments: Iterable[str | None]) -> list[int]:

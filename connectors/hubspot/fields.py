@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 
 from connectors.contract import FieldSpec, Option
 from connectors.errors import RequestError, UnsupportedError
+from connectors.hubspot.limits import LIMITS
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.refusals import Denied, Refused
 from connectors.hubspot.session import Portal
 
 GROUP = "crm_segments"  # properties that we made stand in a group of our own
+FRESH = 60.0  # seconds for which definitions are not read again, unless we change them
 GROUP_LABEL = "CRM segments"
 FORMS = {  # our type → HubSpot's type, and the form in which people see it
     "enum": ("enumeration", "select"),
@@ -28,8 +30,6 @@ FORMS = {  # our type → HubSpot's type, and the form in which people see it
 }
 _TYPES = {"enumeration": "enum", "number": "number", "date": "date", "bool": "bool"}
 _TRUTH = (Option("true", "Yes"), Option("false", "No"))
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
-_RESERVED = re.compile(r"hs_|a\d+_")
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 
@@ -38,12 +38,15 @@ class Fields:
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
+        self._grouped: set[str] = set()  # object types of which our group is there
+        self._looked_at: set[tuple[str, str]] = set()  # a second look at the same property reads it again
 
     def all(self) -> dict[tuple[str, str], FieldSpec]:
         """All properties by (record type, name); of a record type that the key may not see, none."""
         found = {}
+        self._looked_at.clear()
         for record_type, kind in OBJECTS.items():
-            self._portal.forget(kind)
+            self._portal.forget(kind, older_than=FRESH)
             try:
                 definitions = self._portal.properties(kind)
             except Denied:
@@ -53,16 +56,22 @@ class Fields:
             found.update({(record_type, name): _spec(record_type, one) for name, one in definitions.items()})
         return found
 
-    def ensure(self, spec: FieldSpec) -> None:
-        """Create the property, or add the options that it lacks and rename those that are ours. Drops none."""
+    def ensure(self, spec: FieldSpec) -> bool:
+        """Create the property, or add the options that it lacks and rename those that are ours. Drops none.
+
+        False: it was there already, and what records hold in it stands.
+        """
         kind = _kind(spec)
-        self._portal.forget(kind)
+        if (kind, spec.name) in self._looked_at:
+            self._portal.forget(kind)
+        self._portal.forget(kind, older_than=FRESH)
+        self._looked_at.add((kind, spec.name))
         present = self._portal.properties(kind).get(spec.name)
         if present is None:
             present = self._create(kind, spec)
         if present is not None:
             self._mend(kind, spec, present)
-        self._portal.forget(kind)
+        return present is None
 
     def definitions(self, fields: Iterable[FieldSpec]) -> dict[str, list[dict[str, Any]]]:
         """Bodies that create the fields, by object type."""
@@ -73,13 +82,16 @@ class Fields:
 
     def _create(self, kind: str, spec: FieldSpec) -> dict[str, Any] | None:
         """None: it is made. A definition: somebody made it meanwhile."""
-        if not _NAME.fullmatch(spec.name) or _RESERVED.match(spec.name):
-            raise RequestError(
-                f"HubSpot takes no property named {spec.name}: use a small letter, then small letters, digits and _, and no hs_ in front"
-            )
-        self._ensure_group(kind)
+        if not LIMITS.takes(spec.name):
+            raise RequestError(f"HubSpot takes no property named {spec.name}: {LIMITS.field_rule}")
+        if kind not in self._grouped:
+            self._ensure_group(kind)
+            self._grouped.add(kind)
         try:
-            self._portal.ask("POST", self._portal.path("properties", kind), body=definition(spec), writes=True)
+            self._portal.ask(
+                "POST", self._portal.path("properties", kind), body=definition(spec), writes=True
+            )
+            self._portal.properties(kind)[spec.name] = definition(spec)
             return None
         except Refused as error:
             self._portal.forget(kind)
@@ -112,15 +124,23 @@ class Fields:
                 f"property {spec.name} is of type {found} in HubSpot, ours is {wanted}: give ours another name in the config"
             )
         changed: dict[str, Any] = {}
-        if spec.type == "enum":
-            options = merged(present.get("options") or (), spec.options)
-            if options != list(present.get("options") or ()):
-                changed["options"] = options
+        if spec.type == "enum" and _lacks_options(spec, present):
+            self._portal.forget(kind)  # the call replaces all options: none that came meanwhile may be lost
+            present = self._portal.properties(kind).get(spec.name, present)
+            changed["options"] = merged(present.get("options") or (), spec.options)
         if present.get("groupName") == GROUP:  # a property that a person made keeps its words
             shown = {"label": spec.label or spec.name, "description": spec.description}
             changed.update({name: text for name, text in shown.items() if text and text != present.get(name)})
         if changed:
-            self._portal.ask("PATCH", self._portal.path("properties", kind, spec.name), body=changed, writes=True)
+            self._portal.ask(
+                "PATCH", self._portal.path("properties", kind, spec.name), body=changed, writes=True
+            )
+            self._portal.forget(kind)
+
+
+def _lacks_options(spec: FieldSpec, present: Mapping[str, Any]) -> bool:
+    there = list(present.get("options") or ())
+    return merged(there, spec.options) != there
 
 
 def definition(spec: FieldSpec) -> dict[str, Any]:
@@ -139,24 +159,32 @@ def definition(spec: FieldSpec) -> dict[str, Any]:
 
 
 def merged(present: Sequence[Mapping[str, Any]], wanted: Sequence[Option]) -> list[dict[str, Any]]:
-    """All options that are there, ours under their present labels and never hidden, and behind them those that lack."""
+    """All options that are there, ours under their present labels and never hidden, and behind them those
+    that lack.
+    """
     labels = {option.key: option.label or option.key for option in wanted}
     foreign = {str(one.get("label")) for one in present if one.get("value") not in labels}
     labels = {key: f"{label} ({key})" if label in foreign else label for key, label in labels.items()}
     kept = [
-        {**one, "label": labels[one["value"]], "hidden": False} if one.get("value") in labels else dict(one)  # as it stands
+        {**one, "label": labels[one["value"]], "hidden": False}
+        if one.get("value") in labels
+        else dict(one)  # as it stands
         for one in present
     ]
     there = {one.get("value") for one in present}
-    last = max((int(one.get("displayOrder") or 0) for one in present), default=-1)
+    places = (one.get("displayOrder") for one in present)
+    last = max((place for place in places if isinstance(place, int)), default=-1)
     missing = [key for key in labels if key not in there]
     return kept + [
-        {"label": labels[key], "value": key, "displayOrder": last + place, "hidden": False} for place, key in enumerate(missing, 1)
+        {"label": labels[key], "value": key, "displayOrder": last + place, "hidden": False}
+        for place, key in enumerate(missing, 1)
     ]
 
 
 def normal(type_: str, value: str | None) -> str | None:
-    """The form in which HubSpot gives a value back, and in which it is compared: null for nothing and for an empty text."""
+    """The form in which HubSpot gives a value back, and in which it is compared: null for nothing and for an
+    empty text.
+    """
     text = (value or "").replace("\0", "").strip()
     if not text:
         return None
@@ -174,7 +202,9 @@ def normal(type_: str, value: str | None) -> str | None:
 
 def normal_column(type_: str, values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """As ``normal``, for a column of texts: each different text is looked at once."""
-    coded = pa.array(values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values, pa.string()).dictionary_encode()
+    coded = pa.array(
+        values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values, pa.string()
+    ).dictionary_encode()
     forms = pa.array([normal(type_, text) for text in coded.dictionary.to_pylist()], pa.string())
     return pc.take(forms, coded.indices)
 
@@ -199,14 +229,29 @@ def _day(text: str) -> str:
 
 
 def _spec(record_type: str, one: Mapping[str, Any]) -> FieldSpec:
-    type_: Any = "bool" if one.get("fieldType") == "booleancheckbox" else _TYPES.get(str(one.get("type")), "text")
-    options = tuple(Option(str(o.get("value")), str(o.get("label"))) for o in one.get("options") or ()) if type_ == "enum" else ()
-    return FieldSpec(str(one["name"]), record_type, type_, str(one.get("label") or ""), str(one.get("description") or ""), options)
+    type_: Any = (
+        "bool" if one.get("fieldType") == "booleancheckbox" else _TYPES.get(str(one.get("type")), "text")
+    )
+    options = (
+        tuple(Option(str(o.get("value")), str(o.get("label"))) for o in one.get("options") or ())
+        if type_ == "enum"
+        else ()
+    )
+    return FieldSpec(
+        str(one["name"]),
+        record_type,
+        type_,
+        str(one.get("label") or ""),
+        str(one.get("description") or ""),
+        options,
+    )
 
 
 def _kind(spec: FieldSpec) -> str:
     if spec.record_type not in OBJECTS:
-        raise UnsupportedError(f"field {spec.name}: HubSpot has no {spec.record_type} here; it has {' and '.join(OBJECTS)}")
+        raise UnsupportedError(
+            f"field {spec.name}: HubSpot has no {spec.record_type} here; it has {' and '.join(OBJECTS)}"
+        )
     return OBJECTS[spec.record_type]
 
 

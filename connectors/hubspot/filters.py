@@ -1,37 +1,56 @@
 """How does a dynamic list say whom it holds?
 
-Filters stand in branches: any of (OR) all of (AND) these (developer documentation, "List filters"). Ours is one AND: a
-property of ours has one value and, of a campaign list, the record has not opted out. Who has no address or a dead one
-may be in the list: HubSpot itself sends to no such contact.
+Filters stand in branches: any of (OR) all of (AND) these (developer documentation, "List filters"). Ours is:
+a property of ours has one value and, of a campaign list, everything holds that makes the record reachable by
+e-mail (``consent``): an address, none of the rules that say no, and a rule that says yes, where one is asked
+for. Each such rule is a branch of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from connectors.contract import ListSpec
 from connectors.errors import UnsupportedError
+from connectors.hubspot.consent import EMAIL, Consent, Rule
 
-Definitions = Mapping[str, Mapping[str, Any]]
 _ADDED = frozenset({"propertyType", "type"})  # what HubSpot adds of its own when it gives a filter back
 _NO_VALUE = "includeObjectsWithNoValueSet"
 
 
-def branch(spec: ListSpec, opt_outs: Definitions) -> dict[str, Any]:
-    """The filter of a dynamic list. ``opt_outs``: definitions of the properties that say who may not be mailed."""
+def branch(spec: ListSpec, consent: Consent | None) -> dict[str, Any]:
+    """The filter of a dynamic list. ``consent``: of a campaign list, what says who may be mailed."""
     mine = {"operationType": "ENUMERATION", "operator": "IS_ANY_OF", "values": [spec.value], _NO_VALUE: False}
     filters = [_of_property(spec.field, mine)]
+    yes: tuple[Rule, ...] = ()
     if spec.channel:
-        _check_channel(spec, opt_outs)
-        filters += [_of_property(name, _not_true(definition)) for name, definition in opt_outs.items()]
-    every = {"filterBranchType": "AND", "filterBranchOperator": "AND", "filterBranches": [], "filters": filters}
-    return {"filterBranchType": "OR", "filterBranchOperator": "OR", "filterBranches": [every], "filters": []}
+        _check_channel(spec, consent)
+        assert consent is not None
+        filters.append(_of_property(EMAIL, _known(True)))
+        filters += [_of_property(rule.property, _not(rule)) for rule in (*consent.opt_outs, *consent.dead)]
+        yes = () if consent.reaches_unknown or spec.unknown_reachable else consent.agreed
+    ways = [[*filters, _of_property(rule.property, _is(rule))] for rule in yes] or [filters]
+    every = [
+        {"filterBranchType": "AND", "filterBranchOperator": "AND", "filterBranches": [], "filters": way}
+        for way in ways
+    ]
+    return {"filterBranchType": "OR", "filterBranchOperator": "OR", "filterBranches": every, "filters": []}
 
 
 def same(one: Any, other: Any) -> bool:
     """Do two filters hold the same records, whatever HubSpot adds in giving them back?"""
     return bool(_canonical(one) == _canonical(other))
+
+
+def described(criteria: Any) -> str:
+    """The properties that a filter asks about, and the values of those with options: for people."""
+    parts = []
+    for one in within(criteria):
+        values = (one.get("operation") or {}).get("values")
+        chosen = f" = {' or '.join(map(str, values))}" if isinstance(values, list) and values else ""
+        parts.append(f"{one.get('property') or one['filterType']}{chosen}")
+    return ", ".join(dict.fromkeys(parts)) or "no filter"
 
 
 def within(criteria: Any) -> Iterator[dict[str, Any]]:
@@ -46,22 +65,67 @@ def within(criteria: Any) -> Iterator[dict[str, Any]]:
             yield from within(value)
 
 
-def _check_channel(spec: ListSpec, opt_outs: Definitions) -> None:
+def _check_channel(spec: ListSpec, consent: Consent | None) -> None:
     remedy = 'write lists = "static" for this segmentation'
-    if spec.channel != "email" or spec.record_type != "contact":
+    if spec.channel != "email" or spec.record_type != "contact" or consent is None:
         whose = "of no company" if spec.record_type == "company" else f"nothing of {spec.channel}"
-        raise UnsupportedError(f"list {spec.key}: no property tells whom {spec.channel} reaches ({whose} does HubSpot know that): {remedy}")
-    if not opt_outs and not spec.unknown_reachable:
+        raise UnsupportedError(
+            f"list {spec.key}: no property tells whom {spec.channel} reaches ({whose} does HubSpot know that): {remedy}"
+        )
+    if consent.agreed or spec.unknown_reachable or consent.reaches_unknown:
+        return
+    if not consent.opt_outs:
         raise UnsupportedError(
             f"list {spec.key}: the key sees no property that tells who opted out of e-mail: {remedy}, or unknown_reachable = true"
         )
+    raise UnsupportedError(
+        f"list {spec.key}: the portal tells who opted out, and nobody who opted in, so that nobody would be in it: write "
+        'consent_basis = "not_opted_out" for the account, if you may write to everybody who did not opt out'
+    )
 
 
-def _not_true(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Nobody who opted out; who never said anything has not."""
-    if definition.get("type") == "enumeration":
-        return {"operationType": "ENUMERATION", "operator": "IS_NONE_OF", "values": ["true"], _NO_VALUE: True}
-    return {"operationType": "BOOL", "operator": "IS_NOT_EQUAL_TO", "value": True, _NO_VALUE: True}
+def _is(rule: Rule) -> dict[str, Any]:
+    """The rule applies: asked only of properties with options."""
+    return {
+        "operationType": _operation(rule),
+        "operator": "IS_ANY_OF",
+        "values": list(rule.values),
+        _NO_VALUE: False,
+    }
+
+
+def _not(rule: Rule) -> dict[str, Any]:
+    """The rule does not apply; a record that has no value has none against it."""
+    if rule.test == "filled":
+        return _known(False)
+    if rule.test == "positive":
+        return {
+            "operationType": "NUMBER",
+            "operator": "IS_LESS_THAN_OR_EQUAL_TO",
+            "value": 0,
+            _NO_VALUE: True,
+        }
+    values = list(rule.values) or ["true"]
+    if rule.type == "bool":
+        return {
+            "operationType": "BOOL",
+            "operator": "IS_NOT_EQUAL_TO",
+            "value": values == ["true"],
+            _NO_VALUE: True,
+        }
+    return {"operationType": _operation(rule), "operator": "IS_NONE_OF", "values": values, _NO_VALUE: True}
+
+
+def _operation(rule: Rule) -> str:
+    return "ENUMERATION" if rule.type == "enumeration" else "MULTISTRING"
+
+
+def _known(known: bool) -> dict[str, Any]:
+    return {
+        "operationType": "ALL_PROPERTY",
+        "operator": "IS_KNOWN" if known else "IS_UNKNOWN",
+        _NO_VALUE: not known,
+    }
 
 
 def _of_property(name: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +134,11 @@ def _of_property(name: str, operation: dict[str, Any]) -> dict[str, Any]:
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
-        kept = {name: _canonical(one) for name, one in value.items() if name not in _ADDED and one not in (None, [], {}, False)}
+        kept = {
+            name: _canonical(one)
+            for name, one in value.items()
+            if name not in _ADDED and one not in (None, [], {}, False)
+        }
         return sorted(kept.items(), key=repr)
     if isinstance(value, list):
         return sorted((_canonical(one) for one in value), key=repr)

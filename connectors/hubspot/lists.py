@@ -1,4 +1,7 @@
-"""Which lists are there, how are ours made and found again, and who is in them? HubSpot's pages call lists "segments"."""
+"""Which lists are there, how are ours made and found again, and who is in them?
+
+HubSpot's pages call lists "segments".
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ from urllib.parse import quote
 from connectors.contract import ListSpec, RemoteList
 from connectors.errors import RequestError, TemporaryError
 from connectors.hubspot.consent import Consent
-from connectors.hubspot.filters import branch, same
+from connectors.hubspot.filters import branch, described, same
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
 from connectors.hubspot.refusals import Denied, Refused
 from connectors.hubspot.session import Portal
+from connectors.hubspot.shapes import DESCRIBED, LIST, LISTS, anything, folder
 from connectors.transport import TookPlace
 
 KEY = "crm_segments_key"  # custom property of a list: whose it is
 _SHOWN = [KEY, "hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at"]
 _PAGE = 250
+_READ = 100  # lists of one call that are read with their filters
 _LAST_OFFSET = 10_000
 _TAKEN = "ILS.DUPLICATE_LIST_NAMES"
 _FULL = re.compile(r"limit|maximum|too many|quota", re.IGNORECASE)
@@ -33,11 +38,15 @@ class Lists:
         self._known: dict[str, RemoteList] = {}  # key → list, of all that we made or were told of
         self._told = dict(portal.account.lists)  # id → key
         self._looked = False
+        self.described: dict[
+            str, dict[str, Any]
+        ] = {}  # by id, as HubSpot described them when all were asked for
         self._folder: str | None = None
 
     def all(self) -> list[RemoteList]:
         """All lists, also those of other people and other kinds of records (record type "")."""
-        found = [_remote(one, self._key(one)) for one in self.search()]
+        self.described = {str(one["listId"]): one for one in self.search()}
+        found = [_remote(one, self._key(one)) for one in self.described.values()]
         self._known.update({one.key: one for one in found if one.key})
         self._looked = True
         return found
@@ -53,14 +62,17 @@ class Lists:
                 "additionalProperties": _SHOWN,
                 **({"listIds": list(ids)} if ids else {}),
             }
-            told = self._portal.ask("POST", self._path("search"), body=body)
-            yield from told.get("lists") or ()
+            told = self._portal.ask("POST", self._path("search"), body=body, shape=LISTS)
+            yield from told["lists"]
             if not told.get("hasMore"):
                 return
             offset = max(int(told.get("offset") or 0), offset + 1)
 
     def ensure(self, spec: ListSpec) -> RemoteList:
-        """Create the list, or restore, rename and refilter it. A static one where there is no room for a dynamic one."""
+        """Create the list, or restore, rename and refilter it.
+
+        A static one where there is no room for a dynamic one.
+        """
         filters = self.filters(spec) if spec.kind == "dynamic" else None
         found = self._find(spec)
         if found is None:
@@ -81,11 +93,36 @@ class Lists:
         self._known[spec.key] = remote
         return remote
 
+    def changed(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        """Key → what differs, of our dynamic lists whose filter is not the one that we would give them."""
+        found: dict[str, str] = {}
+        wanted = {spec.id: spec for spec in specs if spec.kind == "dynamic" and spec.id}
+        for start in range(0, len(wanted), _READ):
+            ids = list(wanted)[start : start + _READ]
+            params = [("includeFilters", "true"), *(("listIds", id) for id in ids)]
+            told = self._portal.ask("GET", self._path(), params=params)
+            lists = told.get("lists") if isinstance(told, dict) else None
+            if not isinstance(lists, list) or not all(isinstance(one, dict) for one in lists):
+                raise TemporaryError(
+                    "the answer about filters of lists is not HubSpot's, or only a part of it; try again later"
+                )
+            for one in lists:
+                spec = wanted.get(str(one.get("listId")))
+                if spec is None or one.get("deletedAt") or one.get("processingType") != "DYNAMIC":
+                    continue
+                held = one.get("filterBranch")
+                if not same(held, self.filters(spec)):
+                    found[spec.key] = f"filter: it holds whom {described(held)} says"
+        return found
+
     def filters(self, spec: ListSpec) -> dict[str, Any]:
         """The filter of a dynamic list of ours."""
-        known = self._portal.properties(OBJECTS["contact"]) if spec.channel else {}
-        names = Consent.of(known, self._portal.settings.subscription).opt_outs
-        return branch(spec, {name: known[name] for name in names})
+        if not spec.channel:
+            return branch(spec, None)
+        known, settings = self._portal.properties(OBJECTS["contact"]), self._portal.settings
+        return branch(
+            spec, Consent.of(known, settings.subscription, basis=self._portal.account.consent_basis)
+        )
 
     def body(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
         """The body that creates a list, wherever it stands."""
@@ -99,7 +136,10 @@ class Lists:
         if filters is not None:
             body["filterBranch"] = filters
         if settings.list_teams or settings.list_users:
-            body["listPermissions"] = {"teamsWithEditAccess": list(settings.list_teams), "usersWithEditAccess": list(settings.list_users)}
+            body["listPermissions"] = {
+                "teamsWithEditAccess": list(settings.list_teams),
+                "usersWithEditAccess": list(settings.list_users),
+            }
         return body
 
     def remember(self, remote: RemoteList, key: str = "") -> None:
@@ -124,7 +164,7 @@ class Lists:
     def one(self, id: str) -> dict[str, Any] | None:
         """A list with its filters; None where it is gone."""
         try:
-            told = self._portal.ask("GET", self._path(id), params=[("includeFilters", "true")])
+            told = self._portal.ask("GET", self._path(id), params=[("includeFilters", "true")], shape=LIST)
         except Refused as error:
             if error.refusal.status == 404:
                 return None
@@ -133,7 +173,9 @@ class Lists:
         return None if found.get("deletedAt") else found
 
     def _find(self, spec: ListSpec) -> dict[str, Any] | None:
-        """Ours by its id, brought back where it was deleted; else by our mark; else by its name, where it can only be ours."""
+        """Ours by its id, brought back where it was deleted; else by our mark; else by its name, where it can
+        only be ours.
+        """
         if spec.id:
             found = self.one(spec.id) or self._restored(spec.id)
             if found is not None:
@@ -150,13 +192,16 @@ class Lists:
         return named
 
     def _made(self, spec: ListSpec, named: Mapping[str, Any]) -> bool:
-        """Did we make a list of this name, in a set-up that was cut off? It then stands in our folder, and is what we ask for."""
+        """Did we make a list of this name, in a set-up that was cut off?
+
+        It then stands in our folder, and is what we ask for.
+        """
         if (named.get("processingType") == "DYNAMIC") != (spec.kind == "dynamic"):
             return False
         if spec.kind == "dynamic" and not same(named.get("filterBranch"), self.filters(spec)):
             return False
-        folder = self._in_folder(make=False)
-        return bool(folder) and str(named.get("listId")) in self._content(folder)
+        ours = self._in_folder(make=False)
+        return bool(ours) and str(named.get("listId")) in self._content(ours)
 
     def _restored(self, id: str) -> dict[str, Any] | None:
         """A list that was deleted; HubSpot keeps it for 90 days."""
@@ -170,7 +215,7 @@ class Lists:
         name = quote(spec.label or spec.key, safe="")
         path = self._path("object-type-id", TYPE_IDS[spec.record_type], "name") + f"/{name}"
         try:
-            told = self._portal.ask("GET", path, params=[("includeFilters", "true")])
+            told = self._portal.ask("GET", path, params=[("includeFilters", "true")], shape=LIST)
         except Refused as error:
             if error.refusal.status == 404:
                 return None
@@ -180,13 +225,15 @@ class Lists:
 
     def _create(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
         body = self.body(spec, filters)
-        folder = self._in_folder()
-        if folder:
-            body["listFolderId"] = int(folder)
+        ours = self._in_folder()
+        if ours:
+            body["listFolderId"] = int(ours)
         try:
             told = self._post(body, lambda: self._by_name(spec) is not None)
         except (TookPlace, TemporaryError):
-            found = self._by_name(spec)  # nobody had this name before: if there is one now, the reply was lost
+            found = self._by_name(
+                spec
+            )  # nobody had this name before: if there is one now, the reply was lost
             if found is None:
                 raise
             return found
@@ -201,9 +248,13 @@ class Lists:
         return {**found, "filterBranch": found.get("filterBranch") or filters}
 
     def _post(self, body: dict[str, Any], there: Callable[[], bool]) -> dict[str, Any]:
-        """Create a list, unless it is ``there`` after a lost reply; without our mark where the portal takes none."""
+        """Create a list, unless it is ``there`` after a lost reply; without our mark where the portal takes
+        none.
+        """
         try:
-            told: dict[str, Any] = self._portal.ask("POST", self._path(), body=body, writes=True, repeatable=False, happened=there)
+            told: dict[str, Any] = self._portal.ask(
+                "POST", self._path(), body=body, writes=True, repeatable=False, happened=there, shape=LIST
+            )
         except Refused as error:
             if not re.search("custom", error.refusal.reason, re.IGNORECASE) or "customProperties" not in body:
                 raise
@@ -213,12 +264,18 @@ class Lists:
 
     def _rename(self, spec: ListSpec, id: str) -> dict[str, Any]:
         try:
-            told = self._portal.ask("PUT", self._path(id, "update-list-name"), params=[("listName", spec.label)], writes=True)
+            path = self._path(id, "update-list-name")
+            told = self._portal.ask(
+                "PUT", path, params=[("listName", spec.label)], writes=True, shape=anything
+            )
         except Refused as error:
             if _TAKEN in error.refusal.codes:
                 raise RequestError(_taken(spec)) from error
             raise
-        found: dict[str, Any] = told.get("updatedList") or told.get("list") or self.one(id) or {}
+        given = (told.get(name) for name in ("updatedList", "list"))
+        found = next((one for one in given if not DESCRIBED(one)), None) or self.one(id)
+        if found is None:
+            raise TemporaryError(f"list {id} is gone while it was renamed: run `crm-segments setup` again")
         return found
 
     def _in_folder(self, make: bool = True) -> str:
@@ -233,11 +290,12 @@ class Lists:
         except (Refused, Denied):
             found = {}  # a portal without folders, or closed to us: a list needs none
         if found is not None:
-            self._folder = str(found.get("id") or "")
+            id = str(found.get("id") or "")
+            self._folder = id if id.isdigit() else ""
         return self._folder or ""
 
     def _folder_named(self, name: str) -> dict[str, Any] | None:
-        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")])
+        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")], shape=folder)
         nodes = (told.get("folder") or {}).get("childNodes") or ()
         return next((one for one in nodes if one.get("name") == name), None)
 
@@ -245,21 +303,27 @@ class Lists:
         body = {"name": name, "parentFolderId": "0"}
         try:
             made: dict[str, Any] = self._portal.ask(
-                "POST", self._path("folders"), body=body, writes=True, happened=lambda: self._folder_named(name) is not None
+                "POST",
+                self._path("folders"),
+                body=body,
+                writes=True,
+                happened=lambda: self._folder_named(name) is not None,
+                shape=folder,
             )
         except TookPlace:
             return self._folder_named(name)
         return made.get("folder")
 
-    def _content(self, folder: str) -> set[str]:
+    def _content(self, id: str) -> set[str]:
         """Ids of the lists in a folder."""
-        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", folder)])
+        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", id)], shape=folder)
         return {str(id) for id in (told.get("folder") or {}).get("childLists") or ()}
 
     def _key(self, one: Mapping[str, Any]) -> str:
         """Our key of a list: as it carries it, where HubSpot gives that back, or as we were told."""
         for name in ("additionalProperties", "additionalFilterProperties", "customProperties"):
-            mark = (one.get(name) or {}).get(KEY)
+            properties = one.get(name)
+            mark = properties.get(KEY) if isinstance(properties, dict) else None
             if mark:
                 return str(mark)
         return self._told.get(str(one.get("listId")), "")

@@ -15,6 +15,7 @@ from connectors.errors import RequestError, TemporaryError
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.paths import TYPE_IDS
 from connectors.hubspot.session import Portal
+from connectors.hubspot.shapes import LISTS_OF_RECORD, MOVED, members
 
 MEMBERS_PER_CALL = 10_000  # HubSpot names no limit; its other list calls take 100,000
 _PAGE = 250
@@ -33,21 +34,37 @@ class Membership:
     def read(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         """All members as one page; none where they are those of ``position``."""
         known = orjson.loads(position) if position else {}
-        self._settled(remote.id)
-        stamp = self._stamp(remote.id)
+        described = self._lists.described.pop(
+            remote.id, {}
+        )  # as all lists were told at once: no call for this one
+        if described.get("processingStatus") != "COMPLETE":
+            self._settled(remote.id)
+            described = next(self._lists.search([remote.id]), {})
+        stamp = _stamp(described)
         if stamp and stamp == known.get("stamp"):
             return
         ids = list(self._ids(remote.id))
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-        if digest == known.get("digest"):
+        if digest == known.get("digest") and not stamp:  # with a stamp, the page saves the new one
             return
-        table = pa.table([pa.repeat(pa.scalar(remote.record_type), len(ids)), pa.array(ids, pa.string())], schema=MEMBER_SCHEMA)
-        yield Page(table, orjson.dumps({"stamp": stamp, "digest": digest}).decode(), f"list:{remote.id}", whole=True, first=True)
+        table = pa.table(
+            [pa.repeat(pa.scalar(remote.record_type), len(ids)), pa.array(ids, pa.string())],
+            schema=MEMBER_SCHEMA,
+        )
+        yield Page(
+            table,
+            orjson.dumps({"stamp": stamp, "digest": digest}).decode(),
+            f"list:{remote.id}",
+            whole=True,
+            first=True,
+        )
 
     def write(self, remote: RemoteList, changes: pa.Table) -> pa.Table:
         """Add and remove; what HubSpot leaves unanswered is looked up."""
         if remote.kind == "dynamic":
-            raise RequestError(f'HubSpot itself fills the list "{remote.label}": its members cannot be written')
+            raise RequestError(
+                f'HubSpot itself fills the list "{remote.label}": its members cannot be written'
+            )
         rows = list(zip(changes["id"].to_pylist(), changes["after"].to_pylist(), strict=True))
         answers: list[_Answer] = []
         for start in range(0, len(rows), MEMBERS_PER_CALL):
@@ -69,26 +86,35 @@ class Membership:
         told: dict[str, Any] = {}
         if real:
             path = self._portal.path("lists", remote.id, "memberships/add-and-remove")
-            told = self._portal.ask("PUT", path, body=body, writes=True) or {}
+            told = self._portal.ask("PUT", path, body=body, writes=True, shape=MOVED)
         came = _named(told, "recordsIdsAdded", "recordIdsAdded")
         went = _named(told, "recordsIdsRemoved", "recordIdsRemoved")
         missing = _named(told, "recordIdsMissing", "recordsIdsMissing")
         open_ = {id for id, after in real if id not in (came if after == MEMBER else went)}
         held = self._held(remote, open_)
-        return [_DONE if id not in open_ and id.isdigit() else _found(id, after, id in held, id in missing) for id, after in rows]
+        return [
+            _DONE if id not in open_ and id.isdigit() else _found(id, after, id in held, id in missing)
+            for id, after in rows
+        ]
 
     def _held(self, remote: RemoteList, ids: set[str]) -> set[str]:
-        """Those of the ids that are in the list: by reading the list, or the records, whichever takes fewer calls."""
+        """Those of the ids that are in the list: by reading the list, or the records, whichever takes fewer
+        calls.
+        """
         if not ids:
             return set()
-        size = int(self._settled(remote.id).get("size") or 0)
-        if len(ids) * _PAGE >= size:
+        size = self._settled(remote.id).get("size")
+        if len(ids) * _PAGE >= (size if isinstance(size, int) else 0):
             return ids.intersection(self._ids(remote.id))
         type_id = TYPE_IDS.get(remote.record_type, TYPE_IDS["contact"])
 
         def of_record(id: str) -> bool:
-            told = self._portal.ask("GET", self._portal.path("lists", "records", type_id, id, "memberships"))
-            return any(str(one.get("listId")) == remote.id for one in told.get("results") or ())
+            told = self._portal.ask(
+                "GET",
+                self._portal.path("lists", "records", type_id, id, "memberships"),
+                shape=LISTS_OF_RECORD,
+            )
+            return any(str(one["listId"]) == remote.id for one in told["results"])
 
         wanted = sorted(ids)
         return {id for id, here in zip(wanted, self._portal.many(of_record, wanted), strict=True) if here}
@@ -98,18 +124,13 @@ class Membership:
         after = ""
         while True:
             params = [("limit", str(_PAGE)), *([("after", after)] if after else [])]
-            told = self._portal.ask("GET", self._portal.path("lists", list_id, "memberships"), params=params)
-            yield from (str(one["recordId"]) for one in told.get("results") or ())
+            told = self._portal.ask(
+                "GET", self._portal.path("lists", list_id, "memberships"), params=params, shape=members
+            )
+            yield from (str(one["recordId"]) for one in told["results"])
             after = str(((told.get("paging") or {}).get("next") or {}).get("after") or "")
             if not after:
                 return
-
-    def _stamp(self, list_id: str) -> list[str] | None:
-        """What changes when a member comes or goes, where HubSpot tells."""
-        one = next(self._lists.search([list_id]), {})
-        told = one.get("additionalProperties") or {}
-        names = ("hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at")
-        return [str(told.get(name) or "") for name in names] if told.get(names[1]) else None
 
     def _settled(self, list_id: str, patience: float = 60.0) -> dict[str, Any]:
         """The list once HubSpot has worked off what changed it. TemporaryError after ``patience`` seconds."""
@@ -121,9 +142,19 @@ class Membership:
             if found.get("processingStatus") != "PROCESSING":
                 return found
             if time.monotonic() + wait > ends:
-                raise TemporaryError(f"HubSpot still works on list {list_id}: its members are not known yet", retry_after=patience)
+                raise TemporaryError(
+                    f"HubSpot still works on list {list_id}: its members are not known yet",
+                    retry_after=patience,
+                )
             time.sleep(wait)
             wait = min(wait * 2, 8.0)
+
+
+def _stamp(described: dict[str, Any]) -> list[str] | None:
+    """What changes when a member comes or goes, where HubSpot tells."""
+    told = described.get("additionalProperties") or {}
+    names = ("hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at")
+    return [str(told.get(name) or "") for name in names] if told.get(names[1]) else None
 
 
 def _found(id: str, after: str | None, held: bool, missing: bool) -> _Answer:

@@ -1,7 +1,8 @@
 """Where does each version of HubSpot's API keep what we use?
 
 HubSpot versions its paths by date since 2026; the older ones (``legacy``) lose their support in 2027 (HubSpot
-developer documentation, "API versioning"). Where a dated version has no path of its own, the older one serves.
+developer documentation, "API versioning"). Where a dated version has no path of its own, the older one
+serves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ from urllib.parse import quote
 
 Version = Literal["legacy", "2026-03", "2026-09"]
 Area = Literal[
-    "objects", "associations", "properties", "lists", "limits", "token", "details", "usage", "workflows", "subscriptions", "statuses"
+    "objects",
+    "associations",
+    "properties",
+    "lists",
+    "limits",
+    "token",
+    "details",
+    "usage",
+    "workflows",
+    "subscriptions",
+    "statuses",
 ]
 
 _LEGACY: dict[Area, str] = {
@@ -36,13 +47,14 @@ _DATED: dict[Area, str] = {
     "token": "/oauth/{version}/token",
     "details": "/account-info/{version}/details",
     "usage": "/account-info/{version}/api-usage/daily/private-apps",
-    "workflows": "/automation/{version}/flows",
+    # HubSpot publishes workflows under no other date; /v4/ ends in 2027
+    "workflows": "/automation/2026-09-beta/flows",
     "subscriptions": "/communication-preferences/{version}/definitions",
     "statuses": "/communication-preferences/{version}/statuses",
 }
 _WITHOUT: dict[Version, frozenset[Area]] = {
     "legacy": frozenset(_DATED),
-    "2026-03": frozenset({"workflows"}),
+    "2026-03": frozenset(),
     "2026-09": frozenset(),
 }
 

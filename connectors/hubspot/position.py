@@ -28,9 +28,13 @@ class Seen:
         for id, stamp, digest in zip(ids, stamps, digests, strict=True):
             self.rows[id] = (stamp, digest)
 
-    def since(self, start: int) -> Seen:
-        """Those whose change is not older than ``start``; none where they are too many to remember."""
-        kept = {id: row for id, row in self.rows.items() if row[0] >= start}
+    def since(self, start: int, archived: int = 0) -> Seen:
+        """Those whose change is not older than ``start``, and that were not archived (ids below 0) before
+        ``archived``.
+
+        None where they are too many to remember.
+        """
+        kept = {id: row for id, row in self.rows.items() if row[0] >= (start if id > 0 else archived)}
         return Seen(kept if len(kept) <= MOST else {})
 
     def dumps(self) -> str:
@@ -48,7 +52,8 @@ class Seen:
 
 
 def behind_all(end: int, look_back: int, latest: int) -> int:
-    """Where the window behind ``end`` begins: a look-back before it, and never behind what may lie after the latest change known.
+    """Where the window behind ``end`` begins: a look-back before it, and never behind what may lie after the
+    latest change known.
 
     The second matters where records are stamped by a clock that is behind the one that answers tell.
     """
@@ -65,8 +70,13 @@ class Progress:
     settled: int = 0  # up to here, what was delivered is what HubSpot held, and not what a late index said
     swept: int = 0  # when the last reading of all records began
     latest: int = 0  # change of any record that was read
+    # records that there were at the end of the last window (of an unfinished reading: that are in); -1:
+    # unknown
+    count: int = -1
+    looked: int = 0  # when the recycle bin was looked through last
     seen: str = ""  # delivered since ``start``; see Seen
-    # A reading of all records that is not finished: when it began, the ids that are in, or the cursor of a reading one by one.
+    # A reading of all records that is not finished: when it began, the ids that are in, or the cursor of a
+    # reading one by one.
     began: int = 0
     read: tuple[Interval, ...] = ()
     after: str = ""
@@ -85,4 +95,6 @@ Position = position.Position[Progress]
 
 def loads(text: str | None) -> Position:
     """The position; from the beginning where there is none, or it is not ours."""
-    return position.loads(text, _FORM, lambda one: Progress(**{**one, "read": tuple((a, b) for a, b in one["read"])}))
+    return position.loads(
+        text, _FORM, lambda one: Progress(**{**one, "read": tuple((a, b) for a, b in one["read"])})
+    )

@@ -1,7 +1,7 @@
 """What was bought with a deal? Its line items, each with its part of the deal's amount.
 
-The deal's amount is what counts: discounts and taxes of the whole deal are spread over the lines by their own amounts, so
-that the lines sum to the deal.
+The deal's amount is what counts: discounts and taxes of the whole deal are spread over the lines by their own
+amounts, so that the lines sum to the deal.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from connectors.amounts import divided
-from connectors.columns import numbers, texts
+from connectors.hubspot.shapes import RECORDS
+from connectors.values.api_columns import numbers, texts
+from connectors.values.home_amounts import divided
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
@@ -29,7 +30,10 @@ class Products:
         self._portal = portal
 
     def lines(self, table: pa.Table, deals: Sequence[str], links: Mapping[str, Sequence[str]]) -> pa.Table:
-        """A row for each line item in place of each row of a deal; ``deals``: of each row. A deal without any keeps its rows."""
+        """A row for each line item in place of each row of a deal; ``deals``: of each row.
+
+        A deal without any keeps its rows.
+        """
         wanted = list(dict.fromkeys(item for deal in dict.fromkeys(deals) for item in links.get(deal, ())))
         if not wanted:
             return table
@@ -45,26 +49,42 @@ class Products:
             rows += [one[:3] for one in held] or [(None, None, None)]
             amounts += divided(total, worth) if held and total is not None else [total] * max(len(held), 1)
         lines = table.take(pa.array(places, pa.int64()))
-        lines = lines.set_column(lines.column_names.index("amount_minor"), "amount_minor", pa.array(amounts, pa.int64()))
+        lines = lines.set_column(
+            lines.column_names.index("amount_minor"), "amount_minor", pa.array(amounts, pa.int64())
+        )
         product, category, quantity = zip(*rows, strict=True)
         lines = lines.append_column("quantity", pa.array(quantity, pa.float64()))
-        return lines.append_column("product", pa.array(product, pa.string())).append_column("category", pa.array(category, pa.string()))
+        return lines.append_column("product", pa.array(product, pa.string())).append_column(
+            "category", pa.array(category, pa.string())
+        )
 
     def _read(self, ids: Sequence[str]) -> dict[str, tuple[str | None, str | None, float | None, int]]:
         """Product, category, quantity and weight of each line item."""
         chunks = [list(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
         results = [one for chunk in self._portal.many(self._batch, chunks) for one in chunk]
-        column = {name: texts((one.get("properties") or {}).get(name) for one in results) for name in _PROPERTIES}
-        price, quantity, amount = (numbers(column[name]).to_pylist() for name in ("price", "quantity", "amount"))
+        column = {
+            name: texts((one.get("properties") or {}).get(name) for one in results) for name in _PROPERTIES
+        }
+        price, quantity, amount = (
+            numbers(column[name]).to_pylist() for name in ("price", "quantity", "amount")
+        )
         weights = [_weight(a, p, q) for a, p, q in zip(amount, price, quantity, strict=True)]
-        names = [name or sku for name, sku in zip(column["name"].to_pylist(), column["hs_sku"].to_pylist(), strict=True)]
+        names = [
+            name or sku
+            for name, sku in zip(column["name"].to_pylist(), column["hs_sku"].to_pylist(), strict=True)
+        ]
         kinds = column["hs_product_type"].to_pylist()
-        return {str(one["id"]): row for one, row in zip(results, zip(names, kinds, quantity, weights, strict=True), strict=True)}
+        return {
+            str(one["id"]): row
+            for one, row in zip(results, zip(names, kinds, quantity, weights, strict=True), strict=True)
+        }
 
     def _batch(self, ids: list[str]) -> list[dict[str, Any]]:
         body = {"properties": list(_PROPERTIES), "inputs": [{"id": id} for id in ids]}
-        answer = self._portal.ask("POST", self._portal.path("objects", "line_items", "batch", "read"), body=body)
-        found: list[dict[str, Any]] = answer.get("results") or []
+        answer = self._portal.ask(
+            "POST", self._portal.path("objects", "line_items", "batch", "read"), body=body, shape=RECORDS
+        )
+        found: list[dict[str, Any]] = answer["results"]
         return found
 
 

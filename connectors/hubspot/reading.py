@@ -1,9 +1,9 @@
 """What can be read of a portal, and how far has it been read?
 
-Records: contacts and companies. Activity: deals and orders, engagements, and what contacts' own properties tell. Each source
-is a part of its stream. It is read whole at first, when what is read of it changed, and every ``sweep_days`` (which finds
-whatever HubSpot does not report: erased records, ended associations, properties that do not move the time of change);
-between these, its changes are read.
+Records: contacts and companies. Activity: deals and orders, engagements, and what contacts' own properties
+tell. Each source is a part of its stream. It is read whole at first, when what is read of it changed, and
+every ``sweep_days`` (which finds whatever HubSpot does not report: erased records, ended associations,
+properties that do not move the time of change); between these, its changes are read.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from connectors.amounts import Amounts
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from connectors.hubspot import position as positions
 from connectors.hubspot.changes import Changes, TooMany
 from connectors.hubspot.consent import Consent
-from connectors.hubspot.deals import TERMS, Purchases
+from connectors.hubspot.deals import TERMS, Purchases, void_stages
 from connectors.hubspot.engagements import KINDS, Engagements
 from connectors.hubspot.fetching import Fetching
 from connectors.hubspot.paths import OBJECTS
+from connectors.hubspot.person import Person
 from connectors.hubspot.position import Position, Progress
 from connectors.hubspot.products import Products
 from connectors.hubspot.records import Records
@@ -31,6 +31,7 @@ from connectors.hubspot.rollups import PROPERTIES, Rollups
 from connectors.hubspot.source import Source
 from connectors.hubspot.whole import Step, Whole
 from connectors.hubspot.windows import Window
+from connectors.values.home_amounts import Amounts
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
@@ -41,7 +42,9 @@ class Reading:
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
-        self._left_out: dict[str, None] = {}  # sources that the key may not read, and that nobody asks for by name
+        self._left_out: dict[
+            str, None
+        ] = {}  # sources that the key may not read, and that nobody asks for by name
 
     def pages(self, stream: str, position: str | None) -> Iterator[Page]:
         """Pages of ``contact``, ``company`` or ``activity`` after a position."""
@@ -56,16 +59,20 @@ class Reading:
                 yield _page(step, source, known)
 
     def count(self, stream: str) -> int | None:
-        """How many records HubSpot's search counts; None of activity, whose deals may belong to nobody or to several."""
+        """How many records HubSpot's search counts; None of activity, whose deals may belong to nobody or to
+        several.
+        """
         if stream not in OBJECTS:
             return None
-        total = self._portal.search(OBJECTS[stream], {"filterGroups": [], "properties": [], "limit": 1, "after": "0"}).get("total")
-        return None if total is None else int(total)
+        return self._portal.total(OBJECTS[stream])
 
     def notes(self) -> list[str]:
         """What a person should know about where consent is read from, and what is not read."""
-        told = [f"{name} are not read: the key has no right to them, and no setting or segmentation names them" for name in self._left_out]
-        known = self._readable("contacts")
+        told = [
+            f"{name} are not read: the key has no right to them, and no setting or segmentation names them"
+            for name in self._left_out
+        ]
+        known = self._portal.known_properties("contacts")  # asks nothing: the account may be closed already
         note = self._consent(known).note if known else ""
         return [note, *told] if note else told
 
@@ -74,7 +81,10 @@ class Reading:
         return self._consent(self._portal.properties("contacts"))
 
     def _consent(self, known: Mapping[str, Mapping[str, Any]]) -> Consent:
-        return Consent.of(known, self._portal.settings.subscription, self._portal.settings.objection)
+        settings = self._portal.settings
+        return Consent.of(
+            known, settings.subscription, settings.objection, self._portal.account.consent_basis
+        )
 
     def sources(self, stream: str) -> list[Source]:
         """What a stream is read from."""
@@ -85,7 +95,8 @@ class Reading:
     def _records(self, record_type: str) -> Source:
         account, known = self._portal.account, self._portal.properties(OBJECTS[record_type])
         present = {name: one for name, one in account.attributes.items() if one.field in known}
-        return Records(account, record_type, present, self.consent() if record_type == "contact" else None)
+        consent = self.consent() if record_type == "contact" else None
+        return Records(account, record_type, present, consent, Person.of(record_type, known))
 
     def _readable(self, kind: str) -> dict[str, dict[str, Any]]:
         """The definitions of an object type; none where the key may not see it, or the portal has none of it."""
@@ -103,9 +114,11 @@ class Reading:
         return tuple(kind for kind in OBJECTS.values() if self._readable(kind))
 
     def _wants(self, name: str, *kinds: str) -> bool:
-        """Whether the settings allow a source of activity, some segmentation uses what it tells, and the key may read it.
+        """Whether the settings allow a source of activity, some segmentation uses what it tells, and the key
+        may read it.
 
-        A source that neither the settings nor a segmentation ask for by name is left out where the key may not read it.
+        A source that neither the settings nor a segmentation ask for by name is left out where the key may
+        not read it.
         """
         allowed, used = self._portal.settings.activity, self._portal.account.kinds
         if (allowed is not None and name not in allowed) or (used is not None and not used & set(kinds)):
@@ -124,7 +137,8 @@ class Reading:
         amounts = Amounts(account, self._portal.details().currency)
         products = Products(self._portal) if settings.products and self._readable("line_items") else None
         for kind in wanted:
-            yield Purchases(account, kind, amounts, settings.won_stages, products, self._owners())
+            void = void_stages(self._readable(kind)) if kind == "orders" else ()
+            yield Purchases(account, kind, amounts, settings.won_stages, products, self._owners(), void)
 
     def _engagements(self) -> Iterator[Source]:
         for kind, singular in KINDS.items():
@@ -139,7 +153,8 @@ class Reading:
     def _withdrawn(self, known: Position) -> list[str]:
         """Sources that were read and that the settings allow no more: what they told is void.
 
-        One that no segmentation uses at present keeps its rows and its place: it costs nothing, and goes on when it is used.
+        One that no segmentation uses at present keeps its rows and its place: it costs nothing, and goes on
+        when it is used.
         """
         allowed = self._portal.settings.activity
         if allowed is None:
@@ -149,7 +164,12 @@ class Reading:
 
     def _steps(self, source: Source, known: Progress | None) -> Iterator[Step]:
         fetching = Fetching(self._portal, source)
-        if known is not None and known.form == source.form and known.finished and not self._sweep_is_due(known):
+        if (
+            known is not None
+            and known.form == source.form
+            and known.finished
+            and not self._sweep_is_due(known)
+        ):
             window = Window(self._portal, source.kind, source.stamp, known.start)
             try:
                 yield from Changes(window, fetching, source, self._portal.many, known).steps()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from connectors.columns import Rejects, attribute, instants, texts
 from connectors.contract import ATTRIBUTE, FIELD, REACHABLE, RECORD_SCHEMA, Account, Attribute
 from connectors.hubspot.associations import Links
 from connectors.hubspot.consent import Consent
 from connectors.hubspot.fields import normal_column
 from connectors.hubspot.paths import OBJECTS
+from connectors.hubspot.person import Person
 from connectors.hubspot.source import Result, form, values
+from connectors.values.api_columns import Rejects, attribute, instants, texts
 
 _STAMPS = {"contacts": "lastmodifieddate"}
 _OWN = {"contacts": ("email", "associatedcompanyid", "hs_calculated_merged_vids"), "companies": ()}
@@ -34,8 +35,10 @@ class Records:
     record_type: str
     attributes: dict[str, Attribute]  # those that the object type has a property for
     consent: Consent | None = None  # of contacts
+    person: Person = field(default_factory=lambda: Person((), (), (), ()))
     targets: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
+    essential: tuple[tuple[str, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -56,15 +59,32 @@ class Records:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        named = [self.stamp, MERGED, *_OWN[self.kind], *(self.consent.properties if self.consent else ())]
+        named = [
+            self.stamp,
+            MERGED,
+            *_OWN[self.kind],
+            *self.person.properties,
+            *(self.consent.properties if self.consent else ()),
+        ]
         return tuple(dict.fromkeys([*named, *(one.field for one in self.attributes.values()), *self.fields]))
 
     @property
     def form(self) -> str:
         attributes = {name: asdict(one) for name, one in self.attributes.items()}
-        return form(self.kind, self.properties, self.fields, attributes, self.account.time_zone, self.consent and asdict(self.consent))
+        consent = self.consent and asdict(self.consent)
+        return form(
+            self.kind,
+            self.properties,
+            self.fields,
+            attributes,
+            self.account.time_zone,
+            consent,
+            asdict(self.person),
+        )
 
-    def table(self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool) -> pa.Table:
+    def table(
+        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
+    ) -> pa.Table:
         """One row a record, and one for each record that was merged into it."""
         ids = [str(one["id"]) for one in results]
 
@@ -80,6 +100,7 @@ class Records:
         if self.consent is not None:
             done["email"] = column("email")
             done["company_id"] = column("associatedcompanyid")
+        done |= self.person.columns(column)
         done["merged_into"] = pa.nulls(len(ids), pa.string())
         done["deleted"] = pa.nulls(len(ids), pa.bool_())
         if self.consent is not None:
@@ -87,8 +108,13 @@ class Records:
             if objects is not None:
                 done["objects_to_profiling"] = objects
             done[REACHABLE + "email"] = self.consent.reachable(done["email"], column)
+            source = self.consent.source(len(ids), column)
+            if source is not None:
+                done["consent_source"] = source
         for name, wanted in self.attributes.items():
-            done[ATTRIBUTE + name] = attribute(name, wanted, column(wanted.field), self.account.time_zone, ids, rejects)
+            done[ATTRIBUTE + name] = attribute(
+                name, wanted, column(wanted.field), self.account.time_zone, ids, rejects
+            )
         types = {one.name: one.type for one in self.account.fields if one.record_type == self.record_type}
         for name in self.fields:
             done[FIELD + name] = normal_column(types[name], texts(values(results, name)))
@@ -103,7 +129,9 @@ class Records:
         into = {old: str(one["id"]) for one in results for old in merged(one)}
         if not into:
             return table
-        return pa.concat_tables([table, self._rows(list(into), list(into.values()))], promote_options="default")
+        return pa.concat_tables(
+            [table, self._rows(list(into), list(into.values()))], promote_options="default"
+        )
 
     def _rows(self, ids: list[str], survivors: list[str] | None) -> pa.Table:
         rows = {
@@ -123,6 +151,6 @@ def merged(result: Result) -> list[str]:
     former, dated = properties.get(MERGED), properties.get("hs_calculated_merged_vids")
     if not former and not dated:
         return []
-    told = [*(former or "").split(";"), *(one.partition(":")[0] for one in (dated or "").split(";"))]
+    told = [*str(former or "").split(";"), *(one.partition(":")[0] for one in str(dated or "").split(";"))]
     own = str(result["id"])
     return list(dict.fromkeys(id for one in told if (id := one.strip()).isdigit() and id != own))

@@ -1,8 +1,8 @@
 """What does HubSpot say when it refuses, and about which record and property?
 
-Its errors come in several shapes (developer documentation, "Error handling"): one envelope for a whole call, a list of
-envelopes within an answer that took the rest, details in ``errors``, or details as JSON text within ``message``.
-Every part of them may be missing.
+Its errors come in several shapes (developer documentation, "Error handling"): one envelope for a whole call,
+a list of envelopes within an answer that took the rest, details in ``errors``, or details as JSON text within
+``message``. Every part of them may be missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ Kind = Literal["transient", "data", "permission", "gone", "conflict"]
 
 UNKNOWN_PROPERTY = "PROPERTY_DOESNT_EXIST"
 INVALID_OPTION = "INVALID_OPTION"
-READ_ONLY = frozenset({"READ_ONLY_VALUE", "READ_ONLY_PROPERTY", "FORBIDDEN", "MISSING_SCOPES", "INSUFFICIENT_PERMISSIONS"})
+READ_ONLY = frozenset(
+    {"READ_ONLY_VALUE", "READ_ONLY_PROPERTY", "FORBIDDEN", "MISSING_SCOPES", "INSUFFICIENT_PERMISSIONS"}
+)
 _PASSING = frozenset({"RATE_LIMITS", "RATE_LIMIT", "INTERNAL_ERROR", "LOCKED", "SERVER_ERROR", "TIMEOUT"})
 _ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
 _NOT_ALLOWED = re.compile(r"^(?P<value>.*?) was not one of the allowed options", re.DOTALL)
@@ -77,7 +79,9 @@ class Refusal:
     @property
     def reason(self) -> str:
         """For the report: what is wrong with which property, what to do, and HubSpot's id of the answer."""
-        found = [_said(one) for one in self.details] or [f"HubSpot says: {self.text or self.category or self.status}"]
+        found = [_said(one) for one in self.details] or [
+            f"HubSpot says: {self.text or self.category or self.status}"
+        ]
         trace = f" [correlation id {self.correlation}]" if self.correlation else ""
         return "; ".join(dict.fromkeys(found))[:400] + trace
 
@@ -99,12 +103,23 @@ class Denied(AccessError):
         self.scopes = refusal.scopes
 
 
+class UnknownVersion(RequestError):
+    """HubSpot does not know the version of the API that the config names.
+
+    ``what`` and ``remedy`` are the message in two.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what, self.remedy = what, remedy
+
+
 def of_answer(status: int, body: Any) -> Refusal:
     """The refusal of a whole call. ``body`` is the decoded JSON, or anything else."""
     if not isinstance(body, dict):
         return Refusal(status, text="no explanation in JSON")
     context = body.get("context") if isinstance(body.get("context"), dict) else {}
-    errors = [one for one in body.get("errors") or () if isinstance(one, dict)]
+    errors = _errors(body)
     contexts = [context, *(one["context"] for one in errors if isinstance(one.get("context"), dict))]
     return Refusal(
         status,
@@ -122,13 +137,17 @@ def of_answer(status: int, body: Any) -> Refusal:
 
 def of_records(body: Any) -> list[Refusal]:
     """The refusals within an answer that took the rest of a batch."""
-    errors = body.get("errors") if isinstance(body, dict) else None
-    return [of_answer(_status(one), one) for one in errors or () if isinstance(one, dict)]
+    return [of_answer(_status(one), one) for one in _errors(body)]
 
 
 def shown(text: str) -> str:
     """A text of HubSpot's as we may show it: short, on one line, without addresses."""
     return " ".join(_ADDRESS.sub("…", text).split())[:200]
+
+
+def _errors(body: Any) -> list[dict[str, Any]]:
+    errors = body.get("errors") if isinstance(body, dict) else None
+    return [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
 
 
 def _status(error: dict[str, Any]) -> int:
@@ -137,21 +156,29 @@ def _status(error: dict[str, Any]) -> int:
 
 
 def _details(body: dict[str, Any], errors: list[dict[str, Any]]) -> Iterator[Detail]:
-    within = [*_within(body.get("message")), *(one for error in errors for one in _within(error.get("message")))]
+    within = [
+        *_within(body.get("message")),
+        *(one for error in errors for one in _within(error.get("message"))),
+    ]
     for one in within:
         yield _detail(_text(one.get("error")), _text(one.get("name")), _text(one.get("message")))
     for error in errors if not within else ():
         context = error["context"] if isinstance(error.get("context"), dict) else {}
         names = _listed([context], "propertyName", "property", "name") or ("",)
         for name in names:
-            yield _detail(_text(error.get("code") or error.get("category")), name, _text(error.get("message")))
+            yield _detail(
+                _text(error.get("code") or error.get("category")), name, _text(error.get("message"))
+            )
 
 
 def _detail(code: str, name: str, message: str) -> Detail:
     named = _NAMED_PROPERTY.search(message)
     allowed = _NOT_ALLOWED.match(message)
     return Detail(
-        code, name or (named[1] if named else ""), allowed["value"] if allowed else None, shown(message.partition(" options: [")[0])
+        code,
+        name or (named[1] if named else ""),
+        allowed["value"] if allowed else None,
+        shown(message.partition(" options: [")[0]),
     )
 
 
@@ -192,7 +219,9 @@ def _said(detail: Detail) -> str:
         return f"{what} does not have this option: run `crm-segments setup`"
     if detail.code in READ_ONLY:
         return f"{what} is read-only for this key: allow it to edit the property in HubSpot"
-    return f"{what}: {detail.code or 'refused'}" + (f" ({detail.text})" if detail.text and not detail.code else "")
+    return f"{what}: {detail.code or 'refused'}" + (
+        f" ({detail.text})" if detail.text and not detail.code else ""
+    )
 
 
 def _text(value: Any) -> str:

@@ -1,8 +1,8 @@
 """What do a contact's own properties tell of forms, page views and marketing e-mail?
 
-HubSpot keeps the time of the latest of each, and how many there were: one row for each contact and kind, at that time, with
-the number as its quantity. It is replaced when a later one is known: what was last, and how long ago, is right; how many there
-were within some days is not told.
+HubSpot keeps the time of the latest of each, and how many there were: one row for each contact and kind, at
+that time, with the number as its quantity. It is replaced when a later one is known: what was last, and how
+long ago, is right; how many there were within some days is not told.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.activity import gone_rows, rows_of
-from connectors.columns import Rejects, instants, numbers, texts
 from connectors.hubspot.associations import Links
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
+from connectors.values.api_columns import Rejects, instants, numbers, texts
 
 # source of the settings → kind of activity, property of its latest time, property of its number
 PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -40,6 +40,7 @@ class Rollups:
     kind: str = "contacts"
     stamp: str = "lastmodifieddate"
     targets: tuple[str, ...] = ()
+    essential: tuple[tuple[str, ...], ...] = ()
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -47,13 +48,20 @@ class Rollups:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        return (self.stamp, MERGED, "hs_calculated_merged_vids", *(name for _, *names in self.wanted for name in names))
+        return (
+            self.stamp,
+            MERGED,
+            "hs_calculated_merged_vids",
+            *(name for _, *names in self.wanted for name in names),
+        )
 
     @property
     def form(self) -> str:
         return form(self.wanted)
 
-    def table(self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool) -> pa.Table:
+    def table(
+        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
+    ) -> pa.Table:
         """One row for each contact and kind of which HubSpot knows a time."""
         owners = pa.array([str(one["id"]) for one in results], pa.string())
         tables = []

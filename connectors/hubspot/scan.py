@@ -1,9 +1,10 @@
 """How are all records of an object type read as fast as the limit allows?
 
-HubSpot lists records in the order of their ids, 100 a call, and ``after`` is an id (developer documentation, "Contacts
-guide"). So a scan can start anywhere: its ids are read in ranges, several at a time, and a thread without a range takes half
-of the largest one. That is documented for what ``after`` means, not as a feature: where an answer holds other ids than it
-should, the scan says so (``Misbehaved``) and its caller follows the cursors one by one.
+HubSpot lists records in the order of their ids, 100 a call, and ``after`` is an id (developer documentation,
+"Contacts guide"). So a scan can start anywhere: its ids are read in ranges, several at a time, and a thread
+without a range takes half of the largest one. That is documented for what ``after`` means, not as a feature:
+where an answer holds other ids than it should, the scan says so (``Misbehaved``) and its caller follows the
+cursors one by one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from typing import Any
 from connectors.errors import RequestError
 from connectors.hubspot.intervals import Interval
 
-SMALLEST = 400  # records left in a range: fewer are not worth halving, the first call of a half may bring nothing
+PAGE = 100  # records of a listing
+# records left in a range: fewer are not worth halving, the first call of a half may bring nothing ...
+SMALLEST = 400
+PAGES_A_RANGE = (
+    25  # ... and so many pages must there be for each range: where it ends, half a page is read twice
+)
 
 
 class Misbehaved(Exception):
@@ -55,13 +61,14 @@ class _Range:
 class Scan:
     """One scan over the given ranges of ids; ``step`` may run on many threads at a time.
 
-    ``top`` and ``total`` are the highest id and the number of records as far as they are known (``top`` 0: one range); where
-    there are more than were told, the ids seen last say how many are left.
+    ``top`` and ``total`` are the highest id and the number of records as far as they are known (``top`` 0:
+    one range); where there are more than were told, the ids seen last say how many are left.
     """
 
     def __init__(self, fetch: Fetch, ranges: Sequence[Interval], top: int, total: int) -> None:
         self._fetch = fetch
         self._ranges = [_Range(first, end) for first, end in ranges]
+        self._halvings = total // (PAGES_A_RANGE * PAGE)
         self._top = top
         self._left = float(total)
         self._density = total / (top + 1)
@@ -110,12 +117,13 @@ class Scan:
 
     def _halved(self) -> _Range | None:
         """The upper half of the range that has most records left, as its own range."""
-        if not self._ranges:
+        if not self._ranges or not self._halvings:
             return None
         victim = max(self._ranges, key=self._size)
         middle = (victim.first + min(victim.end, self._top + 1)) // 2
         if self._size(victim) < SMALLEST or middle <= victim.first:
             return None
+        self._halvings -= 1
         half = _Range(middle, victim.end)
         victim.end = middle
         self._ranges.append(half)

@@ -1,69 +1,33 @@
-"""How is a portal reached? Settings of a HubSpot account, and the portal that they open."""
+"""How is a portal reached? The portal that the settings of an account open."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlencode, urljoin, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
-
 from connectors.bodies import decoded
 from connectors.contract import Account
-from connectors.errors import AccessError
+from connectors.errors import AccessError, TemporaryError
 from connectors.hubspot.answers import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import Area, Version, older, path
-from connectors.hubspot.refusals import Denied, Refused
+from connectors.hubspot.refusals import Denied, Refused, UnknownVersion, shown
+from connectors.hubspot.settings import Settings
+from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, found
 from connectors.quota import Quota, Rate
 from connectors.token import Token
 from connectors.transport import Call, Transport
-from connectors.transport import api_url as checked_url
 
-Source = Literal["deals", "orders", "calls", "meetings", "emails", "notes", "tasks", "forms", "pages", "marketing_emails"]
 _MOVED = frozenset({301, 302, 307, 308})
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-
-class Settings(BaseModel):
-    """What ``[accounts.NAME]`` takes where ``crm = "hubspot"``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    api_url: Annotated[str, AfterValidator(checked_url)] = "https://api.hubapi.com"
-    api_version: Version = "2026-09"
-    token: SecretStr | None = None  # of a service key or private app ...
-    client_id: str | None = None  # ... or these three of an OAuth app
-    client_secret: SecretStr | None = None
-    refresh_token: SecretStr | None = None
-    activity: tuple[Source, ...] | None = None  # None: those that some segmentation uses
-    won_stages: tuple[str, ...] = ()  # ids of deal stages that mean a purchase; none: the stages that HubSpot calls won
-    products: bool = True  # what was bought with a deal: reads its line items, where it has some
-    subscription: Annotated[str, BeforeValidator(str)] = ""  # name or id of the subscription type that says who may be mailed
-    objection: str = ""  # name of the contact property that says who objects to profiling
-    list_folder: str = "CRM segments"  # "" puts our lists beside all others
-    list_teams: tuple[int, ...] = ()  # ids of teams that may edit our lists
-    list_users: tuple[int, ...] = ()
-    sweep_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
-    calls_per_10_seconds: int | None = Field(None, ge=1)  # at most so many, also where HubSpot allows more
-    threads: int = Field(8, ge=1, le=64)
-
-    @model_validator(mode="after")
-    def _one_log_in(self) -> Settings:
-        apart = {"client_id": self.client_id, "client_secret": self.client_secret, "refresh_token": self.refresh_token}
-        given = [name for name, value in apart.items() if value]
-        if self.token is not None and given:
-            raise ValueError(f"token and {given[0]} are two log-ins: keep token (service key) or the three keys of an OAuth app")
-        if self.token is None and len(given) < len(apart):
-            missing = " and ".join(name for name in apart if name not in given) if given else "token"
-            raise ValueError(
-                f'{missing} is missing: write token = "env:HUBSPOT_TOKEN" (service key), or client_id, client_secret, refresh_token'
-            )
-        return self
 
 
 @dataclass(frozen=True)
@@ -86,13 +50,24 @@ class Portal:
         self._now = now
         self._details: Details | None = None
         self._definitions: dict[str, dict[str, dict[str, Any]]] = {}
+        self._read_at: dict[str, float] = {}  # when definitions were read, on a monotonic clock
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self.counted: dict[str, int] = {}  # records by object type, as far as somebody asked
         settings = self.settings
-        self.answers = Answers(account.name, settings.token is None, settings.calls_per_10_seconds, self.zone, now)
-        first = Rate(min(FIRST_RATE.calls, settings.calls_per_10_seconds or FIRST_RATE.calls), FIRST_RATE.seconds)
+        self.answers = Answers(
+            account.name, settings.token is None, settings.calls_per_10_seconds, self.zone, now
+        )
+        first = Rate(
+            min(FIRST_RATE.calls, settings.calls_per_10_seconds or FIRST_RATE.calls), FIRST_RATE.seconds
+        )
         self.quota = Quota(self._identity(), {"": first, SEARCH: SEARCH_RATE}, account.reserve)
-        self.token = Token(self._log_in) if settings.token is None else Token.fixed(settings.token.get_secret_value())
+        self.token = (
+            Token(self._log_in) if settings.token is None else Token.fixed(settings.token.get_secret_value())
+        )
         self.transport = Transport(self.answers, self.quota, self.token, threads=settings.threads)
         self._client: Client | None = None
+        self._guard = threading.Lock()
+        self._spoken: Version | None = None  # a version that HubSpot knows: ours, once it has answered in it
 
     def path(self, area: Area, *steps: str) -> str:
         """The path of an area in the configured version of the API."""
@@ -109,19 +84,58 @@ class Portal:
         repeatable: bool = True,
         happened: Callable[[], bool] | None = None,
         lane: str = "",
+        shape: Shape | None = None,
     ) -> Any:
         """The decoded JSON of an answer (None: it has no body). ``repeatable`` and ``happened``: see Call.
 
-        Raises Refused (``refusal`` tells what HubSpot said), Denied (a right is missing) and what the transport raises.
+        ``shape``: what the answer must look like; where it does not, HubSpot is taken to be away
+        (TemporaryError). Raises Refused (``refusal`` tells what HubSpot said), Denied (a right is missing)
+        and what the transport raises.
         """
         built = self.client.call(method, path, list(params), body)
         call = replace(built, writes=writes, repeatable=repeatable, happened=happened, lane=lane)
         response = self.transport.send(call)
-        if response.status_code in _MOVED and (moved := _by_a_slash(call.url, response.headers.get("Location") or "")):
+        if response.status_code in _MOVED and (
+            moved := _by_a_slash(call.url, response.headers.get("Location") or "")
+        ):
             response = self.transport.send(replace(call, url=moved))
         if not 200 <= response.status_code < 300:
+            if response.status_code == 404:
+                self._check_version()
             self.answers.refuse(response)
-        return decoded(response)
+        if self._spoken is None and self.settings.api_version in (*path.split("/"), "legacy"):
+            self._spoken = self.settings.api_version
+        answer = decoded(response)
+        wrong = shape(answer) if shape is not None else ""
+        if wrong:
+            raise TemporaryError(
+                f"{method} {path}: HubSpot's answer is not what it should be ({wrong}); it was not used. Try again later."
+            )
+        return answer
+
+    def _check_version(self) -> None:
+        """UnknownVersion where a path is missing because HubSpot does not know the configured version of its
+        API.
+        """
+        wanted = self.settings.api_version
+        with self._guard:
+            if self._spoken is None:
+                others = sorted(
+                    (version for version in get_args(Version) if version != wanted), key=_newest_first
+                )
+                self._spoken = next(
+                    (version for version in (wanted, *others) if self._speaks(version)), wanted
+                )
+        if self._spoken != wanted:
+            raise UnknownVersion(
+                f"HubSpot does not know version {wanted} of its API (account {self.account.name})",
+                f'set api_version = "{self._spoken}" in [accounts.{self.account.name}], the newest that HubSpot and this program both know',
+            )
+
+    def _speaks(self, version: Version) -> bool:
+        """Whether contacts are where this version has them."""
+        call = self.client.call("GET", path("objects", version, "contacts"), [("limit", "1")], None)
+        return self.transport.send(call).status_code != 404
 
     def many(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
         """The function's results in the order of the items, some of them in flight at a time."""
@@ -129,7 +143,23 @@ class Portal:
 
     def search(self, kind: str, body: Mapping[str, Any]) -> Any:
         """One page of a search for records: HubSpot allows few of them by the second."""
-        return self.ask("POST", self.path("objects", kind, "search"), body=body, lane=SEARCH)
+        return self.ask("POST", self.path("objects", kind, "search"), body=body, lane=SEARCH, shape=found)
+
+    def total(self, kind: str) -> int:
+        """How many records of an object type search knows: asked once until somebody takes it."""
+        if kind not in self._sizes:
+            sorts = [{"propertyName": "hs_object_id", "direction": "DESCENDING"}]
+            told = self.search(
+                kind, {"filterGroups": [], "sorts": sorts, "properties": [], "limit": 1, "after": "0"}
+            )
+            self.counted[kind] = int(told["total"])
+            self._sizes[kind] = (int(told["results"][0]["id"]) if told["results"] else 0), self.counted[kind]
+        return self._sizes[kind][1]
+
+    def take_size(self, kind: str) -> tuple[int, int]:
+        """The highest id and the same number, for who goes on from them: the next who wants them asks again."""
+        self.total(kind)
+        return self._sizes.pop(kind)
 
     @property
     def client(self) -> Client:
@@ -141,12 +171,22 @@ class Portal:
     def properties(self, kind: str) -> dict[str, dict[str, Any]]:
         """Definitions of all properties of an object type by name, read once."""
         if kind not in self._definitions:
-            self._definitions[kind] = {one["name"]: one for one in self._results(self.path("properties", kind))}
+            definitions = {str(one["name"]): one for one in self._results(self.path("properties", kind))}
+            if not definitions:
+                raise TemporaryError(
+                    f"HubSpot tells of no property of {kind} at all, which cannot be: try again later"
+                )
+            self._definitions[kind], self._read_at[kind] = definitions, time.monotonic()
         return self._definitions[kind]
 
-    def forget(self, kind: str) -> None:
-        """The definitions of an object type changed."""
-        self._definitions.pop(kind, None)
+    def known_properties(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The same as far as they were read, without asking."""
+        return self._definitions.get(kind, {})
+
+    def forget(self, kind: str, older_than: float = -1.0) -> None:
+        """The definitions of an object type changed, or may have, if they were read so many seconds ago."""
+        if time.monotonic() - self._read_at.get(kind, 0.0) > older_than:
+            self._definitions.pop(kind, None)
 
     def details(self) -> Details:
         """Time zone and currency of the portal, where the key may read them."""
@@ -159,7 +199,7 @@ class Portal:
                 portal=str(told.get("portalId") or ""),
                 time_zone=str(told.get("timeZone") or ""),
                 currency=str(told.get("companyCurrency") or ""),
-                currencies=tuple(told.get("additionalCurrencies") or ()),
+                currencies=tuple(str(code) for code in told.get("additionalCurrencies") or ()),
                 kind=str(told.get("accountType") or ""),
             )
         return self._details
@@ -169,9 +209,11 @@ class Portal:
         return self._details or Details()
 
     def usage(self) -> tuple[int, int] | None:
-        """(limit, left) of the day's calls, or None where HubSpot does not tell (every other log-in than a private app)."""
+        """(limit, left) of the day's calls, or None where HubSpot does not tell (every other log-in than a
+        private app).
+        """
         try:
-            results = self._account("usage").get("results") or []
+            results = self._account("usage")["results"]
         except (Denied, Refused):
             return self.answers.daily
         daily = next((one for one in results if one.get("usageLimit")), None)
@@ -203,8 +245,8 @@ class Portal:
         """What is listed under a path, also where HubSpot lists it in pages."""
         after: str | None = None
         while True:
-            told = self.ask("GET", path, params=[("after", after)] if after else ())
-            yield from told.get("results") or ()
+            told = self.ask("GET", path, params=[("after", after)] if after else (), shape=PROPERTIES)
+            yield from told["results"]
             following = ((told.get("paging") or {}).get("next") or {}).get("after")
             if not following or str(following) == after:
                 return
@@ -212,13 +254,14 @@ class Portal:
 
     def _account(self, area: Literal["details", "usage"]) -> dict[str, Any]:
         """Of the account; the undated path serves where the dated one is not there."""
+        shape = ACCOUNT if area == "details" else USAGE
         try:
-            told = self.ask("GET", self.path(area))
+            told: dict[str, Any] = self.ask("GET", self.path(area), shape=shape)
         except Refused as error:
             if error.refusal.status != 404:
                 raise
-            told = self.ask("GET", older(area))
-        return told if isinstance(told, dict) else {}
+            told = self.ask("GET", older(area), shape=shape)
+        return told
 
     def _log_in(self) -> tuple[str, float | None]:
         """A new access token and its life in seconds. The secrets travel in the body, which nobody logs."""
@@ -233,15 +276,25 @@ class Portal:
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         url = settings.api_url.rstrip("/") + self.path("token")
-        response = self.transport.send(Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True))
+        response = self.transport.send(
+            Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True)
+        )
         told = decoded(response)
         if response.status_code != 200 or not isinstance(told, dict) or not told.get("access_token"):
-            said = told.get("status", "") if isinstance(told, dict) else ""
+            told = told if isinstance(told, dict) else {}
+            words = " ".join(
+                str(told[name])
+                for name in ("status", "error", "message", "error_description")
+                if told.get(name)
+            )
+            for name in ("client_secret", "refresh_token"):
+                words = words.replace(str(form[name]), "…")
             raise AccessError(
-                f"HubSpot refuses to renew the token of account {self.account.name} ({response.status_code} {said}): "
+                f"HubSpot refuses to renew the token of account {self.account.name} ({response.status_code} {shown(words)}): "
                 "check client_id and client_secret, and install the app again for a new refresh_token"
             )
-        return str(told["access_token"]), float(told["expires_in"]) if told.get("expires_in") else None
+        life = told.get("expires_in")
+        return str(told["access_token"]), float(life) if isinstance(life, int | float) and life > 0 else None
 
     def _identity(self) -> str:
         """Whose limits they are: a key of the quota that tells nothing of the secret."""
@@ -252,7 +305,16 @@ class Portal:
         return f"{settings.api_url} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
+def _newest_first(version: Version) -> tuple[int, ...]:
+    """Sorts dated versions before the undated one, the newest first."""
+    return tuple(-int(part) for part in version.split("-")) if version != "legacy" else (0, 0)
+
+
 def _by_a_slash(url: str, location: str) -> str:
-    """The same address with or without the slash at its end, where that is all that an answer asks for; else ""."""
+    """The same address with or without the slash at its end, where that is all that an answer asks for; else
+    "".
+    """
     asked, told = urlsplit(url).path, urlsplit(urljoin(url, location)).path
-    return url[: len(url) - len(asked)] + told if asked != told and asked.rstrip("/") == told.rstrip("/") else ""
+    return (
+        url[: len(url) - len(asked)] + told if asked != told and asked.rstrip("/") == told.rstrip("/") else ""
+    )

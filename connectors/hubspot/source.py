@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connectors.columns import Rejects
 from connectors.hubspot.associations import Links
+from connectors.values.api_columns import Rejects
 
 Result = dict[str, Any]  # a record as HubSpot gives it
 
@@ -39,6 +39,12 @@ class Source(Protocol):
         """Object types whose associations are needed."""
 
     @property
+    def essential(self) -> tuple[tuple[str, ...], ...]:
+        """Of each of these groups HubSpot must show one property: without it the rows would be wrong, and
+        nobody would know.
+        """
+
+    @property
     def present(self) -> tuple[str, ...]:
         """Where no record has any of these properties, there is nothing to read. Empty: there always is."""
 
@@ -46,16 +52,25 @@ class Source(Protocol):
     def form(self) -> str:
         """Changes as soon as the same record would be read differently."""
 
-    def table(self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool) -> pa.Table:
-        """The rows that records make. ``whole``: nothing of them has been delivered before, so that nothing must be taken back."""
+    def table(
+        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
+    ) -> pa.Table:
+        """The rows that records make.
+
+        ``whole``: nothing of them has been delivered before, so that nothing must be taken back.
+        """
 
     def gone(self, results: Sequence[Result]) -> pa.Table:
-        """The rows that take back records that were archived (as HubSpot still gives them, or with their id only)."""
+        """The rows that take back records that were archived (as HubSpot still gives them, or with their id
+        only).
+        """
 
 
 def form(*facts: object) -> str:
     """A digest of what decides how a source is read."""
-    return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(
+        json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12
+    ).hexdigest()
 
 
 def values(results: Sequence[Result], name: str) -> list[Any]:

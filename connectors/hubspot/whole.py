@@ -1,8 +1,8 @@
 """How is a source read from its beginning to its end, so that a killed process goes on where it was?
 
-By ranges of ids, several at a time; the position holds the ids that are in. Where ``after`` does not do what it should, page
-by page behind HubSpot's own cursors. What changes meanwhile is found by the first window afterwards, which begins before this
-reading did.
+By ranges of ids, several at a time; the position holds the ids that are in. Where ``after`` does not do what
+it should, page by page behind HubSpot's own cursors. What changes meanwhile is found by the first window
+afterwards, which begins before this reading did.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.columns import Rejects
+from connectors.errors import TemporaryError
 from connectors.hubspot.fetching import Fetching
 from connectors.hubspot.intervals import Interval, gaps, joined
 from connectors.hubspot.position import Progress, Seen, behind_all
@@ -21,10 +21,14 @@ from connectors.hubspot.records import merged
 from connectors.hubspot.scan import Misbehaved, Scan
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.windows import FRESH, LOOK_BACK
+from connectors.values.api_columns import Rejects
 
 ROWS = 5_000  # records of a page
+_FEW = 10  # records that may come or go while a listing is read
 AT_START = "0"  # the cursor of a reading one by one that has not begun
-Runner = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]  # runs a function over items, several at a time
+Runner = Callable[
+    [Callable[[Any], Any], Iterable[Any]], Iterator[Any]
+]  # runs a function over items, several at a time
 
 
 @dataclass
@@ -39,6 +43,10 @@ class Step:
     last: bool = False
 
 
+class CutOffError(TemporaryError):
+    """The listing held fewer records than there are."""
+
+
 class Whole:
     """One reading of all records of a source; ``run`` makes its calls."""
 
@@ -49,24 +57,38 @@ class Whole:
         self._seen = Seen()
         self._latest = 0  # change among the records that came
         self._merged: set[str] = set()
+        self._total = 0  # records as search counts them ...
+        self._count = 0  # ... and as they came
 
     def steps(self, known: Progress | None) -> Iterator[Step]:
         """From the beginning, or from where an unfinished reading of the same form was."""
+        top, self._total = self._fetching.size()
         if known is not None and known.began and known.form == self._source.form:
-            progress, top, total = known, *self._fetching.size()
-            self._latest, self._seen = known.latest, Seen.loads(known.seen)
-            first = False
+            progress, first = known, False
+            self._latest, self._seen, self._count = known.latest, Seen.loads(known.seen), known.count
         else:
-            top, total = self._fetching.size()
             progress, first = self._begin(), True
+        try:
+            yield from self._from(progress, first, top)
+        except CutOffError:
+            if first:
+                raise
+            self._seen, self._merged = (
+                Seen(),
+                set(),
+            )  # what was read before the break cannot be told from what was not
+            yield from self._from(self._begin(), True, top)
+
+    def _from(self, progress: Progress, first: bool, top: int) -> Iterator[Step]:
         if self._nothing():
             yield self._last(progress, [], first)
         elif progress.after:
             yield from self._one_by_one(progress, first)
         else:
-            yield from self._by_ranges(progress, first, top, total)
+            yield from self._by_ranges(progress, first, top, self._total)
 
     def _begin(self) -> Progress:
+        self._count = 0
         return Progress(self._source.form, began=max(self._fetching.now(), 1))
 
     def _nothing(self) -> bool:
@@ -111,8 +133,12 @@ class Whole:
         yield self._last(progress, held, first)
 
     def _step(self, progress: Progress, results: list[Result], first: bool, last: bool = False) -> Step:
-        """A page of rows; what changed lately is remembered, so that the look-back of the next window does not bring it again."""
-        self._merged.update(old for one in results for old in merged(one))  # one that was listed before it was merged is no more
+        """A page of rows; what changed lately is remembered, so that the look-back of the next window does
+        not bring it again.
+        """
+        self._merged.update(
+            old for one in results for old in merged(one)
+        )  # one that was listed before it was merged is no more
         results = list({id: one for one in results if (id := str(one["id"])) not in self._merged}.values())
         links = self._fetching.links(results, listed=True)
         rejects = Rejects(self._source.name)
@@ -124,16 +150,36 @@ class Whole:
             chosen = [results[place] for place in late]
             digests = self._fetching.digests(chosen, links)
             self._seen.add((int(one["id"]) for one in chosen), (stamps[place] for place in late), digests)
-        progress = replace(progress, latest=self._latest, seen=self._seen.since(0).dumps())
+        self._count += len(results)
+        progress = replace(progress, latest=self._latest, seen=self._seen.since(0).dumps(), count=self._count)
         return Step(table, rejects, progress, True, first, last)
 
     def _last(self, progress: Progress, results: list[Result], first: bool) -> Step:
         step = self._step(progress, results, first, last=True)
         began = progress.began
+        self._check_all_there(self._count)
         start = behind_all(began, LOOK_BACK, self._latest)
-        for one, at in self._fetching.recycled():
-            if start <= at < began:
-                self._seen.add([-int(one["id"])], [at], [0])
-        done = Progress(self._source.form, start=start, end=began, settled=began - FRESH, swept=began, latest=self._latest)
-        done = replace(done, seen=self._seen.since(0).dumps())
+        done = Progress(
+            self._source.form, start=start, end=began, settled=began - FRESH, swept=began, latest=self._latest
+        )
+        done = replace(done, seen=self._seen.since(0).dumps(), count=self._count, looked=began)
         return replace(step, progress=done)
+
+    def _check_all_there(self, count: int) -> None:
+        """TemporaryError where the listing brought far fewer records than search counts, and the recycle bin
+        does not hold them.
+        """
+        lacking = self._total - count
+        if self._source.present or count < 0 or lacking <= (_FEW + self._total // 50 if count else 0):
+            return
+        lately = self._fetching.now() - LOOK_BACK
+        late = (
+            not self._fetching.some_exist()
+            if not count
+            else lacking <= sum(at >= lately for _, at in self._fetching.recycled())
+        )
+        if not late:
+            kind = self._source.kind
+            raise CutOffError(
+                f"HubSpot counts {self._total:,} {kind} and lists {count:,}: the listing was cut off. Try again later."
+            )

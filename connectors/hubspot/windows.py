@@ -1,8 +1,9 @@
 """Which records changed between two moments? HubSpot's search tells, with its limits.
 
-A search gives at most 10,000 results, 200 a page, its body has at most 3,000 characters, and what changed is found some
-seconds late (developer documentation, "Search the CRM"). So it is asked for ids and times only, in the order of ids, each
-page a new search behind the last id: neither equal times nor any number of records are too many, and nothing is paged past the cap.
+A search gives at most 10,000 results, 200 a page, its body has at most 3,000 characters, and what changed is
+found some seconds late (developer documentation, "Search the CRM"). So it is asked for ids and times only, in
+the order of ids, each page a new search behind the last id: neither equal times nor any number of records are
+too many, and nothing is paged past the cap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from connectors.columns import milliseconds
+from connectors.values.api_columns import milliseconds
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
@@ -28,7 +29,9 @@ Filter = dict[str, Any]
 
 @dataclass
 class Found:
-    """A page of a search: ids in their order, the times of their changes, and how many records are found from here on (-1: not told)."""
+    """A page of a search: ids in their order, the times of their changes, and how many records are found from
+    here on (-1: not told).
+    """
 
     ids: list[int]
     stamps: list[int]
@@ -37,7 +40,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Window:
-    """Records of an object type that changed in [start, end), by the property that says when; ``end`` 0: until now.
+    """Records of an object type that changed in [start, end), by the property that says when; ``end`` 0:
+    until now.
 
     A record that changes while its window is read is found once, or not at all and then in the next window.
     """
@@ -73,7 +77,11 @@ class Window:
 
 
 def query(
-    filters: Sequence[Filter], properties: Sequence[str], limit: int, direction: str = "ASCENDING", by: str = "hs_object_id"
+    filters: Sequence[Filter],
+    properties: Sequence[str],
+    limit: int,
+    direction: str = "ASCENDING",
+    by: str = "hs_object_id",
 ) -> dict[str, Any]:
     """The body of a search, in the order of ids if nothing else is said."""
     return {

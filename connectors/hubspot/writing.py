@@ -1,28 +1,41 @@
 """How do values get onto records, when one that HubSpot refuses must not hold up the others?
 
-Calls of 100 records, several at a time, each record by its id and with all its values at once. HubSpot either answers
-record by record, or refuses the whole call (developer documentation, "Error handling"); then what the error names is
-taken out, and where it names nothing the call is halved until the record that it is about stands alone.
+Calls of 100 records, several at a time, each record by its id and with all its values at once. HubSpot either
+answers record by record, or refuses the whole call (developer documentation, "Error handling"); then what the
+error names is taken out, and where it names nothing the call is halved until the record that it is about
+stands alone.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from connectors.contract import OUTCOME_SCHEMA
 from connectors.errors import TemporaryError
+from connectors.hubspot.fields import normal
 from connectors.hubspot.paths import OBJECTS
-from connectors.hubspot.refusals import INVALID_OPTION, READ_ONLY, UNKNOWN_PROPERTY, Denied, Kind, Refusal, Refused, of_records
+from connectors.hubspot.refusals import (
+    INVALID_OPTION,
+    READ_ONLY,
+    UNKNOWN_PROPERTY,
+    Denied,
+    Kind,
+    Refusal,
+    Refused,
+    of_records,
+)
 from connectors.hubspot.session import Portal
+from connectors.hubspot.shapes import RECORDS, WRITTEN
 from connectors.transport import TookPlace
 
 RECORDS_PER_CALL = 100
-BATCH_SIZE = 1000
+BATCH_SIZE = 4_000  # forty calls: with eight at a time, none of them waits long for the last one of a batch
 _NEVER = "lifecyclestage"  # moves only forward, and starts things: it belongs to people and to HubSpot
 _OPTION_LAG = 2.0  # seconds until a new option is accepted in values ...
 _OPTION_PATIENCE = 5.0  # ... or some more
@@ -43,11 +56,14 @@ class _Record:
 class _Batch:
     """What is known of one table of changes while it is written. Threads work on different rows."""
 
+    before: Sequence[str | None]
     after: Sequence[str | None]
     status: list[str]
     kinds: list[Kind | None]
     reasons: list[str | None]
-    absent: set[tuple[str, str]] = field(default_factory=set)  # (object type, property) that HubSpot does not have
+    absent: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # (object type, property) that HubSpot does not have
     failures: list[TemporaryError] = field(default_factory=list)
     answered: bool = False  # did any call come through?
     late_since: float = 0.0  # when a new option was first refused
@@ -55,6 +71,14 @@ class _Batch:
     def done(self, record: _Record) -> None:
         for row in record.cells.values():
             self.status[row], self.kinds[row], self.reasons[row] = "done", None, None
+
+    def skip(self, record: _Record) -> None:
+        for row in record.cells.values():
+            self.status[row], self.kinds[row], self.reasons[row] = (
+                "skipped",
+                "conflict",
+                "somebody changed the record since the pull",
+            )
 
     def reject(self, row: int, kind: Kind, reason: str) -> None:
         self.status[row], self.kinds[row], self.reasons[row] = "rejected", kind, reason
@@ -81,19 +105,39 @@ class _Answer:
 class Writing:
     """Writes values, and reads back what records hold."""
 
-    def __init__(self, portal: Portal) -> None:
+    def __init__(self, portal: Portal, types: Mapping[tuple[str, str], str]) -> None:
         self._portal = portal
+        self._types = {
+            (OBJECTS[record_type], name): type_
+            for (record_type, name), type_ in types.items()
+            if record_type in OBJECTS
+        }
+        self._compared = 0  # records that were looked at right before they were written
 
     def write(self, changes: pa.Table) -> pa.Table:
         """Carry out changes of fields; the answer to each, in their order.
 
-        TemporaryError where HubSpot is away altogether, QuotaError, AccessError: then nobody knows what was written.
+        TemporaryError where HubSpot is away altogether, QuotaError, AccessError: then nobody knows what was
+        written.
         """
         count = changes.num_rows
-        batch = _Batch(changes["after"].to_pylist(), ["rejected"] * count, ["transient"] * count, ["not written"] * count)
+        batch = _Batch(
+            changes["before"].to_pylist(),
+            changes["after"].to_pylist(),
+            ["rejected"] * count,
+            ["transient"] * count,
+            ["not written"] * count,
+        )
         records = self._records(batch, changes)
-        chunks = [(kind, rows[start : start + RECORDS_PER_CALL]) for kind, rows in records.items() for start in range(0, len(rows), 100)]
-        for _ in self._portal.many(lambda chunk: self._write(batch, *chunk), chunks):
+        chunks = [
+            (kind, rows[start : start + RECORDS_PER_CALL])
+            for kind, rows in records.items()
+            for start in range(0, len(rows), 100)
+        ]
+        total = sum(len(rows) for rows in records.values())
+        compares = self._compared + total <= self._portal.settings.compare_up_to
+        self._compared += total
+        for _ in self._portal.many(lambda chunk: self._write(batch, *chunk, compares), chunks):
             pass
         if batch.failures and not batch.answered:
             raise batch.failures[0]
@@ -107,15 +151,19 @@ class Writing:
             mine = [row for row, one in enumerate(types) if one == record_type]
             wanted = list(dict.fromkeys(ids[row] for row in mine if ids[row].isdigit()))
             names = sorted({targets[row] for row in mine})
-            chunks = [wanted[start : start + RECORDS_PER_CALL] for start in range(0, len(wanted), RECORDS_PER_CALL)]
-            for found in self._portal.many(lambda chunk, kind=kind, names=names: self._read(kind, names, chunk), chunks):  # type: ignore[misc]
+            chunks = [
+                wanted[start : start + RECORDS_PER_CALL] for start in range(0, len(wanted), RECORDS_PER_CALL)
+            ]
+            for found in self._portal.many(partial(self._read, kind, names), chunks):
                 held.update({(record_type, id): values for id, values in found.items()})
         return [held.get((t, i), {}).get(name) for t, i, name in zip(types, ids, targets, strict=True)]
 
     def _read(self, kind: str, names: list[str], ids: list[str]) -> dict[str, dict[str, str | None]]:
         body = {"properties": names, "propertiesWithHistory": [], "inputs": [{"id": id} for id in ids]}
-        told = self._portal.ask("POST", self._portal.path("objects", kind, "batch/read"), body=body)
-        return {str(one["id"]): one.get("properties") or {} for one in told.get("results") or ()}
+        told = self._portal.ask(
+            "POST", self._portal.path("objects", kind, "batch/read"), body=body, shape=RECORDS
+        )
+        return {str(one["id"]): one["properties"] for one in told["results"]}
 
     def _records(self, batch: _Batch, changes: pa.Table) -> dict[str, list[_Record]]:
         """The records to write, by object type; what can never be written is answered at once."""
@@ -123,7 +171,9 @@ class Writing:
         columns = (changes[name].to_pylist() for name in ("record_type", "id", "target"))
         for row, (record_type, id, target) in enumerate(zip(*columns, strict=True)):
             if record_type not in OBJECTS:
-                batch.reject(row, "data", f"HubSpot has no {record_type} here; it has {' and '.join(OBJECTS)}")
+                batch.reject(
+                    row, "data", f"HubSpot has no {record_type} here; it has {' and '.join(OBJECTS)}"
+                )
             elif target == _NEVER:
                 batch.reject(row, "permission", f"{_NEVER} is never written")
             elif not (id.isascii() and id.isdigit()):
@@ -135,10 +185,11 @@ class Writing:
             records.setdefault(kind, []).append(_Record(id, cells))
         return records
 
-    def _write(self, batch: _Batch, kind: str, records: list[_Record]) -> None:
+    def _write(self, batch: _Batch, kind: str, records: list[_Record], compares: bool) -> None:
         """Write one call's worth of records, in as many calls as it takes."""
         try:
-            waiting, size, poisoned = records, len(records), 0
+            waiting = self._unmoved(batch, kind, records) if compares else records
+            size, poisoned = len(records), 0
             while waiting:
                 group, waiting = waiting[:size], waiting[size:]
                 answer = self._send(batch, kind, group)
@@ -155,10 +206,43 @@ class Writing:
                 if batch.reasons[row] == "not written":
                     batch.reasons[row] = str(error)
 
-    def _isolate(self, batch: _Batch, kind: str, group: list[_Record], refusal: Refusal) -> list[_Record]:
-        """Find one record that the refusal is about, and reject it; answers the records that are not written yet.
+    def _unmoved(self, batch: _Batch, kind: str, records: list[_Record]) -> list[_Record]:
+        """The records that hold what they held when they were read. Of one that somebody changed since,
+        nothing is written.
 
-        Of two halves only one is sent: if it passes, the other holds the culprit. So n records cost log2(n) calls.
+        So a segment and the fields that go with it stay together.
+        """
+        held = self._read(
+            kind, sorted({name for one in records for name in one.cells}), [one.id for one in records]
+        )
+        unmoved: list[_Record] = []
+        for record in records:
+            values = held.get(record.id, {})
+            known = {
+                name: row for name, row in record.cells.items() if name in values
+            }  # others: the write itself tells why
+            now = {name: self._normal(kind, name, values[name]) for name in known}
+            if all(now[name] == self._normal(kind, name, batch.before[row]) for name, row in known.items()):
+                unmoved.append(record)
+            elif len(known) == len(record.cells) and all(
+                now[name] == self._normal(kind, name, batch.after[row]) for name, row in known.items()
+            ):
+                batch.done(
+                    record
+                )  # by an earlier call whose answer was lost, or by somebody of the same opinion
+            else:
+                batch.skip(record)
+        return unmoved
+
+    def _normal(self, kind: str, name: str, value: str | None) -> str | None:
+        return normal(self._types.get((kind, name), "text"), value)
+
+    def _isolate(self, batch: _Batch, kind: str, group: list[_Record], refusal: Refusal) -> list[_Record]:
+        """Find one record that the refusal is about, and reject it; answers the records that are not written
+        yet.
+
+        Of two halves only one is sent: if it passes, the other holds the culprit. So n records cost log2(n)
+        calls.
         """
         rest: list[_Record] = []
         while len(group) > 1:
@@ -179,14 +263,25 @@ class Writing:
         if not group:
             return _Answer(clean=False)
         inputs = [
-            {"id": one.id, "objectWriteTraceId": one.id, "properties": {name: batch.after[row] or "" for name, row in one.cells.items()}}
+            {
+                "id": one.id,
+                "objectWriteTraceId": one.id,
+                "properties": {name: batch.after[row] or "" for name, row in one.cells.items()},
+            }
             for one in group
         ]
         path = self._portal.path("objects", kind, "batch/update")
         told: Any = None
         refusal: Refusal | None = None
         try:
-            told = self._portal.ask("POST", path, body={"inputs": inputs}, writes=True, happened=lambda: self._held(batch, kind, group))
+            told = self._portal.ask(
+                "POST",
+                path,
+                body={"inputs": inputs},
+                writes=True,
+                happened=lambda: self._held(batch, kind, group),
+                shape=WRITTEN,
+            )
         except TookPlace:
             told = {"results": [{"id": one.id} for one in group]}
         except Denied as error:
@@ -197,17 +292,25 @@ class Writing:
             refusal = error.refusal
         batch.answered = True
         if refusal is None:
-            return self._take(batch, kind, group, told if isinstance(told, dict) else {})
+            return self._take(batch, kind, group, told)
         if self._late(batch, kind, refusal):
             return _Answer(tuple(group), clean=False)
         blamed = _culprits(batch, group, refusal)
-        return _Answer(tuple(self._blame(batch, kind, group, refusal)), clean=False) if blamed else _Answer(refusal=refusal)
+        return (
+            _Answer(tuple(self._blame(batch, kind, group, refusal)), clean=False)
+            if blamed
+            else _Answer(refusal=refusal)
+        )
 
     def _held(self, batch: _Batch, kind: str, group: list[_Record]) -> bool:
         """Do all of these records hold what a call was to write, whose answer was lost?"""
         names = sorted({name for one in group for name in one.cells})
         held = self._read(kind, names, [one.id for one in group])
-        return all((held.get(one.id, {}).get(name) or "") == (batch.after[row] or "") for one in group for name, row in one.cells.items())
+        return all(
+            (held.get(one.id, {}).get(name) or "") == (batch.after[row] or "")
+            for one in group
+            for name, row in one.cells.items()
+        )
 
     def _take(self, batch: _Batch, kind: str, group: list[_Record], told: dict[str, object]) -> _Answer:
         """Read an answer that took some or all of the records."""
@@ -239,13 +342,17 @@ class Writing:
                     again += self._send(batch, kind, [record]).again
         else:
             for record in left:
-                self._reject_all(batch, record, "gone", "HubSpot did not answer for this record: it is merged or gone")
+                self._reject_all(
+                    batch, record, "gone", "HubSpot did not answer for this record: it is merged or gone"
+                )
         return _Answer(tuple(again), clean=not refusals)
 
     def _blame(self, batch: _Batch, kind: str, group: list[_Record], refusal: Refusal) -> list[_Record]:
         """Reject what the refusal is about; answers the records that still have something to write."""
         blamed = _culprits(batch, group, refusal)
-        batch.absent.update((kind, one.property) for one in refusal.details if one.code == UNKNOWN_PROPERTY and one.property)
+        batch.absent.update(
+            (kind, one.property) for one in refusal.details if one.code == UNKNOWN_PROPERTY and one.property
+        )
         rest = []
         for record in group:
             names = blamed.get(record.id, set())
@@ -258,12 +365,18 @@ class Writing:
         """The record without the properties that another call found to be missing."""
         lacking = {name for name in record.cells if (kind, name) in batch.absent}
         for name in lacking:
-            batch.reject(record.cells[name], "permission", f"property {name} does not exist: run `crm-segments setup`")
+            batch.reject(
+                record.cells[name], "permission", f"property {name} does not exist: run `crm-segments setup`"
+            )
         return record.without(lacking) if lacking else record
 
     def _late(self, batch: _Batch, kind: str, refusal: Refusal) -> bool:
         """Was an option refused that is there? A new one is accepted after a moment: wait for it."""
-        wanted = [one for one in refusal.details if one.code == INVALID_OPTION and one.property and one.value is not None]
+        wanted = [
+            one
+            for one in refusal.details
+            if one.code == INVALID_OPTION and one.property and one.value is not None
+        ]
         if not wanted or (batch.late_since and time.monotonic() - batch.late_since > _OPTION_PATIENCE):
             return False
         self._portal.forget(kind)

@@ -1,4 +1,6 @@
-"""Salesforce as a CRM: contacts, leads and accounts, what they bought and did, fields, list views and campaigns."""
+"""Salesforce as a CRM: contacts, leads and accounts, what they bought and did, fields, list views and
+campaigns.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,7 @@ from connectors.salesforce.reading import STREAMS, Reading
 from connectors.salesforce.session import Org
 from connectors.salesforce.writing import COLLECTION, Writing
 
+_BATCH = 100_000  # records of one batch
 _BULK_CALLS = 15  # of a job: made, uploaded, started, looked at, and its results fetched
 
 
@@ -49,7 +52,8 @@ class SalesforceConnector(Connector):
             dynamic_lists=True,
             static_lists=self._org.settings.campaigns,
             counts=True,
-            batch_size=100_000,
+            compares_before=self._org.settings.compare_up_to >= _BATCH,
+            batch_size=_BATCH,
             member_batch_size=2_000,
             records_per_call=COLLECTION,
             members_per_call=COLLECTION,
@@ -63,6 +67,21 @@ class SalesforceConnector(Connector):
 
     def check(self) -> list[Problem]:
         return checking.problems(self._org)
+
+    def check_reading(self) -> list[Problem]:
+        return checking.reading_problems(self._org)
+
+    def check_writing(self) -> list[Problem]:
+        return checking.writing_problems(self._org)
+
+    def notes(self) -> list[str]:
+        if self._org.account.consent_basis == "not_opted_out":
+            return list(self._org.notes)
+        return [
+            *self._org.notes,
+            "Salesforce tells who opted out, and nobody who opted in: nobody is known to be reachable for a campaign. "
+            f'consent_basis = "not_opted_out" in [accounts.{self._org.account.name}] takes everybody who did not opt out',
+        ]
 
     def home(self) -> Home:
         return Home(self._org.identity.time_zone, self._org.corporate_currency())
@@ -79,8 +98,8 @@ class SalesforceConnector(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
 
-    def ensure_field(self, spec: FieldSpec) -> None:
-        self._fields.ensure(spec)
+    def ensure_field(self, spec: FieldSpec) -> bool:
+        return self._fields.ensure(spec)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         return normal(spec, value)
@@ -90,6 +109,12 @@ class SalesforceConnector(Connector):
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
         return self._lists.ensure(spec)
+
+    def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        return self._lists.changed(specs)
+
+    def list_sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
+        return self._lists.sizes(specs)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         return self._lists.members(remote, position)
@@ -101,7 +126,11 @@ class SalesforceConnector(Connector):
         return self._lists.write(remote, changes)
 
     def current(self, changes: pa.Table) -> pa.Array:
-        listed = [(remote, key) for key in changes["target"].unique().to_pylist() if "." in key and (remote := self._lists.named(key))]
+        listed = [
+            (remote, key)
+            for key in changes["target"].unique().to_pylist()
+            if "." in key and (remote := self._lists.named(key))
+        ]
         held = holding(self._org, changes)
         for remote, key in listed:
             here = pc.equal(changes["target"].combine_chunks(), key)
@@ -110,12 +139,14 @@ class SalesforceConnector(Connector):
         return held
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        if any("." in key for key in changes["target"].unique().to_pylist()):  # of a list: no field has a point in its name
+        if any(
+            "." in key for key in changes["target"].unique().to_pylist()
+        ):  # of a list: no field has a point in its name
             return super().settle(changes, ticket)
         return self._writing.settle(changes, ticket)
 
     def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
-        return deployment.sources(fields, lists, self._org.settings.api_version)
+        return deployment.sources(fields, lists, self._org.settings)
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
         return listeners(self._org, fields, lists)

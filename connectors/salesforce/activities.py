@@ -1,7 +1,7 @@
 """What did people do besides buying? Tasks, events, campaigns, and orders where the account counts them.
 
-Membership of a campaign that we fill is our own doing and no activity. Only what happened counts: closed tasks, activated
-orders, events that have begun ("Object Reference": Task, Event, CampaignMember, Order).
+Membership of a campaign that we fill is our own doing and no activity. Only what happened counts: closed
+tasks, activated orders, events that have begun ("Object Reference": Task, Event, CampaignMember, Order).
 """
 
 from __future__ import annotations
@@ -13,23 +13,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.activity import gone_rows, rows_of
-from connectors.amounts import Amounts
-from connectors.columns import Rejects, instants
 from connectors.contract import Account
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.lists import CAMPAIGN
 from connectors.salesforce.position import Overlap
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
+from connectors.values.api_columns import Rejects, instants
+from connectors.values.home_amounts import Amounts
 
 _SYSTEM = ("Id", "CreatedDate", STAMP, "IsDeleted")
 _WANTED = {
     "tasks": ("Task", ("WhoId", "TaskSubtype", "ActivityDate", "IsClosed")),
-    "events": ("Event", ("WhoId", "StartDateTime", "ActivityDateTime", "ActivityDate")),
-    "campaigns": ("CampaignMember", ("CampaignId", "ContactId", "LeadId", "HasResponded", "FirstRespondedDate")),
+    "events": ("Event", ("WhoId", "StartDateTime", "ActivityDateTime", "ActivityDate", "IsAllDayEvent")),
+    "campaigns": (
+        "CampaignMember",
+        ("CampaignId", "ContactId", "LeadId", "HasResponded", "FirstRespondedDate"),
+    ),
     "orders": (
         "Order",
-        ("AccountId", "BillToContactId", "EffectiveDate", "StatusCode", "TotalAmount", "CurrencyIsoCode", "IsReductionOrder", "Type"),
+        (
+            "AccountId",
+            "BillToContactId",
+            "EffectiveDate",
+            "StatusCode",
+            "TotalAmount",
+            "CurrencyIsoCode",
+            "IsReductionOrder",
+            "Type",
+        ),
     ),
 }
 _SUBTYPES = {"Call": "call", "Email": "email", "ListEmail": "email"}
@@ -47,17 +59,27 @@ class Deeds:
     fields: tuple[str, ...]
     account: Account
     amounts: Amounts
-    told: Callable[[Deeds, pa.Table, Rejects], list[Columns]]  # rows of the object → rows of activity, kind by kind
+    told: Callable[
+        [Deeds, pa.Table, Rejects], list[Columns]
+    ]  # rows of the object → rows of activity, kind by kind
     suffixes: tuple[str, ...] = ("",)
 
     @property
     def form(self) -> str:
-        return form(self.fields, self.account.time_zone, self.account.currency, self.account.rates, sorted(self.account.lists))
+        return form(
+            self.fields,
+            self.account.time_zone,
+            self.account.currency,
+            self.account.rates,
+            sorted(self.account.lists),
+        )
 
     def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Nothing: a row says all."""
 
-    def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:
+    def further(
+        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+    ) -> Iterator[pa.Table]:
         """None."""
         return iter(())
 
@@ -65,13 +87,19 @@ class Deeds:
         """The rows of what happened; what is deleted, or has not happened (any more), is taken back."""
         living = rows.filter(pc.invert(is_true(rows, "IsDeleted")))
         found = [rows_of(columns) for columns in self.told(self, living, rejects)]
-        found = [one.filter(pc.and_(one["record_id"].is_valid(), one["occurred_at"].is_valid())) for one in found]
+        found = [
+            one.filter(pc.and_(one["record_id"].is_valid(), one["occurred_at"].is_valid())) for one in found
+        ]
         table = pa.concat_tables(found, promote_options="default")
         if whole:
             return table
         ids = pa.concat_arrays([self.key(rows, suffix) for suffix in self.suffixes])
         void = ids.filter(pc.invert(pc.is_in(ids, table["id"].combine_chunks())))
-        return pa.concat_tables([table, gone_rows(void.to_pylist())], promote_options="default") if len(void) else table
+        return (
+            pa.concat_tables([table, gone_rows(void.to_pylist())], promote_options="default")
+            if len(void)
+            else table
+        )
 
     def key(self, rows: pa.Table, suffix: str = "") -> pa.Array:
         """Ids of activity."""
@@ -110,15 +138,36 @@ def _tasks(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     kinds = pc.if_else(pc.fill_null(pc.equal(subtypes, "Call"), False), _SUBTYPES["Call"], "task")
     kinds = pc.if_else(pc.is_in(subtypes, pa.array(["Email", "ListEmail"])), _SUBTYPES["Email"], kinds)
     moments = pc.coalesce(midnights(column(rows, "ActivityDate"), source.account.time_zone), created)
-    return [{"id": source.key(rows), **_who(column(rows, "WhoId")), "kind": kinds, "occurred_at": moments, "recorded_at": created}]
+    return [
+        {
+            "id": source.key(rows),
+            **_who(column(rows, "WhoId")),
+            "kind": kinds,
+            "occurred_at": moments,
+            "recorded_at": created,
+        }
+    ]
 
 
 def _events(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     timed = pc.coalesce(column(rows, "StartDateTime"), column(rows, "ActivityDateTime"))
-    moments = pc.coalesce(instants(timed), midnights(column(rows, "ActivityDate"), source.account.time_zone))
+    zone = source.account.time_zone
+    # An event of whole days begins, as Salesforce tells it, at midnight of UTC, wherever the people are: only
+    # its day counts.
+    days = pc.coalesce(column(rows, "ActivityDate"), pc.utf8_slice_codeunits(timed, 0, 10))
+    moments = pc.coalesce(instants(timed), midnights(column(rows, "ActivityDate"), zone))
+    moments = pc.if_else(is_true(rows, "IsAllDayEvent"), pc.coalesce(midnights(days, zone), moments), moments)
     kinds = pa.array(["meeting"] * rows.num_rows, pa.string())
     recorded = instants(column(rows, "CreatedDate"))
-    return [{"id": source.key(rows), **_who(column(rows, "WhoId")), "kind": kinds, "occurred_at": moments, "recorded_at": recorded}]
+    return [
+        {
+            "id": source.key(rows),
+            **_who(column(rows, "WhoId")),
+            "kind": kinds,
+            "occurred_at": moments,
+            "recorded_at": recorded,
+        }
+    ]
 
 
 def _campaigns(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
@@ -138,7 +187,9 @@ def _campaigns(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns
         **about,
     }
     responded = is_true(rows, "HasResponded")
-    moments = pc.coalesce(midnights(column(rows, "FirstRespondedDate"), source.account.time_zone), instants(column(rows, STAMP)))
+    moments = pc.coalesce(
+        midnights(column(rows, "FirstRespondedDate"), source.account.time_zone), instants(column(rows, STAMP))
+    )
     response = {
         "id": source.key(rows, "response"),
         "kind": pa.array(["campaign_response"] * rows.num_rows),
@@ -158,7 +209,11 @@ def _orders(source: Deeds, rows: pa.Table, rejects: Rejects) -> list[Columns]:
     home = amounts if "CurrencyIsoCode" not in rows.column_names else pa.nulls(len(amounts), pa.string())
     units, wrong, unrated = source.amounts.minor(amounts, currencies, home, moments)
     rejects.refuse(wrong, ids, "TotalAmount is no number: it is not counted")
-    rejects.refuse(unrated, ids, f"no rate for its currency on its day: set [rates] for what account {source.account.name} sells in")
+    rejects.refuse(
+        unrated,
+        ids,
+        f"no rate for its currency on its day: set [rates] for what account {source.account.name} sells in",
+    )
     back = is_true(rows, "IsReductionOrder")
     contact = column(rows, "BillToContactId")
     keys = source.key(rows)

@@ -1,14 +1,15 @@
-"""How are very many rows read or written at once? Jobs of Bulk API 2.0, driven step by step so that a crash loses none.
+"""How are very many rows read or written at once? Jobs of Bulk API 2.0, driven step by step so that a crash
+loses none.
 
-A job lives in Salesforce: who knows its id can find it again, wait for it, and fetch its results as often as needed
-("Bulk API 2.0 and Bulk API Developer Guide"). Results come as CSV, a page of many rows a call, and Arrow parses them
-while the next ones arrive.
+A job lives in Salesforce: who knows its id can find it again, wait for it, and fetch its results as often as
+needed ("Bulk API 2.0 and Bulk API Developer Guide"). Results come as CSV, a page of many rows a call, and
+Arrow parses them while the next ones arrive.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from csv import reader
 from dataclasses import dataclass
 from itertools import chain, dropwhile
@@ -19,6 +20,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from connectors.errors import QuotaError, TemporaryError
+from connectors.salesforce import shapes
 from connectors.salesforce.client import Manner
 from connectors.salesforce.refusals import Refused, shown
 from connectors.salesforce.session import Org
@@ -30,15 +32,25 @@ NULL = "#N/A"  # in an upload: clear the field; a blank cell leaves it as it is
 
 Kind = Literal["query", "ingest"]
 
+_ROWS_A_SECOND = 50_000  # faster than this Salesforce takes none in
 _LONGEST_LOOK = 20.0  # seconds between two looks at a job
-# Seconds until the first look, and how much longer each of the next ones waits: a reader waits for a job, and loses a tenth at
-# most; a writer spares the org's calls.
+# Seconds until the first look, and how much longer each of the next ones waits: a reader waits for a job, and
+# loses a tenth at most; a writer spares the org's calls.
 _LOOKS: dict[Kind, tuple[float, float]] = {"query": (0.3, 1.12), "ingest": (0.5, 1.6)}
 _PATIENCE = 6 * 3600.0  # seconds until a job that does not end is left alone, for the next run to find
 _WIDE = Manner(timeout=(5, 300))
 _UPLOAD = Manner(writes=True, timeout=(5, 600))
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
-_UNABLE = frozenset({"INVALIDENTITY", "API_ERROR", "FEATURENOTENABLED", "FEATURE_NOT_ENABLED", "LIMIT_EXCEEDED", "EXCEEDED_QUOTA"})
+_UNABLE = frozenset(
+    {
+        "INVALIDENTITY",
+        "API_ERROR",
+        "FEATURENOTENABLED",
+        "FEATURE_NOT_ENABLED",
+        "LIMIT_EXCEEDED",
+        "EXCEEDED_QUOTA",
+    }
+)
 
 
 class Unable(Exception):
@@ -79,19 +91,26 @@ class Bulk:
                 return None
             raise
 
-    def wait(self, kind: Kind, job: str) -> Status:
-        """The status at its end. TemporaryError: it does not end within hours, or is gone; it is found again by its id."""
+    def wait(self, kind: Kind, job: str, rows: int = 0) -> Status:
+        """The status at its end; the more ``rows`` it has, the later is the first look.
+
+        TemporaryError: it does not end within hours, or is gone; it is found again by its id.
+        """
         waited, (pause, longer) = 0.0, _LOOKS[kind]
+        pause = max(pause, min(rows / _ROWS_A_SECOND, _LONGEST_LOOK))
         while waited < _PATIENCE:
             found = self.status(kind, job)
             if found is None:
-                raise TemporaryError(f"Bulk job {job} is gone from Salesforce: somebody deleted it; run again")
+                raise TemporaryError(
+                    f"Bulk job {job} is gone from Salesforce: somebody deleted it; run again"
+                )
             if found.ended:
                 return found
             self._sleep(pause)
             waited, pause = waited + pause, min(pause * longer, _LONGEST_LOOK)
         raise TemporaryError(
-            f"Bulk job {job} has not ended after {waited / 3600:.0f} hours; run again to find it", retry_after=_LONGEST_LOOK
+            f"Bulk job {job} has not ended after {waited / 3600:.0f} hours; run again to find it",
+            retry_after=_LONGEST_LOOK,
         )
 
     def abort(self, kind: Kind, job: str) -> None:
@@ -105,9 +124,16 @@ class Bulk:
 
     def ask(self, statement: Select, deleted: bool) -> str:
         """Start a query; its job's id. Unable: Bulk cannot do this one."""
-        body = {"operation": "queryAll" if deleted else "query", "query": str(statement), "contentType": "CSV", "lineEnding": "LF"}
+        body = {
+            "operation": "queryAll" if deleted else "query",
+            "query": str(statement),
+            "contentType": "CSV",
+            "lineEnding": "LF",
+        }
         try:
-            told = self._org.ask("POST", "jobs/query", body=body, repeatable=True)  # a query that runs twice harms nobody
+            told = self._org.ask(
+                "POST", "jobs/query", body=body, repeatable=True
+            )  # a query that runs twice harms nobody
         except Refused as error:
             if error.refusal.code in _UNABLE or "ulk" in error.refusal.text:
                 raise Unable(str(error)) from error
@@ -115,9 +141,11 @@ class Bulk:
         return str(told["id"])
 
     def results(self, job: str, start: str | None = None) -> Iterator[tuple[pa.Table, str | None]]:
-        """Pages of a query's rows (all columns text, null where empty) in order, each with the locator that follows it.
+        """Pages of a query's rows (all columns text, null where empty) in order, each with the locator that
+        follows it.
 
-        ``start``: a locator to go on from. Several pages are on their way at a time, where Salesforce lists them.
+        ``start``: a locator to go on from. Several pages are on their way at a time, where Salesforce lists
+        them.
         """
         places = self._pairs(job, start)
         first = next(places, None)
@@ -125,13 +153,17 @@ class Bulk:
             yield from self._one_by_one(job, start)
             return
         behind: str | None = None
-        for table, following, behind in self._org.many(lambda pair: self._listed_page(job, *pair), chain([first], places)):
+        for table, following, behind in self._org.many(
+            lambda pair: self._listed_page(job, *pair), chain([first], places)
+        ):
             yield table, following or behind
         if behind:  # the list broke off: its last page knows of one behind it
             yield from self._one_by_one(job, behind)
 
     def _pairs(self, job: str, start: str | None) -> Iterator[tuple[str | None, str | None]]:
-        """(locator of a page, of the page behind it) from ``start`` on; none where Salesforce does not list them so."""
+        """(locator of a page, of the page behind it) from ``start`` on; none where Salesforce does not list
+        them so.
+        """
         known = self._listed(job) if start is None else dropwhile(lambda one: one != start, self._listed(job))
         for place in known:
             for following in known:
@@ -147,12 +179,16 @@ class Bulk:
                 told = self._org.ask("GET", path)
             except Refused:
                 return
-            for one in told.get("resultPages") or ():
-                yield _locator(str(one.get("resultUrl", "")))
-            path = None if told.get("done") else told.get("nextRecordsUrl") or told.get("nextRecordUrl")
+            for page in told["resultPages"]:
+                yield _locator(page["resultUrl"])
+            path = None if told["done"] else told.get("nextRecordsUrl") or told.get("nextRecordUrl")
 
-    def _listed_page(self, job: str, place: str | None, following: str | None) -> tuple[pa.Table, str | None, str | None]:
-        """A page as long as Salesforce cut it: (rows, locator listed behind it, the page's own word, asked only of the last)."""
+    def _listed_page(
+        self, job: str, place: str | None, following: str | None
+    ) -> tuple[pa.Table, str | None, str | None]:
+        """A page as long as Salesforce cut it: (rows, locator listed behind it, the page's own word, asked
+        only of the last).
+        """
         table, behind = self._page(job, place, whole=True)
         return table, following, None if following else behind
 
@@ -164,26 +200,53 @@ class Bulk:
                 return
 
     def _page(self, job: str, locator: str | None, whole: bool = False) -> tuple[pa.Table, str | None]:
-        """Rows from a locator on, and the locator behind them; ``whole``: as many as Salesforce put into the listed page."""
+        """Rows from a locator on, and the locator behind them; ``whole``: as many as Salesforce put into the
+        listed page.
+        """
         params = ({} if whole else {"maxRecords": str(PAGE)}) | ({"locator": locator} if locator else {})
-        response = self._org.send("GET", f"jobs/query/{job}/results", params=params, headers={"Accept": "text/csv"}, manner=_WIDE)
-        told = response.headers.get("Sforce-Locator", "null")
-        return parsed(response.content), None if told in ("null", "") else told
+        response = self._org.send(
+            "GET", f"jobs/query/{job}/results", params=params, headers={"Accept": "text/csv"}, manner=_WIDE
+        )
+        following = response.headers.get("Sforce-Locator", "null")
+        table = parsed(response.content)
+        promised = response.headers.get("Sforce-NumberOfRecords", "")
+        if not table.column_names or (promised.isdigit() and int(promised) != table.num_rows):
+            raise shapes.foreign("GET", f"jobs/query/{job}/results")
+        return table, None if following in ("null", "") else following
 
     # Writing
 
     def open(self, table: str) -> str:
         """A new job that will update rows of an object; nothing runs yet. Its id."""
-        body = {"object": table, "operation": "update", "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+        body = {
+            "object": table,
+            "operation": "update",
+            "contentType": "CSV",
+            "lineEnding": "LF",
+            "columnDelimiter": "COMMA",
+        }
         return str(self._org.ask("POST", "jobs/ingest", body=body, writes=True)["id"])
 
     def upload(self, job: str, content: bytes) -> None:
-        """Give an open job its rows, once. Sent again after a lost reply: a job that has its rows says so, which is well."""
+        """Give an open job its rows, once.
+
+        Sent again after a lost reply: a job that has its rows says so, which is well.
+        """
         try:
-            self._org.send("PUT", f"jobs/ingest/{job}/batches", body=content, headers={"Content-Type": "text/csv"}, manner=_UPLOAD)
+            self._org.send(
+                "PUT",
+                f"jobs/ingest/{job}/batches",
+                body=content,
+                headers={"Content-Type": "text/csv"},
+                manner=_UPLOAD,
+            )
         except Refused as error:
             found = self.status("ingest", job)
-            if found is None or found.state != "Open" or error.refusal.code not in ("INVALIDJOBSTATE", "INVALID_JOB_STATE", "API_ERROR"):
+            if (
+                found is None
+                or found.state != "Open"
+                or error.refusal.code not in ("INVALIDJOBSTATE", "INVALID_JOB_STATE", "API_ERROR")
+            ):
                 raise
 
     def start(self, job: str) -> None:
@@ -196,7 +259,10 @@ class Bulk:
                 raise
 
     def answers(self, job: str, rows: int) -> dict[str, pa.Table]:
-        """What came of rows, in no order: ``successful``, and ``failed`` (with ``sf__Error``). One in neither was not processed."""
+        """What came of rows, in no order: ``successful``, and ``failed`` (with ``sf__Error``).
+
+        One in neither was not processed.
+        """
         found = {"successful": self._rows(job, "successfulResults")}
         if found["successful"].num_rows < rows:
             found["failed"] = self._rows(job, "failedResults")
@@ -204,16 +270,32 @@ class Bulk:
 
     def _rows(self, job: str, which: str) -> pa.Table:
         path = f"jobs/ingest/{job}/{which}/"
-        return parsed(self._org.send("GET", path, headers={"Accept": "text/csv"}, manner=_WIDE).content)
+        table = parsed(self._org.send("GET", path, headers={"Accept": "text/csv"}, manner=_WIDE).content)
+        if not {"sf__Id", "Id"} & set(table.column_names) or (
+            which == "failedResults" and "sf__Error" not in table.column_names
+        ):
+            raise shapes.foreign("GET", path)
+        return table
 
 
 def parsed(content: bytes) -> pa.Table:
-    """CSV as Salesforce writes it: every column text, an empty cell null, line breaks and NUL bytes within cells."""
+    """CSV as Salesforce writes it: every column text, an empty cell null, line breaks and NUL bytes within
+    cells.
+
+    TemporaryError where it is none.
+    """
     if b"\0" in content:
         content = content.replace(b"\0", b"")
     names = next(reader([content.partition(b"\n")[0].decode("utf-8", "replace").strip()]), [])
     if not names:
         return pa.table({})
+    try:
+        return _read(content, names)
+    except pa.ArrowInvalid:
+        raise TemporaryError("Salesforce's CSV broke off, or is not Salesforce's; try again later") from None
+
+
+def _read(content: bytes, names: Sequence[str]) -> pa.Table:
     return csv.read_csv(
         pa.BufferReader(content),
         parse_options=csv.ParseOptions(newlines_in_values=True),

@@ -1,33 +1,55 @@
-"""What must a person mend in the org or in the config before a run? Everything at once, without changing anything."""
+"""What must a person mend in the org or in the config before a run?
+
+Everything at once, without changing anything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from connectors.contract import Problem
-from connectors.errors import AccessError, RequestError
-from connectors.salesforce import soql
+from connectors.errors import AccessError, RequestError, TemporaryError
+from connectors.salesforce import needs, soql
+from connectors.salesforce.answers import SLOW
 from connectors.salesforce.holding import api_name
-from connectors.salesforce.refusals import Denied, Refused
+from connectors.salesforce.records import sees
+from connectors.salesforce.refusals import Denied, Refused, UnknownVersion
 from connectors.salesforce.rows import OBJECTS
 from connectors.salesforce.session import Org
 
 _SHARE = 0.9  # of the records that the org counts, a user who sees fewer is told
+_ACCESS = "give the user read and edit access to {} (profile or permission set)"
+SET_UP = "View Setup and Configuration"
+
+Look = Callable[[Org], Iterator[Problem]]
 
 
 def problems(org: Org) -> list[Problem]:
     """Credentials, API version, objects, fields, rights, records that this user does not see, and calls left."""
+    return _looked(org, [_version, _production, _editable, *_READING, _ours, _campaigns, _limits])
+
+
+def reading_problems(org: Org) -> list[Problem]:
+    """What of that stands in the way of reading: a right to write, say, does not."""
+    return _looked(org, [_version, *_READING])
+
+
+def writing_problems(org: Org) -> list[Problem]:
+    """What stands in the way of writing and not of reading."""
+    return _looked(org, [_production])
+
+
+def _looked(org: Org, looks: Sequence[Look]) -> list[Problem]:
     try:
         _ = org.identity
+    except UnknownVersion as error:
+        return [Problem(error.what, error.remedy)]
     except AccessError as error:
         return [Problem(str(error), "then run `crm-segments check` again")]
-    found: list[Problem] = []
-    for look in (_version, _production, _objects, _attributes, _ours, _campaigns, _seen, _currency, _limits):
-        found += _told(look, org)
-    return found
+    return [problem for look in looks for problem in _told(look, org)]
 
 
-def _told(look: Callable[[Org], Iterator[Problem]], org: Org) -> list[Problem]:
+def _told(look: Look, org: Org) -> list[Problem]:
     try:
         return list(look(org))
     except (AccessError, RequestError) as error:
@@ -35,13 +57,10 @@ def _told(look: Callable[[Org], Iterator[Problem]], org: Org) -> list[Problem]:
 
 
 def _version(org: Org) -> Iterator[Problem]:
-    known = [str(one["version"]) for one in org.ask("GET", "/services/data/") or ()]
-    wanted = org.settings.api_version
-    if known and wanted not in known:
-        newest = max(known, key=float)
-        yield Problem(
-            f"the org does not speak version {wanted} of the API", f'set api_version = "{newest}" in [accounts.{org.account.name}]'
-        )
+    try:
+        org.check_version()
+    except UnknownVersion as error:
+        yield Problem(error.what, error.remedy)
 
 
 def _production(org: Org) -> Iterator[Problem]:
@@ -52,37 +71,55 @@ def _production(org: Org) -> Iterator[Problem]:
         )
 
 
-def used(org: Org) -> dict[str, str]:
-    """Record type → object, of those that this account's fields stand on; contacts always."""
-    types = {"contact", *(one.record_type for one in org.account.fields)}
-    return {record_type: table for record_type, table in OBJECTS.items() if record_type in types}
-
-
 def _objects(org: Org) -> Iterator[Problem]:
-    for table in used(org).values():
-        told = org.describe(table)
-        remedy = f"give the user read and edit access to {table} (profile or permission set)"
-        if told is None or not told.get("queryable", True):
-            yield Problem(f"this user does not see the object {table}", remedy)
-        elif not told.get("updateable", True):
-            yield Problem(f"this user may not edit the object {table}", remedy)
+    for table in needs.of_records(org).values():
+        about = org.describe(table)
+        if about is None or not about.get("queryable", True):
+            yield Problem(f"this user does not see the object {table}", _ACCESS.format(table))
+    if "Lead" not in needs.of_records(org).values() and not org.fields("Lead"):
+        org.note(
+            "this user does not see leads: what people did, and whether they objected, before they became contacts is unknown"
+        )
+
+
+def _editable(org: Org) -> Iterator[Problem]:
+    for table in needs.of_records(org).values():
+        about = org.describe(table)
+        if about is not None and not about.get("updateable", True):
+            yield Problem(f"this user may not edit the object {table}", _ACCESS.format(table))
+
+
+def _activity(org: Org) -> Iterator[Problem]:
+    """Hidden objects and fields that activity is read from: they would count as nothing."""
+    account = f"[accounts.{org.account.name}]"
+    for need in needs.of_activity(org):
+        about = org.describe(need.table)
+        if about is None or not about.get("queryable", True):
+            yield Problem(
+                f"this user does not see the object {need.table}, which tells {need.lost}: all would count as having none",
+                f"give the user read access to it (profile or permission set), or name what counts: activity = [...] in {account}",
+            )
+        elif hidden := needs.lacking(org, need):
+            yield Problem(
+                f"this user does not see {', '.join(hidden)} of {need.table}, which tells {need.lost}: it would count as empty",
+                "show the user the field (field-level security, in a permission set)",
+            )
 
 
 def _attributes(org: Org) -> Iterator[Problem]:
-    visible = {name for table in used(org).values() for name in org.fields(table)}
+    tables = [table for table in needs.of_records(org).values() if org.fields(table)]
     for name, attribute in org.account.attributes.items():
-        field = attribute.field.partition(".")[0]
-        if visible and field not in visible and attribute.field not in visible:
+        if tables and not any(sees(org, table, attribute.field) for table in tables):
             yield Problem(
                 f"attribute {name} wants the field {attribute.field}, which is not there or hidden from this user",
-                f"mend [accounts.{org.account.name}.attributes], or show the field to the user (field-level security)",
+                f"correct [accounts.{org.account.name}.attributes], or show the field to the user (field-level security)",
             )
 
 
 def _ours(org: Org) -> Iterator[Problem]:
-    for spec in org.account.fields:
-        told = org.fields(OBJECTS.get(spec.record_type, "")).get(api_name(spec.name))
-        if told is not None and not told.get("updateable", True):
+    for spec in (one for one in org.account.fields if not one.retired):
+        about = org.fields(OBJECTS.get(spec.record_type, "")).get(api_name(spec.name))
+        if about is not None and not about.get("updateable", True):
             yield Problem(
                 f"this user sees the field {api_name(spec.name)} of {OBJECTS[spec.record_type]} but may not edit it",
                 "assign the permission set CRM_Segments to the user",
@@ -93,33 +130,50 @@ def _campaigns(org: Org) -> Iterator[Problem]:
     if not org.settings.campaigns:
         return
     for table in ("Campaign", "CampaignMember"):
-        told = org.describe(table)
-        if told is None or not told.get("createable", True):
-            yield Problem(f"this user may not make a {table}", "tick Marketing User in the user's record, or set campaigns = false")
-
-
-def record_counts(org: Org, tables: list[str]) -> dict[str, int]:
-    """How many records the org itself counts, whoever looks; an object without any is left out."""
-    told = org.ask("GET", "limits/recordCount", params={"sObjects": ",".join(tables)})
-    return {one["name"]: int(one["count"]) for one in told.get("sObjects") or ()}
+        about = org.describe(table)
+        if about is None or not about.get("createable", True):
+            yield Problem(
+                f"this user may not make a {table}",
+                "tick Marketing User in the user's record, or set campaigns = false",
+            )
 
 
 def _seen(org: Org) -> Iterator[Problem]:
-    tables = list(used(org).values())
+    """Records that are there and that sharing hides from this user."""
+    tables = [table for table in needs.tables(org) if org.fields(table)]
     try:
-        counted = record_counts(org, tables)
+        counted = org.record_counts(tables)
     except (Refused, Denied):
+        org.note(
+            f"how many records the org holds is unknown, and so whether this user sees them all: give the user the right {SET_UP!r}"
+        )
         return
     for table in tables:
         there = counted.get(table, 0)
-        if not there or not org.fields(table):
+        if not there:
             continue
-        seen = org.total(soql.count(table))
-        if seen < _SHARE * there:
+        seen = _counted(org, table)
+        if seen is None:
+            org.note(
+                f"Salesforce does not count the records of {table} that this user sees in time: whether it sees them all is unknown"
+            )
+        elif seen < _SHARE * there:
             yield Problem(
                 f"the org counts {there:,} records of {table}, and this user sees {seen:,} of them ({seen / there:.0%})",
-                f"share all of them with the user (View All on {table}): else the others get no segment",
+                f"share all of them with the user (View All on {table}): the others would count as not there",
             )
+
+
+def _counted(org: Org, table: str) -> int | None:
+    """How many records this user sees; None where the org is too large, or too busy, to count them."""
+    try:
+        return org.total(soql.count(table), patient=False)
+    except Refused as error:
+        if error.refusal.code in SLOW:
+            return None
+        raise
+    except TemporaryError:
+        return org.total(soql.count(table))
 
 
 def _currency(org: Org) -> Iterator[Problem]:
@@ -132,12 +186,21 @@ def _currency(org: Org) -> Iterator[Problem]:
 
 
 def _limits(org: Org) -> Iterator[Problem]:
-    told = org.limits().get("DailyApiRequests")
-    if not told:
+    try:
+        daily = org.limits().get("DailyApiRequests")
+    except (Refused, Denied):
+        org.note(
+            f"the org's limits are unknown beyond what each answer tells: give the user the right {SET_UP!r} to see them"
+        )
         return
-    most, left = told["Max"], told["Remaining"]
+    if not daily:
+        return
+    most, left = daily["Max"], daily["Remaining"]
     if left <= org.account.reserve * most:
         yield Problem(
             f"{left:,} of the org's {most:,} API requests of a day are left, {org.account.reserve:.0%} are reserved for others",
             f"run later, or lower reserve in [accounts.{org.account.name}]",
         )
+
+
+_READING: list[Look] = [_objects, _attributes, _activity, _seen, _currency]

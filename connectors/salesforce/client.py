@@ -1,8 +1,9 @@
-"""How is a call to Salesforce built? By simple-salesforce, whose session is ours: it hands every call to our transport.
+"""How is a call to Salesforce built? By simple-salesforce, whose session is ours: it hands every call to our
+transport.
 
-The transport puts the session's token on the call when it goes out, renews it once for all threads, and sends the call
-again with all its headers; what the library does about that (log in by itself, without a lock, and forget headers) is
-never reached. Answers are asked for without the white space that the library wants.
+The transport puts the session's token on the call when it goes out, renews it once for all threads, and sends
+the call again with all its headers; what the library does about that (log in by itself, without a lock, and
+forget headers) is never reached. Answers are asked for without the white space that the library wants.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Manner:
 
 
 class Sender(requests.Session):
-    """The session that simple-salesforce is given: the address becomes the account's, and the transport sends."""
+    """The session that simple-salesforce is given: the address becomes the account's, and the transport
+    sends.
+    """
 
     def __init__(self, transport: Transport, url: str, manner: Manner = Manner()) -> None:
         super().__init__()
@@ -53,7 +56,11 @@ class Sender(requests.Session):
     ) -> requests.Response:
         """The answer, whatever its status, once the transport is done with it."""
         how = manner or self._manner
-        kept = {name: value for name, value in (headers or {}).items() if name.lower() not in _DROPPED or how.anonymous}
+        kept = {
+            name: value
+            for name, value in (headers or {}).items()
+            if name.lower() not in _DROPPED or how.anonymous
+        }
         body = _body(data, json, kept)
         asked = tuple((name, str(value)) for name, value in (params or {}).items())
         call = Call(
@@ -83,7 +90,11 @@ class Client:
         from simple_salesforce.api import Salesforce
 
         self._library = Salesforce(
-            session=Sender(transport, url), session_id="set by the transport", instance_url=url, version=version, object_pairs_hook=dict
+            session=Sender(transport, url),
+            session_id="set by the transport",
+            instance_url=url,
+            version=version,
+            object_pairs_hook=dict,
         )
 
     def send(
@@ -97,9 +108,14 @@ class Client:
     ) -> requests.Response:
         """The answer to a call below the version's path (or at a whole path, as Salesforce names next pages).
 
-        ``body``: bytes as they are, or anything that is JSON. SalesforceError (of simple-salesforce) on other than success.
+        ``body``: bytes as they are, or anything that is JSON. SalesforceError (of simple-salesforce) on other
+        than success.
         """
-        url = self._library.base_url + path if not path.startswith("/") else f"https://{self._library.sf_instance}{path}"
+        url = (
+            self._library.base_url + path
+            if not path.startswith("/")
+            else f"https://{self._library.sf_instance}{path}"
+        )
         data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         answer: requests.Response = self._library._call_salesforce(
             method, url, params=params, data=data, headers=dict(headers or {}), manner=manner

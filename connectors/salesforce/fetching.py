@@ -1,7 +1,9 @@
-"""How do rows of a statement arrive: by REST, or as a Bulk job? Either way as a table of texts, null where empty.
+"""How do rows of a statement arrive: by REST, or as a Bulk job? Either way as a table of texts, null where
+empty.
 
-REST gives 2,000 rows a call and is there at once; a job takes a few calls whatever its size. The account's threshold
-decides, and a statement that is too long for an address goes as a job. What Bulk cannot read is read by REST.
+REST gives 2,000 rows a call and is there at once; a job takes a few calls whatever its size. The account's
+threshold decides, and a statement that is too long for an address goes as a job. What Bulk cannot read is
+read by REST.
 """
 
 from __future__ import annotations
@@ -13,14 +15,23 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from connectors.salesforce import soql
+from connectors.salesforce import shapes, soql
 from connectors.salesforce.bulk import Bulk, Unable, refused_job
-from connectors.salesforce.checking import record_counts
 from connectors.salesforce.refusals import Denied, Refused
 from connectors.salesforce.session import Org
 
 _ADDRESS_ROOM = soql.URL_LIMIT - 2_048  # headers and the rest of the address need some
-_COUNTED = ("Contact", "Lead", "Account", "Opportunity", "OpportunityContactRole", "Task", "Event", "CampaignMember", "Order")
+_COUNTED = (
+    "Contact",
+    "Lead",
+    "Account",
+    "Opportunity",
+    "OpportunityContactRole",
+    "Task",
+    "Event",
+    "CampaignMember",
+    "Order",
+)
 _IN_LIST = 300  # ids of one statement: about 7,000 characters of an address
 
 
@@ -35,7 +46,10 @@ class Batch:
 
 
 class Fetching:
-    """Reads statements of one org. Every statement sees deleted and archived rows, and the caller judges them."""
+    """Reads statements of one org.
+
+    Every statement sees deleted and archived rows, and the caller judges them.
+    """
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -43,10 +57,12 @@ class Fetching:
         self._sizes: dict[str, int] | None = None
 
     def size(self, table: str) -> int | None:
-        """How many rows the org itself counts of an object, whoever looks (deleted ones are not); None: it does not tell."""
+        """How many rows the org itself counts of an object, whoever looks (deleted ones are not); None: it
+        does not tell.
+        """
         if self._sizes is None:
             try:
-                self._sizes = record_counts(self._org, list(_COUNTED))
+                self._sizes = self._org.record_counts(list(_COUNTED))
             except (Refused, Denied):
                 self._sizes = {}
                 return None
@@ -60,16 +76,21 @@ class Fetching:
             except Unable:
                 yield from self._paged(statement)
                 return
-            yield from self.job(job)
+            yield from self.job(job, statement.fields)
             return
         yield from self._paged(statement)
 
-    def job(self, job: str, locator: str | None = None) -> Iterator[Batch]:
-        """The rows of a query job, from the beginning or from a page of it."""
+    def job(self, job: str, fields: Sequence[str], locator: str | None = None) -> Iterator[Batch]:
+        """The rows of a query job, from the beginning or from a page of it.
+
+        TemporaryError: it gives other fields than were asked for.
+        """
         status = self._bulk.wait("query", job)
         if status.state != "JobComplete":
             raise refused_job(status)
         for table, following in self._bulk.results(job, locator):
+            if {name.lower() for name in table.column_names} != {name.lower() for name in fields}:
+                raise shapes.foreign("GET", f"jobs/query/{job}/results")
             yield Batch(table, job, following, following is None)
 
     def known(self, job: str) -> bool:
@@ -93,7 +114,9 @@ class Fetching:
             held = rows
         yield Batch(held)
 
-    def among(self, fields: Sequence[str], table: str, key: str, ids: Sequence[str], where: Sequence[str] = ()) -> pa.Table:
+    def among(
+        self, fields: Sequence[str], table: str, key: str, ids: Sequence[str], where: Sequence[str] = ()
+    ) -> pa.Table:
         """The rows of which a field is one of the ids."""
         found = [texts([], fields)]
         for start in range(0, len(ids), _IN_LIST):
@@ -120,7 +143,9 @@ class Fetching:
 
 def texts(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> pa.Table:
     """Rows of JSON as a table of texts, one column a field; ``Parent.Field`` is taken from within."""
-    return pa.table({name: pa.array([_text(_within(row, name)) for row in rows], pa.string()) for name in fields})
+    return pa.table(
+        {name: pa.array([_text(_within(row, name)) for row in rows], pa.string()) for name in fields}
+    )
 
 
 def _within(row: dict[str, Any], path: str) -> Any:

@@ -1,13 +1,14 @@
 """Which fields are there, and how are ours made and shown?
 
-A custom field that is made by the Tooling API is seen by nobody until a permission set says so: one permission set of
-ours holds the rights to all our fields, and administrators assign it to whom they like ("Tooling API Reference",
-CustomField; "Object Reference", FieldPermissions). Picklists are unrestricted, so that a new segment is never refused.
+A custom field that is made by the Tooling API is seen by nobody until a permission set says so: one
+permission set of ours holds the rights to all our fields, and administrators assign it to whom they like
+("Tooling API Reference", CustomField; "Object Reference", FieldPermissions). Picklists of ours are made
+unrestricted, so that a new segment is never refused; one that an administrator restricted since stays so, and
+gets the values that it lacks.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,15 +16,15 @@ from typing import Any
 
 from connectors.contract import FieldSpec, Option
 from connectors.errors import AccessError, RequestError, UnsupportedError
-from connectors.salesforce import soql
-from connectors.salesforce.holding import LENGTH, api_name
+from connectors.salesforce import shapes, soql
+from connectors.salesforce.holding import LENGTH, api_name, short_label
+from connectors.salesforce.limits import LIMITS
 from connectors.salesforce.refusals import Denied, Refusal, Refused
 from connectors.salesforce.rows import OBJECTS
 from connectors.salesforce.session import Org
 
 PERMISSION_SET = "CRM_Segments"
 PERMISSION_SET_LABEL = "CRM Segments"
-_NAME = re.compile(r"[A-Za-z](?!.*__(?!c$))[A-Za-z0-9_]{0,39}")
 _TYPES = {
     "picklist": "enum",
     "double": "number",
@@ -46,7 +47,9 @@ class Fields:
         self._made = ""  # id of the permission set, where it was made just now
 
     def all(self) -> dict[tuple[str, str], FieldSpec]:
-        """All fields that this user sees, by (record type, name); ours under the names of the config, which lack the ending."""
+        """All fields that this user sees, by (record type, name); ours under the names of the config, which
+        lack the ending.
+        """
         ours = {(one.record_type, api_name(one.name)): one.name for one in self._org.account.fields}
         found = {}
         for record_type, table in OBJECTS.items():
@@ -56,15 +59,18 @@ class Fields:
                 found[(record_type, known)] = _spec(record_type, known, told)
         return found
 
-    def ensure(self, spec: FieldSpec) -> None:
-        """Create the field, or add the values that its picklist lacks; grant it to the permission set. Removes none."""
+    def ensure(self, spec: FieldSpec) -> bool:
+        """Create the field, or add the values that its picklist lacks; grant it to the permission set.
+        Removes none.
+
+        Whether it was created: one that was only hidden from this user was there, with its values.
+        """
         self._org.may_write()
         table = _table(spec)
         self._org.forget(table)
         present = self._org.fields(table).get(api_name(spec.name))
-        if present is None:
-            self._create(spec)
-        elif spec.type == "enum" and present["type"] == "picklist":
+        made = present is None and self._create(spec)
+        if present is not None and spec.type == "enum" and present["type"] == "picklist":
             self._extend(spec, present)
         if not (present and present.get("updateable")):
             try:
@@ -75,22 +81,34 @@ class Fields:
                     "let an administrator deploy the files of `crm-segments setup --export DIR`, or run setup as one"
                 ) from error
             self._await(spec)
+        if present is None and not made:  # now that it is seen: what its picklist lacks
+            present = self._org.fields(table)[api_name(spec.name)]
+            if spec.type == "enum" and present["type"] == "picklist":
+                self._extend(spec, present)
+        return made
 
-    def _create(self, spec: FieldSpec) -> None:
+    def _create(self, spec: FieldSpec) -> bool:
+        """Whether it was created; False: it is there, and hidden from this user."""
         body = {"FullName": f"{_table(spec)}.{api_name(spec.name)}", "Metadata": metadata(spec)}
         try:
             self._org.ask("POST", "tooling/sobjects/CustomField", body=body, writes=True)
         except Refused as error:
             if error.refusal.code not in _THERE or "mismatch" in error.refusal.text.lower():
-                raise _may_not(spec, error.refusal) if error.refusal.kind == "permission" else error from error
+                raise (
+                    _may_not(spec, error.refusal) if error.refusal.kind == "permission" else error
+                ) from error
+            return False
         except Denied as error:
             raise _may_not(spec, error.refusal) from error
         self._org.forget(_table(spec))
+        return True
 
     def _extend(self, spec: FieldSpec, present: dict[str, Any]) -> None:
         values = {one["value"]: one for one in present.get("picklistValues") or () if one.get("active", True)}
         lacking = [one for one in spec.options if one.key not in values]
-        renamed = [one for one in spec.options if one.key in values and values[one.key].get("label") != one.label]
+        renamed = [
+            one for one in spec.options if one.key in values and values[one.key].get("label") != one.label
+        ]
         if not lacking and not renamed:
             return
         kept = [Option(key, str(one.get("label") or key)) for key, one in values.items()]
@@ -98,9 +116,11 @@ class Fields:
         options = tuple(Option(one.key, labels.get(one.key, one.label)) for one in (*kept, *lacking))
         found = self._tooling(_definition(spec))
         if not found:
-            raise RequestError(f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config")
+            raise RequestError(
+                f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config"
+            )
         whole = FieldSpec(spec.name, spec.record_type, spec.type, spec.label, spec.description, options)
-        body = {"Metadata": metadata(whole)}
+        body = {"Metadata": metadata(whole, restricted=bool(present.get("restrictedPicklist")))}
         try:
             self._org.ask("PATCH", f"tooling/sobjects/CustomField/{found[0]['Id']}", body=body, writes=True)
         except Denied as error:
@@ -108,7 +128,11 @@ class Fields:
         self._org.forget(_table(spec))
 
     def _tooling(self, statement: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._org.ask("GET", "tooling/query/", params={"q": statement})["records"]
+        rows: list[dict[str, Any]] = self._org.ask("GET", "tooling/query/", params={"q": statement})[
+            "records"
+        ]
+        if not shapes.rows(["Id"], rows):
+            raise shapes.foreign("GET", "tooling/query/")
         return rows
 
     # Rights
@@ -133,7 +157,11 @@ class Fields:
         rows = next(self._org.query(soql.Select(["Id"], "PermissionSet", where)), [])
         if rows:
             return str(rows[0]["Id"])
-        body = {"Name": PERMISSION_SET, "Label": PERMISSION_SET_LABEL, "Description": "Sees and edits the fields of crm-segments."}
+        body = {
+            "Name": PERMISSION_SET,
+            "Label": PERMISSION_SET_LABEL,
+            "Description": "Sees and edits the fields of crm-segments.",
+        }
         self._made = str(self._org.ask("POST", "sobjects/PermissionSet", body=body, writes=True)["id"])
         return self._made
 
@@ -149,7 +177,8 @@ class Fields:
     def user(self) -> str:
         """The id of the user that we are logged in as; "" where Salesforce does not tell.
 
-        The log-in tells it, else userinfo (which wants a scope of its own), else who made the permission set that we just made.
+        The log-in tells it, else userinfo (which wants a scope of its own), else who made the permission set
+        that we just made.
         """
         if self._org.log_in.user:
             return self._org.log_in.user
@@ -176,18 +205,31 @@ class Fields:
             self._org.forget(_table(spec))
 
 
-def metadata(spec: FieldSpec) -> dict[str, Any]:
-    """A field as the Metadata API describes it."""
-    told: dict[str, Any] = {"label": (spec.label or spec.name)[:40], "inlineHelpText": spec.description[:510] or None, "required": False}
+def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
+    """A field as the Metadata API describes it; ``restricted``: the picklist takes no value that it does not
+    list.
+    """
+    label = short_label(spec.label or spec.name)
+    told: dict[str, Any] = {
+        "label": label,
+        "inlineHelpText": spec.description[:510] or None,
+        "required": False,
+    }
     if spec.type == "enum":
         values = [{"valueName": one.key, "label": one.label[:255], "default": False} for one in spec.options]
-        return told | {"type": "Picklist", "valueSet": {"restricted": False, "valueSetDefinition": {"sorted": False, "value": values}}}
+        return told | {
+            "type": "Picklist",
+            "valueSet": {"restricted": restricted, "valueSetDefinition": {"sorted": False, "value": values}},
+        }
     if spec.type == "number":
         return told | {"type": "Number", "precision": 18, "scale": 4}
     if spec.type == "date":
         return told | {"type": "Date"}
     if spec.type == "bool":
-        return {name: value for name, value in told.items() if name != "required"} | {"type": "Checkbox", "defaultValue": "false"}
+        return {name: value for name, value in told.items() if name != "required"} | {
+            "type": "Checkbox",
+            "defaultValue": "false",
+        }
     return told | {"type": "Text", "length": LENGTH, "externalId": False, "unique": False}
 
 
@@ -198,15 +240,17 @@ def _spec(record_type: str, name: str, told: dict[str, Any]) -> FieldSpec:
         for one in told.get("picklistValues") or ()
         if one.get("active", True)
     )
-    return FieldSpec(name, record_type, kind, str(told.get("label") or ""), str(told.get("inlineHelpText") or ""), options)
+    return FieldSpec(
+        name, record_type, kind, str(told.get("label") or ""), str(told.get("inlineHelpText") or ""), options
+    )
 
 
 def _table(spec: FieldSpec) -> str:
     if spec.record_type not in OBJECTS:
         raise UnsupportedError(f"Salesforce has no record type {spec.record_type}")
-    if not _NAME.fullmatch(spec.name):
+    if not LIMITS.takes(spec.name):
         raise RequestError(
-            f"field {spec.name!r} cannot be made: names in Salesforce have at most 40 letters, digits and single _, a letter first"
+            f"field {spec.name!r} cannot be made: names in Salesforce have {LIMITS.field_rule}"
         )
     return OBJECTS[spec.record_type]
 

@@ -1,7 +1,8 @@
-"""What in the org starts when our fields change? Record-triggered flows and Apex triggers, which run on every update.
+"""What in the org starts when our fields change? Record-triggered flows and Apex triggers, which run on every
+update.
 
-Salesforce does not tell which fields a flow waits for: each one on an object that we write is named. Who may not look into
-the set-up ("View Setup and Configuration") is told that this is unknown.
+Salesforce does not tell which fields a flow waits for: each one on an object that we write is named. Who may
+not look into the set-up ("View Setup and Configuration") is told that this is unknown.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) 
                 found += [Listener(name, target) for target in targets[table]]
         except (Refused, Denied):
             unknown.append(what)
-    missing = f"which {' and '.join(unknown)} start is unknown: give the user the right {_RIGHT!r}" if unknown else ""
+    missing = (
+        f"which {' and '.join(unknown)} start is unknown: give the user the right {_RIGHT!r}"
+        if unknown
+        else ""
+    )
     return Listeners(tuple(found), missing)
 
 
@@ -59,9 +64,18 @@ def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
 
 def _triggers(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
     when = {"CampaignMember": ("UsageAfterInsert", "UsageBeforeInsert")}
-    fields = ["Name", "TableEnumOrId", "UsageAfterUpdate", "UsageBeforeUpdate", "UsageAfterInsert", "UsageBeforeInsert"]
+    fields = [
+        "Name",
+        "TableEnumOrId",
+        "UsageAfterUpdate",
+        "UsageBeforeUpdate",
+        "UsageAfterInsert",
+        "UsageBeforeInsert",
+    ]
     where = ["Status = 'Active'", soql.among("TableEnumOrId", tables)]
-    rows = org.ask("GET", "tooling/query/", params={"q": str(soql.Select(fields, "ApexTrigger", where))})["records"]
+    rows = org.ask("GET", "tooling/query/", params={"q": str(soql.Select(fields, "ApexTrigger", where))})[
+        "records"
+    ]
     usual = ("UsageAfterUpdate", "UsageBeforeUpdate")
     return [
         (row["TableEnumOrId"], f"Apex trigger {row['Name']}")

@@ -1,16 +1,15 @@
-"""Where do people see a segment? In a list view that filters on our field, or in a campaign with explicit members.
+"""Where do people see a segment? In a list view that filters on our field, or in a campaign with explicit
+members.
 
-A list view keeps itself: no membership is ever written. A campaign is for mailings: members are added, and removed or, where
-the account says so, kept with the status Removed. Only what we made is touched: views by their name, which begins with
-ours, campaigns by the id that the caller keeps ("User Interface API Developer Guide", List Views; "Object Reference",
-CampaignMember).
+A list view keeps itself: no membership is ever written. A campaign is for mailings: members are added, and
+removed or, where the account says so, kept with the status Removed. Only what we made is touched: views by
+their name, which begins with ours, campaigns by the id that the caller keeps ("User Interface API Developer
+Guide", List Views; "Object Reference", CampaignMember).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,37 +19,45 @@ import pyarrow as pa
 from connectors.contract import MEMBER, MEMBER_SCHEMA, ListSpec, Page, RemoteList
 from connectors.errors import RequestError, TemporaryError, UnsupportedError
 from connectors.salesforce import soql
-from connectors.salesforce.holding import api_name
+from connectors.salesforce.list_views import PREFIX, VIEW, ListViews
 from connectors.salesforce.refusals import MEMBER_ALREADY, Refused, of_item
 from connectors.salesforce.rows import OBJECTS, Answers
 from connectors.salesforce.session import Org
 
-VIEW, CAMPAIGN = "view", "campaign"
-PREFIX = "Segment_"  # of the developer names of our list views
+CAMPAIGN = "campaign"
 _COLLECTION = 200
-_LABEL = 40  # characters of a list view's label
 _NAME = 80  # of a campaign's name
 _REMOVED = "Removed"
 _SENT = "Sent"
 _MEMBER_FIELD = {"contact": "ContactId", "lead": "LeadId"}
-_COLUMNS = {"contact": ("Name", "Email", "Account.Name"), "lead": ("Name", "Email", "Company"), "company": ("Name", "Industry")}
 
 
 class Lists:
-    """List views and campaigns of one org. The id of a list says which it is: ``view:Contact:Segment_x`` or ``campaign:701...``."""
+    """List views and campaigns of one org.
+
+    The id of a list says which it is: ``view:Contact:Segment_x`` or ``campaign:701...``.
+    """
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self._views = ListViews(org)
+        self._view_ids: dict[str, str] = {}  # of our list views, by their developer names
         self._known_lists = dict(org.account.lists)  # id → key
 
     def all(self) -> list[RemoteList]:
         """Our list views, and the campaigns that the account names as ours."""
         types = {table: record_type for record_type, table in OBJECTS.items()}
-        where = [soql.among("SobjectType", types), f"DeveloperName LIKE {soql.quoted(PREFIX.strip('_') + '%')}"]
+        where = [
+            soql.among("SobjectType", types),
+            f"DeveloperName LIKE {soql.quoted(PREFIX.strip('_') + '%')}",
+        ]
         found = []
-        for page in self._org.query(soql.Select(["Id", "Name", "DeveloperName", "SobjectType"], "ListView", where)):
+        for page in self._org.query(
+            soql.Select(["Id", "Name", "DeveloperName", "SobjectType"], "ListView", where)
+        ):
             for row in (one for one in page if one["DeveloperName"].startswith(PREFIX)):
                 id = f"{VIEW}:{row['SobjectType']}:{row['DeveloperName']}"
+                self._view_ids[row["DeveloperName"]] = row["Id"]
                 found.append(RemoteList(id, self._key(id), row["Name"], "dynamic", types[row["SobjectType"]]))
         return found + self._campaigns()
 
@@ -59,7 +66,9 @@ class Lists:
 
     def named(self, key: str) -> RemoteList | None:
         """The campaign that we made for a key."""
-        found = next((id for id, own in self._known_lists.items() if own == key and id.startswith(CAMPAIGN)), None)
+        found = next(
+            (id for id, own in self._known_lists.items() if own == key and id.startswith(CAMPAIGN)), None
+        )
         return None if found is None else RemoteList(found, key, "", "static", found.rpartition(":")[2])
 
     def _campaigns(self) -> list[RemoteList]:
@@ -75,7 +84,13 @@ class Lists:
                     id, _, record_type = one.partition(":")
                     if id in named:
                         found.append(
-                            RemoteList(f"{CAMPAIGN}:{one}", self._key(f"{CAMPAIGN}:{one}"), named[id], "static", record_type or "contact")
+                            RemoteList(
+                                f"{CAMPAIGN}:{one}",
+                                self._key(f"{CAMPAIGN}:{one}"),
+                                named[id],
+                                "static",
+                                record_type or "contact",
+                            )
                         )
         return found
 
@@ -84,65 +99,27 @@ class Lists:
         self._org.may_write()
         if spec.record_type not in OBJECTS:
             raise UnsupportedError(f"Salesforce has no lists of {spec.record_type}")
-        made = self._ensure_view(spec) if spec.kind == "dynamic" else self._ensure_campaign(spec)
+        made = self._views.ensure(spec) if spec.kind == "dynamic" else self._ensure_campaign(spec)
         self._known_lists[made.id] = spec.key
         return made
 
-    # List views
+    def changed(self, specs: Sequence[ListSpec]) -> dict[str, str]:
+        """Key → what differs, of our list views that no longer show whom we would make them show."""
+        return self._views.changed(specs)
 
-    def _ensure_view(self, spec: ListSpec) -> RemoteList:
-        table = OBJECTS[spec.record_type]
-        name = spec.id.rpartition(":")[2] if spec.id.startswith(VIEW) else view_name(spec)
-        wanted = self._view(spec, name)
-        path = f"ui-api/list-info/{table}/{name}"
-        try:
-            present = self._org.ask("GET", path)
-        except Refused as error:
-            if error.refusal.kind != "gone":
-                raise
-            present = None
-        if present is None:
-            self._create_view(table, wanted)
-        elif present.get("label") != wanted["label"] or _filters(present) != _filters(wanted):
-            changed = {key: value for key, value in wanted.items() if key != "listViewApiName"}
-            self._org.ask("PATCH", path, body=changed, writes=True)
-        return RemoteList(f"{VIEW}:{table}:{name}", spec.key, wanted["label"], "dynamic", spec.record_type)
-
-    def _create_view(self, table: str, wanted: dict[str, Any]) -> None:
-        try:
-            self._org.ask("POST", f"ui-api/list-info/{table}", body=wanted, writes=True)
-        except Refused as error:
-            if "scope" not in error.refusal.text.lower():  # how "all records" is called is not the same in every org
-                raise
-            body = {key: value for key, value in wanted.items() if key != "scope"}
-            self._org.ask("POST", f"ui-api/list-info/{table}", body=body, writes=True)
-
-    def _view(self, spec: ListSpec, name: str) -> dict[str, Any]:
-        settings = self._org.settings
-        table = OBJECTS[spec.record_type]
-        visible = self._org.fields(table)
-        filters = [{"fieldApiName": api_name(spec.field), "operator": "Equals", "operandLabels": [spec.value]}]
-        if spec.channel:
-            filters += [_reachable(spec, visible)]
-        columns = [one for one in _COLUMNS[spec.record_type] if one.partition(".")[0] in visible or "." in one]
-        shared = {"visibility": "Public"}
-        if settings.list_view_groups:
-            groups = [{"type": "Group", "shareTo": one} for one in settings.list_view_groups]
-            shared = {"visibility": "Shared", "listShares": groups}  # type: ignore[dict-item]
-        return {
-            "listViewApiName": name,
-            "label": spec.label[:_LABEL],
-            **shared,
-            "scope": {"apiName": settings.list_view_scope},
-            "displayColumns": [*columns, api_name(spec.field)],
-            "filteredByInfo": filters,
-        }
+    def sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
+        """Key → how many records a list view of ours shows, where one call tells."""
+        if not self._view_ids:
+            self.all()
+        return self._views.sizes(specs, self._view_ids)
 
     # Campaigns
 
     def _ensure_campaign(self, spec: ListSpec) -> RemoteList:
         if spec.record_type not in _MEMBER_FIELD:
-            raise UnsupportedError(f'a campaign has no {spec.record_type} as members: use lists = "dynamic" for {spec.key}')
+            raise UnsupportedError(
+                f'a campaign has no {spec.record_type} as members: use lists = "dynamic" for {spec.key}'
+            )
         if not self._org.settings.campaigns:
             raise UnsupportedError(
                 f"{spec.key} wants explicit members, which only a campaign has: set campaigns = true in [accounts."
@@ -151,7 +128,9 @@ class Lists:
         name = spec.label[:_NAME]
         id = self._present(spec, name)
         if id:
-            return RemoteList(f"{CAMPAIGN}:{id}:{spec.record_type}", spec.key, name, "static", spec.record_type)
+            return RemoteList(
+                f"{CAMPAIGN}:{id}:{spec.record_type}", spec.key, name, "static", spec.record_type
+            )
         body: dict[str, Any] = {"Name": name, "IsActive": True, "Type": "Other", "Status": "In Progress"}
         if "Description" in self._org.fields("Campaign"):
             body["Description"] = f"{spec.description}\n{_mark(spec)}".strip()
@@ -179,7 +158,13 @@ class Lists:
         return [row for page in self._org.query(soql.Select(fields, "Campaign", [where])) for row in page]
 
     def _add_status(self, campaign: str) -> None:
-        body = {"CampaignId": campaign, "Label": _REMOVED, "SortOrder": 9, "HasResponded": False, "IsDefault": False}
+        body = {
+            "CampaignId": campaign,
+            "Label": _REMOVED,
+            "SortOrder": 9,
+            "HasResponded": False,
+            "IsDefault": False,
+        }
         try:
             self._org.ask("POST", "sobjects/CampaignMemberStatus", body=body, writes=True)
         except Refused:
@@ -189,18 +174,35 @@ class Lists:
         """The members of a campaign, one whole part; no page where nothing moved since ``position``."""
         campaign, field = _campaign(remote)
         where = [f"CampaignId = {soql.quoted(campaign)}"]
-        counted = next(self._org.query(f"SELECT COUNT(Id) n, MAX(SystemModstamp) m FROM CampaignMember WHERE {where[0]}"), [])
+        counted = next(
+            self._org.query(
+                f"SELECT COUNT(Id) n, MAX(SystemModstamp) m FROM CampaignMember WHERE {where[0]}"
+            ),
+            [],
+        )
         mark = json.dumps([counted[0].get("n"), counted[0].get("m")] if counted else [0, None])
         if mark == position:
             return
         first = True
-        pages = self._org.query(soql.Select([field], "CampaignMember", [*where, f"{field} != null", *self._staying()]))
+        pages = self._org.query(
+            soql.Select([field], "CampaignMember", [*where, f"{field} != null", *self._staying()])
+        )
         current = next(pages, [])
         while True:
             following = next(pages, None)
             ids = [row[field] for row in current]
-            table = pa.table([pa.array([remote.record_type] * len(ids), pa.string()), pa.array(ids, pa.string())], schema=MEMBER_SCHEMA)
-            yield Page(table, mark if following is None else "", remote.id, whole=True, first=first, last=following is None)
+            table = pa.table(
+                [pa.array([remote.record_type] * len(ids), pa.string()), pa.array(ids, pa.string())],
+                schema=MEMBER_SCHEMA,
+            )
+            yield Page(
+                table,
+                mark if following is None else "",
+                remote.id,
+                whole=True,
+                first=first,
+                last=following is None,
+            )
             if following is None:
                 return
             current, first = following, False
@@ -209,7 +211,10 @@ class Lists:
         return [f"Status != {soql.quoted(_REMOVED)}"] if self._org.settings.keep_members else []
 
     def write(self, remote: RemoteList, changes: pa.Table) -> pa.Table:
-        """Add and remove members; an outcome for each change. Who is a member already is added, who is none is removed."""
+        """Add and remove members; an outcome for each change.
+
+        Who is a member already is added, who is none is removed.
+        """
         self._org.may_write()
         campaign, field = _campaign(remote)
         answers = Answers(changes)
@@ -236,20 +241,30 @@ class Lists:
         found = {}
         fields = ["Id", field, "Status"]
         for start in range(0, len(ids), _COLLECTION):
-            where = [f"CampaignId = {soql.quoted(campaign)}", soql.among(field, ids[start : start + _COLLECTION])]
+            where = [
+                f"CampaignId = {soql.quoted(campaign)}",
+                soql.among(field, ids[start : start + _COLLECTION]),
+            ]
             for page in self._org.query(soql.Select(fields, "CampaignMember", where)):
                 for row in page:
                     counts = not (self._org.settings.keep_members and row["Status"] == _REMOVED)
                     found[row[field]] = (row["Id"], counts)
         return found
 
-    def _add(self, campaign: str, field: str, answers: Answers, places: Any, known: dict[str, tuple[str, bool]]) -> None:
-        """One call for new members, one for those who were removed by their status. Neither is sent again unseen."""
+    def _add(
+        self, campaign: str, field: str, answers: Answers, places: Any, known: dict[str, tuple[str, bool]]
+    ) -> None:
+        """One call for new members, one for those who were removed by their status.
+
+        Neither is sent again unseen.
+        """
         new = [at for at in places if answers.ids[at] not in known]
         back = [at for at in places if answers.ids[at] in known]
         made = [{"CampaignId": campaign, field: answers.ids[at], "Status": _SENT} for at in new]
         self._send("POST", made, new, answers)
-        self._send("PATCH", [{"id": known[str(answers.ids[at])][0], "Status": _SENT} for at in back], back, answers)
+        self._send(
+            "PATCH", [{"id": known[str(answers.ids[at])][0], "Status": _SENT} for at in back], back, answers
+        )
 
     def _remove(self, answers: Answers, places: Any, known: dict[str, tuple[str, bool]]) -> None:
         memberships = [known[str(answers.ids[at])][0] for at in places]
@@ -265,14 +280,11 @@ class Lists:
         typed = [{"attributes": {"type": "CampaignMember"}, **record} for record in records]
         body = {"allOrNone": False, "records": typed}
         # A second membership of the same record in a campaign is refused, so that adding may be sent again.
-        _take(self._org.ask(method, "composite/sobjects", body=body, writes=True, repeatable=True), places, answers)
-
-
-def view_name(spec: ListSpec) -> str:
-    """The developer name of a list view: readable, and the same for a key for ever."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "_", spec.key).strip("_")[:24].strip("_")
-    mark = hashlib.sha256(f"{spec.record_type} {spec.key}".encode()).hexdigest()[:6]
-    return f"{PREFIX}{slug}_{mark}"
+        _take(
+            self._org.ask(method, "composite/sobjects", body=body, writes=True, repeatable=True),
+            places,
+            answers,
+        )
 
 
 def _mark(spec: ListSpec) -> str:
@@ -282,31 +294,28 @@ def _mark(spec: ListSpec) -> str:
 
 def _take(items: Any, places: Any, answers: Answers) -> None:
     if not isinstance(items, list) or len(items) != len(places):
-        raise TemporaryError("Salesforce answered another number of members than it was sent; the next run looks what was written")
+        raise TemporaryError(
+            "Salesforce answered another number of members than it was sent; the next run looks what was written"
+        )
     for at, item in zip(places, items, strict=True):
         refusal = None if item.get("success") else of_item(item)
-        if refusal is None or refusal.code == MEMBER_ALREADY or (refusal.kind == "gone" and answers.after[at] != MEMBER):
+        if (
+            refusal is None
+            or refusal.code == MEMBER_ALREADY
+            or (refusal.kind == "gone" and answers.after[at] != MEMBER)
+        ):
             answers.status[at] = "done"
         else:
-            answers.status[at], answers.kind[at], answers.reason[at] = "rejected", refusal.kind, refusal.reason
-
-
-def _reachable(spec: ListSpec, visible: dict[str, Any]) -> dict[str, Any]:
-    field = {"email": "HasOptedOutOfEmail", "phone": "DoNotCall"}.get(spec.channel)
-    if field is None or field not in visible:
-        raise UnsupportedError(
-            f"list {spec.key} holds only who can be reached by {spec.channel}, which no field tells that this user sees: show it to him, "
-            'or use lists = "static"'
-        )
-    return {"fieldApiName": field, "operator": "Equals", "operandLabels": ["False"]}
-
-
-def _filters(view: dict[str, Any]) -> list[tuple[str, str, tuple[str, ...]]]:
-    told = view.get("filteredByInfo") or ()
-    return sorted((one.get("fieldApiName", ""), one.get("operator", ""), tuple(one.get("operandLabels") or ())) for one in told)
+            answers.status[at], answers.kind[at], answers.reason[at] = (
+                "rejected",
+                refusal.kind,
+                refusal.reason,
+            )
 
 
 def _campaign(remote: RemoteList) -> tuple[str, str]:
     if not remote.id.startswith(CAMPAIGN):
-        raise RequestError(f"list {remote.key or remote.label} is a list view: Salesforce itself decides who is in it")
+        raise RequestError(
+            f"list {remote.key or remote.label} is a list view: Salesforce itself decides who is in it"
+        )
     return remote.id.split(":")[1], _MEMBER_FIELD[remote.record_type]

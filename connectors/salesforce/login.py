@@ -1,22 +1,28 @@
-"""How does an account come by a session? Client credentials, JWT bearer, refresh token, or name, password and security token.
+"""How does an account come by a session? Client credentials, JWT bearer, refresh token, or name, password and
+security token.
 
-The first, second and last are simple-salesforce's; the refresh token it does not know. Salesforce tells of no life of a
-session: it is renewed when a call is refused. Secrets travel in bodies and headers, never in an address.
+The first, second and last are simple-salesforce's; the refresh token it does not know. Salesforce tells of no
+life of a session: it is renewed when a call is refused. Secrets travel in bodies and headers, never in an
+address. A log-in that is refused is sent once: Salesforce locks out a user who tries again and again.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from xml.sax.saxutils import escape
 
 import requests
 
 from connectors.bodies import decoded
-from connectors.errors import AccessError
-from connectors.salesforce.answers import locked_out
+from connectors.errors import AccessError, ConnectorError
+from connectors.salesforce.answers import body_of, locked_out
 from connectors.salesforce.client import Manner, Sender
-from connectors.salesforce.refusals import shown
+from connectors.salesforce.refusals import Refusal, of_answer
+from connectors.salesforce.rotation import KeptToken
 from connectors.transport import Call, Transport
 
 _SOAP_VERSION = "64.0"  # the last in which a name and a password log in (SOAP API Developer Guide, "login()")
@@ -25,19 +31,24 @@ _USER = re.compile(r'(?:"id"\s*:\s*"[^"]*/|<userId>)(005\w{12,15})')
 
 
 class LogIn:
-    """Called, it logs in and answers (session, None), or raises AccessError where a person must mend something.
+    """Called, it logs in and answers (session, None), or raises AccessError where a person must mend
+    something.
 
     ``user`` is then the id of whom the session belongs to; "" where Salesforce did not tell.
     """
 
     user = ""
 
-    def __init__(self, account: str, settings: Any, transport: Transport) -> None:
+    def __init__(self, account: str, settings: Any, transport: Transport, folder: Path = Path()) -> None:
         self._account, self._settings, self._transport = account, settings, transport
-        self._refresh = settings.refresh_token.get_secret_value() if settings.refresh_token is not None else ""
+        self._refresh = ""  # the refresh token that was sent last
+        self._kept: KeptToken | None = None
+        if settings.refresh_token is not None:
+            file = folder / settings.refresh_token_file if settings.refresh_token_file else None
+            self._kept = KeptToken(account, settings.refresh_token.get_secret_value(), file)
 
     def __call__(self) -> tuple[str, float | None]:
-        return (self._by_refresh_token() if self._refresh else self._by_library()), None
+        return (self._by_library() if self._kept is None else self._by_refresh_token(self._kept)), None
 
     def _by_library(self) -> str:
         from simple_salesforce.exceptions import SalesforceAuthenticationFailed
@@ -45,43 +56,101 @@ class LogIn:
 
         sender = _Overhearing(self._transport, self._settings.log_in_url, _LOG_IN)
         try:
-            session, _instance = SalesforceLogin(session=sender, **_given(self._settings))
-        except SalesforceAuthenticationFailed as error:
-            raise locked_out(self._account, str(error.code), shown(str(error.message))) from None
-        except (ValueError, TypeError) as error:
-            raise AccessError(f"private_key of account {self._account} is no RSA key in PEM form: {type(error).__name__}") from None
-        if not session:
+            with (
+                warnings.catch_warnings()
+            ):  # the library would print an address to approve the app at, with its client_id
+                warnings.simplefilter("ignore", UserWarning)
+                session, _instance = SalesforceLogin(session=sender, **_given(self._settings))
+        except SalesforceAuthenticationFailed:
+            if sender.last is None or sender.last.status_code != 200:
+                raise self._refused(sender.last) from None
+            session = None
+        except ConnectorError:
+            raise
+        except Exception as error:  # of the library that signs, or of the one that reads the answer: they have no common base
+            if sender.last is None:
+                raise AccessError(
+                    f"private_key of account {self._account} is no RSA key in PEM form ({type(error).__name__}): copy the file that was "
+                    "made with the certificate, from -----BEGIN to -----END, without a passphrase"
+                ) from None
+            session = None
+        if not isinstance(session, str) or not session:
             url = self._settings.log_in_url
-            raise AccessError(f"the log-in of account {self._account} at {url} answers no session: is it Salesforce's address?")
+            raise AccessError(
+                f"the log-in of account {self._account} at {url} answers no session: is it Salesforce's address?"
+            )
         self.user = sender.user
-        return str(session)
+        return session
 
-    def _by_refresh_token(self) -> str:
-        """One that Salesforce rotates is kept for the life of this process only."""
-        form = {"grant_type": "refresh_token", "refresh_token": self._refresh, "client_id": self._settings.client_id}
+    def _by_refresh_token(self, kept: KeptToken) -> str:
+        """One that Salesforce replaces is kept before the session is used."""
+        self._refresh = kept.current()
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self._refresh,
+            "client_id": self._settings.client_id,
+        }
         if self._settings.client_secret is not None:
             form["client_secret"] = self._settings.client_secret.get_secret_value()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         url = f"{self._settings.log_in_url}/services/oauth2/token"
-        response = self._transport.send(Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True))
+        response = self._transport.send(
+            Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True)
+        )
         told = decoded(response)
-        if response.status_code != 200 or not isinstance(told, dict) or not told.get("access_token"):
-            told = told if isinstance(told, dict) else {}
-            raise locked_out(self._account, str(told.get("error") or response.status_code), shown(str(told.get("error_description") or "")))
-        self._refresh = told.get("refresh_token") or self._refresh
+        if response.status_code != 200:
+            raise self._refused(response) from None
+        if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
+            url = self._settings.log_in_url
+            raise AccessError(
+                f"the log-in of account {self._account} at {url} answers no session: is it Salesforce's address?"
+            )
+        kept.replace(self._refresh, told.get("refresh_token"))
         self.user = _user(response)
         return str(told["access_token"])
 
+    def _refused(self, response: requests.Response | None) -> ConnectorError:
+        """The error that a refused log-in ends in: in the org's own words, of which our secrets are taken
+        out.
+        """
+        if response is None:
+            return locked_out(self._account, Refusal("", "the library sent nothing"))
+        body = _without(body_of(response), self._secrets())
+        refusal = of_answer(response.status_code, body)[0]
+        return locked_out(self._account, refusal)
+
+    def _secrets(self) -> list[str]:
+        """All that must not be shown, the longest first."""
+        names = ("client_secret", "private_key", "refresh_token", "password", "security_token")
+        given = [
+            value.get_secret_value() for name in names if (value := getattr(self._settings, name)) is not None
+        ]
+        return sorted({*given, self._refresh, self._settings.username or ""} - {""}, key=len, reverse=True)
+
 
 class _Overhearing(Sender):
-    """The library keeps of an answer the session only; this hears whose it is."""
+    """The library keeps of an answer the session only; this hears whose it is, and what a refusal says."""
 
     user = ""
+    last: requests.Response | None = None
 
     def request(self, *given: Any, **named: Any) -> requests.Response:
         response = super().request(*given, **named)
-        self.user = _user(response)
+        self.user, self.last = _user(response), response
         return response
+
+
+def _without(body: Any, secrets: list[str]) -> Any:
+    """The same with … in place of each secret, wherever an answer repeats it."""
+    if isinstance(body, bytes):
+        return _without(body.decode("utf-8", "replace"), secrets)
+    if isinstance(body, str):
+        for secret in secrets:
+            body = body.replace(secret, "…").replace(escape(secret), "…")
+        return body
+    if isinstance(body, dict):
+        return {name: _without(value, secrets) for name, value in body.items()}
+    return [_without(value, secrets) for value in body] if isinstance(body, list) else body
 
 
 def _user(response: requests.Response) -> str:
@@ -95,7 +164,12 @@ def _given(settings: Any) -> dict[str, Any]:
     domain = "test" if settings.sandbox else "login"
     if settings.private_key is not None:
         key = settings.private_key.get_secret_value()
-        return {"username": settings.username, "consumer_key": settings.client_id, "privatekey": key, "domain": domain}
+        return {
+            "username": settings.username,
+            "consumer_key": settings.client_id,
+            "privatekey": key,
+            "domain": domain,
+        }
     if settings.password is not None:
         token = settings.security_token.get_secret_value() if settings.security_token else ""
         secret = settings.password.get_secret_value()
@@ -108,4 +182,8 @@ def _given(settings: Any) -> dict[str, Any]:
             "client_id": "crm-segments",
         }
     secret = settings.client_secret.get_secret_value()
-    return {"consumer_key": settings.client_id, "consumer_secret": secret, "domain": "my"}  # the sender knows the true host
+    return {
+        "consumer_key": settings.client_id,
+        "consumer_secret": secret,
+        "domain": "my",
+    }  # the sender knows the true host

@@ -1,8 +1,9 @@
 """What is new in a stream since the last reading?
 
-The first time, and every ``sweep_days``, all rows of an object are read: hard deletes leave no trace, and formula fields do
-not move the stamp, so only that finds them. In between, what SystemModstamp says to be new is read, from some minutes before the
-last reading on, by Salesforce's own clock: a stamp is set up to ten minutes before its row can be seen.
+The first time, and every ``sweep_days``, all rows of an object are read: hard deletes leave no trace, and
+formula fields do not move the stamp, so only that finds them. In between, what SystemModstamp says to be new
+is read, from some minutes before the last reading on, by Salesforce's own clock: a stamp is set up to ten
+minutes before its row can be seen.
 """
 
 from __future__ import annotations
@@ -13,28 +14,21 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from connectors.columns import Rejects
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from connectors.errors import UnsupportedError
 from connectors.salesforce import soql
 from connectors.salesforce.activities import deeds
 from connectors.salesforce.fetching import Fetching
+from connectors.salesforce.needs import sources
 from connectors.salesforce.opportunities import opportunities
 from connectors.salesforce.position import Overlap, Position, Progress, loads
 from connectors.salesforce.records import records
 from connectors.salesforce.rows import OBJECTS
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, Source, column
+from connectors.values.api_columns import Rejects
 
 STREAMS = (*OBJECTS, "activity")
-# Kinds of activity and where they come from, where the account does not name its sources. Orders count only where they are
-# named: in most orgs they repeat what opportunities say.
-_SOURCES = {
-    "opportunities": ("purchase", "refund"),
-    "tasks": ("task", "call", "email"),
-    "events": ("meeting",),
-    "campaigns": ("campaign_sent", "campaign_response"),
-}
 
 
 @dataclass
@@ -57,20 +51,22 @@ class Reading:
     def pages(self, stream: str, position: str | None) -> Iterator[Page]:
         """Pages of all objects of a stream that changed since ``position``."""
         state = loads(position)
-        sources = self._sources(stream)
-        for source in sources:
+        streamed = self._sources(stream)
+        for source in streamed:
             for step in self._steps(source, state.sources.get(source.name)):
                 state = state.after(source.name, step.progress)
                 if step.table.num_rows or step.rejects.rejected or step.whole:
                     yield _page(step, source.name, state)
-        for name in [one for one in state.sources if one not in {source.name for source in sources}]:
+        for name in [one for one in state.sources if one not in {source.name for source in streamed}]:
             state = state.after(name, None)
             schema = ACTIVITY_SCHEMA if stream == "activity" else RECORD_SCHEMA
             yield Page(schema.empty_table(), state.dumps(), name, whole=True, first=True, last=True)
 
     def count(self, stream: str) -> int | None:
         """How many records the org itself counts, whoever looks; None where it does not tell."""
-        if stream not in OBJECTS or (stream == "company" and "IsPersonAccount" in self._org.fields("Account")):
+        if stream not in OBJECTS or (
+            stream == "company" and "IsPersonAccount" in self._org.fields("Account")
+        ):
             return None
         return self._fetching.size(OBJECTS[stream])
 
@@ -78,17 +74,13 @@ class Reading:
         if stream in OBJECTS:
             found: list[Source | None] = [records(self._org, stream)]
         elif stream == "activity":
-            found = [opportunities(self._org) if name == "opportunities" else deeds(self._org, name) for name in self._named()]
+            found = [
+                opportunities(self._org) if name == "opportunities" else deeds(self._org, name)
+                for name in sources(self._org)
+            ]
         else:
             raise UnsupportedError(f"Salesforce has no stream {stream!r}; it has {', '.join(STREAMS)}")
         return [one for one in found if one is not None]
-
-    def _named(self) -> list[str]:
-        """Sources of activity: those that the account names, else those of the kinds that some segmentation uses."""
-        if self._org.settings.activity is not None:
-            return list(self._org.settings.activity)
-        kinds = self._org.account.kinds
-        return [name for name, given in _SOURCES.items() if kinds is None or kinds & set(given)]
 
     def _steps(self, source: Source, known: Progress | None) -> Iterator[_Step]:
         now = self._now()
@@ -110,9 +102,11 @@ class Reading:
         overlap = Overlap(progress.seen, progress.latest, STAMP, self._back(progress.began))
         source.prepare(self._fetching, None, overlap)
         if resumed:
-            batches = self._fetching.job(progress.job, progress.locator or None)
+            batches = self._fetching.job(progress.job, source.fields, progress.locator or None)
         else:
-            batches = self._fetching.all(soql.Select(source.fields, source.object), self._fetching.size(source.object))
+            batches = self._fetching.all(
+                soql.Select(source.fields, source.object), self._fetching.size(source.object)
+            )
         first = not (resumed and progress.locator)
         for batch in batches:
             rejects = Rejects(source.name)
@@ -120,9 +114,13 @@ class Reading:
             overlap.delivered(batch.table)
             if batch.last:
                 began = progress.began
-                progress = Progress(progress.form, until=began, swept=began, latest=overlap.latest, seen=overlap.dumps())
+                progress = Progress(
+                    progress.form, until=began, swept=began, latest=overlap.latest, seen=overlap.dumps()
+                )
             else:
-                progress = replace(progress, job=batch.job, locator=batch.locator or "", latest=overlap.latest)
+                progress = replace(
+                    progress, job=batch.job, locator=batch.locator or "", latest=overlap.latest
+                )
             yield _Step(table, rejects, progress, True, first, batch.last)
             first = False
 
@@ -151,12 +149,17 @@ class Reading:
             yield replace(held[-1], progress=done)
 
     def _start(self, known: Progress) -> datetime:
-        """Where the next window begins: an overlap before the last one's end, and never behind what may lie after the latest change.
+        """Where the next window begins: an overlap before the last one's end, and never behind what may lie
+        after the latest change.
 
         The second matters where rows are stamped by a clock that is behind the one that answers tell.
         """
         start = self._back(known.until)
-        return min(start, datetime.fromisoformat(known.latest) + timedelta(milliseconds=1)) if known.latest else start
+        return (
+            min(start, datetime.fromisoformat(known.latest) + timedelta(milliseconds=1))
+            if known.latest
+            else start
+        )
 
     def _back(self, moment: str) -> datetime:
         """Where the window behind a moment begins."""
@@ -169,7 +172,16 @@ class Reading:
 
 
 def _page(step: _Step, part: str, state: Position) -> Page:
-    return Page(step.table, state.dumps(), part, step.whole, step.first, step.last, step.rejects.table(), step.rejects.rejected)
+    return Page(
+        step.table,
+        state.dumps(),
+        part,
+        step.whole,
+        step.first,
+        step.last,
+        step.rejects.table(),
+        step.rejects.rejected,
+    )
 
 
 def _step(source: Source, rows: pa.Table, known: Progress) -> _Step:

@@ -1,8 +1,12 @@
 """What do contacts, leads and accounts of Salesforce mean as records?
 
-A contact that lost a merge is deleted and names its survivor (MasterRecordId); a converted lead names its contact. Who may
-be contacted: HasOptedOutOfEmail and DoNotCall, bounced addresses; the Individual behind a person says who objects to
-profiling or is to be forgotten ("Object Reference": Contact, Lead, Individual).
+A contact that lost a merge is deleted and names its survivor (MasterRecordId); a converted lead names its
+contact. The Individual behind a person says who objects to profiling or is to be forgotten ("Object
+Reference": Contact, Lead, Individual).
+
+Who may be contacted: not who opted out (HasOptedOutOfEmail, DoNotCall), and by e-mail not without an address
+or after a bounce. Salesforce tells of nobody who opted in: under ``consent_basis = "opt_in"`` all others are
+unknown, under "not_opted_out" they may be.
 """
 
 from __future__ import annotations
@@ -14,7 +18,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.columns import Rejects, attribute, instants
 from connectors.contract import ATTRIBUTE, FIELD, REACHABLE, Account, Attribute
 from connectors.salesforce import soql
 from connectors.salesforce.fetching import Fetching
@@ -23,15 +26,40 @@ from connectors.salesforce.position import Overlap
 from connectors.salesforce.rows import OBJECTS
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true
+from connectors.values.api_columns import Rejects, attribute, instants, lists_of
 
 _OWN = {
     "contact": ("Email", "AccountId", "HasOptedOutOfEmail", "EmailBouncedDate", "DoNotCall", "IndividualId"),
-    "lead": ("Email", "HasOptedOutOfEmail", "EmailBouncedDate", "DoNotCall", "IndividualId", "IsConverted", "ConvertedContactId"),
+    "lead": (
+        "Email",
+        "HasOptedOutOfEmail",
+        "EmailBouncedDate",
+        "DoNotCall",
+        "IndividualId",
+        "IsConverted",
+        "ConvertedContactId",
+    ),
     "company": ("IsPersonAccount",),
 }
+_PHONES = {
+    "contact": ("Phone", "MobilePhone", "HomePhone", "OtherPhone"),
+    "lead": ("Phone", "MobilePhone"),
+    "company": ("Phone",),
+}
+_COUNTRY = {"contact": "MailingCountry", "lead": "Country", "company": "BillingCountry"}
 _SYSTEM = ("Id", "CreatedDate", STAMP, "IsDeleted", "MasterRecordId")
+_MANY_PARENTS = 1_500  # of which each is asked for by its id: five calls
 _OBJECTIONS = ("HasOptedOutProfiling", "HasOptedOutProcessing", "ShouldForget")
 _UNREADABLE = frozenset({"address", "location", "base64", "anyType", "complexvalue"})
+
+
+@dataclass(frozen=True)
+class Parent:
+    """Records that a reference leads to, and which of their fields are read."""
+
+    reference: str  # the field that holds their id
+    table: str
+    fields: tuple[str, ...]
 
 
 @dataclass
@@ -43,6 +71,7 @@ class Records:
     fields: tuple[str, ...]
     attributes: Mapping[str, Attribute]  # those of which this user sees the field
     ours: tuple[tuple[str, str, str], ...]  # (name, name in Salesforce, type) of our fields that are there
+    parents: tuple[Parent, ...] = ()  # what is read of other records
 
     @property
     def name(self) -> str:
@@ -55,22 +84,32 @@ class Records:
     @property
     def form(self) -> str:
         attributes = {name: asdict(one) for name, one in self.attributes.items()}
-        return form(self.fields, attributes, self.ours, self.account.time_zone)
+        return form(self.fields, attributes, self.ours, self.account.time_zone, self.account.consent_basis)
 
     def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Nothing: what a record needs stands in its own row."""
 
-    def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:
-        """People whose Individual changed: an objection does not move the stamp of the contact."""
-        told = [name.partition(".")[2] for name in self.fields if name.startswith("Individual.")]
-        if not told:
-            return
-        statement = soql.Select(["Id", STAMP, *told], "Individual", window)
-        changed = [overlap.fresh(batch.table) for batch in fetching.changed(statement)]
-        ids = [id for table in changed for id in table["Id"].to_pylist()]
-        if ids:
-            rows = fetching.among(self.fields, self.object, "IndividualId", ids)
-            yield rows.filter(pc.invert(pc.is_in(column(rows, "Id"), known)))
+    def further(
+        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+    ) -> Iterator[pa.Table]:
+        """Records of which the Individual, or another record that an attribute stands in, changed: that moves
+        no stamp of theirs.
+        """
+        for parent in self.parents:
+            statement = soql.Select(["Id", STAMP, *parent.fields], parent.table, window)
+            changed = [overlap.fresh(batch.table) for batch in fetching.changed(statement)]
+            ids = [id for table in changed for id in table["Id"].to_pylist()]
+            if not ids:
+                continue
+            if len(ids) <= _MANY_PARENTS:
+                found = [fetching.among(self.fields, self.object, parent.reference, ids)]
+            else:
+                below = f"{soql.name(parent.reference)} IN ({soql.Select(['Id'], parent.table, window)})"
+                found = [
+                    batch.table for batch in fetching.changed(soql.Select(self.fields, self.object, [below]))
+                ]
+            for rows in found:
+                yield rows.filter(pc.invert(pc.is_in(column(rows, "Id"), known)))
 
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
         """One row a record."""
@@ -86,16 +125,21 @@ class Records:
         }
         if self.record_type != "company":
             done |= {"email": column(rows, "Email"), "company_id": column(rows, "AccountId")}
+        done |= self._person(rows)
         done["merged_into"] = master
         if self.record_type == "lead":
             contact = column(rows, "ConvertedContactId")
-            done["converted_to"] = pc.if_else(is_true(rows, "IsConverted"), contact, pa.scalar(None, pa.string()))
+            done["converted_to"] = pc.if_else(
+                is_true(rows, "IsConverted"), contact, pa.scalar(None, pa.string())
+            )
         done["deleted"] = pc.and_(is_true(rows, "IsDeleted"), master.is_null())
         if self.record_type != "company":
             done |= self._consent(rows)
         listed = ids.to_pylist() if self.attributes else []
         for name, wanted in self.attributes.items():
-            done[ATTRIBUTE + name] = attribute(name, wanted, column(rows, wanted.field), self.account.time_zone, listed, rejects)
+            done[ATTRIBUTE + name] = attribute(
+                name, wanted, column(rows, wanted.field), self.account.time_zone, listed, rejects
+            )
         # What nobody can write any more holds nothing of ours: it would be cleared in vain, again and again.
         closed = pc.or_(is_true(rows, "IsDeleted"), is_true(rows, "IsConverted"))
         for name, remote, kind in self.ours:
@@ -112,12 +156,31 @@ class Records:
             for name in told[1:]:
                 objects = pc.or_(objects, is_true(rows, name))
             found["objects_to_profiling"] = objects
-        absent = column(rows, "Email").is_null()
-        bounced = column(rows, "EmailBouncedDate").is_valid()
-        impossible = pc.or_(absent, bounced)
-        may = pc.equal(column(rows, "HasOptedOutOfEmail"), "false")
-        found[REACHABLE + "email"] = pc.if_else(impossible, False, may)
-        found[REACHABLE + "phone"] = pc.equal(column(rows, "DoNotCall"), "false")
+        impossible = pc.or_(column(rows, "Email").is_null(), column(rows, "EmailBouncedDate").is_valid())
+        found[REACHABLE + "email"] = pc.if_else(impossible, False, self._may(rows, "HasOptedOutOfEmail"))
+        found[REACHABLE + "phone"] = self._may(rows, "DoNotCall")
+        return found
+
+    def _may(self, rows: pa.Table, opt_out: str) -> pa.Array:
+        """No where the box is ticked; where it is not, unknown, or yes where that is enough.
+
+        Null where this user does not see it.
+        """
+        not_ticked = pa.scalar(True if self.account.consent_basis == "not_opted_out" else None, pa.bool_())
+        return pc.if_else(pc.equal(column(rows, opt_out), "false"), not_ticked, False)
+
+    def _person(self, rows: pa.Table) -> dict[str, pa.Array]:
+        """Name, addresses, numbers and country; a column is left out where this user sees no field of it."""
+        found: dict[str, pa.Array] = {}
+        if "Email" in self.fields:
+            found["emails"] = lists_of([column(rows, "Email")])
+        phones = [name for name in _PHONES[self.record_type] if name in self.fields]
+        if phones:
+            found["phones"] = lists_of([column(rows, name) for name in phones])
+        if "Name" in self.fields:
+            found["name"] = column(rows, "Name")
+        if _COUNTRY[self.record_type] in self.fields:
+            found["country"] = column(rows, _COUNTRY[self.record_type])
         return found
 
 
@@ -127,30 +190,66 @@ def records(org: Org, record_type: str) -> Records | None:
     if not visible:
         return None
     account = org.account
-    attributes = {name: one for name, one in account.attributes.items() if sees(org, OBJECTS[record_type], one.field)}
+    attributes = {
+        name: one for name, one in account.attributes.items() if sees(org, OBJECTS[record_type], one.field)
+    }
     ours = tuple(
         (one.name, api_name(one.name), one.type)
         for one in account.fields
         if one.record_type == record_type and api_name(one.name) in visible
     )
-    own = [name for name in (*_SYSTEM, *_OWN[record_type]) if name in visible]
+    person = ("Name", *_PHONES[record_type], _COUNTRY[record_type])
+    own = [name for name in (*_SYSTEM, *_OWN[record_type], *person) if name in visible]
     if "IndividualId" in own:
         individual = org.fields("Individual")
         own += [f"Individual.{name}" for name in _OBJECTIONS if name in individual]
     wanted = [*own, *(one.field for one in attributes.values()), *(remote for _, remote, _ in ours)]
-    return Records(account, record_type, tuple(dict.fromkeys(wanted)), attributes, ours)
+    fields = tuple(dict.fromkeys(wanted))
+    return Records(
+        account, record_type, fields, attributes, ours, tuple(_parents(org, OBJECTS[record_type], fields))
+    )
+
+
+def _parents(org: Org, table: str, fields: Sequence[str]) -> Iterator[Parent]:
+    """The records right above a record that some field is read from.
+
+    What stands further up is seen by the reading of all rows.
+    """
+    paths: dict[str, list[str]] = {}
+    for name in fields:
+        relation, _, field = name.partition(".")
+        if field and "." not in field:
+            paths.setdefault(relation, []).append(field)
+    for relation, names in paths.items():
+        reference = _reference(org, table, relation)
+        if reference is not None:
+            yield Parent(str(reference["name"]), str(reference["referenceTo"][0]), tuple(names))
+
+
+def _reference(org: Org, table: str, relation: str) -> dict[str, Any] | None:
+    """The field of an object behind the name of a relation; None: this user sees none."""
+    return next(
+        (
+            one
+            for one in org.fields(table).values()
+            if one.get("relationshipName") == relation and one.get("referenceTo")
+        ),
+        None,
+    )
 
 
 def sees(org: Org, table: str, path: str) -> bool:
-    """Whether this user sees a field, or a field of a record that a reference leads to (``Account.Industry``)."""
+    """Whether this user sees a field, or a field of a record that a reference leads to
+    (``Account.Industry``).
+    """
     steps = path.split(".")
     for step in steps[:-1]:
-        referring = [one for one in org.fields(table).values() if one.get("relationshipName") == step and one.get("referenceTo")]
-        if not referring:
+        reference = _reference(org, table, step)
+        if reference is None:
             return False
-        table = referring[0]["referenceTo"][0]
-    told = org.fields(table).get(steps[-1])
-    return told is not None and told.get("type") not in _UNREADABLE
+        table = reference["referenceTo"][0]
+    about = org.fields(table).get(steps[-1])
+    return about is not None and about.get("type") not in _UNREADABLE
 
 
 def _plain(texts: pa.Array) -> pa.Array:

@@ -1,13 +1,15 @@
 """What does Salesforce say when it refuses, and what does it mean for a record?
 
-Its errors come in five shapes: a list of ``errorCode`` for a call, ``statusCode`` for an item of a collection,
-``CODE:message:fields--`` in a Bulk result, ``exceptionCode`` from older parts, ``error`` from the log-in; a proxy may
-answer HTML or nothing. The code decides, never the HTTP status alone (REST API Developer Guide, "Status Codes and
-Error Responses"; Object Reference, "Status Codes").
+Its errors come in six shapes: a list of ``errorCode`` for a call, ``statusCode`` for an item of a collection,
+``CODE:message:fields--`` in a Bulk result, ``exceptionCode`` from older parts, ``error`` from the log-in, and
+a fault in XML from SOAP, which comes with 500; a proxy may answer HTML or nothing. The code decides, never
+the HTTP status alone (REST API Developer Guide, "Status Codes and Error Responses"; Object Reference, "Status
+Codes"; SOAP API Developer Guide, "Error Handling").
 """
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ _PASSING = frozenset(
         "ALL_OR_NONE_OPERATION_ROLLED_BACK",
     }
 )
-_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID", "NOT_FOUND", "DELETED_ENTITY"})
+_GONE = frozenset(
+    {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID", "NOT_FOUND", "DELETED_ENTITY"}
+)
 _PERMISSION = frozenset(
     {
         "INSUFFICIENT_ACCESS_OR_READONLY",
@@ -42,6 +46,7 @@ _PERMISSION = frozenset(
         "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
         "API_DISABLED_FOR_ORG",
         "API_CURRENTLY_DISABLED",
+        "API_DISABLED",
         "FUNCTIONALITY_NOT_ENABLED",
         "INVALID_FIELD",
         "INVALID_FIELD_FOR_INSERT_UPDATE",
@@ -52,6 +57,8 @@ _PERMISSION = frozenset(
 )
 _CONFLICT = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
 _REMEDIES = {
+    "API_DISABLED_FOR_ORG": "the org's edition or the user's profile has no API: ask the administrator for the right API Enabled",
+    "API_CURRENTLY_DISABLED": "the API is switched off for this user: ask the administrator for the right API Enabled",
     "INVALID_FIELD": "the field is not there or hidden from this user: run `crm-segments setup`, and assign the permission set to the user",
     "INVALID_FIELD_FOR_INSERT_UPDATE": "this user may not edit the field: assign the permission set that `crm-segments setup` names",
     "INSUFFICIENT_ACCESS_OR_READONLY": "this user may not edit the record: ask the administrator for edit access",
@@ -64,6 +71,7 @@ _REMEDIES = {
 }
 _ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{3,}")
+_ELEMENT = r"<(?:[\w-]+:)?{name}(?:\s[^>]*)?>(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?</"
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,11 @@ class Refusal:
         about = f" ({', '.join(self.fields)})" if self.fields else ""
         remedy = _REMEDIES.get(self.code)
         said = self.text if self.code not in ("INVALID_EMAIL_ADDRESS", "DUPLICATES_DETECTED") else ""
-        return f"{self.code or self.status}{about}" + (f": {said}" if said else "") + (f"; {remedy}" if remedy else "")
+        return (
+            f"{self.code or self.status}{about}"
+            + (f": {said}" if said else "")
+            + (f"; {remedy}" if remedy else "")
+        )
 
 
 class Refused(RequestError):
@@ -118,11 +130,49 @@ class Denied(AccessError):
         self.refusal = refusal
 
 
+class UnknownVersion(RequestError):
+    """The org does not speak the version of the API that the config names.
+
+    ``what`` and ``remedy`` are the message in two.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what, self.remedy = what, remedy
+
+
 def of_answer(status: int, body: Any) -> list[Refusal]:
-    """The complaints of a call's answer; one without a code where the body tells nothing."""
+    """The complaints of a call's answer: decoded JSON, or its text.
+
+    One without a code where the body tells nothing.
+    """
+    if isinstance(body, str | bytes):
+        body = fault(body)
     listed = body if isinstance(body, list) else [body]
     found = [_complaint(one, status) for one in listed if isinstance(one, dict)]
     return [one for one in found if one.code] or [Refusal("", "no explanation in JSON", status=status)]
+
+
+def fault(text: str | bytes) -> dict[str, str]:
+    """The code and the message of a complaint in XML; {}: it is none (a proxy's page, an empty body)."""
+    plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    if "<" not in plain or not re.search(r"<(?:[\w-]+:)?(?:Fault|exceptionCode|errorCode|error)\b", plain):
+        return {}
+    code = next(
+        filter(None, (_element(plain, name) for name in ("exceptionCode", "errorCode", "faultcode"))), ""
+    ).rpartition(":")[2]
+    message = next(
+        filter(None, (_element(plain, name) for name in ("exceptionMessage", "faultstring", "message"))), ""
+    )
+    return (
+        {"exceptionCode": code, "exceptionMessage": message.removeprefix(f"{code}:").strip()} if code else {}
+    )
+
+
+def _element(text: str, name: str) -> str:
+    """The text of the first element of a name, whatever its prefix; "" where there is none."""
+    match = re.search(_ELEMENT.format(name=name), text, re.DOTALL)
+    return html.unescape(match[1]).strip() if match else ""
 
 
 def of_item(item: Any) -> Refusal:
@@ -133,7 +183,9 @@ def of_item(item: Any) -> Refusal:
 
 
 def of_cell(text: str) -> Refusal:
-    """The complaint in a row of a Bulk job's failed results: ``CODE:message:fields--``, or without the last part."""
+    """The complaint in a row of a Bulk job's failed results: ``CODE:message:fields--``, or without the last
+    part.
+    """
     code, _, rest = text.partition(":")
     message, _, fields = rest.rpartition(":") if rest.endswith("--") else (rest, "", "")
     named = tuple(one.strip() for one in fields.removesuffix("--").split(",") if one.strip())
@@ -146,15 +198,31 @@ def shown(text: str) -> str:
 
 
 def _complaint(body: dict[str, Any], status: int) -> Refusal:
-    code = next((body[key] for key in ("errorCode", "statusCode", "exceptionCode", "error") if isinstance(body.get(key), str)), "")
-    text = next((body[key] for key in ("message", "exceptionMessage", "error_description") if isinstance(body.get(key), str)), "")
+    code = next(
+        (
+            body[key]
+            for key in ("errorCode", "statusCode", "exceptionCode", "error")
+            if isinstance(body.get(key), str)
+        ),
+        "",
+    )
+    text = next(
+        (
+            body[key]
+            for key in ("message", "exceptionMessage", "error_description")
+            if isinstance(body.get(key), str)
+        ),
+        "",
+    )
     fields = body.get("fields")
     return Refusal(_normal(code), shown(text), _names(fields) if isinstance(fields, list) else (), status)
 
 
 def _normal(code: str) -> str:
     """Older parts write ``InvalidSessionId`` for what newer ones call ``INVALID_SESSION_ID``."""
-    return code if _CODE.fullmatch(code) or code.islower() else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
+    return (
+        code if _CODE.fullmatch(code) or code.islower() else re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
+    )
 
 
 def _names(fields: Iterable[Any]) -> tuple[str, ...]:

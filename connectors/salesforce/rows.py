@@ -1,7 +1,7 @@
 """How do changes become rows of Salesforce objects, and answers about rows become outcomes?
 
-A change is one value of one record; Salesforce takes one row per record with all its values. Everything here is whole
-columns: a hundred thousand changes cost a fraction of a second.
+A change is one value of one record; Salesforce takes one row per record with all its values. Everything here
+is whole columns: a hundred thousand changes cost a fraction of a second.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Rows:
 
     def part(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
         """Some of the rows."""
-        return Rows(self.table, self.ids[places], {name: column[places] for name, column in self.values.items()})
+        return Rows(
+            self.table, self.ids[places], {name: column[places] for name, column in self.values.items()}
+        )
 
 
 class Answers:
@@ -58,6 +60,10 @@ class Answers:
         """Changes that are not carried out."""
         self.status[which], self.kind[which], self.reason[which] = "rejected", kind, reason
 
+    def skip(self, which: npt.NDArray[np.bool_], reason: str) -> None:
+        """Changes whose ``before`` is no longer there."""
+        self.status[which], self.kind[which], self.reason[which] = "skipped", "conflict", reason
+
     def rows(self, record_type: str) -> tuple[Rows, npt.NDArray[np.int64]]:
         """The open changes of a record type as rows, and the row of each change (-1: none)."""
         here = self.open() & (self.types == record_type)
@@ -76,13 +82,22 @@ class Answers:
         """Give every change the answer about its row."""
         of_row = place >= 0
         at = place[of_row]
-        for mine, theirs in ((self.status, row_status.status), (self.kind, row_status.kind), (self.reason, row_status.reason)):
+        for mine, theirs in (
+            (self.status, row_status.status),
+            (self.kind, row_status.kind),
+            (self.reason, row_status.reason),
+        ):
             mine[of_row] = theirs[at]
 
     def outcomes(self) -> pa.Table:
         """OUTCOME_SCHEMA; what nobody answered was not carried out."""
-        self.reject(self.open(), "transient", "Salesforce gave no answer about this record; the next run looks again")
-        return pa.table([pa.array(list(one), pa.string()) for one in (self.status, self.kind, self.reason)], schema=OUTCOME_SCHEMA)
+        self.reject(
+            self.open(), "transient", "Salesforce gave no answer about this record; the next run looks again"
+        )
+        return pa.table(
+            [pa.array(list(one), pa.string()) for one in (self.status, self.kind, self.reason)],
+            schema=OUTCOME_SCHEMA,
+        )
 
 
 class RowAnswers:
@@ -101,6 +116,14 @@ class RowAnswers:
         """A row that Salesforce refused."""
         self.status[place], self.kind[place], self.reason[place] = "rejected", kind, reason
 
-    def open(self) -> npt.NDArray[np.int64]:
-        """Rows without an answer."""
-        return np.nonzero(np.asarray([one is None for one in self.status], bool))[0]
+    def without_answer(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of the rows of which nothing is known."""
+        unknown = np.asarray([one is None for one in self.status[places]], bool)
+        return np.asarray(places[unknown], np.int64)
+
+    def passing(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Whether each row is to be sent again: nothing is known of it, or it was refused for something that
+        passes by itself.
+        """
+        unknown = np.asarray([one is None for one in self.status[places]], bool)
+        return np.asarray(unknown | (self.kind[places] == "transient"), bool)

@@ -1,97 +1,48 @@
-"""How is an org reached? Settings of a Salesforce account, and the org that they open."""
+"""How is an org reached? The org that the settings of an account open."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import requests
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from connectors.bodies import decoded
 from connectors.contract import Account
-from connectors.errors import RequestError, TemporaryError
+from connectors.errors import AccessError, ConnectorError, TemporaryError
 from connectors.quota import Quota
+from connectors.salesforce import shapes
 from connectors.salesforce.answers import Answers
 from connectors.salesforce.client import Client, Manner
 from connectors.salesforce.login import LogIn
+from connectors.salesforce.refusals import UnknownVersion
+from connectors.salesforce.settings import Settings
 from connectors.salesforce.soql import Select
 from connectors.token import Token
-from connectors.transport import Transport, api_url
+from connectors.transport import Transport
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_NOT_THERE = (404, 410)
+_VERSIONS = "/services/data/"
 _ROWS = 2000  # of one page of a query: the most that Salesforce gives ("Query Options Header")
 
-Source = Literal["opportunities", "orders", "tasks", "events", "campaigns"]
+
+def _zone(name: object) -> str:
+    """A time zone's name; "" where it is none that we know."""
+    try:
+        return str(ZoneInfo(name)) if isinstance(name, str) and name else ""
+    except (ValueError, OSError, KeyError):
+        return ""
 
 
-def _version(text: str) -> str:
-    number = text.removeprefix("v")
-    if not number.replace(".0", "").isdigit() or float(number) < 61:
-        raise ValueError('must be a version from "61.0" on (list views need it), such as "66.0"')
-    return f"{float(number):.1f}"
-
-
-class Settings(BaseModel):
-    """What ``[accounts.NAME]`` takes where ``crm = "salesforce"``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    api_url: Annotated[str, AfterValidator(api_url)]  # My Domain: https://acme.my.salesforce.com, or a gateway before it
-    login_url: Annotated[str, AfterValidator(api_url)] | None = None  # where another host logs in
-    api_version: Annotated[str, AfterValidator(_version)] = "66.0"
-    client_id: str | None = None
-    client_secret: SecretStr | None = None  # client credentials ...
-    private_key: SecretStr | None = None  # ... or JWT bearer, with username ...
-    username: str | None = None
-    refresh_token: SecretStr | None = None  # ... or a refresh token ...
-    password: SecretStr | None = None  # ... or the old way, with username and security_token
-    security_token: SecretStr | None = None
-    sandbox: bool = False  # only tells the log-in; a host with .sandbox. is one anyway
-    production: bool = False  # an explicit yes: without it nothing is written to a production org
-    activity: tuple[Source, ...] | None = None  # None: those that some segmentation uses
-    won_stages: tuple[str, ...] = ()  # names of stages that mean a purchase; none: IsWon
-    campaigns: bool = False  # a static list is a Campaign whose members we add and remove
-    keep_members: bool = False  # who leaves such a list stays as a member with the status Removed
-    list_view_groups: tuple[str, ...] = ()  # developer names of public groups that see our list views; none: everybody
-    list_view_scope: Literal["everything", "mine"] = "everything"
-    bulk_reads_above: int = Field(50_000, ge=2_000)  # rows; below it REST pages are quicker
-    bulk_writes_above: int = Field(2_000, ge=200)  # records; Salesforce's own advice
-    sweep_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
-    overlap_minutes: int = Field(15, ge=10)  # a stamp is set before the commit, which may come ten minutes later
-    threads: int = Field(6, ge=1, le=32)
-
-    @model_validator(mode="after")
-    def _one_log_in(self) -> Settings:
-        ways = {
-            "client_secret": (self.client_secret is not None and self.refresh_token is None, ("client_id",)),
-            "private_key": (self.private_key is not None, ("client_id", "username")),
-            "refresh_token": (self.refresh_token is not None, ("client_id",)),
-            "password": (self.password is not None, ("username",)),
-        }
-        chosen = [name for name, (given, _) in ways.items() if given]
-        if len(chosen) != 1:
-            found = f"{' and '.join(chosen)} are two log-ins: keep one" if chosen else "a log-in is missing"
-            raise ValueError(
-                f"{found}; valid: client_id + client_secret, client_id + username + private_key, client_id + refresh_token, "
-                "or username + password + security_token"
-            )
-        missing = [name for name in ways[chosen[0]][1] if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f"{chosen[0]} needs {' and '.join(missing)} too")
-        if ".sandbox." in (urlsplit(self.api_url).hostname or "") and not self.sandbox:
-            object.__setattr__(self, "sandbox", True)
-        return self
-
-    @property
-    def log_in_url(self) -> str:
-        """The address under which the session is got."""
-        return self.login_url or self.api_url
+def _is_number(version: object) -> bool:
+    return isinstance(version, str) and version.replace(".", "", 1).isdigit()
 
 
 @dataclass(frozen=True)
@@ -118,9 +69,10 @@ class Org:
         self.answers = Answers(account.name)
         self.quota = Quota(self._key(), {}, account.reserve)
         self.transport = Transport(self.answers, self.quota, None, threads=self.settings.threads)
-        self.log_in = LogIn(account.name, self.settings, self.transport)
+        self.log_in = LogIn(account.name, self.settings, self.transport, account.folder)
         self.transport.token = Token(self.log_in)
         self._descriptions: dict[str, dict[str, Any] | None] = {}
+        self.notes: dict[str, None] = {}  # what a person should know, each once
 
     @cached_property
     def client(self) -> Client:
@@ -145,8 +97,32 @@ class Org:
             return self.client.send(method, path, how, params, body, headers)
         except SalesforceError as error:
             if not how.repeatable and int(error.status) >= 500:
-                raise TemporaryError(f"Salesforce answers {error.status}, and nobody knows whether it did what was asked") from None
+                raise TemporaryError(
+                    f"Salesforce answers {error.status}, and nobody knows whether it did what was asked"
+                ) from None
+            if int(error.status) in _NOT_THERE and path != _VERSIONS:
+                self.check_version()
             self.answers.refuse(int(error.status), error.content)
+
+    def check_version(self) -> None:
+        """UnknownVersion where all paths are missing because the org does not speak the configured version."""
+        wanted, known = self.settings.api_version, self.versions
+        if known and wanted not in known:
+            what = f"the org of account {self.account.name} does not know version {wanted} of the API"
+            newest = max(known, key=float)
+            raise UnknownVersion(
+                what,
+                f'set api_version = "{newest}" in [accounts.{self.account.name}], the newest that it speaks',
+            )
+
+    @cached_property
+    def versions(self) -> list[str]:
+        """Versions of the API that the org speaks; none where it does not tell."""
+        try:
+            answer = self.ask("GET", _VERSIONS)
+        except ConnectorError:
+            return []
+        return [str(entry["version"]) for entry in answer if _is_number(entry["version"])]
 
     def ask(
         self,
@@ -159,9 +135,14 @@ class Org:
         writes: bool = False,
         repeatable: bool | None = None,
     ) -> Any:
-        """The decoded JSON of an answer (None: it has no body). A POST is not sent twice unless ``repeatable``."""
+        """The decoded JSON of an answer (None: it has no body). A POST is not sent twice unless
+        ``repeatable``.
+
+        TemporaryError where the answer has not the shape of its endpoint's (``shapes``).
+        """
         how = Manner(writes=writes, repeatable=method != "POST" if repeatable is None else repeatable)
-        return decoded(self.send(method, path, params=params, body=body, headers=headers, manner=how))
+        response = self.send(method, path, params=params, body=body, headers=headers, manner=how)
+        return shapes.checked(method, path, decoded(response), body, params, response.status_code)
 
     def many(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
         """The function's results in the order of the items, some of them in flight at a time."""
@@ -172,16 +153,20 @@ class Org:
         for rows, _ in self.pages(statement, deleted):
             yield rows
 
-    def pages(self, statement: Select | str, deleted: bool = False) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    def pages(
+        self, statement: Select | str, deleted: bool = False
+    ) -> Iterator[tuple[list[dict[str, Any]], int]]:
         """As ``query``, each page with the number of all rows."""
         headers = {"Sforce-Query-Options": f"batchSize={_ROWS}"}
-        told = self.ask("GET", "queryAll/" if deleted else "query/", params={"q": str(statement)}, headers=headers)
+        path = "queryAll/" if deleted else "query/"
+        answer = self.ask("GET", path, params={"q": str(statement)}, headers=headers)
         while True:
-            yield told["records"], int(told.get("totalSize") or 0)
-            following = told.get("nextRecordsUrl")
-            if told.get("done", True) or not following:
+            if isinstance(statement, Select) and not shapes.rows(statement.fields, answer["records"]):
+                raise shapes.foreign("GET", path)
+            yield answer["records"], answer["totalSize"]
+            if answer["done"]:
                 return
-            told = self._next(following, headers)
+            answer = self._next(answer["nextRecordsUrl"], headers)
 
     def _next(self, following: str, headers: Mapping[str, str]) -> Any:
         """A further page. TemporaryError: Salesforce forgot the query, which is asked anew by the next run."""
@@ -192,24 +177,34 @@ class Org:
         except Refused as error:
             if error.refusal.code != "INVALID_QUERY_LOCATOR":
                 raise
-            raise TemporaryError("Salesforce forgot a query before its last page was fetched; run again to ask it anew") from error
+            raise TemporaryError(
+                "Salesforce forgot a query before its last page was fetched; run again to ask it anew"
+            ) from error
 
-    def total(self, statement: str, deleted: bool = False) -> int:
-        """What a COUNT() statement counts."""
-        return int(self.ask("GET", "queryAll/" if deleted else "query/", params={"q": statement})["totalSize"])
+    def total(self, statement: str, patient: bool = True) -> int:
+        """What a COUNT() statement counts.
+
+        Not ``patient``: asked once, so that a statement that takes too long is Refused.
+        """
+        return int(self.ask("GET", "query/", params={"q": statement}, repeatable=patient)["totalSize"])
 
     def describe(self, table: str) -> dict[str, Any] | None:
-        """What this user sees of an object (``fields`` by name, ``createable`` ...), read once; None: nothing."""
+        """What this user sees of an object (``fields`` by name, ``createable`` ...), read once; None:
+        nothing.
+        """
         if table not in self._descriptions:
             from connectors.salesforce.refusals import Refused
 
             try:
-                told = self.ask("GET", f"sobjects/{table}/describe")
+                about = self.ask("GET", f"sobjects/{table}/describe")
             except Refused as error:
                 if error.refusal.kind not in ("gone", "permission"):
                     raise
-                told = None
-            self._descriptions[table] = told and {**told, "fields": {one["name"]: one for one in told["fields"]}}
+                about = None
+            self._descriptions[table] = about and {
+                **about,
+                "fields": {field["name"]: field for field in about["fields"]},
+            }
         return self._descriptions[table]
 
     def fields(self, table: str) -> dict[str, dict[str, Any]]:
@@ -223,8 +218,19 @@ class Org:
 
     def limits(self) -> dict[str, dict[str, int]]:
         """Every limit of the org by name: Max and Remaining."""
-        told = self.ask("GET", "limits/")
-        return told if isinstance(told, dict) else {}
+        limits: dict[str, dict[str, int]] = self.ask("GET", "limits/")
+        return limits
+
+    def record_counts(self, tables: Sequence[str]) -> dict[str, int]:
+        """How many records the org itself counts, whoever looks (deleted and archived ones are not); an
+        object without any is left out.
+        """
+        answer = self.ask("GET", "limits/recordCount", params={"sObjects": ",".join(tables)})
+        return {entry["name"]: entry["count"] for entry in answer["sObjects"]}
+
+    def note(self, text: str) -> None:
+        """Something that a person should know, told once."""
+        self.notes[text] = None
 
     @cached_property
     def identity(self) -> Identity:
@@ -234,11 +240,13 @@ class Org:
             bool(row.get("IsSandbox", self.settings.sandbox)),
             str(row.get("OrganizationType") or ""),
             str(row.get("InstanceName") or ""),
-            str(row.get("TimeZoneSidKey") or ""),
+            _zone(row.get("TimeZoneSidKey")),
         )
 
     def _organization(self) -> dict[str, Any]:
-        """The org's record of itself; fields that are hidden from this user are left out, and asked for by describe only then."""
+        """The org's record of itself; fields that are hidden from this user are left out, and asked for by
+        describe only then.
+        """
         from connectors.salesforce.refusals import Refused
 
         wanted = ["IsSandbox", "InstanceName", "OrganizationType", "TimeZoneSidKey"]
@@ -264,9 +272,9 @@ class Org:
         return str(rows[0]["IsoCode"]) if rows else ""
 
     def may_write(self) -> None:
-        """RequestError where this is a production org and nobody said yes to that."""
+        """AccessError where this is a production org and nobody said yes to that."""
         if not self.settings.production and self.identity.production:
-            raise RequestError(
+            raise AccessError(
                 f"account {self.account.name} is a production org: try it in a sandbox first, then set production = true in "
                 f"[accounts.{self.account.name}]"
             )

@@ -1,8 +1,8 @@
 """How is a question put to Salesforce? Every SOQL statement of ours is made here, and nowhere else.
 
-Names come from describe and are checked; values are escaped. Limits: a statement has at most 100,000 characters and
-each string in its WHERE clause 4,000 ("SOQL and SOSL Limits for Search Queries", Salesforce Developer Limits); sent
-as a URL it must fit 16,384 bytes, so a long list of fields goes by Bulk or is split.
+Names come from describe and are checked; values are escaped. Limits: a statement has at most 100,000
+characters and each string in its WHERE clause 4,000 ("SOQL and SOSL Limits for Search Queries", Salesforce
+Developer Limits); sent as a URL it must fit 16,384 bytes, so a long list of fields goes by Bulk or is split.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ STATEMENT_LIMIT = 100_000
 URL_LIMIT = 16_384
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
-_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\b": "\\b", '"': '\\"'})
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\b": "\\b", '"': '\\"'}
+)
 
 
 def name(text: str) -> str:
@@ -45,7 +47,10 @@ def among(field: str, values: Iterable[str]) -> str:
 
 
 def since(field: str, moment: datetime) -> list[str]:
-    """The condition that a time is not before a moment. There is no end: what comes while it is read comes again."""
+    """The condition that a time is not before a moment.
+
+    There is no end: what comes while it is read comes again.
+    """
     return [f"{name(field)} >= {instant(moment)}"]
 
 
@@ -68,7 +73,9 @@ class Select:
         if self.limit is not None:
             text += f" LIMIT {self.limit}"
         if len(text) > STATEMENT_LIMIT:
-            raise ValueError(f"a statement on {self.table} has {len(text):,} characters, {STATEMENT_LIMIT:,} are allowed")
+            raise ValueError(
+                f"a statement on {self.table} has {len(text):,} characters, {STATEMENT_LIMIT:,} are allowed"
+            )
         return text
 
 

@@ -10,9 +10,10 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.columns import INSTANT, Rejects
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.position import Overlap
+from connectors.values import timestamps
+from connectors.values.api_columns import Rejects
 
 STAMP = "SystemModstamp"
 
@@ -39,16 +40,26 @@ class Source(Protocol):
     def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Fetch what the rows of a window (None: all rows) cannot be understood without."""
 
-    def further(self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap) -> Iterator[pa.Table]:
-        """Rows that did not change in the window, but what belongs to them did. ``known``: ids of those that are given anyway."""
+    def further(
+        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+    ) -> Iterator[pa.Table]:
+        """Rows that did not change in the window, but what belongs to them did.
+
+        ``known``: ids of those that are given anyway.
+        """
 
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
-        """The rows of the contract. ``whole``: nothing was delivered before, so that nothing must be taken back."""
+        """The rows of the contract.
+
+        ``whole``: nothing was delivered before, so that nothing must be taken back.
+        """
 
 
 def form(*facts: object) -> str:
     """A digest of what decides how a source is read."""
-    return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(
+        json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12
+    ).hexdigest()
 
 
 def column(rows: pa.Table, name: str) -> pa.Array:
@@ -66,20 +77,7 @@ def is_true(rows: pa.Table, name: str) -> pa.Array:
 
 def midnights(texts: pa.Array, zone: str) -> pa.Array:
     """Days (YYYY-MM-DD) as the instant at which they begin in a time zone; null where a text is none."""
-    sound = pc.fill_null(pc.match_substring_regex(texts, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), False)
-    days = pc.if_else(sound, texts, pa.scalar(None, pa.string()))
-    try:
-        local = days.cast(pa.date32()).cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:  # the 31st of a month that has none
-        return pa.array([_midnight(one) for one in days.to_pylist()], pa.timestamp("us"))
-    return pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest").cast(INSTANT)
-
-
-def _midnight(text: str | None) -> object:
-    try:
-        return pa.scalar(text, pa.string()).cast(pa.date32()).cast(pa.timestamp("us")).as_py()
-    except pa.ArrowInvalid:
-        return None
+    return timestamps.api_midnights(texts, zone)
 
 
 def keyed(prefix: str, ids: pa.Array, suffix: str = "") -> pa.Array:

@@ -1,8 +1,9 @@
 """How do changes of fields reach Salesforce, and what came of each?
 
-Up to about two thousand records go as collections of 200 a call, more as one Bulk job: Salesforce's own line ("API Request
-Limits and Allocations"). A job's id is kept before its upload, so that a crash finds it again instead of uploading twice.
-Rows that a lock refused are tried again, fewer at a time and ordered by the account that they share.
+Up to about two thousand records go as collections of 200 a call, more as one Bulk job: Salesforce's own line
+("API Request Limits and Allocations"). A job's id is kept before its upload, so that a crash finds it again
+instead of uploading twice. Rows that a lock refused are tried again, fewer at a time and ordered by the
+account that they share.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from connectors.contract import Ticket
-from connectors.errors import TemporaryError
 from connectors.salesforce import soql
 from connectors.salesforce.bulk import NULL, UPLOAD_LIMIT, Bulk, Status, refused_job
-from connectors.salesforce.holding import api_name, holding
+from connectors.salesforce.holding import api_name, holding, looked_up
 from connectors.salesforce.refusals import Refusal, Refused, of_cell, of_item
 from connectors.salesforce.rows import OBJECTS, Answers, RowAnswers, Rows
 from connectors.salesforce.session import Org
 
 COLLECTION = 200  # records of one call ("sObject Collections")
-_LOCKED_COLLECTION = 50
-_LOCK_ROUNDS = 4
+_ROUNDS = (200, 100, 50, 25)  # records of a call, in each round of trying again what passes by itself
+_EXTRA_CALLS = 10  # at least so many calls may trying again take, or as many as the records themselves
+_JOB_ROUNDS = 2  # further jobs for what a job did not come to
 # No assignment rules, no "recently used", and alerts (not blocks) of duplicate rules are overridden.
 _HEADERS = {
     "Sforce-Call-Options": "client=crm-segments",
@@ -38,6 +40,7 @@ _HEADERS = {
     "Sforce-Mru": "updateMru=false",
     "Sforce-Duplicate-Rule-Header": "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true",
 }
+Places = npt.NDArray[np.int64]  # rows, by their number
 _INTERRUPTED = "interrupted before the write"
 
 
@@ -53,18 +56,34 @@ class Writing:
         """Carry out changes; an outcome for each."""
         self._org.may_write()
         answers, jobs = Answers(changes), Jobs(ticket)
+        if 0 < len(set(answers.ids)) <= self._org.settings.compare_up_to:
+            self._compare(answers, changes)
         for record_type in OBJECTS:
             rows, place = answers.rows(record_type)
             if len(rows) > self._org.settings.bulk_writes_above and not _says_null(rows):
-                self._check(answers, record_type)
-                rows, place = answers.rows(record_type)
+                if self._check(answers, record_type):
+                    rows, place = answers.rows(record_type)
                 told = RowAnswers(len(rows))
                 self._by_jobs(rows, told, jobs)
-                self._unlock(rows, told)
+                self._again(rows, told)
                 answers.take(place, told)
             elif len(rows):
                 self._by_calls(answers, record_type)
         return answers.outcomes()
+
+    def _compare(self, answers: Answers, changes: pa.Table) -> None:
+        """Records of which somebody changed a field since the pull are left alone with all that goes with it:
+        the next run reads them.
+
+        One call for 2,000 records. What is as it shall be is done.
+        """
+        held, seen = looked_up(self._org, changes, described=False)
+        now = np.where([value is None for value in held], "", held)
+        before = np.asarray([value or "" for value in changes["before"].to_pylist()], object)
+        arrived = seen & (now == answers.after)
+        moved = np.isin(answers.ids.astype(str), answers.ids[seen & ~arrived & (now != before)].astype(str))
+        answers.skip(moved & ~arrived, "somebody changed it, or what goes with it, since the pull")
+        answers.status[arrived] = "done"
 
     def _by_calls(self, answers: Answers, record_type: str) -> None:
         """Collections. Only where one is refused for a field, it is looked up which: that costs a call."""
@@ -73,7 +92,7 @@ class Writing:
             told = RowAnswers(len(rows))
             try:
                 self._by_collections(rows, np.arange(len(rows)), told, COLLECTION)
-                self._unlock(rows, told)
+                self._again(rows, told)
             except Refused as error:
                 answers.take(place, told)
                 if seen:
@@ -90,8 +109,8 @@ class Writing:
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         """Outcomes of a batch whose end is unknown.
 
-        A job that has its rows runs to its end; one that has not is ended, and its rows were never written. What did
-        not go as a job, or as one that Salesforce no longer knows, is read back.
+        A job that has its rows runs to its end; one that has not is ended, and its rows were never written.
+        What did not go as a job, or as one that Salesforce no longer knows, is read back.
         """
         jobs = Jobs(ticket)
         answers = Answers(changes)
@@ -101,46 +120,78 @@ class Writing:
             rows, place = answers.rows(record_type)
             told = RowAnswers(len(rows))
             for piece, (at, _content) in enumerate(_pieces(rows) if jobs else ()):
-                name = f"{rows.table}.{piece}"
-                if name in jobs:
-                    self._again(jobs, name, rows, at, told)
+                for name in jobs.of(f"{rows.table}.{piece}"):
+                    self._learn(jobs, name, rows, at, told)
             answers.take(place, told)
         left = answers.open()
         if left.any():
             held = holding(self._org, changes.filter(pa.array(left))).to_pylist()
             arrived = np.zeros(len(left), bool)
-            arrived[left] = [(now or "") == wanted for now, wanted in zip(held, answers.after[left], strict=True)]
+            arrived[left] = [
+                (now or "") == wanted for now, wanted in zip(held, answers.after[left], strict=True)
+            ]
             answers.status[arrived] = "done"
             answers.reject(left & ~arrived, "transient", _INTERRUPTED)
         return answers.outcomes()
 
     # Fields that cannot be written
 
-    def _check(self, answers: Answers, record_type: str) -> None:
-        """Changes of fields that are not there, or that this user may not edit, are answered."""
+    def _check(self, answers: Answers, record_type: str) -> bool:
+        """Changes of fields that are not there, or that this user may not edit, are answered.
+
+        Whether there are any.
+        """
+        found = False
         fields = self._org.fields(OBJECTS[record_type])
         here = answers.open() & (answers.types == record_type)
         for target in dict.fromkeys(answers.targets[here]):
             name, which = api_name(str(target)), here & (answers.targets == target)
             remedy = "run `crm-segments setup`, then assign the permission set to this user"
             if name not in fields:
-                answers.reject(which, "permission", f"field {name} is not there or hidden from this user: {remedy}")
+                answers.reject(
+                    which, "permission", f"field {name} is not there or hidden from this user: {remedy}"
+                )
+                found = True
             elif not fields[name].get("updateable", True):
                 answers.reject(which, "permission", f"this user may not edit field {name}: {remedy}")
+                found = True
+        return found
 
     # Bulk
 
     def _by_jobs(self, rows: Rows, told: RowAnswers, jobs: Jobs) -> None:
+        """A job for each upload; what it did not come to goes once more.
+
+        TemporaryError, QuotaError: Bulk does not work now.
+        """
         for piece, (places, content) in enumerate(_pieces(rows)):
             name = f"{rows.table}.{piece}"
-            job = self._bulk.open(rows.table)
-            jobs.opened(name, job)
-            self._bulk.upload(job, content)
-            jobs.uploaded(name)
-            self._bulk.start(job)
-            self._collect(job, rows, places, told)
+            status = self._job(name, rows, places, content, told, jobs)
+            for attempt in range(1, _JOB_ROUNDS + 1):
+                left = places[told.passing(places)]
+                if not len(left) or status.state == "Aborted":  # which somebody in the org did, and meant
+                    break
+                if len(left) > self._org.settings.bulk_writes_above:
+                    self._sleep(random.uniform(0.5, 1.5) * 2**attempt)
+                    status = self._job(f"{name}.{attempt}", rows, left, _csv(rows.part(left)), told, jobs)
+                else:
+                    self._by_collections(rows, told.without_answer(left), told, COLLECTION)
+                    break
+            if len(told.without_answer(places)):
+                raise refused_job(status)
 
-    def _again(self, jobs: Jobs, name: str, rows: Rows, places: npt.NDArray[np.int64], told: RowAnswers) -> None:
+    def _job(
+        self, name: str, rows: Rows, places: Places, content: bytes, told: RowAnswers, jobs: Jobs
+    ) -> Status:
+        """One job from its beginning to its end. Rows that it did not come to have no answer."""
+        job = self._bulk.open(rows.table)
+        jobs.opened(name, job)
+        self._bulk.upload(job, content)
+        jobs.uploaded(name)
+        self._bulk.start(job)
+        return self._collect(job, rows, places, told)
+
+    def _learn(self, jobs: Jobs, name: str, rows: Rows, places: Places, told: RowAnswers) -> None:
         """Find a job again, and learn from it what it can tell."""
         job, has_rows = jobs[name]
         status = self._bulk.status("ingest", job)
@@ -150,41 +201,47 @@ class Writing:
             self._bulk.abort("ingest", job)
             return
         if status.state in ("Failed", "Aborted") and not status.processed:
-            return  # it ended before its first row: what is not there by other ways is written anew
+            return  # it ended before its first row: what is not there by other ways is written once more
         if status.state == "Open":
             self._bulk.start(job)
         self._collect(job, rows, places, told)
 
-    def _collect(self, job: str, rows: Rows, places: npt.NDArray[np.int64], told: RowAnswers) -> None:
-        """Wait for a job, and answer each of its rows by its id: results come in an order of their own."""
-        status = self._bulk.wait("ingest", job)
+    def _collect(self, job: str, rows: Rows, places: Places, told: RowAnswers) -> Status:
+        """Wait for a job, and answer each row that it came to by its id: results come in an order of their
+        own.
+        """
+        status = self._bulk.wait("ingest", job, len(places))
         found = self._bulk.answers(job, len(places))
-        where = {str(id): int(at) for id, at in zip(rows.ids[places], places, strict=True)}
-        told.done([where[id] for id in _column(found["successful"], "Id", "sf__Id") if id in where])
+        sent = pa.array(rows.ids[places], pa.string())
+        told.done(places[_among(found["successful"], sent).drop_null().to_numpy()])
         failed = found.get("failed")
         if failed is not None and failed.num_rows:
-            for id, error in zip(_column(failed, "Id", "sf__Id"), _column(failed, "sf__Error"), strict=True):
-                if id in where:
+            for at, error in zip(
+                _among(failed, sent).to_pylist(), failed["sf__Error"].to_pylist(), strict=True
+            ):
+                if at is not None:
                     refusal = of_cell(error or "")
-                    told.reject(where[id], refusal.kind, _reason(refusal, job))
-        left = [int(at) for at in places if told.status[at] is None]
-        if left and len(left) == len(places) and status.state != "JobComplete":
-            raise refused_job(status)
-        for at in left:
-            told.reject(at, "transient", f"Bulk job {job} ended ({_ended(status)}) before it came to this record")
+                    told.reject(int(places[at]), refusal.kind, _reason(refusal, job))
+        return status
 
     # Collections
 
-    def _by_collections(self, rows: Rows, places: npt.NDArray[np.int64], told: RowAnswers, size: int) -> None:
+    def _by_collections(self, rows: Rows, places: Places, told: RowAnswers, size: int) -> None:
         for start in range(0, len(places), size):
             self._collection(rows, places[start : start + size], told)
 
-    def _collection(self, rows: Rows, places: npt.NDArray[np.int64], told: RowAnswers) -> None:
-        """One call; one that Salesforce refuses whole is halved until the record that it refuses stands alone."""
+    def _collection(self, rows: Rows, places: Places, told: RowAnswers) -> None:
+        """One call; one that Salesforce refuses whole is halved until the record that it refuses stands
+        alone.
+        """
         records = [_record(rows, int(at)) for at in places]
         try:
             items = self._org.ask(
-                "PATCH", "composite/sobjects", body={"allOrNone": False, "records": records}, headers=_HEADERS, writes=True
+                "PATCH",
+                "composite/sobjects",
+                body={"allOrNone": False, "records": records},
+                headers=_HEADERS,
+                writes=True,
             )
         except Refused as error:
             if error.refusal.code == "INVALID_FIELD":
@@ -196,28 +253,35 @@ class Writing:
             self._collection(rows, places[:middle], told)
             self._collection(rows, places[middle:], told)
             return
-        if not isinstance(items, list) or len(items) != len(places):
-            raise TemporaryError("Salesforce answered a collection with another number of records; the next run looks what was written")
         for at, item in zip(places, items, strict=True):
-            if item.get("success"):
+            if item["success"]:
                 told.done([int(at)])
             else:
                 refusal = of_item(item)
                 told.reject(int(at), refusal.kind, _reason(refusal))
 
-    def _unlock(self, rows: Rows, told: RowAnswers) -> None:
-        """Try again what a lock refused: after a while, in small calls, contacts of one account in the same call."""
-        size = _LOCKED_COLLECTION
-        for attempt in range(_LOCK_ROUNDS):
-            locked = np.nonzero(told.kind == "transient")[0]
-            locked = locked[["LOCK" in str(reason) for reason in told.reason[locked]]] if len(locked) else locked
-            if not len(locked):
+    def _again(self, rows: Rows, told: RowAnswers) -> None:
+        """Try again what passes by itself (a lock, say): after a while, in smaller calls, contacts of one
+        account in the same call.
+
+        That takes no more calls than the records themselves, or ten: what is locked for long waits for the
+        next run.
+        """
+        calls = max(_EXTRA_CALLS, -(-len(rows) // COLLECTION))
+        order: Places | None = None
+        for attempt, size in enumerate(_ROUNDS):
+            passing = np.nonzero(told.kind == "transient")[0]
+            if not len(passing) or calls <= 0:
                 return
             self._sleep(random.uniform(0.5, 1.5) * 2**attempt)
-            self._by_collections(rows, self._by_parent(rows, locked), told, size)
-            size = max(1, size // 4)
+            if order is None:
+                order = self._by_parent(rows, passing)
+                calls -= -(-len(order) // COLLECTION)
+            chosen = order[np.isin(order, passing)][: max(calls, 1) * size]
+            calls -= -(-len(chosen) // size)
+            self._by_collections(rows, chosen, told, size)
 
-    def _by_parent(self, rows: Rows, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _by_parent(self, rows: Rows, places: Places) -> Places:
         if rows.table != "Contact" or "AccountId" not in self._org.fields("Contact"):
             return places
         parents: dict[str, str] = {}
@@ -229,7 +293,11 @@ class Writing:
 
 
 class Jobs:
-    """The jobs of a batch, as its ticket keeps them: name of the piece → (id of the job, whether it has its rows)."""
+    """The jobs of a batch, as its ticket keeps them: name → (id of the job, whether it has its rows).
+
+    The name is that of the piece; further jobs, for what the first one did not come to, have a number behind
+    it.
+    """
 
     def __init__(self, ticket: Ticket) -> None:
         self._ticket = ticket
@@ -238,8 +306,9 @@ class Jobs:
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._known
+    def of(self, piece: str) -> list[str]:
+        """Names of a piece's jobs, in their order."""
+        return [name for name in self._known if name == piece or name.startswith(f"{piece}.")]
 
     def __getitem__(self, name: str) -> tuple[str, bool]:
         job, has_rows = self._known[name]
@@ -257,11 +326,13 @@ class Jobs:
 
 
 def _record(rows: Rows, at: int) -> dict[str, Any]:
-    values = {api_name(name): column[at] or None for name, column in rows.values.items() if column[at] is not None}
+    values = {
+        api_name(name): column[at] or None for name, column in rows.values.items() if column[at] is not None
+    }
     return {"attributes": {"type": rows.table}, "id": rows.ids[at], **values}
 
 
-def _pieces(rows: Rows) -> Iterator[tuple[npt.NDArray[np.int64], bytes]]:
+def _pieces(rows: Rows) -> Iterator[tuple[Places, bytes]]:
     """(places, CSV) of uploads that Salesforce takes. The same rows give the same pieces, whenever."""
     if not len(rows):
         return
@@ -286,17 +357,11 @@ def _says_null(rows: Rows) -> bool:
     return any(NULL in set(column) for column in rows.values.values())
 
 
-def _column(table: pa.Table, *names: str) -> list[str | None]:
-    for name in names:
-        if name in table.column_names:
-            found: list[str | None] = table[name].to_pylist()
-            return found
-    return [None] * table.num_rows
+def _among(results: pa.Table, sent: pa.Array) -> pa.Array:
+    """Which of the records that were sent each result is about; null: none of them."""
+    name = "Id" if "Id" in results.column_names else "sf__Id"
+    return pc.index_in(results[name].combine_chunks(), value_set=sent)
 
 
 def _reason(refusal: Refusal, job: str = "") -> str:
     return refusal.reason + (f" [Bulk job {job}]" if job else "")
-
-
-def _ended(status: Status) -> str:
-    return f"{status.state}{': ' + status.error if status.error else ''}"

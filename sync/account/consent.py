@@ -1,9 +1,9 @@
 """Whose consent forbids what we write?
 
-A record is withdrawn from a target where the person objects to profiling (from every field and list of ours), and from a
-campaign list where the person cannot be reached by its channel. What stands there is taken away at the next run: no guard and
-no hold stops that, and undo does not bring it back. Where it is not known whether a channel may be used, it may not, unless the
-segmentation says ``unknown_reachable = true``.
+A record is withdrawn from a target where the person objects to profiling (from every field and list of ours),
+and from a campaign list where the person cannot be reached by its channel. What stands there is taken away at
+the next run: no guard and no hold stops that, and undo does not bring it back. Where it is not known whether
+a channel may be used, it may not, unless the segmentation says ``unknown_reachable = true``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from connectors.contract import CHANNELS, REACHABLE
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
-from sync.store.identity import people, same_people
+from sync.store.identity import alike_people, people
 from sync.store.journal import Batch
 from sync.store.mirror import literal, quoted
 
@@ -23,18 +23,21 @@ _OBJECTORS = "SELECT record FROM consents WHERE objects"
 
 
 def prepare(session: Session) -> None:
-    """Table ``consents`` (record, objects, a column per channel) and view ``people``: those who do not object.
+    """Table ``consents`` (record, objects, a column per channel) and view ``people``: those who do not
+    object.
 
-    Who was merged or converted has the consent of the survivor. Who objects in an account whose activity is used here,
-    objects here too.
+    Who was merged or converted has the consent of the survivor. Who objects in an account whose activity is
+    used here, objects here too: with every record that shares an address with the objector, whichever of them
+    has the activity.
     """
     mirror = session.mirror()
     objects = ["coalesce(objects_to_profiling, false)"]
     for name in session.settings.activity_from:
         theirs = session.mirror(name)
+        alike = alike_people(mirror, theirs, session.settings.match)
         objects.append(
-            f"record IN (SELECT same.ours FROM ({same_people(mirror, theirs, session.settings.match)}) AS same JOIN ({people(theirs)}) AS "
-            "person ON person.record = same.theirs WHERE person.objects_to_profiling)"
+            f"record IN (SELECT alike.ours FROM ({alike}) AS alike JOIN ({people(theirs)}) AS person ON person.record = alike.theirs "
+            "WHERE person.objects_to_profiling)"
         )
     channels = ", ".join(quoted(REACHABLE + channel) for channel in CHANNELS)
     mirror.run(
@@ -43,7 +46,9 @@ def prepare(session: Session) -> None:
     mirror.run(
         f"INSERT INTO consents SELECT redirects.record, objects, {channels} FROM redirects JOIN consents ON consents.record = survivor"
     )
-    mirror.run(f"CREATE OR REPLACE TEMP VIEW people AS SELECT * FROM ({people(mirror)}) WHERE record NOT IN ({_OBJECTORS})")
+    mirror.run(
+        f"CREATE OR REPLACE TEMP VIEW people AS SELECT * FROM ({people(mirror)}) WHERE record NOT IN ({_OBJECTORS})"
+    )
 
 
 def withdrawn(target: Target) -> str:
@@ -75,7 +80,9 @@ def held_against(session: Session) -> set[str]:
 
 
 def withhold(session: Session) -> None:
-    """Take out of the gathered ``changes`` whatever would give something of ours to those whose consent forbids it."""
+    """Take out of the gathered ``changes`` whatever would give something of ours to those whose consent
+    forbids it.
+    """
     session.mirror().run(
         f"DELETE FROM changes USING consents WHERE changes.record = consents.record AND coalesce(after, '') <> '' "
         f"AND (mine_after OR kind = 'list') AND ({_forbidden(session)})"
@@ -93,7 +100,9 @@ def allowed(session: Session, batch: Batch) -> pa.Array:
             WHERE coalesce(after, '') <> '' AND (mine_after OR {str(batch.kind == "list").lower()}) AND ({_forbidden(session)})""",
         frame=placed,
     )
-    return pc.invert(pc.is_in(placed["position"].combine_chunks(), value_set=found["position"].combine_chunks()))
+    return pc.invert(
+        pc.is_in(placed["position"].combine_chunks(), value_set=found["position"].combine_chunks())
+    )
 
 
 def _forbidden(session: Session) -> str:
@@ -102,4 +111,9 @@ def _forbidden(session: Session) -> str:
     for target in targets_of(session.config, session.account):
         if target.channel:
             campaigns.setdefault(_unreachable(target), []).append(literal(target.name))
-    return " OR ".join(["objects", *(f"({condition} AND target IN ({', '.join(names)}))" for condition, names in campaigns.items())])
+    return " OR ".join(
+        [
+            "objects",
+            *(f"({condition} AND target IN ({', '.join(names)}))" for condition, names in campaigns.items()),
+        ]
+    )

@@ -1,4 +1,7 @@
-"""What do people read about our fields and lists inside the CRM? The one place that words it, from the config's own texts."""
+"""What do people read about our fields and lists inside the CRM?
+
+The one place that words it, from the config's own texts.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from collections.abc import Sequence
 
 from sync.account.segments import SegmentText
 
-LONGEST = 1000  # characters of a help text; what is longer loses playbooks first, then descriptions, then its end
+LONGEST = (
+    1000  # characters of a help text; what is longer loses playbooks first, then descriptions, then its end
+)
 
 _COMPANIONS = {
     "reason": "why the record has its segment",

@@ -1,6 +1,7 @@
 """In which time zone and currency does an account live, where the config does not say? In those of its CRM.
 
-The CRM is asked at the beginning of each command that works with it, and the journal keeps its answer for those that do not.
+The CRM is asked at the beginning of each command that works with it, and the journal keeps its answer for
+those that do not.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.contract import Home
-from connectors.money import exponent
+from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import AccountSettings, known_zone
 
-_ASKING = frozenset({"check", "pull", "run", "plan", "backfill", "train", "label"})  # others take what these found out
+_ASKING = frozenset(
+    {"check", "pull", "run", "plan", "backfill", "train", "label"}
+)  # others take what these found out
 
 
 def settle_home(session: Session, command: str, connected: bool) -> None:
@@ -31,7 +34,9 @@ def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountS
     if not left:
         return settings
     home = _ask(session, settings.name) if ask else _known(session, settings.name)
-    found: dict[str, Any] = {name: value for name in left if (value := getattr(home, name)) and value != getattr(settings, name)}
+    found: dict[str, Any] = {
+        name: value for name in left if (value := getattr(home, name)) and value != getattr(settings, name)
+    }
     if not found:
         return settings
     completed = settings.model_copy(update=found)
@@ -42,8 +47,13 @@ def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountS
 
 def _ask(session: Session, name: str) -> Home:
     told = session.connector(name).home()
-    home = Home(told.time_zone if known_zone(told.time_zone) else "", told.currency if _known_currency(told.currency) else "")
-    session.journal.execute("INSERT OR REPLACE INTO homes VALUES (?, ?, ?)", name, home.time_zone, home.currency)
+    home = Home(
+        told.time_zone if known_zone(told.time_zone) else "",
+        told.currency if _known_currency(told.currency) else "",
+    )
+    session.journal.execute(
+        "INSERT OR REPLACE INTO homes VALUES (?, ?, ?)", name, home.time_zone, home.currency
+    )
     return home
 
 

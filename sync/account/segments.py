@@ -1,4 +1,6 @@
-"""A segmentation of the config, built: its kind's object, and its segments under the names that the config gives them."""
+"""A segmentation of the config, built: its kind's object, and its segments under the names that the config
+gives them.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +29,22 @@ class SegmentText:
 
 def built(config: Config, settings: SegmentationSettings, account: str) -> Segmentation:
     """The object that fits and labels."""
-    from connectors.money import exponent
+    from connectors.values.currency import exponent
     from segmentation.comparison import Kind
     from segmentation.frames import Segment
     from segmentation.label import segmentation
 
     currency = config.accounts[account].currency
     rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
-    attributes = {name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()}
+    attributes = {
+        name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()
+    }
     return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
 
 
-def built_like(config: Config, settings: SegmentationSettings, account: str, figures: Mapping[str, Any]) -> Segmentation:
+def built_like(
+    config: Config, settings: SegmentationSettings, account: str, figures: Mapping[str, Any]
+) -> Segmentation:
     """The same with what a model of it has settled (its figures), for judging that model on other days."""
     plain = built(config, settings, account)
     like = getattr(plain, "like", None)
@@ -51,8 +57,12 @@ def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentT
     return _told(settings, built(config, settings, (settings.accounts or config.written)[0]).segments)
 
 
-def named_segments(config: Config, journal: Journal, settings: SegmentationSettings, account: str) -> list[SegmentText]:
-    """The same under the names that the account's model gave them, where its kind finds names; those of the config win."""
+def named_segments(
+    config: Config, journal: Journal, settings: SegmentationSettings, account: str
+) -> list[SegmentText]:
+    """The same under the names that the account's model gave them, where its kind finds names; those of the
+    config win.
+    """
     segmentation = built(config, settings, account)
     model = journal.model(account, settings.name)
     named = getattr(segmentation, "named", None)

@@ -1,9 +1,12 @@
-"""What a command works with: one account, its connector, the mirror, the journal, and the lock that makes us the only writer."""
+"""What a command works with: one account, its connector, the mirror, the journal, and the lock that makes us
+the only writer.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +22,8 @@ from connectors.contract import Account, Calls, Connector, Option, RemoteList
 from connectors.errors import ConnectorError
 from sync.config.config import Config
 from sync.stops import Later, Stop
-from sync.store.journal import Journal
+from sync.store.integrity import JournalDamaged
+from sync.store.journal import Journal, backup_of
 
 if TYPE_CHECKING:
     from sync.config.settings import AccountSettings, SegmentationSettings
@@ -37,7 +41,9 @@ def options_of(config: Config, journal: Journal, account: str) -> dict[str, list
     """The options of each segmentation's field: stored key and shown label."""
     from sync.account.segments import named_segments
 
-    every = {one.name: named_segments(config, journal, one, account) for one in config.segmentations_of(account)}
+    every = {
+        one.name: named_segments(config, journal, one, account) for one in config.segmentations_of(account)
+    }
     return {name: [Option(one.key, one.label) for one in segments] for name, segments in every.items()}
 
 
@@ -54,6 +60,7 @@ class Session:
     open: Open = open_connector
     as_of_override: date | None = None
     run: int = 0
+    healed: list[str] = field(default_factory=list)  # what was wrong with the mirror, and was set right
     _connectors: dict[str, Connector] = field(default_factory=dict)
 
     @property
@@ -74,11 +81,22 @@ class Session:
         return self._connectors[name]
 
     def _account(self, name: str) -> Account:
+        from sync.account.left import left_fields
         from sync.config.uses import kinds_used
 
-        ours = {row["remote"]: row["key"] for row in self.journal.made(name) if row["kind"] == "list" and row["remote"]}
-        options = options_of(self.config, self.journal, name)
-        return replace(self.config.account(name, options), lists=ours, kinds=kinds_used(self.config, name))
+        ours = {
+            row["remote"]: row["key"]
+            for row in self.journal.made(name)
+            if row["kind"] == "list" and row["remote"]
+        }
+        account = self.config.account(name, options_of(self.config, self.journal, name))
+        # In an order that does not move when a segmentation leaves the config: what was read is then not read
+        # anew.
+        fields = sorted(
+            (*account.fields, *left_fields(self.config, self.journal, name)),
+            key=lambda one: (one.record_type, one.name),
+        )
+        return replace(account, fields=tuple(fields), lists=ours, kinds=kinds_used(self.config, name))
 
     @property
     def calls(self) -> Calls:
@@ -90,7 +108,11 @@ class Session:
     def notes(self) -> list[str]:
         """What the CRMs said of their limits and sources, by account where there are several."""
         several = len(self._connectors) > 1
-        return [f"{name}: {note}" if several else note for name, one in self._connectors.items() for note in one.notes()]
+        return [
+            f"{name}: {note}" if several else note
+            for name, one in self._connectors.items()
+            for note in one.notes()
+        ]
 
     @cached_property
     def lists(self) -> dict[str, RemoteList]:
@@ -100,9 +122,12 @@ class Session:
     @cached_property
     def mirror_file(self) -> Mirror:
         """The mirror of the state directory."""
-        from sync.store.mirror import Mirror
+        from sync.store.mirror import Memory, Mirror
 
-        return Mirror(self.config.state_dir / "mirror.duckdb", self.config.memory_limit)
+        memory = Memory(self.journal.identity(), self.journal.sequence())
+        mirror = Mirror(self.config.state_dir / "mirror.duckdb", self.config.memory_limit, memory)
+        self.healed.extend(mirror.healed)
+        return mirror
 
     def mirror(self, account: str | None = None) -> AccountMirror:
         """The mirror of this account, or of one whose activity it uses."""
@@ -141,7 +166,18 @@ class Session:
 
 @contextmanager
 def locked(config: Config) -> Iterator[Journal]:
-    """The journal of the state directory, held by this process alone.
+    """The journal of the state directory, held by this process alone."""
+    with lock(config):
+        journal = _journal(config.state_dir / "journal.sqlite")
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+@contextmanager
+def lock(config: Config) -> Iterator[None]:
+    """Nobody else works in the state directory: Later where somebody does.
 
     The lock belongs to the open file: the kernel lets go of it when the process ends, however it ends.
     """
@@ -158,11 +194,7 @@ def locked(config: Config) -> Iterator[Journal]:
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        journal = _journal(config.state_dir / "journal.sqlite")
-        try:
-            yield journal
-        finally:
-            journal.close()
+        yield
     finally:
         os.close(handle)
 
@@ -170,6 +202,21 @@ def locked(config: Config) -> Iterator[Journal]:
 def _journal(path: Path) -> Journal:
     try:
         return Journal(path)
-    except (sqlite3.Error, ValueError) as error:
-        remedy = "Bring back a backup of it; without one, move it away and run `crm-segments plan --adopt`."
-        raise Stop(f"the journal {path} cannot be used: {error}. {remedy}") from error
+    except (sqlite3.Error, ValueError, JournalDamaged) as error:
+        raise Stop(f"the journal {path} cannot be used: {error}. {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    """How to go on without a journal that can be used."""
+    copy, names = backup_of(path), [shlex.quote(f"{path}{end}") for end in ("-wal", "-shm")]
+    if copy.is_file():
+        day = f"{datetime.fromtimestamp(copy.stat().st_mtime).astimezone():%Y-%m-%d %H:%M %Z}"
+        back = f"rm -f {' '.join(names)} && cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
+        return (
+            f"A copy of {day} is there: `{back}` brings it back; what was written after it then counts as other people's, and stays. Or a "
+            f"newer backup of yours. `crm-segments status --salvage` saves what can still be read."
+        )
+    return (
+        "Bring back a backup of it; `crm-segments status --salvage` saves what can still be read. Without either, move it away and run "
+        "`crm-segments plan --adopt`."
+    )

@@ -1,4 +1,7 @@
-"""What do we write to? Every field and list of an account, from the config: the one place where their names are made."""
+"""What do we write to?
+
+Every field and list of an account, from the config: the one place where their names are made.
+"""
 
 from __future__ import annotations
 
@@ -48,26 +51,44 @@ def field_specs(session: Session) -> list[FieldSpec]:
     for one in session.segmentations:
         label, segments = one.label or one.name, named_segments(config, journal, one, account)
         for companion, name in one.fields.items():
-            told[name] = described.of_companion(label, companion) if companion else described.of_field(label, segments)
-    return [replace(spec, description=told[spec.name]) for spec in config.fields(account, options_of(config, journal, account))]
+            told[name] = (
+                described.of_companion(label, companion) if companion else described.of_field(label, segments)
+            )
+    return [
+        replace(spec, description=told[spec.name])
+        for spec in config.fields(account, options_of(config, journal, account))
+    ]
 
 
 def list_specs(session: Session) -> list[ListSpec]:
     """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
     dynamic = session.connector().capabilities.dynamic_lists
-    ids = {(row["record_type"], row["key"]): row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+    ids = {
+        (row["record_type"], row["key"]): row["remote"]
+        for row in session.journal.made(session.account)
+        if row["kind"] == "list"
+    }
     return [
         replace(
             spec,
             kind="dynamic" if spec.kind == "dynamic" and dynamic else "static",
             id=ids.get((spec.record_type, spec.key)) or "",
+            consent_basis=session.settings.consent_basis
+            if spec.channel and spec.kind == "dynamic" and dynamic
+            else "",
         )
         for settings in session.segmentations
-        for spec, _segment in _lists(session.config, settings, named_segments(session.config, session.journal, settings, session.account))
+        for spec, _segment in _lists(
+            session.config,
+            settings,
+            named_segments(session.config, session.journal, settings, session.account),
+        )
     ]
 
 
-def _lists(config: Config, settings: SegmentationSettings, segments: Sequence[SegmentText]) -> list[tuple[ListSpec, str]]:
+def _lists(
+    config: Config, settings: SegmentationSettings, segments: Sequence[SegmentText]
+) -> list[tuple[ListSpec, str]]:
     if settings.lists == "none":
         return []
     types = config.record_types(settings)
@@ -76,8 +97,19 @@ def _lists(config: Config, settings: SegmentationSettings, segments: Sequence[Se
     for segment in segments:
         for record_type in types:
             key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
-            label = f"{settings.label or settings.name}: {segment.label}" + ("" if record_type == types[0] else f" ({record_type})")
+            label = f"{settings.label or settings.name}: {segment.label}" + (
+                "" if record_type == types[0] else f" ({record_type})"
+            )
             text = described.of_list(segment)
-            spec = ListSpec(key, label, settings.lists, record_type, settings.field, segment.key, *campaign, description=text)
+            spec = ListSpec(
+                key,
+                label,
+                settings.lists,
+                record_type,
+                settings.field,
+                segment.key,
+                *campaign,
+                description=text,
+            )
             found.append((spec, segment.key))
     return found

@@ -10,40 +10,59 @@ import pyarrow.compute as pc
 
 from sync.account import consent
 from sync.account.session import Session
+from sync.account.targets import targets_of
 from sync.apply import pace
 from sync.apply.delivery import Applied, Delivery
+from sync.log import stage
 from sync.plan.plan import basis
+from sync.plan.undo import hold
 from sync.stops import GuardStop, Later, Stop, Trip
 from sync.store import ownership
 from sync.store.journal import Batch, Journal, user
 
 
+@stage("apply")
 def apply(session: Session, plan: int, reviewed: bool, first: int | None = None) -> Applied:
     """Carry out an open plan. ``reviewed``: a person named it, which settles what a first labelling trips.
 
-    GuardStop where a guard is tripped or the plan is superseded, before the first write; Later where a window is
-    closed or the pace is used up, with everything so far saved.
+    GuardStop where a guard is tripped or the plan is superseded, before the first write; Later where a window
+    is closed or the pace is used up, with everything so far saved.
     """
     row = _ready(session, plan, reviewed)
     pace.wait_for_window(session)
     journal = session.journal
     consent.prepare(session)
-    journal.set_plan(plan, state="applying")
-    if row["kind"] != "consent":
-        close_older_plans(journal, session.account, plan)
+    with journal.transaction():
+        journal.set_plan(plan, state="applying")
+        if row["kind"] != "consent":
+            close_other_plans(journal, session.account, plan)
+        if row["undoes"] is not None:
+            hold(
+                session, row["undoes"]
+            )  # before the first write: what is undone in part is not redone either
     wanted = None if first is None else _first_records(journal, plan, first)
-    delivery = Delivery(session, plan)
+    delivery = Delivery(session, plan, planned_in=row["run"])
     applied = delivery.applied
-    for one in journal.rows("SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan):
+    for one in journal.rows(
+        "SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan
+    ):
         pace.wait_for_window(session)  # it may close while we write
         if not _as_far_as_allowed(session, delivery, journal.batch(one["batch"]), wanted):
             raise Later(pace.used_up(session, plan), pace.room_at(session))
-        session.progress("writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"])
-    applied.remaining = journal.value("SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ? AND state = 'planned'", plan)
-    if not applied.remaining:
+        session.progress(
+            "writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"]
+        )
+    applied.remaining = journal.value(
+        "SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ? AND state = 'planned'", plan
+    )
+    if (
+        not applied.remaining and not applied.transient
+    ):  # what an outage refused is the rest of this plan, approved as it is
         journal.set_plan(plan, state="done")
     keys = {made["remote"]: made["key"] for made in journal.made(session.account) if made["kind"] == "list"}
-    ownership.now_read(session.mirror(), session.connector(), lambda: session.lists.values() if keys else (), keys)
+    ownership.now_read(
+        session.mirror(), session.connector(), lambda: session.lists.values() if keys else (), keys
+    )
     return applied
 
 
@@ -53,8 +72,16 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
     row = journal.plan(plan)
     if row is None or row["account"] != session.account:
         raise Stop(f"there is no plan {plan} of account {session.account}: `crm-segments plan` makes one")
-    if row["state"] in ("done", "superseded"):
-        raise GuardStop(f"plan {plan} is {row['state']} and cannot be applied again: make a new one with `crm-segments plan`", plan=plan)
+    if row["state"] == "done":
+        raise GuardStop(
+            f"plan {plan} is done and cannot be applied again: make a new one with `crm-segments plan`",
+            plan=plan,
+        )
+    if row["state"] == "superseded":
+        what = "another plan was applied since it was made, or a run found nothing left to do"
+        raise GuardStop(
+            f"plan {plan} is superseded: {what}. Make a new one with `crm-segments plan`.", plan=plan
+        )
     newer = journal.value(
         "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent' "
         "ORDER BY plan LIMIT 1",
@@ -62,12 +89,35 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
         plan,
     )
     moved = [name for name, value in basis(session).items() if row["basis"].get(name) != value]
-    if newer or (moved and row["kind"] == "forward"):
-        why = f"plan {newer} was applied since" if newer else f"the {' and '.join(moved)} of the segmentations changed since"
+    again = sorted(
+        row["summary"].get("by_target", {}).keys()
+        & {t.name for t in targets_of(session.config, session.account)}
+    )
+    why = None
+    if newer:
+        why = f"plan {newer} was applied since"
+    elif moved and row["kind"] == "forward":
+        why = f"the {' and '.join(moved)} of the segmentations changed since"
+    elif again and row["kind"] == "retire":
+        why = f"{' and '.join(again)} is in the config again"
+    if why is not None:
         journal.set_plan(plan, state="superseded")
-        raise GuardStop(f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan)
+        raise GuardStop(
+            f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
+        )
+    if problems := session.connector().check_writing():
+        raise Stop(
+            "\n".join(
+                f"{session.account}: {problem.what}. {problem.remedy}. Nothing was written."
+                for problem in problems
+            )
+        )
     if row["state"] == "open":
-        trips = [t for t in row["guards"] or [] if t["guard"] not in session.allow and not (reviewed and t["first_labelling"])]
+        trips = [
+            t
+            for t in row["guards"] or []
+            if t["guard"] not in session.allow and not (reviewed and t["first_labelling"])
+        ]
         if trips:
             stop_for(session, plan, trips)
         journal.set_plan(plan, allowed={"guards": dict(session.allow), "who": user()})
@@ -80,7 +130,9 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
     first = all(t["first_labelling"] for t in trips)
     names = sorted({t["guard"] for t in trips})
     review = (
-        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {plan}`; or" if first else "If that is right,"
+        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {plan}`; or"
+        if first
+        else "If that is right,"
     )
     allow = " ".join(f"--allow {name}" for name in names)
     raise GuardStop(
@@ -92,10 +144,18 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
     )
 
 
-def close_older_plans(journal: Journal, account: str, plan: int | None) -> None:
-    """What an earlier plan left undone stands in the newer one, or is no longer wanted."""
+def close_other_plans(journal: Journal, account: str, plan: int | None) -> None:
+    """Every other plan was made before this one is applied: its figures no longer hold. What it left undone
+    is planned again.
+
+    ``plan`` is None where a run found nothing to do: that ends what labels wanted before, and not the way
+    back from a run.
+    """
+    kinds = "" if plan is not None else "AND kind = 'forward'"
     journal.execute(
-        "UPDATE plans SET state = 'superseded' WHERE account = ? AND state IN ('applying', 'open') AND plan < ?", account, plan or 1 << 60
+        f"UPDATE plans SET state = 'superseded' WHERE account = ? AND state IN ('applying', 'open') AND plan <> ? {kinds}",
+        account,
+        plan or 0,
     )
 
 
@@ -103,14 +163,21 @@ def close_older_plans(journal: Journal, account: str, plan: int | None) -> None:
 
 
 def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wanted: pa.Array | None) -> bool:
-    """Carry out what the canary and the pace let through of a planned batch; the rest stays planned. False: the pace held some back."""
+    """Carry out what the canary and the pace let through of a planned batch; the rest stays planned.
+
+    False: the pace held some back.
+    """
     changes = batch.changes()
     records = _records(changes)
-    chosen = np.ones(changes.num_rows, np.bool_) if wanted is None else _mask(pc.is_in(records, value_set=wanted))
+    chosen = (
+        np.ones(changes.num_rows, np.bool_) if wanted is None else _mask(pc.is_in(records, value_set=wanted))
+    )
     room = pace.room(session)
     let_through = chosen
     if room is not None:
-        let_through = chosen & _mask(pc.is_in(records, value_set=pc.unique(records.filter(pa.array(chosen))).slice(0, room)))
+        let_through = chosen & _mask(
+            pc.is_in(records, value_set=pc.unique(records.filter(pa.array(chosen))).slice(0, room))
+        )
     if let_through.any():
         if not let_through.all():
             parts = [changes.filter(pa.array(mask)) for mask in (let_through, ~let_through)]

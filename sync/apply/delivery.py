@@ -1,13 +1,15 @@
 """How does one batch get into the CRM, so that a crash anywhere loses and doubles nothing?
 
-A batch is marked open in the journal before the call and closed with the CRM's answer for each record after it; whatever ends the
-run in between leaves it open, and the next run finds out what became of it (``sync.apply.settle``). A batch that the CRM refuses as a
-whole is halved until the record that poisons it stands alone.
+A batch is marked open in the journal before the call and closed with the CRM's answer for each record after
+it; whatever ends the run in between leaves it open, and the next run finds out what became of it
+(``sync.apply.settle``). A batch that the CRM refuses as a whole is halved until the record that poisons it
+stands alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +24,6 @@ from sync.account.session import Session
 from sync.apply import pace
 from sync.apply.refused import Refusals
 from sync.pull.pull import stale
-from sync.stops import Stop
 from sync.store import ownership
 from sync.store.journal import Batch, Journal
 
@@ -37,13 +38,21 @@ class Applied:
     done: int = 0
     rejected: int = 0
     skipped: int = 0
+    transient: int = (
+        0  # of the rejected: refused by an outage or a lock, so that the next run sends them again
+    )
     remaining: int = 0  # changes that wait: beyond a canary, or beyond the pace
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcomes: pa.Table) -> None:
         """Count the outcomes of a batch."""
         for status in ("done", "rejected", "skipped"):
-            setattr(self, status, getattr(self, status) + (pc.sum(pc.equal(outcomes["status"], status)).as_py() or 0))
+            setattr(
+                self,
+                status,
+                getattr(self, status) + (pc.sum(pc.equal(outcomes["status"], status)).as_py() or 0),
+            )
+        self.transient += pc.sum(pc.equal(outcomes["kind"], "transient")).as_py() or 0
         reasons = outcomes.filter(pc.not_equal(outcomes["status"], "done"))["reason"]
         for one in pc.value_counts(pc.replace_substring_regex(reasons, r" \[[^\[\]]*\]$", "")).to_pylist():
             self.reasons[str(one["values"])] += one["counts"]
@@ -52,7 +61,13 @@ class Applied:
         """For printing; of many reasons the most frequent."""
         told = dict(self.reasons.most_common(REASONS))
         others = self.reasons.total() - sum(told.values())
-        return {**self.__dict__, "reasons": {**told, **({"for other reasons: see `crm-segments rejects`": others} if others else {})}}
+        return {
+            **self.__dict__,
+            "reasons": {
+                **told,
+                **({"for other reasons: see `crm-segments rejects`": others} if others else {}),
+            },
+        }
 
 
 class JournalTicket:
@@ -76,7 +91,8 @@ class JournalTicket:
 def close(session: Session, batch: Batch, outcomes: pa.Table, refusals: Refusals | None = None) -> None:
     """Store a batch's answers: journal, rejects, and what the mirror believes the CRM to hold.
 
-    ``refusals`` is None where a batch is settled: what settling finds unwritten was never refused, the next plan has it again.
+    ``refusals`` is None where a batch is settled: what settling finds unwritten was never refused, the next
+    plan has it again.
     """
     changes = batch.changes()
     moved = pc.equal(outcomes["status"], "done")
@@ -92,14 +108,20 @@ def close(session: Session, batch: Batch, outcomes: pa.Table, refusals: Refusals
 
 
 class Delivery:
-    """The carrying out of one plan. Whether the pull is so old that records are read again is decided once, when it begins."""
+    """The carrying out of one plan. Whether the pull is so old that records are read again is decided once,
+    when it begins.
 
-    def __init__(self, session: Session, plan: int) -> None:
+    ``planned_in``: the run that made the plan. Where another one carries it out, what was read since then
+    counts.
+    """
+
+    def __init__(self, session: Session, plan: int, planned_in: int) -> None:
         self.applied = Applied(plan)
         self._session = session
         self._able = session.connector().capabilities
         self._reread = not self._able.compares_before and stale(session.mirror(), session.clock())
         self._refusals = Refusals(session)
+        self._moved = _moved_since(session, plan) if planned_in != session.run else pa.array([], pa.string())
 
     def carry_out(self, batch: Batch) -> None:
         """Open, write, close. What ends the run leaves the batch open: the next run settles it."""
@@ -111,18 +133,42 @@ class Delivery:
         self.applied.add(outcomes)
 
     def _write(self, batch: Batch, changes: pa.Table) -> pa.Table:
-        """Write changes; skip those that consent forbids by now."""
+        """Write changes; skip those that consent forbids by now, and those of a list that a person deleted."""
+        if batch.kind == "list" and self._remote(batch.target) is None:
+            reason = f"list {batch.target} was deleted in the CRM: `crm-segments setup` makes it again"
+            return _told("skipped", "gone", reason, changes.num_rows)
         allowed = consent.allowed(self._session, batch)
         outcomes = self._write_unmoved(batch, changes.filter(allowed))
-        return _woven(allowed, outcomes, _told("skipped", "conflict", "consent was withdrawn since the plan", changes.num_rows))
+        return _woven(
+            allowed,
+            outcomes,
+            _told("skipped", "conflict", "consent was withdrawn since the plan", changes.num_rows),
+        )
 
     def _write_unmoved(self, batch: Batch, changes: pa.Table) -> pa.Table:
-        """Write changes; skip those whose value moved since the pull, where that is long ago."""
+        """Write changes; skip those whose value moved since the plan, and since the pull where that is long
+        ago.
+        """
+        if len(self._moved):
+            planned = pc.invert(pc.is_in(_names(changes), value_set=self._moved))
+            outcomes = self._write_fresh(batch, changes.filter(planned))
+            return _woven(
+                planned,
+                outcomes,
+                _told("skipped", "conflict", "it changed since the plan was made", changes.num_rows),
+            )
+        return self._write_fresh(batch, changes)
+
+    def _write_fresh(self, batch: Batch, changes: pa.Table) -> pa.Table:
         if not self._reread or not changes.num_rows:
             return self._write_through(batch, changes)
         same = self._stands(changes, "before")
         outcomes = self._write_through(batch, changes.filter(same))
-        return _woven(same, outcomes, _told("skipped", "conflict", "somebody changed it since the pull", changes.num_rows))
+        return _woven(
+            same,
+            outcomes,
+            _told("skipped", "conflict", "somebody changed it since the pull", changes.num_rows),
+        )
 
     def _stands(self, changes: pa.Table, column: str) -> pa.Array:
         """Which changes' ``before`` or ``after`` the CRM holds now."""
@@ -135,15 +181,19 @@ class Delivery:
         ticket = JournalTicket(self._session.journal, batch.batch)
         try:
             if batch.kind == "list":
-                return self._session.connector().write_members(self._remote(batch.target), changes, ticket)
+                remote = self._remote(batch.target)
+                assert remote is not None
+                return self._session.connector().write_members(remote, changes, ticket)
             return self._session.connector().write_fields(changes, ticket)
         except RequestError as error:
             return self._halved(batch, changes, error)
 
     def _halved(self, batch: Batch, changes: pa.Table, error: RequestError) -> pa.Table:
-        """Records that the CRM refuses only together are written apart; one that it refuses alone is a reject.
+        """Records that the CRM refuses only together are written apart; one that it refuses alone is a
+        reject.
 
-        Where it takes several calls, those before the refused one went through: what stands there is not sent again.
+        Where it takes several calls, those before the refused one went through: what stands there is not sent
+        again.
         """
         ids = pc.unique(changes["id"])
         if len(ids) < 2:
@@ -152,33 +202,80 @@ class Delivery:
             missing = pc.invert(self._stands(changes, "after"))
             if not pc.all(missing).as_py():
                 rest = changes.filter(missing)
-                return _woven(missing, self._halved(batch, rest, error) if rest.num_rows else done(0), done(changes.num_rows))
+                return _woven(
+                    missing,
+                    self._halved(batch, rest, error) if rest.num_rows else done(0),
+                    done(changes.num_rows),
+                )
         left = pc.is_in(changes["id"].combine_chunks(), value_set=ids[: len(ids) // 2])
         answers = [self._write_through(batch, changes.filter(mask)) for mask in (left, pc.invert(left))]
         return _woven(left, *answers)
 
-    def _remote(self, key: str) -> RemoteList:
+    def _remote(self, key: str) -> RemoteList | None:
+        """The list of a key of ours; None where a person deleted it."""
         session = self._session
         sql = "SELECT remote FROM objects WHERE account = ? AND kind = 'list' AND key = ?"
-        found = session.lists.get(session.journal.value(sql, session.account, key))
-        if found is None:
-            raise Stop(f"list {key} is gone from account {session.account}: `crm-segments setup` makes it again")
-        return found
+        return session.lists.get(session.journal.value(sql, session.account, key))
+
+
+def _names(changes: pa.Table) -> pa.Array:
+    """Record and target of each change, as one text."""
+    parts = [changes[name].combine_chunks() for name in ("record_type", "id", "target")]
+    return pc.binary_join_element_wise(*parts, "\0")
+
+
+def _moved_since(session: Session, plan: int) -> pa.Array:
+    """Names of the changes of a plan whose value is no longer what it was planned from, by what was read and
+    written since.
+    """
+    mirror = session.mirror()
+    moved = [pa.array([], pa.string())]
+    if mirror.stamp("pull_began") is None:
+        return moved[0]  # nothing is known: records are read again before they are written
+    for changes in _many(batch.changes() for batch in session.journal.batches(plan=plan, state="planned")):
+        rows = mirror.table(
+            """SELECT frame.record_type, frame.id, frame.target FROM frame JOIN ids USING (record_type, id)
+               LEFT JOIN actual AS a ON a.record = ids.record AND a.target = frame.target
+               WHERE coalesce(a.value, '') <> coalesce(frame.before, '')""",
+            frame=changes.select(["record_type", "id", "target", "before"]),
+        )
+        moved.append(_names(rows))
+    return pa.concat_arrays(moved)
+
+
+def _many(tables: Iterable[pa.Table], rows: int = 100_000) -> Iterator[pa.Table]:
+    """The same rows in fewer tables."""
+    gathered: list[pa.Table] = []
+    for table in tables:
+        gathered.append(table)
+        if sum(one.num_rows for one in gathered) >= rows:
+            yield pa.concat_tables(gathered)
+            gathered = []
+    if gathered:
+        yield pa.concat_tables(gathered)
 
 
 def _vanished(batch: Batch, outcomes: pa.Table) -> pa.Table:
     """What consent takes away from a record that the CRM says is gone (merged, say) is gone with it: done."""
-    gone = pc.and_(pc.equal(batch.changes()["action"], "withdraw"), pc.equal(pc.fill_null(outcomes["kind"], ""), "gone"))
+    gone = pc.and_(
+        pc.equal(batch.changes()["action"], "withdraw"), pc.equal(pc.fill_null(outcomes["kind"], ""), "gone")
+    )
     if not pc.any(gone).as_py():
         return outcomes
     nothing = pa.scalar(None, pa.string())
-    columns = [pc.if_else(gone, value, outcomes[name]) for name, value in (("status", "done"), ("kind", nothing), ("reason", nothing))]
+    columns = [
+        pc.if_else(gone, value, outcomes[name])
+        for name, value in (("status", "done"), ("kind", nothing), ("reason", nothing))
+    ]
     return pa.table(columns, schema=OUTCOME_SCHEMA)
 
 
 def _told(status: str, kind: str, reason: str, count: int) -> pa.Table:
     """The same outcome, so many times."""
-    return pa.table([pa.repeat(pa.scalar(text, pa.string()), count) for text in (status, kind, reason)], schema=OUTCOME_SCHEMA)
+    return pa.table(
+        [pa.repeat(pa.scalar(text, pa.string()), count) for text in (status, kind, reason)],
+        schema=OUTCOME_SCHEMA,
+    )
 
 
 def _woven(mask: pa.Array, chosen: pa.Table, others: pa.Table) -> pa.Table:

@@ -1,6 +1,8 @@
-"""What becomes of changes that the CRM refuses? Another time, later and later; then quarantine, until the row or the config changes.
+"""What becomes of changes that the CRM refuses? Another time, later and later; then quarantine, until the row
+or the config changes.
 
-A record that the CRM says is gone leaves the mirror as if its deletion had been read: nobody labels or writes it until it is read again.
+A record that the CRM says is gone leaves the mirror as if its deletion had been read: nobody labels or writes
+it until it is read again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ _LONGEST = 30 * 24 * 60  # minutes between two attempts
 
 
 class Refusals:
-    """Refused changes of an account, as they stood when a plan began to be carried out: a plan has each change once."""
+    """Refused changes of an account, as they stood when a plan began to be carried out: a plan has each
+    change once.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -33,7 +37,8 @@ class Refusals:
         schema = pa.schema([("reject", pa.int64()), *text, ("attempts", pa.int64())])
         self._any = bool(known)
         session.mirror().run(
-            "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects", known_rejects=pa.Table.from_pylist(known, schema=schema)
+            "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects",
+            known_rejects=pa.Table.from_pylist(known, schema=schema),
         )
 
     def keep(self, batch: Batch, outcomes: pa.Table) -> None:
@@ -43,7 +48,9 @@ class Refusals:
             return
         changes = batch.changes().select(["record_type", "id", "target", "after"])
         if batch.kind == "field":  # of a list, the CRM may mean the membership
-            self._leave(changes.filter(pc.and_(refused, pc.equal(pc.fill_null(outcomes["kind"], ""), "gone"))))
+            self._leave(
+                changes.filter(pc.and_(refused, pc.equal(pc.fill_null(outcomes["kind"], ""), "gone")))
+            )
         if self._any:
             gone = "SELECT reject FROM refused SEMI JOIN answered USING (record_type, id, target)"
             numbers = self._session.mirror().table(gone, answered=changes)["reject"].to_pylist()
@@ -59,11 +66,16 @@ class Refusals:
         self._store(numbers, fresh)
 
     def _leave(self, changes: pa.Table) -> None:
-        """Take records that are gone out of the mirror; not so many that the CRM, or our right to see them, must be at fault."""
+        """Take records that are gone out of the mirror; not so many that the CRM, or our right to see them,
+        must be at fault.
+        """
         if not changes.num_rows:
             return
         mirror = self._session.mirror()
-        mirror.run("CREATE OR REPLACE TEMP TABLE gone AS SELECT DISTINCT record FROM frame JOIN ids USING (record_type, id)", frame=changes)
+        mirror.run(
+            "CREATE OR REPLACE TEMP TABLE gone AS SELECT DISTINCT record FROM frame JOIN ids USING (record_type, id)",
+            frame=changes,
+        )
         self._gone += int(mirror.value("SELECT count(*) FROM gone SEMI JOIN records USING (record)"))
         if too_many_missing(self._session.config.guards.max_shrink, self._gone, self._held):
             return
@@ -84,10 +96,15 @@ class Refusals:
     def _store(self, gone: list[int], fresh: pa.Table) -> None:
         moment, at = self._session.clock(), now()
         again = {
-            n: (moment + timedelta(minutes=min(15 * 4 ** max(0, min(n, 20) - 1), _LONGEST))).isoformat(timespec="microseconds")
+            n: (moment + timedelta(minutes=min(15 * 4 ** max(0, min(n, 20) - 1), _LONGEST))).isoformat(
+                timespec="microseconds"
+            )
             for n in pc.unique(fresh["attempts"]).to_pylist()
         }
-        columns = [fresh[name].to_pylist() for name in ("record_type", "id", "target", "after", "kind", "reason", "attempts")]
+        columns = [
+            fresh[name].to_pylist()
+            for name in ("record_type", "id", "target", "after", "kind", "reason", "attempts")
+        ]
         departed = self._departed(fresh)
         rows = (  # what waits for its record to be read again waits for no time
             (self._session.account, *row, None if row[4] == "transient" or row[:2] in departed else again[row[6]],

@@ -7,13 +7,16 @@ import pyarrow as pa
 from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket, close
+from sync.log import stage
 from sync.store.journal import Batch, now
 
 
+@stage("settle")
 def settle(session: Session) -> int:
     """Ask the CRM about every batch that was opened and never closed; returns how many there were.
 
-    The rest of an interrupted plan is not carried out here: the next plan finds it again and inherits its approval.
+    The rest of an interrupted plan is not carried out here: the next plan finds it again and inherits its
+    approval.
     """
     count = 0
     for batch in list(session.journal.batches(account=session.account, state="open")):
@@ -33,8 +36,14 @@ def _outcomes(session: Session, batch: Batch) -> pa.Table:
     """What the CRM says. Members of a list that is there no more are nowhere."""
     changes = batch.changes().select(CHANGE_SCHEMA.names)
     if batch.kind == "list":
-        made = {row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+        made = {
+            row["key"]: row["remote"]
+            for row in session.journal.made(session.account)
+            if row["kind"] == "list"
+        }
         if made.get(batch.target) not in session.lists:
             gone = ("rejected", "gone", "the list is there no more")
-            return pa.table([pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA)
+            return pa.table(
+                [pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA
+            )
     return session.connector().settle(changes, JournalTicket(session.journal, batch.batch))

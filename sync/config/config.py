@@ -1,7 +1,9 @@
-"""What does the user want? ``load`` reads config.toml into typed settings, or says everything that is wrong with it.
+"""What does the user want? ``load`` reads config.toml into typed settings, or says everything that is wrong
+with it.
 
-A table that another room knows better (a CRM's own settings, the options of a kind of segmentation, a rule) is
-validated by that room, and its faults come in the same list: key path, line in the file, what is wrong, valid values.
+A table that another room knows better (a CRM's own settings, the options of a kind of segmentation, a rule)
+is validated by that room, and its faults come in the same list: key path, line in the file, what is wrong,
+valid values.
 """
 
 from __future__ import annotations
@@ -20,7 +22,15 @@ from pydantic import BaseModel, SecretStr
 from connectors.contract import Account, Attribute, FieldSpec, Option
 from sync.config.faults import ConfigError, Fault
 from sync.config.secret import SecretError, secret
-from sync.config.settings import AccountSettings, Guards, Limit, Pace, SegmentationSettings, SegmentSettings, Top
+from sync.config.settings import (
+    AccountSettings,
+    Guards,
+    Limit,
+    Pace,
+    SegmentationSettings,
+    SegmentSettings,
+    Top,
+)
 from sync.config.tables import read_accounts, read_segmentations, secret_keys, validated
 from sync.config.toml_lines import Lines
 from sync.config.windows import Windows
@@ -50,7 +60,10 @@ _SHOWN = frozenset({"label", "description", "playbook"})  # what people read; ch
 
 @dataclass(frozen=True)
 class Config:
-    """A config that was checked whole. Paths are absolute or relative to the working directory, never to the file."""
+    """A config that was checked whole.
+
+    Paths are absolute or relative to the working directory, never to the file.
+    """
 
     path: Path
     state_dir: Path
@@ -87,16 +100,31 @@ class Config:
 
     def population(self, segmentation: SegmentationSettings, account: str | None = None) -> Any:
         """The parsed rule of a segmentation's population, or None: all contacts."""
-        return None if segmentation.population is None else self._rule(segmentation, segmentation.population, account)
+        return (
+            None
+            if segmentation.population is None
+            else self._rule(segmentation, segmentation.population, account)
+        )
 
-    def rules(self, segmentation: SegmentationSettings, account: str | None = None) -> list[tuple[SegmentSettings, Any]]:
-        """The segments that have rules, by priority, each with its parsed rule. Amounts are in the account's currency."""
-        return [(one, self._rule(segmentation, one.when, account)) for one in segmentation.segments if one.when is not None]
+    def rules(
+        self, segmentation: SegmentationSettings, account: str | None = None
+    ) -> list[tuple[SegmentSettings, Any]]:
+        """The segments that have rules, by priority, each with its parsed rule.
+
+        Amounts are in the account's currency.
+        """
+        return [
+            (one, self._rule(segmentation, one.when, account))
+            for one in segmentation.segments
+            if one.when is not None
+        ]
 
     def _rule(self, segmentation: SegmentationSettings, tree: Any, account: str | None) -> Any:
         from sync.config.rules import parsed
 
-        accounts = [self.accounts[name] for name in ([account] if account else segmentation.accounts or self.written)]
+        accounts = [
+            self.accounts[name] for name in ([account] if account else segmentation.accounts or self.written)
+        ]
         return parsed(tree, self.segmentations, accounts)
 
     def uses(self, segmentation: SegmentationSettings) -> tuple[SegmentationSettings, ...]:
@@ -124,7 +152,9 @@ class Config:
             place(one)
         return ordered
 
-    def fields(self, account: str, options: Mapping[str, Sequence[Option]] | None = None) -> tuple[FieldSpec, ...]:
+    def fields(
+        self, account: str, options: Mapping[str, Sequence[Option]] | None = None
+    ) -> tuple[FieldSpec, ...]:
         """Our fields in an account, companions too. ``options``: of each segmentation by its name."""
         return tuple(
             spec
@@ -134,7 +164,10 @@ class Config:
         )
 
     def account(self, name: str, options: Mapping[str, Sequence[Option]] | None = None) -> Account:
-        """What a connector is opened with: secrets resolved, our fields named. ConfigError where a secret is not to be had."""
+        """What a connector is opened with: secrets resolved, our fields named.
+
+        ConfigError where a secret is not to be had.
+        """
         account = self.accounts[name]
         return Account(
             name=name,
@@ -144,22 +177,38 @@ class Config:
             time_zone=account.time_zone,
             currency=account.currency,
             rates=self.rates,
-            attributes={key: Attribute(one.field, one.type, one.order, one.missing) for key, one in account.attributes.items()},
+            attributes=self.attributes(name),
             fields=self.fields(name, options),
             deal_share=account.deal_share,
             reserve=account.reserve,
+            consent_basis=account.consent_basis,
         )
+
+    def attributes(self, account: str) -> dict[str, Attribute]:
+        """The attributes of an account, by name."""
+        attributes = self.accounts[account].attributes
+        return {
+            name: Attribute(one.field, one.type, one.order, one.missing, one.exact)
+            for name, one in attributes.items()
+        }
 
     def windows(self, account: str) -> Windows:
         """When an account may be written to."""
         return self.pace.windows_in(self.accounts[account].time_zone)
 
     def digest(self, segmentation: SegmentationSettings) -> str:
-        """A hash of all that changes this segmentation's labels: not of what people read, not of where it is written."""
+        """A hash of all that changes this segmentation's labels: not of what people read, not of where it is
+        written.
+        """
         names = set(segmentation.accounts or self.written)
         names |= {source for name in names for source in self.accounts[name].activity_from}
         content = {
-            "segmentation": [segmentation.name, segmentation.kind, segmentation.population, _unshown(_dumped(segmentation.options))],
+            "segmentation": [
+                segmentation.name,
+                segmentation.kind,
+                segmentation.population,
+                _unshown(_dumped(segmentation.options)),
+            ],
             "accounts": {name: _definition(self.accounts[name]) for name in names},
             "rates": self.rates,
             "rules": [(one.key, one.when) for one in segmentation.segments if one.when is not None],
@@ -220,11 +269,20 @@ def _tree(path: Path) -> tuple[str, dict[str, Any]]:
     raise ConfigError(path, [Fault((), what)])
 
 
-def _specs(segmentation: SegmentationSettings, record_type: str, options: Sequence[Option]) -> list[FieldSpec]:
+def _specs(
+    segmentation: SegmentationSettings, record_type: str, options: Sequence[Option]
+) -> list[FieldSpec]:
     label = segmentation.label or segmentation.name
     specs = [FieldSpec(segmentation.field, record_type, "enum", label, options=tuple(options))]
     for companion in segmentation.companions:
-        specs.append(FieldSpec(segmentation.fields[companion], record_type, _COMPANION_TYPES[companion], f"{label}: {companion}"))
+        specs.append(
+            FieldSpec(
+                segmentation.fields[companion],
+                record_type,
+                _COMPANION_TYPES[companion],
+                f"{label}: {companion}",
+            )
+        )
     return specs
 
 

@@ -1,6 +1,7 @@
 """What is wrong with a config, where, and what would be right?
 
-Pydantic finds the faults; here they become sentences: key path, line in the file, what is wrong, valid values.
+Pydantic finds the faults; here they become sentences: key path, line in the file, what is wrong, valid
+values.
 """
 
 from __future__ import annotations
@@ -52,11 +53,23 @@ def one_of(value: object, valid: Iterable[str]) -> str:
     """The end of a sentence about a value that is none of the valid ones: the nearest one first."""
     names = list(valid)
     near = get_close_matches(str(value), names, 1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"valid: {', '.join(names) or 'none'}"
+    shown = ", ".join(
+        name if re.search(r"\w", name) else f'"{name}"' for name in names
+    )  # a lone sign would look like ours
+    return (f"did you mean {near[0]!r}? " if near else "") + f"valid: {shown or 'none'}"
 
 
-def of_model(model: type[BaseModel], error: ValidationError, tree: object, prefix: KeyPath = (), also: Iterable[str] = ()) -> list[Fault]:
-    """The faults that pydantic found in ``tree``, which stands at ``prefix``. ``also``: further keys valid at its top."""
+def of_model(
+    model: type[BaseModel],
+    error: ValidationError,
+    tree: object,
+    prefix: KeyPath = (),
+    also: Iterable[str] = (),
+) -> list[Fault]:
+    """The faults that pydantic found in ``tree``, which stands at ``prefix``.
+
+    ``also``: further keys valid at its top.
+    """
     found: dict[KeyPath, list[str]] = {}
     for detail in error.errors():
         path = _key_meant(tree, _path_in(tree, detail), detail)
@@ -79,7 +92,9 @@ def _path_in(tree: Any, detail: ErrorDetails) -> KeyPath:
 
 
 def _key_meant(tree: Any, path: KeyPath, detail: ErrorDetails) -> KeyPath:
-    """The key that a message about a whole table writes as ``key = ...``, where the table has it; else the table."""
+    """The key that a message about a whole table writes as ``key = ...``, where the table has it; else the
+    table.
+    """
     table = tree
     for step in path:
         table = table[step] if _has(table, step) else None
@@ -89,7 +104,11 @@ def _key_meant(tree: Any, path: KeyPath, detail: ErrorDetails) -> KeyPath:
 
 
 def _has(tree: object, step: str | int) -> bool:
-    return step in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(step, int) and step < len(tree)
+    return (
+        step in tree
+        if isinstance(tree, dict)
+        else isinstance(tree, list) and isinstance(step, int) and step < len(tree)
+    )
 
 
 def _what(detail: ErrorDetails, path: KeyPath) -> str:
@@ -126,9 +145,15 @@ def _model_at(model: Any, path: KeyPath) -> type[BaseModel] | None:
 
 
 def _inner(annotation: Any, element: bool = False) -> Any:
-    """The model that an annotation is about: of ``X | None`` X, and of a container (once ``element`` is asked) its element."""
+    """The model that an annotation is about: of ``X | None`` X, and of a container (once ``element`` is
+    asked) its element.
+    """
     if get_origin(annotation) in (dict, list, tuple):
-        return _inner([part for part in get_args(annotation) if part is not Ellipsis][-1]) if element else annotation
+        return (
+            _inner([part for part in get_args(annotation) if part is not Ellipsis][-1])
+            if element
+            else annotation
+        )
     parts = [part for part in get_args(annotation) if part is not type(None)]
     models = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
     return models[0] if models else _inner(parts[0], element) if len(parts) == 1 else annotation

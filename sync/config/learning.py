@@ -1,7 +1,8 @@
 """May that be learned from which a segmentation names: attributes, and another segmentation?
 
-Attributes not where there is none such, where it is what we write ourselves (last month's label would foretell this month's), or where it
-is sensitive and not switched on by name: by its own name, by its field's name, or because the config calls it so.
+Attributes not where there is none such, where it is what we write ourselves (last month's label would
+foretell this month's), or where it is sensitive and not switched on by name: by its own name, by its field's
+name, or because the config calls it so.
 """
 
 from __future__ import annotations
@@ -34,10 +35,22 @@ def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettin
                 for account in (accounts[a] for a in one.accounts or written if a in accounts):
                     attribute = account.attributes.get(name)
                     if attribute is None:
-                        yield Fault(where, f"account {account.name} has no attribute {name!r}; {faults.one_of(name, account.attributes)}")
+                        yield Fault(
+                            where,
+                            f"account {account.name} has no attribute {name!r}; {faults.one_of(name, account.attributes)}",
+                        )
                     elif attribute.field in ours or attribute.field.removesuffix("__c") in ours:
-                        yield Fault(where, f"{name!r} is a field that we write ourselves: a model must not learn from its own labels")
+                        yield Fault(
+                            where,
+                            f"{name!r} is a field that we write ourselves: a model must not learn from its own labels",
+                        )
                     elif attribute.type == "set":
-                        yield Fault(where, f"{name!r} is a set; learn from text, number, date, bool or ordered attributes")
+                        yield Fault(
+                            where,
+                            f"{name!r} is a set; learn from text, number, date, bool or ordered attributes",
+                        )
                     elif key == "attributes" and (attribute.sensitive or sensitive(attribute.field)):
-                        yield Fault(where, f"{name!r} is sensitive; leave it out, or, where you may use it, name it in sensitive = [...]")
+                        yield Fault(
+                            where,
+                            f"{name!r} is sensitive; leave it out, or, where you may use it, name it in sensitive = [...]",
+                        )

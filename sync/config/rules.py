@@ -1,15 +1,17 @@
 """What do the rules of a config say, and which of them cannot be used?
 
-A rule stands in a segmentation's population, or in ``when`` of a segment of kind ``rules``. The language is that of
-``segmentation.rules``; here it learns which attributes and segmentations there are.
+A rule stands in a segmentation's population, or in ``when`` of a segment of kind ``rules``. The language is
+that of ``segmentation.rules``; here it learns which attributes and segmentations there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from connectors.money import exponent
+from connectors.values.currency import exponent
+from connectors.values.spelling import folded
 from sync.config import faults
 from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings
@@ -18,17 +20,32 @@ from sync.config.toml_lines import KeyPath
 Placed = tuple[KeyPath, SegmentationSettings]
 
 
+def inexact(accounts: Sequence[AccountSettings]) -> frozenset[str]:
+    """Names of the attributes whose texts are compared without case and blanks."""
+    return frozenset(
+        name for account in accounts for name, one in account.attributes.items() if not one.exact
+    )
+
+
 def attribute_types(accounts: Sequence[AccountSettings]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Type and order of each attribute that these accounts have."""
     return {name: (one.type, one.order) for account in accounts for name, one in account.attributes.items()}
 
 
-def parsed(tree: Any, segmentations: Sequence[SegmentationSettings], accounts: Sequence[AccountSettings]) -> Any:
-    """The rule of a tree, as the accounts' attributes and the first one's currency have it. RuleError: all that is wrong."""
+def parsed(
+    tree: Any, segmentations: Sequence[SegmentationSettings], accounts: Sequence[AccountSettings]
+) -> Any:
+    """The rule of a tree, as the accounts' attributes and the first one's currency have it.
+
+    RuleError: all that is wrong.
+    """
     from segmentation import rules
 
-    keys: dict[str, Callable[[], Sequence[str]]] = {one.name: lambda one=one: keys_of(one) for one in segmentations}  # type: ignore[misc]
-    return rules.parse(tree, attribute_types(accounts), keys, exponent(accounts[0].currency) if accounts else 2)
+    keys: dict[str, Callable[[], Sequence[str]]] = {one.name: partial(keys_of, one) for one in segmentations}
+    places = exponent(accounts[0].currency) if accounts else 2
+    return rules.parse(
+        tree, attribute_types(accounts), keys, places, dict.fromkeys((*inexact(accounts), "email"), folded)
+    )
 
 
 def keys_of(one: SegmentationSettings) -> list[str]:
@@ -89,7 +106,11 @@ def rule_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings])
 
 
 def _read(
-    tree: Any, path: KeyPath, rules: dict[KeyPath, Any], everything: Sequence[SegmentationSettings], accounts: Sequence[AccountSettings]
+    tree: Any,
+    path: KeyPath,
+    rules: dict[KeyPath, Any],
+    everything: Sequence[SegmentationSettings],
+    accounts: Sequence[AccountSettings],
 ) -> Iterator[Fault]:
     from segmentation.rules import RuleError
 
@@ -108,13 +129,22 @@ def _segment_faults(one: SegmentationSettings, path: KeyPath) -> Iterator[Fault]
     for index, segment in enumerate(one.segments):
         where: KeyPath = (*path, "segments", index)
         if segment.key not in keys:
-            yield Fault((*where, "key"), f"{segment.key!r} is no segment of kind {one.kind!r}; {faults.one_of(segment.key, keys)}")
+            yield Fault(
+                (*where, "key"),
+                f"{segment.key!r} is no segment of kind {one.kind!r}; {faults.one_of(segment.key, keys)}",
+            )
         elif segment.key in [earlier.key for earlier in one.segments[:index]]:
             yield Fault((*where, "key"), f"{segment.key!r} is described twice; keep one")
         if one.kind == "rules" and segment.when is None:
-            yield Fault((*where, "when"), "is missing: say who belongs to it, such as { did = 'purchase', within_days = 90 }")
+            yield Fault(
+                (*where, "when"),
+                "is missing: say who belongs to it, such as { did = 'purchase', within_days = 90 }",
+            )
         if one.kind != "rules" and segment.when is not None:
-            yield Fault((*where, "when"), f"has no place in kind {one.kind!r}, which chooses by itself; rules are of kind 'rules'")
+            yield Fault(
+                (*where, "when"),
+                f"has no place in kind {one.kind!r}, which chooses by itself; rules are of kind 'rules'",
+            )
 
 
 def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
@@ -122,7 +152,9 @@ def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPat
 
     population = rules.get((*path, "population"))
     if population is not None and any(True for _ in unreachable([("population", population)])):
-        yield Fault((*path, "population"), "can never hold: it contradicts itself, and nobody would be labelled")
+        yield Fault(
+            (*path, "population"), "can never hold: it contradicts itself, and nobody would be labelled"
+        )
     places = [index for index in range(len(one.segments)) if (*path, "segments", index, "when") in rules]
     named = [(one.segments[index].key, rules[(*path, "segments", index, "when")]) for index in places]
     for place, what in unreachable(named):
@@ -130,7 +162,11 @@ def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPat
 
 
 def _missing(
-    one: SegmentationSettings, path: KeyPath, everything: Sequence[SegmentationSettings], names: Sequence[str], written: Sequence[str]
+    one: SegmentationSettings,
+    path: KeyPath,
+    everything: Sequence[SegmentationSettings],
+    names: Sequence[str],
+    written: Sequence[str],
 ) -> Iterator[Fault]:
     """Segmentations that it uses and that are not given in an account of its own."""
     for place, tree in _trees(one):
@@ -151,7 +187,13 @@ def _cycles(read: Sequence[Placed]) -> Iterator[Fault]:
             told.add(frozenset(ring))
             what = f"uses itself: {' -> '.join([*ring, one.name])}; a segmentation is labelled after those that it uses: cut one link"
             follower = ring[1] if len(ring) > 1 else one.name
-            yield Fault((*path, *next((place for place, tree in _trees(one) if follower in _mentioned(tree)), ("by",))), what)
+            yield Fault(
+                (
+                    *path,
+                    *next((place for place, tree in _trees(one) if follower in _mentioned(tree)), ("by",)),
+                ),
+                what,
+            )
 
 
 def _spellings(rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
@@ -165,7 +207,10 @@ def _spellings(rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
             for name in names:
                 other = first.setdefault((sort, name.lower()), name)
                 if other != name:
-                    yield Fault(path, f"{sort} {name!r} is spelled {other!r} elsewhere; spell it in one way, as the activity does")
+                    yield Fault(
+                        path,
+                        f"{sort} {name!r} is spelled {other!r} elsewhere; spell it in one way, as the activity does",
+                    )
 
 
 def _ring(start: str, uses: Mapping[str, Sequence[str]]) -> list[str]:
@@ -184,4 +229,8 @@ def _ring(start: str, uses: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _steps(where: str) -> KeyPath:
     """A path as the rules give it: ``all[0].attribute``."""
-    return tuple(int(step) if step.isdigit() else step for step in where.replace("[", ".").replace("]", "").split(".") if step)
+    return tuple(
+        int(step) if step.isdigit() else step
+        for step in where.replace("[", ".").replace("]", "").split(".")
+        if step
+    )

@@ -1,7 +1,7 @@
 """Where does a secret come from? Never from the config file: it holds references only.
 
-``env:NAME`` is an environment variable, ``file:PATH`` the content of a file (relative to the config's folder),
-``keyring:SERVICE/USER`` an entry of the system's keyring (needs the package ``keyring``).
+``env:NAME`` is an environment variable, ``file:PATH`` the content of a file (relative to the config's
+folder), ``keyring:SERVICE/USER`` an entry of the system's keyring (needs the package ``keyring``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def secret(reference: str, folder: Path = Path()) -> str:
     if not is_reference(reference):
         raise SecretError(f"a secret is written as a reference; valid: {FORMS}")
     form, _, name = reference.partition(":")
-    found = _from_file(name, folder) if form == "file" else {"env": _from_environment, "keyring": _from_keyring}[form](name)
+    found = (
+        _from_file(name, folder)
+        if form == "file"
+        else {"env": _from_environment, "keyring": _from_keyring}[form](name)
+    )
     if not found:
         raise SecretError(f"{reference} is empty: put the secret there")
     return found
@@ -37,7 +41,9 @@ def secret(reference: str, folder: Path = Path()) -> str:
 
 def _from_environment(name: str) -> str:
     if name not in os.environ:
-        raise SecretError(f"env:{name}: the environment variable {name} is not set; run `export {name}=...` first")
+        raise SecretError(
+            f"env:{name}: the environment variable {name} is not set; run `export {name}=...` first"
+        )
     return os.environ[name].strip()
 
 
@@ -54,9 +60,13 @@ def _from_keyring(name: str) -> str:
     try:
         keyring = import_module("keyring")
     except ImportError as error:
-        raise SecretError(f"keyring:{name} needs the package keyring; run `pip install keyring`, or use env: or file:") from error
+        raise SecretError(
+            f"keyring:{name} needs the package keyring; run `pip install keyring`, or use env: or file:"
+        ) from error
     service, _, user = name.partition("/")
     try:
         return keyring.get_password(service, user) or ""
     except Exception as error:
-        raise SecretError(f"keyring:{name}: the keyring refused ({type(error).__name__}); unlock it, or use env: or file:") from error
+        raise SecretError(
+            f"keyring:{name}: the keyring refused ({type(error).__name__}); unlock it, or use env: or file:"
+        ) from error

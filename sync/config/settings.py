@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from connectors.values.spelling import comparable
 from sync.config.windows import Window, Windows
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -41,7 +42,9 @@ def _zone(text: str) -> str:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError) as error:
         near = "".join(f"did you mean {one!r}? " for one in get_close_matches(text, available_timezones(), 1))
-        raise ValueError(f"{text!r} is not a time zone; {near}valid: IANA names such as Europe/Berlin") from error
+        raise ValueError(
+            f"{text!r} is not a time zone; {near}valid: IANA names such as Europe/Berlin"
+        ) from error
     return text
 
 
@@ -118,14 +121,23 @@ class AttributeSettings(Table):
     type: Literal["text", "number", "date", "bool", "ordered", "set"] = "text"
     order: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    exact: bool = (
+        False  # texts are compared letter by letter; else without case, blanks around and forms of accents
+    )
     sensitive: bool = False  # learned from only where a segmentation names it in its own ``sensitive``
 
     @model_validator(mode="after")
     def _order_fits_type(self) -> AttributeSettings:
         if (self.type == "ordered") != bool(self.order):
-            raise ValueError('an attribute of type "ordered" needs its order = [lowest, ..., highest], and no other type has one')
+            raise ValueError(
+                'an attribute of type "ordered" needs its order = [lowest, ..., highest], and no other type has one'
+            )
         if len(set(self.order)) < len(self.order):
             raise ValueError("order names a value twice")
+        if not self.exact and len(set(map(comparable, self.order))) < len(self.order):
+            raise ValueError(
+                "order names two values that differ by case or blanks alone; set exact = true where that is meant"
+            )
         return self
 
 
@@ -138,6 +150,7 @@ class AccountSettings(Table):
     currency: Currency = "EUR"
     deal_share: Literal["primary", "split", "full"] = "primary"
     on_conflict: Literal["keep", "overwrite"] = "keep"
+    consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
     reserve: Share = 0.3
     activity_from: tuple[str, ...] = ()
     match: Name = "email"
@@ -147,13 +160,17 @@ class AccountSettings(Table):
 
 
 class SegmentSettings(Table):
-    """One segment of a segmentation: its key, which is stored and never changes, what people read about it, and its rule."""
+    """One segment of a segmentation: its key, which is stored and never changes, what people read about it,
+    and its rule.
+    """
 
     key: Name
     label: str | None = None
     description: str | None = None
     playbook: dict[str, str | int] = {}
-    when: dict[str, Any] | None = None  # of kind rules: who belongs to it; the first segment whose rule holds wins
+    when: dict[str, Any] | None = (
+        None  # of kind rules: who belongs to it; the first segment whose rule holds wins
+    )
 
 
 class SegmentationSettings(Table):
@@ -167,7 +184,9 @@ class SegmentationSettings(Table):
     campaign: bool = False
     channel: Literal["email", "phone", "sms", "post"] = "email"
     unknown_reachable: bool = False
-    control: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of each campaign list that is held out of it, to compare with
+    control: Annotated[float, Field(ge=0, le=0.5)] = (
+        0.0  # share of each campaign list that is held out of it, to compare with
+    )
     companions: tuple[Companion, ...] = ()
     frozen: bool = False  # nobody enters, moves or is labelled anew; who leaves the population leaves
     accounts: tuple[str, ...] = ()
@@ -179,7 +198,9 @@ class SegmentationSettings(Table):
     @classmethod
     def _campaign_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
         if value and other.data.get("lists", "static") == "none":
-            raise ValueError('a campaign needs lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"')
+            raise ValueError(
+                'a campaign needs lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"'
+            )
         return value
 
     @field_validator("channel", "unknown_reachable", "control")
@@ -198,7 +219,8 @@ class SegmentationSettings(Table):
 class Limit(Table):
     """How much a guard lets through: a share, a count, or what breaks either. None: no limit of that sort.
 
-    A share is not judged among fewer than ``floor`` records. ``configured`` says that the user wrote this guard.
+    A share is not judged among fewer than ``floor`` records. ``configured`` says that the user wrote this
+    guard.
     """
 
     share: Share | None = None
@@ -207,11 +229,11 @@ class Limit(Table):
     configured: bool = Field(default=False, exclude=True)
 
 
-def _limit(key: str) -> BeforeValidator:
+def _limit(key: str, floor: int = 0) -> BeforeValidator:
     def from_file(value: object) -> object:
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = {key: value}
-        return {**value, "configured": True} if isinstance(value, dict) else value
+        return {"floor": floor, **value, "configured": True} if isinstance(value, dict) else value
 
     return BeforeValidator(from_file)
 
@@ -222,6 +244,8 @@ def _defaults(share: float | None = None, count: int | None = None) -> Limit:
 
 _ByTable = Annotated[Limit, _limit("share")]
 _ByCount = Annotated[Limit, _limit("count")]
+_OfRows = Annotated[Limit, _limit("share", floor=3)]  # one or two rows are told, and stop nothing
+_OfWeeks = Annotated[Limit, _limit("share", floor=20)]
 
 
 class Guards(Table):
@@ -236,6 +260,11 @@ class Guards(Table):
     max_calls: _ByCount = _defaults()
     min_size: _ByCount = _defaults(count=0)
     max_shrink: _ByTable = _defaults(0.1)
+    # On what was read (``sync.plan.reading_guards``):
+    max_rejected: _OfRows = Limit(share=0.005, floor=3)
+    max_unmatched: _OfRows = Limit(share=0.03, floor=3)
+    max_stale_days: _ByCount = Limit(count=3)
+    max_drop: _OfWeeks = Limit(share=0.4, floor=20)
 
 
 class Pace(Table):
@@ -254,7 +283,10 @@ class Top(Table):
 
     state_dir: str = "state"
     as_of: AsOf = "yesterday"
-    rates: dict[Currency, Annotated[dict[Day, Annotated[float, Field(gt=0, allow_inf_nan=False)]], BeforeValidator(_rate)]] = {}
+    rates: dict[
+        Currency,
+        Annotated[dict[Day, Annotated[float, Field(gt=0, allow_inf_nan=False)]], BeforeValidator(_rate)],
+    ] = {}
     guards: Guards = Guards()
     pace: Pace = Pace()
     retention_days: Annotated[int, Field(gt=0)] = 730

@@ -1,7 +1,7 @@
 """Are the accounts and segmentations of a config right, each by itself and beside the others?
 
-The common keys of a table are judged by ``sync.config.settings``; all others belong to the CRM's connector or to the kind of
-segmentation, and are judged by the model of that room.
+The common keys of a table are judged by ``sync.config.settings``; all others belong to the CRM's connector or
+to the kind of segmentation, and are judged by the model of that room.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from connectors import CRMS, settings_model
 from sync.config import faults
 from sync.config.faults import Fault
+from sync.config.labels import label_faults
 from sync.config.learning import learning_faults
 from sync.config.rules import rule_faults
 from sync.config.secret import FORMS, is_reference
@@ -25,8 +26,13 @@ from sync.config.toml_lines import KeyPath
 _M = TypeVar("_M", bound=BaseModel)
 
 
-def validated(model: type[_M], tree: dict[str, Any], prefix: KeyPath, found: list[Fault], also: Iterable[str] = ()) -> _M | None:
-    """The model of a table that stands at ``prefix``, or None and its faults in ``found``. ``also``: keys judged elsewhere."""
+def validated(
+    model: type[_M], tree: dict[str, Any], prefix: KeyPath, found: list[Fault], also: Iterable[str] = ()
+) -> _M | None:
+    """The model of a table that stands at ``prefix``, or None and its faults in ``found``.
+
+    ``also``: keys judged elsewhere.
+    """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
@@ -36,7 +42,9 @@ def validated(model: type[_M], tree: dict[str, Any], prefix: KeyPath, found: lis
 
 def _tables(value: object, path: KeyPath, shape: str, found: list[Fault]) -> list[tuple[Any, dict[str, Any]]]:
     """The tables under a key, each with its step; what is no table is a fault."""
-    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    steps = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    )
     if steps is None or isinstance(value, dict) != (shape == "dict"):
         right = f"[{path[0]}.NAME]" if shape == "dict" else f"[[{path[0]}]]"
         found.append(Fault(path, f"is not made of tables; write {right}"))
@@ -50,8 +58,15 @@ def read_accounts(tree: object, found: list[Fault]) -> dict[str, AccountSettings
     """Every account that is right, by name; the faults of the others go to ``found``."""
     tables = dict(_tables(tree, ("accounts",), "dict", found))
     if not tables and tree == {}:
-        found.append(Fault(("accounts",), "there is no account; add a table such as [accounts.shop] with crm and its settings"))
-    lists = [table["activity_from"] for table in tables.values() if isinstance(table.get("activity_from"), list)]
+        found.append(
+            Fault(
+                ("accounts",),
+                "there is no account; add a table such as [accounts.shop] with crm and its settings",
+            )
+        )
+    lists = [
+        table["activity_from"] for table in tables.values() if isinstance(table.get("activity_from"), list)
+    ]
     sources = {source for one in lists for source in one if isinstance(source, str)}
     accounts = {}
     for name, table in tables.items():
@@ -75,7 +90,9 @@ def _account(name: str, table: dict[str, Any], written: bool, found: list[Fault]
         found.extend(Fault((*path, key), what) for key in _literal_secrets(own, model))
     elif crm is not None:
         found.append(Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, CRMS)}"))
-    return validated(AccountSettings, {"written": written, **common, "name": name, "settings": settings}, path, found)
+    return validated(
+        AccountSettings, {"written": written, **common, "name": name, "settings": settings}, path, found
+    )
 
 
 def _common(model: type[BaseModel]) -> list[str]:
@@ -89,7 +106,12 @@ def _account_faults(account: AccountSettings, tables: Mapping[str, Any]) -> list
     for index, source in enumerate(account.activity_from):
         if source not in tables or source == account.name:
             others = [name for name in tables if name != account.name]
-            found.append(Fault((*path, "activity_from", index), f"{source!r} is no other account; {faults.one_of(source, others)}"))
+            found.append(
+                Fault(
+                    (*path, "activity_from", index),
+                    f"{source!r} is no other account; {faults.one_of(source, others)}",
+                )
+            )
     for name in (account.name, *account.activity_from) if account.match != "email" else ():
         attributes = ["email", *tables.get(name, {}).get("attributes", {})]
         if name in tables and account.match not in attributes:
@@ -112,12 +134,18 @@ def _is(type_: type, annotation: Any) -> bool:
 
 
 def _literal_secrets(tree: dict[str, Any], model: type[BaseModel]) -> list[str]:
-    return [key for key in secret_keys(model) if isinstance(tree.get(key), str) and not is_reference(tree[key])]
+    return [
+        key for key in secret_keys(model) if isinstance(tree.get(key), str) and not is_reference(tree[key])
+    ]
 
 
-def read_segmentations(tree: object, accounts: Mapping[str, AccountSettings], found: list[Fault]) -> list[SegmentationSettings]:
+def read_segmentations(
+    tree: object, accounts: Mapping[str, AccountSettings], found: list[Fault]
+) -> list[SegmentationSettings]:
     """Every segmentation that is right; the faults of the others, and between them, go to ``found``."""
-    paths = [(("segmentations", step), table) for step, table in _tables(tree, ("segmentations",), "list", found)]
+    paths = [
+        (("segmentations", step), table) for step, table in _tables(tree, ("segmentations",), "list", found)
+    ]
     read = [(path, one) for path, table in paths if (one := _segmentation(table, path, found))]
     written = [name for name, account in accounts.items() if account.written]
     found.extend(_clashes(read))
@@ -128,6 +156,7 @@ def read_segmentations(tree: object, accounts: Mapping[str, AccountSettings], fo
                 found.append(Fault((*path, "accounts", index), what))
     found.extend(rule_faults(read, accounts))
     found.extend(learning_faults(read, accounts))
+    found.extend(label_faults(read, accounts))
     return [one for _, one in read]
 
 
@@ -138,7 +167,12 @@ def _clashes(read: Sequence[tuple[KeyPath, SegmentationSettings]]) -> list[Fault
     for path, one in read:
         names[one.name] += 1
         if names[one.name] == 2:
-            found.append(Fault((*path, "name"), f"{one.name!r} is the name of an earlier segmentation too; names are unique"))
+            found.append(
+                Fault(
+                    (*path, "name"),
+                    f"{one.name!r} is the name of an earlier segmentation too; names are unique",
+                )
+            )
         for companion, target in one.fields.items():
             if target in targets:
                 what = f"field {target!r} is written by segmentation {targets[target]!r} too; every field belongs to one"
@@ -155,7 +189,11 @@ def _segmentation(table: dict[str, Any], path: KeyPath, found: list[Fault]) -> S
     kind = table.get("kind")
     options: BaseModel | None = None
     if kind in label.KINDS:
-        options = validated(label.settings_model(str(kind)), own, path, found, also=_common(SegmentationSettings))
+        options = validated(
+            label.settings_model(str(kind)), own, path, found, also=_common(SegmentationSettings)
+        )
     elif kind is not None:
-        found.append(Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, label.KINDS)}"))
+        found.append(
+            Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, label.KINDS)}")
+        )
     return validated(SegmentationSettings, {**common, "options": options}, path, found)

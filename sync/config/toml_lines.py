@@ -1,7 +1,7 @@
 """On which line of a TOML text does a key stand?
 
-``tomllib`` reads values and forgets where they stood. This walks the tokens of a text that ``tomllib`` accepts and
-notes the line of every key path, so that a fault can be shown where a person mends it.
+``tomllib`` reads values and forgets where they stood. This walks the tokens of a text that ``tomllib``
+accepts and notes the line of every key path, so that a fault can be shown where a person mends it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Lines:
         self._walk()
 
     def of(self, path: KeyPath) -> int | None:
-        """The line of a key, or of the nearest key around it; None where even the first step is not in the text."""
+        """The line of a key, or of the nearest key around it; None where even the first step is not in the
+        text.
+        """
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path)

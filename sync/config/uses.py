@@ -1,4 +1,7 @@
-"""What does an account have to read? Only what some segmentation uses: of itself, and of accounts that draw its activity."""
+"""What does an account have to read?
+
+Only what some segmentation uses: of itself, and of accounts that draw its activity.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _OF_MONEY = ("rfm", "value", "lifecycle", "potential", "clusters", "offers")
 
 
 def kinds_used(config: Config, account: str) -> frozenset[str] | None:
-    """Kinds of activity that some segmentation looks at; empty: none at all. None: not to be told, so all of them."""
+    """Kinds of activity that some segmentation looks at; empty: none at all.
+
+    None: not to be told, so all of them.
+    """
     found: frozenset[str] = frozenset()
     for written, one in _segmentations(config, account):
         kinds = _kinds(config, one, written)
@@ -29,8 +35,9 @@ def kinds_used(config: Config, account: str) -> frozenset[str] | None:
 def types_used(config: Config, account: str) -> frozenset[str]:
     """Record types that have to be read.
 
-    A company's activity is that of its contacts too. A lead that became a contact brings its consent and its history along,
-    so leads are read wherever contacts are. Another account's activity is joined by its contacts.
+    A company's activity is that of its contacts too. A lead that became a contact brings its consent and its
+    history along, so leads are read wherever contacts are. Another account's activity is joined by its
+    contacts.
     """
     types: set[str] = set()
     for written, one in _segmentations(config, account):

@@ -1,7 +1,7 @@
 """When may we write to a CRM?
 
-A window is ``DAYS HH:MM-HH:MM`` in the account's time zone: ``Mon-Fri 02:00-05:00``, ``Sat,Sun 00:00-24:00``, or
-``22:00-04:00`` (every day). One that ends before it starts goes on into the next day.
+A window is ``DAYS HH:MM-HH:MM`` in the account's time zone: ``Mon-Fri 02:00-05:00``, ``Sat,Sun 00:00-24:00``,
+or ``22:00-04:00`` (every day). One that ends before it starts goes on into the next day.
 """
 
 from __future__ import annotations
@@ -36,10 +36,16 @@ class Window:
         return cls(_weekdays(match["days"]), time(start // 60, start % 60), (end - start) % 1440 or 1440)
 
     def spans(self, around: datetime, days: int) -> list[tuple[datetime, datetime]]:
-        """Start and end of each opening from the day before ``around`` to ``days`` after it; wall-clock times."""
+        """Start and end of each opening from the day before ``around`` to ``days`` after it; wall-clock
+        times.
+        """
         first = datetime.combine(around.date() - _DAY, self.start)
         starts = [first + _DAY * number for number in range(days + 2)]
-        return [(start, start + timedelta(minutes=self.minutes)) for start in starts if start.weekday() in self.days]
+        return [
+            (start, start + timedelta(minutes=self.minutes))
+            for start in starts
+            if start.weekday() in self.days
+        ]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,9 @@ class Windows:
     def open_at(self, moment: datetime) -> bool:
         """Is ``moment`` (aware) inside a window? The end is outside."""
         local = moment.astimezone(self.zone).replace(tzinfo=None)
-        return not self.windows or any(start <= local < end for window in self.windows for start, end in window.spans(local, 0))
+        return not self.windows or any(
+            start <= local < end for window in self.windows for start, end in window.spans(local, 0)
+        )
 
     def next_opening(self, moment: datetime) -> datetime:
         """``moment`` itself where open, else the next time that a window opens; in the account's time zone."""
@@ -79,7 +87,9 @@ def _weekdays(text: str | None) -> frozenset[int]:
         first, _, last = part.partition("-")
         for name in (first, last or first):
             if name not in _DAYS:
-                raise ValueError(f"{name!r} is not a weekday; valid: {', '.join(day.title() for day in _DAYS)}")
+                raise ValueError(
+                    f"{name!r} is not a weekday; valid: {', '.join(day.title() for day in _DAYS)}"
+                )
         start, end = _DAYS.index(first), _DAYS.index(last or first)
         days.update((start + step) % 7 for step in range((end - start) % 7 + 1))
     return frozenset(days)

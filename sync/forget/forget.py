@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,81 +16,239 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import CHANGE_SCHEMA
+from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket
 from sync.apply.pace import stamp
-from sync.pull.pull import forget_digest, pull
-from sync.store.journal import Journal, now, packed, unpacked
-from sync.store.mirror import Mirror, literal
+from sync.pull.pull import ADDRESS, KEY, forget_digest, pull
+from sync.stops import declined
+from sync.store.erase import Names, erase
+from sync.store.identity import of_address, same_person
+from sync.store.journal import Journal, backup_of, now, packed, unpacked
+from sync.store.mirror import AccountMirror, literal
 
 Person = tuple[str, str, str]  # account, record type, id
 
 
-def people_of(session: Session, id: str) -> list[Person]:
-    """The record of that id in the account, and those of the same e-mail address in the accounts whose activity it uses."""
-    found: list[Person] = []
-    mails: set[str] = set()
-    for account in session.sources():
-        mirror = session.mirror(account)
-        rows = (
-            mirror.rows(
-                "SELECT DISTINCT ids.record_type, ids.id, lower(trim(email)) FROM ids LEFT JOIN records USING (record) WHERE ids.id = ?",
-                [id],
-            )
-            if account == session.account
-            else []
-        )
-        if mails:
-            rows += mirror.rows(
-                f"SELECT record_type, id, lower(trim(email)) FROM records JOIN ids USING (record) WHERE lower(trim(email)) IN "
-                f"({', '.join(map(literal, mails))})"
-            )
-        rows += (
-            [(t, i, None) for t, i in mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])]
-            if account == session.account
-            else []
-        )
-        found += [(account, record_type, key) for record_type, key, _mail in rows]
-        mails.update(mail for _, _, mail in rows if mail)
-    return list(dict.fromkeys(found)) or [(session.account, "contact", id)]
+@dataclass
+class Traces:
+    """Everything that we know of a person: what ``forget`` erases."""
+
+    people: list[Person]
+    addresses: set[str]
+    values: list[tuple[Person, str, str]]  # record, field or list of ours in the CRM, value
+    journal_rows: int
+    files: list[str]
+    before: bool  # whether they were forgotten already
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing."""
+        records = [
+            {"account": account, "record_type": record_type, "id": id}
+            for account, record_type, id in self.people
+        ]
+        held = [
+            {"record_type": kind, "id": id, "target": target, "value": value}
+            for (_, kind, id), target, value in self.values
+        ]
+        return {
+            "records": records,
+            "addresses": sorted(self.addresses),
+            "values": held,
+            "journal_rows": self.journal_rows,
+            "files": self.files,
+        }
 
 
-def forget(session: Session, id: str) -> dict[str, Any]:
-    """Clear what we wrote on a person in the CRM, then purge the journal, the mirror and files that we exported.
+def people_of(session: Session, id: str) -> tuple[list[Person], set[str]]:
+    """A person's records in the account and in those whose activity it uses, and all addresses of theirs;
+    nobody: no records.
 
-    The person's own rows in the CRM's exports are the customer's: they are not touched, only never read again.
+    ``id`` is that of a record here, with all that were merged with it; where there is none, it is an address.
+    In the other accounts the person is whoever has one of the addresses.
     """
-    if not session.mirror().value("SELECT count(*) FROM records"):  # the last one who was forgotten took it along
+    people: list[Person] = []
+    addresses: set[str] = {id} if "@" in id else set()
+    for account in session.sources():
+        mirror, records, strangers = session.mirror(account), [], []
+        if account == session.account:
+            records = [number for (number,) in mirror.rows("SELECT record FROM ids WHERE id = ?", [id])]
+            strangers = mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])
+        if account != session.account or not (records or strangers):
+            records = [number for address in sorted(addresses) for number in of_address(mirror, address)]
+        rows = same_person(mirror, records)
+        people += [(account, record_type, key) for record_type, key, *_ in [*rows, *strangers]]
+        addresses |= {address for _, _, held in rows for address in held}
+    return list(dict.fromkeys(people)), addresses
+
+
+def traces(session: Session, id: str) -> Traces | None:
+    """What is known of a person by an id or an address: in the mirror, in the journal and in files; None:
+    nobody is called that.
+    """
+    if not session.mirror().value("SELECT count(*) FROM records"):  # it may have been deleted
         pull(session)
-    people = people_of(session, id)
-    cleared = _clear(session, [p for p in people if p[0] == session.account])
-    for account, record_type, key in people:
-        session.journal.execute(
-            "INSERT OR IGNORE INTO forgotten VALUES (?, ?)", forget_digest(session.journal, account, record_type, key), now()
-        )
+    people, addresses = people_of(session, id)
+    if not people:  # who left the CRM may stand in the journal
+        people = [
+            (session.account, kind, id) for kind in _types_in_journal(session.journal, session.account, id)
+        ]
+    named = any(_named_elsewhere(session.mirror(account), addresses | {id}) for account in session.sources())
+    before = _is_forgotten(session, id)
+    if not people and not named and not before:
+        return None
+    people = people or [(session.account, "contact", id)]
     rows = sum(
-        purge_journal(session.journal, account, {(t, i) for name, t, i in people if name == account})
-        for account in {name for name, _, _ in people}
+        _count(session.journal, account, {(kind, key) for name, kind, key in people if name == account})
+        for account in session.sources()
+    )
+    files = [str(path) for path, _ in _exports_without(session.journal, {key for _, _, key in people})]
+    values = [
+        (person, target, value)
+        for person in people
+        if person[0] == session.account
+        for target, value in _ours_on(session, person)
+    ]
+    return Traces(people, addresses, values, rows, files, before)
+
+
+def forget(
+    session: Session, id: str, confirm: Callable[[dict[str, Any]], bool] = lambda _shown: True
+) -> dict[str, Any]:
+    """Clear what we wrote on a person in the CRM, then purge the journal, the mirror and files that we
+    exported.
+
+    ``confirm`` is shown all of it first; where it says no, nothing is done. The person's own rows in the
+    CRM's exports are the customer's: they are not touched, only never read again. The answer names nobody:
+    the journal keeps it.
+    """
+    found = traces(session, id)
+    nothing = {"forgotten": 0, "cleared": 0, "journal_rows": 0, "files": 0, "known": found is not None}
+    if found is None:
+        return nothing
+    if not confirm(found.as_dict()):
+        return {**nothing, **declined("nothing was erased: say --yes to erase it. It cannot be undone.")}
+    people, addresses = found.people, found.addresses
+    spelled = {
+        account: addresses | _spelled(session.mirror(account), people) for account in session.sources()
+    }
+    cleared = _clear(session, [p for p in people if p[0] == session.account])
+    _remember(session, people, addresses)
+    named = {account: {(t, i) for name, t, i in people if name == account} for account in session.sources()}
+    rows = sum(
+        purge_journal(session.journal, account, named[account], spelled[account])
+        for account in session.sources()
     )
     files = _purge_exports(session.journal, {key for _, _, key in people})
-    for account in session.sources():
-        session.mirror(account)
-    _drop_mirror(session.mirror_file)
-    return {"forgotten": len(people), "cleared": cleared, "journal_rows": rows, "files": files}
+    erase(
+        session.mirror_file,
+        {account: Names(named[account], spelled[account]) for account in session.sources()},
+    )
+    session.mirror_file.path.with_name("journal.salvaged.sqlite").unlink(missing_ok=True)
+    return {"forgotten": len(people), "cleared": cleared, "journal_rows": rows, "files": files, "known": True}
+
+
+def _ours_on(session: Session, person: Person) -> list[tuple[str, str]]:
+    """Our fields and lists that the person's record holds something in, and what."""
+    made = {row["key"] for row in session.journal.made(session.account)}
+    sql = "SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ? ORDER BY target"
+    return [
+        (target, value) for target, value in session.mirror().rows(sql, list(person[1:])) if target in made
+    ]
+
+
+def _types_in_journal(journal: Journal, account: str, id: str) -> list[str]:
+    """Types of the records of this id that the journal knows."""
+    found: set[str] = set()
+    for table in _tables(journal, account):
+        met = table.filter(pc.equal(table["id"], id))
+        found |= set(met["record_type"].to_pylist())
+    sql = "SELECT DISTINCT coalesce(record_type, 'contact') AS kind FROM rejects WHERE account = ? AND record_id = ?"
+    return sorted(found | {row["kind"] for row in journal.rows(sql, account, id)})
+
+
+def _tables(journal: Journal, account: str) -> Iterator[pa.Table]:
+    """All tables of changes and of labels of an account, one at a time."""
+    for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
+        yield journal.batch(row["batch"]).changes()
+    sql = "SELECT segmentation, as_of, part FROM labels WHERE account = ?"
+    for row in journal.rows(sql, account):
+        one = "SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ? AND part = ?"
+        yield unpacked(journal.value(one, account, row["segmentation"], row["as_of"], row["part"]))
+
+
+def _count(journal: Journal, account: str, people: set[tuple[str, str]]) -> int:
+    return (
+        sum(pc.sum(_are(table, people)).as_py() or 0 for table in _tables(journal, account)) if people else 0
+    )
+
+
+def _named_elsewhere(mirror: AccountMirror, names: Set[str]) -> bool:
+    """Whether activity that belongs to nobody names them."""
+    listed = ", ".join(map(literal, sorted(names)))
+    return any(
+        mirror.value(f"SELECT count(*) FROM {table} WHERE id IN ({listed}) OR email IN ({listed})")
+        for table in ("parked", "names")
+    )
+
+
+def _is_forgotten(session: Session, id: str) -> bool:
+    names = [ADDRESS] if "@" in id else ["contact", "lead", "company"]
+    key = comparable(id, "email") if "@" in id else id
+    digests = [forget_digest(session.journal, session.account, name, key) for name in names]
+    return any(
+        session.journal.value("SELECT count(*) FROM forgotten WHERE digest = ?", digest) for digest in digests
+    )
+
+
+def _remember(session: Session, people: list[Person], addresses: set[str]) -> None:
+    """Keyed hashes of the ids, as they are written and as they are compared, and of the addresses: whose rows
+    are not read again.
+    """
+    names = list(people)
+    for account, record_type, key in people:
+        names.append(
+            (
+                account,
+                f"{KEY} {record_type}",
+                comparable(key, session.connector(account).capabilities.id_type),
+            )
+        )
+    names += [
+        (account, ADDRESS, comparable(address, "email"))
+        for account in session.sources()
+        for address in addresses
+    ]
+    for account, what, name in names:
+        digest = forget_digest(session.journal, account, what, name)
+        session.journal.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", digest, now())
+
+
+def _spelled(mirror: AccountMirror, people: list[Person]) -> set[str]:
+    """Ids and addresses by which activity of an account names these people, as they are written there."""
+    ids = ", ".join(literal(id) for account, _, id in people if account == mirror.name) or "NULL"
+    rows = mirror.rows(
+        f"SELECT names.id, names.email FROM names JOIN ids USING (record) WHERE ids.id IN ({ids})"
+    )
+    return {text for row in rows for text in row if text}
 
 
 def _clear(session: Session, people: list[Person]) -> int:
-    """Take our values and memberships off the person's records. Not journalled: a record of it would remember the person.
+    """Take our values and memberships off the person's records. Not journalled: a record of it would remember
+    the person.
 
     A person asked for it, so no pace holds it back; but what comes later finds it counted.
     """
-    mirror, cleared = session.mirror(), 0
+    cleared = 0
     made = {row["key"]: row for row in session.journal.made(session.account)}
     lists = session.lists if any(row["kind"] == "list" for row in made.values()) else {}
     ticket = JournalTicket(session.journal, 0)
-    for _account, record_type, id in people:
-        held = mirror.rows("SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ?", [record_type, id])
-        changes = [{"record_type": record_type, "id": id, "target": t, "before": v, "after": None} for t, v in held if t in made]
+    for person in people:
+        _account, record_type, id = person
+        held = _ours_on(session, person)
+        changes = [
+            {"record_type": record_type, "id": id, "target": t, "before": v, "after": None} for t, v in held
+        ]
         fields = [c for c in changes if made[str(c["target"])]["kind"] == "field"]
         if fields:
             session.journal.add_written(session.account, 1, stamp(session))
@@ -96,15 +257,23 @@ def _clear(session: Session, people: list[Person]) -> int:
             if change not in fields and made[str(change["target"])]["remote"] in lists:
                 remote = lists[made[str(change["target"])]["remote"]]
                 session.journal.add_written(session.account, 1, stamp(session))
-                session.connector().write_members(remote, pa.Table.from_pylist([change], schema=CHANGE_SCHEMA), ticket)
+                session.connector().write_members(
+                    remote, pa.Table.from_pylist([change], schema=CHANGE_SCHEMA), ticket
+                )
         cleared += len(changes)
     return cleared
 
 
-def purge_journal(journal: Journal, account: str, people: set[tuple[str, str]]) -> int:
-    """Rewrite everything in the journal that names one of these (record type, id); returns how many rows went."""
+def purge_journal(
+    journal: Journal, account: str, people: set[tuple[str, str]], spelled: Set[str] = frozenset()
+) -> int:
+    """Rewrite everything in the journal that names one of these (record type, id); returns how many rows
+    went.
+
+    ``spelled``: what else refused rows and the words of a CRM may name them by.
+    """
     count = 0
-    ids = {id for _type, id in people}
+    ids = {id for _type, id in people} | spelled
     with journal.transaction() as connection:
         for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
             count += _purge_batch(journal, row["batch"], people)
@@ -116,13 +285,21 @@ def purge_journal(journal: Journal, account: str, people: set[tuple[str, str]]) 
             if kept.num_rows < table.num_rows:
                 count += table.num_rows - kept.num_rows
                 connection.execute(f"UPDATE labels SET content = ? WHERE {one}", (packed(kept), *place))
-        connection.executemany("DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids])
+        connection.executemany(
+            "DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids]
+        )
         for name, key in (("plans", "plan"), ("runs", "run")):
-            for row in journal.rows(f"SELECT {key} AS number, summary FROM {name} WHERE account = ? AND summary IS NOT NULL", account):
+            for row in journal.rows(
+                f"SELECT {key} AS number, summary FROM {name} WHERE account = ? AND summary IS NOT NULL",
+                account,
+            ):
                 cleaned = json.dumps(_without(json.loads(row["summary"]), ids))
                 connection.execute(f"UPDATE {name} SET summary = ? WHERE {key} = ?", (cleaned, row["number"]))
     for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
         journal.connection.execute(statement)
+    if backup_of(journal.path).exists():  # it remembers them too
+        backup_of(journal.path).unlink()
+        journal.back_up(at_once=True)
     return count
 
 
@@ -134,7 +311,12 @@ def _are(table: pa.Table, people: set[tuple[str, str]]) -> pa.ChunkedArray:
     types = table["record_type"].to_pylist()
     ids = table["id"].to_pylist()
     return pa.chunked_array(
-        [pa.array([bool(m) and (t, i) in people for m, t, i in zip(met.to_pylist(), types, ids, strict=True)], pa.bool_())]
+        [
+            pa.array(
+                [bool(m) and (t, i) in people for m, t, i in zip(met.to_pylist(), types, ids, strict=True)],
+                pa.bool_(),
+            )
+        ]
     )
 
 
@@ -156,50 +338,86 @@ def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) ->
             row = (number, places[note["position"]], note["status"], note["kind"], note["reason"])
             journal.execute("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", *row)
     kept = changes.filter(pa.array([not is_gone for is_gone in gone]))
-    journal.execute("UPDATE batches SET content = ?, rows = ? WHERE batch = ?", packed(kept), kept.num_rows, number)
+    journal.execute(
+        "UPDATE batches SET content = ?, rows = ? WHERE batch = ?", packed(kept), kept.num_rows, number
+    )
     if batch.state == "planned":  # of others the pace still counts what they moved
-        journal.execute("UPDATE batches SET records = ? WHERE batch = ?", pc.count_distinct(kept["id"]).as_py(), number)
+        journal.execute(
+            "UPDATE batches SET records = ? WHERE batch = ?", pc.count_distinct(kept["id"]).as_py(), number
+        )
     return int(changes.num_rows - kept.num_rows)
 
 
 def _without(value: Any, ids: set[str]) -> Any:
-    """A summary without the entries that name one of these ids, and without the words of a CRM or an error that quote one."""
+    """A summary without the entries that name one of these ids, and without the words of a CRM or an error
+    that quote one.
+    """
     quoted = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, ids)) + r")(?!\w)")
 
     def cleaned(one: Any) -> Any:
         if isinstance(one, dict):
             kept = {key: inner for key, inner in one.items() if not quoted.search(key)}
-            return {key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner) for key, inner in kept.items()}
+            return {
+                key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner)
+                for key, inner in kept.items()
+            }
         if isinstance(one, list):
-            return [cleaned(inner) for inner in one if not (isinstance(inner, dict) and inner.get("id") in ids)]
+            return [
+                cleaned(inner) for inner in one if not (isinstance(inner, dict) and inner.get("id") in ids)
+            ]
         return one
 
     return cleaned(value)
 
 
-def _purge_exports(journal: Journal, ids: set[str]) -> int:
-    """Files that we were told to write (``--out``): rows of the person are dropped where the file is still there."""
-    count = 0
+def _exports_without(journal: Journal, ids: Set[str]) -> Iterator[tuple[Path, str]]:
+    """Files that we were told to write (``--out``), are still there and name one of these: path, and text
+    without them.
+    """
     for row in journal.rows("SELECT path FROM exports"):
         path = Path(row["path"])
-        if path.suffix != ".csv" or not path.is_file():
-            continue
-        with path.open(newline="", encoding="utf-8") as source:
-            rows = list(csv.reader(source))
-        place = rows[0].index("id") if rows and "id" in rows[0] else 0
-        kept = [r for n, r in enumerate(rows) if n == 0 or len(r) <= place or r[place].lstrip("'") not in ids]
-        if len(kept) < len(rows):
-            temporary = path.with_name(f".{path.name}.crm-segments.tmp")
-            with temporary.open("w", newline="", encoding="utf-8") as sink:
-                csv.writer(sink, lineterminator="\n").writerows(kept)
-            os.replace(temporary, path)
-            count += 1
+        strip = {".csv": _csv_without, ".json": _json_without}.get(path.suffix)
+        if strip and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            cleaned = strip(text, ids)
+            if cleaned is not None:
+                yield path, cleaned
+
+
+def _csv_without(text: str, ids: Set[str]) -> str | None:
+    """Rows of all others; None where there are no further ones."""
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    column = rows[0].index("id") if rows and "id" in rows[0] else 0
+    kept = [r for n, r in enumerate(rows) if n == 0 or len(r) <= column or r[column].lstrip("'") not in ids]
+    if len(kept) == len(rows):
+        return None
+    sink = io.StringIO(newline="")
+    csv.writer(sink, lineterminator="\n").writerows(kept)
+    return sink.getvalue()
+
+
+def _json_without(text: str, ids: Set[str]) -> str | None:
+    """Changes of a plan that are of others; None where there are no further ones, or it is no plan of ours
+    any more.
+    """
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(rows, list):
+        return None
+    kept = [row for row in rows if not (isinstance(row, dict) and row.get("id") in ids)]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in kept)
+    return f"[\n{lines}\n]\n" if len(kept) < len(rows) else None
+
+
+def _purge_exports(journal: Journal, ids: Set[str]) -> int:
+    """Write the files anew without the person; returns how many there were."""
+    count = 0
+    for path, text in _exports_without(journal, ids):
+        temporary = path.with_name(f".{path.name}.crm-segments.tmp")
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as sink:
+            sink.write(text)
+        os.replace(temporary, path)
+        count += 1
     return count
-
-
-def _drop_mirror(mirror: Mirror) -> None:
-    """Throw the cache away: that leaves no byte of anybody, and the next pull brings back all others."""
-    mirror.close()
-    for path in mirror.path.parent.glob(mirror.path.name + "*"):
-        if path.is_file():
-            path.unlink()

@@ -1,4 +1,6 @@
-"""Retention: the journal forgets details that are older than the config wants, but never whose value is where."""
+"""Retention: the journal forgets details that are older than the config wants, but never whose value is
+where.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,21 @@ DEPARTED_DAYS = 30  # how long the journal remembers records that have left the 
 def age(session: Session) -> int:
     """Drop what is older than ``retention_days``; returns how many rows of changes went.
 
-    A change that is the last one of its record and target stays: it says that the value is ours. So do label states
-    from which the present one follows, folded into the oldest day that is kept; their age is counted from the day that
-    is labelled, so that a history labelled afterwards lasts too.
+    A change that is the last one of its record and target stays: it says that the value is ours. So do label
+    states from which the present one follows, folded into the oldest day that is kept; their age is counted
+    from the day that is labelled, so that a history labelled afterwards lasts too.
     """
-    limit = (session.clock() - timedelta(days=session.config.retention_days)).isoformat(timespec="microseconds")
+    limit = (session.clock() - timedelta(days=session.config.retention_days)).isoformat(
+        timespec="microseconds"
+    )
     journal = session.journal
     old = [
         row["batch"]
-        for row in journal.rows("SELECT batch FROM batches WHERE account = ? AND state = 'done' AND closed_at < ?", session.account, limit)
+        for row in journal.rows(
+            "SELECT batch FROM batches WHERE account = ? AND state = 'done' AND closed_at < ?",
+            session.account,
+            limit,
+        )
     ]
     dropped = 0
     if old:
@@ -43,15 +51,22 @@ def age(session: Session) -> int:
             (session.account, limit),
         )
         connection.execute(
-            "DELETE FROM plans WHERE account = ? AND created_at < ? AND plan NOT IN (SELECT plan FROM batches)", (session.account, limit)
+            "DELETE FROM plans WHERE account = ? AND created_at < ? AND plan NOT IN (SELECT plan FROM batches)",
+            (session.account, limit),
         )
-        connection.execute("DELETE FROM rejects WHERE account = ? AND at < ? AND NOT quarantined", (session.account, limit))
-    _fold_labels(session, min(limit[:10], (session.as_of - timedelta(days=session.config.retention_days)).isoformat()))
+        connection.execute(
+            "DELETE FROM rejects WHERE account = ? AND at < ? AND NOT quarantined", (session.account, limit)
+        )
+    _fold_labels(
+        session, min(limit[:10], (session.as_of - timedelta(days=session.config.retention_days)).isoformat())
+    )
     return dropped + _purge_departed(session)
 
 
 def _purge_departed(session: Session) -> int:
-    """Take records that left the CRM out of the journal, once nothing of ours is left on them and their time has passed."""
+    """Take records that left the CRM out of the journal, once nothing of ours is left on them and their time
+    has passed.
+    """
     from sync.forget.forget import purge_journal
 
     journal, mirror, account = session.journal, session.mirror(), session.account
@@ -65,21 +80,33 @@ def _purge_departed(session: Session) -> int:
             ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)
             WHERE record_type IN ({read})"""
     )
-    known = {(row["record_type"], row["id"]) for row in journal.rows("SELECT record_type, id FROM departed WHERE account = ?", account)}
+    known = {
+        (row["record_type"], row["id"])
+        for row in journal.rows("SELECT record_type, id FROM departed WHERE account = ?", account)
+    }
     with journal.transaction() as connection:
         returned = [(account, *key) for key in known - set(gone)]
-        connection.executemany("DELETE FROM departed WHERE account = ? AND record_type = ? AND id = ?", returned)
         connection.executemany(
-            "INSERT INTO departed VALUES (?, ?, ?, ?)", [(account, *key, session.clock().isoformat()) for key in set(gone) - known]
+            "DELETE FROM departed WHERE account = ? AND record_type = ? AND id = ?", returned
+        )
+        connection.executemany(
+            "INSERT INTO departed VALUES (?, ?, ?, ?)",
+            [(account, *key, session.clock().isoformat()) for key in set(gone) - known],
         )
     limit = (session.clock() - timedelta(days=DEPARTED_DAYS)).isoformat()
-    due = {(r["record_type"], r["id"]) for r in journal.rows("SELECT * FROM departed WHERE account = ? AND at < ?", account, limit)}
+    due = {
+        (r["record_type"], r["id"])
+        for r in journal.rows("SELECT * FROM departed WHERE account = ? AND at < ?", account, limit)
+    }
     if not due:
         return 0
     count = purge_journal(journal, account, due)
     journal.execute("DELETE FROM departed WHERE account = ? AND at < ?", account, limit)
     keys = pa.table({"record_type": [t for t, _ in due], "id": [i for _, i in due]})
-    mirror.run("DELETE FROM written WHERE record IN (SELECT record FROM ids JOIN keys USING (record_type, id))", keys=keys)
+    mirror.run(
+        "DELETE FROM written WHERE record IN (SELECT record FROM ids JOIN keys USING (record_type, id))",
+        keys=keys,
+    )
     return count
 
 
@@ -106,7 +133,10 @@ def _thin(session: Session, batch: Batch, latest: pa.Table) -> int:
     with journal.transaction() as connection:
         connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch.batch,))
         if kept.num_rows:
-            connection.execute("UPDATE batches SET content = ?, rows = ? WHERE batch = ?", (packed(kept), kept.num_rows, batch.batch))
+            connection.execute(
+                "UPDATE batches SET content = ?, rows = ? WHERE batch = ?",
+                (packed(kept), kept.num_rows, batch.batch),
+            )
         else:
             connection.execute("DELETE FROM batches WHERE batch = ?", (batch.batch,))
     return int(changes.num_rows - kept.num_rows)
@@ -132,4 +162,6 @@ def _parts(mirror: AccountMirror, table: str) -> Iterator[pa.Table]:
     """A state table as the journal keeps it."""
     for span in spans(mirror):
         rows = f"(SELECT * FROM {table} WHERE {within(span)})"
-        yield mirror.table(f"SELECT ids.record_type, ids.id, state.* EXCLUDE (record) FROM {rows} AS state JOIN ids USING (record)")
+        yield mirror.table(
+            f"SELECT ids.record_type, ids.id, state.* EXCLUDE (record) FROM {rows} AS state JOIN ids USING (record)"
+        )

@@ -1,18 +1,26 @@
-"""What has each record of an account done? The view ``deeds``: activity of its own, of accounts that it draws from, of its contacts."""
+"""What has each record of an account done?
+
+The view ``deeds``: activity of its own, of accounts that it draws from, of its contacts.
+"""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
 
+from sync.account import rates
 from sync.account.session import Session
 from sync.store.identity import same_people
 from sync.store.mirror import AccountMirror, literal
 
 
 def prepare_deeds(session: Session, answers: bool, recorded_by: date | None = None) -> None:
-    """The view ``deeds``: all activity of the account's records, of an earlier day only what was recorded by the end of it."""
-    activity = _activity(session, "company" in session.config.labelled_types(session.account), answers, recorded_by)
+    """The view ``deeds``: all activity of the account's records, of an earlier day only what was recorded by
+    the end of it.
+    """
+    activity = _activity(
+        session, "company" in session.config.labelled_types(session.account), answers, recorded_by
+    )
     session.mirror().run(f"CREATE OR REPLACE TEMP VIEW deeds AS {activity}")
 
 
@@ -31,18 +39,33 @@ _ANSWER = ("occurred_at", "campaign", "answer", "channel")  # and where answers 
 def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: str = '"order"') -> str:
     """Select list of an account's deeds; a column that its activity never had is null."""
     held = mirror.columns("activity")
-    told = [name if name in held else f"NULL::VARCHAR AS {name}" for name in (_DEED + _ANSWER if answers else _DEED)]
-    shared = order.removesuffix(' AS "order"')  # what several records did together has one order, or where it has none, one id
-    return ", ".join([record, order, *told, f"coalesce(({shared})::HUGEINT, CASE WHEN named THEN -1 - key::HUGEINT END) AS deal"])
+    told = [
+        name if name in held else f"NULL::VARCHAR AS {name}"
+        for name in (_DEED + _ANSWER if answers else _DEED)
+    ]
+    shared = order.removesuffix(
+        ' AS "order"'
+    )  # what several records did together has one order, or where it has none, one id
+    return ", ".join(
+        [
+            record,
+            order,
+            *told,
+            f"coalesce(({shared})::HUGEINT, CASE WHEN named THEN -1 - key::HUGEINT END) AS deal",
+        ]
+    )
 
 
 def _activity(session: Session, companies: bool, answers: bool, recorded_by: date | None) -> str:
     """SQL of all activity that belongs to this account's records; a company's is that of its contacts too.
 
-    A deal counts once for a company: its shares among the company's contacts add up; where each contact has the whole of it, one
-    of them stands for all; where the company has a row of its own, that stands for them.
+    A deal counts once for a company: its shares among the company's contacts add up; where each contact has
+    the whole of it, one of them stands for all; where a company has a row of its own, the deal is that
+    company's, wherever the contacts are employed.
     """
-    parts = [f"SELECT {_deed(session.mirror(), answers)} FROM ({_live(session, session.account, recorded_by)})"]
+    parts = [
+        f"SELECT {_deed(session.mirror(), answers)} FROM ({_live(session, session.account, recorded_by)})"
+    ]
     parts += [_joined(session, name, answers, recorded_by) for name in session.settings.activity_from]
     everything = " UNION ALL ".join(parts)
     if not companies:
@@ -53,16 +76,21 @@ def _activity(session: Session, companies: bool, answers: bool, recorded_by: dat
                    ON c.record_type = 'company' AND c.id = people.company_id WHERE people.record_type = 'contact')
                SELECT * EXCLUDE (deal) FROM own UNION ALL
                SELECT employer.company, own.* EXCLUDE (record, deal) FROM own JOIN employer ON own.record = employer.contact
-               ANTI JOIN (SELECT own.record AS company, own.deal FROM own SEMI JOIN employer ON own.record = employer.company) AS whole
-               ON whole.company = employer.company AND whole.deal = own.deal
+               ANTI JOIN (SELECT own.deal FROM own JOIN {session.mirror().schema}.ids AS c ON c.record = own.record
+                          WHERE c.record_type = 'company') AS whole ON whole.deal = own.deal
                {once if session.settings.deal_share == "full" else ""}"""
 
 
 def _live(session: Session, account: str, recorded_by: date | None) -> str:
-    """SQL of the activity rows that count; with a day, of those that were recorded by the end of it, as far as that is known."""
+    """SQL of the activity rows that count; with a day, of those that were recorded by the end of it, as far
+    as that is known.
+    """
     mirror, known = session.mirror(account), ""
     if recorded_by is not None and "recorded_at" in mirror.columns("activity"):
-        end, zone = literal((recorded_by + timedelta(days=1)).isoformat()), literal(session.settings.time_zone)
+        end, zone = (
+            literal((recorded_by + timedelta(days=1)).isoformat()),
+            literal(session.settings.time_zone),
+        )
         known = f"AND coalesce(recorded_at < timezone('UTC', timezone({zone}, {end}::TIMESTAMP)), true)"
     return f"""SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed
                AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live) {known}"""
@@ -70,7 +98,7 @@ def _live(session: Session, account: str, recorded_by: date | None) -> str:
 
 def _joined(session: Session, name: str, answers: bool, recorded_by: date | None) -> str:
     """SQL of another account's activity under this account's records; orders of two accounts never mix."""
-    theirs = session.mirror(name)
+    theirs, live = session.mirror(name), _live(session, name, recorded_by)
     order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END AS "order\""""
-    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({_live(session, name, recorded_by)}) AS deed
+    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({rates.converted(session, name, live)}) AS deed
                JOIN ({same_people(session.mirror(), theirs, session.settings.match)}) AS same ON deed.record = same.theirs"""

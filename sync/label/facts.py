@@ -1,4 +1,7 @@
-"""What is known of each record on a day? Attributes, features of what it did, and segments that other segmentations gave it."""
+"""What is known of each record on a day?
+
+Attributes, features of what it did, and segments that other segmentations gave it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sync.account import consent
+from sync.account import consent, rates
 from sync.account.segments import built
 from sync.account.session import Session
 from sync.label.deeds import prepare_deeds, unbound
 from sync.label.state import rebuild_state
+from sync.store import naming
 from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
@@ -21,12 +25,15 @@ if TYPE_CHECKING:
 
 
 def facts(session: Session, settings: SegmentationSettings, features: str = "features") -> ibis.Table:
-    """All that is known of the records of a population: attributes, features, and segments of the segmentations it uses.
+    """All that is known of the records of a population: attributes, features, and segments of the
+    segmentations it uses.
 
-    A lazy table over the mirror's view ``facts``; it holds until the next call. ``features``: the table that holds them.
+    A lazy table over the mirror's view ``facts``; it holds until the next call. ``features``: the table that
+    holds them.
     """
     mirror, config = session.mirror(), session.config
-    local = f"people.* REPLACE (timezone({literal(session.settings.time_zone)}, created_at) AS created_at)"
+    local = f"timezone({literal(session.settings.time_zone)}, created_at) AS created_at, {naming.address_of('email')} AS email"
+    local = f"people.* REPLACE ({local})"
     columns, joins = [local, f"{features}.* EXCLUDE (record)"], f"JOIN {features} USING (record)"
     for used in config.uses(settings):
         table = "labels_" + used.name
@@ -42,7 +49,9 @@ def facts(session: Session, settings: SegmentationSettings, features: str = "fea
 
 
 def prepare_features(session: Session) -> None:
-    """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing changes."""
+    """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing
+    changes.
+    """
     from segmentation.needs import Needs
 
     mirror = session.mirror()
@@ -50,8 +59,12 @@ def prepare_features(session: Session) -> None:
     for settings in session.segmentations:
         needs = needs | needs_of(session, settings)
     revisions = [session.mirror(name).revision() for name in session.sources()]
+    foreign = rates.foreign(session)
+    money = [session.settings.currency, foreign, session.config.rates if foreign else {}]
     types = session.config.labelled_types(session.account)
-    key = json.dumps([session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match])
+    key = json.dumps(
+        [session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match, money]
+    )
     consent.prepare(session)
     if mirror.stamp("features") == key and mirror.has_table("features"):
         return
@@ -62,7 +75,9 @@ def prepare_features(session: Session) -> None:
     from segmentation.features import features
 
     deeds, shape = unbound(mirror, "deeds"), shape_of(session)
-    sql = ibis.to_sql(features(unbound(mirror, "people"), deeds, session.as_of, needs, shape), dialect="duckdb")
+    sql = ibis.to_sql(
+        features(unbound(mirror, "people"), deeds, session.as_of, needs, shape), dialect="duckdb"
+    )
     with mirror.transaction():
         mirror.run(f"CREATE OR REPLACE TABLE features AS {sql}")
         mirror.set_stamp("features", key)
@@ -81,6 +96,7 @@ def shape_of(session: Session) -> Shape:
 
     mirrors = [session.mirror(name) for name in session.sources()]
     return Shape(
-        order_lines=any(m.stamp("order_lines") != "no" for m in mirrors) or "company" in session.config.labelled_types(session.account),
+        order_lines=any(m.stamp("order_lines") != "no" for m in mirrors)
+        or "company" in session.config.labelled_types(session.account),
         refunds=any(m.stamp("refunds") != "no" for m in mirrors),
     )

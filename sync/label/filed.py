@@ -1,7 +1,9 @@
-"""What did files say of a day before? Models and labels of segmentations that the config does not have, kept for the next file.
+"""What did files say of a day before? Models and labels of segmentations that the config does not have, kept
+for the next file.
 
-Without it each file would fit anew and forget: stages and tiers would tremble from week to week. A model serves files of the next
-``OLD`` days; labels remember those of the file before as a labelling does, and a day told twice starts from the same.
+Without it each file would fit anew and forget: stages and tiers would tremble from week to week. A model
+serves files of the next ``OLD`` days; labels remember those of the file before as a labelling does, and a day
+told twice starts from the same.
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ class Filed:
         return models.from_json(content) if 0 <= age < OLD else None
 
     def keep(self, model: Mapping[str, Any]) -> None:
-        """Use this model for the files to come. Clusters of another model are others, so their labels are forgotten."""
+        """Use this model for the files to come.
+
+        Clusters of another model are others, so their labels are forgotten.
+        """
         from segmentation import models
 
         if model["kind"] == "clusters":
@@ -57,4 +62,6 @@ class Filed:
         return date.fromisoformat(before) if before else None
 
     def _told(self, as_of: str | None, before: str | None) -> None:
-        self._session.mirror().set_stamp(f"filed_labels:{self._name}", json.dumps({"as_of": as_of, "before": before}))
+        self._session.mirror().set_stamp(
+            f"filed_labels:{self._name}", json.dumps({"as_of": as_of, "before": before})
+        )

@@ -1,11 +1,13 @@
-"""What is expected of each record over a horizon? Columns for a file, whether or not the config asks for the kinds behind them.
+"""What is expected of each record over a horizon? Columns for a file, whether or not the config asks for the
+kinds behind them.
 
     value_score          the champion score (``segmentation.champion``); 0 without a purchase
-    p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where nothing is foretold
+    p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where
+                                                        nothing is foretold
     lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
 
-A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A model from after
-``as_of`` is never used: it knows what came (``sync.label.known``).
+A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A
+model from after ``as_of`` is never used: it knows what came (``sync.label.known``).
 """
 
 from __future__ import annotations
@@ -24,12 +26,18 @@ from sync.label.known import Fitted, Known
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMED = {"lifecycle": "lifecycle", "rfm": "rfm", "potential": "value_tier", "clusters": "cluster"}  # kind → column
+NAMED = {
+    "lifecycle": "lifecycle",
+    "rfm": "rfm",
+    "potential": "value_tier",
+    "clusters": "cluster",
+}  # kind → column
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
 def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, Any]:
-    """Make the table ``foretold``: one row per record that has any of it, ``record`` and the columns above. Figures of the champion.
+    """Make the table ``foretold``: one row per record that has any of it, ``record`` and the columns above.
+    Figures of the champion.
 
     ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
     """
@@ -37,8 +45,14 @@ def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, 
         session.progress("forecasting", 0, 0)
         champion = _champion(session, settings["potential"], horizon, known)
         _, population, model = champion
-        sources = {kind: known.table(one, champion if kind == "potential" else None) for kind, one in settings.items()}
-        figures = {"horizon": model["learned"]["horizon"], **{k: v for k, v in model["figures"].items() if k != "tiers"}}
+        sources = {
+            kind: known.table(one, champion if kind == "potential" else None)
+            for kind, one in settings.items()
+        }
+        figures = {
+            "horizon": model["learned"]["horizon"],
+            **{k: v for k, v in model["figures"].items() if k != "tiers"},
+        }
         for place, (_span, frame) in enumerate(population.chunks()):
             numbers = pa.Table.from_pandas(_numbers(session, frame, model), preserve_index=False)
             into = "INSERT INTO numbers" if place else "CREATE OR REPLACE TEMP TABLE numbers AS"
@@ -47,7 +61,9 @@ def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, 
     for kind, source in sources.items():
         joins += f" FULL JOIN (SELECT record, segment FROM {source}) AS {kind} USING (record)"
         columns.append(f"{kind}.segment AS {NAMED[kind]}")
-    session.mirror().run(f"CREATE OR REPLACE TEMP TABLE foretold AS SELECT record, {', '.join(columns)} FROM numbers{joins}")
+    session.mirror().run(
+        f"CREATE OR REPLACE TEMP TABLE foretold AS SELECT record, {', '.join(columns)} FROM numbers{joins}"
+    )
     session.mirror().run("DROP TABLE numbers")
     return figures
 
@@ -67,7 +83,13 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
     for kind in NAMED:
         own = [one for one in session.segmentations if one.kind == kind]
         options = settings_model(kind)()
-        found[kind] = own[0] if own else SegmentationSettings(name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options)
+        found[kind] = (
+            own[0]
+            if own
+            else SegmentationSettings(
+                name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options
+            )
+        )
     more = tuple(one for one in found.values() if one not in config.segmentations)
     session.config = replace(config, segmentations=(*config.segmentations, *more))
     try:
@@ -77,11 +99,15 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
 
 
 def _champion(session: Session, settings: SegmentationSettings, horizon: int | None, known: Known) -> Fitted:
-    """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits, else a new one."""
+    """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits,
+    else a new one.
+    """
     stored = known.stored(settings)
     if horizon is None or (stored is not None and stored["learned"]["horizon"] == horizon):
         return known.fitted(settings)
-    asked = settings.model_copy(update={"options": settings.options.model_copy(update={"horizon_days": horizon})})
+    asked = settings.model_copy(
+        update={"options": settings.options.model_copy(update={"horizon_days": horizon})}
+    )
     return known.fitted(asked)
 
 
@@ -90,7 +116,7 @@ def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) ->
     import numpy as np
     import pandas as pd
 
-    from connectors.money import exponent
+    from connectors.values.currency import exponent
     from segmentation.buying import Buying
     from segmentation.champion import Champion
 

@@ -1,8 +1,8 @@
 """What would have been known on the day of a file of labels? Models and labels that never saw a later day.
 
-A labelling may use a model of a later day than its own (``backfill`` does, so that segments stay comparable); a file that somebody
-judges by what came afterwards may not. Here a model is the newest one that was made by the day, or one fitted for files alone
-(``sync.label.filed``).
+A labelling may use a model of a later day than its own (``backfill`` does, so that segments stay comparable);
+a file that somebody judges by what came afterwards may not. Here a model is the newest one that was made by
+the day, or one fitted for files alone (``sync.label.filed``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ Fitted = tuple["Segmentation", Population, Mapping[str, Any]]  # what labels, wh
 
 
 class Known:
-    """Of a session's day. What it has fitted for the forecasts of a file is kept in the mirror until the facts change."""
+    """Of a session's day.
+
+    What it has fitted for the forecasts of a file is kept in the mirror until the facts change.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -40,7 +43,12 @@ class Known:
 
         found = self._session.journal.value(
             "SELECT content FROM models WHERE account = ? AND segmentation = ? AND digest = ? AND as_of <= ? ORDER BY version DESC LIMIT 1",
-            *(self._session.account, settings.name, self._session.config.digest(settings), self._session.as_of.isoformat()),
+            *(
+                self._session.account,
+                settings.name,
+                self._session.config.digest(settings),
+                self._session.as_of.isoformat(),
+            ),
         )
         return models.from_json(found) if found else None
 
@@ -55,10 +63,14 @@ class Known:
         return self._fitted[digest]
 
     def table(self, settings: SegmentationSettings, made_by: Fitted | None = None) -> str:
-        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by ``made_by``."""
+        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by
+        ``made_by``.
+        """
         if settings.name not in self._tables:
             session, name = self._session, settings.name
-            self._tables[name] = quoted("labels_" + name) if self._holds(settings) else self._made(settings, made_by)
+            self._tables[name] = (
+                quoted("labels_" + name) if self._holds(settings) else self._made(settings, made_by)
+            )
             session.progress(f"labels of {settings.label or name}", 0, 0)
         return self._tables[settings.name]
 
@@ -67,12 +79,19 @@ class Known:
         if not self._session.mirror().has_table("labels_" + settings.name):
             return False
         latest = self._session.journal.model(self._session.account, settings.name)
-        return settings.kind == "rules" or settings.frozen or latest is None or latest["as_of"] <= self._session.as_of.isoformat()
+        return (
+            settings.kind == "rules"
+            or settings.frozen
+            or latest is None
+            or latest["as_of"] <= self._session.as_of.isoformat()
+        )
 
     def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> str:
         """Labels for the file, which remember those of the file before."""
         digest, mirror = self._session.config.digest(settings), self._session.mirror()
-        filed = Filed(self._session, settings.name, json.dumps([digest, made_by[2]["settings"] if made_by else None]))
+        filed = Filed(
+            self._session, settings.name, json.dumps([digest, made_by[2]["settings"] if made_by else None])
+        )
         kept = self.stored(settings)
         if kept is None or (made_by and made_by[2]["settings"] != kept["settings"]):
             kept = filed.model()
@@ -85,7 +104,9 @@ class Known:
             previous_as_of = filed.turn()
             for place, (span, frame) in enumerate(population.chunks()):
                 previous = previous_of(mirror, filed.before, span) if previous_as_of else None
-                labels = segmentation.label(frame, kept or model, previous, previous_as_of, self._session.as_of)
+                labels = segmentation.label(
+                    frame, kept or model, previous, previous_as_of, self._session.as_of
+                )
                 store(mirror, filed.table, labels, begun=place > 0)
         return quoted(filed.table)
 
@@ -96,7 +117,9 @@ class Known:
         segmentation = built(self._session.config, settings, self._session.account)
         return segmentation, Population(self._session, settings, segmentation), model
 
-    def _remembered(self, settings: SegmentationSettings, segmentation: Segmentation, population: Population) -> dict[str, Any]:
+    def _remembered(
+        self, settings: SegmentationSettings, segmentation: Segmentation, population: Population
+    ) -> dict[str, Any]:
         """A model for the file alone; the same facts are learned from once."""
         from segmentation import models
 

@@ -1,8 +1,8 @@
 """Label: features as of a day, then every segmentation's segment for every record of its population.
 
-For each segmentation the mirror holds ``labels_NAME`` (the state as of that day) and ``before_NAME`` (the state before
-that day, from which labelling always starts, so that repeating a day changes nothing). The journal keeps what each day
-changed; both tables can be rebuilt from it.
+For each segmentation the mirror holds ``labels_NAME`` (the state as of that day) and ``before_NAME`` (the
+state before that day, from which labelling always starts, so that repeating a day changes nothing). The
+journal keeps what each day changed; both tables can be rebuilt from it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sync.label.past import AccountPast
 from sync.label.population import Population
 from sync.label.spans import Span, spans, within
 from sync.label.state import changed, keep, prepare_before, rebuild_state, store
+from sync.log import stage
 from sync.store.mirror import AccountMirror, quoted
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Labelled:
         return asdict(self)
 
 
+@stage("label")
 def label(session: Session) -> Labelled:
     """Label as of ``session.as_of`` whatever is not labelled so already."""
     labelled = Labelled(session.as_of)
@@ -49,11 +51,14 @@ def label(session: Session) -> Labelled:
         name = settings.name
         if not _up_to_date(session, settings):
             _label_one(session, settings, labelled)
-        rows = session.mirror().rows(f"SELECT segment, count(*) FROM {quoted('labels_' + name)} GROUP BY segment ORDER BY segment")
+        rows = session.mirror().rows(
+            f"SELECT segment, count(*) FROM {quoted('labels_' + name)} GROUP BY segment ORDER BY segment"
+        )
         labelled.sizes[name] = dict(rows)
     return labelled
 
 
+@stage("train")
 def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
     """Fit every segmentation anew as of ``session.as_of``, or those of ``names``; returns the new versions."""
     versions = {}
@@ -75,7 +80,9 @@ def _key(session: Session, settings: SegmentationSettings) -> str | None:
         return None
     revisions = [session.mirror(name).revision() for name in session.sources()]
     used = [_key(session, one) for one in session.config.uses(settings)]
-    return json.dumps([session.as_of.isoformat(), revisions, digest, model["version"], settings.frozen, *used])
+    return json.dumps(
+        [session.as_of.isoformat(), revisions, digest, model["version"], settings.frozen, *used]
+    )
 
 
 def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
@@ -117,9 +124,15 @@ def _kept(session: Session, name: str, population: Population) -> bool:
 
 
 def _model(
-    session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population, labelled: Labelled
+    session: Session,
+    settings: SegmentationSettings,
+    segmentation: Segmentation,
+    population: Population,
+    labelled: Labelled,
 ) -> Model:
-    """The stored model; where there is none for these settings, or one that saw nobody and there is somebody now, a new one."""
+    """The stored model; where there is none for these settings, or one that saw nobody and there is somebody
+    now, a new one.
+    """
     from segmentation import models
 
     stored = session.journal.model(session.account, settings.name)
@@ -136,7 +149,9 @@ def _model(
     return model
 
 
-def fitted(session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population) -> Model:
+def fitted(
+    session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population
+) -> Model:
     """A model of the population; of very many records it has ``seen`` a draw, and tells ``of`` how many."""
     from segmentation import models
 
@@ -152,4 +167,6 @@ def _saved(session: Session, settings: SegmentationSettings, model: Model) -> in
     from segmentation import models
 
     digest = session.config.digest(settings)
-    return session.journal.save_model(session.account, settings.name, session.as_of.isoformat(), digest, models.to_json(model))
+    return session.journal.save_model(
+        session.account, settings.name, session.as_of.isoformat(), digest, models.to_json(model)
+    )

@@ -61,7 +61,9 @@ class AccountPast:
 
     def few(self, most: int) -> AccountPast:
         """The same of about so many records at most."""
-        return AccountPast(self._session, self._settings, self._segmentation, self._as_of, min(most, self._most))
+        return AccountPast(
+            self._session, self._settings, self._segmentation, self._as_of, min(most, self._most)
+        )
 
     @property
     def first(self) -> date | None:
@@ -75,11 +77,15 @@ class AccountPast:
 
         self._compute(day, needs_of(self._session, self._settings), recorded_by=day)
         known = facts(self._session, self._settings, "past_features")
-        existed = (known.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(True) | known.first_purchase.notnull()
+        existed = (known.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(
+            True
+        ) | known.first_purchase.notnull()
         sql = ibis.to_sql(self._segmentation.reads(known.filter(existed)), dialect="duckdb")
         return self._session.mirror().run(f"SELECT * FROM ({sql}) ORDER BY record").df()
 
-    def outcomes(self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()) -> pd.DataFrame:
+    def outcomes(
+        self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()
+    ) -> pd.DataFrame:
         """What became of the records of ``features(day)``."""
         from segmentation.needs import Needs
 
@@ -119,16 +125,23 @@ class AccountPast:
         prepare_deeds(self._session, answers, recorded_by)
 
     def _drawn(self) -> None:
-        """The table ``drawn_MOST``: the records whose past is looked at. A fit asks for many days, and they are the same on each."""
+        """The table ``drawn_MOST``: the records whose past is looked at.
+
+        A fit asks for many days, and they are the same on each.
+        """
         import ibis
 
         consent.prepare(self._session)
         mirror = self._session.mirror()
         people = unbound(mirror, "people")
         some = drawn(people, int(mirror.value("SELECT count(*) FROM people")), self._most).select("record")
-        mirror.run(f"CREATE OR REPLACE TEMP TABLE drawn_{self._most} AS {ibis.to_sql(some, dialect='duckdb')}")
+        mirror.run(
+            f"CREATE OR REPLACE TEMP TABLE drawn_{self._most} AS {ibis.to_sql(some, dialect='duckdb')}"
+        )
 
-    def _compute(self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()) -> None:
+    def _compute(
+        self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()
+    ) -> None:
         """The table ``past_features`` of the drawn records."""
         import ibis
 
@@ -139,6 +152,8 @@ class AccountPast:
         people = unbound(mirror, f"drawn_{self._most}")
         deeds = unbound(mirror, "deeds").semi_join(people, "record")
         if campaigns:
-            deeds = deeds.filter(deeds.campaign.isin(list(campaigns)) | deeds.kind.isin(("purchase", "refund")))
+            deeds = deeds.filter(
+                deeds.campaign.isin(list(campaigns)) | deeds.kind.isin(("purchase", "refund"))
+            )
         sql = ibis.to_sql(features(people, deeds, day, needs, shape_of(self._session)), dialect="duckdb")
         mirror.run(f"CREATE OR REPLACE TEMP TABLE past_features AS {sql}")

@@ -1,6 +1,8 @@
-"""Which records is a segmentation about, and what does it read of them? In chunks, so that ten million need no more memory than one.
+"""Which records is a segmentation about, and what does it read of them? In chunks, so that ten million need
+no more memory than one.
 
-A population is labelled whole, chunk by chunk, and fitted on as many records as teach a model anything (``FITTED``).
+A population is labelled whole, chunk by chunk, and fitted on as many records as teach a model anything
+(``FITTED``).
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
     from segmentation.label import Segmentation
     from sync.config.settings import SegmentationSettings
 
-FITTED = 1_000_000  # records that a model is fitted on at most: parameters of a tenth of them differ by less than 3%
+# records that a model is fitted on at most: parameters of a tenth of them differ by less than 3%
+FITTED = 1_000_000
 
 
 class Population:
-    """The records of one segmentation as of the session's day, ordered by record, so that equal facts give equal models."""
+    """The records of one segmentation as of the session's day, ordered by record, so that equal facts give
+    equal models.
+    """
 
     def __init__(self, session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> None:
         self._session, self._settings, self._segmentation = session, settings, segmentation
@@ -49,6 +54,8 @@ class Population:
 
         mirror, most = self._session.mirror(), most or FITTED
         everyone = facts(self._session, self._settings)
-        count = int(mirror.value(f"SELECT count(*) FROM ({ibis.to_sql(everyone.select('record'), dialect='duckdb')})"))
+        count = int(
+            mirror.value(f"SELECT count(*) FROM ({ibis.to_sql(everyone.select('record'), dialect='duckdb')})")
+        )
         sql = ibis.to_sql(self._segmentation.reads(drawn(everyone, count, most)), dialect="duckdb")
         return mirror.run(f"SELECT * FROM ({sql}) ORDER BY record LIMIT {most}").df(), count

@@ -1,4 +1,7 @@
-"""In which pieces are ten million records worked on? Spans of their numbers, so that each piece needs bounded memory."""
+"""In which pieces are ten million records worked on?
+
+Spans of their numbers, so that each piece needs bounded memory.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ if TYPE_CHECKING:
     import ibis
 
 CHUNK = 500_000  # numbers of records, so at most so many records, that are in memory at once
-_SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even draw of few out of many, the same on each day
+_SPREAD, _RANGE = (
+    2_654_435_761,
+    2**32,
+)  # Knuth's multiplicative hash: an even draw of few out of many, the same on each day
 
 Span = tuple[int, int]  # the first and the last number of a record
 
@@ -28,4 +34,8 @@ def within(span: Span) -> str:
 
 def drawn(records: ibis.Table, count: int, most: int) -> ibis.Table:
     """About ``most`` of ``count`` records, by a hash of the record; all where there are no more."""
-    return records if count <= most else records.filter((records.record * _SPREAD) % _RANGE < _RANGE * most // count)
+    return (
+        records
+        if count <= most
+        else records.filter((records.record * _SPREAD) % _RANGE < _RANGE * most // count)
+    )

@@ -1,4 +1,6 @@
-"""Labels that are kept: ``labels_NAME`` and ``before_NAME`` in the mirror, rebuilt from what the journal keeps of each day."""
+"""Labels that are kept: ``labels_NAME`` and ``before_NAME`` in the mirror, rebuilt from what the journal
+keeps of each day.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,19 @@ if TYPE_CHECKING:
 
 # What labels hold beside ``record``; memory.* columns of the kind come on top.
 STATE = {"segment": "VARCHAR", "since": "DATE", "previous": "VARCHAR", "score": "DOUBLE", "reason": "VARCHAR"}
-_COLUMNS = "record::BIGINT AS record, " + ", ".join(f"{column}::{kind} AS {column}" for column, kind in STATE.items())
+_COLUMNS = "record::BIGINT AS record, " + ", ".join(
+    f"{column}::{kind} AS {column}" for column, kind in STATE.items()
+)
 
 
 def prepare_before(session: Session, name: str) -> date | None:
     """Make ``before_NAME`` the state before ``session.as_of``; returns the day that state is of."""
     mirror, as_of = session.mirror(), session.as_of.isoformat()
     latest = session.journal.value(
-        "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?", session.account, name, as_of
+        "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?",
+        session.account,
+        name,
+        as_of,
     )
     before = json.loads(mirror.stamp("before:" + name) or "{}")
     now = json.loads(mirror.stamp("labels:" + name) or "{}")
@@ -45,7 +52,9 @@ def rebuild_state(session: Session, name: str, before: str | None, table: str) -
 
 
 def latest_state(session: Session, name: str, before: str | None, table: str) -> None:
-    """A table of what the journal kept last of each record up to (without) ``before``; a null segment: it left the population."""
+    """A table of what the journal kept last of each record up to (without) ``before``; a null segment: it
+    left the population.
+    """
     mirror, place = session.mirror(), quoted(table)
     columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in STATE.items())
     mirror.run(f"CREATE OR REPLACE TABLE {place} AS SELECT NULL::BIGINT AS record, {columns} LIMIT 0")
@@ -60,8 +69,12 @@ def latest_state(session: Session, name: str, before: str | None, table: str) ->
         )
 
 
-def store(mirror: AccountMirror, table: str, labels: pd.DataFrame, begun: bool = False, kind: str = "TABLE") -> None:
-    """Make a state table of labels, or append to the one that was ``begun`` with labels of the same segmentation."""
+def store(
+    mirror: AccountMirror, table: str, labels: pd.DataFrame, begun: bool = False, kind: str = "TABLE"
+) -> None:
+    """Make a state table of labels, or append to the one that was ``begun`` with labels of the same
+    segmentation.
+    """
     frame = pa.Table.from_pandas(labels, preserve_index=False)
     memory = "".join(", " + quoted(c) for c in frame.column_names if c.startswith("memory."))
     into = f"INSERT INTO {quoted(table)} BY NAME" if begun else f"CREATE OR REPLACE {kind} {quoted(table)} AS"
@@ -69,20 +82,28 @@ def store(mirror: AccountMirror, table: str, labels: pd.DataFrame, begun: bool =
 
 
 def keep(mirror: AccountMirror, name: str, population: str) -> None:
-    """Make ``kept_NAME`` the labels of the records that are still in the population, given as SQL of their numbers."""
+    """Make ``kept_NAME`` the labels of the records that are still in the population, given as SQL of their
+    numbers.
+    """
     kept, labels = quoted("kept_" + name), quoted("labels_" + name)
     mirror.run(f"CREATE OR REPLACE TABLE {labels} AS SELECT * FROM {kept} WHERE record IN ({population})")
     mirror.run(f"DROP TABLE {kept}")
 
 
 def changed(mirror: AccountMirror, name: str, spans: Iterable[Span]) -> Iterator[pa.Table]:
-    """Rows of the state that this day changed, span by span; a record that left the population has a null segment."""
+    """Rows of the state that this day changed, span by span; a record that left the population has a null
+    segment.
+    """
     mine, theirs = mirror.columns("labels_" + name), mirror.columns("before_" + name)
     compared = sorted((mine & theirs) - {"record", "score"})
-    differs = " OR ".join([f"l.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in compared] + (["true"] if mine - theirs else []))
+    differs = " OR ".join(
+        [f"l.{quoted(c)} IS DISTINCT FROM b.{quoted(c)}" for c in compared]
+        + (["true"] if mine - theirs else [])
+    )
     for span in spans:
         labels, before, ids = (
-            f"(SELECT * FROM {table} WHERE {within(span)})" for table in (quoted("labels_" + name), quoted("before_" + name), "ids")
+            f"(SELECT * FROM {table} WHERE {within(span)})"
+            for table in (quoted("labels_" + name), quoted("before_" + name), "ids")
         )
         # Two queries: as one UNION, DuckDB 1.5 waits for itself for ever at a million records.
         news = mirror.table(

@@ -1,7 +1,8 @@
 """Who is held out of a campaign list, and what did the campaign change?
 
-A control group is drawn by a hash of the record's id and the list's key: the same people on each day, other people in each list.
-They are labelled like all others and stand in no campaign list, so that the difference to the others is the campaign's doing.
+A control group is drawn by a hash of the record's id and the list's key: the same people on each day, other
+people in each list. They are labelled like all others and stand in no campaign list, so that the difference
+to the others is the campaign's doing.
 """
 
 from __future__ import annotations
@@ -35,15 +36,20 @@ def held_out(target: Target) -> str:
 def effects(session: Session) -> dict[str, dict[str, Any]]:
     """Per campaign list with a control group, what it changed: see ``segmentation.uplift``.
 
-    Of those who were in the list's segment so many days ago, whatever became of them since: a response may well move a record. The
-    outcome is what the segmentation foresees (to the campaigns that it names), or a purchase, within so many days after a record got
-    its segment; records whose days are not over yet are left out.
+    Of those who were in the list's segment so many days ago, whatever became of them since: a response may
+    well move a record. The outcome is what the segmentation foresees (to the campaigns that it names), or a
+    purchase, within so many days after a record got its segment; records whose days are not over yet are left
+    out.
     """
     found = {}
     consent.prepare(session)
     prepare_deeds(session, answers=True)
     for settings in session.segmentations:
-        lists = [target for target in targets_of(session.config, session.account) if target.segmentation == settings.name]
+        lists = [
+            target
+            for target in targets_of(session.config, session.account)
+            if target.segmentation == settings.name
+        ]
         lists = [target for target in lists if target.control and target.kind == "list"]
         if not lists:
             continue

@@ -13,10 +13,14 @@ from sync.store.mirror import literal
 
 
 def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
-    """``found``: each workflow or flow that listens to a changed target (name, target, value, and how many ``records`` would
-    start it); ``unknown``: the right that is missing to tell, or ""."""
+    """``found``: each workflow or flow that listens to a changed target (name, target, value, and how many
+    ``records`` would start it); ``unknown``: the right that is missing to tell, or ""."""
     fields = [spec for spec in field_specs(session) if spec.name in changed]
-    lists = [spec for spec in list_specs(session) if spec.key in changed or (_is_dynamic(session, spec) and spec.field in changed)]
+    lists = [
+        spec
+        for spec in list_specs(session)
+        if spec.key in changed or (_is_dynamic(session, spec) and spec.field in changed)
+    ]
     known = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
     for row in session.journal.made(session.account):  # what the config no longer names, and is cleared
         if row["key"] in changed and row["key"] not in known:
@@ -27,7 +31,12 @@ def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
     heard = session.connector().listeners(fields, lists)
     filters = {spec.key: spec for spec in lists if _is_dynamic(session, spec)}
     found = [
-        {"name": one.name, "target": one.target, "value": one.value, "records": _records(session, one, filters.get(one.target))}
+        {
+            "name": one.name,
+            "target": one.target,
+            "value": one.value,
+            "records": _records(session, one, filters.get(one.target)),
+        }
         for one in heard.found
     ]
     return {"found": sorted(found, key=lambda one: (-one["records"], one["name"])), "unknown": heard.unknown}
@@ -45,7 +54,9 @@ def _records(session: Session, listener: Listener, filtered: ListSpec | None) ->
         value = "" if listener.value is None else f" AND coalesce(after, '') = {literal(listener.value)}"
         where = f"target = {literal(listener.target)}{value}"
     else:
-        target = Target(filtered.key, "list", "", channel=filtered.channel, unknown_reachable=filtered.unknown_reachable)
+        target = Target(
+            filtered.key, "list", "", channel=filtered.channel, unknown_reachable=filtered.unknown_reachable
+        )
         value = literal(filtered.value)
         enters = f"after = {value} AND record NOT IN ({consent.unreachable(target)})"
         leaves = f"before = {value}" if listener.value is None else "false"

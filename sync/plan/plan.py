@@ -1,14 +1,16 @@
-"""Plan: what to change, from three things alone — what labels want, what the CRM holds, and what we wrote before.
+"""Plan: what to change, from three things alone — what labels want, what the CRM holds, and what we wrote
+before.
 
     wanted vs actual   whose value is there                         result
     equal              anyone's                                     nothing
     different          ours, or empty and never ours                change
     different          someone else's, or cleared by a person       keep and report, or overwrite
     none wanted        ours                                         clear
-    none wanted        not ours                                     leave alone
+    none wanted        not ours                                     leave alone; a member of a list that we
+                       made: keep and report, or remove
 
-Consent stands above it (``sync.account.consent``): ours is withdrawn from people who object, and anyone who cannot be reached from a
-campaign list.
+Consent stands above it (``sync.account.consent``): ours is withdrawn from people who object, and anyone who
+cannot be reached from a campaign list.
 
 Pure: it reads the mirror and writes a plan into the journal. Nothing here speaks to a CRM.
 """
@@ -27,6 +29,7 @@ import pyarrow.compute as pc
 from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
+from sync.log import stage
 from sync.plan import guards
 from sync.plan.control import held_out
 from sync.plan.listening import reactions
@@ -53,7 +56,9 @@ class Selection:
         """SQL condition on a column of record numbers."""
         conditions = []
         if self.records is not None:
-            conditions.append(f"{column} IN (SELECT record FROM ids WHERE id IN ({', '.join(map(literal, self.records)) or 'NULL'}))")
+            conditions.append(
+                f"{column} IN (SELECT record FROM ids WHERE id IN ({', '.join(map(literal, self.records)) or 'NULL'}))"
+            )
         if self.since is not None:
             conditions.append(
                 f"{column} IN (SELECT record FROM records WHERE changed_at >= {literal(self.since)}::DATE OR created_at >= "
@@ -74,14 +79,22 @@ class Planned:
     by_target: dict[str, dict[str, int]] = field(default_factory=dict)  # target → action → changes
     trips: list[Trip] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # segmentations that wait after an undo
-    withheld: dict[str, int] = field(default_factory=dict)  # segmentation → labelled records left out of its campaign lists
+    withheld: dict[str, int] = field(
+        default_factory=dict
+    )  # segmentation → labelled records left out of its campaign lists
+    deleted: list[str] = field(
+        default_factory=list
+    )  # lists of ours that a person deleted: nothing is written to them
     retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
     conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
     listeners: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For printing and for the journal."""
-        return {**self.__dict__, "trips": [{"guard": t.guard, "what": t.what, "first_labelling": t.first} for t in self.trips]}
+        return {
+            **self.__dict__,
+            "trips": [{"guard": t.guard, "what": t.what, "first_labelling": t.first} for t in self.trips],
+        }
 
 
 @dataclass(frozen=True)
@@ -91,11 +104,13 @@ class Made:
     ready: list[Target]  # those whose values or members we write
     filled: list[Target]  # lists that the CRM fills by itself, by a field of ours
     missing: list[str]
+    deleted: list[str]  # lists that a person deleted: they stop nothing else
     retired: list[tuple[str, str]]  # kind and name of targets of ours that the config no longer names
     ours: dict[tuple[str, str], bool]  # kind and name → whether we made it, and did not adopt it
     since: dict[tuple[str, str], int]  # kind and name → since which batch what we wrote there stands there
 
 
+@stage("plan")
 def plan(session: Session, selection: Selection | None = None, adopt: bool = False) -> Planned:
     """Compare and decide; save what is to be done as a plan that ``apply`` carries out."""
     selection = selection or Selection()
@@ -104,6 +119,7 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
     consent.prepare(session)
     found = made_targets(session)
     _require(session, found.missing)
+    planned.deleted = found.deleted
     planned.retired = sorted(name for _kind, name in found.retired)
     planned.held = _held(session)
     planned.withheld = _withheld(session, [*found.ready, *found.filled])
@@ -119,7 +135,10 @@ def basis(session: Session) -> dict[str, Any]:
     """What a plan was made from; where one of these moved, the plan is superseded."""
     return {
         "digests": {s.name: session.config.digest(s) for s in session.segmentations},
-        "models": {s.name: (session.journal.model(session.account, s.name) or {}).get("version") for s in session.segmentations},
+        "models": {
+            s.name: (session.journal.model(session.account, s.name) or {}).get("version")
+            for s in session.segmentations
+        },
     }
 
 
@@ -130,13 +149,19 @@ def begin_changes(mirror: AccountMirror) -> None:
             before VARCHAR,
            after VARCHAR, action VARCHAR, mine_before BOOLEAN, mine_after BOOLEAN)"""
     )
-    mirror.run("CREATE OR REPLACE TEMP TABLE conflicts (record BIGINT, target VARCHAR, wanted VARCHAR, actual VARCHAR)")
+    mirror.run(
+        "CREATE OR REPLACE TEMP TABLE conflicts (record BIGINT, target VARCHAR, wanted VARCHAR, actual VARCHAR)"
+    )
 
 
-def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None = None) -> Planned:
+def finish(
+    session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None = None
+) -> Planned:
     """Count, judge and save what was gathered in ``changes``."""
     mirror = session.mirror()
-    for target, action, number in mirror.rows("SELECT target, action, count(*) FROM changes GROUP BY ALL ORDER BY ALL"):
+    for target, action, number in mirror.rows(
+        "SELECT target, action, count(*) FROM changes GROUP BY ALL ORDER BY ALL"
+    ):
         planned.by_target.setdefault(target, {})[action] = number
         planned.changes += number
     planned.records = mirror.value("SELECT count(DISTINCT record) FROM changes")
@@ -144,10 +169,12 @@ def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, A
     names = ("id", "target", "wanted", "holds")
     planned.conflicts = [
         dict(zip(names, row, strict=True))
-        for row in mirror.rows("SELECT id, target, wanted, actual FROM conflicts JOIN ids USING (record) ORDER BY target, id LIMIT 100")
+        for row in mirror.rows(
+            "SELECT id, target, wanted, actual FROM conflicts JOIN ids USING (record) ORDER BY target, id LIMIT 100"
+        )
     ]
     planned.calls = guards.calls(session)
-    planned.trips = [] if kind == "consent" else guards.trips(session, planned.calls, undo=kind == "undo")
+    planned.trips = [] if kind == "consent" else guards.trips(session, planned.calls, kind)
     if planned.changes:
         planned.listeners = reactions(session, planned.by_target)
         _save(session, planned, kind, made_from, undoes)
@@ -158,22 +185,37 @@ def finish(session: Session, planned: Planned, kind: str, made_from: dict[str, A
 
 
 def made_targets(session: Session) -> Made:
-    """Which targets set-up has made, of those that the CRM still has. Lists that the CRM fills by itself stand apart."""
-    made = {(row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)}
+    """Which targets set-up has made, of those that the CRM still has.
+
+    Lists that the CRM fills by itself stand apart.
+    """
+    made = {
+        (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
+    }
     types = {one.name: session.config.record_types(one) for one in session.segmentations}
-    fields, lists = session.connector().fields(), session.lists if any(kind == "list" for kind, _, _ in made) else {}
+    fields, lists = (
+        session.connector().fields(),
+        session.lists if any(kind == "list" for kind, _, _ in made) else {},
+    )
     ready: list[Target] = []
     filled: list[Target] = []
     missing: list[str] = []
+    deleted: list[str] = []
     targets = targets_of(session.config, session.account)
     for target in targets:
         row = made.get(("list", target.record_type, target.name))
         if target.kind == "field":
-            lacking = [t for t in types[target.segmentation] if (t, target.name) not in fields or ("field", t, target.name) not in made]
+            lacking = [
+                t
+                for t in types[target.segmentation]
+                if (t, target.name) not in fields or ("field", t, target.name) not in made
+            ]
             missing += [f"field {target.name}" + (f" of {t}" if t != "contact" else "") for t in lacking]
             ready += [] if lacking else [target]
-        elif row is None or row["remote"] not in lists:
-            missing.append(f"list {target.name}" + (" (it was deleted there)" if row else ""))
+        elif row is None:
+            missing.append(f"list {target.name}")
+        elif row["remote"] not in lists:
+            deleted.append(target.name)
         else:
             (filled if lists[row["remote"]].kind == "dynamic" else ready).append(target)
     named = {(t.kind, t.name) for t in targets}
@@ -182,6 +224,7 @@ def made_targets(session: Session) -> Made:
         ready=ready,
         filled=filled,
         missing=missing,
+        deleted=deleted,
         retired=list(dict.fromkeys(place for place, _ in rows if place not in named)),
         ours={place: all(not row["adopted"] for other, row in rows if other == place) for place, _ in rows},
         since={place: min(row["since"] for other, row in rows if other == place) for place, _ in rows},
@@ -191,11 +234,15 @@ def made_targets(session: Session) -> Made:
 def _require(session: Session, missing: Sequence[str]) -> None:
     if missing:
         names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-        raise SetupNeeded(f"account {session.account} lacks {names}: run `crm-segments setup` once, it shows what it will make")
+        raise SetupNeeded(
+            f"account {session.account} lacks {names}: run `crm-segments setup` once, it shows what it will make"
+        )
 
 
 def _withheld(session: Session, targets: Sequence[Target]) -> dict[str, int]:
-    """How many labelled records each segmentation's campaign lists leave out, because nobody may reach them there."""
+    """How many labelled records each segmentation's campaign lists leave out, because nobody may reach them
+    there.
+    """
     campaigns = {target.segmentation: target for target in targets if target.channel}
     count = "SELECT count(*) FROM {} WHERE segment IS NOT NULL AND record IN ({})"
     found = {
@@ -212,7 +259,9 @@ def _held(session: Session) -> list[str]:
     for row in session.journal.rows("SELECT * FROM holds WHERE account = ?", session.account):
         name = row["segmentation"]
         if "undone" in session.allow or digests.get(name) != row["digest"]:
-            session.journal.execute("DELETE FROM holds WHERE account = ? AND segmentation = ?", session.account, name)
+            session.journal.execute(
+                "DELETE FROM holds WHERE account = ? AND segmentation = ?", session.account, name
+            )
         else:
             held.append(name)
     return held
@@ -221,8 +270,9 @@ def _held(session: Session) -> list[str]:
 def prepare_refused(session: Session) -> None:
     """Tables ``deferred`` and ``inherited``, of what the CRM refused and what it merged since.
 
-    A refused change waits for its time, or for good once its budget of attempts is spent; one on a record that is gone, until the
-    record is read again. What we sent to a record that is merged by now may stand on its survivor, even where the answer was a refusal.
+    A refused change waits for its time, or for good once its budget of attempts is spent; one on a record
+    that is gone, until the record is read again. What we sent to a record that is merged by now may stand on
+    its survivor, even where the answer was a refusal.
     """
     mirror, moment = session.mirror(), session.clock().isoformat(timespec="microseconds")
     rows = session.journal.rows(
@@ -233,7 +283,10 @@ def prepare_refused(session: Session) -> None:
     )
     text = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
     frame = pa.Table.from_pylist(rows, schema=pa.schema([*text, ("gone", pa.int64()), ("waits", pa.int64())]))
-    mirror.run("CREATE OR REPLACE TEMP TABLE refusals AS SELECT * FROM frame JOIN ids USING (record_type, id)", frame=frame)
+    mirror.run(
+        "CREATE OR REPLACE TEMP TABLE refusals AS SELECT * FROM frame JOIN ids USING (record_type, id)",
+        frame=frame,
+    )
     mirror.run(
         """CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM refusals
            WHERE waits > 0 OR (gone > 0 AND record NOT IN (SELECT record FROM records))"""
@@ -268,23 +321,27 @@ def compare(session: Session, target: Target, selection: Selection, adopt: bool,
     place = (target.kind, target.name)
     _differ(session, target, selection)
     _judge(session, target, adopt, found.ours[place], found.since[place])
-    _decide(session, target)
+    _decide(session, target, found.ours[place])
 
 
 def _differ(session: Session, target: Target, selection: Selection) -> None:
-    """Table ``differing``: where what is wanted and what is there are not the same, on records that were not merged into another.
+    """Table ``differing``: where what is wanted and what is there are not the same, on records that were not
+    merged into another.
 
     Records that are withdrawn from the target are always among them.
     """
     mirror, name, withdrawn = session.mirror(), literal(target.name), consent.withdrawn(target)
     scope = selection.where("record")
     if selection.segment is not None:
+        labelled = quoted("labels_" + target.segmentation)
         scope += (
-            f" AND record IN (SELECT record FROM {quoted('labels_' + target.segmentation)} WHERE segment = {literal(selection.segment)})"
+            f" AND record IN (SELECT record FROM {labelled} WHERE segment = {literal(selection.segment)})"
         )
     if target.companion and not selection.companions:
         moved = next(
-            t.name for t in targets_of(session.config, session.account) if t.segmentation == target.segmentation and t.kind == "field"
+            t.name
+            for t in targets_of(session.config, session.account)
+            if t.segmentation == target.segmentation and t.kind == "field"
         )
         scope += f" AND record IN (SELECT record FROM changes WHERE target = {literal(moved)})"
     scope = f"record NOT IN (SELECT record FROM redirects) AND {scope}"
@@ -300,27 +357,40 @@ def _differ(session: Session, target: Target, selection: Selection) -> None:
 
 
 def _before(session: Session, target: Target) -> str:
-    """SQL of (record, value) that labels wanted before: in a field of our making such a value counts as ours, whoever typed it."""
+    """SQL of (record, value) that labels wanted before: in a field of our making such a value counts as ours,
+    whoever typed it.
+    """
     labels, before = quoted("labels_" + target.segmentation), quoted("before_" + target.segmentation)
-    states = f"SELECT record, previous AS segment FROM {labels} UNION ALL SELECT record, segment FROM {before}"
+    states = (
+        f"SELECT record, previous AS segment FROM {labels} UNION ALL SELECT record, segment FROM {before}"
+    )
     if target.kind == "list":
         return f"SELECT DISTINCT record, 'member' AS value FROM ({states}) WHERE segment = {literal(target.segment)}"
     return f"SELECT DISTINCT record, segment AS value FROM ({states}) WHERE segment IS NOT NULL AND {str(not target.companion).lower()}"
 
 
 def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int) -> None:
-    """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every member out of reach.
+    """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every
+    member out of reach.
 
-    What we wrote before the target was made anew (``since``) went with the old one; no person took it away. What we sent to records
-    that were merged counts on their survivor as ours, but says nothing of who emptied it.
+    What we wrote before the target was made anew (``since``) went with the old one; no person took it away.
+    Where it stands there all the same, in a target of our making, it is ours: what was deleted was brought
+    back. What we sent to records that were merged counts on their survivor as ours, but says nothing of who
+    emptied it.
     """
     mirror, name = session.mirror(), literal(target.name)
-    adopted = f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(target)})))" if adopt else ""
+    sent_since = 0 if made else since
+    adopted = (
+        f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(target)})))"
+        if adopt
+        else ""
+    )
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE judged AS
             WITH ours AS (SELECT record, after, mine, opened FROM written WHERE target = {name} AND opened > {since}),
-            sent AS (FROM ours UNION ALL SELECT record, after, mine, coalesce(opened, 0) FROM inherited
-                     WHERE target = {name} AND coalesce(opened > {since}, true)),
+            sent AS (SELECT record, after, mine, opened FROM written WHERE target = {name} AND opened > {sent_since}
+                     UNION ALL SELECT record, after, mine, coalesce(opened, 0) FROM inherited
+                     WHERE target = {name} AND coalesce(opened > {sent_since}, true)),
             mine AS (SELECT w.record, arg_max(w.mine, w.opened) AS equal_mine FROM sent AS w JOIN differing AS d
                           ON w.record = d.record AND coalesce(w.after, '') = coalesce(d.actual, '') GROUP BY w.record),
             latest AS (SELECT w.record, arg_max(coalesce(w.after, ''), w.opened) AS latest, arg_max(w.mine, w.opened) AS latest_mine
@@ -336,10 +406,13 @@ def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int
     )
 
 
-def _decide(session: Session, target: Target) -> None:
+def _decide(session: Session, target: Target, made: bool) -> None:
     """Changes and conflicts of a target, by the table at the top of this file."""
     mirror, name = session.mirror(), literal(target.name)
     overwrite = session.settings.on_conflict == "overwrite"
+    strangers = str(
+        target.kind == "list" and made
+    ).lower()  # a member of a list that we made and who does not belong there
     enter, leave, change = ("enter", "leave", "enter") if target.kind == "list" else ("set", "clear", "set")
     foreign = "(cleared_by_person OR NOT (empty OR mine))"
     mirror.run(
@@ -347,13 +420,15 @@ def _decide(session: Session, target: Target) -> None:
             {str(bool(target.companion)).lower()}, actual,
                 coalesce(wanted, {"NULL" if target.kind == "list" else "''"}),
                 CASE WHEN wanted IS NULL AND record IN ({consent.withdrawn(target)}) THEN 'withdraw'
-                     WHEN wanted IS NULL THEN {literal(leave)} WHEN {foreign} THEN 'overwrite' WHEN empty THEN {literal(enter)} ELSE
-                    {literal(change)} END,
+                     WHEN wanted IS NULL AND mine THEN {literal(leave)} WHEN {foreign} THEN 'overwrite'
+                     WHEN empty THEN {literal(enter)} ELSE {literal(change)} END,
                 CASE WHEN empty THEN NOT cleared_by_person ELSE mine END, true
-            FROM judged WHERE CASE WHEN wanted IS NULL THEN mine ELSE NOT {foreign} OR {str(overwrite).lower()} END"""
+            FROM judged WHERE CASE WHEN wanted IS NULL THEN mine OR {strangers} AND {str(overwrite).lower()}
+                                   ELSE NOT {foreign} OR {str(overwrite).lower()} END"""
     )
     if not overwrite:
-        mirror.run(f"INSERT INTO conflicts SELECT record, {name}, wanted, actual FROM judged WHERE wanted IS NOT NULL AND {foreign}")
+        kept = f"(wanted IS NOT NULL OR {strangers}) AND {foreign}"
+        mirror.run(f"INSERT INTO conflicts SELECT record, {name}, wanted, actual FROM judged WHERE {kept}")
 
 
 def _normalise(session: Session, target: Target) -> None:
@@ -366,22 +441,34 @@ def _normalise(session: Session, target: Target) -> None:
         return
     mirror = session.mirror()
     spec = next(s for s in field_specs(session) if s.name == target.name)
-    values = [value for (value,) in mirror.rows("SELECT DISTINCT wanted FROM differing WHERE wanted IS NOT NULL")]
+    values = [
+        value for (value,) in mirror.rows("SELECT DISTINCT wanted FROM differing WHERE wanted IS NOT NULL")
+    ]
     forms = pa.table(
-        {"wanted": pa.array(values, pa.string()), "normal": pa.array([connector.normal(spec, v) for v in values], pa.string())}
+        {
+            "wanted": pa.array(values, pa.string()),
+            "normal": pa.array([connector.normal(spec, v) for v in values], pa.string()),
+        }
     )
-    mirror.run("UPDATE differing SET wanted = forms.normal FROM forms WHERE differing.wanted = forms.wanted", forms=forms)
+    mirror.run(
+        "UPDATE differing SET wanted = forms.normal FROM forms WHERE differing.wanted = forms.wanted",
+        forms=forms,
+    )
     mirror.run("DELETE FROM differing WHERE coalesce(wanted, '') = coalesce(actual, '')")
 
 
 # -- saving ------------------------------------------------------------------------------------------------
 
 
-def _save(session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None) -> None:
+def _save(
+    session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None
+) -> None:
     """Write the plan and its batches: fields first, each record in one batch, then list by list."""
     journal, mirror, able = session.journal, session.mirror(), session.connector().capabilities
     with journal.transaction():
-        number = journal.save_plan(session.account, session.run, kind, session.as_of.isoformat(), made_from, undoes)
+        number = journal.save_plan(
+            session.account, session.run, kind, session.as_of.isoformat(), made_from, undoes
+        )
         for (record_type,) in mirror.rows(
             "SELECT DISTINCT record_type FROM changes JOIN ids USING (record) WHERE kind = 'field' ORDER BY 1"
         ):
@@ -397,18 +484,32 @@ def _save(session: Session, planned: Planned, kind: str, made_from: dict[str, An
 def _save_batches(session: Session, plan: int, kind: str, target: str, record_type: str, size: int) -> None:
     """Cut the changes of one kind into batches of at most ``size`` records."""
     mirror = session.mirror()
-    where = f"kind = {literal(kind)} AND record_type = {literal(record_type)}" + (f" AND target = {literal(target)}" if target else "")
-    records = mirror.value(f"SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE {where}")
+    where = f"kind = {literal(kind)} AND record_type = {literal(record_type)}" + (
+        f" AND target = {literal(target)}" if target else ""
+    )
+    records = mirror.value(
+        f"SELECT count(DISTINCT record) FROM changes JOIN ids USING (record) WHERE {where}"
+    )
     number = "0" if records <= size else f"(dense_rank() OVER (ORDER BY record) - 1) // {size}"
     names = ", ".join(PLAN_SCHEMA.names)
     sql = f"SELECT {names}, {number} AS number FROM changes JOIN ids USING (record) WHERE {where} ORDER BY record, target"
     for part in _runs(mirror.run(sql).to_arrow_reader(ROWS)):
         count = pc.count_distinct(part["id"]).as_py()
-        session.journal.add_batch(plan, session.account, kind, target, record_type, part.select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA), count)
+        session.journal.add_batch(
+            plan,
+            session.account,
+            kind,
+            target,
+            record_type,
+            part.select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA),
+            count,
+        )
 
 
 def _runs(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows of one ``number`` after the other, in one pass: a CRM that takes a hundred at a time gets many batches."""
+    """The rows of one ``number`` after the other, in one pass: a CRM that takes a hundred at a time gets many
+    batches.
+    """
     rest: list[pa.Table] = []
     for batch in rows:
         table = pa.concat_tables([*rest, pa.Table.from_batches([batch])])

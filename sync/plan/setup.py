@@ -1,4 +1,7 @@
-"""Setup: make the fields and lists that runs write to. Shown first, made after a yes; a run itself creates nothing."""
+"""Setup: make the fields and lists that runs write to.
+
+Shown first, made after a yes; a run itself creates nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,13 @@ from connectors.contract import FieldSpec, ListSpec, RemoteList
 from connectors.errors import RequestError
 from sync.account.session import Session
 from sync.account.targets import field_specs, list_specs
+from sync.log import stage
+from sync.plan.dynamic_lists import changed_lists, dynamic_specs
 from sync.stops import SetupNeeded
+
+_FIXED = frozenset(
+    {"name", "key", "record_type", "type", "kind", "id", "retired"}
+)  # what is as it is, as long as a field or list lives
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,12 @@ class SetupPlan:
 
     steps: list[Step] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  # names that somebody else uses
-    notes: list[str] = field(default_factory=list)  # where this CRM gets something else than the config asks for
+    notes: list[str] = field(
+        default_factory=list
+    )  # where this CRM gets something else than the config asks for
+    recovered: set[tuple[str, str, str]] = field(
+        default_factory=set
+    )  # kind, record type and name of what a set-up made that was cut off
     _fields: dict[tuple[str, str], FieldSpec] = field(default_factory=dict)
     _lists: dict[str, ListSpec] = field(default_factory=dict)
 
@@ -41,22 +55,40 @@ class SetupPlan:
         """One more step: kind, action, name, record type, detail."""
         self.steps.append(Step(*step))
 
+    def recover(self, kind: Literal["field", "list"], name: str, record_type: str) -> None:
+        """One more step: what an earlier set-up made, and was cut off before it was remembered, is ours."""
+        self.add(
+            kind,
+            "create",
+            name,
+            record_type,
+            "made by a set-up that was cut off, or from its export: it is remembered now",
+        )
+        self.recovered.add((kind, record_type, name))
+
     def as_dict(self) -> dict[str, Any]:
         """For printing and for ``--export``."""
         return {"steps": [asdict(s) for s in self.steps], "refused": self.refused, "notes": self.notes}
 
 
 def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
-    """What has to be made. A field or list of the same name that is not ours is refused unless adopted by name."""
+    """What has to be made.
+
+    A field or list of the same name that is not ours is refused unless adopted by name.
+    """
     found = SetupPlan()
-    made = {(row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)}
-    there = session.connector().fields()
+    made = {
+        (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
+    }
+    there, begun = session.connector().fields(), session.journal.intended(session.account)
     for spec in field_specs(session):
         found._fields[(spec.record_type, spec.name)] = spec
         present = there.get((spec.record_type, spec.name))
         ours = made.get(("field", spec.record_type, spec.name))
         if present is None:
             found.add("field", "create", spec.name, spec.record_type, f"{spec.type}: {spec.label}")
+        elif _as_meant(begun.get(("field", spec.record_type, spec.name)), present):
+            found.recover("field", spec.name, spec.record_type)
         elif ours is None and _named(adopt, spec.name):
             found.add("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours")
         elif ours is None:
@@ -64,22 +96,53 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
                 f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt "
                 f"{spec.name}"
             )
-        elif missing := sorted({o.key for o in spec.options} - {o.key for o in present.options}) if present.type == "enum" else []:
+        elif (
+            missing := sorted({o.key for o in spec.options} - {o.key for o in present.options})
+            if present.type == "enum"
+            else []
+        ):
             found.add("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing))
         elif changed := _changed(ours["form"], form_of(spec)) if present.label else "":
             found.add("field", "update", spec.name, spec.record_type, changed)
-    _plan_lists(session, found, made, adopt)
+    _plan_lists(session, found, made, adopt, begun)
     return found
 
 
+def _as_meant(begun: Mapping[str, Any] | None, present: FieldSpec) -> bool:
+    """Whether a field is what a set-up that was cut off was about to make.
+
+    Where a CRM has no texts for people, the name says it.
+    """
+    if begun is None or not present.label:
+        return begun is not None
+    form = begun["form"]
+    head, _, tail = present.label.partition("…")  # a CRM may show both ends of a long label
+    same = form["type"] == present.type and form["label"].startswith(head) and form["label"].endswith(tail)
+    return same and {option["key"] for option in form["options"]} == {
+        option.key for option in present.options
+    }
+
+
 def new_names(session: Session) -> list[str]:
-    """What people would read anew in the CRM after ``setup``, because a model found other names. The CRM is asked only where our memory
-    of what was made says so."""
-    forms = {(row["record_type"], row["key"]): row["form"] for row in session.journal.made(session.account) if row["kind"] == "field"}
-    if not any(_changed(forms.get((spec.record_type, spec.name), {}), form_of(spec)) for spec in field_specs(session)):
+    """What people would read anew in the CRM after ``setup``, because a model found other names. The CRM is
+    asked only where our memory of what was made says so."""
+    forms = {
+        (row["record_type"], row["key"]): row["form"]
+        for row in session.journal.made(session.account)
+        if row["kind"] == "field"
+    }
+    if not any(
+        _changed(forms.get((spec.record_type, spec.name), {}), form_of(spec)) for spec in field_specs(session)
+    ):
         return []
     steps = [step.name for step in plan_setup(session).steps if step.action in ("update", "rename")]
-    return [f"segments have other names than the CRM shows: `crm-segments setup` renames {len(steps)} fields and lists"] if steps else []
+    return (
+        [
+            f"segments have other names than the CRM shows: `crm-segments setup` renames {len(steps)} fields and lists"
+        ]
+        if steps
+        else []
+    )
 
 
 def _named(patterns: Sequence[str], *names: str) -> bool:
@@ -89,7 +152,7 @@ def _named(patterns: Sequence[str], *names: str) -> bool:
 
 def form_of(spec: FieldSpec | ListSpec) -> dict[str, Any]:
     """What of a field or list may change under the same name; the journal keeps it as it was made."""
-    return {key: value for key, value in asdict(spec).items() if key not in ("name", "key", "record_type", "type", "kind", "id")}
+    return {key: value for key, value in asdict(spec).items() if key not in _FIXED}
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -98,21 +161,37 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(key for key, value in plain.items() if key in before and before[key] != value)
 
 
-def _plan_lists(session: Session, found: SetupPlan, made: dict[tuple[str, str, str], dict[str, Any]], adopt: Sequence[str]) -> None:
+def _plan_lists(
+    session: Session,
+    found: SetupPlan,
+    made: Mapping[tuple[str, str, str], dict[str, Any]],
+    adopt: Sequence[str],
+    begun: Mapping[tuple[str, str, str], dict[str, Any]],
+) -> None:
     by_id = session.lists
     mine = {row["remote"] for (kind, _type, _key), row in made.items() if kind == "list"}
     there = [remote for remote in by_id.values() if remote.id not in mine]
+    differing, _unknown = changed_lists(session, dynamic_specs(session))
     for spec in list_specs(session):
         found._lists[spec.key] = spec
         ours = made.get(("list", spec.record_type, spec.key))
         if ours and ours["remote"] in by_id:
-            _plan_present(found, spec, by_id[ours["remote"]], ours["form"])
+            _plan_present(found, spec, by_id[ours["remote"]], ours["form"], differing.get(spec.key, ""))
             continue
         stranger = next(
-            (r for r in there if (r.key == spec.key or r.label == spec.label) and r.record_type in (spec.record_type, "")), None
+            (
+                r
+                for r in there
+                if (r.key == spec.key or r.label == spec.label) and r.record_type in (spec.record_type, "")
+            ),
+            None,
         )
         if stranger is None:
             found.add("list", "create", spec.key, spec.record_type, f"{spec.kind}: {spec.label}")
+        elif ("list", spec.record_type, spec.key) in begun:
+            found.recover(
+                "list", spec.key, spec.record_type
+            )  # the connector finds it by our mark, or refuses it
         elif _named(adopt, spec.key, stranger.label):
             found._lists[spec.key] = replace(spec, id=stranger.id)
             found.add("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours")
@@ -123,50 +202,96 @@ def _plan_lists(session: Session, found: SetupPlan, made: dict[tuple[str, str, s
     if not session.connector().capabilities.dynamic_lists:
         asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
         found.notes += [
-            f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static" for name in asked
+            f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static"
+            for name in asked
         ]
 
 
-def _plan_present(found: SetupPlan, spec: ListSpec, remote: RemoteList, form: Mapping[str, Any]) -> None:
+def _plan_present(
+    found: SetupPlan, spec: ListSpec, remote: RemoteList, form: Mapping[str, Any], differs: str
+) -> None:
     """A list of ours that is there: the name that people see, and its filter, follow the config."""
     shown = remote.label not in (spec.key, "")  # else the CRM has no texts for people
-    if shown and remote.label != spec.label and (remote.label != form.get("shown") or form.get("label") != spec.label):
+    form = {
+        "consent_basis": "",
+        **form,
+    }  # of a list that an earlier version made: its filter knew of opt-outs alone
+    if (
+        shown
+        and remote.label != spec.label
+        and (remote.label != form.get("shown") or form.get("label") != spec.label)
+    ):
         found.add("list", "rename", spec.key, spec.record_type, spec.label)
-    elif changed := _changed(form, form_of(spec)) if shown else "":
+    elif changed := (_changed(form, form_of(spec)) if shown else "") or differs:
         found.add("list", "update", spec.key, spec.record_type, changed)
     if remote.kind != spec.kind:
-        room = "the CRM had no room for a dynamic one, and its members are written" if form.get("asked") == "dynamic" else "it was made so"
-        found.notes.append(f"list {spec.key} is {remote.kind}, not {spec.kind}: {room}; delete it there and run setup to have it made anew")
+        room = (
+            "the CRM had no room for a dynamic one, and its members are written"
+            if form.get("asked") == "dynamic"
+            else "it was made so"
+        )
+        found.notes.append(
+            f"list {spec.key} is {remote.kind}, not {spec.kind}: {room}; delete it there and run setup to have it made anew"
+        )
 
 
+@stage("setup")
 def apply_setup(session: Session, plan: SetupPlan) -> int:
     """Carry the steps out; returns how many. SetupNeeded where a name is refused: then nothing is made.
 
-    Each thing is remembered as soon as it is made: a set-up that was cut off goes on where it was.
+    What is about to be made is remembered before, and that it was made after: a set-up that was cut off goes
+    on where it was, and takes nothing of ours for a stranger's.
     """
     if plan.refused:
         raise SetupNeeded("nothing was made:\n" + "\n".join(f"  {line}" for line in plan.refused))
-    connector, journal = session.connector(), session.journal
-    adopted = {(row["kind"], row["record_type"], row["key"]) for row in journal.made(session.account) if row["adopted"]}
+    journal = session.journal
+    begun, made = journal.intended(session.account), journal.made(session.account)
+    ours = {(row["kind"], row["record_type"], row["key"]): bool(row["adopted"]) for row in made}
     for step in plan.steps:
-        spec: FieldSpec | ListSpec
-        if step.kind == "field":
-            spec = plan._fields[(step.record_type, step.name)]
-            connector.ensure_field(spec)
-            remote, form = step.name, form_of(spec)
-        else:
-            spec = plan._lists[step.name]
-            made = connector.ensure_list(spec)
-            remote, form = made.id, {**form_of(spec), "asked": spec.kind, "kind": made.kind, "shown": made.label}
-        new, key = step.action in ("create", "adopt"), (step.kind, step.record_type, step.name)
-        theirs = step.action == "adopt" or (not new and key in adopted)
+        key = (step.kind, step.record_type, step.name)
+        spec: FieldSpec | ListSpec = (
+            plan._fields[step.record_type, step.name] if step.kind == "field" else plan._lists[step.name]
+        )
+        new = step.action in ("create", "adopt")
+        if step.action == "create":
+            new = bool(begun[key]["new"]) if key in plan.recovered else True
+            journal.intend_object(session.account, *key, session.run, _meant(spec), new)
+        remote, form, there = _ensured(session, spec)
+        hidden = step.action == "create" and there and key not in plan.recovered
+        if hidden and key in ours:
+            new = False  # what we wrote into it is still ours
+        theirs = step.action == "adopt" or (step.action != "create" and ours.get(key, False))
+        theirs = theirs or (
+            hidden and ours.get(key, key not in begun)
+        )  # another's, that we did not see and never meant to make
         journal.save_object(session.account, *key, remote, theirs, session.run, form, new)
+        if step.kind == "field":
+            journal.try_again(session.account, step.record_type, step.name)
     session.__dict__.pop("lists", None)
     return len(plan.steps)
 
 
+def _meant(spec: FieldSpec | ListSpec) -> dict[str, Any]:
+    return {**form_of(spec), "type": spec.type} if isinstance(spec, FieldSpec) else form_of(spec)
+
+
+def _ensured(session: Session, spec: FieldSpec | ListSpec) -> tuple[str, dict[str, Any], bool]:
+    """Make it, or bring it up to date: its name or id in the CRM, the form to remember, and whether it is a
+    field that was there.
+    """
+    if isinstance(spec, FieldSpec):
+        there = session.connector().ensure_field(spec) is False
+        return spec.name, _meant(spec), there
+    made = session.connector().ensure_list(spec)
+    return made.id, {**_meant(spec), "asked": spec.kind, "kind": made.kind, "shown": made.label}, False
+
+
 def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
-    """Write the steps as JSON, and beside it what an administrator can deploy where we may not make fields; returns the files."""
+    """Write the steps as JSON, and beside it what an administrator can deploy where we may not make fields;
+    returns the files.
+
+    What is described is remembered, so that it is ours once it is there as it was described.
+    """
     texts = {f"{session.account}.json": json.dumps(plan.as_dict(), indent=2) + "\n"}
     deployable = session.connector().deployable(list(plan._fields.values()), list(plan._lists.values()))
     texts |= {f"{session.account}/{name}": text for name, text in deployable.items()}
@@ -174,8 +299,18 @@ def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
     for name, text in texts.items():
         path = folder / name
         if ".." in path.parts:
-            raise RequestError(f"the connector names a file {name!r} outside of the folder: report this as a fault of crm-segments")
+            raise RequestError(
+                f"the connector names a file {name!r} outside of the folder: report this as a fault of crm-segments"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         written.append(path)
+    for step in plan.steps if deployable else ():
+        if step.action == "create":
+            spec: FieldSpec | ListSpec = (
+                plan._fields[step.record_type, step.name] if step.kind == "field" else plan._lists[step.name]
+            )
+            session.journal.intend_object(
+                session.account, step.kind, step.record_type, step.name, session.run, _meant(spec), True
+            )
     return written

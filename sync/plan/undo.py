@@ -1,4 +1,7 @@
-"""Undo: a plan that takes a run back, where the CRM still holds what that run wrote. It restores value and owner."""
+"""Undo: a plan that takes a run back, where the CRM still holds what that run wrote.
+
+It restores value and owner.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from sync.account import consent
+from sync.account.left import companion_fields
 from sync.account.session import Session
+from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
 from sync.stops import Stop
 from sync.store.journal import Batch, now
 from sync.store.ownership import catch_up, without
 
 
+@stage("plan undo")
 def undo(session: Session, run: int) -> Planned:
     """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
     journal, mirror = session.journal, session.mirror()
@@ -43,7 +49,10 @@ def undo(session: Session, run: int) -> Planned:
 
 def _batches(session: Session, run: int) -> Iterator[Batch]:
     """What a run wrote, without what it took away because consent forbids it."""
-    kinds = {row["plan"]: row["kind"] for row in session.journal.rows("SELECT plan, kind FROM plans WHERE account = ?", session.account)}
+    kinds = {
+        row["plan"]: row["kind"]
+        for row in session.journal.rows("SELECT plan, kind FROM plans WHERE account = ?", session.account)
+    }
     for batch in session.journal.batches(account=session.account, run=run, state="done"):
         if kinds.get(batch.plan) != "consent":
             yield batch
@@ -57,7 +66,7 @@ def _gather(session: Session, run: int) -> None:
             companion BOOLEAN,
            before VARCHAR, after VARCHAR, mine_before BOOLEAN)"""
     )
-    companions = {field for s in session.segmentations for companion, field in s.fields.items() if companion}
+    companions = companion_fields(session.config, journal, session.account)
     for batch in _batches(session, run):
         changes = without(batch.changes(), journal.not_done(batch))
         mirror.register(changes)
@@ -75,12 +84,25 @@ def _gather(session: Session, run: int) -> None:
     )
 
 
+def labelled_by(session: Session, run: int) -> list[str]:
+    """The segmentations of the config whose values a run wrote."""
+    names: set[str] = set()
+    for batch in _batches(session, run):
+        names.update(pc.unique(batch.changes()["segmentation"]).to_pylist())
+    return sorted(names & {s.name for s in session.segmentations})
+
+
 def hold(session: Session, run: int) -> list[str]:
     """Put what the run labelled on hold, so that the next scheduled run does not redo it."""
     digests = {s.name: session.config.digest(s) for s in session.segmentations}
-    names = set()
-    for batch in _batches(session, run):
-        names.update(pc.unique(batch.changes()["segmentation"]).to_pylist())
-    for name in sorted(names & set(digests)):
-        session.journal.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", session.account, name, run, digests[name], now())
-    return sorted(names & set(digests))
+    names = labelled_by(session, run)
+    for name in names:
+        session.journal.execute(
+            "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)",
+            session.account,
+            name,
+            run,
+            digests[name],
+            now(),
+        )
+    return names

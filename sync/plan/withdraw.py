@@ -1,16 +1,22 @@
-"""Withdraw: take away what consent forbids, before anything else is planned. Neither guards nor holds stop it."""
+"""Withdraw: take away what consent forbids, before anything else is planned.
+
+Neither guards nor holds stop it.
+"""
 
 from __future__ import annotations
 
 from sync.account import consent
 from sync.account.session import Session
+from sync.log import stage
 from sync.plan.plan import Planned, Selection, begin_changes, compare, finish, made_targets, prepare_refused
 from sync.plan.retire import gather
 from sync.store.ownership import catch_up
 
 
+@stage("withdraw")
 def withdraw(session: Session) -> Planned:
-    """Plan to clear what we wrote on people who object to profiling, and to empty campaign lists of those who cannot be reached.
+    """Plan to clear what we wrote on people who object to profiling, and to empty campaign lists of those who
+    cannot be reached.
 
     Targets that the config no longer names are cleared too; those that set-up has not made yet hold nothing.
     """

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from connectors.contract import RECORD_TYPES, Connector, Page
+from connectors.contract import RECORD_TYPES, Connector, IdType, Page
 from connectors.errors import RequestError
+from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.config.settings import Limit
 from sync.config.uses import kinds_used, types_used
+from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
 from sync.stops import GuardStop, Trip
 from sync.store.identity import reconcile
 from sync.store.journal import Journal, now
 from sync.store.mirror import AccountMirror
+from sync.store.naming import means_record
+from sync.store.ownership import catch_up
 
 LISTED_REJECTS = 10_000  # of one part; beyond it they are only counted
 
@@ -45,6 +48,7 @@ class Pulled:
         return asdict(self)
 
 
+@stage("pull")
 def pull(session: Session) -> Pulled:
     """Read what changed since the last time, of this account and of those whose activity it uses."""
     pulled, began = Pulled(), session.clock()
@@ -52,7 +56,9 @@ def pull(session: Session) -> Pulled:
         mirror, connector = session.mirror(account), session.connector(account)
         for stream in _streams(session, account, connector):
             _pull_stream(session, account, stream, pulled)
-        if mirror.stamp("reconciled") != str(mirror.revision()):  # also where an earlier pull was cut off before it came to this
+        if mirror.stamp("reconciled") != str(
+            mirror.revision()
+        ):  # also where an earlier pull was cut off before it came to this
             with mirror.transaction():
                 reconcile(mirror)
                 _note_shape(mirror)
@@ -66,10 +72,17 @@ def pull(session: Session) -> Pulled:
 def _streams(session: Session, account: str, connector: Connector) -> list[str]:
     """The streams that some segmentation uses; our own fields only where we write."""
     kinds, types = kinds_used(session.config, account), types_used(session.config, account)
+    types |= _types_left(session, account, types)
     streams = [
         stream
         for stream in connector.capabilities.streams
-        if (stream in types if stream in RECORD_TYPES else kinds != frozenset() if stream == "activity" else account == session.account)
+        if (
+            stream in types
+            if stream in RECORD_TYPES
+            else kinds != frozenset()
+            if stream == "activity"
+            else account == session.account
+        )
     ]
     elsewhere = account == session.account and session.settings.activity_from
     if elsewhere and "activity" in streams and connector.count("activity") == 0:
@@ -77,28 +90,58 @@ def _streams(session: Session, account: str, connector: Connector) -> list[str]:
     return streams
 
 
+def _types_left(session: Session, account: str, used: frozenset[str]) -> set[str]:
+    """Further record types on which something of ours still stands that the config no longer names."""
+    made = {row["record_type"] for row in session.journal.made(account)} - used
+    if not made or account != session.account:
+        return set()
+    mirror = session.mirror(account)
+    catch_up(session.journal, mirror)
+    sql = """SELECT DISTINCT record_type FROM (SELECT record, target, arg_max(coalesce(after, ''), opened) AS latest FROM written
+             GROUP BY record, target) JOIN ids USING (record) WHERE latest <> ''"""
+    return made & {record_type for (record_type,) in mirror.rows(sql)}
+
+
 def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> None:
     """Read one stream page by page, each saved with its position."""
     mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
-    ingest = Ingest(mirror, stream, session.config.accounts[account].time_zone, connector.capabilities.shared_ids)
-    named, total, begun = _named(session, account, stream), connector.count(stream) or 0, mirror.position(stream)
-    arrived = False
+    able, today = connector.capabilities, session.clock().date()
+    zone = session.config.accounts[account].time_zone
+    names = session.config.attributes(account)
+    ingest = Ingest(
+        mirror,
+        stream,
+        zone,
+        able.shared_ids,
+        today,
+        id_type=able.id_type,
+        newest_wins=able.newest_wins,
+        attributes=names,
+    )
+    named, total, begun = (
+        _named(session, account, stream),
+        connector.count(stream) or 0,
+        mirror.position(stream),
+    )
+    arrived, not_taken = False, 0
     for page in connector.read(stream, begun):
         arrived = True
-        page = _without_forgotten(journal, account, page, pulled)
+        page = _without_forgotten(journal, account, page, pulled, able.id_type, mirror)
         judged = page.whole and page.last and stream != "value"
-        before = _held(mirror, stream) if judged else 0
+        before, apart = (_held(mirror, stream), _not_taken(mirror, stream)) if judged else (0, 0)
         with mirror.transaction():
             answer = ingest.take(page)
             if judged:
-                _guard_shrink(session, named, page, before, _held(mirror, stream) + _rejected(mirror, stream, page))
+                arrived_too = max(0, _not_taken(mirror, stream) - apart)
+                _guard_shrink(session, named, page, before, _held(mirror, stream) + arrived_too)
             _keep_rejects(journal, account, stream, page, answer)
         pulled.add(pulled.rows, named, page.records.num_rows)
         pulled.add(pulled.rejected, named, page.rejected + (len(answer.repeated) if answer else 0))
+        not_taken += sum(page.left_out.values()) + page.ownerless
         pulled.echo += answer.echo if answer else 0
         session.progress(f"reading {named}", pulled.rows.get(named, 0), total)
     if begun is None and arrived and connector.capabilities.counts:
-        seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten
+        seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten + not_taken
         _guard_shrink(session, named, None, total, seen)
 
 
@@ -115,13 +158,23 @@ def _held(mirror: AccountMirror, stream: str) -> int:
     return sum(int(mirror.value(count.format(table), [stream])) for table in ("activity", "parked"))
 
 
-def _rejected(mirror: AccountMirror, stream: str, page: Page) -> int:
-    """Rows that a part brought and that were refused: they arrived, and do not count as missing."""
-    return int(mirror.value("SELECT max(rejected) FROM parts WHERE live AND stream = ? AND name = ?", [stream, page.part]) or 0)
+def _not_taken(mirror: AccountMirror, stream: str) -> int:
+    """Rows that arrived, and were refused, left out or name nobody: where they grow, rows that count before
+    are not missing.
+    """
+    return int(
+        mirror.value(
+            """SELECT coalesce(sum(number), 0) FROM reading JOIN parts USING (part)
+               WHERE live AND stream = ? AND what IN ('refused', 'left_out', 'ownerless')""",
+            [stream],
+        )
+    )
 
 
 def _guard_shrink(session: Session, named: str, page: Page | None, before: int, after: int) -> None:
-    """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers left"."""
+    """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers
+    left".
+    """
     limit, missing = session.config.guards.max_shrink, before - after
     if "max_shrink" in session.allow or not too_many_missing(limit, missing, before):
         return
@@ -131,7 +184,12 @@ def _guard_shrink(session: Session, named: str, page: Page | None, before: int, 
         what = f"{named}: with {page.part or 'this reading'} {missing:,} of the {before:,} rows of the last pull are gone"
     raise GuardStop(
         f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
-        [Trip("max_shrink", f"{missing:,} of {before:,} rows of {named} are missing, {_allowed(limit.share, limit.count)} may be")],
+        [
+            Trip(
+                "max_shrink",
+                f"{missing:,} of {before:,} rows of {named} are missing, {_allowed(limit.share, limit.count)} may be",
+            )
+        ],
     )
 
 
@@ -142,7 +200,11 @@ def too_many_missing(limit: Limit, missing: int, before: int) -> bool:
 
 
 def _allowed(share: float | None, count: int | None) -> str:
-    return " or ".join(text for text in (f"{share:.0%}" if share is not None else "", f"{count:,}" if count is not None else "") if text)
+    return " or ".join(
+        text
+        for text in (f"{share:.0%}" if share is not None else "", f"{count:,}" if count is not None else "")
+        if text
+    )
 
 
 def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answer: Ingested | None) -> None:
@@ -150,13 +212,20 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
     rows = page.rejects.slice(0, LISTED_REJECTS).to_pylist() if page.rejects is not None else []
     repeated = answer.repeated[:LISTED_REJECTS] if answer else []
     rows += [
-        {"part": p, "line": line, "column": "id", "id": id, "reason": "repeats an id; a later row with it counts"}
+        {
+            "part": p,
+            "line": line,
+            "column": "id",
+            "id": id,
+            "reason": "repeats an id; a later row with it counts",
+        }
         for p, line, id in repeated
     ]
     with journal.transaction() as connection:
         if page.first and page.whole:
             connection.execute(
-                "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?", (account, stream, page.part)
+                "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?",
+                (account, stream, page.part),
             )
         connection.executemany(
             """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined,
@@ -182,35 +251,93 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
 # -- people whom we were told to forget ---------------------------------------------------------------------
 
 
+KEY, ADDRESS = (
+    "key",
+    "address",
+)  # what a digest is of, beside a record type: an id as it is compared, an e-mail address
+
+
 def forget_digest(journal: Journal, account: str, record_type: str, id: str) -> str:
-    """What stays of a forgotten person: a keyed hash, from which nobody gets the id back without the journal's key."""
+    """What stays of a forgotten person: a keyed hash, from which nobody gets the id back without the
+    journal's key.
+    """
     key = journal.value("SELECT digest FROM forgotten WHERE at = 'key'")
     if key is None:
         import secrets
 
         key = secrets.token_hex(32)
         journal.execute("INSERT INTO forgotten VALUES (?, 'key')", key)
-    return hmac.new(bytes.fromhex(key), f"{account}\0{record_type}\0{id}".encode(), hashlib.sha256).hexdigest()
+    return _digest(bytes.fromhex(key), account, record_type, id)
 
 
-def _without_forgotten(journal: Journal, account: str, page: Page, pulled: Pulled) -> Page:
-    """Drop rows of forgotten people: they do not come back with the next export."""
-    if not journal.value("SELECT count(*) FROM forgotten WHERE at <> 'key'") or not page.records.num_rows:
-        return page
+def _digest(key: bytes, account: str, record_type: str, id: str) -> str:
+    return hmac.digest(key, f"{account}\0{record_type}\0{id}".encode(), "sha256").hex()
+
+
+def _without_forgotten(
+    journal: Journal,
+    account: str,
+    page: Page,
+    pulled: Pulled,
+    id_type: IdType = "text",
+    mirror: AccountMirror | None = None,
+) -> Page:
+    """Drop rows of forgotten people: they do not come back with the next export.
+
+    A row of activity that names a forgotten address, but another record of ``mirror`` by its id, is that
+    record's: it stays.
+    """
     digests = {row["digest"] for row in journal.rows("SELECT digest FROM forgotten WHERE at <> 'key'")}
-    column = "record_id" if "record_id" in page.records.column_names else "id"
-    types, ids = page.records["record_type"].to_pylist(), page.records[column].to_pylist()
-    keep = pa.array([forget_digest(journal, account, t, i) not in digests for t, i in zip(types, ids, strict=True)])
-    pulled.forgotten += page.records.num_rows - pc.sum(keep).as_py()
-    return Page(page.records.filter(keep), page.position, page.part, page.whole, page.first, page.last, page.rejects, page.rejected)
+    if not digests or not (page.records.num_rows or page.voids):
+        return page
+    secret = bytes.fromhex(journal.value("SELECT digest FROM forgotten WHERE at = 'key'"))
+
+    @cache
+    def forgotten(what: str, name: str) -> bool:
+        return _digest(secret, account, what, name) in digests
+
+    @cache
+    def gone(record_type: str, id: str | None, email: str | None) -> bool:
+        if id and (
+            forgotten(record_type, id)
+            or (id_type != "text" and forgotten(f"{KEY} {record_type}", comparable(id, id_type)))
+        ):
+            return True
+        if not email or not forgotten(ADDRESS, comparable(email, "email")):
+            return False
+        return not id or mirror is None or not means_record(mirror, record_type, id, id_type)
+
+    def without(records: pa.Table) -> pa.Table:
+        names = [
+            name
+            for name in ("record_type", "record_id", "id", "record_email")
+            if name in records.column_names
+        ]
+        texts = {name: records[name].to_pylist() for name in names}
+        ids = texts.get("record_id", texts.get("id", []))
+        emails = texts.get("record_email") or [None] * len(ids)
+        return records.filter(
+            pa.array(
+                [not gone(*row) for row in zip(texts["record_type"], ids, emails, strict=True)], pa.bool_()
+            )
+        )
+
+    kept = without(page.records)
+    pulled.forgotten += page.records.num_rows - kept.num_rows
+    return replace(page, records=kept, voids=without(page.voids) if page.voids else None)
 
 
 # -- lists ---------------------------------------------------------------------------------------------------
 
 
 def _pull_lists(session: Session, pulled: Pulled) -> None:
-    """Members of the static lists that we made, where they changed. What is known of a list that is no more is void."""
-    made = {row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"}
+    """Members of the static lists that we made, where they changed.
+
+    What is known of a list that is no more is void.
+    """
+    made = {
+        row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"
+    }
     if not made:
         return
     mirror = session.mirror()
@@ -241,7 +368,9 @@ def _forget_other(mirror: AccountMirror, key: str, id: str) -> None:
 def _note_shape(mirror: AccountMirror) -> None:
     """Two facts about the activity that decide how dear its features are."""
     refunds = mirror.value("SELECT coalesce(bool_or(kind = 'refund'), false) FROM activity")
-    orders = mirror.run("""SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed""").fetchnumpy()["order"]
+    orders = mirror.run(
+        """SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed"""
+    ).fetchnumpy()["order"]
     lines = False
     if len(orders):
         import numpy as np
@@ -255,10 +384,14 @@ def _note_shape(mirror: AccountMirror) -> None:
 def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:
     """Whether the last pull began so long ago that records must be read again before they are written.
 
-    Asked once, when the carrying out of a plan begins: what a run has just read is fresh however long its writing takes.
+    Asked once, when the carrying out of a plan begins: what a run has just read is fresh however long its
+    writing takes.
     """
     began = mirror.stamp("pull_began")
-    return began is None or (clock.astimezone(UTC) - datetime.fromisoformat(began)).total_seconds() > 60 * minutes
+    return (
+        began is None
+        or (clock.astimezone(UTC) - datetime.fromisoformat(began)).total_seconds() > 60 * minutes
+    )
 
 
 def require_streams(connector: Connector, account: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sync.report.gather import AccountFigures
+    from sync.report.figures import AccountFigures
 
 
 def write(accounts: Sequence[AccountFigures], out: Path, made_at: datetime) -> Path:
@@ -22,7 +22,9 @@ def write(accounts: Sequence[AccountFigures], out: Path, made_at: datetime) -> P
     page = render(accounts, made_at)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(out.name + ".part")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
+    with os.fdopen(
+        os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as sink:
         sink.write(page)
     unfinished.replace(out)
     return out.resolve()

@@ -1,7 +1,9 @@
-"""How is a figure drawn? Inline SVG that keeps its letters readable at any width: places are percentages, letters are pixels.
+"""How is a figure drawn? Inline SVG that keeps its letters readable at any width: places are percentages,
+letters are pixels.
 
-Every chart is an image with a title for those who hear the page; texts are escaped here, so that a name out of a CRM stays
-a name. Colours are classes (``c0`` to ``c7``, Okabe and Ito's colour-blind-safe palette) whose values the style sheet holds.
+Every chart is an image with a title for those who hear the page; texts are escaped here, so that a name out
+of a CRM stays a name. Colours are classes (``c0`` to ``c7``, Okabe and Ito's colour-blind-safe palette) whose
+values the style sheet holds.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ LETTERS = 30  # of a label that a narrow screen has room for beside a figure
 
 @dataclass(frozen=True)
 class Bar:
-    """One row: shares from 0 to 1 are drawn under each other, ``text`` stands at the right end of the label's line."""
+    """One row: shares from 0 to 1 are drawn under each other, ``text`` stands at the right end of the label's
+    line.
+    """
 
     label: str
     shares: tuple[float, ...]
@@ -28,7 +32,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class Range:
-    """One row: a value and the ends of what it may be, from 0 to 1; ``text`` stands at the right end of the label's line."""
+    """One row: a value and the ends of what it may be, from 0 to 1; ``text`` stands at the right end of the
+    label's line.
+    """
 
     label: str
     low: float
@@ -39,7 +45,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of a heat map. ``heat`` runs from 0 to 1; ``text`` is its figure, ``note`` what a wide screen shows beneath."""
+    """One place of a heat map.
+
+    ``heat`` runs from 0 to 1; ``text`` is its figure, ``note`` what a wide screen shows beneath.
+    """
 
     heat: float
     text: str
@@ -61,17 +70,26 @@ def short(text: str, letters: int = LETTERS) -> str:
 
 
 def bars(title: str, rows: Sequence[Bar], track: bool = False) -> Markup:
-    """Horizontal bars, label and figure above each, so that a phone shows whole words. ``track`` shows what a whole would be."""
+    """Horizontal bars, label and figure above each, so that a phone shows whole words.
+
+    ``track`` shows what a whole would be.
+    """
     thickness = 9
     height = 28 + thickness * max((len(row.shares) for row in rows), default=1)
     drawn = []
     for number, row in enumerate(rows):
         top = number * height
-        drawn.append(_text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end"))
+        drawn.append(
+            _text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end")
+        )
         for place, share in enumerate(row.shares):
             y, width = top + 20 + place * thickness, 100 * min(max(share, 0.0), 1.0)
             if track:
-                drawn.append(Markup('<rect class="track" x="0" y="{}" width="100%" height="{}"/>').format(y, thickness - 2))
+                drawn.append(
+                    Markup('<rect class="track" x="0" y="{}" width="100%" height="{}"/>').format(
+                        y, thickness - 2
+                    )
+                )
             box = Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>')
             drawn.append(box.format(place % COLOURS, y, width, thickness - 2))
     return _image(title, height * len(rows), drawn)
@@ -83,7 +101,9 @@ def stacks(title: str, rows: Sequence[Bar]) -> Markup:
     drawn = []
     for number, row in enumerate(rows):
         top, x = number * height, 0.0
-        drawn.append(_text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end"))
+        drawn.append(
+            _text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end")
+        )
         for place, share in enumerate(row.shares):
             width = 100 * min(max(share, 0.0), 1.0)
             box = Markup('<rect class="c{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="14"/>')
@@ -99,15 +119,23 @@ def ranges(title: str, rows: Sequence[Range]) -> Markup:
     for number, row in enumerate(rows):
         top = number * height
         low, value, high = (100 * min(max(one, 0.0), 1.0) for one in (row.low, row.value, row.high))
-        drawn.append(_text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end"))
+        drawn.append(
+            _text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end")
+        )
         drawn.append(Markup('<rect class="track" x="0" y="{}" width="100%" height="11"/>').format(top + 20))
         span = Markup('<rect class="span-of" x="{:.2f}%" y="{}" width="{:.2f}%" height="11"/>')
         drawn.append(span.format(low, top + 20, max(high - low, 0.3)))
-        drawn.append(Markup('<rect class="c0" x="{:.2f}%" y="{}" width="3" height="11"/>').format(min(value, 99.2), top + 20))
+        drawn.append(
+            Markup('<rect class="c0" x="{:.2f}%" y="{}" width="3" height="11"/>').format(
+                min(value, 99.2), top + 20
+            )
+        )
     return _image(title, height * len(rows), drawn)
 
 
-def heat(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], across: str, down: str) -> Markup:
+def heat(
+    title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], across: str, down: str
+) -> Markup:
     """A grid; the first row is drawn at the top, ``across`` and ``down`` name the axes."""
     left, side, height = 12.0, 44, 56
     width = (100 - left) / max(len(columns), 1)
@@ -119,22 +147,32 @@ def heat(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[
         drawn.append(_text(f"{left / 2:.2f}%", top + 32, name, "axis middle"))
         for place, cell in enumerate(cells):
             x, middle = left + width * place, f"{left + width * (place + 0.5):.2f}%"
-            box = Markup('<rect class="heat" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}" fill-opacity="{:.3f}"/>')
-            drawn.append(box.format(x, top, width - 0.6, height - 4, 0.06 + 0.54 * min(max(cell.heat, 0.0), 1.0)))
+            box = Markup(
+                '<rect class="heat" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}" fill-opacity="{:.3f}"/>'
+            )
+            drawn.append(
+                box.format(x, top, width - 0.6, height - 4, 0.06 + 0.54 * min(max(cell.heat, 0.0), 1.0))
+            )
             drawn.append(_text(middle, top + 20, cell.text, "figure middle"))
             drawn += [
-                _text(middle, top + 33 + 12 * part, short(words, 14), "note middle") for part, words in enumerate(wrap(cell.note, 13)[:2])
+                _text(middle, top + 33 + 12 * part, short(words, 14), "note middle")
+                for part, words in enumerate(wrap(cell.note, 13)[:2])
             ]
     return _image(title, side + height * len(rows), drawn)
 
 
 def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Markup:
-    """A Sankey diagram from left to right. ``order`` gives each segment its place; where records come from has a colour of its own."""
+    """A Sankey diagram from left to right.
+
+    ``order`` gives each segment its place; where records come from has a colour of its own.
+    """
     total = sum(ribbon.records for ribbon in ribbons)
     if not total:
         return Markup("")
     sources, targets = (_sums(ribbons, side) for side in ("source", "target"))
-    colours = {name: number % COLOURS for number, name in enumerate(sorted(sources, key=lambda one: order[one]))}
+    colours = {
+        name: number % COLOURS for number, name in enumerate(sorted(sources, key=lambda one: order[one]))
+    }
     gap, least = 8, 18
     room = min(34.0 * max(len(sources), len(targets)) + 20, 420.0)
     scale = room / total
@@ -151,13 +189,21 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
         used[0][ribbon.source] += ribbon.records * scale
         used[1][ribbon.target] += ribbon.records * scale
         words = f"{ribbon.source} → {ribbon.target}: {ribbon.records:,}"
-        drawn.append(path.format(colours[ribbon.source], a, a, b, b, b + thick, b + thick, a + thick, a + thick, words))
-    stretched = Markup('<svg x="1.5%" y="0" width="97%" height="{0:.0f}" viewBox="0 0 100 {0:.0f}" preserveAspectRatio="none">{1}</svg>')
+        drawn.append(
+            path.format(colours[ribbon.source], a, a, b, b, b + thick, b + thick, a + thick, a + thick, words)
+        )
+    stretched = Markup(
+        '<svg x="1.5%" y="0" width="97%" height="{0:.0f}" viewBox="0 0 100 {0:.0f}" preserveAspectRatio="none">{1}</svg>'
+    )
     shapes = [stretched.format(height, Markup("").join(drawn))]
     for end, sums, x, words in ((ends[0], sources, "0", "start"), (ends[1], targets, "98.5%", "end")):
         for name, (top, _tall) in end.items():
             node = Markup('<rect class="{}" x="{}" y="{:.1f}" width="1.5%" height="{:.1f}"/>')
-            shapes.append(node.format(f"c{colours[name]}" if name in colours else "plain", x, top, max(sums[name] * scale, 1.5)))
+            shapes.append(
+                node.format(
+                    f"c{colours[name]}" if name in colours else "plain", x, top, max(sums[name] * scale, 1.5)
+                )
+            )
             middle = top + max(sums[name] * scale, least) / 2 + 4
             place = "3%" if words == "start" else "97%"
             shapes.append(_text(place, middle, f"{short(name, 20)} {sums[name]:,}", f"halo {words}"))
@@ -165,29 +211,48 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
 
 
 def lines(
-    title: str, days: Sequence[int], series: Sequence[Sequence[float]], height: int = 64, top: float | None = None, dots: bool = True
+    title: str,
+    days: Sequence[int],
+    series: Sequence[Sequence[float]],
+    height: int = 64,
+    top: float | None = None,
+    dots: bool = True,
 ) -> Markup:
-    """Lines over days (ordinals, to scale) that begin at zero. ``top``: the value at the upper edge, the greatest by default."""
+    """Lines over days (ordinals, to scale) that begin at zero.
+
+    ``top``: the value at the upper edge, the greatest by default.
+    """
     if top is None:
         top = max((value for one in series for value in one), default=0)
     first, span = (days[0], (days[-1] - days[0]) or 1) if days else (0, 1)
     drawn = [Markup('<line class="base" x1="0" y1="{0}" x2="100" y2="{0}"/>').format(height - 3)]
     for number, values in enumerate(series):
         points = [
-            (100 * (day - first) / span if len(days) > 1 else 50, height - 3 - (height - 8) * value / (top or 1))
+            (
+                100 * (day - first) / span if len(days) > 1 else 50,
+                height - 3 - (height - 8) * value / (top or 1),
+            )
             for day, value in zip(days, values, strict=True)
         ]
         steps = "".join(f"M{a[0]:.2f} {a[1]:.2f}L{b[0]:.2f} {b[1]:.2f}" for a, b in pairwise(points))
-        marks = "".join(f"M{x:.2f} {y:.2f}h0" for x, y in (points if len(points) <= 30 else points[-1:])) if dots else ""
-        drawn.append(Markup('<path class="line s{0}" d="{1}"/><path class="dots s{0}" d="{2}"/>').format(number, steps, marks))
+        marks = (
+            "".join(f"M{x:.2f} {y:.2f}h0" for x, y in (points if len(points) <= 30 else points[-1:]))
+            if dots
+            else ""
+        )
+        drawn.append(
+            Markup('<path class="line s{0}" d="{1}"/><path class="dots s{0}" d="{2}"/>').format(
+                number, steps, marks
+            )
+        )
     frame = '<svg role="img" class="chart" width="100%" height="{0}" viewBox="0 0 100 {0}" preserveAspectRatio="none">'
     return Markup(frame + "<title>{1}</title>{2}</svg>").format(height, title, Markup("").join(drawn))
 
 
 def _image(title: str, height: float, parts: Sequence[Markup]) -> Markup:
-    return Markup('<svg role="img" class="chart" width="100%" height="{:.0f}"><title>{}</title>{}</svg>').format(
-        height, title, Markup("").join(parts)
-    )
+    return Markup(
+        '<svg role="img" class="chart" width="100%" height="{:.0f}"><title>{}</title>{}</svg>'
+    ).format(height, title, Markup("").join(parts))
 
 
 def _text(x: str, y: float, words: str, kind: str) -> Markup:
@@ -205,7 +270,9 @@ def _sums(ribbons: Sequence[Ribbon], side: str) -> dict[str, int]:
     return sums
 
 
-def _stacked(sums: Mapping[str, int], order: Mapping[str, int], scale: float, gap: float, least: float) -> dict[str, tuple[float, float]]:
+def _stacked(
+    sums: Mapping[str, int], order: Mapping[str, int], scale: float, gap: float, least: float
+) -> dict[str, tuple[float, float]]:
     """Top and height of each name, one under the other, each with room for a line of text."""
     places, top = {}, 0.0
     for name in sorted(sums, key=lambda one: order[one]):

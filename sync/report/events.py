@@ -1,4 +1,7 @@
-"""What happened lately? Runs, the last changes written, guards and who let them pass, holds, rejects: out of the journal."""
+"""What happened lately?
+
+Runs, the last changes written, guards and who let them pass, holds, rejects: out of the journal.
+"""
 
 from __future__ import annotations
 
@@ -93,9 +96,12 @@ def events(journal: Journal, account: str) -> Events:
         written=_written(journal, account),
         trips=_trips(journal, account),
         allowances=journal.rows(
-            f"SELECT run, guard, reason, who, at FROM allowances WHERE account = ? ORDER BY run DESC, guard LIMIT {GUARDS}", account
+            f"SELECT run, guard, reason, who, at FROM allowances WHERE account = ? ORDER BY run DESC, guard LIMIT {GUARDS}",
+            account,
         ),
-        holds=journal.rows("SELECT segmentation, run FROM holds WHERE account = ? ORDER BY segmentation", account),
+        holds=journal.rows(
+            "SELECT segmentation, run FROM holds WHERE account = ? ORDER BY segmentation", account
+        ),
         rejects=_rejects(journal, account),
         rejected=int(journal.value("SELECT count(*) FROM rejects WHERE account = ?", account)),
         last_good=journal.value(good, account),
@@ -123,7 +129,15 @@ def _runs(journal: Journal, account: str) -> list[Run]:
         applied = summary.get("applied") or {}
         stopped = without_addresses(summary.get("stopped"))
         found.append(
-            Run(row["run"], row["command"], row["started_at"], row["exit_code"], applied.get("done"), applied.get("rejected"), stopped)
+            Run(
+                row["run"],
+                row["command"],
+                row["started_at"],
+                row["exit_code"],
+                applied.get("done"),
+                applied.get("rejected"),
+                stopped,
+            )
         )
     return found
 
@@ -144,20 +158,24 @@ def _written(journal: Journal, account: str) -> Written | None:
 
 def _trips(journal: Journal, account: str) -> list[Tripped]:
     rows = journal.rows(
-        f"SELECT plan, guards FROM plans WHERE account = ? AND coalesce(guards, '[]') <> '[]' ORDER BY plan DESC LIMIT {GUARDS}", account
+        f"SELECT plan, guards FROM plans WHERE account = ? AND coalesce(guards, '[]') <> '[]' ORDER BY plan DESC LIMIT {GUARDS}",
+        account,
     )
     found: dict[tuple[int, str], Tripped] = {}
     for row in rows:
         for trip in json.loads(row["guards"]):
             tripped = found.setdefault(
-                (row["plan"], trip["guard"]), Tripped(row["plan"], trip["guard"], bool(trip.get("first_labelling")), [])
+                (row["plan"], trip["guard"]),
+                Tripped(row["plan"], trip["guard"], bool(trip.get("first_labelling")), []),
             )
             tripped.found.append(trip["what"])
     return list(found.values())
 
 
 def _rejects(journal: Journal, account: str) -> list[Reject]:
-    """Of one sort are rejects of one place, column or target, and reason; what a row held and whose it is are taken out of it."""
+    """Of one sort are rejects of one place, column or target, and reason; what a row held and whose it is are
+    taken out of it.
+    """
     rows = journal.rows(
         """SELECT source, coalesce(CASE source WHEN 'pull' THEN part END, record_type, stream, '') AS place,
                coalesce("column", target, '') AS about,

@@ -1,7 +1,7 @@
 """What do the models know, and does it hold? All that goes beyond sizes and moves, gathered once per account.
 
-What takes long is bounded: journeys and outlooks are of a draw of the records, and cards (which fit anew as of an earlier day)
-are made by themselves only of accounts up to ``JUDGED`` records.
+What takes long is bounded: journeys and outlooks are of a draw of the records, and cards (which fit anew as
+of an earlier day) are made by themselves only of accounts up to ``JUDGED`` records.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.report import ahead, priority, profiles, stages, ways
-from sync.report.ahead import Outlook
+from sync.report import cluster_profiles, journeys, life_stages, outlook, priority
+from sync.report.cluster_profiles import Profile
+from sync.report.journeys import Journeys
+from sync.report.life_stages import Rates
+from sync.report.outlook import Outlook
 from sync.report.priority import Ranked
-from sync.report.profiles import Profile
-from sync.report.stages import Rates
-from sync.report.ways import Journeys
 from sync.stops import Stop
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ JUDGED = 50_000  # records
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a report is asked for beside the usual: cards whatever they cost, and who is in each segment by these attributes."""
+    """What a report is asked for beside the usual: cards whatever they cost, and who is in each segment by
+    these attributes.
+    """
 
     cards: bool = False
     composition: Sequence[str] = ()
@@ -38,7 +40,10 @@ USUAL = Wanted()
 
 @dataclass(frozen=True)
 class Insight:
-    """Of one segmentation. ``figures``: of its model, {} without one that fits the config; ``version`` and ``fitted`` (a day) of it."""
+    """Of one segmentation.
+
+    ``figures``: of its model, {} without one that fits the config; ``version`` and ``fitted`` (a day) of it.
+    """
 
     figures: Mapping[str, Any] = field(default_factory=dict)
     version: int = 0
@@ -63,14 +68,17 @@ class Insights:
 
 
 def gather(session: Session, labelled: Sequence[str], records: int, wanted: Wanted) -> Insights:
-    """Of the ``labelled`` segmentations, the leading one first. Without activity in the mirror there is nothing to add.
+    """Of the ``labelled`` segmentations, the leading one first. Without activity in the mirror there is
+    nothing to add.
 
     Stop: an attribute is asked for that the account does not have.
     """
     held = session.settings.attributes
     for name in wanted.composition:
         if name not in held:
-            raise Stop(f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}")
+            raise Stop(
+                f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}"
+            )
     if not labelled or not session.mirror().has_table("features"):
         return Insights()
     session.progress("gathering what the models know", 0, 0)
@@ -83,9 +91,13 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
         for one in session.segmentations
         if one.name in labelled
     }
-    potential = next((one for one in session.segmentations if one.kind == "potential" and models.get(one.name)), None)
-    outlook = ahead.gather(session, potential, models[potential.name], labelled[0]) if potential else None
-    return Insights(of, ways.gather(session, labelled[0]), outlook, priority.gather(session, labelled), judged)
+    potential = next(
+        (one for one in session.segmentations if one.kind == "potential" and models.get(one.name)), None
+    )
+    forecast = outlook.gather(session, potential, models[potential.name], labelled[0]) if potential else None
+    return Insights(
+        of, journeys.gather(session, labelled[0]), forecast, priority.gather(session, labelled), judged
+    )
 
 
 def _model(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
@@ -99,7 +111,11 @@ def _model(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
 
 
 def _insight(
-    session: Session, settings: SegmentationSettings, model: Mapping[str, Any], card: Mapping[str, Any], effects: Mapping[str, Any]
+    session: Session,
+    settings: SegmentationSettings,
+    model: Mapping[str, Any],
+    card: Mapping[str, Any],
+    effects: Mapping[str, Any],
 ) -> Insight:
     figures = model.get("figures", {})
     return Insight(
@@ -107,8 +123,10 @@ def _insight(
         int(model.get("version", 0)),
         str(model.get("as_of", "")),
         settings.options.model_dump() if settings.options is not None else {},
-        stages.gather(session, settings, figures) if settings.kind == "lifecycle" and figures else None,
-        profiles.gather(session, settings.name, model.get("learned", {})) if settings.kind == "clusters" and model else None,
+        life_stages.gather(session, settings, figures) if settings.kind == "lifecycle" and figures else None,
+        cluster_profiles.gather(session, settings.name, model.get("learned", {}))
+        if settings.kind == "clusters" and model
+        else None,
         _rules(session, settings) if settings.kind == "rules" else (),
         card,
         effects,
@@ -116,14 +134,14 @@ def _insight(
 
 
 def _rules(session: Session, settings: SegmentationSettings) -> Sequence[Mapping[str, object]]:
-    from sync.views.explain import explained
+    from sync.views.rule_coverage import explained
 
     found: Sequence[Mapping[str, object]] = explained(session, settings)["rules"]
     return found
 
 
 def _cards(session: Session, wanted: Wanted) -> dict[str, Any]:
-    from sync.views.card import cards
+    from sync.views.scorecards import cards
 
     return cards(session, wanted.composition)
 

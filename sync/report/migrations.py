@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sync.report import words
-from sync.report.movement import Flow
+from sync.report import formats
 from sync.report.panels import Panel, Shade, matrix
+from sync.report.transitions import Flow
 
 NARROW, WIDE = 3, 12  # segments that half a page has room for, and a whole one
 
 
 def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
-    """Of each segment (a row) the share that went to each other one, how long records stay, and where all of it leads."""
+    """Of each segment (a row) the share that went to each other one, how long records stay, and where all of
+    it leads.
+    """
     from segmentation.migration import Migration
 
-    found = Migration.of_counts([(flow.before, flow.after, flow.records) for flow in flows if flow.before and flow.after], list(labels))
+    found = Migration.of_counts(
+        [(flow.before, flow.after, flow.records) for flow in flows if flow.before and flow.after],
+        list(labels),
+    )
     keys = found.keys[:-1]
     if len(keys) < 2:
         return []
@@ -24,10 +29,10 @@ def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
     rows: list[tuple[str | Shade, ...]] = []
     for place, key in enumerate(keys):
         if counts[place].sum():
-            cells = [Shade(words.percent(float(one)) if one else "", float(one)) for one in shares[place]]
+            cells = [Shade(formats.percent(float(one)) if one else "", float(one)) for one in shares[place]]
             told = stay[key]
             rows.append((names[place], *cells, "∞" if told is None else f"{told:.1f}"))
-    rows.append(("In the long run", *(Shade(words.percent(leads[key]), leads[key]) for key in keys), ""))
+    rows.append(("In the long run", *(Shade(formats.percent(leads[key]), leads[key]) for key in keys), ""))
     remark = (
         "of the records of a segment (a row), the share that is in each segment now; the last column says for how many labellings a "
         "record stays (∞: none has left), the last row where it leads if records go on moving so"

@@ -1,4 +1,5 @@
-"""How do figures become a page? One HTML text that needs nothing else: no script, no picture, no font from anywhere.
+"""How do figures become a page? One HTML text that needs nothing else: no script, no picture, no font from
+anywhere.
 
 The template escapes every text; what a browser may do is cut down to inline styles by the page's own policy.
 """
@@ -13,13 +14,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sync.pull import reading
 from sync.report import charts
 from sync.report.charts import Bar, Cell, Ribbon
-from sync.report.gather import AccountFigures, Coverage, Overlap, SegmentationFigures
+from sync.report.events import without_addresses
+from sync.report.figures import AccountFigures, Coverage, Overlap, SegmentationFigures
+from sync.report.formats import Money, percent
+from sync.report.formats import count as _count
 from sync.report.sections import judgement, of_account, of_segmentation
 from sync.report.sizes import every
-from sync.report.words import Money, percent
-from sync.report.words import count as _count
 
 _HERE = Path(__file__).parent
 _OUTSIDE = "no segment"
@@ -32,12 +35,18 @@ _EXITS = {
 def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
     """The whole page."""
     environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"count": _count, "percent": percent, "moment": _moment}
     style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
     return environment.get_template("page.html").render(
-        accounts=[_account(one) for one in accounts], made_at=made_at.isoformat(timespec="seconds"), style=style
+        accounts=[_account(one) for one in accounts],
+        made_at=made_at.isoformat(timespec="seconds"),
+        style=style,
     )
 
 
@@ -67,6 +76,19 @@ def _account(figures: AccountFigures) -> dict[str, Any]:
         "changes": _changes(written.by_target) if written else None,
         "exits": _EXITS,
         "sections": of_account(figures),
+        **_reading(figures.reading),
+    }
+
+
+def _reading(told: dict[str, Any] | None) -> dict[str, Any]:
+    """What was read, as a table and in sentences, and until when data reach."""
+    if told is None:
+        return {"data_through": "", "reading": [], "reading_head": reading.COLUMNS, "sentences": []}
+    return {
+        "data_through": reading.data_through(told),
+        "reading": reading.table(told),
+        "reading_head": reading.COLUMNS,
+        "sentences": [without_addresses(sentence) for sentence in reading.sentences(told)],
     }
 
 
@@ -80,14 +102,34 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
     revenue = max((one.revenue or 0 for one in figures.segmentations), default=0)
     written = figures.events.written
     tiles = [
-        ("Records labelled", _count(labelled), f"{percent(_share(labelled, figures.records))} of {figures.records:,} known"),
-        ("Their net revenue", _of(figures).brief(revenue or None), f"{figures.currency}, of all purchases that count"),
+        (
+            "Records labelled",
+            _count(labelled),
+            f"{percent(_share(labelled, figures.records))} of {figures.records:,} known",
+        ),
+        (
+            "Their net revenue",
+            _of(figures).brief(revenue or None),
+            f"{figures.currency}, of all purchases that count",
+        ),
     ]
     for one in figures.segmentations[:2]:
         moved, whole = _moved(one), _before(one)
         if one.before:
-            tiles.append((f"Moved: {one.label}", percent(_share(moved, whole)), f"{moved:,} records since {one.before}"))
-    tiles.append(("Last changes written", _count(written.done if written else 0), f"run {written.run}" if written else "none yet"))
+            tiles.append(
+                (
+                    f"Moved: {one.label}",
+                    percent(_share(moved, whole)),
+                    f"{moved:,} records since {one.before}",
+                )
+            )
+    tiles.append(
+        (
+            "Last changes written",
+            _count(written.done if written else 0),
+            f"run {written.run}" if written else "none yet",
+        )
+    )
     tiles.append(("Rejected", _count(figures.events.rejected), "rows and changes that wait for a person"))
     return tiles
 
@@ -95,7 +137,9 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
 def _coverage(coverage: Sequence[Coverage], records: int) -> dict[str, Any]:
     rows = [(one.attribute, one.known, _share(one.known, records) or 0.0) for one in coverage]
     drawn = charts.bars(
-        "Share of records of which each attribute is known", [Bar(n, (s,), f"{k:,} · {percent(s)}") for n, k, s in rows], True
+        "Share of records of which each attribute is known",
+        [Bar(n, (s,), f"{k:,} · {percent(s)}") for n, k, s in rows],
+        True,
     )
     return {"chart": drawn, "rows": rows}
 
@@ -111,7 +155,12 @@ def _overlap(overlap: Overlap, segmentations: Sequence[SegmentationFigures]) -> 
         total = sum(counts)
         if total:
             rows.append((label, total, [(count, count / total) for count in counts]))
-    return {"first": first.label, "second": second.label, "columns": [second.labels[key] for key in columns], "rows": rows}
+    return {
+        "first": first.label,
+        "second": second.label,
+        "columns": [second.labels[key] for key in columns],
+        "rows": rows,
+    }
 
 
 def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
@@ -125,16 +174,25 @@ def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
     most = max((sum(actions.values()) for actions in fields.values()), default=1) or 1
     words = {"clear": "cleared", "overwrite": "overwritten", "restore": "restored"}
     shown = [
-        (target, sum(actions.values()), ", ".join(f"{number:,} {words.get(action, action)}" for action, number in actions.items()))
+        (
+            target,
+            sum(actions.values()),
+            ", ".join(f"{number:,} {words.get(action, action)}" for action, number in actions.items()),
+        )
         for target, actions in fields.items()
     ]
     members = sorted(((target, *both) for target, both in lists.items()), key=lambda row: -sum(row[1:]))
     largest = max((max(row[1:]) for row in members), default=1) or 1
     return {
-        "fields": charts.bars("Changes by field", [Bar(target, (number / most,), text) for target, number, text in shown]),
+        "fields": charts.bars(
+            "Changes by field", [Bar(target, (number / most,), text) for target, number, text in shown]
+        ),
         "lists": charts.bars(
             "Members that came into and went out of lists",
-            [Bar(target, (came / largest, went / largest), f"{came:,} in · {went:,} out") for target, came, went in members[:_LISTS]],
+            [
+                Bar(target, (came / largest, went / largest), f"{came:,} in · {went:,} out")
+                for target, came, went in members[:_LISTS]
+            ],
         ),
         "field_rows": shown,
         "members": members,
@@ -147,7 +205,13 @@ def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
 
 def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str, Any]:
     table = [
-        (s, _share(s.records, one.records) or 0.0, _share(s.revenue, one.revenue), _of(figures).whole(s.revenue)) for s in one.segments
+        (
+            s,
+            _share(s.records, one.records) or 0.0,
+            _share(s.revenue, one.revenue),
+            _of(figures).whole(s.revenue),
+        )
+        for s in one.segments
     ]
     largest = max((max(records, revenue or 0) for _, records, revenue, _ in table), default=1) or 1
     rows = []
@@ -173,7 +237,11 @@ def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str
 
 def _headline(table: Sequence[tuple[Any, float, float | None, str]]) -> str:
     """The most telling sentence: where revenue is most out of proportion to the number of records."""
-    told = [(segment, records, revenue) for segment, records, revenue, _ in table if revenue is not None and records >= 0.01]
+    told = [
+        (segment, records, revenue)
+        for segment, records, revenue, _ in table
+        if revenue is not None and records >= 0.01
+    ]
     if not told:
         return ""
     segment, records, revenue = max(told, key=lambda row: row[2] - row[1])
@@ -194,7 +262,11 @@ def _map(one: SegmentationFigures) -> Markup:
             cells.append(Cell(spot.records / most, f"{spot.records:,}", label) if spot else Cell(0, "0"))
         rows.append((f"R{recency}", cells))
     return charts.heat(
-        "Records by recency and frequency score", [f"F{f}" for f in range(1, 6)], rows, "buy more often", "bought longer ago"
+        "Records by recency and frequency score",
+        [f"F{f}" for f in range(1, 6)],
+        rows,
+        "buy more often",
+        "bought longer ago",
     )
 
 
@@ -208,8 +280,20 @@ def _before(one: SegmentationFigures) -> int:
 
 def _flow(one: SegmentationFigures) -> dict[str, Any]:
     """Only who moved is drawn: those who stay would leave the moves hair-thin. Their number stands beside it."""
-    names = {**{key: label if list(one.labels.values()).count(label) == 1 else f"{label} ({key})" for key, label in one.labels.items()}}
-    told = [(names.get(f.before or "", f.before) or _OUTSIDE, names.get(f.after or "", f.after) or _OUTSIDE, f.records) for f in one.flows]
+    names = {
+        **{
+            key: label if list(one.labels.values()).count(label) == 1 else f"{label} ({key})"
+            for key, label in one.labels.items()
+        }
+    }
+    told = [
+        (
+            names.get(f.before or "", f.before) or _OUTSIDE,
+            names.get(f.after or "", f.after) or _OUTSIDE,
+            f.records,
+        )
+        for f in one.flows
+    ]
     order: dict[str, int] = {}
     for name in [*names.values(), *(side for flow in told for side in flow[:2])]:
         order.setdefault(name, len(order))
@@ -241,4 +325,9 @@ def _trends(one: SegmentationFigures) -> dict[str, Any]:
         [[motion.share for motion in motions[1:]], [motion.returned_share for motion in motions[1:]]],
         height=140,
     )
-    return {"trends": trends, "motion": moving, "motions": motions, "days": [motion.as_of for motion in motions]}
+    return {
+        "trends": trends,
+        "motion": moving,
+        "motions": motions,
+        "days": [motion.as_of for motion in motions],
+    }

@@ -1,4 +1,7 @@
-"""What does one piece of the page consist of? A title, a remark, pictures with the names of their colours, and the table behind."""
+"""What does one piece of the page consist of?
+
+A title, a remark, pictures with the names of their colours, and the table behind.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ Text = str | Shade
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts; ``numbers``: places of columns that stand at the right. ``matrix``: its first column names the rows."""
+    """Rows of texts; ``numbers``: places of columns that stand at the right.
+
+    ``matrix``: its first column names the rows.
+    """
 
     head: tuple[str, ...]
     rows: Sequence[Sequence[Text]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sync.account.segments import segments_of
 from sync.account.session import Session
-from sync.report import charts, words
+from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
 from sync.store.mirror import literal, quoted
@@ -33,7 +33,15 @@ def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
             for one in segments_of(session.config, settings):
                 priority = str(one.playbook.get("priority", ""))
                 if priority.isdigit():
-                    wanted.append((int(priority), len(wanted), settings.name, one.key, str(one.playbook.get("message", ""))))
+                    wanted.append(
+                        (
+                            int(priority),
+                            len(wanted),
+                            settings.name,
+                            one.key,
+                            str(one.playbook.get("message", "")),
+                        )
+                    )
     if not wanted:
         return []
     wanted.sort()
@@ -41,8 +49,12 @@ def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
         f"SELECT record, {place} AS place FROM {quoted('labels_' + name)} WHERE segment = {literal(key)}"
         for place, (_, _, name, key, _) in enumerate(wanted)
     ]
-    claimed = f"SELECT place, min(place) OVER (PARTITION BY record) AS best FROM ({' UNION ALL '.join(parts)})"
-    rows = session.mirror().rows(f"SELECT place, count(*), count(*) FILTER (place = best) FROM ({claimed}) GROUP BY place")
+    claimed = (
+        f"SELECT place, min(place) OVER (PARTITION BY record) AS best FROM ({' UNION ALL '.join(parts)})"
+    )
+    rows = session.mirror().rows(
+        f"SELECT place, count(*), count(*) FILTER (place = best) FROM ({claimed}) GROUP BY place"
+    )
     sizes = {place: (records, first) for place, records, first in rows}
     return [
         Ranked(name, key, priority, message, *sizes.get(place, (0, 0)))
@@ -50,7 +62,9 @@ def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
     ]  # fmt: skip
 
 
-def panels(ranked: Sequence[Ranked], labels: Mapping[str, Mapping[str, str]], titles: Mapping[str, str]) -> list[Panel]:
+def panels(
+    ranked: Sequence[Ranked], labels: Mapping[str, Mapping[str, str]], titles: Mapping[str, str]
+) -> list[Panel]:
     """``labels``: by segmentation and segment what people read; ``titles``: by segmentation."""
     if not ranked:
         return []
@@ -58,28 +72,58 @@ def panels(ranked: Sequence[Ranked], labels: Mapping[str, Mapping[str, str]], ti
     bars, rows = [], []
     for one in ranked:
         label = labels.get(one.segmentation, {}).get(one.segment, one.segment)
-        bars.append(Bar(f"{one.priority}. {label}", (one.records / most, one.first / most), f"{one.first:,} of {one.records:,}"))
-        told = (words.count(number) for number in (one.priority, one.records, one.first))
+        bars.append(
+            Bar(
+                f"{one.priority}. {label}",
+                (one.records / most, one.first / most),
+                f"{one.first:,} of {one.records:,}",
+            )
+        )
+        told = (formats.count(number) for number in (one.priority, one.records, one.first))
         rows.append((titles.get(one.segmentation, one.segmentation), label, one.message, *told))
-    drawn = charts.bars("Records of each segment with a playbook, and those that no better priority claims", bars)
+    drawn = charts.bars(
+        "Records of each segment with a playbook, and those that no better priority claims", bars
+    )
     head = ("Segmentation", "Segment", "Message", "Priority", "Records", "First")
-    remark = "segments whose playbooks have a priority; who is in several gets the message of the best one first"
+    remark = (
+        "segments whose playbooks have a priority; who is in several gets the message of the best one first"
+    )
     key = ("in the segment", "no better priority claims them")
     return [Panel("Who gets which message first", remark, [Picture(drawn)], key, table(head, rows, texts=3))]
 
 
 def rules(found: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> list[Panel]:
-    """Of a segmentation by rules (``sync.views.explain``): how many records each rule holds for, and how many it takes."""
-    told = [(str(one["key"]), int(str(one["holds"])), int(str(one["fires"])), one["overlaps"]) for one in found]
+    """Of a segmentation by rules (``sync.views.rule_coverage``): how many records each rule holds for, and how many
+    it takes.
+    """
+    told = [
+        (str(one["key"]), int(str(one["holds"])), int(str(one["fires"])), one["overlaps"]) for one in found
+    ]
     most = max((holds for _, holds, _, _ in told), default=0)
     if not most:
         return []
-    bars = [Bar(labels.get(key, key), (holds / most, fires / most), f"{fires:,} of {holds:,}") for key, holds, fires, _ in told]
+    bars = [
+        Bar(labels.get(key, key), (holds / most, fires / most), f"{fires:,} of {holds:,}")
+        for key, holds, fires, _ in told
+    ]
     rows = [
-        (labels.get(key, key), words.count(holds), words.count(fires), labels.get(str(over), str(over)) if over else words.UNKNOWN)
+        (
+            labels.get(key, key),
+            formats.count(holds),
+            formats.count(fires),
+            labels.get(str(over), str(over)) if over else formats.UNKNOWN,
+        )
         for key, holds, fires, over in told
     ]
     drawn = charts.bars("Records that each rule holds for, and that it takes", bars)
     remark = "rules are asked in this order, and the first that holds takes the record"
     head = ("Rule", "Holds for", "Takes", "Always behind")
-    return [Panel("Which rule takes whom", remark, [Picture(drawn)], ("the rule holds for", "it takes"), table(head, rows))]
+    return [
+        Panel(
+            "Which rule takes whom",
+            remark,
+            [Picture(drawn)],
+            ("the rule holds for", "it takes"),
+            table(head, rows),
+        )
+    ]

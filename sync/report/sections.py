@@ -1,15 +1,30 @@
-"""Which panels does a segmentation have, and which does the account? Each only where there is something to tell."""
+"""Which panels does a segmentation have, and which does the account?
+
+Each only where there is something to tell.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sync.report import ahead, axes, contest, judged, migrations, priority, profiles, responses, stages, wanted, ways
-from sync.report.gather import AccountFigures, SegmentationFigures
+from sync.report import (
+    cluster_profiles,
+    journeys,
+    life_stages,
+    migrations,
+    model_selection,
+    offers,
+    outlook,
+    priority,
+    response_models,
+    scorecards,
+    value_matrix,
+)
+from sync.report.figures import AccountFigures, SegmentationFigures
+from sync.report.formats import Money
 from sync.report.insight import JUDGED, Insight
 from sync.report.panels import Panel
-from sync.report.words import Money
 
 
 @dataclass(frozen=True)
@@ -25,13 +40,13 @@ class Section:
 def of_segmentation(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
     """What its kind has to tell, and what its control groups say."""
     insight = account.insights.of.get(one.name, Insight())
-    return [*_of_kind(one, insight, account), *responses.effects(insight.effects, one.labels)]
+    return [*_of_kind(one, insight, account), *response_models.effects(insight.effects, one.labels)]
 
 
 def judgement(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
     """Where its records go, and its report card."""
     card = account.insights.of.get(one.name, Insight()).card
-    return [*migrations.panels(one.flows, one.labels), *judged.panels(card, one.labels)]
+    return [*migrations.panels(one.flows, one.labels), *scorecards.panels(card, one.labels)]
 
 
 def _of_kind(one: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
@@ -39,19 +54,25 @@ def _of_kind(one: SegmentationFigures, insight: Insight, account: AccountFigures
     if one.kind == "rules":
         return priority.rules(insight.rules, one.labels)
     if one.kind == "lifecycle" and insight.rates:
-        return stages.panels(insight.rates, one.labels)
+        return life_stages.panels(insight.rates, one.labels)
     if not insight.figures:
         return []
     if one.kind == "potential":
-        return contest.panels(insight.figures, one.labels, money)
+        return model_selection.panels(insight.figures, one.labels, money)
     if one.kind == "clusters" and insight.profile:
-        return profiles.panels(insight.profile, insight.figures, one.labels, money)
+        return cluster_profiles.panels(insight.profile, insight.figures, one.labels, money)
     if one.kind == "response":
-        return responses.panels(insight.figures, account.currency)
+        return response_models.panels(insight.figures, account.currency)
     if one.kind == "offers":
         by = str(insight.options.get("by") or "")
         habits = next((other.labels for other in account.segmentations if other.name == by), {})
-        return wanted.panels(insight.figures, habits, _crossed(account, by, one.name), one.labels, str(insight.options.get("goal")))
+        return offers.panels(
+            insight.figures,
+            habits,
+            _crossed(account, by, one.name),
+            one.labels,
+            str(insight.options.get("goal")),
+        )
     return []
 
 
@@ -63,16 +84,27 @@ def of_account(account: AccountFigures) -> list[Section]:
     found = []
     if insights.outlook:
         lead = f"What the coming days are expected to bring, by {titles[insights.outlook.by]}."
-        found.append(Section("outlook", "Outlook", lead, ahead.panels(insights.outlook, labels[insights.outlook.by], money)))
+        found.append(
+            Section(
+                "outlook",
+                "Outlook",
+                lead,
+                outlook.panels(insights.outlook, labels[insights.outlook.by], money),
+            )
+        )
     if insights.journeys:
         lead = f"How people come to buy, by {titles[insights.journeys.by]}."
-        found.append(Section("ways", "Journey", lead, ways.panels(insights.journeys, labels[insights.journeys.by])))
+        found.append(
+            Section("ways", "Journey", lead, journeys.panels(insights.journeys, labels[insights.journeys.by]))
+        )
     crossed = [*_axes(account, labels), *priority.panels(insights.ranked, labels, titles)]
-    found.append(Section("together", "Together", "What several segmentations say of the same people.", crossed))
+    found.append(
+        Section("together", "Together", "What several segmentations say of the same people.", crossed)
+    )
     lead = "How far scores have moved since the models were made; each segmentation's report card stands in its own part."
     if not insights.judged:
         lead = f"Report cards of accounts with more than {JUDGED:,} records are made when asked for: crm-segments report --cards"
-    drift = judged.drift({name: one.card for name, one in insights.of.items()}, titles)
+    drift = scorecards.drift({name: one.card for name, one in insights.of.items()}, titles)
     found.append(Section("true", "Is it still true?", lead, drift))
     return [one for one in found if one.panels or (one.name == "true" and not insights.judged)]
 
@@ -82,7 +114,7 @@ def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> l
     if not {"value", "potential"} <= set(kinds):
         return []
     historic, predictive = kinds["value"], kinds["potential"]
-    return axes.panels(_crossed(account, historic, predictive), labels[historic], labels[predictive])
+    return value_matrix.panels(_crossed(account, historic, predictive), labels[historic], labels[predictive])
 
 
 def _crossed(account: AccountFigures, first: str, second: str) -> dict[tuple[str, str], int]:

@@ -53,14 +53,20 @@ class Spot:
 
 def revenue_column(mirror: AccountMirror) -> str | None:
     """The features' column of money: all history where it is there, else the widest window."""
-    windows = [name for name in mirror.columns("features") if name.startswith("net_revenue_") and name.rpartition("_")[2].isdigit()]
+    windows = [
+        name
+        for name in mirror.columns("features")
+        if name.startswith("net_revenue_") and name.rpartition("_")[2].isdigit()
+    ]
     if "net_revenue" in mirror.columns("features"):
         return "net_revenue"
     return max(windows, key=lambda name: int(name.rpartition("_")[2]), default=None)
 
 
 def segments(session: Session, settings: SegmentationSettings, revenue: str | None) -> list[SegmentFigures]:
-    """In the order of the config; what holds labels but left the config stands at the end, segments of nobody too."""
+    """In the order of the config; what holds labels but left the config stands at the end, segments of nobody
+    too.
+    """
     money = f"coalesce(sum({quoted(revenue)}), 0)::BIGINT" if revenue else "NULL"
     join = "LEFT JOIN features USING (record)" if revenue else ""
     rows = session.mirror().rows(
@@ -70,7 +76,9 @@ def segments(session: Session, settings: SegmentationSettings, revenue: str | No
     nobody = (0, 0 if revenue else None)
     named = named_segments(session.config, session.journal, settings, session.account)
     known = [one for one in named if settings.kind != "clusters" or one.key in sizes]
-    found = [SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known]
+    found = [
+        SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known
+    ]
     return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
 
 

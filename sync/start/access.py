@@ -1,12 +1,20 @@
-"""How is a CRM in the cloud reached? What ``init`` asks for it, and the lines of its account. Secrets are named, never asked for."""
+"""How is a CRM in the cloud reached? What ``init`` asks for it, and the lines of its account.
+
+Secrets are named, never asked for.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
+from connectors import settings_model
 from sync.stops import Usage
 
 Ask = Callable[[str, str], str]  # question, proposed answer → answer
@@ -28,13 +36,18 @@ class Access:
 
 
 ACCESS: Mapping[str, Access] = {
-    "hubspot": Access("portal", "token", "HUBSPOT_TOKEN", "of a service key or private app", "https://api.hubapi.com"),
+    "hubspot": Access(
+        "portal", "token", "HUBSPOT_TOKEN", "of a service key or private app", "https://api.hubapi.com"
+    ),
     "salesforce": Access("org", "client_secret", "SALESFORCE_SECRET", "of the connected app", client_id=True),
 }
 
 
 def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -> str:
-    """An answer that is right; a wrong one is told why and asked again. ``right`` answers "" or what is wrong. Usage after three."""
+    """An answer that is right; a wrong one is told why and asked again.
+
+    ``right`` answers "" or what is wrong. Usage after three.
+    """
     put = question
     for _ in range(_TRIES):
         said = ask(put, proposed).strip()
@@ -48,7 +61,10 @@ def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -
 
 
 def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
-    """The lines of the account's table that say how it is reached. ``given``: api_url, client_id and secret (a variable's name)."""
+    """The lines of the account's table that say how it is reached.
+
+    ``given``: api_url, client_id and secret (a variable's name).
+    """
     access = ACCESS[crm]
 
     def one(key: str, question: str, proposed: str, right: Callable[[str], str]) -> str:
@@ -56,12 +72,21 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
         return asked(ask if said is None else lambda _q, _p: str(said), question, said or proposed, right)
 
     found = []
-    question = "At which address is its API?" if access.api_url else "At which address is it (https://NAME.my.salesforce.com)?"
+    question = (
+        "At which address is its API?"
+        if access.api_url
+        else "At which address is it (https://NAME.my.salesforce.com)?"
+    )
     url = one("api_url", question, access.api_url, _url)
     if url != access.api_url:
         found.append(f"api_url = {json.dumps(url)}")
     if access.client_id:
-        client = one("client_id", "Which client id (consumer key) has the connected app?", "", lambda said: "" if said else "it is needed")
+        client = one(
+            "client_id",
+            "Which client id (consumer key) has the connected app?",
+            "",
+            lambda said: "" if said else "it is needed",
+        )
         found.append(f"client_id = {json.dumps(client)}")
     question = f"Which environment variable holds the {access.secret.replace('_', ' ')} {access.about}?"
     variable = one("secret", question, access.variable, _variable)
@@ -69,10 +94,51 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
     return found
 
 
+def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """``time_zone`` and ``currency`` of an account, as its CRM tells them, and what is to be said. Nothing
+    where its secret is not there.
+
+    ``reached``: the lines of its table in the config.
+    """
+    from connectors import open_connector
+    from connectors.contract import Account
+    from connectors.errors import ConnectorError
+
+    tree = tomllib.loads("\n".join(reached))
+    variable = str(tree[ACCESS[crm].secret]).removeprefix("env:")
+    if not os.environ.get(variable):
+        return {}, [
+            f"{variable} is not set here: the CRM was not asked for its time zone and currency; `crm-segments check` asks it"
+        ]
+    try:
+        settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: os.environ[variable]})
+        connector = open_connector(Account(ACCESS[crm].account, crm, settings))
+        try:
+            told = connector.home()
+        finally:
+            connector.close()
+    except (ConnectorError, ValidationError) as error:
+        what = "the settings are not right" if isinstance(error, ValidationError) else str(error)
+        return {}, [
+            f"the CRM did not tell its time zone and currency ({what}); `crm-segments check` asks it again"
+        ]
+    return {
+        key: value for key, value in (("time_zone", told.time_zone), ("currency", told.currency)) if value
+    }, []
+
+
 def _url(said: str) -> str:
-    return "" if _URL.fullmatch(said) else f"{said!r} is no address such as https://NAME.my.salesforce.com (plain http: loopback only)"
+    return (
+        ""
+        if _URL.fullmatch(said)
+        else f"{said!r} is no address such as https://NAME.my.salesforce.com (plain http: loopback only)"
+    )
 
 
 def _variable(said: str) -> str:
     right = _VARIABLE.fullmatch(said) and len(said) < 60
-    return "" if right else "that is no name of an environment variable, such as CRM_TOKEN (the secret itself is never written down)"
+    return (
+        ""
+        if right
+        else "that is no name of an environment variable, such as CRM_TOKEN (the secret itself is never written down)"
+    )

@@ -1,57 +1,61 @@
-"""How does somebody get a first config? Written from flags, or by asking, with what the files themselves tell.
+"""How does somebody get a first config? Written from flags, or by asking, with what the files themselves
+tell.
 
 The text is loaded before it is kept, so a config that ``init`` writes is one that the other commands take.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from connectors import CRMS
 from sync.config.faults import ConfigError, one_of
-from sync.start.access import ACCESS, Ask, asked
+from sync.start.access import ACCESS, Ask, asked, home_of
 from sync.start.access import lines as access_lines
+from sync.start.config_text import Answers, quoted, text_of
 from sync.stops import Stop, Usage
 
 if TYPE_CHECKING:
-    from connectors.files.guessing import Guess
+    from connectors.files.preview import Preview
+    from connectors.files.schema_inference import Guess, Question
 
+STALE_DAYS = 3  # a newest row that is older pins the day: guard max_stale_days would stop every plan
 NONE = "-"  # the answer that means: no such column
 _ASKED = {"contact": ("id", "email"), "activity": ("contact_id", "occurred_at", "amount", "order_id")}
-_NEEDED = {"contact": ("id",), "activity": ("contact_id", "occurred_at")}
-_ACCOUNT = "shop"
-_SEGMENTATIONS = {
-    "rfm": ("Buying habits", "recency, frequency and money in named groups"),
-    "value": ("Customer value", "who brings 80% of net revenue, who up to 95%, who the rest"),
-    "lifecycle": ("Life cycle", "from prospect over active to lost and won back"),
-    "rules": ("Audience", "rules of your own, the first that fits wins"),
+_NEEDED = {
+    "contact": (("id",),),
+    "activity": (
+        ("contact_id", "contact_email", "lead_id", "company_id", "record_id"),
+        ("occurred_at", "date"),
+    ),
 }
 
 
-@dataclass
-class _Answers:
-    """All that the text of a config is made of."""
+@dataclass(frozen=True)
+class Described:
+    """What a person says of the files beside what they tell: on the command line, where nobody can be asked."""
 
-    crm: str
-    access: Sequence[str]  # lines that say where the CRM is, and how it is reached
-    time_zone: str
-    currency: str
-    kinds: Sequence[str]
-    guesses: Sequence[Guess]
-    notes: list[str] = field(default_factory=list)
+    decimal: str | None = None
+    date_format: str | None = None
+    line_items: str | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+    platform: Path | None = None  # a description of the user's own
 
 
 def init(
     config: Path, crm: str | None = None, path: Path | None = None, segmentations: str | None = None, force: bool = False,
-    ask: Ask = lambda _question, proposed: proposed, access: Mapping[str, str | None] | None = None,
+    ask: Ask = lambda _question, proposed: proposed, access: Mapping[str, str | None] | None = None, described: Described | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write a commented config for a folder of exports, or for a CRM in the cloud. What is not given is asked for, and asked again
-    where the answer is wrong. ``access``: api_url, client_id, and secret (the name of an environment variable).
+    """Write a commented config for a folder of exports, or for a CRM in the cloud. What is not given is asked
+    for, and asked again where the answer is wrong. ``access``: api_url, client_id, and secret (the name of an
+    environment variable).
 
     Stop where a config is there already (without ``force``), or where the files do not tell what is needed.
     """
@@ -59,64 +63,195 @@ def init(
         raise Stop(f"{config} is there already: name another file with --config, or replace it with --force")
     crm = _chosen("CRM", crm, f"Which CRM ({', '.join(CRMS)})?", "files", CRMS, ask)[0]
     notes: list[str] = []
+    guesses: Sequence[Guess] = []
+    described, preview, folder, home = described or Described(), None, Path(), dict[str, str]()
     if crm in ACCESS:
-        guesses: Sequence[Guess] = []
         reached = access_lines(crm, access or {}, ask)
     else:
-        folder, guesses = _folder(path, ask)
-        reached = [f"path = {_quoted(_relative(folder, config))}    # segments.csv and lists/ are written here"]
+        folder, guesses, notes = _folder(path, ask, described)
+        reached = [
+            f"path = {quoted(_relative(folder, config))}    # segments.csv and lists/ are written here"
+        ]
         if not any(found.stream == "activity" for found in guesses):
-            notes.append(f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)")
+            _stop_at_purchases_left_out(notes)
+            notes.append(
+                f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)"
+            )
     from segmentation.label import KINDS
 
     question = f"Which segmentations, with commas between them ({', '.join(KINDS)})?"
     kinds = _chosen("segmentation", segmentations, question, "rfm,value", KINDS, ask)
-    answers = _Answers(
+    if crm in ACCESS:
+        zone, currency = described.time_zone or "", described.currency or ""
+        home, told = home_of(crm, reached)
+        notes += told
+    else:
+        zone, currency = _home_of_files(ask, described, folder, guesses)
+    answers = Answers(
         crm,
         reached,
-        asked(ask, "In which time zone are days counted?", _zone(), _known_zone),
-        ask("In which currency is money added?", _currency(guesses)),
+        zone,
+        currency,
         kinds or ["rfm"],
         guesses,
         [note for found in guesses for note in found.notes] + notes,
+        home=home,
     )
+    if guesses:
+        preview = _look(folder, answers)
     _keep(config, text_of(answers))
-    columns = {found.stream: found.columns for found in guesses}
-    attributes = {name: kind for found in guesses for name, kind in found.attributes.items()}
+    if preview is not None:
+        _stop_at_nothing(config, preview, guesses)
     return {
-        "exit_code": 0, "config": str(config), "crm": crm, "columns": columns, "attributes": attributes,
-        "segmentations": answers.kinds, "notes": answers.notes,
+        "exit_code": 0, "config": str(config), "crm": crm, "columns": {found.stream: found.columns for found in guesses},
+        "attributes": {name: kind for found in guesses for name, kind in found.attributes.items()},
+        "segmentations": answers.kinds, "notes": answers.notes, "currency": answers.currency or home.get("currency", ""),
+        "time_zone": answers.time_zone or home.get("time_zone", ""),
+        "as_of": answers.as_of, "read_as": [_read_as(found) for found in guesses], "preview": preview and preview.as_dict(),
     }  # fmt: skip
 
 
-def _folder(path: Path | None, ask: Ask) -> tuple[Path, Sequence[Guess]]:
+def _home_of_files(ask: Ask, described: Described, folder: Path, guesses: Sequence[Guess]) -> tuple[str, str]:
+    """Time zone and currency of exports, which a person confirms."""
+    proposed = described.time_zone or (_zone_of_files(folder, guesses) or _zone())
+    zone = asked(ask, "In which time zone are days counted?", proposed, _known_zone)
+    return zone, ask("In which currency is money added?", described.currency or _currency(guesses))
+
+
+def _read_as(guess: Guess) -> dict[str, Any]:
+    """What a file was taken for, and how sure that is."""
+    sure = (
+        f"recognised as {guess.platform}"
+        if guess.platform
+        else "taken by the names and cells of its columns: see that they are right"
+    )
+    return {
+        "stream": guess.stream,
+        "files": guess.names,
+        "sure": sure,
+        "amounts": guess.amounts,
+        "settings": guess.settings,
+        "columns": guess.columns,
+    }
+
+
+def _folder(path: Path | None, ask: Ask, described: Described) -> tuple[Path, Sequence[Guess], list[str]]:
     """The folder of exports, and what its files are."""
 
     def wrong(said: str) -> str:
         folder = Path(said)
-        return "" if folder.is_dir() else f"{folder} is {'no folder' if folder.exists() else 'not there'}: name the folder with --path"
+        return (
+            ""
+            if folder.is_dir()
+            else f"{folder} is {'no folder' if folder.exists() else 'not there'}: name the folder with --path"
+        )
 
     try:
-        folder = Path(asked(ask if path is None else lambda _q, _p: str(path), "In which folder are the exports?", "exports", wrong))
+        folder = Path(
+            asked(
+                ask if path is None else lambda _q, _p: str(path),
+                "In which folder are the exports?",
+                "exports",
+                wrong,
+            )
+        )
     except Usage as error:
         raise Stop(str(error)) from None
-    from connectors.files.guessing import guess
+    from connectors.files.platform import load, load_file
+    from connectors.files.schema_inference import infer
 
-    guesses = guess(folder)
+    platforms = [*([load_file(described.platform)] if described.platform else []), *load()]
+    guesses, notes = infer(folder, platforms)
     for found in guesses:
-        _ask_columns(found, ask)
-    _require_contacts(folder, guesses)
-    return folder, guesses
+        _state(found, described)
+        if not found.platform:
+            _ask_columns(found, ask)
+            _require_amount(found)
+        _settle(folder, found, ask)
+    _require_contacts(folder, guesses, notes)
+    return folder, guesses, notes
 
 
-def _chosen(what: str, given: str | None, question: str, proposed: str, valid: Sequence[str] | Mapping[str, Any], ask: Ask) -> list[str]:
+def _state(guess: Guess, described: Described) -> None:
+    """Take over what a person says of the files."""
+    said = {
+        "decimal": described.decimal,
+        "line_items": described.line_items if guess.stream == "activity" else None,
+    }
+    guess.settings |= {key: value for key, value in said.items() if value is not None}
+    if described.date_format is not None:
+        guess.settings["date_format"] = [described.date_format]
+
+
+def _settle(folder: Path, guess: Guess, ask: Ask) -> None:
+    """Prove how the files are written; where they leave it open, ask, or stop with both readings where nobody
+    can be asked.
+    """
+    from connectors.files.schema_inference import settle
+
+    for question in settle(folder, guess):
+
+        def wrong(said: str, question: Question = question) -> str:
+            return "" if said in question.answers else question.remedy
+
+        try:
+            question.settle(asked(ask, question.text, "", wrong))
+        except Usage as error:
+            raise Stop(str(error)) from None
+
+
+def _look(folder: Path, answers: Answers) -> Preview | None:
+    """Read everything once as the config will; what that tells of ids and of the last day goes into the
+    config.
+    """
+    from connectors.contract import Account
+    from connectors.errors import ConnectorError
+    from connectors.files.preview import look
+    from connectors.files.schema_inference import settings_of
+
+    if not {"contact", "activity"} <= {found.stream for found in answers.guesses}:
+        return None
+    settings = settings_of(folder.resolve(), answers.guesses)
+    try:
+        proof = next(found.proof for found in answers.guesses if found.stream == "activity")
+        preview = look(
+            Account("shop", "files", settings, time_zone=answers.time_zone, currency=answers.currency), proof
+        )
+    except ConnectorError as error:
+        raise Stop(str(error)) from None
+    answers.id_type = preview.id_type
+    today = datetime.now(ZoneInfo(answers.time_zone)).date()
+    if preview.last_day is not None and (today - preview.last_day).days - 1 > STALE_DAYS:
+        answers.as_of = preview.last_day.isoformat()
+        answers.notes.append(
+            f"the newest row is of {preview.last_day}, {(today - preview.last_day).days:,} days ago: as_of is set to that day. "
+            'Renew the export, and set as_of = "yesterday", for segments as of today'
+        )
+    return preview
+
+
+def _chosen(
+    what: str,
+    given: str | None,
+    question: str,
+    proposed: str,
+    valid: Sequence[str] | Mapping[str, Any],
+    ask: Ask,
+) -> list[str]:
     """Words with commas between them, each of them one that we know; a flag is judged, an answer asked again."""
 
     def words(said: str) -> list[str]:
         return list(dict.fromkeys(word.strip() for word in said.split(",") if word.strip()))
 
     def wrong(said: str) -> str:
-        return next((f"{word!r} is no {what} that we know; {one_of(word, valid)}" for word in words(said) if word not in valid), "")
+        return next(
+            (
+                f"{word!r} is no {what} that we know; {one_of(word, valid)}"
+                for word in words(said)
+                if word not in valid
+            ),
+            "",
+        )
 
     answer = asked(ask if given is None else lambda _q, _p: given, question, given or proposed, wrong)
     return words(answer)
@@ -125,7 +260,11 @@ def _chosen(what: str, given: str | None, question: str, proposed: str, valid: S
 def _known_zone(said: str) -> str:
     from zoneinfo import available_timezones
 
-    return "" if said in available_timezones() else f"{said!r} is no time zone; write an IANA name such as Europe/Berlin"
+    return (
+        ""
+        if said in available_timezones()
+        else f"{said!r} is no time zone; write an IANA name such as Europe/Berlin"
+    )
 
 
 def _ask_columns(found: Guess, ask: Ask) -> None:
@@ -135,31 +274,100 @@ def _ask_columns(found: Guess, ask: Ask) -> None:
         proposed = found.columns.get(name, NONE)
         question = f"Which column of {found.sample.name} is {name} ({headers}; {NONE} for none)?"
         known, where = [NONE, *found.sample.headers], found.sample.name
-        header = asked(ask, question, proposed, lambda said, known=known, where=where: _no_column(said, known, where))  # type: ignore[misc]
+
+        def wrong(said: str, known: Sequence[str] = known, where: str = where) -> str:
+            return _no_column(said, known, where)
+
+        header = asked(ask, question, proposed, wrong)
         if header == proposed:
             continue
         found.columns.pop(name, None)
         if header != NONE:
-            found.columns = {other: one for other, one in found.columns.items() if one != header} | {name: header}
+            found.columns = {other: one for other, one in found.columns.items() if one != header} | {
+                name: header
+            }
             found.attributes.pop(header, None)
 
 
 def _no_column(said: str, known: Sequence[str], where: str) -> str:
-    return "" if said in known else f"{said!r} is no column of {where} that we know; {one_of(said, known[1:])}"
+    return (
+        "" if said in known else f"{said!r} is no column of {where} that we know; {one_of(said, known[1:])}"
+    )
 
 
-def _require_contacts(folder: Path, guesses: Sequence[Guess]) -> None:
+def _require_contacts(folder: Path, guesses: Sequence[Guess], notes: Sequence[str]) -> None:
     """Without contacts and their ids there is nothing to segment."""
     if not any(found.stream == "contact" for found in guesses):
-        raise Stop(f"no file in {folder} looks like contacts: put contacts.csv there, with one row a customer and a column with their id")
+        what = f"no file in {folder} looks like contacts: put contacts.csv there, with one row a customer and a column with their id"
+        raise Stop("\n".join([what, *notes]))
     for found in guesses:
-        for name in _NEEDED.get(found.stream, ("id",)):
-            if name not in found.columns:
+        for names in _NEEDED.get(found.stream, (("id",),)):
+            if not set(names) & found.columns.keys():
                 shown = ", ".join(map(repr, found.sample.headers))
                 raise Stop(
-                    f"{found.sample.name}: none of the columns {shown} looks like {name}: give it one of these headers, or answer the "
+                    f"{found.sample.name}: none of the columns {shown} looks like {names[0]}: give it one of these headers, or answer the "
                     "questions of `crm-segments init` on a terminal"
                 )
+
+
+def _stop_at_purchases_left_out(notes: Sequence[str]) -> None:
+    """Purchases that are there but left out are more than a note, where there are no others."""
+    from connectors.files.stream_inference import OWNERLESS, SUBSCRIPTIONS, UNTOLD
+
+    nobody = [note for note in notes if any(reason in note for reason in (OWNERLESS, SUBSCRIPTIONS, UNTOLD))]
+    if nobody:
+        raise Stop("\n".join(nobody))
+
+
+def _require_amount(guess: Guess) -> None:
+    """Purchases without an amount would be worth nothing: where columns hold money, one of them is it."""
+    from connectors.files.schema_inference import adjusted_column
+    from connectors.files.stream_inference import money_columns
+
+    if guess.stream != "activity":
+        return
+    if {"amount", "price"} & guess.columns.keys():
+        if adjusted := adjusted_column(guess):
+            raise Stop(
+                f"{guess.sample.name}: {adjusted!r} tells what was left of an order after refunds, which cannot be read beside "
+                f'{guess.columns.get("amount")!r}: put what was given back into a column "refunded", and take {adjusted!r} out'
+            )
+        return
+    columns = money_columns(guess.sample, guess.columns.values())
+    if columns:
+        shown = ", ".join(map(repr, columns))
+        raise Stop(
+            f"{guess.sample.name}: which column is the amount of a purchase? {shown} hold such numbers: name the right one "
+            '"amount", or answer the questions of `crm-segments init` on a terminal'
+        )
+
+
+def _stop_at_nothing(config: Path, preview: Preview, guesses: Sequence[Guess]) -> None:
+    """A reading of which nothing counts, or nothing is anybody's, gives everybody the same segment: it is no
+    config to start from.
+    """
+    rows = preview.rows - preview.ownerless
+    if not rows:
+        return
+    notes = "\n".join(note for guess in guesses if guess.stream == "activity" for note in guess.notes)
+    lost = [
+        f"{number:,} {reason}"
+        for counts in (preview.refused, preview.left_out)
+        for reason, number in counts.most_common(5)
+    ]
+    rates = any(
+        reason.startswith("no rate") for reason in preview.refused
+    )  # the config says which: it must be written first
+    if not preview.orders and not rates:
+        what = f"none of the {rows:,} rows of activity counts as a purchase: {'; '.join(lost)}"
+        remedy = f"{config} is written, but is no config to run: correct it there (crm-segments check tells when it is right), or the files"
+        raise Stop("\n".join(filter(None, [what, notes, remedy])))
+    if preview.contacts and not preview.matched and preview.unmatched:
+        owner = preview.samples[0]["owner"] if preview.samples else "?"
+        raise Stop(
+            f"none of the purchases belongs to a contact: owners are like {owner!r}, which is the id or the address of no contact. "
+            f"Export contacts and purchases with the same id, or with the e-mail address, or name other columns in {config}"
+        )
 
 
 def _relative(folder: Path, config: Path) -> str:
@@ -176,10 +384,37 @@ def _zone() -> str:
     return place if place in available_timezones() and place != "Etc/UTC" else "UTC"
 
 
+def _zone_of_files(folder: Path, guesses: Sequence[Guess]) -> str | None:
+    """The zone in which purchases are written, where their times or their header tell."""
+    from connectors.files.preview import zone_of
+
+    for found in guesses:
+        header = found.columns.get("occurred_at") if found.stream == "activity" else None
+        if header is None or header not in found.sample.columns:
+            continue
+        if "utc" in header.lower():
+            return "UTC"
+        return zone_of(found.sample.columns[header])
+    return None
+
+
 def _currency(guesses: Sequence[Guess]) -> str:
-    """The currency that most purchases of the samples are in."""
-    cells = [cell for found in guesses if "currency" in found.columns for cell in found.sample.columns[found.columns["currency"]] if cell]
-    return max(sorted(set(cells)), key=cells.count, default="EUR")
+    """The currency that most purchases of the samples are in, by a column, a mark or a header."""
+    from connectors.values.currency import currency_of
+
+    columns = [
+        found.sample.columns.get(found.columns["currency"], ())
+        for found in guesses
+        if "currency" in found.columns
+    ]
+    cells = [
+        code
+        for column in columns
+        for cell in column
+        if cell and (code := currency_of([cell.strip().upper()]))
+    ]
+    marked = next((found.currency for found in guesses if found.currency), "EUR")
+    return max(sorted(set(cells)), key=cells.count, default=marked)
 
 
 def _keep(config: Path, text: str) -> None:
@@ -197,117 +432,3 @@ def _keep(config: Path, text: str) -> None:
         raise Stop(f"these answers make no config: {what}. Nothing was written; answer otherwise.") from None
     finally:
         trial.unlink(missing_ok=True)
-
-
-# -- the text ----------------------------------------------------------------------------------------------
-
-
-def text_of(answers: _Answers) -> str:
-    """The config as a person would have written it. Strings are written as JSON, which TOML reads."""
-    lines = [
-        f"# Written by `crm-segments init`{'' if answers.crm in ACCESS else ': a guess at your files'}. Read it, mend it, then run"
-        " `crm-segments check`.",
-        "# Every setting there is, with its reason: config.example.toml.",
-        "",
-        'state_dir = "state"            # our memory of what was written, and why: back it up',
-        'as_of = "yesterday"            # the last day that counts; or a date, to pin it: 2024-01-31',
-        "",
-        f"[accounts.{ACCESS[answers.crm].account if answers.crm in ACCESS else _ACCOUNT}]",
-        f"crm = {_quoted(answers.crm)}",
-        *answers.access,
-        f"time_zone = {_quoted(answers.time_zone)}",
-        f"currency = {_quoted(answers.currency)}",
-    ]
-    common, own = _habits(answers.guesses)
-    lines += [f"{key} = {_quoted(value)}{about}" for key, value, about in _shown(common)]
-    lines += _attribute_lines(answers.guesses)
-    for found in answers.guesses:
-        lines += _table_lines(found, own[found.stream])
-    for kind in answers.kinds:
-        lines += _segmentation_lines(kind, answers.crm)
-    return "\n".join(lines) + "\n"
-
-
-_LISTS = {
-    "files": 'lists = "static"    # a file of members for each segment; "none" for no lists',
-    "cloud": 'lists = "dynamic"    # the CRM fills them by the field; "static": we write members; "none" for no lists',
-}
-_ABOUT = {
-    "delimiter": "between cells, also of what is written",
-    "encoding": "of the files' text",
-    "decimal": "in amounts and other numbers",
-    "date_format": "how days and times are written",
-}
-
-
-def _shown(habits: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    return [(key, habits[key], f"    # {about}") for key, about in _ABOUT.items() if key in habits]
-
-
-def _habits(guesses: Sequence[Guess]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """How cells are written: what all files have in common, and what each has of its own."""
-    each: dict[str, dict[str, str]] = {}
-    for found in guesses:
-        habits = {"encoding": found.sample.encoding, "decimal": found.decimal, "date_format": found.date_format}
-        each[found.stream] = {key: value for key, value in habits.items() if value}
-        if found.sample.delimiter not in (None, ","):
-            each[found.stream]["delimiter"] = str(found.sample.delimiter)
-    common = {key: value for key, value in next(iter(each.values()), {}).items() if all(one.get(key) == value for one in each.values())}
-    return common, {stream: {key: value for key, value in one.items() if key not in common} for stream, one in each.items()}
-
-
-def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
-    from connectors.files.likeness import plain
-    from connectors.files.names import RECORD_NAMES
-
-    taken = {*RECORD_NAMES, "record_type"}
-    lines = []
-    for header, kind in {header: kind for found in guesses for header, kind in found.attributes.items()}.items():
-        name = plain(header, "_")
-        name = name if name[:1].isalpha() else f"a{name}"
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        lines.append(f"{name} = " + (_quoted(header) if kind == "text" else f"{{ field = {_quoted(header)}, type = {_quoted(kind)} }}"))
-    about = "   # what rules may use = its column; type: text | number | date | bool | ordered (with order = [...]) | set"
-    return ["", f"[accounts.{_ACCOUNT}.attributes]{about}", *lines] if lines else []
-
-
-def _table_lines(found: Guess, habits: Mapping[str, str]) -> list[str]:
-    from connectors.files.session import TABLES
-
-    table = f"accounts.{_ACCOUNT}.{TABLES[found.stream]}"
-    named = {name: header for name, header in found.columns.items() if header.casefold() != name}
-    lines = [f"{key} = {_quoted(value)}{about}" for key, value, about in _shown(habits)]
-    if found.files:
-        lines.insert(0, f"files = {_quoted(found.files[0]) if len(found.files) == 1 else json.dumps(found.files, ensure_ascii=False)}")
-    lines = ["", f"[{table}]", *lines] if lines else []
-    columns = [f"{name} = {_quoted(header)}" for name, header in named.items()]
-    return [*lines, "", f"[{table}.columns]   # our name = their header", *columns] if columns else lines
-
-
-def _segmentation_lines(kind: str, crm: str) -> list[str]:
-    label, about = _SEGMENTATIONS.get(kind, (kind.capitalize(), ""))
-    lines = [
-        "",
-        "[[segmentations]]",
-        f"name = {_quoted(kind)}    # stored; never change it",
-        f"label = {_quoted(label)}    # shown; change it at will",
-        f"kind = {_quoted(kind)}    # {about}".rstrip(" #"),
-        f'field = "seg_{kind}"    # the column that holds the segment',
-        _LISTS["cloud" if crm in ACCESS else "files"],
-        'companions = ["reason", "since"]    # why, and since when',
-    ]
-    if kind == "rules":
-        lines += [
-            "",
-            "[[segmentations.segments]]",
-            'key = "recent"',
-            'label = "Bought lately"',
-            'when = { did = "purchase", within_days = 90 }',
-        ]
-    return lines
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -1,7 +1,9 @@
 """How is this config run every night? Entries for cron, systemd, Kubernetes and Airflow, to be copied.
 
-Each calls the installed program, by absolute paths, and comes with a second entry that fails when no run has ended well for
-too long. Exit codes 4 (done, with rejects) and 75 (try again later) page nobody: the second entry sees when they add up.
+Each calls the installed program, by absolute paths, and comes with a second entry that fails when no run has
+ended well for too long. Exit codes 4 (done, with rejects) and 75 (try again later) page nobody: the second
+entry sees when they add up. A scheduler starts with an empty environment: secrets that the config calls
+``env:NAME`` are read from a file beside the config.
 """
 
 from __future__ import annotations
@@ -16,13 +18,21 @@ from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from sync.config.config import Config
+from sync.config.tables import secret_keys
 from sync.stops import Stop
+from sync.store.journal import user
 
 PROGRAM = "crm-segments"
 CHECK_AFTER = 4  # hours after a run's start at which its success is looked for
 REJECTS, LATER = 4, 75  # exit codes
-_THROUGH_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')  # systemd takes odd characters in arguments, and none in a program's path
+_THROUGH_SHELL = (
+    "/bin/sh",
+    "-c",
+    'exec "$0" "$@"',
+)  # systemd takes odd characters in arguments, and none in a program's path
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,33 @@ class Nightly:
     run: Entry
     status: Entry
     zone: str
+    secrets: Sequence[str] = ()  # names of environment variables that the config asks for
 
     @property
     def entries(self) -> tuple[Entry, Entry]:
         """The run, and the look at its age."""
         return self.run, self.status
+
+    @property
+    def secrets_file(self) -> Path:
+        """Where the secrets stand, for this config alone."""
+        return self.config.path.absolute().with_name(f"{self.run.name}.env")
+
+    @property
+    def sourced(self) -> str:
+        """What a shell does first: it reads the secrets."""
+        return f"set -a; . {shlex.quote(str(self.secrets_file))}; set +a; " if self.secrets else ""
+
+    def making_of_secrets(self) -> list[str]:
+        """How the file of the secrets is made, in the shell in which `check` works."""
+        if not self.secrets:
+            return []
+        form = "".join(f"{name}='%s'\\n" for name in self.secrets)
+        values = " ".join(f'"${name}"' for name in self.secrets)
+        return [
+            "# First the secrets, which a scheduler does not know, in a file that you alone may read. Where `crm-segments check` works:",
+            f'#   (umask 077; printf "{form}" {values} > {shlex.quote(str(self.secrets_file))})',
+        ]
 
 
 def schedule(config: Config, at: time, max_age_hours: float, program: Path | None = None) -> dict[str, str]:
@@ -59,7 +91,9 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
     path = config.path.absolute()
     binary = program or installed()
     if any(character in f"{path}{binary}" for character in "\r\n\0"):
-        raise Stop("a path with a line break in it fits into no scheduler's file: rename the folder of the config or of the program")
+        raise Stop(
+            "a path with a line break in it fits into no scheduler's file: rename the folder of the config or of the program"
+        )
     name, place = _name(path), ["--config", str(path)]
     late = at.replace(hour=(at.hour + CHECK_AFTER) % 24)
     zone = next((config.accounts[one].time_zone for one in config.written), "UTC")
@@ -69,9 +103,24 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
         Entry(f"{name}-status", "See that the last good run is not too old",
               [str(binary), "status", "--max-age", f"{max_age_hours:g}", *place], late, f"{LATER}"),
         zone,
+        _environment(config),
     )  # fmt: skip
-    warning = "" if binary.exists() else f"# There is no program at {binary}: install it there, or mend the path.\n"
+    warning = (
+        "" if binary.exists() else f"# There is no program at {binary}: install it there, or mend the path.\n"
+    )
     return {kind: warning + write(nightly) for kind, write in KINDS.items()}
+
+
+def _environment(config: Config) -> list[str]:
+    """Names of the environment variables that hold secrets of the config."""
+    found: list[str] = []
+    for account in config.accounts.values():
+        for key in secret_keys(type(account.settings)):
+            value = getattr(account.settings, key)
+            reference = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if isinstance(reference, str) and reference.startswith("env:"):
+                found.append(reference.removeprefix("env:"))
+    return list(dict.fromkeys(found))
 
 
 def installed() -> Path:
@@ -82,16 +131,22 @@ def installed() -> Path:
 
 
 def _name(path: Path) -> str:
-    """A name that tells two configs on one machine apart: by folder, and by file where that is not config.toml."""
+    """A name that tells two configs on one machine apart: by folder, and by file where that is not
+    config.toml.
+    """
     words = [PROGRAM, path.parent.name, *([path.stem] if path.stem != "config" else [])]
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:40].strip("-")
 
 
 def cron(nightly: Nightly) -> str:
     """Lines of a crontab. Cron mails what is printed, so only a failure prints."""
-    lines = [f"# {nightly.run.name}: add with `crontab -e`. Times are those of this machine, not of {nightly.zone} (if they differ)."]
+    lines = [
+        f"# {nightly.run.name}: add with `crontab -e`. Times are those of this machine, not of {nightly.zone} (if they differ)."
+    ]
+    lines += nightly.making_of_secrets()
     for entry in nightly.entries:
-        command = f'out=$({shlex.join(entry.words)} 2>&1); code=$?; case $code in 0|{entry.quiet}) ;; *) echo "$out"; exit $code;; esac'
+        command = nightly.sourced
+        command += f'out=$({shlex.join(entry.words)} 2>&1); code=$?; case $code in 0|{entry.quiet}) ;; *) echo "$out"; exit $code;; esac'
         escaped = command.replace("%", "\\%")
         lines.append(f"{entry.at.minute} {entry.at.hour} * * * {escaped}")
     return "\n".join(lines) + "\n"
@@ -101,14 +156,20 @@ def systemd(nightly: Nightly) -> str:
     """Two services and their timers. A quoted word may hold anything but % and $, which are doubled."""
     folder = "/etc/systemd/system"
     names = " ".join(f"{entry.name}.timer" for entry in nightly.entries)
-    parts = [f"# Four files. Then: systemctl daemon-reload && systemctl enable --now {names}"]
+    secrets = f"\nEnvironmentFile={str(nightly.secrets_file).replace('%', '%%')}" if nightly.secrets else ""
+    lines = [
+        *nightly.making_of_secrets(),
+        f"# Four files. Then: systemctl daemon-reload && systemctl enable --now {names}",
+    ]
+    parts = ["\n".join(lines)]
     for entry in nightly.entries:
         plain = re.fullmatch(r"[\w/.+@-]+", entry.words[0], re.ASCII)
         words = " ".join(_unit_word(word) for word in ((), _THROUGH_SHELL)[not plain] + tuple(entry.words))
         parts.append(
             f"# {folder}/{entry.name}.service\n[Unit]\nDescription={entry.about}\n"
             "After=network-online.target\nWants=network-online.target\n\n"
-            f"[Service]\nType=oneshot\nExecStart={words}\nSuccessExitStatus={entry.quiet.replace('|', ' ')}\nUMask=0077"
+            f"[Service]\nType=oneshot\nUser={user()}{secrets}\n"
+            f"ExecStart={words}\nSuccessExitStatus={entry.quiet.replace('|', ' ')}\nUMask=0077"
         )
         parts.append(
             f"# {folder}/{entry.name}.timer\n[Unit]\nDescription={entry.about}, every day\n\n"
@@ -131,10 +192,16 @@ def kubernetes(nightly: Nightly) -> str:
     for number, (account, settings) in enumerate(config.accounts.items()):
         if settings.crm == "files":
             claim = f"persistentVolumeClaim: {{claimName: {name}-{account.replace('_', '-')}}}"
-            mounts.append((f"account-{number}", claim, (config.folder.absolute() / settings.settings.path), False))
+            mounts.append(
+                (f"account-{number}", claim, (config.folder.absolute() / settings.settings.path), False)
+            )
+    literals = (
+        " ".join(f'--from-literal={secret}="${secret}"' for secret in nightly.secrets)
+        or "--from-literal=NAME=..."
+    )
     head = f"""\
 # kubectl create configmap {name} --from-file={path.name}={shlex.quote(str(path))}
-# kubectl create secret generic {name} --from-literal=NAME=...   (what the config calls env:NAME)
+# kubectl create secret generic {name} {literals}   (what the config calls env:NAME)
 # The state holds the journal: a volume of one node (not NFS), and back it up. Exports need claims of the names used below.
 apiVersion: v1
 kind: PersistentVolumeClaim
@@ -183,10 +250,11 @@ spec:
 
 def airflow(nightly: Nightly) -> str:
     """A file for the folder of DAGs. A command is Jinja to Airflow, so it is marked as raw."""
-    dags = "\n".join(_dag(entry) for entry in nightly.entries)
+    dags = "\n".join(_dag(entry, nightly.sourced) for entry in nightly.entries)
+    secrets = "".join(f"{line}\n" for line in nightly.making_of_secrets())
     return f"""\
 # {nightly.run.name}.py, for the folder of DAGs. It starts the installed program; nothing of it is imported here.
-import pendulum
+{secrets}import pendulum
 from airflow import DAG
 
 try:
@@ -198,8 +266,8 @@ START = pendulum.datetime(2024, 1, 1, tz={nightly.zone!r})
 {dags}"""
 
 
-def _dag(entry: Entry) -> str:
-    command = f"{shlex.join(entry.words)}; code=$?; [ $code -eq {REJECTS} ] && exit 0; exit $code"
+def _dag(entry: Entry, sourced: str) -> str:
+    command = f"{sourced}{shlex.join(entry.words)}; code=$?; [ $code -eq {REJECTS} ] && exit 0; exit $code"
     raw = "{% raw %}" + command + "{% endraw %}"
     if "endraw" in command:
         raise Stop("a path that holds the word endraw cannot stand in an Airflow command: rename the folder")
@@ -214,4 +282,9 @@ with DAG({entry.name!r}, description={entry.about!r}, schedule="{entry.at.minute
 """
 
 
-KINDS: dict[str, Callable[[Nightly], str]] = {"cron": cron, "systemd": systemd, "kubernetes": kubernetes, "airflow": airflow}
+KINDS: dict[str, Callable[[Nightly], str]] = {
+    "cron": cron,
+    "systemd": systemd,
+    "kubernetes": kubernetes,
+    "airflow": airflow,
+}

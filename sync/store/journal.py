@@ -1,8 +1,9 @@
 """The journal: what we meant, did and decided. An SQLite file, and memory: back it up.
 
-A plan *is* its batches: each is one compressed Arrow table of changes, written when the plan is made, opened before
-the call that carries it out and closed with the answer. Rows that were not simply done stand in ``exceptions``.
-So a crash leaves at most one open batch per account, and every value can be traced to its run.
+A plan *is* its batches: each is one compressed Arrow table of changes, written when the plan is made, opened
+before the call that carries it out and closed with the answer. Rows that were not simply done stand in
+``exceptions``. So a crash leaves at most one open batch per account, and every value can be traced to its
+run.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import getpass
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,11 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = 3
+from sync.store import integrity
+from sync.store.soundness import as_closed, note_closed
+
+VERSION = 4
+_BIG = 64_000_000  # bytes: the copying of so much is felt
 
 _TABLES = """
 CREATE TABLE sequence (value INTEGER NOT NULL);
@@ -63,9 +69,15 @@ CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, part INTEGER, 
 INSERT INTO labels SELECT account, segmentation, as_of, 0, at, content FROM undivided;
 DROP TABLE undivided;
 """,
+    4: """
+CREATE TABLE identity (value TEXT);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+"""
+    + integrity.triggers(),
 }
 
-# Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will be.
+# Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
+# be.
 PLAN_SCHEMA = pa.schema(
     [
         ("record_type", pa.string()),
@@ -82,7 +94,10 @@ PLAN_SCHEMA = pa.schema(
 
 
 def packed(table: pa.Table) -> bytes:
-    """An Arrow table as compressed bytes. Texts that repeat are numbered: a batch is mostly its ids."""
+    """An Arrow table as compressed bytes. Texts that repeat are numbered: a batch is mostly its ids.
+
+    A digest ends them.
+    """
     for place, column in enumerate(table.columns):
         if column.type == pa.string() and table.num_rows > 1000:
             numbered = column.combine_chunks().dictionary_encode()
@@ -91,15 +106,54 @@ def packed(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)
-    return bytes(sink.getvalue())
+    return integrity.signed(bytes(sink.getvalue()))
 
 
 def unpacked(content: bytes) -> pa.Table:
-    """The table of ``packed`` bytes."""
+    """The table of ``packed`` bytes.
+
+    JournalDamaged where they are not what was packed: Arrow may end the process on such bytes.
+    """
+    integrity.require_signed(content)
     with pa.ipc.open_stream(content) as reader:
         table = reader.read_all()
-    plain = [field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in table.schema]
+    plain = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
     return table.cast(pa.schema(plain))
+
+
+def backup_of(path: Path) -> Path:
+    """Where the copy of a journal is kept."""
+    return path.with_name("journal.backup.sqlite")
+
+
+def _bring_up(connection: sqlite3.Connection, found: int) -> None:
+    """Make the tables of the present version out of those of an earlier one; 0: out of none."""
+    scripts = [_TABLES] * (found == 0) + [script for version, script in _SINCE.items() if version > found]
+    for statement in ";\n".join(scripts).split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _empty(version: int) -> sqlite3.Connection:
+    """A journal of that version in which nothing stands."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    scripts = [_TABLES] * (version > 0) + [script for added, script in _SINCE.items() if added <= version]
+    for statement in ";\n".join(scripts).split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    return connection
+
+
+def _shape(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Name, kind and SQL of everything in a journal."""
+    rows = connection.execute(
+        "SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name, type"
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -126,25 +180,58 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        new = not path.exists()
+        new, touched = not path.exists(), not as_closed(path)
+        if not new and not (path.is_file() and path.stat().st_size):
+            raise integrity.JournalDamaged("it is empty" if path.is_file() else "it is no file")
         self.connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._begin(new, touched)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _begin(self, new: bool, touched: bool) -> None:
         self.connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "busy_timeout = 10000"):
-            self.connection.execute(f"PRAGMA {pragma}")
-        if new:
-            os.chmod(path, 0o600)
         found = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if found > VERSION:
             raise ValueError(
-                f"{path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): upgrade this installation"
+                f"{self.path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): "
+                "upgrade this installation"
             )
+        if not new and _shape(self.connection) != _shape(_empty(found)):
+            raise integrity.JournalDamaged("it is damaged, or no journal of crm-segments")
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "secure_delete = ON",
+            "busy_timeout = 10000",
+        ):
+            self.connection.execute(f"PRAGMA {pragma}")
+        if new:
+            os.chmod(self.path, 0o600)
         if found < VERSION:
-            scripts = [_TABLES] * (found == 0) + [script for version, script in _SINCE.items() if version > found]
             with self.transaction():
-                for statement in ";\n".join(scripts).split(";\n"):
-                    if statement.strip():
-                        self.connection.execute(statement)
-                self.connection.execute(f"PRAGMA user_version = {VERSION}")
+                _bring_up(self.connection, found)
+                if 0 < found < 4:
+                    self._sign()
+        if touched and not new:
+            integrity.check(
+                self.connection, [name for name, kind, _ in _shape(self.connection) if kind == "table"]
+            )
+
+    def _sign(self) -> None:
+        """Blobs of journals before version 4 had no digest."""
+        for table, key in (
+            ("batches", "batch"),
+            ("labels", "account || char(0) || segmentation || char(0) || as_of || char(0) || part"),
+        ):
+            for (number,) in self.connection.execute(f"SELECT {key} FROM {table}").fetchall():
+                [content] = self.connection.execute(
+                    f"SELECT content FROM {table} WHERE {key} = ?", (number,)
+                ).fetchone()
+                self.connection.execute(
+                    f"UPDATE {table} SET content = ? WHERE {key} = ?", (integrity.signed(content), number)
+                )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -175,8 +262,47 @@ class Journal:
             return int(connection.execute(sql, parameters).lastrowid or 0)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Seal what was written, and let go of the file.
+
+        Where that fails, the next one to open it looks at all of it.
+        """
+        with suppress(sqlite3.Error):
+            if not self.connection.in_transaction:
+                with self.transaction():
+                    integrity.seal(self.connection)
+                self.connection.close()
+                note_closed(self.path)
         self.connection.close()
+
+    def back_up(self, at_once: bool = False) -> None:
+        """Keep a copy beside the journal: of a big one once a day, unless ``at_once``.
+
+        Where there is no room, the older one stays.
+        """
+        copy = backup_of(self.path)
+        if (
+            not at_once
+            and copy.exists()
+            and self.path.stat().st_size > _BIG
+            and time.time() - copy.stat().st_mtime < 86_400
+        ):
+            return
+        with suppress(sqlite3.Error, OSError):
+            with self.transaction():
+                integrity.seal(self.connection)
+            self._copy_to(copy)
+
+    def _copy_to(self, copy: Path) -> None:
+        new = copy.with_name(copy.name + ".new")
+        new.unlink(missing_ok=True)
+        target = sqlite3.connect(new)
+        try:
+            os.chmod(new, 0o600)
+            self.connection.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+        finally:
+            target.close()
+        os.replace(new, copy)
 
     def next(self) -> int:
         """A number that grows with everything that happens to a batch."""
@@ -184,14 +310,32 @@ class Journal:
             connection.execute("UPDATE sequence SET value = value + 1")
             return int(connection.execute("SELECT value FROM sequence").fetchone()[0])
 
+    def sequence(self) -> int:
+        """The last number that ``next`` gave."""
+        return int(self.value("SELECT value FROM sequence"))
+
+    def identity(self) -> str:
+        """What tells this journal from every other, and from one that is begun anew."""
+        return str(self.value("SELECT value FROM identity"))
+
     # -- runs ----------------------------------------------------------------------------------------------
 
     def begin_run(self, account: str, command: str, allow: Mapping[str, str] | None = None) -> int:
         """A number for what starts now; who lets which guards through in it, and why, is kept from the start."""
         with self.transaction():
-            run = self.execute("INSERT INTO runs (account, command, started_at) VALUES (?, ?, ?)", account, command, now())
+            run = self.execute(
+                "INSERT INTO runs (account, command, started_at) VALUES (?, ?, ?)", account, command, now()
+            )
             for guard, reason in (allow or {}).items():
-                self.execute("INSERT INTO allowances VALUES (?, ?, ?, ?, ?, ?)", run, account, guard, reason, user(), now())
+                self.execute(
+                    "INSERT INTO allowances VALUES (?, ?, ?, ?, ?, ?)",
+                    run,
+                    account,
+                    guard,
+                    reason,
+                    user(),
+                    now(),
+                )
         return run
 
     def end_run(self, run: int, exit_code: int, summary: dict[str, Any]) -> None:
@@ -206,7 +350,15 @@ class Journal:
 
     # -- plans and batches ---------------------------------------------------------------------------------
 
-    def save_plan(self, account: str, run: int, kind: str, as_of: str | None, basis: dict[str, Any], undoes: int | None = None) -> int:
+    def save_plan(
+        self,
+        account: str,
+        run: int,
+        kind: str,
+        as_of: str | None,
+        basis: dict[str, Any],
+        undoes: int | None = None,
+    ) -> int:
         """A new, open plan, still without batches."""
         return self.execute(
             "INSERT INTO plans (account, run, kind, state, as_of, created_at, basis, undoes) VALUES (?, ?, ?, 'open', ?, ?, ?, ?)",
@@ -225,9 +377,20 @@ class Journal:
     def set_plan(self, plan: int, **columns: Any) -> None:
         """Change columns of a plan; dictionaries and lists are stored as JSON."""
         values = [json.dumps(v, default=str) if isinstance(v, dict | list) else v for v in columns.values()]
-        self.execute(f"UPDATE plans SET {', '.join(f'{c} = ?' for c in columns)} WHERE plan = ?", *values, plan)
+        self.execute(
+            f"UPDATE plans SET {', '.join(f'{c} = ?' for c in columns)} WHERE plan = ?", *values, plan
+        )
 
-    def add_batch(self, plan: int, account: str, kind: str, target: str, record_type: str, changes: pa.Table, records: int) -> int:
+    def add_batch(
+        self,
+        plan: int,
+        account: str,
+        kind: str,
+        target: str,
+        record_type: str,
+        changes: pa.Table,
+        records: int,
+    ) -> int:
         """A planned batch (PLAN_SCHEMA)."""
         return self.execute(
             "INSERT INTO batches (plan, account, kind, target, record_type, rows, records, content, state, changed) VALUES (?, ?, ?, "
@@ -236,12 +399,22 @@ class Journal:
         )  # fmt: skip
 
     def batches(
-        self, plan: int | None = None, account: str | None = None, state: str | None = None, run: int | None = None
+        self,
+        plan: int | None = None,
+        account: str | None = None,
+        state: str | None = None,
+        run: int | None = None,
     ) -> Iterator[Batch]:
         """Batches in the order of their numbers, content loaded one at a time."""
-        conditions = [(c, v) for c, v in (("plan", plan), ("account", account), ("state", state), ("run", run)) if v is not None]
+        conditions = [
+            (c, v)
+            for c, v in (("plan", plan), ("account", account), ("state", state), ("run", run))
+            if v is not None
+        ]
         where = " AND ".join(f"{c} = ?" for c, _ in conditions) or "1"
-        numbers = self.rows(f"SELECT batch FROM batches WHERE {where} ORDER BY batch", *(v for _, v in conditions))
+        numbers = self.rows(
+            f"SELECT batch FROM batches WHERE {where} ORDER BY batch", *(v for _, v in conditions)
+        )
         for row in numbers:
             yield self.batch(row["batch"])
 
@@ -261,12 +434,19 @@ class Journal:
         """The answer (contract.OUTCOME_SCHEMA), row by row, and how many records it may have moved."""
         with self.transaction() as connection:
             connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch,))
-            connection.executemany("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", _exceptions(batch, outcomes))
+            connection.executemany(
+                "INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", _exceptions(batch, outcomes)
+            )
             closed = (at, self.next(), written, batch)
-            connection.execute("UPDATE batches SET state = 'done', closed_at = ?, changed = ?, records = ? WHERE batch = ?", closed)
+            connection.execute(
+                "UPDATE batches SET state = 'done', closed_at = ?, changed = ?, records = ? WHERE batch = ?",
+                closed,
+            )
 
     def add_written(self, account: str, records: int, at: str) -> None:
-        """Count records for the pace of which nothing else may be remembered: a batch without changes, of no plan and no run."""
+        """Count records for the pace of which nothing else may be remembered: a batch without changes, of no
+        plan and no run.
+        """
         nothing = packed(PLAN_SCHEMA.empty_table())
         self.execute(
             "INSERT INTO batches (plan, account, run, kind, target, record_type, rows, records, state, opened, changed, opened_at, "
@@ -275,16 +455,25 @@ class Journal:
         )  # fmt: skip
 
     def split_batch(self, batch: Batch, now: tuple[pa.Table, int], later: tuple[pa.Table, int]) -> int:
-        """Take a part (changes, records) out of a planned batch, which keeps the rest; returns the number of the new batch."""
+        """Take a part (changes, records) out of a planned batch, which keeps the rest; returns the number of
+        the new batch.
+        """
         with self.transaction() as connection:
-            account = connection.execute("SELECT account FROM batches WHERE batch = ?", (batch.batch,)).fetchone()[0]
+            account = connection.execute(
+                "SELECT account FROM batches WHERE batch = ?", (batch.batch,)
+            ).fetchone()[0]
             rest = (packed(later[0]), later[0].num_rows, later[1], batch.batch)
             connection.execute("UPDATE batches SET content = ?, rows = ?, records = ? WHERE batch = ?", rest)
             return self.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, *now)
 
     def not_done(self, batch: Batch) -> list[int]:
         """Positions of the rows of a closed batch that were not done."""
-        return [row["position"] for row in self.rows("SELECT position FROM exceptions WHERE batch = ? ORDER BY position", batch.batch)]
+        return [
+            row["position"]
+            for row in self.rows(
+                "SELECT position FROM exceptions WHERE batch = ? ORDER BY position", batch.batch
+            )
+        ]
 
     def outcomes(self, batch: Batch) -> tuple[list[str], list[str | None]]:
         """Status and reason of each row of a closed batch."""
@@ -299,7 +488,10 @@ class Journal:
     def save_labels(self, account: str, segmentation: str, as_of: str, changed: Iterable[pa.Table]) -> None:
         """State rows that an as_of changed, in parts of different records; repeating an as_of replaces them."""
         with self.transaction() as connection:
-            connection.execute("DELETE FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?", (account, segmentation, as_of))
+            connection.execute(
+                "DELETE FROM labels WHERE account = ? AND segmentation = ? AND as_of = ?",
+                (account, segmentation, as_of),
+            )
             for part, table in enumerate(changed):
                 if table.num_rows or not part:  # a day that changed nothing is a day all the same
                     row = (account, segmentation, as_of, part, now(), packed(table))
@@ -308,7 +500,9 @@ class Journal:
     def labels(
         self, account: str, segmentation: str, before: str | None = None, newest_first: bool = False
     ) -> Iterator[tuple[str, pa.Table]]:
-        """(as_of, a part of the changed state) from the oldest, up to but without ``before``; a part is loaded when its turn comes."""
+        """(as_of, a part of the changed state) from the oldest, up to but without ``before``; a part is
+        loaded when its turn comes.
+        """
         where = "account = ? AND segmentation = ? AND as_of"
         order = "as_of DESC, part" if newest_first else "as_of, part"
         sql = f"SELECT as_of, part FROM labels WHERE {where} < coalesce(?, '9999-99-99') ORDER BY {order}"
@@ -319,32 +513,110 @@ class Journal:
     def save_model(self, account: str, segmentation: str, as_of: str, digest: str, content: str) -> int:
         """A fitted model; returns its version."""
         version = int(
-            self.value("SELECT coalesce(max(version), 0) + 1 FROM models WHERE account = ? AND segmentation = ?", account, segmentation)
+            self.value(
+                "SELECT coalesce(max(version), 0) + 1 FROM models WHERE account = ? AND segmentation = ?",
+                account,
+                segmentation,
+            )
         )
-        self.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)", account, segmentation, version, as_of, digest, now(), content)
+        self.execute(
+            "INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
+            account,
+            segmentation,
+            version,
+            as_of,
+            digest,
+            now(),
+            content,
+        )
         return version
 
     def model(self, account: str, segmentation: str) -> dict[str, Any] | None:
         """The newest model: version, as_of, digest, content."""
         found = self.rows(
-            "SELECT * FROM models WHERE account = ? AND segmentation = ? ORDER BY version DESC LIMIT 1", account, segmentation
+            "SELECT * FROM models WHERE account = ? AND segmentation = ? ORDER BY version DESC LIMIT 1",
+            account,
+            segmentation,
         )
         return found[0] if found else None
 
     def made(self, account: str) -> list[dict[str, Any]]:
-        """Fields and lists of ours in the CRM. ``form``: what was asked for when it was made, and which kind of list it became;
-        ``since``: when, in the order of batches."""
-        found = self.rows("SELECT * FROM objects WHERE account = ? ORDER BY kind, record_type, key", account)
+        """Fields and lists of ours in the CRM. ``form``: what was asked for when it was made, and which kind
+        of list it became; ``since``: when, in the order of batches."""
+        found = self.rows(
+            "SELECT * FROM objects WHERE account = ? AND remote IS NOT '' ORDER BY kind, record_type, key",
+            account,
+        )
         return [{**row, "form": json.loads(row["form"] or "{}"), "since": row["since"] or 0} for row in found]
 
     def save_object(
-        self, account: str, kind: str, record_type: str, key: str, remote: str, adopted: bool, run: int, form: Mapping[str, Any], new: bool
+        self,
+        account: str,
+        kind: str,
+        record_type: str,
+        key: str,
+        remote: str,
+        adopted: bool,
+        run: int,
+        form: Mapping[str, Any],
+        new: bool,
     ) -> None:
         """Remember that a field or list is ours. ``new``: it holds nothing of what was written before."""
         where = (account, kind, record_type, key)
-        since = self.value("SELECT since FROM objects WHERE account = ? AND kind = ? AND record_type = ? AND key = ?", *where)
+        since = self.value(
+            "SELECT since FROM objects WHERE account = ? AND kind = ? AND record_type = ? AND key = ?", *where
+        )
         columns = (remote, int(adopted), run, json.dumps(form), self.next() if new else since)
         self.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *where, *columns)
+
+    def intend_object(
+        self,
+        account: str,
+        kind: str,
+        record_type: str,
+        key: str,
+        run: int,
+        form: Mapping[str, Any],
+        new: bool,
+    ) -> None:
+        """Remember, before it is made, that a field or list is about to be made in this form; ``save_object``
+        ends that.
+
+        What we did not make so far has a row without ``remote`` until then.
+        """
+        where = (account, kind, record_type, key)
+        with self.transaction():
+            found = self.value(
+                "SELECT form FROM objects WHERE account = ? AND kind = ? AND record_type = ? AND key = ?",
+                *where,
+            )
+            meant = json.dumps({**json.loads(found or "{}"), "making": {"form": form, "new": new}})
+            self.execute(
+                "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, '', 0, ?, ?, NULL)", *where, run, meant
+            )
+            self.execute(
+                "UPDATE objects SET form = ? WHERE account = ? AND kind = ? AND record_type = ? AND key = ?",
+                meant,
+                *where,
+            )
+
+    def try_again(self, account: str, record_type: str, target: str) -> None:
+        """What the CRM refused of a field that has been made or mended since goes out with the next run."""
+        self.execute(
+            "UPDATE rejects SET next_at = NULL, quarantined = 0, attempts = 0 WHERE account = ? AND source = 'write' AND record_type = ? "
+            "AND target = ? AND kind IN ('data', 'permission')",
+            *(account, record_type, target),
+        )
+
+    def intended(self, account: str) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """What a set-up that was cut off was about to make: (kind, record type, key) → its ``form``, and
+        whether it is ``new``.
+        """
+        rows = self.rows("SELECT kind, record_type, key, form FROM objects WHERE account = ?", account)
+        forms = {
+            (row["kind"], row["record_type"], row["key"]): json.loads(row["form"] or "{}") for row in rows
+        }
+        return {place: form["making"] for place, form in forms.items() if "making" in form}
 
 
 def user() -> str:

@@ -1,14 +1,20 @@
-"""The mirror: what the CRM held when we last looked. A DuckDB file, and only a cache: delete it and one full pull heals it.
+"""The mirror: what the CRM held when we last looked. A DuckDB file, and only a cache: delete it and one full
+pull heals it.
 
 Each account has a schema of its own (its name, quoted) with these tables:
   ids          record (int64) ⇄ (record_type, id): text ids stop at this door
   records      one row per record that the CRM holds
-  activity     one row per thing that a record did (see ``sync.store.activity``); ``shadowed`` rows repeat another row and do not count
-  parked       activity of records that we do not know yet
+  activity     one row per thing that a record did (see ``sync.store.activity``); ``shadowed`` rows repeat
+               another row and do not count
+  parked       activity of records that we do not know yet, by the id and the address that it names them by
+  names        what activity names its records by, where that may be more than their exact id (see
+               ``sync.store.naming``)
   actual       what the CRM holds in our fields and lists: (record, target, value)
   written      what we wrote or meant to write, rebuilt from the journal: whose value is there?
   redirects    record → survivor, of merges and conversions
   parts        the pieces that streams were delivered in;  positions: how far each stream was read
+  reading      what the reading of each part gave, by day: rows delivered, refused and left out by reason, and
+               so on
 and per segmentation ``labels_NAME`` and ``before_NAME`` (see ``sync.label.label``).
 """
 
@@ -16,28 +22,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-VERSION = "1"  # of the tables below: a mirror of another version is thrown away
+from sync.store import engine
+from sync.store.soundness import as_closed, begin_anew, note_closed
+
+VERSION = "2"  # of the tables below: a mirror of another version is thrown away
 
 _TABLES = """
 CREATE TABLE ids (record BIGINT, record_type VARCHAR, id VARCHAR);
 CREATE TABLE records (record BIGINT, part INTEGER, line BIGINT, changed_at TIMESTAMPTZ, created_at TIMESTAMPTZ, email VARCHAR,
+    emails VARCHAR[], phones VARCHAR[], name VARCHAR, country VARCHAR, consented_at TIMESTAMPTZ, consent_source VARCHAR,
     company_id VARCHAR, merged_into VARCHAR, converted_to VARCHAR, deleted BOOLEAN, objects_to_profiling BOOLEAN,
     "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN);
 CREATE TABLE activity (record BIGINT, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order" BIGINT,
     kind VARCHAR, day DATE, occurred_at TIMESTAMP, amount BIGINT, category VARCHAR);
-CREATE TABLE parked (record_type VARCHAR, id VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN,
-    "order" BIGINT, kind VARCHAR, day DATE, occurred_at TIMESTAMP, amount BIGINT, category VARCHAR);
+CREATE TABLE parked (record_type VARCHAR, id VARCHAR, email VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN,
+    shadowed BOOLEAN, "order" BIGINT, kind VARCHAR, day DATE, occurred_at TIMESTAMP, amount BIGINT, category VARCHAR);
+CREATE TABLE names (name BIGINT, record_type VARCHAR, id VARCHAR, email VARCHAR, by_id BIGINT, by_key BIGINT, by_address BIGINT,
+    record BIGINT);
 CREATE TABLE actual (record BIGINT, target VARCHAR, value VARCHAR, part INTEGER);
 CREATE TABLE written (batch BIGINT, opened BIGINT, record BIGINT, target VARCHAR, after VARCHAR, mine BOOLEAN);
 CREATE TABLE redirects (record BIGINT, survivor BIGINT);
 CREATE TABLE parts (part INTEGER, stream VARCHAR, name VARCHAR, live BOOLEAN, rejected BIGINT);
+CREATE TABLE reading (part INTEGER, read_on DATE, what VARCHAR, reason VARCHAR, number BIGINT);
 CREATE TABLE positions (stream VARCHAR, position VARCHAR);
 CREATE TABLE stamps (name VARCHAR, value VARCHAR);
 """
@@ -53,36 +66,99 @@ def literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-class Mirror:
-    """The DuckDB file of a state directory. ``account`` gives the tables of one account."""
+class Memory(NamedTuple):
+    """Which journal a mirror belongs to: whose it is, and the number of the last thing that happened in it."""
 
-    def __init__(self, path: Path, memory_limit: str = "2GB") -> None:
+    identity: str
+    sequence: int
+
+
+class Mirror:
+    """The DuckDB file of a state directory. ``account`` gives the tables of one account.
+
+    A file that cannot be used is set aside, or thrown away where it is of another version: everything in it
+    can be read again. ``healed`` says so in sentences. Later or Stop where a new file would not help: another
+    program has it open, there is no room.
+    """
+
+    def __init__(self, path: Path, memory_limit: str = "2GB", memory: Memory | None = None) -> None:
         self.path = path
+        self.healed: list[str] = []
         self._memory_limit = memory_limit
+        self._look()
         self.connection = self._open()
+        if memory is not None:
+            self._belong(memory)
+
+    def _look(self) -> None:
+        """Nobody has touched it since we closed it: that costs nothing.
+
+        Else it is opened in a process of its own first.
+        """
+        there = os.path.lexists(self.path) or self.path.with_name(self.path.name + ".wal").exists()
+        if there and not as_closed(self.path):
+            kind, why = engine.look_at(self.path, self._memory_limit)
+            if why:
+                self._begin_anew(kind, why)
+
+    def _begin_anew(self, kind: str, why: str) -> None:
+        self.healed.append(begin_anew(self.path, why, kind))
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        """Open the file, or begin anew where it is of another version or broken: everything in it can be read again."""
-        for attempt in ("kept", "new"):
-            if attempt == "new":
-                for leftover in (self.path, self.path.with_name(self.path.name + ".wal")):
-                    leftover.unlink(missing_ok=True)
-            try:
-                connection = duckdb.connect(str(self.path), config={"memory_limit": self._memory_limit})
-                connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-                connection.execute("CREATE TABLE IF NOT EXISTS main.mirror (version VARCHAR)")
-                version = connection.execute("SELECT version FROM main.mirror").fetchone()
-                if version is None:
-                    connection.execute("INSERT INTO main.mirror VALUES (?)", [VERSION])
-                    os.chmod(self.path, 0o600)
-                elif version[0] != VERSION:
-                    connection.close()
-                    continue
-                return connection
-            except duckdb.Error:
-                if attempt == "new":
-                    raise
-        raise AssertionError("a new mirror has the present version")
+        try:
+            connection = self._connect()
+        except duckdb.Error as error:
+            self._begin_anew("damaged", str(engine.judge(error, self.path)))
+            connection = self._connect()
+        try:
+            connection.execute("CREATE TABLE IF NOT EXISTS main.mirror (version VARCHAR)")
+            version = connection.execute("SELECT version FROM main.mirror").fetchone()
+            if version is not None and version[0] != VERSION:
+                connection.close()
+                self.path.unlink()
+                return self._open()
+            if version is None:
+                connection.execute("INSERT INTO main.mirror VALUES (?)", [VERSION])
+                os.chmod(self.path, 0o600)
+        except duckdb.Error as error:
+            _let_go(connection)
+            if self.healed:
+                raise
+            self._begin_anew("damaged", str(engine.judge(error, self.path)))
+            return self._open()
+        return connection
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(
+            str(self.path),
+            config={"memory_limit": self._memory_limit, "autoinstall_known_extensions": "false"},
+        )
+        connection.execute(
+            "SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+        )
+        return connection
+
+    def _belong(self, memory: Memory) -> None:
+        """What another journal's mirror says of who wrote a value is not true here; nor what one says that
+        knows of more than happened.
+        """
+        why = ""
+        self.connection.execute("CREATE TABLE IF NOT EXISTS main.journal (identity VARCHAR)")
+        known = self.connection.execute("SELECT identity FROM main.journal").fetchone()
+        if known is not None and known[0] != memory.identity:
+            why = "it belongs to another journal"
+        elif any(
+            int(AccountMirror(self.connection, name).stamp("written") or 0) > memory.sequence
+            for name in self.accounts()
+        ):
+            why = "it knows of writes that the journal does not know, which an older copy has replaced"
+        if why:
+            _let_go(self.connection)
+            self._begin_anew("outdated", why)
+            self.connection = self._open()
+            self._belong(memory)
+        elif known is None:
+            self.connection.execute("INSERT INTO main.journal VALUES (?)", [memory.identity])
 
     def account(self, name: str) -> AccountMirror:
         """The tables of one account; they are made when first asked for."""
@@ -90,12 +166,48 @@ class Mirror:
 
     def accounts(self) -> list[str]:
         """Names of the accounts that have tables here."""
-        rows = self.connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE NOT internal AND database_name = current_database()")
+        rows = self.connection.execute(
+            "SELECT schema_name FROM duckdb_schemas() WHERE NOT internal AND database_name = current_database()"
+        )
         return [name for (name,) in rows.fetchall() if name != "main"]
 
+    def compact(self) -> None:
+        """Write what is left into a new file that takes the place of the old one: deleted rows stay readable
+        in that.
+
+        Closes it.
+        """
+        new, path = self.path.with_name(self.path.name + ".new"), literal(str(self.path))
+        new.unlink(missing_ok=True)
+        own = self.connection.execute(
+            f"SELECT database_name FROM duckdb_databases() WHERE path = {path}"
+        ).fetchone()
+        self.connection.execute(f"ATTACH {literal(str(new))} AS compacted")
+        self.connection.execute(
+            f"COPY FROM DATABASE {quoted(own[0] if own else self.path.stem)} TO compacted"
+        )
+        self.connection.execute("DETACH compacted")
+        os.chmod(new, 0o600)
+        _let_go(self.connection)
+        self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+        os.replace(new, self.path)
+        note_closed(self.path)
+
     def close(self) -> None:
-        """Write everything to the file and let go of it."""
-        self.connection.close()
+        """Write everything to the file and let go of it.
+
+        What DuckDB cannot write is looked at when the file is opened again.
+        """
+        try:
+            self.connection.close()
+        except duckdb.Error:
+            return
+        note_closed(self.path)
+
+
+def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    with suppress(duckdb.Error):
+        connection.close()
 
 
 class AccountMirror:
@@ -116,11 +228,19 @@ class AccountMirror:
 
     def has_table(self, table: str) -> bool:
         """Whether this account has that table."""
-        return bool(self.value("SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [self.name, table]))
+        return bool(
+            self.value(
+                "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?",
+                [self.name, table],
+            )
+        )
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns."""
-        rows = self.rows("SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?", [self.name, table])
+        rows = self.rows(
+            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
+            [self.name, table],
+        )
         return {name for (name,) in rows}
 
     @contextmanager
@@ -135,7 +255,9 @@ class AccountMirror:
             raise
         self.connection.execute("COMMIT")
 
-    def run(self, sql: str, parameters: list[Any] | None = None, **frames: pa.Table) -> duckdb.DuckDBPyConnection:
+    def run(
+        self, sql: str, parameters: list[Any] | None = None, **frames: pa.Table
+    ) -> duckdb.DuckDBPyConnection:
         """Execute SQL in this account's schema; Arrow tables given by keyword are readable under that name."""
         self._use()
         for name, frame in frames.items():
@@ -196,7 +318,9 @@ class AccountMirror:
         self.set_stamp("revision", str(self.revision() + 1))
 
     def register(self, frame: pa.Table) -> None:
-        """Give every (record_type, id) of a frame its number; the order of ids decides, so that two mirrors number alike."""
+        """Give every (record_type, id) of a frame its number; the order of ids decides, so that two mirrors
+        number alike.
+        """
         self.run(
             """INSERT INTO ids
                SELECT (SELECT coalesce(max(record), 0) FROM ids) + row_number() OVER (ORDER BY length(id), id, record_type), record_type, id
@@ -207,7 +331,8 @@ class AccountMirror:
     def record(self, id: str, record_type: str | None = None) -> tuple[int, str] | None:
         """Number and type of a record by its id in the CRM."""
         found = self.rows(
-            "SELECT record, record_type FROM ids WHERE id = ? AND coalesce(record_type = ?, true) ORDER BY record_type", [id, record_type]
+            "SELECT record, record_type FROM ids WHERE id = ? AND coalesce(record_type = ?, true) ORDER BY record_type",
+            [id, record_type],
         )
         return (int(found[0][0]), str(found[0][1])) if found else None
 

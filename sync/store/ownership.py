@@ -1,4 +1,7 @@
-"""Whose value is there? The mirror's ``written`` table: every value that we wrote or may have written, from the journal."""
+"""Whose value is there?
+
+The mirror's ``written`` table: every value that we wrote or may have written, from the journal.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
         changes = without(changes, journal.not_done(batch))
     _resolve(mirror, changes)
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
-    mirror.run(f"INSERT INTO written SELECT {batch.batch}, {opened}, record, target, after, mine_after FROM resolved")
+    mirror.run(
+        f"INSERT INTO written SELECT {batch.batch}, {opened}, record, target, after, mine_after FROM resolved"
+    )
 
 
 def without(changes: pa.Table, positions: Sequence[int]) -> pa.Table:
@@ -43,10 +48,12 @@ def without(changes: pa.Table, positions: Sequence[int]) -> pa.Table:
 
 
 def _resolve(mirror: AccountMirror, changes: pa.Table) -> None:
-    """Table ``resolved``: changes under the numbers of their records. Only a new mirror does not know all of them."""
-    sql = (
-        "CREATE OR REPLACE TEMP TABLE resolved AS SELECT ids.record, target, after, mine_after FROM frame JOIN ids USING (record_type, id)"
-    )
+    """Table ``resolved``: changes under the numbers of their records.
+
+    Only a new mirror does not know all of them.
+    """
+    sql = """CREATE OR REPLACE TEMP TABLE resolved AS SELECT ids.record, target, after, mine_after
+             FROM frame JOIN ids USING (record_type, id)"""
     if mirror.value(sql, frame=changes) < changes.num_rows:
         mirror.register(changes)
         mirror.run(sql, frame=changes)
@@ -56,8 +63,12 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
     """What the CRM holds after changes that it confirmed: the next plan need not read them back first."""
     if not done.num_rows:
         return
-    streams = ["list:" + batch.target] if batch.kind == "list" else ["value", batch.record_type]  # where it will be read back
-    parts = [mirror.value("SELECT max(part) FROM parts WHERE stream = ? AND live", [stream]) for stream in streams]
+    streams = (
+        ["list:" + batch.target] if batch.kind == "list" else ["value", batch.record_type]
+    )  # where it will be read back
+    parts = [
+        mirror.value("SELECT max(part) FROM parts WHERE stream = ? AND live", [stream]) for stream in streams
+    ]
     part = next((part for part in parts if part is not None), 0)
     with mirror.transaction():
         _void(mirror, streams[0])
@@ -65,21 +76,35 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
         for (target,) in mirror.rows("SELECT DISTINCT target FROM resolved"):
             if mirror.value("SELECT count(*) FROM actual WHERE target = ?", [target]):
                 mirror.run(
-                    "DELETE FROM actual WHERE target = ? AND record IN (SELECT record FROM resolved WHERE target = ?)", [target, target]
+                    "DELETE FROM actual WHERE target = ? AND record IN (SELECT record FROM resolved WHERE target = ?)",
+                    [target, target],
                 )
-        mirror.run(f"INSERT INTO actual SELECT record, target, after, {part} FROM resolved WHERE after IS NOT NULL")
+        mirror.run(
+            f"INSERT INTO actual SELECT record, target, after, {part} FROM resolved WHERE after IS NOT NULL"
+        )
 
 
 def _void(mirror: AccountMirror, stream: str) -> None:
-    """What was read no longer is what the mirror holds: were the stream to look as it did then, it would have to be read."""
+    """What was read no longer is what the mirror holds: were the stream to look as it did then, it would have
+    to be read.
+    """
     position = mirror.position(stream)
     if position is not None:
         mirror.set_stamp("before our writes:" + stream, position)
         mirror.run("DELETE FROM positions WHERE stream = ?", [stream])
 
 
-def now_read(mirror: AccountMirror, connector: Connector, lists: Callable[[], Iterable[RemoteList]], keys: Mapping[str, str]) -> None:
-    """Move positions behind our own writes, where the connector vouches for them: then these are not read back. ``keys``: by remote id."""
+def now_read(
+    mirror: AccountMirror,
+    connector: Connector,
+    lists: Callable[[], Iterable[RemoteList]],
+    keys: Mapping[str, str],
+) -> None:
+    """Move positions behind our own writes, where the connector vouches for them: then these are not read
+    back.
+
+    ``keys``: by remote id.
+    """
     if type(connector).caught_up is Connector.caught_up:
         return
     streams: list[tuple[str, str | RemoteList]] = [("value", "value")]

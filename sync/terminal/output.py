@@ -1,4 +1,7 @@
-"""Lines, tables and progress on a terminal. Text from a CRM is hostile: it is shown without control characters and without markup."""
+"""Lines, tables and progress on a terminal.
+
+Text from a CRM is hostile: it is shown without control characters and without markup.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """Rows under a title; nothing where there are none."""
     if not rows:
         return
-    shown = Table(title=Text(safe(title)) if title else None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(
+        title=Text(safe(title)) if title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
         shown.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
@@ -62,7 +71,12 @@ def _cell(value: Any) -> str:
 @contextmanager
 def bar() -> Iterator[Report]:
     """A progress bar on standard error, from the first report on: until then questions may be asked there."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}"),
+        TimeElapsedColumn(),
+    )
     shown = Progress(*columns, console=Console(stderr=True), transient=True)
     task = shown.add_task("", total=None)
 

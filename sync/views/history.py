@@ -1,8 +1,7 @@
-"""What happened: every change with its run, one record's story, and the state of an account."""
+"""What happened: every change with its run, and one record's story."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,16 +15,30 @@ from sync.account.segments import named_segments
 from sync.account.session import Session
 from sync.label.state import rebuild_state
 from sync.stops import Stop
+from sync.store.identity import of_address
 from sync.store.journal import Batch, Journal, now
-from sync.store.mirror import quoted
+from sync.store.mirror import AccountMirror, quoted
 
-COLUMNS = ("run", "at", "record_type", "id", "segmentation", "target", "action", "before", "after", "status", "reason")
+COLUMNS = (
+    "run",
+    "at",
+    "record_type",
+    "id",
+    "segmentation",
+    "target",
+    "action",
+    "before",
+    "after",
+    "status",
+    "reason",
+)
 
 
 def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[pa.Table]:
     """All changes that were tried, batch by batch from the oldest, with what came of each."""
     for row in journal.rows(
-        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened", account
+        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened",
+        account,
     ):
         batch = journal.batch(row["batch"])
         table = _explained(journal, batch, row["closed_at"] or row["opened_at"])
@@ -40,7 +53,10 @@ def _explained(journal: Journal, batch: Batch, at: str) -> pa.Table:
     columns = {
         "run": pa.repeat(batch.run, batch.rows),
         "at": pa.repeat(at, batch.rows),
-        **{name: table[name] for name in ("record_type", "id", "segmentation", "target", "action", "before", "after")},
+        **{
+            name: table[name]
+            for name in ("record_type", "id", "segmentation", "target", "action", "before", "after")
+        },
         "status": pa.array(status, pa.string()),
         "reason": pa.array(reason, pa.string()),
     }
@@ -49,7 +65,7 @@ def _explained(journal: Journal, batch: Batch, at: str) -> pa.Table:
 
 def export(session: Session, out: Path) -> int:
     """Write the whole history as CSV; returns the number of changes."""
-    from connectors.files.cells import guarded
+    from connectors.files.csv_cells import guarded
 
     count = 0
     schema = pa.schema([("run", pa.int64()), *[(c, pa.string()) for c in COLUMNS[1:]]])
@@ -57,7 +73,10 @@ def export(session: Session, out: Path) -> int:
 
     with arrow_csv.CSVWriter(out, schema) as sink:
         for table in changes(session.journal, session.account):
-            columns = [guarded(table[c]) if c in ("id", "before", "after", "reason") else table[c] for c in table.column_names]
+            columns = [
+                guarded(table[c]) if c in ("id", "before", "after", "reason") else table[c]
+                for c in table.column_names
+            ]
             sink.write_table(pa.table(columns, names=table.column_names).cast(schema))
             count += table.num_rows
     remember_export(session.journal, out)
@@ -72,18 +91,23 @@ def remember_export(journal: Journal, out: Path) -> None:
 def show(session: Session, id: str) -> dict[str, Any]:
     """Why a record has its segments (or, objecting to profiling, none), since when, and every value before.
 
-    ``features`` hold money in minor units, as everywhere; ``money`` tells the same in units of its ``currency``, as exact decimals.
+    ``features`` hold money in minor units, as everywhere; ``money`` tells the same in units of its
+    ``currency``, as exact decimals.
     """
     mirror = session.mirror()
     consent.prepare(session)
-    found = mirror.record(id)
+    found = mirror.record(id) or _by_address(mirror, id)
     if found is None:
-        raise Stop(f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new")
+        raise Stop(
+            f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new"
+        )
     number, record_type = found
+    id = str(mirror.value("SELECT id FROM ids WHERE record = ?", [number]))
     story: dict[str, Any] = {
         "account": session.account,
         "id": id,
         "record_type": record_type,
+        "person": _person(mirror, number),
         "objects": bool(mirror.value("SELECT bool_or(objects) FROM consents WHERE record = ?", [number])),
         "segmentations": {},
         "held": {},
@@ -93,8 +117,12 @@ def show(session: Session, id: str) -> dict[str, Any]:
         table = "labels_" + settings.name
         if not mirror.has_table(table):
             rebuild_state(session, settings.name, None, table)
-        rows = mirror.run(f"SELECT * FROM {quoted(table)} WHERE record = {number}").to_arrow_table().to_pylist()
-        labels = {s.key: s for s in named_segments(session.config, session.journal, settings, session.account)}
+        rows = (
+            mirror.run(f"SELECT * FROM {quoted(table)} WHERE record = {number}").to_arrow_table().to_pylist()
+        )
+        labels = {
+            s.key: s for s in named_segments(session.config, session.journal, settings, session.account)
+        }
         for row in rows:
             text = labels.get(row["segment"])
             story["segmentations"][settings.name] = {
@@ -103,10 +131,18 @@ def show(session: Session, id: str) -> dict[str, Any]:
                 "description": text.description if text else "",
                 "playbook": text.playbook if text else {},
             }
-    story["held"] = dict(mirror.rows("SELECT target, value FROM actual WHERE record = ? ORDER BY target", [number]))
+    story["held"] = dict(
+        mirror.rows("SELECT target, value FROM actual WHERE record = ? ORDER BY target", [number])
+    )
     if mirror.has_table("features"):
-        rows = mirror.run(f"SELECT * EXCLUDE (record) FROM features WHERE record = {number}").to_arrow_table().to_pylist()
-        story["features"] = {key: value for key, value in (rows[0] if rows else {}).items() if value is not None}
+        rows = (
+            mirror.run(f"SELECT * EXCLUDE (record) FROM features WHERE record = {number}")
+            .to_arrow_table()
+            .to_pylist()
+        )
+        story["features"] = {
+            key: value for key, value in (rows[0] if rows else {}).items() if value is not None
+        }
         story["money"] = _money(story["features"], session.settings.currency)
     for part in changes(session.journal, session.account, id):
         story["history"] += [row for row in part.to_pylist() if row["record_type"] == record_type]
@@ -114,15 +150,39 @@ def show(session: Session, id: str) -> dict[str, Any]:
     return story
 
 
+def _by_address(mirror: AccountMirror, address: str) -> tuple[int, str] | None:
+    """The oldest record that has an address."""
+    found = of_address(mirror, address)
+    return (
+        (found[0], str(mirror.value("SELECT record_type FROM ids WHERE record = ?", found[:1])))
+        if found
+        else None
+    )
+
+
+def _person(mirror: AccountMirror, record: int) -> dict[str, Any]:
+    """Name, addresses, numbers and country, as far as the source has them."""
+    alive = f"record = {record} AND part IN (SELECT part FROM parts WHERE live)"
+    rows = (
+        mirror.run(f"SELECT name, email, emails, phones, country FROM records WHERE {alive}")
+        .to_arrow_table()
+        .to_pylist()
+    )
+    return {key: value for key, value in (rows[0] if rows else {}).items() if value is not None}
+
+
 def _money(features: Mapping[str, Any], currency: str) -> dict[str, str]:
     """``{"currency": "EUR", "net_revenue": "1204.50"}``"""
     from decimal import Decimal
 
-    from connectors.money import exponent
+    from connectors.values.currency import exponent
 
     digits = exponent(currency)
     amounts = {name: value for name, value in features.items() if re.match(r"net_revenue($|[._])", name)}
-    return {"currency": currency, **{name: f"{Decimal(value).scaleb(-digits):.{digits}f}" for name, value in amounts.items()}}
+    return {
+        "currency": currency,
+        **{name: f"{Decimal(value).scaleb(-digits):.{digits}f}" for name, value in amounts.items()},
+    }
 
 
 def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
@@ -138,37 +198,3 @@ def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 
         id,
         limit,
     )
-
-
-def status(journal: Journal, account: str, runs: int = 10) -> dict[str, Any]:
-    """Last runs, open plans, holds and rejects of an account."""
-    last = journal.rows(
-        "SELECT run, command, started_at, finished_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT ?",
-        account,
-        runs,
-    )
-    for row in last:
-        row["summary"] = json.loads(row["summary"] or "{}")
-    counts = journal.rows(
-        "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE "
-        "account = ? GROUP BY 1, 2",
-        account,
-    )
-    notes: list[str] = next((row["summary"]["notes"] for row in last if row["summary"].get("notes")), [])
-    return {
-        "account": account,
-        "notes": notes,
-        "last_good_run": journal.value(
-            "SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)", account
-        ),
-        "runs": last,
-        "plans": journal.rows(
-            "SELECT plan, kind, state, as_of, created_at FROM plans WHERE account = ? AND state IN ('open', 'applying') ORDER BY plan",
-            account,
-        ),
-        "holds": journal.rows("SELECT segmentation, run, at FROM holds WHERE account = ?", account),
-        "models": journal.rows(
-            "SELECT segmentation, max(version) AS version, max(as_of) AS as_of FROM models WHERE account = ? GROUP BY segmentation", account
-        ),
-        "rejects": counts,
-    }

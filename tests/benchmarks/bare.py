@@ -1,4 +1,6 @@
-"""The job that the product is measured against: the same features and fields in plain DuckDB SQL, with nothing around it."""
+"""The job that the product is measured against: the same features and fields in plain DuckDB SQL, with
+nothing around it.
+"""
 
 from __future__ import annotations
 

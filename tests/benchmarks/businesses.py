@@ -1,11 +1,13 @@
-"""Do forecasts hold on businesses of every sort? ``label --as-of DAY --horizon DAYS --out FILE`` against what came afterwards.
+"""Do forecasts hold on businesses of every sort? ``label --as-of DAY --horizon DAYS --out FILE`` against what
+came afterwards.
 
     python -m tests.benchmarks.businesses [--folder DIR] [--only NAME ...]
 
-The businesses are those of ``tests.benchmarks.trades``. Beside the product's score stand the simple ones: recency, frequency,
-money, mean rank and sum of fifths of the three, BG/NBD and MBG/NBD times Gamma-Gamma; beside its forecasts those of a BG/NBD and
-an MBG/NBD fitted on the same days. A line is printed for each business, with ``!`` where it does worse than the best simple score
-less one standard error, or than BG/NBD in absolute or squared error.
+The businesses are those of ``tests.benchmarks.trades``. Beside the product's score stand the simple ones:
+recency, frequency, money, mean rank and sum of fifths of the three, BG/NBD and MBG/NBD times Gamma-Gamma;
+beside its forecasts those of a BG/NBD and an MBG/NBD fitted on the same days. A line is printed for each
+business, with ``!`` where it does worse than the best simple score less one standard error, or than BG/NBD in
+absolute or squared error.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ EXACT = 1.002  # times the error of BG/NBD: what two fits of it differ by
 
 def main() -> int:
     """Exit code 1 where a business falls short."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.businesses", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.businesses", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/businesses"))
     parser.add_argument("--only", nargs="*", choices=BUSINESSES, default=list(BUSINESSES))
     chosen = parser.parse_args()
@@ -78,10 +82,15 @@ def _measured(name: str, business: Business, folder: Path) -> int:
     if plain is None or table["p_purchase"].isna().any():
         line += f"foretells nothing of {table['p_purchase'].isna().mean():.0%}"
     else:
-        chance, expected = (table[column].to_numpy(np.float64) for column in ("p_purchase", "expected_purchases"))
+        chance, expected = (
+            table[column].to_numpy(np.float64) for column in ("p_purchase", "expected_purchases")
+        )
         for measure, one in ((measures.auc, max), (measures.brier, min)):
             line += f"{measure(chance, came):.4f} {one(measure(plain[form], came) for form in ('bg', 'mbg')):.4f} "
-        (absolute, squared), (their_absolute, their_squared) = _errors(expected, came), _errors(plain["expected"], came)
+        (absolute, squared), (their_absolute, their_squared) = (
+            _errors(expected, came),
+            _errors(plain["expected"], came),
+        )
         line += f"{measures.calibration_error(chance, came):.4f} | {absolute:.3f} {their_absolute:.3f} {squared:.3f} {their_squared:.3f}"
         line += f" {expected.sum() / came.sum() - 1:+.0%}"
         short |= absolute > EXACT * their_absolute or squared > EXACT * their_squared
@@ -90,7 +99,9 @@ def _measured(name: str, business: Business, folder: Path) -> int:
 
 
 def _came(business: Business) -> pd.DataFrame:
-    """By customer: first and last day, purchase days and money so far, and what came afterwards: revenue, purchase days."""
+    """By customer: first and last day, purchase days and money so far, and what came afterwards: revenue,
+    purchase days.
+    """
     rows, day = business.rows, pd.Timestamp(business.day)
     end = day + pd.Timedelta(days=business.horizon)
     later, until = (rows["day"] > day) & (rows["day"] <= end), _kept(rows[rows["day"] <= end])
@@ -112,16 +123,26 @@ def _plain(table: pd.DataFrame, business: Business) -> Mapping[str, Numbers] | N
         spent = spending.fit(days, mean).expected(days, mean)
     except TooLittle:
         return None
-    told = {"bg": bg.purchase(history, weeks), "mbg": mbg.purchase(history, weeks), "expected": bg.expected(history, weeks)}
+    told = {
+        "bg": bg.purchase(history, weeks),
+        "mbg": mbg.purchase(history, weeks),
+        "expected": bg.expected(history, weeks),
+    }
     return {**told, "bg x gg": told["expected"] * spent, "mbg x gg": mbg.expected(history, weeks) * spent}
 
 
 def _simple(table: pd.DataFrame, plain: Mapping[str, Numbers] | None) -> dict[str, Numbers]:
-    parts = {"recency": table["max"].astype("int64"), "frequency": table["nunique"], "money": 100 * table["money"]}
+    parts = {
+        "recency": table["max"].astype("int64"),
+        "frequency": table["nunique"],
+        "money": 100 * table["money"],
+    }
     whole = {name: part.round().to_numpy(np.int64) for name, part in parts.items()}
     scores = {name: values.astype(np.float64) for name, values in whole.items()}
     scores["mean rank"] = np.mean([Axis.fit(values, []).midrank(values) for values in whole.values()], axis=0)
-    fifths = [np.floor(5 * np.searchsorted(np.sort(values), values) / len(values)) for values in whole.values()]
+    fifths = [
+        np.floor(5 * np.searchsorted(np.sort(values), values) / len(values)) for values in whole.values()
+    ]
     scores["fifths"] = np.sum(fifths, axis=0)
     return scores | {name: plain[name] for name in ("bg x gg", "mbg x gg") if plain is not None}
 
@@ -138,9 +159,14 @@ def _told(business: Business, folder: Path) -> pd.DataFrame:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "crm").mkdir(parents=True)
     business.rows.to_csv(folder / "crm" / "activities.csv", index=False, date_format="%Y-%m-%d")
-    business.rows[["customer"]].drop_duplicates().rename(columns={"customer": "id"}).to_csv(folder / "crm" / "contacts.csv", index=False)
+    business.rows[["customer"]].drop_duplicates().rename(columns={"customer": "id"}).to_csv(
+        folder / "crm" / "contacts.csv", index=False
+    )
     (folder / "config.toml").write_text(CONFIG.format(day=business.day))
-    out, command = folder / "labels.csv", [sys.executable, "-m", "sync", "label", "--json", "--config", str(folder / "config.toml")]
+    out, command = (
+        folder / "labels.csv",
+        [sys.executable, "-m", "sync", "label", "--json", "--config", str(folder / "config.toml")],
+    )
     command += ["--as-of", business.day.isoformat(), "--horizon", str(business.horizon), "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return pd.read_csv(out, dtype={"id": str}).set_index("id")

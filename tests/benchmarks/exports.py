@@ -28,7 +28,8 @@ _CONTACTS = """
            ['Ulm', 'Bonn', 'Kiel', 'Jena'][i % 4 + 1] AS city
     FROM range({contacts}) AS numbers(i)
 """
-# Three years up to as_of, ascending in time; a contact's number of purchases falls off steeply; {lines} lines an order.
+# Three years up to as_of, ascending in time; a contact's number of purchases falls off steeply; {lines} lines
+# an order.
 _ACTIVITIES = """
     SELECT printf('A%09d', i) AS id, printf('C%08d', floor({contacts} * pow((hash(o) % 1000003) / 1000003.0, 2))::BIGINT) AS contact_id,
            TIMESTAMP '2021-07-01' + to_seconds((o * (1095 * 86400.0 * {lines} / {activities}))::BIGINT) AS occurred_at,
@@ -38,8 +39,13 @@ _ACTIVITIES = """
 """
 
 
-def lay_out(folder: Path, contacts: int, activities: int, lines: int = 1, files: int = 4, extra: str = "") -> Path:
-    """Write crm/contacts.parquet, crm/activities-N.parquet and config.toml; the path of the config. Kept files are not made anew."""
+def lay_out(
+    folder: Path, contacts: int, activities: int, lines: int = 1, files: int = 4, extra: str = ""
+) -> Path:
+    """Write crm/contacts.parquet, crm/activities-N.parquet and config.toml; the path of the config.
+
+    Kept files are not made anew.
+    """
     (folder / "crm").mkdir(parents=True, exist_ok=True)
     engine = duckdb.connect()
     engine.execute("SET memory_limit = '2GB'")

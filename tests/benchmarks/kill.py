@@ -1,10 +1,11 @@
 """Does ``kill -9`` at any moment of a run, and running again, end in the same state as one quiet run?
 
     python -m tests.benchmarks.kill --times 30 --folder DIR
-    python -m tests.benchmarks.kill --times 20 --crm hubspot      # or salesforce: tests/benchmarks/kill_remote.py
+    python -m tests.benchmarks.kill --times 20 --crm hubspot      # or salesforce:
+    tests/benchmarks/kill_remote.py
 
-Every second time the mirror is deleted in between, as someone might who frees disk space. The same seed kills at the
-same moments of a run of the same length.
+Every second time the mirror is deleted in between, as someone might who frees disk space. The same seed kills
+at the same moments of a run of the same length.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def main() -> int:
     quiet = shutil.copytree(folder / "fresh", folder / "quiet") / config.name
     seconds = measure(ours("run", *_ALLOW, "--config", str(quiet))).wall
     wanted = _state(quiet.parent)
-    print(f"a quiet run takes {seconds:.1f} s and leaves {len(wanted)} files and labels to compare", flush=True)
+    print(
+        f"a quiet run takes {seconds:.1f} s and leaves {len(wanted)} files and labels to compare", flush=True
+    )
     moments = random.Random(options.seed)
     wrong = 0
     for number in range(options.times):
@@ -71,8 +74,15 @@ def _survives(victim: Path, moment: float, wanted: State, without_mirror: bool) 
     unlike = sorted(key for key in {*state, *wanted} if state.get(key) != wanted.get(key))
     after = json.loads(_command("run", "--json", config=config))
     rests = _empty(after)
-    verdict = "same" if again.code == 0 and not unlike and rests else f"exit {again.code}, unlike: {unlike}, rests: {rests}\n{again.output}"
-    print(f"{'killed' if killed else 'ended '} at {moment:6.2f} s {'without mirror ' if without_mirror else ''}→ {verdict}", flush=True)
+    verdict = (
+        "same"
+        if again.code == 0 and not unlike and rests
+        else f"exit {again.code}, unlike: {unlike}, rests: {rests}\n{again.output}"
+    )
+    print(
+        f"{'killed' if killed else 'ended '} at {moment:6.2f} s {'without mirror ' if without_mirror else ''}→ {verdict}",
+        flush=True,
+    )
     return verdict == "same"
 
 
@@ -84,7 +94,10 @@ def _command(*arguments: str, config: Path) -> str:
 
 
 def _empty(answer: object) -> bool:
-    """Does the answer of ``run --json`` say that nothing was planned? It may be one account's, or a list or table of accounts'."""
+    """Does the answer of ``run --json`` say that nothing was planned?
+
+    It may be one account's, or a list or table of accounts'.
+    """
     if isinstance(answer, dict) and "plan" in answer:
         plan = answer["plan"]
         return not (plan or {}).get("changes")
@@ -95,12 +108,18 @@ def _empty(answer: object) -> bool:
 def _state(folder: Path) -> State:
     """A digest of every file of the CRM, and of the latest label of every record in the journal."""
     crm = folder / "crm"
-    state = {str(file.relative_to(crm)): _digest(file.read_bytes()) for file in crm.rglob("*") if file.is_file()}
+    state = {
+        str(file.relative_to(crm)): _digest(file.read_bytes()) for file in crm.rglob("*") if file.is_file()
+    }
     journal = Journal(folder / "state" / "journal.sqlite")
     try:
         for name in ("rfm", "value"):
             rows = [(as_of, table.to_pylist()) for as_of, table in journal.labels("shop", name)]
-            known = {json.dumps([as_of, row], sort_keys=True, default=str) for as_of, table in rows for row in table}
+            known = {
+                json.dumps([as_of, row], sort_keys=True, default=str)
+                for as_of, table in rows
+                for row in table
+            }
             state[f"labels of {name}"] = _digest("\n".join(sorted(known)).encode())
     finally:
         journal.close()
@@ -112,7 +131,9 @@ def _digest(content: bytes) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.kill", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.kill", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crm", choices=("files", *kill_remote.CRMS), default="files")

@@ -1,10 +1,11 @@
-"""Does ``kill -9`` while a backfill writes into HubSpot or Salesforce, and running again, end like a quiet run, with nothing sent twice?
+"""Does ``kill -9`` while a backfill writes into HubSpot or Salesforce, and running again, end like a quiet
+run, with nothing sent twice?
 
     python -m tests.benchmarks.kill --crm hubspot --times 20 --seed 1
 
-The CRM is a stand-in of tests/servers, slow enough that a process can be killed in the middle of its writes: a moment counts only
-where the journal says that a batch was open or still planned. A change that was sent twice must be one of the batch in flight;
-how many there were is told.
+The CRM is a stand-in of tests/servers, slow enough that a process can be killed in the middle of its writes:
+a moment counts only where the journal says that a batch was open or still planned. A change that was sent
+twice must be one of the batch in flight; how many there were is told.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ class Salesforce(Crm):
 
     def shop(self, folder: Path) -> Any:
         settings = {"reads": 2_000, "writes": 200}
-        return org_shop.shop_of(folder, self.contacts, settings=settings, job_seconds=1.0, latency_seconds=0.02)
+        return org_shop.shop_of(
+            folder, self.contacts, settings=settings, job_seconds=1.0, latency_seconds=0.02
+        )
 
     def command(self, shop: org_shop.Shop) -> list[str]:
         return org_shop.command_of(shop, "backfill")
@@ -183,8 +186,15 @@ def _fate(crm: Crm, folder: Path, moment: float, wanted: Any, uploads: int) -> s
         same, twice, sent = shop.end() == wanted, crm.twice(shop), crm.uploads(shop)
         rests = shop.code("plan", exit_code=True) == 0
         good = code == 0 and same and rests and twice <= crm.in_flight * states["open"] and sent <= uploads
-        told = f"exit {code}, same end: {same}, rests: {rests}, uploads: {sent} of {uploads}" if not good else "same"
-        print(f"killed {moment:5.2f} s after the first write, batches {dict(states)} → {told}, sent twice: {twice}", flush=True)
+        told = (
+            f"exit {code}, same end: {same}, rests: {rests}, uploads: {sent} of {uploads}"
+            if not good
+            else "same"
+        )
+        print(
+            f"killed {moment:5.2f} s after the first write, batches {dict(states)} → {told}, sent twice: {twice}",
+            flush=True,
+        )
         return "same" if good else "other"
 
 

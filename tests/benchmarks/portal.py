@@ -3,8 +3,9 @@
     python -m tests.benchmarks.portal --contacts 100000 --deals 300000
     python -m tests.benchmarks.portal --scale 0.05        a quick look: start-up and windows weigh more there
 
-The portal is the stand-in of ``tests/servers/hubspot`` in a process of its own. The floor is the time that the rate limit
-itself takes for the calls that nobody can do without: pages of 100 records, batches of 100 changes.
+The portal is the stand-in of ``tests/servers/hubspot`` in a process of its own. The floor is the time that
+the rate limit itself takes for the calls that nobody can do without: pages of 100 records, batches of 100
+changes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ name = "rfm"
 kind = "rfm"
 field = "seg_rfm"
 """
-_ALLOW = [part for guard in ("max_enter", "max_writes", "max_change", "max_calls") for part in ("--allow", guard)] + ["--reason", "bench"]
+_ALLOW = [
+    part for guard in ("max_enter", "max_writes", "max_change", "max_calls") for part in ("--allow", guard)
+] + ["--reason", "bench"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,12 @@ def _judge(steps: dict[str, Step], contacts: int, deals: int, limit: int, counte
     peak = max(step.cost.peak for step in steps.values()) / 1e9
     writes = sum(number for path, number in again.paths.items() if "/batch/update" in path)
     rows = [
-        ("full pull against the floor", pull.cost.wall / reading, 1.15, f"{pull.cost.wall:.1f} s of {reading:.1f} s, {pull.calls} calls"),
+        (
+            "full pull against the floor",
+            pull.cost.wall / reading,
+            1.15,
+            f"{pull.cost.wall:.1f} s of {reading:.1f} s, {pull.calls} calls",
+        ),
         ("CPU of the pull, ms a contact", pull.cost.cpu / contacts * 1000, 1.0, f"{pull.cost.cpu:.1f} s"),
         ("peak memory, GB", peak, 1.0, "largest of all steps"),
         (
@@ -125,7 +133,12 @@ def _judge(steps: dict[str, Step], contacts: int, deals: int, limit: int, counte
             2,
             f"{counters['fullest_window']} calls in the fullest window",
         ),
-        ("writing against the floor", apply.cost.wall / writing, 1.15, f"{apply.cost.wall:.1f} s of {writing:.1f} s, {apply.calls} calls"),
+        (
+            "writing against the floor",
+            apply.cost.wall / writing,
+            1.15,
+            f"{apply.cost.wall:.1f} s of {writing:.1f} s, {apply.calls} calls",
+        ),
         ("write calls of an unchanged world", writes, 0, ""),
         (
             "read calls of an unchanged world",
@@ -142,7 +155,15 @@ def _judge(steps: dict[str, Step], contacts: int, deals: int, limit: int, counte
 
 @contextlib.contextmanager
 def _portal(contacts: int, deals: int, options: argparse.Namespace) -> Iterator[Portal]:
-    command = [sys.executable, "-m", "tests.servers.hubspot", "--contacts", str(contacts), "--deals", str(deals)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.servers.hubspot",
+        "--contacts",
+        str(contacts),
+        "--deals",
+        str(deals),
+    ]
     command += ["--latency", str(options.latency), "--limit", str(options.limit), "--spread", options.spread]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -154,7 +175,9 @@ def _portal(contacts: int, deals: int, options: argparse.Namespace) -> Iterator[
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.portal", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.portal", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("--contacts", type=int, default=100_000)
     parser.add_argument("--deals", type=int, default=300_000)
     parser.add_argument("--scale", type=float, default=1.0, help="of both numbers")

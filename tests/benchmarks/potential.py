@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.potential --contacts 10000000
 
-A champion of 20,000 drawn customers labels the contacts chunk by chunk; kinds ``potential``, ``lifecycle`` and ``rfm`` in turn.
+A champion of 20,000 drawn customers labels the contacts chunk by chunk; kinds ``potential``, ``lifecycle``
+and ``rfm`` in turn.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _BAR = "bar: memory does not grow with the number of contacts (peak under 4 GB a
 
 def main() -> int:
     """Draw, fit, label, print; exit code 1 where the bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.potential", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.potential", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--contacts", type=int, default=10_000_000)
     contacts = parser.parse_args().contacts
     kinds: list[Any] = [Potential(), Lifecycle(), Rfm()]
@@ -58,7 +61,9 @@ class _Drawn:
         return _drawn(20_000, day.toordinal(), day)
 
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
-        bought = np.random.default_rng(day.toordinal()).poisson(self.features(day)["purchase_days_365"] * days / 365)
+        bought = np.random.default_rng(day.toordinal()).poisson(
+            self.features(day)["purchase_days_365"] * days / 365
+        )
         return pd.DataFrame({"orders": bought, "purchase_days": bought, "net_revenue": bought * 4_000})
 
     def campaigns(self) -> pd.DataFrame:
@@ -74,10 +79,16 @@ def _drawn(count: int, seed: int, day: date) -> pd.DataFrame:
     frame = pd.DataFrame({"record": np.arange(seed, seed + count)})
     money = np.round(rng.gamma(2.0, 2_000.0, count)).astype(np.int64)
     for name in COUNTS:
-        inside = days if not name[-1].isdigit() else np.where(since < int(name.rsplit("_", 1)[1]), np.minimum(days, 3), 0)
+        inside = (
+            days
+            if not name[-1].isdigit()
+            else np.where(since < int(name.rsplit("_", 1)[1]), np.minimum(days, 3), 0)
+        )
         frame[name] = inside if name.startswith("purchase_days") else inside * money
     frame["last_purchase"] = np.where(days > 0, today - since.astype("timedelta64[D]"), np.datetime64("NaT"))
-    frame["first_purchase"] = np.where(days > 0, today - (since + span).astype("timedelta64[D]"), np.datetime64("NaT"))
+    frame["first_purchase"] = np.where(
+        days > 0, today - (since + span).astype("timedelta64[D]"), np.datetime64("NaT")
+    )
     frame["mean_gap_days"] = np.where(days > 1, span / np.maximum(days - 1, 1), np.nan)
     frame["horizon_days"] = 60.0
     return frame

@@ -37,7 +37,9 @@ def ours(*arguments: str) -> list[str]:
 
 def start(command: Sequence[str], stdout: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start a command as the leader of its own session, so that all its processes can be found and killed."""
-    return subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=stdout, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
 
 
 def measure(command: Sequence[str]) -> Cost:
@@ -52,7 +54,9 @@ def measure(command: Sequence[str]) -> Cost:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     sampler.join()
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - begun, peaks[0], process.returncode, output)
+    return Cost(
+        usage.ru_utime + usage.ru_stime, time.monotonic() - begun, peaks[0], process.returncode, output
+    )
 
 
 def _sample(session: int, peaks: list[int]) -> None:

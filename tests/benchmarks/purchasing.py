@@ -1,6 +1,6 @@
 """How long does a purchase model of a million customers take, and how much memory, against ``lifetimes``?
 
-    python -m tests.benchmarks.purchasing --customers 1000000
+python -m tests.benchmarks.purchasing --customers 1000000
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ print(time.process_time() - start, *model.params_[["r", "alpha", "a", "b"]])
 
 def main() -> int:
     """Draw, fit twice, print; exit code 1 where a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.purchasing", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.purchasing", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--customers", type=int, default=1_000_000)
     number = str(parser.parse_args().customers)
     seconds, peaks = {}, {}
@@ -51,7 +53,10 @@ def main() -> int:
             print(cost.output)
             return 1
         seconds[name], peaks[name] = float(cost.output.split()[0]), cost.peak / 1e6
-        print(f"{name:10} fit {seconds[name]:6.2f} s CPU   peak {peaks[name]:5.0f} MB   {cost.output.strip()}", flush=True)
+        print(
+            f"{name:10} fit {seconds[name]:6.2f} s CPU   peak {peaks[name]:5.0f} MB   {cost.output.strip()}",
+            flush=True,
+        )
     print(f"ours / lifetimes {seconds['ours'] / seconds['lifetimes']:.3f}\n{_BARS}")
     return 0 if seconds["ours"] <= seconds["lifetimes"] / 8 and peaks["ours"] <= 400 else 1
 

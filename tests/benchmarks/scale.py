@@ -1,6 +1,6 @@
 """How much more than the bare query does a run cost, and a second one on an unchanged world?
 
-    python -m tests.benchmarks.scale --contacts 1000000 --activities 20000000 --folder DIR
+python -m tests.benchmarks.scale --contacts 1000000 --activities 20000000 --folder DIR
 """
 
 from __future__ import annotations
@@ -38,18 +38,30 @@ def main() -> int:
         if costs[name].code:
             print(costs[name].output)
             return 1
-    first, second = costs["first run"].cpu / costs["bare"].cpu, costs["second run"].cpu / costs["first run"].cpu
+    first, second = (
+        costs["first run"].cpu / costs["bare"].cpu,
+        costs["second run"].cpu / costs["first run"].cpu,
+    )
     peak = max(costs[name].peak for name in ("setup", "first run", "second run")) / 1e9
     print(f"first/bare {first:.2f}   second/first {second:.3f}   peak {peak:.2f} GB\n{_BARS}")
     return 0 if first < 3 and second < 0.1 and peak < 4 else 1
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.scale", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("--contacts", type=int, default=1_000_000)
     parser.add_argument("--activities", type=int, default=20_000_000)
-    parser.add_argument("--lines", type=int, default=1, help="lines of one order (1: each row is an order of its own)")
-    parser.add_argument("--folder", type=Path, default=Path(".benchmarks/scale"), help="exports that are there already are used again")
+    parser.add_argument(
+        "--lines", type=int, default=1, help="lines of one order (1: each row is an order of its own)"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(".benchmarks/scale"),
+        help="exports that are there already are used again",
+    )
     return parser.parse_args()
 
 

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.ten_million --contacts 10000000 --folder DIR
 
-Contacts and their purchases (four each on average, three in ten have none) are made by DuckDB in the mirror itself: no pull.
-Then features, the fit and the labels of each kind, a second labelling a week later, and ``label --out``, all in one process:
-per stage its CPU seconds, and the peak of resident memory while it lasted.
+Contacts and their purchases (four each on average, three in ten have none) are made by DuckDB in the mirror
+itself: no pull. Then features, the fit and the labels of each kind, a second labelling a week later, and
+``label --out``, all in one process: per stage its CPU seconds, and the peak of resident memory while it
+lasted.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ _OPTIONS = {
     "offers": f"categories = [{', '.join(repr(f'category {n}') for n in range(12))}]".replace("'", '"'),
     "response": "within_days = 60",
 }
-# How often a contact buys, since when and for how long falls off steeply, and differs from contact to contact.
+# How often a contact buys, since when and for how long falls off steeply, and differs from contact to
+# contact.
 _CONTACTS = """
     SELECT i + 1 AS record, CASE WHEN hash(i, 1) % 10 < 3 THEN 0 ELSE 1 + floor(-10 * ln(1 - u2) * u3)::INTEGER END AS purchases,
            1 + floor(1000 * u4)::INTEGER AS age, u5 AS lasting, exp(2 + 2.5 * u6) AS spending
@@ -107,7 +109,10 @@ class Meter:
         cpu, wall, peak = time.process_time(), time.monotonic(), _peak()
         if self._stage:
             self.highest = max(self.highest, peak)
-            print(f"{self._stage:44} {cpu - self._begun:8.1f} CPU-s {wall - self._wall:8.1f} s {peak / 1e9:6.2f} GB", flush=True)
+            print(
+                f"{self._stage:44} {cpu - self._begun:8.1f} CPU-s {wall - self._wall:8.1f} s {peak / 1e9:6.2f} GB",
+                flush=True,
+            )
         self._stage, self._begun, self._wall = stage, cpu, wall
         _forget_peak()
 
@@ -123,7 +128,9 @@ def _forget_peak() -> None:
 
 
 def _lay_out(folder: Path, contacts: int, memory: str, kinds: Sequence[str]) -> Path:
-    """config.toml beside a state whose mirror holds the contacts and nothing that was derived; what is made once is kept."""
+    """config.toml beside a state whose mirror holds the contacts and nothing that was derived; what is made
+    once is kept.
+    """
     state = folder / "state"
     kept = folder / f"made-{contacts}.duckdb"
     (folder / "crm").mkdir(parents=True, exist_ok=True)
@@ -134,7 +141,10 @@ def _lay_out(folder: Path, contacts: int, memory: str, kinds: Sequence[str]) -> 
         shutil.copy(state / "mirror.duckdb", kept)
     else:
         shutil.copy(kept, state / "mirror.duckdb")
-    config, segmentations = folder / "config.toml", "".join(_KIND.format(kind, _OPTIONS.get(kind, "")) for kind in kinds)
+    config, segmentations = (
+        folder / "config.toml",
+        "".join(_KIND.format(kind, _OPTIONS.get(kind, "")) for kind in kinds),
+    )
     config.write_text(_CONFIG.format(memory=memory) + segmentations, encoding="utf-8")
     return config
 
@@ -143,7 +153,9 @@ def _make(path: Path, contacts: int, memory: str) -> None:
     mirror = Mirror(path, memory)
     account = mirror.account("shop")
     account.run('ALTER TABLE records ADD COLUMN "attribute.region" VARCHAR')
-    account.run(f"INSERT INTO ids SELECT i + 1, 'contact', printf('C%08d', i + 1) FROM range({contacts}) AS numbers(i)")
+    account.run(
+        f"INSERT INTO ids SELECT i + 1, 'contact', printf('C%08d', i + 1) FROM range({contacts}) AS numbers(i)"
+    )
     account.run(
         f"""INSERT INTO records BY NAME SELECT i + 1 AS record, 1 AS part, TIMESTAMPTZ '2020-01-01' AS created_at,
             ['north', 'south', 'east', 'west'][i % 4 + 1] AS "attribute.region" FROM range({contacts}) AS numbers(i)"""
@@ -161,9 +173,16 @@ def _make(path: Path, contacts: int, memory: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.ten_million", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.ten_million", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--contacts", type=int, default=10_000_000)
-    parser.add_argument("--folder", type=Path, default=Path(".benchmarks/ten_million"), help="contacts that were made there are used again")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(".benchmarks/ten_million"),
+        help="contacts that were made there are used again",
+    )
     parser.add_argument("--memory", default="2GB", help="memory_limit of the config")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--no-out", dest="out", action="store_false", help="leave label --out away")

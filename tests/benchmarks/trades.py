@@ -18,7 +18,9 @@ from tests.segmentation_frames import installed
 
 @dataclass(frozen=True)
 class Business:
-    """Purchases and refunds (``customer, day, amount, kind, order``), the last day that is known, and days to foretell."""
+    """Purchases and refunds (``customer, day, amount, kind, order``), the last day that is known, and days to
+    foretell.
+    """
 
     rows: pd.DataFrame
     day: date
@@ -26,7 +28,14 @@ class Business:
 
 
 def _rows(customer: Any, day: Any, amount: Any, kind: Any = "purchase") -> pd.DataFrame:
-    rows = pd.DataFrame({"customer": customer, "day": pd.to_datetime(day), "amount": np.round(np.asarray(amount, float), 2), "kind": kind})
+    rows = pd.DataFrame(
+        {
+            "customer": customer,
+            "day": pd.to_datetime(day),
+            "amount": np.round(np.asarray(amount, float), 2),
+            "kind": kind,
+        }
+    )
     rows["customer"] = rows["customer"].astype(str)
     return rows.assign(order=np.arange(len(rows)))
 
@@ -34,7 +43,13 @@ def _rows(customer: Any, day: Any, amount: Any, kind: Any = "purchase") -> pd.Da
 def cdnow() -> Business:
     """Music by mail, 1997-98: most buy once."""
     path = installed("lifetimes", "datasets/CDNOW_master.txt")
-    read = pd.read_csv(path, sep=r"\s+", skiprows=1, names=["customer", "day", "count", "amount"], dtype={"customer": str, "day": str})
+    read = pd.read_csv(
+        path,
+        sep=r"\s+",
+        skiprows=1,
+        names=["customer", "day", "count", "amount"],
+        dtype={"customer": str, "day": str},
+    )
     return Business(_rows(read["customer"], read["day"], read["amount"]), date(1997, 9, 30), 273)
 
 
@@ -44,11 +59,18 @@ def journey() -> Business:
     baskets = read.groupby(["household_id", "basket_id"], as_index=False).agg(
         day=("transaction_timestamp", "min"), amount=("sales_value", "sum")
     )
-    return Business(_rows(baskets["household_id"], baskets["day"].dt.normalize(), baskets["amount"]), date(2017, 9, 30), 90)
+    return Business(
+        _rows(baskets["household_id"], baskets["day"].dt.normalize(), baskets["amount"]),
+        date(2017, 9, 30),
+        90,
+    )
 
 
 def donors() -> Business:
-    """A charity, once a year, amounts made up. The cells tell how often and when last; the years between are drawn."""
+    """A charity, once a year, amounts made up.
+
+    The cells tell how often and when last; the years between are drawn.
+    """
     cells = pd.read_csv(installed("lifetimes", "datasets/donations.csv"))
     rows: list[tuple[Any, ...]] = []
     rng = np.random.default_rng(1)
@@ -57,8 +79,19 @@ def donors() -> Business:
     for often, last, count in cells[names].astype(int).itertuples(index=False):
         for _ in range(count):
             at += 1
-            years = [0, *(rng.choice(np.arange(1, last), often - 1, replace=False).tolist() if often > 1 else []), *([last] * (often > 0))]
-            rows += [(at, date(1995 + year, 1, 1) + timedelta(days=int(rng.integers(0, 365))), rng.lognormal(3, 0.7)) for year in years]
+            years = [
+                0,
+                *(rng.choice(np.arange(1, last), often - 1, replace=False).tolist() if often > 1 else []),
+                *([last] * (often > 0)),
+            ]
+            rows += [
+                (
+                    at,
+                    date(1995 + year, 1, 1) + timedelta(days=int(rng.integers(0, 365))),
+                    rng.lognormal(3, 0.7),
+                )
+                for year in years
+            ]
     customer, day, amount = zip(*rows, strict=True)
     return Business(_rows(customer, day, amount), date(1999, 12, 31), 730)
 
@@ -68,7 +101,11 @@ def boxes() -> Business:
     rows: list[tuple[Any, ...]] = []
     rng, start = np.random.default_rng(2), date(2022, 1, 3)
     for customer in range(3000):
-        every, price, leaving = rng.choice([7, 14, 28], p=[0.5, 0.3, 0.2]), rng.choice([29.0, 45.0, 79.0]), rng.beta(1, 25)
+        every, price, leaving = (
+            rng.choice([7, 14, 28], p=[0.5, 0.3, 0.2]),
+            rng.choice([29.0, 45.0, 79.0]),
+            rng.beta(1, 25),
+        )
         day = int(rng.integers(0, 640))
         while day < 730:
             if rng.random() > 0.06:  # now and then a week is skipped
@@ -90,10 +127,20 @@ def gifts() -> Business:
         for year in range(joined, 2024):
             if year == joined or rng.random() < loyal:
                 for _ in range(1 + rng.poisson(0.7)):
-                    rows.append((customer, date(year, 12, 20) - timedelta(days=int(rng.gamma(2, 9))), size * rng.lognormal(0, 0.4)))
+                    rows.append(
+                        (
+                            customer,
+                            date(year, 12, 20) - timedelta(days=int(rng.gamma(2, 9))),
+                            size * rng.lognormal(0, 0.4),
+                        )
+                    )
             if rng.random() < 0.25 * loyal:
                 rows.append(
-                    (customer, date(year, 1, 1) + timedelta(days=birthday + int(rng.integers(-6, 0))), size * rng.lognormal(0, 0.4))
+                    (
+                        customer,
+                        date(year, 1, 1) + timedelta(days=birthday + int(rng.integers(-6, 0))),
+                        size * rng.lognormal(0, 0.4),
+                    )
                 )
     customer_, day_, amount = zip(*rows, strict=True)
     return Business(_rows(customer_, day_, amount), date(2023, 9, 30), 92)
@@ -131,10 +178,13 @@ def refunds() -> Business:
                 break
             day += 1 + int(rng.exponential(1 / max(rate, 1e-3)))
     customer_, day_, amount_, kind, order = zip(*rows, strict=True)
-    return Business(_rows(customer_, day_, amount_, kind).assign(order=order), start + timedelta(days=900), 180)
+    return Business(
+        _rows(customer_, day_, amount_, kind).assign(order=order), start + timedelta(days=900), 180
+    )
 
 
-# -- a process for each business: customers one by one, days counted from the start ------------------------------
+# -- a process for each business: customers one by one, days counted from the start
+# ------------------------------
 
 Drawn = list[tuple[int, int, float]]  # customer, day, amount
 START = date(2021, 1, 1)
@@ -147,18 +197,32 @@ def _drawn(rows: Drawn, day: int, horizon: int) -> Business:
 
 
 def slopes() -> Business:
-    """Ski passes: closed from May to November; families come again or not. Of the days before, nothing tells of those to come."""
+    """Ski passes: closed from May to November; families come again or not.
+
+    Of the days before, nothing tells of those to come.
+    """
     rows: Drawn = []
     rng = np.random.default_rng(28)
     for customer in range(5000):
-        first, loyal, often, size = rng.integers(0, 6), rng.beta(1, 1.6), rng.gamma(1.5, 1.2), rng.lognormal(4, 0.5)
+        first, loyal, often, size = (
+            rng.integers(0, 6),
+            rng.beta(1, 1.6),
+            rng.gamma(1.5, 1.2),
+            rng.lognormal(4, 0.5),
+        )
         for year in range(first, 7):
             if year > first and rng.random() > loyal:
                 if rng.random() < 0.3:
                     break
                 continue
             for _ in range(1 + rng.poisson(often)):
-                rows.append((customer, 365 * year + 334 + int(rng.triangular(0, 70, 150)), size * rng.lognormal(0, 0.4)))
+                rows.append(
+                    (
+                        customer,
+                        365 * year + 334 + int(rng.triangular(0, 70, 150)),
+                        size * rng.lognormal(0, 0.4),
+                    )
+                )
     return _drawn(rows, 2129, 120)
 
 
@@ -167,7 +231,12 @@ def fading() -> Business:
     rows: Drawn = []
     rng = np.random.default_rng(15)
     for customer in range(5000):
-        day, rate, size, restless = float(rng.integers(0, 650)), rng.gamma(1.1, 1 / 35), rng.lognormal(3.3, 0.6), rng.gamma(2, 0.5)
+        day, rate, size, restless = (
+            float(rng.integers(0, 650)),
+            rng.gamma(1.1, 1 / 35),
+            rng.lognormal(3.3, 0.6),
+            rng.gamma(2, 0.5),
+        )
         while day < 1100:
             rows.append((customer, int(day), size * rng.lognormal(0, 0.4)))
             late = max(day - 500, 0)
@@ -184,7 +253,11 @@ def lockdown() -> Business:
     level[520:670] = 0.12
     clock = np.cumsum(level)
     for customer in range(5000):
-        day, rate, size = int(rng.integers(0, 950)), max(rng.gamma(0.9, 1 / 40), 1e-4), rng.lognormal(3.4, 0.6)
+        day, rate, size = (
+            int(rng.integers(0, 950)),
+            max(rng.gamma(0.9, 1 / 40), 1e-4),
+            rng.lognormal(3.4, 0.6),
+        )
         if rng.random() > level[day]:
             continue
         while day < 1100:
@@ -200,10 +273,17 @@ def coffee() -> Business:
     rows: Drawn = []
     rng = np.random.default_rng(22)
     for customer in range(900):
-        first, keen, price, life = rng.integers(0, 190), rng.beta(0.9, 1.3), rng.choice([2.8, 3.5, 5.2]), rng.exponential(150)
+        first, keen, price, life = (
+            rng.integers(0, 190),
+            rng.beta(0.9, 1.3),
+            rng.choice([2.8, 3.5, 5.2]),
+            rng.exponential(150),
+        )
         away, days = rng.integers(0, 210), rng.integers(5, 21)
         for day in range(first, min(210, int(first + life) + 1)):
-            if day == first or (not away <= day < away + days and rng.random() < keen * (1 if day % 7 < 5 else 0.15)):
+            if day == first or (
+                not away <= day < away + days and rng.random() < keen * (1 if day % 7 < 5 else 0.15)
+            ):
                 rows.append((customer, day, price * (1 + rng.poisson(0.3))))
     return _drawn(rows, 160, 30)
 

@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.weekly [--folder DIR] [--only NAME ...] [--way label|run|file] [--weeks 12]
 
-CDNOW, Complete Journey, those of ``tests.benchmarks.shops`` and some of ``tests.benchmarks.businesses`` through the files CRM:
-consecutive weekly ``label`` (or ``run``; or ``label`` of a config that has none of the kinds, way ``file``), each with ``--out``,
-in one state directory. Printed are the share of records that move in a week (first purchases enter, and stand apart), that return
-to a segment they had left within the weeks, at any distance, whether fewer buy again the further a stage has fallen (stages of 100
-records and more, within the horizon), and how many keep their cluster over a refit a month later (k = 5). Records that are
+CDNOW, Complete Journey, those of ``tests.benchmarks.shops`` and some of ``tests.benchmarks.businesses``
+through the files CRM: consecutive weekly ``label`` (or ``run``; or ``label`` of a config that has none of the
+kinds, way ``file``), each with ``--out``, in one state directory. Printed are the share of records that move
+in a week (first purchases enter, and stand apart), that return to a segment they had left within the weeks,
+at any distance, whether fewer buy again the further a stage has fallen (stages of 100 records and more,
+within the horizon), and how many keep their cluster over a refit a month later (k = 5). Records that are
 prospects throughout are left out.
 """
 
@@ -37,22 +38,44 @@ from tests.benchmarks.trades import BUSINESSES, Business, cdnow, journey
 
 MOVED, RETURNED, RAW, SAME = 0.03, 0.05, 0.25, 0.84
 KINDS = ("lifecycle", "value", "potential", "clusters")
-COLUMNS = {"lifecycle": "lifecycle", "value": "value", "potential": "value_tier", "clusters": "cluster", "rfm": "rfm"}
+COLUMNS = {
+    "lifecycle": "lifecycle",
+    "value": "value",
+    "potential": "value_tier",
+    "clusters": "cluster",
+    "rfm": "rfm",
+}
 FALLING = ("active", "at_risk", "dormant", "lost")
 MONTH = timedelta(days=30)
-GUARDS = ("max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink")
+GUARDS = (
+    "max_change",
+    "max_enter",
+    "max_leave",
+    "min_size",
+    "max_cleared",
+    "max_overwrite",
+    "max_writes",
+    "max_calls",
+    "max_shrink",
+)
 
 
 def _early(business: Business, days: int) -> Business:
     """With a first day that leaves so many days for what comes after."""
-    return Business(business.rows, (business.rows["day"].max() - pd.Timedelta(days=days)).date(), business.horizon)
+    return Business(
+        business.rows, (business.rows["day"].max() - pd.Timedelta(days=days)).date(), business.horizon
+    )
 
 
 WATCHED: dict[str, Callable[[], Business]] = {
     "cdnow": cdnow,
     "journey": lambda: _early(journey(), 130),
     **SHOPS,
-    **{name: (lambda make=make: _early(make(), 130)) for name, make in BUSINESSES.items() if name in ("boxes", "refunds")},  # type: ignore[misc]
+    **{
+        name: (lambda make=make: _early(make(), 130))  # type: ignore[misc]
+        for name, make in BUSINESSES.items()
+        if name in ("boxes", "refunds")
+    },
 }
 
 
@@ -68,17 +91,27 @@ class Watched:
 
 def main() -> int:
     """Exit code 1 where a bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.weekly", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.weekly", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/weekly"))
     parser.add_argument("--only", nargs="*", choices=WATCHED, default=list(WATCHED))
     parser.add_argument("--way", choices=("label", "run", "file"), default="label")
     parser.add_argument("--weeks", type=int, default=12)
     chosen = parser.parse_args()
-    print(f"bars: moved {MOVED:.0%} a week, returned {RETURNED:.0%} in 12 weeks, the same cluster {SAME:.0%} (CDNOW)")
+    print(
+        f"bars: moved {MOVED:.0%} a week, returned {RETURNED:.0%} in 12 weeks, the same cluster {SAME:.0%} (CDNOW)"
+    )
     missed = 0
     for name in chosen.only:
         watched = _watched(WATCHED[name](), chosen.folder.resolve() / name, chosen.way, chosen.weeks)
-        missed += sum([_motion(name, watched), _falling(name, watched), chosen.way == "label" and _refitted(name, watched)])
+        missed += sum(
+            [
+                _motion(name, watched),
+                _falling(name, watched),
+                chosen.way == "label" and _refitted(name, watched),
+            ]
+        )
         if chosen.way == "label" and name in ("cdnow", "journey"):
             missed += _against_raw(name, watched)
     return int(missed > 0)
@@ -88,9 +121,13 @@ def _watched(business: Business, folder: Path, way: str, weeks: int) -> Watched:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "crm").mkdir(parents=True)
     business.rows.to_csv(folder / "crm" / "activities.csv", index=False, date_format="%Y-%m-%d")
-    business.rows[["customer"]].drop_duplicates().rename(columns={"customer": "id"}).to_csv(folder / "crm" / "contacts.csv", index=False)
+    business.rows[["customer"]].drop_duplicates().rename(columns={"customer": "id"}).to_csv(
+        folder / "crm" / "contacts.csv", index=False
+    )
     config, out = folder / "config.toml", folder / "labels.csv"
-    more = "".join(f'\n[[segmentations]]\nname = "{kind}"\nkind = "{kind}"\nfield = "seg_{kind}"\n' for kind in KINDS)
+    more = "".join(
+        f'\n[[segmentations]]\nname = "{kind}"\nkind = "{kind}"\nfield = "seg_{kind}"\n' for kind in KINDS
+    )
     config.write_text(CONFIG.format(day=business.day) + ("" if way == "file" else more + "k = 5\n"))
     days, files = [business.day + timedelta(weeks=week) for week in range(weeks + 1)], []
     if way == "run":
@@ -109,30 +146,42 @@ def _motion(name: str, watched: Watched) -> int:
     for kind, column in COLUMNS.items():
         if column not in watched.files[0]:
             continue
-        table = pd.concat([file[column].fillna("") for file in watched.files], axis=1).fillna("").to_numpy(str)
+        table = (
+            pd.concat([file[column].fillna("") for file in watched.files], axis=1).fillna("").to_numpy(str)
+        )
         table = table[(table != "prospect").any(1)]
         changed, entered = table[:, 1:] != table[:, :-1], table[:, :-1] == "prospect"
         moved, new = float((changed & ~entered).mean()), float((changed & entered).mean())
         back = returns([pd.Series(week) for week in table.T])
         bad = kind in ("lifecycle", "value", "potential") and (moved > MOVED or back > RETURNED)
-        print(f"{name:12} {kind:10} moved {moved:7.2%}  entered {new:7.2%}  returned {back:7.2%}{' !' if bad else ''}", flush=True)
+        print(
+            f"{name:12} {kind:10} moved {moved:7.2%}  entered {new:7.2%}  returned {back:7.2%}{' !' if bad else ''}",
+            flush=True,
+        )
         missed += bad
     return missed
 
 
 def _falling(name: str, watched: Watched) -> int:
-    """1 where a stage of 100 records buys again more often than a livelier one, on the first, the middle or the last day."""
+    """1 where a stage of 100 records buys again more often than a livelier one, on the first, the middle or
+    the last day.
+    """
     horizon = timedelta(days=_horizon(watched.config))
     last, worst = watched.rows["day"].max().date(), 0
     for place in (0, len(watched.days) // 2, len(watched.days) - 1):
         day, stage = watched.days[place], watched.files[place]["lifecycle"]
         until = min(day + horizon, last)
         bought = watched.rows[(watched.rows["kind"] == "purchase") & (watched.rows["amount"] >= 0)]
-        again = stage.index.isin(bought[(bought["day"] > pd.Timestamp(day)) & (bought["day"] <= pd.Timestamp(until))]["customer"])
+        again = stage.index.isin(
+            bought[(bought["day"] > pd.Timestamp(day)) & (bought["day"] <= pd.Timestamp(until))]["customer"]
+        )
         rates = [(one, float(again[stage == one].mean())) for one in FALLING if (stage == one).sum() >= 100]
         bad = any(after > before for (_, before), (_, after) in pairwise(rates))
         told = ", ".join(f"{one} {rate:.3f}" for one, rate in rates)
-        print(f"{name:12} {day} buy again within {(until - day).days} days: {told}{' !' if bad else ''}", flush=True)
+        print(
+            f"{name:12} {day} buy again within {(until - day).days} days: {told}{' !' if bad else ''}",
+            flush=True,
+        )
         worst |= bad
     return worst
 
@@ -160,15 +209,22 @@ def _refitted(name: str, watched: Watched) -> int:
     commands.train(watched.config, Options(as_of=later), names=("clusters",))
     commands.label(watched.config, Options(as_of=later), out=out)
     before, after = watched.files[-1]["cluster"], pd.read_csv(out, dtype=str).set_index("id")["cluster"]
-    inside = before.str.startswith("cluster_") & after.reindex(before.index).str.startswith("cluster_").fillna(False)
+    inside = before.str.startswith("cluster_") & after.reindex(before.index).str.startswith(
+        "cluster_"
+    ).fillna(False)
     same = float((before[inside] == after.reindex(before.index)[inside]).mean())
     bad = name == "cdnow" and same < SAME
-    print(f"{name:12} clusters   {same:.1%} keep their cluster over a refit a month later{' !' if bad else ''}", flush=True)
+    print(
+        f"{name:12} clusters   {same:.1%} keep their cluster over a refit a month later{' !' if bad else ''}",
+        flush=True,
+    )
     return int(bad)
 
 
 def _against_raw(name: str, watched: Watched) -> int:
-    """1 where RFM groups move more than a quarter as often as groups without memory, their cut points frozen or fitted anew."""
+    """1 where RFM groups move more than a quarter as often as groups without memory, their cut points frozen
+    or fitted anew.
+    """
     raw: dict[str, list[dict[int, str]]] = {"frozen": [], "refitted": []}
     for day in watched.days:
         commands.label(watched.config, Options(as_of=day))
@@ -192,7 +248,9 @@ def _raw(config: Path, week: date) -> dict[str, dict[int, str]]:
     rfm = segmentation("rfm", {}, "USD", 2)
     cuts = {"frozen": models.from_json(kept["content"]), "refitted": rfm.fit(features, week)}
     found = {name: rfm.label(features, model, None, None, week) for name, model in cuts.items()}
-    return {name: dict(zip(labels["record"], labels["segment"], strict=True)) for name, labels in found.items()}
+    return {
+        name: dict(zip(labels["record"], labels["segment"], strict=True)) for name, labels in found.items()
+    }
 
 
 def _shares(weeks: list[dict[int, str]]) -> Iterator[float]:

@@ -53,7 +53,9 @@ class Access:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refused(
-                401, "INVALID_AUTHENTICATION", "Authentication credentials not found. Send a Bearer token in the Authorization header."
+                401,
+                "INVALID_AUTHENTICATION",
+                "Authentication credentials not found. Send a Bearer token in the Authorization header.",
             )
         grant = self.grants.get(token)
         if grant is None:
@@ -108,13 +110,20 @@ def require(grant: Grant, *scopes: str) -> None:
     lacking = sorted(set(scopes) - grant.scopes)
     if lacking:
         message = (
-            "This app hasn't been granted all required scopes to make this call. Read more about required scopes in the documentation."
+            "This app hasn't been granted all required scopes to make this call."
+            " Read more about required scopes in the documentation."
         )
         detail = {
             "message": f"One or more of the following scopes are required: [{', '.join(lacking)}]",
             "context": {"requiredGranularScopes": lacking},
         }
-        raise Refused(403, "MISSING_SCOPES", message, errors=[detail], links={"scopes": "https://developers.hubspot.com/scopes"})
+        raise Refused(
+            403,
+            "MISSING_SCOPES",
+            message,
+            errors=[detail],
+            links={"scopes": "https://developers.hubspot.com/scopes"},
+        )
 
 
 def object_scopes(kind: Kind, right: str) -> tuple[str, ...]:

@@ -81,7 +81,13 @@ def midnight(portal: Portal) -> int:
 def property_limits(portal: Portal, request: Request) -> dict[str, Any]:
     rows = []
     for kind in KINDS:
-        used = len([each for each in portal.schema.properties[kind.name].values() if not each.defined and not each.archived])
+        used = len(
+            [
+                each
+                for each in portal.schema.properties[kind.name].values()
+                if not each.defined and not each.archived
+            ]
+        )
         most = portal.knobs.custom_properties
         rows.append(
             {
@@ -94,7 +100,12 @@ def property_limits(portal: Portal, request: Request) -> dict[str, Any]:
             }
         )
     total = sum(int(str(row["usage"])) for row in rows)
-    return {"byObjectType": rows, "overallLimit": 10_000, "overallUsage": total, "overallPercentage": total / 100}
+    return {
+        "byObjectType": rows,
+        "overallLimit": 10_000,
+        "overallUsage": total,
+        "overallPercentage": total / 100,
+    }
 
 
 @route("GET", "/crm/v3/owners")
@@ -147,7 +158,15 @@ def _pipeline(portal: Portal) -> dict[str, Any]:
                 "writePermissions": "CRM_PERMISSIONS_ENFORCEMENT",
             }
         )
-    return {"id": "default", "label": "Sales", "displayOrder": 0, "stages": stages, "archived": False, "createdAt": made, "updatedAt": made}
+    return {
+        "id": "default",
+        "label": "Sales",
+        "displayOrder": 0,
+        "stages": stages,
+        "archived": False,
+        "createdAt": made,
+        "updatedAt": made,
+    }
 
 
 @route("GET", "/settings/v3/currencies/company-currency")

@@ -22,7 +22,12 @@ def answer(portal: Portal, method: str, target: str, body: bytes) -> Reply:
     try:
         with portal.lock:
             portal.tick()
-            return Reply(200, _GET[verb](portal, query) if method == "GET" else _POST[verb](portal, json.loads(body or b"{}")))
+            return Reply(
+                200,
+                _GET[verb](portal, query)
+                if method == "GET"
+                else _POST[verb](portal, json.loads(body or b"{}")),
+            )
     except KeyError as missing:
         return Reply(404, {"message": f"unknown: {missing}"})
     except (TypeError, ValueError) as wrong:
@@ -92,7 +97,9 @@ _GET: dict[str, Any] = {
     "written": lambda portal, query: [each._asdict() for each in portal.written],
     "faults": lambda portal, query: [vars(rule) for rule in portal.script.rules],
     "clock": lambda portal, query: {"now": iso(portal.clock.now()), "speed": portal.clock.speed},
-    "lists": lambda portal, query: {each.name: sorted(each.members) for each in portal.lists.all.values() if not each.deleted},
+    "lists": lambda portal, query: {
+        each.name: sorted(each.members) for each in portal.lists.all.values() if not each.deleted
+    },
     "enrolments": lambda portal, query: [each._asdict() for each in portal.flows.enrolments],
 }
 _POST: dict[str, Any] = {

@@ -21,19 +21,31 @@ TYPE_IDS = {
     ("orders", "deals"): 512, ("deals", "orders"): 511,
     ("orders", "line_items"): 513, ("line_items", "orders"): 514,
 }  # fmt: skip
-PRIMARY = {("contacts", "companies"): 1, ("companies", "contacts"): 2, ("deals", "companies"): 5, ("companies", "deals"): 6}
+PRIMARY = {
+    ("contacts", "companies"): 1,
+    ("companies", "contacts"): 2,
+    ("deals", "companies"): 5,
+    ("companies", "deals"): 6,
+}
 _SINGULAR = {kind.name: kind.singular for kind in KINDS}
 
 
 class Associations:
-    """Links in both directions, in the order in which they were made; each with its default type and further labels."""
+    """Links in both directions, in the order in which they were made; each with its default type and further
+    labels.
+    """
 
     def __init__(self) -> None:
         self.links: dict[tuple[str, str], dict[int, list[int]]] = {}
-        self.further: dict[tuple[str, int, str, int], list[dict[str, Any]]] = {}  # types besides the default one
+        self.further: dict[
+            tuple[str, int, str, int], list[dict[str, Any]]
+        ] = {}  # types besides the default one
 
     def link(self, a: Kind, one: int, b: Kind, other: int, types: list[dict[str, Any]] | None = None) -> None:
-        """Join two records. ``types``: further association types from ``a`` to ``b`` ({category, typeId, label})."""
+        """Join two records.
+
+        ``types``: further association types from ``a`` to ``b`` ({category, typeId, label}).
+        """
         there = self.links.setdefault((a.name, b.name), {}).setdefault(one, [])
         if other not in there:
             there.append(other)
@@ -52,7 +64,11 @@ class Associations:
         return self.links.get((a.name, b.name), {}).get(one, [])
 
     def types(self, a: Kind, one: int, b: Kind, other: int) -> list[dict[str, Any]]:
-        default = {"category": "HUBSPOT_DEFINED", "typeId": TYPE_IDS.get((a.name, b.name), 999), "label": None}
+        default = {
+            "category": "HUBSPOT_DEFINED",
+            "typeId": TYPE_IDS.get((a.name, b.name), 999),
+            "label": None,
+        }
         return [*self.further.get((a.name, one, b.name, other), []), default]
 
     def type_name(self, a: Kind, b: Kind) -> str:

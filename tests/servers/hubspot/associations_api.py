@@ -28,7 +28,9 @@ def batch_read(portal: Portal, request: Request, a: str, b: str) -> Reply:
             if portal.knobs.lonely == "error":
                 errors.append(_lonely(first, second, id))
             continue
-        rows.append({"from": {"id": id}, **_page(portal, first, id, second, ids, str(each.get("after") or "0"))})
+        rows.append(
+            {"from": {"id": id}, **_page(portal, first, id, second, ids, str(each.get("after") or "0"))}
+        )
     return several(portal, rows, errors)
 
 
@@ -44,7 +46,10 @@ def _page(portal: Portal, first: Kind, id: str, second: Kind, ids: list[int], af
     start, size = int(after), portal.knobs.association_page
     number = portal.knobs.association_ids == "number"
     to = [
-        {"toObjectId": other if number else str(other), "associationTypes": portal.links.types(first, int(id), second, other)}
+        {
+            "toObjectId": other if number else str(other),
+            "associationTypes": portal.links.types(first, int(id), second, other),
+        }
         for other in ids[start : start + size]
     ]
     page: dict[str, Any] = {"to": to}
@@ -70,7 +75,9 @@ def of_one(portal: Portal, request: Request, a: str, id: str, b: str) -> dict[st
     require(request.grant, *object_scopes(first, "read"), *object_scopes(second, "read"))
     if portal.store.find(first, id) is None:
         raise missing()
-    page = _page(portal, first, id, second, _linked(portal, first, id, second), request.one("after", "0") or "0")
+    page = _page(
+        portal, first, id, second, _linked(portal, first, id, second), request.one("after", "0") or "0"
+    )
     return {"results": page["to"], **({"paging": page["paging"]} if "paging" in page else {})}
 
 
@@ -84,7 +91,15 @@ def batch_create(portal: Portal, request: Request, a: str, b: str) -> Reply:
         if portal.store.find(first, one) is None or portal.store.find(second, other) is None:
             raise missing()
         portal.link(first, int(one), second, int(other))
-        rows.append({"fromObjectTypeId": first.id, "fromObjectId": one, "toObjectTypeId": second.id, "toObjectId": other, "labels": []})
+        rows.append(
+            {
+                "fromObjectTypeId": first.id,
+                "fromObjectId": one,
+                "toObjectTypeId": second.id,
+                "toObjectId": other,
+                "labels": [],
+            }
+        )
     return several(portal, rows, [], 201)
 
 

@@ -32,8 +32,15 @@ def broken(fault: Fault, portal: Portal) -> Reply:
     if fault.body == "html" or (not fault.body and fault.status in (502, 504, *range(520, 531))):
         page = _NOT_UTF8.format(status=fault.status).encode("latin-1", "replace")
         return Reply(fault.status, page, headers, "text/html")
+    if fault.body.startswith("{"):
+        return Reply(fault.status, fault.body.encode(), headers)
     if fault.body == "empty":
         return Reply(fault.status, None, headers)
     category, message = _CATEGORIES.get(fault.status, ("", "The request failed."))
-    body = {"status": "error", "message": message, "correlationId": correlation(), **({"category": category} if category else {})}
+    body = {
+        "status": "error",
+        "message": message,
+        "correlationId": correlation(),
+        **({"category": category} if category else {}),
+    }
     return Reply(fault.status, body, headers)

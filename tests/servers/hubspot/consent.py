@@ -47,7 +47,11 @@ class Consent:
 
     subscriptions: dict[int, Subscription] = field(
         default_factory=lambda: {
-            each.id: each for each in (Subscription(71, "Marketing Information"), Subscription(72, "Customer Service Communication"))
+            each.id: each
+            for each in (
+                Subscription(71, "Marketing Information"),
+                Subscription(72, "Customer Service Communication"),
+            )
         }
     )
     statuses: dict[str, dict[int, str]] = field(default_factory=dict)
@@ -80,7 +84,9 @@ def definitions(portal: Portal, request: Request) -> dict[str, Any]:
 @route("GET", "/communication-preferences/v3/definitions")
 def definitions_of_old(portal: Portal, request: Request) -> dict[str, Any]:
     _need(request.grant)
-    return {"subscriptionDefinitions": [each.body(portal.began) for each in portal.consent.subscriptions.values()]}
+    return {
+        "subscriptionDefinitions": [each.body(portal.began) for each in portal.consent.subscriptions.values()]
+    }
 
 
 def _status(portal: Portal, email: str, subscription: int) -> str:

@@ -1,4 +1,7 @@
-"""How does HubSpot say no? Every refusal is an envelope with a status, a message, a category and a correlation id."""
+"""How does HubSpot say no?
+
+Every refusal is an envelope with a status, a message, a category and a correlation id.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ def correlation() -> str:
 class Refused(Exception):
     """A request that is answered with an error."""
 
-    def __init__(self, status: int, category: str, message: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+    def __init__(
+        self, status: int, category: str, message: str, headers: dict[str, str] | None = None, **more: Any
+    ) -> None:
         super().__init__(f"{status} {category}")
         self.status = status
         self.headers = headers or {}
@@ -45,7 +50,12 @@ class BadValues(Exception):
 
     def envelope(self, **context: list[str]) -> dict[str, Any]:
         """As an entry of ``errors`` of a batch."""
-        return {"status": "error", "category": "VALIDATION_ERROR", "message": self.message, "context": context}
+        return {
+            "status": "error",
+            "category": "VALIDATION_ERROR",
+            "message": self.message,
+            "context": context,
+        }
 
 
 class Conflict(Exception):

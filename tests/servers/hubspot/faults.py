@@ -23,6 +23,7 @@ ACTIONS = """
   meanwhile     before the answer is made, ``event`` (edit, merge, archive, erase, create) befalls ``ids`` or a random record of ``kind``
   answer_as     do it, and answer with ``status`` instead of its own (200 where 201 is expected)
   html          do it, and answer 200 with a page of a proxy
+  spoil         do it, and answer 2xx with ``body`` (a JSON text, empty, html) instead, or without ``keys``, or with ``body`` under ``keys``
   gzip          compress even where nobody asked
   refuse_each   of a batch update: refuse a random ``share`` of the records by 207 with ``category``
   number_ids    of an association answer: toObjectId as a number; null_ids: null in the first row
@@ -50,14 +51,17 @@ class Fault:
     honest: bool = False
     share: float = 0.5
     category: str = "VALIDATION_ERROR"
-    body: str = ""  # html, bytes, json (default: as HubSpot does for the status)
+    body: str = ""  # html, empty, a JSON text as it is (default: as HubSpot does for the status)
+    keys: list[str] = field(default_factory=list)  # of ``spoil``: wherever they stand in the answer
     seen: int = 0  # matching calls so far
     done: int = 0  # how often it struck
 
 
 @dataclass
 class Script:
-    """The rules, in their order: the first that strikes is played; those that do ``meanwhile`` are played besides."""
+    """The rules, in their order: the first that strikes is played; those that do ``meanwhile`` are played
+    besides.
+    """
 
     rules: list[Fault] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(7))

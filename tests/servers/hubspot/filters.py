@@ -22,20 +22,37 @@ _OF_TYPE = {
 
 
 def compiled(root: Any, properties: dict[str, Property], member: Callable[[str, int], bool]) -> Test:
-    """The test that a filter branch stands for; refuses one that HubSpot would refuse. ``member``: is a record in a list?"""
+    """The test that a filter branch stands for; refuses one that HubSpot would refuse.
+
+    ``member``: is a record in a list?
+    """
     if not isinstance(root, dict) or root.get("filterBranchType") != "OR" or root.get("filters"):
-        raise invalid("The root filter branch must be an OR branch without filters", subCategory="ILS.INVALID_FILTER_BRANCH")
+        raise invalid(
+            "The root filter branch must be an OR branch without filters",
+            subCategory="ILS.INVALID_FILTER_BRANCH",
+        )
     children = root.get("filterBranches")
-    if not isinstance(children, list) or not children or any(child.get("filterBranchType") != "AND" for child in children):
-        raise invalid("The root filter branch must have AND branches", subCategory="ILS.INVALID_FILTER_BRANCH")
+    if (
+        not isinstance(children, list)
+        or not children
+        or any(child.get("filterBranchType") != "AND" for child in children)
+    ):
+        raise invalid(
+            "The root filter branch must have AND branches", subCategory="ILS.INVALID_FILTER_BRANCH"
+        )
     return _branch(root, properties, member)
 
 
-def _branch(branch: dict[str, Any], properties: dict[str, Property], member: Callable[[str, int], bool]) -> Test:
+def _branch(
+    branch: dict[str, Any], properties: dict[str, Property], member: Callable[[str, int], bool]
+) -> Test:
     for required in ("filterBranchType", "filterBranchOperator", "filters", "filterBranches"):
         if required not in branch:
             raise invalid(f"Invalid input JSON: some required fields were not set: [{required}]")
-    if branch["filterBranchType"] not in ("OR", "AND") or branch["filterBranchOperator"] != branch["filterBranchType"]:
+    if (
+        branch["filterBranchType"] not in ("OR", "AND")
+        or branch["filterBranchOperator"] != branch["filterBranchType"]
+    ):
         raise invalid("This filter branch is not supported", subCategory="ILS.INVALID_FILTER_BRANCH")
     tests = [_filter(each, properties, member) for each in branch["filters"]]
     tests += [_branch(child, properties, member) for child in branch["filterBranches"]]
@@ -46,23 +63,32 @@ def _branch(branch: dict[str, Any], properties: dict[str, Property], member: Cal
 
 def mentioned(branch: dict[str, Any]) -> Iterator[str]:
     """The properties that a branch looks at."""
-    yield from (each["property"] for each in branch.get("filters", []) if each.get("filterType") == "PROPERTY")
+    yield from (
+        each["property"] for each in branch.get("filters", []) if each.get("filterType") == "PROPERTY"
+    )
     for child in branch.get("filterBranches", []):
         yield from mentioned(child)
 
 
-def _filter(each: dict[str, Any], properties: dict[str, Property], member: Callable[[str, int], bool]) -> Test:
+def _filter(
+    each: dict[str, Any], properties: dict[str, Property], member: Callable[[str, int], bool]
+) -> Test:
     if each.get("filterType") == "IN_LIST":
         wanted = each.get("operator") == "IN_LIST"
         return lambda values: member(str(each.get("listId")), int(values["hs_object_id"])) == wanted
     if each.get("filterType") != "PROPERTY":
-        raise invalid(f"Filter type {each.get('filterType')} is not supported", subCategory="ILS.INVALID_FILTER")
+        raise invalid(
+            f"Filter type {each.get('filterType')} is not supported", subCategory="ILS.INVALID_FILTER"
+        )
     definition = properties.get(each.get("property", ""))
     if definition is None or definition.archived:
         raise invalid(f"Property {each.get('property')} does not exist", subCategory="ILS.INVALID_FILTER")
     operation = each.get("operation") or {}
     if operation.get("operationType") not in _OF_TYPE[definition.type]:
-        raise invalid(f"Operation type {operation.get('operationType')} does not fit {definition.name}", subCategory="ILS.INVALID_FILTER")
+        raise invalid(
+            f"Operation type {operation.get('operationType')} does not fit {definition.name}",
+            subCategory="ILS.INVALID_FILTER",
+        )
     return _operation(definition.name, operation)
 
 

@@ -1,4 +1,7 @@
-"""What starts by itself when a property changes or a record joins a list? Workflows, and whom they have enrolled."""
+"""What starts by itself when a property changes or a record joins a list?
+
+Workflows, and whom they have enrolled.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ class Enrolment(NamedTuple):
 class Workflow:
     """A workflow on a property that becomes ``value`` (None: any value), or on a list that a record joins.
 
-    ``shape`` is how HubSpot tells the trigger: an event, an event with the property's own filter, or a filter on records.
+    ``shape`` is how HubSpot tells the trigger: an event, an event with the property's own filter, or a filter
+    on records.
     """
 
     id: int
@@ -79,14 +83,18 @@ class Workflow:
 
     def criteria(self) -> dict[str, Any]:
         if self.list_id:
-            return self._of_records([{"listId": str(self.list_id), "operator": "IN_LIST", "filterType": "IN_LIST"}])
+            return self._of_records(
+                [{"listId": str(self.list_id), "operator": "IN_LIST", "filterType": "IN_LIST"}]
+            )
         if self.shape == "filter":
             return self._of_records([self._property_filter(self.property)])
         if self.shape == "event_property":
             filters = [self._property_filter(self.property)]
         else:
             filters = [_text("hs_name", "IS_EQUAL_TO", self.property)]
-            filters.append({"property": "hs_value", "operation": _values(self.value), "filterType": "PROPERTY"})
+            filters.append(
+                {"property": "hs_value", "operation": _values(self.value), "filterType": "PROPERTY"}
+            )
         branch = {
             "eventTypeId": _CHANGED,
             "operator": "HAS_COMPLETED",
@@ -95,14 +103,29 @@ class Workflow:
             "filterBranchType": "UNIFIED_EVENTS",
             "filterBranchOperator": "AND",
         }
-        return {"type": "EVENT_BASED", "shouldReEnroll": self.again, "eventFilterBranches": [branch], "listMembershipFilterBranches": []}
+        return {
+            "type": "EVENT_BASED",
+            "shouldReEnroll": self.again,
+            "eventFilterBranches": [branch],
+            "listMembershipFilterBranches": [],
+        }
 
     def _property_filter(self, name: str) -> dict[str, Any]:
         return {"property": name, "operation": _values(self.value), "filterType": "PROPERTY"}
 
     def _of_records(self, filters: list[dict[str, Any]]) -> dict[str, Any]:
-        child = {"filterBranchType": "AND", "filterBranchOperator": "AND", "filterBranches": [], "filters": filters}
-        root = {"filterBranchType": "OR", "filterBranchOperator": "OR", "filterBranches": [child], "filters": []}
+        child = {
+            "filterBranchType": "AND",
+            "filterBranchOperator": "AND",
+            "filterBranches": [],
+            "filters": filters,
+        }
+        root = {
+            "filterBranchType": "OR",
+            "filterBranchOperator": "OR",
+            "filterBranches": [child],
+            "filters": [],
+        }
         return {
             "type": "LIST_BASED",
             "shouldReEnroll": self.again,
@@ -113,14 +136,28 @@ class Workflow:
 
 
 def _text(name: str, operator: str, value: str) -> dict[str, Any]:
-    operation = {"operator": operator, "includeObjectsWithNoValueSet": False, "value": value, "operationType": "STRING"}
+    operation = {
+        "operator": operator,
+        "includeObjectsWithNoValueSet": False,
+        "value": value,
+        "operationType": "STRING",
+    }
     return {"property": name, "operation": operation, "filterType": "PROPERTY"}
 
 
 def _values(value: str | None) -> dict[str, Any]:
     if value is None:
-        return {"operator": "IS_KNOWN", "includeObjectsWithNoValueSet": False, "operationType": "ALL_PROPERTY"}
-    return {"operator": "IS_ANY_OF", "includeObjectsWithNoValueSet": False, "values": [value], "operationType": "ENUMERATION"}
+        return {
+            "operator": "IS_KNOWN",
+            "includeObjectsWithNoValueSet": False,
+            "operationType": "ALL_PROPERTY",
+        }
+    return {
+        "operator": "IS_ANY_OF",
+        "includeObjectsWithNoValueSet": False,
+        "values": [value],
+        "operationType": "ENUMERATION",
+    }
 
 
 class Flows:
@@ -152,7 +189,9 @@ class Flows:
                 self._enrol(flow, record)
 
     def _enrol(self, flow: Workflow, record: int) -> None:
-        if flow.again or not any(each.workflow == flow.id and each.record == record for each in self.enrolments):
+        if flow.again or not any(
+            each.workflow == flow.id and each.record == record for each in self.enrolments
+        ):
             self.enrolments.append(Enrolment(self.now(), flow.id, record))
 
     def busiest_hour(self) -> int:

@@ -50,6 +50,15 @@ def several_flows(portal: Portal, request: Request) -> Reply:
     known = {str(flow.id): flow for flow in portal.flows.all.values()}
     lost = [id for id in wanted if id not in known]
     errors = (
-        [{"status": "error", "category": "OBJECT_NOT_FOUND", "message": "resource not found", "context": {"ids": lost}}] if lost else []
+        [
+            {
+                "status": "error",
+                "category": "OBJECT_NOT_FOUND",
+                "message": "resource not found",
+                "context": {"ids": lost},
+            }
+        ]
+        if lost
+        else []
     )
     return several(portal, [known[id].body() for id in wanted if id in known], errors)

@@ -21,7 +21,9 @@ LAST = ("Abel", "Braun", "Cohn", "Diaz", "Ernst", "Faber", "Groß", "Huber", "Iv
 
 
 def ids(count: int, spread: Spread, dice: random.Random) -> list[int]:
-    """Ascending record ids: without gaps, with gaps, or as in an old portal (small ids, then such of eleven digits)."""
+    """Ascending record ids: without gaps, with gaps, or as in an old portal (small ids, then such of eleven
+    digits).
+    """
     if spread == "dense":
         return list(range(101, 101 + count))
     found, id = [], 100
@@ -33,7 +35,14 @@ def ids(count: int, spread: Spread, dice: random.Random) -> list[int]:
     return found
 
 
-def seed(portal: Portal, contacts: int, deals: int = 0, companies: int = 0, spread: Spread = "gaps", number: int = 7) -> None:
+def seed(
+    portal: Portal,
+    contacts: int,
+    deals: int = 0,
+    companies: int = 0,
+    spread: Spread = "gaps",
+    number: int = 7,
+) -> None:
     """Fill an empty portal. Everything was made within the last three years, and search knows it all."""
     dice = random.Random(number)
     now = portal.began
@@ -49,7 +58,9 @@ def seed(portal: Portal, contacts: int, deals: int = 0, companies: int = 0, spre
     finally:
         portal.store.observers = observers
     for name, shelf in portal.store.shelves.items():
-        portal.index.seen.setdefault(name, {}).update({id: record.values for id, record in shelf.records.items()})
+        portal.index.seen.setdefault(name, {}).update(
+            {id: record.values for id, record in shelf.records.items()}
+        )
     portal.index.version += 1
 
 
@@ -86,7 +97,11 @@ def _contacts(portal: Portal, people: list[int], now: int, dice: random.Random) 
 
 def _companies(portal: Portal, firms: list[int], now: int, dice: random.Random) -> None:
     for number, id in enumerate(firms):
-        values = {"name": f"Firm {number}", "domain": f"firm{number}.example.org", "city": CITIES[number % 10]}
+        values = {
+            "name": f"Firm {number}",
+            "domain": f"firm{number}.example.org",
+            "city": CITIES[number % 10],
+        }
         made = now - DAY - int(dice.random() * 1000 * DAY)
         _put(portal, "companies", id, values, made, made)
 

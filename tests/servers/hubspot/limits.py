@@ -1,4 +1,7 @@
-"""May this call go through now? Rolling windows, never fixed ones, and a day that ends at the account's midnight."""
+"""May this call go through now?
+
+Rolling windows, never fixed ones, and a day that ends at the account's midnight.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ class Limits:
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(int(knobs.window * 1000)),
         }
         if not grant.oauth:
-            headers |= {"X-HubSpot-RateLimit-Daily": str(knobs.daily), "X-HubSpot-RateLimit-Daily-Remaining": str(self.left())}
+            headers |= {
+                "X-HubSpot-RateLimit-Daily": str(knobs.daily),
+                "X-HubSpot-RateLimit-Daily-Remaining": str(self.left()),
+            }
         return headers
 
     def _refusal(self, grant: Grant, search: bool, limit: int, calls: deque[int], now: int) -> Refused | None:
@@ -89,7 +95,12 @@ class Limits:
         return max(0, self.knobs.daily - self.today - self.knobs.used_today)
 
     def _turn_page(self, now: int) -> None:
-        day = datetime.fromtimestamp(now / 1000, UTC).astimezone(ZoneInfo(self.knobs.time_zone)).date().isoformat()
+        day = (
+            datetime.fromtimestamp(now / 1000, UTC)
+            .astimezone(ZoneInfo(self.knobs.time_zone))
+            .date()
+            .isoformat()
+        )
         if day != self._day:
             if self._day:
                 self.knobs.used_today = 0

@@ -159,7 +159,14 @@ class Lists:
         return found
 
     def named(self, kind: Kind, name: str) -> Listed | None:
-        return next((each for each in self.all.values() if each.name == name and each.kind == kind and not each.deleted), None)
+        return next(
+            (
+                each
+                for each in self.all.values()
+                if each.name == name and each.kind == kind and not each.deleted
+            ),
+            None,
+        )
 
     def create(self, body: dict[str, Any], by_app: bool = True) -> Listed:
         for required in ("name", "objectTypeId", "processingType"):
@@ -174,7 +181,15 @@ class Lists:
         if folder not in self.folders:
             raise invalid(f"Folder {folder} does not exist", subCategory="ILS.FOLDER_NOT_FOUND")
         listed = Listed(
-            self._next, body["name"], kind, processing, now, now, folder=folder, permissions=body.get("listPermissions"), by_app=by_app
+            self._next,
+            body["name"],
+            kind,
+            processing,
+            now,
+            now,
+            folder=folder,
+            permissions=body.get("listPermissions"),
+            by_app=by_app,
         )
         listed.custom = dict(body.get("customProperties") or {})
         if processing != "MANUAL":
@@ -186,7 +201,11 @@ class Lists:
         return listed
 
     def _has_room(self, processing: str) -> None:
-        same = [each for each in self.all.values() if (each.processing == "DYNAMIC") == (processing == "DYNAMIC") and not each.deleted]
+        same = [
+            each
+            for each in self.all.values()
+            if (each.processing == "DYNAMIC") == (processing == "DYNAMIC") and not each.deleted
+        ]
         most = self.knobs.active_lists if processing == "DYNAMIC" else self.knobs.static_lists
         if len(same) >= most:
             what = "active" if processing == "DYNAMIC" else "static"
@@ -210,7 +229,10 @@ class Lists:
 
     def refilter(self, listed: Listed, branch: Any) -> None:
         if listed.processing != "DYNAMIC":
-            raise invalid("Only DYNAMIC lists have filters that can be changed", subCategory="ILS.INVALID_PROCESSING_TYPE")
+            raise invalid(
+                "Only DYNAMIC lists have filters that can be changed",
+                subCategory="ILS.INVALID_PROCESSING_TYPE",
+            )
         self._filter(listed, branch)
         listed.version += 1
 
@@ -245,7 +267,9 @@ class Lists:
         if len(add) + len(remove) > self.knobs.members_per_call:
             raise invalid(f"At most {self.knobs.members_per_call} records can be added or removed at once")
         live = self.store.shelves[listed.kind.name].records
-        lost = [id for id in [*add, *remove] if not id.isdigit() or int(id) not in live or live[int(id)].archived]
+        lost = [
+            id for id in [*add, *remove] if not id.isdigit() or int(id) not in live or live[int(id)].archived
+        ]
         known = {id for id in add if id.isdigit() and int(id) in listed.members}
         absent = {id for id in remove if id.isdigit() and int(id) not in listed.members}
         added = [id for id in add if id not in lost and id not in known]
@@ -284,10 +308,19 @@ class Lists:
         if not parent.isdigit() or int(parent) not in self.folders:
             raise invalid(f"Folder {parent} does not exist", subCategory="ILS.FOLDER_NOT_FOUND")
         if any(each["name"] == name and each["parentFolderId"] == parent for each in self.folders.values()):
-            raise invalid(f"A folder named '{name}' already exists.", subCategory="ILS.DUPLICATE_FOLDER_NAMES")
+            raise invalid(
+                f"A folder named '{name}' already exists.", subCategory="ILS.DUPLICATE_FOLDER_NAMES"
+            )
         id = max(self.folders) + 1
         now = iso(self.now())
-        self.folders[id] = {"id": str(id), "name": name, "parentFolderId": parent, "createdAt": now, "updatedAt": now, "userId": 1}
+        self.folders[id] = {
+            "id": str(id),
+            "name": name,
+            "parentFolderId": parent,
+            "createdAt": now,
+            "updatedAt": now,
+            "userId": 1,
+        }
         return self.folder(str(id))
 
     def folder(self, id: str) -> dict[str, Any]:
@@ -295,6 +328,8 @@ class Lists:
         found = self.folders.get(int(id)) if id.isdigit() else None
         if found is None:
             raise missing(f"Folder {id} does not exist", subCategory="ILS.FOLDER_NOT_FOUND")
-        children = [each["id"] for number, each in self.folders.items() if number and each["parentFolderId"] == id]
+        children = [
+            each["id"] for number, each in self.folders.items() if number and each["parentFolderId"] == id
+        ]
         lists = [each.id for each in self.all.values() if each.folder == int(id) and not each.deleted]
         return {**found, "childNodes": [self.folder(child) for child in children], "childLists": lists}

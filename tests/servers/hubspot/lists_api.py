@@ -37,7 +37,9 @@ def by_ids(portal: Portal, request: Request) -> dict[str, Any]:
     require(request.grant, READ)
     filters, now = request.true("includeFilters"), portal.clock.now()
     wanted = [int(id) for id in request.many("listIds") if id.isdigit()]
-    found = [portal.lists.all[id] for id in wanted if id in portal.lists.all and not portal.lists.all[id].deleted]
+    found = [
+        portal.lists.all[id] for id in wanted if id in portal.lists.all and not portal.lists.all[id].deleted
+    ]
     return {"lists": [each.body(now, filters) for each in found]}
 
 
@@ -59,7 +61,12 @@ def search(portal: Portal, request: Request) -> dict[str, Any]:
     now, shown = portal.clock.now(), found[offset : offset + count]
     further = body.get("additionalProperties") or []
     rows = [_row(portal, each, now, further) for each in shown]
-    return {"lists": rows, "offset": offset + len(shown), "hasMore": offset + len(shown) < len(found), "total": len(found)}
+    return {
+        "lists": rows,
+        "offset": offset + len(shown),
+        "hasMore": offset + len(shown) < len(found),
+        "total": len(found),
+    }
 
 
 def _row(portal: Portal, each: Listed, now: int, further: list[str]) -> dict[str, Any]:
@@ -100,7 +107,9 @@ def folders(portal: Portal, request: Request) -> dict[str, Any]:
 def new_folder(portal: Portal, request: Request) -> dict[str, Any]:
     require(request.grant, READ, WRITE)
     body = request.object()
-    return {"folder": portal.lists.add_folder(str(body.get("name") or ""), str(body.get("parentFolderId") or "0"))}
+    return {
+        "folder": portal.lists.add_folder(str(body.get("name") or ""), str(body.get("parentFolderId") or "0"))
+    }
 
 
 @route("PUT", LISTS + "/folders/move-list")
@@ -180,7 +189,11 @@ def add_and_remove(portal: Portal, request: Request, id: str) -> dict[str, Any]:
             raise invalid(f"Invalid input JSON: some required fields were not set: [{required}]")
     listed = _get(portal, request, id, READ, WRITE)
     return dict(
-        portal.lists.edit(listed, [str(each) for each in body["recordIdsToAdd"]], [str(each) for each in body["recordIdsToRemove"]])
+        portal.lists.edit(
+            listed,
+            [str(each) for each in body["recordIdsToAdd"]],
+            [str(each) for each in body["recordIdsToRemove"]],
+        )
     )
 
 
@@ -213,7 +226,9 @@ def members_by_joining(portal: Portal, request: Request, id: str) -> dict[str, A
     return _members(portal, request, listed, ids, int(request.one("after", "0") or "0"), False)
 
 
-def _members(portal: Portal, request: Request, listed: Listed, ids: list[int], start: int, by_id: bool) -> dict[str, Any]:
+def _members(
+    portal: Portal, request: Request, listed: Listed, ids: list[int], start: int, by_id: bool
+) -> dict[str, Any]:
     limit = int(request.one("limit", "100"))
     if not 0 < limit <= portal.knobs.member_page:
         raise invalid(f"The limit must be between 1 and {portal.knobs.member_page}")
@@ -223,14 +238,21 @@ def _members(portal: Portal, request: Request, listed: Listed, ids: list[int], s
         "total": len(ids),
     }
     if start + limit < len(ids):
-        answer["paging"] = {"next": {"after": str(ids[start + limit] if by_id else start + limit), "link": "https://api.hubapi.com/"}}
+        answer["paging"] = {
+            "next": {
+                "after": str(ids[start + limit] if by_id else start + limit),
+                "link": "https://api.hubapi.com/",
+            }
+        }
     return answer
 
 
 def _of_record(portal: Portal, kind: str, id: str) -> list[dict[str, Any]]:
     type_ = kind_of(kind)
     found = [
-        each for each in portal.lists.all.values() if each.kind == type_ and not each.deleted and id.isdigit() and int(id) in each.members
+        each
+        for each in portal.lists.all.values()
+        if each.kind == type_ and not each.deleted and id.isdigit() and int(id) in each.members
     ]
     return [
         {

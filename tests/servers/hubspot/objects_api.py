@@ -28,7 +28,9 @@ def columns(portal: Portal, kind: Kind, wanted: list[str]) -> list[str]:
     return list(dict.fromkeys([name for name in wanted or defaults(kind) if name in known] + list(always)))
 
 
-def represent(kind: Kind, record: Record, names: list[str], history: list[str] | None = None) -> dict[str, Any]:
+def represent(
+    kind: Kind, record: Record, names: list[str], history: list[str] | None = None
+) -> dict[str, Any]:
     """A record as JSON."""
     values = record.values
     body: dict[str, Any] = {
@@ -50,7 +52,13 @@ def _versions(record: Record, name: str) -> list[dict[str, Any]]:
 
     versions = (record.history or {}).get(name) or _first(record.values, name)
     return [
-        {"value": each.value, "timestamp": iso(each.at), "sourceType": each.source, "sourceId": "4242", "sourceLabel": each.source}
+        {
+            "value": each.value,
+            "timestamp": iso(each.at),
+            "sourceType": each.source,
+            "sourceId": "4242",
+            "sourceLabel": each.source,
+        }
         for each in versions
     ]
 
@@ -76,7 +84,12 @@ def page(portal: Portal, request: Request, kind: str) -> dict[str, Any]:
     answer: dict[str, Any] = {"results": rows}
     if following is not None:
         cursor = str(records[-1].id if exclusive else following)
-        answer["paging"] = {"next": {"after": cursor, "link": f"https://api.hubapi.com/crm/v3/objects/{type_.name}?after={cursor}"}}
+        answer["paging"] = {
+            "next": {
+                "after": cursor,
+                "link": f"https://api.hubapi.com/crm/v3/objects/{type_.name}?after={cursor}",
+            }
+        }
     return answer
 
 
@@ -177,7 +190,11 @@ def batch(body: dict[str, Any], most: int, what: str = "inputs") -> list[dict[st
 
 
 def several(
-    portal: Portal, rows: list[dict[str, Any]], errors: list[dict[str, Any]], status: int = 200, status_of_none: int = 207
+    portal: Portal,
+    rows: list[dict[str, Any]],
+    errors: list[dict[str, Any]],
+    status: int = 200,
+    status_of_none: int = 207,
 ) -> Reply:
     """The answer to a batch: 207 where some failed."""
     now = iso(portal.clock.now())
@@ -199,17 +216,36 @@ def batch_update(portal: Portal, request: Request, kind: str) -> Reply:
     rows, errors, planned = [], [], []
     for each in inputs:
         id = str(each.get("id", ""))
-        context = {"ids": [id], **({"objectWriteTraceId": [each["objectWriteTraceId"]]} if each.get("objectWriteTraceId") else {})}
-        record = portal.store.find(type_, id, str(each.get("idProperty") or ""), through_merges=portal.knobs.reads_merged)
+        context = {
+            "ids": [id],
+            **(
+                {"objectWriteTraceId": [each["objectWriteTraceId"]]} if each.get("objectWriteTraceId") else {}
+            ),
+        }
+        record = portal.store.find(
+            type_, id, str(each.get("idProperty") or ""), through_merges=portal.knobs.reads_merged
+        )
         if record is None:
-            errors.append({"status": "error", "category": "OBJECT_NOT_FOUND", "message": "resource not found", "context": context})
+            errors.append(
+                {
+                    "status": "error",
+                    "category": "OBJECT_NOT_FOUND",
+                    "message": "resource not found",
+                    "context": context,
+                }
+            )
             continue
         try:
             portal.refuse_each(id)
             planned.append(
                 (
                     record,
-                    checked(each.get("properties") or {}, portal.schema.properties[type_.name], portal.knobs, portal.clock.now()),
+                    checked(
+                        each.get("properties") or {},
+                        portal.schema.properties[type_.name],
+                        portal.knobs,
+                        portal.clock.now(),
+                    ),
                     each,
                 )
             )
@@ -248,7 +284,9 @@ def batch_create(portal: Portal, request: Request, kind: str) -> Reply:
     for each in inputs:
         try:
             made.append(portal.make(type_, each))
-            rows.append(represent(type_, made[-1], columns(portal, type_, list(each.get("properties") or {}))))
+            rows.append(
+                represent(type_, made[-1], columns(portal, type_, list(each.get("properties") or {})))
+            )
         except (BadValues, Conflict) as fault:
             if not each_alone:
                 for record in made:
@@ -275,7 +313,10 @@ def batch_upsert(portal: Portal, request: Request, kind: str) -> Reply:
         record = portal.store.find(type_, str(each.get("id", "")), by)
         try:
             if record is None:
-                record, new = portal.make(type_, {**each, "properties": values | ({by: each["id"]} if by else {})}), True
+                record, new = (
+                    portal.make(type_, {**each, "properties": values | ({by: each["id"]} if by else {})}),
+                    True,
+                )
             else:
                 kept = checked(values, portal.schema.properties[type_.name], portal.knobs, portal.clock.now())
                 portal.write(type_, record, kept)
@@ -311,7 +352,9 @@ def create(portal: Portal, request: Request, kind: str) -> Reply:
 
 
 def _one(portal: Portal, request: Request, kind: Kind, id: str) -> Record:
-    record = portal.store.find(kind, id, request.one("idProperty"), request.true("archived"), portal.knobs.reads_merged)
+    record = portal.store.find(
+        kind, id, request.one("idProperty"), request.true("archived"), portal.knobs.reads_merged
+    )
     if record is None:
         raise missing()
     return record
@@ -322,7 +365,9 @@ def merge(portal: Portal, request: Request, kind: str) -> dict[str, Any]:
     type_ = kind_of(kind)
     require(request.grant, *object_scopes(type_, "write"))
     body = request.object()
-    both = [portal.store.find(type_, str(body.get(name, ""))) for name in ("primaryObjectId", "objectIdToMerge")]
+    both = [
+        portal.store.find(type_, str(body.get(name, ""))) for name in ("primaryObjectId", "objectIdToMerge")
+    ]
     if both[0] is None or both[1] is None:
         raise missing()
     if both[0] is both[1]:
@@ -352,7 +397,12 @@ def read_one(portal: Portal, request: Request, kind: str, id: str) -> dict[str, 
     type_ = kind_of(kind)
     require(request.grant, *object_scopes(type_, "read"))
     record = _one(portal, request, type_, id)
-    row = represent(type_, record, columns(portal, type_, request.many("properties")), request.many("propertiesWithHistory"))
+    row = represent(
+        type_,
+        record,
+        columns(portal, type_, request.many("properties")),
+        request.many("propertiesWithHistory"),
+    )
     for other in request.many("associations"):
         _with_associations(portal, row, type_, record, other)
     return row
@@ -365,7 +415,12 @@ def update_one(portal: Portal, request: Request, kind: str, id: str) -> dict[str
     record = _one(portal, request, type_, id)
     try:
         portal.refuse_each(id)
-        values = checked(request.object().get("properties") or {}, portal.schema.properties[type_.name], portal.knobs, portal.clock.now())
+        values = checked(
+            request.object().get("properties") or {},
+            portal.schema.properties[type_.name],
+            portal.knobs,
+            portal.clock.now(),
+        )
         portal.write(type_, record, values)
     except (BadValues, Conflict) as fault:
         raise _refusal(fault) from None

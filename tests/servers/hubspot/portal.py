@@ -51,7 +51,13 @@ class Written(NamedTuple):
 class Portal:
     """A HubSpot account in memory. ``lock`` guards it: the server answers one call after the other."""
 
-    def __init__(self, knobs: Knobs | None = None, clock: Clock | None = None, seed: int = 7, faults: Iterable[Fault] = ()) -> None:
+    def __init__(
+        self,
+        knobs: Knobs | None = None,
+        clock: Clock | None = None,
+        seed: int = 7,
+        faults: Iterable[Fault] = (),
+    ) -> None:
         self.knobs = knobs or Knobs()
         self.clock = clock or Clock()
         self.began = self.clock.start
@@ -74,15 +80,22 @@ class Portal:
         self.owners: list[dict[str, Any]] = []
         self.teams: list[dict[str, Any]] = []
         self.users: list[dict[str, Any]] = []
-        self.store.observers += [self.index.observe, self.lists.observe, self.flows.observe, self._count_contacts]
+        self.store.observers += [
+            self.index.observe,
+            self.lists.observe,
+            self.flows.observe,
+            self._count_contacts,
+        ]
         self.store.merge_observers += [self.links.moved, self.lists.moved, self._count_after_merge]
         self.lists.join_observers.append(self.flows.joined)
 
     # What the server asks
 
-    def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[Reply, list[Fault]]:
+    def answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[Reply, list[Fault]]:
         """The reply to a call, and the faults that befall its delivery."""
-        request = routing.parse(method, target, headers, body)
+        request = routing.parse(method, target, headers, body, self.knobs.versions)
         with self.lock:
             faults = self.script.strike(method, request.path)
             self.tick()
@@ -98,8 +111,13 @@ class Portal:
     def _reply(self, request: Request) -> Reply:
         extra: dict[str, str] = {}
         try:
-            if len(request.path) + sum(len(value) for values in request.params.values() for value in values) > self.knobs.max_uri:
-                return Reply(414, b"<html><body>414 Request-URI Too Large</body></html>", content_type="text/html")
+            if (
+                len(request.path) + sum(len(value) for values in request.params.values() for value in values)
+                > self.knobs.max_uri
+            ):
+                return Reply(
+                    414, b"<html><body>414 Request-URI Too Large</body></html>", content_type="text/html"
+                )
             found = routing.find(request.method, request.path)
             if found is None:
                 return self._nowhere()
@@ -115,9 +133,19 @@ class Portal:
 
     def _nowhere(self) -> Reply:
         if self.knobs.unknown_route == "html":
-            return Reply(404, b"<html><head><title>Error 404 Not Found</title></head></html>", content_type="text/html;charset=iso-8859-1")
+            return Reply(
+                404,
+                b"<html><head><title>Error 404 Not Found</title></head></html>",
+                content_type="text/html;charset=iso-8859-1",
+            )
         return Reply(
-            404, {"status": "error", "message": "resource not found", "correlationId": correlation(), "category": "OBJECT_NOT_FOUND"}
+            404,
+            {
+                "status": "error",
+                "message": "resource not found",
+                "correlationId": correlation(),
+                "category": "OBJECT_NOT_FOUND",
+            },
         )
 
     def _broken(self, fault: Fault, request: Request) -> Reply:
@@ -146,7 +174,9 @@ class Portal:
 
     def make(self, kind: Kind, body: dict[str, Any]) -> Record:
         """An app makes a record, with its associations."""
-        values = checked(body.get("properties") or {}, self.schema.properties[kind.name], self.knobs, self.clock.now())
+        values = checked(
+            body.get("properties") or {}, self.schema.properties[kind.name], self.knobs, self.clock.now()
+        )
         record = self.store.create(kind, values)
         for each in body.get("associations") or []:
             other = int(each["to"]["id"])
@@ -158,9 +188,13 @@ class Portal:
         from tests.servers.hubspot.associations import TYPE_IDS
 
         wanted = {each.get("associationTypeId") for each in types}
-        return [kind_of(second) for (first, second), id in TYPE_IDS.items() if first == kind.name and id in wanted]
+        return [
+            kind_of(second) for (first, second), id in TYPE_IDS.items() if first == kind.name and id in wanted
+        ]
 
-    def link(self, kind: Kind, id: int, other_kind: Kind, other: int, types: list[dict[str, Any]] | None = None) -> None:
+    def link(
+        self, kind: Kind, id: int, other_kind: Kind, other: int, types: list[dict[str, Any]] | None = None
+    ) -> None:
         """Associate two records; a deal counts its contacts."""
         self.links.link(kind, id, other_kind, other, types)
         if {kind.name, other_kind.name} == {"contacts", "deals"}:
@@ -206,7 +240,17 @@ class Portal:
         record = self.store.find(kind_of("contacts"), id)
         values = record.values if record else {}
         message = f"Email address {values.get('email')} of {values.get('firstname')} {values.get('lastname')} is invalid"
-        return BadValues([{"isValid": False, "message": message, "error": error, "name": "email", "portalId": self.knobs.portal_id}])
+        return BadValues(
+            [
+                {
+                    "isValid": False,
+                    "message": message,
+                    "error": error,
+                    "name": "email",
+                    "portalId": self.knobs.portal_id,
+                }
+            ]
+        )
 
     # What people do
 
@@ -214,7 +258,9 @@ class Portal:
         """A person creates a record, or edits the one that has this id."""
         with self.lock:
             type_ = kind_of(kind)
-            kept = checked(values, self.schema.properties[type_.name], self.knobs, self.clock.now(), by_person=True)
+            kept = checked(
+                values, self.schema.properties[type_.name], self.knobs, self.clock.now(), by_person=True
+            )
             known = self.store.shelves[type_.name].records.get(id) if id is not None else None
             if known is not None and known.archived:
                 self.store.restore(type_, known)
@@ -248,7 +294,9 @@ class Portal:
     def merge(self, kind: Kind, primary: Record, other: Record) -> Record:
         return self.store.merge(kind, primary, other, self.knobs.merge_id == "keep")
 
-    def associate(self, kind: str, id: int, other_kind: str, other: int, types: list[dict[str, Any]] | None = None) -> None:
+    def associate(
+        self, kind: str, id: int, other_kind: str, other: int, types: list[dict[str, Any]] | None = None
+    ) -> None:
         with self.lock:
             self.link(kind_of(kind), id, kind_of(other_kind), other, types)
 
@@ -261,7 +309,9 @@ class Portal:
                 continue
             match fault.event:
                 case "edit":
-                    self.put(fault.kind, fault.values or {"city": f"Town {self.script.dice.randrange(100)}"}, id)
+                    self.put(
+                        fault.kind, fault.values or {"city": f"Town {self.script.dice.randrange(100)}"}, id
+                    )
                 case "create":
                     self.put(fault.kind, fault.values, id if fault.ids else None)
                 case "archive":
@@ -289,7 +339,9 @@ class Portal:
         return {
             "calls": len(self.log),
             "paths": dict(paths),
-            "statuses": {str(status): number for status, number in Counter(each.status for each in self.log).items()},
+            "statuses": {
+                str(status): number for status, number in Counter(each.status for each in self.log).items()
+            },
             "fullest_window": self.limits.fullest,
             "today": self.limits.today,
         }

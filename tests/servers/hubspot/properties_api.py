@@ -27,7 +27,11 @@ def _kind(request: Request, kind: str, right: str) -> Kind:
 def every(portal: Portal, request: Request, kind: str) -> dict[str, Any]:
     type_ = _kind(request, kind, "read")
     archived = request.true("archived")
-    return {"results": [each.body() for each in portal.schema.properties[type_.name].values() if each.archived == archived]}
+    return {
+        "results": [
+            each.body() for each in portal.schema.properties[type_.name].values() if each.archived == archived
+        ]
+    }
 
 
 @route("GET", PROPERTIES + "/groups")
@@ -61,7 +65,9 @@ def change_group(portal: Portal, request: Request, kind: str, name: str) -> dict
 @route("DELETE", PROPERTIES + "/groups/{name}")
 def drop_group(portal: Portal, request: Request, kind: str, name: str) -> Reply:
     type_ = _kind(request, kind, "write")
-    if any(each.group == name and not each.archived for each in portal.schema.properties[type_.name].values()):
+    if any(
+        each.group == name and not each.archived for each in portal.schema.properties[type_.name].values()
+    ):
         raise invalid("A group that holds properties cannot be deleted")
     portal.schema.groups[type_.name].pop(name, None)
     return Reply(204)
@@ -75,7 +81,14 @@ def new(portal: Portal, request: Request, kind: str) -> Reply:
 def _add(portal: Portal, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
     now = portal.clock.now()
     knobs = portal.knobs
-    made = portal.schema.add(kind, body, iso(now), knobs.duplicate_property, knobs.custom_properties, now + int(knobs.option_lag * 1000))
+    made = portal.schema.add(
+        kind,
+        body,
+        iso(now),
+        knobs.duplicate_property,
+        knobs.custom_properties,
+        now + int(knobs.option_lag * 1000),
+    )
     return made.body()
 
 
@@ -111,7 +124,12 @@ def batch_read(portal: Portal, request: Request, kind: str) -> Reply:
     names = [str(each.get("name", "")) for each in batch(request.object(), 100)]
     lost = [name for name in names if name not in known or known[name].archived]
     errors = [
-        {"status": "error", "category": "OBJECT_NOT_FOUND", "message": f"Property {name} does not exist", "context": {"name": [name]}}
+        {
+            "status": "error",
+            "category": "OBJECT_NOT_FOUND",
+            "message": f"Property {name} does not exist",
+            "context": {"name": [name]},
+        }
         for name in lost
     ]
     return several(portal, [known[name].body() for name in names if name not in lost], errors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,27 +16,30 @@ if TYPE_CHECKING:
     from tests.servers.hubspot.portal import Portal
 
 DATES = ("2026-03", "2026-09")
+_BETA = "2026-09-beta"  # of workflows, which are published under no other date
+_WORKFLOWS = (re.compile(rf"^/automation/(?P<version>{_BETA})(?=/flows(/|$))"), "/automation/v4")
 _DATED = [
-    (re.compile(rf"^/{area}/(?P<version>\d{{4}}-\d\d)(?=/|$)"), f"/{legacy}")
-    for area, legacy in (
-        ("crm/objects", "crm/v3/objects"),
-        ("crm/properties", "crm/v3/properties"),
-        ("crm/lists", "crm/v3/lists"),
-        ("crm/imports", "crm/v3/imports"),
-        ("crm/exports", "crm/v3/exports"),
-        ("crm/pipelines", "crm/v3/pipelines"),
-        ("crm/owners", "crm/v3/owners"),
-        ("crm/limits", "crm/v3/limits"),
-        ("crm/associations", "crm/v4/associations"),
-        ("events/event-occurrences", "events/v3/events"),
-        ("automation", "automation/v4"),
-        ("automation/flows", "automation/v4/flows"),
-        ("account-info", "account-info/v3"),
-        ("communication-preferences", "communication-preferences/v4"),
-        ("settings/users", "settings/v3/users"),
-        ("settings/currencies", "settings/v3/currencies"),
-        ("oauth", "oauth/v3"),
-    )
+    _WORKFLOWS,
+    *(
+        (re.compile(rf"^/{area}/(?P<version>\d{{4}}-\d\d)(?=/|$)"), f"/{legacy}")
+        for area, legacy in (
+            ("crm/objects", "crm/v3/objects"),
+            ("crm/properties", "crm/v3/properties"),
+            ("crm/lists", "crm/v3/lists"),
+            ("crm/imports", "crm/v3/imports"),
+            ("crm/exports", "crm/v3/exports"),
+            ("crm/pipelines", "crm/v3/pipelines"),
+            ("crm/owners", "crm/v3/owners"),
+            ("crm/limits", "crm/v3/limits"),
+            ("crm/associations", "crm/v4/associations"),
+            ("events/event-occurrences", "events/v3/events"),
+            ("account-info", "account-info/v3"),
+            ("communication-preferences", "communication-preferences/v4"),
+            ("settings/users", "settings/v3/users"),
+            ("settings/currencies", "settings/v3/currencies"),
+            ("oauth", "oauth/v3"),
+        )
+    ),
 ]
 
 
@@ -108,7 +111,9 @@ class Route:
 ROUTES: list[Route] = []
 
 
-def route(method: str, path: str, *, search: bool = False, public: bool = False) -> Callable[[Handler], Handler]:
+def route(
+    method: str, path: str, *, search: bool = False, public: bool = False
+) -> Callable[[Handler], Handler]:
     """Register a handler: handler(portal, request, **parts of the path)."""
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + r"/?")
 
@@ -119,12 +124,14 @@ def route(method: str, path: str, *, search: bool = False, public: bool = False)
     return register
 
 
-def parse(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
+def parse(
+    method: str, target: str, headers: dict[str, str], body: bytes, versions: Collection[str] = DATES
+) -> Request:
     split = urlsplit(target)
     path, version = split.path, ""
     for pattern, legacy in _DATED:
         found = pattern.match(path)
-        if found and found["version"] in DATES:
+        if found and (found["version"] in versions or found["version"] == _BETA):
             path, version = legacy + path[found.end() :], found["version"]
             break
     return Request(method, path, parse_qs(split.query, keep_blank_values=True), body, headers, version)

@@ -64,7 +64,9 @@ class Property:
     created: str = ""
     updated: str = ""
     archived: bool = False
-    accepted_from: dict[str, int] = field(default_factory=dict)  # option → instant since when values may use it
+    accepted_from: dict[str, int] = field(
+        default_factory=dict
+    )  # option → instant since when values may use it
     more: dict[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
@@ -127,7 +129,9 @@ class Schema:
             raise missing(f"Property {name} does not exist", subCategory="PropertyError.PROPERTY_NOT_FOUND")
         return found
 
-    def add(self, kind: Kind, body: dict[str, Any], now: str, duplicate: int, room: int, from_instant: int) -> Property:
+    def add(
+        self, kind: Kind, body: dict[str, Any], now: str, duplicate: int, room: int, from_instant: int
+    ) -> Property:
         """A new property of the account. Refuses what HubSpot refuses."""
         name = body.get("name", "")
         known = self.properties[kind.name]
@@ -147,8 +151,12 @@ class Schema:
         if body["groupName"] not in self.groups[kind.name]:
             raise invalid(f"Property group {body['groupName']} does not exist")
         if sum(not other.defined for other in known.values()) >= room:
-            raise invalid("The limit of custom properties is reached", subCategory="Properties.LIMIT_EXCEEDED")
-        made = Property(name, body["type"], body["fieldType"], defined=False, unique=bool(body.get("hasUniqueValue")))
+            raise invalid(
+                "The limit of custom properties is reached", subCategory="Properties.LIMIT_EXCEEDED"
+            )
+        made = Property(
+            name, body["type"], body["fieldType"], defined=False, unique=bool(body.get("hasUniqueValue"))
+        )
         made.created = made.updated = now
         known[name] = made
         try:
@@ -167,7 +175,8 @@ class Schema:
             for option in body["options"]:
                 made.accepted_from.setdefault(option["value"], from_instant)
             made.options = [
-                {"displayOrder": place, "hidden": False, "description": "", **option} for place, option in enumerate(body["options"])
+                {"displayOrder": place, "hidden": False, "description": "", **option}
+                for place, option in enumerate(body["options"])
             ]
         if "groupName" in body and body["groupName"] not in self.groups[kind.name]:
             raise invalid(f"Property group {body['groupName']} does not exist")
@@ -194,7 +203,9 @@ def _group(name: str, label: str, order: int = -1) -> dict[str, Any]:
 def _check_name(name: str) -> None:
     plain = name.replace("_", "a")
     if not name or not (plain.isascii() and plain.isalnum() and plain == plain.lower() and name[0].isalpha()):
-        raise invalid(f"Property name '{name}' is not valid: lower-case letters, digits and underscores, beginning with a letter")
+        raise invalid(
+            f"Property name '{name}' is not valid: lower-case letters, digits and underscores, beginning with a letter"
+        )
     prefix = name.split("_")[0]
     if prefix == "hs" or (prefix[0] == "a" and prefix[1:].isdigit()):
         raise invalid(f"Property name '{name}' has a reserved prefix")
@@ -210,7 +221,9 @@ def _check_options(made: Property, options: list[dict[str, Any]]) -> None:
         if any(not isinstance(text, str) or text == "" for text in texts):
             raise invalid(f"Property option {key} is required")
         if len(set(texts)) < len(texts):
-            raise invalid(f"Property option {key}s must be unique", subCategory="Properties.DUPLICATE_OPTIONS")
+            raise invalid(
+                f"Property option {key}s must be unique", subCategory="Properties.DUPLICATE_OPTIONS"
+            )
     if any("hidden" not in option for option in options):
         raise invalid("Invalid input JSON: some required fields were not set: [hidden]")
     if made.type == "bool" and {option["value"] for option in options} != {"true", "false"}:

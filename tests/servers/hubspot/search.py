@@ -45,11 +45,18 @@ class Index:
             else:
                 self.seen.setdefault(kind, {})[id] = values
 
-    def find(self, kind: Kind, body: dict[str, Any], properties: dict[str, Property], links: Associations) -> list[int]:
-        """Ids of all records that a search body asks for, in its order. Equal searches with a moving id bound share their work."""
+    def find(
+        self, kind: Kind, body: dict[str, Any], properties: dict[str, Property], links: Associations
+    ) -> list[int]:
+        """Ids of all records that a search body asks for, in its order.
+
+        Equal searches with a moving id bound share their work.
+        """
         self.settle()
         groups, bound = _without_bound(body)
-        key = json.dumps([kind.name, self.version, groups, body.get("sorts"), body.get("query")], sort_keys=True)
+        key = json.dumps(
+            [kind.name, self.version, groups, body.get("sorts"), body.get("query")], sort_keys=True
+        )
         if key not in self._found:
             if len(self._found) > 50:
                 self._found.clear()
@@ -58,14 +65,22 @@ class Index:
         return found if bound is None else found[bisect_right(found, bound) :]
 
     def _evaluate(
-        self, kind: Kind, groups: list[dict[str, Any]], body: dict[str, Any], properties: dict[str, Property], links: Associations
+        self,
+        kind: Kind,
+        groups: list[dict[str, Any]],
+        body: dict[str, Any],
+        properties: dict[str, Property],
+        links: Associations,
     ) -> list[int]:
-        tests = [[_test(each, kind, properties, links) for each in group.get("filters", [])] for group in groups]
+        tests = [
+            [_test(each, kind, properties, links) for each in group.get("filters", [])] for group in groups
+        ]
         text = str(body.get("query") or "").lower()
         ids = [
             id
             for id, values in self.seen.get(kind.name, {}).items()
-            if (not tests or any(all(test(values) for test in group) for group in tests)) and (not text or _mentions(values, text))
+            if (not tests or any(all(test(values) for test in group) for group in tests))
+            and (not text or _mentions(values, text))
         ]
         return _sorted(ids, body.get("sorts") or [], self.seen.get(kind.name, {}), properties)
 
@@ -79,7 +94,9 @@ def check(body: dict[str, Any], length: int) -> tuple[int, int]:
         raise invalid(f"Too many filter groups: {len(groups)} (at most {MAX_GROUPS})")
     sizes = [len(group.get("filters") or []) for group in groups]
     if any(size > MAX_FILTERS for size in sizes) or sum(sizes) > MAX_ALL_FILTERS:
-        raise invalid(f"Too many filters: {sizes} (at most {MAX_FILTERS} in a group and {MAX_ALL_FILTERS} together)")
+        raise invalid(
+            f"Too many filters: {sizes} (at most {MAX_FILTERS} in a group and {MAX_ALL_FILTERS} together)"
+        )
     if len(body.get("sorts") or []) > 1:
         raise invalid("Only one sort is allowed")
     limit = body.get("limit", 10) or 10
@@ -94,26 +111,43 @@ def check(body: dict[str, Any], length: int) -> tuple[int, int]:
 
 
 def _without_bound(body: dict[str, Any]) -> tuple[list[dict[str, Any]], int | None]:
-    """The filter groups without ``hs_object_id GT n``, and n, where the results are in the order of ids anyway."""
+    """The filter groups without ``hs_object_id GT n``, and n, where the results are in the order of ids
+    anyway.
+    """
     groups = body.get("filterGroups") or []
     sort = (body.get("sorts") or [{}])[0]
-    ascending = isinstance(sort, dict) and sort.get("propertyName") == "hs_object_id" and sort.get("direction", "ASCENDING") == "ASCENDING"
+    ascending = (
+        isinstance(sort, dict)
+        and sort.get("propertyName") == "hs_object_id"
+        and sort.get("direction", "ASCENDING") == "ASCENDING"
+    )
     if len(groups) != 1 or not ascending:
         return groups, None
-    bounds = [each for each in groups[0].get("filters", []) if each.get("propertyName") == "hs_object_id" and each.get("operator") == "GT"]
+    bounds = [
+        each
+        for each in groups[0].get("filters", [])
+        if each.get("propertyName") == "hs_object_id" and each.get("operator") == "GT"
+    ]
     if len(bounds) != 1 or not str(bounds[0].get("value", "")).isdigit():
         return groups, None
-    return [{"filters": [each for each in groups[0]["filters"] if each is not bounds[0]]}], int(bounds[0]["value"])
+    return [{"filters": [each for each in groups[0]["filters"] if each is not bounds[0]]}], int(
+        bounds[0]["value"]
+    )
 
 
-def _sorted(ids: list[int], sorts: list[Any], seen: dict[int, Values], properties: dict[str, Property]) -> list[int]:
+def _sorted(
+    ids: list[int], sorts: list[Any], seen: dict[int, Values], properties: dict[str, Property]
+) -> list[int]:
     ids.sort()
     if not sorts:
         return ids
     sort = (
         sorts[0]
         if isinstance(sorts[0], dict)
-        else {"propertyName": str(sorts[0]).lstrip("-"), "direction": "DESCENDING" if str(sorts[0]).startswith("-") else "ASCENDING"}
+        else {
+            "propertyName": str(sorts[0]).lstrip("-"),
+            "direction": "DESCENDING" if str(sorts[0]).startswith("-") else "ASCENDING",
+        }
     )
     name, down = sort.get("propertyName", ""), sort.get("direction") == "DESCENDING"
     if name not in properties:
@@ -122,7 +156,9 @@ def _sorted(ids: list[int], sorts: list[Any], seen: dict[int, Values], propertie
         return ids[::-1] if down else ids
     comparable = _comparable(properties[name])
     empty = [id for id in ids if name not in seen[id]]
-    full = sorted((id for id in ids if name in seen[id]), key=lambda id: comparable(seen[id][name]), reverse=down)
+    full = sorted(
+        (id for id in ids if name in seen[id]), key=lambda id: comparable(seen[id][name]), reverse=down
+    )
     return full + empty if down else empty + full
 
 
@@ -155,7 +191,9 @@ def _wanted(definition: Property, value: Any) -> Any:
     return text.lower() if definition.type == "string" else text
 
 
-def _test(each: dict[str, Any], kind: Kind, properties: dict[str, Property], links: Associations) -> Callable[[Values], bool]:
+def _test(
+    each: dict[str, Any], kind: Kind, properties: dict[str, Property], links: Associations
+) -> Callable[[Values], bool]:
     name, operator = each.get("propertyName", ""), each.get("operator", "")
     if name.startswith("associations."):
         return _association_test(each, kind, links)

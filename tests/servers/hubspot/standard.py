@@ -22,9 +22,11 @@ NAMES = {
     " first_conversion_date:datetime! notes_last_contacted:datetime! num_contacted_notes:number! num_notes:number!"
     " associatedcompanyid:number hs_marketable_status:enumeration! hs_legal_basis:enumeration"
     " hs_sa_first_engagement_date:datetime! hs_email_first_send_date:datetime! hs_latest_source:enumeration!"
+    " hs_email_bad_address:bool! hs_email_quarantined:bool! hs_emailconfirmationstatus:enumeration! hs_country_region_code:string"
     " hs_additional_emails:enumeration! hs_quarantined_emails:string! hs_facebookid:string birthday:date kids:number"
     " newsletter:bool",
-    "companies": "hs_lastmodifieddate:datetime! name:string domain:string city:string state:string country:string industry:enumeration"
+    "companies": "hs_lastmodifieddate:datetime! name:string domain:string phone:string city:string state:string country:string"
+    " industry:enumeration"
     " numberofemployees:number annualrevenue:number lifecyclestage:enumeration hs_ideal_customer_profile:enumeration"
     " type:enumeration num_associated_contacts:number! num_associated_deals:number! total_revenue:number!"
     " hs_is_target_account:bool",
@@ -37,7 +39,8 @@ NAMES = {
     "line_items": "hs_lastmodifieddate:datetime! name:string quantity:number price:number amount:number hs_sku:string hs_product_id:number"
     " hs_line_item_currency_code:enumeration discount:number hs_total_discount:number! hs_product_type:enumeration",
     "orders": "hs_lastmodifieddate:datetime! hs_order_name:string hs_total_price:number hs_currency_code:enumeration"
-    " hs_external_order_status:string hs_external_created_date:datetime hs_processed_date:datetime hs_refund_amount:number"
+    " hs_external_order_status:string hs_fulfillment_status:string"
+    " hs_external_created_date:datetime hs_processed_date:datetime hs_refund_amount:number"
     " hs_pipeline:enumeration hs_pipeline_stage:enumeration hs_subtotal_price:number hs_external_order_id:string"
     " hs_home_currency_amount:number! hs_total_price_in_home_currency:number! hs_payment_status:enumeration"
     " hs_cancelled_date:datetime",
@@ -54,12 +57,37 @@ NAMES = {
     "communications": "hs_lastmodifieddate:datetime! hs_timestamp:datetime hs_communication_channel_type:enumeration"
     " hs_communication_body:string",
 }
-LIFECYCLE = ("subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer", "evangelist", "other")
+LIFECYCLE = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
 STAGES = ("appointmentscheduled", "qualifiedtobuy", "contractsent", "closedwon", "closedlost")
 OPTIONS: dict[str, tuple[str, ...]] = {
     "lifecyclestage": LIFECYCLE,
     "hs_lead_status": ("NEW", "OPEN", "IN_PROGRESS", "CONNECTED", "BAD_TIMING"),
     "hs_marketable_status": ("true", "false"),
+    "hs_emailconfirmationstatus": (
+        "Confirmed",
+        "Confirmation Pending",
+        "Confirmation Email Sent",
+        "User clicked confirmation",
+        "HubSpot Rep. marked confirmed",
+        "Customer marked confirmed",
+        "Confirmed from previous behavior",
+        "Confirmed due to form",
+    ),
+    "hs_legal_basis": (
+        "Legitimate interest - other",
+        "Performance of a contract",
+        "Freely given consent from contact",
+        "Not applicable",
+    ),
     "dealstage": STAGES,
     "pipeline": ("default",),
     "dealtype": ("newbusiness", "existingbusiness"),
@@ -79,7 +107,16 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 DEFAULTS = {
     "contacts": ("createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"),
     "companies": ("createdate", "domain", "hs_lastmodifieddate", "hs_object_id", "name"),
-    "deals": ("amount", "closedate", "createdate", "dealname", "dealstage", "hs_lastmodifieddate", "hs_object_id", "pipeline"),
+    "deals": (
+        "amount",
+        "closedate",
+        "createdate",
+        "dealname",
+        "dealstage",
+        "hs_lastmodifieddate",
+        "hs_object_id",
+        "pipeline",
+    ),
 }
 ENGAGEMENT_DEFAULTS = ("hs_createdate", "hs_lastmodifieddate", "hs_object_id")
 
@@ -105,7 +142,13 @@ def standard(kind: Kind) -> Iterator[Property]:
 def _options(name: str, type_: str) -> list[dict[str, Any]]:
     values = ("true", "false") if type_ == "bool" else OPTIONS.get(name, ())
     return [
-        {"label": value.replace("_", " ").capitalize(), "value": value, "displayOrder": place, "hidden": False, "description": ""}
+        {
+            "label": value.replace("_", " ").capitalize(),
+            "value": value,
+            "displayOrder": place,
+            "hidden": False,
+            "description": "",
+        }
         for place, value in enumerate(values)
     ]
 

@@ -62,7 +62,10 @@ Observer = Callable[[Kind, Record, dict[str, str]], None]
 
 
 class Store:
-    """Objects of every type. Observers hear of each change: kind, record as it is now, values before ({} = new)."""
+    """Objects of every type.
+
+    Observers hear of each change: kind, record as it is now, values before ({} = new).
+    """
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.shelves = {kind.name: Shelf(kind) for kind in KINDS}
@@ -72,7 +75,12 @@ class Store:
         self.now = now
 
     def create(
-        self, kind: Kind, values: dict[str, str], id: int | None = None, at: int | None = None, source: str = "INTEGRATION"
+        self,
+        kind: Kind,
+        values: dict[str, str],
+        id: int | None = None,
+        at: int | None = None,
+        source: str = "INTEGRATION",
     ) -> Record:
         """A new object; Conflict where its e-mail address is taken."""
         shelf = self.shelves[kind.name]
@@ -84,7 +92,13 @@ class Store:
         at = self.now() if at is None else at
         made = iso(at)
         full = {name: value for name, value in values.items() if value != ""}
-        full = {"createdate": made, **full, "hs_object_id": str(id), kind.stamp: made, **self._derived(kind, values)}
+        full = {
+            "createdate": made,
+            **full,
+            "hs_object_id": str(id),
+            kind.stamp: made,
+            **self._derived(kind, values),
+        }
         record = Record(id, full, at)
         shelf.records[id] = record
         insort(shelf.live, id)
@@ -93,7 +107,14 @@ class Store:
         self._tell(kind, record, {})
         return record
 
-    def write(self, kind: Kind, record: Record, values: dict[str, str], source: str = "INTEGRATION", bump: bool = True) -> None:
+    def write(
+        self,
+        kind: Kind,
+        record: Record,
+        values: dict[str, str],
+        source: str = "INTEGRATION",
+        bump: bool = True,
+    ) -> None:
         """Set values; an empty text clears."""
         shelf = self.shelves[kind.name]
         before, now = record.values, self.now()
@@ -149,7 +170,10 @@ class Store:
         self._tell(kind, record, record.values)
 
     def merge(self, kind: Kind, primary: Record, other: Record, keep: bool) -> Record:
-        """One record of two: the primary's values win. ``keep``: under the primary's id, else under a new one."""
+        """One record of two: the primary's values win.
+
+        ``keep``: under the primary's id, else under a new one.
+        """
         shelf, now = self.shelves[kind.name], self.now()
         joined = other.values | primary.values
         former = [*_ids(primary), *_ids(other)]
@@ -159,10 +183,19 @@ class Store:
             self.erase(kind, primary)
         self.erase(kind, other)
         if keep:
-            self.write(kind, primary, {name: value for name, value in joined.items() if name not in _OWN}, "MERGE_OBJECTS")
+            self.write(
+                kind,
+                primary,
+                {name: value for name, value in joined.items() if name not in _OWN},
+                "MERGE_OBJECTS",
+            )
             survivor = primary
         else:
-            survivor = self.create(kind, {name: value for name, value in joined.items() if name not in _OWN}, source="MERGE_OBJECTS")
+            survivor = self.create(
+                kind,
+                {name: value for name, value in joined.items() if name not in _OWN},
+                source="MERGE_OBJECTS",
+            )
         for gone in (primary, other):
             if gone.id != survivor.id:
                 shelf.merged[gone.id] = survivor.id
@@ -170,7 +203,9 @@ class Store:
                     observer(kind, gone.id, survivor.id)
         return survivor
 
-    def find(self, kind: Kind, id: str, by: str = "", archived: bool = False, through_merges: bool = True) -> Record | None:
+    def find(
+        self, kind: Kind, id: str, by: str = "", archived: bool = False, through_merges: bool = True
+    ) -> Record | None:
         """A record by its id or by its e-mail address; None where there is none of that state."""
         shelf = self.shelves[kind.name]
         if by and by != "hs_object_id":
@@ -204,7 +239,9 @@ class Store:
         answer["hs_is_closed"] = str(stage in (WON, LOST)).lower()
         if values.get("amount"):
             rate = self.rates.get(values.get("deal_currency_code") or "EUR", 1.0)
-            answer["amount_in_home_currency"] = repr(round(float(values["amount"]) * rate, 6)).removesuffix(".0")
+            answer["amount_in_home_currency"] = repr(round(float(values["amount"]) * rate, 6)).removesuffix(
+                ".0"
+            )
         return answer
 
     def _tell(self, kind: Kind, record: Record, before: dict[str, str]) -> None:

@@ -47,7 +47,11 @@ class Import:
             "optOutImport": False,
             "mappedObjectTypeIds": [self.kind.id],
             "metadata": {
-                "counters": {"TOTAL_ROWS": len(self.rows), "UPDATED_OBJECTS": self.updated, "ERRORS": len(self.errors)},
+                "counters": {
+                    "TOTAL_ROWS": len(self.rows),
+                    "UPDATED_OBJECTS": self.updated,
+                    "ERRORS": len(self.errors),
+                },
                 "fileIds": [str(self.id)],
                 "objectLists": [],
             },
@@ -63,7 +67,9 @@ class Transfers:
 
     def settle(self, portal: Portal) -> None:
         step = portal.knobs.import_time * 1000
-        running = [each for each in self.imports.values() if each.state in ("STARTED", "PROCESSING", "DEFERRED")]
+        running = [
+            each for each in self.imports.values() if each.state in ("STARTED", "PROCESSING", "DEFERRED")
+        ]
         for each in running[:MAX_RUNNING_IMPORTS]:
             age = portal.clock.now() - each.started
             if age >= 2 * step:
@@ -77,20 +83,41 @@ def _carry_out(portal: Portal, job: Import) -> None:
     names = {each["columnName"]: each for each in job.mappings}
     ids = [each["columnName"] for each in job.mappings if each.get("columnType") == "HUBSPOT_OBJECT_ID"]
     for line, row in enumerate(job.rows, 2):
-        values = {names[column]["propertyName"]: text for column, text in row.items() if column in names and column not in ids}
+        values = {
+            names[column]["propertyName"]: text
+            for column, text in row.items()
+            if column in names and column not in ids
+        }
         record = portal.store.find(job.kind, row.get(ids[0], "")) if ids else None
         error = "OBJECT_NOT_FOUND" if record is None else ""
         if record is not None:
             try:
                 portal.write(
-                    job.kind, record, checked(values, portal.schema.properties[job.kind.name], portal.knobs, portal.clock.now()), "IMPORT"
+                    job.kind,
+                    record,
+                    checked(
+                        values, portal.schema.properties[job.kind.name], portal.knobs, portal.clock.now()
+                    ),
+                    "IMPORT",
                 )
                 job.updated += 1
             except BadValues as fault:
                 error = fault.faults[0]["error"]
         if error:
-            source = {"sourceType": "ROW", "lineNumber": line, "fileId": job.id, "containsEncryptedProperties": False}
-            job.errors.append({"id": str(len(job.errors) + 1), "errorType": error, "sourceData": source, "createdAt": job.started})
+            source = {
+                "sourceType": "ROW",
+                "lineNumber": line,
+                "fileId": job.id,
+                "containsEncryptedProperties": False,
+            }
+            job.errors.append(
+                {
+                    "id": str(len(job.errors) + 1),
+                    "errorType": error,
+                    "sourceData": source,
+                    "createdAt": job.started,
+                }
+            )
 
 
 @route("POST", IMPORTS)
@@ -108,10 +135,16 @@ def start_import(portal: Portal, request: Request) -> dict[str, Any]:
     if rows and set(rows[0]) - {each["columnName"] for each in mappings}:
         raise invalid("Every column of the file must be mapped")
     known = portal.schema.properties[kind.name]
-    unknown = [each["propertyName"] for each in mappings if each.get("propertyName") and each["propertyName"] not in known]
+    unknown = [
+        each["propertyName"]
+        for each in mappings
+        if each.get("propertyName") and each["propertyName"] not in known
+    ]
     if unknown:
         raise invalid(f"Unknown properties: {unknown}")
-    job = Import(len(portal.transfers.imports) + 1, kind, order.get("name", ""), portal.clock.now(), rows, mappings)
+    job = Import(
+        len(portal.transfers.imports) + 1, kind, order.get("name", ""), portal.clock.now(), rows, mappings
+    )
     running = [each for each in portal.transfers.imports.values() if each.state in ("STARTED", "PROCESSING")]
     if len(running) >= MAX_RUNNING_IMPORTS:
         job.state = "DEFERRED"

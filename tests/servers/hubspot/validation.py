@@ -16,8 +16,13 @@ _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;.]+(\.[^@\s,;.]+)+")
 _LONGEST = 65_536
 
 
-def checked(values: dict[str, Any], properties: dict[str, Property], knobs: Knobs, now: int, by_person: bool = False) -> dict[str, str]:
-    """Values in the form in which they are kept; BadValues names all that do not fit. A person may set what apps may not."""
+def checked(
+    values: dict[str, Any], properties: dict[str, Property], knobs: Knobs, now: int, by_person: bool = False
+) -> dict[str, str]:
+    """Values in the form in which they are kept; BadValues names all that do not fit.
+
+    A person may set what apps may not.
+    """
     faults, kept = [], {}
     for name, value in values.items():
         definition = properties.get(name)
@@ -25,7 +30,9 @@ def checked(values: dict[str, Any], properties: dict[str, Property], knobs: Knob
             if definition is None or definition.archived:
                 raise _Misfit("PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
             if definition.read_only and not by_person:
-                raise _Misfit("READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.')
+                raise _Misfit(
+                    "READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.'
+                )
             kept[name] = _form(definition, _text(name, value, knobs), knobs, now)
         except _Misfit as misfit:
             faults.append(misfit.body(name, knobs.portal_id))
@@ -114,7 +121,9 @@ def _datetime(text: str) -> str:
 
 
 def _option(definition: Property, text: str, now: int) -> str:
-    if definition.name == "hubspot_owner_id" or (definition.type == "enumeration" and not definition.options and definition.defined):
+    if definition.name == "hubspot_owner_id" or (
+        definition.type == "enumeration" and not definition.options and definition.defined
+    ):
         return text
     allowed = {option["value"] for option in definition.options}
     several = definition.field_type == "checkbox"

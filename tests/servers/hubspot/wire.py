@@ -45,7 +45,11 @@ class _Handler(BaseHTTPRequestHandler):
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         reply, faults = portal.answer(self.command, self.path, headers, body)
-        rows = len(reply.body.get("results", ())) if isinstance(reply.body, dict) and isinstance(reply.body.get("results"), list) else 0
+        rows = (
+            len(reply.body.get("results", ()))
+            if isinstance(reply.body, dict) and isinstance(reply.body.get("results"), list)
+            else 0
+        )
         rest = portal.knobs.latency + portal.knobs.rows_ms * rows / 100_000 - (time.monotonic() - began)
         if rest > 0:
             time.sleep(rest)
@@ -64,7 +68,11 @@ class _Handler(BaseHTTPRequestHandler):
             reply = self._spoilt(reply, fault)
         content = _bytes(reply)
         compress = fault is not None and fault.do == "gzip"
-        accepted = self.server.portal.knobs.gzip and "gzip" in self.headers.get("Accept-Encoding", "") and len(content) > 500
+        accepted = (
+            self.server.portal.knobs.gzip
+            and "gzip" in self.headers.get("Accept-Encoding", "")
+            and len(content) > 500
+        )
         if compress or accepted:
             content = gzip.compress(content, 1)
             reply.headers = {**reply.headers, "Content-Encoding": "gzip"}
@@ -94,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return Reply(fault.status, reply.body, reply.headers)
             case "html":
                 return Reply(200, b"<html><body>A gateway's page</body></html>", content_type="text/html")
+            case "spoil":
+                return _strange(reply, fault)
             case "duplicate" | "number_ids" | "null_ids":
                 return Reply(reply.status, _odd(reply.body, fault.do), reply.headers)
         return reply
@@ -129,7 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
 def _bytes(reply: Reply) -> bytes:
     if reply.body is None:
         return b""
-    return reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body, separators=(",", ":")).encode()
+    return (
+        reply.body
+        if isinstance(reply.body, bytes)
+        else json.dumps(reply.body, separators=(",", ":")).encode()
+    )
 
 
 def _odd(body: Any, how: str) -> Any:
@@ -148,6 +162,30 @@ def _odd(body: Any, how: str) -> Any:
     return {**body, "results": odd}
 
 
+def _strange(reply: Reply, fault: Fault) -> Reply:
+    """A good answer that something on the way replaced, or took a part of."""
+    if not 200 <= reply.status < 300:
+        return reply
+    if fault.keys:
+        return Reply(reply.status, _without(reply.body, fault), reply.headers)
+    if fault.body == "html":
+        return Reply(reply.status, b"<html><body>A gateway's page</body></html>", reply.headers, "text/html")
+    return Reply(200, b"" if fault.body == "empty" else fault.body.encode(), reply.headers)
+
+
+def _without(body: Any, fault: Fault) -> Any:
+    """The answer without some keys, or with something else under them, wherever they stand."""
+    if isinstance(body, list):
+        return [_without(each, fault) for each in body]
+    if not isinstance(body, dict):
+        return body
+    other = json.loads(fault.body) if fault.body else None
+    changed = {name: other if name in fault.keys else _without(value, fault) for name, value in body.items()}
+    return (
+        changed if fault.body else {name: value for name, value in changed.items() if name not in fault.keys}
+    )
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
@@ -159,7 +197,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients may go away; anything else is a fault of ours and is shown."""
-        if not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], ConnectionError | TimeoutError):
+        if not isinstance(
+            sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1],
+            ConnectionError | TimeoutError,
+        ):
             super().handle_error(request, client_address)
 
 

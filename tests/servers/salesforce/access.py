@@ -1,7 +1,7 @@
 """Who asks, and what may they see and do?
 
-Permissions come from the user's profile and permission sets. A field that was made by API is hidden from everybody until a
-FieldPermissions row of an assigned permission set shows it.
+Permissions come from the user's profile and permission sets. A field that was made by API is hidden from
+everybody until a FieldPermissions row of an assigned permission set shows it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ class Access:
     store: Store
     knobs: Knobs
     clock: Clock
-    hidden: set[Key] = field(default_factory=set)  # (object, field) in lower case: not seen without a FieldPermissions row
+    hidden: set[Key] = field(
+        default_factory=set
+    )  # (object, field) in lower case: not seen without a FieldPermissions row
     frozen: set[Key] = field(default_factory=set)  # seen, not edited without one
-    denied: dict[str, set[str]] = field(default_factory=dict)  # object in lower case → read, create, edit, delete
+    denied: dict[str, set[str]] = field(
+        default_factory=dict
+    )  # object in lower case → read, create, edit, delete
     version: int = 0  # moves when a right moves
     _known: dict[Any, set[str]] = field(default_factory=dict)
     _state: tuple[int, int] = (-1, -1)
@@ -74,12 +78,18 @@ class Access:
     def may(self, user: str, permission: str) -> bool:
         """Does the user's profile or one of the permission sets give this permission?"""
         sets = "SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = ?"
-        by_profile = f'SELECT p."{permission}" FROM Profile p JOIN User u ON u.ProfileId = p.Id WHERE u.Id = ?'
+        by_profile = (
+            f'SELECT p."{permission}" FROM Profile p JOIN User u ON u.ProfileId = p.Id WHERE u.Id = ?'
+        )
         by_set = f'SELECT 1 FROM PermissionSet WHERE "{permission}" = 1 AND Id IN ({sets})'
         rows = self.store.run(by_profile, (user,))
         if rows and rows[0][0]:
             return True
-        return bool(self.store.connection.execute(by_set, (user,)).fetchone()) if self.schema["PermissionSet"].field(permission) else False
+        return (
+            bool(self.store.connection.execute(by_set, (user,)).fetchone())
+            if self.schema["PermissionSet"].field(permission)
+            else False
+        )
 
     def _granted(self, user: str, right: str) -> set[Key]:
         sets = "SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = ?"
@@ -97,7 +107,11 @@ class Access:
             name = entity.name.lower()
             away = {one for of, one in self.hidden - self._granted(user, "PermissionsRead") if of == name}
             if what == "edit":
-                away |= {one for of, one in (self.frozen | self.hidden) - self._granted(user, "PermissionsEdit") if of == name}
+                away |= {
+                    one
+                    for of, one in (self.frozen | self.hidden) - self._granted(user, "PermissionsEdit")
+                    if of == name
+                }
                 away |= {one.name.lower() for one in entity if not (one.createable or one.updateable)}
             self._known[key] = {one.name.lower() for one in entity} - away
         return self._known[key]
@@ -112,14 +126,18 @@ class Access:
 
     def rows(self, user: str, entity: Entity, alias: str) -> str:
         """SQL of the rows that sharing lets the user see."""
-        share = next((part for name, part in self.knobs.visible.items() if name.lower() == entity.name.lower()), 1.0)
+        share = next(
+            (part for name, part in self.knobs.visible.items() if name.lower() == entity.name.lower()), 1.0
+        )
         if share >= 1 or any(self.may(user, permission) for permission in _VISIBLE_BY):
             return ""
         return f'bucket({alias}."Id") < {share}'
 
     def view(self, user: str) -> View:
         """What a query of this user is answered from."""
-        return View(lambda entity: self.fields(user, entity), lambda entity, alias: self.rows(user, entity, alias))
+        return View(
+            lambda entity: self.fields(user, entity), lambda entity, alias: self.rows(user, entity, alias)
+        )
 
     def entity(self, user: str, name: str, tooling: bool = False) -> Entity | None:
         """The object, where it exists and the user may read it."""
@@ -133,8 +151,25 @@ class Access:
     def require(self, user: str, entity: Entity, right: str) -> None:
         """Refusal unless the user may create, edit or delete records of this object."""
         if entity.readonly or right in self.denied.get(entity.name.lower(), ()):
-            code = "INSUFFICIENT_ACCESS_OR_READONLY" if right != "create" else "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-            raise Refusal(403, code, f"entity type {entity.name} does not support {right} for the running user")
-        setup = {"PermissionSet", "FieldPermissions", "PermissionSetAssignment", "ObjectPermissions", "User", "Profile"}
+            code = (
+                "INSUFFICIENT_ACCESS_OR_READONLY"
+                if right != "create"
+                else "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+            )
+            raise Refusal(
+                403, code, f"entity type {entity.name} does not support {right} for the running user"
+            )
+        setup = {
+            "PermissionSet",
+            "FieldPermissions",
+            "PermissionSetAssignment",
+            "ObjectPermissions",
+            "User",
+            "Profile",
+        }
         if entity.name in setup and not self.may(user, "PermissionsManageUsers"):
-            raise Refusal(403, "INSUFFICIENT_ACCESS_OR_READONLY", f"insufficient access rights on object id: {entity.name}")
+            raise Refusal(
+                403,
+                "INSUFFICIENT_ACCESS_OR_READONLY",
+                f"insufficient access rights on object id: {entity.name}",
+            )

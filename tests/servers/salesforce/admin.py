@@ -1,8 +1,10 @@
-"""What do people and tests do to a running server? /__admin: edits as a person makes them, knobs, clock, faults, log, dump.
+"""What do people and tests do to a running server? /__admin: edits as a person makes them, knobs, clock,
+faults, log, dump.
 
-POST /__admin/edit    {"do": "edit", "object": "Contact", "id": "003...", "values": {"Email": "a@example.org"}}; ``do`` names a method of
-                      Org: create, edit, delete, undelete, purge, merge, convert, touch, overwrite, late, add_field, grant, revoke;
-                      or hide, show, freeze, deny, allow of its access; or validation, duplicates, automation: a new rule
+POST /__admin/edit    {"do": "edit", "object": "Contact", "id": "003...", "values": {"Email":
+                      "a@example.org"}}; ``do`` names a method of Org: create, edit, delete, undelete, purge,
+                      merge, convert, touch, overwrite, late, add_field, grant, revoke; or hide, show, freeze,
+                      deny, allow of its access; or validation, duplicates, automation: a new rule
 POST /__admin/seed    {"contacts": 1000, ...}: as ``seeding.seed`` takes it
 POST /__admin/clock   {"advance": 3600} | {"speed": 60} | {"set": "2026-01-01T00:00:00Z"}
 POST /__admin/knobs   {"token_seconds": 60, ...}: as ``Knobs`` has them;  GET: all of them
@@ -49,7 +51,9 @@ _DEEDS: dict[str, Callable[[Org, dict[str, Any]], Any]] = {
     "touch": lambda org, a: org.touch(a["object"], *a.get("ids", [a["id"]] if "id" in a else [])),
     "merge": lambda org, a: org.merge(a["object"], a["id"], *a["losers"]),
     "convert": lambda org, a: org.convert(a["id"], a.get("contact"), a.get("account")),
-    "add_field": lambda org, a: org.add_field(a["object"], a["field"], a.get("type", "string"), **a.get("values", {})).name,
+    "add_field": lambda org, a: (
+        org.add_field(a["object"], a["field"], a.get("type", "string"), **a.get("values", {})).name
+    ),
     "grant": lambda org, a: org.grant(*a["rights"]),
     "revoke": lambda org, a: org.revoke(*a["rights"]),
     "hide": lambda org, a: org.access.hide(*a["fields"]),
@@ -101,8 +105,18 @@ def _state(org: Org, request: Request) -> Any:
     counts = {entity.name: org.queries.counted(entity) for entity in org.schema if not entity.plain}
     automation = {one.name: len(one.runs) for one in org.rules.automations}
     jobs = [*org.query_jobs.told(), *org.ingest_jobs.told()]
-    told = {"counts": counts, "logins": org.login.logins, "refused": org.login.refused, "jobs": jobs, "automation": automation}
-    return told | {"limits": org.limits.told(), "errors": [repr(error) for error in org.errors], "requests": len(org.log)}
+    told = {
+        "counts": counts,
+        "logins": org.login.logins,
+        "refused": org.login.refused,
+        "jobs": jobs,
+        "automation": automation,
+    }
+    return told | {
+        "limits": org.limits.told(),
+        "errors": [repr(error) for error in org.errors],
+        "requests": len(org.log),
+    }
 
 
 def _seed(org: Org, request: Request) -> Any:

@@ -1,4 +1,7 @@
-"""What have all bulk jobs in common? An id, a state that moves with the org's clock, and what faults make of it."""
+"""What have all bulk jobs in common?
+
+An id, a state that moves with the org's clock, and what faults make of it.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +88,8 @@ class Job:
         """The job as JSON."""
         state = self.now()
         times = {
-            name: stamp(moment)[:-1] + "+0000" for name, moment in (("createdDate", self.made), ("systemModstamp", self.moved or self.made))
+            name: stamp(moment)[:-1] + "+0000"
+            for name, moment in (("createdDate", self.made), ("systemModstamp", self.moved or self.made))
         }
         answer: dict[str, Any] = {
             "id": self.id,
@@ -95,10 +99,20 @@ class Job:
             **times,
             "state": state,
         }
-        answer |= {"concurrencyMode": "Parallel", "contentType": "CSV", "apiVersion": float(self.version), "jobType": kind}
+        answer |= {
+            "concurrencyMode": "Parallel",
+            "contentType": "CSV",
+            "apiVersion": float(self.version),
+            "jobType": kind,
+        }
         answer |= {"lineEnding": "LF", "columnDelimiter": "COMMA", **self.more}
         if self.started is not None:
-            answer |= {"numberRecordsProcessed": self.processed, "retries": 0, "totalProcessingTime": 100, "apiActiveProcessingTime": 50}
+            answer |= {
+                "numberRecordsProcessed": self.processed,
+                "retries": 0,
+                "totalProcessingTime": 100,
+                "apiActiveProcessingTime": 50,
+            }
         if kind == "V2Ingest":
             answer |= {"numberRecordsFailed": self.failed, "apexProcessingTime": 0}
             answer.pop("isPkChunkingSupported", None)

@@ -1,8 +1,8 @@
 """Which objects and fields does the org have before anyone adds some?
 
-One line an object: name, key prefix, plural, and what is special of it. One line a field: name, type and, after it, the length,
-the objects that it refers to, or the values of a picklist. Marks before a name: ``!`` must be given on create, ``-`` read only,
-``+`` given on create only. Every object has the system fields too.
+One line an object: name, key prefix, plural, and what is special of it. One line a field: name, type and,
+after it, the length, the objects that it refers to, or the values of a picklist. Marks before a name: ``!``
+must be given on create, ``-`` read only, ``+`` given on create only. Every object has the system fields too.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ AccountId reference Account
     + _PERSON.format("Contact")
     + _ADDRESS.format("Mailing")
     + """
+HomePhone phone 40
+OtherPhone phone 40
 Department string 80
 Birthdate date
 ReportsToId reference Contact
@@ -188,6 +190,7 @@ ActivityDate date
 StartDateTime datetime
 EndDateTime datetime
 ActivityDateTime datetime
+IsAllDayEvent boolean
 DurationInMinutes int
 Description textarea 32000
 -IsArchived boolean

@@ -1,7 +1,7 @@
 """How is a SOQL statement asked of the embedded database?
 
-Nulls, case and relationships mean what they mean in SOQL: text compares without case, ``!=`` holds of null, a path over an empty
-reference is null.
+Nulls, case and relationships mean what they mean in SOQL: text compares without case, ``!=`` holds of null, a
+path over an empty reference is null.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Statement:
     aggregate: bool = False
     count_only: bool = False
     limited: bool = False
-    parents: list[tuple[tuple[str, ...], int]] = field(default_factory=list)  # path of a parent → place of its id
+    parents: list[tuple[tuple[str, ...], int]] = field(
+        default_factory=list
+    )  # path of a parent → place of its id
     parent_types: dict[tuple[str, ...], str] = field(default_factory=dict)
     body: str = ""  # FROM and WHERE
     tail: str = ""  # GROUP BY and ORDER BY
@@ -63,14 +65,27 @@ def compiled(query: Query, schema: Schema, view: View, now: datetime, everything
 
 
 class Compiler:
-    def __init__(self, query: Query, schema: Schema, view: View, now: datetime, everything: bool, prefix: str = "t") -> None:
-        self.query, self.schema, self.view, self.now, self.everything, self.prefix = query, schema, view, now, everything, prefix
+    def __init__(
+        self, query: Query, schema: Schema, view: View, now: datetime, everything: bool, prefix: str = "t"
+    ) -> None:
+        self.query, self.schema, self.view, self.now, self.everything, self.prefix = (
+            query,
+            schema,
+            view,
+            now,
+            everything,
+            prefix,
+        )
         entity = schema.get(query.entity)
         if entity is None:
             message = f"sObject type '{query.entity}' is not supported."
-            raise Refusal(400, "INVALID_TYPE", f"\nFROM {query.entity}\n^\nERROR at Row:1:Column:15\n{message}")
+            raise Refusal(
+                400, "INVALID_TYPE", f"\nFROM {query.entity}\n^\nERROR at Row:1:Column:15\n{message}"
+            )
         self.entity = entity
-        self.joins: dict[tuple[str, ...], tuple[str, Entity, str]] = {}  # path → alias, object, SQL of the join
+        self.joins: dict[
+            tuple[str, ...], tuple[str, Entity, str]
+        ] = {}  # path → alias, object, SQL of the join
         self.parameters: list[Any] = []
 
     # Fields and paths
@@ -91,7 +106,9 @@ class Compiler:
             raise no_column(steps[-1], entity.name)
         return self.expression(one, alias), one, way
 
-    def _join(self, alias: str, entity: Entity, way: tuple[str, ...], step: str) -> tuple[str, Entity, tuple[str, ...]]:
+    def _join(
+        self, alias: str, entity: Entity, way: tuple[str, ...], step: str
+    ) -> tuple[str, Entity, tuple[str, ...]]:
         reference = entity.relation(step)
         if reference is None or reference.name.lower() not in self.view.fields(entity):
             hint = f"Didn't understand relationship '{step}' in field path."
@@ -149,7 +166,9 @@ class Compiler:
     def _item(self, item: Item) -> tuple[str, Field]:
         if item.function in _AGGREGATES:
             sql, one, _ = self.column(item.path) if item.path else ("*", Field("count", "int"), ())
-            return _aggregate(item.function, sql), one if item.function in ("min", "max") else Field(item.function, "double")
+            return _aggregate(item.function, sql), one if item.function in ("min", "max") else Field(
+                item.function, "double"
+            )
         sql, one, _ = self.column(item.path)
         return sql, one
 
@@ -175,7 +194,10 @@ class Compiler:
 
     def _period(self, sql: str, sign: str, literal: Value, column: Field) -> str:
         start, after = period(literal.value, self.now.date())
-        low, high = (day.isoformat() + ("T00:00:00.000Z" if column.type == "datetime" else "") for day in (start, after))
+        low, high = (
+            day.isoformat() + ("T00:00:00.000Z" if column.type == "datetime" else "")
+            for day in (start, after)
+        )
         tests = {"=": ("({0} >= ? AND {0} < ?)", [low, high]), "!=": ("({0} IS NULL OR {0} < ? OR {0} >= ?)", [low, high]),
                  "<": ("{0} < ?", [low]), "<=": ("{0} < ?", [high]), ">": ("{0} >= ?", [high]), ">=": ("{0} >= ?", [low])}  # fmt: skip
         text, parameters = tests[sign]
@@ -196,7 +218,9 @@ class Compiler:
         if kind not in fits:
             shown = {"datetime": "dateTime", "reference": "reference"}.get(type, type)
             quoted = "should be enclosed in quotes" if "text" in fits else "should not be enclosed in quotes"
-            message = f"value of filter criterion for field '{column.name}' must be of type {shown} and {quoted}"
+            message = (
+                f"value of filter criterion for field '{column.name}' must be of type {shown} and {quoted}"
+            )
             raise Refusal(400, "INVALID_FIELD", f"\n{column.name}\n^\nERROR at Row:1:Column:1\n{message}")
         if type in ("id", "reference"):
             if not is_id(literal.value) and literal.value:
@@ -232,7 +256,13 @@ class Compiler:
         where = self.where()
         tail = (self._grouping() if aggregate else "") + self._ordering()
         body = self.body(where)
-        sql = "SELECT " + ", ".join([sql for sql, _ in selected] + [f'{alias}."Id"' for alias, _ in parents]) + " " + body + tail
+        sql = (
+            "SELECT "
+            + ", ".join([sql for sql, _ in selected] + [f'{alias}."Id"' for alias, _ in parents])
+            + " "
+            + body
+            + tail
+        )
         if query.limit is not None or query.offset:
             sql += f" LIMIT {-1 if query.limit is None else query.limit} OFFSET {query.offset}"
         places = [(path, len(columns) + place) for place, (_, path) in enumerate(parents)]
@@ -265,7 +295,13 @@ class Compiler:
                 sql, one = self._item(item)
                 told = item.alias or f"expr{unnamed}"
                 unnamed += not item.alias
-                type = one.type if item.function in ("min", "max") else "int" if "count" in item.function else "double"
+                type = (
+                    one.type
+                    if item.function in ("min", "max")
+                    else "int"
+                    if "count" in item.function
+                    else "double"
+                )
                 found.append((sql, Column((told,), type)))
                 continue
             sql, one, way = self.column(item.path)

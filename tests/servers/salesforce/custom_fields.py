@@ -26,8 +26,15 @@ def _bad(message: str, column: str = "FullName") -> Refusal:
 
 def require(org: Org, user: str) -> None:
     """Refusal unless the user may change metadata."""
-    if not (org.access.may(user, "PermissionsCustomizeApplication") or org.access.may(user, "PermissionsModifyMetadata")):
-        raise Refusal(403, "INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id: Customize Application is needed")
+    if not (
+        org.access.may(user, "PermissionsCustomizeApplication")
+        or org.access.may(user, "PermissionsModifyMetadata")
+    ):
+        raise Refusal(
+            403,
+            "INSUFFICIENT_ACCESS",
+            "insufficient access rights on cross-reference id: Customize Application is needed",
+        )
 
 
 def create(org: Org, body: Mapping[str, Any], user: str) -> str:
@@ -47,8 +54,16 @@ def create(org: Org, body: Mapping[str, Any], user: str) -> str:
         raise _bad("a label of at most 40 characters is needed", "Metadata")
     settings = _settings(told)
     org.add_field(entity.name, name, _TYPES[told["type"]], hidden=True, **settings)
-    row = {"DeveloperName": name.removesuffix("__c"), "TableEnumOrId": entity.name, "EntityDefinitionId": entity.name}
-    more = {"FullName": f"{entity.name}.{name}", "Metadata": json.dumps(dict(told)), "Description": told.get("description")}
+    row = {
+        "DeveloperName": name.removesuffix("__c"),
+        "TableEnumOrId": entity.name,
+        "EntityDefinitionId": entity.name,
+    }
+    more = {
+        "FullName": f"{entity.name}.{name}",
+        "Metadata": json.dumps(dict(told)),
+        "Description": told.get("description"),
+    }
     return org.add("CustomField", row | more | {"InlineHelpText": told.get("inlineHelpText")}, user=user)
 
 
@@ -70,14 +85,26 @@ def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
             raise _bad(f"Must specify 'precision' and 'scale' for a CustomField of type {kind}", "Metadata")
         settings |= {"precision": int(told["precision"]), "scale": int(told["scale"])}
     if kind == "Checkbox" and (told.get("required") or told.get("defaultValue") is None):
-        raise _bad("Must specify 'defaultValue', and not 'required', for a CustomField of type Checkbox", "Metadata")
+        raise _bad(
+            "Must specify 'defaultValue', and not 'required', for a CustomField of type Checkbox", "Metadata"
+        )
     if "Picklist" in kind:
         found = told.get("valueSet", {}).get("valueSetDefinition", {}).get("value")
         if not found:
             raise _bad("Must specify 'valueSet' for a CustomField of type Picklist", "Metadata")
-        values = [(str(one.get("valueName") or one.get("fullName") or ""), str(one.get("label") or "")) for one in found]
-        if any(not value or len(value) > 255 for value, _ in values) or len({value.lower() for value, _ in values}) < len(values):
-            raise Refusal(400, "DUPLICATE_VALUE", "a value of the picklist is empty, too long or there twice", ["Metadata"])
+        values = [
+            (str(one.get("valueName") or one.get("fullName") or ""), str(one.get("label") or ""))
+            for one in found
+        ]
+        if any(not value or len(value) > 255 for value, _ in values) or len(
+            {value.lower() for value, _ in values}
+        ) < len(values):
+            raise Refusal(
+                400,
+                "DUPLICATE_VALUE",
+                "a value of the picklist is empty, too long or there twice",
+                ["Metadata"],
+            )
         settings |= {
             "values": tuple(value for value, _ in values),
             "labels": dict(values),
@@ -98,7 +125,11 @@ def change(org: Org, id: str, body: Mapping[str, Any], user: str) -> None:
         setattr(one, name, value)
     with org.store.lock:
         moment = org.clock.stamp()
-        values = {"Metadata": json.dumps(dict(told)), "SystemModstamp": moment, "InlineHelpText": told.get("inlineHelpText")}
+        values = {
+            "Metadata": json.dumps(dict(told)),
+            "SystemModstamp": moment,
+            "InlineHelpText": told.get("inlineHelpText"),
+        }
         org.store.change(org.schema["CustomField"], id, values)
         org.schema.version += 1
         org.schema_moved = org.clock.now()

@@ -28,7 +28,9 @@ def required(entity: Entity, values: Row) -> None:
     if entity.name == "Account" and values.get("LastName"):
         missing = [name for name in missing if name != "Name"]
     if missing:
-        raise Refusal(400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing)
+        raise Refusal(
+            400, "REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", missing
+        )
 
 
 def before_save(org: Org, entity: Entity, new: Row, old: Row | None, moment: str) -> None:
@@ -53,7 +55,12 @@ def _lead(org: Org, new: Row, old: Row | None, moment: str) -> None:
 def _account(org: Org, new: Row, old: Row | None, moment: str) -> None:
     if new.get("LastName") and (old is None or old.get("IsPersonAccount")):
         if not org.knobs.person_accounts:
-            raise Refusal(400, "INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: LastName", ["LastName"])
+            raise Refusal(
+                400,
+                "INVALID_FIELD_FOR_INSERT_UPDATE",
+                "Unable to create/update fields: LastName",
+                ["LastName"],
+            )
         new["Name"] = " ".join(filter(None, (new.get("FirstName"), new["LastName"])))
         new["IsPersonAccount"] = 1
     if not new.get("Name"):
@@ -79,7 +86,9 @@ def _order_item(org: Org, new: Row, old: Row | None, moment: str) -> None:
 
 def _activity(org: Org, new: Row, old: Row | None, moment: str) -> None:
     who = str(new.get("WhoId") or "")
-    rows = org.store.run("SELECT AccountId FROM Contact WHERE Id = ?", (who,)) if who.startswith("003") else []
+    rows = (
+        org.store.run("SELECT AccountId FROM Contact WHERE Id = ?", (who,)) if who.startswith("003") else []
+    )
     what = str(new.get("WhatId") or "")
     new["AccountId"] = what if what.startswith("001") else rows[0][0] if rows else None
     if "IsClosed" in new:
@@ -89,16 +98,27 @@ def _activity(org: Org, new: Row, old: Row | None, moment: str) -> None:
 def _member(org: Org, new: Row, old: Row | None, moment: str) -> None:
     if bool(new.get("ContactId")) == bool(new.get("LeadId")) and old is None:
         message = (
-            "Required fields are missing: [ContactId, LeadId]" if not new.get("LeadId") else "Only one of ContactId and LeadId may be given"
+            "Required fields are missing: [ContactId, LeadId]"
+            if not new.get("LeadId")
+            else "Only one of ContactId and LeadId may be given"
         )
-        raise Refusal(400, "REQUIRED_FIELD_MISSING" if not new.get("LeadId") else "FIELD_INTEGRITY_EXCEPTION", message, ["ContactId"])
+        raise Refusal(
+            400,
+            "REQUIRED_FIELD_MISSING" if not new.get("LeadId") else "FIELD_INTEGRITY_EXCEPTION",
+            message,
+            ["ContactId"],
+        )
     if old is None:
         column = "ContactId" if new.get("ContactId") else "LeadId"
         test = f"CampaignId = ? AND {column} = ? AND IsDeleted = 0"
         if org.store.run(f"SELECT 1 FROM CampaignMember WHERE {test}", (new["CampaignId"], new[column])):
             raise Refusal(400, "DUPLICATE_VALUE", "Already a campaign member.", [])
-    statuses = org.store.select(org.schema["CampaignMemberStatus"], "CampaignId = ? AND IsDeleted = 0", new["CampaignId"])
-    match = next((one for one in statuses if (one["Label"] or "").lower() == (new.get("Status") or "").lower()), None)
+    statuses = org.store.select(
+        org.schema["CampaignMemberStatus"], "CampaignId = ? AND IsDeleted = 0", new["CampaignId"]
+    )
+    match = next(
+        (one for one in statuses if (one["Label"] or "").lower() == (new.get("Status") or "").lower()), None
+    )
     match = match or next((one for one in statuses if one["IsDefault"]), None)
     if match:
         new["Status"], responded = match["Label"], match["HasResponded"]
@@ -119,12 +139,22 @@ def _field_permission(org: Org, new: Row, old: Row | None, moment: str) -> None:
     one = entity.field(column) if entity else None
     if one is None or name.lower() != str(new.get("SobjectType")).lower():
         raise Refusal(
-            400, "FIELD_INTEGRITY_EXCEPTION", f"Field Name: bad value for restricted picklist field: {new.get('Field')}", ["Field"]
+            400,
+            "FIELD_INTEGRITY_EXCEPTION",
+            f"Field Name: bad value for restricted picklist field: {new.get('Field')}",
+            ["Field"],
         )
     if one.required or not (one.createable or one.formula):
-        raise Refusal(400, "FIELD_INTEGRITY_EXCEPTION", f"You cannot deploy to a required field: {new['Field']}", ["Field"])
+        raise Refusal(
+            400,
+            "FIELD_INTEGRITY_EXCEPTION",
+            f"You cannot deploy to a required field: {new['Field']}",
+            ["Field"],
+        )
     if new.get("PermissionsEdit") and not new.get("PermissionsRead"):
-        raise Refusal(400, "FIELD_INTEGRITY_EXCEPTION", "Read access is needed for edit access", ["PermissionsRead"])
+        raise Refusal(
+            400, "FIELD_INTEGRITY_EXCEPTION", "Read access is needed for edit access", ["PermissionsRead"]
+        )
     _unique(org, "FieldPermissions", new, old, "ParentId", "Field")
 
 
@@ -147,12 +177,26 @@ def after_save(org: Org, entity: Entity, new: Row, old: Row | None, moment: str,
     """Make the records that come with this one, and move what is summed up elsewhere."""
     if entity.name == "Campaign" and old is None:
         for order, (label, responded) in enumerate((("Sent", 0), ("Responded", 1)), 1):
-            row = {"CampaignId": new["Id"], "Label": label, "SortOrder": order, "HasResponded": responded, "IsDefault": 1 - responded}
+            row = {
+                "CampaignId": new["Id"],
+                "Label": label,
+                "SortOrder": order,
+                "HasResponded": responded,
+                "IsDefault": 1 - responded,
+            }
             org.add("CampaignMemberStatus", row, user=user, moment=moment)
     if entity.name == "CampaignMemberStatus" and new.get("IsDefault"):
-        org.store.run("UPDATE CampaignMemberStatus SET IsDefault = 0 WHERE CampaignId = ? AND Id <> ?", (new["CampaignId"], new["Id"]))
+        org.store.run(
+            "UPDATE CampaignMemberStatus SET IsDefault = 0 WHERE CampaignId = ? AND Id <> ?",
+            (new["CampaignId"], new["Id"]),
+        )
     if entity.name == "Account" and new.get("IsPersonAccount") and old is None:
-        row = {"AccountId": new["Id"], "FirstName": new.get("FirstName"), "LastName": new["LastName"], "IsPersonAccount": 1}
+        row = {
+            "AccountId": new["Id"],
+            "FirstName": new.get("FirstName"),
+            "LastName": new["LastName"],
+            "IsPersonAccount": 1,
+        }
         contact = org.add("Contact", row, user=user, moment=moment)
         org.store.change(entity, new["Id"], {"PersonContactId": contact})
         new["PersonContactId"] = contact
@@ -160,8 +204,12 @@ def after_save(org: Org, entity: Entity, new: Row, old: Row | None, moment: str,
         row = {"OpportunityId": new["Id"], "ContactId": new["ContactId"], "IsPrimary": 1}
         org.add("OpportunityContactRole", row, user=user, moment=moment)
     if entity.name == "OrderItem":
-        sums = org.store.run("SELECT sum(TotalPrice) FROM OrderItem WHERE OrderId = ? AND IsDeleted = 0", (new["OrderId"],))
-        org.store.change(org.schema["Order"], new["OrderId"], {"TotalAmount": sums[0][0], "SystemModstamp": moment})
+        sums = org.store.run(
+            "SELECT sum(TotalPrice) FROM OrderItem WHERE OrderId = ? AND IsDeleted = 0", (new["OrderId"],)
+        )
+        org.store.change(
+            org.schema["Order"], new["OrderId"], {"TotalAmount": sums[0][0], "SystemModstamp": moment}
+        )
     if entity.plain:
         org.access.changed()
 

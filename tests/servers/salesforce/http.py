@@ -1,4 +1,7 @@
-"""How do requests come in and answers go out? A threading HTTP server: one flush a reply, gzip where it is taken, faults of the wire."""
+"""How do requests come in and answers go out?
+
+A threading HTTP server: one flush a reply, gzip where it is taken, faults of the wire.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import orjson
 
 from tests.servers.salesforce.admin import administered
+from tests.servers.salesforce.foreign import before, spoilt
 from tests.servers.salesforce.messages import Request, Response
 from tests.servers.salesforce.org import Org
 from tests.servers.salesforce.refusals import Refusal
 from tests.servers.salesforce.service import serve
 
 _BLOCK = 1 << 18
-_HTML = b"<html><head><title>Service Unavailable</title></head><body><h1>Down for maintenance</h1></body></html>"
+_HTML = (
+    b"<html><head><title>Service Unavailable</title></head><body><h1>Down for maintenance</h1></body></html>"
+)
 _WIRE = {"reset", "truncate", "lost", "slow"}
 
 
@@ -86,8 +92,20 @@ class _Handler(BaseHTTPRequestHandler):
         began = time.monotonic()
         faults = org.faults.of(request.method, self.path)
         response = _answer(org, request, faults)
-        entry = {"method": request.method, "path": self.path, "status": response.status, "seconds": time.monotonic() - began}
-        org.log.append({**entry, "faults": [fault["do"] for fault in faults], "headers": request.headers, "size": len(request.body)})
+        entry = {
+            "method": request.method,
+            "path": self.path,
+            "status": response.status,
+            "seconds": time.monotonic() - began,
+        }
+        org.log.append(
+            {
+                **entry,
+                "faults": [fault["do"] for fault in faults],
+                "headers": request.headers,
+                "size": len(request.body),
+            }
+        )
         self._send(request, response, [fault for fault in faults if fault["do"] in _WIRE])
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_HEAD = _do  # noqa: N815 - the names that http.server calls
@@ -121,7 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _head(self, response: Response, packed: bool) -> None:
         org = self.server.org
         self.send_response_only(response.status)
-        self.send_header("Date", format_datetime(org.clock.now() + timedelta(seconds=org.knobs.date_skew_seconds), usegmt=True))
+        self.send_header(
+            "Date",
+            format_datetime(org.clock.now() + timedelta(seconds=org.knobs.date_skew_seconds), usegmt=True),
+        )
         if response.body != b"":
             self.send_header("Content-Type", response.type)
         for name, value in response.headers.items():
@@ -198,12 +219,17 @@ def _answer(org: Org, request: Request, faults: list[dict[str, Any]]) -> Respons
     try:
         number = org.limits.begin()
     except Refusal as refusal:
-        return Response(refusal.status, orjson.dumps(refusal.body()), {"Sforce-Limit-Info": org.limits.header()})
+        return Response(
+            refusal.status, orjson.dumps(refusal.body()), {"Sforce-Limit-Info": org.limits.header()}
+        )
     try:
         for fault in faults:
             if fault["do"] == "stall":
                 time.sleep(fault.get("seconds", 1.0))
-        return serve(org, request, faults)
+        response = serve(org, request, faults)
+        for fault in faults:
+            response = spoilt(response, fault["body"]) if fault["do"] == "foreign" else response
+        return response
     except Refusal as refusal:
         return Response(refusal.status, orjson.dumps(refusal.body()))
     except Exception as error:  # a fault of this server: the test shall see it
@@ -218,17 +244,25 @@ def _before(org: Org, fault: dict[str, Any]) -> Response | None:
     from tests.servers.salesforce.admin import edit
 
     deed = fault["do"]
+    if deed == "foreign":
+        return before(fault["body"])
     if deed == "html":
         return Response(fault.get("status", 503), _HTML, dict(fault.get("headers", {})), "text/html")
     refusals = {
-        "error": (fault.get("status", 500), fault.get("code", "UNKNOWN_EXCEPTION"), fault.get("message", "An unexpected error occurred.")),
+        "error": (
+            fault.get("status", 500),
+            fault.get("code", "UNKNOWN_EXCEPTION"),
+            fault.get("message", "An unexpected error occurred."),
+        ),
         "unauthorized": (401, "INVALID_SESSION_ID", "Session expired or invalid"),
         "daily": (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
         "concurrent": (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."),
     }
     if deed in refusals:
         status, code, message = refusals[deed]
-        return Response(status, orjson.dumps(Refusal(status, code, message).body()), dict(fault.get("headers", {})))
+        return Response(
+            status, orjson.dumps(Refusal(status, code, message).body()), dict(fault.get("headers", {}))
+        )
     if deed == "expire":
         org.login.expire()
     elif deed == "usage":
@@ -245,7 +279,9 @@ class Server:
         self.org = org
         self._http = _Server((host, port), org)
         self.url = "http://{}:{}".format(*self._http.server_address[:2])
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True, name="salesforce")
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), daemon=True, name="salesforce"
+        )
 
     def start(self) -> Server:
         self._thread.start()

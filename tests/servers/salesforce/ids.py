@@ -17,7 +17,9 @@ def _bits(chunk: str) -> str:
 
 
 def long_id(text: str) -> str:
-    """The 18 characters of an id of 15; one of 18 comes back with its letters in the case that the checksum tells."""
+    """The 18 characters of an id of 15; one of 18 comes back with its letters in the case that the checksum
+    tells.
+    """
     body = text[:15]
     if len(text) == 18:
         letters = list(body)
@@ -30,7 +32,11 @@ def long_id(text: str) -> str:
 
 def is_id(text: object) -> bool:
     """Does a text have the shape of an id, and of 18 characters, the right checksum?"""
-    return isinstance(text, str) and bool(_SHAPE.fullmatch(text)) and (len(text) == 15 or long_id(text)[15:] == text[15:].upper())
+    return (
+        isinstance(text, str)
+        and bool(_SHAPE.fullmatch(text))
+        and (len(text) == 15 or long_id(text)[15:] == text[15:].upper())
+    )
 
 
 def make_id(prefix: str, number: int) -> str:

@@ -1,4 +1,7 @@
-"""How does a bulk upload run? Rows of CSV, in batches of 10,000 and transactions of 200, each with its own end."""
+"""How does a bulk upload run?
+
+Rows of CSV, in batches of 10,000 and transactions of 200, each with its own end.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,13 @@ if TYPE_CHECKING:
     from tests.servers.salesforce.org import Org
 
 _BATCH = 10_000
-_OPERATIONS = {"insert": "create", "update": "edit", "upsert": "edit", "delete": "delete", "hardDelete": "delete"}
+_OPERATIONS = {
+    "insert": "create",
+    "update": "edit",
+    "upsert": "edit",
+    "delete": "delete",
+    "hardDelete": "delete",
+}
 _DELIMITERS = {"COMMA": ",", "SEMICOLON": ";", "TAB": "\t", "PIPE": "|", "CARET": "^", "BACKQUOTE": "`"}
 csv.field_size_limit(10**7)
 
@@ -54,17 +63,23 @@ class IngestJobs:
     def told(self) -> list[dict[str, Any]]:
         return [job.told("V2Ingest") for job in list(self.jobs.values())]
 
-    def create(self, body: Mapping[str, Any], user: str, version: str, faults: Sequence[Mapping[str, Any]]) -> IngestJob:
+    def create(
+        self, body: Mapping[str, Any], user: str, version: str, faults: Sequence[Mapping[str, Any]]
+    ) -> IngestJob:
         """A new job, open for its content."""
         operation, name = str(body.get("operation")), str(body.get("object"))
         entity = self.org.access.entity(user, name)
         if operation not in _OPERATIONS:
             raise Refusal(400, "INVALIDJOB", f"Unknown operation: {operation}")
         if entity is None or entity.plain:
-            raise Refusal(400, "INVALIDJOB", f"InvalidEntity : Entity '{name}' is not supported by the Bulk API.")
+            raise Refusal(
+                400, "INVALIDJOB", f"InvalidEntity : Entity '{name}' is not supported by the Bulk API."
+            )
         self.org.access.require(user, entity, _OPERATIONS[operation])
         if operation == "hardDelete" and not self.org.access.may(user, "PermissionsBulkApiHardDelete"):
-            raise Refusal(400, "FEATURENOTENABLED", "hardDelete operation requires special user profile permission")
+            raise Refusal(
+                400, "FEATURENOTENABLED", "hardDelete operation requires special user profile permission"
+            )
         delimiter, ending = body.get("columnDelimiter", "COMMA"), body.get("lineEnding", "LF")
         if delimiter not in _DELIMITERS or ending not in ("LF", "CRLF"):
             raise Refusal(400, "INVALIDJOB", "columnDelimiter or lineEnding is unknown")
@@ -73,7 +88,15 @@ class IngestJobs:
             raise Refusal(400, "INVALIDJOB", "externalIdFieldName is required for upsert")
         self._number += 1
         job = IngestJob(
-            self.org, make_id("750", self._number), operation, entity.name, user, version, self.org.clock.now(), "Open", key=key
+            self.org,
+            make_id("750", self._number),
+            operation,
+            entity.name,
+            user,
+            version,
+            self.org.clock.now(),
+            "Open",
+            key=key,
         )
         job.more = {"columnDelimiter": delimiter, "lineEnding": ending}
         job.strike(faults)
@@ -90,7 +113,11 @@ class IngestJobs:
     def upload(self, id: str, content: bytes) -> None:
         job = self.get(id)
         if job.state != "Open":
-            raise Refusal(400, "INVALIDJOBSTATE", f"Object is in state {job.state}, content can be uploaded only while it is Open")
+            raise Refusal(
+                400,
+                "INVALIDJOBSTATE",
+                f"Object is in state {job.state}, content can be uploaded only while it is Open",
+            )
         if job.content is not None:
             raise Refusal(400, "INVALIDBATCH", "Found multiple contents for job: only one upload is allowed")
         if len(content) * 4 / 3 > self.org.knobs.upload_bytes:
@@ -119,7 +146,9 @@ class IngestJobs:
 
     def delete(self, id: str) -> None:
         if self.get(id).now() not in (*TERMINAL, "UploadComplete"):
-            raise Refusal(400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated")
+            raise Refusal(
+                400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated"
+            )
         del self.jobs[self.get(id).id]
 
     # The work
@@ -162,12 +191,16 @@ class IngestJobs:
                 "INVALIDBATCH",
                 f"ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {job.more['lineEnding']}",
             )
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[job.more["columnDelimiter"]]))
+        lines = list(
+            csv.reader(io.StringIO(text, newline=""), delimiter=_DELIMITERS[job.more["columnDelimiter"]])
+        )
         job.header = lines[0] if lines else []
         entity = self.org.schema[job.entity]
         for name in job.header:
             known = entity.field(name) or "." in name
-            if not known or ("." not in name and name.lower() not in self.org.access.fields(job.user, entity)):
+            if not known or (
+                "." not in name and name.lower() not in self.org.access.fields(job.user, entity)
+            ):
                 raise Refusal(400, "INVALIDBATCH", f"InvalidBatch : Field name not found : {name}")
         return [line for line in lines[1:] if line]
 
@@ -175,10 +208,17 @@ class IngestJobs:
         from tests.servers.salesforce.rest_records import struck_by
 
         short = [row for row in rows if len(row) != len(job.header)]
-        job.bad += [("", "INVALID_ARGUMENT:the row has another number of cells than the header:--", row) for row in short]
-        tables = [(row, dict(zip(job.header, row, strict=True))) for row in rows if len(row) == len(job.header)]
+        job.bad += [
+            ("", "INVALID_ARGUMENT:the row has another number of cells than the header:--", row)
+            for row in short
+        ]
+        tables = [
+            (row, dict(zip(job.header, row, strict=True))) for row in rows if len(row) == len(job.header)
+        ]
         struck = [(row, error) for row, table in tables if (error := struck_by(job.item_faults, table))]
-        job.bad += [(_id(dict(zip(job.header, row, strict=True))), error.cell(), row) for row, error in struck]
+        job.bad += [
+            (_id(dict(zip(job.header, row, strict=True))), error.cell(), row) for row, error in struck
+        ]
         hit = {id(row) for row, _ in struck}
         tables = [(row, table) for row, table in tables if id(row) not in hit]
         asking = Asking(job.user, cells=True)
@@ -200,11 +240,20 @@ class IngestJobs:
         """CSV of the rows that went well, that failed, or that were not reached."""
         job = self.get(id)
         if job.now() not in TERMINAL:
-            raise Refusal(400, "INVALIDJOBSTATE", f"Job {job.id} is in state {job.state}; results are there when it has ended")
+            raise Refusal(
+                400,
+                "INVALIDJOBSTATE",
+                f"Job {job.id} is in state {job.state}; results are there when it has ended",
+            )
         if which == "successfulresults":
-            return self._csv(["sf__Id", "sf__Created", *job.header], [[id, str(made).lower(), *row] for id, made, row in job.good])
+            return self._csv(
+                ["sf__Id", "sf__Created", *job.header],
+                [[id, str(made).lower(), *row] for id, made, row in job.good],
+            )
         if which == "failedresults":
-            return self._csv(["sf__Id", "sf__Error", *job.header], [[id, error, *row] for id, error, row in job.bad])
+            return self._csv(
+                ["sf__Id", "sf__Error", *job.header], [[id, error, *row] for id, error, row in job.bad]
+            )
         return self._csv(job.header, job.left)
 
     def _csv(self, header: list[str], rows: list[list[str]]) -> bytes:

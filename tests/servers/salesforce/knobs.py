@@ -16,6 +16,8 @@ class Knobs:
     login_requires_key: bool = False  # a JWT whose signature cannot be verified is refused
     rotate_refresh_tokens: bool = False
     password_grant: bool = True  # UNCONFIRMED: newer orgs refuse it
+    soap_login: bool = True  # new orgs: False, until an administrator allows it
+    lockout_after: int = 10  # wrong passwords, after which the right one is refused too
     www_authenticate: bool = True  # UNCONFIRMED
 
     # Features
@@ -44,8 +46,12 @@ class Knobs:
     bytes_per_second: float | None = None  # of one reply
     date_skew_seconds: float = 0.0  # the HTTP Date header against the clock that stamps records
     short_pages: bool = False  # query pages hold fewer rows than batchSize
-    unknown_field_is_item_error: bool = False  # UNCONFIRMED: a collection with an unknown field is refused whole
+    unknown_field_is_item_error: bool = (
+        False  # UNCONFIRMED: a collection with an unknown field is refused whole
+    )
     too_many_code: str = "EXCEEDED_MAX_SIZE_REQUEST"  # UNCONFIRMED: more than 200 in a collection
+    # UNCONFIRMED: of a list view's filter on a picklist: label, value, or strict (refuses other than labels)
+    view_operands: str = "label"
     lock_status: int = 400  # UNCONFIRMED: a locked single row answers 400 or 500
 
     # Bulk jobs

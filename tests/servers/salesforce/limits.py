@@ -82,4 +82,6 @@ class Limits:
             "ConcurrentAsyncGetReportInstances": (200, 0),
             "HourlyODataCallout": (20_000, 0),
         }
-        return {name: {"Max": most, "Remaining": max(0, most - used)} for name, (most, used) in highest.items()}
+        return {
+            name: {"Max": most, "Remaining": max(0, most - used)} for name, (most, used) in highest.items()
+        }

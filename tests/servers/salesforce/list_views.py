@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.servers.salesforce.compile import Compiler
 from tests.servers.salesforce.refusals import Refusal, not_found
-from tests.servers.salesforce.schema import NUMBERS, Entity
+from tests.servers.salesforce.schema import NUMBERS, Entity, Field
 from tests.servers.salesforce.soql import Condition, Item, Logic, Query, Test, Value
 
 if TYPE_CHECKING:
@@ -34,9 +34,17 @@ class ListViews:
         view = self._checked(entity, body, user)
         if self.named(entity, view["listViewApiName"]):
             raise Refusal(
-                400, "DUPLICATE_DEVELOPER_NAME", f"a list view of the name {view['listViewApiName']} exists already", ["listViewApiName"]
+                400,
+                "DUPLICATE_DEVELOPER_NAME",
+                f"a list view of the name {view['listViewApiName']} exists already",
+                ["listViewApiName"],
             )
-        row = {"Name": view["label"], "DeveloperName": view["listViewApiName"], "SobjectType": entity.name, "IsSoqlCompatible": 1}
+        row = {
+            "Name": view["label"],
+            "DeveloperName": view["listViewApiName"],
+            "SobjectType": entity.name,
+            "IsSoqlCompatible": 1,
+        }
         id = self.org.add("ListView", row, user=user)
         self.views[id] = {**view, "owner": user}
         return id
@@ -46,7 +54,11 @@ class ListViews:
         self.views[id] = self._checked(entity, {**old, **body}, user) | {"owner": old["owner"]}
         moment = self.org.clock.stamp()
         with self.org.store.lock:
-            values = {"Name": self.views[id]["label"], "DeveloperName": self.views[id]["listViewApiName"], "SystemModstamp": moment}
+            values = {
+                "Name": self.views[id]["label"],
+                "DeveloperName": self.views[id]["listViewApiName"],
+                "SystemModstamp": moment,
+            }
             self.org.store.change(self.org.schema["ListView"], id, values)
 
     def remove(self, id: str) -> None:
@@ -56,7 +68,9 @@ class ListViews:
     def named(self, entity: Entity, name: str) -> str | None:
         """The id of a view by its developer name."""
         with self.org.store.lock:
-            rows = self.org.store.select(self.org.schema["ListView"], "SobjectType = ? AND DeveloperName = ?", entity.name, name)
+            rows = self.org.store.select(
+                self.org.schema["ListView"], "SobjectType = ? AND DeveloperName = ?", entity.name, name
+            )
         return rows[0]["Id"] if rows else None
 
     def found(self, entity: Entity, key: str) -> str:
@@ -76,12 +90,19 @@ class ListViews:
                 ["listViewApiName"],
             )
         if not label or len(label) > _LABEL:
-            raise Refusal(400, "STRING_TOO_LONG", f"label: data value too large: {label} (max length={_LABEL})", ["label"])
+            raise Refusal(
+                400,
+                "STRING_TOO_LONG",
+                f"label: data value too large: {label} (max length={_LABEL})",
+                ["label"],
+            )
         visibility = body.get("visibility", "Private")
         if visibility not in ("Private", "Public", "Shared"):
             raise Refusal(400, "INVALID_INPUT", f"visibility {visibility!r} is unknown", ["visibility"])
         if visibility != "Private" and not self.org.access.may(user, "PermissionsManagePublicListViews"):
-            raise Refusal(403, "INSUFFICIENT_ACCESS", "Manage Public List Views is needed to share a list view")
+            raise Refusal(
+                403, "INSUFFICIENT_ACCESS", "Manage Public List Views is needed to share a list view"
+            )
         self._check_shares(visibility, body.get("listShares") or ())
         scope = (body.get("scope") or {}).get("apiName", "everything")
         if str(scope).lower() not in _SCOPES:
@@ -91,19 +112,35 @@ class ListViews:
         for one in body.get("filteredByInfo") or ():
             self._test(entity, one, user)
         keys = ("visibility", "listShares", "displayColumns", "filteredByInfo", "filterLogicString")
-        return {"listViewApiName": name, "label": label, "scope": {"apiName": scope}, **{key: body[key] for key in keys if key in body}}
+        return {
+            "listViewApiName": name,
+            "label": label,
+            "scope": {"apiName": scope},
+            **{key: body[key] for key in keys if key in body},
+        }
 
-    def _check_shares(self, visibility: Any, shares: Sequence[Mapping[str, Any]]) -> None:
+    def _check_shares(self, visibility: Any, shares: Sequence[Any]) -> None:
         if visibility == "Shared" and not shares:
             raise Refusal(400, "INVALID_INPUT", "a shared list view needs listShares", ["listShares"])
         for share in shares:
+            if not isinstance(share, str):
+                raise Refusal(
+                    400,
+                    "JSON_PARSER_ERROR",
+                    "Cannot deserialize instance of string from START_OBJECT value",
+                    ["listShares"],
+                )
             with self.org.store.lock:
-                group = self.org.store.run('SELECT 1 FROM "Group" WHERE DeveloperName = ? OR Id = ?', (share.get("shareTo"),) * 2)
+                group = self.org.store.run(
+                    'SELECT 1 FROM "Group" WHERE DeveloperName = ? OR Id = ?', (share,) * 2
+                )
             if not group:
-                raise Refusal(400, "INVALID_INPUT", f"there is no group {share.get('shareTo')!r}", ["listShares"])
+                raise Refusal(400, "INVALID_INPUT", f"there is no group {share!r}", ["listShares"])
 
     def _compiler(self, entity: Entity, user: str) -> Compiler:
-        return Compiler(Query([], entity.name), self.org.schema, self.org.access.view(user), self.org.clock.now(), False)
+        return Compiler(
+            Query([], entity.name), self.org.schema, self.org.access.view(user), self.org.clock.now(), False
+        )
 
     def _column(self, entity: Entity, path: str, user: str) -> None:
         self._compiler(entity, user).column(path)
@@ -113,14 +150,31 @@ class ListViews:
         path, operator = str(one.get("fieldApiName")), str(one.get("operator", "")).lower()
         _, column, _ = self._compiler(entity, user).column(path)
         if operator not in _SIGNS:
-            raise Refusal(400, "INVALID_INPUT", f"operator {one.get('operator')!r} is unknown", ["filteredByInfo"])
+            raise Refusal(
+                400, "INVALID_INPUT", f"operator {one.get('operator')!r} is unknown", ["filteredByInfo"]
+            )
         sign, item = _SIGNS[operator], Item(path)
-        values = [self._value(column.type, operator, str(label)) for label in one.get("operandLabels") or [""]]
+        labels = [self._operand(column, str(label)) for label in one.get("operandLabels") or [""]]
+        values = [self._value(column.type, operator, label) for label in labels]
         if sign in ("includes", "excludes"):
             return Test(item, sign, values)
         tests: list[Condition] = [Test(item, sign, [value]) for value in values]
         whole: Condition = tests[0] if len(tests) == 1 else Logic("or", tests)
         return Logic("not", [whole]) if operator == "notcontain" else whole
+
+    def _operand(self, column: Field, operand: str) -> str:
+        """The value that an operand means: that of the label, where the org takes labels; what is no label
+        then means nothing.
+        """
+        how = self.org.knobs.view_operands
+        if column.type != "picklist" or not operand or how == "value":
+            return operand
+        found = next((value for value in column.values if column.labels.get(value, value) == operand), None)
+        if found is None and how == "strict":
+            raise Refusal(
+                400, "INVALID_INPUT", f"{operand!r} is no label of {column.name}", ["filteredByInfo"]
+            )
+        return found if found is not None else f"no label: {operand}"
 
     def _value(self, type: str, operator: str, label: str) -> Value:
         if not label:
@@ -169,9 +223,23 @@ class ListViews:
     def told(self, id: str, entity: Entity) -> dict[str, Any]:
         """The view as the UI API tells it."""
         view = self.views[id]
-        reference = {"id": id, "listViewApiName": view["listViewApiName"], "objectApiName": entity.name, "type": "listView"}
-        columns = [{"fieldApiName": name, "label": name, "sortable": True} for name in view.get("displayColumns") or ()]
+        reference = {
+            "id": id,
+            "listViewApiName": view["listViewApiName"],
+            "objectApiName": entity.name,
+            "type": "listView",
+        }
+        columns = [
+            {"fieldApiName": name, "label": name, "sortable": True}
+            for name in view.get("displayColumns") or ()
+        ]
         filters = [{"label": one["fieldApiName"], **one} for one in view.get("filteredByInfo") or ()]
-        more = {"visibility": view.get("visibility", "Private"), "scope": {"label": "All", **view["scope"]}, "filteredByInfo": filters}
-        more |= dict.fromkeys(("cloneable", "createable", "deletable", "updateable"), True) | {"listShares": view.get("listShares", [])}
+        more = {
+            "visibility": view.get("visibility", "Private"),
+            "scope": {"label": "All", **view["scope"]},
+            "filteredByInfo": filters,
+        }
+        more |= dict.fromkeys(("cloneable", "createable", "deletable", "updateable"), True) | {
+            "listShares": view.get("listShares", [])
+        }
         return {"label": view["label"], "listReference": reference, "displayColumns": columns, **more}

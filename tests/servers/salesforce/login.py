@@ -47,11 +47,15 @@ class Login:
     username: str = "sync@example.org"
     password: str = "local-password"
     security_token: str = "SECURITYTOKEN"
-    public_key: str = ""  # PEM: JWTs must be signed by its private key; without it their claims alone are judged
+    public_key: str = (
+        ""  # PEM: JWTs must be signed by its private key; without it their claims alone are judged
+    )
     refresh_tokens: set[str] = field(default_factory=lambda: {"refresh-1"})
     blocked: str = ""  # an error that every log-in answers with: invalid_grant, ...
     logins: list[str] = field(default_factory=list)  # the grant of every log-in that went well
     refused: int = 0
+    description: str = ""  # of ``blocked``, where it is not the usual one
+    wrong: int = 0  # passwords in a row
     tokens: dict[str, Token] = field(default_factory=dict)
     dead_refresh_tokens: set[str] = field(default_factory=set)
 
@@ -67,7 +71,12 @@ class Login:
         """The user of a live token; 401 else. Asking keeps it alive."""
         held, now, knobs = self.tokens.get(token), self.org.clock.now().timestamp(), self.org.knobs
         life = knobs.token_life_seconds
-        if held is None or held.revoked or now - held.used > knobs.token_seconds or (life is not None and now - held.made > life):
+        if (
+            held is None
+            or held.revoked
+            or now - held.used > knobs.token_seconds
+            or (life is not None and now - held.made > life)
+        ):
             raise Refusal(401, "INVALID_SESSION_ID", "Session expired or invalid")
         held.used = now
         return held.user
@@ -88,15 +97,30 @@ class Login:
     def _grant(self, form: dict[str, str], authorization: str, host: str) -> dict[str, Any]:
         kind = form.get("grant_type", "")
         if self.blocked:
-            raise Denied(self.blocked, {"invalid_grant": "authentication failure"}.get(self.blocked, self.blocked))
-        deeds = {"client_credentials": self._client, JWT_GRANT: self._jwt, "refresh_token": self._refresh, "password": self._password}
+            raise Denied(
+                self.blocked,
+                self.description
+                or {"invalid_grant": "authentication failure"}.get(self.blocked, self.blocked),
+            )
+        deeds = {
+            "client_credentials": self._client,
+            JWT_GRANT: self._jwt,
+            "refresh_token": self._refresh,
+            "password": self._password,
+        }
         if kind not in deeds:
             raise Denied("unsupported_grant_type", "grant type not supported")
         more = deeds[kind](form, authorization)
         token = self.issue(self.org.user, kind)
         issued = str(int(self.org.clock.now().timestamp() * 1000))
         whole = f"https://login.salesforce.com/id/{self.org.organization}/{self.org.user}"
-        answer = {"access_token": token, "instance_url": host, "token_type": "Bearer", "id": whole, "issued_at": issued}
+        answer = {
+            "access_token": token,
+            "instance_url": host,
+            "token_type": "Bearer",
+            "id": whole,
+            "issued_at": issued,
+        }
         return answer | {"signature": "c2lnbmF0dXJl", "scope": "api", **more}
 
     def _check_client(self, form: dict[str, str], authorization: str) -> None:
@@ -152,11 +176,15 @@ class Login:
         if claims.get("sub") != self.username:
             raise Denied("invalid_grant", "user hasn't approved this consumer")
         hosts = ("https://login.salesforce.com", "https://test.salesforce.com")
-        if str(claims.get("aud")).rstrip("/") not in hosts and not str(claims.get("aud")).endswith(".my.salesforce.com"):
+        if str(claims.get("aud")).rstrip("/") not in hosts and not str(claims.get("aud")).endswith(
+            ".my.salesforce.com"
+        ):
             raise Denied("invalid_grant", "audience is invalid")
         now = self.org.clock.now().timestamp()
         if not now - 60 < expires < now + 300:
-            raise Denied("invalid_grant", "expired authorization code" if expires < now else "expiry is too far away")
+            raise Denied(
+                "invalid_grant", "expired authorization code" if expires < now else "expiry is too far away"
+            )
         return {}
 
     def _signed(self, parts: list[str]) -> bool:
@@ -185,16 +213,37 @@ class Login:
 
     def soap(self, version: str, body: str, host: str) -> tuple[int, str]:
         """Status and envelope of SOAP log-in."""
-        found = {name: _element(body, name) for name in ("username", "password")}
-        if float(version) >= 65:
-            return 500, _fault("UNSUPPORTED_API_VERSION", "SOAP login is not available in API version 65.0 and later")
-        if found["username"] != self.username or found["password"] not in (self.password + self.security_token,):
+        refusal = self._soap_refusal(version, _element(body, "username"), _element(body, "password"))
+        if refusal:
             self.refused += 1
-            return 500, _fault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
+            return 500, _fault(*refusal)
+        self.wrong = 0
         token = self.issue(self.org.user, "soap")
         url = f"{host}/services/Soap/u/{version}/{self.org.organization}"
         told = f"<serverUrl>{url}</serverUrl><sessionId>{token}</sessionId><userId>{self.org.user}</userId>"
         return 200, _envelope(f"<loginResponse><result>{told}</result></loginResponse>")
+
+    def _soap_refusal(self, version: str, username: str, password: str) -> tuple[str, str] | None:
+        """The code and the message of a refused SOAP log-in; a fault without a detail where the call itself
+        is closed.
+        """
+        if float(version) >= 65:
+            return "UNSUPPORTED_API_VERSION", "SOAP login is not available in API version 65.0 and later"
+        if not self.org.knobs.soap_login:
+            disabled = "SOAP API login() is disabled by default in this org. Contact the org administrator to enable SOAP API login()."
+            return "INVALID_OPERATION", disabled
+        invalid = "Invalid username, password, security token; or user locked out."
+        if self.wrong >= self.org.knobs.lockout_after:
+            return "INVALID_LOGIN", invalid
+        if username == self.username and password == self.password and self.security_token:
+            where = "Are you at a new location? You must add a security token to your password to log in."
+            return "LOGIN_MUST_USE_SECURITY_TOKEN", f"{invalid} {where}"
+        if username != self.username or password != self.password + self.security_token:
+            self.wrong += 1
+            return "INVALID_LOGIN", invalid
+        if not self.org.access.may(self.org.user, "PermissionsApiEnabled"):
+            return "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner"
+        return None
 
 
 def _decoded(part: str) -> bytes:
@@ -204,7 +253,14 @@ def _decoded(part: str) -> bytes:
 def _element(body: str, name: str) -> str:
     match = re.search(rf"<(?:\w+:)?{name}>(.*?)</", body, re.DOTALL)
     text = match[1] if match else ""
-    for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#x27;", "'"), ("&amp;", "&")):
+    for entity, letter in (
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", '"'),
+        ("&apos;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ):
         text = text.replace(entity, letter)
     return text
 
@@ -217,5 +273,10 @@ def _envelope(inner: str) -> str:
 def _fault(code: str, message: str) -> str:
     space = 'xmlns:sf="urn:fault.partner.soap.sforce.com"'
     told = f"<faultcode>sf:{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
+    if code == "INVALID_OPERATION":
+        told = f"<faultcode>{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
+        return _envelope(f"<soapenv:Fault>{told}</soapenv:Fault>")
     detail = f"<sf:exceptionCode>{code}</sf:exceptionCode><sf:exceptionMessage>{escape(message)}</sf:exceptionMessage>"
-    return _envelope(f"<soapenv:Fault>{told}<detail><sf:LoginFault {space}>{detail}</sf:LoginFault></detail></soapenv:Fault>")
+    return _envelope(
+        f"<soapenv:Fault>{told}<detail><sf:LoginFault {space}>{detail}</sf:LoginFault></detail></soapenv:Fault>"
+    )

@@ -1,4 +1,7 @@
-"""What is asked, and what is answered? Requests and responses, free of sockets; and the table of who answers what."""
+"""What is asked, and what is answered?
+
+Requests and responses, free of sockets; and the table of who answers what.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,19 @@ class Request:
         try:
             return orjson.loads(self.body or b"null")
         except orjson.JSONDecodeError as error:
-            raise Refusal(400, "JSON_PARSER_ERROR", f"Unexpected character at [line:1, column:{error.colno}]") from None
+            raise Refusal(
+                400, "JSON_PARSER_ERROR", f"Unexpected character at [line:1, column:{error.colno}]"
+            ) from None
 
     def table(self) -> dict[str, Any]:
         """The body as an object."""
         body = self.json()
         if not isinstance(body, dict):
-            raise Refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body.")
+            raise Refusal(
+                400,
+                "JSON_PARSER_ERROR",
+                "The HTTP entity body is required, but this request has no entity body.",
+            )
         return body
 
 
@@ -79,7 +88,9 @@ _ROUTES: list[tuple[str, re.Pattern[str], Answering]] = []
 
 
 def route(method: str, pattern: str) -> Callable[[Answering], Answering]:
-    """The function answers this method of paths below /services/data/vNN.N/; groups of the pattern are its arguments."""
+    """The function answers this method of paths below /services/data/vNN.N/; groups of the pattern are its
+    arguments.
+    """
 
     def keep(function: Answering) -> Answering:
         _ROUTES.append((method, re.compile(pattern, re.IGNORECASE), function))

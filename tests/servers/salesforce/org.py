@@ -1,4 +1,7 @@
-"""What is an org? Its schema, records, people, rights, rules, limits and jobs; and what its people do behind our back."""
+"""What is an org?
+
+Its schema, records, people, rights, rules, limits and jobs; and what its people do behind our back.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,19 @@ ADMIN_RIGHTS = ("ViewAllData", "ModifyAllData", "ViewSetup", "CustomizeApplicati
 
 
 class Org:
-    """One org. ``knobs`` are its settings, by name; ``rights`` those of the user whom the connector logs in as."""
+    """One org.
 
-    def __init__(self, seed: int = 0, *, rights: tuple[str, ...] = ("ApiEnabled",), clock: Clock | None = None, **knobs: Any) -> None:
+    ``knobs`` are its settings, by name; ``rights`` those of the user whom the connector logs in as.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        rights: tuple[str, ...] = ("ApiEnabled",),
+        clock: Clock | None = None,
+        **knobs: Any,
+    ) -> None:
         self.knobs = Knobs()
         self.knobs.update(knobs)
         self.chance = random.Random(seed)
@@ -84,7 +97,9 @@ class Org:
             self.schema.switch_off("CurrencyType", "DatedConversionRate")
         else:
             for name in ("Opportunity", "Order", "OrderItem", "Account", "Campaign", "Lead", "Contact"):
-                self.schema[name].add(Field("CurrencyIsoCode", "picklist", 255, values=("EUR", "USD", "GBP"), restricted=True))
+                self.schema[name].add(
+                    Field("CurrencyIsoCode", "picklist", 255, values=("EUR", "USD", "GBP"), restricted=True)
+                )
 
     def _settle(self, rights: tuple[str, ...]) -> None:
         """The rows that every org has: people, profiles, stages."""
@@ -93,24 +108,55 @@ class Org:
             flags = {f"Permissions{right.removeprefix('Permissions')}": 1 for right in given}
             profiles[name] = self.add("Profile", {"Name": name, **flags}, user="")
             self.add(
-                "PermissionSet", {"Name": f"X{profiles[name]}", "Label": name, "IsOwnedByProfile": 1, "ProfileId": profiles[name], **flags}
+                "PermissionSet",
+                {
+                    "Name": f"X{profiles[name]}",
+                    "Label": name,
+                    "IsOwnedByProfile": 1,
+                    "ProfileId": profiles[name],
+                    **flags,
+                },
             )
         self.admin = self._user("admin@example.org", "Admin", profiles["System Administrator"])
         self.user = self._user("sync@example.org", "Sync", profiles["Integration"])
-        zone = {"TimeZoneSidKey": self.knobs.time_zone, "DefaultLocaleSidKey": "de_DE", "LanguageLocaleKey": "en_US"}
-        kind = {"Name": "Local", "IsSandbox": int(self.knobs.sandbox), "InstanceName": "LOC1", "OrganizationType": "Enterprise Edition"}
+        zone = {
+            "TimeZoneSidKey": self.knobs.time_zone,
+            "DefaultLocaleSidKey": "de_DE",
+            "LanguageLocaleKey": "en_US",
+        }
+        kind = {
+            "Name": "Local",
+            "IsSandbox": int(self.knobs.sandbox),
+            "InstanceName": "LOC1",
+            "OrganizationType": "Enterprise Edition",
+        }
         self.organization = self.add("Organization", zone | kind)
         for order, (name, closed, won, probability) in enumerate(STAGES, 1):
             row = {"MasterLabel": name, "ApiName": name, "IsActive": 1, "SortOrder": order}
-            self.add("OpportunityStage", row | {"IsClosed": closed, "IsWon": won, "DefaultProbability": probability})
+            self.add(
+                "OpportunityStage",
+                row | {"IsClosed": closed, "IsWon": won, "DefaultProbability": probability},
+            )
         if self.knobs.multi_currency:
             for code, rate in ((self.knobs.currency, 1.0), ("USD", 1.25), ("GBP", 0.8)):
                 row = {"IsoCode": code, "ConversionRate": rate, "DecimalPlaces": 2, "IsActive": 1}
                 self.add("CurrencyType", row | {"IsCorporate": int(code == self.knobs.currency)})
 
     def _user(self, name: str, last: str, profile: str) -> str:
-        zone = {"TimeZoneSidKey": self.knobs.time_zone, "LocaleSidKey": "de_DE", "DefaultCurrencyIsoCode": self.knobs.currency}
-        row = {"Username": name, "LastName": last, "Name": last, "Email": name, "IsActive": 1, "ProfileId": profile, "UserType": "Standard"}
+        zone = {
+            "TimeZoneSidKey": self.knobs.time_zone,
+            "LocaleSidKey": "de_DE",
+            "DefaultCurrencyIsoCode": self.knobs.currency,
+        }
+        row = {
+            "Username": name,
+            "LastName": last,
+            "Name": last,
+            "Email": name,
+            "IsActive": 1,
+            "ProfileId": profile,
+            "UserType": "Standard",
+        }
         return self.add("User", {**row, **zone, "UserPermissionsMarketingUser": 1})
 
     # What the org's own hands do, without rights, rules and locks
@@ -119,7 +165,13 @@ class Org:
         """One row as it is given, stored values by the schema's names; its id."""
         entity = self.schema[name]
         moment = moment or self.clock.stamp()
-        row = {"Id": self.ids.next(entity.prefix), "CreatedDate": moment, "LastModifiedDate": moment, "SystemModstamp": moment, **values}
+        row = {
+            "Id": self.ids.next(entity.prefix),
+            "CreatedDate": moment,
+            "LastModifiedDate": moment,
+            "SystemModstamp": moment,
+            **values,
+        }
         if not entity.plain:
             row = {"CreatedById": user or None, "LastModifiedById": user or None, **row}
             if entity.field("OwnerId"):
@@ -186,31 +238,62 @@ class Org:
     def _reparent(self, child: str, parent: str, old: str, new: str, moment: str) -> None:
         entity = self.schema[child]
         for one in entity:
-            if one.type == "reference" and parent in one.targets and one.name != "MasterRecordId" and one.formula is None:
+            if (
+                one.type == "reference"
+                and parent in one.targets
+                and one.name != "MasterRecordId"
+                and one.formula is None
+            ):
                 stamp_text = ', "SystemModstamp" = ?'
-                self.store.run(f'UPDATE "{child}" SET "{one.name}" = ?{stamp_text} WHERE "{one.name}" = ?', (new, moment, old))
+                self.store.run(
+                    f'UPDATE "{child}" SET "{one.name}" = ?{stamp_text} WHERE "{one.name}" = ?',
+                    (new, moment, old),
+                )
 
     def convert(self, lead: str, contact: str | None = None, account: str | None = None) -> str:
-        """A person converts a lead into a contact (a new one, or this one); consent is not carried over. The contact's id."""
+        """A person converts a lead into a contact (a new one, or this one); consent is not carried over.
+
+        The contact's id.
+        """
         moment = self.clock.stamp()
         with self.store.lock, self.store.transaction():
             row = self.store.get(self.schema["Lead"], lead) or {}
             held = self.store.get(self.schema["Contact"], contact) if contact else None
-            account = account or (held or {}).get("AccountId") or self.add("Account", {"Name": row.get("Company")}, moment=moment)
+            account = (
+                account
+                or (held or {}).get("AccountId")
+                or self.add("Account", {"Name": row.get("Company")}, moment=moment)
+            )
             if contact is None:
                 same = ("FirstName", "LastName", "Email", "Phone", "HasOptedOutOfEmail", "IndividualId")
                 values = {name: row.get(name) for name in same if self.schema["Contact"].field(name)}
                 contact = self.add("Contact", values | {"AccountId": account}, moment=moment)
-            known = {"IsConverted": 1, "ConvertedDate": moment[:10], "ConvertedContactId": contact, "ConvertedAccountId": account}
-            self.store.change(self.schema["Lead"], lead, known | {"Status": "Closed - Converted", "SystemModstamp": moment})
+            known = {
+                "IsConverted": 1,
+                "ConvertedDate": moment[:10],
+                "ConvertedContactId": contact,
+                "ConvertedAccountId": account,
+            }
+            self.store.change(
+                self.schema["Lead"], lead, known | {"Status": "Closed - Converted", "SystemModstamp": moment}
+            )
             if self.schema.get("CampaignMember"):
-                self.store.run("UPDATE CampaignMember SET ContactId = ?, SystemModstamp = ? WHERE LeadId = ?", (contact, moment, lead))
+                self.store.run(
+                    "UPDATE CampaignMember SET ContactId = ?, SystemModstamp = ? WHERE LeadId = ?",
+                    (contact, moment, lead),
+                )
             for name in ("Task", "Event"):
-                self.store.run(f"UPDATE {name} SET WhoId = ?, SystemModstamp = ? WHERE WhoId = ?", (contact, moment, lead))
+                self.store.run(
+                    f"UPDATE {name} SET WhoId = ?, SystemModstamp = ? WHERE WhoId = ?",
+                    (contact, moment, lead),
+                )
         return contact
 
     def touch(self, name: str, *ids: str) -> None:
-        """Stamps move (a bounce, a roll-up, a renamed picklist value) though nothing that we read does. No ids: all records."""
+        """Stamps move (a bounce, a roll-up, a renamed picklist value) though nothing that we read does.
+
+        No ids: all records.
+        """
         moment = self.clock.stamp()
         with self.store.lock:
             if not ids:
@@ -250,8 +333,13 @@ class Org:
 
     # Schema
 
-    def add_field(self, entity: str, name: str, type: str = "string", *, hidden: bool = False, **settings: Any) -> Field:
-        """A custom field. ``hidden``: as one made by API is, until a permission set shows it. Takes what ``Field`` takes."""
+    def add_field(
+        self, entity: str, name: str, type: str = "string", *, hidden: bool = False, **settings: Any
+    ) -> Field:
+        """A custom field. ``hidden``: as one made by API is, until a permission set shows it.
+
+        Takes what ``Field`` takes.
+        """
         target = self.schema[entity]
         one = custom_field(name, type, **settings)
         with self.store.lock:

@@ -1,4 +1,7 @@
-"""How does a bulk query run? In the background, block by block, into pages that stay the same however often they are fetched."""
+"""How does a bulk query run?
+
+In the background, block by block, into pages that stay the same however often they are fetched.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ class QueryJobs:
     def told(self) -> list[dict[str, Any]]:
         return [job.told("V2Query") for job in list(self.jobs.values())]
 
-    def create(self, body: Mapping[str, Any], user: str, version: str, faults: Sequence[Mapping[str, Any]]) -> QueryJob:
+    def create(
+        self, body: Mapping[str, Any], user: str, version: str, faults: Sequence[Mapping[str, Any]]
+    ) -> QueryJob:
         """A new job; it begins at once."""
         operation, text = body.get("operation"), body.get("query")
         if operation not in ("query", "queryAll") or not text:
@@ -53,7 +58,14 @@ class QueryJobs:
         self.org.limits.spend("query jobs")
         self._number += 1
         job = QueryJob(
-            self.org, make_id("750", self._number), str(operation), statement.entity.name, user, version, self.org.clock.now(), ""
+            self.org,
+            make_id("750", self._number),
+            str(operation),
+            statement.entity.name,
+            user,
+            version,
+            self.org.clock.now(),
+            "",
         )
         names = [".".join(column.path) for column in statement.columns]
         job.sheet = Sheet(names)
@@ -61,7 +73,9 @@ class QueryJobs:
         job.strike(faults)
         self.jobs[job.id] = job
         job.begin()
-        threading.Thread(target=self._work, args=(job, statement), daemon=True, name=f"query {job.id}").start()
+        threading.Thread(
+            target=self._work, args=(job, statement), daemon=True, name=f"query {job.id}"
+        ).start()
         return job
 
     def _work(self, job: QueryJob, statement: Statement) -> None:
@@ -119,13 +133,19 @@ class QueryJobs:
 
     def delete(self, id: str) -> None:
         if self.get(id).now() not in ("JobComplete", "Failed", "Aborted"):
-            raise Refusal(400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated")
+            raise Refusal(
+                400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated"
+            )
         del self.jobs[self.get(id).id]
 
     # Results
 
-    def page(self, id: str, version: str, locator: str | None, most: int | None) -> tuple[QueryJob, int, int, str]:
-        """The job, the first row and the number of rows of a page, and the locator of the next one (or ``null``)."""
+    def page(
+        self, id: str, version: str, locator: str | None, most: int | None
+    ) -> tuple[QueryJob, int, int, str]:
+        """The job, the first row and the number of rows of a page, and the locator of the next one (or
+        ``null``).
+        """
         job = self._finished(id, version)
         start, size = _placed(locator) if locator else (0, 0)
         size = most or size or self.org.knobs.page_rows
@@ -142,7 +162,9 @@ class QueryJobs:
         places = range(start, max(job.sheet.rows, 1), size)
         here = places[:_PARALLEL]
         url = f"{root}/jobs/query/{job.id}"
-        answer: dict[str, Any] = {"resultPages": [{"resultUrl": f"{url}/results?locator={_locator(place, size)}"} for place in here]}
+        answer: dict[str, Any] = {
+            "resultPages": [{"resultUrl": f"{url}/results?locator={_locator(place, size)}"} for place in here]
+        }
         rest = places[_PARALLEL:]
         following = f"{url}/resultPages?locator={_locator(rest[0], size)}" if rest else None
         return {**answer, self.org.knobs.next_records_key: following, "done": not rest}
@@ -150,19 +172,33 @@ class QueryJobs:
     def _finished(self, id: str, version: str) -> QueryJob:
         job = self.get(id)
         if float(job.version) != float(version):
-            raise Refusal(409, "API_ERROR", f"the job was created with version {job.version} of the API, the request uses {version}")
+            raise Refusal(
+                409,
+                "API_ERROR",
+                f"the job was created with version {job.version} of the API, the request uses {version}",
+            )
         if job.now() != "JobComplete":
-            raise Refusal(400, "INVALIDJOBSTATE", f"Job {job.id} is in state {job.state}; results are there when it is JobComplete")
+            raise Refusal(
+                400,
+                "INVALIDJOBSTATE",
+                f"Job {job.id} is in state {job.state}; results are there when it is JobComplete",
+            )
         return job
 
 
 def _check(statement: Statement) -> None:
     if statement.aggregate or statement.offset:
-        raise Refusal(400, "API_ERROR", "Implementation restriction: aggregates, GROUP BY and OFFSET are not supported in bulk queries")
+        raise Refusal(
+            400,
+            "API_ERROR",
+            "Implementation restriction: aggregates, GROUP BY and OFFSET are not supported in bulk queries",
+        )
     if any(column.type in ("address", "location") for column in statement.columns):
         raise Refusal(400, "INVALID_FIELD", "Selecting compound data not supported in Bulk Query")
     if statement.entity.plain or statement.entity.tooling:
-        raise Refusal(400, "INVALIDENTITY", f"Entity '{statement.entity.name}' is not supported by the Bulk API.")
+        raise Refusal(
+            400, "INVALIDENTITY", f"Entity '{statement.entity.name}' is not supported by the Bulk API."
+        )
 
 
 def _cells(statement: Statement, suffix: str) -> Iterator[str]:
@@ -177,12 +213,19 @@ def _cells(statement: Statement, suffix: str) -> Iterator[str]:
 
 
 def _locator(start: int, size: int) -> str:
-    return base64.urlsafe_b64encode(f"{start:x}.{size:x}.{(start * 2654435761 + size) % 65521:x}".encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(f"{start:x}.{size:x}.{(start * 2654435761 + size) % 65521:x}".encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _placed(locator: str) -> tuple[int, int]:
     try:
-        start, size, check = (int(part, 16) for part in base64.urlsafe_b64decode(locator + "=" * (-len(locator) % 4)).decode().split("."))
+        start, size, check = (
+            int(part, 16)
+            for part in base64.urlsafe_b64decode(locator + "=" * (-len(locator) % 4)).decode().split(".")
+        )
     except ValueError:
         raise Refusal(400, "INVALIDLOCATOR", f"Invalid locator: {locator}") from None
     if (start * 2654435761 + size) % 65521 != check:

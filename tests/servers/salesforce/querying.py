@@ -39,24 +39,39 @@ class Queries:
     cursors: dict[str, Cursor] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)  # every statement that came, also wrong ones
     _number: int = 0
-    _counts: dict[str, tuple[float, int]] = field(default_factory=dict)  # object → when it was counted, and the count
+    _counts: dict[str, tuple[float, int]] = field(
+        default_factory=dict
+    )  # object → when it was counted, and the count
 
-    def compile(self, text: str, user: str, everything: bool, tooling: bool = False) -> tuple[Query, Statement]:
+    def compile(
+        self, text: str, user: str, everything: bool, tooling: bool = False
+    ) -> tuple[Query, Statement]:
         """The statement of a text, as this user may ask it."""
         self.asked.add(text)
         query = parse(text)
         entity = self.org.access.entity(user, query.entity, tooling)
         if entity is None:
             message = f"sObject type '{query.entity}' is not supported."
-            raise Refusal(400, "INVALID_TYPE", f"\nFROM {query.entity}\n^\nERROR at Row:1:Column:15\n{message}")
+            raise Refusal(
+                400, "INVALID_TYPE", f"\nFROM {query.entity}\n^\nERROR at Row:1:Column:15\n{message}"
+            )
         if query.offset > 2000:
             raise Refusal(400, "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000")
         with self.org.store.lock:
             self._refresh(entity, user)
-            return query, compiled(query, self.org.schema, self.org.access.view(user), self.org.clock.now(), everything)
+            return query, compiled(
+                query, self.org.schema, self.org.access.view(user), self.org.clock.now(), everything
+            )
 
     def ask(
-        self, text: str, user: str, *, everything: bool = False, tooling: bool = False, batch: int = 2000, path: str = ""
+        self,
+        text: str,
+        user: str,
+        *,
+        everything: bool = False,
+        tooling: bool = False,
+        batch: int = 2000,
+        path: str = "",
     ) -> dict[str, Any]:
         """The first page of the answer. ``path``: where the next pages are asked for."""
         _, statement = self.compile(text, user, everything, tooling)
@@ -65,7 +80,11 @@ class Queries:
                 ((total,),) = self.org.store.run(statement.count_sql, statement.parameters)
                 return {"totalSize": total, "done": True, "records": []}
             rows = self.org.store.run(statement.sql, statement.parameters)
-        if tooling and {"Metadata", "FullName"} & {column.path[-1] for column in statement.columns} and len(rows) > 1:
+        if (
+            tooling
+            and {"Metadata", "FullName"} & {column.path[-1] for column in statement.columns}
+            and len(rows) > 1
+        ):
             message = "When retrieving results with Metadata or FullName fields, the query qualifications must specify no more than one row"
             raise Refusal(400, "MALFORMED_QUERY", message)
         return self._page(Cursor(statement, rows, user, path, self.org.clock.now() + _LIFE), None, 0, batch)
@@ -74,7 +93,12 @@ class Queries:
         """A further page."""
         key, _, place = locator.rpartition("-")
         cursor = self.cursors.get(key)
-        if cursor is None or cursor.user != user or not place.isdigit() or cursor.until < self.org.clock.now():
+        if (
+            cursor is None
+            or cursor.user != user
+            or not place.isdigit()
+            or cursor.until < self.org.clock.now()
+        ):
             raise Refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         return self._page(cursor, key, int(place), batch)
 
@@ -119,7 +143,12 @@ class Queries:
             ]
         elif entity.name == "FieldDefinition":
             rows = [
-                {"QualifiedApiName": one.name, "EntityDefinitionId": e.name, "Label": one.label or one.name, "DataType": one.type}
+                {
+                    "QualifiedApiName": one.name,
+                    "EntityDefinitionId": e.name,
+                    "Label": one.label or one.name,
+                    "DataType": one.type,
+                }
                 for e in self.org.schema
                 for one in e
                 if one.name.lower() in self.org.access.fields(user, e)
@@ -135,7 +164,10 @@ def record(statement: Statement, row: tuple[Any, ...], path: str) -> dict[str, A
     """One row as JSON: attributes, fields, and the parents as objects of their own."""
     if statement.aggregate:
         told: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
-        return told | {column.path[0]: shown(column.type, value) for column, value in zip(statement.columns, row, strict=False)}
+        return told | {
+            column.path[0]: shown(column.type, value)
+            for column, value in zip(statement.columns, row, strict=False)
+        }
     root = path.rsplit("/", 1)[0] + "/sobjects"
     answer: dict[str, Any] = {"attributes": {"type": statement.entity.name}}
     inner: dict[tuple[str, ...], dict[str, Any]] = {}

@@ -11,11 +11,24 @@ class Refusal(Exception):
 
     def __init__(self, status: int, code: str, message: str, fields: Iterable[str] = (), **more: Any) -> None:
         super().__init__(f"{code}: {message}")
-        self.status, self.code, self.message, self.fields, self.more = status, code, message, list(fields), more
+        self.status, self.code, self.message, self.fields, self.more = (
+            status,
+            code,
+            message,
+            list(fields),
+            more,
+        )
 
     def body(self) -> list[dict[str, Any]]:
         """As a call answers it."""
-        return [{"message": self.message, "errorCode": self.code, **({"fields": self.fields} if self.fields else {}), **self.more}]
+        return [
+            {
+                "message": self.message,
+                "errorCode": self.code,
+                **({"fields": self.fields} if self.fields else {}),
+                **self.more,
+            }
+        ]
 
     def item(self) -> dict[str, Any]:
         """As one record of many answers it."""

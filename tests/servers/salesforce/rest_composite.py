@@ -24,7 +24,15 @@ def _ask(call: Call, method: str, url: str, body: Any, headers: dict[str, str]) 
         return _refused(Refusal(404, "NOT_FOUND", "The requested resource does not exist"))
     params = dict(parse_qsl(parts.query, keep_blank_values=True))
     given = {**call.request.headers, **{name.lower(): value for name, value in headers.items()}}
-    request = Request(method, unquote(parts.path), params, given, orjson.dumps(body) if body is not None else b"", call.request.host, url)
+    request = Request(
+        method,
+        unquote(parts.path),
+        params,
+        given,
+        orjson.dumps(body) if body is not None else b"",
+        call.request.host,
+        url,
+    )
     try:
         return answered(replace(call, request=request, version=match[1]), match[2])
     except Refusal as refusal:
@@ -44,22 +52,37 @@ def composite(call: Call) -> Any:
     body = call.request.table()
     parts = body.get("compositeRequest", [])
     _check(parts)
-    heavy = [part for part in parts if "query" in part["url"].lower() or "composite/sobjects" in part["url"].lower()]
+    heavy = [
+        part
+        for part in parts
+        if "query" in part["url"].lower() or "composite/sobjects" in part["url"].lower()
+    ]
     if len(heavy) > 5:
-        raise Refusal(400, "LIMIT_EXCEEDED", "at most 5 queries and collections may be in one composite request")
+        raise Refusal(
+            400, "LIMIT_EXCEEDED", "at most 5 queries and collections may be in one composite request"
+        )
     known: dict[str, Any] = {}  # name of a request → what it was answered
     answers: list[dict[str, Any]] = []
     failed = False
     for part in parts:
         if failed and body.get("allOrNone"):
-            stop = {"errorCode": "PROCESSING_HALTED", "message": "The transaction was rolled back since another operation in it failed."}
-            answers.append({"body": [stop], "httpHeaders": {}, "httpStatusCode": 400, "referenceId": part["referenceId"]})
+            stop = {
+                "errorCode": "PROCESSING_HALTED",
+                "message": "The transaction was rolled back since another operation in it failed.",
+            }
+            answers.append(
+                {"body": [stop], "httpHeaders": {}, "httpStatusCode": 400, "referenceId": part["referenceId"]}
+            )
             continue
         url, inner = _filled(part["url"], known), _filled(part.get("body"), known)
         response = _ask(call, part["method"], url, inner, part.get("httpHeaders", {}))
         known[part["referenceId"]] = _body(response)
         failed = failed or response.status >= 400
-        told = {"body": known[part["referenceId"]], "httpHeaders": response.headers, "httpStatusCode": response.status}
+        told = {
+            "body": known[part["referenceId"]],
+            "httpHeaders": response.headers,
+            "httpStatusCode": response.status,
+        }
         answers.append({**told, "referenceId": part["referenceId"]})
     return {"compositeResponse": answers}
 
@@ -79,7 +102,9 @@ def _found(match: re.Match[str], known: dict[str, Any]) -> Any:
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]  # type: ignore[index]
         except (KeyError, IndexError, TypeError, ValueError):
-            raise Refusal(400, "PROCESSING_HALTED", f"Invalid reference specified. No value for {match[0]} found") from None
+            raise Refusal(
+                400, "PROCESSING_HALTED", f"Invalid reference specified. No value for {match[0]} found"
+            ) from None
     return value
 
 

@@ -13,7 +13,9 @@ _CSV = "text/csv; charset=UTF-8"
 
 @route("POST", "jobs/query")
 def create_query(call: Call) -> Any:
-    return call.org.query_jobs.create(call.request.table(), call.user, call.version, call.faults).told("V2Query")
+    return call.org.query_jobs.create(call.request.table(), call.user, call.version, call.faults).told(
+        "V2Query"
+    )
 
 
 @route("GET", r"jobs/(query|ingest)")
@@ -33,7 +35,11 @@ def _strike(call: Call, job: Any) -> None:
     """A fault of a poll ends the job as its people would: at once."""
     job.polls += 1
     for fault in call.faults:
-        if fault["do"] == "job" and fault.get("state") == "Aborted" and job.now() not in ("JobComplete", "Failed"):
+        if (
+            fault["do"] == "job"
+            and fault.get("state") == "Aborted"
+            and job.now() not in ("JobComplete", "Failed")
+        ):
             job.state = "Aborted"
 
 
@@ -54,11 +60,18 @@ def results(call: Call, id: str) -> Any:
     locator = call.params.get("locator")
     most = call.params.get("maxRecords")
     jobs = call.org.query_jobs
-    job, start, count, following = jobs.page(id, call.version, None if locator in (None, "null") else locator, int(most) if most else None)
+    job, start, count, following = jobs.page(
+        id, call.version, None if locator in (None, "null") else locator, int(most) if most else None
+    )
     headers = {"Sforce-NumberOfRecords": str(count), "Sforce-Locator": following}
     if "gzip" in call.request.headers.get("accept-encoding", "") and not call.org.knobs.nul_bytes:
         return Response(200, b" ", headers, _CSV, job.sheet.packed(start, count))
-    return Response(200, _dirty(job.sheet.page(start, count)) if call.org.knobs.nul_bytes else job.sheet.page(start, count), headers, _CSV)
+    return Response(
+        200,
+        _dirty(job.sheet.page(start, count)) if call.org.knobs.nul_bytes else job.sheet.page(start, count),
+        headers,
+        _CSV,
+    )
 
 
 def _dirty(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -74,7 +87,9 @@ def result_pages(call: Call, id: str) -> Any:
 
 @route("POST", "jobs/ingest")
 def create_ingest(call: Call) -> Any:
-    return call.org.ingest_jobs.create(call.request.table(), call.user, call.version, call.faults).told("V2Ingest")
+    return call.org.ingest_jobs.create(call.request.table(), call.user, call.version, call.faults).told(
+        "V2Ingest"
+    )
 
 
 @route("PUT", r"jobs/ingest/(\w+)/batches")
@@ -94,7 +109,9 @@ def look_at_ingest(call: Call, id: str) -> Any:
 
 @route("PATCH", r"jobs/ingest/(\w+)")
 def change_ingest(call: Call, id: str) -> Any:
-    return call.org.ingest_jobs.change(id, str(call.request.table().get("state")), call.faults).told("V2Ingest")
+    return call.org.ingest_jobs.change(id, str(call.request.table().get("state")), call.faults).told(
+        "V2Ingest"
+    )
 
 
 @route("DELETE", r"jobs/ingest/(\w+)")

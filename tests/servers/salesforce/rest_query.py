@@ -23,7 +23,9 @@ def _ask(call: Call, word: str, everything: bool, tooling: bool = False) -> dict
         raise Refusal(400, "MALFORMED_QUERY", "no query was given")
     path = f"{call.root}/{'tooling/' if tooling else ''}{word}"
     text = call.params["q"]
-    return call.org.queries.ask(text, call.user, everything=everything, tooling=tooling, batch=batch_size(call), path=path)
+    return call.org.queries.ask(
+        text, call.user, everything=everything, tooling=tooling, batch=batch_size(call), path=path
+    )
 
 
 @route("GET", "query")
@@ -39,7 +41,11 @@ def query_all(call: Call) -> Any:
 @route("GET", "tooling/query")
 def tooling_query(call: Call) -> Any:
     if not call.org.access.may(call.user, "PermissionsViewSetup"):
-        raise Refusal(403, "INSUFFICIENT_ACCESS", "insufficient access rights to the Tooling API: View Setup and Configuration")
+        raise Refusal(
+            403,
+            "INSUFFICIENT_ACCESS",
+            "insufficient access rights to the Tooling API: View Setup and Configuration",
+        )
     return _ask(call, "query", False, tooling=True)
 
 
@@ -56,7 +62,11 @@ def limits(call: Call) -> Any:
 @route("GET", "limits/recordCount")
 def record_count(call: Call) -> Any:
     names = [name for name in call.params.get("sObjects", "").split(",") if name]
-    entities = [call.org.schema.get(name) for name in names] if names else [one for one in call.org.schema if not one.plain]
+    entities = (
+        [call.org.schema.get(name) for name in names]
+        if names
+        else [one for one in call.org.schema if not one.plain]
+    )
     counts = [(entity.name, call.org.queries.counted(entity)) for entity in entities if entity]
     return {"sObjects": [{"count": count, "name": name} for name, count in counts if count]}
 
@@ -64,7 +74,11 @@ def record_count(call: Call) -> Any:
 @route("GET", "sobjects")
 def describe_global(call: Call) -> Any:
     entities = [one for one in call.org.schema if call.org.access.entity(call.user, one.name)]
-    return {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [entity.summary(call.version) for entity in entities]}
+    return {
+        "encoding": "UTF-8",
+        "maxBatchSize": 200,
+        "sobjects": [entity.summary(call.version) for entity in entities],
+    }
 
 
 def known(call: Call, name: str, tooling: bool = False) -> Entity:
@@ -86,7 +100,12 @@ def described(call: Call, entity: Entity) -> dict[str, Any]:
     seen, editable = call.org.access.fields(call.user, entity), call.org.access.editable(call.user, entity)
     fields = [one.describe(one.name.lower() in editable) for one in entity if one.name.lower() in seen]
     denied = call.org.access.denied.get(entity.name.lower(), set())
-    told = entity.summary(call.version) | {"fields": fields, "childRelationships": [], "recordTypeInfos": [], "supportedScopes": []}
+    told = entity.summary(call.version) | {
+        "fields": fields,
+        "childRelationships": [],
+        "recordTypeInfos": [],
+        "supportedScopes": [],
+    }
     for right, key in (("create", "createable"), ("edit", "updateable"), ("delete", "deletable")):
         told[key] = told[key] and right not in denied
     return told

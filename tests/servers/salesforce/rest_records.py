@@ -50,9 +50,13 @@ def _told(call: Call, entity: Entity, id: str, names: Sequence[str]) -> dict[str
     for name in names:
         if name.lower() not in seen:
             raise Refusal(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}")
-    wanted = [entity.fields[name.lower()].name for name in names] or [one.name for one in entity if one.name.lower() in seen]
+    wanted = [entity.fields[name.lower()].name for name in names] or [
+        one.name for one in entity if one.name.lower() in seen
+    ]
     text = f"SELECT {', '.join(wanted)} FROM {entity.name} WHERE Id = '{id}'"
-    answer = call.org.queries.ask(text, call.user, everything=True, tooling=entity.tooling, path=f"{call.root}/query")
+    answer = call.org.queries.ask(
+        text, call.user, everything=True, tooling=entity.tooling, path=f"{call.root}/query"
+    )
     return dict(answer["records"][0])
 
 
@@ -94,7 +98,11 @@ def replicated(call: Call, name: str, word: str) -> Any:
     start, end = (_instant(call.params.get(key)) for key in ("start", "end"))
     now = call.org.clock.now()
     if end - start < timedelta(minutes=1) or start < now - timedelta(days=15 if word == "deleted" else 30):
-        raise Refusal(400, "INVALID_REPLICATION_DATE", "startDate cannot be more than 15 days ago, and the span is at least one minute")
+        raise Refusal(
+            400,
+            "INVALID_REPLICATION_DATE",
+            "startDate cannot be more than 15 days ago, and the span is at least one minute",
+        )
     test = "SystemModstamp >= ? AND SystemModstamp < ? AND IsDeleted = ?"
     rows = call.org.rows(entity.name, test, stamp(start), stamp(end), int(word == "deleted"))
     covered = shown("datetime", stamp(min(end, now)))
@@ -133,7 +141,10 @@ def upsert(call: Call, name: str, key: str, value: str) -> Any:
     if any(one.lower() == key.lower() for one in body):
         raise Refusal(400, "INVALID_FIELD", f"The {key} field should not be specified in the sobject data.")
     row = {**body, key: value}
-    if call.params.get("updateOnly", "").lower() == "true" and call.org.writer._target(asking(call), entity, "upsert", row, key).created:
+    if (
+        call.params.get("updateOnly", "").lower() == "true"
+        and call.org.writer._target(asking(call), entity, "upsert", row, key).created
+    ):
         raise not_found()
     (result,) = saved(call, asking(call), entity, "upsert", [row], key)
     if result.error and result.error.status == 300:
@@ -143,29 +154,46 @@ def upsert(call: Call, name: str, key: str, value: str) -> Any:
         return 300, [f"{call.root}/sobjects/{entity.name}/{row['Id']}" for row in found]
     if result.error:
         raise result.error
-    return 201 if result.created else 200, {"id": result.id, "success": True, "errors": [], "created": result.created}
+    return 201 if result.created else 200, {
+        "id": result.id,
+        "success": True,
+        "errors": [],
+        "created": result.created,
+    }
 
 
-def saved(call: Call, who: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str = "") -> list[Result]:
+def saved(
+    call: Call, who: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str = ""
+) -> list[Result]:
     """Save, after the rows that a fault strikes were taken out."""
     struck = {place: error for place, row in enumerate(rows) if (error := struck_by(call.faults, row))}
     left = [row for place, row in enumerate(rows) if place not in struck]
     results = iter(call.org.writer.save(who, entity, operation, left, key))
-    return [Result(row.get("Id"), error=struck[place]) if place in struck else next(results) for place, row in enumerate(rows)]
+    return [
+        Result(row.get("Id"), error=struck[place]) if place in struck else next(results)
+        for place, row in enumerate(rows)
+    ]
 
 
 def struck_by(faults: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> Refusal | None:
     """The refusal of a fault for one row."""
     from tests.servers.salesforce.store import bucket
 
-    id = str(next((value for name, value in row.items() if name.lower() in ("id", "contactid", "leadid") and value), ""))
+    id = str(
+        next(
+            (value for name, value in row.items() if name.lower() in ("id", "contactid", "leadid") and value),
+            "",
+        )
+    )
     for fault in faults:
         if fault["do"] != "item":
             continue
         ids = fault.get("ids", 1.0)
         if bucket(id) < ids if isinstance(ids, int | float) else re.search(ids, id):
             return Refusal(
-                400, fault.get("code", "UNABLE_TO_LOCK_ROW"), fault.get("message", "unable to obtain exclusive access to this record")
+                400,
+                fault.get("code", "UNABLE_TO_LOCK_ROW"),
+                fault.get("message", "unable to obtain exclusive access to this record"),
             )
     return None
 
@@ -214,7 +242,9 @@ def _many(call: Call, operation: str, key: str = "") -> Any:
     return _saved_in_runs(call, operation, rows, bool(body.get("allOrNone")), key)
 
 
-def _saved_in_runs(call: Call, operation: str, rows: Sequence[Mapping[str, Any]], all_or_none: bool, key: str) -> Any:
+def _saved_in_runs(
+    call: Call, operation: str, rows: Sequence[Mapping[str, Any]], all_or_none: bool, key: str
+) -> Any:
     runs: list[tuple[str, list[Mapping[str, Any]]]] = []
     for row in rows:
         type = row.get("attributes", {}).get("type")
@@ -224,7 +254,9 @@ def _saved_in_runs(call: Call, operation: str, rows: Sequence[Mapping[str, Any]]
             runs.append((type, []))
         runs[-1][1].append(row)
     if len(runs) > _RUNS:
-        raise Refusal(400, "TOO_MANY_CHUNKS", f"Cannot process more than {_RUNS} chunks of records of one type")
+        raise Refusal(
+            400, "TOO_MANY_CHUNKS", f"Cannot process more than {_RUNS} chunks of records of one type"
+        )
     answers = []
     for type, part in runs:
         entity = known(call, type)
@@ -245,7 +277,9 @@ def _check_names(call: Call, entity: Entity, rows: Sequence[Mapping[str, Any]]) 
 
 @route("GET", r"composite/sobjects/(\w+)")
 def read_many(call: Call, name: str) -> Any:
-    return _read_many(call, name, call.params.get("ids", "").split(","), call.params.get("fields", "").split(","), 800)
+    return _read_many(
+        call, name, call.params.get("ids", "").split(","), call.params.get("fields", "").split(","), 800
+    )
 
 
 @route("POST", r"composite/sobjects/(\w+)")

@@ -33,7 +33,10 @@ def read_tooling(call: Call, name: str, id: str) -> Any:
     row = _row(call, entity, id)
     names = [one.name for one in entity]
     told = call.org.queries.ask(
-        f"SELECT {', '.join(names)} FROM {entity.name} WHERE Id = '{row['Id']}'", call.user, tooling=True, path="/tooling"
+        f"SELECT {', '.join(names)} FROM {entity.name} WHERE Id = '{row['Id']}'",
+        call.user,
+        tooling=True,
+        path="/tooling",
     )
     return told["records"][0]
 
@@ -58,7 +61,9 @@ def create_view(call: Call, name: str) -> Any:
 def every_view(call: Call, name: str) -> Any:
     entity = known(call, name)
     rows = call.org.rows("ListView", "SobjectType = ?", entity.name)
-    lists = [call.org.list_views.told(row["Id"], entity)["listReference"] | {"label": row["Name"]} for row in rows]
+    lists = [
+        call.org.list_views.told(row["Id"], entity)["listReference"] | {"label": row["Name"]} for row in rows
+    ]
     return {"count": len(lists), "lists": lists, "objectApiName": entity.name}
 
 
@@ -89,10 +94,21 @@ def list_views(call: Call, name: str) -> Any:
     rows = call.org.rows("ListView", "SobjectType = ?", entity.name)
     root = f"{call.root}/sobjects/{entity.name}/listviews"
     views = [
-        {"id": row["Id"], "developerName": row["DeveloperName"], "label": row["Name"], "resultsUrl": f"{root}/{row['Id']}/results"}
+        {
+            "id": row["Id"],
+            "developerName": row["DeveloperName"],
+            "label": row["Name"],
+            "resultsUrl": f"{root}/{row['Id']}/results",
+        }
         for row in rows
     ]
-    return {"done": True, "listviews": views, "nextRecordsUrl": None, "size": len(views), "sobjectType": entity.name}
+    return {
+        "done": True,
+        "listviews": views,
+        "nextRecordsUrl": None,
+        "size": len(views),
+        "sobjectType": entity.name,
+    }
 
 
 @route("GET", r"sobjects/(\w+)/listviews/(\w+)/results")
@@ -101,11 +117,17 @@ def view_results(call: Call, name: str, id: str) -> Any:
     limit, offset = int(call.params.get("limit", 25)), int(call.params.get("offset", 0))
     if not 1 <= limit <= 2000:
         raise Refusal(400, "INVALID_QUERY_VALUE", "limit is 1 to 2000")
-    return call.org.list_views.results(call.org.list_views.found(entity, id), entity, call.user, limit, offset)
+    return call.org.list_views.results(
+        call.org.list_views.found(entity, id), entity, call.user, limit, offset
+    )
 
 
 @route("GET", r"sobjects/(\w+)/listviews/(\w+)(?:/describe)?")
 def describe_view(call: Call, name: str, id: str) -> Any:
     entity = known(call, name)
     view = call.org.list_views.found(entity, id)
-    return {"id": view, "columns": call.org.list_views.told(view, entity)["displayColumns"], "sobjectType": entity.name}
+    return {
+        "id": view,
+        "columns": call.org.list_views.told(view, entity)["displayColumns"],
+        "sobjectType": entity.name,
+    }

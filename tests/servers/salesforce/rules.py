@@ -1,4 +1,7 @@
-"""Which rules did the org's administrators make? Validation and duplicate rules that refuse, and automation that runs and counts."""
+"""Which rules did the org's administrators make?
+
+Validation and duplicate rules that refuse, and automation that runs and counts.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ class Validation:
 
 @dataclass
 class Duplicates:
-    """A new record, or one whose fields move, that equals another in all these fields is refused; an alert can be overridden."""
+    """A new record, or one whose fields move, that equals another in all these fields is refused; an alert
+    can be overridden.
+    """
 
     entity: str
     fields: tuple[str, ...]
@@ -39,7 +44,9 @@ class Duplicates:
 
 @dataclass
 class Automation:
-    """A flow or trigger that runs for every saved record of an object, or only when one of its fields is in the change."""
+    """A flow or trigger that runs for every saved record of an object, or only when one of its fields is in
+    the change.
+    """
 
     entity: str
     name: str
@@ -73,27 +80,52 @@ class Rules:
             if one.active and one.entity == entity.name and (not one.column or one.column in values):
                 one.runs.append(str(new.get("Id") or ""))
                 if one.fails:
-                    code = "CANNOT_EXECUTE_FLOW_TRIGGER" if one.kind == "flow" else "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+                    code = (
+                        "CANNOT_EXECUTE_FLOW_TRIGGER"
+                        if one.kind == "flow"
+                        else "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+                    )
                     raise Refusal(400, code, one.fails, [])
                 new.update(one.sets)
 
     def _look_for_twins(self, asking: Asking, entity: Entity, new: Row, rule: Duplicates) -> None:
         test = " AND ".join(f'"{name}" = ?' for name in rule.fields) + " AND IsDeleted = 0 AND Id <> ?"
-        twins = self.org.store.select(entity, test, *(new.get(name) for name in rule.fields), new.get("Id") or "")
+        twins = self.org.store.select(
+            entity, test, *(new.get(name) for name in rule.fields), new.get("Id") or ""
+        )
         if twins and (rule.block or not asking.allow_duplicates):
             found = [{"record": {"attributes": {"type": entity.name}, "Id": twin["Id"]}} for twin in twins]
-            verdict = {"allowSave": not rule.block, "duplicateRule": "rule", "matchResults": [{"matchRecords": found, "success": True}]}
-            message = "Use one of these records?" if not rule.block else "You can't save this record: it is a duplicate."
+            verdict = {
+                "allowSave": not rule.block,
+                "duplicateRule": "rule",
+                "matchResults": [{"matchRecords": found, "success": True}],
+            }
+            message = (
+                "Use one of these records?"
+                if not rule.block
+                else "You can't save this record: it is a duplicate."
+            )
             raise Refusal(400, "DUPLICATES_DETECTED", message, [], duplicateResut=verdict)
 
     def after(self, entity: Entity, new: Row, old: Row | None) -> None:
         """Validation rules, over the record as it is now stored."""
         for rule in self.validations:
             if rule.active and rule.entity == entity.name and self._holds(entity, new["Id"], rule.when):
-                raise Refusal(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", rule.message, [rule.column] if rule.column else [])
+                raise Refusal(
+                    400,
+                    "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+                    rule.message,
+                    [rule.column] if rule.column else [],
+                )
 
     def _holds(self, entity: Entity, id: str, condition: str) -> bool:
         view = self.org.everything
-        compiler = Compiler(Query([], entity.name, where=parse_condition(condition)), self.org.schema, view, self.org.clock.now(), True)
+        compiler = Compiler(
+            Query([], entity.name, where=parse_condition(condition)),
+            self.org.schema,
+            view,
+            self.org.clock.now(),
+            True,
+        )
         body = compiler.body(compiler.where())
         return bool(self.org.store.run(f'SELECT 1 {body} AND t0."Id" = ?', [*compiler.parameters, id]))

@@ -20,7 +20,14 @@ _SYSTEM = """
 -SystemModstamp datetime
 """
 _PLAIN_SYSTEM = "\n-Id id 18\n-CreatedDate datetime\n-LastModifiedDate datetime\n-SystemModstamp datetime\n"
-_SOAP = {"boolean": "xsd:boolean", "int": "xsd:int", "date": "xsd:date", "datetime": "xsd:dateTime", "id": "tns:ID", "reference": "tns:ID"}
+_SOAP = {
+    "boolean": "xsd:boolean",
+    "int": "xsd:int",
+    "date": "xsd:date",
+    "datetime": "xsd:dateTime",
+    "id": "tns:ID",
+    "reference": "tns:ID",
+}
 _SQL = {"boolean": "INTEGER", "int": "INTEGER", "double": "REAL", "currency": "REAL", "percent": "REAL"}
 
 
@@ -46,7 +53,9 @@ class Field:
     help: str = ""
     precision: int = 18
     scale: int = 2
-    formula: str | None = None  # SQL over {t}, the record: computed when read, and the record's stamp does not move
+    formula: str | None = (
+        None  # SQL over {t}, the record: computed when read, and the record's stamp does not move
+    )
 
     @property
     def sql(self) -> str:
@@ -82,7 +91,13 @@ class Field:
             nillable=not self.required and self.type != "boolean" and self.createable,
             permissionable=self.createable and self.updateable and not self.required,
             picklistValues=[
-                {"active": True, "defaultValue": False, "label": self.labels.get(one, one), "validFor": None, "value": one}
+                {
+                    "active": True,
+                    "defaultValue": False,
+                    "label": self.labels.get(one, one),
+                    "validFor": None,
+                    "value": one,
+                }
                 for one in self.values
             ],
             polymorphicForeignKey=len(self.targets) > 1,
@@ -91,7 +106,10 @@ class Field:
             referenceTo=list(self.targets),
             relationshipName=self.relationship,
             restrictedPicklist=self.restricted and enum,
-            soapType=_SOAP.get(self.type, "xsd:double" if number else "urn:address" if self.type == "address" else "xsd:string"),
+            soapType=_SOAP.get(
+                self.type,
+                "xsd:double" if number else "urn:address" if self.type == "address" else "xsd:string",
+            ),
             type=self.type,
             inlineHelpText=self.help or None,
             defaultValue=False if self.type == "boolean" else None,
@@ -160,7 +178,11 @@ class Schema:
         self.entities = {entity.name.lower(): entity for entity in _parsed(STANDARD + SET_UP + TOOLING)}
         for entity in self.entities.values():
             for one in entity:
-                one.formula = _FORMULAS.get(one.name) if entity.name == "Account" and one.name.startswith("Person") else one.formula
+                one.formula = (
+                    _FORMULAS.get(one.name)
+                    if entity.name == "Account" and one.name.startswith("Person")
+                    else one.formula
+                )
                 if one.type == "address":
                     one.formula = _address(one.name.removesuffix("Address"))
         self.version = 1  # moves with every change, so that what was derived is derived anew
@@ -196,7 +218,11 @@ class Schema:
 
 
 # What an account shows of its person, and which field of the contact that is.
-PERSON_FIELDS = {"PersonEmail": "Email", "PersonMailingCity": "MailingCity", "PersonHasOptedOutOfEmail": "HasOptedOutOfEmail"}
+PERSON_FIELDS = {
+    "PersonEmail": "Email",
+    "PersonMailingCity": "MailingCity",
+    "PersonHasOptedOutOfEmail": "HasOptedOutOfEmail",
+}
 _OF_PERSON = '(SELECT person."{0}" FROM "Contact" person WHERE person."Id" = {{t}}."PersonContactId")'
 _FORMULAS = {name: _OF_PERSON.format(column) for name, column in PERSON_FIELDS.items()}
 
@@ -209,14 +235,25 @@ def person_copy(one: Field) -> Field:
 
 def _address(prefix: str) -> str:
     parts = ("Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude")
-    return "json_object(" + ", ".join(f"'{part[0].lower()}{part[1:]}', {{t}}.\"{prefix}{part}\"" for part in parts) + ")"
+    return (
+        "json_object("
+        + ", ".join(f"'{part[0].lower()}{part[1:]}', {{t}}.\"{prefix}{part}\"" for part in parts)
+        + ")"
+    )
 
 
 def _parsed(text: str) -> Iterator[Entity]:
     for block in text.split("# ")[1:]:
         head, *lines = block.strip().splitlines()
         name, prefix, plural, *marks = head.split()
-        entity = Entity(name, prefix, plural, readonly="readonly" in marks, plain="plain" in marks, tooling="tooling" in marks)
+        entity = Entity(
+            name,
+            prefix,
+            plural,
+            readonly="readonly" in marks,
+            plain="plain" in marks,
+            tooling="tooling" in marks,
+        )
         system = _PLAIN_SYSTEM if entity.plain else _SYSTEM
         ids, rest = system.strip().splitlines()[:1], system.strip().splitlines()[1:]
         for line in [*ids, *lines, *rest]:
@@ -229,7 +266,9 @@ def _field(line: str) -> Field:
     marks = line[: len(line) - len(line.lstrip("!-+"))]
     name, type, *more = line.lstrip("!-+").split(None, 2)
     rest = more[0] if more else ""
-    one = Field(name, type, required="!" in marks, createable="-" not in marks, updateable=not set("-+") & set(marks))
+    one = Field(
+        name, type, required="!" in marks, createable="-" not in marks, updateable=not set("-+") & set(marks)
+    )
     if type == "reference":
         targets, _, relation = rest.partition(" ")
         one.targets, one.length = tuple(targets.split("|")), 18
@@ -243,7 +282,15 @@ def _field(line: str) -> Field:
 
 def custom_field(name: str, type: str, **settings: Any) -> Field:
     """A field that an administrator adds."""
-    lengths = {"string": 255, "picklist": 255, "email": 80, "phone": 40, "url": 255, "textarea": 255, "multipicklist": 4099}
+    lengths = {
+        "string": 255,
+        "picklist": 255,
+        "email": 80,
+        "phone": 40,
+        "url": 255,
+        "textarea": 255,
+        "multipicklist": 4099,
+    }
     settings.setdefault("length", lengths.get(type, 0))
     one = Field(name, type, custom=True, **settings)
     if type == "reference":

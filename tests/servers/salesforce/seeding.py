@@ -11,7 +11,24 @@ import numpy as np
 from tests.servers.salesforce.org import Org
 from tests.servers.salesforce.schema import Entity
 
-_FIRST = ("Ada", "Bob", "Chloé", "Dörte", "Emre", "Fatima", "Grace", "Hiro", "Ines", "José", "Kofi", "Lea", "Mara", "Nils", "Oya", "Pia")
+_FIRST = (
+    "Ada",
+    "Bob",
+    "Chloé",
+    "Dörte",
+    "Emre",
+    "Fatima",
+    "Grace",
+    "Hiro",
+    "Ines",
+    "José",
+    "Kofi",
+    "Lea",
+    "Mara",
+    "Nils",
+    "Oya",
+    "Pia",
+)
 _LAST = (
     "Abel",
     "Brandt",
@@ -29,10 +46,29 @@ _LAST = (
     "Novak",
     "Okoye",
 )
-_ODD = ("NA", "Null", "None", "#N/A", "=1+1", 'O"Hara', "Line\nBreak", "Zoë ☃ 🎈", "comma, semicolon;", "'quoted'", "007", "-", "true")
+_ODD = (
+    "NA",
+    "Null",
+    "None",
+    "#N/A",
+    "=1+1",
+    'O"Hara',
+    "Line\nBreak",
+    "Zoë ☃ 🎈",
+    "comma, semicolon;",
+    "'quoted'",
+    "007",
+    "-",
+    "true",
+)
 _CITIES = ("Ulm", "Bonn", "Köln", "Essen", "Jena", "Trier", "Kiel", "Mainz")
 _SOURCES = ("Web", "Phone Inquiry", "Partner Referral", None)
-_STAGES = (("Closed Won", 1, 1, 100.0), ("Closed Won", 1, 1, 100.0), ("Closed Lost", 1, 0, 0.0), ("Prospecting", 0, 0, 10.0))
+_STAGES = (
+    ("Closed Won", 1, 1, 100.0),
+    ("Closed Won", 1, 1, 100.0),
+    ("Closed Lost", 1, 0, 0.0),
+    ("Prospecting", 0, 0, 10.0),
+)
 _OPTED_OUT = 0.08
 _CHUNK = 100_000
 
@@ -43,7 +79,9 @@ class _Maker:
     def __init__(self, org: Org, days: int) -> None:
         self.org, self.days = org, days
         self.chance = np.random.default_rng(org.chance.randrange(2**32))
-        self.end = np.datetime64((org.clock.now() - timedelta(hours=1)).replace(tzinfo=None), "s")
+        self.end = np.datetime64(
+            (org.clock.now() - timedelta(hours=1)).replace(second=0, microsecond=0, tzinfo=None), "s"
+        )
         self.dates = [str(self.end - np.timedelta64(day, "D"))[:10] for day in range(days)]
 
     def pick(self, values: Sequence[Any], count: int) -> list[Any]:
@@ -61,7 +99,9 @@ class _Maker:
         """Created and, later, last changed."""
         made = self.chance.integers(0, self.days * 86_400, count)
         moved = (made * self.chance.random(count)).astype(int)
-        return _stamps(self.end - made.astype("timedelta64[s]")), _stamps(self.end - moved.astype("timedelta64[s]"))
+        return _stamps(self.end - made.astype("timedelta64[s]")), _stamps(
+            self.end - moved.astype("timedelta64[s]")
+        )
 
     def put(self, entity: Entity, ids: list[str], columns: dict[str, Sequence[Any]]) -> None:
         """Rows of whole columns, with the system fields."""
@@ -73,7 +113,11 @@ class _Maker:
         }  # fmt: skip
         flags = {one.name: [0] * count for one in entity if one.type == "boolean" and one.formula is None}
         owners = {"OwnerId": [self.org.admin] * count} if entity.field("OwnerId") else {}
-        whole = {name: column for name, column in {**flags, **owners, **system, **columns}.items() if entity.field(name)}
+        whole = {
+            name: column
+            for name, column in {**flags, **owners, **system, **columns}.items()
+            if entity.field(name)
+        }
         with self.org.store.lock:
             self.org.store.insert(entity, zip(*whole.values(), strict=True), list(whole))
 
@@ -97,7 +141,9 @@ def seed(
         "Task": contacts // 4 if tasks is None else tasks,
         "Campaign": campaigns if org.knobs.marketing else 0,
     }
-    ids = {name: org.ids.many(org.schema.entities[name.lower()].prefix, count) for name, count in wanted.items()}
+    ids = {
+        name: org.ids.many(org.schema.entities[name.lower()].prefix, count) for name, count in wanted.items()
+    }
     _accounts(maker, ids["Account"])
     for chunk in _chunks(ids["Contact"]):
         _people(maker, "Contact", chunk, ids["Account"], odd)
@@ -121,8 +167,16 @@ def _chunks(ids: list[str]) -> Iterator[list[str]]:
 
 def _accounts(maker: _Maker, ids: list[str]) -> None:
     names = [f"Company {number}" for number in range(1, len(ids) + 1)]
-    columns = {"Name": names, "BillingCity": maker.pick(_CITIES, len(ids)), "AnnualRevenue": maker.numbers(1e4, 1e7, len(ids))}
-    maker.put(maker.org.schema["Account"], ids, columns | {"Type": maker.pick(("Prospect", "Customer", None), len(ids))})
+    columns = {
+        "Name": names,
+        "BillingCity": maker.pick(_CITIES, len(ids)),
+        "AnnualRevenue": maker.numbers(1e4, 1e7, len(ids)),
+    }
+    maker.put(
+        maker.org.schema["Account"],
+        ids,
+        columns | {"Type": maker.pick(("Prospect", "Customer", None), len(ids))},
+    )
 
 
 def _people(maker: _Maker, name: str, ids: list[str], accounts: list[str], odd: bool) -> None:
@@ -146,9 +200,15 @@ def _people(maker: _Maker, name: str, ids: list[str], accounts: list[str], odd: 
     if name == "Contact":
         cities = {"MailingCity": maker.pick(_CITIES, count), "MailingCountry": ["Germany"] * count}
         columns |= cities | {"AccountId": maker.pick(accounts, count) if accounts else [None] * count}
-        columns |= {"Birthdate": [f"{year}-0{month}-15" for year, month in zip(*_born(maker, count), strict=True)]}
+        columns |= {
+            "Birthdate": [f"{year}-0{month}-15" for year, month in zip(*_born(maker, count), strict=True)]
+        }
     else:
-        columns |= {"City": maker.pick(_CITIES, count), "Country": ["Germany"] * count, "Company": ["Self"] * count}
+        columns |= {
+            "City": maker.pick(_CITIES, count),
+            "Country": ["Germany"] * count,
+            "Company": ["Self"] * count,
+        }
         columns |= {"Status": maker.pick(("Open - Not Contacted", "Working - Contacted"), count)}
     maker.put(maker.org.schema[name], ids, columns)
 
@@ -176,7 +236,11 @@ def _opportunities(maker: _Maker, ids: list[str], contacts: list[str]) -> None:
         columns["CurrencyIsoCode"] = maker.pick(("EUR", "USD", "GBP"), count)
     maker.put(org.schema["Opportunity"], ids, columns)
     roles = org.ids.many("00K", count)
-    maker.put(org.schema["OpportunityContactRole"], roles, {"OpportunityId": ids, "ContactId": who, "IsPrimary": [1] * count})
+    maker.put(
+        org.schema["OpportunityContactRole"],
+        roles,
+        {"OpportunityId": ids, "ContactId": who, "IsPrimary": [1] * count},
+    )
 
 
 def _orders(maker: _Maker, ids: list[str], contacts: list[str]) -> None:
@@ -206,10 +270,20 @@ def _campaigns(maker: _Maker, ids: list[str], contacts: list[str], members: int 
     if not ids:
         return
     names = [f"Mailing {number}" for number in range(1, len(ids) + 1)]
-    maker.put(org.schema["Campaign"], ids, {"Name": names, "IsActive": [1] * len(ids), "Status": ["Completed"] * len(ids)})
+    maker.put(
+        org.schema["Campaign"],
+        ids,
+        {"Name": names, "IsActive": [1] * len(ids), "Status": ["Completed"] * len(ids)},
+    )
     for campaign in ids:
         for order, label in enumerate(("Sent", "Responded")):
-            row = {"CampaignId": campaign, "Label": label, "SortOrder": order + 1, "HasResponded": order, "IsDefault": 1 - order}
+            row = {
+                "CampaignId": campaign,
+                "Label": label,
+                "SortOrder": order + 1,
+                "HasResponded": order,
+                "IsDefault": 1 - order,
+            }
             org.add("CampaignMemberStatus", row, user=org.admin)
     count = min(len(contacts) * len(ids), len(contacts) if members is None else members)
     places = maker.chance.choice(len(contacts) * len(ids), count, replace=False).tolist() if count else []

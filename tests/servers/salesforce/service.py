@@ -33,12 +33,17 @@ def serve(org: Org, request: Request, faults: list[dict[str, Any]]) -> Response:
         status, body = org.login.soap(soap[1], request.body.decode(), request.host)
         return Response(status, body.encode(), type="text/xml;charset=UTF-8")
     if path == "/services/data":
-        versions = [{"label": f"Version {n}", "url": f"/services/data/v{n}.0", "version": f"{n}.0"} for n in range(31, NEWEST + 1)]
+        versions = [
+            {"label": f"Version {n}", "url": f"/services/data/v{n}.0", "version": f"{n}.0"}
+            for n in range(31, NEWEST + 1)
+        ]
         return response(versions)
     try:
         return _rest(org, request, path, faults)
     except Refusal as refusal:
-        answer = Response(refusal.status, orjson.dumps(refusal.body()), {"Sforce-Limit-Info": org.limits.header()})
+        answer = Response(
+            refusal.status, orjson.dumps(refusal.body()), {"Sforce-Limit-Info": org.limits.header()}
+        )
         if refusal.status == 401 and org.knobs.www_authenticate:
             answer.headers["WWW-Authenticate"] = "Token"
         return answer
@@ -54,8 +59,15 @@ def _rest(org: Org, request: Request, path: str, faults: list[dict[str, Any]]) -
         raise old if int(data[1]) > 20 else not_found()
     if data and (int(data[1]) > NEWEST or data[2] != "0"):
         raise not_found()
-    if len(request.target) + sum(len(name) + len(value) for name, value in request.headers.items()) > org.knobs.uri_bytes:
-        raise Refusal(414 if len(request.target) > org.knobs.uri_bytes // 2 else 431, "URI_TOO_LONG", "the URI and headers are too long")
+    if (
+        len(request.target) + sum(len(name) + len(value) for name, value in request.headers.items())
+        > org.knobs.uri_bytes
+    ):
+        raise Refusal(
+            414 if len(request.target) > org.knobs.uri_bytes // 2 else 431,
+            "URI_TOO_LONG",
+            "the URI and headers are too long",
+        )
     user = org.login.user_of(request.headers.get("authorization", "").partition(" ")[2])
     if identity:
         return response(_identity(org, user))
@@ -66,7 +78,10 @@ def _rest(org: Org, request: Request, path: str, faults: list[dict[str, Any]]) -
     rest = (data[3] or "").strip("/")
     if not rest:
         return response(
-            {name: f"{call.root}/{name}" for name in ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling")}
+            {
+                name: f"{call.root}/{name}"
+                for name in ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling")
+            }
         )
     if rest.lower() != "composite/batch":
         org.limits.take_request()
@@ -77,19 +92,29 @@ def _rest(org: Org, request: Request, path: str, faults: list[dict[str, Any]]) -
 
 def _identity(org: Org, user: str) -> dict[str, Any]:
     row = org.row("User", user)
-    told = {"user_id": user, "organization_id": org.organization, "preferred_username": row["Username"], "active": True}
+    told = {
+        "user_id": user,
+        "organization_id": org.organization,
+        "preferred_username": row["Username"],
+        "active": True,
+    }
     return told | {"username": row["Username"], "zoneinfo": row["TimeZoneSidKey"], "user_type": "STANDARD"}
 
 
 def _form(request: Request) -> dict[str, str]:
-    return {**request.params, **dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))}
+    return {
+        **request.params,
+        **dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)),
+    }
 
 
 def _token(org: Org, request: Request) -> Response:
     if request.method != "POST":
         return Response(405, b"")
     try:
-        return response(org.login.grant(_form(request), request.headers.get("authorization", ""), request.host))
+        return response(
+            org.login.grant(_form(request), request.headers.get("authorization", ""), request.host)
+        )
     except Denied as denied:
         told = {"error": denied.error, "error_description": denied.description}
         return Response(400, orjson.dumps(told))

@@ -1,4 +1,7 @@
-"""How are the rows of a bulk query kept? As CSV in large blocks, sliced by rows wherever a page begins and ends."""
+"""How are the rows of a bulk query kept?
+
+As CSV in large blocks, sliced by rows wherever a page begins and ends.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ BLOCK = 10_000  # rows
 
 
 class Sheet:
-    """A CSV of many rows, every value in quotes, without its header. Blocks have BLOCK rows, but for the last."""
+    """A CSV of many rows, every value in quotes, without its header.
+
+    Blocks have BLOCK rows, but for the last.
+    """
 
     def __init__(self, header: Sequence[str]) -> None:
         self.header = _line(header)

@@ -22,7 +22,18 @@ _TOKEN = re.compile(
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _SIGNS = {"=", "!=", "<>", "<", "<=", ">", ">="}
 _CLAUSES = {"from", "where", "order", "limit", "offset", "group", "having", "for", "all", "with", "using"}
-FUNCTIONS = {"count", "count_distinct", "min", "max", "sum", "avg", "tolabel", "format", "convertcurrency", "calendar_year"}
+FUNCTIONS = {
+    "count",
+    "count_distinct",
+    "min",
+    "max",
+    "sum",
+    "avg",
+    "tolabel",
+    "format",
+    "convertcurrency",
+    "calendar_year",
+}
 DATE_LITERAL = re.compile(
     r"(today|yesterday|tomorrow|(?:last|this|next)_(?:week|month|quarter|year)|(?:last|next)_90_days)|(?:(?:last|next)_n_(?:days|weeks|months|years)|n_(?:days|weeks|months)_ago):\d+",
     re.IGNORECASE,
@@ -88,7 +99,9 @@ def malformed(message: str) -> NoReturn:
 def parse(text: str) -> Query:
     """The tree of a statement; MALFORMED_QUERY says where it breaks."""
     if len(text) > 100_000:
-        raise Refusal(400, "QUERY_TOO_COMPLICATED", "SOQL statements cannot be longer than 100000 characters.")
+        raise Refusal(
+            400, "QUERY_TOO_COMPLICATED", "SOQL statements cannot be longer than 100000 characters."
+        )
     reader = _Reader(_tokens(text))
     query = reader.query()
     if reader.kind:
@@ -270,7 +283,13 @@ class _Reader:
         self.next()
         if kind == "text":
             return Value(
-                "text", re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1] if m[1] in "'\"\\" else m[0]), token[1:-1], flags=re.DOTALL)
+                "text",
+                re.sub(
+                    r"\\(.)",
+                    lambda m: _ESCAPES.get(m[1], m[1] if m[1] in "'\"\\" else m[0]),
+                    token[1:-1],
+                    flags=re.DOTALL,
+                ),
             )
         if kind == "number":
             return Value("number", float(token) if "." in token or "e" in token.lower() else int(token))

@@ -22,7 +22,9 @@ class Store:
 
     def __init__(self, schema: Schema) -> None:
         self.lock = threading.RLock()
-        self.connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None, cached_statements=512)
+        self.connection = sqlite3.connect(
+            ":memory:", check_same_thread=False, isolation_level=None, cached_statements=512
+        )
         self.connection.execute("PRAGMA journal_mode = MEMORY")
         self.connection.execute("PRAGMA synchronous = OFF")
         self.connection.execute("PRAGMA temp_store = MEMORY")
@@ -32,7 +34,10 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Callable[[], None]]:
-        """All or nothing; within another one, part of it. What it gives undoes everything since the beginning, when it ends."""
+        """All or nothing; within another one, part of it.
+
+        What it gives undoes everything since the beginning, when it ends.
+        """
         wanted: list[bool] = []
         if self.connection.in_transaction:
             yield lambda: wanted.append(True)
@@ -72,11 +77,15 @@ class Store:
         """Rows as they are, of the named columns."""
         columns = ", ".join(f'"{name}"' for name in names)
         with self.transaction():
-            self.connection.executemany(f'INSERT INTO "{entity.name}" ({columns}) VALUES ({", ".join("?" * len(names))})', rows)
+            self.connection.executemany(
+                f'INSERT INTO "{entity.name}" ({columns}) VALUES ({", ".join("?" * len(names))})', rows
+            )
 
     def put(self, entity: Entity, row: Mapping[str, Any]) -> None:
         """One new row as it is; what it does not name is empty."""
-        full = dict.fromkeys((one.name for one in entity if one.type == "boolean" and _stored(one)), 0) | dict(row)
+        full = dict.fromkeys(
+            (one.name for one in entity if one.type == "boolean" and _stored(one)), 0
+        ) | dict(row)
         self.insert(entity, [tuple(full.values())], tuple(full))
 
     def change(self, entity: Entity, id: str, values: Mapping[str, Any]) -> None:
@@ -97,7 +106,9 @@ class Store:
         found: dict[str, Row] = {}
         for start in range(0, len(ids), 500):
             part = ids[start : start + 500]
-            found |= {row["Id"]: row for row in self.select(entity, f"Id IN ({', '.join('?' * len(part))})", *part)}
+            found |= {
+                row["Id"]: row for row in self.select(entity, f"Id IN ({', '.join('?' * len(part))})", *part)
+            }
         return found
 
     def select(self, entity: Entity, where: str = "1", *parameters: Any) -> list[Row]:

@@ -1,6 +1,7 @@
 """How does a value come in by JSON or CSV, how is it stored, and how does it go out?
 
-Stored: text without blanks at its ends (empty is null), instants and days as text that sorts, booleans as 0 and 1, numbers as numbers.
+Stored: text without blanks at its ends (empty is null), instants and days as text that sorts, booleans as 0
+and 1, numbers as numbers.
 """
 
 from __future__ import annotations
@@ -47,16 +48,29 @@ def of_cell(one: Field, cell: str) -> Any:
     if one.type == "boolean":
         if cell.lower() not in _TRUTH:
             raise Refusal(
-                400, "INVALID_TYPE_ON_FIELD_IN_RECORD", f"{one.label or one.name}: value not of required type: {cell}", [one.name]
+                400,
+                "INVALID_TYPE_ON_FIELD_IN_RECORD",
+                f"{one.label or one.name}: value not of required type: {cell}",
+                [one.name],
             )
         return _TRUTH[cell.lower()]
     return stored(one, cell)
 
 
 def _misfit(one: Field, value: Any) -> Refusal:
-    kind = "VALUE_STRING" if isinstance(value, str) else "VALUE_NUMBER_INT" if isinstance(value, int) else "START_OBJECT"
+    kind = (
+        "VALUE_STRING"
+        if isinstance(value, str)
+        else "VALUE_NUMBER_INT"
+        if isinstance(value, int)
+        else "START_OBJECT"
+    )
     where = "or request may be missing a required field at [line:1, column:2]"
-    return Refusal(400, "JSON_PARSER_ERROR", f"Cannot deserialize instance of {one.type} from {kind} value {value} {where}")
+    return Refusal(
+        400,
+        "JSON_PARSER_ERROR",
+        f"Cannot deserialize instance of {one.type} from {kind} value {value} {where}",
+    )
 
 
 def _text(one: Field, value: Any) -> str | None:
@@ -67,7 +81,12 @@ def _text(one: Field, value: Any) -> str | None:
         shown = f"{one.label or one.name}: data value too large: {text[:255]} (max length={one.length})"
         raise Refusal(400, "STRING_TOO_LONG", shown, [one.name])
     if one.type == "email" and text and not _EMAIL.fullmatch(text):
-        raise Refusal(400, "INVALID_EMAIL_ADDRESS", f"{one.label or one.name}: invalid email address: {text}", [one.name])
+        raise Refusal(
+            400,
+            "INVALID_EMAIL_ADDRESS",
+            f"{one.label or one.name}: invalid email address: {text}",
+            [one.name],
+        )
     if one.restricted and text:
         chosen = text.split(";") if one.type == "multipicklist" else [text]
         if not set(chosen) <= set(one.values):
@@ -86,7 +105,11 @@ def _number(one: Field, value: Any) -> float | int:
     if abs(number) >= 10 ** (one.precision - one.scale):
         message = f"{one.label or one.name}: value outside of valid range on numeric field: {value}"
         raise Refusal(400, "NUMBER_OUTSIDE_VALID_RANGE", message, [one.name])
-    return int(number) if one.type == "int" else round(number, one.scale if one.custom or one.type == "currency" else 8)
+    return (
+        int(number)
+        if one.type == "int"
+        else round(number, one.scale if one.custom or one.type == "currency" else 8)
+    )
 
 
 def _day(one: Field, value: Any) -> str:
@@ -109,7 +132,9 @@ def _reference(one: Field, value: Any) -> str | None:
     if value == "":
         return None
     if not is_id(value):
-        raise Refusal(400, "MALFORMED_ID", f"{one.label or one.name}: id value of incorrect type: {value}", [one.name])
+        raise Refusal(
+            400, "MALFORMED_ID", f"{one.label or one.name}: id value of incorrect type: {value}", [one.name]
+        )
     return long_id(str(value))
 
 

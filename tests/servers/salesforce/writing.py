@@ -1,4 +1,7 @@
-"""How does the org take a change? Rights, types, locks, rules and automation, record by record, in transactions of 200."""
+"""How does the org take a change?
+
+Rights, types, locks, rules and automation, record by record, in transactions of 200.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,12 @@ class Result:
         """As a collection answers it."""
         if self.error:
             return {**({"id": self.id} if self.id else {}), "success": False, "errors": [self.error.item()]}
-        return {"id": self.id, "success": True, "errors": [], **({"created": self.created} if tell_created else {})}
+        return {
+            "id": self.id,
+            "success": True,
+            "errors": [],
+            **({"created": self.created} if tell_created else {}),
+        }
 
 
 @dataclass
@@ -56,17 +64,26 @@ class Writer:
     attempts: dict[str, int] = field(default_factory=dict)  # account → how often its lock was met
     _held: dict[str, int] = field(default_factory=dict)  # account → thread that holds it
 
-    def save(self, asking: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str = "") -> list[Result]:
-        """Insert, update, upsert or delete records; a result a row, in order. ``key``: the external id of an upsert."""
+    def save(
+        self, asking: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str = ""
+    ) -> list[Result]:
+        """Insert, update, upsert or delete records; a result a row, in order.
+
+        ``key``: the external id of an upsert.
+        """
         results: list[Result] = []
         for start in range(0, len(rows), TRANSACTION):
             chunk = rows[start : start + TRANSACTION]
             results += self._transaction(asking, entity, operation, chunk, key)
         if asking.all_or_none and any(result.error for result in results):
-            results = [result if result.error else Result(result.id, error=_rolled_back()) for result in results]
+            results = [
+                result if result.error else Result(result.id, error=_rolled_back()) for result in results
+            ]
         return results
 
-    def _transaction(self, asking: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str) -> list[Result]:
+    def _transaction(
+        self, asking: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str
+    ) -> list[Result]:
         with self.org.store.lock:
             plan = [self._target(asking, entity, operation, row, key) for row in rows]
             old = self.org.store.many(entity, sorted({one.id for one in plan if one.id and not one.error}))
@@ -76,7 +93,14 @@ class Writer:
                 undo()
         return plan
 
-    def _carry_out(self, asking: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], plan: list[Result]) -> None:
+    def _carry_out(
+        self,
+        asking: Asking,
+        entity: Entity,
+        operation: str,
+        rows: Sequence[Mapping[str, Any]],
+        plan: list[Result],
+    ) -> None:
         moment = self.org.clock.stamp()
         seen: set[str] = set()
         for row, one in zip(rows, plan, strict=True):
@@ -92,7 +116,9 @@ class Writer:
 
     # Which record is meant
 
-    def _target(self, asking: Asking, entity: Entity, operation: str, row: Mapping[str, Any], key: str) -> Result:
+    def _target(
+        self, asking: Asking, entity: Entity, operation: str, row: Mapping[str, Any], key: str
+    ) -> Result:
         try:
             if operation == "insert":
                 return Result(created=True)
@@ -116,22 +142,35 @@ class Writer:
 
     def _by_key(self, asking: Asking, entity: Entity, row: Mapping[str, Any], key: str) -> Result:
         one = entity.field(key)
-        if one is None or not one.external_id or one.name.lower() not in self.org.access.fields(asking.user, entity):
+        if (
+            one is None
+            or not one.external_id
+            or one.name.lower() not in self.org.access.fields(asking.user, entity)
+        ):
             raise not_found(f"Provided external ID field does not exist or is not accessible: {key}")
         value = next((value for name, value in row.items() if name.lower() == key.lower()), None)
         if value in (None, ""):
             raise Refusal(400, "MISSING_ARGUMENT", f"{one.name} not specified", [one.name])
         found = self.org.store.select(entity, f'"{one.name}" = ? AND IsDeleted = 0', value)
         if len(found) > 1:
-            raise Refusal(300, "DUPLICATE_EXTERNAL_ID", f"{one.name}: more than one record found for external id field", [one.name])
+            raise Refusal(
+                300,
+                "DUPLICATE_EXTERNAL_ID",
+                f"{one.name}: more than one record found for external id field",
+                [one.name],
+            )
         return Result(found[0]["Id"]) if found else Result(created=True)
 
     # Locks
 
     @contextmanager
-    def _locks(self, entity: Entity, plan: list[Result], old: dict[str, Row], rows: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+    def _locks(
+        self, entity: Entity, plan: list[Result], old: dict[str, Row], rows: Sequence[Mapping[str, Any]]
+    ) -> Iterator[None]:
         """Hold the accounts of the records; rows whose account somebody else holds are refused."""
-        parents = [self._parent(entity, old.get(one.id or ""), row) for one, row in zip(plan, rows, strict=True)]
+        parents = [
+            self._parent(entity, old.get(one.id or ""), row) for one, row in zip(plan, rows, strict=True)
+        ]
         mine = threading.get_ident()
         with self.org.store.lock:
             busy = {parent for parent in set(parents) if parent and self._is_locked(parent, mine)}
@@ -172,7 +211,9 @@ class Writer:
 
     # One record
 
-    def _one(self, asking: Asking, entity: Entity, operation: str, row: Mapping[str, Any], one: Result, moment: str) -> None:
+    def _one(
+        self, asking: Asking, entity: Entity, operation: str, row: Mapping[str, Any], one: Result, moment: str
+    ) -> None:
         old = self._existing(asking, entity, one.id) if one.id else None
         if operation == "delete" and old:
             derived.before_delete(self.org, entity, old)
@@ -189,11 +230,17 @@ class Writer:
         derived.before_save(self.org, entity, new, old, moment)
         self.org.rules.before(asking, entity, new, old, values)
         self._stamp(asking.user, entity, new, old, one.id or "", moment)
-        new = {name: value for name, value in new.items() if (kept := entity.field(name)) is None or kept.formula is None}
+        new = {
+            name: value
+            for name, value in new.items()
+            if (kept := entity.field(name)) is None or kept.formula is None
+        }
         if old is None:
             self.org.store.connection.execute(*_insert(entity, new))
         else:
-            self.org.store.change(entity, old["Id"], {name: value for name, value in new.items() if value != old.get(name)})
+            self.org.store.change(
+                entity, old["Id"], {name: value for name, value in new.items() if value != old.get(name)}
+            )
         try:
             self.org.rules.after(entity, new, old)
         except Refusal:
@@ -214,7 +261,9 @@ class Writer:
 
     def _sees(self, user: str, entity: Entity, id: str) -> bool:
         test = self.org.access.rows(user, entity, "t")
-        return not test or bool(self.org.store.run(f'SELECT 1 FROM "{entity.name}" t WHERE t."Id" = ? AND {test}', (id,)))
+        return not test or bool(
+            self.org.store.run(f'SELECT 1 FROM "{entity.name}" t WHERE t."Id" = ? AND {test}', (id,))
+        )
 
     def _empty(self, entity: Entity) -> Row:
         return {one.name: 0 for one in entity if one.type == "boolean" and one.formula is None}
@@ -231,7 +280,8 @@ class Writer:
             may = one.createable if new else one.updateable
             if one.name.lower() not in editable or not may:
                 where = (
-                    "Please check the security settings of this field and verify that it is read/write for your profile or permission set."
+                    "Please check the security settings of this field"
+                    " and verify that it is read/write for your profile or permission set."
                 )
                 message = f"Unable to create/update fields: {one.name}. {where}"
                 raise Refusal(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, [one.name])
@@ -254,8 +304,15 @@ class Writer:
                 continue
             target = self.org.schema.of_id(value)
             if target is None or target.name not in one.targets:
-                raise Refusal(400, "FIELD_INTEGRITY_EXCEPTION", f"{one.name}: id value of incorrect type: {value}", [one.name])
-            held = self.org.store.run(f'SELECT {"0" if target.plain else "IsDeleted"} FROM "{target.name}" WHERE Id = ?', (value,))
+                raise Refusal(
+                    400,
+                    "FIELD_INTEGRITY_EXCEPTION",
+                    f"{one.name}: id value of incorrect type: {value}",
+                    [one.name],
+                )
+            held = self.org.store.run(
+                f'SELECT {"0" if target.plain else "IsDeleted"} FROM "{target.name}" WHERE Id = ?', (value,)
+            )
             if not held or not self._sees(asking.user, target, value):
                 raise Refusal(400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [])
             if held[0][0]:
@@ -277,12 +334,18 @@ class Writer:
         if not new.get("IsPersonAccount"):
             return
         if entity.name == "Contact" and new.get("AccountId"):
-            self.org.store.change(self.org.schema["Account"], new["AccountId"], {"SystemModstamp": moment, "LastModifiedDate": moment})
+            self.org.store.change(
+                self.org.schema["Account"],
+                new["AccountId"],
+                {"SystemModstamp": moment, "LastModifiedDate": moment},
+            )
         if entity.name == "Account" and new.get("PersonContactId"):
             names = {**PERSON_FIELDS, "FirstName": "FirstName", "LastName": "LastName"}
             moved = {names[name]: value for name, value in values.items() if name in names}
             moved |= {name[:-4] + "__c": value for name, value in values.items() if name.endswith("__pc")}
-            self.org.store.change(self.org.schema["Contact"], new["PersonContactId"], moved | {"SystemModstamp": moment})
+            self.org.store.change(
+                self.org.schema["Contact"], new["PersonContactId"], moved | {"SystemModstamp": moment}
+            )
 
     # Recycle bin
 
@@ -301,13 +364,19 @@ class Writer:
         if master is None:
             for child, name in derived.DEPENDANTS.get(entity.name, ()):
                 below = self.org.schema[child]
-                for row in self.org.store.select(below, f"{name} = ? AND IsDeleted = 0", old["Id"]) if below.field(name) else ():
+                for row in (
+                    self.org.store.select(below, f"{name} = ? AND IsDeleted = 0", old["Id"])
+                    if below.field(name)
+                    else ()
+                ):
                     self.bin(below, row, moment)
         derived.after_delete(self.org, entity, old)
 
 
 def _rolled_back() -> Refusal:
-    message = "Record rolled back because not all records were valid and the request was using AllOrNone header"
+    message = (
+        "Record rolled back because not all records were valid and the request was using AllOrNone header"
+    )
     return Refusal(400, "ALL_OR_NONE_OPERATION_ROLLED_BACK", message)
 
 

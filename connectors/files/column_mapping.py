@@ -1,0 +1,139 @@
+"""What are our names for the columns of an export, and in which column of a file do we find each?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from connectors.contract import ACTIVITY_SCHEMA, ATTRIBUTE, CHANNELS, REACHABLE, RECORD_SCHEMA, Attribute
+from connectors.errors import RequestError
+
+OWNERS = {
+    "contact_id": "contact",
+    "lead_id": "lead",
+    "company_id": "company",
+}  # in activities: whose it is, by the column
+AMOUNT = "amount"
+
+OPTED_OUT = {
+    f"opted_out_{channel}": f"reachable_{channel}" for channel in CHANNELS
+}  # the opposite question: yes means no
+RECORD_NAMES = (
+    *(
+        name.replace(REACHABLE, "reachable_")
+        for name in RECORD_SCHEMA.names
+        if name not in ("record_type", "line")
+    ),
+    *OPTED_OUT,
+    *("first_name", "last_name"),  # in place of name
+)
+ACTIVITY_NAMES = (
+    *OWNERS,
+    *("contact_email", "date", "time"),  # date and time in place of occurred_at
+    *(
+        AMOUNT if name == "amount_minor" else name
+        for name in ACTIVITY_SCHEMA.names
+        if name not in ("record_email", "line")
+    ),
+    "price",  # price of one piece, with quantity in place of amount
+    *(
+        "refunded",
+        "outstanding",
+        "gift_card",
+    ),  # taken off the amount: given back, not paid (yet), paid in for later
+)
+CHANNEL_NAMES = {f"reachable_{channel}": REACHABLE + channel for channel in CHANNELS}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The headers of one file, and where our columns are in it."""
+
+    headers: tuple[str, ...]
+    columns: Mapping[str, int]  # our name → index
+    attributes: Mapping[str, int] = field(default_factory=dict)  # attribute → index
+    further: Mapping[str, int] = field(
+        default_factory=dict
+    )  # their header → index: status columns, keys of joins
+    joined: tuple[str, ...] = ()  # the last of ``headers``, which come from joined files
+
+
+def column_with(headers: Sequence[str], wanted: str) -> list[int]:
+    """Where a header stands: as it is written, else without regard to case."""
+    exact = [index for index, header in enumerate(headers) if header == wanted]
+    return exact or [index for index, header in enumerate(headers) if header.casefold() == wanted.casefold()]
+
+
+class MissingColumn(RequestError):
+    """A column that must be there is not. The message names the mapping to set."""
+
+
+def locate(
+    part: str,
+    headers: Iterable[str],
+    names: tuple[str, ...],
+    mapping: Mapping[str, str],
+    in_small_letters: tuple[str, ...] = (),
+) -> Place:
+    """Find each of our names: where the mapping says, else under its own name in a header that no mapping
+    uses. Those of ``in_small_letters`` only so: an ``Id`` is often that of the order, which a row's own is
+    not.
+
+    Raises RequestError for a mapped header that stands twice. A mapped header that is not there is left out.
+    """
+    headers = tuple(header.strip() for header in headers)
+    columns = {}
+    for name, header in mapping.items():
+        exact = column_with(headers, header)
+        if len(exact) > 1:
+            raise RequestError(
+                f"{part}: the header {header!r}, mapped to {name}, stands {len(exact)} times: rename one of the columns"
+            )
+        if exact:
+            columns[name] = exact[0]
+    used = set(columns.values())
+    for name in names:
+        free = [
+            i for i, header in enumerate(headers) if _own(header, name, in_small_letters) and i not in used
+        ]
+        if name not in mapping and free:
+            columns[name] = free[0]
+    return Place(headers, columns)
+
+
+def _own(header: str, name: str, in_small_letters: tuple[str, ...]) -> bool:
+    return header == name if name in in_small_letters else header.casefold() == name
+
+
+def with_attributes(place: Place, attributes: Mapping[str, Attribute]) -> Place:
+    """Every further column is an attribute: those of the config under their name, the others named by their
+    header.
+    """
+    found = {}
+    for name, attribute in attributes.items():
+        hits = column_with(place.headers, attribute.field.strip())
+        if hits:
+            found[name] = hits[0]
+    taken = {name.casefold() for name in found} | {"record_type"}
+    used = set(found.values()) | set(place.columns.values())
+    for index, header in enumerate(place.headers):
+        if header and index not in used and header.casefold() not in taken:
+            taken.add(header.casefold())
+            found[header] = index
+    return replace(place, attributes=found)
+
+
+def missing(
+    part: str, place: Place, name: str, setting: str, mapping: Mapping[str, str], or_else: str = ""
+) -> MissingColumn:
+    """The error for a required column that a file does not have."""
+    shown = ", ".join(repr(header) for header in place.headers[:30] if header) or "none"
+    what = f"column {mapping[name]!r} (mapped to {name})" if name in mapping else f"column {name}"
+    return MissingColumn(
+        f'{part}: {what} is missing{or_else}; its headers are {shown}. Map it in the config: [{setting}.columns] {name} = "..."'
+    )
+
+
+def attribute_column(name: str) -> str:
+    """The column of a page that holds an attribute."""
+    return ATTRIBUTE + name

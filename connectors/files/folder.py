@@ -1,0 +1,135 @@
+"""Which files of a folder are a stream, and how are they written?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.contract import Account, IdType
+from connectors.errors import AccessError, RequestError
+from connectors.files.settings import TABLES, ActivityTable, RecordTable
+
+_DEFAULT_FILES = {
+    "contact": ["contacts.csv|parquet|xlsx"],
+    "lead": ["leads.csv|parquet|xlsx"],
+    "company": ["companies.csv|parquet|xlsx"],
+    "activity": ["activities*.csv|parquet|xlsx"],
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the files of one stream are written, and what their columns are called."""
+
+    stream: str
+    patterns: tuple[str, ...]
+    table: RecordTable | ActivityTable
+    columns: Mapping[str, str]  # our name → their header
+    delimiter: str | None
+    encoding: str
+    skip_lines: int
+    decimal: str | None  # None: to be proven on the whole column
+    thousands: str | None
+    negative: str | None
+    date_format: tuple[str, ...] | None  # None: to be proven on each whole column
+    id_type: IdType
+
+    @property
+    def orders(self) -> ActivityTable:
+        """The settings of activity. Only for that stream."""
+        assert isinstance(self.table, ActivityTable)
+        return self.table
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of an account."""
+
+    account: Account
+
+    @property
+    def path(self) -> Path:
+        """Where the exports are."""
+        return Path(self.account.folder) / Path(self.account.settings.path).expanduser()
+
+    def dialect(self, stream: str) -> Dialect:
+        """How the files of a stream are written: its own settings before those of the account."""
+        settings = self.account.settings
+        table = getattr(settings, TABLES[stream])
+        return Dialect(
+            stream,
+            tuple(table.files or _DEFAULT_FILES[stream]),
+            table,
+            table.columns,
+            table.delimiter or settings.delimiter,
+            table.encoding or settings.encoding,
+            table.skip_lines or 0,
+            table.decimal or settings.decimal,
+            table.thousands or settings.thousands,
+            table.negative or settings.negative,
+            tuple(formats) if (formats := table.date_format or settings.date_format) else None,
+            table.id_type or settings.id_type,
+        )
+
+    def setting(self, stream: str) -> str:
+        """The table of the config that describes a stream, as a person writes it."""
+        return f"accounts.{self.account.name}.{TABLES[stream]}"
+
+    def files(self, stream: str) -> dict[str, Path]:
+        """The files of a stream by name within the folder, in the order of their names."""
+        return self.matching(self.dialect(stream).patterns)
+
+    def matching(self, patterns: Sequence[str]) -> dict[str, Path]:
+        """The files that patterns name, by name within the folder and in that order.
+
+        Upper and lower case are the same.
+        """
+        folder = self.path
+        if not folder.is_dir():
+            raise RequestError(
+                f"{folder} is {'no folder' if folder.exists() else 'not there'}: set path in [accounts.{self.account.name}]"
+            )
+        matches = {}
+        try:
+            for pattern in patterns:
+                for path in (
+                    path
+                    for alternative in _alternatives(pattern)
+                    for path in folder.glob(_any_case(alternative))
+                ):
+                    if not path.name.startswith((".", "~$")):
+                        matches[path.relative_to(folder).as_posix()] = path
+        except PermissionError as error:
+            raise AccessError(
+                f"{folder} cannot be read: give us the right to read and list it ({error.strerror})"
+            ) from error
+        return dict(sorted(matches.items()))
+
+    def required(self, stream: str) -> dict[str, Path]:
+        """As ``files``, where there must be one."""
+        found = self.files(stream)
+        if not found:
+            patterns = ", ".join(self.dialect(stream).patterns)
+            raise RequestError(
+                f'no file {patterns} in {self.path}: put the export there, or set [{self.setting(stream)}] files = "..."'
+            )
+        return found
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """``contacts.csv|parquet`` means ``contacts.csv`` and ``contacts.parquet``."""
+    first, *others = pattern.split("|")
+    stem = first.rpartition(".")[0]
+    return [first, *(f"{stem}.{other}" if stem and "." not in other else other for other in others)]
+
+
+def _any_case(pattern: str) -> str:
+    """A pattern of ``Path.glob`` that takes letters of both cases for the same."""
+    parts = re.split(r"(\[[^]]*\])", pattern)
+    return "".join(part if part.startswith("[") else re.sub("[A-Za-z]", _both_cases, part) for part in parts)
+
+
+def _both_cases(letter: re.Match[str]) -> str:
+    return f"[{letter[0].lower()}{letter[0].upper()}]"

@@ -1,0 +1,4 @@
+"""How is the export of a known platform laid out?
+
+One TOML file for each; ``connectors.files.platform`` reads them.
+"""

@@ -1,0 +1,484 @@
+"""What does a folder of exports hold that nobody has described yet?
+
+A file whose header a platform's description knows is read as that says. Of others, the headers and their
+cells decide, for a person to read and correct: how numbers and times are written is proven on whole files,
+and what stays open is a question, never a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import Account, Attribute
+from connectors.errors import ConnectorError
+from connectors.files.attribute_types import attribute_types
+from connectors.files.column_profile import scan
+from connectors.files.file_sniffer import Sample, read_sample, whole_encoding
+from connectors.files.folder import Folder
+from connectors.files.format_detection import Proof
+from connectors.files.header_matching import ACTIVITIES, RECORDS, mapped, plain
+from connectors.files.line_item_layout import line_shape
+from connectors.files.platform import Platform, PlatformTable, recognise
+from connectors.files.reading import Reading
+from connectors.files.settings import LISTS, SEGMENTS, TABLES, ActivityTable, RecordTable, Settings
+from connectors.files.status_words import (
+    decide_kind,
+    decide_status,
+    describe_words,
+    refunded_flag,
+    words_asked,
+)
+from connectors.files.stream_inference import HINTS, money_columns, streams_of, why_left_out
+from connectors.files.whole_columns import Cells
+from connectors.files.xlsx_reader import SUFFIXES
+from connectors.values.currency import currency_of
+from connectors.values.money import Evidence
+
+_TEXTS = (".csv", ".txt", ".tsv", ".parquet", *SUFFIXES)
+
+
+@dataclass
+class Question:
+    """Something that the files do not tell: ``settle`` takes one of the answers."""
+
+    text: str
+    answers: Sequence[str]
+    settle: Callable[[str], None]
+    remedy: str  # for who cannot be asked
+
+
+@dataclass
+class Guess:
+    """One kind of file.
+
+    ``columns``: our name → header; ``settings``: further keys of its table in the config.
+    """
+
+    stream: str
+    sample: Sample
+    names: list[str] = field(default_factory=list)  # of the files themselves
+    files: list[str] = field(default_factory=list)  # patterns; none: the usual names
+    columns: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)  # header → type
+    settings: dict[str, Any] = field(default_factory=dict)
+    platform: str = ""  # and the kind of its export; "": not recognised
+    amounts: str = ""  # what an amount holds
+    notes: list[str] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    currency: str = ""  # of the amounts, as far as they tell
+    encoding: str | None = None
+    described: PlatformTable | None = None
+    proof: Proof | None = None  # what whole files say of how they are written
+
+    def table(self) -> dict[str, Any]:
+        """The keys of the config's table. What the sample shows is said too."""
+        habits = {
+            "delimiter": self.sample.delimiter,
+            "encoding": self.encoding,
+            "skip_lines": self.sample.skip_lines or None,
+        }
+        said = {
+            key: value
+            for key, value in habits.items()
+            if value is not None and (key, value) != ("delimiter", ",")
+        }
+        table = {
+            **({"files": self.files} if self.files else {}),
+            **said,
+            **self.settings,
+            "columns": self.columns,
+        }
+        formats = table.get("date_format")
+        return {**table, "date_format": formats[0]} if formats and len(formats) == 1 else table
+
+
+def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[Guess], list[str]]:
+    """What the files of a folder seem to be, contacts first, at most one guess a stream; and which files were
+    left out, and why.
+    """
+    samples, notes = [], []
+    for file in sorted(path.iterdir()):
+        if _is_export(file):
+            try:
+                sample = read_sample(file)
+            except ConnectorError as error:
+                notes.append(f"left out: {error}")
+                continue
+            if sample is not None:
+                samples.append(sample)
+    groups: dict[str, list[list[Sample]]] = {}
+    known = {sample.name: _recognised(sample, platforms, notes) for sample in samples}
+    streams = streams_of(samples)
+    for sample in samples:
+        stream = known[sample.name][1].stream if known[sample.name] else streams[sample.name]  # type: ignore[index]
+        if stream:
+            _add(groups.setdefault(stream, []), sample, known)
+    joins = [
+        pattern
+        for _platform, table in filter(None, known.values())
+        for join in table.settings.get("join", ())
+        for pattern in join["files"]
+    ]
+    notes += [
+        f"{sample.name}: of its sheets {', '.join(map(repr, sample.other_sheets))} hold other tables, which are not read: save each as a "
+        "file of its own if they are wanted"
+        for sample in samples
+        if sample.other_sheets
+    ]
+    guesses = [
+        _guess(path, stream, groups[stream], samples, known, joins) for stream in TABLES if stream in groups
+    ]
+    taken = {name for guess in guesses for name in guess.names}
+    rest = [
+        sample.name for sample in samples if sample.name not in taken and not _matches(sample.name, joins)
+    ]
+    notes += [
+        f"{name} is left out: {why_left_out(next(sample for sample in samples if sample.name == name))}"
+        for name in rest
+        if not any(name in note for guess in guesses for note in guess.notes)
+    ]
+    return guesses, notes
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name.casefold(), pattern.split("|")[0].casefold()) for pattern in patterns)
+
+
+def _is_export(path: Path) -> bool:
+    return (
+        path.is_file()
+        and path.suffix.lower() in _TEXTS
+        and path.name not in (SEGMENTS, LISTS)
+        and path.name[0] not in ".~"
+    )
+
+
+_Known = Mapping[str, tuple[Platform, PlatformTable] | None]
+
+
+def _recognised(
+    sample: Sample, platforms: Sequence[Platform], notes: list[str]
+) -> tuple[Platform, PlatformTable] | None:
+    tables = recognise(sample.headers, platforms)
+    if len(tables) > 1:
+        notes.append(
+            f"{sample.name} may be {' or '.join(f'{p.title}: {t.title}' for p, t in tables)}: its columns are taken by their names"
+        )
+    return tables[0] if len(tables) == 1 else None
+
+
+def _add(groups: list[list[Sample]], sample: Sample, known: _Known) -> None:
+    """Files of one form stand together: of one kind of a platform's exports, or with the same headers."""
+    for group in groups:
+        first = group[0]
+        same = known[first.name] is known[sample.name] is None and sorted(first.headers) == sorted(
+            sample.headers
+        )
+        platforms = known[first.name], known[sample.name]
+        if same or (platforms[0] and platforms[1] and platforms[0][1] is platforms[1][1]):
+            group.append(sample)
+            return
+    groups.append([sample])
+
+
+def _guess(
+    path: Path,
+    stream: str,
+    groups: Sequence[Sequence[Sample]],
+    everything: Sequence[Sample],
+    known: _Known,
+    joins: Sequence[str],
+) -> Guess:
+    """The likeliest files of a stream: those of a platform that is known, else by their name, else the
+    largest.
+    """
+
+    def rank(group: Sequence[Sample]) -> tuple[bool, bool, bool, int]:
+        name = plain(group[0].name)
+        hinted = any(hint in name for hint in HINTS[stream])
+        return (
+            known[group[0].name] is not None,
+            name.startswith(TABLES[stream]),
+            hinted,
+            sum(sample.size for sample in group),
+        )
+
+    best = max(groups, key=rank)
+    sample = max(best, key=lambda one: (len(one.headers), one.size))
+    guess = Guess(stream, sample, [one.name for one in best], _patterns(stream, best, everything))
+    guess.encoding = next((encoding for one in best if (encoding := whole_encoding(path / one.name))), None)
+    guess.notes = [
+        f"{one.name} looks like {TABLES[stream]} too, but its columns differ: it is left out"
+        for group in groups
+        if group is not best
+        for one in group
+        if not _matches(one.name, joins)
+    ]
+    if (described := known[sample.name]) is not None:
+        _take_description(guess, *described)
+    else:
+        guess.columns = mapped(ACTIVITIES if stream == "activity" else RECORDS, sample.columns)
+        if stream == "activity":
+            _settle_amount(guess)
+        elif "id" not in guess.columns and "email" in guess.columns:
+            guess.columns = {"id": guess.columns["email"], **guess.columns}
+            guess.notes.append(
+                f"{sample.name}: it has no column of ids, so the address {guess.columns['email']!r} is the id"
+            )
+    if stream != "activity":
+        guess.attributes = attribute_types(guess.sample, set(guess.columns.values()))
+    return guess
+
+
+def _patterns(stream: str, samples: Sequence[Sample], everything: Sequence[Sample]) -> list[str]:
+    """Names of files, with a star for numbers where that takes in no other file.
+
+    None: they have the usual names.
+    """
+    names = [one.name for one in samples]
+    others = [one.name for one in everything if one not in samples]
+    usual = TABLES[stream] + ("*" if stream == "activity" else "")
+    suffixes = (".csv", ".parquet", ".xlsx")
+    if all(any(fnmatch(name.casefold(), usual + suffix) for suffix in suffixes) for name in names):
+        return []
+    starred = {
+        re.sub(r"\d+", "*", name) if stream == "activity" or len(names) > 1 else name for name in names
+    }
+    clash = any(
+        fnmatch(other.casefold(), pattern.casefold()) for pattern in starred for other in [*others, SEGMENTS]
+    )
+    return sorted(names if clash else starred)
+
+
+def _take_description(guess: Guess, platform: Platform, table: PlatformTable) -> None:
+    resolved = table.resolved(guess.sample.headers)
+    guess.columns = dict(resolved.columns)
+    guess.settings = dict(table.settings)
+    guess.platform, guess.amounts = f"{platform.title}, {table.title}", table.amounts
+    if isinstance(resolved, ActivityTable) and resolved.status:
+        guess.settings["status"] = {header: one.model_dump() for header, one in resolved.status.items()}
+    if isinstance(resolved, RecordTable) and resolved.words:
+        guess.settings["words"] = {name: one.model_dump() for name, one in resolved.words.items()}
+    guess.described = table
+
+
+def _settle_amount(guess: Guess) -> None:
+    """A price is no total: with a quantity the two are multiplied, alone it stands for the amount, and that
+    is said.
+    """
+    columns = guess.columns
+    if "amount" in columns:
+        columns.pop("price", None) if "quantity" not in columns else None
+    elif "price" in columns and "quantity" not in columns:
+        columns["amount"] = columns.pop("price")
+        guess.notes.append(
+            f"{guess.sample.name}: {columns['amount']!r} is taken for the amount of a row, since there is no quantity"
+        )
+    guess.currency = _header_currency(columns.get("amount") or columns.get("price") or "")
+    if not {"occurred_at", "date"} & columns.keys():
+        return
+    clock = next(
+        (
+            header
+            for header in guess.sample.headers
+            if plain(header) in ("time", "uhrzeit", "ordertime", "heure", "hora", "ora")
+        ),
+        None,
+    )
+    day = guess.sample.columns[columns["occurred_at"]]
+    if (
+        clock
+        and not any(":" in cell for cell in day)
+        and any(re.match(r"\d{1,2}:\d\d", cell) for cell in guess.sample.columns[clock])
+    ):
+        columns["date"], columns["time"] = columns.pop("occurred_at"), clock
+
+
+def adjusted_column(guess: Guess) -> str | None:
+    """A header of what was left of an order's amount after refunds, where nothing else tells what was given
+    back.
+    """
+    if "refunded" in guess.columns:
+        return None
+    used = guess.columns.values()
+    return next(
+        (
+            header
+            for header in money_columns(guess.sample, used)
+            if plain(header).startswith(("adjustedtotal", "adjustedorder"))
+        ),
+        None,
+    )
+
+
+def _header_currency(header: str) -> str:
+    """``Total (USD)``, ``amount_eur``: the currency that a header names."""
+    marks = re.findall(r"[$€£¥]|(?<![A-Za-z])[A-Za-z]{3}(?![A-Za-z])", header)
+    return next((code for mark in reversed(marks) if (code := currency_of([mark.upper()]))), "")
+
+
+# -- what whole files prove ----------------------------------------------------------------------------------
+
+
+def settings_of(path: Path, guesses: Sequence[Guess]) -> Settings:
+    """The settings that the guesses amount to."""
+    return Settings.model_validate(
+        {"path": str(path), **{TABLES[guess.stream]: guess.table() for guess in guesses}}
+    )
+
+
+def settle(path: Path, guess: Guess) -> list[Question]:
+    """Prove on all cells how the files are written; questions for what they leave open. Changes the guess."""
+    attributes = {header: Attribute(header, kind) for header, kind in guess.attributes.items()}  # type: ignore[arg-type]
+    folder = Folder(Account("shop", "files", settings_of(path, [guess]), attributes=attributes))
+    dialect = folder.dialect(guess.stream)
+    reading = Reading(folder, guess.stream)
+    try:
+        places = {
+            part: (file, reading.place(part, file)) for part, file in folder.files(guess.stream).items()
+        }
+    except ConnectorError:
+        return []  # a column is missing: that is said where columns are asked for
+    order = (
+        guess.columns.get("order_id")
+        if guess.stream == "activity" and "line_items" not in guess.settings
+        else None
+    )
+    seen = scan(folder, guess.stream, places, words_asked(guess) if guess.stream == "activity" else (), order)
+    guess.proof, numbers, moments = seen.proof, seen.proof.numbers, seen.proof.times
+    questions = []
+    if not dialect.decimal and numbers.cells:
+        questions += _settle_decimal(guess, numbers)
+    if not dialect.date_format:
+        questions += _settle_times(guess, moments)
+    if guess.stream == "activity":
+        if 2 * numbers.marked > numbers.cells:  # marks on a few rows alone are those of foreign amounts
+            guess.currency = guess.currency or currency_of(numbers.marks) or ""
+        if not guess.platform:
+            decide_kind(guess, seen.words)
+            refunded_flag(guess, seen.words)
+            questions += _settle_lines(guess, folder, seen.single)
+            decide_status(guess, seen.words)
+        elif guess.described is not None:
+            _judge_words(guess, guess.described, seen.words)
+    return questions
+
+
+def _judge_words(
+    guess: Guess, table: PlatformTable, words_of: Callable[[str], Mapping[str, int] | None]
+) -> None:
+    for header, described in table.status.items():
+        spelt = next(
+            (one for one in guess.settings.get("status", {}) if one.casefold() == header.casefold()), header
+        )
+        known = [*described.counted, *described.left_out, *described.asked]
+        if described.asked and table.settings.get("join"):
+            shown = ", ".join(map(repr, described.asked))
+            guess.notes.append(
+                f"{guess.sample.name}: {header} {shown} is not counted: move it to counted in the config if it should be"
+            )
+        describe_words(guess, spelt, known, described.asked, words_of(spelt))
+
+
+def _settle_decimal(guess: Guess, numbers: Evidence) -> list[Question]:
+    if numbers.decimal == ",":
+        guess.settings["decimal"] = ","
+    if numbers.decimal is not None:
+        return []
+
+    def take(answer: str) -> None:
+        guess.settings["decimal"] = answer
+
+    text = f"{guess.sample.name}: {numbers.doubt()}. Which sign stands before the decimals ('.' or ',')?"
+    remedy = f'{guess.sample.name}: {numbers.doubt()}: say which with --decimal "." or --decimal ","'
+    return [Question(text, [".", ","], take, remedy)]
+
+
+def _settle_times(guess: Guess, moments: Mapping[str, Any]) -> list[Question]:
+    questions: list[Question] = []
+    formats: dict[str, list[str]] = {}
+    for name, evidence in moments.items():
+        if not evidence.cells:
+            continue
+        chosen = evidence.formats()
+        if chosen is None and evidence.readings():
+            header = guess.columns.get(name) or guess.columns.get("date", name)
+            text = f"{guess.sample.name}, column {header!r}: {evidence.doubt()}"
+            readings = evidence.readings()
+
+            def take(answer: str, readings: Sequence[str] = readings) -> None:
+                guess.settings["date_format"] = [answer if answer in readings else readings[0]]
+
+            remedy = f"{text}: say which with --date-format " + " or --date-format ".join(
+                f'"{one}"' for one in readings
+            )
+            questions.append(
+                Question(f"{text}. Which format ({', '.join(readings)})?", readings, take, remedy)
+            )
+        elif chosen is not None:
+            formats[name] = chosen
+    different = {tuple(chosen) for chosen in formats.values()}
+    if len(different) == 1 and different != {("iso",)}:
+        guess.settings["date_format"] = list(next(iter(different)))
+    return questions
+
+
+def _of_sales(page: dict[str, pa.Array], guess: Guess) -> dict[str, pa.Array]:
+    """Rows that are no refunds: what is given back is no second line of its order."""
+    kinds = page.pop("kind", None)
+    if kinds is None:
+        return page
+    refunds = pa.array(
+        [word for word, kind in guess.settings["kinds"].items() if kind == "refund"], pa.string()
+    )
+    sales = pc.invert(pc.fill_null(pc.is_in(kinds, value_set=refunds), False))
+    return {name: column.filter(sales) for name, column in page.items()}
+
+
+def _settle_lines(guess: Guess, folder: Folder, single: bool) -> list[Question]:
+    """``single``: no two rows share an order, so each amount is that of its row."""
+    columns = guess.columns
+    if not {"order_id", "amount"} <= columns.keys() or "line_items" in guess.settings:
+        return []
+    if single:
+        columns.pop("price", None) if {"price", "quantity"} <= columns.keys() else None
+        return []
+    named: list[str] = [name for name in ("order_id", "amount", "price", "quantity") if name in columns]
+    if "price" in named and "quantity" not in named:
+        named.remove("price")
+    named += ["kind"] if guess.settings.get("kinds") else []
+    pages = Cells(folder, guess.stream).pages([columns[name] for name in named])
+    shape, example = line_shape(
+        (_of_sales(dict(zip(named, page, strict=True)), guess) for page in pages),
+        guess.settings.get("decimal", "."),
+        columns["amount"],
+    )
+    if shape in ("repeat", "blank"):
+        guess.settings["line_items"] = shape
+        columns.pop("price", None)
+    elif shape == "own" and {"price", "quantity"} <= columns.keys():
+        columns.pop("price")
+    if shape is not None:
+        return []
+
+    def take(answer: str) -> None:
+        guess.settings["line_items"] = answer
+
+    text = f"{guess.sample.name}: every order of several rows has the same {columns['amount']!r} on each of them (such as {example})"
+    question = f"{text}. Is it the order's total, repeated (repeat), or each row's own amount (own)?"
+    return [
+        Question(
+            question,
+            ["repeat", "own"],
+            take,
+            f"{text}: say which with --line-items repeat or --line-items own",
+        )
+    ]

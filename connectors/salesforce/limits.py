@@ -1,0 +1,13 @@
+"""Which names and texts does Salesforce take? ("Metadata API Developer Guide", CustomField; "Object
+Reference", PicklistValueInfo)
+"""
+
+from __future__ import annotations
+
+from connectors.contract import Limits
+
+LIMITS = Limits(
+    r"(?=[A-Za-z0-9_]{1,40}(__c)?$)[A-Za-z](?:_?[A-Za-z0-9])*(__c)?",
+    "at most 40 letters, digits and single _, a letter first and no _ at the end",
+    255,
+)

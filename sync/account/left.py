@@ -1,0 +1,63 @@
+"""Which fields of ours has the config left behind?
+
+What we ever wrote is read back until it is cleared, whatever the config names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from connectors.contract import FieldSpec, Option
+from sync.config.config import Config
+from sync.store.journal import Journal
+
+FieldType = Literal["enum", "number", "date", "bool", "text"]
+_COMPANIONS: Mapping[str, FieldType] = {
+    "reason": "text",
+    "since": "date",
+    "previous": "text",
+    "score": "number",
+}
+
+
+def left_fields(config: Config, journal: Journal, account: str) -> tuple[FieldSpec, ...]:
+    """The fields that set-up made or adopted in an account and that no segmentation names any more."""
+    named = {(spec.record_type, spec.name) for spec in config.fields(account)}
+    made = [row for row in journal.made(account) if row["kind"] == "field"]
+    names = {row["key"] for row in made}
+    return tuple(_spec(row, names) for row in made if (row["record_type"], row["key"]) not in named)
+
+
+def companion_fields(config: Config, journal: Journal, account: str) -> set[str]:
+    """Names of all extra fields of ours in an account, those that the config left behind included."""
+    names = {field for one in config.segmentations_of(account) for field in one.fields.values()}
+    names |= {row["key"] for row in journal.made(account) if row["kind"] == "field"}
+    return {name for name in names if _companion(name, names)}
+
+
+def _spec(row: Mapping[str, Any], names: set[str]) -> FieldSpec:
+    form = row["form"]
+    options = tuple(Option(str(one["key"]), str(one["label"])) for one in form.get("options") or ())
+    kind: FieldType = form.get("type") or _COMPANIONS.get(_companion(row["key"], names), "enum")
+    return FieldSpec(
+        row["key"],
+        row["record_type"],
+        kind,
+        form.get("label", ""),
+        form.get("description", ""),
+        options,
+        retired=True,
+    )
+
+
+def _companion(name: str, names: set[str]) -> str:
+    """Which extra field a name means; "" where it is a segmentation's own field."""
+    return next(_endings(name, names), "")
+
+
+def _endings(name: str, names: set[str]) -> Iterator[str]:
+    for companion in _COMPANIONS:
+        base = name.removesuffix(f"_{companion}")
+        if base != name and base in names:
+            yield companion

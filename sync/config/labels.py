@@ -1,0 +1,89 @@
+"""Can people and CRMs tell our names and labels apart, and do the CRMs take them?
+
+A CRM refuses a label that is there twice, or a name that it keeps for itself, in the middle of a set-up. Here
+it is said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from connectors import CRMS, limits
+from connectors.values.spelling import comparable
+from sync.config.faults import Fault
+from sync.config.settings import AccountSettings, SegmentationSettings
+from sync.config.toml_lines import KeyPath
+
+_ANOTHER = "give it another one: case and blanks do not tell labels apart"
+Placed = tuple[KeyPath, SegmentationSettings]
+
+
+def label_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
+    """All that is wrong with names and labels of segmentations and of their segments."""
+    written = [name for name, account in accounts.items() if account.written]
+    for place, (path, one) in enumerate(read):
+        names = [name for name in one.accounts or written if name in accounts]
+        for _, earlier in read[:place]:
+            shared = set(names) & set(earlier.accounts or written)
+            if shared and _shown(one) == _shown(earlier) and one.name != earlier.name:
+                what = (
+                    f"{one.label or one.name!r} is the label of segmentation {earlier.name!r} too; {_ANOTHER}"
+                )
+                yield Fault((*path, "label" if one.label else "name"), what)
+        yield from _segments(one, path)
+        for crm in dict.fromkeys(accounts[name].crm for name in names):
+            yield from _refused(one, path, crm)
+
+
+def _shown(one: SegmentationSettings) -> str:
+    return comparable(one.label or one.name)
+
+
+def _segments(one: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
+    """Segments that people read the same of: those of the config, and those that the kind names by itself."""
+    described = {segment.key: index for index, segment in enumerate(one.segments)}
+    taken: dict[str, str] = {}
+    for key, label in _labels(one).items():
+        other = taken.setdefault(comparable(label), key)
+        if other != key:
+            index = described.get(key, described.get(other))
+            where: KeyPath = (
+                path
+                if index is None
+                else (*path, "segments", index, "label" if one.segments[index].label else "key")
+            )
+            alike = other if key in described else key
+            yield Fault(where, f"{label!r} is the label of segment {alike!r} too; {_ANOTHER}")
+
+
+def _labels(one: SegmentationSettings) -> dict[str, str]:
+    """Key → label of each segment, in order."""
+    own = {segment.key: segment.label or segment.key for segment in one.segments}
+    if one.kind == "rules" or one.options is None or not own:
+        return own
+    from segmentation.label import segmentation
+
+    try:
+        default = {
+            segment.key: segment.label for segment in segmentation(one.kind, one.options, "EUR", 2).segments
+        }
+    except ValueError:  # it looks at attributes, which are judged elsewhere
+        return own
+    named = {segment.key: segment.label for segment in one.segments if segment.label}
+    return {**default, **named}
+
+
+def _refused(one: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
+    """Names and labels that a CRM does not take."""
+    if crm not in CRMS:
+        return  # which is a fault of its own
+    rules = limits(crm)
+    for companion, field in one.fields.items():
+        if not rules.takes(field):
+            what = f"{field!r} ({len(field)} characters) is no name of a field in {crm}: {rules.field_rule}"
+            yield Fault((*path, "companions" if companion else "field"), what)
+    for index, segment in enumerate(one.segments):
+        shown = segment.label or segment.key
+        if rules.option_label is not None and len(shown) > rules.option_label:
+            what = f"has {len(shown)} characters; {crm} takes {rules.option_label}"
+            yield Fault((*path, "segments", index, "label" if segment.label else "key"), what)

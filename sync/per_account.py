@@ -1,0 +1,204 @@
+"""How is a command carried out for each account that it is about: under the lock, noted in the journal, and
+healed where it can be?
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from connectors import open_connector
+from connectors.errors import ConnectorError, QuotaError, TemporaryError
+from sync import loop
+from sync.account.session import Open, Progress, Session, locked, silent
+from sync.config.config import Config, load
+from sync.config.faults import ConfigError
+from sync.log import command_ended
+from sync.stops import Stop, Usage, exit_code, later, stopped, worst
+from sync.store import engine
+from sync.store.engine import MirrorFault
+from sync.store.journal import Journal
+from sync.store.soundness import begin_anew
+
+Answer = loop.Answer
+
+_WRITING = frozenset(
+    {"run", "apply", "backfill", "undo", "retire", "setup"}
+)  # commands that write to the CRM
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all commands share."""
+
+    account: str | None = None
+    allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
+    as_of: date | None = None
+    progress: Progress = silent
+    clock: Callable[[], datetime] | None = None
+    open: Open = open_connector
+
+
+def config_of(config: Config | Path | str) -> Config:
+    return config if isinstance(config, Config) else load(Path(config))
+
+
+def _accounts(config: Config, options: Options) -> list[str]:
+    if options.account is None:
+        return list(config.written)
+    if options.account not in config.accounts:
+        raise Stop(f"the config has no account {options.account!r}: it has {', '.join(config.accounts)}")
+    return [options.account]
+
+
+def each_account(
+    config: Config | Path | str,
+    options: Options | None,
+    command: str,
+    work: Callable[[Session], Answer],
+    journalled: bool = True,
+    owner: str = "",
+) -> Answer:
+    """Do the work for each account under the lock; note begin and end of it in the journal.
+
+    What ends the work for one of several accounts stands in its answer, and does not stop the others; the
+    exit code is the worst of theirs, in the order 1, 2, 5, 75, 4, 3, 0 (``sync.stops``). ``owner``: SQL of
+    the account that the command is about, where what it was given tells.
+    """
+    config, options = config_of(config), options or Options()
+    answers: list[Answer] = []
+    with locked(config) as journal:
+        accounts = _accounts(config, options)
+        if options.account is None and owner and journal.value(owner) in accounts:
+            accounts = [journal.value(owner)]
+        try:
+            for account in accounts:
+                attempt = Attempt(config, options, account, journal, command, journalled)
+                try:
+                    answers.append(attempt.healing(work))
+                except (Stop, ConnectorError, ConfigError) as error:
+                    if len(accounts) == 1:
+                        raise
+                    answers.append({"account": account, "run": attempt.run or None, **stopped(error)})
+        finally:
+            if command in _WRITING:
+                journal.back_up()
+    if len(answers) == 1:
+        return answers[0]
+    return {"exit_code": worst([answer["exit_code"] for answer in answers]), "accounts": answers}
+
+
+@dataclass
+class Attempt:
+    """A command about one account.
+
+    Where the mirror turns out to be damaged, it is set aside, and the command begins again.
+    """
+
+    config: Config
+    options: Options
+    account: str
+    journal: Journal
+    command: str
+    journalled: bool
+    run: int = 0
+    healed: list[str] = field(default_factory=list)
+
+    def healing(self, work: Callable[[Session], Answer]) -> Answer:
+        """The answer of the work. A second fault of the engine is none of the file: Stop."""
+        mirror_file = self.config.state_dir / "mirror.duckdb"
+        try:
+            return self._once(work)
+        except MirrorFault as fault:
+            self.healed.append(begin_anew(mirror_file, str(fault)))
+        try:
+            return self._once(work)
+        except MirrorFault as fault:
+            raise Stop(
+                f"DuckDB refuses this also with a new mirror: {fault}. What was done is saved. This is a fault of crm-segments or of the "
+                f"config: change what was changed last, and report it"
+            ) from fault
+
+    def _once(self, work: Callable[[Session], Answer]) -> Answer:
+        options = self.options
+        session = Session(
+            self.config,
+            self.account,
+            self.journal,
+            options.allow,
+            options.progress,
+            open=options.open,
+            as_of_override=options.as_of,
+        )
+        session.healed = self.healed
+        if options.clock:
+            session.clock = options.clock
+        session.run = self.run = (
+            self.journal.begin_run(self.account, self.command, options.allow) if self.journalled else 0
+        )
+        return _finished(session, self.command, work, self.journalled)
+
+
+def _refuse_future(session: Session) -> None:
+    """Nobody knows yet what a day brings that has not come: what is labelled as of it would be wrong."""
+    if session.as_of > session.clock().astimezone(ZoneInfo(session.settings.time_zone)).date():
+        raise Usage(
+            f"{session.as_of} has not come yet: as_of is the last day that counts, today at the latest"
+        )
+
+
+def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
+    from sync.account.home import settle_home
+
+    began, code = time.perf_counter(), 1
+    try:
+        settle_home(session, command, connected=journalled or command == "check")
+        _refuse_future(session)  # by the day of the account, whose time zone may be the CRM's
+        answer = {"account": session.account, "exit_code": 0, **work(session)}
+        code = answer["exit_code"]
+    except Exception as error:
+        told = _meaning(session, error)
+        code = exit_code(told) if told is not None else 1
+        if journalled and told is not None:
+            calls = asdict(session.calls)
+            session.journal.end_run(session.run, exit_code(told), {"stopped": str(told), "calls": calls})
+        if told is None or told is error:
+            raise
+        raise told from error
+    finally:
+        session.close()
+        command_ended(session, command, code, began)
+    if session.healed:
+        answer["healed"] = session.healed
+    if journalled:
+        answer = {
+            "run": session.run,
+            **answer,
+            "calls": asdict(session.calls),
+            "notes": [*answer.get("notes", []), *session.notes],
+        }
+        session.journal.end_run(session.run, answer["exit_code"], answer)
+    return answer
+
+
+def _meaning(session: Session, error: Exception) -> Exception | None:
+    """What ends the work, in words for people; None for what nobody foresaw."""
+    if isinstance(error, (TemporaryError, QuotaError)):
+        return later(error, session.clock(), ZoneInfo(session.settings.time_zone))
+    if isinstance(error, (Stop, ConnectorError, ConfigError)):
+        return error
+    if engine.is_engine_error(error):
+        try:
+            return engine.judge(error, session.config.state_dir / "mirror.duckdb")
+        except Stop as stop:
+            return stop
+    if isinstance(error, sqlite3.Error):
+        return Stop(
+            f"the journal {session.journal.path} cannot be used: {error}. What was done is saved; see that its disk is sound, and run again"
+        )
+    return None

@@ -1,0 +1,234 @@
+"""Guards on what was read: is this a reading that a plan may be made from?
+
+A plan that is made from half of the orders is a correct plan of a wrong world, so these stop it before it is
+saved as ready. Each source account is judged by itself; what was allowed by name, or reviewed where it is
+only a question, passes.
+
+    max_rejected    refused rows of a stream, or their worth, as a share of what was read; over all, and over
+                    the last 30 days alone. A refused row seldom has a date, so "the last 30 days" are the
+                    readings of these days, without files whose newest row is older. Fewer than 3 rows are
+                    told and stop nothing, but half of a stream always does
+    max_unmatched   rows that count for nobody, in points above the last good run; without one, a question;
+                    where most rows that name somebody find nobody, the ids are written differently: that
+                    stops
+    max_stale_days  days from the newest row that segmentations live on to ``as_of``. Nothing at all is as old
+                    as NEVER
+    max_drop        orders or net revenue of the last seven days, as a share of the median of the four weeks
+                    before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from sync.account.session import Session
+from sync.config.settings import Limit
+from sync.pull.reading import in_journal, listed, plural, unowned
+from sync.pull.summary import RECENT_DAYS, TOP_REASONS, counts, recently, shapes, summary
+from sync.stops import Trip
+
+GUARDS = ("max_rejected", "max_unmatched", "max_stale_days", "max_drop")
+NEVER = 36_500  # days: a limit of so many switches max_stale_days off
+
+
+def reading_trips(session: Session) -> list[Trip]:
+    """Every guard that what was read trips, and that is not allowed by name."""
+    reading = summary(session)
+    trips = [
+        trip
+        for name in session.sources()
+        for trip in _of_account(session, name, reading["accounts"][name], reading["as_of"])
+    ]
+    return [trip for trip in trips if trip.guard not in session.allow]
+
+
+def _of_account(session: Session, name: str, account: Mapping[str, Any], as_of: str) -> Iterator[Trip]:
+    yield from _rejected(session, name)
+    feed = account["feed"]
+    if feed is None or _draws_all_from_others(session, name, account):
+        return
+    yield from _unmatched(session, name, feed)
+    yield from _stale(session, name, account, as_of)
+    yield from _dropped(session, name, account)
+
+
+def _draws_all_from_others(session: Session, name: str, account: Mapping[str, Any]) -> bool:
+    """Whether the account has no activity, says so itself, and uses that of others."""
+    elsewhere = name == session.account and session.settings.activity_from
+    return (
+        bool(elsewhere)
+        and not account["streams"].get("activity", {}).get("rows")
+        and session.connector().count("activity") == 0
+    )
+
+
+# -- refused rows ------------------------------------------------------------------------------------------
+
+
+def _rejected(session: Session, name: str) -> Iterator[Trip]:
+    whole, recent = counts(session.mirror(name)), recently(session, name)
+    for stream, counted in whole.items():
+        what = _refused(session.config.guards.max_rejected, counted)
+        when = ""
+        if not what:
+            what, when = (
+                _refused(session.config.guards.max_rejected, recent.get(stream, {})),
+                f" read in the last {RECENT_DAYS} days",
+            )
+        if what:
+            why = listed(dict(sorted(counted["refused"].items(), key=lambda item: -item[1])[:TOP_REASONS]))
+            yield Trip(
+                "max_rejected",
+                f"{what.format(stream=stream, name=name, when=when)}: {why}. `crm-segments rejects` lists them; fix the export, or the "
+                f"columns in the config",
+            )
+
+
+def _refused(limit: Limit, counted: Mapping[str, Mapping[str, int]]) -> str:
+    """What is wrong with the refused rows of a stream, or nothing."""
+    taken, refused, left_out, ownerless, worth, refused_worth = (
+        sum(counted.get(what, {}).values())
+        for what in ("rows", "refused", "left_out", "ownerless", "worth", "refused_worth")
+    )
+    rows = taken + refused + left_out + ownerless
+    if refused and not taken + ownerless:
+        return (
+            f"all {refused:,} rows of {{stream}} in {{name}}{{when}} that should count were refused"
+            if refused > 1
+            else ("the only row of {stream} in {name}{when} was refused")
+        )
+    over = refused >= limit.floor and limit.share is not None and refused > limit.share * rows
+    if over or 2 * refused >= rows > 0 or (limit.count is not None and refused > limit.count):
+        return f"{refused:,} of {rows:,} rows of {{stream}} in {{name}}{{when}} ({refused / rows:.1%}) were refused"
+    if (
+        refused >= limit.floor
+        and limit.share is not None
+        and refused_worth > limit.share * (worth + refused_worth)
+    ):
+        share = refused_worth / (worth + refused_worth)
+        return f"{refused:,} refused rows of {{stream}} in {{name}}{{when}} are {share:.1%} of the money that was read"
+    return ""
+
+
+# -- rows that count for nobody ----------------------------------------------------------------------------
+
+
+def _unmatched(session: Session, name: str, feed: Mapping[str, Any]) -> Iterator[Trip]:
+    limit = session.config.guards.max_unmatched
+    nobody, whole = unowned(feed)
+    if not whole or limit.share is None or nobody < limit.floor:
+        return
+    share, before = nobody / whole, _share_before(session, name)
+    if share <= limit.share + (before or 0.0):
+        return
+    word = plural(feed["of"])
+    what = f"{nobody:,} of {whole:,} {word} in {name} ({share:.1%}) count for nobody here"
+    if 2 * (feed["unknown"] + feed["unmatched"]) > whole - feed["unnamed"]:
+        yield Trip("max_unmatched", f"{what}: {_why_nobody(session, name, feed)}")
+    elif before is None:
+        yield Trip("max_unmatched", f"{what}, {_parts(feed)}: is that so?", first=True)
+    else:
+        yield Trip("max_unmatched", f"{what}, {_parts(feed)}; in the last good run it was {before:.1%}")
+
+
+def _share_before(session: Session, name: str) -> float | None:
+    """Share of rows that counted for nobody in the last good run that looked at this account."""
+    for reading in in_journal(session.journal, session.account, good=True):
+        feed = reading["accounts"].get(name, {}).get("feed")
+        if feed:
+            nobody, whole = unowned(feed)
+            return nobody / whole if whole else 0.0
+    return None
+
+
+def _parts(feed: Mapping[str, Any]) -> str:
+    words = (
+        ("unknown", "are of an unknown contact"),
+        ("unnamed", "name nobody"),
+        ("unmatched", "are of customers not found here"),
+    )
+    return ", ".join(f"{feed[key]:,} {text}" for key, text in words if feed[key])
+
+
+def _why_nobody(session: Session, name: str, feed: Mapping[str, Any]) -> str:
+    """Shapes of ids on both sides, never the ids themselves, and what to do."""
+    if feed["unmatched"] > feed["unknown"]:
+        return (
+            f"customers of {name} are found among the contacts of {session.account} by `match`: see that both sides have it and write "
+            f"it alike"
+        )
+    theirs, ours = shapes(session, name)
+    if theirs == ours:
+        return f'ids on both sides look like "{ours}": is the export of contacts whole, and of the same shop?'
+    return (
+        f'ids in activities look like "{theirs}", ids of contacts like "{ours}". Set id_type in [accounts.{name}] ("number", "email" '
+        f'or "salesforce"), or name the right columns'
+    )
+
+
+# -- rows that no longer come ------------------------------------------------------------------------------
+
+
+def _stale(session: Session, name: str, account: Mapping[str, Any], as_of: str) -> Iterator[Trip]:
+    limit, feed = session.config.guards.max_stale_days.count, account["feed"]
+    if limit is None:
+        return
+    word = "order" if feed["of"] != "row of activity" else feed["of"]
+    if account["data_through"] is None:
+        if limit < NEVER:
+            yield Trip("max_stale_days", _nothing(name, account, as_of))
+        return
+    days, newest = account["days_before_as_of"], account["data_through"]
+    if days > limit:
+        yield Trip(
+            "max_stale_days",
+            f"the newest {word} in {name} is of {newest}, {days:,} days before {as_of}: everybody would seem to have bought that long "
+            f'ago; set as_of = "{newest}" if the export is a snapshot, or renew it',
+        )
+
+
+def _nothing(name: str, account: Mapping[str, Any], as_of: str) -> str:
+    feed, seem = account["feed"], "everybody would seem to have done nothing"
+    word = plural(feed["of"])
+    if feed["rows"]:
+        return f"all {feed['rows']:,} {word} in {name} are dated after {as_of}: set as_of to the day that the export is of"
+    if feed["unknown"]:
+        return f"none of the {feed['unknown']:,} {word} in {name} belongs to a known contact: {seem}"
+    return f"{name} gave no activity that counts, though segmentations look at it: {seem}"
+
+
+# -- weeks that fall ---------------------------------------------------------------------------------------
+
+
+def _dropped(session: Session, name: str, account: Mapping[str, Any]) -> Iterator[Trip]:
+    limit, bought = session.config.guards.max_drop, account["purchases"]
+    if limit.share is None or not bought:
+        return
+    last, *before = bought["weeks"]
+    usual = median(week["orders"] for week in before)
+    if usual < max(limit.floor, 1):
+        return
+    if last["orders"] < limit.share * usual:
+        yield _drop(name, limit.share, f"{last['orders']:,} orders", f"{usual:,.0f}")
+        return
+    revenue, usual_revenue = Decimal(last["net_revenue"]), median(_revenues(before))
+    if revenue < Decimal(str(limit.share)) * usual_revenue:
+        currency = account["currency"]
+        yield _drop(
+            name, limit.share, f"{revenue:,} {currency} of net revenue", f"{usual_revenue:,.2f} {currency}"
+        )
+
+
+def _revenues(weeks: Sequence[Mapping[str, Any]]) -> list[Decimal]:
+    return [Decimal(week["net_revenue"]) for week in weeks]
+
+
+def _drop(name: str, share: float, last: str, usual: str) -> Trip:
+    return Trip(
+        "max_drop",
+        f"{name} has {last} in the last seven days, less than {share:.0%} of the {usual} that are usual (median of the four weeks "
+        f"before): is the export whole?",
+    )

@@ -1,0 +1,78 @@
+"""Which columns of records does the mirror hold, and in what form? Texts that are compared come with their
+spelling beside them.
+
+DuckDB knows no case in names of columns: of two headers that differ by case alone, the configured or else the
+first names both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+
+from connectors.contract import ATTRIBUTE, SPELLING, Attribute
+from connectors.values.spelling import as_compared, as_shown, elements
+from connectors.values.text import flat
+from sync.store.mirror import AccountMirror, quoted
+
+PREFIXES = (ATTRIBUTE, SPELLING)
+_SQL_TYPES = {pa.float64(): "DOUBLE", pa.date32(): "DATE", pa.bool_(): "BOOLEAN"}
+
+
+def prepared(mirror: AccountMirror, records: pa.Table, attributes: Mapping[str, Attribute]) -> pa.Table:
+    """A page of records as the mirror takes it, which gets the columns that it lacks. First thing in a
+    transaction.
+
+    ``attributes``: those of the config. Texts of theirs become comparable, unless they are exact.
+    """
+    held = dict(mirror.rows(_HELD, [mirror.name]))
+    records = _named_once(records, held, attributes)
+    for name, attribute in attributes.items():
+        column = ATTRIBUTE + name
+        if attribute.type in ("text", "set") and not attribute.exact and column in records.column_names:
+            texts = flat(records[column]).cast(pa.string())
+            texts = elements(texts) if attribute.type == "set" else texts
+            records = records.set_column(records.column_names.index(column), column, as_compared(texts))
+            records = records.append_column(SPELLING + name, as_shown(texts))
+    for column in records.column_names:
+        if column.startswith(PREFIXES):
+            kind = records.schema.field(column).type
+            unknown = held.get(column, "VARCHAR")  # of a column that holds nothing
+            _widen(
+                mirror, column, unknown if pa.types.is_null(kind) else _SQL_TYPES.get(kind, "VARCHAR"), held
+            )
+    return records
+
+
+_HELD = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = 'records'"
+
+
+def _named_once(records: pa.Table, held: Iterable[str], attributes: Mapping[str, Attribute]) -> pa.Table:
+    """The page under the names that the mirror has; a column of the same name but for case gives way to one
+    that is configured.
+    """
+    names = {name.lower(): name for name in held if name.startswith(ATTRIBUTE)}
+    names |= {(ATTRIBUTE + name).lower(): ATTRIBUTE + name for name in attributes}
+    kept: dict[str, str] = {}  # the mirror's name -> the page's
+    for column in records.column_names:
+        name = names.setdefault(column.lower(), column) if column.startswith(ATTRIBUTE) else column
+        if name == column or name not in kept:
+            kept[name] = column
+    return pa.table({name: records[column] for name, column in kept.items()})
+
+
+def _widen(mirror: AccountMirror, column: str, kind: str, held: dict[str, str]) -> None:
+    """Make a column of records, or give it another name or type: what stands in it then is kept where it can
+    be.
+    """
+    alike = next((name for name in held if name.lower() == column.lower()), None)
+    if alike is not None and alike != column:
+        mirror.run(f"ALTER TABLE records DROP COLUMN {quoted(alike)}")
+        del held[alike]
+    if column not in held:
+        mirror.run(f"ALTER TABLE records ADD COLUMN {quoted(column)} {kind}")
+    elif held[column] != kind:
+        cast = f"try_cast({quoted(column)} AS {kind})"
+        mirror.run(f"ALTER TABLE records ALTER COLUMN {quoted(column)} SET DATA TYPE {kind} USING {cast}")
+    held[column] = kind

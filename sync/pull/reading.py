@@ -1,0 +1,183 @@
+"""What do people read of a reading summary (``sync.pull.summary``), and where is the last one kept?
+
+``status`` and the terminal import this; it opens the mirror only where one is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sync.store.journal import Journal
+from sync.store.soundness import as_closed
+
+STAMP = "reading"  # under which the mirror of an account keeps its summary
+
+
+def unowned(feed: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows that count for nobody here, of all rows that could."""
+    nobody = feed["unknown"] + feed["unnamed"]
+    return nobody + feed["unmatched"], nobody + feed["rows"]
+
+
+# -- what is kept of it --------------------------------------------------------------------------------------
+
+
+def kept(journal: Journal, account: str, mirror_file: Path) -> dict[str, Any] | None:
+    """The summary of the last reading: from the mirror, or where it is not there or in use, from the journal."""
+    return _in_mirror(account, mirror_file) or next(in_journal(journal, account), None)
+
+
+def _in_mirror(account: str, mirror_file: Path) -> dict[str, Any] | None:
+    if not as_closed(mirror_file):  # whoever reads it next looks at it first
+        return None
+    import duckdb
+
+    try:
+        with duckdb.connect(str(mirror_file), read_only=True) as connection:
+            row = connection.execute(
+                f'SELECT value FROM "{account}".stamps WHERE name = ?', [STAMP]
+            ).fetchone()
+    except duckdb.Error:
+        return None
+    reading: dict[str, Any] | None = json.loads(row[0])["reading"] if row else None
+    return reading
+
+
+def in_journal(journal: Journal, account: str, good: bool = False) -> Iterator[dict[str, Any]]:
+    """Summaries of earlier runs, the newest first.
+
+    ``good``: only of runs that wrote, or had nothing to write.
+    """
+    where = "AND command IN ('run', 'apply', 'backfill') AND exit_code IN (0, 4)" if good else ""
+    for row in journal.rows(
+        f"SELECT run FROM runs WHERE account = ? AND finished_at IS NOT NULL {where} ORDER BY run DESC",
+        account,
+    ):
+        told = json.loads(journal.value("SELECT summary FROM runs WHERE run = ?", row["run"]) or "{}").get(
+            "reading"
+        )
+        if told:
+            yield told
+
+
+# -- what people read ----------------------------------------------------------------------------------------
+
+_WORDS = {"contact": "contacts", "lead": "leads", "company": "companies", "activity": "activity"}
+TOP_CELLS = 5  # reasons
+COLUMNS = ("stream", "rows", "refused", "left out", "without owner", "after as_of", "repeated")
+
+
+def table(reading: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """One line per stream under ``COLUMNS``; streams of which everything was refused are among them."""
+    return [
+        (
+            _named(reading, account, _WORDS[stream]),
+            *(counted[key] for key in ("rows", "refused")),
+            sum(counted["left_out"].values()),
+            *(counted[key] for key in ("without_owner", "after_as_of", "repeated")),
+        )
+        for account, found in reading["accounts"].items()
+        for stream, counted in found["streams"].items()
+    ]
+
+
+def data_through(reading: Mapping[str, Any]) -> str:
+    """``Data through 2026-11-25 (2 days before as_of)``; by account where there are several."""
+    ends = {
+        name: account
+        for name, account in reading["accounts"].items()
+        if account["feed"] and _expected(account)
+    }
+    if not ends:
+        return (
+            "No segmentation looks at activity"
+            if not any(a["feed"] for a in reading["accounts"].values())
+            else "No activity was read"
+        )
+    texts = [(f"{name}: " if len(ends) > 1 else "") + _through(account) for name, account in ends.items()]
+    return (
+        "Data through " + "; ".join(texts)
+        if all(a["data_through"] for a in ends.values())
+        else "; ".join(texts)
+    )
+
+
+def _expected(account: Mapping[str, Any]) -> bool:
+    return bool(account["data_through"] or account["streams"].get("activity", {}).get("rows"))
+
+
+def _through(account: Mapping[str, Any]) -> str:
+    days = account["days_before_as_of"]
+    if days is None:
+        return "No activity up to as_of counts"
+    distance = "the day of" if not days else "1 day before" if days == 1 else f"{days:,} days before"
+    return f"{account['data_through']} ({distance} as_of)"
+
+
+def sentences(reading: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a reading, most important first."""
+    found: list[str] = []
+    for account, told in reading["accounts"].items():
+        for stream, counted in told["streams"].items():
+            found += _of_stream(_named(reading, account, _WORDS[stream]), counted, reading["as_of"])
+        found += _of_feed(reading, account, told)
+    return found
+
+
+def _named(reading: Mapping[str, Any], account: str, what: str) -> str:
+    return what if account == next(iter(reading["accounts"])) else f"{what} of {account}"
+
+
+def _of_stream(name: str, counted: Mapping[str, Any], as_of: str) -> Iterator[str]:
+    rows, refused = counted["rows"], counted["refused"]
+    if refused:
+        whole = "All" if refused == rows and rows > 1 else f"{refused:,} of"
+        why = listed(counted["reasons"])
+        yield f"{whole} {rows:,} rows of {name} ({_share(refused, rows)}) were refused: {why}. Which: crm-segments rejects"
+    if counted["left_out"]:
+        yield f"{sum(counted['left_out'].values()):,} of {rows:,} rows of {name} do not count: {listed(counted['left_out'])}."
+    if counted.get("cells"):
+        number, why = sum(counted["cells"].values()), listed(dict(list(counted["cells"].items())[:TOP_CELLS]))
+        yield f"{number:,} cells of {name} were not taken, and are not known: {why}. Which: crm-segments rejects"
+    if counted["after_as_of"]:
+        yield f"{counted['after_as_of']:,} rows of {name} are dated after {as_of}: they do not count yet."
+
+
+def _of_feed(reading: Mapping[str, Any], account: str, told: Mapping[str, Any]) -> Iterator[str]:
+    feed, bought = told["feed"], told["purchases"]
+    if not feed:
+        return
+    _nobody, whole = unowned(feed)
+    word, of = plural(feed["of"]), "" if account == next(iter(reading["accounts"])) else f" of {account}"
+    for number, what in (
+        (feed["unknown"], "belong to no known contact"),
+        (feed["unnamed"], "name nobody"),
+        (feed["unmatched"], f"belong to customers of {account} who are not found among the contacts here"),
+    ):
+        if number:
+            yield f"{number:,} of {whole:,} {word}{of} ({_share(number, whole)}) {what}: they count for nobody."
+    if bought and bought["orders"]:
+        yield (
+            f"{bought['orders']:,} orders{of} of {bought['buyers']:,} customers count, net revenue "
+            f"{Decimal(bought['net_revenue']):,} {told['currency']}, from {bought['first_day']} to {bought['last_day']}."
+        )
+
+
+def listed(reasons: Mapping[str, int]) -> str:
+    """``status cancelled (5), a total (2)``"""
+    return ", ".join(f"{reason} ({number:,})" for reason, number in reasons.items())
+
+
+def plural(word: str) -> str:
+    """``order`` → ``orders``, ``row of activity`` → ``rows of activity``."""
+    first, *others = word.split(" ", 1) if word.startswith("row ") else [word]
+    return " ".join([first + "s", *others])
+
+
+def _share(part: int, whole: int) -> str:
+    share = part / whole if whole else 0.0
+    return f"{share:.1%}" if share >= 0.001 or not part else "less than 0.1%"

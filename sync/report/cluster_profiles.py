@@ -1,0 +1,154 @@
+"""What distinguishes each cluster? Its traits against those of all, and what they come to in plain figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sync.account.session import Session
+from sync.report import formats
+from sync.report.formats import Money
+from sync.report.panels import Panel, Shade, Text, matrix
+from sync.store.mirror import quoted
+
+TRAITS = 14  # that are shown, those that differ most
+_FAR = 1.5  # standard deviations that are shown in full colour
+
+
+@dataclass(frozen=True)
+class Trait:
+    """How far each cluster lies from the mean of all (in standard deviations, or in shares), and its mean
+    figure.
+    """
+
+    name: str
+    sort: str  # of ``segmentation.traits``; "level": the share that has it
+    away: dict[str, float]  # by segment
+    means: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Traits by how much they differ; how stable each number of clusters is."""
+
+    traits: list[Trait]
+
+
+def gather(session: Session, name: str, learned: Mapping[str, Any]) -> Profile:
+    """From the frozen centres of a model, and from the features of today's members."""
+    import numpy as np
+
+    from segmentation.clusters import CATEGORY
+    from segmentation.traits import Encoder
+
+    clusters = learned.get("clusters") or []
+    if not clusters:
+        return Profile([])
+    encoder = Encoder.from_dict(learned["encoder"])
+    centres = np.array([one["centre"] for one in clusters]) / encoder.weights(CATEGORY)
+    sizes = np.array([max(one["records"], 1) for one in clusters], np.float64)
+    away = centres - np.average(centres, axis=0, weights=sizes)
+    keys = [f"cluster_{one['number']}" for one in clusters]
+    means = _means(session, name, {trait.column: trait.sort for trait, level in encoder.names() if not level})
+    found = []
+    for place, (trait, level) in enumerate(encoder.names()):
+        told = (
+            {key: centres[row, place] for row, key in enumerate(keys)}
+            if level
+            else means.get(trait.column, {})
+        )
+        said = f"{trait.name}: {level}" if level else trait.name
+        found.append(
+            Trait(
+                said,
+                "level" if level else trait.sort,
+                dict(zip(keys, away[:, place].tolist(), strict=True)),
+                dict(told),
+            )
+        )
+    return Profile(sorted(found, key=lambda one: -max(abs(value) for value in one.away.values()))[:TRAITS])
+
+
+def _means(session: Session, name: str, sorts: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
+    """Per column that the features hold, the mean by segment; of a day, days from it to as_of."""
+    mirror = session.mirror()
+    columns = [
+        column
+        for column, sort in sorts.items()
+        if column in mirror.columns("features") and sort in ("number", "money", "day")
+    ]
+    if not columns:
+        return {}
+    end = session.as_of.isoformat()
+    told = [f"DATE '{end}' - {quoted(one)}::DATE" if sorts[one] == "day" else quoted(one) for one in columns]
+    means = ", ".join(f"avg({one})" for one in told)
+    rows = mirror.rows(
+        f"SELECT segment, {means} FROM {quoted('labels_' + name)} JOIN features USING (record) GROUP BY segment"
+    )
+    return {column: {row[0]: row[1 + place] for row in rows} for place, column in enumerate(columns)}
+
+
+def panels(
+    profile: Profile, figures: Mapping[str, Any], labels: Mapping[str, str], money: Money
+) -> list[Panel]:
+    """A tinted matrix of traits by clusters, and which numbers of clusters came back in draws with
+    replacement.
+    """
+    if figures.get("refused"):
+        return [Panel("Clusters", f"There are none: {figures['refused']}.")]
+    keys = [key for key in labels if any(key in trait.away for trait in profile.traits)]
+    rows: list[tuple[Text, ...]] = [
+        (
+            trait.name,
+            *(
+                Shade(_said(trait, trait.means.get(key), money), trait.away.get(key, 0.0) / _FAR)
+                for key in keys
+            ),
+        )
+        for trait in profile.traits
+    ]
+    remark = "means of today's members; blue: more than all clusters on average, orange: less"
+    found = [
+        Panel(
+            "What distinguishes each cluster?",
+            remark,
+            table=matrix(("Trait", *(labels[key] for key in keys)), rows),
+            wide=True,
+        )
+    ]
+    return found + _stability(figures)
+
+
+def _said(trait: Trait, mean: float | None, money: Money) -> str:
+    if mean is None:
+        return formats.UNKNOWN
+    if trait.sort == "level":
+        return formats.percent(mean)
+    if trait.sort == "money":
+        return money.whole(mean)
+    return f"{formats.days(mean)} ago" if trait.sort == "day" else f"{mean:,.1f}"
+
+
+def _stability(figures: Mapping[str, Any]) -> list[Panel]:
+    from segmentation.stability import ARI, JACCARD
+
+    rows = [
+        (
+            str(one["k"]),
+            Shade(f"{one['jaccard']:.2f}", 0.4 if one["jaccard"] >= JACCARD else -0.4),
+            Shade(f"{one['ari']:.2f}", 0.4 if one["ari"] >= ARI else -0.4),
+            formats.percent(one["smallest"]),
+        )
+        for one in figures.get("stability", ())
+    ]
+    if not rows:
+        return []
+    remark = f"how well clusters come back in draws with replacement; blue passes: Jaccard from {JACCARD}, adjusted Rand from {ARI}"
+    return [
+        Panel(
+            "How many clusters hold?",
+            remark,
+            table=matrix(("Clusters", "Least Jaccard", "Adjusted Rand", "Smallest"), rows),
+        )
+    ]

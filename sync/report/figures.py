@@ -1,0 +1,223 @@
+"""What are the figures of a report? Read from the mirror (what is) and the journal (what happened), added up
+by DuckDB.
+
+Nothing of one person leaves here: no id, no name, no address. Reasons stand with their amounts and counts
+left out (bands such as 35-44 stay), and only where several records share them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from connectors.contract import CHANNELS
+from connectors.values.currency import exponent
+from sync.account.session import Session
+from sync.config.settings import SegmentationSettings
+from sync.label.state import rebuild_state
+from sync.pull.reading import STAMP, in_journal
+from sync.report import insight, sizes
+from sync.report.events import Events, events
+from sync.report.insight import USUAL, Insights, Wanted
+from sync.report.sizes import Reason, SegmentFigures, Spot
+from sync.report.transitions import Flow, Movement, flows, movement
+from sync.store.identity import people
+from sync.store.mirror import AccountMirror, quoted
+
+
+@dataclass(frozen=True)
+class SegmentationFigures:
+    """All that a report shows of one segmentation."""
+
+    name: str
+    label: str
+    kind: str
+    as_of: date | None
+    before: date | None
+    segments: list[SegmentFigures]
+    flows: list[Flow]
+    movement: Movement
+    spots: list[Spot]
+    reasons: list[Reason]
+
+    @property
+    def records(self) -> int:
+        """Records that have a segment."""
+        return sum(segment.records for segment in self.segments)
+
+    @property
+    def revenue(self) -> int | None:
+        """Their revenue in minor units."""
+        known = [segment.revenue for segment in self.segments if segment.revenue is not None]
+        return sum(known) if known else None
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Key → what people read, in the order of the config."""
+        return {segment.key: segment.label for segment in self.segments}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of how many records something is known."""
+
+    attribute: str
+    known: int
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Who is in a segment of one and of another segmentation: (first, second) → records."""
+
+    first: str
+    second: str
+    cells: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class AccountFigures:
+    """All that a report shows of one account."""
+
+    account: str
+    crm: str
+    currency: str
+    exponent: int
+    records: int
+    segmentations: list[SegmentationFigures]
+    coverage: list[Coverage]
+    overlaps: list[Overlap]
+    events: Events
+    unlabelled: list[str] = field(default_factory=list)  # segmentations that no labelling has reached yet
+    insights: Insights = field(default_factory=Insights)
+    reading: dict[str, Any] | None = None  # the summary of what was read (``sync.pull.summary``)
+
+
+def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
+    """The figures of one account as of its last labelling.
+
+    Reads only; an account that was never labelled has none.
+    """
+    mirror = session.mirror()
+    session.progress("gathering figures", 0, 0)
+    revenue = sizes.revenue_column(mirror)
+    chosen = [one for one in session.segmentations if _labelled(session, one.name)]
+    found = [_segmentation(session, one, revenue) for one in chosen]
+    found.sort(key=lambda one: one.kind != "lifecycle")
+    names = [one.name for one in found]
+    types = sorted({t for one in session.segmentations for t in session.config.record_types(one)})
+    mirror.run(
+        f"CREATE OR REPLACE TEMP VIEW everyone AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)"
+    )
+    kinds = ", ".join(f"'{one}'" for one in types) or "NULL"
+    records = mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})")
+    session.as_of_override = session.as_of_override or max(
+        (one.as_of for one in found if one.as_of), default=None
+    )
+    return AccountFigures(
+        account=session.account,
+        crm=session.settings.crm,
+        currency=session.settings.currency,
+        exponent=exponent(session.settings.currency),
+        records=records,
+        segmentations=found,
+        coverage=_coverage(session, kinds),
+        overlaps=[_overlap(mirror, a, b) for place, a in enumerate(names) for b in names[place + 1 :]],
+        events=events(session.journal, session.account),
+        unlabelled=[one.name for one in session.segmentations if one.name not in names],
+        insights=insight.gather(session, names, records, wanted),
+        reading=_last_reading(session),
+    )
+
+
+def _last_reading(session: Session) -> dict[str, Any] | None:
+    told = session.mirror().stamp(STAMP)
+    return json.loads(told)["reading"] if told else next(in_journal(session.journal, session.account), None)
+
+
+def _labelled(session: Session, name: str) -> bool:
+    """Whether there are labels; a mirror that was thrown away gets them back from the journal."""
+    mirror = session.mirror()
+    if mirror.has_table("labels_" + name):
+        return True
+    kept = session.journal.value(
+        "SELECT count(*) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
+    )
+    if kept:
+        rebuild_state(session, name, None, "labels_" + name)
+    return bool(kept)
+
+
+def _segmentation(
+    session: Session, settings: SegmentationSettings, revenue: str | None
+) -> SegmentationFigures:
+    mirror, name = session.mirror(), settings.name
+    as_of, before = (_day(mirror.stamp(f"{state}:{name}")) for state in ("labels", "before"))
+    if as_of is None:
+        as_of = _day(
+            session.journal.value(
+                "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
+            )
+        )
+    return SegmentationFigures(
+        name=name,
+        label=settings.label or name,
+        kind=settings.kind,
+        as_of=as_of,
+        before=before,
+        segments=sizes.segments(session, settings, revenue),
+        flows=flows(session, name) if before else [],
+        movement=movement(session, name, as_of),
+        spots=sizes.spots(mirror, name),
+        reasons=sizes.reasons(mirror, name),
+    )
+
+
+def _day(stamp: str | None) -> date | None:
+    """The day of a stamp (JSON with ``as_of``) or of a bare ISO date."""
+    text = (json.loads(stamp).get("as_of") if stamp.startswith("{") else stamp) if stamp else None
+    return date.fromisoformat(text) if text else None
+
+
+def _coverage(session: Session, kinds: str) -> list[Coverage]:
+    """Attributes of the config, and by which channels records may be reached where the CRM tells."""
+    mirror = session.mirror()
+    known = mirror.attributes()
+    columns = {
+        name: quoted("attribute." + name)
+        for name in session.settings.attributes
+        if "attribute." + name in known
+    }
+    columns |= {"e-mail address": "nullif(email, '')"}
+    columns |= {
+        f"may be reached by {channel}: yes or no": quoted(f"reachable.{channel}") for channel in CHANNELS
+    }
+    counted = ", ".join(f"count({column})" for column in columns.values())
+    row = mirror.rows(f"SELECT {counted} FROM everyone WHERE record_type IN ({kinds})")[0]
+    found = [Coverage(name, number) for name, number in zip(columns, row, strict=True)]
+    absent = [Coverage(name, 0) for name in session.settings.attributes if "attribute." + name not in known]
+    return [one for one in found if one.known or one.attribute in session.settings.attributes] + absent
+
+
+def _overlap(mirror: AccountMirror, first: str, second: str) -> Overlap:
+    rows = mirror.rows(
+        f"""SELECT a.segment, b.segment, count(*)
+            FROM {quoted("labels_" + first)} AS a JOIN {quoted("labels_" + second)} AS b USING (record)
+            WHERE a.segment IS NOT NULL AND b.segment IS NOT NULL GROUP BY ALL"""
+    )
+    return Overlap(first, second, {(a, b): number for a, b, number in rows})
+
+
+def summary(figures: AccountFigures) -> dict[str, Any]:
+    """The figures by which labellings are compared, for ``--json``."""
+    return {
+        one.name: {
+            "as_of": one.as_of,
+            "records": one.records,
+            "labellings": len(one.movement.motions),
+            "moved_per_week": one.movement.moved_per_week,
+            "returned_within_12_weeks": one.movement.returned_share,
+        }
+        for one in figures.segmentations
+    }

@@ -1,0 +1,95 @@
+"""Do the stages of life tell the truth? How many of each bought again, and how many were expected to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sync.account.segments import built_like
+from sync.account.session import Session
+from sync.label.past import AccountPast
+from sync.report import charts, formats
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, table
+
+if TYPE_CHECKING:
+    from sync.config.settings import SegmentationSettings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Records of a stage as of an earlier day, the share that bought within the horizon, and the mean
+    probability of it.
+    """
+
+    key: str
+    records: int
+    bought: float
+    probability: float | None  # None: stages go by silence alone
+
+
+@dataclass(frozen=True)
+class Rates:
+    """All stages as of a day, and what came within ``days``."""
+
+    day: date
+    days: int
+    stages: list[Stage]
+
+
+def gather(session: Session, settings: SegmentationSettings, figures: Mapping[str, Any]) -> Rates | None:
+    """Label as of a horizon ago with what was known then, and look at what came; None where the past is too
+    short.
+    """
+    from segmentation.quality import held
+
+    days = round(figures["horizon"])
+    day, segmentation = (
+        session.as_of - timedelta(days=days),
+        built_like(session.config, settings, session.account, figures),
+    )
+    past = AccountPast(session, settings, segmentation)
+    if past.first is None or past.first > day - timedelta(days=days):
+        return None
+    found = held(segmentation, past, day, days)
+    frame = found.labels[["segment", "score"]].assign(bought=found.bought).groupby("segment", sort=False)
+    told = figures.get("driver") == "repurchase"
+    stages = [
+        Stage(
+            str(key),
+            len(one),
+            float(one["bought"].mean()),
+            float(one["score"].astype("float64").mean()) if told else None,
+        )
+        for key, one in frame
+    ]
+    return Rates(day, days, stages)
+
+
+def panels(rates: Rates, labels: Mapping[str, str]) -> list[Panel]:
+    """Bars of what came and what was foreseen, stage by stage."""
+    of = {stage.key: stage for stage in rates.stages}
+    order: Sequence[Stage] = [of[key] for key in labels if key in of and key != "prospect"]
+    if not order:
+        return []
+    bars, rows = [], []
+    for stage in order:
+        shares = (stage.bought,) if stage.probability is None else (stage.bought, stage.probability)
+        bars.append(Bar(labels[stage.key], shares, " · ".join(formats.percent(one) for one in shares)))
+        rows.append(
+            (
+                labels[stage.key],
+                formats.count(stage.records),
+                formats.percent(stage.bought),
+                formats.percent(stage.probability),
+            )
+        )
+    drawn = charts.bars("Share of each stage that bought again, and that was expected to", bars, track=True)
+    remark = f"stages as of {rates.day}, with what was known then, and purchases in the {formats.days(rates.days)} after"
+    if order[0].probability is None:
+        remark += "; too little is known for a probability, so the stages go by silence alone"
+    key = ("bought", "probability of the model") if order[0].probability is not None else ("bought",)
+    head = ("Stage", "Records", "Bought", "Probability")
+    return [Panel("Do the stages tell the truth?", remark, [Picture(drawn)], key, table(head, rows))]

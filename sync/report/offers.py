@@ -1,0 +1,100 @@
+"""What does each segment buy anyway, what sets it apart, and what is offered to it next?
+
+What a model of kind ``offers`` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.report import charts, formats
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, Table, table
+from sync.report.sizes import SHARED_BY
+
+_BEST = 3
+
+
+def panels(
+    figures: Mapping[str, Any],
+    by: Mapping[str, str],
+    next_offers: Mapping[tuple[str, str], int],
+    labels: Mapping[str, str],
+    goal: str,
+) -> list[Panel]:
+    """``by``: the segments whose habits were learned; ``next_offers``: records by such a segment and by their
+    next offer.
+    """
+    found: Mapping[str, Mapping[str, Any]] = figures.get("segments") or {}
+    names = {**by, "all": "All buyers", "none": "In no segment"}
+    rows = []
+    for key in [*(one for one in names if one in found), *(one for one in found if one not in names)]:
+        told = found[key]
+        usual = _told(told.get("replenish", ()), formats.percent)
+        apart = _told(
+            [one for one in told.get("distinct", ()) if one["value"] > 1], lambda value: f"{value:.1f} times"
+        )
+        rows.append((names.get(key, key), usual, apart, _next(next_offers, key, labels)))
+    if not rows:
+        return []
+    support = figures.get("support", 0)
+    aim = "to be reminded of" if goal == "replenish" else "never bought, but by those who buy alike"
+    remark = (
+        f"in brackets the buyers behind each figure, at least {support:,} or 1% of the segment; what sets apart describes and never "
+        f"ranks. Next offers: what is {aim}, with the records that get it"
+    )
+    head = ("Segment", "Buys most (share of its orders)", "Sets it apart (times usual)", "Next offers")
+    return [
+        *_tried(figures.get("tried") or {}),
+        Panel("What to offer whom", remark, table=Table(head, rows), wide=True),
+    ]
+
+
+def _tried(tried: Mapping[str, Any]) -> list[Panel]:
+    """How often offers of an earlier day were bought since, beside the most popular category."""
+    if not tried:
+        return []
+    (best, listed), (popular, popular_listed) = tried["bought"], tried["popular"]
+    most = max(best, listed, popular, popular_listed) or 1
+    bars = [
+        Bar(name, (share / most,), formats.percent(share))
+        for name, share in (("The offer", best), ("The most popular category", popular))
+    ]  # fmt: skip
+    rows = [
+        ("The offer", formats.percent(best), formats.percent(listed)),
+        ("Popularity", formats.percent(popular), formats.percent(popular_listed)),
+    ]
+    remark = (
+        f"offers as of {tried['day']} to {tried['records']:,} records that bought anything in the {formats.days(tried['days'])} after it: "
+        f"the share that bought what was offered"
+    )
+    head = ("Chosen by", "The best was bought", "Of the best three were bought")
+    return [
+        Panel(
+            "Was it what they wanted?",
+            remark,
+            [Picture(charts.bars("Share of the offers that were bought", bars))],
+            table=table(head, rows),
+        )
+    ]
+
+
+def _told(best: Any, said: Any) -> str:
+    return (
+        "; ".join(f"{one['category']} {said(one['value'])} ({one['buyers']:,})" for one in list(best)[:_BEST])
+        or formats.UNKNOWN
+    )
+
+
+def _next(cells: Mapping[tuple[str, str], int], key: str, labels: Mapping[str, str]) -> str:
+    wanted: dict[str, int] = {}
+    for (segment, offer), records in cells.items():
+        if offer != "no_offer" and key in ("all", segment):
+            wanted[offer] = wanted.get(offer, 0) + records
+    best = sorted(
+        ((offer, n) for offer, n in wanted.items() if n >= SHARED_BY), key=lambda one: (-one[1], one[0])
+    )[:_BEST]
+    return (
+        "; ".join(f"{labels.get(offer, offer)} ({records:,})" for offer, records in best) or formats.UNKNOWN
+    )

@@ -1,0 +1,147 @@
+"""What is expected of each segment in the coming periods, and how far off may that be?
+
+See ``segmentation.outlook``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sync.account.segments import built
+from sync.account.session import Session
+from sync.label.population import Population
+from sync.report import charts, formats
+from sync.report.charts import Range
+from sync.report.formats import Money
+from sync.report.panels import Panel, Picture, table
+from sync.store.mirror import quoted
+
+if TYPE_CHECKING:
+    from sync.config.settings import SegmentationSettings
+
+DRAWN = 20_000  # records: of more, so many are foretold and stand for the others
+DAYS, PERIODS = 30, 3
+_FIGURES = ("purchases", "purchases_low", "purchases_high", "money", "money_low", "money_high")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of one segment (``all``: of every one) in one period, with the ends of what it may be; money in minor
+    units.
+    """
+
+    segment: str
+    start: date
+    end: date
+    buyers: int
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """By segments of the segmentation ``by``; ``bias`` of the back-test; ``drawn`` of so many records stand
+    for all.
+    """
+
+    by: str
+    rows: list[Expected]
+    bias: dict[str, float]
+    drawn: int
+    records: int
+
+
+def gather(
+    session: Session, settings: SegmentationSettings, model: Mapping[str, Any], by: str
+) -> Outlook | None:
+    """By the champion of ``settings`` (kind ``potential``); None where it foretells nothing."""
+    from segmentation.outlook import bias, outlook
+
+    frame, records = Population(session, settings, built(session.config, settings, session.account)).some(
+        DRAWN
+    )
+    labels = (
+        session.mirror()
+        .run(f"SELECT record, segment FROM {quoted('labels_' + by)}")
+        .df()
+        .set_index("record")["segment"]
+    )
+    found = outlook(frame, model, labels, session.as_of, DAYS, PERIODS)
+    scale = records / max(1, len(frame))
+    rows = [
+        Expected(
+            one["segment"],
+            one["start"],
+            one["end"],
+            round(one["buyers"] * scale),
+            {name: one[name] * scale for name in _FIGURES},
+        )
+        for one in found.to_dict("records")
+    ]
+    return Outlook(by, rows, bias(model), len(frame), records) if rows else None
+
+
+def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Panel]:
+    """The next period by segment, and all periods by their sums."""
+    first, days = outlook.rows[0].start, (outlook.rows[0].end - outlook.rows[0].start).days + 1
+    names = {**labels, "all": "All segments", "unscored": "In no segment"}
+    order = [*labels, *(one.segment for one in outlook.rows if one.segment not in labels)]
+    told = sorted(
+        (one for one in outlook.rows if one.buyers), key=lambda one: (one.start, order.index(one.segment))
+    )
+    segments = [one for one in told if one.start == first and one.segment != "all"]
+    sums = [one for one in told if one.segment == "all"]
+    remark = (
+        f"expected of those who have bought before; the mark is what is expected, the pale bar where it lies with 95%, chance and "
+        f"the error of the back-test together. {_bias(outlook.bias)}"
+    )
+    if outlook.drawn < outlook.records:
+        remark += f" Foretold of {outlook.drawn:,} records that stand for {outlook.records:,}."
+    rows = [
+        (
+            *(names.get(one.segment, one.segment), f"{one.start} to {one.end}", formats.count(one.buyers)),
+            *(f"{one.figures['purchases']:,.0f}", _span(one, "purchases"), money.whole(one.figures["money"])),
+            f"{money.brief(one.figures['money_low'])} to {money.brief(one.figures['money_high'])}",
+        )
+        for one in told
+    ]
+    whole = [row for row in rows if row[0] == names["all"]]
+    head = ("Segment", "Period", "Buyers", "Purchases", "95%", "Revenue", "95%")
+    by_segment = _picture(
+        "Expected revenue by segment",
+        segments,
+        [names.get(one.segment, one.segment) for one in segments],
+        money,
+    )
+    by_period = _picture(
+        "Expected revenue by period", sums, [f"{one.start} to {one.end}" for one in sums], money
+    )
+    return [
+        Panel(f"Revenue of the next {days} days", remark, [by_segment], table=table(head, rows, texts=2)),
+        Panel("Period by period", "all segments together", [by_period], table=table(head, whole, texts=2)),
+    ]
+
+
+def _picture(title: str, rows: list[Expected], names: list[str], money: Money) -> Picture:
+    most = max((one.figures["money_high"] for one in rows), default=0) or 1
+    ranges = []
+    for name, one in zip(names, rows, strict=True):
+        low, value, high = (one.figures[key] for key in ("money_low", "money", "money_high"))
+        text = f"{money.brief(value)} ({money.brief(low)} to {money.brief(high)})"
+        ranges.append(Range(name, low / most, value / most, high / most, text))
+    return Picture(charts.ranges(title, ranges))
+
+
+def _span(one: Expected, name: str) -> str:
+    return f"{one.figures[name + '_low']:,.0f} to {one.figures[name + '_high']:,.0f}"
+
+
+def _bias(bias: Mapping[str, float]) -> str:
+    if not bias:
+        return "There was no back-test."
+    told = " and ".join(
+        f"{'revenue' if name == 'money' else name} by {formats.signed(value)}" for name, value in bias.items()
+    )
+    return f"In the back-test forecasts were off: {told}."

@@ -1,0 +1,125 @@
+"""Who is likely to do it, whom does it pay to contact, and what did contacting change?
+
+What a model of kind ``response`` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.report import charts, formats
+from sync.report.charts import Bar
+from sync.report.panels import Panel, Picture, table
+
+_LEARNERS = {"logistic": "Logistic regression", "boosting": "Boosting", "mixture": "the mean of both"}
+_FIGURES = (
+    ("auc", "AUC", "0.5 is chance, 1 is perfect", formats.figure),
+    ("brier", "Brier score", "0 is perfect", formats.figure),
+    ("ece", "Calibration error", "mean distance of probability and truth, ten groups", formats.figure),
+    ("lift_10", "Lift of the best tenth", "events among them, times the average", formats.figure),
+    ("capture_20", "Found in the best fifth", "share of all events", formats.percent),
+    ("base_rate", "Base rate", "share that did it", formats.percent),
+    ("forecast_rate", "Forecast rate", "mean probability", formats.percent),
+)
+
+
+def panels(figures: Mapping[str, Any], currency: str) -> list[Panel]:
+    """How good the model is and how deep a list pays; where there is none, why."""
+    cuts = [
+        (one["day"], formats.count(one["records"]), formats.count(one["events"]))
+        for one in figures.get("cuts", ())
+    ]
+    days = table(("As of", "Records", "Events"), cuts)
+    if figures.get("refused"):
+        return [
+            Panel("Who is likely?", f"There is no model: {figures['refused']}.", table=days if cuts else None)
+        ]
+    rows = [(name, meaning, said(figures[key])) for key, name, meaning, said in _FIGURES if key in figures]
+    remark = (
+        f"{figures['event']} within {formats.days(figures['days'])}, judged on the latest {_tested(figures)}of {len(cuts)} earlier days, "
+        f"which the model had not seen; {_won(figures)}"
+    )
+    found = [
+        Panel("How well does it foresee?", remark, table=table(("Figure", "Meaning", "Value"), rows, texts=2))
+    ]
+    if figures.get("depth"):
+        found.append(_depth(figures["depth"], currency))
+    return [
+        *found,
+        Panel(
+            "What it learned from",
+            "earlier days, each with what was known then and what came after",
+            table=days,
+        ),
+    ]
+
+
+def _tested(figures: Mapping[str, Any]) -> str:
+    """Small campaigns test together."""
+    return f"{figures['tested']} " if figures.get("tested", 1) > 1 else ""
+
+
+def _won(figures: Mapping[str, Any]) -> str:
+    losses = figures.get("contest", {})
+    told = ", ".join(
+        f"{_LEARNERS.get(name, name)} {loss:.3f}"
+        for name, loss in sorted(losses.items(), key=lambda one: one[1])
+    )
+    curve = figures.get("calibration", "none")
+    habits = (
+        f"; it looks at orders of {figures['categories']:,} categories too"
+        if figures.get("categories")
+        else ""
+    )
+    return f"log loss of the contest: {told}; calibration: {'as it was, for none did better' if curve == 'none' else curve}{habits}"
+
+
+def _depth(depth: Mapping[str, float], currency: str) -> Panel:
+    bars = [
+        Bar("Contacted: the likely ones", (depth["share"],), formats.percent(depth["share"])),
+        Bar("Reached: of all who did it", (depth["reached"],), formats.percent(depth["reached"])),
+    ]
+    rows = [
+        ("From which probability", formats.percent(depth["probability"])),
+        ("Share contacted", formats.percent(depth["share"])),
+        ("Share of all events reached", formats.percent(depth["reached"])),
+        ("Rate among the contacted", formats.percent(depth["rate"])),
+    ]
+    remark = "at the latest of the earlier days: contacting the likely ones alone"
+    if "profit" in depth:
+        rows.append(("Profit", f"{depth['profit']:,.2f} {currency}"))
+        rows.append(("Profit of contacting all", f"{depth['profit_of_all']:,.2f} {currency}"))
+        gain = f"{depth['profit']:,.0f} {currency} of profit, against {depth['profit_of_all']:,.0f} {currency} by contacting all"
+        remark = f"a contact pays from a probability of {formats.percent(depth['probability'])}: {gain}"
+    drawn = charts.bars("Whom to contact, and whom that reaches", bars, track=True)
+    return Panel(
+        "Break-even depth", remark, [Picture(drawn)], table=table(("At the break-even", "Value"), rows)
+    )
+
+
+def effects(found: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> list[Panel]:
+    """Per campaign list with a control group, by segment, what contacting changed."""
+    return [_effect(labels.get(segment, segment), one) for segment, one in found.items()]
+
+
+def _effect(label: str, one: Mapping[str, Any]) -> Panel:
+    title = f"What did contacting change? {label}"
+    groups = f"{one['treated']:,} contacted and {one['control']:,} held out, {one['days']} days after they came into the segment"
+    if "uplift" not in one:
+        return Panel(title, f"{groups}: {one['note']}")
+    low, high = one["interval"]
+    most = max(one["rate_treated"], one["rate_control"]) or 1
+    bars = [
+        Bar(name, (one[f"rate_{key}"] / most,), formats.percent(one[f"rate_{key}"]))
+        for name, key in (("Contacted", "treated"), ("Held out (control)", "control"))
+    ]
+    rows = [
+        ("Uplift", formats.signed(one["uplift"])),
+        ("95% interval", f"{formats.signed(low)} to {formats.signed(high)}"),
+        ("Events that would not have come", f"{one['incremental']:,.0f}"),
+        ("Qini of the score", formats.figure(one["qini"])),
+    ]
+    remark = f"{groups}{': ' + one['note'] if one['note'] else ''}"
+    drawn = charts.bars(f"Share that did it, contacted and held out: {label}", bars)
+    return Panel(title, remark, [Picture(drawn)], table=table(("Of the difference", "Value"), rows))

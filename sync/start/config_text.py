@@ -1,0 +1,234 @@
+"""The config that ``init`` writes, as a person would have written it.
+
+Strings are written as JSON, which TOML reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sync.start.access import ACCESS
+
+if TYPE_CHECKING:
+    from connectors.files.schema_inference import Guess
+
+_ACCOUNT = "shop"
+_SEGMENTATIONS = {
+    "rfm": ("Buying habits", "recency, frequency and money in named groups"),
+    "value": ("Customer value", "who brings 80% of net revenue, who up to 95%, who the rest"),
+    "lifecycle": ("Life cycle", "from prospect over active to lost and won back"),
+    "rules": ("Audience", "rules of your own, the first that fits wins"),
+}
+
+
+@dataclass
+class Answers:
+    """All that the text of a config is made of."""
+
+    crm: str
+    access: Sequence[str]  # lines that say where the CRM is, and how it is reached
+    time_zone: str
+    currency: str
+    kinds: Sequence[str]
+    guesses: Sequence[Guess]
+    notes: list[str] = field(default_factory=list)
+    as_of: str = "yesterday"
+    id_type: str = "text"
+    home: Mapping[str, str] = field(default_factory=dict)  # what a CRM in the cloud told of itself
+
+
+def text_of(answers: Answers) -> str:
+    """The config as a person would have written it. Strings are written as JSON, which TOML reads."""
+    lines = [
+        f"# Written by `crm-segments init`{'' if answers.crm in ACCESS else ': a guess at your files'}. Read it, mend it, then run"
+        " `crm-segments check`.",
+        "# Every setting there is, with its reason: config.example.toml.",
+        "",
+        'state_dir = "state"            # our memory of what was written, and why: back it up',
+        f'as_of = {quoted(answers.as_of)}            # the last day that counts: "yesterday", or a date, to pin it: 2024-01-31',
+        "",
+        f"[accounts.{ACCESS[answers.crm].account if answers.crm in ACCESS else _ACCOUNT}]",
+        f"crm = {quoted(answers.crm)}",
+        *answers.access,
+        *_home_lines(answers),
+    ]
+    common, own = _habits(answers.guesses)
+    lines += [f"{key} = {_literal(value)}{about}" for key, value, about in _shown(common)]
+    if answers.id_type != "text":
+        lines.append(
+            f"id_type = {quoted(answers.id_type)}    # how the ids of customers and of their orders are compared"
+        )
+    lines += _attribute_lines(answers.guesses)
+    for found in answers.guesses:
+        lines += _table_lines(found, own[found.stream])
+    for kind in answers.kinds:
+        lines += _segmentation_lines(kind, answers.crm)
+    return "\n".join(lines) + "\n"
+
+
+def _home_lines(answers: Answers) -> list[str]:
+    """Time zone and currency. A CRM in the cloud has its own, which are taken unless somebody says otherwise."""
+    lines = []
+    for key, value, theirs in (
+        ("time_zone", answers.time_zone, "days are counted"),
+        ("currency", answers.currency, "money is added up"),
+    ):
+        if value:
+            lines.append(f"{key} = {quoted(value)}")
+        elif answers.crm in ACCESS:
+            known = answers.home.get(key)
+            lines.append(
+                f"# {key} is the account's own{f', {known}' if known else ''}; set it here where {theirs} otherwise"
+            )
+    return lines
+
+
+_LISTS = {
+    "files": 'lists = "static"    # a file of members for each segment; "none" for no lists',
+    "cloud": 'lists = "dynamic"    # the CRM fills them by the field; "static": we write members; "none" for no lists',
+}
+_ABOUT = {
+    "delimiter": "between cells, also of what is written",
+    "encoding": "of the files' text",
+    "skip_lines": "title lines above the header",
+    "decimal": "in amounts and other numbers",
+    "date_format": "how days and times are written",
+}
+
+
+def _shown(habits: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
+    return [(key, habits[key], f"    # {about}") for key, about in _ABOUT.items() if key in habits]
+
+
+def _habits(guesses: Sequence[Guess]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """How cells are written: what all files have in common, and what each has of its own."""
+    each: dict[str, dict[str, Any]] = {}
+    for found in guesses:
+        each[found.stream] = {key: value for key, value in found.table().items() if key in _ABOUT}
+    common = {
+        key: value
+        for key, value in next(iter(each.values()), {}).items()
+        if all(one.get(key) == value for one in each.values())
+    }
+    return common, {
+        stream: {key: value for key, value in one.items() if key not in common}
+        for stream, one in each.items()
+    }
+
+
+def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
+    from connectors.files.column_mapping import RECORD_NAMES
+    from connectors.files.header_matching import plain
+
+    taken = {*RECORD_NAMES, "record_type"}
+    lines = []
+    for header, kind in {
+        header: kind for found in guesses for header, kind in found.attributes.items()
+    }.items():
+        name = plain(header, "_")
+        name = name if name[:1].isalpha() else f"a{name}"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        lines.append(
+            f"{name} = "
+            + (quoted(header) if kind == "text" else f"{{ field = {quoted(header)}, type = {quoted(kind)} }}")
+        )
+    about = "   # what rules may use = its column; type: text | number | date | bool | ordered (with order = [...]) | set"
+    return ["", f"[accounts.{_ACCOUNT}.attributes]{about}", *lines] if lines else []
+
+
+def _table_lines(found: Guess, habits: Mapping[str, Any]) -> list[str]:
+    from connectors.files.settings import TABLES
+
+    table = f"accounts.{_ACCOUNT}.{TABLES[found.stream]}"
+    named = {name: header for name, header in found.columns.items() if header.casefold() != name}
+    lines = [f"# {found.sample.name}: {found.platform}" if found.platform else f"# {found.sample.name}"]
+    if found.amounts:
+        lines.append(f"# Amounts are {found.amounts}.")
+    settings = found.table()
+    if "files" in settings:
+        patterns = settings["files"]
+        lines.append(f"files = {_literal(patterns[0] if len(patterns) == 1 else patterns)}")
+    lines += [f"{key} = {_literal(value)}{about}" for key, value, about in _shown(habits)]
+    further = {key: value for key, value in settings.items() if key not in (*_ABOUT, "files", "columns")}
+    lines += [
+        f"{key} = {_literal(value)}{_ABOUT_FURTHER.get(key, '')}"
+        for key, value in further.items()
+        if not isinstance(value, dict)
+    ]
+    lines = ["", f"[{table}]", *lines] if len(lines) > 1 or found.platform else []
+    if named:
+        lines += [
+            "",
+            f"[{table}.columns]   # our name = their header",
+            *(f"{name} = {quoted(header)}" for name, header in named.items()),
+        ]
+    for key, value in further.items():
+        if isinstance(value, dict):
+            lines += [
+                "",
+                f"[{table}.{key}]{_ABOUT_FURTHER.get(key, '')}",
+                *(f"{_key(name)} = {_literal(one)}" for name, one in value.items()),
+            ]
+    return lines
+
+
+_ABOUT_FURTHER = {
+    "line_items": '    # "repeat": the total stands on every row of an order, "blank": on its first, "own": each row has its own amount',
+    "status": '   # which words count; a word in neither list is refused, "*" is every other word',
+    "words": "   # what the words of a column mean",
+    "constants": "   # what all rows of a file say",
+    "kinds": "   # their word = ours",
+    "refunded_pattern": "    # where the amounts stand in the text of refunded",
+    "join": "    # further columns of each row, from other files",
+}
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
+
+
+def _literal(value: Any) -> str:
+    """A value as TOML."""
+    if isinstance(value, Mapping):
+        return (
+            "{ " + ", ".join(f"{_key(key)} = {_literal(one)}" for key, one in value.items()) + " }"
+            if value
+            else "{}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _segmentation_lines(kind: str, crm: str) -> list[str]:
+    label, about = _SEGMENTATIONS.get(kind, (kind.capitalize(), ""))
+    lines = [
+        "",
+        "[[segmentations]]",
+        f"name = {quoted(kind)}    # stored; never change it",
+        f"label = {quoted(label)}    # shown; change it at will",
+        f"kind = {quoted(kind)}    # {about}".rstrip(" #"),
+        f'field = "seg_{kind}"    # the column that holds the segment',
+        _LISTS["cloud" if crm in ACCESS else "files"],
+        'companions = ["reason", "since"]    # why, and since when',
+    ]
+    if kind == "rules":
+        lines += [
+            "",
+            "[[segmentations.segments]]",
+            'key = "recent"',
+            'label = "Bought lately"',
+            'when = { did = "purchase", within_days = 90 }',
+        ]
+    return lines
+
+
+def quoted(text: str) -> str:
+    """A text as TOML."""
+    return json.dumps(text, ensure_ascii=False)

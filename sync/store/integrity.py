@@ -1,0 +1,190 @@
+"""Is the journal what was written into it? SQLite notices a damaged page, but neither a changed byte in a row
+nor one in a blob.
+
+So every blob ends with a digest of itself, and every row that decides something has a *seal*: a digest of
+what it holds, made when the journal is closed. Whoever changes a row through SQL removes its seal (triggers
+do that), so a seal that does not fit tells of damage. Rows without a seal, of a run that was killed, are
+believed. All this is looked at only where the file was touched since it was closed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sync.stops import Stop
+
+DIGEST_BYTES = 16
+
+# The key of a row: the row number, or the primary key of tables that have none.
+_KEYS = {
+    **dict.fromkeys(("sequence", "identity", "runs", "plans", "batches", "rejects"), ("rowid",)),
+    "labels": ("account", "segmentation", "as_of", "part"),
+    "models": ("account", "segmentation", "version"),
+    "objects": ("account", "kind", "record_type", "key"),
+    "holds": ("account", "segmentation"),
+    "forgotten": ("digest",),
+    "exports": ("path",),
+    "homes": ("account",),
+}
+_JSON = {"runs": ("summary",), "plans": ("basis", "guards", "allowed", "summary"), "objects": ("form",)}
+_BLOBS = {"batches": "content", "labels": "content"}
+_TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
+
+
+PRIMARY_KEYS = {
+    **{name: key for name, key in _KEYS.items() if key != ("rowid",)},
+    "exceptions": ("batch", "position"),
+}
+
+
+class JournalDamaged(Stop):
+    """Something in the journal is not what was written there; says what, without a word of what it holds."""
+
+
+def _key_of(table: str, row: str) -> str:
+    return " || ',' || ".join(f"quote({row}.{column})" for column in _KEYS[table])
+
+
+def triggers() -> str:
+    """SQL: whoever changes a row removes its seal."""
+    parts = ["CREATE TABLE seals (name TEXT, key TEXT, seal TEXT, PRIMARY KEY (name, key)) WITHOUT ROWID"]
+    for table in _KEYS:
+        for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
+            gone = "; ".join(
+                f"DELETE FROM seals WHERE name = '{table}' AND key = {_key_of(table, row)}" for row in rows
+            )
+            parts.append(f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} BEGIN {gone}; END")
+    for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+        gone = f"DELETE FROM seals WHERE name = 'batches' AND key = quote({row}.batch)"
+        parts.append(
+            f"CREATE TRIGGER exceptions_{event.lower()} AFTER {event} ON exceptions BEGIN {gone}; END"
+        )
+    return ";\n".join(parts)
+
+
+def key_of(table: str, row: dict[str, Any]) -> str:
+    """The key of a row of a table of ours, as SQL writes it."""
+    columns = _KEYS[table] if _KEYS[table] != ("rowid",) else (next(iter(row)),)
+    return ",".join(
+        str(row[c]) if isinstance(row[c], int) else "'" + str(row[c]).replace("'", "''") + "'"
+        for c in columns
+    )
+
+
+# -- blobs ---------------------------------------------------------------------------------------------------
+
+
+def signed(content: bytes) -> bytes:
+    """Bytes with a digest of theirs at the end."""
+    return content + hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def require_signed(content: object) -> None:
+    """JournalDamaged where the digest at the end of a blob does not fit."""
+    if not isinstance(content, bytes) or signed(content[:-DIGEST_BYTES]) != content:
+        raise JournalDamaged("a table of changes or labels in the journal is damaged")
+
+
+# -- seals ---------------------------------------------------------------------------------------------------
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Seal every row that has no seal."""
+    for table in _KEYS:
+        open_rows = f"""SELECT {_key_of(table, "t")} FROM {table} AS t WHERE NOT EXISTS (
+            SELECT 1 FROM seals WHERE name = '{table}' AND key = {_key_of(table, "t")})"""
+        for (key,) in connection.execute(open_rows).fetchall():
+            made = next(_seals(connection, table, key))[1]
+            connection.execute("INSERT INTO seals VALUES (?, ?, ?)", (table, key, made))
+
+
+def _seals(connection: sqlite3.Connection, table: str, key: str | None = None) -> Iterator[tuple[str, str]]:
+    """(key, seal) of all rows of a table, or of one, as they are now."""
+    where, chosen = (f"WHERE {_key_of(table, 't')} = ?", (key,)) if key is not None else ("", ())
+    if table in ("runs", "plans", "batches", "rejects") and key is not None:
+        where, chosen = "WHERE t.rowid = ?", (int(key),)  # type: ignore[assignment]
+    sql = f"SELECT {_key_of(table, 't')}, t.* FROM {table} AS t {where}"
+    names = [column[0] for column in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]
+    for found, *values in connection.execute(sql, chosen):
+        yield (
+            found,
+            seal_of(table, dict(zip(names, values, strict=True)), _notes(connection, table, values[0])),
+        )
+
+
+def _notes(connection: sqlite3.Connection, table: str, batch: object) -> Sequence[Any]:
+    if table != "batches":
+        return ()
+    return [
+        tuple(row)
+        for row in connection.execute("SELECT * FROM exceptions WHERE batch = ? ORDER BY position", (batch,))
+    ]
+
+
+def seal_of(table: str, row: dict[str, Any], notes: Sequence[Any] = ()) -> str:
+    """What a row holds, as a short digest; ``notes``: of a batch, which of its rows were not done."""
+    blob = _BLOBS.get(table)
+    values = [
+        value[-DIGEST_BYTES:] if name == blob and isinstance(value, bytes) else value
+        for name, value in row.items()
+    ]
+    return hashlib.blake2b(repr((values, list(notes))).encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+# -- the whole file ------------------------------------------------------------------------------------------
+
+
+def check(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
+    """JournalDamaged names the first thing that is not what was written; reads the whole file."""
+    [first, *_] = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if first != "ok":
+        raise JournalDamaged(f"it is damaged ({str(first)[:100].strip()})")
+    for table in tables:
+        _check_rows(connection, table)
+    if "seals" not in tables:
+        return
+    for table in _KEYS:
+        now = dict(_seals(connection, table))
+        for key, made in connection.execute("SELECT key, seal FROM seals WHERE name = ?", (table,)):
+            if now.get(key) != made:
+                raise JournalDamaged(f"what stands in its table {table} is not what was written there")
+
+
+def _check_rows(connection: sqlite3.Connection, table: str) -> None:
+    types = column_types(connection, table)
+    sql = f"SELECT * FROM {table}"
+    try:
+        for values in connection.execute(sql):
+            problem = problem_of(table, dict(zip(types, values, strict=True)), types)
+            if problem:
+                raise JournalDamaged(f"in its table {table} {problem}")
+    except (UnicodeDecodeError, sqlite3.OperationalError) as error:
+        raise JournalDamaged(f"its table {table} cannot be read to the end") from error
+
+
+def column_types(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    """The declared type of each column of a table."""
+    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def problem_of(table: str, row: dict[str, Any], types: dict[str, str]) -> str:
+    """What is wrong with a row by itself; nothing where it can be right."""
+    for name, value in row.items():
+        if value is not None and not isinstance(value, _TYPES.get(types[name], object)):
+            return f"{name} is of the wrong type"
+    for name in _JSON.get(table, ()):
+        try:
+            json.loads(row.get(name) or "{}")
+        except ValueError:
+            return f"{name} cannot be read"
+    blob = _BLOBS.get(table)
+    if blob is not None:
+        try:
+            require_signed(row[blob])
+        except JournalDamaged:
+            return f"{blob} is damaged"
+    return ""

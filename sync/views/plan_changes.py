@@ -1,0 +1,135 @@
+"""What exactly would a plan do?
+
+Each of its changes, with old and new value and the reason, for people and for files.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sync.account.session import Session
+from sync.stops import Stop, Usage
+from sync.store.journal import Batch
+from sync.store.mirror import AccountMirror, literal, quoted
+from sync.views.history import remember_export
+
+COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
+SHOWN = 10_000  # changes in an answer; a file takes all
+_REASONS = {
+    "clear": "the record has no segment any more, or the field was retired",
+    "leave": "the record is no longer in this segment",
+    "withdraw": "consent forbids it: the person objects to profiling, or cannot be reached",
+}
+
+
+def show_plan(session: Session, plan: int, out: Path | None = None) -> dict[str, Any]:
+    """A plan's state and its changes: all of them in ``out`` (CSV or JSON by its ending), else the first in
+    ``changes``.
+
+    ``status`` of a change: planned, done, rejected, skipped, or unknown where its answer is still to be found
+    out.
+    """
+    row = session.journal.plan(plan)
+    if row is None or row["account"] != session.account:
+        raise Stop(
+            f"there is no plan {plan} of account {session.account}: `crm-segments status` lists the open ones"
+        )
+    total = int(session.journal.value("SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ?", plan))
+    answer = {"plan": plan, "kind": row["kind"], "state": row["state"], "as_of": row["as_of"], "total": total}
+    answer["guards"] = [{"guard": trip["guard"], "what": trip["what"]} for trip in row["guards"] or []]
+    if out is not None:
+        _write(session, row, out)
+        return {**answer, "out": str(out)}
+    changes: list[dict[str, Any]] = []
+    for part in _changes(session, row):
+        changes += part.slice(0, SHOWN - len(changes)).to_pylist()
+        if len(changes) >= SHOWN:
+            break
+    return {**answer, "changes": changes, "more": total - len(changes)}
+
+
+def _changes(session: Session, plan: dict[str, Any]) -> Iterator[pa.Table]:
+    """The changes of a plan, batch by batch, in columns of COLUMNS."""
+    for batch in session.journal.batches(plan=plan["plan"]):
+        changes = batch.changes()
+        columns = {name: changes[name] for name in COLUMNS if name in changes.column_names}
+        columns["reason"] = _reasons(session.mirror(), batch, changes, plan["undoes"])
+        columns["status"] = pa.array(_status(session, batch), pa.string())
+        yield pa.table([columns[name] for name in COLUMNS], names=COLUMNS)
+
+
+def _status(session: Session, batch: Batch) -> list[str]:
+    if batch.state == "done":
+        return session.journal.outcomes(batch)[0]
+    return ["planned" if batch.state == "planned" else "unknown"] * batch.rows
+
+
+def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int | None) -> pa.Array:
+    """Why each change: the label's own reason where the latest labelling still gives that segment, else what
+    the action means.
+    """
+    if undoes is not None:
+        return pa.array([f"run {undoes} is undone"] * changes.num_rows, pa.string())
+    label: dict[tuple[str, str], str] = {}
+    for name in {
+        one for one in changes["segmentation"].to_pylist() if one and mirror.has_table("labels_" + one)
+    }:
+        sql = f"""SELECT DISTINCT frame.record_type, frame.id, l.reason FROM frame JOIN ids USING (record_type, id)
+                  JOIN {quoted("labels_" + name)} AS l USING (record) WHERE frame.segmentation = {literal(name)} AND l.reason IS NOT NULL"""
+        rows = mirror.table(sql, frame=changes.select(["record_type", "id", "segmentation"])).to_pylist()
+        label |= {(name, row["record_type"] + "\0" + row["id"]): row["reason"] for row in rows}
+    columns = [changes[name].to_pylist() for name in ("segmentation", "record_type", "id", "action")]
+    rows = zip(*columns, strict=True)
+    return pa.array(
+        [_REASONS.get(action) or label.get((name, f"{type_}\0{id}"), "") for name, type_, id, action in rows],
+        pa.string(),
+    )
+
+
+def _write(session: Session, plan: dict[str, Any], out: Path) -> None:
+    """Write a file beside the place where it goes, then put it there: nobody reads half of it.
+
+    Only its owner may.
+    """
+    write = {".csv": _as_csv, ".json": _as_json}.get(out.suffix.lower())
+    if write is None:
+        raise Usage(f"{out.name}: a plan is written as .csv or .json, by the file's ending")
+    temporary = out.with_name(f".{out.name}.crm-segments.tmp")
+    try:
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            "w",
+            newline="",
+            encoding="utf-8",
+        ) as sink:
+            write(sink, _changes(session, plan))
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    remember_export(session.journal, out)
+
+
+def _as_csv(sink: Any, parts: Iterator[pa.Table]) -> None:
+    from connectors.files.csv_cells import guarded
+
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for part in parts:
+        columns = [guarded(part[name].combine_chunks().cast(pa.string())).to_pylist() for name in COLUMNS]
+        writer.writerows(["" if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
+
+
+def _as_json(sink: Any, parts: Iterator[pa.Table]) -> None:
+    """A list with one object on each line."""
+    lines = (json.dumps(row, ensure_ascii=False) for part in parts for row in part.to_pylist())
+    sink.write("[")
+    for number, line in enumerate(lines):
+        sink.write(("," if number else "") + "\n" + line)
+    sink.write("\n]\n")

@@ -1,0 +1,181 @@
+"""Do our figures add up to the shop's own? Orders and net revenue per month, beside totals that the user
+states.
+
+Purchases are counted as features count them: rows of one order are one, refunds reduce it on the order's day,
+days are local. An order of several people is one order. What belongs to no known record is counted too,
+because the shop's own total holds it, and stands in figures of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from connectors.values.currency import exponent
+from sync.account.rates import converted
+from sync.account.session import Session
+from sync.pull.summary import major, orders
+from sync.stops import Stop, Usage
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_COLUMNS = ("month", "orders", "net_revenue")
+_REMEDY = "write a CSV file with the header month,orders,net_revenue and lines such as 2026-01,123,4567.89"
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a user states of a month; None: nothing."""
+
+    orders: int | None = None
+    net_revenue: Decimal | None = None
+
+
+def totals(file: Path | None, stated: Sequence[str] = ()) -> dict[str, Total]:
+    """Month → total, from a CSV file and from texts such as ``2026-01=123/4567.89``.
+
+    Usage names the line that cannot be understood.
+    """
+    found: dict[str, Total] = {}
+    for where, month, count, revenue in [*(_of_file(file) if file else ()), *map(_of_text, stated)]:
+        if month in found:
+            raise Usage(f"{where}: month {month} is stated twice")
+        found[month] = Total(_count(where, count), _revenue(where, revenue))
+        if found[month] == Total():
+            raise Usage(f"{where}: month {month} states neither orders nor net_revenue")
+    if not found:
+        raise Usage(f"{file} states no month: {_REMEDY}")
+    return found
+
+
+def _of_file(file: Path) -> list[tuple[str, str, str, str]]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as source:
+            rows = [
+                (number, row)
+                for number, row in enumerate(csv.reader(source), 1)
+                if any(cell.strip() for cell in row)
+            ]
+    except OSError as error:
+        raise Usage(f"cannot read {file}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise Usage(f"{file} is no CSV file in UTF-8: {_REMEDY}") from None
+    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    columns = {name: header.index(name) for name in _COLUMNS if name in header}
+    if "month" not in columns or len(columns) < 2 or len(set(header)) < len(header):
+        raise Usage(
+            f"{file} has the header {', '.join(header) or '(nothing)'}: {_REMEDY}; orders or net_revenue may be missing"
+        )
+    found = []
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise Usage(
+                f"{file}, line {number}: {len(row)} cells under {len(header)} headers (a decimal comma?): {_REMEDY}"
+            )
+        cells = {name: row[at].strip() for name, at in columns.items()}
+        where = f"{file}, line {number}"
+        found.append(
+            (where, _month(where, cells["month"]), cells.get("orders", ""), cells.get("net_revenue", ""))
+        )
+    return found
+
+
+def _of_text(text: str) -> tuple[str, str, str, str]:
+    month, _, figures = text.partition("=")
+    count, _, revenue = figures.partition("/")
+    where = f"--total {text}"
+    return where, _month(where, month.strip()), count.strip(), revenue.strip()
+
+
+def _month(where: str, text: str) -> str:
+    if not _MONTH.fullmatch(text):
+        raise Usage(f"{where}: {text!r} is no month: write it like 2026-01")
+    return text
+
+
+def _count(where: str, text: str) -> int | None:
+    if text and not re.fullmatch(r"[0-9]+", text):
+        raise Usage(f"{where}: {text!r} is no number of orders: write it like 1234")
+    return int(text) if text else None
+
+
+def _revenue(where: str, text: str) -> Decimal | None:
+    try:
+        if text and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+            raise InvalidOperation
+        return Decimal(text) if text else None
+    except InvalidOperation:
+        raise Usage(
+            f"{where}: {text!r} is no amount: write it with a decimal point and no other sign, like 1234567.89"
+        ) from None
+
+
+def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
+    """Month by month both figures and their difference; ``differ`` names the months that do.
+
+    Reads the mirror alone.
+    """
+    if not any(
+        session.mirror(name).value("SELECT count(*) FROM parts WHERE live") for name in session.sources()
+    ):
+        raise Stop(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
+    ours, currency = _months(session), session.settings.currency
+    months = [
+        _compared(month, stated[month], ours.get(month, (0, 0, 0, 0)), currency) for month in sorted(stated)
+    ]
+    return {
+        "as_of": session.as_of.isoformat(),
+        "currency": currency,
+        "months": months,
+        "differ": [row["month"] for row in months if row["differs"]],
+    }
+
+
+def _months(session: Session) -> dict[str, tuple[int, int, int, int]]:
+    """Month → orders and net revenue of known records, and of nobody, up to ``as_of``, over all source
+    accounts.
+    """
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for name in session.sources():
+        mirror = session.mirror(name)
+        once, money = session.settings.deal_share == "full", partial(converted, session, name)
+        counted = orders(mirror, session.as_of, by_record=False, once=once, into=money)
+        rows: Iterable[tuple[Any, ...]] = mirror.rows(
+            f"""SELECT strftime(day, '%Y-%m'),
+                       count(*) FILTER (purchase AND record IS NOT NULL), coalesce(sum(net) FILTER (record IS NOT NULL), 0)::HUGEINT,
+                       count(*) FILTER (purchase AND record IS NULL), coalesce(sum(net) FILTER (record IS NULL), 0)::HUGEINT
+                FROM ({counted}) GROUP BY 1"""
+        )
+        for month, *figures in rows:
+            before = found.get(month, (0, 0, 0, 0))
+            found[month] = (
+                before[0] + figures[0],
+                before[1] + figures[1],
+                before[2] + figures[2],
+                before[3] + figures[3],
+            )
+    return found
+
+
+def _compared(month: str, total: Total, ours: tuple[int, int, int, int], currency: str) -> dict[str, Any]:
+    count, minor, nobodys, nobodys_minor = ours
+    revenue = Decimal(minor + nobodys_minor).scaleb(-exponent(currency))
+    orders_off = None if total.orders is None else count + nobodys - total.orders
+    revenue_off = None if total.net_revenue is None else revenue - total.net_revenue
+    return {
+        "month": month,
+        "orders": count + nobodys,
+        "orders_stated": total.orders,
+        "orders_difference": orders_off,
+        "net_revenue": str(revenue),
+        "net_revenue_stated": None if total.net_revenue is None else str(total.net_revenue),
+        "net_revenue_difference": None if revenue_off is None else str(revenue_off),
+        "orders_of_nobody": nobodys,
+        "net_revenue_of_nobody": major(nobodys_minor, currency),
+        "differs": bool(orders_off or revenue_off),
+    }

@@ -1,0 +1,36 @@
+"""Do the rules do what they are meant to?
+
+Coverage of each attribute, how many records each rule takes, and which never get one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sync.account.session import Session
+from sync.label.facts import facts, prepare_features
+
+if TYPE_CHECKING:
+    from sync.config.settings import SegmentationSettings
+
+
+def explain(session: Session) -> dict[str, Any]:
+    """Per segmentation, of its population: ``records``, ``coverage`` (attribute → share that has it),
+    ``rules`` (by priority: ``key``, ``holds``, ``fires`` (no earlier rule held), ``overlaps`` (the earlier
+    rule that holds wherever this one does)), ``no_rule`` (records that no rule holds)."""
+    return {
+        settings.name: explained(session, settings) for settings in session.config.in_order(session.account)
+    }
+
+
+def explained(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
+    """The same of one segmentation."""
+    import ibis
+
+    from segmentation.overlap import counts, findings
+
+    prepare_features(session)
+    rules = [(one.key, rule) for one, rule in session.config.rules(settings, session.account)]
+    query = counts(facts(session, settings), session.settings.attributes, [rule for _, rule in rules])
+    row = session.mirror().run(ibis.to_sql(query, dialect="duckdb")).to_arrow_table().to_pylist()[0]
+    return findings(row, list(session.settings.attributes), [key for key, _ in rules])

@@ -1,0 +1,318 @@
+"""How good is each segmentation of an account, and is a refit worth it? Cards, and proposals that nobody has
+applied.
+
+A card needs the days after an earlier day, so it fits and labels as of ``as_of`` minus the horizon, without a
+trace.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connectors.contract import ATTRIBUTE, SPELLING
+from sync.account import consent
+from sync.account.segments import built, built_like, segments_of
+from sync.account.session import Session
+from sync.label.past import AccountPast
+from sync.label.population import Population
+from sync.label.state import rebuild_state
+from sync.stops import Stop
+from sync.store.mirror import literal, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from segmentation.quality import Held, Today
+    from segmentation.steadiness import Replay
+    from sync.config.settings import SegmentationSettings
+
+DAYS = 90  # that a card looks back, where the kind has no horizon of its own
+_STEADY = ("lifecycle", "value", "potential")  # kinds of which few moves and returns are promised
+_RANKED = {
+    "value": ("a", "b", "c"),
+    "potential": ("high", "medium", "low"),
+    "lifecycle": ("active", "at_risk", "dormant", "lost"),
+    "response": ("likely", "possible", "unlikely"),
+}
+
+
+def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``crm-segments card`` tells: the cards of the latest labelling (of all segmentations, or of
+    ``names``), and what campaigns with a control group changed. Stop: a name that there is not, or nothing is
+    labelled yet."""
+    from sync.plan.control import effects
+
+    check_names(session, names)
+    held = session.settings.attributes
+    for name in composition:
+        if name not in held:
+            raise Stop(
+                f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}"
+            )
+    days = [day for day in (_labelled(session, one.name) for one in session.segmentations) if day is not None]
+    if not days:
+        raise Stop("nothing is labelled yet: `crm-segments label` does it")
+    session.as_of_override = session.as_of_override or max(days)
+    told = (
+        effects(session)
+        if any(one.control for one in session.segmentations if not names or one.name in names)
+        else {}
+    )
+    told = {
+        target: effect for target, effect in told.items() if not names or target.partition(".")[0] in names
+    }
+    return {"as_of": session.as_of, "cards": cards(session, composition, names), "effects": told}
+
+
+def check_names(session: Session, names: Sequence[str]) -> None:
+    """Stop: a name that no segmentation of the account has."""
+    known = [one.name for one in session.segmentations]
+    for name in names:
+        if name not in known:
+            raise Stop(f"account {session.account} has no segmentation {name!r}: it has {', '.join(known)}")
+
+
+def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str] = ()) -> dict[str, Any]:
+    """Per segmentation its ``lines`` (``segmentation.quality``), why it ``falls``, the ``migration`` since
+    the labelling before (``segmentation.migration``), and its ``composition`` by asked attributes.
+
+    ``composition``: attributes whose shares are shown per segment, sensitive ones too. ``names``: only these
+    segmentations.
+    """
+    from segmentation import models, quality
+
+    found = {}
+    for settings in session.config.in_order(session.account):
+        stored = session.journal.model(session.account, settings.name)
+        if (
+            stored is None
+            or (names and settings.name not in names)
+            or _labelled(session, settings.name) is None
+        ):
+            continue
+        session.progress(f"judging {settings.label or settings.name}", 0, 0)
+        model = models.from_json(stored["content"])
+        ranked = _RANKED.get(settings.kind, ())
+        if getattr(settings.options, "absent", False):
+            ranked = ranked[::-1]
+        today = _today(session, settings, stored, model)
+        lines = quality.card(_held(session, settings, model), today, model, ranked)
+        found[settings.name] = {
+            "lines": quality.as_dicts(lines),
+            "falls": quality.falls(lines),
+            **_migration(session, settings.name),
+        }
+        shown = [name for name in composition if name in session.settings.attributes]
+        if shown:
+            found[settings.name]["composition"] = quality.composition(
+                today.labels, _attributes(session, shown)
+            )
+    return found
+
+
+def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """``propose`` of all segmentations that learn, or of ``names``. Stop: a name that there is not."""
+    check_names(session, names)
+    chosen = [
+        one.name
+        for one in session.config.in_order(session.account)
+        if (one.name in names if names else one.kind != "rules")
+    ]
+    return {name: propose(session, name) for name in chosen}
+
+
+def propose(session: Session, name: str) -> dict[str, Any]:
+    """What fitting a segmentation anew would change; nothing is saved. ``crm-segments train`` applies it.
+
+    Both models label without memory, so that what moves is the refit's doing alone.
+    """
+    from segmentation import models, quality
+
+    settings = next(one for one in session.segmentations if one.name == name)
+    stored = session.journal.model(session.account, name)
+    if stored is None:
+        return {"note": f"segmentation {name} has no model yet; the next labelling fits one"}
+    segmentation = built(session.config, settings, session.account)
+    frame, _ = Population(session, settings, segmentation).some()
+    fresh = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    old = models.from_json(stored["content"])
+    try:
+        before = segmentation.label(frame, old, None, None, session.as_of)
+    except ValueError as other:
+        return {"note": f"{other}: the config has changed since the fit, so the next labelling fits one"}
+    after = segmentation.label(frame, models.from_json(models.to_json(fresh)), None, None, session.as_of)
+    return quality.proposal(old, fresh, before, after)
+
+
+def _today(
+    session: Session, settings: SegmentationSettings, stored: Mapping[str, Any], model: Mapping[str, Any]
+) -> Today:
+    """What the card of today's labels looks at."""
+    from segmentation.quality import Today
+    from sync.label.refits import UNLEARNED, shifted
+
+    fitted = date.fromisoformat(stored["as_of"])
+    labels, baseline = _labels(session, settings.name), _baseline(session, settings.name, fitted)
+    learns = settings.kind not in UNLEARNED
+    return Today(
+        labels,
+        _reachable(session, settings),
+        [one.key for one in segments_of(session.config, settings) if one.playbook],
+        baseline,
+        shifted(session, settings, dict(stored)) if learns else None,
+        _newcomers(session, labels, baseline, fitted) if learns else None,
+        _weeks(session, settings, model) if settings.kind in _STEADY else (None, {}),
+    )
+
+
+def _migration(session: Session, name: str) -> dict[str, Any]:
+    """Where records went since the labelling before; nothing where there was none."""
+    from segmentation.migration import Migration
+
+    mirror, before = session.mirror(), "before_" + name
+    if not mirror.has_table(before) or not mirror.value(f"SELECT count(*) FROM {quoted(before)}"):
+        return {}
+    rows = mirror.rows(
+        f"""SELECT b.segment, l.segment, count(*) FROM {quoted(before)} AS b FULL JOIN {quoted("labels_" + name)} AS l USING (record)
+            GROUP BY ALL ORDER BY ALL"""
+    )
+    return {"migration": Migration.of_counts(rows).to_dict()}
+
+
+def _newcomers(
+    session: Session, labels: pd.DataFrame, baseline: pd.DataFrame, fitted: date
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Labels of those whose first purchase lay in the days before the fit, and of those who came in as many
+    days before today.
+    """
+    if not session.mirror().has_table("features") or "first_purchase" not in session.mirror().columns(
+        "features"
+    ):
+        return None
+    span = min(max((session.as_of - fitted).days, 28), DAYS)
+    found = []
+    for frame, day in ((baseline, fitted), (labels, session.as_of)):
+        first, last = (literal((day - timedelta(days=days)).isoformat()) for days in (span, 0))
+        new = f"SELECT record FROM features WHERE first_purchase > {first}::DATE AND first_purchase <= {last}::DATE"
+        found.append(frame[frame["record"].isin(session.mirror().run(new).df()["record"])])
+    return found[0], found[1]
+
+
+def _days(settings: SegmentationSettings, model: Mapping[str, Any]) -> int:
+    """How far a kind looks ahead."""
+    figures = model["figures"]
+    return round(
+        figures.get("days")
+        or figures.get("horizon")
+        or getattr(settings.options, "horizon_days", None)
+        or DAYS
+    )
+
+
+def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, Any]) -> Held | None:
+    """A back-test as of the horizon ago; None where the past is too short, or the kind is not about buying."""
+    from segmentation.quality import held
+
+    if settings.kind in ("response", "offers"):
+        return None
+    days = _days(settings, model)
+    day = session.as_of - timedelta(days=days)
+    segmentation = built_like(session.config, settings, session.account, model["figures"])
+    past = AccountPast(session, settings, segmentation)
+    if past.first is None or past.first > day - timedelta(days=days):
+        return None
+    return held(segmentation, past, day, days) if len(past.features(day)) else None
+
+
+def _weeks(
+    session: Session, settings: SegmentationSettings, model: Mapping[str, Any]
+) -> tuple[Replay | None, Mapping[str, float]]:
+    """Twelve weeks before the horizon ago, played again under a model of their beginning, and what the memory
+    of labels costs.
+    """
+    from segmentation import steadiness
+
+    days = _days(settings, model)
+    until = session.as_of - timedelta(days=days)
+    begin = steadiness.days(until)[0]
+    segmentation = built_like(session.config, settings, session.account, model["figures"])
+    past = AccountPast(session, settings, segmentation).few(steadiness.FEW)
+    if (
+        past.first is None
+        or past.first > begin - timedelta(weeks=steadiness.WEEKS)
+        or not len(past.features(begin))
+    ):
+        return None, {}
+    fitted = segmentation.fit(past.features(begin), begin, past.until(begin))
+    found = steadiness.replay(segmentation, fitted, past, until)
+    if found is None:
+        return None, {}
+    return found, steadiness.cost(found, past.outcomes(until, days), settings.kind != "lifecycle")
+
+
+def _labelled(session: Session, name: str) -> date | None:
+    """The day of the latest labelling; labels that a new mirror lacks come back from the journal."""
+    mirror = session.mirror()
+    day = session.journal.value(
+        "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
+    )
+    if day is None:
+        return None
+    if not mirror.has_table("labels_" + name):
+        rebuild_state(session, name, None, "labels_" + name)
+        return date.fromisoformat(day)
+    stamp = mirror.stamp("labels:" + name)
+    return date.fromisoformat(json.loads(stamp)["as_of"] if stamp else day)
+
+
+def _labels(session: Session, name: str) -> pd.DataFrame:
+    return (
+        session.mirror()
+        .run(f"SELECT record, segment, score, since FROM {quoted('labels_' + name)} ORDER BY record")
+        .df()
+    )
+
+
+def _baseline(session: Session, name: str, fitted: date) -> pd.DataFrame:
+    """Labels as of the day of the fit, from the journal."""
+    rebuild_state(session, name, (fitted + timedelta(days=1)).isoformat(), "baseline_" + name)
+    table = quoted("baseline_" + name)
+    frame = session.mirror().run(f"SELECT record, segment, score FROM {table} ORDER BY record").df()
+    session.mirror().run(f"DROP TABLE {table}")
+    return frame
+
+
+def _reachable(session: Session, settings: SegmentationSettings) -> dict[str, float]:
+    """Share of each segment that a campaign can reach; nothing is said where no campaign is meant."""
+    if not settings.campaign:
+        return {}
+    consent.prepare(session)
+    unknown = str(settings.unknown_reachable).lower()
+    rows = session.mirror().rows(
+        f"""SELECT segment, avg(coalesce({quoted("reachable." + settings.channel)}, {unknown})::INTEGER)
+            FROM {quoted("labels_" + settings.name)} JOIN consents USING (record) GROUP BY segment"""
+    )
+    return {segment: float(share) for segment, share in rows}
+
+
+def _spelled(name: str, held: Collection[str]) -> str:
+    """SQL of an attribute as people read it: values that are the same but for case and blanks as most of them
+    are spelled.
+    """
+    key, spelling = quoted(ATTRIBUTE + name), quoted(SPELLING + name)
+    if SPELLING + name not in held:
+        return key
+    return f"coalesce(mode({spelling}) OVER (PARTITION BY {key}), {key})"
+
+
+def _attributes(session: Session, names: list[str]) -> pd.DataFrame:
+    held = session.mirror().attributes()
+    columns = [
+        f"{_spelled(name, session.mirror().columns('records'))} AS {quoted(name)}"
+        for name in names
+        if "attribute." + name in held
+    ]
+    return session.mirror().run(f"SELECT {', '.join(['record', *columns])} FROM people ORDER BY record").df()

@@ -1,0 +1,249 @@
+"""Does anybody notice what people did to our lists in the CRM, and does set-up mend it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import org_shop, portal_shop
+from tests.each_crm import CRMS, company_of
+
+CAMPAIGN = """
+[[segmentations]]
+name = "mail"
+label = "Mail"
+kind = "value"
+field = "seg_mail"
+lists = "dynamic"
+campaign = true
+channel = "email"
+"""
+
+
+@pytest.fixture
+def portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[portal_shop.Shop]:
+    portal_shop.hasten(monkeypatch, tmp_path)
+    (tmp_path / "shop").mkdir()
+    with portal_shop.portal_of() as server:
+        shop = portal_shop.Shop(
+            tmp_path / "shop", server, more=CAMPAIGN, account='consent_basis = "not_opted_out"'
+        )
+        assert shop.code("setup") == 0, shop.said
+        assert shop.code() == 0, shop.said
+        yield shop
+
+
+@pytest.fixture
+def org(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[org_shop.Shop]:
+    org_shop.hasten(monkeypatch, tmp_path)
+    settings = {"lists": "dynamic", "more": CAMPAIGN, "account": 'consent_basis = "not_opted_out"'}
+    with org_shop.shop_of(tmp_path / "shop", 60, settings=settings) as shop:
+        assert shop.code() == 0, shop.said
+        yield shop
+
+
+def told(shop: Any, key: str) -> dict[str, bool]:
+    """Which commands name a list in their notes."""
+    found = {}
+    for command in ("check", "plan", "run", "status"):
+        assert shop.code(command) in (0, 1), shop.said
+        found[command] = any(key in note for note in shop.said["notes"])
+    return found
+
+
+EVERYWHERE = dict.fromkeys(("check", "plan", "run", "status"), True)
+NOWHERE = dict.fromkeys(EVERYWHERE, False)
+
+
+def test_a_filter_that_a_person_changed_in_hubspot_is_told_by_every_command_and_mended_by_set_up(
+    portal: portal_shop.Shop,
+) -> None:
+    assert told(portal, "value.a") == NOWHERE
+    lists = {one.name: one for one in portal.portal.lists.all.values()}
+    ours = lists["Customer value: A"]
+    other = next(
+        one for name, one in lists.items() if name.startswith("Customer value: ") and one is not ours
+    )
+    before = ours.branch
+    portal.portal.lists.refilter(ours, other.branch)
+    assert told(portal, "value.a") == EVERYWHERE
+    steps = portal.do("setup")["setup"]["steps"]
+    assert [(step["action"], step["name"]) for step in steps] == [
+        ("update", "value.a")
+    ] and "seg_value" in steps[0]["detail"]
+    assert portal.portal.lists.all[ours.id].branch == before
+    assert told(portal, "value.a") == NOWHERE
+
+
+def test_a_lost_consent_filter_of_a_campaign_list_in_hubspot_is_a_warning(portal: portal_shop.Shop) -> None:
+    listed = next(one for one in portal.portal.lists.all.values() if one.name == "Mail: A")
+    assert listed.branch is not None
+    bare = {
+        **listed.branch,
+        "filterBranches": [{**one, "filters": one["filters"][:1]} for one in listed.branch["filterBranches"]],
+    }
+    portal.portal.lists.refilter(listed, bare)
+    portal.portal.settle(60)
+    notes = portal.do("plan")["notes"]
+    assert notes[0].startswith(
+        "WARNING: campaign list mail.a may hold people who must not be reached by email"
+    )
+    problem = portal.do("check")
+    assert problem["exit_code"] == 1 and "mail.a" in problem["problems"][0]["what"]
+    portal.do("setup")
+    assert portal.do("check")["exit_code"] == 0
+
+
+def test_a_dynamic_list_that_a_person_made_static_is_told(portal: portal_shop.Shop) -> None:
+    listed = next(one for one in portal.portal.lists.all.values() if one.name == "Customer value: A")
+    listed.processing, listed.branch = "SNAPSHOT", None
+    assert [note for note in portal.do("plan")["notes"] if "list value.a was made a static one" in note]
+
+
+def test_an_unchanged_run_reads_all_filters_of_hubspot_in_one_call(portal: portal_shop.Shop) -> None:
+    portal.portal.settle(1800)
+    portal.do("run")
+    portal.portal.log.clear()
+    portal.do("run")
+    assert (
+        sum(
+            one.method == "GET" and one.path.rstrip("/").endswith(("/lists", "/lists/2026-09"))
+            for one in portal.portal.log
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize("change", ["filter", "scope", "logic"])
+def test_a_list_view_that_a_person_changed_is_told_by_every_command_and_mended_by_set_up(
+    org: org_shop.Shop, change: str
+) -> None:
+    assert told(org, "rfm.champions") == NOWHERE
+    id, view = next(
+        (id, one) for id, one in org.org.list_views.views.items() if one["label"].endswith("Champions")
+    )
+    own = view["filteredByInfo"][0]
+    other = {**own, "operandLabels": ["Lost"]}
+    changed = {
+        "filter": {**view, "filteredByInfo": [other]},
+        "scope": {**view, "scope": {"apiName": "mine"}},
+        "logic": {**view, "filteredByInfo": [own, other], "filterLogicString": "1 OR 2"},
+    }[change]
+    org.org.list_views.views[id] = changed
+    assert told(org, "rfm.champions") == EVERYWHERE
+    steps = org.do("setup")["setup"]["steps"]
+    assert [(step["action"], step["name"]) for step in steps] == [("update", "rfm.champions")]
+    assert org.org.list_views.views[id]["filteredByInfo"] == view["filteredByInfo"]
+    assert org.org.list_views.views[id]["scope"] == view["scope"]
+    assert told(org, "rfm.champions") == NOWHERE
+
+
+def test_a_lost_consent_filter_of_a_campaign_view_is_a_warning(org: org_shop.Shop) -> None:
+    view = next(one for one in org.org.list_views.views.values() if one["label"] == "Mail: A")
+    del view["filteredByInfo"][1:]
+    assert org.do("run")["notes"][0].startswith("WARNING: campaign list mail.a")
+    org.do("setup")
+    assert org.do("check")["exit_code"] == 0
+
+
+@pytest.mark.parametrize("operands", ["label", "value", "strict"])
+def test_list_views_hold_their_segments_whichever_operands_an_org_takes(
+    operands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_shop.hasten(monkeypatch, tmp_path)
+    settings = {"lists": "dynamic"}
+    with org_shop.shop_of(tmp_path / "shop", 60, settings=settings, view_operands=operands) as shop:
+        assert shop.code() == 0, shop.said
+        assert not [note for note in shop.said["notes"] if "shows" in note]
+        held = {id: row["seg_rfm__c"] for id, row in shop.fields().items()}
+        entity, shown = shop.org.schema["Contact"], {}
+        for id, view in shop.org.list_views.views.items():
+            rows = shop.org.list_views.results(id, entity, shop.org.user, 2000, 0)["records"]
+            shown[view["label"]] = {row["columns"][0]["value"] for row in rows}
+        champions = next(ids for label, ids in shown.items() if label.endswith("Champions"))
+        assert champions == {id for id, segment in held.items() if segment == "champions"}
+        assert set().union(*shown.values()) == {id for id, segment in held.items() if segment}
+        assert shop.do("setup")["setup"]["steps"] == []
+
+
+def test_a_view_that_shows_another_number_than_its_segment_is_told_after_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_shop.hasten(monkeypatch, tmp_path)
+    with org_shop.shop_of(tmp_path / "shop", 60, settings={"lists": "dynamic"}) as shop:
+        for view in shop.org.list_views.views.values():
+            view["scope"] = {"apiName": "entity"}
+            view["filteredByInfo"].append(
+                {"fieldApiName": "Email", "operator": "Equals", "operandLabels": ["nobody@example.org"]}
+            )
+        notes = shop.do("run")["notes"]
+        assert [
+            note for note in notes if "rfm.champions" in note and "shows 0 records, its segment has" in note
+        ]
+
+
+def test_list_views_are_shared_with_the_groups_that_the_account_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org_shop.hasten(monkeypatch, tmp_path)
+    settings = {"lists": "dynamic", "account": 'list_view_groups = ["Sales"]'}
+    with org_shop.shop_of(tmp_path / "shop", 20, set_up=False, settings=settings) as shop:
+        shop.org.add("Group", {"DeveloperName": "Sales", "Name": "Sales", "Type": "Regular"})
+        assert shop.code("setup") == 0, shop.said
+        assert {(view["visibility"], *view["listShares"]) for view in shop.org.list_views.views.values()} == {
+            ("Shared", "Sales")
+        }
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_member_that_a_person_added_is_reported_and_under_overwrite_removed(
+    crm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with company_of(crm, tmp_path, monkeypatch) as company:
+        company.first_run()
+        lists = company.lists()
+        name = max(lists, key=lambda one: len(lists[one]))
+        stranger = next(id for id in company.people() if id not in lists[name])
+        company.put_in_list(name, stranger)
+        answer = company.do("run")
+        assert answer["plan"]["kept"] == 1 and answer["plan"]["conflicts"][0]["id"] == stranger
+        assert stranger in company.lists()[name]
+        company.on_conflict = "overwrite"
+        answer = company.do("run")
+        assert answer["plan"]["changes"] == 1 and stranger not in company.lists()[name]
+        company.do("undo", number=answer["run"])
+        assert stranger in company.lists()[name]
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_a_deleted_list_stops_only_itself(crm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with company_of(crm, tmp_path, monkeypatch) as company:
+        company.do("setup")
+        lists = company.lists()
+        name = sorted(lists)[0]
+        number = company.do("plan")["plan"]["plan"]
+        company.delete_list(name)
+        answer = company.do("apply", number=number)
+        assert answer["exit_code"] == 4 and answer["applied"]["skipped"] > 0
+        assert len(company.fields()) > 20 and company.members()
+        company.second = True
+        answer = company.do("run")
+        assert answer["exit_code"] == 4 and len(answer["plan"]["deleted"]) == 1
+        assert any(answer["plan"]["deleted"][0] in note and "setup" in note for note in answer["notes"])
+        assert company.do("setup")["made"] == 1
+        answer = company.do("run")
+        assert answer["exit_code"] == 0 and company.lists()[name]
+        assert sorted(company.lists()) == sorted(lists)
+
+
+def test_where_filters_cannot_be_read_the_run_goes_on_and_says_so(org: org_shop.Shop) -> None:
+    for fault in (
+        {"do": "error", "status": 403, "code": "INSUFFICIENT_ACCESS"},
+        {"do": "html", "status": 200},
+    ):
+        org.strikes({"match": {"method": "GET", "path": "ui-api/list-info"}, "times": 99, **fault})
+        assert org.code() == 0, org.said
+        assert [note for note in org.said["notes"] if "are still ours is unknown" in note]

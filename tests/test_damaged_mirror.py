@@ -1,0 +1,156 @@
+"""A mirror that was damaged, cut off, replaced or taken by another program: is it named, set aside and
+rebuilt, and is the end the same?
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.world import ALLOWED, World
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World.of_files(tmp_path_factory.mktemp("lived"), companions='["reason"]')
+    world.customers(40)
+    world.first_run()
+    return world
+
+
+def mirror_of(world: World) -> Path:
+    return world.folder / "state" / "mirror.duckdb"
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def zeros_in_a_block(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 3)
+        file.write(bytes(300_000))
+
+
+def another_program(path: Path) -> None:
+    path.unlink()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE invoices AS SELECT 1 AS number")
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "note.txt").write_text("of somebody else", encoding="utf-8")
+
+
+def only_a_log(path: Path) -> None:
+    path.rename(path.with_name(path.name + ".wal"))
+
+
+def log_beside(path: Path) -> None:
+    path.with_name(path.name + ".wal").write_bytes(os.urandom(5000))
+
+
+DAMAGES: list[Callable[[Path], object]] = [
+    cut, zeros_in_a_block, another_program, folder, only_a_log, log_beside, lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(4000)), lambda path: path.write_bytes(os.urandom(10_000)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_run_names_it_rebuilds_it_and_changes_nothing(
+    lived: World, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    world = lived.copy(tmp_path / "life")
+    damage(mirror_of(world))
+    answer = world.do("run", allow=ALLOWED)
+    assert answer["exit_code"] == 0 and answer["plan"]["changes"] == 0
+    assert world.state() == lived.state()
+    assert "healed" not in world.do("run", allow=ALLOWED)
+
+
+@pytest.mark.parametrize("damage", [cut, zeros_in_a_block, another_program, folder])
+def test_what_stood_there_is_kept_under_another_name(
+    lived: World, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    world = lived.copy(tmp_path / "life")
+    damage(mirror_of(world))
+    [note] = world.do("run", allow=ALLOWED)["healed"]
+    [kept] = [
+        path
+        for path in mirror_of(world).parent.glob("mirror.duckdb.*-*")
+        if not path.name.endswith((".wal", ".tmp"))
+    ]
+    assert kept.name in note and "read again" in note
+
+
+def test_another_programs_file_is_not_written_to(lived: World, tmp_path: Path) -> None:
+    world = lived.copy(tmp_path / "life")
+    another_program(mirror_of(world))
+    before = mirror_of(world).read_bytes()
+    world.do("run", allow=ALLOWED)
+    [kept] = mirror_of(world).parent.glob("mirror.duckdb.foreign-*")
+    assert kept.read_bytes() == before
+
+
+def test_the_mirror_of_another_journal_is_not_believed(lived: World, tmp_path: Path) -> None:
+    """Whose value is there stands in the mirror too: that of another state directory would take what people
+    wrote for ours.
+    """
+    other_folder = tmp_path / "other"
+    other_folder.mkdir()
+    world, other = lived.copy(tmp_path / "life"), World.of_files(other_folder)
+    other.customers(10)
+    other.first_run()
+    shutil.copy(mirror_of(other), mirror_of(world))
+    answer = world.do("run", allow=ALLOWED)
+    assert "another journal" in answer["healed"][0] and answer["plan"]["changes"] == 0
+
+
+def test_a_mirror_that_knows_of_more_than_the_journal_is_not_believed(lived: World, tmp_path: Path) -> None:
+    world = lived.copy(tmp_path / "life")
+    backup = (world.folder / "state" / "journal.sqlite").read_bytes()
+    for number in range(1, 41):
+        world.buys(str(number), 1, 900_000)
+    assert world.do("run", allow=ALLOWED)["applied"]["done"]
+    (world.folder / "state" / "journal.sqlite").write_bytes(backup)
+    answer = world.do("run", allow=ALLOWED)
+    assert "older copy" in answer["healed"][0]
+    for number in range(1, 41):
+        world.buys(str(number), 0, 9_000_000 // number)
+    assert world.do("run", allow=ALLOWED)["plan"]["kept"], (
+        "what the lost part of the journal wrote counts as other people's"
+    )
+
+
+def test_a_mirror_in_use_by_another_program_is_waited_for(lived: World, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    world = lived.copy(tmp_path / "life")
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", code, str(mirror_of(world))]
+    from sync.stops import Later
+
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline()
+        with pytest.raises(Later, match=r"has .* open"):
+            world.do("run", allow=ALLOWED)
+        assert process.stdin
+        process.stdin.close()
+    assert world.do("run", allow=ALLOWED)["plan"]["changes"] == 0
+
+
+def test_an_untouched_mirror_is_opened_without_a_second_process(
+    lived: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = lived.copy(tmp_path / "life")
+    world.do("run", allow=ALLOWED)
+    monkeypatch.setattr("subprocess.Popen", None)
+    assert "healed" not in world.do("run", allow=ALLOWED)

@@ -1,0 +1,149 @@
+"""Ctrl-C and SIGTERM at any moment of a real process: one sentence, exit code 130 or 143, and a state from
+which the next run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.exports import lay_out
+from tests.benchmarks.kill import _ALLOW, _state
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def begun(*words: str, **options: object) -> subprocess.Popen[str]:
+    """A command that hears signals already: before that Python itself starts."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sync", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )  # type: ignore[call-overload]
+    wait_for_ears(process)
+    return process  # type: ignore[no-any-return]
+
+
+def wait_for_ears(process: subprocess.Popen[str]) -> None:
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.005)
+
+
+def ended(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send the signal; the process must be gone soon, with its code and one sentence."""
+    process.send_signal(number)
+    began = time.monotonic()
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    if process.returncode in (0, 5):
+        return  # it was through already
+    assert process.returncode == CODES[number], (process.returncode, out, err)
+    assert err.count("\n") == 1 and "the next run goes on" in err, err
+    assert time.monotonic() - began < 10
+
+
+def test_a_run_interrupted_anywhere_and_run_again_ends_like_a_quiet_one(tmp_path: Path) -> None:
+    config = lay_out(
+        tmp_path / "fresh", 1_000, 8_000, lines=2, extra='lists = "static"\ncompanions = ["reason"]'
+    )
+    assert begun("setup", "--yes", "--config", str(config)).wait() == 0
+    quiet = shutil.copytree(tmp_path / "fresh", tmp_path / "quiet") / config.name
+    began, process = time.monotonic(), begun("run", *_ALLOW, "--config", str(quiet))
+    process.communicate()
+    assert process.returncode == 0
+    seconds, wanted, chance = time.monotonic() - began, _state(quiet.parent), random.Random(12)
+    for number in range(4):
+        life = shutil.copytree(tmp_path / "fresh", tmp_path / f"life {number}") / config.name
+        process = begun("run", *_ALLOW, "--config", str(life))
+        time.sleep(chance.uniform(0, seconds * 0.8))
+        ended(process, list(CODES)[number % 2])
+        again = begun("run", *_ALLOW, "--config", str(life))
+        assert (again.communicate(), again.returncode)[1] == 0
+        assert _state(life.parent) == wanted
+
+
+def portal(folder: Path, server: socket.socket) -> list[str]:
+    """Words that choose a config of a portal which takes calls and never answers."""
+    account = f'[accounts.portal]\ncrm = "hubspot"\ntoken = "file:token"\napi_url = "http://127.0.0.1:{server.getsockname()[1]}"\n'
+    config = folder / "config.toml"
+    config.write_text(
+        account + '[[segmentations]]\nname = "rfm"\nkind = "rfm"\nfield = "seg_rfm"\n', encoding="utf-8"
+    )
+    (folder / "token").write_text("secret", encoding="utf-8")
+    server.settimeout(60)
+    return ["--config", str(config)]
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_a_call_that_hangs_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = begun("check", *portal(tmp_path, server))
+        connection, _ = server.accept()
+        with connection:
+            time.sleep(0.2)
+            ended(process, number)
+
+
+WORK = {
+    "a query of DuckDB": "import duckdb; duckdb.sql('SET threads = 2'); say(); duckdb.sql('SELECT sum(a.range * b.range % 7) "
+    "FROM range(10000000) a, range(1000000) b').fetchall()",
+    "threads": "from concurrent.futures import ThreadPoolExecutor as P\nwith P(4) as pool:\n    say(); "
+    "list(pool.map(time.sleep, [60] * 8))",
+    "cleaning up": "say()\ntry:\n    time.sleep(60)\nfinally:\n    time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_whatever_it_does_it_ends_at_once(work: str) -> None:
+    code = "import sys, time\nsys.argv[0] = 'crm-segments'\nfrom sync.terminal import interrupt\n"
+    code += f"def say():\n    print('at work', flush=True)\n{WORK[work]}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout and process.stdout.readline() == "at work\n"
+    time.sleep(0.3)
+    ended(process, signal.SIGINT)
+
+
+def test_json_says_it_in_json(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = begun("check", "--json", *portal(tmp_path, server))
+        connection, _ = server.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        assert json.loads(out)["exit_code"] == process.returncode == 130 and not err
+
+
+def test_who_uses_the_library_keeps_their_own_signals() -> None:
+    code = "import signal, sync.cli; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "True\n"
+    )

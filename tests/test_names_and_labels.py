@@ -1,0 +1,122 @@
+"""Are names and labels that a CRM would refuse in the middle of a set-up refused by the config, with their
+line?
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors import CRMS, limits
+from sync.config.config import ConfigError, load
+
+HEAD = """
+[accounts.shop]
+crm = "files"
+path = "crm"
+[accounts.portal]
+crm = "hubspot"
+token = "env:TOKEN"
+[accounts.org]
+crm = "salesforce"
+api_url = "https://acme.my.salesforce.com"
+client_id = "x"
+client_secret = "env:SECRET"
+"""
+
+
+def segmentation(
+    name: str, label: str, field: str, segments: str = "", kind: str = "rules", more: str = ""
+) -> str:
+    segments = segments or "{ key = 'a', when = { did = 'purchase' } }"
+    listed = f"segments = [ {segments} ]\n"
+    return f'[[segmentations]]\nname = "{name}"\nlabel = "{label}"\nkind = "{kind}"\nfield = "{field}"\n{more}{listed}'
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    file = folder / "config.toml"
+    file.write_text(HEAD + text)
+    try:
+        load(file)
+    except ConfigError as error:
+        return [line.removeprefix(f"{file}:") for line in str(error).splitlines()]
+    return []
+
+
+def test_two_segments_of_one_label_are_refused_with_the_line(tmp_path: Path) -> None:
+    two = "{ key = 'a', label = 'Gold', when = { did = 'purchase' } },\n{ key = 'b', label = ' GOLD', when = { did = 'email_click' } }"
+    (told,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
+    assert told.startswith("19: segmentations[0].segments[1].label: ' GOLD' is the label of segment 'a' too")
+
+
+def test_a_label_that_equals_the_key_of_another_segment_is_refused(tmp_path: Path) -> None:
+    two = "{ key = 'gold', when = { did = 'purchase' } },\n{ key = 'b', label = 'Gold', when = { did = 'email_click' } }"
+    (told,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
+    assert "'Gold' is the label of segment 'gold' too" in told
+
+
+def test_a_label_that_the_kind_gives_another_segment_is_refused_with_the_line(tmp_path: Path) -> None:
+    (told,) = faults(
+        tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', label = 'champions' }", "rfm")
+    )
+    assert told.startswith("18: segmentations[0].segments[0].label: ") and "'champions'" in told
+    assert (
+        faults(tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', label = 'Gone' }", "rfm"))
+        == []
+    )
+
+
+def test_two_segmentations_of_one_label_are_refused_where_they_meet_in_an_account(tmp_path: Path) -> None:
+    first = segmentation("one", "Buying habits", "seg_one", more='accounts = ["shop"]\n')
+    (told,) = faults(tmp_path, first + segmentation("two", "buying Habits ", "seg_two"))
+    assert told.startswith(
+        "22: segmentations[1].label: 'buying Habits ' is the label of segmentation 'one' too"
+    )
+    assert (
+        faults(
+            tmp_path, first + segmentation("two", "Buying habits", "seg_two", more='accounts = ["portal"]\n')
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "field", "key"),
+    [
+        ("portal", "hs_segment", "field"),
+        ("portal", "a12_segment", "field"),
+        ("portal", "s" * 101, "field"),
+        ("portal", "s" * 95, "companions"),
+        ("org", "s" * 41, "field"),
+        ("org", "s" * 36, "companions"),
+        ("org", "seg__rfm", "field"),
+        ("org", "seg_", "field"),
+        ("shop", "id", "field"),
+        ("shop", "record_type", "field"),
+    ],
+)
+def test_a_name_that_a_crm_does_not_take_is_refused_with_the_line(
+    tmp_path: Path, account: str, field: str, key: str
+) -> None:
+    more = f'companions = ["reason"]\naccounts = ["{account}"]\n'
+    told = faults(tmp_path, segmentation("tier", "Tier", field, more=more))
+    crm = {"portal": "hubspot", "org": "salesforce", "shop": "files"}[account]
+    line = 17 if key == "field" else 18
+    assert told and any(
+        one.startswith(f"{line}: segmentations[0].{key}: ") and f"is no name of a field in {crm}: " in one
+        for one in told
+    )
+
+
+def test_a_label_that_is_too_long_is_refused_where_the_crm_does_not_take_it(tmp_path: Path) -> None:
+    long = segmentation(
+        "tier", "Tier", "seg_tier", "{ key = 'a', label = '" + "x" * 256 + "', when = { did = 'purchase' } }"
+    )
+    (told,) = faults(tmp_path, long)
+    assert "segmentations[0].segments[0].label: has 256 characters; salesforce takes 255" in told
+
+
+@pytest.mark.parametrize("crm", CRMS)
+def test_every_crm_says_which_names_it_takes(crm: str) -> None:
+    assert limits(crm).takes("seg_rfm") and limits(crm).field_rule
