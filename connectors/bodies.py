@@ -53,9 +53,8 @@ def chunks(
 
 def _raw(response: requests.Response, size: int, deadline: float | None) -> Iterator[bytes]:
     raw = response.raw
-    take = getattr(
-        raw, "read1", raw.read
-    )  # read1 (urllib3 2) comes back with what is there, so that a deadline can be kept
+    # read1 (urllib3 2) comes back with what is there, so that a deadline can be kept
+    take = getattr(raw, "read1", raw.read)
     try:
         while piece := take(size, decode_content=False):
             yield piece

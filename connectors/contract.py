@@ -53,10 +53,8 @@ RECORD_SCHEMA = pa.schema(
         ("changed_at", _INSTANT),
         ("created_at", _INSTANT),
         ("email", pa.string()),
-        (
-            "emails",
-            pa.list_(pa.string()),
-        ),  # every address of the person, the primary one first; null: only ``email`` is known
+        # every address of the person, the primary one first; null: only ``email`` is known
+        ("emails", pa.list_(pa.string())),
         ("phones", pa.list_(pa.string())),  # every number, the primary one first
         ("name", pa.string()),
         ("country", pa.string()),
@@ -81,19 +79,15 @@ ACTIVITY_SCHEMA = pa.schema(
         ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part; see below
         pa.field("record_type", pa.string(), nullable=False),
         pa.field("record_id", pa.string()),  # null where only ``record_email`` tells whose it is
-        (
-            "record_email",
-            pa.string(),
-        ),  # an address of the record: looked for where no record has ``record_id``
+        # an address of the record: looked for where no record has ``record_id``
+        ("record_email", pa.string()),
         ("share", pa.float64()),  # part of the amount that is this record's; null = 1
         ("order_id", pa.string()),
         pa.field("kind", pa.string(), nullable=False),
         pa.field("occurred_at", _INSTANT, nullable=False),
         ("recorded_at", _INSTANT),
-        (
-            "updated_at",
-            _INSTANT,
-        ),  # when the source changed it last: tells which of two exports of one order is the newer
+        # when the source changed it last: tells which of two exports of one order is the newer
+        ("updated_at", _INSTANT),
         ("amount_minor", pa.int64()),  # minor units of the account's base currency
         ("currency", pa.string()),  # as it was before conversion
         ("quantity", pa.float64()),
@@ -183,19 +177,15 @@ class Page:
     last: bool = True  # last page of this reading of the part
     rejects: pa.Table | None = None  # REJECT_SCHEMA
     rejected: int = 0  # rows refused whole, also beyond those listed in ``rejects``
-    refused: Mapping[str, int] = field(
-        default_factory=dict
-    )  # reason → rows refused whole, without what the single row held
-    refused_minor: int = (
-        0  # worth of the refused rows whose amount could be read, in minor units and without sign
-    )
-    left_out: Mapping[str, int] = field(
-        default_factory=dict
-    )  # reason → rows that are no fault and do not count: status, totals, repeats
+    # reason → rows refused whole, without what the single row held
+    refused: Mapping[str, int] = field(default_factory=dict)
+    # worth of the refused rows whose amount could be read, in minor units and without sign
+    refused_minor: int = 0
+    # reason → rows that are no fault and do not count: status, totals, repeats
+    left_out: Mapping[str, int] = field(default_factory=dict)
     ownerless: int = 0  # rows of activity that name nobody: guests, sales at a till
-    voids: pa.Table | None = (
-        None  # VOID_SCHEMA: orders that do not count (cancelled, given back); used with ``newest_wins``
-    )
+    # VOID_SCHEMA: orders that do not count (cancelled, given back); used with ``newest_wins``
+    voids: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -245,9 +235,8 @@ class ListSpec:
     value: str = ""  # ... for this value ...
     channel: str = ""  # ... and, of a campaign list, on who can be reached by this channel
     unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
-    consent_basis: str = (
-        ""  # of a dynamic campaign list: the account's, because another one is another filter
-    )
+    # of a dynamic campaign list: the account's, because another one is another filter
+    consent_basis: str = ""
     description: str = ""
     id: str = ""  # the CRM's id of the list that we made for this key; "" before the first set-up
 
@@ -378,22 +367,18 @@ class Account:
     folder: Path = Path(".")  # relative paths in the settings start here
     time_zone: str = "UTC"
     currency: str = "EUR"  # base currency of every amount that leaves the connector
-    rates: Mapping[str, Mapping[str, float]] = field(
-        default_factory=dict
-    )  # currency → first day (ISO) → worth of 1 in base currency
+    # currency → first day (ISO) → worth of 1 in base currency
+    rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     fields: tuple[FieldSpec, ...] = ()  # ours: read back as FIELD columns
-    lists: Mapping[str, str] = field(
-        default_factory=dict
-    )  # the lists that we made, id → key: being in them is no activity
+    # the lists that we made, id → key: being in them is no activity
+    lists: Mapping[str, str] = field(default_factory=dict)
     kinds: frozenset[str] | None = None  # kinds of activity that some segmentation uses; None: all
-    deal_share: Literal["primary", "split", "full"] = (
-        "primary"  # whose purchase is a deal of several contacts
-    )
+    # whose purchase is a deal of several contacts
+    deal_share: Literal["primary", "split", "full"] = "primary"
     reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others
-    consent_basis: Literal["opt_in", "not_opted_out"] = (
-        "opt_in"  # whether "did not opt out" alone makes a person reachable
-    )
+    # whether "did not opt out" alone makes a person reachable
+    consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
 
 
 class Connector(ABC):

@@ -24,10 +24,8 @@ from typing import Any
 import orjson
 
 _LARGEST = 1 << 20  # bytes; a ledger of a thousand calls has about 20,000
-_TRIES, _PATIENCE = (
-    2_000,
-    0.001,
-)  # of waiting for the lock, which is held for some 50 microseconds; seconds between them
+# of waiting for the lock, which is held for some 50 microseconds; seconds between them
+_TRIES, _PATIENCE = (2_000, 0.001)
 
 
 class Ledger:

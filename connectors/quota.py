@@ -52,9 +52,8 @@ class Rate:
 class Slot:
     """The place in the account's budgets that one call takes."""
 
-    marks: tuple[
-        tuple[str, float], ...
-    ]  # lane → until when the call is alive, unless its answer says otherwise
+    # lane → until when the call is alive, unless its answer says otherwise
+    marks: tuple[tuple[str, float], ...]
 
 
 class Quota:
@@ -81,9 +80,8 @@ class Quota:
         self._sleep = sleep
         self._recalled = False  # whether what an earlier process learned of the rates is taken into account
         self._told = False  # whether the CRM told this process of its day: what another one knew may be over
-        self._turns: dict[
-            str, threading.Lock
-        ] = {}  # one thread of a lane waits for its time, the others for it
+        # one thread of a lane waits for its time, the others for it
+        self._turns: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
     @property

@@ -35,9 +35,8 @@ Result = TypeVar("Result")
 
 _RENEWALS = 3  # tokens in a row that may be rejected: somebody else may end the session that all share
 _AHEAD = 4  # results per thread that may wait for their reader
-logging.getLogger("urllib3.connectionpool").setLevel(
-    logging.ERROR
-)  # it writes whole addresses: their queries may name people
+# it writes whole addresses: their queries may name people
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,14 +50,11 @@ class Call:
     body: bytes | None = None
     writes: bool = False  # counted as a write
     repeatable: bool = True  # may be sent again when nobody knows whether it arrived
-    happened: Callable[[], bool] | None = (
-        None  # finds that out, so that it is sent again only where it did not
-    )
+    # finds that out, so that it is sent again only where it did not
+    happened: Callable[[], bool] | None = None
     lane: str = ""  # a narrower budget of calls, besides the common one
-    timeout: tuple[float, float] = (
-        5,
-        60,
-    )  # seconds: to connect; of silence, and (unless streamed) of the body
+    # seconds: to connect; of silence, and (unless streamed) of the body
+    timeout: tuple[float, float] = (5, 60)
     stream: bool = False  # the body of a good answer is left to ``bodies.chunks``
     anonymous: bool = False  # goes without the token: a log-in
 

@@ -22,9 +22,8 @@ Logic = bool | None
 
 NOTHING = Needs()
 ATTRIBUTE = "attribute."  # column prefix in the records frame
-SPELLING = (
-    "spelling."  # column prefix: a text attribute as people read it, where it is compared in another form
-)
+# column prefix: a text attribute as people read it, where it is compared in another form
+SPELLING = "spelling."
 _PARTS = ("contains", "starts_with", "ends_with")
 SEPARATOR = ";"  # between the elements of a set
 
@@ -83,9 +82,8 @@ class Subject:
     column: str
     kind: Kind
     needs: Needs = NOTHING
-    exponent: int | None = (
-        None  # of money: the column is in minor units, rules and reasons speak of major ones
-    )
+    # of money: the column is in minor units, rules and reasons speak of major ones
+    exponent: int | None = None
     attribute: str = ""  # its name, where it is one
     segmentation: str = ""  # whose segment it is, where it is one
     folded: Callable[[str], str] | None = None  # the form in which its texts are compared; None: as they are

@@ -34,11 +34,8 @@ ACTIVITY: Mapping[str, str] = {
     "amount": "integer",  # minor units; refunds are negative
     "category": "string",
 }
-ANSWERS: Mapping[str, str] = {
-    "campaign": "string",
-    "answer": "string",
-    "occurred_at": "timestamp",
-}  # where surveys are asked for
+# where surveys are asked for
+ANSWERS: Mapping[str, str] = {"campaign": "string", "answer": "string", "occurred_at": "timestamp"}
 RECORDS: Mapping[str, str] = {"record": "integer"}
 
 

@@ -54,9 +54,8 @@ def settle(
 def _passes(axis: Axis, values: Integers, raw: Integers, confirmed: Integers, band: float) -> Flags:
     """Is the value beyond the border of the confirmed level by the band?"""
     borders = np.concatenate([[0.0], axis.share_upto(axis.cuts), [1.0]])
-    margin = np.concatenate(
-        [[0.0], np.minimum(band, np.diff(borders) / 2), [0.0]]
-    )  # by level, 0 and levels + 1 being none
+    # by level, 0 and levels + 1 being none
+    margin = np.concatenate([[0.0], np.minimum(band, np.diff(borders) / 2), [0.0]])
     level = np.clip(confirmed, 1, axis.levels)
     above = axis.share_upto(values) - borders[level] >= margin[level + 1]
     beneath = borders[level - 1] - axis.share_below(values) >= margin[level - 1]

@@ -14,10 +14,8 @@ from typing import Any
 from segmentation.axis import Axis
 
 VERSION = 1
-RANKED = (
-    "rfm",
-    "potential",
-)  # kinds whose levels are shares of the buyers, so that somebody has each axis' highest one
+# kinds whose levels are shares of the buyers, so that somebody has each axis' highest one
+RANKED = ("rfm", "potential")
 
 Model = dict[str, Any]
 

@@ -109,9 +109,8 @@ class _Learned:
 
 
 _Behind = Callable[[Integers], Integers]  # chosen place per row → buyers behind the choice
-_Scored = tuple[
-    slice, Matrix, Integers, _Behind
-]  # what each category is worth (0: not to be offered), own orders of it
+# what each category is worth (0: not to be offered), own orders of it
+_Scored = tuple[slice, Matrix, Integers, _Behind]
 
 
 class Offers:

@@ -15,9 +15,8 @@ from segmentation.comparison import OPERATORS, Comparison, Kind, Subject, read_v
 from segmentation.distance import Near
 from segmentation.logic import All, Leaf, Rule
 
-Fault = tuple[
-    str, str
-]  # where in the tree (``all[0].not.attribute``; empty: the whole), and what is wrong there
+# where in the tree (``all[0].not.attribute``; empty: the whole), and what is wrong there
+Fault = tuple[str, str]
 _PLACES = ("latitude", "longitude")
 
 

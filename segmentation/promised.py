@@ -117,9 +117,8 @@ def _clusters(model: Mapping[str, Any], figures: Mapping[str, Any]) -> list[Line
         holds = found["jaccard"] >= JACCARD and found["ari"] >= ARI and found["smallest"] >= SMALLEST
         words = f"fitted on draws, the worst cluster comes back by {found['jaccard']:.2f} (Jaccard, from {JACCARD}), all by "
         words += f"{found['ari']:.2f} (adjusted Rand, from {ARI}); the smallest has {found['smallest']:.1%}"
-        given = (
-            model.get("settings", {}).get("k") is not None
-        )  # a refit keeps it: the config's k is what to change
+        # a refit keeps it: the config's k is what to change
+        given = model.get("settings", {}).get("k") is not None
         lines.append(
             Line("stability of the given k" if given else "stability", found["jaccard"], holds, words)
         )

@@ -27,9 +27,8 @@ from segmentation.maximum import FEWEST_CUSTOMERS, FEWEST_REPEATERS, Maximum, To
 Form = Literal["bg", "mbg"]
 SAMPLE = 1_000_000  # customers; more are thinned out evenly before the fit
 BOUNDS = (-9.0, 9.0)  # of log-parameters, times in units of the mean age
-_SINGULAR = (
-    1e-6  # the formula of the expectation has a removable gap at a = 1, its series where r - a is whole
-)
+# the formula of the expectation has a removable gap at a = 1, its series where r - a is whole
+_SINGULAR = 1e-6
 _CONCENTRATED = 30.0  # from this a on, the series loses digits and a quadrature has them
 
 
@@ -106,9 +105,8 @@ class Purchasing:
         Of a history of age 0, x 0: repeat purchases of a new customer.
         """
         ages, nth = np.unique(history.age, return_inverse=True)
-        pairs, place = np.unique(
-            history.x * len(ages) + nth, return_inverse=True
-        )  # as one number they sort several times faster
+        # as one number they sort several times faster
+        pairs, place = np.unique(history.x * len(ages) + nth, return_inverse=True)
         often, aged = np.divmod(pairs, max(1, len(ages)))
         purchases: Fractions = self._if_alive(often.astype(np.float64), ages[aged], horizon)[
             place
@@ -129,9 +127,8 @@ class Purchasing:
         z = horizon / (self.alpha + age + horizon)
         series = hyp2f1(a - 1, a + b - 1 - r, a + b - 1, z)
         number: Fractions = (a + b - 1) / (a - 1) * (1 - np.exp((a - 1) * np.log1p(-z)) * series)
-        return np.clip(
-            number, 0.0, r * horizon / (self.alpha + age)
-        )  # nobody buys more often than if it stayed for ever
+        # nobody buys more often than if it stayed for ever
+        return np.clip(number, 0.0, r * horizon / (self.alpha + age))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""

@@ -59,10 +59,8 @@ CUTS = 3  # earlier days to learn from, beside the one that tests
 FEWEST_CUTS = 2
 MOST_CAMPAIGNS = 12  # days of campaigns that are looked at
 HABITS = 365  # days
-DRAWN, KEPT = (
-    50_000,
-    1_000,
-)  # of a cut with more records, and more events (and records without), some teach as well as all
+# of a cut with more records, and more events (and records without), some teach as well as all
+DRAWN, KEPT = (50_000, 1_000)
 WITH_HABITS = 300_000  # of more records in all, a hundred columns of habits would take too much memory
 # days of activity before the earliest cut, from which counts of all history mean the same at every cut
 OLD = 730

@@ -209,9 +209,8 @@ class Rfm:
     def _patient(self, recency: Axis, seen: _Seen, score: Integers) -> Flags:
         """Is the silence usual for the record, or hardly beyond the border of its R score?"""
         silent = -seen.values["recency"]
-        borders = np.concatenate(
-            [[np.inf, np.inf], -recency.cuts]
-        )  # by score: days from which the next lower one begins
+        # by score: days from which the next lower one begins
+        borders = np.concatenate([[np.inf, np.inf], -recency.cuts])
         patient: Flags = (silent <= self.silence * seen.rhythm) | (silent < (1 + PATIENCE) * borders[score])
         return patient
 

@@ -104,9 +104,8 @@ def stability(points: Matrix, centres: Matrix) -> Stability:
     rng = np.random.default_rng(SEED)
     overlap, agreement = np.zeros(k), 0.0
     with one_thread(), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Number of distinct clusters"
-        )  # of a draw: what it does not hold does not come back
+        # of a draw: what it does not hold does not come back
+        warnings.filterwarnings("ignore", "Number of distinct clusters")
         for seed in range(DRAWS):
             some = drawn[rng.integers(0, len(drawn), min(DRAWN, len(drawn)))]
             again = KMeans(k, n_init=3, random_state=seed).fit(some)

@@ -27,9 +27,8 @@ from sync.store.soundness import begin_anew
 
 Answer = loop.Answer
 
-_WRITING = frozenset(
-    {"run", "apply", "backfill", "undo", "retire", "setup"}
-)  # commands that write to the CRM
+# commands that write to the CRM
+_WRITING = frozenset({"run", "apply", "backfill", "undo", "retire", "setup"})
 
 
 @dataclass(frozen=True)

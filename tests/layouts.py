@@ -230,10 +230,8 @@ def truths(draw: st.DrawFn) -> list[Order]:
         lines = tuple(draw(st.lists(amounts, min_size=1, max_size=3)))
         part = draw(st.sampled_from([0, 0, 0, 1, 2]))
         refund = (sum(lines, Decimal()) * part / 2).quantize(Decimal("0.01"), rounding="ROUND_DOWN")
-        counted, strange = (
-            draw(st.integers(0, 4)) > 0,
-            number % 7 == 3,
-        )  # few: what most are in is the shop's own
+        # few: what most are in is the shop's own
+        counted, strange = (draw(st.integers(0, 4)) > 0, number % 7 == 3)
         orders.append(
             Order(str(number), draw(st.sampled_from(CUSTOMERS)), moment, lines, counted, refund, strange)
         )

@@ -30,9 +30,8 @@ class Server(ThreadingHTTPServer):
         self.latency, self.limit, self.window = latency, limit, window
         self.script: deque[Fault | None] = deque()
         self.guard = threading.Lock()
-        self.seen: list[
-            tuple[float, str, dict[str, str], bytes]
-        ] = []  # when, path, headers, body: of every request
+        # when, path, headers, body: of every request
+        self.seen: list[tuple[float, str, dict[str, str], bytes]] = []
         self.done: list[bytes] = []  # bodies of the requests that had an effect
         self.refused = 0
         self.tokens: dict[str, float] | None = None  # text → until when it works; None: any

@@ -72,14 +72,12 @@ class Store:
     dynamic_lists: bool = False
     room: int | None = None  # for dynamic lists: beyond it the CRM makes static ones
     call_size: int | None = None  # records in one call; None: a whole batch
-    through_merged: str = (
-        ""  # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
-    )
+    # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
+    through_merged: str = ""
     listeners: tuple[Listener, ...] = ()
     notes: tuple[str, ...] = ()
-    wall: Callable[[], datetime] = lambda: datetime(
-        2024, 7, 1, tzinfo=UTC
-    )  # the time at which things are sent
+    # the time at which things are sent
+    wall: Callable[[], datetime] = lambda: datetime(2024, 7, 1, tzinfo=UTC)
     sent: list[Sent] = field(default_factory=list)
     records: dict[Key, dict[str, Any]] = field(default_factory=dict)
     activity: list[dict[str, Any]] = field(default_factory=list)
@@ -199,15 +197,12 @@ class Faults:
     fail_before: int | None = None  # the call never arrives
     fail_after: int | None = None  # it is carried out, and the answer is lost
     reject: dict[str, str] = field(default_factory=dict)  # id → kind of rejection
-    poison: set[str] = field(
-        default_factory=set
-    )  # ids that make the CRM refuse the whole call that names them
-    hook: Callable[[str], None] = lambda moment: (
-        None
-    )  # called with "before read", "before write" and "after write"; may raise
-    asked: Callable[[str], None] = lambda verb: (
-        None
-    )  # called with the verb of every other question; may raise
+    # ids that make the CRM refuse the whole call that names them
+    poison: set[str] = field(default_factory=set)
+    # called with "before read", "before write" and "after write"; may raise
+    hook: Callable[[str], None] = lambda moment: None
+    # called with the verb of every other question; may raise
+    asked: Callable[[str], None] = lambda verb: None
 
 
 class MemoryCrm(Connector):

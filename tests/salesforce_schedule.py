@@ -55,9 +55,8 @@ FAULTS: list[tuple[tuple[str, str], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-STANDING = {
-    name: reason for name, reason in ALLOWED.items() if name == "max_stale_days"
-}  # the org of the test sells nothing new
+# the org of the test sells nothing new
+STANDING = {name: reason for name, reason in ALLOWED.items() if name == "max_stale_days"}
 
 
 def script(chance: random.Random) -> list[dict[str, Any]]:
@@ -101,9 +100,8 @@ def ended(folder: Path, way: str, seed: int, wanted: Any) -> str:
             except Exception:  # the traceback that must not be
                 return f"{told}\n{traceback.format_exc(limit=-6)}"
             story.append((told, code, str(shop.said)[:240] if code not in (0, 75) else ""))
-            refused = any(
-                "expire" in fault or "unauthorized" in fault for fault in told
-            )  # for good, as it seems: a person is told
+            # for good, as it seems: a person is told
+            refused = any("expire" in fault or "unauthorized" in fault for fault in told)
             if code not in (0, 75) and not (code == 1 and refused):
                 return f"run {number + 1} ended with {code}: {story}"
             shop.rests()

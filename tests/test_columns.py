@@ -108,9 +108,8 @@ KEPT = {"seconds": timedelta(seconds=1), "day": timedelta(days=1)}
 CELLS = st.tuples(
     st.datetimes(datetime(1890, 1, 1), datetime(4000, 12, 31)), st.sampled_from(sorted(WRITTEN))
 ).filter(
-    lambda cell: (
-        cell[1] != "milliseconds" or abs(cell[0] - datetime(1970, 1, 1)) > timedelta(days=2)
-    )  # fewer digits may be any number
+    # fewer digits may be any number
+    lambda cell: cell[1] != "milliseconds" or abs(cell[0] - datetime(1970, 1, 1)) > timedelta(days=2)
 )
 
 

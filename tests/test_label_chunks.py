@@ -86,9 +86,8 @@ def test_labels_of_pieces_are_the_pieces_of_the_labels(place: int, data: Any) ->
     same(whole, labelled(kind, second, cuts, model, before, AS_OF, LATER))
 
 
-KNOWN = [
-    place for place, (kind, _) in enumerate(SORTS) if kind in ("rfm", "lifecycle", "value")
-]  # the others: in the whole loop
+# the others: in the whole loop
+KNOWN = [place for place, (kind, _) in enumerate(SORTS) if kind in ("rfm", "lifecycle", "value")]
 
 
 @cache

@@ -42,9 +42,8 @@ EDITS = st.one_of(
 )
 CONFLICT = st.sampled_from(["keep", "overwrite"])
 CRMS = st.sampled_from(["memory", "files"])
-ROUND = st.tuples(
-    st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40)
-)  # what people do, and days that pass
+# what people do, and days that pass
+ROUND = st.tuples(st.lists(EDITS, min_size=1, max_size=8), st.integers(0, 40))
 
 
 def law(examples: int) -> settings:

@@ -129,9 +129,8 @@ def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World
 def test_the_effect_of_a_campaign_is_told_once_there_is_a_control(world: World) -> None:
     found = with_session(world, effects)
     assert set(found) == {f"buyers.{key}" for key in ("likely", "possible", "unlikely", "unscored")}
-    assert (
-        found["buyers.likely"]["days"] == 30 and "too few" in found["buyers.likely"]["note"]
-    )  # nobody's 30 days are over yet
+    # nobody's 30 days are over yet
+    assert found["buyers.likely"]["days"] == 30 and "too few" in found["buyers.likely"]["note"]
 
 
 def test_the_past_of_the_mirror_holds_what_was_known_then(world: World) -> None:

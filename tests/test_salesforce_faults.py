@@ -276,9 +276,8 @@ def test_refused_records_are_named_and_cost_the_others_nothing(
         bad = {id for id, held in shop.fields().items() if held != quiet[size][0][id]}
         assert bad
         found = _rejected(shop)
-        assert (
-            set(found) == bad if shop.do("rejects")["count"] <= 1000 else set(found) < bad
-        )  # the list shows the first 1,000
+        # the list shows the first 1,000
+        assert set(found) == bad if shop.do("rejects")["count"] <= 1000 else set(found) < bad
         assert all(code in reason for reason in found.values())
         assert not any("@" in reason for reason in found.values())
         rules.clear()
@@ -339,10 +338,8 @@ def test_records_that_move_under_a_run_end_as_if_they_had_moved_before(call: str
     ends = []
     for name in ("meanwhile", "before"):
         with opened(name) as shop:
-            assert (shop.code("pull"), shop.code("train")) == (
-                0,
-                0,
-            )  # cut points are those of the same customers
+            # cut points are those of the same customers
+            assert (shop.code("pull"), shop.code("train")) == (0, 0)
             ids = [row["Id"] for row in shop.org.rows("Contact")]
             events = _moves(ids)
             if name == "before":

@@ -21,11 +21,8 @@ from connectors.salesforce.shapes import checked, rows
         (["Id"], {"Id": 7}, False),
         (["Id", "Amount"], {"Id": "006", "Amount": ["x"]}, False),
         (["Id", "Account.Industry"], {"Id": "003", "Account": {"Industry": "Energy"}}, True),
-        (
-            ["Id", "IsVip__c"],
-            {"Id": "003", "IsVip__c": "yes"},
-            True,
-        ),  # of a field that people made, nobody knows the type by its name
+        # of a field that people made, nobody knows the type by its name
+        (["Id", "IsVip__c"], {"Id": "003", "IsVip__c": "yes"}, True),
         (["IsoCode"], {"IsoCode": "EUR"}, True),
     ],
 )

@@ -49,9 +49,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "offers": {"categories": ["Wine", "Käse", "123"]},
 }
 SORTS = [
-    *[
-        (kind, {}) for kind in KINDS if kind not in ("rules", "offers")
-    ],  # rules read facts: tests/test_rules_segments.py
+    # rules read facts: tests/test_rules_segments.py
+    *[(kind, {}) for kind in KINDS if kind not in ("rules", "offers")],
     *OPTIONS.items(),
     ("clusters", {"k": 5}),
     ("response", {"absent": True}),

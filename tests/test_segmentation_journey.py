@@ -170,9 +170,8 @@ def test_a_migration_counts_everybody_once(before: dict[int, str], after: dict[i
 
 def test_a_chain_comes_to_its_stationary_shares_and_stays_as_long_as_it_says() -> None:
     before = {n: "x" if n < 50 else "y" for n in range(100)}
-    after = {
-        n: "y" if n < 10 else ("x" if n >= 80 else before[n]) for n in range(100)
-    }  # x leaves with .2, y with .4
+    # x leaves with .2, y with .4
+    after = {n: "y" if n < 10 else ("x" if n >= 80 else before[n]) for n in range(100)}
     found = migration(labels(before), labels(after), ["x", "y"])
     assert found.stationary == pytest.approx({"x": 2 / 3, "y": 1 / 3}, abs=1e-3)
     assert found.stay == {"x": 5.0, "y": 2.5}

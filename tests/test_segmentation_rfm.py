@@ -164,11 +164,8 @@ def test_a_model_of_an_earlier_version_labels_as_it_did_and_is_known_for_giving_
     crowd = people(*[(24, 11, 11_000)] * 90, *[(116, 8, 8_000)] * 10)
     model = RFM.fit(crowd, AS_OF)
     assert not models.topless(model) and not models.topless(RFM.fit(people((1, 1, 1), (2, 2, 2)), AS_OF))
-    cuts = {
-        "recency": [-24] * 4,
-        "frequency": [11] * 4,
-        "money": [11_000] * 4,
-    }  # as they were made: by those who are worse alone
+    # as they were made: by those who are worse alone
+    cuts = {"recency": [-24] * 4, "frequency": [11] * 4, "money": [11_000] * 4}
     old = {**model, "axes": {name: {**axis, "cuts": cuts[name]} for name, axis in model["axes"].items()}}
     assert models.topless(old) and set(label(RFM, crowd, model=old)["segment"]) == {"lost"}
 

@@ -109,11 +109,8 @@ DAY = st.none() | st.dates(date(2023, 1, 1), date(2026, 1, 1))
 HOSTILE = st.lists(st.tuples(DAY, st.integers(0, 5), st.none() | st.integers(-(2**40), 2**40)), max_size=12)
 
 
-LEARNED = [
-    "rfm",
-    "lifecycle",
-    "value",
-]  # every kind on every type of column: tests/test_segmentation_hostile.py
+# every kind on every type of column: tests/test_segmentation_hostile.py
+LEARNED = ["rfm", "lifecycle", "value"]
 
 
 def hostile(rows: list[tuple[date | None, int, int | None]]) -> pd.DataFrame:

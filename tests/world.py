@@ -104,9 +104,8 @@ class World:
         **arguments: Any,
     ) -> dict[str, Any]:
         """Run a command as the library does."""
-        over = datetime.combine(as_of or date.min, self.now.timetz()) + timedelta(
-            days=1
-        )  # a day counts once it is over
+        # a day counts once it is over
+        over = datetime.combine(as_of or date.min, self.now.timetz()) + timedelta(days=1)
         options = Options(
             allow=allow or {},
             as_of=as_of,

@@ -45,9 +45,8 @@ class ActivityPage:
     further: Columns
     lines: OrderLines | None = None
     watch: RepeatedTotals | None = None
-    again: pa.Array | None = field(
-        default=None, init=False
-    )  # rows of an order whose amount stands on its first row
+    # rows of an order whose amount stands on its first row
+    again: pa.Array | None = field(default=None, init=False)
     order_amount: pa.Array | None = field(default=None, init=False)  # that amount, on each row
 
     def page(self) -> pa.Table:
@@ -302,9 +301,8 @@ class ActivityPage:
         stated = None
         if "currency" in self.rows.columns:
             texts = self.rows.text("currency")
-            stated = pc.coalesce(
-                _currencies(texts, account.currency), pc.utf8_upper(texts)
-            )  # no rate is found for what is no currency
+            # no rate is found for what is no currency
+            stated = pc.coalesce(_currencies(texts, account.currency), pc.utf8_upper(texts))
         marked = _currencies(marks, account.currency) if marks is not None else None
         if marked is not None and marks is not None:
             strange = pc.and_(pc.is_valid(marks), pc.is_null(marked))

@@ -8,16 +8,12 @@ from dataclasses import dataclass, field, replace
 from connectors.contract import ACTIVITY_SCHEMA, ATTRIBUTE, CHANNELS, REACHABLE, RECORD_SCHEMA, Attribute
 from connectors.errors import RequestError
 
-OWNERS = {
-    "contact_id": "contact",
-    "lead_id": "lead",
-    "company_id": "company",
-}  # in activities: whose it is, by the column
+# in activities: whose it is, by the column
+OWNERS = {"contact_id": "contact", "lead_id": "lead", "company_id": "company"}
 AMOUNT = "amount"
 
-OPTED_OUT = {
-    f"opted_out_{channel}": f"reachable_{channel}" for channel in CHANNELS
-}  # the opposite question: yes means no
+# the opposite question: yes means no
+OPTED_OUT = {f"opted_out_{channel}": f"reachable_{channel}" for channel in CHANNELS}
 RECORD_NAMES = (
     *(
         name.replace(REACHABLE, "reachable_")
@@ -36,11 +32,8 @@ ACTIVITY_NAMES = (
         if name not in ("record_email", "line")
     ),
     "price",  # price of one piece, with quantity in place of amount
-    *(
-        "refunded",
-        "outstanding",
-        "gift_card",
-    ),  # taken off the amount: given back, not paid (yet), paid in for later
+    # taken off the amount: given back, not paid (yet), paid in for later
+    *("refunded", "outstanding", "gift_card"),
 )
 CHANNEL_NAMES = {f"reachable_{channel}": REACHABLE + channel for channel in CHANNELS}
 
@@ -52,9 +45,8 @@ class Place:
     headers: tuple[str, ...]
     columns: Mapping[str, int]  # our name → index
     attributes: Mapping[str, int] = field(default_factory=dict)  # attribute → index
-    further: Mapping[str, int] = field(
-        default_factory=dict
-    )  # their header → index: status columns, keys of joins
+    # their header → index: status columns, keys of joins
+    further: Mapping[str, int] = field(default_factory=dict)
     joined: tuple[str, ...] = ()  # the last of ``headers``, which come from joined files
 
 

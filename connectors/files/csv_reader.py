@@ -49,9 +49,8 @@ class Header:
     line: int
 
 
-_SEPARATOR = re.compile(
-    rb"sep=([^\r\n])[ \t]*\r?\n?", re.IGNORECASE
-)  # what Excel reads as "cells are separated by this"
+# what Excel reads as "cells are separated by this"
+_SEPARATOR = re.compile(rb"sep=([^\r\n])[ \t]*\r?\n?", re.IGNORECASE)
 
 
 def read_header(source: Source, delimiter: str | None, skip: int = 0) -> Header:

@@ -16,10 +16,8 @@ from connectors.files.preview import Preview, look
 from connectors.files.reading import Reading
 from connectors.files.settings import TABLES
 
-REFUSED, MANY_REFUSED = (
-    0.005,
-    3,
-)  # share of a stream's rows that may be refused, and number up to which a share says nothing
+# share of a stream's rows that may be refused, and number up to which a share says nothing
+REFUSED, MANY_REFUSED = (0.005, 3)
 
 
 def problems(folder: Folder) -> list[Problem]:

@@ -35,9 +35,8 @@ class Habits:
     """How the cells of a stream are written."""
 
     notation: Notation = field(default_factory=Notation)
-    formats: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # our column (or attribute) → formats of its times
+    # our column (or attribute) → formats of its times
+    formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, name: str) -> tuple[str, ...]:
         """The formats of a column; ISO 8601 where nothing else is known."""
@@ -104,9 +103,8 @@ def judge(
             raise RequestError(
                 f"{_shown(places)}: column {name}: {evidence.doubt()}: set {choices} in {setting}"
             )
-        formats[name] = tuple(
-            chosen or (ISO,)
-        )  # of a column that holds no times, every row is refused by itself
+        # of a column that holds no times, every row is refused by itself
+        formats[name] = tuple(chosen or (ISO,))
     return Habits(habits.notation, formats)
 
 
@@ -124,9 +122,8 @@ class Proof:
 
     dialect: Dialect
     typed: Mapping[str, str]  # attribute → type
-    brief: bool = (
-        False  # pass over cells that tell no more of a decimal sign that is proven: they are not counted
-    )
+    # pass over cells that tell no more of a decimal sign that is proven: they are not counted
+    brief: bool = False
     passed: bool = False  # whether some were
     numbers: Evidence = field(default_factory=Evidence)
     times: dict[str, TimeEvidence] = field(default_factory=dict)

@@ -271,9 +271,8 @@ def _holds(name: str, cells: Sequence[str]) -> bool:
     if name.startswith(("reachable_", "opted_out_")) or name in ("deleted", "objects_to_profiling"):
         return truths(given)
     if name == "currency":
-        return not (
-            given and all(cell.isdigit() for cell in given)
-        )  # a word that is no currency refuses its row, later ones too
+        # a word that is no currency refuses its row, later ones too
+        return not (given and all(cell.isdigit() for cell in given))
     if name in ("email", "contact_email"):
         return sum("@" in cell for cell in given) >= _MOST * len(given) > 0
     return bool(given)

@@ -57,18 +57,16 @@ class OrderLines:
     """What was seen of a file's orders so far, page by page. ``shape``: blank or repeat."""
 
     shape: str
-    _head: dict[str, str | None] = field(
-        default_factory=dict
-    )  # cells of the order that the last page ended in
+    # cells of the order that the last page ended in
+    _head: dict[str, str | None] = field(default_factory=dict)
     _seen: dict[str, str | None] = field(default_factory=dict)  # order → its total
     # of each row of the page: the first row of its order
     _heads: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(0, np.int64))
     _keys: list[str | None] = field(default_factory=list)  # orders of the page, where totals repeat
     _codes: np.ndarray[Any, Any] = field(default_factory=lambda: np.zeros(0, np.int64))
     _earlier: list[bool] = field(default_factory=list)  # whether those began on an earlier page
-    _out: set[str | None] = field(
-        default_factory=set
-    )  # orders whose first row does not count, so that their others do not either
+    # orders whose first row does not count, so that their others do not either
+    _out: set[str | None] = field(default_factory=set)
 
     def further(self, columns: Columns, amount: str) -> tuple[pa.Array, pa.Array | None]:
         """Rows after the first of their order, whose ``amount`` does not count again; and those whose amount
@@ -117,9 +115,8 @@ class OrderLines:
             pa.array([here[number] for number in range(len(orders))], pa.int64())
         ).to_pylist()
         known = [self._seen.get(order, total) for order, total in zip(orders, totals_here, strict=True)]
-        seen = np.array(
-            [order in self._seen for order in orders] + [False], bool
-        )  # the last one: rows without an order
+        # the last one: rows without an order
+        seen = np.array([order in self._seen for order in orders] + [False], bool)
         starts = np.array([here[number] for number in range(len(orders))] + [len(code)])
         further = pa.array(seen[code] | (np.arange(len(code)) > starts[code]))
         if "id" in columns:  # of the order rather than of its row
@@ -138,9 +135,8 @@ class OrderLines:
             following = outs[self._heads + 1]
             self._out = {None} if len(following) and following[-1] else set()
             return pa.array(following)
-        first_out = np.array(
-            [*(order in self._out for order in self._keys), False], bool
-        )  # the last one: rows without an order
+        # the last one: rows without an order
+        first_out = np.array([*(order in self._out for order in self._keys), False], bool)
         starts = np.zeros(len(self._keys) + 1, np.int64)
         starts[self._codes] = self._heads
         starts[-1] = 0
@@ -179,9 +175,8 @@ class RepeatedTotals:
         alike = pc.fill_null(pc.equal(texts.slice(1), texts.slice(0, count - 1)), False).to_numpy(
             zero_copy_only=False
         )
-        starts = np.flatnonzero(
-            again & ~np.concatenate([[False], again[:-1]])
-        )  # the second row of each order of several rows
+        # the second row of each order of several rows
+        starts = np.flatnonzero(again & ~np.concatenate([[False], again[:-1]]))
         differs = np.concatenate([[0], np.cumsum(again & ~alike)])
         ends = np.flatnonzero(again & ~np.concatenate([again[1:], [False]])) + 1
         same = differs[ends] == differs[starts]

@@ -25,9 +25,8 @@ class Rejects:
     rejected: int = 0  # rows refused whole
     refused: Counter[str] = field(default_factory=Counter)  # reason → rows refused whole
     refused_minor: int = 0  # what those are worth whose amount could be read, without sign
-    left_out: Counter[str] = field(
-        default_factory=Counter
-    )  # reason → rows that are no fault and do not count
+    # reason → rows that are no fault and do not count
+    left_out: Counter[str] = field(default_factory=Counter)
     ownerless: int = 0  # rows that name nobody
     voids: pa.Table | None = None  # VOID_SCHEMA: rows left out because their order does not count
 
@@ -60,12 +59,10 @@ class Sieve:
     def __init__(self, rejects: Rejects, lines: pa.Array, ids: pa.Array | None, room: int) -> None:
         self._rejects, self._lines, self._ids, self._room = rejects, lines, ids, room
         self._refused: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None  # rows that are out
-        self._faulty: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = (
-            None  # those of them that are a fault
-        )
-        self._void: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = (
-            None  # those whose order does not count
-        )
+        # those of them that are a fault
+        self._faulty: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
+        # those whose order does not count
+        self._void: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
 
     def row(self, bad: pa.Array | None, reason: str, texts: pa.Array | None = None) -> None:
         """Refuse rows whole; a row is refused once, for its first reason.

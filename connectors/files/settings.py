@@ -75,9 +75,8 @@ def _pattern(value: str) -> str:
 Delimiter = Annotated[str, AfterValidator(_delimiter)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Decimal = Literal[".", ","]
-Thousands = Literal[
-    ".", ",", "'", " ", "_", "none"
-]  # " " is every blank, no-break ones too; "'" the typographic one too
+# " " is every blank, no-break ones too; "'" the typographic one too
+Thousands = Literal[".", ",", "'", " ", "_", "none"]
 Negative = Literal["minus", "trailing", "parentheses"]
 DateFormats = Annotated[list[Annotated[str, AfterValidator(_date_format)]], BeforeValidator(_patterns)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
@@ -140,9 +139,8 @@ class Table(_Strict):
     negative: Negative | None = None
     date_format: DateFormats | None = None
     id_type: IdType | None = None
-    constants: dict[Pattern, dict[str, str]] = Field(
-        default_factory=dict
-    )  # file pattern → our name → what all of its rows say
+    # file pattern → our name → what all of its rows say
+    constants: dict[Pattern, dict[str, str]] = Field(default_factory=dict)
 
 
 class RecordTable(Table):
@@ -156,19 +154,15 @@ class ActivityTable(Table):
     """Files of activities."""
 
     columns: dict[Annotated[str, _known(ACTIVITY_NAMES, "activities")], Header] = Field(default_factory=dict)
-    status: dict[Header, Statuses] = Field(
-        default_factory=dict
-    )  # their header → which of its words count; a row must count in each
-    line_items: Literal["own", "repeat", "blank"] | None = (
-        None  # an order of several rows: amounts of their own, its total on each, or once
-    )
+    # their header → which of its words count; a row must count in each
+    status: dict[Header, Statuses] = Field(default_factory=dict)
+    # an order of several rows: amounts of their own, its total on each, or once
+    line_items: Literal["own", "repeat", "blank"] | None = None
     newest_wins: Literal["updated_at", "file", "never"] = "updated_at"  # of an order that two files hold
-    refunded_pattern: Annotated[str, AfterValidator(_regex)] | None = (
-        None  # amounts within the text of column ``refunded``
-    )
-    kinds: dict[str, str] = Field(
-        default_factory=dict
-    )  # their word for what was done → our kind, such as "purchase" or "refund"
+    # amounts within the text of column ``refunded``
+    refunded_pattern: Annotated[str, AfterValidator(_regex)] | None = None
+    # their word for what was done → our kind, such as "purchase" or "refund"
+    kinds: dict[str, str] = Field(default_factory=dict)
     join: list[Join] = Field(default_factory=list)
 
 

@@ -24,9 +24,8 @@ from connectors.transport import Call, Verdict
 SEARCH = "search"  # the lane of calls that HubSpot counts by the second
 FIRST_RATE = Rate(90, 10.0)  # before the first answer tells: below the smallest portal's 100 calls
 SEARCH_RATE = Rate(5, 1.0)  # of the whole portal, whoever asks
-_ELSEWHERE = frozenset(
-    {500, 502, 503, 504, 520, 521, 522, 523, 524, 408}
-)  # HubSpot's own troubles, which pass
+# HubSpot's own troubles, which pass
+_ELSEWHERE = frozenset({500, 502, 503, 504, 520, 521, 522, 523, 524, 408})
 _MISPLACED = frozenset({525, 526, 530})  # the host is not HubSpot's
 _LOCKED, _MIGRATING = 423, 477
 _LOCK_SECONDS = 2.0
@@ -52,9 +51,8 @@ class Answers:
         self._zone = zone
         self._now = now
         self.learned: Rate | None = None  # what the headers said
-        self.daily: tuple[int, int] | None = (
-            None  # calls of the day, and how many are left, once HubSpot told
-        )
+        # calls of the day, and how many are left, once HubSpot told
+        self.daily: tuple[int, int] | None = None
         self.date = ""  # HubSpot's clock, as the last answer told it
 
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:

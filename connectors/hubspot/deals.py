@@ -30,10 +30,8 @@ from connectors.values.home_amounts import Amounts
 
 _WON = "closedwon"  # the stage of won deals in the pipeline that every portal has
 _CANCELLED = ("hs_cancelled_date", "hs_external_cancel_date")
-_STATES = (
-    "hs_fulfillment_status",
-    "hs_external_order_status",
-)  # in the words of the shop that the order came from
+# in the words of the shop that the order came from
+_STATES = ("hs_fulfillment_status", "hs_external_order_status")
 _STAGE = "hs_pipeline_stage"
 _VOID = r"(?i)cancel|void|storn|annul|geannul|anulad|deleted|declined|rejected|^failed|abgebrochen|abgelehnt"
 
@@ -173,9 +171,8 @@ class Purchases:
         if self.won_stages:
             return pc.is_in(stages, pa.array(self.won_stages, pa.string()))
         won = truths(texts(values(results, "hs_is_closed_won")))
-        return pc.coalesce(
-            won, pc.fill_null(pc.equal(stages, _WON), False)
-        )  # HubSpot computes the former a moment later
+        # HubSpot computes the former a moment later
+        return pc.coalesce(won, pc.fill_null(pc.equal(stages, _WON), False))
 
     def _sound(self, results: Sequence[Result], rejects: Rejects) -> dict[str, Any]:
         """Won deals whose date and amount can be read, column by column."""

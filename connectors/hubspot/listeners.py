@@ -21,10 +21,8 @@ from connectors.hubspot.shapes import FLOWS, having
 SCOPE = "automation"
 _PAGE = 100
 _CRITERIA = ("enrollmentCriteria", "enrollmentTriggers", "segmentCriteria")
-_NAMES, _VALUES = (
-    ("hs_name", "hs_property_name"),
-    ("hs_value", "hs_property_value"),
-)  # of a changed property: what, to what
+# of a changed property: what, to what
+_NAMES, _VALUES = (("hs_name", "hs_property_name"), ("hs_value", "hs_property_value"))
 _POSITIVE = frozenset(
     {
         "IS_ANY_OF",

@@ -38,9 +38,8 @@ class Lists:
         self._known: dict[str, RemoteList] = {}  # key → list, of all that we made or were told of
         self._told = dict(portal.account.lists)  # id → key
         self._looked = False
-        self.described: dict[
-            str, dict[str, Any]
-        ] = {}  # by id, as HubSpot described them when all were asked for
+        # by id, as HubSpot described them when all were asked for
+        self.described: dict[str, dict[str, Any]] = {}
         self._folder: str | None = None
 
     def all(self) -> list[RemoteList]:
@@ -231,9 +230,8 @@ class Lists:
         try:
             told = self._post(body, lambda: self._by_name(spec) is not None)
         except (TookPlace, TemporaryError):
-            found = self._by_name(
-                spec
-            )  # nobody had this name before: if there is one now, the reply was lost
+            # nobody had this name before: if there is one now, the reply was lost
+            found = self._by_name(spec)
             if found is None:
                 raise
             return found

@@ -34,9 +34,8 @@ class Membership:
     def read(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         """All members as one page; none where they are those of ``position``."""
         known = orjson.loads(position) if position else {}
-        described = self._lists.described.pop(
-            remote.id, {}
-        )  # as all lists were told at once: no call for this one
+        # as all lists were told at once: no call for this one
+        described = self._lists.described.pop(remote.id, {})
         if described.get("processingStatus") != "COMPLETE":
             self._settled(remote.id)
             described = next(self._lists.search([remote.id]), {})

@@ -42,9 +42,8 @@ class Reading:
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
-        self._left_out: dict[
-            str, None
-        ] = {}  # sources that the key may not read, and that nobody asks for by name
+        # sources that the key may not read, and that nobody asks for by name
+        self._left_out: dict[str, None] = {}
 
     def pages(self, stream: str, position: str | None) -> Iterator[Page]:
         """Pages of ``contact``, ``company`` or ``activity`` after a position."""

@@ -20,9 +20,8 @@ from connectors.hubspot.intervals import Interval
 PAGE = 100  # records of a listing
 # records left in a range: fewer are not worth halving, the first call of a half may bring nothing ...
 SMALLEST = 400
-PAGES_A_RANGE = (
-    25  # ... and so many pages must there be for each range: where it ends, half a page is read twice
-)
+# ... and so many pages must there be for each range: where it ends, half a page is read twice
+PAGES_A_RANGE = 25
 
 
 class Misbehaved(Exception):

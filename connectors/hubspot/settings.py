@@ -29,18 +29,16 @@ class Settings(BaseModel):
         str, ...
     ] = ()  # ids of deal stages that mean a purchase; none: the stages that HubSpot calls won
     products: bool = True  # what was bought with a deal: reads its line items, where it has some
-    subscription: Annotated[str, BeforeValidator(str)] = (
-        ""  # name or id of the subscription type that says who may be mailed
-    )
+    # name or id of the subscription type that says who may be mailed
+    subscription: Annotated[str, BeforeValidator(str)] = ""
     objection: str = ""  # name of the contact property that says who objects to profiling
     list_folder: str = "CRM segments"  # "" puts our lists beside all others
     list_teams: tuple[int, ...] = ()  # ids of teams that may edit our lists
     list_users: tuple[int, ...] = ()
     sweep_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
     calls_per_10_seconds: int | None = Field(None, ge=1)  # at most so many, also where HubSpot allows more
-    compare_up_to: int = Field(
-        2_000, ge=0
-    )  # records of a run that are read right before they are written: a call for each 100
+    # records of a run that are read right before they are written: a call for each 100
+    compare_up_to: int = Field(2_000, ge=0)
     threads: int = Field(8, ge=1, le=64)
 
     @model_validator(mode="after")

@@ -26,9 +26,8 @@ from connectors.values.api_columns import Rejects
 ROWS = 5_000  # records of a page
 _FEW = 10  # records that may come or go while a listing is read
 AT_START = "0"  # the cursor of a reading one by one that has not begun
-Runner = Callable[
-    [Callable[[Any], Any], Iterable[Any]], Iterator[Any]
-]  # runs a function over items, several at a time
+# runs a function over items, several at a time
+Runner = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
 
 @dataclass
@@ -73,10 +72,8 @@ class Whole:
         except CutOffError:
             if first:
                 raise
-            self._seen, self._merged = (
-                Seen(),
-                set(),
-            )  # what was read before the break cannot be told from what was not
+            # what was read before the break cannot be told from what was not
+            self._seen, self._merged = (Seen(), set())
             yield from self._from(self._begin(), True, top)
 
     def _from(self, progress: Progress, first: bool, top: int) -> Iterator[Step]:
@@ -136,9 +133,8 @@ class Whole:
         """A page of rows; what changed lately is remembered, so that the look-back of the next window does
         not bring it again.
         """
-        self._merged.update(
-            old for one in results for old in merged(one)
-        )  # one that was listed before it was merged is no more
+        # one that was listed before it was merged is no more
+        self._merged.update(old for one in results for old in merged(one))
         results = list({id: one for one in results if (id := str(one["id"])) not in self._merged}.values())
         links = self._fetching.links(results, listed=True)
         rejects = Rejects(self._source.name)

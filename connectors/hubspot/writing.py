@@ -61,9 +61,8 @@ class _Batch:
     status: list[str]
     kinds: list[Kind | None]
     reasons: list[str | None]
-    absent: set[tuple[str, str]] = field(
-        default_factory=set
-    )  # (object type, property) that HubSpot does not have
+    # (object type, property) that HubSpot does not have
+    absent: set[tuple[str, str]] = field(default_factory=set)
     failures: list[TemporaryError] = field(default_factory=list)
     answered: bool = False  # did any call come through?
     late_since: float = 0.0  # when a new option was first refused
@@ -218,18 +217,16 @@ class Writing:
         unmoved: list[_Record] = []
         for record in records:
             values = held.get(record.id, {})
-            known = {
-                name: row for name, row in record.cells.items() if name in values
-            }  # others: the write itself tells why
+            # others: the write itself tells why
+            known = {name: row for name, row in record.cells.items() if name in values}
             now = {name: self._normal(kind, name, values[name]) for name in known}
             if all(now[name] == self._normal(kind, name, batch.before[row]) for name, row in known.items()):
                 unmoved.append(record)
             elif len(known) == len(record.cells) and all(
                 now[name] == self._normal(kind, name, batch.after[row]) for name, row in known.items()
             ):
-                batch.done(
-                    record
-                )  # by an earlier call whose answer was lost, or by somebody of the same opinion
+                # by an earlier call whose answer was lost, or by somebody of the same opinion
+                batch.done(record)
             else:
                 batch.skip(record)
         return unmoved

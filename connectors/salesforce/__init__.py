@@ -139,9 +139,8 @@ class SalesforceConnector(Connector):
         return held
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        if any(
-            "." in key for key in changes["target"].unique().to_pylist()
-        ):  # of a list: no field has a point in its name
+        # of a list: no field has a point in its name
+        if any("." in key for key in changes["target"].unique().to_pylist()):
             return super().settle(changes, ticket)
         return self._writing.settle(changes, ticket)
 

@@ -59,9 +59,8 @@ class Deeds:
     fields: tuple[str, ...]
     account: Account
     amounts: Amounts
-    told: Callable[
-        [Deeds, pa.Table, Rejects], list[Columns]
-    ]  # rows of the object → rows of activity, kind by kind
+    # rows of the object → rows of activity, kind by kind
+    told: Callable[[Deeds, pa.Table, Rejects], list[Columns]]
     suffixes: tuple[str, ...] = ("",)
 
     @property

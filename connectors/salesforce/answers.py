@@ -24,12 +24,10 @@ from connectors.quota import Quota
 from connectors.salesforce.refusals import EXPIRED, LIMIT, Denied, Refusal, Refused, of_answer
 from connectors.transport import Call, Verdict
 
-_ELSEWHERE = frozenset(
-    {406, 408, 420, 429, 500, 502, 503, 504}
-)  # troubles of the server or of what stands before it, which pass
-SLOW = frozenset(
-    {"QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG"}
-)  # what an org answers later that is less busy then
+# troubles of the server or of what stands before it, which pass
+_ELSEWHERE = frozenset({406, 408, 420, 429, 500, 502, 503, 504})
+# what an org answers later that is less busy then
+SLOW = frozenset({"QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG"})
 _CROWDED_SECONDS = 30.0  # too many long requests at once: some of them must end first
 _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 
@@ -43,9 +41,8 @@ class Answers:
         self._account = account
         self._now = now
         self._ahead = timedelta()  # of the server's clock before ours
-        self.usage: tuple[int, int] | None = (
-            None  # calls of all apps in the last 24 hours, and how many are allowed
-        )
+        # calls of all apps in the last 24 hours, and how many are allowed
+        self.usage: tuple[int, int] | None = None
 
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
         """The verdict on an answer; an error where nobody needs to see it."""
@@ -121,9 +118,8 @@ class Answers:
         A proxy may answer HTML with 200, or cut JSON off; what is decoded once is kept.
         """
         if not response.content:
-            return (
-                response.status_code != 200 or response.request.method != "GET"
-            )  # what was asked for is not there
+            # what was asked for is not there
+            return response.status_code != 200 or response.request.method != "GET"
         if "json" not in response.headers.get("Content-Type", ""):
             return "html" not in response.headers.get("Content-Type", "")
         try:
@@ -165,9 +161,8 @@ _LOG_IN_REMEDIES = {
     "UNSUPPORTED_API_VERSION": _NO_PASSWORDS,
 }
 _LATER = frozenset({"LOGIN_RATE_EXCEEDED", "SERVER_UNAVAILABLE", "temporarily_unavailable", "server_error"})
-_RATE_SECONDS = (
-    3600.0  # "SOAP API Developer Guide", login(): after 3,600 log-ins an hour a user waits for one
-)
+# "SOAP API Developer Guide", login(): after 3,600 log-ins an hour a user waits for one
+_RATE_SECONDS = 3600.0
 
 
 def locked_out(account: str, refusal: Refusal) -> ConnectorError:

@@ -131,9 +131,8 @@ class Bulk:
             "lineEnding": "LF",
         }
         try:
-            told = self._org.ask(
-                "POST", "jobs/query", body=body, repeatable=True
-            )  # a query that runs twice harms nobody
+            # a query that runs twice harms nobody
+            told = self._org.ask("POST", "jobs/query", body=body, repeatable=True)
         except Refused as error:
             if error.refusal.code in _UNABLE or "ulk" in error.refusal.text:
                 raise Unable(str(error)) from error

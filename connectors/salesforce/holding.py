@@ -92,9 +92,8 @@ def _looked_up(
     for record_type in dict.fromkeys(types):
         table = OBJECTS[record_type]
         visible: Container[str] = org.fields(table) if described else {api_name(target) for target in targets}
-        here = [
-            at for at, one in enumerate(types) if one == record_type and "." not in targets[at]
-        ]  # a list's key has a point
+        # a list's key has a point
+        here = [at for at, one in enumerate(types) if one == record_type and "." not in targets[at]]
         names = [name for name in dict.fromkeys(api_name(targets[at]) for at in here) if name in visible]
         if not names:
             continue

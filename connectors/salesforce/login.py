@@ -182,8 +182,5 @@ def _given(settings: Any) -> dict[str, Any]:
             "client_id": "crm-segments",
         }
     secret = settings.client_secret.get_secret_value()
-    return {
-        "consumer_key": settings.client_id,
-        "consumer_secret": secret,
-        "domain": "my",
-    }  # the sender knows the true host
+    # the sender knows the true host
+    return {"consumer_key": settings.client_id, "consumer_secret": secret, "domain": "my"}

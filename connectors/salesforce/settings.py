@@ -23,9 +23,8 @@ class Settings(BaseModel):
     """What ``[accounts.NAME]`` takes where ``crm = "salesforce"``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    api_url: Annotated[
-        str, AfterValidator(api_url)
-    ]  # My Domain: https://acme.my.salesforce.com, or a gateway before it
+    # My Domain: https://acme.my.salesforce.com, or a gateway before it
+    api_url: Annotated[str, AfterValidator(api_url)]
     login_url: Annotated[str, AfterValidator(api_url)] | None = None  # where another host logs in
     api_version: Annotated[str, AfterValidator(_version)] = "66.0"
     client_id: str | None = None
@@ -33,9 +32,8 @@ class Settings(BaseModel):
     private_key: SecretStr | None = None  # ... or JWT bearer, with username ...
     username: str | None = None
     refresh_token: SecretStr | None = None  # ... or a refresh token ...
-    refresh_token_file: str | None = (
-        None  # ... of which this file keeps the successor, where the app replaces it at every use ...
-    )
+    # ... of which this file keeps the successor, where the app replaces it at every use ...
+    refresh_token_file: str | None = None
     password: SecretStr | None = None  # ... or the old way, with username and security_token
     security_token: SecretStr | None = None
     sandbox: bool = False  # only tells the log-in; a host with .sandbox. is one anyway
@@ -50,13 +48,11 @@ class Settings(BaseModel):
     list_view_scope: Literal["everything", "mine"] = "everything"
     bulk_reads_above: int = Field(50_000, ge=2_000)  # rows; below it REST pages are quicker
     bulk_writes_above: int = Field(2_000, ge=200)  # records; Salesforce's own advice
-    compare_up_to: int = Field(
-        2_000, ge=0
-    )  # records of a batch that are looked at right before they are written: a call for 2,000
+    # records of a batch that are looked at right before they are written: a call for 2,000
+    compare_up_to: int = Field(2_000, ge=0)
     sweep_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
-    overlap_minutes: int = Field(
-        15, ge=10
-    )  # a stamp is set before the commit, which may come ten minutes later
+    # a stamp is set before the commit, which may come ten minutes later
+    overlap_minutes: int = Field(15, ge=10)
     threads: int = Field(6, ge=1, le=32)
 
     @model_validator(mode="after")

@@ -13,14 +13,12 @@ from typing import Any
 
 from connectors.errors import TemporaryError
 
-Check = Callable[
-    [Any, Any, Mapping[str, str]], bool
-]  # answer, body of the request, its parameters → whether the answer is sound
+# answer, body of the request, its parameters → whether the answer is sound
+Check = Callable[[Any, Any, Mapping[str, str]], bool]
 
 _STATES = frozenset({"Open", "UploadComplete", "InProgress", "JobComplete", "Failed", "Aborted"})
-_FLAG = re.compile(
-    r"(Is|Has)[A-Z](?!\w*__)\w*"
-)  # Salesforce's own: a field that people made may be called so and hold a text
+# Salesforce's own: a field that people made may be called so and hold a text
+_FLAG = re.compile(r"(Is|Has)[A-Z](?!\w*__)\w*")
 
 
 def foreign(method: str, path: str) -> TemporaryError:

@@ -23,10 +23,8 @@ from connectors.values.timestamps import local_midnight
 
 _EXACT = pa.decimal128(38, 12)
 _LIMIT = 1 << 62
-_SURE, _NO_HALF = (
-    2.0**45,
-    0.49,
-)  # below it a float errs by less than 0.01, so that what is this near a whole number is rounded to it
+# below it a float errs by less than 0.01, so that what is this near a whole number is rounded to it
+_SURE, _NO_HALF = (2.0**45, 0.49)
 _FIRST = 1000  # cells that are tried before all others
 _ZERO = 48  # the letter 0
 _PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"

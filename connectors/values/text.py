@@ -85,9 +85,8 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, pa.Array | No
 def _float_text(array: pa.Array) -> pa.Array:
     finite = pc.fill_null(pc.is_finite(array), False)
     whole = pc.and_(finite, pc.and_(pc.equal(pc.floor(array), array), pc.less(pc.abs(array), 1e15)))
-    array = pc.if_else(
-        pc.fill_null(pc.is_nan(array), False), pa.scalar(None, array.type), array
-    )  # how tools write "nothing" into numbers
+    # how tools write "nothing" into numbers
+    array = pc.if_else(pc.fill_null(pc.is_nan(array), False), pa.scalar(None, array.type), array)
     whole = pc.fill_null(whole, False)
     integers = pc.if_else(whole, array, pa.scalar(0, array.type)).cast(pa.int64()).cast(pa.string())
     return pc.if_else(whole, integers, array.cast(pa.string()))

@@ -67,10 +67,8 @@ _ZONE = r" ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _ISO_ALONE = frozenset({ISO})
 _WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SAMPLE = 500  # different cells that every candidate is tried on
-_MANY, _FACTOR = (
-    10,
-    4,
-)  # different parts of dates, and how many times fewer the others must be, to be days and years
+# different parts of dates, and how many times fewer the others must be, to be days and years
+_MANY, _FACTOR = (10, 4)
 _LEAST = 0.5  # share of the cells that must be times, or the column is none
 
 
@@ -82,9 +80,8 @@ class TimeEvidence:
     fits: Counter[frozenset[str]] = field(default_factory=Counter)  # formats that read a cell → cells
     example: dict[frozenset[str], str] = field(default_factory=dict)
     _alive: set[str] = field(default_factory=set)
-    _ends: tuple[set[str], set[str]] = field(
-        default_factory=lambda: (set(), set())
-    )  # first and last parts of dates like 26/02/03
+    # first and last parts of dates like 26/02/03
+    _ends: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
 
     def add(self, texts: pa.Array) -> None:
         """Take the cells of a column of text into account."""

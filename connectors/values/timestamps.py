@@ -32,9 +32,8 @@ INSTANT = pa.timestamp("us", tz="UTC")
 _NAIVE = pa.timestamp("us")
 _QUARTER = 900_000_000  # microseconds: no zone of today changes its offset within a quarter of an hour
 _EPOCH = datetime(1970, 1, 1)
-_EARLIEST = (datetime(1, 1, 3) - _EPOCH) // timedelta(
-    microseconds=1
-)  # beyond these, Python cannot say the time in every zone
+# beyond these, Python cannot say the time in every zone
+_EARLIEST = (datetime(1, 1, 3) - _EPOCH) // timedelta(microseconds=1)
 _ARROW_ENDS = 2_114_380_800_000_000  # 2037: Arrow knows no summer time of later years
 _LATEST = (datetime(9999, 12, 29) - _EPOCH) // timedelta(microseconds=1)
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"

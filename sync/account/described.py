@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from sync.account.segments import SegmentText
 
-LONGEST = (
-    1000  # characters of a help text; what is longer loses playbooks first, then descriptions, then its end
-)
+# characters of a help text; what is longer loses playbooks first, then descriptions, then its end
+LONGEST = 1000
 
 _COMPANIONS = {
     "reason": "why the record has its segment",

@@ -14,9 +14,8 @@ from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import AccountSettings, known_zone
 
-_ASKING = frozenset(
-    {"check", "pull", "run", "plan", "backfill", "train", "label"}
-)  # others take what these found out
+# others take what these found out
+_ASKING = frozenset({"check", "pull", "run", "plan", "backfill", "train", "label"})
 
 
 def settle_home(session: Session, command: str, connected: bool) -> None:

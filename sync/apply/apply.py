@@ -37,9 +37,8 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         if row["kind"] != "consent":
             close_other_plans(journal, session.account, plan)
         if row["undoes"] is not None:
-            hold(
-                session, row["undoes"]
-            )  # before the first write: what is undone in part is not redone either
+            # before the first write: what is undone in part is not redone either
+            hold(session, row["undoes"])
     wanted = None if first is None else _first_records(journal, plan, first)
     delivery = Delivery(session, plan, planned_in=row["run"])
     applied = delivery.applied

@@ -38,9 +38,8 @@ class Applied:
     done: int = 0
     rejected: int = 0
     skipped: int = 0
-    transient: int = (
-        0  # of the rejected: refused by an outage or a lock, so that the next run sends them again
-    )
+    # of the rejected: refused by an outage or a lock, so that the next run sends them again
+    transient: int = 0
     remaining: int = 0  # changes that wait: beyond a canary, or beyond the pace
     reasons: Counter[str] = field(default_factory=Counter)
 

@@ -53,9 +53,8 @@ def one_of(value: object, valid: Iterable[str]) -> str:
     """The end of a sentence about a value that is none of the valid ones: the nearest one first."""
     names = list(valid)
     near = get_close_matches(str(value), names, 1)
-    shown = ", ".join(
-        name if re.search(r"\w", name) else f'"{name}"' for name in names
-    )  # a lone sign would look like ours
+    # a lone sign would look like ours
+    shown = ", ".join(name if re.search(r"\w", name) else f'"{name}"' for name in names)
     return (f"did you mean {near[0]!r}? " if near else "") + f"valid: {shown or 'none'}"
 
 

@@ -121,9 +121,8 @@ class AttributeSettings(Table):
     type: Literal["text", "number", "date", "bool", "ordered", "set"] = "text"
     order: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    exact: bool = (
-        False  # texts are compared letter by letter; else without case, blanks around and forms of accents
-    )
+    # texts are compared letter by letter; else without case, blanks around and forms of accents
+    exact: bool = False
     sensitive: bool = False  # learned from only where a segmentation names it in its own ``sensitive``
 
     @model_validator(mode="after")
@@ -168,9 +167,8 @@ class SegmentSettings(Table):
     label: str | None = None
     description: str | None = None
     playbook: dict[str, str | int] = {}
-    when: dict[str, Any] | None = (
-        None  # of kind rules: who belongs to it; the first segment whose rule holds wins
-    )
+    # of kind rules: who belongs to it; the first segment whose rule holds wins
+    when: dict[str, Any] | None = None
 
 
 class SegmentationSettings(Table):
@@ -184,9 +182,8 @@ class SegmentationSettings(Table):
     campaign: bool = False
     channel: Literal["email", "phone", "sms", "post"] = "email"
     unknown_reachable: bool = False
-    control: Annotated[float, Field(ge=0, le=0.5)] = (
-        0.0  # share of each campaign list that is held out of it, to compare with
-    )
+    # share of each campaign list that is held out of it, to compare with
+    control: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     companions: tuple[Companion, ...] = ()
     frozen: bool = False  # nobody enters, moves or is labelled anew; who leaves the population leaves
     accounts: tuple[str, ...] = ()

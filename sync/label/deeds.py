@@ -43,9 +43,8 @@ def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: s
         name if name in held else f"NULL::VARCHAR AS {name}"
         for name in (_DEED + _ANSWER if answers else _DEED)
     ]
-    shared = order.removesuffix(
-        ' AS "order"'
-    )  # what several records did together has one order, or where it has none, one id
+    # what several records did together has one order, or where it has none, one id
+    shared = order.removesuffix(' AS "order"')
     return ", ".join(
         [
             record,

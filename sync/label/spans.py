@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     import ibis
 
 CHUNK = 500_000  # numbers of records, so at most so many records, that are in memory at once
-_SPREAD, _RANGE = (
-    2_654_435_761,
-    2**32,
-)  # Knuth's multiplicative hash: an even draw of few out of many, the same on each day
+# Knuth's multiplicative hash: an even draw of few out of many, the same on each day
+_SPREAD, _RANGE = (2_654_435_761, 2**32)
 
 Span = tuple[int, int]  # the first and the last number of a record
 

@@ -79,12 +79,10 @@ class Planned:
     by_target: dict[str, dict[str, int]] = field(default_factory=dict)  # target → action → changes
     trips: list[Trip] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # segmentations that wait after an undo
-    withheld: dict[str, int] = field(
-        default_factory=dict
-    )  # segmentation → labelled records left out of its campaign lists
-    deleted: list[str] = field(
-        default_factory=list
-    )  # lists of ours that a person deleted: nothing is written to them
+    # segmentation → labelled records left out of its campaign lists
+    withheld: dict[str, int] = field(default_factory=dict)
+    # lists of ours that a person deleted: nothing is written to them
+    deleted: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
     conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
     listeners: dict[str, Any] = field(default_factory=dict)
@@ -410,9 +408,8 @@ def _decide(session: Session, target: Target, made: bool) -> None:
     """Changes and conflicts of a target, by the table at the top of this file."""
     mirror, name = session.mirror(), literal(target.name)
     overwrite = session.settings.on_conflict == "overwrite"
-    strangers = str(
-        target.kind == "list" and made
-    ).lower()  # a member of a list that we made and who does not belong there
+    # a member of a list that we made and who does not belong there
+    strangers = str(target.kind == "list" and made).lower()
     enter, leave, change = ("enter", "leave", "enter") if target.kind == "list" else ("set", "clear", "set")
     foreign = "(cleared_by_person OR NOT (empty OR mine))"
     mirror.run(

@@ -20,9 +20,8 @@ from sync.log import stage
 from sync.plan.dynamic_lists import changed_lists, dynamic_specs
 from sync.stops import SetupNeeded
 
-_FIXED = frozenset(
-    {"name", "key", "record_type", "type", "kind", "id", "retired"}
-)  # what is as it is, as long as a field or list lives
+# what is as it is, as long as a field or list lives
+_FIXED = frozenset({"name", "key", "record_type", "type", "kind", "id", "retired"})
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,10 @@ class SetupPlan:
 
     steps: list[Step] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  # names that somebody else uses
-    notes: list[str] = field(
-        default_factory=list
-    )  # where this CRM gets something else than the config asks for
-    recovered: set[tuple[str, str, str]] = field(
-        default_factory=set
-    )  # kind, record type and name of what a set-up made that was cut off
+    # where this CRM gets something else than the config asks for
+    notes: list[str] = field(default_factory=list)
+    # kind, record type and name of what a set-up made that was cut off
+    recovered: set[tuple[str, str, str]] = field(default_factory=set)
     _fields: dict[tuple[str, str], FieldSpec] = field(default_factory=dict)
     _lists: dict[str, ListSpec] = field(default_factory=dict)
 
@@ -189,9 +186,8 @@ def _plan_lists(
         if stranger is None:
             found.add("list", "create", spec.key, spec.record_type, f"{spec.kind}: {spec.label}")
         elif ("list", spec.record_type, spec.key) in begun:
-            found.recover(
-                "list", spec.key, spec.record_type
-            )  # the connector finds it by our mark, or refuses it
+            # the connector finds it by our mark, or refuses it
+            found.recover("list", spec.key, spec.record_type)
         elif _named(adopt, spec.key, stranger.label):
             found._lists[spec.key] = replace(spec, id=stranger.id)
             found.add("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours")
@@ -212,10 +208,8 @@ def _plan_present(
 ) -> None:
     """A list of ours that is there: the name that people see, and its filter, follow the config."""
     shown = remote.label not in (spec.key, "")  # else the CRM has no texts for people
-    form = {
-        "consent_basis": "",
-        **form,
-    }  # of a list that an earlier version made: its filter knew of opt-outs alone
+    # of a list that an earlier version made: its filter knew of opt-outs alone
+    form = {"consent_basis": "", **form}
     if (
         shown
         and remote.label != spec.label
@@ -261,9 +255,8 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
         if hidden and key in ours:
             new = False  # what we wrote into it is still ours
         theirs = step.action == "adopt" or (step.action != "create" and ours.get(key, False))
-        theirs = theirs or (
-            hidden and ours.get(key, key not in begun)
-        )  # another's, that we did not see and never meant to make
+        # another's, that we did not see and never meant to make
+        theirs = theirs or (hidden and ours.get(key, key not in begun))
         journal.save_object(session.account, *key, remote, theirs, session.run, form, new)
         if step.kind == "field":
             journal.try_again(session.account, step.record_type, step.name)

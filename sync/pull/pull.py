@@ -251,10 +251,8 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
 # -- people whom we were told to forget ---------------------------------------------------------------------
 
 
-KEY, ADDRESS = (
-    "key",
-    "address",
-)  # what a digest is of, beside a record type: an id as it is compared, an e-mail address
+# what a digest is of, beside a record type: an id as it is compared, an e-mail address
+KEY, ADDRESS = ("key", "address")
 
 
 def forget_digest(journal: Journal, account: str, record_type: str, id: str) -> str:

@@ -43,9 +43,8 @@ class Movement:
     """All labellings of a segmentation that the journal keeps, the oldest first."""
 
     motions: list[Motion] = field(default_factory=list)
-    sizes: dict[str, list[int]] = field(
-        default_factory=dict
-    )  # segment → records, one figure for each of ``motions``
+    # segment → records, one figure for each of ``motions``
+    sizes: dict[str, list[int]] = field(default_factory=dict)
     ever: int = 0  # records that have had a segment
     returned: int = 0  # of them, those that came back at least once within twelve weeks
 

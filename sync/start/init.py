@@ -355,9 +355,8 @@ def _stop_at_nothing(config: Path, preview: Preview, guesses: Sequence[Guess]) -
         for counts in (preview.refused, preview.left_out)
         for reason, number in counts.most_common(5)
     ]
-    rates = any(
-        reason.startswith("no rate") for reason in preview.refused
-    )  # the config says which: it must be written first
+    # the config says which: it must be written first
+    rates = any(reason.startswith("no rate") for reason in preview.refused)
     if not preview.orders and not rates:
         what = f"none of the {rows:,} rows of activity counts as a purchase: {'; '.join(lost)}"
         remedy = f"{config} is written, but is no config to run: correct it there (crm-segments check tells when it is right), or the files"

@@ -28,11 +28,8 @@ from sync.store.journal import user
 PROGRAM = "crm-segments"
 CHECK_AFTER = 4  # hours after a run's start at which its success is looked for
 REJECTS, LATER = 4, 75  # exit codes
-_THROUGH_SHELL = (
-    "/bin/sh",
-    "-c",
-    'exec "$0" "$@"',
-)  # systemd takes odd characters in arguments, and none in a program's path
+# systemd takes odd characters in arguments, and none in a program's path
+_THROUGH_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,8 @@ class Activity:
         newest_wins: bool = False,
     ) -> None:
         self._mirror = mirror
-        self._shared = (
-            shared_ids  # several records may stand under one id; else an id that comes again is a slip
-        )
+        # several records may stand under one id; else an id that comes again is a slip
+        self._shared = shared_ids
         self._id_type = id_type
         self._newest = newest_wins
         self._time_zone = time_zone

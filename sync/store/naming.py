@@ -174,18 +174,16 @@ _MEANT = """CASE WHEN by_id.record IS NOT NULL THEN by_id.record WHEN by_key.num
 
 def _found(mirror: AccountMirror, source: str) -> str:
     """SQL of the names of a table, joined with what they can mean."""
-    used = (
-        "true" if mirror.value(f"SELECT count(by_address) FROM {source}") else "false"
-    )  # a table of millions need not be joined
+    # a table of millions need not be joined
+    used = "true" if mirror.value(f"SELECT count(by_address) FROM {source}") else "false"
     return f"""{source} LEFT JOIN by_id ON by_id.number = {source}.by_id LEFT JOIN by_key ON by_key.number = {source}.by_key
         LEFT JOIN (SELECT * FROM by_address WHERE {used}) AS by_address ON by_address.number = {source}.by_address"""
 
 
 def learn(mirror: AccountMirror, frame: pa.Table) -> None:
     """Add the names of a page, whose column ``name`` holds their numbers, to ``names``."""
-    _, first = np.unique(
-        frame["name"].to_numpy(), return_index=True
-    )  # a tenth of what grouping their texts costs
+    # a tenth of what grouping their texts costs
+    _, first = np.unique(frame["name"].to_numpy(), return_index=True)
     fresh = mirror.value(
         """CREATE OR REPLACE TEMP TABLE unheard AS
            SELECT name, record_type, record_id AS id, record_email AS email FROM frame ANTI JOIN names USING (name)""",

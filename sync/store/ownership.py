@@ -63,9 +63,8 @@ def now_actual(mirror: AccountMirror, batch: Batch, done: pa.Table) -> None:
     """What the CRM holds after changes that it confirmed: the next plan need not read them back first."""
     if not done.num_rows:
         return
-    streams = (
-        ["list:" + batch.target] if batch.kind == "list" else ["value", batch.record_type]
-    )  # where it will be read back
+    # where it will be read back
+    streams = ["list:" + batch.target] if batch.kind == "list" else ["value", batch.record_type]
     parts = [
         mirror.value("SELECT max(part) FROM parts WHERE stream = ? AND live", [stream]) for stream in streams
     ]

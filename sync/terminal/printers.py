@@ -11,9 +11,8 @@ from sync.terminal.output import fault, say, table
 from sync.terminal.pull_summary import print_reading, print_reconciled
 from sync.terminal.scorecards import print_card, print_proposals
 
-_NOTED = frozenset(
-    {"run", "plan", "apply", "backfill", "undo", "retire", "setup"}
-)  # others print their notes among the rest
+# others print their notes among the rest
+_NOTED = frozenset({"run", "plan", "apply", "backfill", "undo", "retire", "setup"})
 
 
 _LINES = 50  # changes of a plan that a terminal shows
@@ -80,9 +79,8 @@ def _print_check(answer: Mapping[str, Any]) -> None:
 
 
 def _print_pulled(pulled: Mapping[str, Any]) -> None:
-    streams = dict.fromkeys(
-        [*pulled["rows"], *pulled["rejected"]]
-    )  # also those of which every row was refused
+    # also those of which every row was refused
+    streams = dict.fromkeys([*pulled["rows"], *pulled["rejected"]])
     rows = [(stream, pulled["rows"].get(stream, 0), pulled["rejected"].get(stream, 0)) for stream in streams]
     table("Read now:", ("stream", "rows", "rejected"), rows or [("nothing new", 0, 0)])
     if pulled["forgotten"]:

@@ -12,9 +12,8 @@ from typing import Any
 from sync.pull.reading import kept
 from sync.store.journal import Journal
 
-_COMPARING = frozenset(
-    {"run", "plan", "apply", "backfill", "setup"}
-)  # commands that compare what the CRM holds with what it should hold
+# commands that compare what the CRM holds with what it should hold
+_COMPARING = frozenset({"run", "plan", "apply", "backfill", "setup"})
 
 
 def status(journal: Journal, account: str, mirror_file: Path, runs: int = 10) -> dict[str, Any]:

@@ -37,9 +37,8 @@ class Associations:
 
     def __init__(self) -> None:
         self.links: dict[tuple[str, str], dict[int, list[int]]] = {}
-        self.further: dict[
-            tuple[str, int, str, int], list[dict[str, Any]]
-        ] = {}  # types besides the default one
+        # types besides the default one
+        self.further: dict[tuple[str, int, str, int], list[dict[str, Any]]] = {}
 
     def link(self, a: Kind, one: int, b: Kind, other: int, types: list[dict[str, Any]] | None = None) -> None:
         """Join two records.

@@ -38,50 +38,42 @@ class Knobs:
     import_time: float = 5.0  # each state of an import or export lasts so long
 
     page_limit: Literal["refuse", "clamp"] = "refuse"  # limit=101
-    cursor: Literal["next", "last"] = (
-        "next"  # ``after`` is the id of the next record (included), or of the last one (excluded)
-    )
+    # ``after`` is the id of the next record (included), or of the last one (excluded)
+    cursor: Literal["next", "last"] = "next"
     batch_refusal: Literal["each", "whole"] = "each"  # one bad record in a batch update: 207, or 400 for all
     duplicate_inputs: Literal["refuse", "last"] = "refuse"  # one id twice in a batch
     reads_merged: bool = True  # reading an old id answers with the survivor
     merge_id: Literal["new", "keep"] = "new"  # the survivor of a merge gets a new id, or keeps the primary's
     association_ids: Literal["text", "number"] = "text"  # type of toObjectId
-    lonely: Literal["error", "omit", "empty"] = (
-        "error"  # a record without associations in an association batch
-    )
+    # a record without associations in an association batch
+    lonely: Literal["error", "omit", "empty"] = "error"
     association_page: int = 500
-    links_touch: bool = (
-        True  # does a deal's stamp move when it gains or loses a contact (num_associated_contacts)?
-    )
+    # does a deal's stamp move when it gains or loses a contact (num_associated_contacts)?
+    links_touch: bool = True
     member_status: int = 400  # answer to membership writes on a dynamic list
     member_page: int = 250
     members_per_call: int = 100_000
     duplicate_property: int = 409
     member_lag: float = 0.0  # until a membership that was written shows; the list is PROCESSING meanwhile
-    known_members_missing: bool = (
-        False  # does recordIdsMissing name records that were in (or out of) the list already?
-    )
+    # does recordIdsMissing name records that were in (or out of) the list already?
+    known_members_missing: bool = False
     active_lists: int = 1000
     static_lists: int = 1000
-    custom_list_properties: bool = (
-        True  # does a search for lists give back the custom properties that they were made with?
-    )
+    # does a search for lists give back the custom properties that they were made with?
+    custom_list_properties: bool = True
     list_limit_status: int = 400  # answer to a list that is one too many
     custom_properties: int = 1000
     coerces: bool = False  # are numbers and booleans taken for texts in values?
     number_form: Literal["plain", "as_written"] = "plain"  # is 87.50 given back as 87.5?
     trims: bool = False  # are blanks around a text cut off?
     unknown_route: Literal["html", "json"] = "html"
-    versions: tuple[str, ...] = (
-        "2026-03",
-        "2026-09",
-    )  # dated versions of the API that are spoken; the paths of others are unknown
+    # dated versions of the API that are spoken; the paths of others are unknown
+    versions: tuple[str, ...] = ("2026-03", "2026-09")
     bad_refresh: int = 400  # status of a refresh token that is not known
     account_info: bool = True  # may static tokens read account-info?
     flows: bool = True  # does the account have the automation API?
     max_uri: int = 16_000
 
-    poison: dict[str, str] = field(
-        default_factory=dict
-    )  # record id → error of every write that names it (INVALID_EMAIL, RULE ...)
+    # record id → error of every write that names it (INVALID_EMAIL, RULE ...)
+    poison: dict[str, str] = field(default_factory=dict)
     poison_refusal: Literal["each", "whole"] = "whole"  # how a batch with a poisoned record is refused

@@ -64,9 +64,8 @@ class Property:
     created: str = ""
     updated: str = ""
     archived: bool = False
-    accepted_from: dict[str, int] = field(
-        default_factory=dict
-    )  # option → instant since when values may use it
+    # option → instant since when values may use it
+    accepted_from: dict[str, int] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:

@@ -29,13 +29,11 @@ class Access:
     store: Store
     knobs: Knobs
     clock: Clock
-    hidden: set[Key] = field(
-        default_factory=set
-    )  # (object, field) in lower case: not seen without a FieldPermissions row
+    # (object, field) in lower case: not seen without a FieldPermissions row
+    hidden: set[Key] = field(default_factory=set)
     frozen: set[Key] = field(default_factory=set)  # seen, not edited without one
-    denied: dict[str, set[str]] = field(
-        default_factory=dict
-    )  # object in lower case → read, create, edit, delete
+    # object in lower case → read, create, edit, delete
+    denied: dict[str, set[str]] = field(default_factory=dict)
     version: int = 0  # moves when a right moves
     _known: dict[Any, set[str]] = field(default_factory=dict)
     _state: tuple[int, int] = (-1, -1)

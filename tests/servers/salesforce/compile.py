@@ -50,9 +50,8 @@ class Statement:
     aggregate: bool = False
     count_only: bool = False
     limited: bool = False
-    parents: list[tuple[tuple[str, ...], int]] = field(
-        default_factory=list
-    )  # path of a parent → place of its id
+    # path of a parent → place of its id
+    parents: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
     parent_types: dict[tuple[str, ...], str] = field(default_factory=dict)
     body: str = ""  # FROM and WHERE
     tail: str = ""  # GROUP BY and ORDER BY
@@ -83,9 +82,8 @@ class Compiler:
                 400, "INVALID_TYPE", f"\nFROM {query.entity}\n^\nERROR at Row:1:Column:15\n{message}"
             )
         self.entity = entity
-        self.joins: dict[
-            tuple[str, ...], tuple[str, Entity, str]
-        ] = {}  # path → alias, object, SQL of the join
+        # path → alias, object, SQL of the join
+        self.joins: dict[tuple[str, ...], tuple[str, Entity, str]] = {}
         self.parameters: list[Any] = []
 
     # Fields and paths

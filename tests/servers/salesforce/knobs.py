@@ -46,9 +46,8 @@ class Knobs:
     bytes_per_second: float | None = None  # of one reply
     date_skew_seconds: float = 0.0  # the HTTP Date header against the clock that stamps records
     short_pages: bool = False  # query pages hold fewer rows than batchSize
-    unknown_field_is_item_error: bool = (
-        False  # UNCONFIRMED: a collection with an unknown field is refused whole
-    )
+    # UNCONFIRMED: a collection with an unknown field is refused whole
+    unknown_field_is_item_error: bool = False
     too_many_code: str = "EXCEEDED_MAX_SIZE_REQUEST"  # UNCONFIRMED: more than 200 in a collection
     # UNCONFIRMED: of a list view's filter on a picklist: label, value, or strict (refuses other than labels)
     view_operands: str = "label"

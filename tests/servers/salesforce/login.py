@@ -47,9 +47,8 @@ class Login:
     username: str = "sync@example.org"
     password: str = "local-password"
     security_token: str = "SECURITYTOKEN"
-    public_key: str = (
-        ""  # PEM: JWTs must be signed by its private key; without it their claims alone are judged
-    )
+    # PEM: JWTs must be signed by its private key; without it their claims alone are judged
+    public_key: str = ""
     refresh_tokens: set[str] = field(default_factory=lambda: {"refresh-1"})
     blocked: str = ""  # an error that every log-in answers with: invalid_grant, ...
     logins: list[str] = field(default_factory=list)  # the grant of every log-in that went well

@@ -39,9 +39,8 @@ class Queries:
     cursors: dict[str, Cursor] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)  # every statement that came, also wrong ones
     _number: int = 0
-    _counts: dict[str, tuple[float, int]] = field(
-        default_factory=dict
-    )  # object → when it was counted, and the count
+    # object → when it was counted, and the count
+    _counts: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def compile(
         self, text: str, user: str, everything: bool, tooling: bool = False

@@ -53,9 +53,8 @@ class Field:
     help: str = ""
     precision: int = 18
     scale: int = 2
-    formula: str | None = (
-        None  # SQL over {t}, the record: computed when read, and the record's stamp does not move
-    )
+    # SQL over {t}, the record: computed when read, and the record's stamp does not move
+    formula: str | None = None
 
     @property
     def sql(self) -> str:
