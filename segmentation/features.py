@@ -45,7 +45,7 @@ from ibis import Table, _
 from ibis.expr.types import BooleanColumn, IntegerColumn, Value
 
 from segmentation import frames
-from segmentation.needs import Needs, Shape
+from segmentation.feature_request import Needs, Shape
 
 SEPARATOR = "\x1f"  # ASCII's unit separator
 MOST = 10**17  # minor units of a record, either way: sums beyond it are no money of anybody, and count as it

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation.axis import Axis, Flags, Integers
+from segmentation.ecdf import Axis, Flags, Integers
 
 BAND = 0.03
 

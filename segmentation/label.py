@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from segmentation.comparison import Kind
+from segmentation.feature_request import Needs
 from segmentation.frames import Segment
-from segmentation.groups import DEFAULT, PROSPECT, Group, table
-from segmentation.needs import Needs
+from segmentation.kinds.lifecycle_stages import STAGES
+from segmentation.kinds.rfm_groups import DEFAULT, PROSPECT, Group, table
+from segmentation.rules.comparison import Kind
 from segmentation.sensitive import unasked
 from segmentation.slugs import slugs
-from segmentation.stages import STAGES
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-    from segmentation.logic import Rule
-    from segmentation.past import Past
+    from segmentation.point_in_time import Past
+    from segmentation.rules.logic import Rule
 
 
 class Segmentation(Protocol):
@@ -42,10 +42,10 @@ class Segmentation(Protocol):
         """Every segment that ``label`` may give."""
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
-        """What ``fit`` and ``label`` read of a facts frame (``segmentation.logic``), one row per record."""
+        """What ``fit`` and ``label`` read of a facts frame (``segmentation.rules.logic``), one row per record."""
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> dict[str, Any]:
-        """A model (``segmentation.models``) of the population in ``features``, and of its ``past`` where the
+        """A model (``segmentation.model_file``) of the population in ``features``, and of its ``past`` where the
         kind learns from it.
         """
 
@@ -288,19 +288,19 @@ def segmentation(
     model = settings_model(kind)
     settings = options if isinstance(options, model) else model.model_validate(options)
     if isinstance(settings, RulesSettings):
-        from segmentation.ruled import Ruled
+        from segmentation.kinds.rules import Ruled
 
         return Ruled(rules)
     if isinstance(settings, RfmSettings):
-        from segmentation.rfm import Rfm
+        from segmentation.kinds.rfm import Rfm
 
         return Rfm(settings.window_days, settings.groups, settings.band, settings.silence, currency, exponent)
     if isinstance(settings, LifecycleSettings):
-        from segmentation.lifecycle import Lifecycle
+        from segmentation.kinds.lifecycle import Lifecycle
 
         return Lifecycle(settings.horizon_days, settings.band)
     if isinstance(settings, PotentialSettings):
-        from segmentation.potential import Potential
+        from segmentation.kinds.potential import Potential
 
         return Potential(
             settings.horizon_days,
@@ -311,23 +311,23 @@ def segmentation(
             exponent,
         )
     if isinstance(settings, ClustersSettings):
-        from segmentation.clusters import Clusters
-        from segmentation.traits import Looked
+        from segmentation.kinds.clusters import Clusters
+        from segmentation.models.encoder import Looked
 
         looked = Looked(settings.kinds, settings.categories, settings.learned, attributes or {})
         return Clusters(settings.k, settings.most, looked, settings.band, currency, exponent)
     if isinstance(settings, ResponseSettings):
-        from segmentation.response import Event, Response
-        from segmentation.traits import Looked
+        from segmentation.kinds.response import Event, Response
+        from segmentation.models.encoder import Looked
 
         event = Event(settings.target, settings.within_days, settings.absent, settings.campaigns)
         looked = Looked(settings.kinds, settings.categories, settings.learned, attributes or {})
         return Response(event, settings.cost, settings.value, looked, settings.band)
     if isinstance(settings, OffersSettings):
-        from segmentation.offers import Offers
+        from segmentation.kinds.offers import Offers
 
         return Offers(settings.categories, settings.goal, settings.window_days, settings.by, settings.band)
     assert isinstance(settings, ValueSettings)
-    from segmentation.value import Value
+    from segmentation.kinds.value import Value
 
     return Value(settings.window_days, settings.a_share, settings.b_share, settings.band, currency, exponent)

@@ -665,7 +665,7 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     from connectors.errors import ConnectorError
     from sync import commands
     from sync.config.config import ConfigError
-    from sync.stops import Stop, stopped
+    from sync.exit_codes import Stop, stopped
     from sync.terminal.progress import shown
 
     try:

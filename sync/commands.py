@@ -12,13 +12,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sync import loop
+from sync import pipeline
 from sync.account.session import Session, lock
 from sync.config.config import Config
+from sync.exit_codes import Stop, Usage, declined
+from sync.exit_codes import exit_code as exit_code
 from sync.per_account import Answer, config_of, each_account
 from sync.per_account import Options as Options
-from sync.stops import Stop, Usage, declined
-from sync.stops import exit_code as exit_code
 
 # -- the commands ------------------------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ def check(
             "exit_code": 1 if problems else 0,
         }
         if beside is not None and not problems:
-            loop.pulled(session)
+            pipeline.pulled(session)
             answer |= beside(session)
         return answer
 
@@ -122,7 +122,10 @@ def setup(
 def pull(config: Config | Path | str, options: Options | None = None) -> Answer:
     """Read what changed in the CRM."""
     return each_account(
-        config, options, "pull", lambda session: {"pulled": loop.pulled(session), **loop.reading(session)}
+        config,
+        options,
+        "pull",
+        lambda session: {"pulled": pipeline.pulled(session), **pipeline.reading(session)},
     )
 
 
@@ -142,7 +145,7 @@ def train(
         from sync.label.label import train as fit
         from sync.views.scorecards import check_names, proposals
 
-        loop.pulled(session)
+        pipeline.pulled(session)
         check_names(session, names)
         if propose:
             return {
@@ -151,7 +154,7 @@ def train(
                 "contests": {},
                 "proposals": proposals(session, names),
             }
-        return {"as_of": session.as_of, "models": fit(session, names), "contests": loop.contests(session)}
+        return {"as_of": session.as_of, "models": fit(session, names), "contests": pipeline.contests(session)}
 
     return each_account(config, options, "train", work)
 
@@ -172,8 +175,8 @@ def label(
     """
 
     def work(session: Session) -> Answer:
-        loop.pulled(session)
-        labelled = {**loop.reading(session), **loop.labelled(session)}
+        pipeline.pulled(session)
+        labelled = {**pipeline.reading(session), **pipeline.labelled(session)}
         if out is not None:
             from sync.views.label_file import write
 
@@ -201,8 +204,8 @@ def plan(
         from sync.plan.plan import plan as make
         from sync.plan.setup import new_names
 
-        loop.settled_and_pulled(session)
-        labelled = {**loop.reading(session), **loop.labelled(session)}
+        pipeline.settled_and_pulled(session)
+        labelled = {**pipeline.reading(session), **pipeline.labelled(session)}
         planned = make(session, adopt=adopt)
         code = 3 if exit_code and planned.changes else 0
         notes = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
@@ -251,8 +254,8 @@ def apply(
             raise Stop("there is no open plan: `crm-segments plan` makes one")
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
         notes = [*filter_notes(session), *size_notes(session)]
-        answer = {"applied": applied.as_dict(), **loop.reading_of_plan(session, chosen), "notes": notes}
-        return {**answer, "exit_code": loop.exit_code_of(applied.as_dict())}
+        answer = {"applied": applied.as_dict(), **pipeline.reading_of_plan(session, chosen), "notes": notes}
+        return {**answer, "exit_code": pipeline.exit_code_of(applied.as_dict())}
 
     return each_account(
         config, options, "apply", work, owner=f"SELECT account FROM plans WHERE plan = {int(number or 0)}"
@@ -265,7 +268,7 @@ def run(config: Config | Path | str, options: Options | None = None) -> Answer:
     ``report`` in the answer is null: a page about a million records takes seconds, so ``report`` writes it
     when it is wanted.
     """
-    return each_account(config, options, "run", lambda session: loop.loop(session, None))
+    return each_account(config, options, "run", lambda session: pipeline.loop(session, None))
 
 
 def backfill(
@@ -282,7 +285,7 @@ def backfill(
     def work(session: Session) -> Answer:
         from sync.plan.plan import Selection
 
-        return loop.loop(
+        return pipeline.loop(
             session, Selection(ids, segment, since.isoformat() if since else None, companions=True)
         )
 
@@ -304,9 +307,9 @@ def undo(
     def work(session: Session) -> Answer:
         from sync.plan import undo as way_back
 
-        loop.settled_and_pulled(session)
+        pipeline.settled_and_pulled(session)
         planned = way_back.undo(session, number)
-        answer = {"undoes": number, "held": [], **loop.after_a_yes(session, planned, confirm)}
+        answer = {"undoes": number, "held": [], **pipeline.after_a_yes(session, planned, confirm)}
         if planned.plan is None:
             answer["held"] = way_back.hold(session, number)
         elif "declined" not in answer:
@@ -332,8 +335,8 @@ def retire(
     def work(session: Session) -> Answer:
         from sync.plan import retire as leaving
 
-        loop.settled_and_pulled(session)
-        return loop.after_a_yes(session, leaving.retire(session, target), confirm)
+        pipeline.settled_and_pulled(session)
+        return pipeline.after_a_yes(session, leaving.retire(session, target), confirm)
 
     return each_account(config, options, "retire", work)
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sync.stops import Stop
+from sync.exit_codes import Stop
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -14,18 +14,18 @@ from zoneinfo import ZoneInfo
 
 from connectors import open_connector
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
-from sync import loop
+from sync import pipeline
 from sync.account.session import Open, Progress, Session, locked, silent
 from sync.config.config import Config, load
 from sync.config.faults import ConfigError
+from sync.exit_codes import Stop, Usage, exit_code, later, stopped, worst
 from sync.log import command_ended
-from sync.stops import Stop, Usage, exit_code, later, stopped, worst
 from sync.store import engine
 from sync.store.engine import MirrorFault
 from sync.store.journal import Journal
 from sync.store.soundness import begin_anew
 
-Answer = loop.Answer
+Answer = pipeline.Answer
 
 # commands that write to the CRM
 _WRITING = frozenset({"run", "apply", "backfill", "undo", "retire", "setup"})
@@ -66,7 +66,7 @@ def each_account(
     """Do the work for each account under the lock; note begin and end of it in the journal.
 
     What ends the work for one of several accounts stands in its answer, and does not stop the others; the
-    exit code is the worst of theirs, in the order 1, 2, 5, 75, 4, 3, 0 (``sync.stops``). ``owner``: SQL of
+    exit code is the worst of theirs, in the order 1, 2, 5, 75, 4, 3, 0 (``sync.exit_codes``). ``owner``: SQL of
     the account that the command is about, where what it was given tells.
     """
     config, options = config_of(config), options or Options()
@@ -152,7 +152,7 @@ def _refuse_future(session: Session) -> None:
 
 
 def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
-    from sync.account.home import settle_home
+    from sync.account.defaults import settle_home
 
     began, code = time.perf_counter(), 1
     try:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from connectors.contract import Account, Page
+from connectors.http.rate_limit import Rate
 from connectors.hubspot.reading import Reading
 from connectors.hubspot.session import Portal as Session
 from connectors.hubspot.settings import Settings
-from connectors.quota import Rate
 from tests.servers.hubspot import TOKEN, Knobs, Portal, serving
 
 Row = dict[str, Any]

@@ -21,13 +21,13 @@ import pytest
 import requests
 
 from connectors.errors import ConnectorError
-from connectors.quota import Quota
+from connectors.http.rate_limit import Quota
+from connectors.http.transport import Transport
 from connectors.salesforce import bulk, fields, session, writing
-from connectors.transport import Transport
 from sync import commands
 from sync.commands import Options
 from sync.config.faults import ConfigError
-from sync.stops import Stop, exit_code
+from sync.exit_codes import Stop, exit_code
 from tests.org_store import RIGHTS
 from tests.servers.salesforce import Org, Server, seed, serving
 from tests.servers.salesforce.clock import Clock

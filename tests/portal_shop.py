@@ -22,13 +22,13 @@ import pytest
 import requests
 
 from connectors.errors import ConnectorError
+from connectors.http.rate_limit import Quota
+from connectors.http.transport import Transport
 from connectors.hubspot import session
-from connectors.quota import Quota
-from connectors.transport import Transport
 from sync import commands
 from sync.commands import Options
 from sync.config.faults import ConfigError
-from sync.stops import Stop
+from sync.exit_codes import Stop
 from tests.servers.hubspot import TOKEN, Clock, Fault, Knobs, Portal, Running, seed, serving
 from tests.world import ALLOWED
 

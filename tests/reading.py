@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, VOID_SCHEMA, IdType, Page
 from sync.pull.ingest import Ingest
-from sync.store.identity import reconcile
+from sync.store.identity_resolution import reconcile
 from sync.store.mirror import AccountMirror, Mirror
 
 Row = Mapping[str, Any]

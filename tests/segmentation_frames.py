@@ -17,8 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from segmentation.feature_request import Needs, Shape
 from segmentation.features import features
-from segmentation.needs import Needs, Shape
 
 Row = tuple[int, int | None, str, date, int | None, str | None]
 _NUMBER, _TEXT = pa.int64(), pa.string()
@@ -109,7 +109,7 @@ def complete_journey() -> Any:
 
 
 class Played:
-    """The past (``segmentation.past``) of a segmentation over a connection with ``activity`` and ``records``."""
+    """The past (``segmentation.point_in_time``) of a segmentation over a connection with ``activity`` and ``records``."""
 
     def __init__(self, con: Any, segmentation: Any, as_of: date, model: Any = None) -> None:
         self.con, self.segmentation, self.as_of, self.model = con, segmentation, as_of, model

@@ -57,6 +57,7 @@ def test_connectors_import_nothing_of_each_other() -> None:
             others = {folder.name for folder in (ROOT / "connectors").iterdir() if folder.is_dir()} - {
                 parts[1],
                 "values",
+                "http",
             }
             steps = [(name, name.split(".")) for name in imported(file)]
             found += [
@@ -70,8 +71,8 @@ def test_connectors_import_nothing_of_each_other() -> None:
 # The folders of ``sync``, each above all that it imports; the stages stand in the order of a run.
 STAGES = ["pull", "label", "plan", "apply"]
 STOREYS = [
-    *("config", "stops", "store", "account", *STAGES, "views", "report", "forget", "start"),
-    *("loop", "per_account", "commands", "demo", "cli"),
+    *("config", "exit_codes", "store", "account", *STAGES, "views", "report", "forget", "start"),
+    *("pipeline", "per_account", "commands", "demo", "cli"),
 ]
 
 

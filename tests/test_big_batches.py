@@ -18,7 +18,7 @@ from connectors.contract import OUTCOME_SCHEMA
 from sync.account.session import Session, locked
 from sync.apply.apply import _records
 from sync.apply.delivery import Applied, _woven
-from sync.apply.refused import Refusals
+from sync.apply.rejects import Refusals
 from sync.config.config import load
 from sync.store.journal import PLAN_SCHEMA
 from tests.test_laws import law

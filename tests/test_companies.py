@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.contract import CHANNELS
-from sync.stops import SetupNeeded
+from sync.exit_codes import SetupNeeded
 from tests.world import ALLOWED, World
 
 TIERS = """[[segmentations]]

@@ -15,7 +15,7 @@ from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from sync import commands
 from sync.account.session import Session, locked
 from sync.config.config import load
-from sync.label.facts import prepare_features
+from sync.label.feature_frame import prepare_features
 from sync.pull.ingest import Ingest
 from sync.store.mirror import AccountMirror
 

@@ -15,7 +15,7 @@ from connectors.contract import FIELD, REACHABLE
 from sync import commands
 from sync.commands import Options
 from sync.config.config import ConfigError
-from sync.stops import GuardStop, Stop
+from sync.exit_codes import GuardStop, Stop
 from tests.world import ALLOWED, World
 
 COMPANIONS = '["reason", "since", "previous", "score"]'

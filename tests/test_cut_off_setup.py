@@ -119,7 +119,7 @@ def test_a_set_up_that_was_killed_while_salesforce_made_something_is_finished_by
 def test_a_strangers_list_or_field_is_still_refused(
     crm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sync.stops import SetupNeeded
+    from sync.exit_codes import SetupNeeded
 
     with company_of(crm, tmp_path, monkeypatch) as company:
         company.do("setup")

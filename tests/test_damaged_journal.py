@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.stops import SetupNeeded, Stop
+from sync.exit_codes import SetupNeeded, Stop
 from sync.store.journal import Journal
 from tests.world import ALLOWED, World
 

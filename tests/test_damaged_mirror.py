@@ -136,7 +136,7 @@ def test_a_mirror_in_use_by_another_program_is_waited_for(lived: World, tmp_path
     world = lived.copy(tmp_path / "life")
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", code, str(mirror_of(world))]
-    from sync.stops import Later
+    from sync.exit_codes import Later
 
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout and process.stdout.readline()

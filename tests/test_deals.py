@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from sync.pull.ingest import Ingest
-from sync.store.identity import reconcile
+from sync.store.identity_resolution import reconcile
 from sync.store.mirror import AccountMirror, Mirror
 from tests.test_laws import law
 from tests.world import World

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.stops import Later, Stop
+from sync.exit_codes import Later, Stop
 from tests.memory_crm import Sent
 from tests.test_laws import Killed, law
 from tests.world import ALLOWED, World

@@ -207,9 +207,9 @@ def test_a_file_of_an_earlier_day_knows_nothing_of_later_ones(tmp_path: Path) ->
 def test_the_same_file_asked_for_again_is_the_same_and_nothing_is_learned_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from segmentation import contest
+    from segmentation.models import model_selection
 
-    world, inner = World(tmp_path), contest.fit
+    world, inner = World(tmp_path), model_selection.fit
     times: list[int] = []
     world.customers(60)
 
@@ -217,7 +217,7 @@ def test_the_same_file_asked_for_again_is_the_same_and_nothing_is_learned_twice(
         times.append(1)
         return inner(*given)
 
-    monkeypatch.setattr(contest, "fit", counted)
+    monkeypatch.setattr(model_selection, "fit", counted)
     texts = []
     for name in ("one.csv", "two.csv"):
         world.do("label", out=tmp_path / name, horizon=60)

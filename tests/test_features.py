@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segmentation.feature_request import Needs, Shape
 from segmentation.features import features
-from segmentation.needs import Needs, Shape
 from tests.segmentation_frames import Row, cdnow, frame
 
 AS_OF = date(2025, 6, 30)

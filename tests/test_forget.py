@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from connectors.contract import ACTIVITY_SCHEMA, VOID_SCHEMA, Page
 from sync.cli import app
+from sync.exit_codes import Usage
 from sync.pull.pull import Pulled, _without_forgotten, forget_digest
-from sync.stops import Usage
 from sync.store.journal import Journal
 from tests.reading import void
 from tests.world import ALLOWED, World

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.stops import GuardStop
+from sync.exit_codes import GuardStop
 from tests.world import ALLOWED, World
 
 MORE = """

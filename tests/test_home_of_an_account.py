@@ -14,7 +14,7 @@ import pytest
 from sync import commands
 from sync.commands import Options
 from sync.config.config import load
-from sync.stops import Usage
+from sync.exit_codes import Usage
 from tests.portal_shop import KEY, Shop, hasten, portal_of
 from tests.servers.hubspot import Knobs
 

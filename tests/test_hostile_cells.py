@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from sync.exit_codes import Stop
 from sync.start.init import init
-from sync.stops import Stop
 
 GOOD = [(f"{number}", f"C{number % 3}", f"2026-03-{number + 1:02}", "10.50") for number in range(20)]
 

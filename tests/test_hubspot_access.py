@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from connectors.contract import Attribute, Option
 from connectors.errors import AccessError, QuotaError, RequestError, TemporaryError
 from connectors.hubspot.settings import Settings
-from sync.stops import later
+from sync.exit_codes import later
 from tests.contract_suite import Paper, changes
 from tests.hubspot_account import SEGMENT, TIER, Shop, shop
 from tests.servers.hubspot import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Fault

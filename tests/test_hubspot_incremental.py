@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import ATTRIBUTE, Account, Attribute
-from connectors.hubspot import changes, whole, windows
+from connectors.hubspot import full_read, incremental_read, window
 from tests.hubspot_reading import Fold, Row, World, world
 from tests.servers.hubspot import Fault, seed
 
@@ -86,7 +86,7 @@ def test_a_change_that_search_finds_late_is_not_lost(crm: World) -> None:
 def test_thousands_of_contacts_with_one_time_of_change_all_arrive(
     crm: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "ROWS", 500)
+    monkeypatch.setattr(incremental_read, "ROWS", 500)
     seed(crm.portal, 9000)
     crm.later()
     fold = crm.read()
@@ -102,7 +102,7 @@ def test_thousands_of_contacts_with_one_time_of_change_all_arrive(
 def test_a_reading_of_changes_cut_off_after_any_page_goes_on_without_a_gap(
     crm: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "ROWS", 100)
+    monkeypatch.setattr(incremental_read, "ROWS", 100)
     seed(crm.portal, 3000)
     crm.later()
     fold = crm.read()
@@ -223,7 +223,7 @@ def test_more_changes_than_one_search_gives_are_found(crm: World) -> None:
     )
     seed(crm.portal, 10_400)
     session = crm.session()
-    found = list(windows.Window(session, "contacts", "lastmodifieddate", 0).pages())
+    found = list(window.Window(session, "contacts", "lastmodifieddate", 0).pages())
     session.close()
     assert [id for page in found for id in page.ids] == crm.portal.store.shelves["contacts"].live
 
@@ -265,8 +265,8 @@ def test_any_history_read_piece_by_piece_ends_as_if_read_at_once(
         world(Path(folder), merge_id=merging, index_lag=lag) as crm,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(changes, "ROWS", rows)
-        patch.setattr(whole, "ROWS", rows)
+        patch.setattr(incremental_read, "ROWS", rows)
+        patch.setattr(full_read, "ROWS", rows)
         crm.account = ACCOUNT
         crm.portal.clock.speed = 0.0 if still else 1.0
         records, activity = Fold("contact"), Fold("activity")

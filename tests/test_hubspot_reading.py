@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.contract import ATTRIBUTE, FIELD, RECORD_SCHEMA, Account, Attribute, FieldSpec
-from connectors.hubspot import fetching, whole
+from connectors.hubspot import fetching, full_read
 from connectors.hubspot.reading import Reading
 from tests.hubspot_reading import Fold, World, world
 from tests.servers.hubspot import Fault, seed
@@ -157,7 +157,7 @@ def test_a_full_reading_brings_every_contact_once_in_few_calls(crm: World, sprea
 def test_a_reading_cut_off_after_any_page_goes_on_without_a_gap(
     crm: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole, "ROWS", 300)
+    monkeypatch.setattr(full_read, "ROWS", 300)
     seed(crm.portal, 2500)
     crm.later(10 * 86_400)
     fold = Fold("contact")
@@ -182,7 +182,7 @@ def test_without_a_usable_cursor_contacts_are_read_one_page_after_the_other(
         return listed
 
     monkeypatch.setattr(fetching.Fetching, "page", opaque)
-    monkeypatch.setattr(whole, "ROWS", 300)
+    monkeypatch.setattr(full_read, "ROWS", 300)
     fold = Fold("contact")
     while crm.pull(fold, pages=1):
         pass

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import RequestError
 from connectors.hubspot.intervals import END, Interval, gaps, joined
-from connectors.hubspot.scan import Listed, Misbehaved, Scan, Slice
+from connectors.hubspot.parallel_scan import Listed, Misbehaved, Scan, Slice
 
 IDS = st.one_of(
     st.sets(st.integers(1, 3000), max_size=1500),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.contract import Account, ListSpec
-from connectors.hubspot.refusals import Refused
+from connectors.hubspot.api_errors import Refused
 from connectors.hubspot.session import Portal
 from connectors.hubspot.settings import Settings
 from tests.contract_suite import Paper, changes, statuses

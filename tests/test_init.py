@@ -17,7 +17,7 @@ from sync import commands
 from sync.cli import app
 from sync.commands import Options
 from sync.config.config import load
-from sync.stops import Stop, Usage
+from sync.exit_codes import Stop, Usage
 from tests.world import ALLOWED
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sync import commands
 from sync.commands import Options
-from sync.stops import Stop
+from sync.exit_codes import Stop
 
 CONFIG = """
 as_of = 2025-06-30

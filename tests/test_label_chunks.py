@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation import models
+from segmentation import model_file
 from segmentation.label import segmentation
-from sync.label import population, spans
+from sync.label import chunks, population
 from sync.store import journal as store
 from sync.store.journal import Journal
 from tests.segmentation_frames import CDNOW_START, Played, cdnow
@@ -78,7 +78,7 @@ def test_labels_of_pieces_are_the_pieces_of_the_labels(place: int, data: Any) ->
     past = data.draw(st.sampled_from([None, Anything(seen)]))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(second)), max_size=3)))
     try:
-        model = models.from_json(models.to_json(kind.fit(seen, AS_OF, past)))
+        model = model_file.from_json(model_file.to_json(kind.fit(seen, AS_OF, past)))
         before = kind.label(first, model, None, None, AS_OF)
         whole = kind.label(second, model, before, AS_OF, LATER)
     except ValueError:
@@ -95,7 +95,7 @@ def customers(place: int) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
     """Customers of CDNOW on two days, some on both, and a model that learned from all of them."""
     kind = chosen(place)
     one, other = (Played(cdnow(), kind, day) for day in (CDNOW_START, MONTH_LATER))
-    model = models.from_json(models.to_json(kind.fit(one.now(), CDNOW_START, one)))
+    model = model_file.from_json(model_file.to_json(kind.fit(one.now(), CDNOW_START, one)))
     first, second = one.now(), other.now()
     return (
         first[first["record"] % 20 < 2].reset_index(drop=True),
@@ -176,8 +176,8 @@ def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(
     """
     (tmp_path / "trained").mkdir()
     model, told = trained(tmp_path / "trained"), []
-    for chunk in (spans.CHUNK, 40):
-        monkeypatch.setattr(spans, "CHUNK", chunk)
+    for chunk in (chunks.CHUNK, 40):
+        monkeypatch.setattr(chunks, "CHUNK", chunk)
         world = model.copy(tmp_path / str(chunk))
         world.do("label")
         for id in ("3", "77"):

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from sync.stops import GuardStop, Later
+from sync.exit_codes import GuardStop, Later
 from tests.world import ALLOWED, DAY, World
 
 CUSTOMERS = 24

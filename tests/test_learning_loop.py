@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from sync.account.segments import built
+from sync.account.segment_catalog import built
 from sync.account.session import Session, locked
 from sync.config.config import load
 from sync.config.faults import ConfigError
-from sync.label.past import AccountPast
-from sync.plan.control import effects
+from sync.label.point_in_time import AccountPast
+from sync.plan.control_groups import effects
 from sync.views.journeys import ways
 from sync.views.scorecards import cards, propose
 from tests.world import ALLOWED, World

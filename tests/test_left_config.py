@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync.stops import GuardStop, Stop
+from sync.exit_codes import GuardStop, Stop
 from tests.each_crm import CRMS, Company, company_of
 from tests.test_companies import firms
 from tests.world import ALLOWED, World

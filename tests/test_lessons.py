@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segmentation import contest, lessons, measures, purchasing
-from segmentation.buying import Buying
-from segmentation.champion import UPRIGHT, Champion, Told
-from segmentation.lessons import Lesson
-from segmentation.potential import Potential
+from segmentation.evaluation import metrics
+from segmentation.kinds.potential import Potential
+from segmentation.models import backtest_splits, bg_nbd, model_selection
+from segmentation.models.backtest_splits import Lesson
+from segmentation.models.buyer_features import Buying
+from segmentation.models.clv_model import UPRIGHT, Champion, Told
 from tests.benchmarks import trades
 from tests.benchmarks.trades import Business
 from tests.segmentation_frames import Played
@@ -57,7 +58,7 @@ def past_of(business: Business) -> Played:
 
 
 def taught(name: str) -> list[Lesson]:
-    return lessons.lessons(played(name), business(name).day, business(name).horizon)
+    return backtest_splits.lessons(played(name), business(name).day, business(name).horizon)
 
 
 def days_before(name: str) -> list[int]:
@@ -80,7 +81,7 @@ def test_a_shock_is_no_season_and_teaches_nothing() -> None:
 
 def test_a_level_is_told_only_where_lessons_say_with_one_voice_that_it_is_far_off() -> None:
     def of(*times: float) -> float:
-        return lessons.level([lesson(np.full(3, 1.0), level=float(np.log(one))) for one in times])
+        return backtest_splits.level([lesson(np.full(3, 1.0), level=float(np.log(one))) for one in times])
 
     assert of() == of(0.9, 1.2, 1.1) == of(5.0, 0.2, 1.0) == of(2.0) == 1.0
     assert of(4.0, 5.0, 6.0) == pytest.approx(4.5, rel=0.01) and of(0.25) == pytest.approx(0.5)
@@ -103,21 +104,21 @@ def test_a_level_on_purchase_models_moves_expectations_with_it_and_leaves_probab
 
 def test_spans_of_more_than_a_year_are_whole_years_so_that_each_sees_every_season() -> None:
     donors = business("donors")
-    assert (donors.day - donors.rows["day"].min().date()).days // lessons.PARTS > 365
+    assert (donors.day - donors.rows["day"].min().date()).days // backtest_splits.PARTS > 365
     assert {lesson.span for lesson in taught("donors")} == {365}
 
 
 def test_no_past_and_a_young_one_teach_nothing() -> None:
-    assert lessons.lessons(None, date(2024, 1, 1), 30) == []
+    assert backtest_splits.lessons(None, date(2024, 1, 1), 30) == []
     past = played("gifts")
     assert past.first is not None
-    assert lessons.lessons(past, past.first + timedelta(days=2), 30) == []
+    assert backtest_splits.lessons(past, past.first + timedelta(days=2), 30) == []
 
 
 def test_in_a_season_forecasts_come_near_what_came_and_errors_weigh_by_their_square() -> None:
     past, one = played("gifts"), business("gifts")
     buyers = Buying.of(past.now(), one.day)
-    champion = contest.fit(buyers, one.day, one.horizon, past)
+    champion = model_selection.fit(buyers, one.day, one.horizon, past)
     told = champion.forecast(buyers)
     assert told.purchases is not None and told.probability is not None
     later = one.rows[
@@ -126,10 +127,10 @@ def test_in_a_season_forecasts_come_near_what_came_and_errors_weigh_by_their_squ
     ]
     came = later.groupby(pd.Series(pd.factorize(one.rows["customer"])[0])[later.index])["day"].nunique()
     number = np.asarray(came.reindex(buyers.record, fill_value=0), np.float64)
-    plain = purchasing.fit(buyers.history(), "mbg")
+    plain = bg_nbd.fit(buyers.history(), "mbg")
     assert told.purchases.sum() == pytest.approx(number.sum(), rel=0.3)
     assert plain.expected(buyers.history(), one.horizon / 7).sum() < 0.3 * number.sum()
-    assert measures.brier(told.probability, number) < 0.8 * measures.brier(
+    assert metrics.brier(told.probability, number) < 0.8 * metrics.brier(
         plain.purchase(buyers.history(), one.horizon / 7), number
     )
 
@@ -141,7 +142,7 @@ def test_few_customers_are_ranked_by_the_simple_score_that_foresaw_best_over_all
     day = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 700, 640), unit="D")
     few = Business(trades._rows(customer, day, size[customer]), date(2024, 12, 1), 60)
     past = past_of(few)
-    champion = contest.fit(Buying.of(past.now(), few.day), few.day, few.horizon, past)
+    champion = model_selection.fit(Buying.of(past.now(), few.day), few.day, few.horizon, past)
     assert champion.winner == "spend" and "80 customers" in champion.figures["refused"]
     assert set(champion.figures["contest"]) == {"rfm", "recency", "frequency", "spend"}
 
@@ -171,11 +172,11 @@ def test_the_mixture_gives_way_only_to_what_is_better_by_more_than_chance() -> N
 
     def won(scores: dict[str, Any]) -> tuple[str, dict[str, str]]:
         ranked = {
-            name: {"capture_20": measures.capture(s, money), "gini": measures.gini(s, money)}
+            name: {"capture_20": metrics.capture(s, money), "gini": metrics.gini(s, money)}
             for name, s in scores.items()
         }
         ranked["spend"]["gini"] = max(ranked["spend"]["gini"], ranked["mixed"]["gini"] + 1e-4)
-        return contest._winner(ranked, scores, lesson(money))
+        return model_selection._winner(ranked, scores, lesson(money))
 
     assert won(clear) == ("spend", {})
     winner, note = won(near)
@@ -190,9 +191,9 @@ def test_what_is_usual_stays_unless_another_errs_less_by_more_than_chance() -> N
     rng = np.random.default_rng(2)
     usual = rng.exponential(1.0, 3000)
     hardly, clearly = usual * (1 + 0.2 * rng.normal(size=3000)), 0.8 * usual
-    assert contest._surest([(hardly,)], (usual,), 2.0) is None
-    assert contest._surest([(hardly,), (clearly,)], (usual,), 2.0) == 1
-    assert contest._surest([(clearly, 1.5 * usual)], (usual, usual), 2.0) is None, (
+    assert model_selection._surest([(hardly,)], (usual,), 2.0) is None
+    assert model_selection._surest([(hardly,), (clearly,)], (usual,), 2.0) == 1
+    assert model_selection._surest([(clearly, 1.5 * usual)], (usual, usual), 2.0) is None, (
         "better in one measure, worse in the other"
     )
 
@@ -210,7 +211,7 @@ def test_where_nothing_was_bought_of_late_there_is_nothing_to_boost_on_whatever_
     )
     past = past_of(shut)
     buyers = Buying.of(past.now(), shut.day)
-    champion = contest.fit(buyers, shut.day, shut.horizon, past)
+    champion = model_selection.fit(buyers, shut.day, shut.horizon, past)
     assert champion.boosted is None and "boosted" not in champion.figures["contest"]
     assert np.isfinite(Champion.from_dict(champion.to_dict()).forecast(buyers).score).all()
 
@@ -225,7 +226,7 @@ def test_few_contracts_that_nobody_can_foretell_are_not_foretold_and_the_model_s
     rows["order"] = rows.index
     past = past_of(Business(rows, date(2023, 12, 31), 180))
     buying = Buying.of(past.now(), date(2023, 12, 31))
-    champion = contest.fit(buying, date(2023, 12, 31), 180, past)
+    champion = model_selection.fit(buying, date(2023, 12, 31), 180, past)
     assert champion.winner in champion.figures["contest"] and set(champion.figures["contest"]) == {
         "rfm",
         "recency",

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.lifecycle import Lifecycle
-from segmentation.stages import STAGES
+from segmentation.kinds.lifecycle import Lifecycle
+from segmentation.kinds.lifecycle_stages import STAGES
 from tests.segmentation_frames import cdnow, complete_journey, computed, frame
 
 AS_OF = date(2025, 6, 30)

@@ -149,8 +149,8 @@ def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) ->
 
 
 def test_a_help_text_is_never_longer_than_the_crm_takes(tmp_path: Path) -> None:
-    from sync.account.described import LONGEST, of_field, of_list
-    from sync.account.segments import SegmentText
+    from sync.account.help_texts import LONGEST, of_field, of_list
+    from sync.account.segment_catalog import SegmentText
 
     for length in (10, 60, 300, 3000):
         many = [

@@ -21,8 +21,8 @@ from connectors.files.folder import Folder
 from connectors.files.reading import Reading
 from connectors.values.ids import comparable
 from sync.config.config import load
+from sync.exit_codes import Stop
 from sync.start.init import Described, init
-from sync.stops import Stop
 
 CASES = Path(__file__).parent / "more_exports"
 NAMES = sorted(path.name for path in CASES.iterdir() if path.is_dir())

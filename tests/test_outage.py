@@ -12,7 +12,7 @@ import pytest
 
 from connectors.errors import AccessError, ConnectorError, QuotaError, RequestError, TemporaryError
 from sync.commands import exit_code
-from sync.stops import Later
+from sync.exit_codes import Later
 from tests.world import ALLOWED, World
 
 RESET = datetime(2024, 7, 2, 0, 0, tzinfo=UTC)

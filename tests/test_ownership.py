@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from connectors.contract import IdType
 from connectors.values.ids import comparable
-from sync.store.identity import same_people, unmatched
+from sync.store.identity_resolution import same_people, unmatched
 from sync.store.mirror import AccountMirror
 from tests.reading import NOON, Reading, Row, bought, contact
 from tests.test_laws import law

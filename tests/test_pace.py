@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.stops import Later
+from sync.exit_codes import Later
 from tests.world import ALLOWED, World
 
 

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segmentation import contest, measures, models, purchasing
-from segmentation.buying import Buying
-from segmentation.champion import CANDIDATES, Champion, Forecast
-from segmentation.outlook import FIGURES, bias, outlook
-from segmentation.potential import Potential
+from segmentation import model_file
+from segmentation.evaluation import metrics
+from segmentation.kinds.potential import Potential
+from segmentation.models import bg_nbd, model_selection
+from segmentation.models.buyer_features import Buying
+from segmentation.models.clv_model import CANDIDATES, Champion, Forecast
+from segmentation.models.segment_forecast import FIGURES, bias, outlook
 from tests.segmentation_frames import Played, cdnow, complete_journey, computed
 
 BUSINESSES: dict[str, tuple[Any, date, int]] = {
@@ -31,10 +33,10 @@ def known(business: str) -> tuple[pd.DataFrame, Champion, Buying]:
     con, day, horizon = BUSINESSES[business]
     past = Played(con(), KIND, day)
     buyers = Buying.of(past.now(), day)
-    champion = contest.fit(buyers, day, horizon, past)
+    champion = model_selection.fit(buyers, day, horizon, past)
     return (
         past.now(),
-        Champion.from_dict(models.from_json(models.to_json({"version": 1, **champion.to_dict()}))),
+        Champion.from_dict(model_file.from_json(model_file.to_json({"version": 1, **champion.to_dict()}))),
         buyers,
     )
 
@@ -63,16 +65,16 @@ def came(business: str) -> tuple[Any, Any]:
 def test_the_score_of_cdnow_reaches_the_stacked_one_of_the_literature() -> None:
     money, _ = came("cdnow")
     score = forecast("cdnow").score
-    assert measures.capture(score, money) >= 0.690 and measures.gini(score, money) >= 0.715
+    assert metrics.capture(score, money) >= 0.690 and metrics.gini(score, money) >= 0.715
 
 
 def test_probabilities_of_cdnow_separate_and_are_true() -> None:
     _, days = came("cdnow")
     probability = forecast("cdnow").probability
     assert probability is not None
-    assert measures.auc(probability, days) >= 0.757
+    assert metrics.auc(probability, days) >= 0.757
     assert (
-        measures.brier(probability, days) <= 0.1665 and measures.calibration_error(probability, days) <= 0.062
+        metrics.brier(probability, days) <= 0.1665 and metrics.calibration_error(probability, days) <= 0.062
     )
 
 
@@ -85,15 +87,15 @@ def test_the_score_is_at_least_the_best_simple_one_less_a_standard_error(busines
         "frequency": buyers.days.astype(float),
         **{name: score for name, score in champion.scores(buyers, None).items() if name in ("rfm", "spend")},
     }
-    best = max(measures.capture(score, money) for score in simple.values())
-    assert measures.capture(forecast(business).score, money) >= best - 0.01
+    best = max(metrics.capture(score, money) for score in simple.values())
+    assert metrics.capture(forecast(business).score, money) >= best - 0.01
 
 
 @pytest.mark.parametrize("business", BUSINESSES)
 def test_expected_purchases_are_no_worse_than_those_of_bg_nbd(business: str) -> None:
     _, days = came(business)
     buyers, horizon = known(business)[2], BUSINESSES[business][2]
-    reference = purchasing.fit(buyers.history(), "bg").expected(buyers.history(), horizon / 7)
+    reference = bg_nbd.fit(buyers.history(), "bg").expected(buyers.history(), horizon / 7)
     ours = forecast(business).purchases
     assert ours is not None
     for error in (np.abs, np.square):
@@ -113,7 +115,7 @@ def test_the_contest_is_told_and_its_best_is_used(business: str) -> None:
 def test_chunks_change_no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     _, champion, buyers = known("complete_journey")
     whole = champion.forecast(buyers)
-    monkeypatch.setattr("segmentation.champion.CHUNK", 999)
+    monkeypatch.setattr("segmentation.models.clv_model.CHUNK", 999)
     for one, other in zip(vars(whole).values(), vars(champion.forecast(buyers)).values(), strict=True):
         assert one == pytest.approx(other)
 
@@ -127,7 +129,7 @@ def test_a_fit_asks_nothing_of_days_after_as_of() -> None:
             asked.append(day + timedelta(days=days))
             return super().outcomes(day, days, kinds, campaigns)
 
-    contest.fit(known("complete_journey")[2], day, horizon, Watched(con(), KIND, day))
+    model_selection.fit(known("complete_journey")[2], day, horizon, Watched(con(), KIND, day))
     assert asked and max(asked) <= day
 
 

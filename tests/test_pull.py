@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.stops import GuardStop
+from sync.exit_codes import GuardStop
 from tests.folder_store import FolderStore
 from tests.world import ALLOWED, DAY, World
 
@@ -123,7 +123,7 @@ def test_a_segmentation_that_leaves_the_config_is_reported_and_only_retire_clear
 
 def test_setup_refuses_a_strangers_field_unless_it_is_adopted(tmp_path: Path) -> None:
     from connectors.contract import FieldSpec
-    from sync.stops import SetupNeeded
+    from sync.exit_codes import SetupNeeded
 
     world = World(tmp_path, lists="none")
     world.customers(20)
@@ -142,7 +142,7 @@ def test_setup_refuses_a_strangers_field_unless_it_is_adopted(tmp_path: Path) ->
 
 def test_setup_refuses_a_strangers_list_unless_it_is_adopted(tmp_path: Path) -> None:
     from connectors.contract import ListSpec
-    from sync.stops import SetupNeeded
+    from sync.exit_codes import SetupNeeded
     from tests.memory_crm import MemoryCrm
 
     world = World(tmp_path)

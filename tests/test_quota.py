@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import QuotaError, TemporaryError
-from connectors.quota import Quota, Rate, Slot
-from connectors.transport import Call, Transport, Verdict
+from connectors.http.rate_limit import Quota, Rate, Slot
+from connectors.http.transport import Call, Transport, Verdict
 from tests.loopback import Server
 
 ROOT = Path(__file__).parent.parent
@@ -126,8 +126,8 @@ def test_eight_threads_never_pass_the_limit(tmp_path: Path) -> None:
 WORKER = """
 import sys, time
 from pathlib import Path
-from connectors.quota import Quota, Rate
-from connectors.transport import Call, Transport, Verdict
+from connectors.http.rate_limit import Quota, Rate
+from connectors.http.transport import Call, Transport, Verdict
 from tests.test_quota import Plain
 url, folder, calls, lane = sys.argv[1:]
 transport = Transport(Plain(), Quota("k", {"": Rate(40, 1.0), "search": Rate(4, 0.5)}, folder=Path(folder)), threads=4)
@@ -162,7 +162,7 @@ def test_processes_share_every_limit_and_one_that_is_killed_holds_nothing(tmp_pa
 
 
 def test_a_process_killed_while_it_writes_leaves_a_ledger_that_works(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from connectors.quota import Quota, Rate\n"
+    code = "import sys; from pathlib import Path; from connectors.http.rate_limit import Quota, Rate\n"
     code += "quota = Quota('k', {'': Rate(10**6, 100.0)}, folder=Path(sys.argv[1]))\nprint(1, flush=True)\nwhile True: quota.take()"
     for moment in (0.01, 0.03, 0.08):
         process = subprocess.Popen(

@@ -18,8 +18,8 @@ from connectors.files.folder import Folder
 from connectors.files.reading import Reading
 from connectors.values.ids import comparable
 from sync.config.config import load
+from sync.exit_codes import Stop
 from sync.start.init import init
-from sync.stops import Stop
 from tests.layouts import CUSTOMERS, Customer, Layout, Order, answers, layouts, truths, write
 
 READ, TOLD, REFUSED, WRONG = "read", "told", "refused", "WRONG"

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from connectors.contract import Account, Connector, Page
 from sync.cli import app
+from sync.exit_codes import GuardStop
 from sync.plan.reading_guards import GUARDS
-from sync.stops import GuardStop
 from tests.memory_crm import MemoryCrm
 from tests.reading_shop import DAY, ReadingShop, day, purchases
 from tests.world import ALLOWED, World

@@ -24,8 +24,8 @@ from typer.testing import CliRunner
 from connectors.contract import Account, Connector, Page
 from connectors.errors import RequestError
 from sync.cli import app
+from sync.exit_codes import Usage
 from sync.pull.reading import data_through, sentences
-from sync.stops import Usage
 from tests.memory_crm import MemoryCrm
 from tests.reading_shop import HEADER, ReadingShop, day, purchases, streams
 from tests.world import ALLOWED, World

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sync import commands
-from sync.stops import Stop
+from sync.exit_codes import Stop
 
 CASES = Path(__file__).parent / "real_exports"
 RIGHT = {path.parent.name: json.loads(path.read_text()) for path in CASES.glob("*/expected.json")}

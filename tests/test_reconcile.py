@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sync.cli import app
-from sync.stops import Stop, Usage
+from sync.exit_codes import Stop, Usage
 from tests.reading_shop import ReadingShop
 
 LINES = [

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from segmentation.journey import kaplan_meier
+from segmentation.evaluation.attribution import kaplan_meier
+from sync.exit_codes import Stop
 from sync.report import cluster_profiles, journeys, migrations, model_selection, response_models, scorecards
 from sync.report.formats import Money
 from sync.report.panels import Shade
 from sync.report.transitions import Flow
-from sync.stops import Stop
 from tests.browsing import CONTRAST, OUTSIDE, Opened
 from tests.world import ALLOWED, World
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation.rules import RuleError, parse, record_types
+from segmentation.rules.parser import RuleError, parse, record_types
 
 ORDER = ("0", "1", "2", "3+")
 ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {

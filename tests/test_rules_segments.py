@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from segmentation.features import features
 from segmentation.frames import Segment
-from segmentation.logic import Rule
-from segmentation.ruled import Ruled
-from segmentation.rules import RuleError, parse
+from segmentation.kinds.rules import Ruled
+from segmentation.rules.logic import Rule
+from segmentation.rules.parser import RuleError, parse
 
 AS_OF = date(2025, 6, 30)
 INCOME = ("Under 15K", "15-24K", "25-34K", "35K+")
@@ -270,7 +270,7 @@ def test_a_rule_says(
 def naive(
     tree: Mapping[str, Any], record: Mapping[str, Any], activity: Sequence[Mapping[str, Any]]
 ) -> bool | None:
-    """The words of ``segmentation.rules``, read aloud."""
+    """The words of ``segmentation.rules.parser``, read aloud."""
     head = next(iter(tree))
     mine = [one for one in activity if one["record"] == record["record"] and one["day"] <= AS_OF]
     if head in ("all", "any"):

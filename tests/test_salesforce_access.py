@@ -14,9 +14,9 @@ import pytest
 from connectors import open_connector, settings_model
 from connectors.contract import Account, Connector
 from connectors.errors import AccessError, ConnectorError, TemporaryError
-from connectors.salesforce.answers import locked_out
-from connectors.salesforce.refusals import Refusal, UnknownVersion, fault, of_answer
-from sync.stops import exit_code
+from connectors.salesforce.api_errors import Refusal, UnknownVersion, fault, of_answer
+from connectors.salesforce.response_policy import locked_out
+from sync.exit_codes import exit_code
 from tests.org_shop import hasten
 from tests.salesforce_client import small_org
 from tests.servers.salesforce import Server

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from connectors import settings_model
 from connectors.contract import FieldSpec, ListSpec, Option
-from connectors.salesforce.deployment import sources
+from connectors.salesforce.export import sources
 
 FIELD = FieldSpec(
     "seg_rfm", label="Buying habits", options=(Option("champions", "Champions"), Option("lost", "Lost"))

@@ -28,8 +28,8 @@ from connectors.contract import (
     Option,
 )
 from connectors.errors import ConnectorError
+from connectors.http.transport import Transport
 from connectors.salesforce import session
-from connectors.transport import Transport
 from tests.org_shop import START, hasten
 from tests.org_store import RIGHTS
 from tests.salesforce_foreign import Endpoint, endpoint

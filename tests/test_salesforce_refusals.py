@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from connectors import settings_model
 from connectors.contract import FieldSpec, ListSpec, Option
 from connectors.salesforce import soql
+from connectors.salesforce.api_errors import of_answer, of_cell, of_item
 from connectors.salesforce.bulk import _locator
-from connectors.salesforce.deployment import sources
-from connectors.salesforce.refusals import of_answer, of_cell, of_item
+from connectors.salesforce.export import sources
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 
 from sync.cli import app
 from sync.config.config import Config, load
+from sync.exit_codes import Stop
 from sync.start.schedule import KINDS, schedule
-from sync.stops import Stop
 
 FOLDERS = ["plain", "with blank", "100% $HOME", 'quo"te', "it's", "back\\slash", "{{ braces }}", "ünï"]
 CONFIG = """

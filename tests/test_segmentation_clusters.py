@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation import models, stability
-from segmentation.clusters import Clusters
-from segmentation.comparison import Kind
+from segmentation import model_file
+from segmentation.evaluation import cluster_stability
+from segmentation.kinds.clusters import Clusters
 from segmentation.label import segmentation
-from segmentation.traits import MISSING, OTHER, Encoder, Looked, Trait
+from segmentation.models.encoder import MISSING, OTHER, Encoder, Looked, Trait
+from segmentation.rules.comparison import Kind
 from tests.segmentation_frames import Played, cdnow, complete_journey
 
 AS_OF = date(2025, 6, 30)
@@ -69,7 +70,7 @@ def test_the_number_of_clusters_is_one_that_comes_back_and_never_mixes_kinds_of_
     labels = keys(kind.label(frame, model, None, None, AS_OF))
     assert not set(labels[:100]) & set(labels[300:])
     assert any(
-        one["k"] == len(set(labels)) and one["jaccard"] >= stability.JACCARD
+        one["k"] == len(set(labels)) and one["jaccard"] >= cluster_stability.JACCARD
         for one in model["figures"]["stability"]
     )
 
@@ -178,7 +179,7 @@ def test_sensitive_attributes_are_used_only_when_switched_on_by_name() -> None:
 def test_on_cdnow_84_percent_keep_their_label_over_a_refit_a_month_later(day: date, later: date) -> None:
     kind = Clusters(5)
     now, then = Played(cdnow(), kind, day), Played(cdnow(), kind, later)
-    model = models.from_json(models.to_json(kind.fit(now.now(), day)))
+    model = model_file.from_json(model_file.to_json(kind.fit(now.now(), day)))
     refit = kind.fit(then.now(), later, Played(cdnow(), kind, later, model))
     before = kind.label(now.now(), model, None, None, day)
     after, plain = (
@@ -199,9 +200,9 @@ def test_complete_journey_gets_a_number_of_clusters_that_comes_back() -> None:
         one for one in model["figures"]["stability"] if one["k"] == len(model["learned"]["clusters"])
     )
     assert (
-        chosen["jaccard"] >= stability.JACCARD
-        and chosen["ari"] >= stability.ARI
-        and chosen["smallest"] >= stability.SMALLEST
+        chosen["jaccard"] >= cluster_stability.JACCARD
+        and chosen["ari"] >= cluster_stability.ARI
+        and chosen["smallest"] >= cluster_stability.SMALLEST
     )
 
 
@@ -212,18 +213,20 @@ def test_complete_journey_gets_a_number_of_clusters_that_comes_back() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=60))
 def test_a_match_is_one_to_one_and_each_pair_shares_half(pairs: list[tuple[int, int]]) -> None:
     old, new = (np.array(side, np.int64) for side in zip(*pairs, strict=True))
-    shared = stability.contingency(old, new, 5, 4)
-    found = stability.matched(shared)
+    shared = cluster_stability.contingency(old, new, 5, 4)
+    found = cluster_stability.matched(shared)
     assert len(set(found.values())) == len(found)
-    assert all(stability.jaccard(shared)[o, n] >= stability.SAME for n, o in found.items())
+    assert all(cluster_stability.jaccard(shared)[o, n] >= cluster_stability.SAME for n, o in found.items())
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=50), st.permutations(range(4)))
 def test_renumbered_clusters_agree_wholly_and_match(labels: list[int], names: list[int]) -> None:
     one = np.array(labels, np.int64)
-    shared = stability.contingency(one, np.array(names, np.int64)[one], 4, 4)
-    assert stability.rand_index(shared) == pytest.approx(1.0)
-    assert all(names[old] == new for new, old in stability.matched(shared).items() if shared[old].sum())
+    shared = cluster_stability.contingency(one, np.array(names, np.int64)[one], 4, 4)
+    assert cluster_stability.rand_index(shared) == pytest.approx(1.0)
+    assert all(
+        names[old] == new for new, old in cluster_stability.matched(shared).items() if shared[old].sum()
+    )
 
 
 CELL = st.none() | st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(2**60), 2**60)

@@ -19,9 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation import journey, measures, migration, models, outlook, quality, uplift
-from segmentation.comparison import Kind
+from segmentation import model_file
+from segmentation.evaluation import attribution, metrics, migration, scorecard, uplift
 from segmentation.label import KINDS, segmentation, settings_model
+from segmentation.models import segment_forecast
+from segmentation.rules.comparison import Kind
 from tests.hostile_shops import DAY, finite, opened
 from tests.segmentation_frames import Played, cdnow
 
@@ -148,10 +150,10 @@ def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(place: int, data:
     first, second = data.draw(frames(place)), data.draw(frames(place))
     past = data.draw(st.sampled_from([None, Anything(first)]))
     try:
-        model = models.from_json(models.to_json(kind.fit(first, AS_OF, past)))
+        model = model_file.from_json(model_file.to_json(kind.fit(first, AS_OF, past)))
         before = kind.label(first, model, None, None, AS_OF)
         after = kind.label(second, model, before, AS_OF, LATER)
-        again = models.from_json(models.to_json(kind.fit(second, LATER, Anything(second, model))))
+        again = model_file.from_json(model_file.to_json(kind.fit(second, LATER, Anything(second, model))))
         last = kind.label(second, again, before, AS_OF, LATER)
     except ValueError as error:
         words = (
@@ -187,7 +189,7 @@ def test_a_quiet_frame_is_labelled_whatever_its_size(place: int) -> None:
         columns = {name: _quiet(dtype, count) for name, dtype in template(place).dtypes.items()}
         frame = pd.DataFrame({**columns, "record": range(count)}).astype({"record": "int64"})
         model = kind.fit(frame, AS_OF, Anything(frame))
-        labels = kind.label(frame, models.from_json(models.to_json(model)), None, None, AS_OF)
+        labels = kind.label(frame, model_file.from_json(model_file.to_json(model)), None, None, AS_OF)
         assert len(labels) == count and labels["segment"].nunique() == min(count, 1)
         assert labels["reason"].str.len().between(1, 255).all()
 
@@ -233,19 +235,19 @@ def test_a_business_out_of_joint_is_labelled_judged_and_foretold_or_refused_with
     types = {"city": Kind(), "kids": Kind("number"), "since": Kind("date"), "each": Kind()}
     con, chosen = opened(shop), segmentation(kind, options, "EUR", 2, attributes=types)
     keys, past = {segment.key for segment in chosen.segments}, Played(con, chosen, DAY)
-    model = models.from_json(models.to_json(chosen.fit(past.now(), DAY, past)))
+    model = model_file.from_json(model_file.to_json(chosen.fit(past.now(), DAY, past)))
     before = chosen.label(past.now(), model, None, None, DAY)
     later = Played(con, chosen, NEXT, model)
     frame = later.now()
-    again = models.from_json(models.to_json(chosen.fit(frame, NEXT, later)))
+    again = model_file.from_json(model_file.to_json(chosen.fit(frame, NEXT, later)))
     after, anew = (chosen.label(frame, one, before, DAY, NEXT) for one in (model, again))
     for labels in (before, after, anew):
         sound(labels, keys)
     _judged(chosen, past, (model, again), (before, after, anew), con)
     if kind == "potential":
-        told = outlook.outlook(frame, again, after.set_index("record")["segment"], NEXT, 3660, 2)
+        told = segment_forecast.outlook(frame, again, after.set_index("record")["segment"], NEXT, 3660, 2)
         finite(told.select_dtypes("number").to_dict("list"))
-        finite(outlook.bias(again))
+        finite(segment_forecast.bias(again))
         assert (told["money_low"] <= told["money"] + 1e-3).all() and (
             told["money"] <= told["money_high"] + 1e-3
         ).all()
@@ -258,9 +260,12 @@ def _judged(
 ) -> None:
     """The card, the proposal, the composition and the migration say only what is finite."""
     before, after, anew = labelled
-    seen = quality.held(chosen, past, EARLIER, 60) if len(past.features(EARLIER)) else None
-    lines = quality.card(
-        seen, quality.Today(after, {}, ["a"], before), fitted[1], [segment.key for segment in chosen.segments]
+    seen = scorecard.held(chosen, past, EARLIER, 60) if len(past.features(EARLIER)) else None
+    lines = scorecard.card(
+        seen,
+        scorecard.Today(after, {}, ["a"], before),
+        fitted[1],
+        [segment.key for segment in chosen.segments],
     )
     people = con.con.execute(
         'SELECT record, "attribute.city" AS city, "attribute.kids" AS kids FROM records'
@@ -268,7 +273,11 @@ def _judged(
     revenue = past.now().set_index("record").get("net_revenue")
     moves = migration.migration(before, after, [], revenue)
     finite(
-        [quality.as_dicts(lines), quality.proposal(*fitted, before, anew), quality.composition(after, people)]
+        [
+            scorecard.as_dicts(lines),
+            scorecard.proposal(*fitted, before, anew),
+            scorecard.composition(after, people),
+        ]
     )
     finite([moves.moved, moves.probabilities.tolist(), moves.stationary, moves.stay, moves.flows()])
     finite(migration.returns([one.set_index("record")["segment"] for one in labelled]))
@@ -279,7 +288,7 @@ def _travelled(con: Any, labels: pd.DataFrame) -> None:
     import ibis
 
     con.create_table("labels", labels[["record", "segment"]], overwrite=True)
-    told = journey.journey(
+    told = attribution.journey(
         lambda one: con.con.execute(ibis.to_sql(one, dialect="duckdb")).df(),
         con.table("activity"),
         con.table("labels"),
@@ -314,9 +323,9 @@ def test_an_effect_is_finite_or_a_note_says_why_there_is_none(
     )
     finite(
         [
-            measures.gini(score, outcome),
-            measures.capture(score, outcome),
-            measures.qini(score, outcome, treated),
+            metrics.gini(score, outcome),
+            metrics.capture(score, outcome),
+            metrics.qini(score, outcome, treated),
         ]
     )
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.journey import END, PURCHASE, START, journey, kaplan_meier, removal_effects
-from segmentation.migration import NOBODY, migration, returns
+from segmentation.evaluation.attribution import END, PURCHASE, START, journey, kaplan_meier, removal_effects
+from segmentation.evaluation.migration import NOBODY, migration, returns
 
 AS_OF = date(2025, 6, 30)
 NOON = datetime(2025, 6, 1, 12)

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from segmentation import models
-from segmentation.baskets import Baskets
+from segmentation import model_file
+from segmentation.feature_request import Needs
+from segmentation.kinds.offers import NOTHING, Offers
 from segmentation.label import segmentation
-from segmentation.needs import Needs
-from segmentation.offers import NOTHING, Offers
+from segmentation.models.category_features import Baskets
 from segmentation.slugs import slugs
 from tests.segmentation_frames import Row, complete_journey_campaigns, frame
 
@@ -39,7 +39,9 @@ BUYERS = [told(Wine=5, Cheese=3)] * 60 + [told(Beer=4, Crisps=2)] * 60
 
 
 def given_to(kind: Offers, features: pd.DataFrame, taught: pd.DataFrame | None = None) -> list[str]:
-    model = models.from_json(models.to_json(kind.fit(shop(*BUYERS) if taught is None else taught, AS_OF)))
+    model = model_file.from_json(
+        model_file.to_json(kind.fit(shop(*BUYERS) if taught is None else taught, AS_OF))
+    )
     return [str(one) for one in kind.label(features, model, None, None, AS_OF)["segment"]]
 
 
@@ -144,7 +146,7 @@ def test_discovering_is_tried_out_and_never_finds_less_than_what_is_popular(tast
     past = Tastes(400, taste)
     kind = Offers([*Tastes.tastes[0], *Tastes.tastes[1], "Bread", "Milk", "Eggs"], goal="discover")
     now = past.features(AS_OF)
-    model = models.from_json(models.to_json(kind.fit(now, AS_OF, past)))
+    model = model_file.from_json(model_file.to_json(kind.fit(now, AS_OF, past)))
     tried = model["figures"]["tried"]
     assert tried["days"] == 30 and tried["records"] > 300
     assert tried["bought"][1] >= max(

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation import quality
-from segmentation.clusters import Clusters
-from segmentation.migration import Migration, migration
-from segmentation.quality import Held, Line, Today, card, composition, falls, held, proposal
-from segmentation.rfm import Rfm
-from segmentation.value import Value
+from segmentation.evaluation import scorecard
+from segmentation.evaluation.migration import Migration, migration
+from segmentation.evaluation.scorecard import Held, Line, Today, card, composition, falls, held, proposal
+from segmentation.kinds.clusters import Clusters
+from segmentation.kinds.rfm import Rfm
+from segmentation.kinds.value import Value
 from tests.segmentation_frames import Played, cdnow, complete_journey
 
 DAY = date(1997, 9, 30)
@@ -214,7 +214,7 @@ def test_composition_tells_who_is_in_a_segment_and_hides_rare_values() -> None:
 
 
 def test_lines_can_be_printed() -> None:
-    told = quality.as_dicts(card(None, Today(labels("a")), {"figures": {}}))
+    told = scorecard.as_dicts(card(None, Today(labels("a")), {"figures": {}}))
     assert all(set(line) == {"measure", "value", "passes", "words", "interval"} for line in told)
 
 

@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from segmentation import learning, measures, models
-from segmentation.baskets import SEPARATOR, Habits
-from segmentation.boosting import Boosted
+from segmentation import model_file
+from segmentation.evaluation import metrics
+from segmentation.evaluation.uplift import effect
+from segmentation.kinds.response import LEAST_AUC, Event, Response
 from segmentation.label import segmentation
-from segmentation.response import LEAST_AUC, Event, Response
-from segmentation.uplift import effect
+from segmentation.models import classifier
+from segmentation.models.boosting import Boosted
+from segmentation.models.category_features import SEPARATOR, Habits
 from tests.segmentation_frames import Played, cdnow, complete_journey, complete_journey_campaigns
 
 AS_OF = date(2017, 12, 31)
@@ -30,7 +32,7 @@ AS_OF = date(2017, 12, 31)
 def campaigns() -> tuple[Response, dict[str, Any], pd.DataFrame]:
     kind = Response(Event("campaign_response", 56, campaign="Type A *"), cost=1.0, value=5.0)
     past = Played(complete_journey_campaigns(), kind, AS_OF)
-    model = models.from_json(models.to_json(kind.fit(past.now(), AS_OF, past)))
+    model = model_file.from_json(model_file.to_json(kind.fit(past.now(), AS_OF, past)))
     return kind, model, past.now()
 
 
@@ -103,7 +105,7 @@ def test_what_is_bought_by_category_is_learned_from_and_never_told() -> None:
     kind = Response(Event("purchase", 30))
     past = Coin(3000, 0.1, habit=6)
     now = past.features(AS_OF)
-    model = models.from_json(models.to_json(kind.fit(now, AS_OF, past)))
+    model = model_file.from_json(model_file.to_json(kind.fit(now, AS_OF, past)))
     assert model["figures"]["categories"] == 2 and model["figures"]["auc"] > 0.7
     labels = kind.label(now, model, None, None, AS_OF)
     likely = labels.loc[now["baskets"].str.startswith("Wine").fillna(False).astype(bool), "score"]
@@ -224,7 +226,7 @@ def _columns() -> list[str]:
 def test_a_model_that_says_nothing_is_refused_with_the_reason(past: Any, why: str) -> None:
     kind = Response(Event("purchase", 30))
     features = Coin(50, 0.5).features(AS_OF)
-    model = models.from_json(models.to_json(kind.fit(features, AS_OF, past)))
+    model = model_file.from_json(model_file.to_json(kind.fit(features, AS_OF, past)))
     labels = kind.label(features, model, None, None, AS_OF)
     assert set(labels["segment"]) == {"unscored"}
     assert why in model["figures"]["refused"] and why in labels["reason"].iloc[0]
@@ -290,12 +292,12 @@ def test_trees_from_json_say_what_scikit_learn_says(loss: Any) -> None:
 def test_a_calibration_is_used_only_where_it_helps_on_the_days_after() -> None:
     rng = np.random.default_rng(3)
 
-    def span(shift: float) -> learning.Span:
+    def span(shift: float) -> classifier.Span:
         points = rng.normal(size=(1500, 2))
         chance = 1 / (1 + np.exp(-(points[:, 0] * 2 - 1 + shift)))
-        return learning.Span(points, (rng.random(1500) < chance).astype(float))
+        return classifier.Span(points, (rng.random(1500) < chance).astype(float))
 
-    found = learning.contest([span(0), span(0), span(0)])
+    found = classifier.contest([span(0), span(0), span(0)])
     scores = found.figures["brier_by_calibration"]
     assert found.figures["calibration"] == min(scores, key=scores.__getitem__)
     assert found.figures["brier"] <= scores["none"]
@@ -311,7 +313,7 @@ SCORES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), min_size=1, m
 def test_measures_do_not_depend_on_the_order_of_rows(rows: list[tuple[int, int]], random: Any) -> None:
     mixed = list(rows)
     random.shuffle(mixed)
-    for measure in (measures.auc, measures.capture, measures.gini, measures.lift):
+    for measure in (metrics.auc, metrics.capture, metrics.gini, metrics.lift):
         one, other = (
             measure(*map(np.array, zip(*(((float(a), float(b)) for a, b in some)), strict=True)))
             for some in (rows, mixed)
@@ -325,22 +327,22 @@ def test_auc_agrees_with_scikit_learn(rows: list[tuple[int, int]]) -> None:
 
     score, hit = (np.array(side, float) for side in zip(*rows, strict=True))
     if 0 < hit.sum() < len(hit):
-        assert measures.auc(score, hit) == pytest.approx(roc_auc_score(hit, score))
+        assert metrics.auc(score, hit) == pytest.approx(roc_auc_score(hit, score))
     else:
-        assert np.isnan(measures.auc(score, hit))
+        assert np.isnan(metrics.auc(score, hit))
 
 
 def test_an_oracle_captures_all_and_a_constant_its_share() -> None:
     outcome = np.array([0.0] * 90 + [1.0] * 10)
-    assert measures.capture(outcome, outcome, 0.1) == pytest.approx(1.0)
-    assert measures.gini(outcome, outcome) == pytest.approx(1.0)
-    assert measures.capture(np.zeros(100), outcome, 0.2) == pytest.approx(0.2)
+    assert metrics.capture(outcome, outcome, 0.1) == pytest.approx(1.0)
+    assert metrics.gini(outcome, outcome) == pytest.approx(1.0)
+    assert metrics.capture(np.zeros(100), outcome, 0.2) == pytest.approx(0.2)
 
 
 def test_psi_is_zero_without_a_shift_and_great_with_one() -> None:
     values = np.arange(1000.0)
-    assert measures.population_stability(values, values) == pytest.approx(0.0, abs=1e-9)
-    assert measures.population_stability(values, values + 600) > 0.25
+    assert metrics.population_stability(values, values) == pytest.approx(0.0, abs=1e-9)
+    assert metrics.population_stability(values, values + 600) > 0.25
 
 
 # -- uplift

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation import groups, models
-from segmentation.axis import Axis, even_cuts
-from segmentation.needs import Needs, Shape
-from segmentation.rfm import AXES, Rfm
+from segmentation import model_file
+from segmentation.ecdf import Axis, even_cuts
+from segmentation.feature_request import Needs, Shape
+from segmentation.kinds import rfm_groups
+from segmentation.kinds.rfm import AXES, Rfm
 from tests.segmentation_frames import CDNOW_START, cdnow, complete_journey, computed
 
 Person = tuple[int | None, int, int]  # days since the last purchase (None: never), purchase days, net revenue
@@ -83,25 +84,25 @@ def test_the_ranking_score_captures_the_published_share_of_hold_out_revenue() ->
 
 
 def test_every_cell_has_a_group_and_every_group_a_cell() -> None:
-    cells = groups.table(groups.DEFAULT)
-    assert cells.shape == (5, 5, 5) and set(cells.ravel().tolist()) == set(range(len(groups.DEFAULT)))
+    cells = rfm_groups.table(rfm_groups.DEFAULT)
+    assert cells.shape == (5, 5, 5) and set(cells.ravel().tolist()) == set(range(len(rfm_groups.DEFAULT)))
 
 
 def test_an_incomplete_table_is_refused_with_its_first_uncovered_cell() -> None:
-    table = [groups.Group(key="good", r=(3, 5)), groups.Group(key="bad", r=(1, 2), f=(2, 5))]
+    table = [rfm_groups.Group(key="good", r=(3, 5)), rfm_groups.Group(key="bad", r=(1, 2), f=(2, 5))]
     with pytest.raises(ValueError, match="R1 F1 M1"):
-        groups.table(table)
+        rfm_groups.table(table)
 
 
 def test_a_group_that_can_take_nobody_is_refused() -> None:
     with pytest.raises(ValueError, match="'late' takes no cell"):
-        groups.table([groups.Group(key="everyone"), groups.Group(key="late", r=(1, 1))])
+        rfm_groups.table([rfm_groups.Group(key="everyone"), rfm_groups.Group(key="late", r=(1, 1))])
 
 
 def test_a_key_is_neither_given_twice_nor_reserved() -> None:
     for keys, word in ((("same", "same"), "twice"), (("prospect",), "reserved")):
         with pytest.raises(ValueError, match=word):
-            groups.table([groups.Group(key=key) for key in keys])
+            rfm_groups.table([rfm_groups.Group(key=key) for key in keys])
 
 
 def score(value: int, values: list[int]) -> int:
@@ -163,11 +164,13 @@ def test_a_model_of_an_earlier_version_labels_as_it_did_and_is_known_for_giving_
 ):
     crowd = people(*[(24, 11, 11_000)] * 90, *[(116, 8, 8_000)] * 10)
     model = RFM.fit(crowd, AS_OF)
-    assert not models.topless(model) and not models.topless(RFM.fit(people((1, 1, 1), (2, 2, 2)), AS_OF))
+    assert not model_file.topless(model) and not model_file.topless(
+        RFM.fit(people((1, 1, 1), (2, 2, 2)), AS_OF)
+    )
     # as they were made: by those who are worse alone
     cuts = {"recency": [-24] * 4, "frequency": [11] * 4, "money": [11_000] * 4}
     old = {**model, "axes": {name: {**axis, "cuts": cuts[name]} for name, axis in model["axes"].items()}}
-    assert models.topless(old) and set(label(RFM, crowd, model=old)["segment"]) == {"lost"}
+    assert model_file.topless(old) and set(label(RFM, crowd, model=old)["segment"]) == {"lost"}
 
 
 VALUES = st.lists(st.one_of(st.integers(0, 3), st.integers(-1000, 1000)), min_size=1, max_size=80)
@@ -226,7 +229,8 @@ def test_a_stored_model_labels_the_same_people_the_same(rows: list[Person]) -> N
     features = people(*rows)
     model = RFM.fit(features, AS_OF)
     pd.testing.assert_frame_equal(
-        label(RFM, features, model=model), label(RFM, features, model=models.from_json(models.to_json(model)))
+        label(RFM, features, model=model),
+        label(RFM, features, model=model_file.from_json(model_file.to_json(model))),
     )
 
 
@@ -338,7 +342,7 @@ def test_a_currency_without_minor_units_is_worded_without_them() -> None:
 def test_a_model_that_saw_no_buyer_tells_nobody_apart_and_holds_nobody_back() -> None:
     model, later = RFM.fit(people((None, 0, 0)), AS_OF), AS_OF + WEEK
     first = RFM.label(people(*CROWD), model, None, None, AS_OF)
-    assert models.blank(model) and first["segment"].nunique() == 1
+    assert model_file.blank(model) and first["segment"].nunique() == 1
     features = people(*CROWD, as_of=later)
     second = RFM.label(features, RFM.fit(features, later), first, AS_OF, later)
     assert list(second["segment"]) == list(label(RFM, features, as_of=later)["segment"])
@@ -381,8 +385,8 @@ def test_on_complete_journey_groups_move_at_most_a_quarter_as_often_as_raw_ones(
 
 
 def test_cells_are_tried_in_the_order_of_the_groups() -> None:
-    cells = groups.table(groups.DEFAULT)
+    cells = rfm_groups.table(rfm_groups.DEFAULT)
     for r, f, m in product(range(1, 6), repeat=3):
-        assert groups.DEFAULT[cells[r - 1, f - 1, m - 1]] == next(
-            g for g in groups.DEFAULT if g.holds((r, f, m))
+        assert rfm_groups.DEFAULT[cells[r - 1, f - 1, m - 1]] == next(
+            g for g in rfm_groups.DEFAULT if g.holds((r, f, m))
         )

@@ -13,7 +13,7 @@ import pytest
 
 from connectors.contract import Account, Connector
 from connectors.errors import AccessError, QuotaError, TemporaryError
-from sync.stops import Stop, worst
+from sync.exit_codes import Stop, worst
 from tests.memory_crm import Faults, MemoryCrm, Store
 from tests.world import ALLOWED, World
 

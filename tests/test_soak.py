@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import QuotaError, RequestError, TemporaryError
-from sync.stops import GuardStop, Later
+from sync.exit_codes import GuardStop, Later
 from tests.test_companies import TIERS
 from tests.test_laws import CUSTOMERS, Killed, cells, edit, objectors
 from tests.world import ALLOWED, DAY, VALUE, World

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.stops import GuardStop
+from sync.exit_codes import GuardStop
 from tests.each_crm import CRMS, company_of
 
 

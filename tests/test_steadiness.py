@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segmentation import steadiness
-from segmentation.lifecycle import Lifecycle
-from segmentation.needs import Needs
-from segmentation.promised import steady
-from segmentation.steadiness import Replay, calmest, cost, replay
+from segmentation.evaluation import label_stability
+from segmentation.evaluation.kind_targets import steady
+from segmentation.evaluation.label_stability import Replay, calmest, cost, replay
+from segmentation.feature_request import Needs
+from segmentation.kinds.lifecycle import Lifecycle
 from sync import commands
 from sync.commands import Options
 from tests.segmentation_frames import Played, cdnow, frame
@@ -55,7 +55,11 @@ def test_what_steadiness_costs_is_told_beside_what_it_gives() -> None:
     past = Played(cdnow(), kind, date(1998, 6, 30))
     model = kind.fit(past.features(DAY - 12 * WEEK), DAY - 12 * WEEK)
     found = replay(kind, model, past, DAY)
-    assert found is not None and found.moved <= steadiness.MOVED and found.returned <= steadiness.RETURNED
+    assert (
+        found is not None
+        and found.moved <= label_stability.MOVED
+        and found.returned <= label_stability.RETURNED
+    )
     outcomes = past.outcomes(DAY, 125)
     price = cost(found, outcomes, ranked=False)
     assert set(price) == {"score", "raw", "steady"} and abs(price["raw"] - price["steady"]) < 0.02

@@ -17,11 +17,11 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import bodies
 from connectors.errors import AccessError, ConnectorError, QuotaError, RequestError, TemporaryError
-from connectors.quota import Quota, Rate
-from connectors.token import Token
-from connectors.transport import Call, Transport, Verdict, api_url
+from connectors.http import response_bodies
+from connectors.http.credentials import Token
+from connectors.http.rate_limit import Quota, Rate
+from connectors.http.transport import Call, Transport, Verdict, api_url
 from tests.loopback import (
     Handler,
     Server,
@@ -174,8 +174,8 @@ def test_a_compressed_body_arrives_whole_or_not_at_all(
         _SERVER.script.append(fault)
         response = session.get(_SERVER.url, stream=True)
         try:
-            found = b"".join(bodies.chunks(response, size))
-        except bodies.CutError:
+            found = b"".join(response_bodies.chunks(response, size))
+        except response_bodies.CutError:
             assert missing
         else:
             assert wanted.startswith(found)
@@ -197,8 +197,10 @@ def test_a_streamed_answer_that_is_cut_says_so(server: Server, transport: Transp
     server.script.extend([cut, cut_gzip, None])
     for _ in range(2):
         with pytest.raises(TemporaryError, match="cut off"):
-            list(bodies.chunks(transport.send(call(server, stream=True))))
-    assert b"".join(bodies.chunks(transport.send(call(server, stream=True)))) == b'{"path": "/things"}'
+            list(response_bodies.chunks(transport.send(call(server, stream=True))))
+    assert (
+        b"".join(response_bodies.chunks(transport.send(call(server, stream=True)))) == b'{"path": "/things"}'
+    )
 
 
 def test_a_refusal_of_a_streamed_call_can_be_read_by_who_judges(server: Server, transport: Transport) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.stops import GuardStop, Stop
+from sync.exit_codes import GuardStop, Stop
 from tests.folder_store import FolderStore
 from tests.world import ALLOWED, World
 

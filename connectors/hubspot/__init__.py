@@ -22,10 +22,10 @@ from connectors.contract import (
     Ticket,
 )
 from connectors.errors import UnsupportedError
-from connectors.hubspot import checking, deploying, listeners
+from connectors.hubspot import automations, diagnostics, export
 from connectors.hubspot.fields import FRESH, Fields, normal
+from connectors.hubspot.list_members import MEMBERS_PER_CALL, Membership
 from connectors.hubspot.lists import Lists
-from connectors.hubspot.membership import MEMBERS_PER_CALL, Membership
 from connectors.hubspot.reading import Reading
 from connectors.hubspot.session import Portal
 from connectors.hubspot.writing import BATCH_SIZE, RECORDS_PER_CALL, Writing
@@ -54,19 +54,21 @@ class HubspotConnector(Connector):
         self._fields = Fields(self._portal)
         self._lists = Lists(self._portal)
         self._membership = Membership(self._portal, self._lists)
-        self._asking = checking.Asking(lambda: self._reading.sources("activity"), self._look_at_lists)
+        self._asking = diagnostics.Asking(lambda: self._reading.sources("activity"), self._look_at_lists)
         self._listed: tuple[list[RemoteList], float] | None = None
         self._types = {(field.record_type, field.name): field.type for field in account.fields}
         self._writing = Writing(self._portal, self._types)
 
     def check(self) -> list[Problem]:
-        return checking.problems(self._portal, self._asking)
+        return diagnostics.problems(self._portal, self._asking)
 
     def check_reading(self) -> list[Problem]:
-        return checking.problems(self._portal, self._asking, writing=False)
+        return diagnostics.problems(self._portal, self._asking, writing=False)
 
     def notes(self) -> list[str]:
-        return [*checking.notes(self._portal), *self._reading.notes()] if self._portal.answers.learned else []
+        return (
+            [*diagnostics.notes(self._portal), *self._reading.notes()] if self._portal.answers.learned else []
+        )
 
     def home(self) -> Home:
         details = self._portal.details()
@@ -139,10 +141,10 @@ class HubspotConnector(Connector):
         return super().settle(changes, ticket)
 
     def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
-        return deploying.files(self._portal, self._fields, self._lists, fields, lists)
+        return export.files(self._portal, self._fields, self._lists, fields, lists)
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
-        return listeners.listeners(self._portal, fields, lists)
+        return automations.listeners(self._portal, fields, lists)
 
     def _look_at_lists(self) -> None:
         self._listed = self._lists.all(), time.monotonic()

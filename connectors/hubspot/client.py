@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from connectors.token import Token
-from connectors.transport import Call
+from connectors.http.credentials import Token
+from connectors.http.transport import Call
 
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 

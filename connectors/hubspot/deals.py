@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from connectors.activity import gone_rows, rows_of
 from connectors.contract import Account
 from connectors.hubspot.associations import Links
-from connectors.hubspot.products import Products
+from connectors.hubspot.line_items import Products
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
 from connectors.values.api_columns import Rejects, instants, texts, truths

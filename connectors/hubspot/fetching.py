@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from connectors.errors import AccessError, TemporaryError
 from connectors.hubspot.associations import Associations, Links
-from connectors.hubspot.scan import Listed
+from connectors.hubspot.parallel_scan import Listed
 from connectors.hubspot.shapes import RECORDS
 from connectors.hubspot.source import Result, Source
-from connectors.hubspot.windows import query
+from connectors.hubspot.window import query
 from connectors.values.api_columns import milliseconds, texts
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from connectors.contract import FieldSpec, Option
 from connectors.errors import RequestError, UnsupportedError
+from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.limits import LIMITS
 from connectors.hubspot.paths import OBJECTS
-from connectors.hubspot.refusals import Denied, Refused
 from connectors.hubspot.session import Portal
 
 GROUP = "crm_segments"  # properties that we made stand in a group of our own

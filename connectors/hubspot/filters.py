@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.contract import ListSpec
 from connectors.errors import UnsupportedError
-from connectors.hubspot.consent import EMAIL, Consent, Rule
+from connectors.hubspot.opt_out import EMAIL, Consent, Rule
 
 _ADDED = frozenset({"propertyType", "type"})  # what HubSpot adds of its own when it gives a filter back
 _NO_VALUE = "includeObjectsWithNoValueSet"

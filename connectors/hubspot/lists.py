@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 from connectors.contract import ListSpec, RemoteList
 from connectors.errors import RequestError, TemporaryError
-from connectors.hubspot.consent import Consent
+from connectors.http.transport import TookPlace
+from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.filters import branch, described, same
+from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
-from connectors.hubspot.refusals import Denied, Refused
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import DESCRIBED, LIST, LISTS, anything, folder
-from connectors.transport import TookPlace
 
 KEY = "crm_segments_key"  # custom property of a list: whose it is
 _SHOWN = [KEY, "hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at"]

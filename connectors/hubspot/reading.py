@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
-from connectors.hubspot import position as positions
-from connectors.hubspot.changes import Changes, TooMany
-from connectors.hubspot.consent import Consent
+from connectors.hubspot import cursor as positions
+from connectors.hubspot.aggregates import PROPERTIES, Rollups
+from connectors.hubspot.api_errors import Denied, Refused
+from connectors.hubspot.cursor import Position, Progress
 from connectors.hubspot.deals import TERMS, Purchases, void_stages
 from connectors.hubspot.engagements import KINDS, Engagements
 from connectors.hubspot.fetching import Fetching
+from connectors.hubspot.full_read import Step, Whole
+from connectors.hubspot.incremental_read import Changes, TooMany
+from connectors.hubspot.line_items import Products
+from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.person import Person
-from connectors.hubspot.position import Position, Progress
-from connectors.hubspot.products import Products
 from connectors.hubspot.records import Records
-from connectors.hubspot.refusals import Denied, Refused
-from connectors.hubspot.rollups import PROPERTIES, Rollups
 from connectors.hubspot.source import Source
-from connectors.hubspot.whole import Step, Whole
-from connectors.hubspot.windows import Window
+from connectors.hubspot.window import Window
 from connectors.values.home_amounts import Amounts
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from connectors.contract import ATTRIBUTE, FIELD, REACHABLE, RECORD_SCHEMA, Account, Attribute
 from connectors.hubspot.associations import Links
-from connectors.hubspot.consent import Consent
 from connectors.hubspot.fields import normal_column
+from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.person import Person
 from connectors.hubspot.source import Result, form, values

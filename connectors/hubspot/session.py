@@ -12,18 +12,18 @@ from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlencode, urljoin, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connectors.bodies import decoded
 from connectors.contract import Account
 from connectors.errors import AccessError, TemporaryError
-from connectors.hubspot.answers import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
+from connectors.http.credentials import Token
+from connectors.http.rate_limit import Quota, Rate
+from connectors.http.response_bodies import decoded
+from connectors.http.transport import Call, Transport
+from connectors.hubspot.api_errors import Denied, Refused, UnknownVersion, shown
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import Area, Version, older, path
-from connectors.hubspot.refusals import Denied, Refused, UnknownVersion, shown
+from connectors.hubspot.response_policy import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, found
-from connectors.quota import Quota, Rate
-from connectors.token import Token
-from connectors.transport import Call, Transport
 
 _MOVED = frozenset({301, 302, 307, 308})
 _In = TypeVar("_In")

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.http.transport import api_url as checked_url
 from connectors.hubspot.paths import Version
-from connectors.transport import api_url as checked_url
 
 Source = Literal[
     "deals", "orders", "calls", "meetings", "emails", "notes", "tasks", "forms", "pages", "marketing_emails"

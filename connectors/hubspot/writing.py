@@ -18,9 +18,8 @@ import pyarrow as pa
 
 from connectors.contract import OUTCOME_SCHEMA
 from connectors.errors import TemporaryError
-from connectors.hubspot.fields import normal
-from connectors.hubspot.paths import OBJECTS
-from connectors.hubspot.refusals import (
+from connectors.http.transport import TookPlace
+from connectors.hubspot.api_errors import (
     INVALID_OPTION,
     READ_ONLY,
     UNKNOWN_PROPERTY,
@@ -30,9 +29,10 @@ from connectors.hubspot.refusals import (
     Refused,
     of_records,
 )
+from connectors.hubspot.fields import normal
+from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import RECORDS, WRITTEN
-from connectors.transport import TookPlace
 
 RECORDS_PER_CALL = 100
 BATCH_SIZE = 4_000  # forty calls: with eight at a time, none of them waits long for the last one of a batch

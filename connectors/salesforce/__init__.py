@@ -23,10 +23,10 @@ from connectors.contract import (
     RemoteList,
     Ticket,
 )
-from connectors.salesforce import checking, deployment
+from connectors.salesforce import diagnostics, export
+from connectors.salesforce.automations import listeners
+from connectors.salesforce.current_values import holding, normal
 from connectors.salesforce.fields import Fields
-from connectors.salesforce.holding import holding, normal
-from connectors.salesforce.listeners import listeners
 from connectors.salesforce.lists import Lists
 from connectors.salesforce.reading import STREAMS, Reading
 from connectors.salesforce.session import Org
@@ -66,13 +66,13 @@ class SalesforceConnector(Connector):
         self._writing = Writing(self._org)
 
     def check(self) -> list[Problem]:
-        return checking.problems(self._org)
+        return diagnostics.problems(self._org)
 
     def check_reading(self) -> list[Problem]:
-        return checking.reading_problems(self._org)
+        return diagnostics.reading_problems(self._org)
 
     def check_writing(self) -> list[Problem]:
-        return checking.writing_problems(self._org)
+        return diagnostics.writing_problems(self._org)
 
     def notes(self) -> list[str]:
         if self._org.account.consent_basis == "not_opted_out":
@@ -145,7 +145,7 @@ class SalesforceConnector(Connector):
         return self._writing.settle(changes, ticket)
 
     def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
-        return deployment.sources(fields, lists, self._org.settings)
+        return export.sources(fields, lists, self._org.settings)
 
     def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
         return listeners(self._org, fields, lists)

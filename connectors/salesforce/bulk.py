@@ -21,8 +21,8 @@ from pyarrow import csv
 
 from connectors.errors import QuotaError, TemporaryError
 from connectors.salesforce import shapes
+from connectors.salesforce.api_errors import Refused, shown
 from connectors.salesforce.client import Manner
-from connectors.salesforce.refusals import Refused, shown
 from connectors.salesforce.session import Org
 from connectors.salesforce.soql import Select
 

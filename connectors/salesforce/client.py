@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 import requests
 
-from connectors.transport import Call, Transport
+from connectors.http.transport import Call, Transport
 
 _DROPPED = frozenset({"x-prettyprint", "authorization", "x-sfdc-session"})
 

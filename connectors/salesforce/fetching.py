@@ -16,8 +16,8 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from connectors.salesforce import shapes, soql
+from connectors.salesforce.api_errors import Denied, Refused
 from connectors.salesforce.bulk import Bulk, Unable, refused_job
-from connectors.salesforce.refusals import Denied, Refused
 from connectors.salesforce.session import Org
 
 _ADDRESS_ROOM = soql.URL_LIMIT - 2_048  # headers and the rest of the address need some

@@ -17,10 +17,10 @@ from typing import Any
 from connectors.contract import FieldSpec, Option
 from connectors.errors import AccessError, RequestError, UnsupportedError
 from connectors.salesforce import shapes, soql
-from connectors.salesforce.holding import LENGTH, api_name, short_label
+from connectors.salesforce.api_errors import Denied, Refusal, Refused
+from connectors.salesforce.batch_rows import OBJECTS
+from connectors.salesforce.current_values import LENGTH, api_name, short_label
 from connectors.salesforce.limits import LIMITS
-from connectors.salesforce.refusals import Denied, Refusal, Refused
-from connectors.salesforce.rows import OBJECTS
 from connectors.salesforce.session import Org
 
 PERMISSION_SET = "CRM_Segments"

@@ -16,9 +16,9 @@ from typing import Any
 from connectors.contract import Account, ListSpec, RemoteList
 from connectors.errors import UnsupportedError
 from connectors.salesforce import shapes
-from connectors.salesforce.holding import api_name, short_label
-from connectors.salesforce.refusals import Refused
-from connectors.salesforce.rows import OBJECTS
+from connectors.salesforce.api_errors import Refused
+from connectors.salesforce.batch_rows import OBJECTS
+from connectors.salesforce.current_values import api_name, short_label
 from connectors.salesforce.session import Org
 
 VIEW = "view"

@@ -19,9 +19,9 @@ import pyarrow as pa
 from connectors.contract import MEMBER, MEMBER_SCHEMA, ListSpec, Page, RemoteList
 from connectors.errors import RequestError, TemporaryError, UnsupportedError
 from connectors.salesforce import soql
+from connectors.salesforce.api_errors import MEMBER_ALREADY, Refused, of_item
+from connectors.salesforce.batch_rows import OBJECTS, Answers
 from connectors.salesforce.list_views import PREFIX, VIEW, ListViews
-from connectors.salesforce.refusals import MEMBER_ALREADY, Refused, of_item
-from connectors.salesforce.rows import OBJECTS, Answers
 from connectors.salesforce.session import Org
 
 CAMPAIGN = "campaign"

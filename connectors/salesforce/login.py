@@ -17,13 +17,13 @@ from xml.sax.saxutils import escape
 
 import requests
 
-from connectors.bodies import decoded
 from connectors.errors import AccessError, ConnectorError
-from connectors.salesforce.answers import body_of, locked_out
+from connectors.http.response_bodies import decoded
+from connectors.http.transport import Call, Transport
+from connectors.salesforce.api_errors import Refusal, of_answer
 from connectors.salesforce.client import Manner, Sender
-from connectors.salesforce.refusals import Refusal, of_answer
-from connectors.salesforce.rotation import KeptToken
-from connectors.transport import Call, Transport
+from connectors.salesforce.refresh_token import KeptToken
+from connectors.salesforce.response_policy import body_of, locked_out
 
 _SOAP_VERSION = "64.0"  # the last in which a name and a password log in (SOAP API Developer Guide, "login()")
 _LOG_IN = Manner(anonymous=True, timeout=(5, 60))

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from connectors.activity import gone_rows, rows_of
 from connectors.contract import FieldSpec
 from connectors.salesforce import soql
+from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching, texts
-from connectors.salesforce.position import Overlap
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
 from connectors.values.api_columns import Rejects, instants

@@ -18,12 +18,12 @@ from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
 from connectors.errors import UnsupportedError
 from connectors.salesforce import soql
 from connectors.salesforce.activities import deeds
+from connectors.salesforce.batch_rows import OBJECTS
+from connectors.salesforce.cursor import Overlap, Position, Progress, loads
 from connectors.salesforce.fetching import Fetching
-from connectors.salesforce.needs import sources
 from connectors.salesforce.opportunities import opportunities
-from connectors.salesforce.position import Overlap, Position, Progress, loads
 from connectors.salesforce.records import records
-from connectors.salesforce.rows import OBJECTS
+from connectors.salesforce.required_access import sources
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, Source, column
 from connectors.values.api_columns import Rejects

@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 
 from connectors.contract import ATTRIBUTE, FIELD, REACHABLE, Account, Attribute
 from connectors.salesforce import soql
+from connectors.salesforce.batch_rows import OBJECTS
+from connectors.salesforce.current_values import api_name
+from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
-from connectors.salesforce.holding import api_name
-from connectors.salesforce.position import Overlap
-from connectors.salesforce.rows import OBJECTS
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true
 from connectors.values.api_columns import Rejects, attribute, instants, lists_of

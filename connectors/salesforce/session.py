@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 
 import requests
 
-from connectors.bodies import decoded
 from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
-from connectors.quota import Quota
+from connectors.http.credentials import Token
+from connectors.http.rate_limit import Quota
+from connectors.http.response_bodies import decoded
+from connectors.http.transport import Transport
 from connectors.salesforce import shapes
-from connectors.salesforce.answers import Answers
+from connectors.salesforce.api_errors import UnknownVersion
 from connectors.salesforce.client import Client, Manner
 from connectors.salesforce.login import LogIn
-from connectors.salesforce.refusals import UnknownVersion
+from connectors.salesforce.response_policy import Answers
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.soql import Select
-from connectors.token import Token
-from connectors.transport import Transport
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -170,7 +170,7 @@ class Org:
 
     def _next(self, following: str, headers: Mapping[str, str]) -> Any:
         """A further page. TemporaryError: Salesforce forgot the query, which is asked anew by the next run."""
-        from connectors.salesforce.refusals import Refused
+        from connectors.salesforce.api_errors import Refused
 
         try:
             return self.ask("GET", following, headers=headers)
@@ -193,7 +193,7 @@ class Org:
         nothing.
         """
         if table not in self._descriptions:
-            from connectors.salesforce.refusals import Refused
+            from connectors.salesforce.api_errors import Refused
 
             try:
                 about = self.ask("GET", f"sobjects/{table}/describe")
@@ -247,7 +247,7 @@ class Org:
         """The org's record of itself; fields that are hidden from this user are left out, and asked for by
         describe only then.
         """
-        from connectors.salesforce.refusals import Refused
+        from connectors.salesforce.api_errors import Refused
 
         wanted = ["IsSandbox", "InstanceName", "OrganizationType", "TimeZoneSidKey"]
         try:

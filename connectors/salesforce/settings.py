@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from connectors.transport import api_url
+from connectors.http.transport import api_url
 
 Source = Literal["opportunities", "orders", "tasks", "events", "campaigns"]
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
-from connectors.salesforce.position import Overlap
 from connectors.values import timestamps
 from connectors.values.api_columns import Rejects
 

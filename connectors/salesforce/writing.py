@@ -23,10 +23,10 @@ from pyarrow import csv
 
 from connectors.contract import Ticket
 from connectors.salesforce import soql
+from connectors.salesforce.api_errors import Refusal, Refused, of_cell, of_item
+from connectors.salesforce.batch_rows import OBJECTS, Answers, RowAnswers, Rows
 from connectors.salesforce.bulk import NULL, UPLOAD_LIMIT, Bulk, Status, refused_job
-from connectors.salesforce.holding import api_name, holding, looked_up
-from connectors.salesforce.refusals import Refusal, Refused, of_cell, of_item
-from connectors.salesforce.rows import OBJECTS, Answers, RowAnswers, Rows
+from connectors.salesforce.current_values import api_name, holding, looked_up
 from connectors.salesforce.session import Org
 
 COLLECTION = 200  # records of one call ("sObject Collections")

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from connectors.contract import CHANNELS, REACHABLE
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
-from sync.store.identity import alike_people, people
+from sync.store.identity_resolution import alike_people, people
 from sync.store.journal import Batch
 from sync.store.mirror import literal, quoted
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from connectors.contract import Problem
 from connectors.values.currency import exponent
 from sync.account.session import Session
-from sync.stops import Stop
+from sync.exit_codes import Stop
 from sync.store.mirror import literal
 
 

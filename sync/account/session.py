@@ -21,7 +21,7 @@ from connectors import open_connector
 from connectors.contract import Account, Calls, Connector, Option, RemoteList
 from connectors.errors import ConnectorError
 from sync.config.config import Config
-from sync.stops import Later, Stop
+from sync.exit_codes import Later, Stop
 from sync.store.integrity import JournalDamaged
 from sync.store.journal import Journal, backup_of
 
@@ -39,7 +39,7 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 def options_of(config: Config, journal: Journal, account: str) -> dict[str, list[Option]]:
     """The options of each segmentation's field: stored key and shown label."""
-    from sync.account.segments import named_segments
+    from sync.account.segment_catalog import named_segments
 
     every = {
         one.name: named_segments(config, journal, one, account) for one in config.segmentations_of(account)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from connectors.contract import FieldSpec, ListSpec
-from sync.account import described
-from sync.account.segments import SegmentText, named_segments, segments_of
+from sync.account import help_texts
+from sync.account.segment_catalog import SegmentText, named_segments, segments_of
 from sync.account.session import Session, options_of
 from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
@@ -29,7 +29,7 @@ class Target:
     record_type: str = ""  # of a list
     channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
     unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
-    control: float = 0.0  # of a campaign list: share that is held out of it (``sync.plan.control``)
+    control: float = 0.0  # of a campaign list: share that is held out of it (``sync.plan.control_groups``)
 
 
 def targets_of(config: Config, account: str) -> list[Target]:
@@ -52,7 +52,9 @@ def field_specs(session: Session) -> list[FieldSpec]:
         label, segments = one.label or one.name, named_segments(config, journal, one, account)
         for companion, name in one.fields.items():
             told[name] = (
-                described.of_companion(label, companion) if companion else described.of_field(label, segments)
+                help_texts.of_companion(label, companion)
+                if companion
+                else help_texts.of_field(label, segments)
             )
     return [
         replace(spec, description=told[spec.name])
@@ -100,7 +102,7 @@ def _lists(
             label = f"{settings.label or settings.name}: {segment.label}" + (
                 "" if record_type == types[0] else f" ({record_type})"
             )
-            text = described.of_list(segment)
+            text = help_texts.of_list(segment)
             spec = ListSpec(
                 key,
                 label,

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import targets_of
-from sync.apply import pace
+from sync.apply import throttle
 from sync.apply.delivery import Applied, Delivery
+from sync.exit_codes import GuardStop, Later, Stop, Trip
 from sync.log import stage
 from sync.plan.plan import basis
 from sync.plan.undo import hold
-from sync.stops import GuardStop, Later, Stop, Trip
-from sync.store import ownership
+from sync.store import write_history
 from sync.store.journal import Batch, Journal, user
 
 
@@ -29,7 +29,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     is closed or the pace is used up, with everything so far saved.
     """
     row = _ready(session, plan, reviewed)
-    pace.wait_for_window(session)
+    throttle.wait_for_window(session)
     journal = session.journal
     consent.prepare(session)
     with journal.transaction():
@@ -45,9 +45,9 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     for one in journal.rows(
         "SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan
     ):
-        pace.wait_for_window(session)  # it may close while we write
+        throttle.wait_for_window(session)  # it may close while we write
         if not _as_far_as_allowed(session, delivery, journal.batch(one["batch"]), wanted):
-            raise Later(pace.used_up(session, plan), pace.room_at(session))
+            raise Later(throttle.used_up(session, plan), throttle.room_at(session))
         session.progress(
             "writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"]
         )
@@ -59,7 +59,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     ):  # what an outage refused is the rest of this plan, approved as it is
         journal.set_plan(plan, state="done")
     keys = {made["remote"]: made["key"] for made in journal.made(session.account) if made["kind"] == "list"}
-    ownership.now_read(
+    write_history.now_read(
         session.mirror(), session.connector(), lambda: session.lists.values() if keys else (), keys
     )
     return applied
@@ -171,7 +171,7 @@ def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wante
     chosen = (
         np.ones(changes.num_rows, np.bool_) if wanted is None else _mask(pc.is_in(records, value_set=wanted))
     )
-    room = pace.room(session)
+    room = throttle.room(session)
     let_through = chosen
     if room is not None:
         let_through = chosen & _mask(

@@ -21,10 +21,10 @@ from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA, RemoteList, done
 from connectors.errors import RequestError
 from sync.account import consent
 from sync.account.session import Session
-from sync.apply import pace
-from sync.apply.refused import Refusals
+from sync.apply import throttle
+from sync.apply.rejects import Refusals
 from sync.pull.pull import stale
-from sync.store import ownership
+from sync.store import write_history
 from sync.store.journal import Batch, Journal
 
 REASONS = 20  # told in an answer; the others are counted together
@@ -98,12 +98,12 @@ def close(session: Session, batch: Batch, outcomes: pa.Table, refusals: Refusals
     if refusals is not None:  # the answer may be lost where the CRM was busy: counted by the pace
         moved = pc.or_(moved, pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
     written = pc.count_distinct(changes["id"].filter(moved)).as_py()
-    session.journal.close_batch(batch.batch, outcomes, pace.stamp(session), written)
+    session.journal.close_batch(batch.batch, outcomes, throttle.stamp(session), written)
     if refusals is not None:
         refusals.keep(batch, outcomes)
     mirror = session.mirror()
-    ownership.now_actual(mirror, batch, changes.filter(pc.equal(outcomes["status"], "done")))
-    ownership.catch_up(session.journal, mirror)
+    write_history.now_actual(mirror, batch, changes.filter(pc.equal(outcomes["status"], "done")))
+    write_history.catch_up(session.journal, mirror)
 
 
 class Delivery:
@@ -126,7 +126,7 @@ class Delivery:
         """Open, write, close. What ends the run leaves the batch open: the next run settles it."""
         session = self._session
         plain = batch.changes().select(CHANGE_SCHEMA.names)
-        session.journal.open_batch(batch.batch, session.run, pace.stamp(session))
+        session.journal.open_batch(batch.batch, session.run, throttle.stamp(session))
         outcomes = _vanished(batch, self._write(batch, plain))
         close(session, batch, outcomes, self._refusals)
         self.applied.add(outcomes)

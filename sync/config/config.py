@@ -94,9 +94,9 @@ class Config:
         """The record types that the population can hold."""
         if segmentation.population is None:
             return ("contact",)
-        from segmentation import rules
+        from segmentation.rules import parser
 
-        return tuple(rules.record_types(self.population(segmentation)))
+        return tuple(parser.record_types(self.population(segmentation)))
 
     def population(self, segmentation: SegmentationSettings, account: str | None = None) -> Any:
         """The parsed rule of a segmentation's population, or None: all contacts."""

@@ -1,7 +1,7 @@
 """What do the rules of a config say, and which of them cannot be used?
 
 A rule stands in a segmentation's population, or in ``when`` of a segment of kind ``rules``. The language is
-that of ``segmentation.rules``; here it learns which attributes and segmentations there are.
+that of ``segmentation.rules.parser``; here it learns which attributes and segmentations there are.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def parsed(
 
     RuleError: all that is wrong.
     """
-    from segmentation import rules
+    from segmentation.rules import parser
 
     keys: dict[str, Callable[[], Sequence[str]]] = {one.name: partial(keys_of, one) for one in segmentations}
     places = exponent(accounts[0].currency) if accounts else 2
-    return rules.parse(
+    return parser.parse(
         tree, attribute_types(accounts), keys, places, dict.fromkeys((*inexact(accounts), "email"), folded)
     )
 
@@ -112,7 +112,7 @@ def _read(
     everything: Sequence[SegmentationSettings],
     accounts: Sequence[AccountSettings],
 ) -> Iterator[Fault]:
-    from segmentation.rules import RuleError
+    from segmentation.rules.parser import RuleError
 
     try:
         rules[path] = parsed(tree, everything, accounts)
@@ -148,7 +148,7 @@ def _segment_faults(one: SegmentationSettings, path: KeyPath) -> Iterator[Fault]
 
 
 def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
-    from segmentation.reach import unreachable
+    from segmentation.rules.unreachable import unreachable
 
     population = rules.get((*path, "population"))
     if population is not None and any(True for _ in unreachable([("population", population)])):

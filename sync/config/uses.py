@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segmentation.logic import Rule
+    from segmentation.rules.logic import Rule
     from sync.config.config import Config
     from sync.config.settings import SegmentationSettings
 

@@ -19,11 +19,11 @@ from connectors.contract import CHANGE_SCHEMA
 from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket
-from sync.apply.pace import stamp
+from sync.apply.throttle import stamp
+from sync.exit_codes import declined
 from sync.pull.pull import ADDRESS, KEY, forget_digest, pull
-from sync.stops import declined
 from sync.store.erase import Names, erase
-from sync.store.identity import of_address, same_person
+from sync.store.identity_resolution import of_address, same_person
 from sync.store.journal import Journal, backup_of, now, packed, unpacked
 from sync.store.mirror import AccountMirror, literal
 

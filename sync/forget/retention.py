@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from sync.account.session import Session
 from sync.config.uses import types_used
-from sync.label.spans import spans, within
-from sync.label.state import latest_state
+from sync.label.chunks import spans, within
+from sync.label.label_store import latest_state
 from sync.store.journal import Batch, packed
 from sync.store.mirror import AccountMirror, literal
 
@@ -112,7 +112,7 @@ def _purge_departed(session: Session) -> int:
 
 def _latest(session: Session) -> pa.Table:
     """(record_type, id, target, batch) of the last change of each record and target."""
-    from sync.store.ownership import catch_up
+    from sync.store.write_history import catch_up
 
     catch_up(session.journal, session.mirror())
     return session.mirror().table(

@@ -1,13 +1,13 @@
 """What is expected of each record over a horizon? Columns for a file, whether or not the config asks for the
 kinds behind them.
 
-    value_score          the champion score (``segmentation.champion``); 0 without a purchase
+    value_score          the champion score (``segmentation.models.clv_model``); 0 without a purchase
     p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where
                                                         nothing is foretold
     lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
 
 A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A
-model from after ``as_of`` is never used: it knows what came (``sync.label.known``).
+model from after ``as_of`` is never used: it knows what came (``sync.label.as_known_then``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
-from sync.label.known import Fitted, Known
+from sync.label.as_known_then import Fitted, Known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,8 +117,8 @@ def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) ->
     import pandas as pd
 
     from connectors.values.currency import exponent
-    from segmentation.buying import Buying
-    from segmentation.champion import Champion
+    from segmentation.models.buyer_features import Buying
+    from segmentation.models.clv_model import Champion
 
     buyers = Buying.of(frame, session.as_of)
     told = Champion.from_dict(model["learned"]).forecast(buyers)

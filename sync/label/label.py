@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segments import built
+from sync.account.segment_catalog import built
 from sync.account.session import Session
-from sync.label.past import AccountPast
+from sync.label.chunks import Span, spans, within
+from sync.label.label_store import changed, keep, prepare_before, rebuild_state, store
+from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
-from sync.label.spans import Span, spans, within
-from sync.label.state import changed, keep, prepare_before, rebuild_state, store
 from sync.log import stage
 from sync.store.mirror import AccountMirror, quoted
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentation.label import Segmentation
-    from segmentation.models import Model
+    from segmentation.model_file import Model
     from sync.config.settings import SegmentationSettings
 
 
@@ -133,18 +133,18 @@ def _model(
     """The stored model; where there is none for these settings, or one that saw nobody and there is somebody
     now, a new one.
     """
-    from segmentation import models
+    from segmentation import model_file
 
     stored = session.journal.model(session.account, settings.name)
     if stored is not None and stored["digest"] == session.config.digest(settings):
-        model = models.from_json(stored["content"])
-        if not models.blank(model):
+        model = model_file.from_json(stored["content"])
+        if not model_file.blank(model):
             return model
     else:
         stored = None
     session.progress(f"fitting {settings.label or settings.name}", 0, 0)
     model = fitted(session, settings, segmentation, population)
-    if stored is None or not models.blank(model):
+    if stored is None or not model_file.blank(model):
         labelled.fitted[settings.name] = _saved(session, settings, model)
     return model
 
@@ -153,20 +153,20 @@ def fitted(
     session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population
 ) -> Model:
     """A model of the population; of very many records it has ``seen`` a draw, and tells ``of`` how many."""
-    from segmentation import models
+    from segmentation import model_file
 
     frame, count = population.some()
     model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
     if len(frame) < count:
         model["seen"]["of"] = count
-    return models.from_json(models.to_json(model))
+    return model_file.from_json(model_file.to_json(model))
 
 
 def _saved(session: Session, settings: SegmentationSettings, model: Model) -> int:
     """Its version."""
-    from segmentation import models
+    from segmentation import model_file
 
     digest = session.config.digest(settings)
     return session.journal.save_model(
-        session.account, settings.name, session.as_of.isoformat(), digest, models.to_json(model)
+        session.account, settings.name, session.as_of.isoformat(), digest, model_file.to_json(model)
     )

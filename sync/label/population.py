@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sync.account.session import Session
-from sync.label.facts import facts, prepare_features
-from sync.label.spans import Span, drawn, spans, within
+from sync.label.chunks import Span, drawn, spans, within
+from sync.label.feature_frame import facts, prepare_features
 
 if TYPE_CHECKING:
     import pandas as pd

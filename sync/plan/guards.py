@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from sync.account.session import Session
 from sync.config.settings import Limit
+from sync.exit_codes import Trip
 from sync.plan.reading_guards import reading_trips
-from sync.stops import Trip
 from sync.store.mirror import literal
 
 

@@ -29,14 +29,14 @@ import pyarrow.compute as pc
 from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
+from sync.exit_codes import SetupNeeded, Trip
 from sync.log import stage
 from sync.plan import guards
-from sync.plan.control import held_out
-from sync.plan.listening import reactions
-from sync.stops import SetupNeeded, Trip
+from sync.plan.automation_impact import reactions
+from sync.plan.control_groups import held_out
 from sync.store.journal import PLAN_SCHEMA
 from sync.store.mirror import AccountMirror, literal, quoted
-from sync.store.ownership import catch_up
+from sync.store.write_history import catch_up
 
 ROWS = 100_000  # changes that are in memory at once while batches are cut
 COARSE = 5  # steps of the ``_score`` companion, in percent: a rank that moves a little writes nothing

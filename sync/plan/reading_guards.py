@@ -26,9 +26,9 @@ from typing import Any
 
 from sync.account.session import Session
 from sync.config.settings import Limit
+from sync.exit_codes import Trip
 from sync.pull.reading import in_journal, listed, plural, unowned
 from sync.pull.summary import RECENT_DAYS, TOP_REASONS, counts, recently, shapes, summary
-from sync.stops import Trip
 
 GUARDS = ("max_rejected", "max_unmatched", "max_stale_days", "max_drop")
 NEVER = 36_500  # days: a limit of so many switches max_stale_days off

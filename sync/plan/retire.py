@@ -5,11 +5,11 @@ from __future__ import annotations
 from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import targets_of
+from sync.exit_codes import Stop
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
-from sync.stops import Stop
 from sync.store.mirror import literal
-from sync.store.ownership import catch_up
+from sync.store.write_history import catch_up
 
 
 @stage("plan retire")

@@ -16,9 +16,9 @@ from connectors.contract import FieldSpec, ListSpec, RemoteList
 from connectors.errors import RequestError
 from sync.account.session import Session
 from sync.account.targets import field_specs, list_specs
+from sync.exit_codes import SetupNeeded
 from sync.log import stage
 from sync.plan.dynamic_lists import changed_lists, dynamic_specs
-from sync.stops import SetupNeeded
 
 # what is as it is, as long as a field or list lives
 _FIXED = frozenset({"name", "key", "record_type", "type", "kind", "id", "retired"})

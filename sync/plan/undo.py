@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 from sync.account import consent
 from sync.account.left import companion_fields
 from sync.account.session import Session
+from sync.exit_codes import Stop
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
-from sync.stops import Stop
 from sync.store.journal import Batch, now
-from sync.store.ownership import catch_up, without
+from sync.store.write_history import catch_up, without
 
 
 @stage("plan undo")

@@ -10,7 +10,7 @@ from sync.account.session import Session
 from sync.log import stage
 from sync.plan.plan import Planned, Selection, begin_changes, compare, finish, made_targets, prepare_refused
 from sync.plan.retire import gather
-from sync.store.ownership import catch_up
+from sync.store.write_history import catch_up
 
 
 @stage("withdraw")

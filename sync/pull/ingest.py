@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from connectors.contract import FIELD, RECORD_SCHEMA, RECORD_TYPES, Attribute, IdType, Page
 from sync.pull import columns
 from sync.store.activity import Activity
-from sync.store.identity import unsettle
+from sync.store.identity_resolution import unsettle
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.repeats import as_activity
 

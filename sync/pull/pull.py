@@ -16,14 +16,14 @@ from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.config.settings import Limit
 from sync.config.uses import kinds_used, types_used
+from sync.exit_codes import GuardStop, Trip
 from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
-from sync.stops import GuardStop, Trip
-from sync.store.identity import reconcile
+from sync.store.activity_owner import means_record
+from sync.store.identity_resolution import reconcile
 from sync.store.journal import Journal, now
 from sync.store.mirror import AccountMirror
-from sync.store.naming import means_record
-from sync.store.ownership import catch_up
+from sync.store.write_history import catch_up
 
 LISTED_REJECTS = 10_000  # of one part; beyond it they are only counted
 

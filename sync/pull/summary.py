@@ -18,7 +18,7 @@ from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.uses import MONEY, kinds_used
 from sync.pull.reading import STAMP
-from sync.store.identity import same_people
+from sync.store.identity_resolution import same_people
 from sync.store.mirror import AccountMirror, literal
 
 STREAMS = (*RECORD_TYPES, "activity")

@@ -23,7 +23,7 @@ class Trait:
     """
 
     name: str
-    sort: str  # of ``segmentation.traits``; "level": the share that has it
+    sort: str  # of ``segmentation.models.encoder``; "level": the share that has it
     away: dict[str, float]  # by segment
     means: dict[str, float | None]
 
@@ -39,8 +39,8 @@ def gather(session: Session, name: str, learned: Mapping[str, Any]) -> Profile:
     """From the frozen centres of a model, and from the features of today's members."""
     import numpy as np
 
-    from segmentation.clusters import CATEGORY
-    from segmentation.traits import Encoder
+    from segmentation.kinds.clusters import CATEGORY
+    from segmentation.models.encoder import Encoder
 
     clusters = learned.get("clusters") or []
     if not clusters:
@@ -131,7 +131,7 @@ def _said(trait: Trait, mean: float | None, money: Money) -> str:
 
 
 def _stability(figures: Mapping[str, Any]) -> list[Panel]:
-    from segmentation.stability import ARI, JACCARD
+    from segmentation.evaluation.cluster_stability import ARI, JACCARD
 
     rows = [
         (

@@ -16,14 +16,14 @@ from connectors.contract import CHANNELS
 from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
-from sync.label.state import rebuild_state
+from sync.label.label_store import rebuild_state
 from sync.pull.reading import STAMP, in_journal
 from sync.report import insight, sizes
 from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.report.transitions import Flow, Movement, flows, movement
-from sync.store.identity import people
+from sync.store.identity_resolution import people
 from sync.store.mirror import AccountMirror, quoted
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
+from sync.exit_codes import Stop
 from sync.report import cluster_profiles, journeys, life_stages, outlook, priority
 from sync.report.cluster_profiles import Profile
 from sync.report.journeys import Journeys
 from sync.report.life_stages import Rates
 from sync.report.outlook import Outlook
 from sync.report.priority import Ranked
-from sync.stops import Stop
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -102,12 +102,12 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
 
 def _model(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
     """The stored model with its version; {} where there is none of these settings."""
-    from segmentation import models
+    from segmentation import model_file
 
     stored = session.journal.model(session.account, settings.name)
     if stored is None or stored["digest"] != session.config.digest(settings):
         return {}
-    return {**models.from_json(stored["content"]), "version": stored["version"]}
+    return {**model_file.from_json(stored["content"]), "version": stored["version"]}
 
 
 def _insight(
@@ -148,7 +148,7 @@ def _cards(session: Session, wanted: Wanted) -> dict[str, Any]:
 
 def _effects(session: Session, labelled: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By segmentation and segment; asked for only where a control group is configured."""
-    from sync.plan.control import effects
+    from sync.plan.control_groups import effects
 
     if not any(one.control for one in session.segmentations if one.name in labelled):
         return {}

@@ -1,7 +1,7 @@
 """By which ways do the records of each segment come to buy? Their touchpoints, steps, and the time to a
 purchase.
 
-See ``segmentation.journey``. Of many records some are drawn, and the page says so.
+See ``segmentation.evaluation.attribution``. Of many records some are drawn, and the page says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WAITS = (30, 90, 365)  # days
 
 @dataclass(frozen=True)
 class Journeys:
-    """``found`` by segment of the segmentation ``by`` (``segmentation.journey``), of ``drawn`` of so many
+    """``found`` by segment of the segmentation ``by`` (``segmentation.evaluation.attribution``), of ``drawn`` of so many
     records.
     """
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segments import built_like
+from sync.account.segment_catalog import built_like
 from sync.account.session import Session
-from sync.label.past import AccountPast
+from sync.label.point_in_time import AccountPast
 from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
@@ -43,7 +43,7 @@ def gather(session: Session, settings: SegmentationSettings, figures: Mapping[st
     """Label as of a horizon ago with what was known then, and look at what came; None where the past is too
     short.
     """
-    from segmentation.quality import held
+    from segmentation.evaluation.scorecard import held
 
     days = round(figures["horizon"])
     day, segmentation = (

@@ -15,7 +15,7 @@ def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
     """Of each segment (a row) the share that went to each other one, how long records stay, and where all of
     it leads.
     """
-    from segmentation.migration import Migration
+    from segmentation.evaluation.migration import Migration
 
     found = Migration.of_counts(
         [(flow.before, flow.after, flow.records) for flow in flows if flow.before and flow.after],

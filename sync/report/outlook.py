@@ -1,6 +1,6 @@
 """What is expected of each segment in the coming periods, and how far off may that be?
 
-See ``segmentation.outlook``.
+See ``segmentation.models.segment_forecast``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segments import built
+from sync.account.segment_catalog import built
 from sync.account.session import Session
 from sync.label.population import Population
 from sync.report import charts, formats
@@ -57,7 +57,7 @@ def gather(
     session: Session, settings: SegmentationSettings, model: Mapping[str, Any], by: str
 ) -> Outlook | None:
     """By the champion of ``settings`` (kind ``potential``); None where it foretells nothing."""
-    from segmentation.outlook import bias, outlook
+    from segmentation.models.segment_forecast import bias, outlook
 
     frame, records = Population(session, settings, built(session.config, settings, session.account)).some(
         DRAWN

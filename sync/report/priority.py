@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sync.account.segments import segments_of
+from sync.account.segment_catalog import segments_of
 from sync.account.session import Session
 from sync.report import charts, formats
 from sync.report.charts import Bar

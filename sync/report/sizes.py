@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync.account.segments import named_segments
+from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
 from sync.store.mirror import AccountMirror, quoted

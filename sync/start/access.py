@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from connectors import settings_model
-from sync.stops import Usage
+from sync.exit_codes import Usage
 
 Ask = Callable[[str, str], str]  # question, proposed answer → answer
 _TRIES = 3

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from connectors import CRMS
 from sync.config.faults import ConfigError, one_of
+from sync.exit_codes import Stop, Usage
 from sync.start.access import ACCESS, Ask, asked, home_of
 from sync.start.access import lines as access_lines
 from sync.start.config_text import Answers, quoted, text_of
-from sync.stops import Stop, Usage
 
 if TYPE_CHECKING:
     from connectors.files.preview import Preview

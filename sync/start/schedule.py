@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from sync.config.config import Config
 from sync.config.tables import secret_keys
-from sync.stops import Stop
+from sync.exit_codes import Stop
 from sync.store.journal import user
 
 PROGRAM = "crm-segments"

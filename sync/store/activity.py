@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import ACTIVITY_SCHEMA, IdType
-from sync.store import naming, repeats
-from sync.store.identity import settle, unsettle
+from sync.store import activity_owner, repeats
+from sync.store.identity_resolution import settle, unsettle
 from sync.store.mirror import AccountMirror, literal, quoted
 
 # Columns that a mirror has once a page brings them: an empty column of 20 million rows still costs seconds.
@@ -45,7 +45,7 @@ class Activity:
     """The activity of one account. ``known`` records are looked up once: records arrive before activity does.
 
     Where ids are compared as they are and nobody is named by an address, a row finds its record by its exact
-    id; else by its name (``sync.store.naming``). With ``newest_wins`` repeated rows are told when all parts
+    id; else by its name (``sync.store.activity_owner``). With ``newest_wins`` repeated rows are told when all parts
     are there (``sync.store.repeats``).
     """
 
@@ -73,7 +73,7 @@ class Activity:
         """
         wanted = {name: kind for name, kind in OPTIONAL.items() if name in page.column_names}
         if self._by_name(page):
-            wanted[naming.COLUMN] = "BIGINT"
+            wanted[activity_owner.COLUMN] = "BIGINT"
         for name, kind in wanted.items():
             if name not in self._mirror.columns("activity"):
                 for table in ("activity", "parked"):
@@ -123,15 +123,15 @@ class Activity:
         mirror = self._mirror
         addressed = "record_email" in frame.column_names
         if self._looked_up is None or (addressed and not self._looked_up):
-            naming.look_up_names(mirror, addressed)
+            activity_owner.look_up_names(mirror, addressed)
             self._looked_up = addressed
         for name in ("record_id", "record_email"):
             if name not in frame.column_names:
                 frame = frame.append_column(name, pa.nulls(frame.num_rows, pa.string()))
-        frame = naming.with_names(mirror, frame)
-        naming.learn(mirror, frame)
+        frame = activity_owner.with_names(mirror, frame)
+        activity_owner.learn(mirror, frame)
         day, days = self._day(frame)
-        columns = {**_columns(frame, part, day, _person(self._id_type)), naming.COLUMN: "names.name"}
+        columns = {**_columns(frame, part, day, _person(self._id_type)), activity_owner.COLUMN: "names.name"}
         listed, values = ", ".join(quoted(name) for name in columns), ", ".join(columns.values())
         source = f"frame JOIN names ON frame.name = names.name {days}"
         strangers = frame.num_rows - mirror.value(
@@ -153,7 +153,7 @@ class Activity:
                 mirror.set_stamp("id_type", self._id_type)
                 unsettle(mirror)
             settle(mirror)
-            naming.look_up_ids(mirror)
+            activity_owner.look_up_ids(mirror)
             self._prepared = True
 
     def _day(self, frame: pa.Table) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sync.stops import Later, Stop
+from sync.exit_codes import Later, Stop
 from sync.store import probe
 
 _TIMEOUT = 600  # seconds: a file that takes longer to open is as bad as a damaged one

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from sync.store import repeats
+from sync.store.activity_owner import address_of
 from sync.store.mirror import AccountMirror, Mirror, literal, quoted
-from sync.store.naming import address_of
 from sync.store.soundness import remove_set_aside
 
 

@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sync.stops import Stop
+from sync.exit_codes import Stop
 
 DIGEST_BYTES = 16
 

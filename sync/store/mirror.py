@@ -8,7 +8,7 @@ Each account has a schema of its own (its name, quoted) with these tables:
                another row and do not count
   parked       activity of records that we do not know yet, by the id and the address that it names them by
   names        what activity names its records by, where that may be more than their exact id (see
-               ``sync.store.naming``)
+               ``sync.store.activity_owner``)
   actual       what the CRM holds in our fields and lists: (record, target, value)
   written      what we wrote or meant to write, rebuilt from the journal: whose value is there?
   redirects    record → survivor, of merges and conversions

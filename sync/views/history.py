@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.account import consent
-from sync.account.segments import named_segments
+from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
-from sync.label.state import rebuild_state
-from sync.stops import Stop
-from sync.store.identity import of_address
+from sync.exit_codes import Stop
+from sync.label.label_store import rebuild_state
+from sync.store.identity_resolution import of_address
 from sync.store.journal import Batch, Journal, now
 from sync.store.mirror import AccountMirror, quoted
 

@@ -1,6 +1,6 @@
 """By which ways do the records of each segment come to buy?
 
-``segmentation.journey`` over the account's own activity.
+``segmentation.evaluation.attribution`` over the account's own activity.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account import consent
 from sync.account.session import Session
-from sync.label.deeds import prepare_deeds, unbound
+from sync.label.activity import prepare_deeds, unbound
 from sync.store.mirror import quoted
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ _SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even d
 
 def ways(session: Session, name: str, most: int | None = None) -> dict[str, dict[str, Any]]:
     """The journey per segment of a segmentation as of ``session.as_of``; people who object are in none. See
-    ``segmentation.journey``.
+    ``segmentation.evaluation.attribution``.
 
     ``most``: of more records than so many, so many are drawn (about).
     """
     import ibis as engine
 
-    from segmentation.journey import journey
+    from segmentation.evaluation.attribution import journey
 
     mirror = session.mirror()
     consent.prepare(session)

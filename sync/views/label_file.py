@@ -15,7 +15,7 @@ import pyarrow.csv as arrow_csv
 
 from connectors.values.currency import exponent
 from sync.account.session import Session
-from sync.store.identity import people
+from sync.store.identity_resolution import people
 from sync.store.mirror import AccountMirror, quoted
 from sync.views.history import remember_export
 
@@ -31,8 +31,8 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     segmentation that they do not hold yet, and beside them its confirmed scores where it has some:
     ``rfm.recency`` and its like, 1 to 5; of kind ``response`` the probability, to rank by, as ``NAME.score``.
     """
+    from sync.label.as_known_then import Known
     from sync.label.forecasts import forecasts, told_there
-    from sync.label.known import Known
 
     mirror, known = session.mirror(), Known(session)
     figures = forecasts(session, horizon, known)

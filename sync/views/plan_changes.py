@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from sync.account.session import Session
-from sync.stops import Stop, Usage
+from sync.exit_codes import Stop, Usage
 from sync.store.journal import Batch
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.views.history import remember_export

@@ -20,8 +20,8 @@ from typing import Any
 from connectors.values.currency import exponent
 from sync.account.rates import converted
 from sync.account.session import Session
+from sync.exit_codes import Stop, Usage
 from sync.pull.summary import major, orders
-from sync.stops import Stop, Usage
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _COLUMNS = ("month", "orders", "net_revenue")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.label.facts import facts, prepare_features
+from sync.label.feature_frame import facts, prepare_features
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -27,7 +27,7 @@ def explained(session: Session, settings: SegmentationSettings) -> dict[str, Any
     """The same of one segmentation."""
     import ibis
 
-    from segmentation.overlap import counts, findings
+    from segmentation.rules.coverage import counts, findings
 
     prepare_features(session)
     rules = [(one.key, rule) for one, rule in session.config.rules(settings, session.account)]

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.contract import ATTRIBUTE, SPELLING
 from sync.account import consent
-from sync.account.segments import built, built_like, segments_of
+from sync.account.segment_catalog import built, built_like, segments_of
 from sync.account.session import Session
-from sync.label.past import AccountPast
+from sync.exit_codes import Stop
+from sync.label.label_store import rebuild_state
+from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
-from sync.label.state import rebuild_state
-from sync.stops import Stop
 from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segmentation.quality import Held, Today
-    from segmentation.steadiness import Replay
+    from segmentation.evaluation.label_stability import Replay
+    from segmentation.evaluation.scorecard import Held, Today
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
@@ -43,7 +43,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     """What ``crm-segments card`` tells: the cards of the latest labelling (of all segmentations, or of
     ``names``), and what campaigns with a control group changed. Stop: a name that there is not, or nothing is
     labelled yet."""
-    from sync.plan.control import effects
+    from sync.plan.control_groups import effects
 
     check_names(session, names)
     held = session.settings.attributes
@@ -76,13 +76,14 @@ def check_names(session: Session, names: Sequence[str]) -> None:
 
 
 def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str] = ()) -> dict[str, Any]:
-    """Per segmentation its ``lines`` (``segmentation.quality``), why it ``falls``, the ``migration`` since
-    the labelling before (``segmentation.migration``), and its ``composition`` by asked attributes.
+    """Per segmentation its ``lines`` (``segmentation.evaluation.scorecard``), why it ``falls``, the ``migration`` since
+    the labelling before (``segmentation.evaluation.migration``), and its ``composition`` by asked attributes.
 
     ``composition``: attributes whose shares are shown per segment, sensitive ones too. ``names``: only these
     segmentations.
     """
-    from segmentation import models, quality
+    from segmentation import model_file
+    from segmentation.evaluation import scorecard
 
     found = {}
     for settings in session.config.in_order(session.account):
@@ -94,20 +95,20 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
         ):
             continue
         session.progress(f"judging {settings.label or settings.name}", 0, 0)
-        model = models.from_json(stored["content"])
+        model = model_file.from_json(stored["content"])
         ranked = _RANKED.get(settings.kind, ())
         if getattr(settings.options, "absent", False):
             ranked = ranked[::-1]
         today = _today(session, settings, stored, model)
-        lines = quality.card(_held(session, settings, model), today, model, ranked)
+        lines = scorecard.card(_held(session, settings, model), today, model, ranked)
         found[settings.name] = {
-            "lines": quality.as_dicts(lines),
-            "falls": quality.falls(lines),
+            "lines": scorecard.as_dicts(lines),
+            "falls": scorecard.falls(lines),
             **_migration(session, settings.name),
         }
         shown = [name for name in composition if name in session.settings.attributes]
         if shown:
-            found[settings.name]["composition"] = quality.composition(
+            found[settings.name]["composition"] = scorecard.composition(
                 today.labels, _attributes(session, shown)
             )
     return found
@@ -129,7 +130,8 @@ def propose(session: Session, name: str) -> dict[str, Any]:
 
     Both models label without memory, so that what moves is the refit's doing alone.
     """
-    from segmentation import models, quality
+    from segmentation import model_file
+    from segmentation.evaluation import scorecard
 
     settings = next(one for one in session.segmentations if one.name == name)
     stored = session.journal.model(session.account, name)
@@ -138,21 +140,23 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     segmentation = built(session.config, settings, session.account)
     frame, _ = Population(session, settings, segmentation).some()
     fresh = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
-    old = models.from_json(stored["content"])
+    old = model_file.from_json(stored["content"])
     try:
         before = segmentation.label(frame, old, None, None, session.as_of)
     except ValueError as other:
         return {"note": f"{other}: the config has changed since the fit, so the next labelling fits one"}
-    after = segmentation.label(frame, models.from_json(models.to_json(fresh)), None, None, session.as_of)
-    return quality.proposal(old, fresh, before, after)
+    after = segmentation.label(
+        frame, model_file.from_json(model_file.to_json(fresh)), None, None, session.as_of
+    )
+    return scorecard.proposal(old, fresh, before, after)
 
 
 def _today(
     session: Session, settings: SegmentationSettings, stored: Mapping[str, Any], model: Mapping[str, Any]
 ) -> Today:
     """What the card of today's labels looks at."""
-    from segmentation.quality import Today
-    from sync.label.refits import UNLEARNED, shifted
+    from segmentation.evaluation.scorecard import Today
+    from sync.label.drift import UNLEARNED, shifted
 
     fitted = date.fromisoformat(stored["as_of"])
     labels, baseline = _labels(session, settings.name), _baseline(session, settings.name, fitted)
@@ -170,7 +174,7 @@ def _today(
 
 def _migration(session: Session, name: str) -> dict[str, Any]:
     """Where records went since the labelling before; nothing where there was none."""
-    from segmentation.migration import Migration
+    from segmentation.evaluation.migration import Migration
 
     mirror, before = session.mirror(), "before_" + name
     if not mirror.has_table(before) or not mirror.value(f"SELECT count(*) FROM {quoted(before)}"):
@@ -214,7 +218,7 @@ def _days(settings: SegmentationSettings, model: Mapping[str, Any]) -> int:
 
 def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, Any]) -> Held | None:
     """A back-test as of the horizon ago; None where the past is too short, or the kind is not about buying."""
-    from segmentation.quality import held
+    from segmentation.evaluation.scorecard import held
 
     if settings.kind in ("response", "offers"):
         return None
@@ -233,24 +237,24 @@ def _weeks(
     """Twelve weeks before the horizon ago, played again under a model of their beginning, and what the memory
     of labels costs.
     """
-    from segmentation import steadiness
+    from segmentation.evaluation import label_stability
 
     days = _days(settings, model)
     until = session.as_of - timedelta(days=days)
-    begin = steadiness.days(until)[0]
+    begin = label_stability.days(until)[0]
     segmentation = built_like(session.config, settings, session.account, model["figures"])
-    past = AccountPast(session, settings, segmentation).few(steadiness.FEW)
+    past = AccountPast(session, settings, segmentation).few(label_stability.FEW)
     if (
         past.first is None
-        or past.first > begin - timedelta(weeks=steadiness.WEEKS)
+        or past.first > begin - timedelta(weeks=label_stability.WEEKS)
         or not len(past.features(begin))
     ):
         return None, {}
     fitted = segmentation.fit(past.features(begin), begin, past.until(begin))
-    found = steadiness.replay(segmentation, fitted, past, until)
+    found = label_stability.replay(segmentation, fitted, past, until)
     if found is None:
         return None, {}
-    return found, steadiness.cost(found, past.outcomes(until, days), settings.kind != "lifecycle")
+    return found, label_stability.cost(found, past.outcomes(until, days), settings.kind != "lifecycle")
 
 
 def _labelled(session: Session, name: str) -> date | None:

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation import measures, purchasing, spending
-from segmentation.axis import Axis
-from segmentation.maximum import TooLittle
-from segmentation.purchasing import History
+from segmentation.ecdf import Axis
+from segmentation.evaluation import metrics
+from segmentation.models import bg_nbd, gamma_gamma
+from segmentation.models.bg_nbd import History
+from segmentation.models.optimizer import TooLittle
 from tests.benchmarks.trades import BUSINESSES, Business
 
 CONFIG = """
@@ -73,11 +74,11 @@ def _measured(name: str, business: Business, folder: Path) -> int:
     table = _came(business).join(_told(business, folder), how="left")
     revenue, came = table["revenue"].to_numpy(np.float64), table["came"].to_numpy(np.float64)
     plain = _plain(table, business)
-    captures = {one: measures.capture(score, revenue) for one, score in _simple(table, plain).items()}
+    captures = {one: metrics.capture(score, revenue) for one, score in _simple(table, plain).items()}
     best = max(captures, key=captures.__getitem__)
     score = table["value_score"].to_numpy(np.float64)
-    ours, error = measures.capture(score, revenue), _error(score, revenue)
-    line = f"{name:12}{len(table):8} | {ours:.4f}  {captures[best]:.4f} {best:12} {error:.4f} | {measures.gini(score, revenue):.3f} | "
+    ours, error = metrics.capture(score, revenue), _error(score, revenue)
+    line = f"{name:12}{len(table):8} | {ours:.4f}  {captures[best]:.4f} {best:12} {error:.4f} | {metrics.gini(score, revenue):.3f} | "
     short = ours < captures[best] - error
     if plain is None or table["p_purchase"].isna().any():
         line += f"foretells nothing of {table['p_purchase'].isna().mean():.0%}"
@@ -85,13 +86,13 @@ def _measured(name: str, business: Business, folder: Path) -> int:
         chance, expected = (
             table[column].to_numpy(np.float64) for column in ("p_purchase", "expected_purchases")
         )
-        for measure, one in ((measures.auc, max), (measures.brier, min)):
+        for measure, one in ((metrics.auc, max), (metrics.brier, min)):
             line += f"{measure(chance, came):.4f} {one(measure(plain[form], came) for form in ('bg', 'mbg')):.4f} "
         (absolute, squared), (their_absolute, their_squared) = (
             _errors(expected, came),
             _errors(plain["expected"], came),
         )
-        line += f"{measures.calibration_error(chance, came):.4f} | {absolute:.3f} {their_absolute:.3f} {squared:.3f} {their_squared:.3f}"
+        line += f"{metrics.calibration_error(chance, came):.4f} | {absolute:.3f} {their_absolute:.3f} {squared:.3f} {their_squared:.3f}"
         line += f" {expected.sum() / came.sum() - 1:+.0%}"
         short |= absolute > EXACT * their_absolute or squared > EXACT * their_squared
     print(line + (" !" if short else ""), flush=True)
@@ -119,8 +120,8 @@ def _plain(table: pd.DataFrame, business: Business) -> Mapping[str, Numbers] | N
     history = History.of_days(first, last, days, np.datetime64(business.day))
     mean = table["money"].to_numpy(np.float64) / days
     try:
-        bg, mbg = purchasing.fit(history, "bg"), purchasing.fit(history, "mbg")
-        spent = spending.fit(days, mean).expected(days, mean)
+        bg, mbg = bg_nbd.fit(history, "bg"), bg_nbd.fit(history, "mbg")
+        spent = gamma_gamma.fit(days, mean).expected(days, mean)
     except TooLittle:
         return None
     told = {
@@ -175,7 +176,7 @@ def _told(business: Business, folder: Path) -> pd.DataFrame:
 def _error(score: Numbers, revenue: Numbers, rounds: int = 60) -> float:
     rng = np.random.default_rng(7)
     drawn = (rng.integers(0, len(score), len(score)) for _ in range(rounds))
-    return float(np.std([measures.capture(score[rows], revenue[rows]) for rows in drawn]))
+    return float(np.std([metrics.capture(score[rows], revenue[rows]) for rows in drawn]))
 
 
 def _errors(expected: Numbers, came: Numbers) -> tuple[float, float]:

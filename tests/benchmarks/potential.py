@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation.buying import COUNTS
-from segmentation.lifecycle import Lifecycle
-from segmentation.potential import Potential
-from segmentation.rfm import Rfm
+from segmentation.kinds.lifecycle import Lifecycle
+from segmentation.kinds.potential import Potential
+from segmentation.kinds.rfm import Rfm
+from segmentation.models.buyer_features import COUNTS
 
 AS_OF = date(2025, 6, 30)
 CHUNK = 500_000

@@ -24,7 +24,7 @@ recency = np.minimum(recency, age)
 """
 _OURS = """
 from segmentation import purchasing
-from segmentation.purchasing import History
+from segmentation.models.bg_nbd import History
 import scipy.special, scipy.optimize, threadpoolctl
 history = History(x, recency, age)
 start = time.process_time()

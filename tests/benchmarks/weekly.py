@@ -25,9 +25,9 @@ from typing import Any
 
 import pandas as pd
 
-from segmentation import models
+from segmentation import model_file
+from segmentation.evaluation.migration import returns
 from segmentation.label import segmentation
-from segmentation.migration import returns
 from sync import commands
 from sync.commands import Options
 from sync.store.journal import Journal
@@ -189,7 +189,7 @@ def _falling(name: str, watched: Watched) -> int:
 def _horizon(config: Path) -> float:
     """Of the life cycle's model; a quarter where only files have one."""
     kept = _stored(config, "lifecycle")
-    return float(models.from_json(kept["content"])["figures"]["horizon"]) if kept else 91.0
+    return float(model_file.from_json(kept["content"])["figures"]["horizon"]) if kept else 91.0
 
 
 def _stored(config: Path, name: str) -> dict[str, Any] | None:
@@ -246,7 +246,7 @@ def _raw(config: Path, week: date) -> dict[str, dict[int, str]]:
     mirror.close()
     assert kept is not None
     rfm = segmentation("rfm", {}, "USD", 2)
-    cuts = {"frozen": models.from_json(kept["content"]), "refitted": rfm.fit(features, week)}
+    cuts = {"frozen": model_file.from_json(kept["content"]), "refitted": rfm.fit(features, week)}
     found = {name: rfm.label(features, model, None, None, week) for name, model in cuts.items()}
     return {
         name: dict(zip(labels["record"], labels["segment"], strict=True)) for name, labels in found.items()

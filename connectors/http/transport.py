@@ -1,0 +1,383 @@
+"""How does anything reach a CRM over HTTP? The one way out: session, time-outs, retry, rate and quota,
+redaction.
+
+What an answer means is the CRM's to say (``Reading``); how often, when and with which token a call goes out
+is decided here, for all of them. No error and no log line holds a query, a body or a token.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from connectors.contract import Calls
+from connectors.errors import AccessError, RequestError, TemporaryError
+from connectors.http import response_bodies
+from connectors.http.credentials import Token
+from connectors.http.rate_limit import LONGEST_WAIT, Quota
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_RENEWALS = 3  # tokens in a row that may be rejected: somebody else may end the session that all share
+_AHEAD = 4  # results per thread that may wait for their reader
+# it writes whole addresses: their queries may name people
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, repr=False)
+class Call:
+    """One request, as often as it must be sent."""
+
+    method: str
+    url: str  # absolute
+    params: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    writes: bool = False  # counted as a write
+    repeatable: bool = True  # may be sent again when nobody knows whether it arrived
+    # finds that out, so that it is sent again only where it did not
+    happened: Callable[[], bool] | None = None
+    lane: str = ""  # a narrower budget of calls, besides the common one
+    # seconds: to connect; of silence, and (unless streamed) of the body
+    timeout: tuple[float, float] = (5, 60)
+    stream: bool = False  # the body of a good answer is left to ``bodies.chunks``
+    anonymous: bool = False  # goes without the token: a log-in
+
+    def __repr__(self) -> str:
+        return f"Call({_shown(self)})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do about an answer.
+
+    ``again``: after ``wait`` seconds, or those of the exponential back-off; ``everybody``: all threads and
+    processes of the account pause, in the ``lane``. ``renew``: with another token, a few times.
+    """
+
+    action: Literal["answer", "again", "renew"]
+    wait: float | None = None
+    everybody: bool = False
+    lane: str = ""
+
+
+class Reading(Protocol):
+    """How one CRM's answers are read."""
+
+    def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
+        """What to do about an answer, whose body is whole; attempts count from 1. May raise a ConnectorError."""
+
+    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+        """Tell the quota what an answer says of limits and of what is left; before ``judge``, and of every
+        answer.
+        """
+
+
+class Transport:
+    """The connections to one account, for many threads.
+
+    ``attempts`` is how often a call is sent at most, ``backoff`` the upper end of the first random wait in
+    seconds; it doubles up to 30. The token may be set later, when its log-in goes through this same
+    transport.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        quota: Quota,
+        token: Token | None = None,
+        *,
+        threads: int = 8,
+        attempts: int = 8,
+        backoff: float = 1.0,
+    ) -> None:
+        self.reading = reading
+        self.quota = quota
+        self.token = token
+        self.threads = threads
+        self.calls = Calls()
+        self._session = requests.Session()
+        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=threads * 2, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._routes: dict[str, Any] = {}
+        self._guard = threading.Lock()
+        self._rejected: set[str] = set()  # tokens that the CRM rejected since it last took one
+        self._closed = threading.Event()
+        self._own = threading.local()
+        self._retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(attempts),
+            wait=_Wait(tenacity.wait_random_exponential(multiplier=backoff, max=30)),
+            retry=tenacity.retry_if_exception_type(_Again),
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    def send(self, call: Call) -> requests.Response:
+        """The answer to a call, whatever its status, once the CRM's reading takes it for one.
+
+        TookPlace: its answer was lost, and ``call.happened`` saw its effect. TemporaryError: none after all
+        attempts, or the CRM wants a pause of over a minute. QuotaError, AccessError, and what the reading
+        raises.
+        """
+        renewed, unknown = 0, False
+        try:
+            for attempt in self._retrying:
+                with attempt:
+                    number = attempt.retry_state.attempt_number
+                    if unknown and call.happened is not None and call.happened():
+                        raise TookPlace(_shown(call))
+                    unknown = True
+                    response, signed = self._once(call)
+                    unknown = not 300 <= response.status_code < 500
+                    verdict = self.reading.judge(call, response, number)
+                    if verdict.action == "renew" and self.token is not None and not call.anonymous:
+                        with self._guard:
+                            self._rejected.add(signed)
+                            hopeless = len(self._rejected) >= _RENEWALS
+                        if hopeless or renewed >= _RENEWALS:
+                            raise AccessError(
+                                f"{_shown(call)}: the CRM rejects the token that it has just given; check the app's rights."
+                            )
+                        renewed += 1
+                        self.token.renew(signed)
+                        raise _Again(call, f"HTTP {response.status_code}", 0.0 if renewed == 1 else None)
+                    if signed:
+                        self._rejected.clear()
+                    if verdict.action == "again":
+                        self._refused(call, response, verdict, number)
+                    return response
+        except _Again as last:
+            reason = f"{_shown(call)}: {last.reason}, {number} times. Try again later."
+            raise TemporaryError(reason, retry_after=last.wait) from None
+        raise AssertionError("a call ends in an answer or an error")
+
+    def run(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Results of the function over the items, in order, ``threads`` at a time and a few ahead of who
+        reads them.
+
+        The first error stops the others, also those that wait for their turn, and is raised.
+        """
+        stop = threading.Event()
+        pool = ThreadPoolExecutor(self.threads, "call", initializer=lambda: setattr(self._own, "stop", stop))
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= self.threads * _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Let go of all connections; who still waits for a turn is sent home."""
+        self._closed.set()
+        self._session.close()
+        self.quota.close()
+
+    def _once(self, call: Call) -> tuple[requests.Response, str]:
+        """One sending: the answer with its whole body, and the token that it went out with."""
+        slot = self.quota.take(call.lane, self._sleep)
+        signed = "" if call.anonymous or self.token is None else self.token.value()
+        prepared = _prepared(call, signed)
+        with self._guard:
+            if call.writes:
+                self.calls.write += 1
+            else:
+                self.calls.read += 1
+        try:
+            response = self._session.send(
+                prepared, timeout=call.timeout, stream=True, allow_redirects=False, **self._route(call.url)
+            )
+            self.quota.answered(slot)
+            if not call.stream or response.status_code >= 400:
+                response_bodies.read(response, call.timeout[1])
+            self.reading.learn(call, response, self.quota)
+        except response_bodies.CutError as error:
+            raise _unknown(call, str(error).partition(";")[0]) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _failed(call, error) from None
+        return response, signed
+
+    def _route(self, url: str) -> Any:
+        """Proxy and certificates for an address, as the environment says; never a proxy for this machine
+        itself.
+        """
+        host = url.partition("?")[0].split("/", 3)[2]
+        route = self._routes.get(host)
+        if route is None:
+            environment = self._session.merge_environment_settings(url, {}, True, None, None)
+            direct = _is_loopback(urlsplit(url).hostname or "")
+            route = {
+                "proxies": {} if direct else environment["proxies"],
+                "verify": environment["verify"],
+                "cert": environment["cert"],
+            }
+            self._routes[host] = route
+        return route
+
+    def _refused(self, call: Call, response: requests.Response, verdict: Verdict, attempt: int) -> None:
+        reason = f"HTTP {response.status_code}"
+        if verdict.wait is not None and verdict.wait > LONGEST_WAIT:
+            raise TemporaryError(
+                f"{_shown(call)}: {reason}, and the CRM asks to wait {verdict.wait:.0f} s. Run again after that.",
+                retry_after=verdict.wait,
+            )
+        if verdict.everybody:
+            self.quota.pause(
+                min(10.0, 2.0 ** (attempt - 1)) if verdict.wait is None else verdict.wait, verdict.lane
+            )
+        raise _Again(call, reason, verdict.wait)
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, unless the transport is closed or the run that this thread belongs to is over."""
+        stop: threading.Event = getattr(self._own, "stop", self._closed)
+        if stop.wait(max(seconds, 0.0)) or self._closed.is_set():
+            raise TemporaryError("The call was given up because another one failed.")
+
+
+class TookPlace(Exception):
+    """The call had its effect, though its answer was lost."""
+
+
+class _Again(Exception):
+    """The call is to be sent once more."""
+
+    def __init__(self, call: Call, reason: str, wait: float | None = None) -> None:
+        super().__init__(_shown(call), reason)
+        self.reason = reason
+        self.wait = wait
+
+
+class _Wait(tenacity.wait.wait_base):
+    """As long as the CRM asked for, else back-off with full jitter."""
+
+    def __init__(self, backoff: tenacity.wait.wait_base) -> None:
+        self._backoff = backoff
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        asked = error.wait if isinstance(error, _Again) else None
+        return asked if asked is not None else self._backoff(retry_state)
+
+
+def api_url(text: str) -> str:
+    """The address under which an account's calls begin, without a slash at its end.
+
+    ValueError: it is none, and why.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        known = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("api_url is not an address: write it like https://api.example.com")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(
+            "api_url holds a user name or password: take it out; credentials have settings of their own"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError("api_url goes on after ? or #: keep only what stands before")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError(
+            "api_url is plain http, so that anybody on the way could read the token: use https (http only to this machine)"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _prepared(call: Call, token: str) -> requests.PreparedRequest:
+    """The request as it is sent.
+
+    Prepared without the session: no cookies, and no ~/.netrc in place of the token.
+    """
+    headers = {
+        "Accept-Encoding": "gzip",
+        "Accept": "application/json",
+        "User-Agent": "crm-segments",
+        **call.headers,
+    }
+    if token:
+        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+        headers["Authorization"] = f"Bearer {token}"
+    prepared = requests.PreparedRequest()
+    try:
+        prepared.prepare(
+            method=call.method, url=call.url, headers=headers, params=list(call.params), data=call.body
+        )
+    except (requests.RequestException, ValueError):
+        raise RequestError(
+            f"{_shown(call)}: this cannot be sent; a header or the address holds what none may hold."
+        ) from None
+    return prepared
+
+
+def _failed(call: Call, error: Exception) -> Exception:
+    """What an error on the way means: sent again where that is safe."""
+    if _caused_by(error, ssl.SSLCertVerificationError):
+        return RequestError(
+            f"{_shown(call)}: the certificate is not trusted; REQUESTS_CA_BUNDLE can name the file of your proxy's."
+        )
+    if isinstance(error, requests.ConnectTimeout) or _caused_by(error, urllib3.exceptions.NewConnectionError):
+        return _Again(call, "no connection")  # it never left
+    late = isinstance(error, requests.Timeout) or _caused_by(error, urllib3.exceptions.ReadTimeoutError)
+    return _unknown(call, f"no answer within {call.timeout[1]:g} s" if late else "the connection was cut")
+
+
+def _unknown(call: Call, reason: str) -> Exception:
+    """Nobody knows whether the call arrived."""
+    if call.repeatable or call.happened is not None:
+        return _Again(call, reason)
+    return TemporaryError(
+        f"{_shown(call)}: {reason}, and nobody knows whether it took place. Look there before it is sent again."
+    )
+
+
+def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an error wraps one of a kind, as requests and urllib3 wrap them."""
+    seen: set[int] = set()
+    open_: list[Any] = [error]
+    while open_:
+        one = open_.pop()
+        if isinstance(one, kind):
+            return True
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            open_ += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return False
+
+
+def _shown(call: Call) -> str:
+    """A call as messages name it: without its query, and without parts of the path that may name a person or
+    a secret.
+    """
+    parts = urlsplit(call.url)
+    path = "/".join(
+        "…" if len(step) > 40 or re.search("@|%40", step) else step for step in parts.path.split("/")
+    )
+    return f"{call.method} {parts.hostname or ''}{path}"

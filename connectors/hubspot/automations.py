@@ -1,0 +1,142 @@
+"""Which workflows start when a property or a list of ours changes?
+
+A workflow tells its start in ``enrollmentCriteria`` (developer documentation, "Workflow actions and
+enrollment types"): a filter on records, or events such as a changed property value, and further events that
+enrol a record again. What a workflow does later, and lists of other people that filter on our properties, are
+not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from connectors.contract import FieldSpec, Listener, Listeners, ListSpec
+from connectors.hubspot.api_errors import Denied, Refused
+from connectors.hubspot.filters import within
+from connectors.hubspot.paths import TYPE_IDS, older
+from connectors.hubspot.session import Portal
+from connectors.hubspot.shapes import FLOWS, having
+
+SCOPE = "automation"
+_PAGE = 100
+_CRITERIA = ("enrollmentCriteria", "enrollmentTriggers", "segmentCriteria")
+# of a changed property: what, to what
+_NAMES, _VALUES = (("hs_name", "hs_property_name"), ("hs_value", "hs_property_value"))
+_POSITIVE = frozenset(
+    {
+        "IS_ANY_OF",
+        "IS_EQUAL_TO",
+        "IS_EXACTLY",
+        "CONTAINS_ALL",
+        "CONTAINS",
+        "HAS_EVER_BEEN_ANY_OF",
+        "HAS_EVER_BEEN_EQUAL_TO",
+    }
+)
+
+
+def listeners(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+    """The enabled workflows that start on our fields and lists; ``unknown`` where the key may not read
+    workflows.
+    """
+    try:
+        flows = [one for one in _flows(portal) if one.get("isEnabled")]
+        found = [
+            one
+            for flow in portal.many(lambda flow: _whole(portal, flow), flows)
+            for one in _starts(flow, fields, lists)
+        ]
+    except Denied as error:
+        scopes = ", ".join(error.scopes or (SCOPE,))
+        return Listeners(
+            unknown=f"workflows cannot be read: the key lacks the scope {scopes}, or the portal has no workflows"
+        )
+    except Refused as error:
+        return Listeners(unknown=f"workflows cannot be read: {error}")
+    return Listeners(tuple(dict.fromkeys(found)))
+
+
+def _flows(portal: Portal) -> Iterator[dict[str, Any]]:
+    after = ""
+    while True:
+        told = _ask(portal, (), [("limit", str(_PAGE)), *([("after", after)] if after else [])])
+        yield from told["results"]
+        after = str(((told.get("paging") or {}).get("next") or {}).get("after") or "")
+        if not after:
+            return
+
+
+def _whole(portal: Portal, flow: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {**flow, **_ask(portal, (str(flow["id"]),), [])}
+    except Refused as error:
+        if error.refusal.status == 404:  # deleted meanwhile
+            return {}
+        raise
+
+
+def _ask(portal: Portal, steps: tuple[str, ...], params: list[tuple[str, str]]) -> dict[str, Any]:
+    """The undated path serves where the dated one is not there."""
+    shape = having("id") if steps else FLOWS
+    try:
+        told: dict[str, Any] = portal.ask("GET", portal.path("workflows", *steps), params=params, shape=shape)
+    except Refused as error:
+        if error.refusal.status != 404 or portal.path("workflows", *steps) == older("workflows", *steps):
+            raise
+        told = portal.ask("GET", older("workflows", *steps), params=params, shape=shape)
+    return told
+
+
+def _starts(
+    flow: dict[str, Any], fields: Sequence[FieldSpec], lists: Sequence[ListSpec]
+) -> Iterator[Listener]:
+    """What of ours a workflow starts on."""
+    criteria = [flow.get(name) for name in _CRITERIA]
+    name = str(flow.get("name") or f"workflow {flow.get('id')}")
+    kind = str(flow.get("objectTypeId") or "")
+    of_kind = [one for one in fields if not kind or TYPE_IDS.get(one.record_type) == kind]
+    ids = {one.id: one.key for one in lists if one.id}
+    for one in within(criteria):
+        for id in (str(one.get("listId") or ""), *_values(one)):
+            if id in ids and (
+                one.get("filterType") == "IN_LIST" or "list" in str(one.get("property")).lower()
+            ):
+                yield Listener(name, ids[id])
+    for spec in of_kind:
+        for value in _on_property(criteria, spec.name):
+            yield Listener(name, spec.name, value)
+
+
+def _on_property(criteria: Any, name: str) -> Iterator[str | None]:
+    """The values of a property on which the criteria start; None for any."""
+    for branch in _branches(criteria):
+        filters = [one for one in branch.get("filters") or () if isinstance(one, dict)]
+        for one in filters:
+            if one.get("property") == name:
+                yield from _values(one) or (None,)
+        if any(one.get("property") in _NAMES and name in _values(one) for one in filters):
+            values = [value for one in filters if one.get("property") in _VALUES for value in _values(one)]
+            yield from values or (None,)
+
+
+def _branches(criteria: Any) -> Iterator[dict[str, Any]]:
+    """All branches that hold filters, wherever they stand."""
+    if isinstance(criteria, dict):
+        if isinstance(criteria.get("filters"), list):
+            yield criteria
+        for value in criteria.values():
+            yield from _branches(value)
+    elif isinstance(criteria, list):
+        for value in criteria:
+            yield from _branches(value)
+
+
+def _values(one: dict[str, Any]) -> list[str]:
+    """The values that a filter asks for; none where it asks for something else than being one of them."""
+    operation = one.get("operation")
+    if not isinstance(operation, dict) or str(operation.get("operator")) not in _POSITIVE:
+        return []
+    given = operation.get("values")
+    values: Iterable[Any] = given if isinstance(given, list) else [operation.get("value")]
+    return [str(value) for value in values if value is not None]

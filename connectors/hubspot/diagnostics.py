@@ -1,0 +1,315 @@
+"""What must a person mend before a run: a token, a scope, a right to a property or to lists, a limit, a wrong
+setting?
+
+Rights are found by calls that need them and change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connectors.contract import FieldSpec, Problem
+from connectors.errors import AccessError, QuotaError
+from connectors.hubspot.api_errors import Denied, Refused, UnknownVersion
+from connectors.hubspot.fetching import hidden
+from connectors.hubspot.fields import FORMS
+from connectors.hubspot.paths import OBJECTS, TYPE_IDS
+from connectors.hubspot.session import Portal
+from connectors.hubspot.shapes import LIMITS
+from connectors.hubspot.source import Source
+from connectors.hubspot.window import query
+
+_TIERS = {
+    100: "Free or Starter",
+    110: "an OAuth app",
+    190: "Professional",
+    250: "with HubSpot's API limit increase",
+}
+_LINKED, _SOME = "num_associated_contacts", 20  # deals: of fewer, none may have a contact
+_ENTERPRISE = 1_000_000  # calls a day (HubSpot developer documentation, "API usage guidelines")
+_SCOPES = {
+    "deals": "crm.objects.deals.read",
+    "orders": "crm.objects.orders.read",
+    "emails": "sales-email-read",
+}  # others: as contacts
+_WHERE = "in HubSpot under Development > Keys > Service keys (or in the settings of the app)"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a connector asks of a portal anyhow: the sources of activity that it reads, and its lists."""
+
+    sources: Callable[[], Sequence[Source]]
+    lists: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A call that only a key with the scope may make, and that changes nothing."""
+
+    scope: str
+    purpose: str
+    ask: Callable[[], Any]
+
+
+def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Problem]:
+    """Everything that is wrong, at once, or (not ``writing``) what stands in the way of reading.
+
+    QuotaError where nothing is but that the calls of the day are used up.
+    """
+    found: list[Problem] = []
+    try:
+        found += _lacking(portal, asking, writing)
+        found += _absent(portal)
+        if writing:
+            found += _hidden(portal, asking.sources())
+        for part in (_settings, _unwritable, _limits) if writing else ():
+            found += part(portal)
+    except AccessError as error:  # the log-in itself: nothing else can be asked
+        return [Problem(str(error), "then run `crm-segments check` again")]
+    except UnknownVersion as error:
+        return [Problem(error.what, error.remedy)]
+    except QuotaError as error:
+        if not found:  # nothing to mend: time does it
+            raise
+        when = f"after {error.resets_at:%Y-%m-%d %H:%M %Z}" if error.resets_at else "later"
+        found.append(Problem(str(error), f"run again {when}, or lower reserve in the config"))
+    return found
+
+
+def notes(portal: Portal) -> list[str]:
+    """What HubSpot has told so far of the portal's tier and limits."""
+    rate, daily = portal.quota.rate(), portal.answers.daily
+    if rate is None or not portal.answers.learned:
+        return []
+    tier = (
+        "Enterprise"
+        if rate.calls == 190 and daily and daily[0] >= _ENTERPRISE
+        else _TIERS.get(rate.calls, "")
+    )
+    counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(portal.counted.items()))
+    a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
+    return [
+        f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""),
+        *_zone_note(portal),
+        *([f"HubSpot counts {counts}"] if counts else []),
+    ]
+
+
+def _lacking(portal: Portal, asking: Asking, writing: bool) -> Iterator[Problem]:
+    """Scopes that the key does not have."""
+    probes = [*_to_read(portal, asking), *(_to_write(portal) if writing else ())]
+    purposes: dict[str, list[str]] = {}
+    for probe, scopes in portal.many(lambda probe: (probe, _denied(probe)), probes):
+        for scope in scopes:
+            purposes.setdefault(scope, []).append(probe.purpose)
+    for scope, needed in purposes.items():
+        yield Problem(f"the key lacks the scope {scope}, needed {' and '.join(needed)}", f"add it {_WHERE}")
+
+
+def _denied(probe: _Probe) -> tuple[str, ...]:
+    """The scopes that are missing for a call."""
+    try:
+        probe.ask()
+    except Denied as error:
+        return error.scopes or (probe.scope,)
+    except Refused:
+        pass  # it may, but this call is not one that can succeed
+    return ()
+
+
+def _to_read(portal: Portal, asking: Asking) -> Iterator[_Probe]:
+    for kind in _kinds(portal):
+        yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", partial(portal.total, kind))
+        yield _Probe(
+            f"crm.schemas.{kind}.read", f"to read the properties of {kind}", partial(portal.properties, kind)
+        )
+    for kind in dict.fromkeys(source.kind for source in asking.sources()):
+        yield _Probe(
+            _SCOPES.get(kind, "crm.objects.contacts.read"), f"to read {kind}", partial(portal.total, kind)
+        )
+    yield _Probe("crm.lists.read", "to read lists", asking.lists)
+
+
+def _to_write(portal: Portal) -> Iterator[_Probe]:
+    """Nothing is asked to be written: an empty batch, and members of a list that cannot be."""
+    empty: dict[str, list[str]] = {"inputs": []}
+    for kind in _kinds(portal):
+        update = partial(portal.ask, "POST", portal.path("objects", kind, "batch/update"), body=empty)
+        create = partial(portal.ask, "POST", portal.path("properties", kind, "batch/create"), body=empty)
+        yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", update)
+        yield _Probe(f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", create)
+    nothing: dict[str, list[str]] = {"recordIdsToAdd": [], "recordIdsToRemove": []}
+    members = partial(
+        portal.ask, "PUT", portal.path("lists", "0", "memberships/add-and-remove"), body=nothing
+    )
+    yield _Probe("crm.lists.write", "to make and fill lists", members)
+
+
+def _kinds(portal: Portal) -> list[str]:
+    """Object types whose records we write."""
+    return [
+        kind for record_type, kind in OBJECTS.items() if record_type == "contact" or _with_companies(portal)
+    ]
+
+
+def _with_companies(portal: Portal) -> bool:
+    return any(field.record_type == "company" for field in _current(portal))
+
+
+def _current(portal: Portal) -> list[FieldSpec]:
+    """Fields of ours that the config names: what it left behind is nothing to make, and stands in nobody's
+    way.
+    """
+    return [field for field in portal.account.fields if not field.retired]
+
+
+def _settings(portal: Portal) -> list[Problem]:
+    """Settings that contradict what HubSpot tells of the portal."""
+    account, details = portal.account, portal.details()
+    if not details.currency or details.currency == account.currency or details.currency in account.rates:
+        return []
+    what = f"the portal's company currency is {details.currency}, the config says {account.currency} and has no rate for it"
+    return [
+        Problem(
+            what, f'set currency = "{details.currency}" in [accounts.{account.name}], or give its [rates]'
+        )
+    ]
+
+
+def _zone_note(portal: Portal) -> list[str]:
+    mine, theirs = portal.account.time_zone, portal.known_details().time_zone
+    if not theirs or _same_zone(theirs, mine):
+        return []
+    return [
+        f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"
+    ]
+
+
+def _same_zone(one: str, other: str) -> bool:
+    """Two names of zones whose clocks go alike, this year."""
+    try:
+        zones = ZoneInfo(one), ZoneInfo(other)
+    except (ZoneInfoNotFoundError, ValueError):
+        return one == other
+    year = datetime.now(UTC).year
+    moments = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)]
+    return all(
+        moment.astimezone(zones[0]).utcoffset() == moment.astimezone(zones[1]).utcoffset()
+        for moment in moments
+    )
+
+
+def _absent(portal: Portal) -> list[Problem]:
+    """Properties that the config names and HubSpot has not: it would leave them out without a word."""
+    known = [_definitions(portal, kind) for kind in OBJECTS.values()]
+    if not known[0]:
+        return []  # the scope that is missing is named already
+    found = []
+    for name, attribute in portal.account.attributes.items():
+        if not any(attribute.field in one for one in known):
+            what = f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key"
+            found.append(Problem(what, "write the property's internal name (Settings > Properties)"))
+    objection = portal.settings.objection
+    if objection and objection not in known[0]:
+        found.append(
+            Problem(
+                f"objection: HubSpot has no contact property {objection}",
+                "write the property's internal name",
+            )
+        )
+    return found
+
+
+def _hidden(portal: Portal, sources: Sequence[Source]) -> Iterator[Problem]:
+    """What activity cannot be read right without, and deals that would count for nobody."""
+    for source in sources:
+        try:
+            lacking = hidden(portal, source)
+        except (Denied, Refused):
+            continue  # the scope that is missing is named already
+        for what in lacking:
+            remedy = "allow it to view the property, or leave this activity out of the settings"
+            yield Problem(f"HubSpot has no longer, or hides from the key, {what}", remedy)
+        if source.kind == "deals" and _LINKED in portal.properties("deals") and not lacking:
+            yield from _unlinked(portal)
+
+
+def _unlinked(portal: Portal) -> Iterator[Problem]:
+    deals = portal.counted.get("deals", 0)
+    filters = [{"propertyName": _LINKED, "operator": "GT", "value": "0"}]
+    if deals >= _SOME and not portal.search("deals", query(filters, [], 1))["total"]:
+        what = (
+            f"HubSpot counts {deals:,} deals, and none of them has a contact: they would count for no contact"
+        )
+        yield Problem(what, "associate deals with contacts in HubSpot, or allow the key to see the contacts")
+
+
+def _unwritable(portal: Portal) -> list[Problem]:
+    """Properties of ours that are there and cannot be written."""
+    found = []
+    for field in _current(portal):
+        kind = OBJECTS.get(field.record_type)
+        present = _definitions(portal, kind).get(field.name) if kind else None
+        if present is not None:
+            found += _of_field(field.name, FORMS[field.type][0], present)
+    return found
+
+
+def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
+    rights = present.get("modificationMetadata") or {}
+    if present.get("type") != wanted:
+        what = f"property {name} is of type {present.get('type')} in HubSpot, ours is {wanted}"
+        return [Problem(what, "give ours another name in the config")]
+    if rights.get("readOnlyValue") or present.get("calculated"):
+        what = f"property {name} is read-only: HubSpot or another app fills it"
+        return [
+            Problem(
+                what, "allow it to be edited (Settings > Properties), or give ours another name in the config"
+            )
+        ]
+    return []
+
+
+def _limits(portal: Portal) -> list[Problem]:
+    found = []
+    daily = portal.usage()
+    if daily and daily[1] <= portal.account.reserve * daily[0]:
+        kept = f"{portal.account.reserve:.0%} are reserved for others"
+        what = f"{daily[1]:,} of the portal's {daily[0]:,} calls of the day are left, and {kept}"
+        raise QuotaError(
+            f"{what}; a lower reserve in the config leaves fewer to them", portal.answers.midnight()
+        )
+    for record_type, kind in OBJECTS.items():
+        mine = [field for field in _current(portal) if field.record_type == record_type]
+        lacking = [field.name for field in mine if field.name not in _definitions(portal, kind)]
+        room = _room(portal, kind) if lacking else None
+        if room is not None and room < len(lacking):
+            what = f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}"
+            found.append(
+                Problem(what, "archive properties that nobody uses, or drop companions in the config")
+            )
+    return found
+
+
+def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
+    try:
+        return portal.properties(kind)
+    except (Denied, Refused):
+        return {}
+
+
+def _room(portal: Portal, kind: str) -> int | None:
+    """How many properties of a kind can still be made, where HubSpot tells."""
+    try:
+        told = portal.ask("GET", portal.path("limits", "custom-properties"), shape=LIMITS)
+    except (Denied, Refused):
+        return None
+    id = next(TYPE_IDS[record_type] for record_type, name in OBJECTS.items() if name == kind)
+    one = next((row for row in told["byObjectType"] if row.get("objectTypeId") == id), None)
+    return None if one is None else max(int(one["limit"]) - int(one["usage"]), 0)

@@ -1,0 +1,84 @@
+"""What in the org starts when our fields change? Record-triggered flows and Apex triggers, which run on every
+update.
+
+Salesforce does not tell which fields a flow waits for: each one on an object that we write is named. Who may
+not look into the set-up ("View Setup and Configuration") is told that this is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.contract import FieldSpec, Listener, Listeners, ListSpec
+from connectors.salesforce import soql
+from connectors.salesforce.api_errors import Denied, Refused
+from connectors.salesforce.batch_rows import OBJECTS
+from connectors.salesforce.lists import CAMPAIGN
+from connectors.salesforce.session import Org
+
+_RIGHT = "View Setup and Configuration"
+_ON_UPDATE = frozenset({"Update", "CreateAndUpdate"})
+_ON_CREATE = frozenset({"Create", "CreateAndUpdate"})
+
+
+def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+    """The flows and triggers on the objects that we write, for each of our fields and campaigns."""
+    targets: dict[str, list[str]] = {}
+    for spec in fields:
+        targets.setdefault(OBJECTS[spec.record_type], []).append(spec.name)
+    for one in lists:
+        if one.kind == "static" or one.id.startswith(CAMPAIGN):
+            targets.setdefault("CampaignMember", []).append(one.key)
+    if not targets:
+        return Listeners()
+    found: list[Listener] = []
+    unknown = []
+    for what, names in (("flows", _flows), ("Apex triggers", _triggers)):
+        try:
+            for table, name in names(org, list(targets)):
+                found += [Listener(name, target) for target in targets[table]]
+        except (Refused, Denied):
+            unknown.append(what)
+    missing = (
+        f"which {' and '.join(unknown)} start is unknown: give the user the right {_RIGHT!r}"
+        if unknown
+        else ""
+    )
+    return Listeners(tuple(found), missing)
+
+
+def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
+    fields = ["Label", "TriggerObjectOrEventId", "TriggerObjectOrEventLabel", "RecordTriggerType"]
+    where = ["IsActive = true", "TriggerType IN ('RecordAfterSave','RecordBeforeSave')"]
+    rows = [row for page in org.query(soql.Select(fields, "FlowDefinitionView", where)) for row in page]
+    found = []
+    for table in tables:
+        label = str((org.describe(table) or {}).get("label") or table)
+        moments = _ON_CREATE if table == "CampaignMember" else _ON_UPDATE
+        for row in rows:
+            about = {row.get("TriggerObjectOrEventId"), row.get("TriggerObjectOrEventLabel")}
+            if about & {table, label} and (row.get("RecordTriggerType") or "Update") in moments:
+                found.append((table, f"flow {row['Label']}"))
+    return found
+
+
+def _triggers(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
+    when = {"CampaignMember": ("UsageAfterInsert", "UsageBeforeInsert")}
+    fields = [
+        "Name",
+        "TableEnumOrId",
+        "UsageAfterUpdate",
+        "UsageBeforeUpdate",
+        "UsageAfterInsert",
+        "UsageBeforeInsert",
+    ]
+    where = ["Status = 'Active'", soql.among("TableEnumOrId", tables)]
+    rows = org.ask("GET", "tooling/query/", params={"q": str(soql.Select(fields, "ApexTrigger", where))})[
+        "records"
+    ]
+    usual = ("UsageAfterUpdate", "UsageBeforeUpdate")
+    return [
+        (row["TableEnumOrId"], f"Apex trigger {row['Name']}")
+        for row in rows
+        if any(row.get(moment) for moment in when.get(row["TableEnumOrId"], usual))
+    ]

@@ -1,0 +1,365 @@
+"""Is a segmentation any good, and is it still? A report card of it, on days that it had not seen.
+
+    lift           revenue share of the best segments over their size, in the days after; with a 95% interval
+                   by bootstrap
+    against        capture of the best fifth by the segmentation's score, and by the best simple score
+                   (recency, frequency, money)
+    separation     eta squared of next revenue between segments; share that bought again, by segment, falling
+                   where they are ranked
+    efficiency     share of the buyers among the best fifth: what contacting a fifth instead of all would
+                   reach
+    coverage       labelled records, and the unscored ones
+    actionability  every segment has at least 1% and 100 records, enough of them reachable, and a playbook
+    drift          PSI of the score, and of newcomers against newcomers (never of recency in a closed group:
+                   that ages by itself)
+    steadiness     moved a week, returned within twelve weeks, and what that costs
+                   (``segmentation.evaluation.label_stability``)
+
+What a kind promises beyond that, and by which of these lines it is judged: ``segmentation.evaluation.kind_targets``. Each
+line says whether it passes. A card that falls proposes a refit and shows what it would change; it applies
+none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from segmentation.ecdf import Fractions
+from segmentation.evaluation import metrics
+from segmentation.evaluation.kind_targets import Line as Line
+from segmentation.evaluation.kind_targets import judged, promised, steady
+from segmentation.evaluation.migration import migration
+
+if TYPE_CHECKING:
+    from segmentation.evaluation.label_stability import Replay
+    from segmentation.label import Segmentation
+    from segmentation.point_in_time import Past
+
+TOP = 0.2
+ENOUGH = 100  # records, for a share to be judged
+SMALLEST = 0.01
+DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer tremble by themselves
+UNSCORED = ("unscored", "no_offer")
+SIMPLE = ("recency", "frequency", "money")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Labels as of a day that lies back, and what came in the ``days`` after it, row by row.
+
+    ``simple``: scores to beat.
+    """
+
+    labels: pd.DataFrame
+    outcomes: pd.DataFrame
+    days: int
+    simple: Mapping[str, Fractions]
+
+    @property
+    def revenue(self) -> Fractions:
+        """Of the days after, not below zero."""
+        revenue: Fractions = np.maximum(self.outcomes["net_revenue"].to_numpy(np.float64), 0)
+        return revenue
+
+    @property
+    def bought(self) -> Fractions:
+        """1 where the record bought in the days after."""
+        return (self.outcomes["orders"].to_numpy(np.int64) > 0).astype(np.float64)
+
+    @property
+    def score(self) -> Fractions:
+        """The segmentation's own; who has none comes last."""
+        score = _numbers(self.labels["score"])
+        known: Fractions = np.where(np.isfinite(score), score, -1.0)
+        return known
+
+
+def held(segmentation: Segmentation, past: Past, day: date, days: int) -> Held:
+    """Fit and label as of ``day`` with what was known then, and look at the ``days`` after.
+
+    ValueError: they are not over yet.
+    """
+    features = past.features(day)
+    model = segmentation.fit(features, day, past.until(day))
+    labels = segmentation.label(features, model, None, None, day)
+    outcomes = past.outcomes(day, days).set_index("record").reindex(labels["record"]).fillna(0).reset_index()
+    return Held(labels, outcomes, days, _simple(features, labels["record"]))
+
+
+@dataclass(frozen=True)
+class Today:
+    """What a card looks at beside a day that lies back. All but ``labels`` may be missing.
+
+    ``reachable``: share per segment. ``playbooks``: keys of segments that have one. ``baseline``: labels of
+    the day of the fit. ``shift``: PSI of the score since then, and of how many records: of those that did not
+    just grow older. ``newcomers``: labels of those who were new at the fit, and of those who are new now.
+    ``weeks``: played again, and their cost.
+    """
+
+    labels: pd.DataFrame
+    reachable: Mapping[str, float] | None = None
+    playbooks: Sequence[str] = ()
+    baseline: pd.DataFrame | None = None
+    shift: tuple[float, int] | None = None
+    newcomers: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    weeks: tuple[Replay | None, Mapping[str, float]] = (None, {})
+
+
+def card(
+    found: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
+) -> list[Line]:
+    """The card of a model's segmentation: of ``today``, and of ``found``, a day that lies back.
+
+    ``ranked``: keys of ordered segments, the best first.
+    """
+    lines: list[Line] = []
+    kind = str(model.get("kind", ""))
+    if found is not None and len(found.labels):
+        lines = judged(kind, [*_lift(found, ranked), *_separation(found, ranked), *_efficiency(found)])
+    lines += promised(found if found is not None and len(found.labels) else None, model)
+    lines += [*_coverage(today.labels), *_actionability(today.labels, today.reachable, today.playbooks)]
+    lines += [*_drift(today), *_kept(today), *steady(kind, *today.weeks)]
+    return lines
+
+
+def falls(lines: Sequence[Line]) -> list[str]:
+    """Why a refit is worth proposing; empty: it is not."""
+    weighty = ("drift", "newcomers", "stability", "against", "calibration", "auc", "hits")
+    return [line.words for line in lines if line.passes is False and line.measure in weighty]
+
+
+def proposal(
+    old: Mapping[str, Any], new: Mapping[str, Any], before: pd.DataFrame, after: pd.DataFrame
+) -> dict[str, Any]:
+    """What a refit would change: settings, figures and cuts (old, new), records that would move, and where
+    they would go.
+    """
+    from segmentation import model_file
+
+    told = model_file.difference(
+        {k: v for k, v in old.items() if k != "learned"}, {k: v for k, v in new.items() if k != "learned"}
+    )
+    moves = migration(before, after, ())
+    flows = [flow for flow in moves.flows() if flow["source"] != flow["target"]]
+    return {
+        "difference": told,
+        "moved": round(moves.moved, 4),
+        "records": int(sum(f["records"] for f in flows)),
+        "flows": flows[:20],
+    }
+
+
+def composition(
+    labels: pd.DataFrame, attributes: pd.DataFrame, most: int = 12
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Per attribute and segment the share of each value: who is in a segment.
+
+    Values that fewer than 10 records share are ``other``.
+    """
+    joined = labels[["record", "segment"]].merge(attributes, on="record", how="left")
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name in attributes.columns.drop("record"):
+        values = joined[name].astype(object).where(joined[name].notna(), "not known").astype(str)
+        counts = values.value_counts()
+        kept = set(counts[counts >= 10].index[:most])
+        values = values.where(values.isin(kept), "other")
+        shares = pd.crosstab(joined["segment"], values, normalize="index").round(4)
+        found[str(name)] = {
+            str(segment): {str(v): float(s) for v, s in row.items() if s > 0}
+            for segment, row in shares.iterrows()
+        }
+    return found
+
+
+# -- lines
+# -------------------------------------------------------------------------------------------------------
+
+
+def _lift(found: Held, ranked: Sequence[str]) -> list[Line]:
+    segment = _texts(found.labels["segment"])
+    order = [key for key in ranked if (segment == key).any()] or _by_score(segment, found.score)
+    best: list[str] = []
+    while order and np.isin(segment, best).mean() < SMALLEST:
+        best.append(order.pop(0))
+    inside, revenue = np.isin(segment, best), found.revenue
+    size, total = float(inside.mean()), float(revenue.sum())
+    if not 0 < size < 1 or not total:
+        return [Line("lift", None, None, "there is no best segment with revenue to compare")]
+    low, high = _interval(inside, revenue)
+    value = float(revenue[inside].sum()) / total / size
+    words = f"{', '.join(best)}: {size:.1%} of the records bring {value * size:.1%} of the revenue of the next {found.days} days"
+    simple = {name: metrics.capture(score, revenue, TOP) for name, score in found.simple.items()}
+    caught = metrics.capture(found.score, revenue, TOP)
+    name = max(simple, key=simple.__getitem__) if simple else ""
+    lines = [Line("lift", round(value, 3), low > 1, words, (round(low, 3), round(high, 3)))]
+    if name and len(np.unique(found.score)) > 2:
+        error = _capture_error(found.score, revenue)
+        words = f"the best fifth by score brings {caught:.1%} of the next revenue, by {name} alone {simple[name]:.1%}"
+        lines.append(Line("against", round(caught, 4), caught >= simple[name] - error, words))
+    return lines
+
+
+def _separation(found: Held, ranked: Sequence[str]) -> list[Line]:
+    segment, revenue, bought = _texts(found.labels["segment"]), found.revenue, found.bought
+    keys, place = np.unique(segment, return_inverse=True)
+    count = np.bincount(place)
+    spread = float(((revenue - revenue.mean()) ** 2).sum())
+    between = float((count * (np.bincount(place, weights=revenue) / count - revenue.mean()) ** 2).sum())
+    rates = dict(zip(keys.tolist(), (np.bincount(place, weights=bought) / count).tolist(), strict=True))
+    sizes = dict(zip(keys.tolist(), count.tolist(), strict=True))
+    lines = [
+        Line(
+            "separation",
+            round(between / spread, 4) if spread else None,
+            None,
+            "share of the next revenue's variance between segments",
+        )
+    ]
+    judged = [key for key in ranked if sizes.get(key, 0) >= ENOUGH]
+    told = ", ".join(
+        f"{key} {rates[key]:.1%}" for key in (judged or sorted(rates, key=lambda one: -rates[one]))
+    )
+    falling = all(rates[a] >= rates[b] for a, b in pairwise(judged)) if len(judged) > 1 else None
+    spreads = max(rates.values()) - min(rates.values())
+    lines.append(Line("bought again", round(spreads, 4), falling, f"bought within {found.days} days: {told}"))
+    return lines
+
+
+def _efficiency(found: Held) -> list[Line]:
+    if len(np.unique(found.score)) <= 2:
+        return []
+    reached = metrics.capture(found.score, found.bought, TOP)
+    rate = float(found.bought.mean())
+    words = f"contacting the best fifth reaches {reached:.1%} of those who buy within {found.days} days (all: {rate:.1%} buy)"
+    return [Line("efficiency", round(reached, 4), reached > TOP, words)]
+
+
+def _coverage(labels: pd.DataFrame) -> list[Line]:
+    segment = _texts(labels["segment"])
+    unscored = float(np.isin(segment, UNSCORED).mean()) if len(segment) else 0.0
+    words = (
+        f"{unscored:.1%} of {len(segment)} records could not be scored"
+        if unscored
+        else f"all {len(segment)} records have a segment"
+    )
+    return [Line("coverage", round(1 - unscored, 4), unscored < 0.5, words)]
+
+
+def _actionability(
+    labels: pd.DataFrame, reachable: Mapping[str, float] | None, playbooks: Sequence[str]
+) -> list[Line]:
+    keys, counts = np.unique(_texts(labels["segment"]), return_counts=True)
+    sizes = {str(key): int(count) for key, count in zip(keys, counts, strict=True) if key not in UNSCORED}
+    if not sizes:
+        return [Line("actionability", None, None, "there is no segment")]
+    least = max(ENOUGH, SMALLEST * len(labels))
+    faults = [f"{key} has {count} records only" for key, count in sizes.items() if count < least]
+    faults += [f"{key} has no playbook" for key in sizes if playbooks and key not in playbooks]
+    faults += [
+        f"{key}: {share:.0%} can be reached"
+        for key, share in (reachable or {}).items()
+        if key in sizes and share < 0.2
+    ]
+    share = 1 - len({fault.split(" ")[0].rstrip(":") for fault in faults}) / len(sizes)
+    return [
+        Line(
+            "actionability",
+            round(share, 4),
+            not faults,
+            "; ".join(faults[:6]) or "each segment is large enough to act on",
+        )
+    ]
+
+
+def _drift(today: Today) -> list[Line]:
+    lines = []
+    if today.shift is not None:
+        shift, records = today.shift
+        words = f"PSI of the score {shift:.3f} since the fit, of {records:,} who bought lately (a shift from {DRIFT})"
+        lines.append(Line("drift", round(shift, 4), shift < DRIFT if records >= FEWEST else None, words))
+    if today.newcomers is not None and min(map(len, today.newcomers)) >= FEWEST:
+        then, now = today.newcomers
+        new = metrics.population_stability(_numbers(then["score"]), _numbers(now["score"]))
+        words = f"PSI of the score {new:.3f} between newcomers at the fit and now (a shift from {DRIFT})"
+        lines.append(Line("newcomers", round(new, 4), new < DRIFT, words))
+    return lines
+
+
+def _kept(today: Today) -> list[Line]:
+    if today.baseline is None or not len(today.baseline):
+        return []
+    kept = 1 - migration(today.baseline, today.labels, ()).moved
+    return [
+        Line(
+            "kept",
+            round(kept, 4),
+            None,
+            f"{kept:.1%} have the segment that they had when the model was fitted",
+        )
+    ]
+
+
+def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
+    """Recency, frequency and money where the features hold them."""
+    from segmentation import frames
+
+    rows = features.set_index("record").reindex(record)
+    found: dict[str, Any] = {}
+    if "last_purchase" in rows:
+        last = frames.as_days(rows["last_purchase"])
+        found["recency"] = np.where(np.isnat(last), -1.0, last.astype("int64")).astype(np.float64)
+    for name, column in (("frequency", "purchase_days"), ("money", "net_revenue")):
+        held_columns = sorted(c for c in rows.columns if str(c) == column or str(c).startswith(column + "_"))
+        if held_columns:
+            numbers = _numbers(rows[held_columns[0]])
+            found[name] = np.where(np.isfinite(numbers), numbers, 0.0)
+    return found
+
+
+def _numbers(series: pd.Series) -> Fractions:
+    numbers: Any = (
+        pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
+    )
+    found: Fractions = numbers
+    return found
+
+
+def _texts(series: pd.Series) -> npt.NDArray[Any]:
+    return series.astype(object).where(series.notna(), "").to_numpy(dtype=object).astype(str)
+
+
+def _by_score(segment: npt.NDArray[Any], score: Fractions) -> list[str]:
+    keys, place = np.unique(segment, return_inverse=True)
+    mean = np.bincount(place, weights=score) / np.bincount(place)
+    return [str(keys[at]) for at in np.argsort(-mean, kind="stable") if keys[at] not in UNSCORED]
+
+
+def _interval(inside: npt.NDArray[np.bool_], revenue: Fractions, rounds: int = 200) -> tuple[float, float]:
+    rng = np.random.default_rng(7)
+    lifts = []
+    for _ in range(rounds):
+        rows = rng.integers(0, len(inside), len(inside))
+        total, size = float(revenue[rows].sum()), float(inside[rows].mean())
+        if total and size:
+            lifts.append(float(revenue[rows][inside[rows]].sum()) / total / size)
+    low, high = np.quantile(lifts or [0.0], (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _capture_error(score: Fractions, revenue: Fractions, rounds: int = 40) -> float:
+    rng = np.random.default_rng(7)
+    drawn = (rng.integers(0, len(score), len(score)) for _ in range(rounds))
+    return float(np.std([metrics.capture(score[rows], revenue[rows], TOP) for rows in drawn]))
+
+
+def as_dicts(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """For printing and for the report."""
+    return [asdict(line) for line in lines]

@@ -1,0 +1,1 @@
+"""The kinds of segmentation, one module each, and the names that belong to one of them."""

@@ -1,0 +1,112 @@
+"""Which named group does each of the 125 RFM cells belong to?
+
+Groups are tried in their order; the first whose ranges hold the cell takes it. A table must cover every cell,
+and every group must take at least one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from segmentation.ecdf import Integers
+
+LEVELS = 5
+PROSPECT = "prospect"
+
+Score = Annotated[int, Field(ge=1, le=LEVELS)]
+
+
+class Group(BaseModel):
+    """A named part of the cube of scores; ranges hold both ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    label: str = ""
+    description: str = ""
+    r: tuple[Score, Score] = (1, LEVELS)
+    f: tuple[Score, Score] = (1, LEVELS)
+    m: tuple[Score, Score] = (1, LEVELS)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Group:
+        for axis, (low, high) in (("r", self.r), ("f", self.f), ("m", self.m)):
+            if low > high:
+                raise ValueError(f"{axis} = [{low}, {high}] holds nothing; write the lower score first")
+        return self
+
+    def holds(self, cell: tuple[int, int, int]) -> bool:
+        return all(
+            low <= score <= high for score, (low, high) in zip(cell, (self.r, self.f, self.m), strict=True)
+        )
+
+
+def _group(
+    key: str, label: str, r: tuple[int, int], f: tuple[int, int], m: tuple[int, int], description: str
+) -> Group:
+    return Group(key=key, label=label, description=description, r=r, f=f, m=m)
+
+
+DEFAULT: tuple[Group, ...] = (
+    _group("champions", "Champions", (4, 5), (4, 5), (4, 5), "Bought lately, often, and for much"),
+    _group(
+        "cannot_lose",
+        "Cannot lose",
+        (1, 2),
+        (4, 5),
+        (4, 5),
+        "Bought often and for much, but not for a long time",
+    ),
+    _group("loyal", "Loyal", (3, 5), (4, 5), (1, 5), "Buy often, and not long ago"),
+    _group("at_risk", "At risk", (1, 2), (3, 5), (1, 5), "Used to buy regularly, but not for a long time"),
+    _group(
+        "potential_loyal", "Potential loyal", (4, 5), (2, 3), (1, 5), "Bought lately, now and then so far"
+    ),
+    _group("new", "New", (4, 5), (1, 1), (1, 5), "Bought lately, and seldom so far"),
+    _group(
+        "needs_attention", "Needs attention", (3, 3), (2, 3), (1, 5), "Middling buyers who begin to stay away"
+    ),
+    _group(
+        "promising", "Promising", (3, 3), (1, 1), (3, 5), "Seldom buyers, some time ago, for a good amount"
+    ),
+    _group(
+        "about_to_sleep", "About to sleep", (3, 3), (1, 1), (1, 2), "Seldom buyers, some time ago, for little"
+    ),
+    _group("hibernating", "Hibernating", (2, 2), (1, 2), (1, 5), "Seldom buyers, long ago"),
+    _group("lost", "Lost", (1, 1), (1, 2), (1, 5), "Seldom buyers, the longest ago"),
+)
+
+
+def table(groups: Sequence[Group]) -> Integers:
+    """Place of the group of each cell, as [r - 1, f - 1, m - 1].
+
+    ValueError names a key given twice or reserved, the first cell that no group takes, or a group that can
+    take none.
+    """
+    import numpy as np
+
+    keys = [group.key for group in groups]
+    for place, key in enumerate(keys):
+        if key == PROSPECT or key in keys[:place]:
+            raise ValueError(
+                f"group key {key!r} is {'reserved for records without a purchase' if key == PROSPECT else 'given twice'}"
+            )
+    cells = np.empty((LEVELS, LEVELS, LEVELS), np.int64)
+    for r, f, m in product(range(1, LEVELS + 1), repeat=3):
+        taker = next((place for place, group in enumerate(groups) if group.holds((r, f, m))), None)
+        if taker is None:
+            raise ValueError(
+                f"no group takes the cell R{r} F{f} M{m}; widen a group, or add a last one without ranges"
+            )
+        cells[r - 1, f - 1, m - 1] = taker
+    idle = set(range(len(groups))) - set(cells.ravel().tolist())
+    if idle:
+        raise ValueError(
+            f"group {keys[min(idle)]!r} takes no cell: the groups before it take all of its cells; move it up or drop it"
+        )
+    return cells

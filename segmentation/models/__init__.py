@@ -1,0 +1,1 @@
+"""What is learned from the past: purchase and spending models, classifiers, and how a model is selected."""

@@ -1,0 +1,252 @@
+"""Which candidate would have foreseen best what has come since an earlier day? How the champion of
+``segmentation.models.clv_model`` is made.
+
+Each candidate as of the latest lesson (``segmentation.models.backtest_splits``) is judged on what has come since: the sum of
+the share of revenue in its best 20% and its Gini coefficient decides. The favourite, ``mixed`` (``btyd``
+where nothing is boosted), errs least over many businesses and gives way only to what did better by more than
+chance. The winner is then made anew as of today. Where buyers are too few for purchase models, the simple
+scores compete, over all lessons together.
+
+So are two choices beside it, how far the probability of a purchase and the expected purchases lean on
+boosting rather than on purchase models alone. What stands without proof is MBG/NBD for the one (Brier score;
+better by more than one standard error) and BG/NBD for the other (both absolute and squared error; two). Where
+purchase models were far off in the lessons, squared error alone judges expectations: most buy nothing, so
+absolute error would reward whoever expects too little. Where moreover nothing is boosted, that level is put
+on the purchase models themselves.
+
+Where purchases are few contracts rather than many baskets, models must first prove on the judged days that
+they tell buyers apart: by an AUC of the probability above one half by more than one standard error (that of
+the rank sum, Mann and Whitney 1947). Else they say no: the simple scores compete, spending among them, and
+nothing is foretold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segmentation.ecdf import Flags, Fractions
+from segmentation.evaluation import metrics
+from segmentation.models.backtest_splits import Lesson, lessons, level, small_lessons
+from segmentation.models.boosting import Boosted
+from segmentation.models.buyer_features import Buying
+from segmentation.models.clv_model import (
+    UPRIGHT,
+    BoostedBuying,
+    BuyingModels,
+    Champion,
+    Told,
+    axes_of,
+    told_of,
+)
+from segmentation.models.optimizer import TooLittle
+
+if TYPE_CHECKING:
+    from segmentation.point_in_time import Past
+
+CONTRACTS = 5.0  # purchase days per buyer: fewer are few contracts
+LEARNED = 3  # lessons that boosting learns from
+LEANS = (0.0, 0.25, 0.5, 0.75, 1.0)
+WINSOR = 0.99  # of revenue that boosting learns
+FOLDS = 10  # of buyers, whose spread tells what is chance
+_BOOSTING = {
+    "max_iter": 100,
+    "max_leaf_nodes": 8,
+    "learning_rate": 0.05,
+    "min_samples_leaf": 60,
+    "l2_regularization": 1.0,
+}
+
+
+def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> Champion:
+    """The champion as of a day. ``horizon`` in days.
+
+    Without a past there is no contest, and nothing is boosted.
+    """
+    axes = axes_of(buying)
+    try:
+        models = BuyingModels.fit(buying)
+    except TooLittle as reason:
+        return _judged(
+            Champion("rfm", horizon, axes, figures={"refused": str(reason)}),
+            small_lessons(past, as_of, horizon),
+        )
+    return _contest(Champion("btyd", horizon, axes, models), lessons(past, as_of, horizon))
+
+
+def _contest(now: Champion, taught: list[Lesson]) -> Champion:
+    """The winner of the contest, made anew."""
+    if not taught:
+        return replace(now, figures={"contest": {}, "note": "the past is too short for a contest"})
+    judge, boosted = taught[0], _boosted(taught[:LEARNED]) if len(taught) > 1 else None
+    before = _boosted(taught[1:]) if boosted is not None else None
+    then = Champion("btyd", judge.span, axes_of(judge.buying), judge.models, before)
+    told = told_of(judge.models, then.boosted, judge.buying, judge.span)
+    scores = then.scores(judge.buying, told)
+    figures = {name: _ranking(score, judge) for name, score in scores.items()}
+    winner, note = _winner(figures, scores, judge)
+    lean = _leaning(told, judge, level(taught[:LEARNED]))
+    if unproven := _unproven(told.probability(lean), judge):
+        return _judged(Champion("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught)
+    told_all = {**_about(judge), "contest": figures, **note, **_foretold(told, lean, judge)}
+    return replace(
+        now, winner=winner, boosted=boosted if before is not None else None, lean=lean, figures=told_all
+    )
+
+
+def _unproven(probability: Fractions, judge: Lesson) -> str:
+    """Why the models must not foretell; "" where they may."""
+    bought = judge.purchases > 0
+    some = int(bought.sum())
+    if judge.buying.days.mean() >= CONTRACTS or not 0 < some < len(bought):
+        return ""
+    area = metrics.auc(probability, judge.purchases)
+    chance = 0.5 + ((len(bought) + 1) / (12 * some * (len(bought) - some))) ** 0.5
+    if area > chance:
+        return ""
+    return (
+        f"purchases are few ({judge.buying.days.mean():.1f} per buyer), and who of {len(bought)} bought in the {judge.span} days from "
+        f"{judge.buying.now} on ({some} did) was foretold no better than by chance (AUC {area:.2f}): nothing is foretold, and the best "
+        "simple score ranks"
+    )
+
+
+def _judged(now: Champion, taught: list[Lesson]) -> Champion:
+    """A contest of the simple scores alone, over all lessons: few buyers in one say little."""
+    if not taught:
+        return now
+    told = []
+    for judge in taught:
+        scores = Champion("rfm", judge.span, axes_of(judge.buying)).scores(judge.buying, None)
+        told.append({name: _ranking(score, judge) for name, score in scores.items()})
+    figures = {
+        name: {key: round(float(np.mean([one[name][key] for one in told])), 4) for key in told[0][name]}
+        for name in told[0]
+    }
+    return replace(
+        now, winner=_best(figures), figures={**now.figures, **_about(taught[0]), "contest": figures}
+    )
+
+
+def _about(judge: Lesson) -> dict[str, Any]:
+    return {"span": judge.span, "day": str(judge.buying.now), "customers": len(judge.buying)}
+
+
+def _winner(
+    figures: Mapping[str, Mapping[str, float]], scores: Mapping[str, Fractions], judge: Lesson
+) -> tuple[str, dict[str, str]]:
+    """The best, unless it is ahead of the favourite by no more than one standard error; and what to say of
+    it.
+    """
+    best, favourite = _best(figures), "mixed" if "mixed" in scores else "btyd"
+    if best == favourite:
+        return best, {}
+    fold = np.random.default_rng(FOLDS).permutation(len(judge.money)) % FOLDS
+    parts = [_ahead(scores[best], scores[favourite], judge.money, fold == n) for n in range(FOLDS)]
+    if (
+        _ahead(scores[best], scores[favourite], judge.money, fold >= 0)
+        > float(np.std(parts, ddof=1)) / FOLDS**0.5
+    ):
+        return best, {}
+    return favourite, {"note": f"{best} was ahead by no more than chance"}
+
+
+def _best(figures: Mapping[str, Mapping[str, float]]) -> str:
+    return max(
+        figures, key=lambda name: (figures[name]["capture_20"] + figures[name]["gini"], name == "mixed")
+    )
+
+
+def _ahead(score: Fractions, other: Fractions, money: Fractions, rows: Flags) -> float:
+    """By how much a score ranks these buyers better than the other."""
+    came = money[rows]
+    if came.sum() <= 0:
+        return 0.0
+    merits = (metrics.capture(one[rows], came) + metrics.gini(one[rows], came) for one in (score, other))
+    return next(merits) - next(merits)
+
+
+def _boosted(taught: list[Lesson]) -> BoostedBuying | None:
+    """Learned from lessons; None where there is none, or one in which nobody or everybody bought."""
+    if not taught:
+        return None
+    seen = np.vstack([lesson.points for lesson in taught])
+    paid, bought = (
+        np.concatenate([getattr(lesson, name) for lesson in taught]) for name in ("money", "purchases")
+    )
+    if not (paid > 0).any() or not (bought > 0).any() or (bought > 0).all():
+        return None
+    paid = np.minimum(paid, np.quantile(paid[paid > 0], WINSOR))
+    learned = (
+        Boosted.fit(seen, paid / paid.mean(), "poisson", **_BOOSTING),
+        Boosted.fit(seen, bought, "poisson", **_BOOSTING),
+    )
+    return BoostedBuying(
+        taught[0].span, *learned, Boosted.fit(seen, (bought > 0).astype(np.int64), "log_loss", **_BOOSTING)
+    )
+
+
+def _leaning(told: Told, judge: Lesson, times: float) -> dict[str, float]:
+    """How far to lean on what: what would have been best since the day of the lesson, if that is sure.
+
+    Boosting knows the level.
+    """
+    shares, plain = (LEANS, 1.0) if told.boosted is not None else (LEANS[:1], times)
+    leans = [{**UPRIGHT, "purchases": share, "bg": 0.5, "level": plain} for share in shares]
+    off = [np.abs(told.purchases(lean) - judge.purchases) for lean in (*leans, UPRIGHT)]
+    *errors, usual = [(one, one**2) if times == 1 else (one**2,) for one in off]
+    number = _surest(errors, usual, 2.0)
+    lean = dict(UPRIGHT) if number is None else leans[number]
+    leans = [{**lean, "probability": share} for share in shares]
+    surprise = [((told.probability(one) - (judge.purchases > 0)) ** 2,) for one in leans]
+    return leans[_surest(surprise, surprise[0], 1.0) or 0]
+
+
+def _surest(losses: Sequence[tuple[Fractions, ...]], usual: tuple[Fractions, ...], sure: float) -> int | None:
+    """Which has the least mean losses, each against the usual one's, so many standard errors of the
+    difference added; None: the usual.
+    """
+    chosen, least = None, 1.0
+    for place, ours in enumerate(losses):
+        pairs = zip(ours, usual, strict=True)
+        ratios = [
+            (one.mean() + sure * (one - other).std() / len(one) ** 0.5) / max(other.mean(), 1e-12)
+            for one, other in pairs
+        ]
+        if max(ratios) < least:
+            chosen, least = place, float(max(ratios))
+    return chosen
+
+
+def _ranking(score: Fractions, judge: Lesson) -> dict[str, float]:
+    if judge.money.sum() <= 0:
+        return {"capture_20": 0.0, "gini": 0.0, "auc": 0.0}
+    area = metrics.auc(score, judge.purchases)
+    figures = {
+        "capture_20": metrics.capture(score, judge.money),
+        "gini": metrics.gini(score, judge.money),
+        "auc": area,
+    }
+    return {name: round(float(np.nan_to_num(value)), 4) for name, value in figures.items()}
+
+
+def _foretold(told: Told, lean: Mapping[str, float], judge: Lesson) -> dict[str, Any]:
+    """How true the forecasts were: of the past, with what was known then."""
+    probability, purchases = told.probability(lean), told.purchases(lean)
+    off = purchases - judge.purchases
+    base, foreseen = float(judge.purchases.sum()), float((purchases * told.spent).sum())
+    figures = {
+        "brier": metrics.brier(probability, judge.purchases),
+        "ece": metrics.calibration_error(probability, judge.purchases),
+        "auc": metrics.auc(probability, judge.purchases),
+        "base_rate": float((judge.purchases > 0).mean()),
+        "mean_absolute_error": float(np.abs(off).mean()),
+        "root_mean_squared_error": float((off**2).mean() ** 0.5),
+        "bias_purchases": float(purchases.sum()) / base - 1 if base else 0.0,
+        "bias_money": foreseen / float(judge.money.sum()) - 1 if judge.money.sum() > 0 else 0.0,
+    }
+    return {name: round(float(np.nan_to_num(value)), 4) for name, value in figures.items()}

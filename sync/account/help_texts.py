@@ -1,0 +1,55 @@
+"""What do people read about our fields and lists inside the CRM?
+
+The one place that words it, from the config's own texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sync.account.segment_catalog import SegmentText
+
+# characters of a help text; what is longer loses playbooks first, then descriptions, then its end
+LONGEST = 1000
+
+_COMPANIONS = {
+    "reason": "why the record has its segment",
+    "since": "the day of the last change of segment",
+    "previous": "the segment before this one",
+    "score": "rank within the population, in steps of 5 of 100",
+}
+
+
+def of_field(label: str, segments: Sequence[SegmentText]) -> str:
+    """The help text of a segmentation's field: a line for each segment, with its description and playbook."""
+    for playbooks, descriptions in ((True, True), (False, True), (False, False)):
+        lines = [label, *(_line(one, playbooks, descriptions) for one in segments)]
+        text = "\n".join(lines)
+        if len(text) <= LONGEST:
+            return text
+    return _cut(text)
+
+
+def of_companion(label: str, companion: str) -> str:
+    """The help text of a companion field."""
+    return _cut(f"{label}: {_COMPANIONS[companion]}")
+
+
+def of_list(segment: SegmentText) -> str:
+    """The description of a segment's list."""
+    for playbooks in (True, False):
+        text = _line(segment, playbooks, descriptions=True)
+        if len(text) <= LONGEST:
+            return text
+    return _cut(text)
+
+
+def _line(segment: SegmentText, playbooks: bool, descriptions: bool) -> str:
+    said = segment.description.rstrip(". ") if descriptions else ""
+    advice = "; ".join(f"{key}: {value}" for key, value in segment.playbook.items()) if playbooks else ""
+    parts = ". ".join(part for part in (said, advice) if part)
+    return f"{segment.label}: {parts}" if parts else segment.label
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

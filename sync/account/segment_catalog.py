@@ -1,0 +1,88 @@
+"""A segmentation of the config, built: its kind's object, and its segments under the names that the config
+gives them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmentation.frames import Segment
+    from segmentation.label import Segmentation
+    from sync.config.config import Config
+    from sync.config.settings import SegmentationSettings
+    from sync.store.journal import Journal
+
+
+@dataclass(frozen=True)
+class SegmentText:
+    """What people read of a segment."""
+
+    key: str
+    label: str
+    description: str = ""
+    playbook: dict[str, str | int] = field(default_factory=dict)
+
+
+def built(config: Config, settings: SegmentationSettings, account: str) -> Segmentation:
+    """The object that fits and labels."""
+    from connectors.values.currency import exponent
+    from segmentation.frames import Segment
+    from segmentation.label import segmentation
+    from segmentation.rules.comparison import Kind
+
+    currency = config.accounts[account].currency
+    rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
+    attributes = {
+        name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()
+    }
+    return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
+
+
+def built_like(
+    config: Config, settings: SegmentationSettings, account: str, figures: Mapping[str, Any]
+) -> Segmentation:
+    """The same with what a model of it has settled (its figures), for judging that model on other days."""
+    plain = built(config, settings, account)
+    like = getattr(plain, "like", None)
+    found: Segmentation = like(figures) if like else plain
+    return found
+
+
+def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
+    """All segments in their order, with the labels, descriptions and playbooks of the config."""
+    return _told(settings, built(config, settings, (settings.accounts or config.written)[0]).segments)
+
+
+def named_segments(
+    config: Config, journal: Journal, settings: SegmentationSettings, account: str
+) -> list[SegmentText]:
+    """The same under the names that the account's model gave them, where its kind finds names; those of the
+    config win.
+    """
+    segmentation = built(config, settings, account)
+    model = journal.model(account, settings.name)
+    named = getattr(segmentation, "named", None)
+    if named is None or model is None or model["digest"] != config.digest(settings):
+        return _told(settings, segmentation.segments)
+    found = {one.key: one for one in named(json.loads(model["content"]))}
+    return _told(settings, [found.get(one.key, one) for one in segmentation.segments])
+
+
+def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:
+    own = {segment.key: segment for segment in settings.segments}
+    texts = []
+    for segment in segments:
+        said = own.get(segment.key)
+        texts.append(
+            SegmentText(
+                segment.key,
+                (said and said.label) or segment.label,
+                (said and said.description) or segment.description,
+                dict(said.playbook) if said else {},
+            )
+        )
+    return texts

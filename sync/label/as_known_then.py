@@ -1,0 +1,136 @@
+"""What would have been known on the day of a file of labels? Models and labels that never saw a later day.
+
+A labelling may use a model of a later day than its own (``backfill`` does, so that segments stay comparable);
+a file that somebody judges by what came afterwards may not. Here a model is the newest one that was made by
+the day, or one fitted for files alone (``sync.label.file_models``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sync.account.segment_catalog import built
+from sync.account.session import Session
+from sync.config.settings import SegmentationSettings
+from sync.label.file_models import Filed
+from sync.label.label import fitted, previous_of
+from sync.label.label_store import store
+from sync.label.population import Population
+from sync.store.mirror import quoted
+
+if TYPE_CHECKING:
+    from segmentation.label import Segmentation
+
+Fitted = tuple["Segmentation", Population, Mapping[str, Any]]  # what labels, whom, by which model
+
+
+class Known:
+    """Of a session's day.
+
+    What it has fitted for the forecasts of a file is kept in the mirror until the facts change.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._fitted: dict[str, Fitted] = {}
+        self._tables: dict[str, str] = {}
+
+    def stored(self, settings: SegmentationSettings) -> dict[str, Any] | None:
+        """The newest model of these settings that was made by the day."""
+        from segmentation import model_file
+
+        found = self._session.journal.value(
+            "SELECT content FROM models WHERE account = ? AND segmentation = ? AND digest = ? AND as_of <= ? ORDER BY version DESC LIMIT 1",
+            *(
+                self._session.account,
+                settings.name,
+                self._session.config.digest(settings),
+                self._session.as_of.isoformat(),
+            ),
+        )
+        return model_file.from_json(found) if found else None
+
+    def fitted(self, settings: SegmentationSettings) -> Fitted:
+        """The stored model, or one fitted for the file alone, with what it labels."""
+        digest = self._session.config.digest(settings)
+        if digest not in self._fitted:
+            segmentation = built(self._session.config, settings, self._session.account)
+            population = Population(self._session, settings, segmentation)
+            model = self.stored(settings) or self._remembered(settings, segmentation, population)
+            self._fitted[digest] = segmentation, population, model
+        return self._fitted[digest]
+
+    def table(self, settings: SegmentationSettings, made_by: Fitted | None = None) -> str:
+        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by
+        ``made_by``.
+        """
+        if settings.name not in self._tables:
+            session, name = self._session, settings.name
+            self._tables[name] = (
+                quoted("labels_" + name) if self._holds(settings) else self._made(settings, made_by)
+            )
+            session.progress(f"labels of {settings.label or name}", 0, 0)
+        return self._tables[settings.name]
+
+    def _holds(self, settings: SegmentationSettings) -> bool:
+        """Whether the labelling itself knew nothing of later days."""
+        if not self._session.mirror().has_table("labels_" + settings.name):
+            return False
+        latest = self._session.journal.model(self._session.account, settings.name)
+        return (
+            settings.kind == "rules"
+            or settings.frozen
+            or latest is None
+            or latest["as_of"] <= self._session.as_of.isoformat()
+        )
+
+    def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> str:
+        """Labels for the file, which remember those of the file before."""
+        digest, mirror = self._session.config.digest(settings), self._session.mirror()
+        filed = Filed(
+            self._session, settings.name, json.dumps([digest, made_by[2]["settings"] if made_by else None])
+        )
+        kept = self.stored(settings)
+        if kept is None or (made_by and made_by[2]["settings"] != kept["settings"]):
+            kept = filed.model()
+        from segmentation.model_file import blank
+
+        segmentation, population, model = made_by or self._labeller(settings, kept)
+        with mirror.transaction():
+            if kept is None and not blank(model):
+                filed.keep(model)
+            previous_as_of = filed.turn()
+            for place, (span, frame) in enumerate(population.chunks()):
+                previous = previous_of(mirror, filed.before, span) if previous_as_of else None
+                labels = segmentation.label(
+                    frame, kept or model, previous, previous_as_of, self._session.as_of
+                )
+                store(mirror, filed.table, labels, begun=place > 0)
+        return quoted(filed.table)
+
+    def _labeller(self, settings: SegmentationSettings, model: Mapping[str, Any] | None) -> Fitted:
+        """What labels under a model; one that is fitted now where there is none."""
+        if model is None:
+            return self.fitted(settings)
+        segmentation = built(self._session.config, settings, self._session.account)
+        return segmentation, Population(self._session, settings, segmentation), model
+
+    def _remembered(
+        self, settings: SegmentationSettings, segmentation: Segmentation, population: Population
+    ) -> dict[str, Any]:
+        """A model for the file alone; the same facts are learned from once."""
+        from segmentation import model_file
+
+        session, mirror = self._session, self._session.mirror()
+        revisions = [session.mirror(name).revision() for name in session.sources()]
+        key = json.dumps([session.as_of.isoformat(), revisions, session.config.digest(settings)])
+        stamp = "file:" + settings.name
+        kept, _, content = (mirror.stamp(stamp) or "").partition("\n")
+        if kept == key:
+            return model_file.from_json(content)
+        session.progress(f"fitting {settings.label or settings.kind} for the file", 0, 0)
+        model = fitted(session, settings, segmentation, population)
+        mirror.set_stamp(stamp, f"{key}\n{model_file.to_json(model)}")
+        return model

@@ -1,0 +1,165 @@
+"""What are the stages of a run, and in which order do they come?
+
+Each gives its part of an answer of ``sync.commands``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sync.account.session import Session
+from sync.exit_codes import GuardStop, Later, Trip, declined, worst
+
+if TYPE_CHECKING:
+    from sync.plan.plan import Planned
+
+Answer = dict[str, Any]
+
+
+def pulled(session: Session) -> Answer:
+    from sync.pull.pull import pull as read
+    from sync.pull.pull import require_streams
+
+    for account in session.sources():
+        require_streams(session.connector(account), account)
+    return read(session).as_dict()
+
+
+def settled_and_pulled(session: Session) -> Answer:
+    from sync.apply.settle import settle
+
+    settled = settle(session)
+    return {"settled": settled, **pulled(session)}
+
+
+def reading(session: Session) -> Answer:
+    """What all readings together gave, under the key that every answer has it under."""
+    from sync.pull.summary import summary
+
+    return {"reading": summary(session)}
+
+
+def reading_of_plan(session: Session, plan: int) -> Answer:
+    """What the plan was made from: whoever carries it out says that it was good enough, and the next run is
+    compared with it.
+    """
+    sql = "SELECT runs.summary FROM runs JOIN plans USING (run) WHERE plan = ?"
+    told = json.loads(session.journal.value(sql, plan) or "{}").get("reading")
+    return {"reading": told} if told else {}
+
+
+def contests(session: Session) -> Answer:
+    """By segmentation of kind ``potential``: its winner, how each candidate did, and how true its forecasts
+    were.
+    """
+    from segmentation import model_file
+
+    kept = {
+        s.name: session.journal.model(session.account, s.name)
+        for s in session.segmentations
+        if s.kind == "potential"
+    }
+    return {
+        name: model_file.from_json(one["content"])["figures"] for name, one in kept.items() if one is not None
+    }
+
+
+def labelled(session: Session) -> Answer:
+    from sync.label.drift import refits
+    from sync.label.label import label as give_labels
+
+    found = give_labels(session)
+    return {"as_of": found.as_of, "segments": found.sizes, "fitted": found.fitted, "refits": refits(session)}
+
+
+def no_changes() -> Answer:
+    return {
+        "plan": None,
+        "done": 0,
+        "rejected": 0,
+        "skipped": 0,
+        "transient": 0,
+        "remaining": 0,
+        "reasons": {},
+    }
+
+
+def exit_code_of(applied: Answer) -> int:
+    """The exit code that what came of a plan stands for."""
+    if applied["rejected"] > applied["transient"] or applied["skipped"]:
+        return 4
+    return Later.exit_code if applied["transient"] else 0
+
+
+def withdrawn(session: Session) -> Answer:
+    from sync.apply.apply import apply as carry_out
+    from sync.plan.withdraw import withdraw
+
+    planned = withdraw(session)
+    return no_changes() if planned.plan is None else carry_out(session, planned.plan, reviewed=True).as_dict()
+
+
+def after_a_yes(session: Session, planned: Planned, confirm: Callable[[Answer], bool]) -> Answer:
+    """Show a plan that a person asked for, and carry it out once they say yes. Without a yes it stays open."""
+    from sync.apply.apply import apply as carry_out
+
+    answer: Answer = {"plan": planned.as_dict(), "applied": no_changes()}
+    if planned.plan is None:
+        return answer
+    if not confirm(answer["plan"]):
+        way = f"say --yes, or `crm-segments apply {planned.plan}` carries it out"
+        return {**answer, **declined(f"nothing was written: {way}")}
+    applied = carry_out(session, planned.plan, reviewed=True).as_dict()
+    return {**answer, "applied": applied, "exit_code": exit_code_of(applied)}
+
+
+def _stop_for_reading(trips: Sequence[Trip]) -> None:
+    """A reading that no plan may be made from stops a run also where it would change nothing: it must not go
+    unseen until it does.
+    """
+    from sync.plan.reading_guards import GUARDS
+
+    found = [trip for trip in trips if trip.guard in GUARDS]
+    if found:
+        allow = " ".join(f"--allow {name}" for name in sorted({trip.guard for trip in found}))
+        lines = "\n".join(f"  {trip}" for trip in found)
+        raise GuardStop(
+            f"guards on what was read stopped this, nothing was written:\n{lines}\nIf that is right, run again with {allow} --reason TEXT.",
+            found,
+        )
+
+
+def loop(session: Session, selection: Any) -> Answer:
+    """settle → pull → label → withdraw → plan → apply.
+
+    What consent forbids goes first, whatever stops the rest.
+    """
+    from sync.apply.apply import apply as carry_out
+    from sync.apply.apply import close_other_plans
+    from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
+    from sync.plan.plan import plan as make
+    from sync.plan.setup import new_names
+
+    answer: Answer = {"pulled": settled_and_pulled(session), **reading(session), **labelled(session)}
+    answer["withdrawn"] = withdrawn(session)
+    planned = make(session, selection)
+    answer["notes"] = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
+    answer |= {"plan": planned.as_dict(), "applied": no_changes(), "report": None}
+    if planned.plan is None:
+        _stop_for_reading(planned.trips)
+        if selection is None:
+            close_other_plans(session.journal, session.account, None)
+    else:
+        applied = carry_out(session, planned.plan, reviewed=False)
+        answer["applied"] = applied.as_dict()
+        answer["notes"] += size_notes(session)
+    codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
+    answer["exit_code"] = worst([*codes, *([4] if planned.deleted else [])])
+    from sync.forget.retention import age
+
+    age(session)
+    if planned.held and not answer.get("exit_code"):
+        answer["exit_code"] = GuardStop.exit_code
+    return answer

@@ -1,0 +1,237 @@
+"""Who is who: merges and conversions send history to the survivor, parked activity finds its record, vanished
+records lose theirs.
+
+Across accounts: which records of a shop are which records of the CRM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from connectors.contract import CHANNELS
+from sync.store import activity_owner, repeats
+from sync.store.mirror import AccountMirror, quoted
+
+
+def reconcile(mirror: AccountMirror) -> None:
+    """After records or activity moved: make every activity row stand with the record that it belongs to, or
+    park it.
+    """
+    _settle(mirror)
+    repeats.settle(mirror)
+    mirror.touched()
+
+
+def unsettle(mirror: AccountMirror) -> None:
+    """Say that records changed: whose activity is whose must be looked up again before more of it is taken."""
+    mirror.set_stamp("owners", "unsettled")
+
+
+def settle(mirror: AccountMirror) -> None:
+    """What stands in the mirror belongs to whom the records say, before more activity is set beside it."""
+    if mirror.stamp("owners") != "settled":
+        _settle(mirror)
+
+
+def _settle(mirror: AccountMirror) -> None:
+    _redirect(mirror)
+    if mirror.stamp("owners") != "settled":
+        activity_owner.follow(mirror)
+    _unpark(mirror)
+    _park_orphans(mirror)
+    mirror.set_stamp("owners", "settled")
+
+
+def _redirect(mirror: AccountMirror) -> None:
+    """Follow ``merged_into`` and ``converted_to`` to their ends. A ring of merges has no survivor and stays
+    as it is.
+
+    A survivor that is gone itself, or not known yet, is one all the same: who was merged into it stands for
+    nobody.
+    """
+    mirror.run("DELETE FROM redirects")
+    if not mirror.value(
+        "SELECT count(*) FROM records WHERE merged_into IS NOT NULL OR converted_to IS NOT NULL"
+    ):
+        return
+    mirror.register(
+        mirror.table(
+            """SELECT CASE WHEN merged_into IS NOT NULL THEN record_type ELSE 'contact' END AS record_type,
+                      coalesce(merged_into, converted_to) AS id
+               FROM records JOIN ids USING (record) WHERE merged_into IS NOT NULL OR converted_to IS NOT NULL"""
+        )
+    )
+    mirror.run(
+        """INSERT INTO redirects
+           WITH RECURSIVE step AS (
+               SELECT r.record, t.record AS survivor FROM records AS r JOIN ids AS s ON s.record = r.record
+               JOIN ids AS t ON t.id = coalesce(r.merged_into, r.converted_to)
+                   AND t.record_type = CASE WHEN r.merged_into IS NOT NULL THEN s.record_type ELSE 'contact' END
+               WHERE r.record <> t.record),
+           walk AS (
+               SELECT record, survivor, 1 AS steps FROM step
+               UNION ALL SELECT walk.record, step.survivor, steps + 1 FROM walk JOIN step ON step.record = walk.survivor WHERE steps < 50)
+           SELECT record, arg_max(survivor, steps) FROM walk GROUP BY record HAVING max(steps) < 50"""
+    )
+    mirror.run(
+        "UPDATE activity SET record = survivor FROM redirects WHERE activity.record = redirects.record"
+    )
+
+
+def _park_orphans(mirror: AccountMirror) -> None:
+    """Activity of records that are gone waits, without a name, in case they come back."""
+    gone = "SELECT DISTINCT record FROM activity ANTI JOIN records USING (record)"
+    if not mirror.value(f"SELECT count(*) FROM ({gone})"):
+        return
+    mirror.run(f"CREATE OR REPLACE TEMP TABLE gone AS {gone}")
+    mirror.run(
+        """INSERT INTO parked BY NAME SELECT ids.record_type, ids.id, activity.* EXCLUDE (record)
+           FROM activity JOIN gone USING (record) JOIN ids USING (record)"""
+    )
+    mirror.run("DELETE FROM activity WHERE record IN (SELECT record FROM gone)")
+
+
+def _unpark(mirror: AccountMirror) -> None:
+    """Parked activity whose record is known by now.
+
+    What was named by more than an exact id has been followed already.
+    """
+    if not mirror.value("SELECT count(*) FROM parked"):
+        return
+    exact = (
+        f"parked.{activity_owner.COLUMN} IS NULL"
+        if activity_owner.COLUMN in mirror.columns("parked")
+        else "true"
+    )
+    mirror.run(
+        f"""CREATE OR REPLACE TEMP TABLE found AS
+           SELECT ids.record_type, ids.id, coalesce(redirects.survivor, ids.record) AS record
+           FROM ids JOIN (SELECT DISTINCT record FROM records) AS known USING (record) LEFT JOIN redirects USING (record)
+           SEMI JOIN (SELECT * FROM parked WHERE {exact}) AS parked ON ids.record_type = parked.record_type AND ids.id = parked.id"""
+    )
+    mirror.run(
+        f"""INSERT INTO activity BY NAME SELECT found.record, parked.* EXCLUDE (record_type, id, email)
+           FROM parked JOIN found USING (record_type, id) WHERE {exact}"""
+    )
+    mirror.run(
+        f"DELETE FROM parked USING found WHERE parked.record_type = found.record_type AND parked.id = found.id AND {exact}"
+    )
+
+
+def of_address(mirror: AccountMirror, address: str) -> list[int]:
+    """Everybody who has an address, the oldest first; who was merged is meant by the survivor."""
+    found = f"""SELECT DISTINCT record, created_at, id FROM ({activity_owner.addresses(mirror)})
+                WHERE address = {activity_owner.address_of("?")}"""
+    return [
+        int(record)
+        for record, _, _ in mirror.rows(f"{found} ORDER BY created_at NULLS LAST, length(id), id", [address])
+    ]
+
+
+def same_person(mirror: AccountMirror, records: Sequence[int]) -> list[tuple[str, str, list[str]]]:
+    """(record type, id, addresses) of these records and of all that were merged with or converted into them."""
+    numbers = ", ".join(map(str, records)) or "NULL"
+    addresses = "list_distinct(list_filter(list_append(coalesce(emails, []), email), x -> x IS NOT NULL))"
+    rows = mirror.rows(
+        f"""WITH everybody AS (SELECT ids.*, coalesce(survivor, ids.record) AS person FROM ids LEFT JOIN redirects USING (record))
+            SELECT DISTINCT record_type, id, {addresses} FROM everybody LEFT JOIN records USING (record)
+            WHERE person IN (SELECT person FROM everybody WHERE record IN ({numbers})) ORDER BY ALL"""
+    )
+    return [(record_type, id, held or []) for record_type, id, held in rows]
+
+
+def people(mirror: AccountMirror) -> str:
+    """SQL of the records that stand for someone: merged and converted ones excluded, the less permissive
+    consent won.
+    """
+    alive = "SELECT part FROM parts WHERE live"
+    plain = (
+        f"SELECT records.*, ids.record_type, ids.id FROM {mirror.schema}.records JOIN {mirror.schema}.ids USING (record) WHERE "
+        f"part IN ({alive.replace('parts', mirror.schema + '.parts')})"
+    )
+    if not mirror.value("SELECT count(*) FROM redirects"):
+        return plain
+    objects, *reachable = (
+        quoted(name) for name in ("objects_to_profiling", *(f"reachable.{channel}" for channel in CHANNELS))
+    )
+    consents = [f"bool_or({objects}) AS {objects}", *(f"bool_and({name}) AS {name}" for name in reachable)]
+    won = [f"coalesce(alive.{objects}, false) OR coalesce(consent.{objects}, false) AS {objects}"]
+    won += [
+        f"CASE WHEN consent.survivor IS NULL THEN alive.{name} ELSE least(alive.{name}, consent.{name}) END AS {name}"
+        for name in reachable
+    ]
+    return f"""WITH alive AS NOT MATERIALIZED ({plain}),
+        consent AS (SELECT survivor, {", ".join(consents)} FROM alive JOIN {mirror.schema}.redirects USING (record) GROUP BY survivor)
+        SELECT alive.* REPLACE ({", ".join(won)}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
+        WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""
+
+
+def same_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> str:
+    """SQL of (theirs, ours): which record of another account is which record here.
+
+    Keys are compared without case and blanks; of addresses every one of theirs with every one of ours. Where
+    several records here share a key with one of theirs, the oldest gets the activity, so that no purchase
+    counts twice.
+    """
+    return f"""SELECT theirs.record AS theirs, {activity_owner.oldest("ours")} AS ours FROM ({_keyed(theirs, match)}) AS theirs
+        JOIN ({_keyed(ours, match)}) AS ours ON theirs.key = ours.key GROUP BY theirs.record"""
+
+
+def alike_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> str:
+    """SQL of (theirs, ours): every pair that shares a key.
+
+    What binds a person binds all records that may be theirs.
+    """
+    return f"""SELECT DISTINCT theirs.record AS theirs, ours.record AS ours FROM ({_keyed(theirs, match)}) AS theirs
+        JOIN ({_keyed(ours, match)}) AS ours ON theirs.key = ours.key"""
+
+
+def _keyed(mirror: AccountMirror, match: str) -> str:
+    """SQL of (record, created_at, id, key): contacts by all that they are matched by."""
+    if match == "email":
+        return f"SELECT record, created_at, id, address AS key FROM ({activity_owner.addresses(mirror)}) WHERE record_type = 'contact'"
+    column = (
+        activity_owner.address_of(quoted("attribute." + match))
+        if "attribute." + match in mirror.attributes()
+        else "NULL::VARCHAR"
+    )
+    return f"SELECT record, created_at, id, {column} AS key FROM ({people(mirror)}) WHERE record_type = 'contact' AND key <> ''"
+
+
+class Unmatched(NamedTuple):
+    """Of another account: contacts who bought and are nobody here, and their purchase rows."""
+
+    contacts: int
+    purchases: int
+
+
+class _Settings(Protocol):
+    @property
+    def match(self) -> str: ...
+
+
+class _Accounts(Protocol):
+    """What is asked of a session here."""
+
+    @property
+    def settings(self) -> _Settings: ...
+
+    def mirror(self, account: str | None = None) -> AccountMirror: ...
+
+
+def unmatched(session: _Accounts, name: str) -> Unmatched:
+    """How many contacts of account ``name`` with purchases, and how many of their purchase rows, match nobody
+    of this account.
+
+    Rows that repeat another do not count, nor do those that wait, because the other account itself knows
+    nobody of their id.
+    """
+    theirs = session.mirror(name)
+    same = same_people(session.mirror(), theirs, session.settings.match)
+    contacts, purchases = theirs.rows(
+        f"""SELECT count(DISTINCT record), count(*) FROM activity SEMI JOIN (SELECT record FROM ids WHERE record_type = 'contact') AS c
+            USING (record) ANTI JOIN (SELECT theirs AS record FROM ({same})) AS same USING (record)
+            WHERE kind = 'purchase' AND NOT shadowed AND part IN (SELECT part FROM parts WHERE live)"""
+    )[0]
+    return Unmatched(int(contacts), int(purchases))
