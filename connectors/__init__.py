@@ -21,8 +21,8 @@ def settings_model(crm: str) -> Any:
 
 def limits(crm: str) -> Limits:
     """Which names and texts of ours a CRM takes."""
-    found: Limits = import_module(f"connectors.{crm}.limits").LIMITS
-    return found
+    crm_limits: Limits = import_module(f"connectors.{crm}.limits").LIMITS
+    return crm_limits
 
 
 def open_connector(account: Account) -> Connector:

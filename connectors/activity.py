@@ -17,14 +17,14 @@ def rows_of(columns: Mapping[str, pa.Array]) -> pa.Table:
 
 def gone_rows(ids: Iterable[str]) -> pa.Table:
     """Rows that end all rows of each id. Whose they were and when does not matter."""
-    known = list(dict.fromkeys(ids))
+    unique_ids = list(dict.fromkeys(ids))
     return pa.table(
         {
-            "id": pa.array(known, pa.string()),
-            "record_type": pa.array(["contact"] * len(known), pa.string()),
-            "record_id": pa.array([""] * len(known), pa.string()),
-            "kind": pa.array([""] * len(known), pa.string()),
-            "occurred_at": pa.array([0] * len(known), pa.int64()).cast(INSTANT),
-            "deleted": pa.array([True] * len(known), pa.bool_()),
+            "id": pa.array(unique_ids, pa.string()),
+            "record_type": pa.array(["contact"] * len(unique_ids), pa.string()),
+            "record_id": pa.array([""] * len(unique_ids), pa.string()),
+            "kind": pa.array([""] * len(unique_ids), pa.string()),
+            "occurred_at": pa.array([0] * len(unique_ids), pa.int64()).cast(INSTANT),
+            "deleted": pa.array([True] * len(unique_ids), pa.bool_()),
         }
     )

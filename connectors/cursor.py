@@ -22,14 +22,14 @@ class Position(Generic[Progress]):
 
     def after(self, name: str, progress: Progress | None) -> Position[Progress]:
         """The position once a source has been read so far; None: it is read no more."""
-        sources = {one: known for one, known in self.sources.items() if one != name}
+        sources = {source: reached for source, reached in self.sources.items() if source != name}
         return replace(self, sources=sources if progress is None else {**sources, name: progress})
 
     def dumps(self) -> str:
         """As text."""
-        told: Any = self.sources
+        sources: Any = self.sources
         return json.dumps(
-            {"version": self.form, "sources": {name: asdict(one) for name, one in told.items()}}
+            {"version": self.form, "sources": {name: asdict(progress) for name, progress in sources.items()}}
         )
 
 
@@ -42,6 +42,6 @@ def loads(text: str | None, form: int, progress: Callable[[dict[str, Any]], Prog
         tree: dict[str, Any] = json.loads(text or "{}")
         if tree.get("version") != form:
             return Position(form, {})
-        return Position(form, {name: progress(one) for name, one in tree["sources"].items()})
+        return Position(form, {name: progress(stored) for name, stored in tree["sources"].items()})
     except (ValueError, TypeError, KeyError, AttributeError):
         return Position(form, {})

@@ -68,8 +68,8 @@ class Axis:
         """Fraction of those seen that are not better."""
         return self._share(np.searchsorted(self.knots, values, side="right"))
 
-    def _share(self, place: npt.NDArray[np.intp]) -> Fractions:
-        shares: Fractions = np.concatenate([[0], self.upto])[place] / self.count
+    def _share(self, positions: npt.NDArray[np.intp]) -> Fractions:
+        shares: Fractions = np.concatenate([[0], self.upto])[positions] / self.count
         return shares
 
     def to_dict(self) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _whole(number: Value) -> IntegerColumn:
     return number.clip(-MOST, MOST).cast("decimal(18, 0)").cast("int64")
 
 
-def _orders(known: Table, needs: Needs, shape: Shape) -> Table:
+def _orders(activity: Table, needs: Needs, shape: Shape) -> Table:
     """One row per order: record, day, net, purchase (0 or 1) and, per category, whether and how much."""
     kinds = ("purchase", "refund") if shape.refunds else ("purchase",)
     bought = ibis.literal(1, "int64")
@@ -115,7 +115,11 @@ def _orders(known: Table, needs: Needs, shape: Shape) -> Table:
     if shape.refunds:
         refund = (_.kind == "refund") | (_.amount.fill_null(0) < 0)
         bought = ibis.ifelse(refund, 0, 1).cast("int64")
-    lines = known.filter(known.kind.isin(kinds)) if len(kinds) > 1 else known.filter(known.kind == kinds[0])
+    lines = (
+        activity.filter(activity.kind.isin(kinds))
+        if len(kinds) > 1
+        else activity.filter(activity.kind == kinds[0])
+    )
     lines = lines.select(
         "record",
         "order",
@@ -209,7 +213,7 @@ def _purchases(days: Table, cut: _Cut, needs: Needs) -> Table:
     return days.group_by("record").agg(**columns).mutate(mean_gap_days=span / (_.purchase_days - 1).nullif(0))
 
 
-def _kinds(known: Table, cut: _Cut, needs: Needs) -> Table:
+def _kinds(activity: Table, cut: _Cut, needs: Needs) -> Table:
     columns: dict[str, Value] = {}
     for kind in needs.dated():
         of_kind = _.kind == kind
@@ -218,35 +222,35 @@ def _kinds(known: Table, cut: _Cut, needs: Needs) -> Table:
         columns[f"last_{kind}"] = _.day.max(where=of_kind)
         for n in needs.windows:
             columns[f"count_{kind}_{n}"] = _.count(where=of_kind & cut.window(n))
-    return known.filter(known.kind.isin(needs.dated())).group_by("record").agg(**columns)
+    return activity.filter(activity.kind.isin(needs.dated())).group_by("record").agg(**columns)
 
 
-def _answers(known: Table, needs: Needs) -> Table:
+def _answers(activity: Table, needs: Needs) -> Table:
     """Latest answer to each survey; of several at one instant, the last in the order of text."""
-    asked = known.filter(
-        (known.kind == "survey") & known.campaign.isin(needs.answers) & known.answer.notnull()
+    asked = activity.filter(
+        (activity.kind == "survey") & activity.campaign.isin(needs.answers) & activity.answer.notnull()
     )
-    place = ibis.row_number().over(
+    rank = ibis.row_number().over(
         ibis.window(
             group_by=[asked.record, asked.campaign],
             order_by=[ibis.desc(asked.occurred_at), ibis.desc(asked.answer)],
         )
     )
-    latest = asked.select("record", "campaign", "answer", place=place).filter(_.place == 0)
+    latest = asked.select("record", "campaign", "answer", place=rank).filter(_.place == 0)
     columns: dict[str, Value] = {}
     for survey in needs.answers:
         columns[f"answer.{survey}"] = _.answer.max(where=_.campaign == survey)
-    told = latest.group_by("record").agg(**columns)
-    numbers = {name.replace("answer.", "answer_number.", 1): _number(told[name]) for name in columns}
-    return told.mutate(**numbers)
+    answers = latest.group_by("record").agg(**columns)
+    numbers = {name.replace("answer.", "answer_number.", 1): _number(answers[name]) for name in columns}
+    return answers.mutate(**numbers)
 
 
-def _baskets(known: Table, cut: _Cut, window: int, shape: Shape) -> Table:
+def _baskets(activity: Table, cut: _Cut, window: int, shape: Shape) -> Table:
     """Categories and how many orders hold each, as one text: categories may be any number.
 
     Refunds do not count.
     """
-    lines = known.filter(
+    lines = activity.filter(
         (_.kind == "purchase") & (_.amount.fill_null(0) >= 0) & cut.window(window) & _.category.notnull()
     )
     if shape.order_lines:
@@ -255,8 +259,8 @@ def _baskets(known: Table, cut: _Cut, window: int, shape: Shape) -> Table:
             lines.filter(_.order.isnull()).select("record", "category")
         )
     counts = lines.group_by("record", "category").agg(orders=_.count())
-    told = counts.mutate(told=_.category.replace(SEPARATOR, " ") + SEPARATOR + _.orders.cast("string"))
-    return told.group_by("record").agg(**{f"baskets_{window}": _.told.group_concat(sep=SEPARATOR)})
+    baskets = counts.mutate(told=_.category.replace(SEPARATOR, " ") + SEPARATOR + _.orders.cast("string"))
+    return baskets.group_by("record").agg(**{f"baskets_{window}": _.told.group_concat(sep=SEPARATOR)})
 
 
 def _number(text: Value) -> Value:

@@ -244,7 +244,7 @@ class OffersSettings(Settings):
     @field_validator("categories")
     @classmethod
     def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len({one.strip() for one in value} - {""}) < len(value):
+        if len({category.strip() for category in value} - {""}) < len(value):
             raise ValueError("a category is named twice, or has no name")
         return value
 

@@ -55,8 +55,8 @@ def topless(model: Mapping[str, Any]) -> bool:
     """
     if model.get("kind") not in RANKED:
         return False
-    found = [Axis.from_dict(stored) for stored in model["axes"].values()]
-    return any(axis.count > len(axis.cuts) > 0 and axis.knots[-1] <= axis.cuts[-1] for axis in found)
+    ranked_axes = [Axis.from_dict(stored) for stored in model["axes"].values()]
+    return any(axis.count > len(axis.cuts) > 0 and axis.knots[-1] <= axis.cuts[-1] for axis in ranked_axes)
 
 
 def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, Axis]:

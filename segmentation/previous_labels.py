@@ -62,8 +62,8 @@ def before(
         raise ValueError(
             f"record {keys[keys.duplicated()][0]} stands twice in the previous labels; one row per record"
         )
-    place = keys.get_indexer(pd.Index(record))
-    rows = previous.reset_index(drop=True).reindex(place)
+    positions = keys.get_indexer(pd.Index(record))
+    rows = previous.reset_index(drop=True).reindex(positions)
     return Before(rows, rows["segment"].notna().to_numpy(), previous_as_of)
 
 

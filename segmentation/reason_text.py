@@ -16,9 +16,9 @@ def number(values: Integers) -> pa.Array:
     return pa.array(values).cast(pa.string())
 
 
-def counted(values: Integers, one: str, many: str) -> pa.Array:
+def counted(values: Integers, singular: str, many: str) -> pa.Array:
     """``1 day``, ``3 days``."""
-    return joined(number(values), " ", chosen(values == 1, one, many))
+    return joined(number(values), " ", chosen(values == 1, singular, many))
 
 
 def chosen(flags: Flags, yes: str, no: str) -> pa.Array:
@@ -27,7 +27,7 @@ def chosen(flags: Flags, yes: str, no: str) -> pa.Array:
 
 def money(values: Integers, currency: str, exponent: int) -> pa.Array:
     """Minor units as ``-1,204.50 EUR``."""
-    whole, rest = np.divmod(np.abs(values), 10**exponent)
+    whole, minor = np.divmod(np.abs(values), 10**exponent)
     texts = number(whole % 1000)
     power, width = 1000, 3
     while (whole >= power).any():  # once per group of three digits
@@ -35,7 +35,7 @@ def money(values: Integers, currency: str, exponent: int) -> pa.Array:
         texts = pc.if_else(pa.array(whole >= power), longer, texts)
         power, width = power * 1000, width + 4
     if exponent:
-        texts = joined(texts, ".", pc.utf8_lpad(number(rest), exponent, "0"))
+        texts = joined(texts, ".", pc.utf8_lpad(number(minor), exponent, "0"))
     return joined(chosen(values < 0, "-", ""), texts, " ", currency)
 
 
@@ -61,11 +61,11 @@ def plain(kind: str) -> str:
 
 def plural(kind: str) -> str:
     """Several of a kind: ``email opens``."""
-    said = plain(kind)
+    singular = plain(kind)
     return (
-        f"{said.removesuffix(' sent')}s sent"
-        if said.endswith(" sent")
-        else said
-        if said.endswith("s")
-        else said + "s"
+        f"{singular.removesuffix(' sent')}s sent"
+        if singular.endswith(" sent")
+        else singular
+        if singular.endswith("s")
+        else singular + "s"
     )

@@ -452,14 +452,14 @@ def forget(
 ) -> None:
     """Show what we know of a person, and after a yes take them out of every file of ours for good."""
 
-    def confirm(found: dict[str, Any]) -> bool:
+    def confirm(traces: dict[str, Any]) -> bool:
         if yes:
             return True
         if as_json:
             return False
         from sync.terminal.printers import print_traces
 
-        print_traces(found)
+        print_traces(traces)
         return sys.stdin.isatty() and typer.confirm("Erase all this? It cannot be undone.", err=True)
 
     _do("forget", as_json, lambda c, p: c.forget(config, _options(account, progress=p), id, confirm))
@@ -618,10 +618,10 @@ def _options(
 
     if bool(allow) != bool(reason and reason.strip()):
         raise typer.BadParameter("--allow and --reason go together: say which guard, and why")
-    known = [*Guards.model_fields, "undone"]
+    known_guards = [*Guards.model_fields, "undone"]
     for guard in allow or []:
-        if guard not in known:
-            raise typer.BadParameter(f"there is no guard {guard!r}: {', '.join(known)}")
+        if guard not in known_guards:
+            raise typer.BadParameter(f"there is no guard {guard!r}: {', '.join(known_guards)}")
     return Options(account, {guard: str(reason) for guard in allow or []}, _date(as_of), progress or silent)
 
 
@@ -656,7 +656,7 @@ def _ids(text: str | None) -> list[str] | None:
             return Path(text[1:]).read_text(encoding="utf-8").split()
         except OSError as error:
             raise typer.BadParameter(f"cannot read {text[1:]}: {error.strerror}") from None
-    return [one.strip() for one in text.split(",") if one.strip()]
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, Any]]) -> None:
@@ -672,8 +672,8 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
         with shown(as_json) as progress:
             answer = work(commands, progress)
     except (Stop, ConnectorError, ConfigError) as error:
-        told = stopped(error)
-        _fail(told["error"], told["exit_code"], as_json, told["guards"], told.get("again_at"))
+        failure = stopped(error)
+        _fail(failure["error"], failure["exit_code"], as_json, failure["guards"], failure.get("again_at"))
     except BrokenPipeError:
         raise typer.Exit(1) from None
     except OSError as error:

@@ -86,8 +86,8 @@ def _reconciled(file: Path | None, totals: Sequence[str]) -> Callable[[Session],
     stated = beside.totals(file, totals)
 
     def work(session: Session) -> Answer:
-        found = beside.reconcile(session, stated)
-        return {"reconcile": found, "exit_code": 4 if found["differ"] else 0}
+        reconciled = beside.reconcile(session, stated)
+        return {"reconcile": reconciled, "exit_code": 4 if reconciled["differ"] else 0}
 
     return work
 
@@ -357,15 +357,15 @@ def forget(
     def work(session: Session) -> Answer:
         from sync.forget.forget import forget as erase
 
-        def asked(found: Answer) -> bool:
-            shown.append(found)
-            return confirm(found)
+        def asked(traces: Answer) -> bool:
+            shown.append(traces)
+            return confirm(traces)
 
         return erase(session, id, asked)
 
     answer = each_account(config, options, "forget", work)
     answers = answer.get("accounts", [answer])
-    if not any("error" in one or one["known"] for one in answers):
+    if not any("error" in account_answer or account_answer["known"] for account_answer in answers):
         raise Usage(
             f"nobody here is called {id!r}: no record, no change, no label and no file of ours names them. Nothing was done"
         )
@@ -418,18 +418,18 @@ def status(
     def work(session: Session) -> Answer:
         from sync.views.status import status as state
 
-        found = state(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
-        found |= beside(session) if beside else {}
+        summary = state(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
+        summary |= beside(session) if beside else {}
         if max_age_hours is not None:
-            last = found["last_good_run"]
+            last = summary["last_good_run"]
             age = (
                 None
                 if last is None
                 else (session.clock() - datetime.fromisoformat(last)).total_seconds() / 3600
             )
-            found["age_hours"] = age
-            found["exit_code"] = 1 if age is None or age > max_age_hours else found.get("exit_code", 0)
-        return found
+            summary["age_hours"] = age
+            summary["exit_code"] = 1 if age is None or age > max_age_hours else summary.get("exit_code", 0)
+        return summary
 
     return each_account(config, options, "status", work, journalled=False)
 

@@ -288,14 +288,14 @@ def _say_moves(by_target: dict[str, dict[str, int]], say: Callable[[str], None])
     say(f"   lists: {enter:,} members in, {leave:,} out")
 
 
-def _say_effect(one: dict[str, Any], say: Callable[[str], None]) -> None:
+def _say_effect(effect: dict[str, Any], say: Callable[[str], None]) -> None:
     """What the list of likely responders shows of its control group; nobody was held out of the real mailing."""
-    if "uplift" not in one:
+    if "uplift" not in effect:
         return
-    low, high = one["interval"]
+    low, high = effect["interval"]
     say(
-        f"   The list of likely answers holds a fifth back. {one['rate_treated']:.1%} of {one['treated']:,} listed and "
-        f"{one['rate_control']:.1%} of {one['control']:,} held back answered within {one['days']} days: {one['uplift']:+.1%} "
+        f"   The list of likely answers holds a fifth back. {effect['rate_treated']:.1%} of {effect['treated']:,} listed and "
+        f"{effect['rate_control']:.1%} of {effect['control']:,} held back answered within {effect['days']} days: {effect['uplift']:+.1%} "
         f"({low:+.1%} to {high:+.1%}). A demonstration: in 2017 nobody was held back, so there is no effect to find."
     )
 
@@ -312,11 +312,11 @@ def _somebody_who_moved(config: Path, options: Any) -> dict[str, Any]:
 
 
 def _say_story(story: dict[str, Any], say: Callable[[str], None]) -> None:
-    for name, one in story["segmentations"].items():
+    for name, labelling in story["segmentations"].items():
         say(
-            f"   {name}: {one['label']} since {one['since']}"
-            + (f", before: {one['previous']}" if one["previous"] else "")
-            + f". {one['reason']}"
+            f"   {name}: {labelling['label']} since {labelling['since']}"
+            + (f", before: {labelling['previous']}" if labelling["previous"] else "")
+            + f". {labelling['reason']}"
         )
     for change in story["history"]:
         if change["target"] in _FIELDS:

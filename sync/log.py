@@ -82,8 +82,8 @@ def _numbers(answer: Any) -> dict[str, int | float]:
         answer = asdict(answer)
     if not isinstance(answer, Mapping):
         return {"count": answer} if isinstance(answer, int) and not isinstance(answer, bool) else {}
-    found = dict(_flat(answer))
-    return {key: number for key, number in found.items() if number}
+    numbers = dict(_flat(answer))
+    return {key: number for key, number in numbers.items() if number}
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int | float]]:

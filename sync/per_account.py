@@ -161,14 +161,16 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         answer = {"account": session.account, "exit_code": 0, **work(session)}
         code = answer["exit_code"]
     except Exception as error:
-        told = _meaning(session, error)
-        code = exit_code(told) if told is not None else 1
-        if journalled and told is not None:
+        meaning = _meaning(session, error)
+        code = exit_code(meaning) if meaning is not None else 1
+        if journalled and meaning is not None:
             calls = asdict(session.calls)
-            session.journal.end_run(session.run, exit_code(told), {"stopped": str(told), "calls": calls})
-        if told is None or told is error:
+            session.journal.end_run(
+                session.run, exit_code(meaning), {"stopped": str(meaning), "calls": calls}
+            )
+        if meaning is None or meaning is error:
             raise
-        raise told from error
+        raise meaning from error
     finally:
         session.close()
         command_ended(session, command, code, began)

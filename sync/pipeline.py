@@ -46,8 +46,8 @@ def reading_of_plan(session: Session, plan: int) -> Answer:
     compared with it.
     """
     sql = "SELECT runs.summary FROM runs JOIN plans USING (run) WHERE plan = ?"
-    told = json.loads(session.journal.value(sql, plan) or "{}").get("reading")
-    return {"reading": told} if told else {}
+    stored_reading = json.loads(session.journal.value(sql, plan) or "{}").get("reading")
+    return {"reading": stored_reading} if stored_reading else {}
 
 
 def contests(session: Session) -> Answer:
@@ -62,7 +62,9 @@ def contests(session: Session) -> Answer:
         if s.kind == "potential"
     }
     return {
-        name: model_file.from_json(one["content"])["figures"] for name, one in kept.items() if one is not None
+        name: model_file.from_json(model["content"])["figures"]
+        for name, model in kept.items()
+        if model is not None
     }
 
 
@@ -70,8 +72,13 @@ def labelled(session: Session) -> Answer:
     from sync.label.drift import refits
     from sync.label.label import label as give_labels
 
-    found = give_labels(session)
-    return {"as_of": found.as_of, "segments": found.sizes, "fitted": found.fitted, "refits": refits(session)}
+    labelling = give_labels(session)
+    return {
+        "as_of": labelling.as_of,
+        "segments": labelling.sizes,
+        "fitted": labelling.fitted,
+        "refits": refits(session),
+    }
 
 
 def no_changes() -> Answer:
@@ -121,13 +128,13 @@ def _stop_for_reading(trips: Sequence[Trip]) -> None:
     """
     from sync.plan.reading_guards import GUARDS
 
-    found = [trip for trip in trips if trip.guard in GUARDS]
-    if found:
-        allow = " ".join(f"--allow {name}" for name in sorted({trip.guard for trip in found}))
-        lines = "\n".join(f"  {trip}" for trip in found)
+    tripped = [trip for trip in trips if trip.guard in GUARDS]
+    if tripped:
+        allow = " ".join(f"--allow {name}" for name in sorted({trip.guard for trip in tripped}))
+        lines = "\n".join(f"  {trip}" for trip in tripped)
         raise GuardStop(
             f"guards on what was read stopped this, nothing was written:\n{lines}\nIf that is right, run again with {allow} --reason TEXT.",
-            found,
+            tripped,
         )
 
 

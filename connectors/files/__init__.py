@@ -70,9 +70,9 @@ class FilesConnector(Connector):
 
     def check(self) -> list[Problem]:
         """Reads all files to their end where nothing stands in the way."""
-        found = problems(self._folder)
-        reads_orders = not found and self._folder.files("contact") and self._folder.files("activity")
-        return found + (reading_problems(self._folder) if reads_orders else [])
+        faults = problems(self._folder)
+        reads_orders = not faults and self._folder.files("contact") and self._folder.files("activity")
+        return faults + (reading_problems(self._folder) if reads_orders else [])
 
     def check_reading(self) -> list[Problem]:
         return problems(self._folder)

@@ -228,8 +228,8 @@ class ActivityPage:
         kinds = self.rows.text("kind", sieve)
         if ours := {word.strip().lower(): kind for word, kind in self.rows.dialect.orders.kinds.items()}:
             words = orders.words_of(kinds)
-            place = pc.index_in(words, value_set=pa.array(list(ours), pa.string()))
-            kinds = pc.coalesce(pa.array(list(ours.values()), pa.string()).take(place), kinds)
+            positions = pc.index_in(words, value_set=pa.array(list(ours), pa.string()))
+            kinds = pc.coalesce(pa.array(list(ours.values()), pa.string()).take(positions), kinds)
         return pc.fill_null(kinds, "purchase") if kinds.null_count else kinds
 
     # -- money ---------------------------------------------------------------------------------------------
@@ -252,10 +252,10 @@ class ActivityPage:
             units = pc.if_else(again, pa.scalar(None, pa.int64()), units)
         taken = self._deductions(places, rates, sieve)
         if taken is not None:
-            rest = pc.subtract(units, pc.fill_null(taken, 0))
-            gone = pc.fill_null(pc.and_(pc.greater(taken, 0), pc.less_equal(rest, 0)), False)
+            remaining = pc.subtract(units, pc.fill_null(taken, 0))
+            gone = pc.fill_null(pc.and_(pc.greater(taken, 0), pc.less_equal(remaining, 0)), False)
             sieve.leave_out(gone, "given back, not paid, or gift cards only", void=True)
-            units = rest
+            units = remaining
         empty = pc.and_(blank, pc.is_in(kinds, pa.array(_MONEY_KINDS)))
         empty = empty if again is None else pc.and_not(empty, again)
         if pc.any(empty).as_py():
@@ -378,7 +378,8 @@ def _product(price: pa.Array, pieces: pa.Array) -> pa.Array:
     except pa.ArrowInvalid:
         pairs = zip(as_text(price)[0].to_pylist(), as_text(pieces)[0].to_pylist(), strict=True)
         return pa.array(
-            [str(Decimal(one) * Decimal(many)) if one and many else None for one, many in pairs], pa.string()
+            [str(Decimal(cost) * Decimal(many)) if cost and many else None for cost, many in pairs],
+            pa.string(),
         )
 
 

@@ -15,7 +15,7 @@ def attribute_types(sample: Sample, taken: set[str]) -> dict[str, str]:
 
     One that says something else of nearly everyone is none.
     """
-    found = {}
+    types_by_header = {}
     for header, cells in sample.columns.items():
         given = [cell for cell in cells if cell]
         if header in taken or not given:
@@ -23,8 +23,8 @@ def attribute_types(sample: Sample, taken: set[str]) -> dict[str, str]:
         kind = _type(given)
         if kind == "text" and len(given) > 20 and len(set(given)) > _OWN_TO_ALL * len(given):
             continue
-        found[header] = kind
-    return found
+        types_by_header[header] = kind
+    return types_by_header
 
 
 def _type(cells: Sequence[str]) -> str:

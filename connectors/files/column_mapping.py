@@ -97,29 +97,29 @@ def _own(header: str, name: str, in_small_letters: tuple[str, ...]) -> bool:
     return header == name if name in in_small_letters else header.casefold() == name
 
 
-def with_attributes(place: Place, attributes: Mapping[str, Attribute]) -> Place:
+def with_attributes(layout: Place, attributes: Mapping[str, Attribute]) -> Place:
     """Every further column is an attribute: those of the config under their name, the others named by their
     header.
     """
-    found = {}
+    columns_by_name = {}
     for name, attribute in attributes.items():
-        hits = column_with(place.headers, attribute.field.strip())
+        hits = column_with(layout.headers, attribute.field.strip())
         if hits:
-            found[name] = hits[0]
-    taken = {name.casefold() for name in found} | {"record_type"}
-    used = set(found.values()) | set(place.columns.values())
-    for index, header in enumerate(place.headers):
+            columns_by_name[name] = hits[0]
+    taken = {name.casefold() for name in columns_by_name} | {"record_type"}
+    used = set(columns_by_name.values()) | set(layout.columns.values())
+    for index, header in enumerate(layout.headers):
         if header and index not in used and header.casefold() not in taken:
             taken.add(header.casefold())
-            found[header] = index
-    return replace(place, attributes=found)
+            columns_by_name[header] = index
+    return replace(layout, attributes=columns_by_name)
 
 
 def missing(
-    part: str, place: Place, name: str, setting: str, mapping: Mapping[str, str], or_else: str = ""
+    part: str, layout: Place, name: str, setting: str, mapping: Mapping[str, str], or_else: str = ""
 ) -> MissingColumn:
     """The error for a required column that a file does not have."""
-    shown = ", ".join(repr(header) for header in place.headers[:30] if header) or "none"
+    shown = ", ".join(repr(header) for header in layout.headers[:30] if header) or "none"
     what = f"column {mapping[name]!r} (mapped to {name})" if name in mapping else f"column {name}"
     return MissingColumn(
         f'{part}: {what} is missing{or_else}; its headers are {shown}. Map it in the config: [{setting}.columns] {name} = "..."'

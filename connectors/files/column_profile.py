@@ -75,9 +75,9 @@ def scan(
         return ColumnScan(seen.cells, seen.proof, single=False)
     seen.words_of.update({header: {} for header in words})
     with ThreadPoolExecutor(_STEPS) as pool:
-        for part, (path, place) in places.items():
+        for part, (path, layout) in places.items():
             headers = headers_of(path, dialect)
-            evidence = seen.proof.columns_of(part, place)
+            evidence = seen.proof.columns_of(part, layout)
             indexes = {header: hits[0] for header in words if (hits := column_with(headers, header))}
             orders = column_with(headers, order)[:1] if order is not None else []
             wanted = sorted({*evidence.values(), *indexes.values(), *orders})

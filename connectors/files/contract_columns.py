@@ -45,9 +45,9 @@ class Normaliser:
         return RecordPage(reader).page(attributes)
 
     def _with_constants(self, columns: Columns, count: int) -> Columns:
-        found = dict(columns)
+        filled = dict(columns)
         for pattern, values in self.way.dialect.table.constants.items():
             if fnmatch(self.part.casefold(), pattern.casefold()):
-                said = {name: value for name, value in values.items() if name not in columns}
-                found |= {name: pa.chunked_array([constant(value, count)]) for name, value in said.items()}
-        return found
+                added = {name: value for name, value in values.items() if name not in columns}
+                filled |= {name: pa.chunked_array([constant(value, count)]) for name, value in added.items()}
+        return filled

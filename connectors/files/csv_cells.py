@@ -36,10 +36,10 @@ def bared(texts: pa.Array) -> pa.Array:
 
 def must_quote(texts: pa.Array, delimiter: str) -> Mask:
     """Which texts cannot stand in a cell without quotes."""
-    found = np.zeros(len(texts), np.bool_)
+    mask = np.zeros(len(texts), np.bool_)
     for mark in (delimiter, '"', "\n", "\r"):
-        found |= pc.fill_null(pc.match_substring(texts, mark), False).to_numpy(zero_copy_only=False)
-    return found
+        mask |= pc.fill_null(pc.match_substring(texts, mark), False).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def spelled(texts: pa.Array, quoted: Mask, delimiter: str) -> pa.Array:

@@ -78,10 +78,10 @@ class Sheet:
     @cached_property
     def types(self) -> pa.Array:
         """The record type of each row; contact where the file does not tell."""
-        place = self.column(TYPE)
-        if place is None:
+        column = self.column(TYPE)
+        if column is None:
             return pa.repeat(pa.scalar("contact", pa.string()), len(self.starts))
-        types = pc.utf8_lower(trimmed(self.texts(place)))
+        types = pc.utf8_lower(trimmed(self.texts(column)))
         return pc.if_else(pc.equal(pc.fill_null(types, ""), ""), "contact", types)
 
     def raw(self, column: int) -> pa.Array:
@@ -99,8 +99,8 @@ class Sheet:
     def find(self, types: pa.Array, ids: pa.Array) -> Places:
         """The row of each record, the last where there are several; -1 where there is none."""
         own = self.keys(self.types, self.ids)[::-1]
-        found = pc.index_in(self.keys(types, ids), own.take(pa.array(np.arange(len(own)))), skip_nulls=True)
-        rows = pc.subtract(len(own) - 1, found)
+        matches = pc.index_in(self.keys(types, ids), own.take(pa.array(np.arange(len(own)))), skip_nulls=True)
+        rows = pc.subtract(len(own) - 1, matches)
         return np.asarray(pc.fill_null(rows, -1).to_numpy(zero_copy_only=False), np.int64)
 
     @cached_property
@@ -167,7 +167,7 @@ def parsed(name: str, text: bytes, default: str) -> Sheet:
         anchors = np.array([_behind(text, start) for start in starts[:, 0].tolist()], np.int64)
     sheet = Sheet(name, text, delimiter, header, starts, ends, anchors, ragged)
     if sheet.column(ID) is None:
-        shown = ", ".join(repr(one) for one in sheet.names[:30])
+        shown = ", ".join(repr(label) for label in sheet.names[:30])
         raise RequestError(
             f"{name} has no column id; its headers are {shown}: name the column of the ids {ID}, or move the file away"
         )

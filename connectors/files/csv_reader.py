@@ -169,12 +169,12 @@ class CsvRows:
 
     def _fill(self, size: int) -> None:
         blocks = [self._buffer]
-        held = len(self._buffer)
-        while held < size and not self._ended:
+        buffered = len(self._buffer)
+        while buffered < size and not self._ended:
             block = self.source.read(BLOCK)
             self._ended = not block
             blocks.append(block)
-            held += len(block)
+            buffered += len(block)
         self._buffer = b"".join(blocks)
 
     def _next(self, line: int) -> Mended:

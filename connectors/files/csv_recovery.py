@@ -125,7 +125,7 @@ def mend(
             row
             and fault
             and text.count(b"\n", at, end) > 1
-            and not any(len(one) > CELL_LIMIT for one in cells)
+            and not any(len(cell) > CELL_LIMIT for cell in cells)
         ):
             end = _line_end(text, at) or end
         if fault is None and not _blank(text[at:end]):

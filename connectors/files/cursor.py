@@ -44,7 +44,7 @@ class Position:
 
     def after(self, part: str, progress: Progress | None) -> Position:
         """The position once a file has been read so far; None: it has vanished."""
-        files = {name: one for name, one in self.files.items() if name != part}
+        files = {name: reached for name, reached in self.files.items() if name != part}
         if progress is not None:
             files[part] = progress
         return replace(self, files=files)
@@ -55,7 +55,7 @@ class Position:
             {
                 "form": self.fingerprint,
                 "habits": self.habits,
-                "files": {name: asdict(one) for name, one in self.files.items()},
+                "files": {name: asdict(progress) for name, progress in self.files.items()},
             }
         )
 
@@ -65,8 +65,8 @@ def loads(text: str | None, fingerprint: str) -> tuple[Position, list[str]]:
     try:
         tree: dict[str, Any] = json.loads(text or "{}")
         files = {
-            name: Progress(**{**one, "stamp": tuple(one["stamp"])})
-            for name, one in tree.get("files", {}).items()
+            name: Progress(**{**stored, "stamp": tuple(stored["stamp"])})
+            for name, stored in tree.get("files", {}).items()
         }
     except (ValueError, TypeError, KeyError, AttributeError):
         return Position(fingerprint, {}), []
@@ -91,9 +91,9 @@ def fingerprint(account: Account, stream: str, joined: Sequence[Any] = ()) -> st
     ]
     facts.append(account.settings.model_dump(mode="json", exclude={"path"}))
     facts.append(
-        {name: asdict(one) for name, one in account.attributes.items()} if stream != "activity" else None
+        {name: asdict(spec) for name, spec in account.attributes.items()} if stream != "activity" else None
     )
-    facts.append([(one.name, one.record_type) for one in account.fields] if stream == "value" else None)
+    facts.append([(spec.name, spec.record_type) for spec in account.fields] if stream == "value" else None)
     return hashlib.blake2b(
         json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=12
     ).hexdigest()

@@ -22,35 +22,35 @@ REFUSED, MANY_REFUSED = (0.005, 3)
 
 def problems(folder: Folder) -> list[Problem]:
     """Everything that is wrong with a folder and its settings. Changes nothing."""
-    found = [*_zone(folder), *_rates(folder)]
+    faults = [*_zone(folder), *_rates(folder)]
     path = folder.path
     if not path.is_dir():
         what = f"{path} is {'no folder' if path.exists() else 'not there'}"
-        return [*found, Problem(what, f"set path in [accounts.{folder.account.name}]")]
+        return [*faults, Problem(what, f"set path in [accounts.{folder.account.name}]")]
     if not os.access(path, os.R_OK | os.X_OK):
-        found.append(Problem(f"{path} cannot be read", "give us the right to read and list the folder"))
-    if any(not one.retired for one in folder.account.fields) and not os.access(path, os.W_OK):
-        found.append(
+        faults.append(Problem(f"{path} cannot be read", "give us the right to read and list the folder"))
+    if any(not field.retired for field in folder.account.fields) and not os.access(path, os.W_OK):
+        faults.append(
             Problem(f"{path} cannot be written", "give us the right to write segments.csv and lists/ there")
         )
     places = []
     for stream in TABLES:
         try:
-            places += [(stream, place) for place in _places(folder, stream, found)]
+            places += [(stream, layout) for layout in _places(folder, stream, faults)]
         except ConnectorError as error:
-            found.append(_problem(error))
-    found += _unmapped(folder, places)
+            faults.append(_problem(error))
+    faults += _unmapped(folder, places)
     for ask in (Fields(folder).all, Lists(folder).all):
         try:
             ask()
         except ConnectorError as error:
-            found.append(_problem(error))
-    return found
+            faults.append(_problem(error))
+    return faults
 
 
 def reading_problems(folder: Folder) -> list[Problem]:
     """What a reading of all files to their end refuses, and what it finds that no plan could stand on."""
-    found: list[Problem] = []
+    faults: list[Problem] = []
     preview = Preview()
     try:
         preview = look(folder.account)
@@ -65,13 +65,13 @@ def reading_problems(folder: Folder) -> list[Problem]:
         if number and ((number >= MANY_REFUSED and number > REFUSED * rows) or 2 * number >= rows):
             reasons = "; ".join(f"{count:,} rows: {reason}" for reason, count in refused.most_common(3))
             what = f"{number:,} of {rows:,} rows of {TABLES[stream]} are refused: {reasons}"
-            found.append(
+            faults.append(
                 Problem(
                     what, f"correct the export, or how [{folder.setting(stream)}] says that it is written"
                 )
             )
     if preview.rows and not preview.orders and not preview.revenue:
-        found.append(
+        faults.append(
             Problem(
                 f"no row of {TABLES['activity']} counts as a purchase",
                 f"see {setting} for columns and status words",
@@ -80,7 +80,7 @@ def reading_problems(folder: Folder) -> list[Problem]:
     lost = preview.unmatched + preview.ownerless
     if preview.rows and 2 * preview.unmatched > preview.rows:
         what = f"{lost:,} of {preview.rows:,} rows of {TABLES['activity']} belong to no contact in the files"
-        found.append(
+        faults.append(
             Problem(
                 what,
                 f"map the column that holds the customer's id or address (contact_id, contact_email) in {setting}",
@@ -89,40 +89,40 @@ def reading_problems(folder: Folder) -> list[Problem]:
     configured = folder.account.settings.id_type
     if preview.id_type != configured and preview.matched_as_configured < preview.matched:
         what = f"ids match {preview.matched:,} rows as {preview.id_type!r}, and {preview.matched_as_configured:,} as {configured!r}"
-        found.append(Problem(what, f'set id_type = "{preview.id_type}" in [accounts.{folder.account.name}]'))
-    return found
+        faults.append(Problem(what, f'set id_type = "{preview.id_type}" in [accounts.{folder.account.name}]'))
+    return faults
 
 
-def _places(folder: Folder, stream: str, found: list[Problem]) -> list[Place]:
+def _places(folder: Folder, stream: str, faults: list[Problem]) -> list[Place]:
     places = []
     needed = stream == "contact" or (
-        stream == "activity" and all(one.retired for one in folder.account.fields)
+        stream == "activity" and all(field.retired for field in folder.account.fields)
     )
     for part, path in (folder.required(stream) if needed else folder.files(stream)).items():
         try:
             places.append(Reading(folder, stream).place(part, path))
         except ConnectorError as error:
-            found.append(_problem(error))
+            faults.append(_problem(error))
     return places
 
 
 def _unmapped(folder: Folder, places: list[tuple[str, Place]]) -> list[Problem]:
     """Mapped columns and attributes that no file has."""
-    found = []
+    faults = []
     for stream in TABLES:
-        here = [place for one, place in places if one == stream]
+        here = [layout for label, layout in places if label == stream]
         for name, header in folder.dialect(stream).columns.items() if here else ():
-            if not any(name in place.columns for place in here):
-                shown = ", ".join(repr(one) for one in here[0].headers[:30])
+            if not any(name in layout.columns for layout in here):
+                shown = ", ".join(repr(label) for label in here[0].headers[:30])
                 what = f"{header!r}, mapped to {name}, is in no file of {TABLES[stream]}; there are {shown}"
-                found.append(Problem(what, f"mend [{folder.setting(stream)}.columns] {name}"))
-    records = [place for stream, place in places if stream != "activity"]
+                faults.append(Problem(what, f"mend [{folder.setting(stream)}.columns] {name}"))
+    records = [layout for stream, layout in places if stream != "activity"]
     for name, attribute in folder.account.attributes.items() if records else ():
-        if not any(name in place.attributes for place in records):
-            shown = ", ".join(repr(one) for one in records[0].headers[:30])
+        if not any(name in layout.attributes for layout in records):
+            shown = ", ".join(repr(label) for label in records[0].headers[:30])
             what = f"attribute {name}: no file of records has a column {attribute.field!r}; there are {shown}"
-            found.append(Problem(what, f"mend [accounts.{folder.account.name}.attributes] {name}"))
-    return found
+            faults.append(Problem(what, f"mend [accounts.{folder.account.name}.attributes] {name}"))
+    return faults
 
 
 def _zone(folder: Folder) -> list[Problem]:
@@ -136,15 +136,15 @@ def _zone(folder: Folder) -> list[Problem]:
 
 
 def _rates(folder: Folder) -> list[Problem]:
-    found = []
+    faults = []
     for currency, days in folder.account.rates.items():
         for day in days:
             try:
                 date.fromisoformat(day)
             except ValueError:
                 remedy = f"write days of [accounts.{folder.account.name}.rates] like 2024-01-31"
-                found.append(Problem(f"rates of {currency}: {day!r} is no day", remedy))
-    return found
+                faults.append(Problem(f"rates of {currency}: {day!r} is no day", remedy))
+    return faults
 
 
 def _problem(error: ConnectorError) -> Problem:

@@ -85,10 +85,10 @@ class DistinctIds:
 
     def add_numbered(self, ids: pa.Array) -> bool:
         """Take ids into account; False where they are not numbered: then nothing was done."""
-        known = numbered(ids)
-        if known is not None:
-            self._keys.setdefault(known[0], []).append(known[1])
-        return known is not None or not len(ids)
+        keyed = numbered(ids)
+        if keyed is not None:
+            self._keys.setdefault(keyed[0], []).append(keyed[1])
+        return keyed is not None or not len(ids)
 
     def take(self, others: DistinctIds) -> None:
         """Take all ids of another file into account."""
@@ -121,10 +121,10 @@ class CountedIds:
         """Take ids (none of them null) into account; False where they are not numbered: then nothing was
         done.
         """
-        known = numbered(ids)
-        if known is not None:
-            self._keys.setdefault(known[0], []).append((known[1], None))
-        return known is not None or not len(ids)
+        keyed = numbered(ids)
+        if keyed is not None:
+            self._keys.setdefault(keyed[0], []).append((keyed[1], None))
+        return keyed is not None or not len(ids)
 
     def take(self, others: CountedIds) -> None:
         """Take all ids of another file into account."""
@@ -135,10 +135,10 @@ class CountedIds:
         """Hold each id once."""
         for prefix, parts in self._keys.items():
             fresh = [keys for keys, numbers in parts if numbers is None]
-            known = [(keys, numbers) for keys, numbers in parts if numbers is not None]
+            tallied = [(keys, numbers) for keys, numbers in parts if numbers is not None]
             if fresh:
-                known.append(counted(np.concatenate(fresh)))
-            self._keys[prefix] = [known[0] if len(known) == 1 else counted(*_joined(known))]
+                tallied.append(counted(np.concatenate(fresh)))
+            self._keys[prefix] = [tallied[0] if len(tallied) == 1 else counted(*_joined(tallied))]
 
     def tables(self) -> list[tuple[pa.Array, pa.Array]]:
         """Ids, and how often each of them stands there."""

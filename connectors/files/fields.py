@@ -52,7 +52,7 @@ class Fields:
                 f"a field cannot be called {spec.name!r} in {SEGMENTS}: set another name as field"
             )
         typed = spec.record_type != "contact" or any(
-            one.record_type != "contact" for one in self.folder.account.fields
+            field.record_type != "contact" for field in self.folder.account.fields
         )
         if typed:
             change(
@@ -73,9 +73,9 @@ class Fields:
                 texts = sheet.texts(column)
                 bad = np.intersect1d(np.flatnonzero(texts.is_null()), kept)
                 lines = rows_of(sheet) if len(bad) else None
-                for place in bad.tolist():
+                for row in bad.tolist():
                     if lines is not None:
-                        rejects.add(lines[place].as_py(), "is no UTF-8", name, sheet.ids[place].as_py())
+                        rejects.add(lines[row].as_py(), "is no UTF-8", name, sheet.ids[row].as_py())
                 table = table.append_column(FIELD + name, pc.fill_null(texts.take(pa.array(kept)), ""))
         return table
 
@@ -88,9 +88,9 @@ def _with(sheet: Sheet | None, name: str, delimiter: str, value: str) -> bytes |
 
 def named_rows(sheet: Sheet, rejects: Rejects) -> tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Record type and id of each row that names a record for the last time, and the numbers of those rows."""
-    for place in sheet.ragged:
+    for position in sheet.ragged:
         rejects.add(
-            sheet.text.count(b"\n", 0, place) + 1,
+            sheet.text.count(b"\n", 0, position) + 1,
             f"has not the {len(sheet.names)} cells of the header, or a broken quote",
         )
     types, ids = sheet.types, sheet.ids

@@ -104,8 +104,8 @@ def _of_text(path: Path) -> Sample | None:
         if len(row) == len(header) and row != header
     ][:ROWS]
     columns = {
-        name.strip(): [row[place].strip() for row in rows]
-        for place, name in enumerate(header)
+        name.strip(): [row[index].strip() for row in rows]
+        for index, name in enumerate(header)
         if name.strip()
     }
     return Sample(path.name, columns, path.stat().st_size, delimiter, encoding, skipped) if columns else None

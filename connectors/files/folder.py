@@ -109,13 +109,13 @@ class Folder:
 
     def required(self, stream: str) -> dict[str, Path]:
         """As ``files``, where there must be one."""
-        found = self.files(stream)
-        if not found:
+        files = self.files(stream)
+        if not files:
             patterns = ", ".join(self.dialect(stream).patterns)
             raise RequestError(
                 f'no file {patterns} in {self.path}: put the export there, or set [{self.setting(stream)}] files = "..."'
             )
-        return found
+        return files
 
 
 def _alternatives(pattern: str) -> list[str]:

@@ -110,8 +110,8 @@ def judge(
 
 def prove_by(proof: Proof, folder: Folder, places: Mapping[str, tuple[Path, Place]]) -> None:
     """Take all cells of the stream's files into account."""
-    for part, (path, place) in places.items():
-        for page in _pages(folder, proof.dialect, path, place, proof.columns_of(part, place)):
+    for part, (path, layout) in places.items():
+        for page in _pages(folder, proof.dialect, path, layout, proof.columns_of(part, layout)):
             for step in proof.steps(page):
                 step()
 
@@ -136,14 +136,14 @@ class Proof:
             dialect, {name: attribute.type for name, attribute in folder.account.attributes.items()}, brief
         )
 
-    def columns_of(self, part: str, place: Place) -> dict[str, int]:
+    def columns_of(self, part: str, layout: Place) -> dict[str, int]:
         """The columns of a file that tell something, by our name."""
         columns = {
-            name: index for name, index in place.columns.items() if name in (*MONEY, "date", "time", *TIMES)
+            name: index for name, index in layout.columns.items() if name in (*MONEY, "date", "time", *TIMES)
         }
         columns |= {
             name: index
-            for name, index in place.attributes.items()
+            for name, index in layout.attributes.items()
             if self.typed.get(name) in ("number", "date")
         }
         self._columns[part] = columns
@@ -155,7 +155,7 @@ class Proof:
 
     def all_columns(self, places: Mapping[str, tuple[Path, Place]]) -> dict[str, dict[str, int]]:
         """``columns_of`` for all files."""
-        return {part: self.columns_of(part, place) for part, (_, place) in places.items()}
+        return {part: self.columns_of(part, layout) for part, (_, layout) in places.items()}
 
     def steps(self, page: Mapping[str, pa.Array]) -> list[Callable[[], None]]:
         """Take a page of these columns into account: steps that may run at a time, but all of them before
@@ -203,26 +203,26 @@ def _with_moment(page: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
 
 
 def _pages(
-    folder: Folder, dialect: Dialect, path: Path, place: Place, columns: Mapping[str, int]
+    folder: Folder, dialect: Dialect, path: Path, layout: Place, columns: Mapping[str, int]
 ) -> Iterator[dict[str, pa.Array]]:
     """Pages of some of a file's columns by our name, joined ones too."""
     if not columns:
         return
-    width = len(place.headers) - len(place.joined)
+    width = len(layout.headers) - len(layout.joined)
     joined = {index for index in columns.values() if index >= width}
     joins = (
-        lookups(folder, dialect, place.headers[:width], {place.headers[index] for index in joined})
+        lookups(folder, dialect, layout.headers[:width], {layout.headers[index] for index in joined})
         if joined
         else []
     )
-    keys = {place.headers.index(join.on) for join in joins if join.on in place.headers[:width]}
+    keys = {layout.headers.index(join.on) for join in joins if join.on in layout.headers[:width]}
     wanted = sorted({index for index in columns.values() if index < width} | keys) or [0]
     for table in columns_of(path, dialect, wanted):
-        cells = {place.headers[int(name)]: table.column(name) for name in table.column_names}
+        cells = {layout.headers[int(name)]: table.column(name) for name in table.column_names}
         for join in joins:
             join.add_to(cells)
         by_index = {int(name): table.column(name) for name in table.column_names}
-        by_index |= {index: cells[place.headers[index]] for index in joined}
+        by_index |= {index: cells[layout.headers[index]] for index in joined}
         yield {
             name: text_of(by_index[index]) if is_text(by_index[index].type) else by_index[index]
             for name, index in columns.items()

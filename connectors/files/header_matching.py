@@ -169,8 +169,8 @@ def reduced(header: str) -> tuple[str, bool]:
     whether it says that taxes are not in it.
     """
     words = [word for word in plain(header, " ").split() if word not in _FILLERS]
-    net, told = bool(_WITHOUT_TAX & set(words)), _WITH_TAX | _WITHOUT_TAX
-    apart = told | _TAX if told & set(words) else told  # "Tax Total" is a tax
+    net, tax_words = bool(_WITHOUT_TAX & set(words)), _WITH_TAX | _WITHOUT_TAX
+    apart = tax_words | _TAX if tax_words & set(words) else tax_words  # "Tax Total" is a tax
     kept = [word for word in words if word not in apart and word.upper() not in CODES] or words
     if kept[0] in ("id", "n"):
         kept = [*kept[1:], kept[0]]
@@ -186,36 +186,36 @@ def truths(cells: Iterable[str]) -> bool:
 def mapped(words: Mapping[str, str], columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Our name → the header that is meant by it, the likeliest pairs first. ``columns``: cells by header."""
     pairs = sorted(
-        ((-likeness, place, name, header) for name, synonyms in words.items() for place, header in enumerate(columns)
+        ((-likeness, index, name, header) for name, synonyms in words.items() for index, header in enumerate(columns)
          if (likeness := likeness_of(header, synonyms, name)) and _holds(name, columns[header])
          and not (name in ("id", "contact_id") and names_people(header, columns[header]))),
     )  # fmt: skip
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for *_rank, name, header in pairs:
-        if name not in found and header not in found.values():
-            found[name] = header
+        if name not in headers and header not in headers.values():
+            headers[name] = header
     if words is ACTIVITIES:
-        _add_by_cells(found, columns)
-    return {name: found[name] for name in words if name in found}
+        _add_by_cells(headers, columns)
+    return {name: headers[name] for name in words if name in headers}
 
 
-def _add_by_cells(found: dict[str, str], columns: Mapping[str, Sequence[str]]) -> None:
+def _add_by_cells(headers: dict[str, str], columns: Mapping[str, Sequence[str]]) -> None:
     """Columns of a name that nobody foresaw, which would be added up wrongly if they were passed over: a
     currency, what was given " "back."""
     for header, cells in columns.items():
         given = [cell for cell in cells if cell]
-        if header in found.values() or not given:
+        if header in headers.values() or not given:
             continue
-        if "currency" not in found and all(cell.upper() in CODES or cell in _SIGNS for cell in given):
-            found["currency"] = header
+        if "currency" not in headers and all(cell.upper() in CODES or cell in _SIGNS for cell in given):
+            headers["currency"] = header
         name = plain(header)
         if (
-            "refunded" not in found
+            "refunded" not in headers
             and _REFUND_STEM.search(name)
             and not _NO_AMOUNT.search(name)
             and _holds("refunded", cells)
         ):
-            found["refunded"] = header
+            headers["refunded"] = header
 
 
 def likeness_of(header: str, synonyms: str, name: str) -> float:

@@ -42,17 +42,17 @@ def lookups(folder: Folder, dialect: Dialect, base: Sequence[str], wanted: set[s
 
     ``wanted``: headers that somebody asks for.
     """
-    known, found = list(base), []
+    headers, joins = list(base), []
     for join in dialect.orders.join:
         setting = f"[{folder.setting(dialect.stream)}] join"
-        if join.on not in known:
+        if join.on not in headers:
             raise RequestError(
-                f"{join.on!r} of {setting} is no column of the files before it; there are {', '.join(known[:30])}: correct on"
+                f"{join.on!r} of {setting} is no column of the files before it; there are {', '.join(headers[:30])}: correct on"
             )
-        lookup = _read(folder, dialect, join, wanted - set(known), setting)
-        known += lookup.headers
-        found.append(lookup)
-    return found
+        lookup = _read(folder, dialect, join, wanted - set(headers), setting)
+        headers += lookup.headers
+        joins.append(lookup)
+    return joins
 
 
 def joined_headers(folder: Folder, dialect: Dialect) -> list[str]:
@@ -82,7 +82,7 @@ def _read(folder: Folder, dialect: Dialect, join: Join, wanted: set[str], settin
         )
     tables: list[pa.Table] = []
     headers: list[str] = []
-    further = {one.on for one in dialect.orders.join}
+    further = {other_join.on for other_join in dialect.orders.join}
     for name, path in files.items():
         there = headers_of(path, dialect)
         if join.on not in there:

@@ -72,10 +72,10 @@ def line_shape(pages: Iterable[Mapping[str, pa.Array]], decimal: str, header: st
             return shape, ""
     if plain(header) in _TOTAL[:-1]:
         return "repeat", ""
-    place = int(np.flatnonzero(several)[0])
-    row = int(np.flatnonzero(rows)[place])
+    position = int(np.flatnonzero(several)[0])
+    row = int(np.flatnonzero(rows)[position])
     example, order = (pa.chunked_array(column)[row].as_py() for column in (texts, orders))
-    return None, f"{example!r} on {int(sizes[codes[place]])} rows of {order!r}"
+    return None, f"{example!r} on {int(sizes[codes[position]])} rows of {order!r}"
 
 
 def _without_sums(page: Mapping[str, pa.Array]) -> Mapping[str, pa.Array]:
@@ -90,9 +90,9 @@ def _without_sums(page: Mapping[str, pa.Array]) -> Mapping[str, pa.Array]:
 
 def _codes(orders: Sequence[pa.Array]) -> _Codes:
     """A number for the order of each row; -1 for none."""
-    known = [numbered(page) if not page.null_count and len(page) else None for page in orders]
-    keys = [each[1] for each in known if each is not None]
-    if len(keys) == len(orders) and len({each[0] for each in known if each is not None}) == 1:
+    keyed = [numbered(page) if not page.null_count and len(page) else None for page in orders]
+    keys = [each[1] for each in keyed if each is not None]
+    if len(keys) == len(orders) and len({each[0] for each in keyed if each is not None}) == 1:
         return _codes_of_keys(np.concatenate(keys))
     pages = pa.chunked_array(orders, pa.string()).dictionary_encode().chunks
     return np.concatenate([pc.fill_null(page.indices, -1).to_numpy(zero_copy_only=False) for page in pages])

@@ -114,18 +114,18 @@ class OrderLines:
         totals_here = amounts.take(
             pa.array([here[number] for number in range(len(orders))], pa.int64())
         ).to_pylist()
-        known = [self._seen.get(order, total) for order, total in zip(orders, totals_here, strict=True)]
+        sums = [self._seen.get(order, total) for order, total in zip(orders, totals_here, strict=True)]
         # the last one: rows without an order
         seen = np.array([order in self._seen for order in orders] + [False], bool)
         starts = np.array([here[number] for number in range(len(orders))] + [len(code)])
         further = pa.array(seen[code] | (np.arange(len(code)) > starts[code]))
         if "id" in columns:  # of the order rather than of its row
             columns["id"] = pc.if_else(further, pa.scalar(None, columns["id"].type), columns["id"])
-        expected = pa.array([*known, None], pa.string()).take(pa.array(np.where(code < 0, len(orders), code)))
+        expected = pa.array([*sums, None], pa.string()).take(pa.array(np.where(code < 0, len(orders), code)))
         self._keys, self._codes, self._heads = orders, code, starts[code]
         self._earlier = [order in self._seen for order in orders]
         contradicts = pc.and_(further, pc.fill_null(pc.not_equal(amounts, expected), False))
-        self._seen.update(zip(orders, known, strict=True))
+        self._seen.update(zip(orders, sums, strict=True))
         return further, contradicts if pc.any(contradicts).as_py() else None
 
     def follow(self, out: np.ndarray[Any, Any]) -> pa.Array:

@@ -45,8 +45,8 @@ class ParquetRows:
                     continue
                 table = pa.Table.from_batches([batch]).slice(start)
                 start = 0
-                found = table.column_names
-                yield pa.table([table.column(found.index(self.headers[index])) for index in wanted], names)
+                headers = table.column_names
+                yield pa.table([table.column(headers.index(self.headers[index])) for index in wanted], names)
 
     def _columns(self, wanted: list[int]) -> list[str]:
         return list(dict.fromkeys(self.headers[index] for index in wanted))
@@ -69,7 +69,7 @@ class _Faults:
         if isinstance(error, PermissionError):
             raise AccessError(f"{self._path} cannot be read: {error.strerror}") from error
         if isinstance(error, (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)):
-            said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+            message = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
             raise RequestError(
-                f"{self._path.name} cannot be read as Parquet ({said}): export it again"
+                f"{self._path.name} cannot be read as Parquet ({message}): export it again"
             ) from error

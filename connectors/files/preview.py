@@ -251,14 +251,14 @@ def _match(preview: Preview, configured: str, ids: pa.Array, emails: pa.Array, o
         if id_type == "number" != configured and len(keys) < len(ids):
             continue  # it would take two contacts for one
         keys = pa.concat_arrays([keys, emails]) if id_type == "email" else keys
-        found = pc.or_(
+        hits = pc.or_(
             pc.fill_null(pc.is_in(comparables(owner_ids, id_type), value_set=keys), False), by_email
         )
-        matched = pc.sum(rows.filter(found)).as_py() or 0
+        matched = pc.sum(rows.filter(hits)).as_py() or 0
         if id_type == configured:
             preview.matched_as_configured = matched
         if matched > preview.matched:
-            preview.id_type, preview.matched, preview.buyers = id_type, matched, pc.sum(found).as_py() or 0
+            preview.id_type, preview.matched, preview.buyers = id_type, matched, pc.sum(hits).as_py() or 0
     preview.unmatched = total - preview.matched
 
 
@@ -279,8 +279,8 @@ def comparables(ids: pa.Array, id_type: str) -> pa.Array:
     if id_type == "email":
         return _folded(ids)
     if id_type == "salesforce":
-        known = pc.is_in(pc.utf8_length(ids), value_set=pa.array([15, 18], pa.int32()))
-        return pc.if_else(known, pc.utf8_slice_codeunits(ids, 0, 15), ids)
+        well_formed = pc.is_in(pc.utf8_length(ids), value_set=pa.array([15, 18], pa.int32()))
+        return pc.if_else(well_formed, pc.utf8_slice_codeunits(ids, 0, 15), ids)
     return ids
 
 
@@ -303,21 +303,21 @@ def _note_days(preview: Preview, moments: pa.ChunkedArray, zone: ZoneInfo) -> No
 
 
 def _samples(records: pa.Table, zone: ZoneInfo) -> list[dict[str, Any]]:
-    found = []
+    samples = []
     if "amount_minor" in records.column_names:
         records = records.slice(0, 1000)
         records = records.filter(pc.is_valid(records["amount_minor"]))
     for row in records.slice(0, _SAMPLES).to_pylist():
         moment: datetime = row["occurred_at"]
         owner = row.get("record_id") or row.get("record_email")
-        found.append(
+        samples.append(
             {
                 "owner": owner,
                 "day": moment.astimezone(zone).date().isoformat(),
                 "amount_minor": row.get("amount_minor"),
             }
         )
-    return found
+    return samples
 
 
 # -- the time zone that offsets tell

@@ -59,7 +59,7 @@ class Reading:
         needed = self._stream in ("contact", "activity")
         files = self._folder.required(self._stream) if needed else self._folder.files(self._stream)
         stamps = {part: stamp_of(path) for part, path in files.items()}
-        state, known = self._begin(position, files, stamps)
+        state, known_parts = self._begin(position, files, stamps)
         for part, path in files.items():
             old = state.files.get(part)
             if old is not None and old.unchanged(stamps[part]):
@@ -67,7 +67,7 @@ class Reading:
             for page, progress in self._file(part, path, stamps[part], old):
                 state = state.after(part, progress)
                 yield replace(page, position=state.dumps())
-        for part in known:
+        for part in known_parts:
             if part not in files:
                 state = state.after(part, None)
                 yield Page(self._empty(), state.dumps(), part, whole=True, first=True, last=True)
@@ -81,7 +81,7 @@ class Reading:
         """
         joins = join_stamps(self._folder, self._dialect) if self._stream == "activity" else []
         form = fingerprint(self._folder.account, self._stream, joins)
-        state, known = loads(position, form)
+        state, known_parts = loads(position, form)
         if any(
             part not in state.files or not state.files[part].unchanged(stamp)
             for part, stamp in stamps.items()
@@ -89,7 +89,7 @@ class Reading:
             self._habits = self.proven(files)
             if state.habits != self._habits.as_json():
                 state = Position(form, {}, self._habits.as_json())
-        return state, known
+        return state, known_parts
 
     def proven(self, files: Mapping[str, Path]) -> Habits:
         """How the files are written. RequestError where a column is missing, or two readings fit."""
@@ -107,23 +107,23 @@ class Reading:
         activity = self._stream == "activity"
         joined = self._joined(headers) if activity else ()
         names, own = (ACTIVITY_NAMES, ("id",)) if activity else (RECORD_NAMES, ())
-        place = locate(part, [*headers, *joined], names, self._dialect.columns, own)
-        place = replace(place, joined=joined)
+        layout = locate(part, [*headers, *joined], names, self._dialect.columns, own)
+        layout = replace(layout, joined=joined)
         setting, mapping = self._folder.setting(self._stream), self._dialect.columns
         constants = self._constants(part)
         if not activity:
-            if "id" not in place.columns:
-                raise missing(part, place, "id", setting, mapping)
-            return with_attributes(place, self._folder.account.attributes)
+            if "id" not in layout.columns:
+                raise missing(part, layout, "id", setting, mapping)
+            return with_attributes(layout, self._folder.account.attributes)
         owners = ("record_id", *OWNERS, "contact_email")
-        if not set(owners) & {*place.columns, *constants}:
+        if not set(owners) & {*layout.columns, *constants}:
             name = next((name for name in owners if name in mapping), "contact_id")
             raise missing(
-                part, place, name, setting, mapping, " (or lead_id, company_id, record_id, contact_email)"
+                part, layout, name, setting, mapping, " (or lead_id, company_id, record_id, contact_email)"
             )
-        if not {"occurred_at", "date"} & place.columns.keys():
-            raise missing(part, place, "occurred_at", setting, mapping)
-        return replace(place, further=self._further(part, place))
+        if not {"occurred_at", "date"} & layout.columns.keys():
+            raise missing(part, layout, "occurred_at", setting, mapping)
+        return replace(layout, further=self._further(part, layout))
 
     def _joined(self, headers: list[str]) -> tuple[str, ...]:
         further = joined_headers(self._folder, self._dialect)
@@ -138,39 +138,39 @@ class Reading:
             for name in values
         ]
 
-    def _further(self, part: str, place: Place) -> dict[str, int]:
+    def _further(self, part: str, layout: Place) -> dict[str, int]:
         """Status columns; and what line items, and prices in place of amounts, need."""
-        setting, found = self._folder.setting(self._stream), {}
+        setting, indexes_by_header = self._folder.setting(self._stream), {}
         orders = self._dialect.orders
         for header in orders.status:
-            hits = column_with(place.headers, header)
+            hits = column_with(layout.headers, header)
             if not hits:
-                shown = ", ".join(repr(one) for one in place.headers[:30] if one)
+                shown = ", ".join(repr(label) for label in layout.headers[:30] if label)
                 raise RequestError(
                     f"{part}: status column {header!r} is missing; its headers are {shown}. Correct [{setting}.status]"
                 )
-            found[header] = hits[0]
+            indexes_by_header[header] = hits[0]
         if orders.line_items in ("repeat", "blank"):
             for name in ("order_id", AMOUNT):
-                if name not in place.columns:
+                if name not in layout.columns:
                     raise missing(
                         part,
-                        place,
+                        layout,
                         name,
                         setting,
                         self._dialect.columns,
                         f", which line_items = {orders.line_items!r} needs",
                     )
-        if "price" in place.columns and AMOUNT not in place.columns and "quantity" not in place.columns:
+        if "price" in layout.columns and AMOUNT not in layout.columns and "quantity" not in layout.columns:
             raise missing(
                 part,
-                place,
+                layout,
                 "quantity",
                 setting,
                 self._dialect.columns,
                 ", which price needs where there is no amount",
             )
-        return found
+        return indexes_by_header
 
     def _file(
         self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None
@@ -300,18 +300,18 @@ class _File:
 
     def __init__(self, reading: Reading, part: str, headers: list[str]) -> None:
         self._part = part
-        self._place = place = reading._place(part, headers)
+        self._place = layout = reading._place(part, headers)
         dialect, folder = reading._dialect, reading._folder
-        asked = {*place.columns.values(), *place.attributes.values(), *place.further.values()}
+        asked = {*layout.columns.values(), *layout.attributes.values(), *layout.further.values()}
         self._width = len(headers)
-        joined = {place.headers[index] for index in asked if index >= self._width}
+        joined = {layout.headers[index] for index in asked if index >= self._width}
         self._joins = lookups(folder, dialect, headers, joined) if joined else []
         keys = {headers.index(join.on) for join in self._joins if join.on in headers}
         self.wanted = sorted({index for index in asked if index < self._width} | keys)
         shape = dialect.orders.line_items if reading._stream == "activity" else None
         lines = OrderLines(shape) if shape in ("repeat", "blank") else None
         watched = (
-            reading._stream == "activity" and shape is None and {"order_id", AMOUNT} <= place.columns.keys()
+            reading._stream == "activity" and shape is None and {"order_id", AMOUNT} <= layout.columns.keys()
         )
         self._watch = RepeatedTotals() if watched else None
         self._normaliser = Normaliser(Way(folder.account, dialect, reading._habits), part, lines, self._watch)
@@ -323,9 +323,9 @@ class _File:
         if again is not None:
             rejects.left_out["the header again"] += pc.sum(again).as_py()
             table, lines = table.filter(pc.invert(again)), lines.filter(pc.invert(again))
-        place, table = self._place, self._with_joins(table)
+        layout, table = self._place, self._with_joins(table)
         columns, attributes, further = (
-            _named(table, part) for part in (place.columns, place.attributes, place.further)
+            _named(table, part) for part in (layout.columns, layout.attributes, layout.further)
         )
         for name, column in (columns | further).items():
             if not readable(column.type):

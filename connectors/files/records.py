@@ -62,7 +62,7 @@ class RecordPage:
             if self.rows.account.consent_basis == "not_opted_out"
             else pa.scalar(None, pa.bool_())
         )
-        found = {}
+        columns = {}
         for channel in CHANNELS:
             out = cells.get(f"opted_out_{channel}")
             if out is None:
@@ -79,18 +79,18 @@ class RecordPage:
             )
             if f"reachable_{channel}" in cells:
                 answer = pc.if_else(pc.is_null(out), cells[f"reachable_{channel}"], answer)
-            found[REACHABLE + channel] = answer
-        return found
+            columns[REACHABLE + channel] = answer
+        return columns
 
     def _person(self, done: Mapping[str, pa.Array], ids: pa.Array) -> dict[str, pa.Array]:
         """Name from its parts, the primary address from all, and all from the primary one."""
-        found: dict[str, pa.Array] = {}
+        columns: dict[str, pa.Array] = {}
         parts = [pc.fill_null(done[name], "") for name in ("first_name", "last_name") if name in done]
         if parts and "name" not in done:
             name = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
-            found["name"] = pc.if_else(pc.equal(name, ""), NO_TEXT, name)
+            columns["name"] = pc.if_else(pc.equal(name, ""), NO_TEXT, name)
         if "email" not in done and "emails" not in done and pc.all(pc.match_substring(ids, "@")).as_py():
-            found["email"] = ids  # a shop that knows its customers by their address
+            columns["email"] = ids  # a shop that knows its customers by their address
         if "emails" in done:
             first = pc.list_element(
                 pc.if_else(
@@ -101,8 +101,8 @@ class RecordPage:
                 0,
             )
             email = pc.coalesce(done["email"], first) if "email" in done else first
-            found |= {"email": email, "emails": _with_first(email, done["emails"])}
-        return found
+            columns |= {"email": email, "emails": _with_first(email, done["emails"])}
+        return columns
 
     def attribute(self, name: str, column: pa.ChunkedArray, attribute: Attribute, sieve: Sieve) -> pa.Array:
         """An attribute in the type that the config gives it."""
@@ -144,6 +144,6 @@ def _with_first(first: pa.Array, several: pa.Array) -> pa.Array:
     """Lists that begin with a value, and hold it once."""
     pairs = zip(first.to_pylist(), several.to_pylist(), strict=True)
     lists = [
-        [value for value in dict.fromkeys([one, *(others or [])]) if value] or None for one, others in pairs
+        [value for value in dict.fromkeys([head, *(others or [])]) if value] or None for head, others in pairs
     ]
     return pa.array(lists, pa.list_(pa.string()))

@@ -141,18 +141,18 @@ class Sieve:
         column: str | None,
     ) -> None:
         places = np.flatnonzero(mask)[: max(0, self._room - len(self._rejects.rows))]
-        for place in places.tolist():
-            said = reason
+        for row in places.tolist():
+            message = reason
             if texts is not None and "{}" in reason:
-                said = reason.replace("{}", quotable(texts[place].as_py()))
-            id = self._ids[place].as_py() if self._ids is not None else None
+                message = reason.replace("{}", quotable(texts[row].as_py()))
+            id = self._ids[row].as_py() if self._ids is not None else None
             self._rejects.rows.append(
                 {
                     "part": self._rejects.part,
-                    "line": self._lines[place].as_py(),
+                    "line": self._lines[row].as_py(),
                     "column": column,
                     "id": id,
-                    "reason": said,
+                    "reason": message,
                 }
             )
 

@@ -74,12 +74,12 @@ class Counts:
 
     def _rows(self, path: Path, encoding: str) -> int:
         stamp = stamp_of(path)
-        known = self._known.get(path)
-        if known is None or known[0] != stamp:
+        cached = self._known.get(path)
+        if cached is None or cached[0] != stamp:
             rows = opened(path, 0)
-            known = (stamp, _lines(path, encoding, stamp[0]) if rows is None else _rows(rows))
-            self._known[path] = known
-        return known[1]
+            cached = (stamp, _lines(path, encoding, stamp[0]) if rows is None else _rows(rows))
+            self._known[path] = cached
+        return cached[1]
 
 
 def _rows(rows: SheetRows) -> int:

@@ -85,14 +85,14 @@ class Guess:
             "encoding": self.encoding,
             "skip_lines": self.sample.skip_lines or None,
         }
-        said = {
+        own_habits = {
             key: value
             for key, value in habits.items()
             if value is not None and (key, value) != ("delimiter", ",")
         }
         table = {
             **({"files": self.files} if self.files else {}),
-            **said,
+            **own_habits,
             **self.settings,
             "columns": self.columns,
         }
@@ -115,15 +115,15 @@ def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[Guess], list[
             if sample is not None:
                 samples.append(sample)
     groups: dict[str, list[list[Sample]]] = {}
-    known = {sample.name: _recognised(sample, platforms, notes) for sample in samples}
+    kinds = {sample.name: _recognised(sample, platforms, notes) for sample in samples}
     streams = streams_of(samples)
     for sample in samples:
-        stream = known[sample.name][1].stream if known[sample.name] else streams[sample.name]  # type: ignore[index]
+        stream = kinds[sample.name][1].stream if kinds[sample.name] else streams[sample.name]  # type: ignore[index]
         if stream:
-            _add(groups.setdefault(stream, []), sample, known)
+            _add(groups.setdefault(stream, []), sample, kinds)
     joins = [
         pattern
-        for _platform, table in filter(None, known.values())
+        for _platform, table in filter(None, kinds.values())
         for join in table.settings.get("join", ())
         for pattern in join["files"]
     ]
@@ -134,15 +134,15 @@ def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[Guess], list[
         if sample.other_sheets
     ]
     guesses = [
-        _guess(path, stream, groups[stream], samples, known, joins) for stream in TABLES if stream in groups
+        _guess(path, stream, groups[stream], samples, kinds, joins) for stream in TABLES if stream in groups
     ]
     taken = {name for guess in guesses for name in guess.names}
-    rest = [
+    unused = [
         sample.name for sample in samples if sample.name not in taken and not _matches(sample.name, joins)
     ]
     notes += [
         f"{name} is left out: {why_left_out(next(sample for sample in samples if sample.name == name))}"
-        for name in rest
+        for name in unused
         if not any(name in note for guess in guesses for note in guess.notes)
     ]
     return guesses, notes
@@ -175,14 +175,14 @@ def _recognised(
     return tables[0] if len(tables) == 1 else None
 
 
-def _add(groups: list[list[Sample]], sample: Sample, known: _Known) -> None:
+def _add(groups: list[list[Sample]], sample: Sample, kinds: _Known) -> None:
     """Files of one form stand together: of one kind of a platform's exports, or with the same headers."""
     for group in groups:
         first = group[0]
-        same = known[first.name] is known[sample.name] is None and sorted(first.headers) == sorted(
+        same = kinds[first.name] is kinds[sample.name] is None and sorted(first.headers) == sorted(
             sample.headers
         )
-        platforms = known[first.name], known[sample.name]
+        platforms = kinds[first.name], kinds[sample.name]
         if same or (platforms[0] and platforms[1] and platforms[0][1] is platforms[1][1]):
             group.append(sample)
             return
@@ -194,7 +194,7 @@ def _guess(
     stream: str,
     groups: Sequence[Sequence[Sample]],
     everything: Sequence[Sample],
-    known: _Known,
+    kinds: _Known,
     joins: Sequence[str],
 ) -> Guess:
     """The likeliest files of a stream: those of a platform that is known, else by their name, else the
@@ -205,24 +205,24 @@ def _guess(
         name = plain(group[0].name)
         hinted = any(hint in name for hint in HINTS[stream])
         return (
-            known[group[0].name] is not None,
+            kinds[group[0].name] is not None,
             name.startswith(TABLES[stream]),
             hinted,
             sum(sample.size for sample in group),
         )
 
     best = max(groups, key=rank)
-    sample = max(best, key=lambda one: (len(one.headers), one.size))
-    guess = Guess(stream, sample, [one.name for one in best], _patterns(stream, best, everything))
-    guess.encoding = next((encoding for one in best if (encoding := whole_encoding(path / one.name))), None)
+    sample = max(best, key=lambda file: (len(file.headers), file.size))
+    guess = Guess(stream, sample, [file.name for file in best], _patterns(stream, best, everything))
+    guess.encoding = next((encoding for file in best if (encoding := whole_encoding(path / file.name))), None)
     guess.notes = [
-        f"{one.name} looks like {TABLES[stream]} too, but its columns differ: it is left out"
+        f"{file.name} looks like {TABLES[stream]} too, but its columns differ: it is left out"
         for group in groups
         if group is not best
-        for one in group
-        if not _matches(one.name, joins)
+        for file in group
+        if not _matches(file.name, joins)
     ]
-    if (described := known[sample.name]) is not None:
+    if (described := kinds[sample.name]) is not None:
         _take_description(guess, *described)
     else:
         guess.columns = mapped(ACTIVITIES if stream == "activity" else RECORDS, sample.columns)
@@ -243,8 +243,8 @@ def _patterns(stream: str, samples: Sequence[Sample], everything: Sequence[Sampl
 
     None: they have the usual names.
     """
-    names = [one.name for one in samples]
-    others = [one.name for one in everything if one not in samples]
+    names = [sample.name for sample in samples]
+    others = [sample.name for sample in everything if sample not in samples]
     usual = TABLES[stream] + ("*" if stream == "activity" else "")
     suffixes = (".csv", ".parquet", ".xlsx")
     if all(any(fnmatch(name.casefold(), usual + suffix) for suffix in suffixes) for name in names):
@@ -264,9 +264,9 @@ def _take_description(guess: Guess, platform: Platform, table: PlatformTable) ->
     guess.settings = dict(table.settings)
     guess.platform, guess.amounts = f"{platform.title}, {table.title}", table.amounts
     if isinstance(resolved, ActivityTable) and resolved.status:
-        guess.settings["status"] = {header: one.model_dump() for header, one in resolved.status.items()}
+        guess.settings["status"] = {header: entry.model_dump() for header, entry in resolved.status.items()}
     if isinstance(resolved, RecordTable) and resolved.words:
-        guess.settings["words"] = {name: one.model_dump() for name, one in resolved.words.items()}
+        guess.settings["words"] = {name: entry.model_dump() for name, entry in resolved.words.items()}
     guess.described = table
 
 
@@ -377,15 +377,15 @@ def _judge_words(
 ) -> None:
     for header, described in table.status.items():
         spelt = next(
-            (one for one in guess.settings.get("status", {}) if one.casefold() == header.casefold()), header
+            (key for key in guess.settings.get("status", {}) if key.casefold() == header.casefold()), header
         )
-        known = [*described.counted, *described.left_out, *described.asked]
+        known_words = [*described.counted, *described.left_out, *described.asked]
         if described.asked and table.settings.get("join"):
             shown = ", ".join(map(repr, described.asked))
             guess.notes.append(
                 f"{guess.sample.name}: {header} {shown} is not counted: move it to counted in the config if it should be"
             )
-        describe_words(guess, spelt, known, described.asked, words_of(spelt))
+        describe_words(guess, spelt, known_words, described.asked, words_of(spelt))
 
 
 def _settle_decimal(guess: Guess, numbers: Evidence) -> list[Question]:
@@ -418,7 +418,7 @@ def _settle_times(guess: Guess, moments: Mapping[str, Any]) -> list[Question]:
                 guess.settings["date_format"] = [answer if answer in readings else readings[0]]
 
             remedy = f"{text}: say which with --date-format " + " or --date-format ".join(
-                f'"{one}"' for one in readings
+                f'"{reading}"' for reading in readings
             )
             questions.append(
                 Question(f"{text}. Which format ({', '.join(readings)})?", readings, take, remedy)

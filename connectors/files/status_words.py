@@ -82,9 +82,9 @@ def words_asked(guess: Guess) -> list[str]:
 
 def _known_name(header: str) -> tuple[str, bool]:
     """A header's name as it is compared, and whether it may be that of a status."""
-    known = (*STATUS, *CANCELLED, *MARKED, *KEPT)
-    name = next((name for name in (plain(header), reduced(header)[0]) if name in known), plain(header))
-    return name, name in known or _of_order(name)
+    names = (*STATUS, *CANCELLED, *MARKED, *KEPT)
+    name = next((name for name in (plain(header), reduced(header)[0]) if name in names), plain(header))
+    return name, name in names or _of_order(name)
 
 
 def decide_status(guess: Guess, words_of: Callable[[str], Mapping[str, int] | None]) -> None:
@@ -106,7 +106,7 @@ def decide_status(guess: Guess, words_of: Callable[[str], Mapping[str, int] | No
 
 
 def describe_words(
-    guess: Guess, header: str, known: Iterable[str], asked: Sequence[str], words: Mapping[str, int] | None
+    guess: Guess, header: str, named: Iterable[str], asked: Sequence[str], words: Mapping[str, int] | None
 ) -> None:
     """Of a platform's status column: words that it does not know are judged as anybody's are; what is not
     counted is said.
@@ -114,7 +114,7 @@ def describe_words(
     statuses = guess.settings["status"].get(header)
     if statuses is None or not words:
         return
-    listed = {word.strip().casefold() for word in known}
+    listed = {word.strip().casefold() for word in named}
     strange = [word for word in words if word and word.strip().casefold() not in listed]
     if "*" in asked:
         statuses["counted"] += [word for word in strange if meaning_of(word) == "counted"]
@@ -199,8 +199,8 @@ def meaning_of(word: str) -> str | None:
     behind it (a pipeline's name) is not looked at.
     """
     text = plain(re.sub(r"\s*\([^()]*\)$", "", word)).removeprefix("wc")
-    for meaning, known in (("counted", _COUNTED), ("left out", _LEFT_OUT), ("unclear", _UNCLEAR)):
-        if text in known:
+    for meaning, words in (("counted", _COUNTED), ("left out", _LEFT_OUT), ("unclear", _UNCLEAR)):
+        if text in words:
             return meaning
     return None
 
@@ -234,7 +234,7 @@ def decide_kind(guess: Guess, words_of: Callable[[str], Mapping[str, int] | None
 
 def _may_tell_kind(guess: Guess, header: str) -> bool:
     """By its name, or by the words of its first rows."""
-    name, known = plain(header), {*_SALE, *_REFUND}
+    name, kind_words = plain(header), {*_SALE, *_REFUND}
     if name in (*_KINDS, "kind") and header in (*guess.sample.headers, guess.columns.get("kind")):
         return header == guess.columns.get("kind") or header not in guess.columns.values()
     words = {plain(cell) for cell in guess.sample.columns[header] if cell}
@@ -242,7 +242,7 @@ def _may_tell_kind(guess: Guess, header: str) -> bool:
         header not in guess.columns.values()
         and bool(words)
         and len(words) <= _FEW
-        and 2 * len(words & known) > len(words)
+        and 2 * len(words & kind_words) > len(words)
     )
 
 

@@ -90,12 +90,14 @@ def streams_of(samples: Sequence[Sample]) -> dict[str, str]:
 
     Of files with the same headers the largest that tells decides: a small one may hold too little.
     """
-    found = {sample.name: _stream(sample) for sample in samples}
+    streams = {sample.name: _stream(sample) for sample in samples}
     for sample in samples:
-        alike = [one for one in samples if found[one.name] and sorted(one.headers) == sorted(sample.headers)]
-        if not found[sample.name] and alike:
-            found[sample.name] = found[max(alike, key=lambda one: one.size).name]
-    return found
+        alike = [
+            file for file in samples if streams[file.name] and sorted(file.headers) == sorted(sample.headers)
+        ]
+        if not streams[sample.name] and alike:
+            streams[sample.name] = streams[max(alike, key=lambda file: file.size).name]
+    return streams
 
 
 def _stream(sample: Sample) -> str:
@@ -159,7 +161,7 @@ def money_columns(sample: Sample, used: Collection[str] = ()) -> list[str]:
     """Headers of columns that may be an amount: of no other use, with decimals or a mark beside their
     numbers.
     """
-    found = []
+    headers = []
     for header, cells in sample.columns.items():
         given = [cell for cell in cells if cell]
         evidence = amounts(given)
@@ -171,5 +173,5 @@ def money_columns(sample: Sample, used: Collection[str] = ()) -> list[str]:
             and exact
             and not times(given).is_time
         ):
-            found.append(header)
-    return found
+            headers.append(header)
+    return headers

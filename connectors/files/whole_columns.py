@@ -29,7 +29,7 @@ class Cells:
             places = [column_with(headers_of(file, dialect), header) for header in headers]
             if not all(places):
                 continue
-            indexes = [place[0] for place in places]
+            indexes = [hits[0] for hits in places]
             for table in columns_of(file, dialect, indexes):
                 yield [trimmed(as_text(table.column(str(index)))[0]) for index in indexes]
 

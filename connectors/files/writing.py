@@ -59,7 +59,7 @@ class _Edits:
             return text
         starts, ends = np.concatenate(self.starts), np.concatenate(self.ends)
         order = np.argsort(starts, kind="stable")
-        return spliced(text, starts[order], ends[order], [self.pieces[place] for place in order.tolist()])
+        return spliced(text, starts[order], ends[order], [self.pieces[index] for index in order.tolist()])
 
 
 def held(sheet: Sheet, rows: Places, targets: pa.Array) -> pa.Array:
@@ -78,10 +78,10 @@ def set_fields(sheet: Sheet, changes: Changes, numbers: Mapping[str, bool]) -> t
     """The sheet's text after the changes, and the outcomes. ``numbers``: fields whose numbers need no guard."""
     rows = sheet.find(changes.types, changes.ids)
     verdicts = _compared(held(sheet, rows, changes.targets), changes)
-    known = np.isin(
+    has_column = np.isin(
         np.asarray(changes.targets.to_pylist(), object), [n for n in sheet.names if n not in (ID, TYPE)]
     )
-    verdicts[~(known & _addressable(sheet, changes))] = _ABSENT
+    verdicts[~(has_column & _addressable(sheet, changes))] = _ABSENT
     verdicts[_unwritable(changes.ids) | _unwritable(changes.after)] = _BAD
     moving = verdicts == _SET
     edits = _Edits()
@@ -103,7 +103,7 @@ def set_fields(sheet: Sheet, changes: Changes, numbers: Mapping[str, bool]) -> t
         edits.add(sheet.starts[places, column], sheet.ends[places, column], cells)
     _add_rows(sheet, changes, moving & (rows < 0), numbers, edits, members=False)
     _remove_rows(sheet, removed, edits)
-    return edits.made(sheet.text), _outcomes(verdicts, lambda place: changes.targets[place].as_py())
+    return edits.made(sheet.text), _outcomes(verdicts, lambda index: changes.targets[index].as_py())
 
 
 def set_members(sheet: Sheet, changes: Changes) -> tuple[bytes, pa.Table]:
@@ -115,7 +115,7 @@ def set_members(sheet: Sheet, changes: Changes) -> tuple[bytes, pa.Table]:
     moving, edits = verdicts == _SET, _Edits()
     _add_rows(sheet, changes, moving & (rows < 0), {}, edits, members=True)
     _remove_rows(sheet, np.unique(rows[moving & (rows >= 0)]), edits)
-    return edits.made(sheet.text), _outcomes(verdicts, lambda place: TYPE)
+    return edits.made(sheet.text), _outcomes(verdicts, lambda index: TYPE)
 
 
 def members_held(rows: Places) -> pa.Array:
@@ -123,10 +123,10 @@ def members_held(rows: Places) -> pa.Array:
     return pc.if_else(pa.array(rows >= 0), pa.scalar(MEMBER), pa.scalar(None, pa.string()))
 
 
-def same(one: pa.Array, other: pa.Array) -> Mask:
+def same(first: pa.Array, other: pa.Array) -> Mask:
     """Which values are equal; nothing and the empty text are."""
     return np.asarray(
-        pc.equal(pc.fill_null(one, ""), pc.fill_null(other, "")).to_numpy(zero_copy_only=False), np.bool_
+        pc.equal(pc.fill_null(first, ""), pc.fill_null(other, "")).to_numpy(zero_copy_only=False), np.bool_
     )
 
 
@@ -160,7 +160,7 @@ def _emptied(sheet: Sheet, changes: Changes, rows: Places, moving: Mask, verdict
     cleared = changes.after.is_null().to_numpy(zero_copy_only=False)
     touched = (rows >= 0) & ((verdicts == _DONE) | moving)
     candidates = np.setdiff1d(rows[touched & moving & cleared], rows[touched & ~cleared])
-    others = [place for place, name in enumerate(sheet.names) if name not in (ID, TYPE)]
+    others = [index for index, name in enumerate(sheet.names) if name not in (ID, TYPE)]
     if not len(candidates):
         return candidates
     full = ~sheet.empty(candidates, others)
@@ -193,24 +193,24 @@ def _add_rows(
         return
     mask = pa.array(fresh)
     types, ids, targets, after = (
-        one.filter(mask) for one in (changes.types, changes.ids, changes.targets, changes.after)
+        column.filter(mask) for column in (changes.types, changes.ids, changes.targets, changes.after)
     )
     named = sheet.keys(types, ids)
     keys = pc.unique(named)
     first = pc.index_in(keys, named)
     types_, ids_ = types.take(first), ids.take(first)
     columns = []
-    for place, name in enumerate(sheet.names):
+    for index, name in enumerate(sheet.names):
         texts = pa.repeat(pa.scalar(""), len(keys))
-        if place == sheet.column(ID):
+        if index == sheet.column(ID):
             texts = ids_
-        elif place == sheet.column(TYPE):
+        elif index == sheet.column(TYPE):
             texts = types_
-        elif not members and place == sheet.column(name):
+        elif not members and index == sheet.column(name):
             here = pc.equal(targets, name)
             if pc.any(here).as_py():
                 texts = pc.fill_null(after.filter(here).take(pc.index_in(keys, named.filter(here))), "")
-        columns.append(sheet.fresh(place, texts, number=numbers.get(name, False)))
+        columns.append(sheet.fresh(index, texts, number=numbers.get(name, False)))
     lines = pc.binary_join_element_wise(*columns, sheet.delimiter)
     order, behind = _places(sheet, types_, ids_)
     lines = pc.binary_join_element_wise(sheet.line_end.decode(), lines.take(pa.array(order)), "")
@@ -254,12 +254,12 @@ def _outcomes(verdicts: Places, missing: Callable[[int], str]) -> pa.Table:
     absent = np.flatnonzero(verdicts == _ABSENT)
     if len(absent):
         texts = reasons.to_pylist()
-        for place in absent.tolist():
-            texts[place] = f"field {missing(place)} does not exist: run `crm-segments setup`"
+        for index in absent.tolist():
+            texts[index] = f"field {missing(index)} does not exist: run `crm-segments setup`"
         reasons = pa.array(texts, pa.string())
     return pa.table([status, kinds, reasons], schema=OUTCOME_SCHEMA)
 
 
 def absent(changes: Changes) -> pa.Table:
     """The outcomes where there is no file to write to."""
-    return _outcomes(np.full(len(changes.ids), _ABSENT), lambda place: changes.targets[place].as_py())
+    return _outcomes(np.full(len(changes.ids), _ABSENT), lambda index: changes.targets[index].as_py())

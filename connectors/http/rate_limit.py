@@ -101,19 +101,19 @@ class Quota:
         """
         with self._turn(lane):
             while True:
-                with self._ledger.change() as known:
+                with self._ledger.change() as numbers:
                     now = self._clock()
-                    self._check_day(known)
-                    self._recall(known)
+                    self._check_day(numbers)
+                    self._recall(numbers)
                     lanes = [
-                        (name, self._rates.get(name), _state(known, name))
+                        (name, self._rates.get(name), _state(numbers, name))
                         for name in dict.fromkeys(("", lane))
                     ]
                     wait = max((_wait(rate, state, now) for _, rate, state in lanes), default=0.0)
                     if wait <= 0:
                         marks = tuple((name, _mark(rate, state, now)) for name, rate, state in lanes if rate)
-                        if "day" in known:
-                            known["day"]["left"] -= 1
+                        if "day" in numbers:
+                            numbers["day"]["left"] -= 1
                         return Slot(marks)
                 if wait > LONGEST_WAIT:
                     raise TemporaryError(
@@ -124,10 +124,10 @@ class Quota:
 
     def answered(self, slot: Slot) -> None:
         """The call's answer is here: the CRM counted it before now, whatever we assumed."""
-        with self._ledger.change() as known:
+        with self._ledger.change() as numbers:
             now = self._clock()
             for lane, mark in slot.marks:
-                state = _state(known, lane)
+                state = _state(numbers, lane)
                 if mark in state["live"]:
                     state["live"][state["live"].index(mark)] = min(
                         mark, now + _span(self._rates[lane], state, now)
@@ -137,8 +137,8 @@ class Quota:
         """The CRM said what its limit is: later processes begin with it."""
         self._rates[lane] = rate
         self._recalled = True
-        with self._ledger.change() as known:
-            known.setdefault("rates", {})[lane] = [rate.calls, rate.seconds]
+        with self._ledger.change() as numbers:
+            numbers.setdefault("rates", {})[lane] = [rate.calls, rate.seconds]
 
     def learn_left(self, left: int, lane: str = "") -> None:
         """The CRM said how many calls the present window still has: fewer than we know of means that others
@@ -147,8 +147,8 @@ class Quota:
         rate = self._rates.get(lane)
         if rate is None or left >= rate.calls:
             return
-        with self._ledger.change() as known:
-            state = _state(known, lane)
+        with self._ledger.change() as numbers:
+            state = _state(numbers, lane)
             now = self._clock()
             live = [mark for mark in state["live"] if mark > now]
             state["live"] = live + [now + rate.seconds * _DRIFT] * (rate.calls - len(live) - left)
@@ -159,8 +159,8 @@ class Quota:
         """
         self._told = True
         until = resets_at.timestamp() if resets_at else 0.0
-        with self._ledger.change() as known:
-            known["day"] = {"limit": limit, "left": left, "until": until, "seen": time.time()}
+        with self._ledger.change() as numbers:
+            numbers["day"] = {"limit": limit, "left": left, "until": until, "seen": time.time()}
 
     def exhausted(self, resets_at: datetime | None = None) -> None:
         """The CRM refused a call because the day's budget is gone: nobody calls before ``resets_at``
@@ -168,8 +168,8 @@ class Quota:
 
         Only a process that is new asks once, since the budget may have grown.
         """
-        with self._ledger.change() as known:
-            limit = known.get("day", {}).get("limit", 0)
+        with self._ledger.change() as numbers:
+            limit = numbers.get("day", {}).get("limit", 0)
         self.learn_daily(limit, 0, resets_at)
 
     def pause(self, seconds: float, lane: str = "") -> None:
@@ -177,8 +177,8 @@ class Quota:
 
         Refusals that follow each other make everybody slower.
         """
-        with self._ledger.change() as known:
-            state = _state(known, lane)
+        with self._ledger.change() as numbers:
+            state = _state(numbers, lane)
             now = self._clock()
             if now >= state["paused"]:  # further refusals of one moment are one
                 state["strikes"] = _strikes(state, now) + 1
@@ -193,20 +193,20 @@ class Quota:
         with self._guard:
             return self._turns.setdefault(lane, threading.Lock())
 
-    def _recall(self, known: dict[str, Any]) -> None:
+    def _recall(self, numbers: dict[str, Any]) -> None:
         """What an earlier process learned of the rates holds until the CRM tells this one."""
         if not self._recalled:
             self._recalled = True
-            for lane, (calls, seconds) in known.get("rates", {}).items():
+            for lane, (calls, seconds) in numbers.get("rates", {}).items():
                 if lane in self._rates:
                     self._rates[lane] = replace(self._rates[lane], calls=calls, seconds=seconds)
 
-    def _check_day(self, known: dict[str, Any]) -> None:
-        day = known.get("day")
+    def _check_day(self, numbers: dict[str, Any]) -> None:
+        day = numbers.get("day")
         if not day:
             return
         if time.time() >= (day["until"] or day["seen"] + _STALE):
-            del known["day"]  # another day, or old news: the next answer tells
+            del numbers["day"]  # another day, or old news: the next answer tells
         elif self._told and day["left"] <= self._reserve * day["limit"]:
             resets_at = datetime.fromtimestamp(day["until"], UTC) if day["until"] else None
             kept = (
@@ -220,11 +220,11 @@ class Quota:
             )
 
 
-def _state(known: dict[str, Any], lane: str) -> dict[str, Any]:
+def _state(numbers: dict[str, Any], lane: str) -> dict[str, Any]:
     """Of a lane: marks of the live calls, end of the pause, earliest next call, and the refusals with their
     moment.
     """
-    lanes: dict[str, dict[str, Any]] = known.setdefault("lanes", {})
+    lanes: dict[str, dict[str, Any]] = numbers.setdefault("lanes", {})
     return lanes.setdefault(lane, {"live": [], "paused": 0.0, "next": 0.0, "strikes": 0.0, "struck": 0.0})
 
 

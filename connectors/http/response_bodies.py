@@ -90,9 +90,9 @@ def _decoder(response: requests.Response) -> tuple[Callable[[bytes], bytes], Cal
             while (
                 member.unused_data[:1] == _GZIP
             ):  # several members may follow each other; anything else is padding
-                rest = member.unused_data
+                remaining = member.unused_data
                 member = zlib.decompressobj(_EITHER)
-                whole += member.decompress(rest)
+                whole += member.decompress(remaining)
         except zlib.error:
             raise CutError("The CRM's answer cannot be decompressed; try again.") from None
         return whole

@@ -54,15 +54,15 @@ class Ledger:
         Costs tens of microseconds.
         """
         with self._guard:
-            held = self._lock()
+            is_locked = self._lock()
             try:
-                if held:
+                if is_locked:
                     self._read()
                 yield self._known
-                if held:
+                if is_locked:
                     self._write()
             finally:
-                if held:
+                if is_locked:
                     fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _lock(self) -> bool:
@@ -95,11 +95,11 @@ class Ledger:
         with suppress(OSError):
             line = os.pread(self._file, _LARGEST, 0).partition(b"\n")[0]
         try:
-            known = orjson.loads(line)
+            stored = orjson.loads(line)
         except orjson.JSONDecodeError:
-            known = None
+            stored = None
         self._known = (
-            known if isinstance(known, dict) and known.get("boot") == self._boot else {"boot": self._boot}
+            stored if isinstance(stored, dict) and stored.get("boot") == self._boot else {"boot": self._boot}
         )
 
     def _write(self) -> None:

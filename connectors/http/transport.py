@@ -286,10 +286,10 @@ def api_url(text: str) -> str:
     """
     try:
         parts = urlsplit(text.strip())
-        known = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+        is_address = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
     except ValueError:
-        known = False
-    if not known:
+        is_address = False
+    if not is_address:
         raise ValueError("api_url is not an address: write it like https://api.example.com")
     if parts.username is not None or parts.password is not None:
         raise ValueError(
@@ -363,12 +363,12 @@ def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
     seen: set[int] = set()
     open_: list[Any] = [error]
     while open_:
-        one = open_.pop()
-        if isinstance(one, kind):
+        cause = open_.pop()
+        if isinstance(cause, kind):
             return True
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            open_ += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            open_ += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
     return False
 
 

@@ -118,7 +118,7 @@ class HubspotConnector(Connector):
 
     def current(self, changes: pa.Table) -> pa.Array:
         targets = changes["target"].to_pylist()
-        held: list[str | None] = [None] * len(targets)
+        values: list[str | None] = [None] * len(targets)
         listed: dict[str, list[int]] = {}
         plain: list[int] = []
         for row, target in enumerate(targets):
@@ -126,13 +126,13 @@ class HubspotConnector(Connector):
         if plain:
             types = changes["record_type"].to_pylist()
             for row, value in zip(plain, self._writing.current(changes.take(plain)), strict=True):
-                held[row] = normal(self._types.get((types[row], targets[row]), "text"), value)
+                values[row] = normal(self._types.get((types[row], targets[row]), "text"), value)
         ids = changes["id"].to_pylist()
         for key, rows in listed.items():
             members = self._membership.current(self._lists.named(key), [ids[row] for row in rows])
             for row, value in zip(rows, members, strict=True):
-                held[row] = value
-        return pa.array(held, pa.string())
+                values[row] = value
+        return pa.array(values, pa.string())
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         for key in changes["target"].unique().to_pylist():

@@ -63,7 +63,7 @@ class Rollups:
         self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
     ) -> pa.Table:
         """One row for each contact and kind of which HubSpot knows a time."""
-        owners = pa.array([str(one["id"]) for one in results], pa.string())
+        owners = pa.array([str(row["id"]) for row in results], pa.string())
         tables = []
         for kind, date, number in self.wanted:
             moments = instants(texts(values(results, date)))
@@ -76,13 +76,13 @@ class Rollups:
                 "quantity": numbers(texts(values(results, number))),
             }
             tables.append(rows_of(columns).filter(moments.is_valid()))
-        if not whole and (former := [old for one in results for old in merged(one)]):
+        if not whole and (former := [old for row in results for old in merged(row)]):
             tables.append(self._ended(former))
         return pa.concat_tables(tables, promote_options="default")
 
     def gone(self, results: Sequence[Result]) -> pa.Table:
         """Rows that end what contacts did."""
-        return self._ended([id for one in results for id in (str(one["id"]), *merged(one))])
+        return self._ended([id for row in results for id in (str(row["id"]), *merged(row))])
 
     def _ended(self, ids: Sequence[str]) -> pa.Table:
         return gone_rows([f"{kind}/{id}" for id in ids for kind, _, _ in self.wanted])

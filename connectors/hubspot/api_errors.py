@@ -57,7 +57,7 @@ class Refusal:
     @property
     def codes(self) -> frozenset[str]:
         """All codes of the details, and the category."""
-        return frozenset({self.category, self.subcategory, *(one.code for one in self.details)}) - {""}
+        return frozenset({self.category, self.subcategory, *(detail.code for detail in self.details)}) - {""}
 
     @property
     def kind(self) -> Kind:
@@ -73,17 +73,17 @@ class Refusal:
 
     def about(self, name: str) -> Refusal:
         """The part of it that is about one property, where HubSpot tells them apart."""
-        details = tuple(one for one in self.details if one.property == name)
+        details = tuple(detail for detail in self.details if detail.property == name)
         return replace(self, details=details) if details else self
 
     @property
     def reason(self) -> str:
         """For the report: what is wrong with which property, what to do, and HubSpot's id of the answer."""
-        found = [_said(one) for one in self.details] or [
+        sentences = [_said(detail) for detail in self.details] or [
             f"HubSpot says: {self.text or self.category or self.status}"
         ]
         trace = f" [correlation id {self.correlation}]" if self.correlation else ""
-        return "; ".join(dict.fromkeys(found))[:400] + trace
+        return "; ".join(dict.fromkeys(sentences))[:400] + trace
 
 
 class Refused(RequestError):
@@ -120,7 +120,7 @@ def of_answer(status: int, body: Any) -> Refusal:
         return Refusal(status, text="no explanation in JSON")
     context = body.get("context") if isinstance(body.get("context"), dict) else {}
     errors = _errors(body)
-    contexts = [context, *(one["context"] for one in errors if isinstance(one.get("context"), dict))]
+    contexts = [context, *(error["context"] for error in errors if isinstance(error.get("context"), dict))]
     return Refusal(
         status,
         category=_text(body.get("category") or body.get("errorType")),
@@ -137,7 +137,7 @@ def of_answer(status: int, body: Any) -> Refusal:
 
 def of_records(body: Any) -> list[Refusal]:
     """The refusals within an answer that took the rest of a batch."""
-    return [of_answer(_status(one), one) for one in _errors(body)]
+    return [of_answer(_status(error), error) for error in _errors(body)]
 
 
 def shown(text: str) -> str:
@@ -147,7 +147,7 @@ def shown(text: str) -> str:
 
 def _errors(body: Any) -> list[dict[str, Any]]:
     errors = body.get("errors") if isinstance(body, dict) else None
-    return [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
 def _status(error: dict[str, Any]) -> int:
@@ -158,10 +158,10 @@ def _status(error: dict[str, Any]) -> int:
 def _details(body: dict[str, Any], errors: list[dict[str, Any]]) -> Iterator[Detail]:
     within = [
         *_within(body.get("message")),
-        *(one for error in errors for one in _within(error.get("message"))),
+        *(detail for error in errors for detail in _within(error.get("message"))),
     ]
-    for one in within:
-        yield _detail(_text(one.get("error")), _text(one.get("name")), _text(one.get("message")))
+    for detail in within:
+        yield _detail(_text(detail.get("error")), _text(detail.get("name")), _text(detail.get("message")))
     for error in errors if not within else ():
         context = error["context"] if isinstance(error.get("context"), dict) else {}
         names = _listed([context], "propertyName", "property", "name") or ("",)
@@ -188,27 +188,27 @@ def _within(message: Any) -> list[dict[str, Any]]:
     if start < 0:
         return []
     try:
-        found = orjson.loads(_text(message)[start : _text(message).rfind("]") + 1])
+        details = orjson.loads(_text(message)[start : _text(message).rfind("]") + 1])
     except orjson.JSONDecodeError:
         return []
-    return [one for one in found if isinstance(one, dict)]
+    return [detail for detail in details if isinstance(detail, dict)]
 
 
 def _listed(contexts: list[dict[str, Any]], *names: str) -> tuple[str, ...]:
-    found = []
+    values = []
     for context in contexts:
         for name in names:
             value = context.get(name)
-            found.extend(value if isinstance(value, list) else [] if value is None else [value])
-    return tuple(dict.fromkeys(str(one) for one in found))
+            values.extend(value if isinstance(value, list) else [] if value is None else [value])
+    return tuple(dict.fromkeys(str(entry) for entry in values))
 
 
 def _scopes(contexts: list[dict[str, Any]], errors: list[dict[str, Any]]) -> tuple[str, ...]:
     named = _listed(contexts, "missingScopes", "requiredGranularScopes", "requiredScopes")
     if named:
         return named
-    said = " ".join(_text(one.get("message")) for one in errors)
-    return tuple(dict.fromkeys(re.findall(r"\b[a-z]+(?:[.-][a-z_-]+)+\b", said)))
+    messages = " ".join(_text(error.get("message")) for error in errors)
+    return tuple(dict.fromkeys(re.findall(r"\b[a-z]+(?:[.-][a-z_-]+)+\b", messages)))
 
 
 def _said(detail: Detail) -> str:

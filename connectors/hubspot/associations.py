@@ -30,15 +30,15 @@ class Associations:
     def within(self, kind: str, results: Results, target: str) -> Links:
         """Of records that were listed with their associations; what does not fit into a listing is fetched."""
         links, cut = {}, []
-        for one in results:
-            given = one.get("associations")
+        for row in results:
+            given = row.get("associations")
             if not given:
                 continue
-            found = given.get(target) or given.get(target.replace("_", " "))
-            if found:
-                links[one["id"]] = _ordered(found["results"])
-                if found.get("paging"):
-                    cut.append(one["id"])
+            associates = given.get(target) or given.get(target.replace("_", " "))
+            if associates:
+                links[row["id"]] = _ordered(associates["results"])
+                if associates.get("paging"):
+                    cut.append(row["id"])
         return links | self.of(kind, cut, target) if cut else links
 
     def of(self, kind: str, ids: Sequence[str], target: str) -> Links:
@@ -48,10 +48,10 @@ class Associations:
             return self._batch(kind, chunk, target)
 
         chunks = [list(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
-        found: Links = {}
+        all_links: Links = {}
         for links in self._portal.many(batch, chunks):
-            found |= links
-        return found
+            all_links |= links
+        return all_links
 
     def _batch(self, kind: str, ids: list[str], target: str) -> Links:
         """One batch, with the further pages of those that have many."""
@@ -62,25 +62,25 @@ class Associations:
         while inputs:
             answer = self._portal.ask("POST", path, body={"inputs": inputs}, shape=ASSOCIATIONS)
             inputs = []
-            for one in answer["results"]:
-                id = str(one["from"]["id"])
-                for to in one["to"]:
+            for association in answer["results"]:
+                id = str(association["from"]["id"])
+                for to in association["to"]:
                     if to.get("toObjectId") is not None:
                         (primary if _is_primary(to) else others).setdefault(id, []).append(
                             str(to["toObjectId"])
                         )
-                after = ((one.get("paging") or {}).get("next") or {}).get("after")
+                after = ((association.get("paging") or {}).get("next") or {}).get("after")
                 if after:
                     inputs.append({"id": id, "after": str(after)})
-        known = dict.fromkeys((*primary, *others))
-        return {id: list(dict.fromkeys((*primary.get(id, ()), *others.get(id, ())))) for id in known}
+        answered_ids = dict.fromkeys((*primary, *others))
+        return {id: list(dict.fromkeys((*primary.get(id, ()), *others.get(id, ())))) for id in answered_ids}
 
 
 def _is_primary(to: dict[str, Any]) -> bool:
     return any(
-        "primary" in str(one.get("label") or "").lower()
-        or (one.get("category") == "HUBSPOT_DEFINED" and one.get("typeId") in _PRIMARY_TYPES)
-        for one in to.get("associationTypes") or []
+        "primary" in str(kind.get("label") or "").lower()
+        or (kind.get("category") == "HUBSPOT_DEFINED" and kind.get("typeId") in _PRIMARY_TYPES)
+        for kind in to.get("associationTypes") or []
     )
 
 
@@ -89,8 +89,8 @@ def _ordered(results: Results) -> list[str]:
     if len(results) == 1:
         return [str(results[0]["id"])]
     types: dict[str, set[str]] = {}
-    for one in results:
-        types.setdefault(str(one["id"]), set()).add(str(one.get("type") or ""))
+    for associate in results:
+        types.setdefault(str(associate["id"]), set()).add(str(associate.get("type") or ""))
     first = [id for id, named in types.items() if _names_primary(named)]
     return [*first, *(id for id in types if id not in first)] if first else list(types)
 
@@ -99,5 +99,5 @@ def _names_primary(types: Iterable[str]) -> bool:
     """``deal_to_company`` beside ``deal_to_company_unlabeled`` is the primary company; a label of one's own
     says it in its name.
     """
-    known = set(types)
-    return any("primary" in one.lower() or f"{one}_unlabeled" in known for one in known)
+    names = set(types)
+    return any("primary" in name.lower() or f"{name}_unlabeled" in names for name in names)

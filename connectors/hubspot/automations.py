@@ -41,11 +41,11 @@ def listeners(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListS
     workflows.
     """
     try:
-        flows = [one for one in _flows(portal) if one.get("isEnabled")]
-        found = [
-            one
+        flows = [entry for entry in _flows(portal) if entry.get("isEnabled")]
+        listening = [
+            entry
             for flow in portal.many(lambda flow: _whole(portal, flow), flows)
-            for one in _starts(flow, fields, lists)
+            for entry in _starts(flow, fields, lists)
         ]
     except Denied as error:
         scopes = ", ".join(error.scopes or (SCOPE,))
@@ -54,15 +54,15 @@ def listeners(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListS
         )
     except Refused as error:
         return Listeners(unknown=f"workflows cannot be read: {error}")
-    return Listeners(tuple(dict.fromkeys(found)))
+    return Listeners(tuple(dict.fromkeys(listening)))
 
 
 def _flows(portal: Portal) -> Iterator[dict[str, Any]]:
     after = ""
     while True:
-        told = _ask(portal, (), [("limit", str(_PAGE)), *([("after", after)] if after else [])])
-        yield from told["results"]
-        after = str(((told.get("paging") or {}).get("next") or {}).get("after") or "")
+        answer = _ask(portal, (), [("limit", str(_PAGE)), *([("after", after)] if after else [])])
+        yield from answer["results"]
+        after = str(((answer.get("paging") or {}).get("next") or {}).get("after") or "")
         if not after:
             return
 
@@ -80,12 +80,12 @@ def _ask(portal: Portal, steps: tuple[str, ...], params: list[tuple[str, str]]) 
     """The undated path serves where the dated one is not there."""
     shape = having("id") if steps else FLOWS
     try:
-        told: dict[str, Any] = portal.ask("GET", portal.path("workflows", *steps), params=params, shape=shape)
+        body: dict[str, Any] = portal.ask("GET", portal.path("workflows", *steps), params=params, shape=shape)
     except Refused as error:
         if error.refusal.status != 404 or portal.path("workflows", *steps) == older("workflows", *steps):
             raise
-        told = portal.ask("GET", older("workflows", *steps), params=params, shape=shape)
-    return told
+        body = portal.ask("GET", older("workflows", *steps), params=params, shape=shape)
+    return body
 
 
 def _starts(
@@ -95,12 +95,12 @@ def _starts(
     criteria = [flow.get(name) for name in _CRITERIA]
     name = str(flow.get("name") or f"workflow {flow.get('id')}")
     kind = str(flow.get("objectTypeId") or "")
-    of_kind = [one for one in fields if not kind or TYPE_IDS.get(one.record_type) == kind]
-    ids = {one.id: one.key for one in lists if one.id}
-    for one in within(criteria):
-        for id in (str(one.get("listId") or ""), *_values(one)):
+    of_kind = [entry for entry in fields if not kind or TYPE_IDS.get(entry.record_type) == kind]
+    ids = {entry.id: entry.key for entry in lists if entry.id}
+    for entry in within(criteria):
+        for id in (str(entry.get("listId") or ""), *_values(entry)):
             if id in ids and (
-                one.get("filterType") == "IN_LIST" or "list" in str(one.get("property")).lower()
+                entry.get("filterType") == "IN_LIST" or "list" in str(entry.get("property")).lower()
             ):
                 yield Listener(name, ids[id])
     for spec in of_kind:
@@ -111,12 +111,12 @@ def _starts(
 def _on_property(criteria: Any, name: str) -> Iterator[str | None]:
     """The values of a property on which the criteria start; None for any."""
     for branch in _branches(criteria):
-        filters = [one for one in branch.get("filters") or () if isinstance(one, dict)]
-        for one in filters:
-            if one.get("property") == name:
-                yield from _values(one) or (None,)
-        if any(one.get("property") in _NAMES and name in _values(one) for one in filters):
-            values = [value for one in filters if one.get("property") in _VALUES for value in _values(one)]
+        filters = [rule for rule in branch.get("filters") or () if isinstance(rule, dict)]
+        for rule in filters:
+            if rule.get("property") == name:
+                yield from _values(rule) or (None,)
+        if any(rule.get("property") in _NAMES and name in _values(rule) for rule in filters):
+            values = [value for rule in filters if rule.get("property") in _VALUES for value in _values(rule)]
             yield from values or (None,)
 
 
@@ -132,9 +132,9 @@ def _branches(criteria: Any) -> Iterator[dict[str, Any]]:
             yield from _branches(value)
 
 
-def _values(one: dict[str, Any]) -> list[str]:
+def _values(rule: dict[str, Any]) -> list[str]:
     """The values that a filter asks for; none where it asks for something else than being one of them."""
-    operation = one.get("operation")
+    operation = rule.get("operation")
     if not isinstance(operation, dict) or str(operation.get("operator")) not in _POSITIVE:
         return []
     given = operation.get("values")

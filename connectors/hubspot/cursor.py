@@ -96,5 +96,5 @@ Position = cursor.Position[Progress]
 def loads(text: str | None) -> Position:
     """The position; from the beginning where there is none, or it is not ours."""
     return cursor.loads(
-        text, _FORM, lambda one: Progress(**{**one, "read": tuple((a, b) for a, b in one["read"])})
+        text, _FORM, lambda stored: Progress(**{**stored, "read": tuple((a, b) for a, b in stored["read"])})
     )

@@ -49,7 +49,9 @@ class _Terms:
 
     @property
     def all(self) -> tuple[str, ...]:
-        return tuple(one for one in (self.amount, *self.home, self.currency, *self.dates, self.refund) if one)
+        return tuple(
+            name for name in (self.amount, *self.home, self.currency, *self.dates, self.refund) if name
+        )
 
 
 TERMS = {
@@ -72,9 +74,9 @@ def void_stages(definitions: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]
     options = definitions.get(_STAGE, {}).get("options") or ()
     return tuple(
         sorted(
-            str(one["value"])
-            for one in options
-            if re.search(_VOID, str(one.get("label"))) and one.get("value")
+            str(option["value"])
+            for option in options
+            if re.search(_VOID, str(option.get("label"))) and option.get("value")
         )
     )
 
@@ -143,14 +145,14 @@ class Purchases:
         if whole:
             return table
         kept = set(table["id"].to_pylist())
-        void = [id for one in results for id in self._ids(str(one["id"])) if id not in kept]
-        void += [id for one in results for old in merged(one) for id in self._ids(old)]
+        void = [id for row in results for id in self._ids(str(row["id"])) if id not in kept]
+        void += [id for row in results for old in merged(row) for id in self._ids(old)]
         return pa.concat_tables([table, gone_rows(void)], promote_options="default") if void else table
 
     def gone(self, results: Sequence[Result]) -> pa.Table:
         """Rows that end all rows of these deals and of those merged into them."""
         return gone_rows(
-            [id for one in results for deal in (str(one["id"]), *merged(one)) for id in self._ids(deal)]
+            [id for row in results for deal in (str(row["id"]), *merged(row)) for id in self._ids(deal)]
         )
 
     def _ids(self, deal: str) -> list[str]:
@@ -177,8 +179,8 @@ class Purchases:
     def _sound(self, results: Sequence[Result], rejects: Rejects) -> dict[str, Any]:
         """Won deals whose date and amount can be read, column by column."""
         won = self._won(results).to_numpy(zero_copy_only=False)
-        chosen = [one for one, is_won in zip(results, won.tolist(), strict=True) if is_won]
-        ids = [str(one["id"]) for one in chosen]
+        chosen = [row for row, is_won in zip(results, won.tolist(), strict=True) if is_won]
+        ids = [str(row["id"]) for row in chosen]
         terms = self.terms
 
         def column(*names: str) -> pa.Array:
@@ -200,16 +202,16 @@ class Purchases:
         rejects.cells(
             pc.and_(units.is_null(), good), ids, terms.amount, "is empty: counted without an amount"
         )
-        found = {
+        columns = {
             "moments": moments,
             "units": units,
             "currencies": pc.fill_null(currencies, self.amounts.home),
         }
-        found = {name: array.filter(good) for name, array in found.items()}
-        chosen = [one for one, is_good in zip(chosen, good.to_pylist(), strict=True) if is_good]
-        return {**found, "results": chosen, "refunds": self._refunds(chosen, found)}
+        columns = {name: array.filter(good) for name, array in columns.items()}
+        chosen = [row for row, is_good in zip(chosen, good.to_pylist(), strict=True) if is_good]
+        return {**columns, "results": chosen, "refunds": self._refunds(chosen, columns)}
 
-    def _refunds(self, chosen: Sequence[Result], found: dict[str, pa.Array]) -> pa.Array | None:
+    def _refunds(self, chosen: Sequence[Result], columns: dict[str, pa.Array]) -> pa.Array | None:
         """What was given back of each, in minor units; None where there is nothing."""
         if not self.terms.refund:
             return None
@@ -217,7 +219,7 @@ class Purchases:
         if given.null_count == len(given):
             return None
         units, _, _ = self.amounts.minor(
-            given, found["currencies"], pa.nulls(len(given), pa.string()), found["moments"]
+            given, columns["currencies"], pa.nulls(len(given), pa.string()), columns["moments"]
         )
         return pc.if_else(
             pc.fill_null(pc.greater(units, 0), False), pc.negate(units), pa.scalar(None, pa.int64())
@@ -232,8 +234,8 @@ class Purchases:
         )
         deals, owners, places, shares = [], [], [], []
         of_company: list[bool] = []
-        for place, one in enumerate(chosen):
-            id = str(one["id"])
+        for index, row in enumerate(chosen):
+            id = str(row["id"])
             belongs = contacts.get(id)
             if not belongs:
                 belongs = companies.get(id, [])[:1]
@@ -246,7 +248,7 @@ class Purchases:
             for owner in belongs:
                 deals.append(id)
                 owners.append(owner)
-                places.append(place)
+                places.append(index)
                 shares.append(part)
         where = pa.array(places, pa.int64())
         keys = pc.binary_join_element_wise(self.terms.singular, pa.array(deals, pa.string()), "/")

@@ -62,24 +62,24 @@ def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Probl
 
     QuotaError where nothing is but that the calls of the day are used up.
     """
-    found: list[Problem] = []
+    faults: list[Problem] = []
     try:
-        found += _lacking(portal, asking, writing)
-        found += _absent(portal)
+        faults += _lacking(portal, asking, writing)
+        faults += _absent(portal)
         if writing:
-            found += _hidden(portal, asking.sources())
+            faults += _hidden(portal, asking.sources())
         for part in (_settings, _unwritable, _limits) if writing else ():
-            found += part(portal)
+            faults += part(portal)
     except AccessError as error:  # the log-in itself: nothing else can be asked
         return [Problem(str(error), "then run `crm-segments check` again")]
     except UnknownVersion as error:
         return [Problem(error.what, error.remedy)]
     except QuotaError as error:
-        if not found:  # nothing to mend: time does it
+        if not faults:  # nothing to mend: time does it
             raise
         when = f"after {error.resets_at:%Y-%m-%d %H:%M %Z}" if error.resets_at else "later"
-        found.append(Problem(str(error), f"run again {when}, or lower reserve in the config"))
-    return found
+        faults.append(Problem(str(error), f"run again {when}, or lower reserve in the config"))
+    return faults
 
 
 def notes(portal: Portal) -> list[str]:
@@ -191,12 +191,12 @@ def _zone_note(portal: Portal) -> list[str]:
     ]
 
 
-def _same_zone(one: str, other: str) -> bool:
+def _same_zone(zone: str, other: str) -> bool:
     """Two names of zones whose clocks go alike, this year."""
     try:
-        zones = ZoneInfo(one), ZoneInfo(other)
+        zones = ZoneInfo(zone), ZoneInfo(other)
     except (ZoneInfoNotFoundError, ValueError):
-        return one == other
+        return zone == other
     year = datetime.now(UTC).year
     moments = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)]
     return all(
@@ -207,23 +207,23 @@ def _same_zone(one: str, other: str) -> bool:
 
 def _absent(portal: Portal) -> list[Problem]:
     """Properties that the config names and HubSpot has not: it would leave them out without a word."""
-    known = [_definitions(portal, kind) for kind in OBJECTS.values()]
-    if not known[0]:
+    definitions = [_definitions(portal, kind) for kind in OBJECTS.values()]
+    if not definitions[0]:
         return []  # the scope that is missing is named already
-    found = []
+    faults = []
     for name, attribute in portal.account.attributes.items():
-        if not any(attribute.field in one for one in known):
+        if not any(attribute.field in properties for properties in definitions):
             what = f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key"
-            found.append(Problem(what, "write the property's internal name (Settings > Properties)"))
+            faults.append(Problem(what, "write the property's internal name (Settings > Properties)"))
     objection = portal.settings.objection
-    if objection and objection not in known[0]:
-        found.append(
+    if objection and objection not in definitions[0]:
+        faults.append(
             Problem(
                 f"objection: HubSpot has no contact property {objection}",
                 "write the property's internal name",
             )
         )
-    return found
+    return faults
 
 
 def _hidden(portal: Portal, sources: Sequence[Source]) -> Iterator[Problem]:
@@ -252,13 +252,13 @@ def _unlinked(portal: Portal) -> Iterator[Problem]:
 
 def _unwritable(portal: Portal) -> list[Problem]:
     """Properties of ours that are there and cannot be written."""
-    found = []
+    faults = []
     for field in _current(portal):
         kind = OBJECTS.get(field.record_type)
         present = _definitions(portal, kind).get(field.name) if kind else None
         if present is not None:
-            found += _of_field(field.name, FORMS[field.type][0], present)
-    return found
+            faults += _of_field(field.name, FORMS[field.type][0], present)
+    return faults
 
 
 def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
@@ -277,7 +277,7 @@ def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
 
 
 def _limits(portal: Portal) -> list[Problem]:
-    found = []
+    faults = []
     daily = portal.usage()
     if daily and daily[1] <= portal.account.reserve * daily[0]:
         kept = f"{portal.account.reserve:.0%} are reserved for others"
@@ -291,10 +291,10 @@ def _limits(portal: Portal) -> list[Problem]:
         room = _room(portal, kind) if lacking else None
         if room is not None and room < len(lacking):
             what = f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}"
-            found.append(
+            faults.append(
                 Problem(what, "archive properties that nobody uses, or drop companions in the config")
             )
-    return found
+    return faults
 
 
 def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
@@ -307,9 +307,9 @@ def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
 def _room(portal: Portal, kind: str) -> int | None:
     """How many properties of a kind can still be made, where HubSpot tells."""
     try:
-        told = portal.ask("GET", portal.path("limits", "custom-properties"), shape=LIMITS)
+        limits = portal.ask("GET", portal.path("limits", "custom-properties"), shape=LIMITS)
     except (Denied, Refused):
         return None
     id = next(TYPE_IDS[record_type] for record_type, name in OBJECTS.items() if name == kind)
-    one = next((row for row in told["byObjectType"] if row.get("objectTypeId") == id), None)
-    return None if one is None else max(int(one["limit"]) - int(one["usage"]), 0)
+    limit = next((row for row in limits["byObjectType"] if row.get("objectTypeId") == id), None)
+    return None if limit is None else max(int(limit["limit"]) - int(limit["usage"]), 0)

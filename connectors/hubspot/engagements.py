@@ -63,14 +63,14 @@ class Engagements:
         owners: list[str] = []
         types: list[str] = []
         places: list[int] = []
-        for place, one in enumerate(results):
-            id = str(one["id"])
+        for index, row in enumerate(results):
+            id = str(row["id"])
             of_contacts = contacts.get(id)
             belongs = of_contacts or companies.get(id, [])
             ids += [id] * len(belongs)
             owners += belongs
             types += ["contact" if of_contacts else "company"] * len(belongs)
-            places += [place] * len(belongs)
+            places += [index] * len(belongs)
         singular = KINDS[self.kind]
         table = rows_of(
             {
@@ -82,16 +82,16 @@ class Engagements:
             }
         )
         rejects.refuse(
-            moments.is_null(), [str(one["id"]) for one in results], "has no hs_timestamp: it is not counted"
+            moments.is_null(), [str(row["id"]) for row in results], "has no hs_timestamp: it is not counted"
         )
         table = table.filter(table["occurred_at"].is_valid())
         if whole:
             return table
         kept = set(table["id"].to_pylist())
-        void = [key for one in results if (key := f"{singular}/{one['id']}") not in kept]
-        void += [f"{singular}/{old}" for one in results for old in merged(one)]
+        void = [key for row in results if (key := f"{singular}/{row['id']}") not in kept]
+        void += [f"{singular}/{old}" for row in results for old in merged(row)]
         return pa.concat_tables([table, gone_rows(void)], promote_options="default") if void else table
 
     def gone(self, results: Sequence[Result]) -> pa.Table:
         """Rows that end these engagements."""
-        return gone_rows([f"{KINDS[self.kind]}/{one['id']}" for one in results])
+        return gone_rows([f"{KINDS[self.kind]}/{row['id']}" for row in results])

@@ -51,7 +51,7 @@ class Fetching:
     def some_exist(self) -> bool:
         """Whether any of the first records that search tells of is there."""
         results = self._portal.search(self._source.kind, query([], [], BATCH))["results"]
-        return bool(results) and bool(self.read([str(one["id"]) for one in results])[0])
+        return bool(results) and bool(self.read([str(row["id"]) for row in results])[0])
 
     def holding(self, name: str) -> int:
         """How many records have a value of a property."""
@@ -74,8 +74,8 @@ class Fetching:
         answer = self._portal.ask("GET", self._path, params=params, shape=RECORDS)
         results, following = answer["results"], ((answer.get("paging") or {}).get("next") or {}).get("after")
         if self._wide and results:
-            wide = {str(one["id"]): one for one in self.read([str(one["id"]) for one in results])[0]}
-            results = [{**one, **wide[id]} for one in results if (id := str(one["id"])) in wide]
+            wide = {str(row["id"]): row for row in self.read([str(row["id"]) for row in results])[0]}
+            results = [{**row, **wide[id]} for row in results if (id := str(row["id"])) in wide]
         self._check_shown(results)
         return Listed(results, str(following) if following is not None else None)
 
@@ -108,7 +108,7 @@ class Fetching:
         """
         if not results or self._shown:
             return
-        given = {name for one in results for name in one["properties"]}
+        given = {name for row in results for name in row["properties"]}
         lacking = [group for group in self._source.essential if not given.intersection(group)]
         hidden_ = hidden(self._portal, self._source) if lacking else []
         if hidden_:
@@ -122,7 +122,7 @@ class Fetching:
         kind, targets = self._source.kind, self._source.targets
         if listed:
             return {target: self.associations.within(kind, results, target) for target in targets}
-        ids = [str(one["id"]) for one in results]
+        ids = [str(row["id"]) for row in results]
         return {target: self.associations.of(kind, ids, target) for target in targets}
 
     def recycled(self) -> Iterator[tuple[Result, int]]:
@@ -140,7 +140,7 @@ class Fetching:
             results = answer["results"]
             yield from zip(
                 results,
-                stamps_of(one.get("archivedAt") or one.get("updatedAt") for one in results),
+                stamps_of(row.get("archivedAt") or row.get("updatedAt") for row in results),
                 strict=True,
             )
             following = ((answer.get("paging") or {}).get("next") or {}).get("after")
@@ -153,17 +153,17 @@ class Fetching:
         change.
         """
         try:
-            told = parsedate_to_datetime(self._portal.answers.date)
+            moment = parsedate_to_datetime(self._portal.answers.date)
         except (TypeError, ValueError):
             stamp = self._source.stamp
             answer = self._portal.search(self._source.kind, query([], [stamp], 1, "DESCENDING", by=stamp))
             return max(self.stamps(answer.get("results") or []), default=0)
-        return int(told.replace(tzinfo=told.tzinfo or UTC).timestamp() * 1000)
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
 
     def stamps(self, results: Sequence[Result]) -> list[int]:
         """When each record changed last, in milliseconds."""
         stamp = self._source.stamp
-        return stamps_of((one.get("properties") or {}).get(stamp) or one.get("updatedAt") for one in results)
+        return stamps_of((row.get("properties") or {}).get(stamp) or row.get("updatedAt") for row in results)
 
     def digests(self, results: Sequence[Result], links: dict[str, Links]) -> list[int]:
         """What a record holds, in 32 bits: to tell a record that came again from one that changed."""
@@ -172,24 +172,24 @@ class Fetching:
             zlib.crc32(
                 orjson.dumps(
                     [
-                        [one["properties"].get(name) for name in names],
-                        [of.get(str(one["id"])) for of in links.values()],
+                        [row["properties"].get(name) for name in names],
+                        [of.get(str(row["id"])) for of in links.values()],
                     ]
                 )
             )
-            for one in results
+            for row in results
         ]
 
 
 def hidden(portal: Portal, source: Source) -> list[str]:
     """The essential properties of a source that the portal does not have, or hides from the key."""
-    known = portal.properties(source.kind)
-    lacking = [group for group in source.essential if not any(name in known for name in group)]
+    properties = portal.properties(source.kind)
+    lacking = [group for group in source.essential if not any(name in properties for name in group)]
     return [f"the property {' or '.join(group)} of {source.kind}" for group in lacking]
 
 
 def stamps_of(moments: Iterable[str | None]) -> list[int]:
     """Times as milliseconds since 1970; 0 for none."""
-    told: pa.Array = milliseconds(texts(moments))
-    found: list[int] = told.fill_null(0).to_pylist()
-    return found
+    column: pa.Array = milliseconds(texts(moments))
+    stamps: list[int] = column.fill_null(0).to_pylist()
+    return stamps

@@ -43,7 +43,7 @@ class Fields:
 
     def all(self) -> dict[tuple[str, str], FieldSpec]:
         """All properties by (record type, name); of a record type that the key may not see, none."""
-        found = {}
+        fields_by_key = {}
         self._looked_at.clear()
         for record_type, kind in OBJECTS.items():
             self._portal.forget(kind, older_than=FRESH)
@@ -53,8 +53,10 @@ class Fields:
                 if record_type == "contact":
                     raise
                 continue
-            found.update({(record_type, name): _spec(record_type, one) for name, one in definitions.items()})
-        return found
+            fields_by_key.update(
+                {(record_type, name): _spec(record_type, about) for name, about in definitions.items()}
+            )
+        return fields_by_key
 
     def ensure(self, spec: FieldSpec) -> bool:
         """Create the property, or add the options that it lacks and rename those that are ours. Drops none.
@@ -118,10 +120,10 @@ class Fields:
                     raise
 
     def _mend(self, kind: str, spec: FieldSpec, present: Mapping[str, Any]) -> None:
-        wanted, found = FORMS[spec.type][0], str(present.get("type"))
-        if wanted != found:
+        wanted, actual = FORMS[spec.type][0], str(present.get("type"))
+        if wanted != actual:
             raise RequestError(
-                f"property {spec.name} is of type {found} in HubSpot, ours is {wanted}: give ours another name in the config"
+                f"property {spec.name} is of type {actual} in HubSpot, ours is {wanted}: give ours another name in the config"
             )
         changed: dict[str, Any] = {}
         if spec.type == "enum" and _lacks_options(spec, present):
@@ -163,21 +165,21 @@ def merged(present: Sequence[Mapping[str, Any]], wanted: Sequence[Option]) -> li
     that lack.
     """
     labels = {option.key: option.label or option.key for option in wanted}
-    foreign = {str(one.get("label")) for one in present if one.get("value") not in labels}
+    foreign = {str(choice.get("label")) for choice in present if choice.get("value") not in labels}
     labels = {key: f"{label} ({key})" if label in foreign else label for key, label in labels.items()}
     kept = [
-        {**one, "label": labels[one["value"]], "hidden": False}
-        if one.get("value") in labels
-        else dict(one)  # as it stands
-        for one in present
+        {**choice, "label": labels[choice["value"]], "hidden": False}
+        if choice.get("value") in labels
+        else dict(choice)  # as it stands
+        for choice in present
     ]
-    there = {one.get("value") for one in present}
-    places = (one.get("displayOrder") for one in present)
-    last = max((place for place in places if isinstance(place, int)), default=-1)
+    there = {choice.get("value") for choice in present}
+    places = (choice.get("displayOrder") for choice in present)
+    last = max((position for position in places if isinstance(position, int)), default=-1)
     missing = [key for key in labels if key not in there]
     return kept + [
-        {"label": labels[key], "value": key, "displayOrder": last + place, "hidden": False}
-        for place, key in enumerate(missing, 1)
+        {"label": labels[key], "value": key, "displayOrder": last + position, "hidden": False}
+        for position, key in enumerate(missing, 1)
     ]
 
 
@@ -228,21 +230,21 @@ def _day(text: str) -> str:
     return text[:10] if re.match(r"\d{4}-\d\d-\d\dT", text) else text
 
 
-def _spec(record_type: str, one: Mapping[str, Any]) -> FieldSpec:
+def _spec(record_type: str, about: Mapping[str, Any]) -> FieldSpec:
     type_: Any = (
-        "bool" if one.get("fieldType") == "booleancheckbox" else _TYPES.get(str(one.get("type")), "text")
+        "bool" if about.get("fieldType") == "booleancheckbox" else _TYPES.get(str(about.get("type")), "text")
     )
     options = (
-        tuple(Option(str(o.get("value")), str(o.get("label"))) for o in one.get("options") or ())
+        tuple(Option(str(o.get("value")), str(o.get("label"))) for o in about.get("options") or ())
         if type_ == "enum"
         else ()
     )
     return FieldSpec(
-        str(one["name"]),
+        str(about["name"]),
         record_type,
         type_,
-        str(one.get("label") or ""),
-        str(one.get("description") or ""),
+        str(about.get("label") or ""),
+        str(about.get("description") or ""),
         options,
     )
 

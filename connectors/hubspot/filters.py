@@ -38,18 +38,18 @@ def branch(spec: ListSpec, consent: Consent | None) -> dict[str, Any]:
     return {"filterBranchType": "OR", "filterBranchOperator": "OR", "filterBranches": every, "filters": []}
 
 
-def same(one: Any, other: Any) -> bool:
+def same(first: Any, other: Any) -> bool:
     """Do two filters hold the same records, whatever HubSpot adds in giving them back?"""
-    return bool(_canonical(one) == _canonical(other))
+    return bool(_canonical(first) == _canonical(other))
 
 
 def described(criteria: Any) -> str:
     """The properties that a filter asks about, and the values of those with options: for people."""
     parts = []
-    for one in within(criteria):
-        values = (one.get("operation") or {}).get("values")
+    for rule in within(criteria):
+        values = (rule.get("operation") or {}).get("values")
         chosen = f" = {' or '.join(map(str, values))}" if isinstance(values, list) and values else ""
-        parts.append(f"{one.get('property') or one['filterType']}{chosen}")
+        parts.append(f"{rule.get('property') or rule['filterType']}{chosen}")
     return ", ".join(dict.fromkeys(parts)) or "no filter"
 
 
@@ -120,11 +120,11 @@ def _operation(rule: Rule) -> str:
     return "ENUMERATION" if rule.type == "enumeration" else "MULTISTRING"
 
 
-def _known(known: bool) -> dict[str, Any]:
+def _known(is_known: bool) -> dict[str, Any]:
     return {
         "operationType": "ALL_PROPERTY",
-        "operator": "IS_KNOWN" if known else "IS_UNKNOWN",
-        _NO_VALUE: not known,
+        "operator": "IS_KNOWN" if is_known else "IS_UNKNOWN",
+        _NO_VALUE: not is_known,
     }
 
 
@@ -135,11 +135,11 @@ def _of_property(name: str, operation: dict[str, Any]) -> dict[str, Any]:
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {
-            name: _canonical(one)
-            for name, one in value.items()
-            if name not in _ADDED and one not in (None, [], {}, False)
+            name: _canonical(part)
+            for name, part in value.items()
+            if name not in _ADDED and part not in (None, [], {}, False)
         }
         return sorted(kept.items(), key=repr)
     if isinstance(value, list):
-        return sorted((_canonical(one) for one in value), key=repr)
+        return sorted((_canonical(part) for part in value), key=repr)
     return str(value).lower() if isinstance(value, bool) else value

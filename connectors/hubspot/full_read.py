@@ -59,12 +59,12 @@ class Whole:
         self._total = 0  # records as search counts them ...
         self._count = 0  # ... and as they came
 
-    def steps(self, known: Progress | None) -> Iterator[Step]:
+    def steps(self, saved: Progress | None) -> Iterator[Step]:
         """From the beginning, or from where an unfinished reading of the same form was."""
         top, self._total = self._fetching.size()
-        if known is not None and known.began and known.form == self._source.form:
-            progress, first = known, False
-            self._latest, self._seen, self._count = known.latest, Seen.loads(known.seen), known.count
+        if saved is not None and saved.began and saved.form == self._source.form:
+            progress, first = saved, False
+            self._latest, self._seen, self._count = saved.latest, Seen.loads(saved.seen), saved.count
         else:
             progress, first = self._begin(), True
         try:
@@ -95,57 +95,57 @@ class Whole:
 
     def _by_ranges(self, progress: Progress, first: bool, top: int, total: int) -> Iterator[Step]:
         scan = Scan(self._fetching.page, gaps(progress.read), top, total)
-        held: list[Result] = []
+        pending: list[Result] = []
         done: list[Interval] = list(progress.read)
         try:
             for piece in self._run(scan.step, scan.turns()):
                 if piece is None:
                     continue
-                held += piece.results
+                pending += piece.results
                 done.append((piece.first, piece.end))
-                if len(held) >= ROWS:
+                if len(pending) >= ROWS:
                     done = joined(done)
                     progress = replace(progress, read=tuple(done))
-                    yield self._step(progress, held, first)
-                    held, first = [], False
+                    yield self._step(progress, pending, first)
+                    pending, first = [], False
         except Misbehaved:
             self._seen = Seen()
             yield from self._one_by_one(replace(self._begin(), after=AT_START), True)
             return
-        yield self._last(progress, held, first)
+        yield self._last(progress, pending, first)
 
     def _one_by_one(self, progress: Progress, first: bool) -> Iterator[Step]:
-        held: list[Result] = []
+        pending: list[Result] = []
         after: str | None = None if progress.after == AT_START else progress.after
         while True:
             listed = self._fetching.page(after)
-            held += listed.results
+            pending += listed.results
             if listed.after is None or listed.after == after:
                 break
             after = listed.after
-            if len(held) >= ROWS:
+            if len(pending) >= ROWS:
                 progress = replace(progress, after=after)
-                yield self._step(progress, held, first)
-                held, first = [], False
-        yield self._last(progress, held, first)
+                yield self._step(progress, pending, first)
+                pending, first = [], False
+        yield self._last(progress, pending, first)
 
     def _step(self, progress: Progress, results: list[Result], first: bool, last: bool = False) -> Step:
         """A page of rows; what changed lately is remembered, so that the look-back of the next window does
         not bring it again.
         """
         # one that was listed before it was merged is no more
-        self._merged.update(old for one in results for old in merged(one))
-        results = list({id: one for one in results if (id := str(one["id"])) not in self._merged}.values())
+        self._merged.update(old for row in results for old in merged(row))
+        results = list({id: row for row in results if (id := str(row["id"])) not in self._merged}.values())
         links = self._fetching.links(results, listed=True)
         rejects = Rejects(self._source.name)
         table = self._source.table(results, links, rejects, whole=True)
         stamps = self._fetching.stamps(results)
         self._latest = max(self._latest, *stamps, 0)
-        late = [place for place, stamp in enumerate(stamps) if stamp >= progress.began - LOOK_BACK]
+        late = [index for index, stamp in enumerate(stamps) if stamp >= progress.began - LOOK_BACK]
         if late:
-            chosen = [results[place] for place in late]
+            chosen = [results[index] for index in late]
             digests = self._fetching.digests(chosen, links)
-            self._seen.add((int(one["id"]) for one in chosen), (stamps[place] for place in late), digests)
+            self._seen.add((int(row["id"]) for row in chosen), (stamps[index] for index in late), digests)
         self._count += len(results)
         progress = replace(progress, latest=self._latest, seen=self._seen.since(0).dumps(), count=self._count)
         return Step(table, rejects, progress, True, first, last)

@@ -42,36 +42,36 @@ class Changes:
     """One reading of the changes of a source since ``known``, which was read to its end."""
 
     def __init__(
-        self, window: Window, fetching: Fetching, source: Source, run: Runner, known: Progress
+        self, window: Window, fetching: Fetching, source: Source, run: Runner, progress: Progress
     ) -> None:
         self._window = window
         self._fetching = fetching
         self._source = source
         self._run = run
-        self._known = known
-        self._seen = Seen.loads(known.seen)
+        self._known = progress
+        self._seen = Seen.loads(progress.seen)
         self._stamps: dict[str, int] = {}  # of what search found, for those that cannot be read any more
-        self._end = known.window
-        self._latest = known.latest
+        self._end = progress.window
+        self._latest = progress.latest
         self._created = 0  # records that were not there before, as far as was read
-        self._count, self._looked = -1, known.looked
+        self._count, self._looked = -1, progress.looked
 
     def steps(self) -> Iterator[Step]:
         """Pages of changes; none where there are none. TooMany, before any page: read everything instead."""
-        held, moved = _Held(), False
+        batch, moved = _Held(), False
         for results, lost, upto in self._run(self._read, self._wanted(self._known.behind)):
             self._created += self._new_among(results)
-            held.results |= {str(one["id"]): one for one in results}
-            held.lost |= set(lost)
-            if len(held.results) >= ROWS:
+            batch.results |= {str(row["id"]): row for row in results}
+            batch.lost |= set(lost)
+            if len(batch.results) >= ROWS:
                 moved = True
-                yield self._step(held, (), replace(self._known, window=self._end, behind=upto))
-                held = _Held()
+                yield self._step(batch, (), replace(self._known, window=self._end, behind=upto))
+                batch = _Held()
         archived, back = self._recycled() if self._is_bin_due() else ([], [])
         for start in range(0, len(back), BATCH):
             results, _ = self._fetching.read(back[start : start + BATCH])
-            held.results |= {str(one["id"]): one for one in results}
-        step = self._step(held, archived, self._known)
+            batch.results |= {str(row["id"]): row for row in results}
+        step = self._step(batch, archived, self._known)
         counted = (self._count, self._looked) != (self._known.count, self._known.looked)
         if step.table.num_rows or step.rejects.rows or moved or counted:
             yield replace(step, progress=self._done(), last=True)
@@ -83,8 +83,8 @@ class Changes:
         before.
         """
         batch: list[str] = []
-        for found in self._found(behind):
-            for id, stamp in zip(found.ids, found.stamps, strict=True):
+        for page in self._found(behind):
+            for id, stamp in zip(page.ids, page.stamps, strict=True):
                 if not self._is_known(id, stamp):
                     batch.append(str(id))
                     self._stamps[str(id)] = stamp
@@ -159,14 +159,14 @@ class Changes:
         archived, there = [], set()
         since = self._known.looked - MINUTE if self._known.looked else self._window.start
         self._looked = self._fetching.now()
-        for one, at in self._fetching.recycled():
-            id = int(one["id"])
+        for row, at in self._fetching.recycled():
+            id = int(row["id"])
             there.add(id)
             if at < since:
                 continue
             seen = self._seen.rows.get(-id)
             if seen is None or seen[0] != at:
-                archived.append(one)
+                archived.append(row)
             self._seen.add([-id], [at], [0])
             self._seen.rows.pop(id, None)
         back = [-id for id in self._seen.rows if id < 0 and -id not in there]
@@ -176,43 +176,43 @@ class Changes:
 
     # -- what to deliver -----------------------------------------------------------------------------------
 
-    def _step(self, held: _Held, archived: Sequence[Result], progress: Progress) -> Step:
+    def _step(self, batch: _Held, archived: Sequence[Result], progress: Progress) -> Step:
         """Rows of what is new among what was read, and of what is gone."""
-        former = {old for one in held.results.values() for old in merged(one)}
-        ended = {str(one["id"]) for one in archived}
-        results = [one for id, one in held.results.items() if id not in ended and id not in former]
+        former = {old for row in batch.results.values() for old in merged(row)}
+        ended = {str(row["id"]) for row in archived}
+        results = [row for id, row in batch.results.items() if id not in ended and id not in former]
         links = self._fetching.links(results, listed=False) if results else {}
         stamps, digests = self._fetching.stamps(results), self._fetching.digests(results, links)
         self._latest = max(self._latest, *stamps, 0)
         fresh = []
-        for one, stamp, digest in zip(results, stamps, digests, strict=True):
-            if self._seen.rows.get(int(one["id"])) != (stamp, digest):
-                fresh.append(one)
-        self._seen.add((int(one["id"]) for one in results), stamps, digests)
-        gone = [*archived, *({"id": id} for id in self._erased(held, former | ended | set(held.results)))]
+        for row, stamp, digest in zip(results, stamps, digests, strict=True):
+            if self._seen.rows.get(int(row["id"])) != (stamp, digest):
+                fresh.append(row)
+        self._seen.add((int(row["id"]) for row in results), stamps, digests)
+        gone = [*archived, *({"id": id} for id in self._erased(batch, former | ended | set(batch.results)))]
         rejects = Rejects(self._source.name)
         table = self._source.table(fresh, links, rejects, whole=False)
         if gone:
             table = pa.concat_tables([table, self._source.gone(gone)], promote_options="default")
         return Step(table, rejects, progress, whole=False)
 
-    def _erased(self, held: _Held, explained: set[str]) -> list[str]:
+    def _erased(self, batch: _Held, explained: set[str]) -> list[str]:
         """Ids that search still has and HubSpot does not find, and that were not reported before."""
-        found = []
-        for id in sorted(held.lost - explained, key=int):
+        erased = []
+        for id in sorted(batch.lost - explained, key=int):
             stamp = self._stamps.get(id, 0)
             if self._seen.rows.get(int(id)) != (stamp, _GONE):
-                found.append(id)
+                erased.append(id)
             self._seen.add([int(id)], [stamp], [_GONE])
-        return found
+        return erased
 
     def _done(self) -> Progress:
         start = behind_all(self._end, LOOK_BACK, self._latest)
         seen = self._seen.since(start, self._looked - MINUTE).dumps()
-        known = replace(self._known, start=start, end=self._end, settled=self._end - LAG, latest=self._latest)
-        return replace(known, seen=seen, window=0, behind=0, count=self._count, looked=self._looked)
+        state = replace(self._known, start=start, end=self._end, settled=self._end - LAG, latest=self._latest)
+        return replace(state, seen=seen, window=0, behind=0, count=self._count, looked=self._looked)
 
     def _new_among(self, results: Sequence[Result]) -> int:
         """How many records were made since the window began, and were not counted before."""
-        unseen = [one for one in results if int(one["id"]) not in self._seen.rows]
-        return sum(made >= self._window.start for made in stamps_of(one.get("createdAt") for one in unseen))
+        unseen = [row for row in results if int(row["id"]) not in self._seen.rows]
+        return sum(made >= self._window.start for made in stamps_of(row.get("createdAt") for row in unseen))

@@ -13,13 +13,13 @@ Interval = tuple[int, int]
 
 def joined(intervals: Iterable[Interval]) -> list[Interval]:
     """The same ids in as few intervals as possible, in order."""
-    found: list[Interval] = []
+    merged: list[Interval] = []
     for first, end in sorted(intervals):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         elif first < end:
-            found.append((first, end))
-    return found
+            merged.append((first, end))
+    return merged
 
 
 def gaps(intervals: Iterable[Interval]) -> list[Interval]:

@@ -42,12 +42,12 @@ class Products:
         places: list[int] = []
         amounts: list[int | None] = []
         rows: list[tuple[str | None, str | None, float | None]] = []
-        for place, deal in enumerate(deals):
-            held = [items[item] for item in links.get(deal, ()) if item in items]
-            worth, total = [one[3] for one in held], units[place]
-            places += [place] * max(len(held), 1)
-            rows += [one[:3] for one in held] or [(None, None, None)]
-            amounts += divided(total, worth) if held and total is not None else [total] * max(len(held), 1)
+        for index, deal in enumerate(deals):
+            sold = [items[item] for item in links.get(deal, ()) if item in items]
+            worth, total = [line[3] for line in sold], units[index]
+            places += [index] * max(len(sold), 1)
+            rows += [line[:3] for line in sold] or [(None, None, None)]
+            amounts += divided(total, worth) if sold and total is not None else [total] * max(len(sold), 1)
         lines = table.take(pa.array(places, pa.int64()))
         lines = lines.set_column(
             lines.column_names.index("amount_minor"), "amount_minor", pa.array(amounts, pa.int64())
@@ -61,9 +61,9 @@ class Products:
     def _read(self, ids: Sequence[str]) -> dict[str, tuple[str | None, str | None, float | None, int]]:
         """Product, category, quantity and weight of each line item."""
         chunks = [list(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
-        results = [one for chunk in self._portal.many(self._batch, chunks) for one in chunk]
+        results = [line for chunk in self._portal.many(self._batch, chunks) for line in chunk]
         column = {
-            name: texts((one.get("properties") or {}).get(name) for one in results) for name in _PROPERTIES
+            name: texts((line.get("properties") or {}).get(name) for line in results) for name in _PROPERTIES
         }
         price, quantity, amount = (
             numbers(column[name]).to_pylist() for name in ("price", "quantity", "amount")
@@ -75,8 +75,8 @@ class Products:
         ]
         kinds = column["hs_product_type"].to_pylist()
         return {
-            str(one["id"]): row
-            for one, row in zip(results, zip(names, kinds, quantity, weights, strict=True), strict=True)
+            str(line["id"]): row
+            for line, row in zip(results, zip(names, kinds, quantity, weights, strict=True), strict=True)
         }
 
     def _batch(self, ids: list[str]) -> list[dict[str, Any]]:
@@ -84,8 +84,8 @@ class Products:
         answer = self._portal.ask(
             "POST", self._portal.path("objects", "line_items", "batch", "read"), body=body, shape=RECORDS
         )
-        found: list[dict[str, Any]] = answer["results"]
-        return found
+        line_items: list[dict[str, Any]] = answer["results"]
+        return line_items
 
 
 def _weight(amount: float | None, price: float | None, quantity: float | None) -> int:

@@ -33,18 +33,18 @@ class Membership:
 
     def read(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         """All members as one page; none where they are those of ``position``."""
-        known = orjson.loads(position) if position else {}
+        saved = orjson.loads(position) if position else {}
         # as all lists were told at once: no call for this one
         described = self._lists.described.pop(remote.id, {})
         if described.get("processingStatus") != "COMPLETE":
             self._settled(remote.id)
             described = next(self._lists.search([remote.id]), {})
         stamp = _stamp(described)
-        if stamp and stamp == known.get("stamp"):
+        if stamp and stamp == saved.get("stamp"):
             return
         ids = list(self._ids(remote.id))
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-        if digest == known.get("digest") and not stamp:  # with a stamp, the page saves the new one
+        if digest == saved.get("digest") and not stamp:  # with a stamp, the page saves the new one
             return
         table = pa.table(
             [pa.repeat(pa.scalar(remote.record_type), len(ids)), pa.array(ids, pa.string())],
@@ -73,8 +73,8 @@ class Membership:
 
     def current(self, remote: RemoteList, ids: list[str]) -> list[str | None]:
         """MEMBER for those who are in the list now, null for the others."""
-        held = self._held(remote, {id for id in ids if id.isdigit()})
-        return [MEMBER if id in held else None for id in ids]
+        member_ids = self._held(remote, {id for id in ids if id.isdigit()})
+        return [MEMBER if id in member_ids else None for id in ids]
 
     def _write(self, remote: RemoteList, rows: list[tuple[str, str | None]]) -> list[_Answer]:
         real = [(id, after) for id, after in rows if id.isascii() and id.isdigit()]
@@ -82,17 +82,17 @@ class Membership:
             "recordIdsToAdd": [id for id, after in real if after == MEMBER],
             "recordIdsToRemove": [id for id, after in real if after != MEMBER],
         }
-        told: dict[str, Any] = {}
+        answer: dict[str, Any] = {}
         if real:
             path = self._portal.path("lists", remote.id, "memberships/add-and-remove")
-            told = self._portal.ask("PUT", path, body=body, writes=True, shape=MOVED)
-        came = _named(told, "recordsIdsAdded", "recordIdsAdded")
-        went = _named(told, "recordsIdsRemoved", "recordIdsRemoved")
-        missing = _named(told, "recordIdsMissing", "recordsIdsMissing")
+            answer = self._portal.ask("PUT", path, body=body, writes=True, shape=MOVED)
+        came = _named(answer, "recordsIdsAdded", "recordIdsAdded")
+        went = _named(answer, "recordsIdsRemoved", "recordIdsRemoved")
+        missing = _named(answer, "recordIdsMissing", "recordsIdsMissing")
         open_ = {id for id, after in real if id not in (came if after == MEMBER else went)}
-        held = self._held(remote, open_)
+        member_ids = self._held(remote, open_)
         return [
-            _DONE if id not in open_ and id.isdigit() else _found(id, after, id in held, id in missing)
+            _DONE if id not in open_ and id.isdigit() else _found(id, after, id in member_ids, id in missing)
             for id, after in rows
         ]
 
@@ -108,12 +108,12 @@ class Membership:
         type_id = TYPE_IDS.get(remote.record_type, TYPE_IDS["contact"])
 
         def of_record(id: str) -> bool:
-            told = self._portal.ask(
+            answer = self._portal.ask(
                 "GET",
                 self._portal.path("lists", "records", type_id, id, "memberships"),
                 shape=LISTS_OF_RECORD,
             )
-            return any(str(one["listId"]) == remote.id for one in told["results"])
+            return any(str(membership["listId"]) == remote.id for membership in answer["results"])
 
         wanted = sorted(ids)
         return {id for id, here in zip(wanted, self._portal.many(of_record, wanted), strict=True) if here}
@@ -123,11 +123,11 @@ class Membership:
         after = ""
         while True:
             params = [("limit", str(_PAGE)), *([("after", after)] if after else [])]
-            told = self._portal.ask(
+            answer = self._portal.ask(
                 "GET", self._portal.path("lists", list_id, "memberships"), params=params, shape=members
             )
-            yield from (str(one["recordId"]) for one in told["results"])
-            after = str(((told.get("paging") or {}).get("next") or {}).get("after") or "")
+            yield from (str(member["recordId"]) for member in answer["results"])
+            after = str(((answer.get("paging") or {}).get("next") or {}).get("after") or "")
             if not after:
                 return
 
@@ -135,11 +135,11 @@ class Membership:
         """The list once HubSpot has worked off what changed it. TemporaryError after ``patience`` seconds."""
         wait, ends = 0.25, time.monotonic() + patience
         while True:
-            found = self._lists.one(list_id)
-            if found is None:
+            description = self._lists.one(list_id)
+            if description is None:
                 raise RequestError(f"list {list_id} is not there (any more): run `crm-segments setup`")
-            if found.get("processingStatus") != "PROCESSING":
-                return found
+            if description.get("processingStatus") != "PROCESSING":
+                return description
             if time.monotonic() + wait > ends:
                 raise TemporaryError(
                     f"HubSpot still works on list {list_id}: its members are not known yet",
@@ -151,20 +151,20 @@ class Membership:
 
 def _stamp(described: dict[str, Any]) -> list[str] | None:
     """What changes when a member comes or goes, where HubSpot tells."""
-    told = described.get("additionalProperties") or {}
+    properties = described.get("additionalProperties") or {}
     names = ("hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at")
-    return [str(told.get(name) or "") for name in names] if told.get(names[1]) else None
+    return [str(properties.get(name) or "") for name in names] if properties.get(names[1]) else None
 
 
-def _found(id: str, after: str | None, held: bool, missing: bool) -> _Answer:
+def _found(id: str, after: str | None, is_member: bool, missing: bool) -> _Answer:
     """The outcome for a record that HubSpot neither added nor removed."""
-    if (after == MEMBER) == held:
+    if (after == MEMBER) == is_member:
         return _DONE  # it was so before
     if missing or not id.isdigit():
         return _GONE
     return ("rejected", "transient", "HubSpot did not answer for this record")
 
 
-def _named(told: dict[str, Any], *names: str) -> set[str]:
-    found: Iterable[Any] = (id for name in names for id in told.get(name) or ())
-    return {str(id) for id in found}
+def _named(answer: dict[str, Any], *names: str) -> set[str]:
+    ids: Iterable[Any] = (id for name in names for id in answer.get(name) or ())
+    return {str(id) for id in ids}

@@ -44,11 +44,11 @@ class Lists:
 
     def all(self) -> list[RemoteList]:
         """All lists, also those of other people and other kinds of records (record type "")."""
-        self.described = {str(one["listId"]): one for one in self.search()}
-        found = [_remote(one, self._key(one)) for one in self.described.values()]
-        self._known.update({one.key: one for one in found if one.key})
+        self.described = {str(remote["listId"]): remote for remote in self.search()}
+        lists = [_remote(remote, self._key(remote)) for remote in self.described.values()]
+        self._known.update({remote.key: remote for remote in lists if remote.key})
         self._looked = True
-        return found
+        return lists
 
     def search(self, ids: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """Lists as HubSpot describes them, without their filters."""
@@ -61,11 +61,11 @@ class Lists:
                 "additionalProperties": _SHOWN,
                 **({"listIds": list(ids)} if ids else {}),
             }
-            told = self._portal.ask("POST", self._path("search"), body=body, shape=LISTS)
-            yield from told["lists"]
-            if not told.get("hasMore"):
+            answer = self._portal.ask("POST", self._path("search"), body=body, shape=LISTS)
+            yield from answer["lists"]
+            if not answer.get("hasMore"):
                 return
-            offset = max(int(told.get("offset") or 0), offset + 1)
+            offset = max(int(answer.get("offset") or 0), offset + 1)
 
     def ensure(self, spec: ListSpec) -> RemoteList:
         """Create the list, or restore, rename and refilter it.
@@ -73,10 +73,10 @@ class Lists:
         A static one where there is no room for a dynamic one.
         """
         filters = self.filters(spec) if spec.kind == "dynamic" else None
-        found = self._find(spec)
-        if found is None:
-            found = self._create(spec, filters)
-        remote = _remote(found, spec.key)
+        description = self._find(spec)
+        if description is None:
+            description = self._create(spec, filters)
+        remote = _remote(description, spec.key)
         if remote.kind == "dynamic" and filters is None:
             raise RequestError(
                 f'list "{remote.label}" is an active one in HubSpot, the config asks for a static one: convert it there '
@@ -84,7 +84,7 @@ class Lists:
             )
         if remote.label != spec.label and spec.label:
             remote = _remote(self._rename(spec, remote.id), spec.key)
-        if remote.kind == "dynamic" and not same(found.get("filterBranch"), filters):
+        if remote.kind == "dynamic" and not same(description.get("filterBranch"), filters):
             # Whoever comes in by the mended filter is no news: no workflow is to start.
             params = [("enrollObjectsInWorkflows", "false")]
             path = self._path(remote.id, "update-list-filters")
@@ -94,33 +94,33 @@ class Lists:
 
     def changed(self, specs: Sequence[ListSpec]) -> dict[str, str]:
         """Key → what differs, of our dynamic lists whose filter is not the one that we would give them."""
-        found: dict[str, str] = {}
+        differences: dict[str, str] = {}
         wanted = {spec.id: spec for spec in specs if spec.kind == "dynamic" and spec.id}
         for start in range(0, len(wanted), _READ):
             ids = list(wanted)[start : start + _READ]
             params = [("includeFilters", "true"), *(("listIds", id) for id in ids)]
-            told = self._portal.ask("GET", self._path(), params=params)
-            lists = told.get("lists") if isinstance(told, dict) else None
-            if not isinstance(lists, list) or not all(isinstance(one, dict) for one in lists):
+            answer = self._portal.ask("GET", self._path(), params=params)
+            lists = answer.get("lists") if isinstance(answer, dict) else None
+            if not isinstance(lists, list) or not all(isinstance(remote, dict) for remote in lists):
                 raise TemporaryError(
                     "the answer about filters of lists is not HubSpot's, or only a part of it; try again later"
                 )
-            for one in lists:
-                spec = wanted.get(str(one.get("listId")))
-                if spec is None or one.get("deletedAt") or one.get("processingType") != "DYNAMIC":
+            for remote in lists:
+                spec = wanted.get(str(remote.get("listId")))
+                if spec is None or remote.get("deletedAt") or remote.get("processingType") != "DYNAMIC":
                     continue
-                held = one.get("filterBranch")
-                if not same(held, self.filters(spec)):
-                    found[spec.key] = f"filter: it holds whom {described(held)} says"
-        return found
+                current = remote.get("filterBranch")
+                if not same(current, self.filters(spec)):
+                    differences[spec.key] = f"filter: it holds whom {described(current)} says"
+        return differences
 
     def filters(self, spec: ListSpec) -> dict[str, Any]:
         """The filter of a dynamic list of ours."""
         if not spec.channel:
             return branch(spec, None)
-        known, settings = self._portal.properties(OBJECTS["contact"]), self._portal.settings
+        properties, settings = self._portal.properties(OBJECTS["contact"]), self._portal.settings
         return branch(
-            spec, Consent.of(known, settings.subscription, basis=self._portal.account.consent_basis)
+            spec, Consent.of(properties, settings.subscription, basis=self._portal.account.consent_basis)
         )
 
     def body(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
@@ -148,9 +148,9 @@ class Lists:
 
     def meet(self, key: str, id: str) -> None:
         """A key means the list of this id, where there still is one."""
-        found = self.one(id)
-        if found is not None:
-            self.remember(_remote(found, key))
+        description = self.one(id)
+        if description is not None:
+            self.remember(_remote(description, key))
 
     def named(self, key: str) -> RemoteList:
         """The list of a key of ours. RequestError: HubSpot does not tell which it is."""
@@ -163,28 +163,28 @@ class Lists:
     def one(self, id: str) -> dict[str, Any] | None:
         """A list with its filters; None where it is gone."""
         try:
-            told = self._portal.ask("GET", self._path(id), params=[("includeFilters", "true")], shape=LIST)
+            answer = self._portal.ask("GET", self._path(id), params=[("includeFilters", "true")], shape=LIST)
         except Refused as error:
             if error.refusal.status == 404:
                 return None
             raise
-        found: dict[str, Any] = told.get("list") or told
-        return None if found.get("deletedAt") else found
+        description: dict[str, Any] = answer.get("list") or answer
+        return None if description.get("deletedAt") else description
 
     def _find(self, spec: ListSpec) -> dict[str, Any] | None:
         """Ours by its id, brought back where it was deleted; else by our mark; else by its name, where it can
         only be ours.
         """
         if spec.id:
-            found = self.one(spec.id) or self._restored(spec.id)
-            if found is not None:
-                return found
+            description = self.one(spec.id) or self._restored(spec.id)
+            if description is not None:
+                return description
         if spec.key not in self._known and not self._looked:
             self.all()
         if spec.key in self._known:
-            found = self.one(self._known[spec.key].id)
-            if found is not None:
-                return found
+            description = self.one(self._known[spec.key].id)
+            if description is not None:
+                return description
         named = self._by_name(spec)
         if named is not None and not self._made(spec, named):
             raise RequestError(_taken(spec))
@@ -214,13 +214,13 @@ class Lists:
         name = quote(spec.label or spec.key, safe="")
         path = self._path("object-type-id", TYPE_IDS[spec.record_type], "name") + f"/{name}"
         try:
-            told = self._portal.ask("GET", path, params=[("includeFilters", "true")], shape=LIST)
+            answer = self._portal.ask("GET", path, params=[("includeFilters", "true")], shape=LIST)
         except Refused as error:
             if error.refusal.status == 404:
                 return None
             raise
-        found: dict[str, Any] = told.get("list") or told
-        return found
+        description: dict[str, Any] = answer.get("list") or answer
+        return description
 
     def _create(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
         body = self.body(spec, filters)
@@ -228,29 +228,29 @@ class Lists:
         if ours:
             body["listFolderId"] = int(ours)
         try:
-            told = self._post(body, lambda: self._by_name(spec) is not None)
+            answer = self._post(body, lambda: self._by_name(spec) is not None)
         except (TookPlace, TemporaryError):
             # nobody had this name before: if there is one now, the reply was lost
-            found = self._by_name(spec)
-            if found is None:
+            description = self._by_name(spec)
+            if description is None:
                 raise
-            return found
+            return description
         except (Refused, Denied) as error:
             if _TAKEN in error.refusal.codes:
                 raise RequestError(_taken(spec)) from error
-            said = " ".join((error.refusal.subcategory, error.refusal.category, error.refusal.text))
-            if filters is None or not _FULL.search(said):
+            explanation = " ".join((error.refusal.subcategory, error.refusal.category, error.refusal.text))
+            if filters is None or not _FULL.search(explanation):
                 raise
             return self._create(spec, None)
-        found = told.get("list") or told
-        return {**found, "filterBranch": found.get("filterBranch") or filters}
+        description = answer.get("list") or answer
+        return {**description, "filterBranch": description.get("filterBranch") or filters}
 
     def _post(self, body: dict[str, Any], there: Callable[[], bool]) -> dict[str, Any]:
         """Create a list, unless it is ``there`` after a lost reply; without our mark where the portal takes
         none.
         """
         try:
-            told: dict[str, Any] = self._portal.ask(
+            answer: dict[str, Any] = self._portal.ask(
                 "POST", self._path(), body=body, writes=True, repeatable=False, happened=there, shape=LIST
             )
         except Refused as error:
@@ -258,23 +258,23 @@ class Lists:
                 raise
             plain = {name: value for name, value in body.items() if name != "customProperties"}
             return self._post(plain, there)
-        return told
+        return answer
 
     def _rename(self, spec: ListSpec, id: str) -> dict[str, Any]:
         try:
             path = self._path(id, "update-list-name")
-            told = self._portal.ask(
+            answer = self._portal.ask(
                 "PUT", path, params=[("listName", spec.label)], writes=True, shape=anything
             )
         except Refused as error:
             if _TAKEN in error.refusal.codes:
                 raise RequestError(_taken(spec)) from error
             raise
-        given = (told.get(name) for name in ("updatedList", "list"))
-        found = next((one for one in given if not DESCRIBED(one)), None) or self.one(id)
-        if found is None:
+        given = (answer.get(name) for name in ("updatedList", "list"))
+        description = next((remote for remote in given if not DESCRIBED(remote)), None) or self.one(id)
+        if description is None:
             raise TemporaryError(f"list {id} is gone while it was renamed: run `crm-segments setup` again")
-        return found
+        return description
 
     def _in_folder(self, make: bool = True) -> str:
         """Id of the folder of our lists, made where it lacks; "" where lists stand in none."""
@@ -282,20 +282,20 @@ class Lists:
         if not name or self._folder is not None:
             return self._folder or ""
         try:
-            found = self._folder_named(name)
-            if found is None and make:
-                found = self._new_folder(name)
+            node = self._folder_named(name)
+            if node is None and make:
+                node = self._new_folder(name)
         except (Refused, Denied):
-            found = {}  # a portal without folders, or closed to us: a list needs none
-        if found is not None:
-            id = str(found.get("id") or "")
+            node = {}  # a portal without folders, or closed to us: a list needs none
+        if node is not None:
+            id = str(node.get("id") or "")
             self._folder = id if id.isdigit() else ""
         return self._folder or ""
 
     def _folder_named(self, name: str) -> dict[str, Any] | None:
-        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")], shape=folder)
-        nodes = (told.get("folder") or {}).get("childNodes") or ()
-        return next((one for one in nodes if one.get("name") == name), None)
+        answer = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")], shape=folder)
+        nodes = (answer.get("folder") or {}).get("childNodes") or ()
+        return next((node for node in nodes if node.get("name") == name), None)
 
     def _new_folder(self, name: str) -> dict[str, Any] | None:
         body = {"name": name, "parentFolderId": "0"}
@@ -314,26 +314,26 @@ class Lists:
 
     def _content(self, id: str) -> set[str]:
         """Ids of the lists in a folder."""
-        told = self._portal.ask("GET", self._path("folders"), params=[("folderId", id)], shape=folder)
-        return {str(id) for id in (told.get("folder") or {}).get("childLists") or ()}
+        answer = self._portal.ask("GET", self._path("folders"), params=[("folderId", id)], shape=folder)
+        return {str(id) for id in (answer.get("folder") or {}).get("childLists") or ()}
 
-    def _key(self, one: Mapping[str, Any]) -> str:
+    def _key(self, about: Mapping[str, Any]) -> str:
         """Our key of a list: as it carries it, where HubSpot gives that back, or as we were told."""
         for name in ("additionalProperties", "additionalFilterProperties", "customProperties"):
-            properties = one.get(name)
+            properties = about.get(name)
             mark = properties.get(KEY) if isinstance(properties, dict) else None
             if mark:
                 return str(mark)
-        return self._told.get(str(one.get("listId")), "")
+        return self._told.get(str(about.get("listId")), "")
 
     def _path(self, *steps: str) -> str:
         return self._portal.path("lists", *steps)
 
 
-def _remote(one: dict[str, Any], key: str) -> RemoteList:
-    kind = "dynamic" if one.get("processingType") == "DYNAMIC" else "static"
-    record_type = _RECORD_TYPES.get(str(one.get("objectTypeId")), "")
-    return RemoteList(str(one.get("listId")), key, str(one.get("name") or ""), kind, record_type)  # type: ignore[arg-type]
+def _remote(about: dict[str, Any], key: str) -> RemoteList:
+    kind = "dynamic" if about.get("processingType") == "DYNAMIC" else "static"
+    record_type = _RECORD_TYPES.get(str(about.get("objectTypeId")), "")
+    return RemoteList(str(about.get("listId")), key, str(about.get("name") or ""), kind, record_type)  # type: ignore[arg-type]
 
 
 def _taken(spec: ListSpec) -> str:

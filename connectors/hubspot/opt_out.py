@@ -68,8 +68,8 @@ class Rule:
         if self.test == "filled":
             return column.is_valid()
         parts = pc.split_pattern(pc.fill_null(column, ""), ";")
-        held = pc.is_in(pc.utf8_trim_whitespace(pc.list_flatten(parts)), pa.array(self.values, pa.string()))
-        rows = pc.list_parent_indices(parts).filter(held)
+        hits = pc.is_in(pc.utf8_trim_whitespace(pc.list_flatten(parts)), pa.array(self.values, pa.string()))
+        rows = pc.list_parent_indices(parts).filter(hits)
         return pc.is_in(pa.array(range(len(column)), pa.int64()), value_set=rows.cast(pa.int64()))
 
 
@@ -86,12 +86,12 @@ class Consent:
 
     @staticmethod
     def of(
-        known: Definitions, subscription: str, objection: str = "", basis: ConsentBasis = "opt_in"
+        properties: Definitions, subscription: str, objection: str = "", basis: ConsentBasis = "opt_in"
     ) -> Consent:
         """From the definitions of the contacts' properties and the settings."""
-        opt_outs, note = [ALL] if ALL in known else [], ""
+        opt_outs, note = [ALL] if ALL in properties else [], ""
         if subscription:
-            own = _opt_out_of(known, subscription)
+            own = _opt_out_of(properties, subscription)
             if own:
                 opt_outs.append(own)
             else:
@@ -100,11 +100,11 @@ class Consent:
                     f"{ALL} (the opt-out of all e-mail) alone says who opted out"
                 )
         return Consent(
-            tuple(Rule(name, _type(known, name), "true") for name in opt_outs),
-            tuple(_dead(known)),
-            tuple(_among(known, _CONFIRMATION, _CONFIRMED) + _among(known, _BASIS, _FREELY_GIVEN)),
+            tuple(Rule(name, _type(properties, name), "true") for name in opt_outs),
+            tuple(_dead(properties)),
+            tuple(_among(properties, _CONFIRMATION, _CONFIRMED) + _among(properties, _BASIS, _FREELY_GIVEN)),
             basis,
-            objection if objection in known else "",
+            objection if objection in properties else "",
             note,
         )
 
@@ -133,15 +133,15 @@ class Consent:
         """
         if not self.agreed:
             return None
-        found = pa.nulls(count, pa.string())
+        sources = pa.nulls(count, pa.string())
         for rule in self.agreed:
             word = (
                 column(rule.property) if len(rule.values) > 1 else pa.repeat(pa.scalar(rule.values[0]), count)
             )
-            found = pc.coalesce(
-                found, pc.if_else(rule.applies(column(rule.property)), word, pa.scalar(None, pa.string()))
+            sources = pc.coalesce(
+                sources, pc.if_else(rule.applies(column(rule.property)), word, pa.scalar(None, pa.string()))
             )
-        return found
+        return sources
 
     def objects(self, column: Column) -> pa.Array | None:
         """Who objects to profiling, by the property that the settings name: true where it says yes."""
@@ -154,41 +154,41 @@ class Consent:
         return agreed
 
 
-def _dead(known: Definitions) -> list[Rule]:
+def _dead(properties: Definitions) -> list[Rule]:
     """Why nobody may or can write to an address, as far as the portal tells."""
-    rules = [Rule(name, _type(known, name), "true") for name in _TICKED if name in known]
-    rules += [Rule(name, _type(known, name), "filled") for name in _FILLED if name in known]
-    rules += [Rule(_BOUNCES, _type(known, _BOUNCES), "positive")] if _BOUNCES in known else []
-    return rules + _among(known, _MARKETABLE, ("false",)) + _among(known, _CONFIRMATION, _PENDING)
+    rules = [Rule(name, _type(properties, name), "true") for name in _TICKED if name in properties]
+    rules += [Rule(name, _type(properties, name), "filled") for name in _FILLED if name in properties]
+    rules += [Rule(_BOUNCES, _type(properties, _BOUNCES), "positive")] if _BOUNCES in properties else []
+    return rules + _among(properties, _MARKETABLE, ("false",)) + _among(properties, _CONFIRMATION, _PENDING)
 
 
-def _among(known: Definitions, name: str, words: Sequence[str]) -> list[Rule]:
+def _among(properties: Definitions, name: str, words: Sequence[str]) -> list[Rule]:
     """The rule that a property holds one of the words, in the form in which the portal stores them; none: it
     has no such property.
     """
-    if name not in known:
+    if name not in properties:
         return []
     wanted = {word.lower() for word in words}
-    options = [option for option in known[name].get("options") or () if option.get("value")]
+    options = [option for option in properties[name].get("options") or () if option.get("value")]
     named = [
         str(option["value"])
         for option in options
         if {str(option["value"]).lower(), str(option.get("label")).lower()} & wanted
     ]
-    return [Rule(name, _type(known, name), "among", tuple(named or words))]
+    return [Rule(name, _type(properties, name), "among", tuple(named or words))]
 
 
-def _type(known: Definitions, name: str) -> str:
-    return str(known[name].get("type") or "string")
+def _type(properties: Definitions, name: str) -> str:
+    return str(properties[name].get("type") or "string")
 
 
-def _opt_out_of(known: Definitions, subscription: str) -> str | None:
+def _opt_out_of(properties: Definitions, subscription: str) -> str | None:
     """The property of a subscription type, given by its number or by the name that ends the property's label."""
     if subscription.isdigit():
         name = f"{ALL}_{subscription}"
-        return name if name in known else None
+        return name if name in properties else None
     wanted = subscription.strip().lower()
-    for name, definition in known.items():
+    for name, definition in properties.items():
         label = str(definition.get("label") or "").lower()
         if _OF_TYPE.fullmatch(name) and (label == wanted or label.endswith(f": {wanted}")):
             return name

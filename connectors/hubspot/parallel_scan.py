@@ -104,7 +104,7 @@ class Scan:
     def _take(self) -> _Range | None:
         with self._changed:
             while not self._failed:
-                idle = next((one for one in self._ranges if not one.busy), None)
+                idle = next((candidate for candidate in self._ranges if not candidate.busy), None)
                 taken = idle or self._halved()
                 if taken is not None:
                     taken.busy = True
@@ -128,17 +128,17 @@ class Scan:
         self._ranges.append(half)
         return half
 
-    def _size(self, one: _Range) -> float:
+    def _size(self, interval: _Range) -> float:
         """Records that are probably left in a range."""
-        span = max(min(one.end, self._top + 1) - one.first, 0)
-        return min(span * (one.density or self._density), self._left or span, span)
+        span = max(min(interval.end, self._top + 1) - interval.first, 0)
+        return min(span * (interval.density or self._density), self._left or span, span)
 
     def _advance(self, taken: _Range, listed: Listed, ids: list[int]) -> Slice:
         with self._changed:
             first, limit = taken.first, taken.end
             end = limit if listed.after is None else min(max(ids) + 1, limit)
             kept: dict[int, dict[str, Any]] = {
-                id: one for id, one in zip(ids, listed.results, strict=True) if first <= id < end
+                id: row for id, row in zip(ids, listed.results, strict=True) if first <= id < end
             }  # a row that repeats is one row
             self._left = max(self._left - len(kept), 0.0)
             if end >= limit:
@@ -157,6 +157,6 @@ class Scan:
 
 def _ids(listed: Listed) -> list[int]:
     try:
-        return [int(one["id"]) for one in listed.results]
+        return [int(row["id"]) for row in listed.results]
     except ValueError as error:
         raise Misbehaved("ids that are no numbers") from error

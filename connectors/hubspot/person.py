@@ -33,11 +33,11 @@ class Person:
     country: tuple[str, ...]
 
     @staticmethod
-    def of(record_type: str, known: Collection[str]) -> Person:
+    def of(record_type: str, properties: Collection[str]) -> Person:
         """Those that the portal has for a record type."""
 
         def present(names: tuple[str, ...]) -> tuple[str, ...]:
-            return tuple(name for name in names if name in known)
+            return tuple(name for name in names if name in properties)
 
         emails = present(_EMAILS[record_type])
         return Person(
@@ -54,15 +54,15 @@ class Person:
 
     def columns(self, column: Column) -> dict[str, pa.Array]:
         """Columns of RECORD_SCHEMA."""
-        found: dict[str, pa.Array] = {}
+        columns: dict[str, pa.Array] = {}
         if self.emails:
-            found["emails"] = lists_of([column(name) for name in self.emails], ";")
+            columns["emails"] = lists_of([column(name) for name in self.emails], ";")
         if self.phones:
-            found["phones"] = lists_of([column(name) for name in self.phones])
+            columns["phones"] = lists_of([column(name) for name in self.phones])
         if self.names:
             parts = [pc.fill_null(pc.utf8_trim_whitespace(column(name)), "") for name in self.names]
             name = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
-            found["name"] = pc.if_else(pc.equal(name, ""), pa.scalar(None, pa.string()), name)
+            columns["name"] = pc.if_else(pc.equal(name, ""), pa.scalar(None, pa.string()), name)
         if self.country:
-            found["country"] = pc.coalesce(*(column(name) for name in self.country))
-        return found
+            columns["country"] = pc.coalesce(*(column(name) for name in self.country))
+        return columns

@@ -47,15 +47,15 @@ class Reading:
 
     def pages(self, stream: str, position: str | None) -> Iterator[Page]:
         """Pages of ``contact``, ``company`` or ``activity`` after a position."""
-        known = positions.loads(position)
+        state = positions.loads(position)
         sources = self.sources(stream)
-        for name in self._withdrawn(known):
-            known = known.after(name, None)
-            yield Page(_nothing(stream), known.dumps(), part=name, whole=True, first=True)
+        for name in self._withdrawn(state):
+            state = state.after(name, None)
+            yield Page(_nothing(stream), state.dumps(), part=name, whole=True, first=True)
         for source in sources:
-            for step in self._steps(source, known.sources.get(source.name)):
-                known = known.after(source.name, step.progress)
-                yield _page(step, source, known)
+            for step in self._steps(source, state.sources.get(source.name)):
+                state = state.after(source.name, step.progress)
+                yield _page(step, source, state)
 
     def count(self, stream: str) -> int | None:
         """How many records HubSpot's search counts; None of activity, whose deals may belong to nobody or to
@@ -67,22 +67,23 @@ class Reading:
 
     def notes(self) -> list[str]:
         """What a person should know about where consent is read from, and what is not read."""
-        told = [
+        unread = [
             f"{name} are not read: the key has no right to them, and no setting or segmentation names them"
             for name in self._left_out
         ]
-        known = self._portal.known_properties("contacts")  # asks nothing: the account may be closed already
-        note = self._consent(known).note if known else ""
-        return [note, *told] if note else told
+        # asks nothing: the account may be closed already
+        properties = self._portal.known_properties("contacts")
+        note = self._consent(properties).note if properties else ""
+        return [note, *unread] if note else unread
 
     def consent(self) -> Consent:
         """The properties that tell who may be reached."""
         return self._consent(self._portal.properties("contacts"))
 
-    def _consent(self, known: Mapping[str, Mapping[str, Any]]) -> Consent:
+    def _consent(self, properties: Mapping[str, Mapping[str, Any]]) -> Consent:
         settings = self._portal.settings
         return Consent.of(
-            known, settings.subscription, settings.objection, self._portal.account.consent_basis
+            properties, settings.subscription, settings.objection, self._portal.account.consent_basis
         )
 
     def sources(self, stream: str) -> list[Source]:
@@ -92,10 +93,10 @@ class Reading:
         return [*self._purchases(), *self._engagements(), *self._rollups()]
 
     def _records(self, record_type: str) -> Source:
-        account, known = self._portal.account, self._portal.properties(OBJECTS[record_type])
-        present = {name: one for name, one in account.attributes.items() if one.field in known}
+        account, properties = self._portal.account, self._portal.properties(OBJECTS[record_type])
+        present = {name: wanted for name, wanted in account.attributes.items() if wanted.field in properties}
         consent = self.consent() if record_type == "contact" else None
-        return Records(account, record_type, present, consent, Person.of(record_type, known))
+        return Records(account, record_type, present, consent, Person.of(record_type, properties))
 
     def _readable(self, kind: str) -> dict[str, dict[str, Any]]:
         """The definitions of an object type; none where the key may not see it, or the portal has none of it."""
@@ -145,11 +146,13 @@ class Reading:
                 yield Engagements(kind, self._owners())
 
     def _rollups(self) -> Iterator[Source]:
-        wanted = tuple(one for name, each in PROPERTIES.items() for one in each if self._wants(name, one[0]))
+        wanted = tuple(
+            rollup for name, each in PROPERTIES.items() for rollup in each if self._wants(name, rollup[0])
+        )
         if wanted:
             yield Rollups(wanted)
 
-    def _withdrawn(self, known: Position) -> list[str]:
+    def _withdrawn(self, state: Position) -> list[str]:
         """Sources that were read and that the settings allow no more: what they told is void.
 
         One that no segmentation uses at present keeps its rows and its place: it costs nothing, and goes on
@@ -159,33 +162,33 @@ class Reading:
         if allowed is None:
             return []
         kept = {*OBJECTS.values(), *allowed, *((Rollups.name,) if set(allowed) & set(PROPERTIES) else ())}
-        return sorted(set(known.sources) - kept)
+        return sorted(set(state.sources) - kept)
 
-    def _steps(self, source: Source, known: Progress | None) -> Iterator[Step]:
+    def _steps(self, source: Source, progress: Progress | None) -> Iterator[Step]:
         fetching = Fetching(self._portal, source)
         if (
-            known is not None
-            and known.form == source.form
-            and known.finished
-            and not self._sweep_is_due(known)
+            progress is not None
+            and progress.form == source.form
+            and progress.finished
+            and not self._sweep_is_due(progress)
         ):
-            window = Window(self._portal, source.kind, source.stamp, known.start)
+            window = Window(self._portal, source.kind, source.stamp, progress.start)
             try:
-                yield from Changes(window, fetching, source, self._portal.many, known).steps()
+                yield from Changes(window, fetching, source, self._portal.many, progress).steps()
                 return
             except TooMany:
                 pass
-        yield from Whole(fetching, source, self._portal.many).steps(known)
+        yield from Whole(fetching, source, self._portal.many).steps(progress)
 
-    def _sweep_is_due(self, known: Progress) -> bool:
+    def _sweep_is_due(self, progress: Progress) -> bool:
         every = timedelta(days=self._portal.settings.sweep_days) / timedelta(milliseconds=1)
-        return self._portal.now().timestamp() * 1000 - known.swept > every
+        return self._portal.now().timestamp() * 1000 - progress.swept > every
 
 
-def _page(step: Step, source: Source, known: Position) -> Page:
+def _page(step: Step, source: Source, state: Position) -> Page:
     return Page(
         step.table,
-        known.dumps(),
+        state.dumps(),
         part=source.name,
         whole=step.whole,
         first=step.first,

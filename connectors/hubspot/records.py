@@ -55,7 +55,7 @@ class Records:
     @property
     def fields(self) -> dict[str, str]:
         """Our own fields on this record type, and their types."""
-        return {one.name: one.type for one in self.account.fields if one.record_type == self.record_type}
+        return {spec.name: spec.type for spec in self.account.fields if spec.record_type == self.record_type}
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -66,11 +66,13 @@ class Records:
             *self.person.properties,
             *(self.consent.properties if self.consent else ()),
         ]
-        return tuple(dict.fromkeys([*named, *(one.field for one in self.attributes.values()), *self.fields]))
+        return tuple(
+            dict.fromkeys([*named, *(wanted.field for wanted in self.attributes.values()), *self.fields])
+        )
 
     @property
     def form(self) -> str:
-        attributes = {name: asdict(one) for name, one in self.attributes.items()}
+        attributes = {name: asdict(wanted) for name, wanted in self.attributes.items()}
         consent = self.consent and asdict(self.consent)
         return form(
             self.kind,
@@ -86,7 +88,7 @@ class Records:
         self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
     ) -> pa.Table:
         """One row a record, and one for each record that was merged into it."""
-        ids = [str(one["id"]) for one in results]
+        ids = [str(entry["id"]) for entry in results]
 
         def column(name: str) -> pa.Array:
             return texts(values(results, name))
@@ -95,7 +97,7 @@ class Records:
             "record_type": pa.repeat(pa.scalar(self.record_type, pa.string()), len(ids)),
             "id": pa.array(ids, pa.string()),
             "changed_at": instants(column(self.stamp)),
-            "created_at": instants(texts(one.get("createdAt") for one in results)),
+            "created_at": instants(texts(entry.get("createdAt") for entry in results)),
         }
         if self.consent is not None:
             done["email"] = column("email")
@@ -115,18 +117,20 @@ class Records:
             done[ATTRIBUTE + name] = attribute(
                 name, wanted, column(wanted.field), self.account.time_zone, ids, rejects
             )
-        types = {one.name: one.type for one in self.account.fields if one.record_type == self.record_type}
+        types = {
+            entry.name: entry.type for entry in self.account.fields if entry.record_type == self.record_type
+        }
         for name in self.fields:
             done[FIELD + name] = normal_column(types[name], texts(values(results, name)))
         return self._with_merged(pa.table(done), results)
 
     def gone(self, results: Sequence[Result]) -> pa.Table:
         """Deleted rows, also of those that had been merged into them."""
-        ids = list(dict.fromkeys(id for one in results for id in (str(one["id"]), *merged(one))))
+        ids = list(dict.fromkeys(id for row in results for id in (str(row["id"]), *merged(row))))
         return self._rows(ids, None)
 
     def _with_merged(self, table: pa.Table, results: Sequence[Result]) -> pa.Table:
-        into = {old: str(one["id"]) for one in results for old in merged(one)}
+        into = {old: str(row["id"]) for row in results for old in merged(row)}
         if not into:
             return table
         return pa.concat_tables(
@@ -151,6 +155,6 @@ def merged(result: Result) -> list[str]:
     former, dated = properties.get(MERGED), properties.get("hs_calculated_merged_vids")
     if not former and not dated:
         return []
-    told = [*str(former or "").split(";"), *(one.partition(":")[0] for one in str(dated or "").split(";"))]
+    parts = [*str(former or "").split(";"), *(part.partition(":")[0] for part in str(dated or "").split(";"))]
     own = str(result["id"])
-    return list(dict.fromkeys(id for one in told if (id := one.strip()).isdigit() and id != own))
+    return list(dict.fromkeys(id for part in parts if (id := part.strip()).isdigit() and id != own))

@@ -152,16 +152,16 @@ class Answers:
         )
 
     def _too_fast(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
-        said = _policy(response)
-        told = _seconds(response)
-        if "DAILY" in said:
+        policy = _policy(response)
+        seconds = _seconds(response)
+        if "DAILY" in policy:
             raise QuotaError(
                 f"HubSpot's calls of the day are used up for account {self._account}", self.midnight()
             )  # who tells it adds when
-        if "TEN_SECONDLY" not in said and ("SECONDLY" in said or call.lane == SEARCH):
-            return Verdict("again", wait=told or float(attempt), everybody=True, lane=SEARCH)
+        if "TEN_SECONDLY" not in policy and ("SECONDLY" in policy or call.lane == SEARCH):
+            return Verdict("again", wait=seconds or float(attempt), everybody=True, lane=SEARCH)
         window = (_number(response.headers.get("X-HubSpot-RateLimit-Interval-Milliseconds")) or 10_000) / 1000
-        return Verdict("again", wait=told or window, everybody=True)
+        return Verdict("again", wait=seconds or window, everybody=True)
 
 
 def _policy(response: requests.Response) -> str:

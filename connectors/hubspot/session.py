@@ -149,11 +149,11 @@ class Portal:
         """How many records of an object type search knows: asked once until somebody takes it."""
         if kind not in self._sizes:
             sorts = [{"propertyName": "hs_object_id", "direction": "DESCENDING"}]
-            told = self.search(
+            body = self.search(
                 kind, {"filterGroups": [], "sorts": sorts, "properties": [], "limit": 1, "after": "0"}
             )
-            self.counted[kind] = int(told["total"])
-            self._sizes[kind] = (int(told["results"][0]["id"]) if told["results"] else 0), self.counted[kind]
+            self.counted[kind] = int(body["total"])
+            self._sizes[kind] = (int(body["results"][0]["id"]) if body["results"] else 0), self.counted[kind]
         return self._sizes[kind][1]
 
     def take_size(self, kind: str) -> tuple[int, int]:
@@ -171,7 +171,7 @@ class Portal:
     def properties(self, kind: str) -> dict[str, dict[str, Any]]:
         """Definitions of all properties of an object type by name, read once."""
         if kind not in self._definitions:
-            definitions = {str(one["name"]): one for one in self._results(self.path("properties", kind))}
+            definitions = {str(row["name"]): row for row in self._results(self.path("properties", kind))}
             if not definitions:
                 raise TemporaryError(
                     f"HubSpot tells of no property of {kind} at all, which cannot be: try again later"
@@ -192,15 +192,15 @@ class Portal:
         """Time zone and currency of the portal, where the key may read them."""
         if self._details is None:
             try:
-                told = self._account("details")
+                body = self._account("details")
             except (Denied, Refused):
-                told = {}
+                body = {}
             self._details = Details(
-                portal=str(told.get("portalId") or ""),
-                time_zone=str(told.get("timeZone") or ""),
-                currency=str(told.get("companyCurrency") or ""),
-                currencies=tuple(str(code) for code in told.get("additionalCurrencies") or ()),
-                kind=str(told.get("accountType") or ""),
+                portal=str(body.get("portalId") or ""),
+                time_zone=str(body.get("timeZone") or ""),
+                currency=str(body.get("companyCurrency") or ""),
+                currencies=tuple(str(code) for code in body.get("additionalCurrencies") or ()),
+                kind=str(body.get("accountType") or ""),
             )
         return self._details
 
@@ -216,7 +216,7 @@ class Portal:
             results = self._account("usage")["results"]
         except (Denied, Refused):
             return self.answers.daily
-        daily = next((one for one in results if one.get("usageLimit")), None)
+        daily = next((row for row in results if row.get("usageLimit")), None)
         if daily is None:
             return self.answers.daily
         limit, used = int(daily["usageLimit"]), int(daily.get("currentUsage") or 0)
@@ -245,9 +245,9 @@ class Portal:
         """What is listed under a path, also where HubSpot lists it in pages."""
         after: str | None = None
         while True:
-            told = self.ask("GET", path, params=[("after", after)] if after else (), shape=PROPERTIES)
-            yield from told["results"]
-            following = ((told.get("paging") or {}).get("next") or {}).get("after")
+            body = self.ask("GET", path, params=[("after", after)] if after else (), shape=PROPERTIES)
+            yield from body["results"]
+            following = ((body.get("paging") or {}).get("next") or {}).get("after")
             if not following or str(following) == after:
                 return
             after = str(following)
@@ -256,12 +256,12 @@ class Portal:
         """Of the account; the undated path serves where the dated one is not there."""
         shape = ACCOUNT if area == "details" else USAGE
         try:
-            told: dict[str, Any] = self.ask("GET", self.path(area), shape=shape)
+            body: dict[str, Any] = self.ask("GET", self.path(area), shape=shape)
         except Refused as error:
             if error.refusal.status != 404:
                 raise
-            told = self.ask("GET", older(area), shape=shape)
-        return told
+            body = self.ask("GET", older(area), shape=shape)
+        return body
 
     def _log_in(self) -> tuple[str, float | None]:
         """A new access token and its life in seconds. The secrets travel in the body, which nobody logs."""
@@ -279,13 +279,13 @@ class Portal:
         response = self.transport.send(
             Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True)
         )
-        told = decoded(response)
-        if response.status_code != 200 or not isinstance(told, dict) or not told.get("access_token"):
-            told = told if isinstance(told, dict) else {}
+        body = decoded(response)
+        if response.status_code != 200 or not isinstance(body, dict) or not body.get("access_token"):
+            body = body if isinstance(body, dict) else {}
             words = " ".join(
-                str(told[name])
+                str(body[name])
                 for name in ("status", "error", "message", "error_description")
-                if told.get(name)
+                if body.get(name)
             )
             for name in ("client_secret", "refresh_token"):
                 words = words.replace(str(form[name]), "…")
@@ -293,8 +293,8 @@ class Portal:
                 f"HubSpot refuses to renew the token of account {self.account.name} ({response.status_code} {shown(words)}): "
                 "check client_id and client_secret, and install the app again for a new refresh_token"
             )
-        life = told.get("expires_in")
-        return str(told["access_token"]), float(life) if isinstance(life, int | float) and life > 0 else None
+        life = body.get("expires_in")
+        return str(body["access_token"]), float(life) if isinstance(life, int | float) and life > 0 else None
 
     def _identity(self) -> str:
         """Whose limits they are: a key of the quota that tells nothing of the secret."""
@@ -314,7 +314,9 @@ def _by_a_slash(url: str, location: str) -> str:
     """The same address with or without the slash at its end, where that is all that an answer asks for; else
     "".
     """
-    asked, told = urlsplit(url).path, urlsplit(urljoin(url, location)).path
+    asked, target = urlsplit(url).path, urlsplit(urljoin(url, location)).path
     return (
-        url[: len(url) - len(asked)] + told if asked != told and asked.rstrip("/") == told.rstrip("/") else ""
+        url[: len(url) - len(asked)] + target
+        if asked != target and asked.rstrip("/") == target.rstrip("/")
+        else ""
     )

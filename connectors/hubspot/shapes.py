@@ -62,7 +62,7 @@ def record(row: Any) -> str:
         return ""
     if not isinstance(associations, dict):
         return "a record has strange associations"
-    wrongs = (listing("id")(one) for one in associations.values())
+    wrongs = (listing("id")(associates) for associates in associations.values())
     return next((f"associations: {wrong}" for wrong in wrongs if wrong), "")
 
 
@@ -70,9 +70,9 @@ def _association(row: Any) -> str:
     whose, to = row.get("from"), row.get("to")
     if not isinstance(whose, dict) or not _is_named(whose, "id"):
         return "an association has no record that it begins at"
-    if not isinstance(to, list) or not all(isinstance(one, dict) and "toObjectId" in one for one in to):
+    if not isinstance(to, list) or not all(isinstance(link, dict) and "toObjectId" in link for link in to):
         return "an association has no list of associates"
-    types = [kind for one in to for kind in one.get("associationTypes") or ()]
+    types = [kind for link in to for kind in link.get("associationTypes") or ()]
     return (
         _of_paging(row)
         if all(isinstance(kind, dict) for kind in types)
@@ -82,7 +82,7 @@ def _association(row: Any) -> str:
 
 def _definition(row: Any) -> str:
     options = row.get("options") or []
-    if not isinstance(options, list) or not all(isinstance(one, dict) for one in options):
+    if not isinstance(options, list) or not all(isinstance(option, dict) for option in options):
         return "a property has strange options"
     rights = row.get("modificationMetadata")
     return "" if rights is None or isinstance(rights, dict) else "a property has strange rights"
@@ -166,19 +166,19 @@ def folder(answer: Any) -> str:
     nodes = inner.get("childNodes") or []
     return (
         ""
-        if isinstance(nodes, list) and all(isinstance(one, dict) for one in nodes)
+        if isinstance(nodes, list) and all(isinstance(node, dict) for node in nodes)
         else "a folder holds strange folders"
     )
 
 
 def _of_rows(rows: list[Any], names: tuple[str, ...], row: Shape | None, key: str) -> str:
-    for one in rows:
-        if not isinstance(one, dict):
+    for entry in rows:
+        if not isinstance(entry, dict):
             return f"{key} holds something else than objects"
         for name in names:
-            if not _is_named(one, name):
+            if not _is_named(entry, name):
                 return f"something in {key} has no {name}"
-        wrong = row(one) if row is not None else ""
+        wrong = row(entry) if row is not None else ""
         if wrong:
             return wrong
     return ""
@@ -198,10 +198,10 @@ def _of_paging(answer: dict[str, Any]) -> str:
 
 def _of_errors(answer: dict[str, Any]) -> str:
     errors = answer.get("errors") or []
-    if not isinstance(errors, list) or not all(isinstance(one, dict) for one in errors):
+    if not isinstance(errors, list) or not all(isinstance(row, dict) for row in errors):
         return "its errors are none"
-    contexts = (one.get("context") for one in errors)
-    return "" if all(one is None or isinstance(one, dict) for one in contexts) else "its errors are strange"
+    contexts = (row.get("context") for row in errors)
+    return "" if all(row is None or isinstance(row, dict) for row in contexts) else "its errors are strange"
 
 
 def _is_number(value: Any) -> bool:

@@ -75,4 +75,4 @@ def form(*facts: object) -> str:
 
 def values(results: Sequence[Result], name: str) -> list[Any]:
     """A property of each record."""
-    return [one["properties"].get(name) for one in results]
+    return [row["properties"].get(name) for row in results]

@@ -55,11 +55,11 @@ class Window:
     def pages(self, behind: int = 0) -> Iterator[Found]:
         """All of them, behind an id."""
         while True:
-            found = self._page(behind, LIMIT)
-            yield found
-            if not found.ids or found.total == len(found.ids):
+            page = self._page(behind, LIMIT)
+            yield page
+            if not page.ids or page.total == len(page.ids):
                 return
-            behind = max(found.ids)
+            behind = max(page.ids)
 
     def total(self) -> int:
         """How many they are."""
@@ -70,10 +70,10 @@ class Window:
         if self.end:
             filters.append({"propertyName": self.stamp, "operator": "LT", "value": str(self.end)})
         answer = self.portal.search(self.kind, query(filters, [self.stamp], limit))
-        results = [one for one in answer["results"] if int(one["id"]) > behind]
-        told = [(one.get("properties") or {}).get(self.stamp) or one.get("updatedAt") for one in results]
-        stamps = milliseconds(pa.array(told, pa.string())).fill_null(self.start).to_pylist()
-        return Found([int(one["id"]) for one in results], stamps, int(answer.get("total", -1)))
+        results = [row for row in answer["results"] if int(row["id"]) > behind]
+        times = [(row.get("properties") or {}).get(self.stamp) or row.get("updatedAt") for row in results]
+        stamps = milliseconds(pa.array(times, pa.string())).fill_null(self.start).to_pylist()
+        return Found([int(row["id"]) for row in results], stamps, int(answer.get("total", -1)))
 
 
 def query(

@@ -145,28 +145,28 @@ class Writing:
     def current(self, changes: pa.Table) -> list[str | None]:
         """What the records hold now, for each row (as HubSpot writes it)."""
         types, ids, targets = (changes[name].to_pylist() for name in ("record_type", "id", "target"))
-        held: dict[tuple[str, str], dict[str, str | None]] = {}
+        current: dict[tuple[str, str], dict[str, str | None]] = {}
         for record_type, kind in OBJECTS.items():
-            mine = [row for row, one in enumerate(types) if one == record_type]
+            mine = [row for row, row_type in enumerate(types) if row_type == record_type]
             wanted = list(dict.fromkeys(ids[row] for row in mine if ids[row].isdigit()))
             names = sorted({targets[row] for row in mine})
             chunks = [
                 wanted[start : start + RECORDS_PER_CALL] for start in range(0, len(wanted), RECORDS_PER_CALL)
             ]
-            for found in self._portal.many(partial(self._read, kind, names), chunks):
-                held.update({(record_type, id): values for id, values in found.items()})
-        return [held.get((t, i), {}).get(name) for t, i, name in zip(types, ids, targets, strict=True)]
+            for values_by_id in self._portal.many(partial(self._read, kind, names), chunks):
+                current.update({(record_type, id): values for id, values in values_by_id.items()})
+        return [current.get((t, i), {}).get(name) for t, i, name in zip(types, ids, targets, strict=True)]
 
     def _read(self, kind: str, names: list[str], ids: list[str]) -> dict[str, dict[str, str | None]]:
         body = {"properties": names, "propertiesWithHistory": [], "inputs": [{"id": id} for id in ids]}
-        told = self._portal.ask(
+        answer = self._portal.ask(
             "POST", self._portal.path("objects", kind, "batch/read"), body=body, shape=RECORDS
         )
-        return {str(one["id"]): one["properties"] for one in told["results"]}
+        return {str(record["id"]): record["properties"] for record in answer["results"]}
 
     def _records(self, batch: _Batch, changes: pa.Table) -> dict[str, list[_Record]]:
         """The records to write, by object type; what can never be written is answered at once."""
-        found: dict[tuple[str, str], dict[str, int]] = {}
+        cells_by_record: dict[tuple[str, str], dict[str, int]] = {}
         columns = (changes[name].to_pylist() for name in ("record_type", "id", "target"))
         for row, (record_type, id, target) in enumerate(zip(*columns, strict=True)):
             if record_type not in OBJECTS:
@@ -178,9 +178,9 @@ class Writing:
             elif not (id.isascii() and id.isdigit()):
                 batch.reject(row, "gone", "there is no such record: HubSpot's ids are numbers")
             else:
-                found.setdefault((OBJECTS[record_type], id), {})[target] = row
+                cells_by_record.setdefault((OBJECTS[record_type], id), {})[target] = row
         records: dict[str, list[_Record]] = {}
-        for (kind, id), cells in found.items():
+        for (kind, id), cells in cells_by_record.items():
             records.setdefault(kind, []).append(_Record(id, cells))
         return records
 
@@ -211,19 +211,19 @@ class Writing:
 
         So a segment and the fields that go with it stay together.
         """
-        held = self._read(
-            kind, sorted({name for one in records for name in one.cells}), [one.id for one in records]
+        current = self._read(
+            kind, sorted({name for entry in records for name in entry.cells}), [entry.id for entry in records]
         )
         unmoved: list[_Record] = []
         for record in records:
-            values = held.get(record.id, {})
+            values = current.get(record.id, {})
             # others: the write itself tells why
-            known = {name: row for name, row in record.cells.items() if name in values}
-            now = {name: self._normal(kind, name, values[name]) for name in known}
-            if all(now[name] == self._normal(kind, name, batch.before[row]) for name, row in known.items()):
+            present = {name: row for name, row in record.cells.items() if name in values}
+            now = {name: self._normal(kind, name, values[name]) for name in present}
+            if all(now[name] == self._normal(kind, name, batch.before[row]) for name, row in present.items()):
                 unmoved.append(record)
-            elif len(known) == len(record.cells) and all(
-                now[name] == self._normal(kind, name, batch.after[row]) for name, row in known.items()
+            elif len(present) == len(record.cells) and all(
+                now[name] == self._normal(kind, name, batch.after[row]) for name, row in present.items()
             ):
                 # by an earlier call whose answer was lost, or by somebody of the same opinion
                 batch.done(record)
@@ -241,37 +241,37 @@ class Writing:
         Of two halves only one is sent: if it passes, the other holds the culprit. So n records cost log2(n)
         calls.
         """
-        rest: list[_Record] = []
+        remaining: list[_Record] = []
         while len(group) > 1:
             half = len(group) // 2
             tried, other = group[:half], group[half:]
             answer = self._send(batch, kind, tried)
-            rest += answer.again
+            remaining += answer.again
             if not answer.clean:
-                return rest + other
+                return remaining + other
             if answer.refusal is None:
                 group = other
             else:
-                rest, group, refusal = rest + other, tried, answer.refusal
-        return rest + self._blame(batch, kind, group, refusal)
+                remaining, group, refusal = remaining + other, tried, answer.refusal
+        return remaining + self._blame(batch, kind, group, refusal)
 
     def _send(self, batch: _Batch, kind: str, group: list[_Record]) -> _Answer:
-        group = [one for one in (self._known(batch, kind, record) for record in group) if one.cells]
+        group = [entry for entry in (self._known(batch, kind, record) for record in group) if entry.cells]
         if not group:
             return _Answer(clean=False)
         inputs = [
             {
-                "id": one.id,
-                "objectWriteTraceId": one.id,
-                "properties": {name: batch.after[row] or "" for name, row in one.cells.items()},
+                "id": entry.id,
+                "objectWriteTraceId": entry.id,
+                "properties": {name: batch.after[row] or "" for name, row in entry.cells.items()},
             }
-            for one in group
+            for entry in group
         ]
         path = self._portal.path("objects", kind, "batch/update")
-        told: Any = None
+        answer: Any = None
         refusal: Refusal | None = None
         try:
-            told = self._portal.ask(
+            answer = self._portal.ask(
                 "POST",
                 path,
                 body={"inputs": inputs},
@@ -280,7 +280,7 @@ class Writing:
                 shape=WRITTEN,
             )
         except TookPlace:
-            told = {"results": [{"id": one.id} for one in group]}
+            answer = {"results": [{"id": entry.id} for entry in group]}
         except Denied as error:
             if error.scopes or error.refusal.category == "MISSING_SCOPES":  # the key may not write at all
                 raise
@@ -289,7 +289,7 @@ class Writing:
             refusal = error.refusal
         batch.answered = True
         if refusal is None:
-            return self._take(batch, kind, group, told)
+            return self._take(batch, kind, group, answer)
         if self._late(batch, kind, refusal):
             return _Answer(tuple(group), clean=False)
         blamed = _culprits(batch, group, refusal)
@@ -301,20 +301,20 @@ class Writing:
 
     def _held(self, batch: _Batch, kind: str, group: list[_Record]) -> bool:
         """Do all of these records hold what a call was to write, whose answer was lost?"""
-        names = sorted({name for one in group for name in one.cells})
-        held = self._read(kind, names, [one.id for one in group])
+        names = sorted({name for record in group for name in record.cells})
+        current = self._read(kind, names, [record.id for record in group])
         return all(
-            (held.get(one.id, {}).get(name) or "") == (batch.after[row] or "")
-            for one in group
-            for name, row in one.cells.items()
+            (current.get(record.id, {}).get(name) or "") == (batch.after[row] or "")
+            for record in group
+            for name, row in record.cells.items()
         )
 
-    def _take(self, batch: _Batch, kind: str, group: list[_Record], told: dict[str, object]) -> _Answer:
+    def _take(self, batch: _Batch, kind: str, group: list[_Record], answer: dict[str, object]) -> _Answer:
         """Read an answer that took some or all of the records."""
-        open_ = {one.id: one for one in group}
+        open_ = {entry.id: entry for entry in group}
         again: list[_Record] = []
         nameless: list[Refusal] = []
-        refusals = of_records(told)
+        refusals = of_records(answer)
         late = any(self._late(batch, kind, refusal) for refusal in refusals)
         for refusal in refusals:
             named = [open_.pop(id) for id in refusal.ids if id in open_]
@@ -324,7 +324,7 @@ class Writing:
                 for record in named:
                     again += self._blame(batch, kind, [record], refusal)
             nameless += [] if named else [refusal]
-        for result in told.get("results") or ():  # type: ignore[attr-defined]
+        for result in answer.get("results") or ():  # type: ignore[attr-defined]
             asked = open_.pop(str(result.get("objectWriteTraceId") or result.get("id")), None)
             if asked and asked.id != str(result.get("id")):
                 self._reject_all(batch, asked, "gone", "the record was merged into another one")
@@ -348,15 +348,17 @@ class Writing:
         """Reject what the refusal is about; answers the records that still have something to write."""
         blamed = _culprits(batch, group, refusal)
         batch.absent.update(
-            (kind, one.property) for one in refusal.details if one.code == UNKNOWN_PROPERTY and one.property
+            (kind, detail.property)
+            for detail in refusal.details
+            if detail.code == UNKNOWN_PROPERTY and detail.property
         )
-        rest = []
+        remaining = []
         for record in group:
             names = blamed.get(record.id, set())
             batch.refuse(record, names, refusal)
             left = record.without(names)
-            rest += [left] if left.cells else []
-        return rest
+            remaining += [left] if left.cells else []
+        return remaining
 
     def _known(self, batch: _Batch, kind: str, record: _Record) -> _Record:
         """The record without the properties that another call found to be missing."""
@@ -370,17 +372,17 @@ class Writing:
     def _late(self, batch: _Batch, kind: str, refusal: Refusal) -> bool:
         """Was an option refused that is there? A new one is accepted after a moment: wait for it."""
         wanted = [
-            one
-            for one in refusal.details
-            if one.code == INVALID_OPTION and one.property and one.value is not None
+            detail
+            for detail in refusal.details
+            if detail.code == INVALID_OPTION and detail.property and detail.value is not None
         ]
         if not wanted or (batch.late_since and time.monotonic() - batch.late_since > _OPTION_PATIENCE):
             return False
         self._portal.forget(kind)
         properties = self._portal.properties(kind)
-        for one in wanted:
-            options = properties.get(one.property, {}).get("options") or ()
-            if any(option.get("value") == one.value for option in options):
+        for detail in wanted:
+            options = properties.get(detail.property, {}).get("options") or ()
+            if any(option.get("value") == detail.value for option in options):
                 batch.late_since = batch.late_since or time.monotonic()
                 time.sleep(_OPTION_LAG)
                 return True
@@ -394,7 +396,7 @@ class Writing:
 
 def _culprits(batch: _Batch, group: list[_Record], refusal: Refusal) -> dict[str, set[str]]:
     """The properties by record that the refusal is about, as far as it tells; of a record alone, all of it."""
-    named = [one for one in group if one.id in refusal.ids] or (group if len(group) == 1 else [])
+    named = [entry for entry in group if entry.id in refusal.ids] or (group if len(group) == 1 else [])
     blamed: dict[str, set[str]] = {}
     for detail in refusal.details:
         of_all = detail.code == UNKNOWN_PROPERTY or detail.code in READ_ONLY

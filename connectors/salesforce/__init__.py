@@ -131,12 +131,12 @@ class SalesforceConnector(Connector):
             for key in changes["target"].unique().to_pylist()
             if "." in key and (remote := self._lists.named(key))
         ]
-        held = holding(self._org, changes)
+        values = holding(self._org, changes)
         for remote, key in listed:
             here = pc.equal(changes["target"].combine_chunks(), key)
             members = self._lists.current(remote, changes["id"].combine_chunks().filter(here).to_pylist())
-            held = pc.replace_with_mask(held, here, pa.array(members, pa.string()))
-        return held
+            values = pc.replace_with_mask(values, here, pa.array(members, pa.string()))
+        return values
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         # of a list: no field has a point in its name

@@ -77,7 +77,7 @@ class Deeds:
         """Nothing: a row says all."""
 
     def further(
-        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+        self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
     ) -> Iterator[pa.Table]:
         """None."""
         return iter(())
@@ -85,11 +85,12 @@ class Deeds:
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
         """The rows of what happened; what is deleted, or has not happened (any more), is taken back."""
         living = rows.filter(pc.invert(is_true(rows, "IsDeleted")))
-        found = [rows_of(columns) for columns in self.told(self, living, rejects)]
-        found = [
-            one.filter(pc.and_(one["record_id"].is_valid(), one["occurred_at"].is_valid())) for one in found
+        tables = [rows_of(columns) for columns in self.told(self, living, rejects)]
+        tables = [
+            part.filter(pc.and_(part["record_id"].is_valid(), part["occurred_at"].is_valid()))
+            for part in tables
         ]
-        table = pa.concat_tables(found, promote_options="default")
+        table = pa.concat_tables(tables, promote_options="default")
         if whole:
             return table
         ids = pa.concat_arrays([self.key(rows, suffix) for suffix in self.suffixes])
@@ -111,22 +112,22 @@ def deeds(org: Org, name: str) -> Deeds | None:
     visible = org.fields(table)
     if not visible:
         return None
-    fields = [one for one in (*_SYSTEM, *wanted) if one in visible]
+    fields = [field for field in (*_SYSTEM, *wanted) if field in visible]
     if name == "campaigns":
-        fields += [f"Campaign.{one}" for one in ("Name", "Type") if one in org.fields("Campaign")]
-    told = {"tasks": _tasks, "events": _events, "campaigns": _campaigns, "orders": _orders}[name]
+        fields += [f"Campaign.{field}" for field in ("Name", "Type") if field in org.fields("Campaign")]
+    converter = {"tasks": _tasks, "events": _events, "campaigns": _campaigns, "orders": _orders}[name]
     suffixes = ("sent", "response") if name == "campaigns" else ("",)
-    return Deeds(name, table, tuple(fields), org.account, Amounts(org.account, ""), told, suffixes)
+    return Deeds(name, table, tuple(fields), org.account, Amounts(org.account, ""), converter, suffixes)
 
 
 def _who(texts: pa.Array) -> Columns:
     """Record type and id of a person that is a contact or a lead; no record of anything else."""
     start = pc.utf8_slice_codeunits(texts, 0, 3)
     contact, lead = pc.equal(start, _CONTACT), pc.equal(start, _LEAD)
-    known = pc.fill_null(pc.or_(contact, lead), False)
+    is_person = pc.fill_null(pc.or_(contact, lead), False)
     return {
         "record_type": pc.if_else(pc.fill_null(lead, False), "lead", "contact"),
-        "record_id": pc.if_else(known, texts, pa.scalar(None, pa.string())),
+        "record_id": pc.if_else(is_person, texts, pa.scalar(None, pa.string())),
     }
 
 
@@ -170,7 +171,7 @@ def _events(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
 
 
 def _campaigns(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
-    ours = [one.split(":")[1] for one in source.account.lists if one.startswith(CAMPAIGN)]
+    ours = [entry.split(":")[1] for entry in source.account.lists if entry.startswith(CAMPAIGN)]
     rows = rows.filter(pc.invert(pc.is_in(column(rows, "CampaignId"), pa.array(ours, pa.string()))))
     created = instants(column(rows, "CreatedDate"))
     about = {
@@ -195,7 +196,7 @@ def _campaigns(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns
         "occurred_at": moments,
         **about,
     }
-    return [sent, {name: one.filter(responded) for name, one in response.items()}]
+    return [sent, {name: entry.filter(responded) for name, entry in response.items()}]
 
 
 def _orders(source: Deeds, rows: pa.Table, rejects: Rejects) -> list[Columns]:
@@ -229,4 +230,4 @@ def _orders(source: Deeds, rows: pa.Table, rejects: Rejects) -> list[Columns]:
         "category": column(rows, "Type"),
     }
     good = pc.invert(pc.or_(wrong, unrated))
-    return [{name: one.filter(good) for name, one in columns.items()}]
+    return [{name: array.filter(good) for name, array in columns.items()}]

@@ -106,10 +106,10 @@ class Refusal:
         """For the report: the code, the fields, what Salesforce says, and what to do."""
         about = f" ({', '.join(self.fields)})" if self.fields else ""
         remedy = _REMEDIES.get(self.code)
-        said = self.text if self.code not in ("INVALID_EMAIL_ADDRESS", "DUPLICATES_DETECTED") else ""
+        explanation = self.text if self.code not in ("INVALID_EMAIL_ADDRESS", "DUPLICATES_DETECTED") else ""
         return (
             f"{self.code or self.status}{about}"
-            + (f": {said}" if said else "")
+            + (f": {explanation}" if explanation else "")
             + (f"; {remedy}" if remedy else "")
         )
 
@@ -149,8 +149,10 @@ def of_answer(status: int, body: Any) -> list[Refusal]:
     if isinstance(body, str | bytes):
         body = fault(body)
     listed = body if isinstance(body, list) else [body]
-    found = [_complaint(one, status) for one in listed if isinstance(one, dict)]
-    return [one for one in found if one.code] or [Refusal("", "no explanation in JSON", status=status)]
+    complaints = [_complaint(complaint, status) for complaint in listed if isinstance(complaint, dict)]
+    return [complaint for complaint in complaints if complaint.code] or [
+        Refusal("", "no explanation in JSON", status=status)
+    ]
 
 
 def fault(text: str | bytes) -> dict[str, str]:
@@ -178,17 +180,17 @@ def _element(text: str, name: str) -> str:
 def of_item(item: Any) -> Refusal:
     """The complaint about one record of a collection (``success`` is false)."""
     errors = item.get("errors") if isinstance(item, dict) else None
-    found = [_complaint(one, 400) for one in errors or () if isinstance(one, dict)]
-    return found[0] if found else Refusal("", "refused without a reason", status=400)
+    complaints = [_complaint(error, 400) for error in errors or () if isinstance(error, dict)]
+    return complaints[0] if complaints else Refusal("", "refused without a reason", status=400)
 
 
 def of_cell(text: str) -> Refusal:
     """The complaint in a row of a Bulk job's failed results: ``CODE:message:fields--``, or without the last
     part.
     """
-    code, _, rest = text.partition(":")
-    message, _, fields = rest.rpartition(":") if rest.endswith("--") else (rest, "", "")
-    named = tuple(one.strip() for one in fields.removesuffix("--").split(",") if one.strip())
+    code, _, remaining = text.partition(":")
+    message, _, fields = remaining.rpartition(":") if remaining.endswith("--") else (remaining, "", "")
+    named = tuple(field.strip() for field in fields.removesuffix("--").split(",") if field.strip())
     return Refusal(code.strip(), shown(message), named, 400)
 
 
@@ -226,4 +228,4 @@ def _normal(code: str) -> str:
 
 
 def _names(fields: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(str(one) for one in fields if one)
+    return tuple(str(field) for field in fields if field)

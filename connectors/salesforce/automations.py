@@ -26,17 +26,17 @@ def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) 
     targets: dict[str, list[str]] = {}
     for spec in fields:
         targets.setdefault(OBJECTS[spec.record_type], []).append(spec.name)
-    for one in lists:
-        if one.kind == "static" or one.id.startswith(CAMPAIGN):
-            targets.setdefault("CampaignMember", []).append(one.key)
+    for list_spec in lists:
+        if list_spec.kind == "static" or list_spec.id.startswith(CAMPAIGN):
+            targets.setdefault("CampaignMember", []).append(list_spec.key)
     if not targets:
         return Listeners()
-    found: list[Listener] = []
+    listening: list[Listener] = []
     unknown = []
     for what, names in (("flows", _flows), ("Apex triggers", _triggers)):
         try:
             for table, name in names(org, list(targets)):
-                found += [Listener(name, target) for target in targets[table]]
+                listening += [Listener(name, target) for target in targets[table]]
         except (Refused, Denied):
             unknown.append(what)
     missing = (
@@ -44,22 +44,22 @@ def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) 
         if unknown
         else ""
     )
-    return Listeners(tuple(found), missing)
+    return Listeners(tuple(listening), missing)
 
 
 def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
     fields = ["Label", "TriggerObjectOrEventId", "TriggerObjectOrEventLabel", "RecordTriggerType"]
     where = ["IsActive = true", "TriggerType IN ('RecordAfterSave','RecordBeforeSave')"]
     rows = [row for page in org.query(soql.Select(fields, "FlowDefinitionView", where)) for row in page]
-    found = []
+    flows = []
     for table in tables:
         label = str((org.describe(table) or {}).get("label") or table)
         moments = _ON_CREATE if table == "CampaignMember" else _ON_UPDATE
         for row in rows:
             about = {row.get("TriggerObjectOrEventId"), row.get("TriggerObjectOrEventLabel")}
             if about & {table, label} and (row.get("RecordTriggerType") or "Update") in moments:
-                found.append((table, f"flow {row['Label']}"))
-    return found
+                flows.append((table, f"flow {row['Label']}"))
+    return flows
 
 
 def _triggers(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:

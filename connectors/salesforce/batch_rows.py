@@ -47,14 +47,14 @@ class Answers:
         self.ids = np.asarray(changes["id"].to_numpy(zero_copy_only=False), object)
         self.targets = np.asarray(changes["target"].to_numpy(zero_copy_only=False), object)
         after = np.asarray(changes["after"].to_numpy(zero_copy_only=False), object)
-        self.after = np.where([one is None for one in after], "", after)
+        self.after = np.where([value is None for value in after], "", after)
         self.status = np.full(len(self.ids), None, object)
         self.kind = np.full(len(self.ids), None, object)
         self.reason = np.full(len(self.ids), None, object)
 
     def open(self) -> npt.NDArray[np.bool_]:
         """The changes of which nothing is known."""
-        return np.asarray([one is None for one in self.status], bool)
+        return np.asarray([status is None for status in self.status], bool)
 
     def reject(self, which: npt.NDArray[np.bool_], kind: Kind, reason: str) -> None:
         """Changes that are not carried out."""
@@ -68,20 +68,20 @@ class Answers:
         """The open changes of a record type as rows, and the row of each change (-1: none)."""
         here = self.open() & (self.types == record_type)
         ids, inverse = np.unique(self.ids[here].astype(str), return_inverse=True)
-        place = np.full(len(self.ids), -1, np.int64)
-        place[here] = inverse
+        positions = np.full(len(self.ids), -1, np.int64)
+        positions[here] = inverse
         values = {}
         for target in dict.fromkeys(self.targets[here]):
             column = np.full(len(ids), None, object)
             of_target = here & (self.targets == target)
-            column[place[of_target]] = self.after[of_target]
+            column[positions[of_target]] = self.after[of_target]
             values[str(target)] = column
-        return Rows(OBJECTS[record_type], ids.astype(object), values), place
+        return Rows(OBJECTS[record_type], ids.astype(object), values), positions
 
-    def take(self, place: npt.NDArray[np.int64], row_status: RowAnswers) -> None:
+    def take(self, positions: npt.NDArray[np.int64], row_status: RowAnswers) -> None:
         """Give every change the answer about its row."""
-        of_row = place >= 0
-        at = place[of_row]
+        of_row = positions >= 0
+        at = positions[of_row]
         for mine, theirs in (
             (self.status, row_status.status),
             (self.kind, row_status.kind),
@@ -95,7 +95,7 @@ class Answers:
             self.open(), "transient", "Salesforce gave no answer about this record; the next run looks again"
         )
         return pa.table(
-            [pa.array(list(one), pa.string()) for one in (self.status, self.kind, self.reason)],
+            [pa.array(list(column), pa.string()) for column in (self.status, self.kind, self.reason)],
             schema=OUTCOME_SCHEMA,
         )
 
@@ -112,18 +112,18 @@ class RowAnswers:
         """Rows that Salesforce says it took."""
         self.status[places], self.kind[places], self.reason[places] = "done", None, None
 
-    def reject(self, place: int, kind: Kind, reason: str) -> None:
+    def reject(self, row: int, kind: Kind, reason: str) -> None:
         """A row that Salesforce refused."""
-        self.status[place], self.kind[place], self.reason[place] = "rejected", kind, reason
+        self.status[row], self.kind[row], self.reason[row] = "rejected", kind, reason
 
     def without_answer(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Those of the rows of which nothing is known."""
-        unknown = np.asarray([one is None for one in self.status[places]], bool)
+        unknown = np.asarray([status is None for status in self.status[places]], bool)
         return np.asarray(places[unknown], np.int64)
 
     def passing(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Whether each row is to be sent again: nothing is known of it, or it was refused for something that
         passes by itself.
         """
-        unknown = np.asarray([one is None for one in self.status[places]], bool)
+        unknown = np.asarray([status is None for status in self.status[places]], bool)
         return np.asarray(unknown | (self.kind[places] == "transient"), bool)

@@ -99,13 +99,13 @@ class Bulk:
         waited, (pause, longer) = 0.0, _LOOKS[kind]
         pause = max(pause, min(rows / _ROWS_A_SECOND, _LONGEST_LOOK))
         while waited < _PATIENCE:
-            found = self.status(kind, job)
-            if found is None:
+            status = self.status(kind, job)
+            if status is None:
                 raise TemporaryError(
                     f"Bulk job {job} is gone from Salesforce: somebody deleted it; run again"
                 )
-            if found.ended:
-                return found
+            if status.ended:
+                return status
             self._sleep(pause)
             waited, pause = waited + pause, min(pause * longer, _LONGEST_LOOK)
         raise TemporaryError(
@@ -132,12 +132,12 @@ class Bulk:
         }
         try:
             # a query that runs twice harms nobody
-            told = self._org.ask("POST", "jobs/query", body=body, repeatable=True)
+            answer = self._org.ask("POST", "jobs/query", body=body, repeatable=True)
         except Refused as error:
             if error.refusal.code in _UNABLE or "ulk" in error.refusal.text:
                 raise Unable(str(error)) from error
             raise
-        return str(told["id"])
+        return str(answer["id"])
 
     def results(self, job: str, start: str | None = None) -> Iterator[tuple[pa.Table, str | None]]:
         """Pages of a query's rows (all columns text, null where empty) in order, each with the locator that
@@ -163,39 +163,43 @@ class Bulk:
         """(locator of a page, of the page behind it) from ``start`` on; none where Salesforce does not list
         them so.
         """
-        known = self._listed(job) if start is None else dropwhile(lambda one: one != start, self._listed(job))
-        for place in known:
-            for following in known:
-                yield place, following
-                place = following
-            yield place, None
+        locators = (
+            self._listed(job)
+            if start is None
+            else dropwhile(lambda listed: listed != start, self._listed(job))
+        )
+        for locator in locators:
+            for following in locators:
+                yield locator, following
+                locator = following
+            yield locator, None
 
     def _listed(self, job: str) -> Iterator[str | None]:
         """Locators of all pages, five a call; none where Salesforce does not list them."""
         path: str | None = f"jobs/query/{job}/resultPages"
         while path:
             try:
-                told = self._org.ask("GET", path)
+                answer = self._org.ask("GET", path)
             except Refused:
                 return
-            for page in told["resultPages"]:
+            for page in answer["resultPages"]:
                 yield _locator(page["resultUrl"])
-            path = None if told["done"] else told.get("nextRecordsUrl") or told.get("nextRecordUrl")
+            path = None if answer["done"] else answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
 
     def _listed_page(
-        self, job: str, place: str | None, following: str | None
+        self, job: str, locator: str | None, following: str | None
     ) -> tuple[pa.Table, str | None, str | None]:
         """A page as long as Salesforce cut it: (rows, locator listed behind it, the page's own word, asked
         only of the last).
         """
-        table, behind = self._page(job, place, whole=True)
+        table, behind = self._page(job, locator, whole=True)
         return table, following, None if following else behind
 
-    def _one_by_one(self, job: str, place: str | None) -> Iterator[tuple[pa.Table, str | None]]:
+    def _one_by_one(self, job: str, locator: str | None) -> Iterator[tuple[pa.Table, str | None]]:
         while True:
-            table, place = self._page(job, place)
-            yield table, place
-            if place is None:
+            table, locator = self._page(job, locator)
+            yield table, locator
+            if locator is None:
                 return
 
     def _page(self, job: str, locator: str | None, whole: bool = False) -> tuple[pa.Table, str | None]:
@@ -240,10 +244,10 @@ class Bulk:
                 manner=_UPLOAD,
             )
         except Refused as error:
-            found = self.status("ingest", job)
+            status = self.status("ingest", job)
             if (
-                found is None
-                or found.state != "Open"
+                status is None
+                or status.state != "Open"
                 or error.refusal.code not in ("INVALIDJOBSTATE", "INVALID_JOB_STATE", "API_ERROR")
             ):
                 raise
@@ -253,8 +257,8 @@ class Bulk:
         try:
             self._org.ask("PATCH", f"jobs/ingest/{job}", body={"state": "UploadComplete"}, writes=True)
         except Refused:
-            found = self.status("ingest", job)
-            if found is None or found.state == "Open":
+            status = self.status("ingest", job)
+            if status is None or status.state == "Open":
                 raise
 
     def answers(self, job: str, rows: int) -> dict[str, pa.Table]:
@@ -262,10 +266,10 @@ class Bulk:
 
         One in neither was not processed.
         """
-        found = {"successful": self._rows(job, "successfulResults")}
-        if found["successful"].num_rows < rows:
-            found["failed"] = self._rows(job, "failedResults")
-        return found
+        tables = {"successful": self._rows(job, "successfulResults")}
+        if tables["successful"].num_rows < rows:
+            tables["failed"] = self._rows(job, "failedResults")
+        return tables
 
     def _rows(self, job: str, which: str) -> pa.Table:
         path = f"jobs/ingest/{job}/{which}/"
@@ -308,13 +312,13 @@ def _read(content: bytes, names: Sequence[str]) -> pa.Table:
     )
 
 
-def _status(told: dict[str, Any]) -> Status:
+def _status(answer: dict[str, Any]) -> Status:
     return Status(
-        str(told.get("id") or ""),
-        str(told.get("state") or ""),
-        int(told.get("numberRecordsProcessed") or 0),
-        int(told.get("numberRecordsFailed") or 0),
-        shown(str(told.get("errorMessage") or "")),
+        str(answer.get("id") or ""),
+        str(answer.get("state") or ""),
+        int(answer.get("numberRecordsProcessed") or 0),
+        int(answer.get("numberRecordsFailed") or 0),
+        shown(str(answer.get("errorMessage") or "")),
     )
 
 

@@ -88,25 +88,25 @@ def _looked_up(
     org: Org, changes: pa.Table, described: bool
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.bool_]]:
     types, ids, targets = (changes[name].to_pylist() for name in ("record_type", "id", "target"))
-    held, seen = np.full(len(ids), None, object), np.zeros(len(ids), bool)
+    values, seen = np.full(len(ids), None, object), np.zeros(len(ids), bool)
     for record_type in dict.fromkeys(types):
         table = OBJECTS[record_type]
         visible: Container[str] = org.fields(table) if described else {api_name(target) for target in targets}
         # a list's key has a point
-        here = [at for at, one in enumerate(types) if one == record_type and "." not in targets[at]]
+        here = [at for at, row_type in enumerate(types) if row_type == record_type and "." not in targets[at]]
         names = [name for name in dict.fromkeys(api_name(targets[at]) for at in here) if name in visible]
         if not names:
             continue
-        found: dict[str, dict[str, Any]] = {}
+        records_by_id: dict[str, dict[str, Any]] = {}
         for records in org.many(
             partial(_read, org, table, names, described), _slices(list(dict.fromkeys(ids[at] for at in here)))
         ):
-            found.update(records)
+            records_by_id.update(records)
         for at in here:
             name = api_name(targets[at])
-            held[at] = as_text(found.get(ids[at], {}).get(name))
-            seen[at] = ids[at] in found and name in visible
-    return held, seen
+            values[at] = as_text(records_by_id.get(ids[at], {}).get(name))
+            seen[at] = ids[at] in records_by_id and name in visible
+    return values, seen
 
 
 def _slices(ids: list[str]) -> Iterator[list[str]]:

@@ -48,7 +48,7 @@ Position = cursor.Position[Progress]
 
 def loads(text: str | None) -> Position:
     """The position; from the beginning where there is none, or it is not ours."""
-    return cursor.loads(text, _FORM, lambda one: Progress(**one))
+    return cursor.loads(text, _FORM, lambda stored: Progress(**stored))
 
 
 def digests(table: pa.Table, stamp: str) -> Digests:

@@ -117,7 +117,7 @@ def _attributes(org: Org) -> Iterator[Problem]:
 
 
 def _ours(org: Org) -> Iterator[Problem]:
-    for spec in (one for one in org.account.fields if not one.retired):
+    for spec in (field for field in org.account.fields if not field.retired):
         about = org.fields(OBJECTS.get(spec.record_type, "")).get(api_name(spec.name))
         if about is not None and not about.get("updateable", True):
             yield Problem(

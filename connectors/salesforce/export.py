@@ -34,7 +34,7 @@ def sources(fields: Sequence[FieldSpec], lists: Sequence[ListSpec], settings: Se
     Views of campaigns are not among them: how an org calls the fields of their filters is not told anywhere.
     They are named.
     """
-    found = {
+    files = {
         "sfdx-project.json": json.dumps(
             {
                 "packageDirectories": [{"path": "force-app", "default": True}],
@@ -46,22 +46,22 @@ def sources(fields: Sequence[FieldSpec], lists: Sequence[ListSpec], settings: Se
     for spec in fields:
         name = api_name(spec.name)
         path = f"{_ROOT}/objects/{OBJECTS[spec.record_type]}/fields/{name}.field-meta.xml"
-        found[path] = _xml("CustomField", [("fullName", name), *_elements(metadata(spec))])
+        files[path] = _xml("CustomField", [("fullName", name), *_elements(metadata(spec))])
     views = [spec for spec in lists if spec.kind == "dynamic"]
     for view in views:
         if not view.channel:
             name = view_name(view)
-            found[f"{_ROOT}/objects/{OBJECTS[view.record_type]}/listViews/{name}.listView-meta.xml"] = _view(
+            files[f"{_ROOT}/objects/{OBJECTS[view.record_type]}/listViews/{name}.listView-meta.xml"] = _view(
                 view, name, settings
             )
-    found[f"{_ROOT}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"] = _permission_set(fields)
-    found["README.txt"] = _read_me(fields, [view.key for view in views if view.channel])
-    return found
+    files[f"{_ROOT}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"] = _permission_set(fields)
+    files["README.txt"] = _read_me(fields, [view.key for view in views if view.channel])
+    return files
 
 
 def _view(spec: ListSpec, name: str, settings: Settings) -> str:
     field = api_name(spec.field)
-    columns = [("columns", one) for one in (*_COLUMNS[spec.record_type], field)]
+    columns = [("columns", column) for column in (*_COLUMNS[spec.record_type], field)]
     filters = ("filters", [("field", field), ("operation", "equals"), ("value", spec.value)])
     scope = ("filterScope", "Mine" if settings.list_view_scope == "mine" else "Everything")
     shared = (
@@ -81,11 +81,11 @@ def _permission_set(fields: Sequence[FieldSpec]) -> str:
             "fieldPermissions",
             [
                 ("editable", True),
-                ("field", f"{OBJECTS[one.record_type]}.{api_name(one.name)}"),
+                ("field", f"{OBJECTS[field.record_type]}.{api_name(field.name)}"),
                 ("readable", True),
             ],
         )
-        for one in sorted(fields, key=lambda one: (OBJECTS[one.record_type], one.name))
+        for field in sorted(fields, key=lambda field: (OBJECTS[field.record_type], field.name))
     ]
     description = ("description", "Sees and edits the fields of crm-segments.")
     return _xml(
@@ -94,18 +94,22 @@ def _permission_set(fields: Sequence[FieldSpec]) -> str:
     )
 
 
-def _elements(told: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+def _elements(definition: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     """A field of the Tooling API's JSON as elements: its names differ in a picklist's values only."""
-    for key, value in sorted(told.items()):
+    for key, value in sorted(definition.items()):
         if value is None:
             continue
         if key == "valueSet":
             values = [
                 (
                     "value",
-                    [("fullName", one["valueName"]), ("default", one["default"]), ("label", one["label"])],
+                    [
+                        ("fullName", option["valueName"]),
+                        ("default", option["default"]),
+                        ("label", option["label"]),
+                    ],
                 )
-                for one in value["valueSetDefinition"]["value"]
+                for option in value["valueSetDefinition"]["value"]
             ]
             yield (
                 key,
@@ -132,7 +136,7 @@ def _fill(parent: ElementTree.Element, children: Iterable[tuple[str, Any]]) -> N
 
 
 def _read_me(fields: Sequence[FieldSpec], campaigns: Sequence[str]) -> str:
-    listed = "\n".join(f"  {OBJECTS[one.record_type]}.{api_name(one.name)}" for one in fields)
+    listed = "\n".join(f"  {OBJECTS[field.record_type]}.{api_name(field.name)}" for field in fields)
     return (
         "Deploy these files into a sandbox first:\n\n"
         "  sf project deploy start --source-dir force-app --target-org NAME\n\n"

@@ -108,29 +108,29 @@ class Fetching:
         if total > self._org.settings.bulk_reads_above:
             yield from self.all(statement, total)
             return
-        held = first
+        pending = first
         for rows, _ in pages:
-            yield Batch(held, last=False)
-            held = rows
-        yield Batch(held)
+            yield Batch(pending, last=False)
+            pending = rows
+        yield Batch(pending)
 
     def among(
         self, fields: Sequence[str], table: str, key: str, ids: Sequence[str], where: Sequence[str] = ()
     ) -> pa.Table:
         """The rows of which a field is one of the ids."""
-        found = [texts([], fields)]
+        tables = [texts([], fields)]
         for start in range(0, len(ids), _IN_LIST):
             statement = soql.Select(fields, table, [soql.among(key, ids[start : start + _IN_LIST]), *where])
-            found += [rows for rows, _ in self._pages(statement)]
-        return pa.concat_tables(found)
+            tables += [rows for rows, _ in self._pages(statement)]
+        return pa.concat_tables(tables)
 
     def _paged(self, statement: soql.Select) -> Iterator[Batch]:
-        held: pa.Table | None = None
+        pending: pa.Table | None = None
         for rows, _ in self._pages(statement):
-            if held is not None:
-                yield Batch(held, last=False)
-            held = rows
-        yield Batch(held if held is not None else texts([], statement.fields))
+            if pending is not None:
+                yield Batch(pending, last=False)
+            pending = rows
+        yield Batch(pending if pending is not None else texts([], statement.fields))
 
     def _pages(self, statement: soql.Select) -> Iterator[tuple[pa.Table, int]]:
         """Tables of a page, and how many rows there are altogether."""
@@ -151,10 +151,10 @@ def texts(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> pa.Table:
 def _within(row: dict[str, Any], path: str) -> Any:
     if "." not in path:
         return row.get(path)
-    found: Any = row
+    value: Any = row
     for step in path.split("."):
-        found = found.get(step) if isinstance(found, dict) else None
-    return found
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def _text(value: Any) -> str | None:

@@ -50,14 +50,14 @@ class Fields:
         """All fields that this user sees, by (record type, name); ours under the names of the config, which
         lack the ending.
         """
-        ours = {(one.record_type, api_name(one.name)): one.name for one in self._org.account.fields}
-        found = {}
+        ours = {(field.record_type, api_name(field.name)): field.name for field in self._org.account.fields}
+        fields_by_key = {}
         for record_type, table in OBJECTS.items():
             self._org.forget(table)
-            for name, told in self._org.fields(table).items():
-                known = ours.get((record_type, name)) or (name[:-3] if name.endswith("__c") else name)
-                found[(record_type, known)] = _spec(record_type, known, told)
-        return found
+            for name, about in self._org.fields(table).items():
+                own_name = ours.get((record_type, name)) or (name[:-3] if name.endswith("__c") else name)
+                fields_by_key[(record_type, own_name)] = _spec(record_type, own_name, about)
+        return fields_by_key
 
     def ensure(self, spec: FieldSpec) -> bool:
         """Create the field, or add the values that its picklist lacks; grant it to the permission set.
@@ -104,25 +104,33 @@ class Fields:
         return True
 
     def _extend(self, spec: FieldSpec, present: dict[str, Any]) -> None:
-        values = {one["value"]: one for one in present.get("picklistValues") or () if one.get("active", True)}
-        lacking = [one for one in spec.options if one.key not in values]
+        values = {
+            option["value"]: option
+            for option in present.get("picklistValues") or ()
+            if option.get("active", True)
+        }
+        lacking = [option for option in spec.options if option.key not in values]
         renamed = [
-            one for one in spec.options if one.key in values and values[one.key].get("label") != one.label
+            option
+            for option in spec.options
+            if option.key in values and values[option.key].get("label") != option.label
         ]
         if not lacking and not renamed:
             return
-        kept = [Option(key, str(one.get("label") or key)) for key, one in values.items()]
-        labels = {one.key: one.label for one in spec.options}
-        options = tuple(Option(one.key, labels.get(one.key, one.label)) for one in (*kept, *lacking))
-        found = self._tooling(_definition(spec))
-        if not found:
+        kept = [Option(key, str(option.get("label") or key)) for key, option in values.items()]
+        labels = {option.key: option.label for option in spec.options}
+        options = tuple(
+            Option(option.key, labels.get(option.key, option.label)) for option in (*kept, *lacking)
+        )
+        rows = self._tooling(_definition(spec))
+        if not rows:
             raise RequestError(
                 f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config"
             )
         whole = FieldSpec(spec.name, spec.record_type, spec.type, spec.label, spec.description, options)
         body = {"Metadata": metadata(whole, restricted=bool(present.get("restrictedPicklist")))}
         try:
-            self._org.ask("PATCH", f"tooling/sobjects/CustomField/{found[0]['Id']}", body=body, writes=True)
+            self._org.ask("PATCH", f"tooling/sobjects/CustomField/{rows[0]['Id']}", body=body, writes=True)
         except Denied as error:
             raise _may_not(spec, error.refusal) from error
         self._org.forget(_table(spec))
@@ -187,9 +195,9 @@ class Fields:
             ways[f"sobjects/PermissionSet/{self._made}"] = "CreatedById"
         for path, key in ways.items():
             with suppress(Refused, Denied):
-                told = self._org.ask("GET", path)
-                if isinstance(told, dict) and told.get(key):
-                    return str(told[key])
+                answer = self._org.ask("GET", path)
+                if isinstance(answer, dict) and answer.get(key):
+                    return str(answer[key])
         return ""
 
     def _await(self, spec: FieldSpec) -> None:
@@ -210,38 +218,46 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
     list.
     """
     label = short_label(spec.label or spec.name)
-    told: dict[str, Any] = {
+    definition: dict[str, Any] = {
         "label": label,
         "inlineHelpText": spec.description[:510] or None,
         "required": False,
     }
     if spec.type == "enum":
-        values = [{"valueName": one.key, "label": one.label[:255], "default": False} for one in spec.options]
-        return told | {
+        values = [
+            {"valueName": option.key, "label": option.label[:255], "default": False}
+            for option in spec.options
+        ]
+        return definition | {
             "type": "Picklist",
             "valueSet": {"restricted": restricted, "valueSetDefinition": {"sorted": False, "value": values}},
         }
     if spec.type == "number":
-        return told | {"type": "Number", "precision": 18, "scale": 4}
+        return definition | {"type": "Number", "precision": 18, "scale": 4}
     if spec.type == "date":
-        return told | {"type": "Date"}
+        return definition | {"type": "Date"}
     if spec.type == "bool":
-        return {name: value for name, value in told.items() if name != "required"} | {
+        return {name: value for name, value in definition.items() if name != "required"} | {
             "type": "Checkbox",
             "defaultValue": "false",
         }
-    return told | {"type": "Text", "length": LENGTH, "externalId": False, "unique": False}
+    return definition | {"type": "Text", "length": LENGTH, "externalId": False, "unique": False}
 
 
-def _spec(record_type: str, name: str, told: dict[str, Any]) -> FieldSpec:
-    kind: Any = _TYPES.get(told["type"], "text")
+def _spec(record_type: str, name: str, about: dict[str, Any]) -> FieldSpec:
+    kind: Any = _TYPES.get(about["type"], "text")
     options = tuple(
-        Option(str(one["value"]), str(one.get("label") or one["value"]))
-        for one in told.get("picklistValues") or ()
-        if one.get("active", True)
+        Option(str(option["value"]), str(option.get("label") or option["value"]))
+        for option in about.get("picklistValues") or ()
+        if option.get("active", True)
     )
     return FieldSpec(
-        name, record_type, kind, str(told.get("label") or ""), str(told.get("inlineHelpText") or ""), options
+        name,
+        record_type,
+        kind,
+        str(about.get("label") or ""),
+        str(about.get("inlineHelpText") or ""),
+        options,
     )
 
 

@@ -57,13 +57,14 @@ class ListViews:
     def changed(self, specs: Sequence[ListSpec]) -> dict[str, str]:
         """Key → what differs, of the views that show other records than we would make them show."""
         ours = _views(specs)
-        held = list(zip(ours, self._org.many(self._present, ours), strict=True))
+        pairs = list(zip(ours, self._org.many(self._present, ours), strict=True))
         if any(
-            present is not None and not isinstance(present.get("filteredByInfo"), list) for _, present in held
+            present is not None and not isinstance(present.get("filteredByInfo"), list)
+            for _, present in pairs
         ):
             raise shapes.foreign("GET", "ui-api/list-info")  # a view without filters tells an empty list
         differing = {
-            spec.key: self._difference(spec, present) for spec, present in held if present is not None
+            spec.key: self._difference(spec, present) for spec, present in pairs if present is not None
         }
         return {key: what for key, what in differing.items() if what}
 
@@ -117,7 +118,9 @@ class ListViews:
         settings = self._org.settings
         visible = self._org.fields(OBJECTS[spec.record_type])
         columns = [
-            one for one in _COLUMNS[spec.record_type] if one.partition(".")[0] in visible or "." in one
+            column
+            for column in _COLUMNS[spec.record_type]
+            if column.partition(".")[0] in visible or "." in column
         ]
         shared: Body = {"visibility": "Public"}
         if settings.list_view_groups:
@@ -148,26 +151,26 @@ class ListViews:
             self._org.fields(OBJECTS[spec.record_type]).get(api_name(spec.field), {}).get("picklistValues")
             or ()
         )
-        labels = {str(one["value"]): str(one.get("label") or one["value"]) for one in values}
+        labels = {str(value["value"]): str(value.get("label") or value["value"]) for value in values}
         own = labels.pop(spec.value, spec.value)
         return [own] if own == spec.value or spec.value in labels.values() else [own, spec.value]
 
     def _difference(self, spec: ListSpec, present: Body) -> str:
         """What a view shows otherwise than ours; "" where nothing."""
         own = api_name(spec.field)
-        held, wanted = _told(present.get("filteredByInfo")), _told(self._filters(spec))
+        now, wanted = _told(present.get("filteredByInfo")), _told(self._filters(spec))
         mine = {
             (spec.value,),
             *((label,) for label in self._operands(spec)),
             tuple(sorted(self._operands(spec))),
         }
-        sound = sorted(one for one in held if one[0] != own) == sorted(one for one in wanted if one[0] != own)
-        sound = sound and [(field, operator) for field, operator, _ in held if field == own] == [
+        sound = sorted(row for row in now if row[0] != own) == sorted(row for row in wanted if row[0] != own)
+        sound = sound and [(field, operator) for field, operator, _ in now if field == own] == [
             (own, "Equals")
         ]
-        if not sound or not all(given in mine for field, _, given in held if field == own):
+        if not sound or not all(given in mine for field, _, given in now if field == own):
             shown = ", ".join(
-                f"{field} {operator} {' or '.join(given)}".strip() for field, operator, given in held
+                f"{field} {operator} {' or '.join(given)}".strip() for field, operator, given in now
             )
             return f"filter: it shows whom {shown or 'no filter'} says"
         scope, logic = (
@@ -202,11 +205,11 @@ def _told(filters: Any) -> list[tuple[str, str, tuple[str, ...]]]:
     """Field, operator and operands; "blank" comes back as "" or as nothing."""
     return [
         (
-            str(one.get("fieldApiName", "")),
-            str(one.get("operator", "")),
-            tuple(sorted(x for x in one.get("operandLabels") or () if x)),
+            str(row.get("fieldApiName", "")),
+            str(row.get("operator", "")),
+            tuple(sorted(x for x in row.get("operandLabels") or () if x)),
         )
-        for one in filters or ()
+        for row in filters or ()
     ]
 
 

@@ -51,48 +51,48 @@ class Lists:
             soql.among("SobjectType", types),
             f"DeveloperName LIKE {soql.quoted(PREFIX.strip('_') + '%')}",
         ]
-        found = []
+        views = []
         for page in self._org.query(
             soql.Select(["Id", "Name", "DeveloperName", "SobjectType"], "ListView", where)
         ):
-            for row in (one for one in page if one["DeveloperName"].startswith(PREFIX)):
+            for row in (view for view in page if view["DeveloperName"].startswith(PREFIX)):
                 id = f"{VIEW}:{row['SobjectType']}:{row['DeveloperName']}"
                 self._view_ids[row["DeveloperName"]] = row["Id"]
-                found.append(RemoteList(id, self._key(id), row["Name"], "dynamic", types[row["SobjectType"]]))
-        return found + self._campaigns()
+                views.append(RemoteList(id, self._key(id), row["Name"], "dynamic", types[row["SobjectType"]]))
+        return views + self._campaigns()
 
     def _key(self, id: str) -> str:
         return self._known_lists.get(id, "")
 
     def named(self, key: str) -> RemoteList | None:
         """The campaign that we made for a key."""
-        found = next(
+        list_id = next(
             (id for id, own in self._known_lists.items() if own == key and id.startswith(CAMPAIGN)), None
         )
-        return None if found is None else RemoteList(found, key, "", "static", found.rpartition(":")[2])
+        return None if list_id is None else RemoteList(list_id, key, "", "static", list_id.rpartition(":")[2])
 
     def _campaigns(self) -> list[RemoteList]:
         if "Name" not in self._org.fields("Campaign"):
             return []
-        ids = [one.partition(":")[2] for one in self._known_lists if one.startswith(CAMPAIGN)]
-        found = []
+        ids = [key.partition(":")[2] for key in self._known_lists if key.startswith(CAMPAIGN)]
+        campaigns = []
         for start in range(0, len(ids), _COLLECTION):
-            where = [soql.among("Id", (one.partition(":")[0] for one in ids[start : start + _COLLECTION]))]
+            where = [soql.among("Id", (key.partition(":")[0] for key in ids[start : start + _COLLECTION]))]
             for page in self._org.query(soql.Select(["Id", "Name"], "Campaign", where)):
                 named = {row["Id"]: row["Name"] for row in page}
-                for one in ids[start : start + _COLLECTION]:
-                    id, _, record_type = one.partition(":")
+                for key in ids[start : start + _COLLECTION]:
+                    id, _, record_type = key.partition(":")
                     if id in named:
-                        found.append(
+                        campaigns.append(
                             RemoteList(
-                                f"{CAMPAIGN}:{one}",
-                                self._key(f"{CAMPAIGN}:{one}"),
+                                f"{CAMPAIGN}:{key}",
+                                self._key(f"{CAMPAIGN}:{key}"),
                                 named[id],
                                 "static",
                                 record_type or "contact",
                             )
                         )
-        return found
+        return campaigns
 
     def ensure(self, spec: ListSpec) -> RemoteList:
         """Make the list, or give it its present label and filter."""
@@ -144,14 +144,14 @@ class Lists:
 
         Known by its id; where a crash kept that from us, by its name and the mark in its description.
         """
-        fields = [one for one in ("Id", "Name", "Description") if one in self._org.fields("Campaign")]
+        fields = [field for field in ("Id", "Name", "Description") if field in self._org.fields("Campaign")]
         if spec.id.startswith(CAMPAIGN):
             rows = self._rows(fields, soql.among("Id", [spec.id.split(":")[1]]))
             if rows and rows[0]["Name"] != name:
                 self._org.ask("PATCH", f"sobjects/Campaign/{rows[0]['Id']}", body={"Name": name}, writes=True)
         else:
-            found = self._rows(fields, f"Name = {soql.quoted(name)}")
-            rows = [row for row in found if (row.get("Description") or "").endswith(_mark(spec))]
+            candidates = self._rows(fields, f"Name = {soql.quoted(name)}")
+            rows = [row for row in candidates if (row.get("Description") or "").endswith(_mark(spec))]
         return str(rows[0]["Id"]) if rows else ""
 
     def _rows(self, fields: Sequence[str], where: str) -> list[dict[str, Any]]:
@@ -218,27 +218,27 @@ class Lists:
         self._org.may_write()
         campaign, field = _campaign(remote)
         answers = Answers(changes)
-        known = self._known(campaign, field, [str(id) for id in answers.ids])
+        members = self._known(campaign, field, [str(id) for id in answers.ids])
         enter = answers.after == MEMBER
-        staying = np.asarray([known.get(str(id), ("", False))[1] for id in answers.ids], bool)
+        staying = np.asarray([members.get(str(id), ("", False))[1] for id in answers.ids], bool)
         answers.status[enter == staying] = "done"
         adds = np.nonzero(enter & ~staying)[0]
         leaves = np.nonzero(~enter & staying)[0]
         for start in range(0, len(adds), _COLLECTION):
-            self._add(campaign, field, answers, adds[start : start + _COLLECTION], known)
+            self._add(campaign, field, answers, adds[start : start + _COLLECTION], members)
         for start in range(0, len(leaves), _COLLECTION):
-            self._remove(answers, leaves[start : start + _COLLECTION], known)
+            self._remove(answers, leaves[start : start + _COLLECTION], members)
         return answers.outcomes()
 
     def current(self, remote: RemoteList, ids: list[str]) -> list[str | None]:
         """MEMBER or null for each record."""
         campaign, field = _campaign(remote)
-        known = self._known(campaign, field, ids)
-        return [MEMBER if known.get(id, ("", False))[1] else None for id in ids]
+        members = self._known(campaign, field, ids)
+        return [MEMBER if members.get(id, ("", False))[1] else None for id in ids]
 
     def _known(self, campaign: str, field: str, ids: list[str]) -> dict[str, tuple[str, bool]]:
         """Record → (id of its membership, whether it counts)."""
-        found = {}
+        members = {}
         fields = ["Id", field, "Status"]
         for start in range(0, len(ids), _COLLECTION):
             where = [
@@ -248,26 +248,26 @@ class Lists:
             for page in self._org.query(soql.Select(fields, "CampaignMember", where)):
                 for row in page:
                     counts = not (self._org.settings.keep_members and row["Status"] == _REMOVED)
-                    found[row[field]] = (row["Id"], counts)
-        return found
+                    members[row[field]] = (row["Id"], counts)
+        return members
 
     def _add(
-        self, campaign: str, field: str, answers: Answers, places: Any, known: dict[str, tuple[str, bool]]
+        self, campaign: str, field: str, answers: Answers, places: Any, members: dict[str, tuple[str, bool]]
     ) -> None:
         """One call for new members, one for those who were removed by their status.
 
         Neither is sent again unseen.
         """
-        new = [at for at in places if answers.ids[at] not in known]
-        back = [at for at in places if answers.ids[at] in known]
+        new = [at for at in places if answers.ids[at] not in members]
+        back = [at for at in places if answers.ids[at] in members]
         made = [{"CampaignId": campaign, field: answers.ids[at], "Status": _SENT} for at in new]
         self._send("POST", made, new, answers)
         self._send(
-            "PATCH", [{"id": known[str(answers.ids[at])][0], "Status": _SENT} for at in back], back, answers
+            "PATCH", [{"id": members[str(answers.ids[at])][0], "Status": _SENT} for at in back], back, answers
         )
 
-    def _remove(self, answers: Answers, places: Any, known: dict[str, tuple[str, bool]]) -> None:
-        memberships = [known[str(answers.ids[at])][0] for at in places]
+    def _remove(self, answers: Answers, places: Any, members: dict[str, tuple[str, bool]]) -> None:
+        memberships = [members[str(answers.ids[at])][0] for at in places]
         if self._org.settings.keep_members:
             self._send("PATCH", [{"id": id, "Status": _REMOVED} for id in memberships], list(places), answers)
             return

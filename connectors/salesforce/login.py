@@ -97,17 +97,17 @@ class LogIn:
         response = self._transport.send(
             Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True)
         )
-        told = decoded(response)
+        answer = decoded(response)
         if response.status_code != 200:
             raise self._refused(response) from None
-        if not isinstance(told, dict) or not isinstance(told.get("access_token"), str):
+        if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
             url = self._settings.log_in_url
             raise AccessError(
                 f"the log-in of account {self._account} at {url} answers no session: is it Salesforce's address?"
             )
-        kept.replace(self._refresh, told.get("refresh_token"))
+        kept.replace(self._refresh, answer.get("refresh_token"))
         self.user = _user(response)
-        return str(told["access_token"])
+        return str(answer["access_token"])
 
     def _refused(self, response: requests.Response | None) -> ConnectorError:
         """The error that a refused log-in ends in: in the org's own words, of which our secrets are taken
@@ -155,8 +155,8 @@ def _without(body: Any, secrets: list[str]) -> Any:
 
 def _user(response: requests.Response) -> str:
     """The id at the end of ``id`` in an OAuth answer, or of ``userId`` in SOAP's."""
-    found = _USER.search(response.text)
-    return found[1] if found else ""
+    match = _USER.search(response.text)
+    return match[1] if match else ""
 
 
 def _given(settings: Any) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Opportunities:
         self._roles, self._primary = _owners(roles), self._primaries(fetching, window)
 
     def further(
-        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+        self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
     ) -> Iterator[pa.Table]:
         """Opportunities of which a role changed."""
         if not self._has_roles():
@@ -99,13 +99,13 @@ class Opportunities:
         statement = soql.Select(_ROLE, "OpportunityContactRole", window)
         changed = [overlap.fresh(batch.table) for batch in fetching.changed(statement)]
         ids = pc.unique(pa.concat_tables(changed)["OpportunityId"].combine_chunks().drop_null())
-        others: list[str] = ids.filter(pc.invert(pc.is_in(ids, known))).to_pylist()
+        others: list[str] = ids.filter(pc.invert(pc.is_in(ids, known_ids))).to_pylist()
         if not others:
             return
         rows = fetching.among(self.fields, self.object, "Id", others)
         self._roles = _owners(fetching.among(_ROLE, "OpportunityContactRole", "OpportunityId", others))
         self._primary = self._primary_of(
-            fetching, sorted({one for one in rows["AccountId"].to_pylist() if one})
+            fetching, sorted({account_id for account_id in rows["AccountId"].to_pylist() if account_id})
         )
         yield rows
 
@@ -158,13 +158,13 @@ class Opportunities:
             "currency": pc.fill_null(currencies, self.amounts.home),
             "category": column(rows, "Type"),
         }
-        return {name: one.filter(good) for name, one in columns.items()}
+        return {name: array.filter(good) for name, array in columns.items()}
 
     def _home(self, amounts: pa.Array, currencies: pa.Array) -> pa.Array:
         """Amounts in the org's own currency: as they are in an org of one currency, else by the org's rates."""
         if not self.org.several_currencies:
             return amounts
-        rates = [self.corporate.get(one) if one else None for one in currencies.to_pylist()]
+        rates = [self.corporate.get(currency) if currency else None for currency in currencies.to_pylist()]
         worth = [_divided(text, rate) for text, rate in zip(amounts.to_pylist(), rates, strict=True)]
         return pa.array(worth, pa.string())
 
@@ -319,14 +319,14 @@ def _parts(units: pa.Array, opportunities: Any) -> pa.Array:
     """Equal parts of each opportunity's amount, in whole minor units that add up to it: the first owners get
     what is left over.
     """
-    known = units.is_valid().to_numpy(zero_copy_only=False)
+    has_amount = units.is_valid().to_numpy(zero_copy_only=False)
     whole = pc.fill_null(units, 0).to_numpy(zero_copy_only=False).astype(np.int64)
     many, number = (
         opportunities["place"].transform("size").to_numpy(np.int64),
         opportunities.cumcount().to_numpy(np.int64),
     )
     part = whole // many
-    return pa.array(part + (number < whole - part * many), pa.int64(), mask=~known)
+    return pa.array(part + (number < whole - part * many), pa.int64(), mask=~has_amount)
 
 
 def _divided(text: str | None, rate: float | None) -> str | None:

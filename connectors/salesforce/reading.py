@@ -57,7 +57,7 @@ class Reading:
                 state = state.after(source.name, step.progress)
                 if step.table.num_rows or step.rejects.rejected or step.whole:
                     yield _page(step, source.name, state)
-        for name in [one for one in state.sources if one not in {source.name for source in streamed}]:
+        for name in [key for key in state.sources if key not in {source.name for source in streamed}]:
             state = state.after(name, None)
             schema = ACTIVITY_SCHEMA if stream == "activity" else RECORD_SCHEMA
             yield Page(schema.empty_table(), state.dumps(), name, whole=True, first=True, last=True)
@@ -72,33 +72,33 @@ class Reading:
 
     def _sources(self, stream: str) -> list[Source]:
         if stream in OBJECTS:
-            found: list[Source | None] = [records(self._org, stream)]
+            candidates: list[Source | None] = [records(self._org, stream)]
         elif stream == "activity":
-            found = [
+            candidates = [
                 opportunities(self._org) if name == "opportunities" else deeds(self._org, name)
                 for name in sources(self._org)
             ]
         else:
             raise UnsupportedError(f"Salesforce has no stream {stream!r}; it has {', '.join(STREAMS)}")
-        return [one for one in found if one is not None]
+        return [source for source in candidates if source is not None]
 
-    def _steps(self, source: Source, known: Progress | None) -> Iterator[_Step]:
+    def _steps(self, source: Source, progress: Progress | None) -> Iterator[_Step]:
         now = self._now()
-        if known is None or known.form != source.form:
+        if progress is None or progress.form != source.form:
             yield from self._whole(source, None, now)
-        elif known.began:
-            yield from self._whole(source, known, now)
-        elif now - datetime.fromisoformat(known.swept) >= timedelta(days=self._org.settings.sweep_days):
+        elif progress.began:
+            yield from self._whole(source, progress, now)
+        elif now - datetime.fromisoformat(progress.swept) >= timedelta(days=self._org.settings.sweep_days):
             yield from self._whole(source, None, now)
         else:
-            yield from self._window(source, known, now)
+            yield from self._window(source, progress, now)
 
     # All rows
 
-    def _whole(self, source: Source, known: Progress | None, now: datetime) -> Iterator[_Step]:
+    def _whole(self, source: Source, saved: Progress | None, now: datetime) -> Iterator[_Step]:
         """From the beginning, or from where an unfinished job stopped."""
-        resumed = known is not None and known.job != "" and self._fetching.known(known.job)
-        progress = known if known is not None and resumed else Progress(source.form, began=now.isoformat())
+        resumed = saved is not None and saved.job != "" and self._fetching.known(saved.job)
+        progress = saved if saved is not None and resumed else Progress(source.form, began=now.isoformat())
         overlap = Overlap(progress.seen, progress.latest, STAMP, self._back(progress.began))
         source.prepare(self._fetching, None, overlap)
         if resumed:
@@ -126,11 +126,11 @@ class Reading:
 
     # A window
 
-    def _window(self, source: Source, known: Progress, now: datetime) -> Iterator[_Step]:
+    def _window(self, source: Source, progress: Progress, now: datetime) -> Iterator[_Step]:
         """What changed since the last window. The position moves once all of it was given."""
-        where = soql.since(STAMP, self._start(known))
-        overlap = Overlap(known.seen, known.latest, STAMP, self._back(now.isoformat()))
-        held: list[_Step] = []
+        where = soql.since(STAMP, self._start(progress))
+        overlap = Overlap(progress.seen, progress.latest, STAMP, self._back(now.isoformat()))
+        pending: list[_Step] = []
         given = [pa.array([], pa.string())]
         for batch in self._fetching.changed(soql.Select(source.fields, source.object, where)):
             rows = overlap.fresh(batch.table)
@@ -138,26 +138,26 @@ class Reading:
                 source.prepare(self._fetching, where, overlap)
             if rows.num_rows:
                 given.append(column(rows, "Id"))
-                held.append(_step(source, rows, known))
-            while len(held) > 1:
-                yield held.pop(0)
+                pending.append(_step(source, rows, progress))
+            while len(pending) > 1:
+                yield pending.pop(0)
         for rows in source.further(self._fetching, where, pa.concat_arrays(given), overlap):
-            held += [_step(source, rows, known)] if rows.num_rows else []
-        yield from held[:-1]
-        if held:
-            done = replace(known, until=now.isoformat(), latest=overlap.latest, seen=overlap.dumps())
-            yield replace(held[-1], progress=done)
+            pending += [_step(source, rows, progress)] if rows.num_rows else []
+        yield from pending[:-1]
+        if pending:
+            done = replace(progress, until=now.isoformat(), latest=overlap.latest, seen=overlap.dumps())
+            yield replace(pending[-1], progress=done)
 
-    def _start(self, known: Progress) -> datetime:
+    def _start(self, progress: Progress) -> datetime:
         """Where the next window begins: an overlap before the last one's end, and never behind what may lie
         after the latest change.
 
         The second matters where rows are stamped by a clock that is behind the one that answers tell.
         """
-        start = self._back(known.until)
+        start = self._back(progress.until)
         return (
-            min(start, datetime.fromisoformat(known.latest) + timedelta(milliseconds=1))
-            if known.latest
+            min(start, datetime.fromisoformat(progress.latest) + timedelta(milliseconds=1))
+            if progress.latest
             else start
         )
 
@@ -184,6 +184,6 @@ def _page(step: _Step, part: str, state: Position) -> Page:
     )
 
 
-def _step(source: Source, rows: pa.Table, known: Progress) -> _Step:
+def _step(source: Source, rows: pa.Table, progress: Progress) -> _Step:
     rejects = Rejects(source.name)
-    return _Step(source.table(rows, rejects, whole=False), rejects, known, False)
+    return _Step(source.table(rows, rejects, whole=False), rejects, progress, False)

@@ -83,14 +83,14 @@ class Records:
 
     @property
     def form(self) -> str:
-        attributes = {name: asdict(one) for name, one in self.attributes.items()}
+        attributes = {name: asdict(wanted) for name, wanted in self.attributes.items()}
         return form(self.fields, attributes, self.ours, self.account.time_zone, self.account.consent_basis)
 
     def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
         """Nothing: what a record needs stands in its own row."""
 
     def further(
-        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+        self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
     ) -> Iterator[pa.Table]:
         """Records of which the Individual, or another record that an attribute stands in, changed: that moves
         no stamp of theirs.
@@ -102,14 +102,14 @@ class Records:
             if not ids:
                 continue
             if len(ids) <= _MANY_PARENTS:
-                found = [fetching.among(self.fields, self.object, parent.reference, ids)]
+                tables = [fetching.among(self.fields, self.object, parent.reference, ids)]
             else:
                 below = f"{soql.name(parent.reference)} IN ({soql.Select(['Id'], parent.table, window)})"
-                found = [
+                tables = [
                     batch.table for batch in fetching.changed(soql.Select(self.fields, self.object, [below]))
                 ]
-            for rows in found:
-                yield rows.filter(pc.invert(pc.is_in(column(rows, "Id"), known)))
+            for rows in tables:
+                yield rows.filter(pc.invert(pc.is_in(column(rows, "Id"), known_ids)))
 
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
         """One row a record."""
@@ -143,23 +143,23 @@ class Records:
         # What nobody can write any more holds nothing of ours: it would be cleared in vain, again and again.
         closed = pc.or_(is_true(rows, "IsDeleted"), is_true(rows, "IsConverted"))
         for name, remote, kind in self.ours:
-            held = _plain(column(rows, remote)) if kind == "number" else column(rows, remote)
-            done[FIELD + name] = pc.if_else(closed, pa.scalar(None, pa.string()), held)
+            cells = _plain(column(rows, remote)) if kind == "number" else column(rows, remote)
+            done[FIELD + name] = pc.if_else(closed, pa.scalar(None, pa.string()), cells)
         return pa.table(done)
 
     def _consent(self, rows: pa.Table) -> dict[str, pa.Array]:
         """Objections, and who may be contacted how; null where no field tells."""
-        found: dict[str, pa.Array] = {}
-        told = [name for name in (f"Individual.{one}" for one in _OBJECTIONS) if name in rows.column_names]
-        if told:
-            objects = is_true(rows, told[0])
-            for name in told[1:]:
+        columns: dict[str, pa.Array] = {}
+        flags = [name for name in (f"Individual.{flag}" for flag in _OBJECTIONS) if name in rows.column_names]
+        if flags:
+            objects = is_true(rows, flags[0])
+            for name in flags[1:]:
                 objects = pc.or_(objects, is_true(rows, name))
-            found["objects_to_profiling"] = objects
+            columns["objects_to_profiling"] = objects
         impossible = pc.or_(column(rows, "Email").is_null(), column(rows, "EmailBouncedDate").is_valid())
-        found[REACHABLE + "email"] = pc.if_else(impossible, False, self._may(rows, "HasOptedOutOfEmail"))
-        found[REACHABLE + "phone"] = self._may(rows, "DoNotCall")
-        return found
+        columns[REACHABLE + "email"] = pc.if_else(impossible, False, self._may(rows, "HasOptedOutOfEmail"))
+        columns[REACHABLE + "phone"] = self._may(rows, "DoNotCall")
+        return columns
 
     def _may(self, rows: pa.Table, opt_out: str) -> pa.Array:
         """No where the box is ticked; where it is not, unknown, or yes where that is enough.
@@ -171,17 +171,17 @@ class Records:
 
     def _person(self, rows: pa.Table) -> dict[str, pa.Array]:
         """Name, addresses, numbers and country; a column is left out where this user sees no field of it."""
-        found: dict[str, pa.Array] = {}
+        columns: dict[str, pa.Array] = {}
         if "Email" in self.fields:
-            found["emails"] = lists_of([column(rows, "Email")])
+            columns["emails"] = lists_of([column(rows, "Email")])
         phones = [name for name in _PHONES[self.record_type] if name in self.fields]
         if phones:
-            found["phones"] = lists_of([column(rows, name) for name in phones])
+            columns["phones"] = lists_of([column(rows, name) for name in phones])
         if "Name" in self.fields:
-            found["name"] = column(rows, "Name")
+            columns["name"] = column(rows, "Name")
         if _COUNTRY[self.record_type] in self.fields:
-            found["country"] = column(rows, _COUNTRY[self.record_type])
-        return found
+            columns["country"] = column(rows, _COUNTRY[self.record_type])
+        return columns
 
 
 def records(org: Org, record_type: str) -> Records | None:
@@ -191,19 +191,19 @@ def records(org: Org, record_type: str) -> Records | None:
         return None
     account = org.account
     attributes = {
-        name: one for name, one in account.attributes.items() if sees(org, OBJECTS[record_type], one.field)
+        name: spec for name, spec in account.attributes.items() if sees(org, OBJECTS[record_type], spec.field)
     }
     ours = tuple(
-        (one.name, api_name(one.name), one.type)
-        for one in account.fields
-        if one.record_type == record_type and api_name(one.name) in visible
+        (spec.name, api_name(spec.name), spec.type)
+        for spec in account.fields
+        if spec.record_type == record_type and api_name(spec.name) in visible
     )
     person = ("Name", *_PHONES[record_type], _COUNTRY[record_type])
     own = [name for name in (*_SYSTEM, *_OWN[record_type], *person) if name in visible]
     if "IndividualId" in own:
         individual = org.fields("Individual")
         own += [f"Individual.{name}" for name in _OBJECTIONS if name in individual]
-    wanted = [*own, *(one.field for one in attributes.values()), *(remote for _, remote, _ in ours)]
+    wanted = [*own, *(spec.field for spec in attributes.values()), *(remote for _, remote, _ in ours)]
     fields = tuple(dict.fromkeys(wanted))
     return Records(
         account, record_type, fields, attributes, ours, tuple(_parents(org, OBJECTS[record_type], fields))
@@ -230,9 +230,9 @@ def _reference(org: Org, table: str, relation: str) -> dict[str, Any] | None:
     """The field of an object behind the name of a relation; None: this user sees none."""
     return next(
         (
-            one
-            for one in org.fields(table).values()
-            if one.get("relationshipName") == relation and one.get("referenceTo")
+            field
+            for field in org.fields(table).values()
+            if field.get("relationshipName") == relation and field.get("referenceTo")
         ),
         None,
     )

@@ -50,14 +50,16 @@ class Answers:
         if 200 <= status < 300:
             return Verdict("answer") if call.stream or self._whole(response) else Verdict("again")
         refusals = of_answer(status, body_of(response))
-        codes = {one.code for one in refusals}
+        codes = {refusal.code for refusal in refusals}
         if LIMIT in codes:
             return self._too_much(refusals)
         if not call.anonymous and (status == 401 or EXPIRED in codes):
             return Verdict("renew")
         if call.repeatable and (codes & SLOW or self._cut(response)):
             return Verdict("again")
-        if status in _ELSEWHERE and not (status == 500 and any(one.kind != "transient" for one in refusals)):
+        if status in _ELSEWHERE and not (
+            status == 500 and any(refusal.kind != "transient" for refusal in refusals)
+        ):
             return Verdict("again") if call.repeatable or status in (429, 503) else Verdict("answer")
         return Verdict("answer")
 
@@ -67,9 +69,9 @@ class Answers:
         if date:
             with suppress(TypeError, ValueError):
                 self._ahead = parsedate_to_datetime(date) - self._now()
-        found = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
-        if found:
-            used, limit = int(found[1]), int(found[2])
+        usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        if usage:
+            used, limit = int(usage[1]), int(usage[2])
             self.usage = (used, limit)
             quota.learn_daily(limit, max(limit - used, 0), None)
 
@@ -93,8 +95,8 @@ class Answers:
 
     def _too_much(self, refusals: list[Refusal]) -> Verdict:
         """Either too many long requests at this moment, or the calls of the day are gone."""
-        said = " ".join(one.text for one in refusals).upper()
-        if "CONCURRENT" in said:
+        explanation = " ".join(refusal.text for refusal in refusals).upper()
+        if "CONCURRENT" in explanation:
             return Verdict("again", wait=_CROWDED_SECONDS, everybody=True)
         resets = self._now() + timedelta(hours=1)
         raise QuotaError(
@@ -131,8 +133,8 @@ class Answers:
 
 def body_of(response: requests.Response) -> Any:
     """What an answer holds: decoded JSON, else its text, which may be a fault in XML."""
-    told = decoded(response)
-    return response.content if told is None else told
+    body = decoded(response)
+    return response.content if body is None else body
 
 
 _NO_PASSWORDS = (
@@ -168,10 +170,10 @@ _RATE_SECONDS = 3600.0
 def locked_out(account: str, refusal: Refusal) -> ConnectorError:
     """What a refused log-in means, and what a person must do. ``refusal.text``: without secrets."""
     code, text = refusal.code or str(refusal.status), refusal.text
-    said = f"Salesforce refuses the log-in of account {account} ({code}{': ' + text if text else ''})"
+    reason = f"Salesforce refuses the log-in of account {account} ({code}{': ' + text if text else ''})"
     if code in _LATER:
         return TemporaryError(
-            f"{said}: try again later", retry_after=_RATE_SECONDS if code == "LOGIN_RATE_EXCEEDED" else None
+            f"{reason}: try again later", retry_after=_RATE_SECONDS if code == "LOGIN_RATE_EXCEEDED" else None
         )
-    known = _LOG_IN_REMEDIES.get(code) or "check the keys of the account and the policies of the app"
-    return AccessError(f"{said}: {known}")
+    remedy = _LOG_IN_REMEDIES.get(code) or "check the keys of the account and the policies of the app"
+    return AccessError(f"{reason}: {remedy}")

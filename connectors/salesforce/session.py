@@ -106,10 +106,10 @@ class Org:
 
     def check_version(self) -> None:
         """UnknownVersion where all paths are missing because the org does not speak the configured version."""
-        wanted, known = self.settings.api_version, self.versions
-        if known and wanted not in known:
+        wanted, versions = self.settings.api_version, self.versions
+        if versions and wanted not in versions:
             what = f"the org of account {self.account.name} does not know version {wanted} of the API"
-            newest = max(known, key=float)
+            newest = max(versions, key=float)
             raise UnknownVersion(
                 what,
                 f'set api_version = "{newest}" in [accounts.{self.account.name}], the newest that it speaks',
@@ -209,8 +209,8 @@ class Org:
 
     def fields(self, table: str) -> dict[str, dict[str, Any]]:
         """The fields of an object that this user sees, by name; none where the object is hidden."""
-        found: dict[str, dict[str, Any]] = (self.describe(table) or {}).get("fields", {})
-        return found
+        fields_by_name: dict[str, dict[str, Any]] = (self.describe(table) or {}).get("fields", {})
+        return fields_by_name
 
     def forget(self, table: str) -> None:
         """The description of an object changed."""
@@ -255,7 +255,7 @@ class Org:
         except Refused as error:
             if error.refusal.kind != "permission":
                 raise
-            seen = [one for one in wanted if one in self.fields("Organization")]
+            seen = [field for field in wanted if field in self.fields("Organization")]
             rows = next(self.query(Select(seen, "Organization", limit=1)), []) if seen else []
         return rows[0] if rows else {}
 

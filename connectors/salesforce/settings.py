@@ -65,9 +65,9 @@ class Settings(BaseModel):
         }
         chosen = [name for name, (given, _) in ways.items() if given]
         if len(chosen) != 1:
-            found = f"{' and '.join(chosen)} are two log-ins: keep one" if chosen else "a log-in is missing"
+            problem = f"{' and '.join(chosen)} are two log-ins: keep one" if chosen else "a log-in is missing"
             raise ValueError(
-                f"{found}; valid: client_id + client_secret, client_id + username + private_key, client_id + refresh_token, "
+                f"{problem}; valid: client_id + client_secret, client_id + username + private_key, client_id + refresh_token, "
                 "or username + password + security_token"
             )
         if self.refresh_token_file is not None and self.refresh_token is None:

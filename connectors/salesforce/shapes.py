@@ -47,14 +47,14 @@ def checked(
     return answer
 
 
-def rows(fields: Iterable[str], found: Sequence[dict[str, Any]]) -> bool:
+def rows(fields: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
     """Whether rows of a query can be what these fields were selected into: ids are texts, flags are flags, no
     value is a list.
     """
     names = list(dict.fromkeys(name.partition(".")[0] for name in fields))
     ids = [name for name in names if name == "Id" or name.endswith("Id")]
     flags = [name for name in names if _FLAG.fullmatch(name)]
-    for row in found:
+    for row in records:
         if not any(name in row for name in names) or ("Id" in names and not row.get("Id")):
             return False
         if not all(isinstance(row.get(name), str | None) for name in ids):

@@ -41,7 +41,7 @@ class Source(Protocol):
         """Fetch what the rows of a window (None: all rows) cannot be understood without."""
 
     def further(
-        self, fetching: Fetching, window: Sequence[str], known: pa.Array, overlap: Overlap
+        self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
     ) -> Iterator[pa.Table]:
         """Rows that did not change in the window, but what belongs to them did.
 
@@ -66,8 +66,8 @@ def column(rows: pa.Table, name: str) -> pa.Array:
     """A column of texts; null throughout where this user does not see the field."""
     if name not in rows.column_names:
         return pa.nulls(rows.num_rows, pa.string())
-    found: pa.Array = rows[name].combine_chunks()
-    return found
+    values: pa.Array = rows[name].combine_chunks()
+    return values
 
 
 def is_true(rows: pa.Table, name: str) -> pa.Array:

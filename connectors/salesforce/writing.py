@@ -59,14 +59,14 @@ class Writing:
         if 0 < len(set(answers.ids)) <= self._org.settings.compare_up_to:
             self._compare(answers, changes)
         for record_type in OBJECTS:
-            rows, place = answers.rows(record_type)
+            rows, positions = answers.rows(record_type)
             if len(rows) > self._org.settings.bulk_writes_above and not _says_null(rows):
                 if self._check(answers, record_type):
-                    rows, place = answers.rows(record_type)
-                told = RowAnswers(len(rows))
-                self._by_jobs(rows, told, jobs)
-                self._again(rows, told)
-                answers.take(place, told)
+                    rows, positions = answers.rows(record_type)
+                outcomes = RowAnswers(len(rows))
+                self._by_jobs(rows, outcomes, jobs)
+                self._again(rows, outcomes)
+                answers.take(positions, outcomes)
             elif len(rows):
                 self._by_calls(answers, record_type)
         return answers.outcomes()
@@ -77,8 +77,8 @@ class Writing:
 
         One call for 2,000 records. What is as it shall be is done.
         """
-        held, seen = looked_up(self._org, changes, described=False)
-        now = np.where([value is None for value in held], "", held)
+        values, seen = looked_up(self._org, changes, described=False)
+        now = np.where([value is None for value in values], "", values)
         before = np.asarray([value or "" for value in changes["before"].to_pylist()], object)
         arrived = seen & (now == answers.after)
         moved = np.isin(answers.ids.astype(str), answers.ids[seen & ~arrived & (now != before)].astype(str))
@@ -88,13 +88,13 @@ class Writing:
     def _by_calls(self, answers: Answers, record_type: str) -> None:
         """Collections. Only where one is refused for a field, it is looked up which: that costs a call."""
         for seen in (False, True):
-            rows, place = answers.rows(record_type)
-            told = RowAnswers(len(rows))
+            rows, positions = answers.rows(record_type)
+            outcomes = RowAnswers(len(rows))
             try:
-                self._by_collections(rows, np.arange(len(rows)), told, COLLECTION)
-                self._again(rows, told)
+                self._by_collections(rows, np.arange(len(rows)), outcomes, COLLECTION)
+                self._again(rows, outcomes)
             except Refused as error:
-                answers.take(place, told)
+                answers.take(positions, outcomes)
                 if seen:
                     raise
                 self._check(answers, record_type)
@@ -103,7 +103,7 @@ class Writing:
                 if error.refusal.kind != "permission":
                     raise
             else:
-                answers.take(place, told)
+                answers.take(positions, outcomes)
                 return
 
     def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
@@ -117,18 +117,18 @@ class Writing:
         for record_type in dict.fromkeys(answers.types):
             self._check(answers, str(record_type))
         for record_type in OBJECTS:
-            rows, place = answers.rows(record_type)
-            told = RowAnswers(len(rows))
+            rows, positions = answers.rows(record_type)
+            outcomes = RowAnswers(len(rows))
             for piece, (at, _content) in enumerate(_pieces(rows) if jobs else ()):
                 for name in jobs.of(f"{rows.table}.{piece}"):
-                    self._learn(jobs, name, rows, at, told)
-            answers.take(place, told)
+                    self._learn(jobs, name, rows, at, outcomes)
+            answers.take(positions, outcomes)
         left = answers.open()
         if left.any():
-            held = holding(self._org, changes.filter(pa.array(left))).to_pylist()
+            values = holding(self._org, changes.filter(pa.array(left))).to_pylist()
             arrived = np.zeros(len(left), bool)
             arrived[left] = [
-                (now or "") == wanted for now, wanted in zip(held, answers.after[left], strict=True)
+                (now or "") == wanted for now, wanted in zip(values, answers.after[left], strict=True)
             ]
             answers.status[arrived] = "done"
             answers.reject(left & ~arrived, "transient", _INTERRUPTED)
@@ -141,7 +141,7 @@ class Writing:
 
         Whether there are any.
         """
-        found = False
+        has_refused = False
         fields = self._org.fields(OBJECTS[record_type])
         here = answers.open() & (answers.types == record_type)
         for target in dict.fromkeys(answers.targets[here]):
@@ -151,37 +151,37 @@ class Writing:
                 answers.reject(
                     which, "permission", f"field {name} is not there or hidden from this user: {remedy}"
                 )
-                found = True
+                has_refused = True
             elif not fields[name].get("updateable", True):
                 answers.reject(which, "permission", f"this user may not edit field {name}: {remedy}")
-                found = True
-        return found
+                has_refused = True
+        return has_refused
 
     # Bulk
 
-    def _by_jobs(self, rows: Rows, told: RowAnswers, jobs: Jobs) -> None:
+    def _by_jobs(self, rows: Rows, outcomes: RowAnswers, jobs: Jobs) -> None:
         """A job for each upload; what it did not come to goes once more.
 
         TemporaryError, QuotaError: Bulk does not work now.
         """
         for piece, (places, content) in enumerate(_pieces(rows)):
             name = f"{rows.table}.{piece}"
-            status = self._job(name, rows, places, content, told, jobs)
+            status = self._job(name, rows, places, content, outcomes, jobs)
             for attempt in range(1, _JOB_ROUNDS + 1):
-                left = places[told.passing(places)]
+                left = places[outcomes.passing(places)]
                 if not len(left) or status.state == "Aborted":  # which somebody in the org did, and meant
                     break
                 if len(left) > self._org.settings.bulk_writes_above:
                     self._sleep(random.uniform(0.5, 1.5) * 2**attempt)
-                    status = self._job(f"{name}.{attempt}", rows, left, _csv(rows.part(left)), told, jobs)
+                    status = self._job(f"{name}.{attempt}", rows, left, _csv(rows.part(left)), outcomes, jobs)
                 else:
-                    self._by_collections(rows, told.without_answer(left), told, COLLECTION)
+                    self._by_collections(rows, outcomes.without_answer(left), outcomes, COLLECTION)
                     break
-            if len(told.without_answer(places)):
+            if len(outcomes.without_answer(places)):
                 raise refused_job(status)
 
     def _job(
-        self, name: str, rows: Rows, places: Places, content: bytes, told: RowAnswers, jobs: Jobs
+        self, name: str, rows: Rows, places: Places, content: bytes, outcomes: RowAnswers, jobs: Jobs
     ) -> Status:
         """One job from its beginning to its end. Rows that it did not come to have no answer."""
         job = self._bulk.open(rows.table)
@@ -189,9 +189,9 @@ class Writing:
         self._bulk.upload(job, content)
         jobs.uploaded(name)
         self._bulk.start(job)
-        return self._collect(job, rows, places, told)
+        return self._collect(job, rows, places, outcomes)
 
-    def _learn(self, jobs: Jobs, name: str, rows: Rows, places: Places, told: RowAnswers) -> None:
+    def _learn(self, jobs: Jobs, name: str, rows: Rows, places: Places, outcomes: RowAnswers) -> None:
         """Find a job again, and learn from it what it can tell."""
         job, has_rows = jobs[name]
         status = self._bulk.status("ingest", job)
@@ -204,33 +204,33 @@ class Writing:
             return  # it ended before its first row: what is not there by other ways is written once more
         if status.state == "Open":
             self._bulk.start(job)
-        self._collect(job, rows, places, told)
+        self._collect(job, rows, places, outcomes)
 
-    def _collect(self, job: str, rows: Rows, places: Places, told: RowAnswers) -> Status:
+    def _collect(self, job: str, rows: Rows, places: Places, outcomes: RowAnswers) -> Status:
         """Wait for a job, and answer each row that it came to by its id: results come in an order of their
         own.
         """
         status = self._bulk.wait("ingest", job, len(places))
-        found = self._bulk.answers(job, len(places))
+        tables = self._bulk.answers(job, len(places))
         sent = pa.array(rows.ids[places], pa.string())
-        told.done(places[_among(found["successful"], sent).drop_null().to_numpy()])
-        failed = found.get("failed")
+        outcomes.done(places[_among(tables["successful"], sent).drop_null().to_numpy()])
+        failed = tables.get("failed")
         if failed is not None and failed.num_rows:
             for at, error in zip(
                 _among(failed, sent).to_pylist(), failed["sf__Error"].to_pylist(), strict=True
             ):
                 if at is not None:
                     refusal = of_cell(error or "")
-                    told.reject(int(places[at]), refusal.kind, _reason(refusal, job))
+                    outcomes.reject(int(places[at]), refusal.kind, _reason(refusal, job))
         return status
 
     # Collections
 
-    def _by_collections(self, rows: Rows, places: Places, told: RowAnswers, size: int) -> None:
+    def _by_collections(self, rows: Rows, places: Places, outcomes: RowAnswers, size: int) -> None:
         for start in range(0, len(places), size):
-            self._collection(rows, places[start : start + size], told)
+            self._collection(rows, places[start : start + size], outcomes)
 
-    def _collection(self, rows: Rows, places: Places, told: RowAnswers) -> None:
+    def _collection(self, rows: Rows, places: Places, outcomes: RowAnswers) -> None:
         """One call; one that Salesforce refuses whole is halved until the record that it refuses stands
         alone.
         """
@@ -247,20 +247,20 @@ class Writing:
             if error.refusal.code == "INVALID_FIELD":
                 raise  # of all records: whoever asked looks which field it is
             if len(places) == 1:
-                told.reject(int(places[0]), error.refusal.kind, error.refusal.reason)
+                outcomes.reject(int(places[0]), error.refusal.kind, error.refusal.reason)
                 return
             middle = len(places) // 2
-            self._collection(rows, places[:middle], told)
-            self._collection(rows, places[middle:], told)
+            self._collection(rows, places[:middle], outcomes)
+            self._collection(rows, places[middle:], outcomes)
             return
         for at, item in zip(places, items, strict=True):
             if item["success"]:
-                told.done([int(at)])
+                outcomes.done([int(at)])
             else:
                 refusal = of_item(item)
-                told.reject(int(at), refusal.kind, _reason(refusal))
+                outcomes.reject(int(at), refusal.kind, _reason(refusal))
 
-    def _again(self, rows: Rows, told: RowAnswers) -> None:
+    def _again(self, rows: Rows, outcomes: RowAnswers) -> None:
         """Try again what passes by itself (a lock, say): after a while, in smaller calls, contacts of one
         account in the same call.
 
@@ -270,7 +270,7 @@ class Writing:
         calls = max(_EXTRA_CALLS, -(-len(rows) // COLLECTION))
         order: Places | None = None
         for attempt, size in enumerate(_ROUNDS):
-            passing = np.nonzero(told.kind == "transient")[0]
+            passing = np.nonzero(outcomes.kind == "transient")[0]
             if not len(passing) or calls <= 0:
                 return
             self._sleep(random.uniform(0.5, 1.5) * 2**attempt)
@@ -279,7 +279,7 @@ class Writing:
                 calls -= -(-len(order) // COLLECTION)
             chosen = order[np.isin(order, passing)][: max(calls, 1) * size]
             calls -= -(-len(chosen) // size)
-            self._by_collections(rows, chosen, told, size)
+            self._by_collections(rows, chosen, outcomes, size)
 
     def _by_parent(self, rows: Rows, places: Places) -> Places:
         if rows.table != "Contact" or "AccountId" not in self._org.fields("Contact"):
@@ -345,7 +345,7 @@ def _pieces(rows: Rows) -> Iterator[tuple[Places, bytes]]:
 def _csv(rows: Rows) -> bytes:
     columns = {"Id": pa.array(rows.ids, pa.string())}
     for name, column in rows.values.items():
-        cells = ["" if one is None else one or NULL for one in column]
+        cells = ["" if cell is None else cell or NULL for cell in column]
         columns[api_name(name)] = pa.array(cells, pa.string())
     sink = io.BytesIO()
     csv.write_csv(pa.table(columns), sink)

@@ -32,7 +32,7 @@ def texts(values: Iterable[Any]) -> pa.Array:
         array = pa.array(rows, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
         array = pa.array(
-            [None if one is None else str(one).encode("utf-8", "replace").decode() for one in rows],
+            [None if value is None else str(value).encode("utf-8", "replace").decode() for value in rows],
             pa.string(),
         )
     blank = pc.match_substring_regex(array, _BLANK)
@@ -48,29 +48,29 @@ def lists_of(columns: Sequence[pa.Array], separator: str = "") -> pa.Array:
     if separator:
         return _lists_by_row(columns, separator)
     trimmed = [pc.utf8_trim_whitespace(column) for column in columns]
-    held = [pc.if_else(pc.equal(column, ""), _NO_TEXT, column) for column in trimmed]
-    counts = np.sum([column.is_valid().to_numpy(zero_copy_only=False) for column in held], axis=0)
-    first = pc.coalesce(*held)
+    filled = [pc.if_else(pc.equal(column, ""), _NO_TEXT, column) for column in trimmed]
+    counts = np.sum([column.is_valid().to_numpy(zero_copy_only=False) for column in filled], axis=0)
+    first = pc.coalesce(*filled)
     offsets = np.concatenate([[0], np.cumsum(counts > 0)]).astype(np.int32)
     single = pa.ListArray.from_arrays(pa.array(offsets), first.drop_null(), mask=pa.array(counts == 0))
     several = np.nonzero(counts > 1)[0]
     if not len(several):
         return single
-    found = _lists_by_row([column.take(pa.array(several)) for column in columns], "")
+    lists = _lists_by_row([column.take(pa.array(several)) for column in columns], "")
     order = np.arange(len(counts))
     order[several] = len(counts) + np.arange(len(several))
-    return pa.concat_arrays([single, found]).take(pa.array(order))
+    return pa.concat_arrays([single, lists]).take(pa.array(order))
 
 
 def _lists_by_row(columns: Sequence[pa.Array], separator: str) -> pa.Array:
     rows: list[list[str] | None] = []
     for cells in zip(*(column.to_pylist() for column in columns), strict=True):
-        held: dict[str, str] = {}
+        distinct: dict[str, str] = {}
         for cell in cells:
             for part in (cell or "").split(separator) if separator else (cell or "",):
                 if value := part.strip():
-                    held.setdefault(value.casefold(), value)
-        rows.append(list(held.values()) or None)
+                    distinct.setdefault(value.casefold(), value)
+        rows.append(list(distinct.values()) or None)
     return pa.array(rows, pa.list_(pa.string()))
 
 
@@ -81,8 +81,8 @@ def instants(array: pa.Array) -> pa.Array:
 
 def numbers(array: pa.Array) -> pa.Array:
     """Texts as finite float64."""
-    found = pc.if_else(_like(array, _NUMBER), array, _NO_TEXT).cast(pa.float64())
-    return pc.if_else(pc.fill_null(pc.is_finite(found), False), found, pa.scalar(None, pa.float64()))
+    parsed = pc.if_else(_like(array, _NUMBER), array, _NO_TEXT).cast(pa.float64())
+    return pc.if_else(pc.fill_null(pc.is_finite(parsed), False), parsed, pa.scalar(None, pa.float64()))
 
 
 def truths(array: pa.Array) -> pa.Array:
@@ -128,9 +128,9 @@ class Rejects:
 
     def _list(self, bad: pa.Array, ids: Sequence[str], column: str | None, reason: str) -> int:
         places: list[int] = pc.indices_nonzero(pc.fill_null(bad, False)).to_pylist()
-        for place in places[: max(0, LISTED - len(self.rows))]:
+        for row in places[: max(0, LISTED - len(self.rows))]:
             self.rows.append(
-                {"part": self.part, "line": None, "column": column, "id": ids[place], "reason": reason}
+                {"part": self.part, "line": None, "column": column, "id": ids[row], "reason": reason}
             )
         return len(places)
 
@@ -141,7 +141,9 @@ def attribute(
     """An attribute in the type that the config gives it."""
     if wanted.missing:
         array = pc.if_else(
-            found_in(array, [one.strip() for one in wanted.missing], wanted.exact).is_valid(), _NO_TEXT, array
+            found_in(array, [word.strip() for word in wanted.missing], wanted.exact).is_valid(),
+            _NO_TEXT,
+            array,
         )
     if wanted.type in ("text", "set"):
         return array

@@ -49,23 +49,21 @@ class Amounts:
         ).to_pylist()
         if not places:
             return units, pa.array(wrong), pa.array(unrated)
-        held = units.to_pylist()
+        converted = units.to_pylist()
         texts, names, homes, times = (
             array.to_pylist() for array in (amounts, currencies, home_amounts, moments)
         )
-        for place in places:
+        for row in places:
             text, currency = (
-                (texts[place], names[place] or self.home)
-                if texts[place] is not None
-                else (homes[place], self.home)
+                (texts[row], names[row] or self.home) if texts[row] is not None else (homes[row], self.home)
             )
-            rate = self._rate(currency.upper(), times[place])
+            rate = self._rate(currency.upper(), times[row])
             if rate is None:
-                unrated[place] = True
+                unrated[row] = True
                 continue
-            held[place] = worth(text, rate, self._places)
-            wrong[place] = held[place] is None
-        return pa.array(held, pa.int64()), pa.array(wrong), pa.array(unrated)
+            converted[row] = worth(text, rate, self._places)
+            wrong[row] = converted[row] is None
+        return pa.array(converted, pa.int64()), pa.array(wrong), pa.array(unrated)
 
     def _plain(self, texts: pa.Array) -> pa.Array:
         """Amounts that need no rate; null where a text is none."""
@@ -82,13 +80,13 @@ class _Rates:
     """Worth of 1 of a currency, from each local day on."""
 
     def __init__(self, days: Mapping[str, float], zone: str) -> None:
-        held = sorted(days.items())
-        self._starts: Sequence[datetime] = [_midnight(day, zone) for day, _ in held]
-        self._worth = [rate for _, rate in held]
+        dated_rates = sorted(days.items())
+        self._starts: Sequence[datetime] = [_midnight(day, zone) for day, _ in dated_rates]
+        self._worth = [rate for _, rate in dated_rates]
 
     def at(self, moment: datetime) -> float | None:
-        place = bisect_right(self._starts, moment) - 1
-        return self._worth[place] if place >= 0 else None
+        index = bisect_right(self._starts, moment) - 1
+        return self._worth[index] if index >= 0 else None
 
 
 def _midnight(day: str, zone: str) -> datetime:
@@ -106,7 +104,7 @@ def divided(total: int, weights: Sequence[int]) -> list[int]:
     if whole == 0:
         weights, whole = [1] * len(weights), len(weights)
     parts = [total * weight // whole for weight in weights]
-    order = sorted(range(len(weights)), key=lambda place: (-((total * weights[place]) % whole), place))
-    for place in order[: total - sum(parts)]:
-        parts[place] += 1
+    order = sorted(range(len(weights)), key=lambda index: (-((total * weights[index]) % whole), index))
+    for index in order[: total - sum(parts)]:
+        parts[index] += 1
     return parts

@@ -76,10 +76,10 @@ def read_amounts(texts: pa.Array, notation: Notation) -> Amounts:
     """
     texts = trimmed(texts)
     plain = _grouped(texts, notation)
-    rest = pc.and_(pc.is_valid(texts), pc.is_null(plain))
-    if not pc.any(rest).as_py():
+    unread = pc.and_(pc.is_valid(texts), pc.is_null(plain))
+    if not pc.any(unread).as_py():
         return Amounts(plain, None, None)
-    codes = pc.if_else(rest, texts, _NO_TEXT).dictionary_encode()
+    codes = pc.if_else(unread, texts, _NO_TEXT).dictionary_encode()
     cells = [_cell(text, notation) for text in codes.dictionary.to_pylist()]
     numbers = pa.array([cell[0] for cell in cells], pa.string()).take(codes.indices)
     marks = pa.array([cell[1] for cell in cells], pa.string()).take(codes.indices)
@@ -103,13 +103,13 @@ def _grouped(texts: pa.Array, notation: Notation) -> pa.Array:
     power = "([eE][+-]?[0-9]{1,3})?"
     codes = _shapes(texts).dictionary_encode()  # a column has few shapes
     shapes = codes.dictionary
-    known = pc.match_substring_regex(shapes, rf"^[+-]?([0-9]+{point}?[0-9]*|{point}[0-9]+){power}$")
+    readable = pc.match_substring_regex(shapes, rf"^[+-]?([0-9]+{point}?[0-9]*|{point}[0-9]+){power}$")
     if notation.thousands in (None, other):
         in_groups = pc.match_substring_regex(
             shapes, rf"^[+-]?[1-9][0-9]{{0,2}}({mark}[0-9]{{3}})+({point}[0-9]*)?$"
         )
-        known = pc.or_(known, in_groups)
-    return _pointed(texts, pc.fill_null(known.take(codes.indices), False), sign, other)
+        readable = pc.or_(readable, in_groups)
+    return _pointed(texts, pc.fill_null(readable.take(codes.indices), False), sign, other)
 
 
 def _all_plain(texts: pa.Array) -> bool:
@@ -474,9 +474,9 @@ def rates_of(
         return None
     worth = np.where(pc.equal(names, currency.upper()).to_numpy(zero_copy_only=False), 1.0, np.nan)
     times = pc.fill_null(moments.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-    known = {name.upper(): days for name, days in rates.items()}
+    days_by_currency = {name.upper(): days for name, days in rates.items()}
     for name in foreign:
-        days = sorted(known.get(name, {}).items())
+        days = sorted(days_by_currency.get(name, {}).items())
         if days:
             here = pc.equal(names, name).to_numpy(zero_copy_only=False)
             starts = np.array([local_midnight(day, zone) for day, _ in days])

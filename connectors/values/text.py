@@ -97,19 +97,19 @@ def bytes_of(array: pa.Array) -> tuple[Any, Any]:
     if not len(array):
         return np.zeros(1, np.int32), np.zeros(0, np.uint8)
     offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
-    held = array.buffers()[2]
-    return offsets, np.frombuffer(held, np.uint8)[offsets[0] : offsets[-1]] if held is not None else np.zeros(
+    raw = array.buffers()[2]
+    return offsets, np.frombuffer(raw, np.uint8)[offsets[0] : offsets[-1]] if raw is not None else np.zeros(
         0, np.uint8
     )
 
 
 def _unsound(array: pa.Array) -> pa.Array | None:
     """Cells that are no UTF-8, hold a NUL or are over 1 MiB; None where all are sound."""
-    offsets, held = bytes_of(array)
-    sound = bool(held.min(initial=1)) and (
-        len(held) <= CELL_LIMIT or int(np.diff(offsets).max()) <= CELL_LIMIT
+    offsets, content = bytes_of(array)
+    sound = bool(content.min(initial=1)) and (
+        len(content) <= CELL_LIMIT or int(np.diff(offsets).max()) <= CELL_LIMIT
     )
-    if sound and (len(held) == 0 or held.max() < 128):
+    if sound and (len(content) == 0 or content.max() < 128):
         return None
     try:
         array.validate(full=True)
@@ -133,9 +133,9 @@ def _without_blanks(array: pa.Array) -> pa.Array:
     """Blank cells become null."""
     if not len(array) or array.null_count == len(array):
         return array
-    offsets, held = bytes_of(array)
+    offsets, content = bytes_of(array)
     blanks = int((np.diff(offsets) == 0).sum())
-    if blanks <= array.null_count and not _edged(offsets, held):
+    if blanks <= array.null_count and not _edged(offsets, content):
         return array
     if blanks > array.null_count or pc.any(pc.match_substring_regex(array, r"^\s+$")).as_py():
         return pc.if_else(pc.equal(pc.utf8_trim_whitespace(array), ""), pa.scalar(None, pa.string()), array)
@@ -182,8 +182,8 @@ def truths(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Texts as truths, and which of them are none."""
     low = pc.utf8_lower(trimmed(texts))
     yes, no = (pc.is_in(low, pa.array(words)) for words in (TRUE, FALSE))
-    known = pc.or_(yes, no)
-    return pc.if_else(known, yes, pa.scalar(None, pa.bool_())), pc.and_(pc.is_valid(texts), pc.invert(known))
+    clear = pc.or_(yes, no)
+    return pc.if_else(clear, yes, pa.scalar(None, pa.bool_())), pc.and_(pc.is_valid(texts), pc.invert(clear))
 
 
 def floats(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -122,7 +122,8 @@ class TimeEvidence:
         nothing = pc.equal(masks, "")
         if pc.any(nothing).as_py():  # a cell that none of them reads may be of another format
             further = _read_by(
-                values.filter(nothing).slice(0, _SAMPLE), [one for one in _ORDERS if one not in self._alive]
+                values.filter(nothing).slice(0, _SAMPLE),
+                [format_ for format_ in _ORDERS if format_ not in self._alive],
             )
             if further:
                 self._alive |= further
@@ -150,7 +151,9 @@ class TimeEvidence:
         for formats, number in self.fits.items():
             kept[
                 frozenset(
-                    one for one in formats if not ("%y" in one and one.startswith("%y/") == (first > last))
+                    format_
+                    for format_ in formats
+                    if not ("%y" in format_ and format_.startswith("%y/") == (first > last))
                 )
             ] += number
         return kept
@@ -160,7 +163,7 @@ class TimeEvidence:
         """Cells that each order of day, month and year reads."""
         coverage: Counter[str] = Counter()
         for formats, number in self._doubtful().items():
-            for order in {_ORDERS[one.removesuffix(" %z")] for one in formats}:
+            for order in {_ORDERS[format_.removesuffix(" %z")] for format_ in formats}:
                 coverage[order] += number
         return dict(coverage)
 
@@ -185,13 +188,15 @@ class TimeEvidence:
         left = {
             formats: number
             for formats, number in self._doubtful().items()
-            if any(_ORDERS[one.removesuffix(" %z")] == order for one in formats)
+            if any(_ORDERS[format_.removesuffix(" %z")] == order for format_ in formats)
         }
         while left:
             counts: Counter[str] = Counter()
             for formats, number in left.items():
-                counts.update({one: number for one in formats if _ORDERS[one.removesuffix(" %z")] == order})
-            best = max(sorted(counts), key=lambda one: counts[one])
+                counts.update(
+                    {format_: number for format_ in formats if _ORDERS[format_.removesuffix(" %z")] == order}
+                )
+            best = max(sorted(counts), key=lambda format_: counts[format_])
             chosen.append(best)
             left = {formats: number for formats, number in left.items() if best not in formats}
         return chosen
@@ -229,12 +234,12 @@ class TimeEvidence:
             return (
                 f"some of its cells, such as {example!r}, are written {rival[0]}, the others {self._best()}"
             )
-        readings = sorted(rival[1], key=lambda one: (len(one), one))
+        readings = sorted(rival[1], key=lambda format_: (len(format_), format_))
         days = {
-            _ORDERS[one.removesuffix(" %z")]: str(
-                instants(pa.array([example]), "UTC", (one,))[0][0].as_py().date()
+            _ORDERS[format_.removesuffix(" %z")]: str(
+                instants(pa.array([example]), "UTC", (format_,))[0][0].as_py().date()
             )
-            for one in readings
+            for format_ in readings
         }
         return (
             f"{example!r} may be "
@@ -249,8 +254,8 @@ class TimeEvidence:
         if not self.read or (rival := self._rival()) is None:
             return []
         orders: dict[str, str] = {}
-        for one in sorted(rival[1], key=lambda one: (len(one), one)):
-            orders.setdefault(_ORDERS[one.removesuffix(" %z")], one)
+        for format_ in sorted(rival[1], key=lambda format_: (len(format_), format_)):
+            orders.setdefault(_ORDERS[format_.removesuffix(" %z")], format_)
         return list(orders.values())
 
 
@@ -299,7 +304,7 @@ def _without_minutes(texts: pa.Array) -> pa.Array:
 
 
 def _orders(formats: frozenset[str]) -> set[str]:
-    return {_ORDERS[one.removesuffix(" %z")] for one in formats}
+    return {_ORDERS[format_.removesuffix(" %z")] for format_ in formats}
 
 
 def _read_by(values: pa.Array, formats: list[str]) -> set[str]:
@@ -308,10 +313,12 @@ def _read_by(values: pa.Array, formats: list[str]) -> set[str]:
         re.sub(r"\d", "1", re.sub(_ZONE, "", text) if ":" in text else text) for text in values.to_pylist()
     }
     alike = [
-        one for one in formats if one in (ISO, *COUNTS) or any(_shape(one).fullmatch(text) for text in texts)
+        format_
+        for format_ in formats
+        if format_ in (ISO, *COUNTS) or any(_shape(format_).fullmatch(text) for text in texts)
     ]
     masks = _masks(values, alike)
-    return {one for mask in pc.unique(masks).to_pylist() for one in mask.split("\n") if one}
+    return {format_ for mask in pc.unique(masks).to_pylist() for format_ in mask.split("\n") if format_}
 
 
 _PARTS = {

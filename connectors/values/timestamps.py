@@ -108,7 +108,7 @@ def dates(
         return array.cast(pa.date32(), safe=False), bad
     texts, _unsound = as_text(array)
     bare = pc.replace_substring_regex(texts, _DAY_OF_TIME, r"\1") if ISO in formats else texts
-    moments, bad = instants(bare, "UTC", [one.removesuffix("%z").rstrip() for one in formats])
+    moments, bad = instants(bare, "UTC", [format_.removesuffix("%z").rstrip() for format_ in formats])
     return moments.cast(pa.date32(), safe=False), bad
 
 
@@ -386,12 +386,12 @@ def by_digits(texts: pa.Array, format_: str) -> pa.Array | None:
             number = number * np.int16(10) + digit
         parts[name], at = number, at + _DIGITS_OF[name]
     counts, sound = _since_1970(parts)
-    found = np.zeros(len(texts), np.int64)
+    moments = np.zeros(len(texts), np.int64)
     missing = np.ones(len(texts), np.bool_)
-    found[rows], missing[rows] = counts, ~(good & sound)
+    moments[rows], missing[rows] = counts, ~(good & sound)
     if texts.null_count:
         missing |= texts.is_null().to_numpy(zero_copy_only=False)
-    return pa.array(found, mask=missing)
+    return pa.array(moments, mask=missing)
 
 
 def _since_1970(parts: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -430,7 +430,7 @@ def _offsets_of(texts: pa.Array) -> pa.Array:
         pc.extract_regex(texts, r"(?P<zone>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)$"), "zone"
     )
     codes = zone.dictionary_encode()
-    return pa.array([_microseconds(one) for one in codes.dictionary.to_pylist()], pa.int64()).take(
+    return pa.array([_microseconds(text) for text in codes.dictionary.to_pylist()], pa.int64()).take(
         codes.indices
     )
 

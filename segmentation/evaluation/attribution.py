@@ -65,8 +65,8 @@ class Wait:
 
     def after(self, days: float) -> float:
         """Share that has it after so many days."""
-        place = int(np.searchsorted(self.days, days, side="right"))
-        return float(1 - self.waiting[place - 1]) if place else 0.0
+        position = int(np.searchsorted(self.days, days, side="right"))
+        return float(1 - self.waiting[position - 1]) if position else 0.0
 
 
 def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> dict[str, dict[str, Any]]:
@@ -86,7 +86,7 @@ def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> 
         wait_counts(touched, as_of),
     )
     steps, moves, sat, bought, waits = (run(part) for part in parts)
-    found: dict[str, dict[str, Any]] = {}
+    journeys: dict[str, dict[str, Any]] = {}
     for segment in sorted({*steps["segment"], *waits["segment"]}):
         mine = moves[moves["segment"] == segment]
         counts = {
@@ -98,7 +98,7 @@ def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> 
             .drop(columns="segment")
             .sort_values(["touches", "step"], ascending=[False, True])
         )
-        found[str(segment)] = {
+        journeys[str(segment)] = {
             "steps": rows.to_dict("records"),
             "transitions": counts,
             "removal": removal_effects(counts),
@@ -109,7 +109,7 @@ def journey(run: Run, activity: ibis.Table, labels: ibis.Table, as_of: date) -> 
             },
             **{name: _wait(waits, segment, name) for name in ("first", "second")},
         }
-    return found
+    return journeys
 
 
 def touches(activity: ibis.Table, labels: ibis.Table, as_of: date) -> ibis.Table:
@@ -119,18 +119,18 @@ def touches(activity: ibis.Table, labels: ibis.Table, as_of: date) -> ibis.Table
     import ibis
 
     frames.check(activity, TOUCHES, "activity")
-    known = activity.filter((activity.day <= ibis.literal(as_of, "date")) & (activity.kind != "refund"))
-    known = known.join(labels.select("record", "segment").filter(labels.segment.notnull()), "record")
-    bought = known.kind == PURCHASE
-    told = known.select(
+    events = activity.filter((activity.day <= ibis.literal(as_of, "date")) & (activity.kind != "refund"))
+    events = events.join(labels.select("record", "segment").filter(labels.segment.notnull()), "record")
+    bought = events.kind == PURCHASE
+    steps = events.select(
         "segment",
         "record",
         "day",
-        at=known.occurred_at,
+        at=events.occurred_at,
         bought=bought,
-        step=ibis.ifelse(bought, PURCHASE, known.channel.coalesce(known.kind)),
+        step=ibis.ifelse(bought, PURCHASE, events.channel.coalesce(events.kind)),
     )
-    return told.filter(told.bought).distinct().union(told.filter(~told.bought))
+    return steps.filter(steps.bought).distinct().union(steps.filter(~steps.bought))
 
 
 def frequent(touched: ibis.Table) -> ibis.Table:
@@ -254,9 +254,9 @@ def kaplan_meier(days: npt.NDArray[Any], came: npt.NDArray[np.bool_], number: np
     """The share still waiting, of ``number`` records that waited ``days`` until it came, or until nothing
     more is known.
     """
-    times, place = np.unique(days, return_inverse=True)
-    events = np.bincount(place, weights=number * came, minlength=len(times))
-    leaving = np.bincount(place, weights=number, minlength=len(times))
+    times, positions = np.unique(days, return_inverse=True)
+    events = np.bincount(positions, weights=number * came, minlength=len(times))
+    leaving = np.bincount(positions, weights=number, minlength=len(times))
     at_risk = leaving[::-1].cumsum()[::-1]
     waiting = np.cumprod(1 - events / np.maximum(at_risk, 1))
     kept = events > 0
@@ -276,7 +276,7 @@ def removal_effects(counts: dict[tuple[str, str], int]) -> dict[str, float]:
 
 def _conversion(counts: dict[tuple[str, str], int], steps: list[str], removed: str) -> float:
     """Chance that a way from the start ends in a purchase; whoever comes to the removed step is lost."""
-    places = {name: place for place, name in enumerate([START, *steps])}
+    places = {name: position for position, name in enumerate([START, *steps])}
     moves, wins = np.zeros((len(places), len(places))), np.zeros(len(places))
     for (a, b), number in counts.items():
         if b == PURCHASE:

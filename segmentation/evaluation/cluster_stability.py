@@ -85,14 +85,14 @@ def distances(points: Matrix, centres: Matrix) -> Matrix:
     """(points, centres): Euclidean."""
     with one_thread():
         squares = (points**2).sum(1)[:, None] - 2 * points @ centres.T + (centres**2).sum(1)[None]
-    found: Matrix = np.sqrt(np.maximum(squares, 0))
-    return found
+    lengths: Matrix = np.sqrt(np.maximum(squares, 0))
+    return lengths
 
 
 def nearest(points: Matrix, centres: Matrix) -> Integers:
     """Place of the nearest centre, in bounded memory."""
-    found = [distances(points[part], centres).argmin(1) for part in parts(len(points))]
-    return np.concatenate(found).astype(np.int64) if found else np.zeros(0, np.int64)
+    closest = [distances(points[part], centres).argmin(1) for part in parts(len(points))]
+    return np.concatenate(closest).astype(np.int64) if closest else np.zeros(0, np.int64)
 
 
 def stability(points: Matrix, centres: Matrix) -> Stability:
@@ -129,15 +129,17 @@ def most_stable(points: Matrix) -> tuple[Matrix, list[Stability]]:
         if k <= different or not tried:
             centres = centres_of(points, min(k, different))
             tried.append((centres, stability(points, centres)))
-    held = [one for one in tried if one[1].holds]
-    best = [one for one in held if one[1].jaccard >= HIGH] or held
-    chosen = best[-1] if best else max(tried, key=lambda one: (one[1].smallest >= SMALLEST, one[1].jaccard))
+    stable = [trial for trial in tried if trial[1].holds]
+    best = [trial for trial in stable if trial[1].jaccard >= HIGH] or stable
+    chosen = (
+        best[-1] if best else max(tried, key=lambda trial: (trial[1].smallest >= SMALLEST, trial[1].jaccard))
+    )
     return chosen[0], [figures for _, figures in tried]
 
 
-def contingency(one: Integers, other: Integers, rows: int, columns: int) -> npt.NDArray[np.int64]:
+def contingency(first: Integers, other: Integers, rows: int, columns: int) -> npt.NDArray[np.int64]:
     """(rows, columns): points in cluster r of one clustering and c of the other."""
-    return np.bincount(one * columns + other, minlength=rows * columns).reshape(rows, columns)
+    return np.bincount(first * columns + other, minlength=rows * columns).reshape(rows, columns)
 
 
 def jaccard(shared: npt.NDArray[np.int64]) -> Fractions:

@@ -70,7 +70,7 @@ def judged(kind: str, lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def promised(found: Held | None, model: Mapping[str, Any]) -> list[Line]:
+def promised(backtest: Held | None, model: Mapping[str, Any]) -> list[Line]:
     """Lines that only this kind has."""
     kind, figures = str(model.get("kind", "")), model.get("figures", {})
     if kind == "clusters":
@@ -80,30 +80,38 @@ def promised(found: Held | None, model: Mapping[str, Any]) -> list[Line]:
     if kind == "offers":
         return _offers(figures.get("tried"))
     if kind == "lifecycle":
-        return _lifecycle(found, figures)
-    return _calibration(figures) if found is not None else []
+        return _lifecycle(backtest, figures)
+    return _calibration(figures) if backtest is not None else []
 
 
-def steady(kind: str, found: Replay | None, told: Mapping[str, float]) -> list[Line]:
+def steady(kind: str, replayed: Replay | None, figures: Mapping[str, float]) -> list[Line]:
     """How many moved and came back in the weeks that were played again, and what the memory of labels costs."""
     from segmentation.evaluation.label_stability import MOVED, RETURNED, WEEKS
 
-    if found is None:
+    if replayed is None:
         return []
-    words = f"{found.moved:.2%} moved in a week, over {WEEKS} weeks played again (at most {MOVED:.0%} is promised)"
+    words = f"{replayed.moved:.2%} moved in a week, over {WEEKS} weeks played again (at most {MOVED:.0%} is promised)"
     lines = [
-        Line("moved a week", round(found.moved, 4), found.moved <= MOVED if kind in _CALM else None, words)
+        Line(
+            "moved a week",
+            round(replayed.moved, 4),
+            replayed.moved <= MOVED if kind in _CALM else None,
+            words,
+        )
     ]
-    words = f"{found.returned:.2%} came back within {WEEKS} weeks to a segment that they had left (at most {RETURNED:.0%})"
+    words = f"{replayed.returned:.2%} came back within {WEEKS} weeks to a segment that they had left (at most {RETURNED:.0%})"
     lines.append(
         Line(
-            "returned", round(found.returned, 4), found.returned <= RETURNED if kind in _CALM else None, words
+            "returned",
+            round(replayed.returned, 4),
+            replayed.returned <= RETURNED if kind in _CALM else None,
+            words,
         )
     )
-    if {"raw", "steady", "score"} <= told.keys():
+    if {"raw", "steady", "score"} <= figures.keys():
         what = "AUC of buying again" if kind == "lifecycle" else "share of the next revenue in the best fifth"
-        words = f"{what}: by steady labels {told['steady']:.4f}, without memory {told['raw']:.4f}, by score {told['score']:.4f}"
-        lines.append(Line("cost of steadiness", round(told["raw"] - told["steady"], 4), None, words))
+        words = f"{what}: by steady labels {figures['steady']:.4f}, without memory {figures['raw']:.4f}, by score {figures['score']:.4f}"
+        lines.append(Line("cost of steadiness", round(figures["raw"] - figures["steady"], 4), None, words))
     return lines
 
 
@@ -111,16 +119,18 @@ def _clusters(model: Mapping[str, Any], figures: Mapping[str, Any]) -> list[Line
     from segmentation.evaluation.cluster_stability import ARI, JACCARD, SMALLEST
 
     lines = []
-    tried = {one["k"]: one for one in figures.get("stability", ())}
-    found = tried.get(len(model.get("learned", {}).get("clusters", ())))
-    if found is not None:
-        holds = found["jaccard"] >= JACCARD and found["ari"] >= ARI and found["smallest"] >= SMALLEST
-        words = f"fitted on draws, the worst cluster comes back by {found['jaccard']:.2f} (Jaccard, from {JACCARD}), all by "
-        words += f"{found['ari']:.2f} (adjusted Rand, from {ARI}); the smallest has {found['smallest']:.1%}"
+    tried = {trial["k"]: trial for trial in figures.get("stability", ())}
+    stability = tried.get(len(model.get("learned", {}).get("clusters", ())))
+    if stability is not None:
+        holds = (
+            stability["jaccard"] >= JACCARD and stability["ari"] >= ARI and stability["smallest"] >= SMALLEST
+        )
+        words = f"fitted on draws, the worst cluster comes back by {stability['jaccard']:.2f} (Jaccard, from {JACCARD}), all by "
+        words += f"{stability['ari']:.2f} (adjusted Rand, from {ARI}); the smallest has {stability['smallest']:.1%}"
         # a refit keeps it: the config's k is what to change
         given = model.get("settings", {}).get("k") is not None
         lines.append(
-            Line("stability of the given k" if given else "stability", found["jaccard"], holds, words)
+            Line("stability of the given k" if given else "stability", stability["jaccard"], holds, words)
         )
     refit = figures.get("same_after_refit")
     if refit is not None:
@@ -152,17 +162,17 @@ def _offers(tried: Mapping[str, Any] | None) -> list[Line]:
     return [Line("hits", rate, rate >= popular - error, f"{words}{popular:.1%} what is bought most")]
 
 
-def _lifecycle(found: Held | None, figures: Mapping[str, Any]) -> list[Line]:
-    if found is None:
+def _lifecycle(backtest: Held | None, figures: Mapping[str, Any]) -> list[Line]:
+    if backtest is None:
         return []
-    buyer = found.labels["segment"].to_numpy(dtype=object).astype(str) != "prospect"
-    score, bought = found.score[buyer], found.bought[buyer]
+    buyer = backtest.labels["segment"].to_numpy(dtype=object).astype(str) != "prospect"
+    score, bought = backtest.score[buyer], backtest.bought[buyer]
     area = metrics.auc(score, bought)
     if not np.isfinite(area):
         return []
-    words = f"AUC {area:.3f} of buying again within {found.days} days, among buyers (from {AUC:.2f})"
+    words = f"AUC {area:.3f} of buying again within {backtest.days} days, among buyers (from {AUC:.2f})"
     lines = [Line("auc", round(area, 4), area >= AUC, words)]
-    if figures.get("driver") == "repurchase" and found.days == round(float(figures["horizon"])):
+    if figures.get("driver") == "repurchase" and backtest.days == round(float(figures["horizon"])):
         off, rate = metrics.calibration_error(score, bought), float(bought.mean())
         words = f"ECE {off:.3f} (up to {ECE}); forecast {float(score.mean()):.1%}, came {rate:.1%}"
         lines.append(Line("calibration", round(off, 4), off <= ECE, words))

@@ -100,33 +100,35 @@ def calmest(kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past 
     if past is None:
         return 0
     past = past.few(FEW)
-    for place, kind in enumerate(kinds):
-        found = replay(kind, model, past, until)
-        if found is None:
+    for position, kind in enumerate(kinds):
+        replayed = replay(kind, model, past, until)
+        if replayed is None:
             return 0
-        if found.keeps:
-            return place
+        if replayed.keeps:
+            return position
     return len(kinds) - 1
 
 
-def cost(found: Replay, outcomes: pd.DataFrame, ranked: bool) -> dict[str, float]:
+def cost(replayed: Replay, outcomes: pd.DataFrame, ranked: bool) -> dict[str, float]:
     """What steadiness costs: a measure of the score, of the label without memory (raw), and of the steady
     one.
 
     ``outcomes`` (``Past.outcomes`` of the last week) tell what came. The measure is the AUC of "buys again",
     or, of segments that are ``ranked`` by value, the share of the revenue in the best fifth, ties shared.
     """
-    came = outcomes.set_index("record").reindex(found.steady["record"]).fillna(0)
+    came = outcomes.set_index("record").reindex(replayed.steady["record"]).fillna(0)
     bought = (came["orders"].to_numpy(np.float64) > 0).astype(np.float64)
     gain = np.maximum(came["net_revenue"].to_numpy(np.float64), 0) if ranked else bought
-    scores = {"raw": _rated(found.raw, gain), "steady": _rated(found.steady, gain)}
-    score: Any = pd.to_numeric(found.steady["score"]).astype("float64").to_numpy(np.float64, na_value=np.nan)
+    scores = {"raw": _rated(replayed.raw, gain), "steady": _rated(replayed.steady, gain)}
+    score: Any = (
+        pd.to_numeric(replayed.steady["score"]).astype("float64").to_numpy(np.float64, na_value=np.nan)
+    )
     scores = {"score": np.where(np.isfinite(score), score, -1.0), **scores}
-    told = {
-        name: metrics.capture(one, gain, TOP) if ranked else metrics.auc(one, bought)
-        for name, one in scores.items()
+    figures = {
+        name: metrics.capture(rating, gain, TOP) if ranked else metrics.auc(rating, bought)
+        for name, rating in scores.items()
     }
-    return {name: round(value, 4) for name, value in told.items() if np.isfinite(value)}
+    return {name: round(value, 4) for name, value in figures.items() if np.isfinite(value)}
 
 
 def _rated(labels: pd.DataFrame, gain: npt.NDArray[np.float64]) -> Fractions:

@@ -19,9 +19,9 @@ def auc(score: Numbers, outcome: Numbers) -> float:
     """Chance that a record with an outcome above zero scores higher than one without (Mann and Whitney 1947);
     NaN of one sort alone.
     """
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    _, positions, count = np.unique(score, return_inverse=True, return_counts=True)
     hit = outcome > 0
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    rank = (np.cumsum(count) - (count - 1) / 2)[positions]
     hits, misses = int(hit.sum()), int((~hit).sum())
     return (
         float((rank[hit].sum() - hits * (hits + 1) / 2) / (hits * misses))
@@ -59,10 +59,10 @@ def gains(score: Numbers, outcome: Numbers) -> tuple[Numbers, Numbers]:
     """The curve of the share of records taken from the top and the share of the outcome in them; both start
     at 0 and end at 1.
     """
-    values, place = np.unique(-score, return_inverse=True)
-    taken = np.bincount(place, minlength=len(values)).cumsum() / max(1, len(score))
+    values, ranks = np.unique(-score, return_inverse=True)
+    taken = np.bincount(ranks, minlength=len(values)).cumsum() / max(1, len(score))
     total = float(outcome.sum())
-    caught = np.bincount(place, weights=outcome, minlength=len(values)).cumsum() / total if total else taken
+    caught = np.bincount(ranks, weights=outcome, minlength=len(values)).cumsum() / total if total else taken
     return np.concatenate([[0.0], taken]), np.concatenate([[0.0], caught])
 
 
@@ -105,10 +105,10 @@ def qini(score: Numbers, outcome: Numbers, treated: Flags) -> float:
 
 def qini_curve(score: Numbers, outcome: Numbers, treated: Flags) -> tuple[Numbers, Numbers]:
     """Records from the top, and the outcomes among them that the treatment brought; from (0, 0)."""
-    values, place = np.unique(-score, return_inverse=True)
+    values, ranks = np.unique(-score, return_inverse=True)
 
     def up_to(weights: Numbers) -> Numbers:
-        summed: Numbers = np.bincount(place, weights=weights, minlength=len(values)).cumsum()
+        summed: Numbers = np.bincount(ranks, weights=weights, minlength=len(values)).cumsum()
         return summed
 
     hit, dealt = (outcome > 0).astype(np.float64), treated.astype(np.float64)

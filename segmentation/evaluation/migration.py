@@ -54,15 +54,15 @@ class Migration:
         for _ in range(60):
             lazy = lazy @ lazy
             lazy /= np.maximum(lazy.sum(1, keepdims=True), 1e-12)
-        return {key: round(float(one), 4) for key, one in zip(self._named, share @ lazy, strict=True)}
+        return {key: round(float(portion), 4) for key, portion in zip(self._named, share @ lazy, strict=True)}
 
     @property
     def stay(self) -> dict[str, float | None]:
         """Labellings that a record is in a segment, once it came there; None: nobody left it."""
         leaving = 1 - np.diag(self.probabilities)
         return {
-            key: round(float(1 / one), 2) if one > 0 else None
-            for key, one in zip(self._named, leaving, strict=True)
+            key: round(float(1 / chance), 2) if chance > 0 else None
+            for key, chance in zip(self._named, leaving, strict=True)
         }
 
     def flows(self) -> list[dict[str, Any]]:
@@ -89,11 +89,11 @@ class Migration:
 
         Segments that ``keys`` does not name come at the end.
         """
-        told = [(before or NOBODY, after or NOBODY, records) for before, after, records in counts]
-        found = {side for before, after, _ in told for side in (before, after)} - {NOBODY}
-        named = (*dict.fromkeys([*(key for key in keys if key in found), *sorted(found)]), NOBODY)
+        moves = [(before or NOBODY, after or NOBODY, records) for before, after, records in counts]
+        segments = {side for before, after, _ in moves for side in (before, after)} - {NOBODY}
+        named = (*dict.fromkeys([*(key for key in keys if key in segments), *sorted(segments)]), NOBODY)
         records = np.zeros((len(named), len(named)), np.int64)
-        for before, after, number in told:
+        for before, after, number in moves:
             records[named.index(before), named.index(after)] += number
         return cls(named, records, np.zeros_like(records))
 
@@ -103,7 +103,7 @@ class Migration:
         """
         shares = dict(zip(self._named, self.probabilities, strict=True))
         rows = {
-            key: {to: round(float(one), 4) for to, one in zip(self._named, row, strict=True) if one}
+            key: {to: round(float(chance), 4) for to, chance in zip(self._named, row, strict=True) if chance}
             for key, row in shares.items()
         }
         return {
@@ -119,7 +119,7 @@ class Migration:
 
     @property
     def _inside(self) -> npt.NDArray[np.int64]:
-        kept = [place for place, key in enumerate(self.keys) if key != NOBODY]
+        kept = [position for position, key in enumerate(self.keys) if key != NOBODY]
         return self.records[np.ix_(kept, kept)]
 
 
@@ -139,9 +139,9 @@ def migration(
     pair = [
         joined[f"segment_{n}"].astype(object).where(joined[f"segment_{n}"].notna(), NOBODY) for n in (0, 1)
     ]
-    found = set(pair[0]) | set(pair[1])
-    named = tuple(dict.fromkeys([*keys, *sorted(found - {NOBODY}), NOBODY]))
-    places = {key: place for place, key in enumerate(named)}
+    segments = set(pair[0]) | set(pair[1])
+    named = tuple(dict.fromkeys([*keys, *sorted(segments - {NOBODY}), NOBODY]))
+    places = {key: position for position, key in enumerate(named)}
     cell = pair[0].map(places).to_numpy(np.int64) * len(named) + pair[1].map(places).to_numpy(np.int64)
     shape = (len(named), len(named))
     worth = (

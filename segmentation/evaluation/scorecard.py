@@ -78,8 +78,8 @@ class Held:
     def score(self) -> Fractions:
         """The segmentation's own; who has none comes last."""
         score = _numbers(self.labels["score"])
-        known: Fractions = np.where(np.isfinite(score), score, -1.0)
-        return known
+        finite: Fractions = np.where(np.isfinite(score), score, -1.0)
+        return finite
 
 
 def held(segmentation: Segmentation, past: Past, day: date, days: int) -> Held:
@@ -114,17 +114,19 @@ class Today:
 
 
 def card(
-    found: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
+    backtest: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
 ) -> list[Line]:
-    """The card of a model's segmentation: of ``today``, and of ``found``, a day that lies back.
+    """The card of a model's segmentation: of ``today``, and of ``backtest``, a day that lies back.
 
     ``ranked``: keys of ordered segments, the best first.
     """
     lines: list[Line] = []
     kind = str(model.get("kind", ""))
-    if found is not None and len(found.labels):
-        lines = judged(kind, [*_lift(found, ranked), *_separation(found, ranked), *_efficiency(found)])
-    lines += promised(found if found is not None and len(found.labels) else None, model)
+    if backtest is not None and len(backtest.labels):
+        lines = judged(
+            kind, [*_lift(backtest, ranked), *_separation(backtest, ranked), *_efficiency(backtest)]
+        )
+    lines += promised(backtest if backtest is not None and len(backtest.labels) else None, model)
     lines += [*_coverage(today.labels), *_actionability(today.labels, today.reachable, today.playbooks)]
     lines += [*_drift(today), *_kept(today), *steady(kind, *today.weeks)]
     return lines
@@ -144,13 +146,13 @@ def proposal(
     """
     from segmentation import model_file
 
-    told = model_file.difference(
+    difference = model_file.difference(
         {k: v for k, v in old.items() if k != "learned"}, {k: v for k, v in new.items() if k != "learned"}
     )
     moves = migration(before, after, ())
     flows = [flow for flow in moves.flows() if flow["source"] != flow["target"]]
     return {
-        "difference": told,
+        "difference": difference,
         "moved": round(moves.moved, 4),
         "records": int(sum(f["records"] for f in flows)),
         "flows": flows[:20],
@@ -165,55 +167,55 @@ def composition(
     Values that fewer than 10 records share are ``other``.
     """
     joined = labels[["record", "segment"]].merge(attributes, on="record", how="left")
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    breakdown: dict[str, dict[str, dict[str, float]]] = {}
     for name in attributes.columns.drop("record"):
         values = joined[name].astype(object).where(joined[name].notna(), "not known").astype(str)
         counts = values.value_counts()
         kept = set(counts[counts >= 10].index[:most])
         values = values.where(values.isin(kept), "other")
         shares = pd.crosstab(joined["segment"], values, normalize="index").round(4)
-        found[str(name)] = {
+        breakdown[str(name)] = {
             str(segment): {str(v): float(s) for v, s in row.items() if s > 0}
             for segment, row in shares.iterrows()
         }
-    return found
+    return breakdown
 
 
 # -- lines
 # -------------------------------------------------------------------------------------------------------
 
 
-def _lift(found: Held, ranked: Sequence[str]) -> list[Line]:
-    segment = _texts(found.labels["segment"])
-    order = [key for key in ranked if (segment == key).any()] or _by_score(segment, found.score)
+def _lift(backtest: Held, ranked: Sequence[str]) -> list[Line]:
+    segment = _texts(backtest.labels["segment"])
+    order = [key for key in ranked if (segment == key).any()] or _by_score(segment, backtest.score)
     best: list[str] = []
     while order and np.isin(segment, best).mean() < SMALLEST:
         best.append(order.pop(0))
-    inside, revenue = np.isin(segment, best), found.revenue
+    inside, revenue = np.isin(segment, best), backtest.revenue
     size, total = float(inside.mean()), float(revenue.sum())
     if not 0 < size < 1 or not total:
         return [Line("lift", None, None, "there is no best segment with revenue to compare")]
     low, high = _interval(inside, revenue)
     value = float(revenue[inside].sum()) / total / size
-    words = f"{', '.join(best)}: {size:.1%} of the records bring {value * size:.1%} of the revenue of the next {found.days} days"
-    simple = {name: metrics.capture(score, revenue, TOP) for name, score in found.simple.items()}
-    caught = metrics.capture(found.score, revenue, TOP)
+    words = f"{', '.join(best)}: {size:.1%} of the records bring {value * size:.1%} of the revenue of the next {backtest.days} days"
+    simple = {name: metrics.capture(score, revenue, TOP) for name, score in backtest.simple.items()}
+    caught = metrics.capture(backtest.score, revenue, TOP)
     name = max(simple, key=simple.__getitem__) if simple else ""
     lines = [Line("lift", round(value, 3), low > 1, words, (round(low, 3), round(high, 3)))]
-    if name and len(np.unique(found.score)) > 2:
-        error = _capture_error(found.score, revenue)
+    if name and len(np.unique(backtest.score)) > 2:
+        error = _capture_error(backtest.score, revenue)
         words = f"the best fifth by score brings {caught:.1%} of the next revenue, by {name} alone {simple[name]:.1%}"
         lines.append(Line("against", round(caught, 4), caught >= simple[name] - error, words))
     return lines
 
 
-def _separation(found: Held, ranked: Sequence[str]) -> list[Line]:
-    segment, revenue, bought = _texts(found.labels["segment"]), found.revenue, found.bought
-    keys, place = np.unique(segment, return_inverse=True)
-    count = np.bincount(place)
+def _separation(backtest: Held, ranked: Sequence[str]) -> list[Line]:
+    segment, revenue, bought = _texts(backtest.labels["segment"]), backtest.revenue, backtest.bought
+    keys, positions = np.unique(segment, return_inverse=True)
+    count = np.bincount(positions)
     spread = float(((revenue - revenue.mean()) ** 2).sum())
-    between = float((count * (np.bincount(place, weights=revenue) / count - revenue.mean()) ** 2).sum())
-    rates = dict(zip(keys.tolist(), (np.bincount(place, weights=bought) / count).tolist(), strict=True))
+    between = float((count * (np.bincount(positions, weights=revenue) / count - revenue.mean()) ** 2).sum())
+    rates = dict(zip(keys.tolist(), (np.bincount(positions, weights=bought) / count).tolist(), strict=True))
     sizes = dict(zip(keys.tolist(), count.tolist(), strict=True))
     lines = [
         Line(
@@ -224,21 +226,23 @@ def _separation(found: Held, ranked: Sequence[str]) -> list[Line]:
         )
     ]
     judged = [key for key in ranked if sizes.get(key, 0) >= ENOUGH]
-    told = ", ".join(
-        f"{key} {rates[key]:.1%}" for key in (judged or sorted(rates, key=lambda one: -rates[one]))
+    words = ", ".join(
+        f"{key} {rates[key]:.1%}" for key in (judged or sorted(rates, key=lambda name: -rates[name]))
     )
     falling = all(rates[a] >= rates[b] for a, b in pairwise(judged)) if len(judged) > 1 else None
     spreads = max(rates.values()) - min(rates.values())
-    lines.append(Line("bought again", round(spreads, 4), falling, f"bought within {found.days} days: {told}"))
+    lines.append(
+        Line("bought again", round(spreads, 4), falling, f"bought within {backtest.days} days: {words}")
+    )
     return lines
 
 
-def _efficiency(found: Held) -> list[Line]:
-    if len(np.unique(found.score)) <= 2:
+def _efficiency(backtest: Held) -> list[Line]:
+    if len(np.unique(backtest.score)) <= 2:
         return []
-    reached = metrics.capture(found.score, found.bought, TOP)
-    rate = float(found.bought.mean())
-    words = f"contacting the best fifth reaches {reached:.1%} of those who buy within {found.days} days (all: {rate:.1%} buy)"
+    reached = metrics.capture(backtest.score, backtest.bought, TOP)
+    rate = float(backtest.bought.mean())
+    words = f"contacting the best fifth reaches {reached:.1%} of those who buy within {backtest.days} days (all: {rate:.1%} buy)"
     return [Line("efficiency", round(reached, 4), reached > TOP, words)]
 
 
@@ -312,24 +316,24 @@ def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
     from segmentation import frames
 
     rows = features.set_index("record").reindex(record)
-    found: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     if "last_purchase" in rows:
         last = frames.as_days(rows["last_purchase"])
-        found["recency"] = np.where(np.isnat(last), -1.0, last.astype("int64")).astype(np.float64)
+        scores["recency"] = np.where(np.isnat(last), -1.0, last.astype("int64")).astype(np.float64)
     for name, column in (("frequency", "purchase_days"), ("money", "net_revenue")):
         held_columns = sorted(c for c in rows.columns if str(c) == column or str(c).startswith(column + "_"))
         if held_columns:
             numbers = _numbers(rows[held_columns[0]])
-            found[name] = np.where(np.isfinite(numbers), numbers, 0.0)
-    return found
+            scores[name] = np.where(np.isfinite(numbers), numbers, 0.0)
+    return scores
 
 
 def _numbers(series: pd.Series) -> Fractions:
     numbers: Any = (
         pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
     )
-    found: Fractions = numbers
-    return found
+    floats: Fractions = numbers
+    return floats
 
 
 def _texts(series: pd.Series) -> npt.NDArray[Any]:
@@ -337,8 +341,8 @@ def _texts(series: pd.Series) -> npt.NDArray[Any]:
 
 
 def _by_score(segment: npt.NDArray[Any], score: Fractions) -> list[str]:
-    keys, place = np.unique(segment, return_inverse=True)
-    mean = np.bincount(place, weights=score) / np.bincount(place)
+    keys, positions = np.unique(segment, return_inverse=True)
+    mean = np.bincount(positions, weights=score) / np.bincount(positions)
     return [str(keys[at]) for at in np.argsort(-mean, kind="stable") if keys[at] not in UNSCORED]
 
 

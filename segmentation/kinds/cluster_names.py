@@ -23,8 +23,8 @@ def names_of(encoder: Encoder, points: Matrix, labels: Integers, former: Sequenc
     """
     mean, spread = points.mean(0), points.std(0)
     names: list[str] = []
-    for place, old in enumerate(former):
-        inside = points[labels == place]
+    for position, old in enumerate(former):
+        inside = points[labels == position]
         away = (
             (inside.mean(0) - mean) / np.where(spread > 0, spread, 1) if len(inside) else np.zeros(len(mean))
         )
@@ -48,20 +48,20 @@ class _Word:
 
 def _words(columns: Sequence[tuple[Trait, str]], away: Matrix) -> Iterator[_Word]:
     """The farthest first; each trait is told once, of categories what they have."""
-    told = set()
-    for place in np.argsort(-np.abs(away), kind="stable"):
-        trait, level = columns[place]
-        far = float(away[place])
-        if trait.name in told or (level and far <= 0) or far == 0:
+    mentioned = set()
+    for position in np.argsort(-np.abs(away), kind="stable"):
+        trait, level = columns[position]
+        far = float(away[position])
+        if trait.name in mentioned or (level and far <= 0) or far == 0:
             continue
-        told.add(trait.name)
+        mentioned.add(trait.name)
         very = "very " if abs(far) >= VERY else ""
         yield _Word(
             (f"{trait.name} {level}" if level else very + (trait.high if far > 0 else trait.low)).replace(
                 ",", " "
             ),
             abs(far),
-            int(place),
+            int(position),
         )
 
 

@@ -83,8 +83,8 @@ class Clusters:
         looked = looked or Looked()
         many = {kind: reason_text.plural(kind) for kind in looked.kinds}
         counted = [
-            Trait(f"count_{kind}", "number", said, f"many {said}", f"few {said}")
-            for kind, said in many.items()
+            Trait(f"count_{kind}", "number", plural, f"many {plural}", f"few {plural}")
+            for kind, plural in many.items()
         ]
         self.traits = (*_BUYING, *counted, *looked.traits())
         self.everyone = bool(looked.kinds or looked.attributes)
@@ -97,8 +97,10 @@ class Clusters:
 
     def named(self, model: Mapping[str, Any]) -> list[frames.Segment]:
         """The segments that a model gives, under its names."""
-        clusters = sorted(model.get("learned", {}).get("clusters", ()), key=lambda one: int(one["number"]))
-        return [*(self._segment(one["number"], one["name"]) for one in clusters), *_OTHERS]
+        clusters = sorted(
+            model.get("learned", {}).get("clusters", ()), key=lambda cluster: int(cluster["number"])
+        )
+        return [*(self._segment(cluster["number"], cluster["name"]) for cluster in clusters), *_OTHERS]
 
     def _segment(self, number: int, name: str) -> frames.Segment:
         return frames.Segment(_key(number), name, _TEXT)
@@ -109,8 +111,8 @@ class Clusters:
 
         columns = {"orders": facts.orders}
         for trait in self.traits:
-            known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
-            columns[trait.column] = facts[trait.column] if known else ibis.null().cast("string")
+            is_known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
+            columns[trait.column] = facts[trait.column] if is_known else ibis.null().cast("string")
         return facts.select("record", **columns)
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
@@ -163,8 +165,8 @@ class Clusters:
         )
         same = cluster_stability.matched(shared) if old else {}
         numbers, following = [], int(former["next"])
-        for place in range(len(centres)):
-            number = int(old.numbers[same[place]]) if old and place in same else following
+        for position in range(len(centres)):
+            number = int(old.numbers[same[position]]) if old and position in same else following
             following += number == following
             numbers.append(number)
         if following > self.most + 1 and old is not None:
@@ -176,7 +178,7 @@ class Clusters:
                 **_stored(old, cluster_stability.nearest(old.points(frame, as_of), old.centres)),
             }
         if old:
-            kept = np.array([old.numbers[place] for place in places])
+            kept = np.array([old.numbers[position] for position in places])
             figures["same_after_refit"] = round(float((kept == np.array(numbers)[labels]).mean()), 4)
         retired = sorted(
             {*former["retired"], *((set(old.numbers.tolist()) if old else set()) - set(numbers))}
@@ -188,12 +190,12 @@ class Clusters:
             labels,
             [kept_names.get(number, "") for number in numbers],
         )
-        found = _Learned(encoder, np.array(numbers), names, centres)
+        learned = _Learned(encoder, np.array(numbers), names, centres)
         figures["clusters"] = {
-            _key(number): {"name": name, "records": int((labels == place).sum())}
-            for place, (number, name) in enumerate(zip(numbers, names, strict=True))
+            _key(number): {"name": name, "records": int((labels == position).sum())}
+            for position, (number, name) in enumerate(zip(numbers, names, strict=True))
         }
-        return {**_stored(found, labels), "next": following, "retired": retired}
+        return {**_stored(learned, labels), "next": following, "retired": retired}
 
     def _centres(self, points: Matrix, places: Integers, former: int) -> tuple[Matrix, list[dict[str, Any]]]:
         """Centres: as many as fixed, as before where that still holds, or as are stable; and the stability of
@@ -201,7 +203,7 @@ class Clusters:
         """
         filled = np.unique(places)
         start = (
-            np.array([points[places == place].mean(0) for place in filled])
+            np.array([points[places == position].mean(0) for position in filled])
             if former and len(filled) == former
             else None
         )
@@ -209,14 +211,14 @@ class Clusters:
         wanted = self.k or former
         if wanted and start is not None and former == wanted:
             centres = cluster_stability.centres_of(points, wanted, start)
-            held = cluster_stability.stability(points, centres)
-            if self.k or held.holds:
-                return centres, [held.figures()]
+            measured = cluster_stability.stability(points, centres)
+            if self.k or measured.holds:
+                return centres, [measured.figures()]
         if self.k:
             centres = cluster_stability.centres_of(points, min(self.k, different))
             return centres, [cluster_stability.stability(points, centres).figures()]
         centres, tried = cluster_stability.most_stable(points)
-        return centres, [one.figures() for one in tried]
+        return centres, [trial.figures() for trial in tried]
 
     def label(
         self,
@@ -236,25 +238,25 @@ class Clusters:
         model_file.axes(model, self.kind, self._frozen)
         record = features["record"].to_numpy(np.int64)
         before = previous_labels.before(previous, previous_as_of, record, as_of)
-        inside, found = self._clustered(features), _learned(model)
+        inside, learned = self._clustered(features), _learned(model)
         codes = np.where(inside, 1, 0)  # prospect, unscored, then the clusters
         pending, score = np.zeros(len(record), np.int64), np.full(len(record), np.nan)
-        if found is not None:
+        if learned is not None:
             for part in cluster_stability.parts(len(record)):
                 rows = np.flatnonzero(inside[part]) + part.start
                 former = _numbers(before.text("segment").take(pa.array(rows)))
                 waiting = before.memory("pending")[rows]
                 places, pending[rows], score[rows] = self._settled(
-                    found, features.iloc[rows], as_of, former, waiting
+                    learned, features.iloc[rows], as_of, former, waiting
                 )
                 codes[rows] = places + 2
-        keys = [PROSPECT, UNSCORED, *(_key(int(number)) for number in (found.numbers if found else ()))]
+        keys = [PROSPECT, UNSCORED, *(_key(int(number)) for number in (learned.numbers if learned else ()))]
         reasons = _Reasons(
             self,
             features,
             as_of,
             codes,
-            ["", _FEW, *(found.names if found else ())],
+            ["", _FEW, *(learned.names if learned else ())],
             model["figures"]["refused"],
         )
         return previous_labels.labels(
@@ -262,23 +264,23 @@ class Clusters:
         )
 
     def _settled(
-        self, found: _Learned, frame: pd.DataFrame, as_of: date, former: Integers, waiting: Integers
+        self, learned: _Learned, frame: pd.DataFrame, as_of: date, former: Integers, waiting: Integers
     ) -> tuple[Integers, Integers, Fractions]:
         """Place of each record's cluster, the number that it may move to next time (0: none), and its score."""
-        away = cluster_stability.distances(found.points(frame, as_of), found.centres)
+        away = cluster_stability.distances(learned.points(frame, as_of), learned.centres)
         best = away.argmin(1)
         rows = np.arange(len(best))
-        most = int(found.numbers.max())
-        known = np.full(most + 2, -1)
-        known[found.numbers] = np.arange(len(found.numbers))
-        was = known[np.clip(former, 0, most + 1)]  # -1: none, or a cluster that is no more
+        most = int(learned.numbers.max())
+        position_by_number = np.full(most + 2, -1)
+        position_by_number[learned.numbers] = np.arange(len(learned.numbers))
+        was = position_by_number[np.clip(former, 0, most + 1)]  # -1: none, or a cluster that is no more
         clearly = away[rows, best] < (1 - self.band) * away[rows, np.maximum(was, 0)]
-        number, pending = choose(found.numbers[best], np.where(was >= 0, former, 0), clearly, waiting)
-        place = known[number]
+        number, pending = choose(learned.numbers[best], np.where(was >= 0, former, 0), clearly, waiting)
+        positions = position_by_number[number]
         ordered = np.partition(away, min(1, away.shape[1] - 1), axis=1) if len(away) else away
         second = ordered[:, min(1, away.shape[1] - 1)]
-        score = np.clip(1 - away[rows, place] / np.where(second > 0, second, 1), 0, 1)
-        return place, pending, score
+        score = np.clip(1 - away[rows, positions] / np.where(second > 0, second, 1), 0, 1)
+        return positions, pending, score
 
     @property
     def _frozen(self) -> dict[str, Any]:
@@ -300,9 +302,11 @@ class Clusters:
         """The clusters that a fit replaces, where the frame still holds their traits."""
         if past is None or past.model is None or past.model.get("kind") != self.kind or len(frame) < FEWEST:
             return None
-        found = _learned(past.model)
+        learned = _learned(past.model)
         return (
-            found if found and all(column.trait.column in frame for column in found.encoder.columns) else None
+            learned
+            if learned and all(column.trait.column in frame for column in learned.encoder.columns)
+            else None
         )
 
 
@@ -323,7 +327,7 @@ class _Reasons:
         bought = ~np.isnat(last)
         silent = np.where(bought, (np.datetime64(self.as_of, "D") - last).astype("int64"), 0)
         days, money = frame["purchase_days"].to_numpy(np.int64), frame["net_revenue"].to_numpy(np.int64)
-        told = reason_text.joined(
+        summary = reason_text.joined(
             *(
                 "last purchase ",
                 reason_text.ago(silent),
@@ -333,9 +337,9 @@ class _Reasons:
             ),
             *(reason_text.money(money, self.kind.currency, self.kind.exponent), " in all"),
         )
-        told = pc.if_else(pa.array(bought), told, "no purchase yet")
+        summary = pc.if_else(pa.array(bought), summary, "no purchase yet")
         name = pa.array(self.names, pa.string()).take(pa.array(self.codes[rows]))
-        words = reason_text.reasons(name, ": ", told)
+        words = reason_text.reasons(name, ": ", summary)
         words = pc.if_else(
             pa.array(self.codes[rows] == 1),
             reason_text.reasons("not clustered: ", self.refused or _FEW),
@@ -363,14 +367,14 @@ def _numbers(segments: pa.Array) -> Integers:
     return numbers
 
 
-def _stored(found: _Learned, labels: Integers) -> dict[str, Any]:
-    sizes = np.bincount(labels, minlength=len(found.numbers))
+def _stored(learned: _Learned, labels: Integers) -> dict[str, Any]:
+    sizes = np.bincount(labels, minlength=len(learned.numbers))
     return {
-        "encoder": found.encoder.to_dict(),
+        "encoder": learned.encoder.to_dict(),
         "clusters": [
             {"number": int(number), "name": name, "records": int(size), "centre": centre.tolist()}
             for number, name, size, centre in zip(
-                found.numbers, found.names, sizes, found.centres, strict=True
+                learned.numbers, learned.names, sizes, learned.centres, strict=True
             )
         ],
     }
@@ -381,8 +385,11 @@ def _learned(model: Mapping[str, Any]) -> _Learned | None:
     stored = model.get("learned", {})
     if not stored.get("clusters"):
         return None
-    numbers = np.array([one["number"] for one in stored["clusters"]], np.int64)
-    centres = np.array([one["centre"] for one in stored["clusters"]], np.float64)
+    numbers = np.array([cluster["number"] for cluster in stored["clusters"]], np.int64)
+    centres = np.array([cluster["centre"] for cluster in stored["clusters"]], np.float64)
     return _Learned(
-        Encoder.from_dict(stored["encoder"]), numbers, [one["name"] for one in stored["clusters"]], centres
+        Encoder.from_dict(stored["encoder"]),
+        numbers,
+        [cluster["name"] for cluster in stored["clusters"]],
+        centres,
     )

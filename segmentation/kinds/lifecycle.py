@@ -208,9 +208,9 @@ class Lifecycle:
         horizon = float(self.horizon_days or buyer_features.horizon(features))
         rhythms = seen.rhythm[seen.rhythm > 0]
         usual = float(np.median(rhythms)) if len(rhythms) >= FEWEST else horizon
-        driver, told = _learned(seen, horizon, usual)
+        driver, learned = _learned(seen, horizon, usual)
         stages = np.bincount(self._at_first(driver, seen), minlength=len(STAGES))
-        figures: dict[str, Any] = {**told, "horizon": horizon, "usual": usual}
+        figures: dict[str, Any] = {**learned, "horizon": horizon, "usual": usual}
         figures["stages"] = dict(zip(STAGES, stages.tolist(), strict=True))
         made = model_file.model(
             self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures
@@ -293,12 +293,12 @@ class Lifecycle:
         """Whose label is younger than H though no purchase is: a refund undid what it told of, and says
         nothing of the life.
         """
-        told = (
+        since = (
             frames.as_days(before.rows["since"])
             if before.known.any()
             else np.full(len(seen.last), np.datetime64("NaT", "D"))
         )
-        ago = np.where(np.isnat(told), np.inf, (np.datetime64(as_of, "D") - told).astype(np.float64))
+        ago = np.where(np.isnat(since), np.inf, (np.datetime64(as_of, "D") - since).astype(np.float64))
         return (ago <= driver.horizon) & (seen.silent > ago + driver.horizon)
 
     def _confirmed(
@@ -342,12 +342,12 @@ def _learned(seen: Seen, horizon: float, usual: float) -> tuple[Driver, dict[str
     buyer = seen.buyer
     weeks = (seen.age - seen.silent)[buyer] / WEEK, seen.age[buyer] / WEEK
     try:
-        found = bg_nbd.fit(History(np.maximum(seen.days[buyer] - 1, 0), *weeks), "mbg")
+        model = bg_nbd.fit(History(np.maximum(seen.days[buyer] - 1, 0), *weeks), "mbg")
     except TooLittle as reason:
         return Silence(horizon, usual), {"driver": "silence", "why": str(reason)}
-    if not found.converged:
-        return Silence(horizon, usual), {"driver": "silence", "why": "; ".join(found.warnings)}
-    return Repurchase(horizon, found), {"driver": "repurchase", "model": found.to_dict()}
+    if not model.converged:
+        return Silence(horizon, usual), {"driver": "silence", "why": "; ".join(model.warnings)}
+    return Repurchase(horizon, model), {"driver": "repurchase", "model": model.to_dict()}
 
 
 def _driver(figures: Mapping[str, Any]) -> Driver:
@@ -371,7 +371,10 @@ def _seen(features: pd.DataFrame, as_of: date) -> Seen:
     buyer, today = ~np.isnat(last), np.datetime64(as_of, "D")
     silent, age = ((today - np.where(np.isnat(day), today, day)).astype(np.int64) for day in (last, first))
     rhythm = pd.to_numeric(features["mean_gap_days"]).astype("float64").to_numpy(na_value=np.nan)
-    days, known = features["purchase_days"].to_numpy(np.int64), buyer & (rhythm > 0) & np.isfinite(rhythm)
+    days, has_rhythm = (
+        features["purchase_days"].to_numpy(np.int64),
+        buyer & (rhythm > 0) & np.isfinite(rhythm),
+    )
     return Seen(
-        last, silent, np.maximum(age, silent), days, np.where(known, np.minimum(rhythm, FOREVER), 0.0)
+        last, silent, np.maximum(age, silent), days, np.where(has_rhythm, np.minimum(rhythm, FOREVER), 0.0)
     )

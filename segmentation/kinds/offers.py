@@ -87,7 +87,7 @@ class _Learned:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        popularity = {one: shares.tolist() for one, shares in self.popularity.items()}
+        popularity = {segment: shares.tolist() for segment, shares in self.popularity.items()}
         return {
             "names": self.names, "popularity": popularity, "cosine": np.round(self.cosine, 6).tolist(), "both": self.both.tolist(),
             "weight": self.weight,
@@ -97,7 +97,7 @@ class _Learned:
     def from_model(cls, model: Mapping[str, Any]) -> _Learned:
         """Of a stored model."""
         kept = model["learned"]
-        popularity = {one: np.array(shares) for one, shares in kept["popularity"].items()}
+        popularity = {segment: np.array(shares) for segment, shares in kept["popularity"].items()}
         weight = float(kept.get("weight", WEIGHTS[0]))
         return cls(
             kept["names"],
@@ -145,15 +145,16 @@ class Offers:
     @property
     def segments(self) -> list[frames.Segment]:
         """The categories in the order of the config."""
-        told = (
+        description = (
             "It buys this anyway: remind it in time."
             if self.goal == "replenish"
             else "It never bought this; people who buy alike do."
         )
-        found = [
-            frames.Segment(key, name, told) for key, name in zip(self.keys, self.categories, strict=True)
+        segments = [
+            frames.Segment(key, name, description)
+            for key, name in zip(self.keys, self.categories, strict=True)
         ]
-        return [*found, frames.Segment(NOTHING, "No offer", "Nothing is known that it would want.")]
+        return [*segments, frames.Segment(NOTHING, "No offer", "Nothing is known that it would want.")]
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """record, its baskets and its segment."""
@@ -192,7 +193,7 @@ class Offers:
         names = [*offered, *(name for _count, name in others)][: max(WIDEST, len(offered))]
         segment = _segments(features)
         sums: dict[str, Matrix] = {
-            one: np.zeros((2, len(names))) for one in sorted({*segment.tolist(), EVERYONE})
+            key: np.zeros((2, len(names))) for key in sorted({*segment.tolist(), EVERYONE})
         }
         sizes = dict.fromkeys(sums, 0)
         cross, squares, both = (np.zeros((len(names), n)) for n in (len(offered), 1, len(offered)))
@@ -202,13 +203,13 @@ class Offers:
             cross += logs.T @ logs[:, : len(offered)]
             both += bought.T @ bought[:, : len(offered)]
             squares[:, 0] += (logs**2).sum(0)
-            for one in sums:
-                chosen = np.ones(len(orders), np.bool_) if one == EVERYONE else segment[part] == one
-                sums[one] += np.stack([orders[chosen].sum(0), bought[chosen].sum(0)])
-                sizes[one] += int(bought[chosen].any(1).sum())
+            for key in sums:
+                chosen = np.ones(len(orders), np.bool_) if key == EVERYONE else segment[part] == key
+                sums[key] += np.stack([orders[chosen].sum(0), bought[chosen].sum(0)])
+                sizes[key] += int(bought[chosen].any(1).sum())
         length = np.sqrt(squares[:, 0])
         cosine = cross / np.maximum(np.outer(length, length[: len(offered)]), 1e-12)
-        popularity = {one: orders / max(1.0, orders.sum()) for one, (orders, _) in sums.items()}
+        popularity = {key: orders / max(1.0, orders.sum()) for key, (orders, _) in sums.items()}
         support = _support(sizes[EVERYONE])
         figures = {"buyers": sizes[EVERYONE], "support": support, "segments": _described(names, sums, sizes)}
         return _Learned(names, popularity, cosine, both, support), figures
@@ -218,34 +219,37 @@ class Offers:
         try.
         """
         spans = (TRIED,) if self.goal == "replenish" else offer_backtest.SPANS
-        found = (
+        span = (
             offer_backtest.span(past, as_of, spans) if self.goal == "discover" or RECENT in features else None
         )
-        if found is None:
+        if span is None:
             return None
-        known = past.features(found.day)
-        learned, _ = self._learn(known)
-        if self.goal == "replenish" and "segment" in known:
-            known = known.assign(segment=EVERYONE)  # segments are those of today: they know what came
-        now = features.set_index("record").reindex(known["record"])[
+        past_features = past.features(span.day)
+        learned, _ = self._learn(past_features)
+        if self.goal == "replenish" and "segment" in past_features:
+            # segments are those of today: they know what came
+            past_features = past_features.assign(segment=EVERYONE)
+        now = features.set_index("record").reindex(past_features["record"])[
             "baskets" if self.goal == "discover" else RECENT
         ]
-        came = Baskets.read(now.reset_index(drop=True)).table(self.categories, slice(0, len(known))) > 0
+        came = (
+            Baskets.read(now.reset_index(drop=True)).table(self.categories, slice(0, len(past_features))) > 0
+        )
         every = [
             replace(learned, weight=weight)
             for weight in (WEIGHTS if self.goal == "discover" else WEIGHTS[:1])
         ]
         counts = [offer_backtest.Counted() for _ in every]
         simple = offer_backtest.Counted()
-        for one, count in zip(every, counts, strict=True):
-            for part, values, own, _behind in self._scored(known, one):
-                count.add(values, came[part], found.bought[part])
-                if one is every[0]:
+        for option, count in zip(every, counts, strict=True):
+            for part, values, own, _behind in self._scored(past_features, option):
+                count.add(values, came[part], span.bought[part])
+                if option is every[0]:
                     barred = (own > 0) if self.goal == "discover" else np.zeros(own.shape, np.bool_)
                     some: Flags = np.asarray((values > 0).any(axis=1), np.bool_)
                     allowed = np.where(some[:, None] & ~barred, learned.popular, 0.0)
-                    simple.add(allowed, came[part], found.bought[part])
-        return offer_backtest.judged(found, [one.weight for one in every], counts, simple)
+                    simple.add(allowed, came[part], span.bought[part])
+        return offer_backtest.judged(span, [option.weight for option in every], counts, simple)
 
     def label(
         self,
@@ -274,7 +278,7 @@ class Offers:
         chosen, pending, score = former.astype(np.int64), waiting.copy(), np.full(len(record), np.nan)
         own, support = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
         learned = _Learned.from_model(model)
-        for part, values, held, behind in self._scored(features, learned):
+        for part, values, counts, behind in self._scored(features, learned):
             rows = np.arange(len(values))
             best = values.argmax(1) + 1
             some = values[rows, best - 1] > 0
@@ -284,14 +288,16 @@ class Offers:
             chosen[part], pending[part] = np.where(some, choice, 0), np.where(some, wait, 0)
             at = np.maximum(chosen[part], 1) - 1
             score[part] = np.where(some, values[rows, at], np.nan)
-            own[part], support[part] = held[rows, at], behind(at)
+            own[part], support[part] = counts[rows, at], behind(at)
         named = pa.array(["", *self.categories], pa.string())
 
         alike, bought = learned.weight == 1, self._read(features).held() > 0
 
         def reasons(rows: Integers) -> pa.Array:
-            told = self._reasons(named.take(pa.array(chosen[rows])), own[rows], support[rows], alike)
-            return pc.if_else(pa.array(chosen[rows] > 0), told, self._nothing(bought[rows], model["figures"]))
+            words = self._reasons(named.take(pa.array(chosen[rows])), own[rows], support[rows], alike)
+            return pc.if_else(
+                pa.array(chosen[rows] > 0), words, self._nothing(bought[rows], model["figures"])
+            )
 
         return previous_labels.labels(
             record, [NOTHING, *self.keys], chosen, score, reasons, before, as_of, {"pending": pending}
@@ -312,7 +318,7 @@ class Offers:
                 "category": np.array(self.categories, dtype=object)[order].ravel(),
                 "score": values[rows, order].ravel(),
                 "support": np.stack(
-                    [behind(order[:, place]) for place in range(order.shape[1])], axis=1
+                    [behind(order[:, position]) for position in range(order.shape[1])], axis=1
                 ).ravel(),
             }
             frame = pd.DataFrame(columns)
@@ -341,8 +347,8 @@ class Offers:
         offered = learned.offered
         buyers = np.diag(learned.both[:offered]).astype(np.int64)
         popular = np.zeros((len(table), offered))
-        for one in np.unique(segment):
-            popular[segment == one] = learned.popularity.get(str(one), learned.popularity[EVERYONE])[:offered]
+        for key in np.unique(segment):
+            popular[segment == key] = learned.popularity.get(str(key), learned.popularity[EVERYONE])[:offered]
         popular *= buyers >= learned.support
         values = (table[:, :offered] + PRIOR * popular) / (orders[:, None] + PRIOR)
         return np.where(orders[:, None] > 0, values, 0), lambda at: buyers[at]
@@ -377,29 +383,29 @@ class Offers:
         do``.
         """
         if self.goal == "replenish":
-            held = reason_text.joined(
+            orders_text = reason_text.joined(
                 ": in ", reason_text.counted(own, "order", "orders"), f" within {self.window_days} days"
             )
-            told = pc.if_else(
+            explanation = pc.if_else(
                 pa.array(own > 0),
-                held,
+                orders_text,
                 reason_text.joined(": not bought yet, but by ", reason_text.number(support), " buyers"),
             )
         else:
             of = " buyers of what it buys have it" if alike else " buyers have it"
-            told = reason_text.joined(": not bought yet; ", reason_text.number(support), of)
-        return reason_text.reasons(name, told)
+            explanation = reason_text.joined(": not bought yet; ", reason_text.number(support), of)
+        return reason_text.reasons(name, explanation)
 
     def _nothing(self, bought: Flags, figures: Mapping[str, Any]) -> pa.Array:
         """Why there is no offer for who ``bought`` in the window, and for who did not."""
         few, within = figures["support"], f"within {self.window_days} days"
         if figures["buyers"] < few:
-            told = f"not told: {figures['buyers']} buyers {within} are too few to learn from (at least {few} are needed)"
+            reason = f"not told: {figures['buyers']} buyers {within} are too few to learn from (at least {few} are needed)"
         elif self.goal == "replenish":
-            told = f"fewer than {few} buyers have anything that may be offered and that it would want"
+            reason = f"fewer than {few} buyers have anything that may be offered and that it would want"
         else:
-            told = f"it has all that may be offered, or fewer than {few} buyers share what it bought"
-        return pc.if_else(pa.array(bought), told, f"nothing bought {within} that says what it would want")
+            reason = f"it has all that may be offered, or fewer than {few} buyers share what it bought"
+        return pc.if_else(pa.array(bought), reason, f"nothing bought {within} that says what it would want")
 
     @property
     def _frozen(self) -> dict[str, Any]:
@@ -420,8 +426,8 @@ class Offers:
 
 def _segments(features: pd.DataFrame) -> npt.NDArray[Any]:
     """The segment of each row as text; "" where it has none."""
-    told = pc.fill_null(pa.array(features["segment"], pa.string(), from_pandas=True), "")
-    segments: npt.NDArray[Any] = told.to_numpy(zero_copy_only=False)
+    texts = pc.fill_null(pa.array(features["segment"], pa.string(), from_pandas=True), "")
+    segments: npt.NDArray[Any] = texts.to_numpy(zero_copy_only=False)
     return segments
 
 
@@ -438,22 +444,24 @@ def _described(names: Sequence[str], sums: Mapping[str, Matrix], sizes: Mapping[
     apart.
     """
     share = sums[EVERYONE][1] / max(1, sizes[EVERYONE])
-    found = {}
-    for one, (orders, buyers) in sums.items():
-        enough = buyers >= _support(sizes[one])
+    described = {}
+    for key, (orders, buyers) in sums.items():
+        enough = buyers >= _support(sizes[key])
         ratio = np.where(
-            enough, (buyers + SHRINK * share) / (sizes[one] + SHRINK) / np.maximum(share, 1e-12), 0
+            enough, (buyers + SHRINK * share) / (sizes[key] + SHRINK) / np.maximum(share, 1e-12), 0
         )
         usual = np.where(enough, orders / max(1.0, orders.sum()), 0)
 
         def told(values: Fractions, buyers: Fractions = buyers) -> list[dict[str, Any]]:
-            best = [int(place) for place in np.argsort(-values, kind="stable")[:5] if values[place] > 0]
+            best = [
+                int(position) for position in np.argsort(-values, kind="stable")[:5] if values[position] > 0
+            ]
             return [
                 {"category": names[p], "buyers": int(buyers[p]), "value": round(float(values[p]), 4)}
                 for p in best
             ]
 
-        found[one or "none"] = {"replenish": told(usual)} | (
-            {"distinct": told(ratio)} if one != EVERYONE else {}
+        described[key or "none"] = {"replenish": told(usual)} | (
+            {"distinct": told(ratio)} if key != EVERYONE else {}
         )
-    return found
+    return described

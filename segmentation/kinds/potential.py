@@ -186,9 +186,9 @@ class _Reasons:
         forecast: Forecast,
         rank: Fractions,
     ) -> _Reasons:
-        place = np.full(count, -1)
-        place[row] = np.arange(len(row))
-        return cls(kind, count, place, champion.winner, champion.horizon, forecast, rank)
+        positions = np.full(count, -1)
+        positions[row] = np.arange(len(row))
+        return cls(kind, count, positions, champion.winner, champion.horizon, forecast, rank)
 
     def words(self, rows: Integers) -> pa.Array:
         if self.forecast is None or self.place is None or self.rank is None or not len(self.forecast.score):
@@ -196,13 +196,13 @@ class _Reasons:
         at = np.maximum(self.place[rows], 0)
         share = reason_text.number((100 * self.rank[rows]).astype(np.int64))
         if self.forecast.money is None or self.forecast.purchases is None:
-            told = reason_text.reasons(
+            summary = reason_text.reasons(
                 "too little data for a forecast; by ", self.winner, " above ", share, "% of the buyers"
             )
         else:
             tenths = np.round(10 * self.forecast.purchases[at]).astype(np.int64)
             money = np.clip(self.forecast.money[at], -1e15, 1e15).round().astype(np.int64)
-            told = reason_text.reasons(
+            summary = reason_text.reasons(
                 *(
                     reason_text.money(money, self.kind.currency, self.kind.exponent),
                     f" expected in {self.horizon} days (",
@@ -216,7 +216,7 @@ class _Reasons:
                     "% of the buyers",
                 ),
             )
-        return pc.if_else(pa.array(self.place[rows] >= 0), told, "no purchase yet")
+        return pc.if_else(pa.array(self.place[rows] >= 0), summary, "no purchase yet")
 
 
 def _steps(score: Fractions) -> Integers:
@@ -230,8 +230,8 @@ def _tiers(axes: Mapping[str, Axis], steps: Integers, forecast: Forecast) -> dic
         return {}
     level = axes["score"].level(steps)
     money = forecast.money if forecast.money is not None else np.zeros(len(steps))
-    told = enumerate(TIERS, start=1)
+    tiers = enumerate(TIERS, start=1)
     return {
         tier: {"buyers": int((level == n).sum()), "money": round(float(money[level == n].sum()))}
-        for n, tier in told
+        for n, tier in tiers
     }

@@ -174,8 +174,8 @@ class Response:
         if self.needs.horizon:
             columns["horizon_days"] = facts.horizon_days
         for trait in self.traits:
-            known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
-            columns[trait.column] = facts[trait.column] if known else ibis.null().cast("string")
+            is_known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
+            columns[trait.column] = facts[trait.column] if is_known else ibis.null().cast("string")
         return facts.select("record", **columns)
 
     # -- fit -------------------------------------------------------------------------------------------------
@@ -224,18 +224,18 @@ class Response:
             }
         many = sum(len(cut.frame) for cuts in groups for cut in cuts) > WITH_HABITS
         points = Points(encoder, None if many else Habits.fit(model_cut.frame[BASKETS]))
-        found = classifier.contest([_span(points, cuts) for cuts in groups], points.width)
-        points = points if found.habits else points.without_habits()
-        figures |= {**found.figures, "categories": max(0, points.width - 1)}
-        if found.figures["auc"] < LEAST_AUC:
+        contest = classifier.contest([_span(points, cuts) for cuts in groups], points.width)
+        points = points if contest.habits else points.without_habits()
+        figures |= {**contest.figures, "categories": max(0, points.width - 1)}
+        if contest.figures["auc"] < LEAST_AUC:
             figures["refused"] = (
-                f"the model tells little more than chance (AUC {found.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
+                f"the model tells little more than chance (AUC {contest.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
             )
             return {**made, "figures": figures}
-        borders = self._borders(found.tested)
-        figures["depth"] = self._depth(found.tested, _target(groups[-1]), borders[1])
-        learned = {**points.to_dict(), "forecast": found.forecast.to_dict()}
-        probability = points.predicted(found.forecast, features, as_of)
+        borders = self._borders(contest.tested)
+        figures["depth"] = self._depth(contest.tested, _target(groups[-1]), borders[1])
+        learned = {**points.to_dict(), "forecast": contest.forecast.to_dict()}
+        probability = points.predicted(contest.forecast, features, as_of)
         axis = Axis.fit(
             _whole(probability) if len(features) else np.zeros(1, np.int64),
             [_below(border) for border in borders],
@@ -271,9 +271,11 @@ class Response:
         """A cut per matching campaign whose H days are over, of those that it was sent to; campaigns of one
         day are one cut.
         """
-        known = past.campaigns()
-        matching = known[
-            np.array([fnmatchcase(name, str(self.event.campaign)) for name in known["campaign"]], np.bool_)
+        campaigns = past.campaigns()
+        matching = campaigns[
+            np.array(
+                [fnmatchcase(name, str(self.event.campaign)) for name in campaigns["campaign"]], np.bool_
+            )
         ]
         started = frames.as_days(matching["day"])
         groups: list[list[_Cut]] = []
@@ -299,11 +301,11 @@ class Response:
     def _too_little(self, groups: Sequence[Sequence[_Cut]], past: Past | None, as_of: date, days: int) -> str:
         """Why nothing can be learned; "": it can."""
         if len(groups) < FEWEST_CUTS + 1:
-            found = sum(len(cuts) for cuts in groups)
-            told = f"only {found} earlier days (or campaigns) have both a before and an after; {FEWEST_CUTS + 1} are needed"
-            known = (as_of - past.first).days if past is not None and past.first is not None else 0
-            most = known // (FEWEST_CUTS + 2)
-            return told + (
+            number = sum(len(cuts) for cuts in groups)
+            reason = f"only {number} earlier days (or campaigns) have both a before and an after; {FEWEST_CUTS + 1} are needed"
+            known_days = (as_of - past.first).days if past is not None and past.first is not None else 0
+            most = known_days // (FEWEST_CUTS + 2)
+            return reason + (
                 f": with within_days up to {most} there are"
                 if SHORTEST <= most < days and not self.event.campaign
                 else ""
@@ -363,7 +365,7 @@ class Response:
         before = previous_labels.before(previous, previous_as_of, record, as_of)
         level, pending = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
         asked, score = self._asked(features), np.full(len(record), np.nan)
-        told = _Reasons(model["figures"], self.event, asked, score, pa.nulls(len(record), pa.string()))
+        reasons = _Reasons(model["figures"], self.event, asked, score, pa.nulls(len(record), pa.string()))
         if "learned" in model:
             points, forecast = _learned(model)
             predicted = points.predicted(forecast, features, as_of)
@@ -374,9 +376,9 @@ class Response:
             )
             level, pending = np.where(asked, level, 0), np.where(asked, pending, 0)
             because = points.because(forecast, features, as_of, level)
-            told = _Reasons(model["figures"], self.event, asked, score, because)
+            reasons = _Reasons(model["figures"], self.event, asked, score, because)
         memory = {"probability": level, "probability_pending": pending}
-        return previous_labels.labels(record, _LEVELS, level, score, told.of, before, as_of, memory)
+        return previous_labels.labels(record, _LEVELS, level, score, reasons.of, before, as_of, memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:
@@ -468,8 +470,10 @@ def _buying() -> list[Trait]:
 
 
 def _doing(kind: str) -> list[Trait]:
-    said, many = reason_text.plain(kind), reason_text.plural(kind)
-    traits = [Trait(f"last_{kind}", "day", f"last {said}", f"last {said} long ago", f"a recent {said}")]
+    singular, many = reason_text.plain(kind), reason_text.plural(kind)
+    traits = [
+        Trait(f"last_{kind}", "day", f"last {singular}", f"last {singular} long ago", f"a recent {singular}")
+    ]
     for suffix, within in [(f"_{days}", f" in {days} days") for days in WINDOWS] + [("", "")]:
         traits.append(
             Trait(

@@ -91,14 +91,14 @@ def table(groups: Sequence[Group]) -> Integers:
     import numpy as np
 
     keys = [group.key for group in groups]
-    for place, key in enumerate(keys):
-        if key == PROSPECT or key in keys[:place]:
+    for position, key in enumerate(keys):
+        if key == PROSPECT or key in keys[:position]:
             raise ValueError(
                 f"group key {key!r} is {'reserved for records without a purchase' if key == PROSPECT else 'given twice'}"
             )
     cells = np.empty((LEVELS, LEVELS, LEVELS), np.int64)
     for r, f, m in product(range(1, LEVELS + 1), repeat=3):
-        taker = next((place for place, group in enumerate(groups) if group.holds((r, f, m))), None)
+        taker = next((position for position, group in enumerate(groups) if group.holds((r, f, m))), None)
         if taker is None:
             raise ValueError(
                 f"no group takes the cell R{r} F{f} M{m}; widen a group, or add a last one without ranges"

@@ -50,19 +50,23 @@ class Ruled:
         import ibis
 
         holds = [rule.expression(facts) for _, rule in self.rules]
-        fired = ibis.cases(*((one, ibis.literal(place, "int64")) for place, one in enumerate(holds)))
-        told = ibis.cases(
+        fired = ibis.cases(
+            *((condition, ibis.literal(position, "int64")) for position, condition in enumerate(holds))
+        )
+        reason = ibis.cases(
             *(
-                (one, ibis.literal(f"{segment.key}: ") + rule.words(facts))
-                for one, (segment, rule) in zip(holds, self.rules, strict=True)
+                (condition, ibis.literal(f"{segment.key}: ") + rule.words(facts))
+                for condition, (segment, rule) in zip(holds, self.rules, strict=True)
             )
         )
-        return facts.select("record", **{FIRED: fired, REASON: told.substr(0, frames.REASON_LENGTH)})
+        return facts.select("record", **{FIRED: fired, REASON: reason.substr(0, frames.REASON_LENGTH)})
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
         """How many records each rule gets; nothing is learned."""
         fired = features[FIRED].dropna().astype(np.int64)
-        figures = {segment.key: int((fired == place).sum()) for place, (segment, _) in enumerate(self.rules)}
+        figures = {
+            segment.key: int((fired == position).sum()) for position, (segment, _) in enumerate(self.rules)
+        }
         return model_file.model(
             self.kind, as_of, {}, {"records": len(features), "segmented": len(fired)}, {}, figures
         )
@@ -79,12 +83,12 @@ class Ruled:
         an earlier day.
         """
         model_file.axes(model, self.kind, {})
-        held = features[features[FIRED].notna()].reset_index(drop=True)
-        record, fired = held["record"].to_numpy(np.int64), held[FIRED].to_numpy(np.int64)
-        told = frames.as_texts(held[REASON])
+        matched = features[features[FIRED].notna()].reset_index(drop=True)
+        record, fired = matched["record"].to_numpy(np.int64), matched[FIRED].to_numpy(np.int64)
+        reasons = frames.as_texts(matched[REASON])
         before = previous_labels.before(previous, previous_as_of, record, as_of)
         keys = [segment.key for segment, _ in self.rules]
         no_score = np.full(len(record), np.nan)
         return previous_labels.labels(
-            record, keys, fired, no_score, lambda rows: told.take(pa.array(rows)), before, as_of, {}
+            record, keys, fired, no_score, lambda rows: reasons.take(pa.array(rows)), before, as_of, {}
         )

@@ -71,12 +71,14 @@ def lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
     if past is None:
         return []
     span = _inner_span(past.first, as_of, horizon)
-    found = _apart(past, as_of, span, span) if span else []
-    found = (
-        _apart(past, as_of, span, YEAR) if found and span < YEAR and _seasonal(past, as_of, found) else found
+    taught = _apart(past, as_of, span, span) if span else []
+    taught = (
+        _apart(past, as_of, span, YEAR)
+        if taught and span < YEAR and _seasonal(past, as_of, taught)
+        else taught
     )
-    usual = np.median([lesson.level for lesson in found]) if found else 0.0
-    return found[:1] + [lesson for lesson in found[1:] if abs(lesson.level - usual) <= np.log(ODD)]
+    usual = np.median([lesson.level for lesson in taught]) if taught else 0.0
+    return taught[:1] + [lesson for lesson in taught[1:] if abs(lesson.level - usual) <= np.log(ODD)]
 
 
 def small_lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
@@ -111,7 +113,7 @@ def _apart(
     fewest: tuple[int, int] = (FEWEST_CUSTOMERS, FEWEST_REPEATERS),
 ) -> list[Lesson]:
     """Days before as_of, so many days apart, as long as enough was known."""
-    found: list[Lesson] = []
+    taught: list[Lesson] = []
     for step in range(1, most + 1):
         day = as_of - timedelta(days=step * apart)
         if past.first is None or day <= past.first:
@@ -124,8 +126,8 @@ def _apart(
         money, purchases = (
             came[name].to_numpy(np.float64)[buying.row] for name in ("net_revenue", "purchase_days")
         )
-        found.append(Lesson(buying, np.maximum(money, 0.0), purchases, span))
-    return found
+        taught.append(Lesson(buying, np.maximum(money, 0.0), purchases, span))
+    return taught
 
 
 def _seasonal(past: Past, as_of: date, late: list[Lesson]) -> bool:
@@ -134,9 +136,9 @@ def _seasonal(past: Past, as_of: date, late: list[Lesson]) -> bool:
     if coming is None or float(np.abs(np.array(levels) - coming).max()) <= np.log(FAR):
         return False
     by_year = by_days = 0.0
-    for place, came in enumerate(levels[:2]):
-        beside = levels[:place] + levels[place + 1 :]
-        before = _a_year_before(past, as_of - timedelta(days=(place + 1) * span), span)
+    for position, came in enumerate(levels[:2]):
+        beside = levels[:position] + levels[position + 1 :]
+        before = _a_year_before(past, as_of - timedelta(days=(position + 1) * span), span)
         if before is None or not beside:
             break
         by_year += abs(came - before)
@@ -146,5 +148,5 @@ def _seasonal(past: Past, as_of: date, late: list[Lesson]) -> bool:
 
 def _a_year_before(past: Past, day: date, span: int) -> float | None:
     """The level of the lesson of a year before that day."""
-    found = _apart(past, day, span, YEAR, 1)
-    return found[0].level if found else None
+    taught = _apart(past, day, span, YEAR, 1)
+    return taught[0].level if taught else None

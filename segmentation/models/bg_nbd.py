@@ -106,10 +106,10 @@ class Purchasing:
         """
         ages, nth = np.unique(history.age, return_inverse=True)
         # as one number they sort several times faster
-        pairs, place = np.unique(history.x * len(ages) + nth, return_inverse=True)
+        pairs, positions = np.unique(history.x * len(ages) + nth, return_inverse=True)
         often, aged = np.divmod(pairs, max(1, len(ages)))
         purchases: Fractions = self._if_alive(often.astype(np.float64), ages[aged], horizon)[
-            place
+            positions
         ] * self.alive(history)
         return purchases
 
@@ -184,11 +184,11 @@ def fit(history: History, form: Form = "mbg") -> Purchasing:
     starts = [(0.0, 0.0, 0.0, 0.0), (-1.5, -2.0, -0.5, 0.5), (0.5, -1.0, -3.0, 2.0)]
     best = maximise(likelihood.mean, starts, BOUNDS)
     r, alpha, a, b = np.exp(best.at)
-    found = Purchasing(
+    fitted = Purchasing(
         form, float(r), float(alpha * scale), float(a), float(b), customers=customers, sampled=len(sampled)
     )
     return replace(
-        found,
+        fitted,
         loglik=best.value * len(sampled) - float(sampled.x.sum()) * float(np.log(scale)),
         converged=best.converged,
         gradient=best.gradient,
@@ -203,13 +203,13 @@ def log_likelihood(model: Purchasing, history: History) -> float:
 
 
 def _warnings(best: Maximum, step: int) -> tuple[str, ...]:
-    said = [] if best.converged else [f"the fit did not settle (slope {best.gradient:.1e})"]
-    said += [
+    warnings = [] if best.converged else [f"the fit did not settle (slope {best.gradient:.1e})"]
+    warnings += [
         f"{name} lies at its bound"
         for name, bound in zip(("r", "alpha", "a", "b"), best.bound, strict=True)
         if bound
     ]
-    return (*said, *([f"fitted on every {step}th customer"] if step > 1 else []))
+    return (*warnings, *([f"fitted on every {step}th customer"] if step > 1 else []))
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,8 @@ class _Likelihood:
     def of(cls, history: History, scale: float, form: Form) -> _Likelihood:
         rows, size = _distinct(history)
         weight = size / size.sum()
-        distinct, place = np.unique(rows.x, return_inverse=True)
-        share = np.asarray(np.bincount(place, weight), np.float64)
+        distinct, positions = np.unique(rows.x, return_inverse=True)
+        share = np.asarray(np.bincount(positions, weight), np.float64)
         leaves_first = 1 if form == "mbg" else 0
         x = rows.x.astype(np.float64)
         may_leave = (rows.x > 0) | (form == "mbg")
@@ -243,7 +243,7 @@ class _Likelihood:
             rows.age / scale,
             weight,
             distinct.astype(np.float64),
-            place,
+            positions,
             share,
             leaves_first,
             may_leave,

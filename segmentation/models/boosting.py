@@ -111,8 +111,8 @@ class Boosted:
             "right": np.int64,
         }
         trees = [
-            _Tree(**{name: np.asarray(one[name], kinds.get(name, np.float64)) for name in (*kinds, "value")})
-            for one in stored["trees"]
+            _Tree(**{name: np.asarray(tree[name], kinds.get(name, np.float64)) for name in (*kinds, "value")})
+            for tree in stored["trees"]
         ]
         return cls(stored["loss"], float(stored["start"]), tuple(trees))
 

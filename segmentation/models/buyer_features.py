@@ -126,8 +126,10 @@ def horizon(features: pd.DataFrame) -> int:
     there are few.
     """
     gaps = np.maximum(features["purchase_days"].to_numpy(np.float64) - 1, 0).sum()
-    told = pd.to_numeric(features["horizon_days"]).astype("float64").to_numpy(na_value=np.nan)
-    told = told[np.isfinite(told)]
+    horizons = pd.to_numeric(features["horizon_days"]).astype("float64").to_numpy(na_value=np.nan)
+    horizons = horizons[np.isfinite(horizons)]
     return (
-        int(np.clip(round(float(told.max())), 1, LONGEST)) if gaps >= FEWEST_GAPS and len(told) else ASSUMED
+        int(np.clip(round(float(horizons.max())), 1, LONGEST))
+        if gaps >= FEWEST_GAPS and len(horizons)
+        else ASSUMED
     )

@@ -42,8 +42,8 @@ class Baskets:
     @classmethod
     def read(cls, texts: pd.Series) -> Baskets:
         """From the feature ``baskets_N``. ValueError: it is none."""
-        told = pa.array(texts, pa.string(), from_pandas=True)
-        split = pc.split_pattern(told, SEPARATOR)
+        column = pa.array(texts, pa.string(), from_pandas=True)
+        split = pc.split_pattern(column, SEPARATOR)
         flat, parents = pc.list_flatten(split), pc.list_parent_indices(split).to_numpy(zero_copy_only=False)
         if len(flat) % 2:
             raise ValueError(
@@ -56,11 +56,11 @@ class Baskets:
             raise ValueError(f"the baskets of the features frame are broken ({fault})") from fault
         numbers = orders.to_numpy(zero_copy_only=False).astype(np.int64)
         places = named.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        return cls(parents[::2].astype(np.int64), places, numbers, named.dictionary.to_pylist(), len(told))
+        return cls(parents[::2].astype(np.int64), places, numbers, named.dictionary.to_pylist(), len(column))
 
     def table(self, names: Sequence[str], part: slice) -> Matrix:
         """(rows of the part, names): orders; categories that are not named are left out."""
-        wanted = {name: place for place, name in enumerate(names)}
+        wanted = {name: position for position, name in enumerate(names)}
         spots = np.array([wanted.get(name, -1) for name in self.names] or [-1], np.int64)
         some = slice(*np.searchsorted(self.rows, (part.start, part.stop)))
         spot, size = spots[self.places[some]], part.stop - part.start
@@ -90,11 +90,13 @@ class Habits:
         baskets = Baskets.read(texts)
         buyers = np.bincount(baskets.places, minlength=len(baskets.names))  # a category stands once in a row
         usual = [
-            place
-            for place in np.argsort(-buyers, kind="stable")
-            if buyers[place] >= max(FEWEST, RARE * len(texts))
+            position
+            for position in np.argsort(-buyers, kind="stable")
+            if buyers[position] >= max(FEWEST, RARE * len(texts))
         ]
-        names = tuple(baskets.names[place] for place in usual if not sensitive(baskets.names[place]))[:WIDEST]
+        names = tuple(
+            baskets.names[position] for position in usual if not sensitive(baskets.names[position])
+        )[:WIDEST]
         if len(names) < 2:
             return None
         raw = _raw(baskets, names)

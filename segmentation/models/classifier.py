@@ -47,8 +47,8 @@ class Logistic:
 
         scale = np.ones(points.shape[1]) if scale is None else scale
         with one_thread():
-            found = LogisticRegression(C=strength, max_iter=500).fit(points * scale, target)
-        return cls(found.coef_[0].astype(np.float64) * scale, float(found.intercept_[0]))
+            fitted = LogisticRegression(C=strength, max_iter=500).fit(points * scale, target)
+        return cls(fitted.coef_[0].astype(np.float64) * scale, float(fitted.intercept_[0]))
 
     def predict(self, points: Matrix) -> Fractions:
         """Probability of 1."""
@@ -112,16 +112,16 @@ class Calibration:
     @classmethod
     def sigmoid(cls, probability: Fractions, target: Fractions) -> Calibration:
         """Two numbers that set the log-odds right."""
-        found = Logistic.fit(_log_odds(probability)[:, None], target, 1e6)
-        return cls("sigmoid", (float(found.weights[0]),), (found.start,))
+        fitted = Logistic.fit(_log_odds(probability)[:, None], target, 1e6)
+        return cls("sigmoid", (float(fitted.weights[0]),), (fitted.start,))
 
     @classmethod
     def isotonic(cls, probability: Fractions, target: Fractions) -> Calibration:
         """Steps that never fall."""
         from sklearn.isotonic import IsotonicRegression
 
-        found = IsotonicRegression(out_of_bounds="clip").fit(probability, target)
-        return cls("isotonic", tuple(found.X_thresholds_.tolist()), tuple(found.y_thresholds_.tolist()))
+        fitted = IsotonicRegression(out_of_bounds="clip").fit(probability, target)
+        return cls("isotonic", tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist()))
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class Forecast:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Forecast:
         """What ``to_dict`` gave."""
-        found, name = stored["learner"], stored["name"]
-        parts = found if name == "mixture" else {name: found}
+        parameters, name = stored["learner"], stored["name"]
+        parts = parameters if name == "mixture" else {name: parameters}
         logistic = _logistic(parts["logistic"]) if "logistic" in parts else None
         boosting = Boosted.from_dict(parts["boosting"]) if "boosting" in parts else None
         learner = Mixture(logistic, boosting) if logistic and boosting else logistic or boosting
@@ -217,12 +217,14 @@ def contest(spans: Sequence[Span], habits: int = 0) -> Contest:
         "options": used,
         "calibration": curve.sort,
         "brier_by_calibration": {
-            one.sort: round(score, 5) for one, score in zip(curves, scores, strict=True)
+            candidate.sort: round(score, 5) for candidate, score in zip(curves, scores, strict=True)
         },
         **judged(tested, test.target),
     }
     final = _learner(best, _joined(spans), options, plain)
-    return Contest(Forecast(final, curve), figures, tested, any(one["habits"] > 0 for one in used.values()))
+    return Contest(
+        Forecast(final, curve), figures, tested, any(candidate["habits"] > 0 for candidate in used.values())
+    )
 
 
 def judged(probability: Fractions, target: Fractions) -> dict[str, float]:
@@ -239,14 +241,14 @@ def judged(probability: Fractions, target: Fractions) -> dict[str, float]:
     return {name: round(value, 4) if np.isfinite(value) else 0.0 for name, value in figures.items()}
 
 
-def _chosen(known: Span, judge: Span, plain: int) -> tuple[str, Fractions, _Options, dict[str, float]]:
+def _chosen(training: Span, judge: Span, plain: int) -> tuple[str, Fractions, _Options, dict[str, float]]:
     """The learner that does best on the judging span, what it says there, options of each learner, and
     losses.
     """
-    some = _thinned(known)
+    some = _thinned(training)
     options: _Options = {}
-    said: dict[str, Fractions] = {}
-    shares = SHARES if known.points.shape[1] > plain else (0.0,)
+    predictions: dict[str, Fractions] = {}
+    shares = SHARES if training.points.shape[1] > plain else (0.0,)
     tried = {
         "logistic": [{"strength": strength, "habits": share} for strength in STRENGTHS for share in shares],
         "boosting": [
@@ -256,15 +258,19 @@ def _chosen(known: Span, judge: Span, plain: int) -> tuple[str, Fractions, _Opti
         ],
     }
     for name, every in tried.items():
-        found = [_learner(name, some, {name: one}, plain).predict(judge.points) for one in every]
-        best = min(range(len(every)), key=lambda place: metrics.log_loss(found[place], judge.target))
-        options[name], said[name] = every[best], found[best]
-        if len(some.target) < len(known.target):
-            said[name] = _learner(name, known, options, plain).predict(judge.points)
-    said["mixture"] = _sigmoid((_log_odds(said["logistic"]) + _log_odds(said["boosting"])) / 2)
-    losses = {name: metrics.log_loss(said[name], judge.target) for name in LEARNERS}
+        predicted = [_learner(name, some, {name: option}, plain).predict(judge.points) for option in every]
+        best = min(
+            range(len(every)), key=lambda position: metrics.log_loss(predicted[position], judge.target)
+        )
+        options[name], predictions[name] = every[best], predicted[best]
+        if len(some.target) < len(training.target):
+            predictions[name] = _learner(name, training, options, plain).predict(judge.points)
+    predictions["mixture"] = _sigmoid(
+        (_log_odds(predictions["logistic"]) + _log_odds(predictions["boosting"])) / 2
+    )
+    losses = {name: metrics.log_loss(predictions[name], judge.target) for name in LEARNERS}
     winner = min(losses, key=losses.__getitem__)
-    return winner, said[winner], options, losses
+    return winner, predictions[winner], options, losses
 
 
 def _thinned(span: Span) -> Span:
@@ -273,25 +279,25 @@ def _thinned(span: Span) -> Span:
     return Span(span.points[::step], span.target[::step])
 
 
-def _learner(name: str, known: Span, options: _Options, plain: int) -> Learner:
+def _learner(name: str, training: Span, options: _Options, plain: int) -> Learner:
     """``plain``: columns that are no habits; a learner without habits sees these alone."""
     if name == "mixture":
         return Mixture(
-            _regression(known, options["logistic"], plain), _boosted(known, options["boosting"], plain)
+            _regression(training, options["logistic"], plain), _boosted(training, options["boosting"], plain)
         )
-    return (_regression if name == "logistic" else _boosted)(known, options[name], plain)
+    return (_regression if name == "logistic" else _boosted)(training, options[name], plain)
 
 
-def _regression(known: Span, options: Mapping[str, Any], plain: int) -> Logistic:
-    points = known.points if options["habits"] else known.points[:, :plain]
+def _regression(training: Span, options: Mapping[str, Any], plain: int) -> Logistic:
+    points = training.points if options["habits"] else training.points[:, :plain]
     scale = np.where(np.arange(points.shape[1]) < plain, 1.0, options["habits"])
-    return Logistic.fit(points, known.target, options["strength"], scale)
+    return Logistic.fit(points, training.target, options["strength"], scale)
 
 
-def _boosted(known: Span, options: Mapping[str, Any], plain: int) -> Boosted:
-    points = known.points if options["habits"] else known.points[:, :plain]
+def _boosted(training: Span, options: Mapping[str, Any], plain: int) -> Boosted:
+    points = training.points if options["habits"] else training.points[:, :plain]
     size = {name: value for name, value in options.items() if name != "habits"}
-    return Boosted.fit(points, known.target, "log_loss", **_BOOSTING, **size)
+    return Boosted.fit(points, training.target, "log_loss", **_BOOSTING, **size)
 
 
 def _logistic(stored: Mapping[str, Any]) -> Logistic:

@@ -124,25 +124,25 @@ class Champion:
         )
 
     def _part(self, buying: Buying, horizon: int) -> Forecast:
-        told = self._told(buying, horizon)
-        scores = self.scores(buying, told)
-        if told is None or self.models is None:
+        estimates = self._told(buying, horizon)
+        scores = self.scores(buying, estimates)
+        if estimates is None or self.models is None:
             return Forecast(scores[self.winner])
-        probability, purchases = told.probability(self.lean), told.purchases(self.lean)
-        return Forecast(scores[self.winner], probability, purchases, purchases * told.spent)
+        probability, purchases = estimates.probability(self.lean), estimates.purchases(self.lean)
+        return Forecast(scores[self.winner], probability, purchases, purchases * estimates.spent)
 
-    def scores(self, buying: Buying, told: Told | None) -> dict[str, Fractions]:
+    def scores(self, buying: Buying, estimates: Told | None) -> dict[str, Fractions]:
         """Scores of all candidates that there are."""
         scores = {"rfm": _rank(self.axes, buying), "recency": 1 / (1.0 + buying.silent)}
         scores |= {"frequency": buying.days.astype(np.float64), "spend": np.maximum(buying.net, 0.0)}
-        if told is not None:
-            btyd = told.btyd * told.spent
+        if estimates is not None:
+            btyd = estimates.btyd * estimates.spent
             scores["btyd"] = btyd
-            if told.boosted is not None:
-                money, counted = told.money, told.boosted["purchases"] * told.spent
+            if estimates.boosted is not None:
+                money, counted = estimates.money, estimates.boosted["purchases"] * estimates.spent
                 scores["boosted"] = money
                 scores["mixed"] = np.exp(
-                    np.mean([np.log(np.maximum(one, 1e-300)) for one in (btyd, money, counted)], axis=0)
+                    np.mean([np.log(np.maximum(score, 1e-300)) for score in (btyd, money, counted)], axis=0)
                 )
         return scores
 

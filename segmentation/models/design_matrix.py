@@ -59,10 +59,10 @@ class Points:
         if forecast.weights is None:
             return pa.nulls(len(frame), pa.string())
         words = []
-        for trait, told in self.encoder.names():
+        for trait, level in self.encoder.names():
             words += [
-                f": {trait.name} {told}" if told else f": {trait.low}",
-                f": {trait.name} {told}" if told else f": {trait.high}",
+                f": {trait.name} {level}" if level else f": {trait.low}",
+                f": {trait.name} {level}" if level else f": {trait.high}",
             ]
         places, begun = [np.zeros(0, np.int64)], 0
         for part in _parts(frame):

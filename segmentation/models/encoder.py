@@ -104,23 +104,23 @@ class Encoded:
         if self.levels:
             return self._one_hot(frame[self.trait.column])
         values = plain(self.trait, frame, as_of, self.unit)
-        known = np.isfinite(values)
+        finite = np.isfinite(values)
         scaled = (
-            np.clip(np.where(known, values, self.centre), self.low, self.high) - self.centre
+            np.clip(np.where(finite, values, self.centre), self.low, self.high) - self.centre
         ) / self.scale
-        return np.column_stack([scaled, ~known]) if self.gaps else scaled[:, None]
+        return np.column_stack([scaled, ~finite]) if self.gaps else scaled[:, None]
 
     def _one_hot(self, series: pd.Series) -> Matrix:
         codes, texts = _texts(series)
-        places = {level: place for place, level in enumerate(self.levels)}
+        places = {level: position for position, level in enumerate(self.levels)}
         other = places.get(OTHER, -1)
         spot = np.array([places.get(text, other) for text in texts] + [places.get(MISSING, other)], np.int64)[
             codes
         ]
-        found = np.zeros((len(codes), len(self.levels)))
+        one_hot = np.zeros((len(codes), len(self.levels)))
         rows = np.flatnonzero(spot >= 0)
-        found[rows, spot[rows]] = 1.0
-        return found
+        one_hot[rows, spot[rows]] = 1.0
+        return one_hot
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ class Encoder:
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, traits: Sequence[Trait], as_of: date, known: float = FEWEST_KNOWN
+        cls, frame: pd.DataFrame, traits: Sequence[Trait], as_of: date, known_share: float = FEWEST_KNOWN
     ) -> Encoder:
-        """Learn how ``traits`` of ``frame`` become numbers. ``known``: share of records that must have one.
+        """Learn how ``traits`` of ``frame`` become numbers. ``known_share``: share of records that must have one.
 
         ValueError names a column that the frame lacks.
         """
@@ -143,9 +143,9 @@ class Encoder:
             if trait.column not in frame:
                 raise ValueError(f"the features frame has no column {trait.column!r}")
             made = (
-                _category(trait, frame, known)
+                _category(trait, frame, known_share)
                 if trait.sort == "category"
-                else _number(trait, frame, as_of, known)
+                else _number(trait, frame, as_of, known_share)
             )
             if isinstance(made, Encoded):
                 columns.append(made)
@@ -179,9 +179,9 @@ class Encoder:
     def from_dict(cls, stored: Mapping[str, Any]) -> Encoder:
         """What ``to_dict`` gave."""
         columns = []
-        for one in stored["columns"]:
-            trait = Trait(**{**one["trait"], "order": tuple(one["trait"]["order"])})
-            columns.append(Encoded(**{**one, "trait": trait, "levels": tuple(one["levels"])}))
+        for column in stored["columns"]:
+            trait = Trait(**{**column["trait"], "order": tuple(column["trait"]["order"])})
+            columns.append(Encoded(**{**column, "trait": trait, "levels": tuple(column["levels"])}))
         return cls(tuple(columns), dict(stored["dropped"]))
 
 
@@ -196,10 +196,15 @@ def attribute_traits(names: Sequence[str], kinds: Mapping[str, Kind]) -> list[Tr
         kind = kinds[name]
         if kind.type not in _SORTS:
             raise ValueError(f"attribute {name!r} is a {kind.type}; learn from {', '.join(_SORTS)}")
-        said = name.replace("_", " ")
+        words = name.replace("_", " ")
         traits.append(
             Trait(
-                ATTRIBUTE + name, _SORTS[kind.type], said, f"high {said}", f"low {said}", tuple(kind.values)
+                ATTRIBUTE + name,
+                _SORTS[kind.type],
+                words,
+                f"high {words}",
+                f"low {words}",
+                tuple(kind.values),
             )
         )
     return traits
@@ -213,7 +218,7 @@ def plain(trait: Trait, frame: pd.DataFrame, as_of: date, unit: float = 1.0) -> 
         values = np.where(np.isnat(days), np.nan, (np.datetime64(as_of, "D") - days).astype(np.float64))
     elif trait.sort == "rank":
         codes, texts = _texts(series)
-        ranks = {text: float(place) for place, text in enumerate(trait.order)}
+        ranks = {text: float(position) for position, text in enumerate(trait.order)}
         return np.array([ranks.get(text, np.nan) for text in texts] + [np.nan])[codes]
     else:
         numbers = pd.to_numeric(series, errors="coerce")
@@ -225,25 +230,25 @@ def plain(trait: Trait, frame: pd.DataFrame, as_of: date, unit: float = 1.0) -> 
 
 def _texts(series: pd.Series) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Places in the list of different texts; -1: missing."""
-    codes, found = pd.factorize(series)
-    return codes.astype(np.int64), [str(one).strip() for one in found]
+    codes, values = pd.factorize(series)
+    return codes.astype(np.int64), [str(value).strip() for value in values]
 
 
 def _number(trait: Trait, frame: pd.DataFrame, as_of: date, least: float) -> Encoded | str:
     unit = _unit(frame[trait.column]) if trait.sort == "money" else 1.0
     values = plain(trait, frame, as_of, unit)
-    known = values[np.isfinite(values)]
-    if len(known) < max(1, least * len(values)):
-        return f"known of {len(known)} of {len(values)} records only"
-    low, high = (float(bound) for bound in np.quantile(known, (WINSOR, 1 - WINSOR)))
+    finite = values[np.isfinite(values)]
+    if len(finite) < max(1, least * len(values)):
+        return f"known of {len(finite)} of {len(values)} records only"
+    low, high = (float(bound) for bound in np.quantile(finite, (WINSOR, 1 - WINSOR)))
     if not low < high:  # of a rare flag the bounds meet, but it may tell apart all the same
-        low, high = float(known.min()), float(known.max())
+        low, high = float(finite.min()), float(finite.max())
     if not low < high:
         return "the same in every record"
-    clipped = np.clip(known, low, high)
+    clipped = np.clip(finite, low, high)
     if not clipped.std() > 0:  # they differ by less than arithmetic tells apart
         return "the same in every record"
-    gaps = len(known) < (1 - RARE) * len(values)
+    gaps = len(finite) < (1 - RARE) * len(values)
     return Encoded(trait, low, high, float(np.median(clipped)), float(clipped.std()), unit, gaps)
 
 
@@ -256,9 +261,9 @@ def _unit(money: pd.Series) -> float:
 
 def _category(trait: Trait, frame: pd.DataFrame, least: float) -> Encoded | str:
     codes, texts = _texts(frame[trait.column])
-    known = int((codes >= 0).sum())
-    if known < max(1, least * len(codes)):
-        return f"known of {known} of {len(codes)} records only"
+    known_count = int((codes >= 0).sum())
+    if known_count < max(1, least * len(codes)):
+        return f"known of {known_count} of {len(codes)} records only"
     counts = (
         pd.Series(np.bincount(codes[codes >= 0], minlength=len(texts)), index=texts).groupby(level=0).sum()
     )
@@ -272,7 +277,7 @@ def _category(trait: Trait, frame: pd.DataFrame, least: float) -> Encoded | str:
         return f"none of its {len(counts)} values is shared by 1% of the records"
     if len(counts) > len(levels):
         levels.append(OTHER)
-    if known < len(codes):
+    if known_count < len(codes):
         levels.append(MISSING)
     return (
         Encoded(trait, levels=tuple(dict.fromkeys(levels))) if len(levels) > 1 else "the same in every record"

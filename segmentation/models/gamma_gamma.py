@@ -47,8 +47,8 @@ class Spending:
         Where q <= 1 the prior has no mean: the customer's own mean then stands, and the median's unit v for
         who has none.
         """
-        known = (purchases > 0) & (mean > 0)
-        n, m = np.where(known, purchases, 0).astype(np.float64), np.where(known, mean, 0.0)
+        has_mean = (purchases > 0) & (mean > 0)
+        n, m = np.where(has_mean, purchases, 0).astype(np.float64), np.where(has_mean, mean, 0.0)
         q = max(self.q, 1 + 1e-3)
         return np.asarray(self.p * (self.v + n * m) / (self.p * n + q - 1), np.float64)
 
@@ -67,8 +67,8 @@ def fit(purchases: Integers, mean: Fractions) -> Spending:
 
     TooLittle: too few customers, or all of them spend the same.
     """
-    known = (purchases > 0) & (mean > 0) & np.isfinite(mean)
-    n, m = purchases[known].astype(np.float64), mean[known]
+    usable = (purchases > 0) & (mean > 0) & np.isfinite(mean)
+    n, m = purchases[usable].astype(np.float64), mean[usable]
     if len(n) < FEWEST_REPEATERS or np.ptp(m) == 0:
         raise TooLittle(
             f"{len(n)} customers with spending that differs; a spending model needs {FEWEST_REPEATERS}"
@@ -78,18 +78,18 @@ def fit(purchases: Integers, mean: Fractions) -> Spending:
     unit = float(np.median(m))
     likelihood = _Likelihood.of(n, m / unit)
     best = maximise(likelihood.mean, [(1.0, 1.0, 1.0), (0.0, 0.5, 0.0), (2.0, 1.5, 0.0)], BOUNDS)
-    p, q, v = (float(one) for one in np.exp(best.at))
+    p, q, v = (float(parameter) for parameter in np.exp(best.at))
     correlation = float(np.corrcoef(n, m)[0, 1]) if np.ptp(n) else 0.0
-    said = [] if best.converged else [f"the fit did not settle (slope {best.gradient:.1e})"]
-    said += [f"{name} lies at its bound" for name, bound in zip("pqv", best.bound, strict=True) if bound]
-    said += ["q <= 1: mean spending of the population is not finite"] if q <= 1 else []
-    said += (
+    warnings = [] if best.converged else [f"the fit did not settle (slope {best.gradient:.1e})"]
+    warnings += [f"{name} lies at its bound" for name, bound in zip("pqv", best.bound, strict=True) if bound]
+    warnings += ["q <= 1: mean spending of the population is not finite"] if q <= 1 else []
+    warnings += (
         [f"how much hangs on how often (correlation {correlation:.2f})"]
         if abs(correlation) > DEPENDENT
         else []
     )
     loglik = best.value * len(n) - len(n) * float(np.log(unit))
-    return Spending(p, q, v * unit, loglik, len(n), best.converged, correlation, tuple(said))
+    return Spending(p, q, v * unit, loglik, len(n), best.converged, correlation, tuple(warnings))
 
 
 def alike(mean: float) -> Spending:
@@ -112,9 +112,9 @@ class _Likelihood:
     def of(cls, n: Fractions, m: Fractions) -> _Likelihood:
         pairs, size = np.unique(n + 1j * m, return_counts=True)
         weight = size / size.sum()
-        distinct, place = np.unique(pairs.real, return_inverse=True)
+        distinct, positions = np.unique(pairs.real, return_inverse=True)
         return cls(
-            pairs.real, pairs.imag, weight, distinct, np.asarray(np.bincount(place, weight), np.float64)
+            pairs.real, pairs.imag, weight, distinct, np.asarray(np.bincount(positions, weight), np.float64)
         )
 
     def mean(self, logs: Fractions) -> tuple[float, Fractions]:

@@ -85,14 +85,14 @@ def _contest(now: Champion, taught: list[Lesson]) -> Champion:
     judge, boosted = taught[0], _boosted(taught[:LEARNED]) if len(taught) > 1 else None
     before = _boosted(taught[1:]) if boosted is not None else None
     then = Champion("btyd", judge.span, axes_of(judge.buying), judge.models, before)
-    told = told_of(judge.models, then.boosted, judge.buying, judge.span)
-    scores = then.scores(judge.buying, told)
+    estimates = told_of(judge.models, then.boosted, judge.buying, judge.span)
+    scores = then.scores(judge.buying, estimates)
     figures = {name: _ranking(score, judge) for name, score in scores.items()}
     winner, note = _winner(figures, scores, judge)
-    lean = _leaning(told, judge, level(taught[:LEARNED]))
-    if unproven := _unproven(told.probability(lean), judge):
+    lean = _leaning(estimates, judge, level(taught[:LEARNED]))
+    if unproven := _unproven(estimates.probability(lean), judge):
         return _judged(Champion("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught)
-    told_all = {**_about(judge), "contest": figures, **note, **_foretold(told, lean, judge)}
+    told_all = {**_about(judge), "contest": figures, **note, **_foretold(estimates, lean, judge)}
     return replace(
         now, winner=winner, boosted=boosted if before is not None else None, lean=lean, figures=told_all
     )
@@ -119,13 +119,16 @@ def _judged(now: Champion, taught: list[Lesson]) -> Champion:
     """A contest of the simple scores alone, over all lessons: few buyers in one say little."""
     if not taught:
         return now
-    told = []
+    rankings = []
     for judge in taught:
         scores = Champion("rfm", judge.span, axes_of(judge.buying)).scores(judge.buying, None)
-        told.append({name: _ranking(score, judge) for name, score in scores.items()})
+        rankings.append({name: _ranking(score, judge) for name, score in scores.items()})
     figures = {
-        name: {key: round(float(np.mean([one[name][key] for one in told])), 4) for key in told[0][name]}
-        for name in told[0]
+        name: {
+            key: round(float(np.mean([ranking[name][key] for ranking in rankings])), 4)
+            for key in rankings[0][name]
+        }
+        for name in rankings[0]
     }
     return replace(
         now, winner=_best(figures), figures={**now.figures, **_about(taught[0]), "contest": figures}
@@ -166,7 +169,10 @@ def _ahead(score: Fractions, other: Fractions, money: Fractions, rows: Flags) ->
     came = money[rows]
     if came.sum() <= 0:
         return 0.0
-    merits = (metrics.capture(one[rows], came) + metrics.gini(one[rows], came) for one in (score, other))
+    merits = (
+        metrics.capture(candidate[rows], came) + metrics.gini(candidate[rows], came)
+        for candidate in (score, other)
+    )
     return next(merits) - next(merits)
 
 
@@ -190,19 +196,19 @@ def _boosted(taught: list[Lesson]) -> BoostedBuying | None:
     )
 
 
-def _leaning(told: Told, judge: Lesson, times: float) -> dict[str, float]:
+def _leaning(estimates: Told, judge: Lesson, times: float) -> dict[str, float]:
     """How far to lean on what: what would have been best since the day of the lesson, if that is sure.
 
     Boosting knows the level.
     """
-    shares, plain = (LEANS, 1.0) if told.boosted is not None else (LEANS[:1], times)
+    shares, plain = (LEANS, 1.0) if estimates.boosted is not None else (LEANS[:1], times)
     leans = [{**UPRIGHT, "purchases": share, "bg": 0.5, "level": plain} for share in shares]
-    off = [np.abs(told.purchases(lean) - judge.purchases) for lean in (*leans, UPRIGHT)]
-    *errors, usual = [(one, one**2) if times == 1 else (one**2,) for one in off]
+    off = [np.abs(estimates.purchases(lean) - judge.purchases) for lean in (*leans, UPRIGHT)]
+    *errors, usual = [(trial, trial**2) if times == 1 else (trial**2,) for trial in off]
     number = _surest(errors, usual, 2.0)
     lean = dict(UPRIGHT) if number is None else leans[number]
     leans = [{**lean, "probability": share} for share in shares]
-    surprise = [((told.probability(one) - (judge.purchases > 0)) ** 2,) for one in leans]
+    surprise = [((estimates.probability(trial) - (judge.purchases > 0)) ** 2,) for trial in leans]
     return leans[_surest(surprise, surprise[0], 1.0) or 0]
 
 
@@ -211,14 +217,14 @@ def _surest(losses: Sequence[tuple[Fractions, ...]], usual: tuple[Fractions, ...
     difference added; None: the usual.
     """
     chosen, least = None, 1.0
-    for place, ours in enumerate(losses):
+    for position, ours in enumerate(losses):
         pairs = zip(ours, usual, strict=True)
         ratios = [
-            (one.mean() + sure * (one - other).std() / len(one) ** 0.5) / max(other.mean(), 1e-12)
-            for one, other in pairs
+            (loss.mean() + sure * (loss - other).std() / len(loss) ** 0.5) / max(other.mean(), 1e-12)
+            for loss, other in pairs
         ]
         if max(ratios) < least:
-            chosen, least = place, float(max(ratios))
+            chosen, least = position, float(max(ratios))
     return chosen
 
 
@@ -234,11 +240,11 @@ def _ranking(score: Fractions, judge: Lesson) -> dict[str, float]:
     return {name: round(float(np.nan_to_num(value)), 4) for name, value in figures.items()}
 
 
-def _foretold(told: Told, lean: Mapping[str, float], judge: Lesson) -> dict[str, Any]:
+def _foretold(estimates: Told, lean: Mapping[str, float], judge: Lesson) -> dict[str, Any]:
     """How true the forecasts were: of the past, with what was known then."""
-    probability, purchases = told.probability(lean), told.purchases(lean)
+    probability, purchases = estimates.probability(lean), estimates.purchases(lean)
     off = purchases - judge.purchases
-    base, foreseen = float(judge.purchases.sum()), float((purchases * told.spent).sum())
+    base, foreseen = float(judge.purchases.sum()), float((purchases * estimates.spent).sum())
     figures = {
         "brier": metrics.brier(probability, judge.purchases),
         "ece": metrics.calibration_error(probability, judge.purchases),

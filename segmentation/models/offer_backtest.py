@@ -56,9 +56,9 @@ class Counted:
         order = np.argsort(-values, axis=1, kind="stable")[:, :LISTED]
         rows = np.arange(len(values))[:, None]
         offered = values[rows, order] > 0
-        found: Fractions = (came[rows, order] & offered).astype(np.float64)
-        self.first += float(found[:, :1].sum())
-        self.listed += float(found.sum())
+        hits: Fractions = (came[rows, order] & offered).astype(np.float64)
+        self.first += float(hits[:, :1].sum())
+        self.listed += float(hits.sum())
         self.records += len(values)
         self.offers += int(offered.sum())
 
@@ -84,7 +84,7 @@ def judged(span: Span, options: Sequence[float], counts: Sequence[Counted], popu
     """The option whose list found most, of equal ones the first. None: there was nobody to offer anything."""
     if not counts[0].records:
         return None
-    best = max(range(len(options)), key=lambda place: (counts[place].shares[1], -place))
+    best = max(range(len(options)), key=lambda position: (counts[position].shares[1], -position))
     figures = {
         "days": span.days,
         "day": span.day.isoformat(),

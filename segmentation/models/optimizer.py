@@ -56,7 +56,7 @@ def maximise(
     with threadpool_limits(limits=1, user_api="blas"):
         for start in starts:
             options = {"maxiter": 1000, "ftol": 1e-15, "gtol": FLAT / 10}
-            found = minimize(
+            solution = minimize(
                 falling,
                 np.asarray(start),
                 jac=True,
@@ -64,9 +64,9 @@ def maximise(
                 bounds=[bounds] * len(start),
                 options=options,
             )
-            one = _maximum(found.x, mean, bounds)
-            if best is None or one.value > best.value:
-                best = one
+            maximum = _maximum(solution.x, mean, bounds)
+            if best is None or maximum.value > best.value:
+                best = maximum
             if best.converged and not any(best.bound):
                 break
     assert best is not None, "at least one start"
@@ -79,4 +79,4 @@ def _maximum(
     value, slope = mean(at)
     low, high = at <= bounds[0] + 1e-6, at >= bounds[1] - 1e-6
     free = np.where((low & (slope < 0)) | (high & (slope > 0)), 0.0, slope)
-    return Maximum(at, value, float(np.abs(free).max()), tuple(bool(one) for one in low | high))
+    return Maximum(at, value, float(np.abs(free).max()), tuple(bool(at_bound) for at_bound in low | high))

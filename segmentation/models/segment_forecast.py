@@ -69,8 +69,8 @@ def outlook(
         }
         for name in [*names, "all"]:
             inside = labels == name if name != "all" else np.ones(len(labels), np.bool_)
-            told = _interval(purchases[inside], money[inside], model["figures"], period * days)
-            rows.append({"segment": name, **span, "buyers": int(inside.sum()), **told})
+            interval = _interval(purchases[inside], money[inside], model["figures"], period * days)
+            rows.append({"segment": name, **span, "buyers": int(inside.sum()), **interval})
     return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])
 
 
@@ -89,11 +89,11 @@ def _interval(
     each = np.divide(money, purchases, out=np.zeros_like(money), where=purchases > 0)
     chance = purchases * (1 + purchases)  # a negative binomial of shape 1: as uneven as customers are
     farther = float(np.sqrt(max(1.0, ahead / (figures.get("span") or ahead))))
-    told: dict[str, float] = {}
+    intervals: dict[str, float] = {}
     for name, values, variance in (("purchases", purchases, chance), ("money", money, chance * each**2 * 2)):
         total, spread = float(values.sum()), WIDE * float(np.sqrt(variance.sum()))
         off = min(max(abs(float(figures.get(f"bias_{name}", 0.0))), LEAST) * farther, 0.9)
-        told[name] = round(total, 3)
-        told[f"{name}_low"] = round(max(0.0, total / (1 + off) - spread), 3)
-        told[f"{name}_high"] = round(total / (1 - off) + spread, 3)
-    return told
+        intervals[name] = round(total, 3)
+        intervals[f"{name}_low"] = round(max(0.0, total / (1 + off) - spread), 3)
+        intervals[f"{name}_high"] = round(total / (1 - off) + spread, 3)
+    return intervals

@@ -92,24 +92,24 @@ class Subject:
         """The value as people read it, with its name."""
         import ibis
 
-        found: Any = facts[self.column]
+        value: Any = facts[self.column]
         if self.folded and self.kind.type in ("text", "set") and SPELLING + self.attribute in facts.columns:
-            found = facts[SPELLING + self.attribute].fill_null(found)
+            value = facts[SPELLING + self.attribute].fill_null(value)
         if self.exponent is not None:
-            found = _decimal(found, self.exponent)
+            value = _decimal(value, self.exponent)
         elif self.kind.type == "number":
-            whole = found.cast("float64").round(0)
-            found = ibis.ifelse(
-                found == whole,
+            whole = value.cast("float64").round(0)
+            value = ibis.ifelse(
+                value == whole,
                 whole.cast("int64").cast("string"),
-                found.cast("float64").round(2).cast("string"),
+                value.cast("float64").round(2).cast("string"),
             )
         elif self.kind.type == "bool":
-            found = ibis.ifelse(found, "yes", "no")
+            value = ibis.ifelse(value, "yes", "no")
         elif self.kind.type == "date":
-            found = found.cast("date").cast("string")
-        said: StringValue = ibis.literal(self.name + " ") + found.cast("string").fill_null("not known")
-        return said
+            value = value.cast("date").cast("string")
+        words: StringValue = ibis.literal(self.name + " ") + value.cast("string").fill_null("not known")
+        return words
 
 
 @dataclass(frozen=True)
@@ -141,41 +141,41 @@ class Comparison:
     def expression(self, facts: ibis.Table) -> BooleanValue:
         """The comparison over a facts frame; null where it is unknown."""
         operator = OPERATORS[self.operator]
-        found = facts[self.subject.column]
+        column = facts[self.subject.column]
         compare = operator.column or operator.holds
         answer: BooleanValue = compare(
-            found if operator.takes == "flag" else self._seen(found), _literal(self.wanted())
+            column if operator.takes == "flag" else self._seen(column), _literal(self.wanted())
         )
         return answer
 
     def evaluate(self, row: Mapping[str, Any]) -> Logic:
         """The comparison over one row of a facts frame."""
         operator = OPERATORS[self.operator]
-        found = row.get(self.subject.column)
+        value = row.get(self.subject.column)
         if operator.takes == "flag":
-            return bool(operator.holds(found, self.value))
+            return bool(operator.holds(value, self.value))
         if self.kind.type == "ordered":
-            found = self.kind.values.index(found) if found in self.kind.values else None
-        if found is None:
+            value = self.kind.values.index(value) if value in self.kind.values else None
+        if value is None:
             return None
         if self.kind.type == "set":
-            found = f"{SEPARATOR}{found}{SEPARATOR}"
-        if isinstance(found, datetime):
-            found = found.date()
-        return bool(operator.holds(found, self.wanted()))
+            value = f"{SEPARATOR}{value}{SEPARATOR}"
+        if isinstance(value, datetime):
+            value = value.date()
+        return bool(operator.holds(value, self.wanted()))
 
-    def _seen(self, found: Value) -> Any:
+    def _seen(self, column: Value) -> Any:
         """The column in the form that compares: ordered values as ranks, sets fenced, instants as days."""
         if self.kind.type == "ordered":
             import ibis
 
             ranks = [
-                (found == text, ibis.literal(rank, "int64")) for rank, text in enumerate(self.kind.values)
+                (column == text, ibis.literal(rank, "int64")) for rank, text in enumerate(self.kind.values)
             ]
             return ibis.cases(*ranks)
         if self.kind.type == "set":
-            return SEPARATOR + found.cast("string") + SEPARATOR
-        return found.cast("date") if self.kind.type == "date" else found
+            return SEPARATOR + column.cast("string") + SEPARATOR
+        return column.cast("date") if self.kind.type == "date" else column
 
     def wanted(self) -> Any:
         """The value in the form that compares: ranks, minor units, fenced elements."""
@@ -217,7 +217,7 @@ def _literal(value: Any) -> Any:
         import ibis
 
         return ibis.literal(value, "date")
-    return [_literal(one) for one in value] if isinstance(value, tuple) else value
+    return [_literal(element) for element in value] if isinstance(value, tuple) else value
 
 
 def read_value(kind: Kind, operator: str, given: Any, folded: Callable[[str], str] | None = None) -> Any:
@@ -244,7 +244,7 @@ def read_value(kind: Kind, operator: str, given: Any, folded: Callable[[str], st
         raise ValueError(
             f"takes a list of {'two values, from and to' if takes == 'two' else 'values'}, not {given!r}"
         )
-    values = tuple(_one(kind, one) for one in given)
+    values = tuple(_one(kind, element) for element in given)
     if takes == "two":
         low, high = (kind.values.index(v) if kind.type == "ordered" else v for v in values)
         if low > high:
@@ -257,7 +257,7 @@ def read_value(kind: Kind, operator: str, given: Any, folded: Callable[[str], st
 def _folded(kind: Kind, given: Any, form: Callable[[str], str]) -> Any:
     """Texts in the form in which they are compared; those of an order as the order spells them."""
     if isinstance(given, list | tuple):
-        return [_folded(kind, one, form) for one in given]
+        return [_folded(kind, element, form) for element in given]
     if not isinstance(given, str):
         return given
     return (

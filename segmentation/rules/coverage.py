@@ -24,11 +24,11 @@ def counts(facts: ibis.Table, attributes: Iterable[str], rules: Sequence[Rule]) 
         columns[f"has.{name}"] = (
             facts[ATTRIBUTE + name].count() if ATTRIBUTE + name in facts.columns else ibis.literal(0)
         )
-    for place, one in enumerate(holds):
-        columns[f"holds.{place}"] = one.sum()
-        columns[f"fires.{place}"] = (one & ~reduce(or_, holds[:place], ibis.literal(False))).sum()
-        for earlier in range(place):
-            columns[f"both.{place}.{earlier}"] = (one & holds[earlier]).sum()
+    for position, condition in enumerate(holds):
+        columns[f"holds.{position}"] = condition.sum()
+        columns[f"fires.{position}"] = (condition & ~reduce(or_, holds[:position], ibis.literal(False))).sum()
+        for earlier in range(position):
+            columns[f"both.{position}.{earlier}"] = (condition & holds[earlier]).sum()
     if holds:
         columns["none"] = (~reduce(or_, holds)).sum()
     return facts.aggregate(**columns)
@@ -39,16 +39,18 @@ def findings(row: Mapping[str, int | None], attributes: Sequence[str], keys: Seq
     number = {name: int(count or 0) for name, count in row.items()}
     records = number["records"]
     rules = []
-    for place, key in enumerate(keys):
-        holds = number[f"holds.{place}"]
+    for position, key in enumerate(keys):
+        holds = number[f"holds.{position}"]
         hidden = [
-            keys[earlier] for earlier in range(place) if holds and number[f"both.{place}.{earlier}"] == holds
+            keys[earlier]
+            for earlier in range(position)
+            if holds and number[f"both.{position}.{earlier}"] == holds
         ]
         rules.append(
             {
                 "key": key,
                 "holds": holds,
-                "fires": number[f"fires.{place}"],
+                "fires": number[f"fires.{position}"],
                 "overlaps": hidden[0] if hidden else None,
             }
         )

@@ -161,8 +161,8 @@ class Some(All):
 
 def _every(parts: Collection[Rule], facts: ibis.Table, holds: bool) -> StringValue:
     """The words of all parts; a subject that several compare is told once."""
-    told = {_told(part): part for part in parts}
-    return reduce(lambda a, b: a + "; " + b, (part.words(facts, holds) for part in told.values()))
+    part_by_subject = {_told(part): part for part in parts}
+    return reduce(lambda a, b: a + "; " + b, (part.words(facts, holds) for part in part_by_subject.values()))
 
 
 def _told(part: Rule) -> Hashable:

@@ -48,16 +48,16 @@ class Leaves:
         return self._compared(self.known[name], _rest(tree, "attribute"), where)
 
     def feature(self, tree: Mapping[str, Any], where: str) -> Rule | None:
-        name, place = tree["feature"], step(where, "feature")
-        found = feature_names.feature(name, self.exponent) if isinstance(name, str) else None
-        if found is None:
+        name, path = tree["feature"], step(where, "feature")
+        subject = feature_names.feature(name, self.exponent) if isinstance(name, str) else None
+        if subject is None:
             return self.fault(
-                place, f"there is no feature {name!r}; {choices(str(name), feature_names.FORMS)}"
+                path, f"there is no feature {name!r}; {choices(str(name), feature_names.FORMS)}"
             )
         kind = feature_names.kind_in(name)
-        if kind is not None and not self._kind(kind, place):
+        if kind is not None and not self._kind(kind, path):
             return None
-        return self._compared(found, _rest(tree, "feature"), where)
+        return self._compared(subject, _rest(tree, "feature"), where)
 
     def did(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         times, most = tree.get("times", 1), tree.get("at_most")
@@ -109,15 +109,19 @@ class Leaves:
 
     def share_of(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         well = self._text("share_of", tree, where, "a category") & self._days(tree, where)
-        rest = {name: value for name, value in _rest(tree, "share_of").items() if name != "within_days"}
-        for name, value in rest.items():
-            for one in value if isinstance(value, list) else [value]:
-                if isinstance(one, int | float) and not isinstance(one, bool) and not 0 <= one <= 1:
+        comparisons = {
+            name: value for name, value in _rest(tree, "share_of").items() if name != "within_days"
+        }
+        for name, value in comparisons.items():
+            for share in value if isinstance(value, list) else [value]:
+                if isinstance(share, int | float) and not isinstance(share, bool) and not 0 <= share <= 1:
                     well = self._bad(
-                        step(where, name), f"{one} is no share; give a part of 1, such as 0.3 for 30%"
+                        step(where, name), f"{share} is no share; give a part of 1, such as 0.3 for 30%"
                     )
         return (
-            self._compared(feature_names.share_of(tree["share_of"], tree.get("within_days")), rest, where)
+            self._compared(
+                feature_names.share_of(tree["share_of"], tree.get("within_days")), comparisons, where
+            )
             if well
             else None
         )
@@ -125,14 +129,14 @@ class Leaves:
     def answered(self, tree: Mapping[str, Any], where: str) -> Rule | None:
         if not self._text("answered", tree, where, "a survey, as its campaign is called"):
             return None
-        rest = _rest(tree, "answered")
-        if not rest:
+        comparisons = _rest(tree, "answered")
+        if not comparisons:
             return self.fault(
                 where,
                 f"says nothing of the answer; add one of {', '.join(_fitting(Kind()))}, or at_least and its like",
             )
         read = []
-        for operator, value in rest.items():
+        for operator, value in comparisons.items():
             first = value[0] if isinstance(value, list) and value else value
             number = _number(first) or operator in ("at_least", "at_most", "above", "below", "between")
             read.append(
@@ -155,14 +159,14 @@ class Leaves:
         well = self._only("within_km", tree, where, ("of", *_PLACES))
         if not _number(tree["within_km"]) or tree["within_km"] <= 0:
             well = self._bad(step(where, "within_km"), f"takes kilometres above 0, not {tree['within_km']!r}")
-        place = tree.get("of")
+        centre = tree.get("of")
         if (
-            not isinstance(place, list)
-            or [_number(part) for part in place] != [True, True]
-            or abs(place[0]) > 90
-            or abs(place[1]) > 180
+            not isinstance(centre, list)
+            or [_number(part) for part in centre] != [True, True]
+            or abs(centre[0]) > 90
+            or abs(centre[1]) > 180
         ):
-            well = self._bad(step(where, "of"), f"takes [latitude, longitude] in degrees, not {place!r}")
+            well = self._bad(step(where, "of"), f"takes [latitude, longitude] in degrees, not {centre!r}")
         names = [str(tree.get(part, part)) for part in _PLACES]
         for part, name in zip(_PLACES, names, strict=True):
             at = step(where, part) if part in tree else where
@@ -174,8 +178,8 @@ class Leaves:
                     at, f"attribute {name!r} is a {self.known[name].kind.type}; a {part} is a number"
                 )
         return (
-            Leaf(Near(float(tree["within_km"]), float(place[0]), float(place[1]), (names[0], names[1])))
-            if well and place
+            Leaf(Near(float(tree["within_km"]), float(centre[0]), float(centre[1]), (names[0], names[1])))
+            if well and centre
             else None
         )
 
@@ -257,12 +261,12 @@ def step(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def choices(given: str, known: Collection[str]) -> str:
+def choices(given: str, known_names: Collection[str]) -> str:
     """The end of a sentence about a name that is not known."""
-    near = get_close_matches(given, known, 1)
+    near = get_close_matches(given, known_names, 1)
     return (
         f"did you mean {near[0]!r}? " if near else ""
-    ) + f"choose one of {', '.join(sorted(known)) or 'none'}"
+    ) + f"choose one of {', '.join(sorted(known_names)) or 'none'}"
 
 
 def _rest(tree: Mapping[str, Any], head: str) -> dict[str, Any]:

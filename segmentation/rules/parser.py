@@ -80,11 +80,11 @@ def parse(
     }
     kinds |= {name: (name, kind) for name, kind in COLUMNS.items()}
     forms = folded or {}
-    known = {
+    subjects = {
         name: Subject(name, column, kind, attribute=name, folded=forms.get(name))
         for name, (column, kind) in kinds.items()
     }
-    reader = _Reader(known, segmentations or {}, exponent)
+    reader = _Reader(subjects, segmentations or {}, exponent)
     rule = reader.rule(tree, "")
     if reader.faults or rule is None:
         raise RuleError(reader.faults)
@@ -125,7 +125,7 @@ class _Reader(Leaves):
         parts, path = tree[head], step(where, head)
         if not isinstance(parts, Sequence) or isinstance(parts, str) or not parts:
             return self.fault(path, f"takes a list of rules, not {parts!r}")
-        read = [self.rule(part, f"{path}[{place}]") for place, part in enumerate(parts)]
+        read = [self.rule(part, f"{path}[{position}]") for position, part in enumerate(parts)]
         return combine(tuple(part for part in read if part is not None)) if None not in read else None
 
     def negation(self, tree: Mapping[str, Any], where: str) -> Rule | None:

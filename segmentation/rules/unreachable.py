@@ -29,14 +29,14 @@ _ELSE = "\0 a text that no rule names"
 def unreachable(rules: Sequence[tuple[str, Rule]]) -> Iterator[tuple[int, str]]:
     """Places of rules (key, rule; by priority) that never fire, and why."""
     tries = _Tries()
-    for place, (_key, rule) in enumerate(rules):
+    for position, (_key, rule) in enumerate(rules):
         if not tries.possible(rule):
-            yield place, "can never hold: it contradicts itself"
+            yield position, "can never hold: it contradicts itself"
             continue
-        for earlier, other in rules[:place]:
+        for earlier, other in rules[:position]:
             if not tries.possible(rule, but_not=other):
                 yield (
-                    place,
+                    position,
                     f"can never fire: wherever it holds, {earlier!r} holds and comes first; make it narrower or put it before",
                 )
                 break
@@ -67,8 +67,8 @@ class _Tries:
 def _holds(rule: Rule, point: Mapping[Hashable, Any]) -> bool:
     def answer(leaf: Predicate) -> Logic:
         if leaf in point:
-            told: Logic = point[leaf]
-            return told
+            value: Logic = point[leaf]
+            return value
         assert isinstance(leaf, Comparison)
         return leaf.evaluate({leaf.subject.column: point[leaf.subject.column]})
 

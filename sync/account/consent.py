@@ -95,13 +95,13 @@ def allowed(session: Session, batch: Batch) -> pa.Array:
     if not concerns_anyone(session):
         return pa.repeat(pa.scalar(True), changes.num_rows)
     placed = changes.append_column("position", pa.array(np.arange(changes.num_rows)))
-    found = session.mirror().table(
+    forbidden = session.mirror().table(
         f"""SELECT position FROM frame JOIN ids USING (record_type, id) JOIN consents USING (record)
             WHERE coalesce(after, '') <> '' AND (mine_after OR {str(batch.kind == "list").lower()}) AND ({_forbidden(session)})""",
         frame=placed,
     )
     return pc.invert(
-        pc.is_in(placed["position"].combine_chunks(), value_set=found["position"].combine_chunks())
+        pc.is_in(placed["position"].combine_chunks(), value_set=forbidden["position"].combine_chunks())
     )
 
 

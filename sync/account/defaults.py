@@ -22,8 +22,8 @@ def settle_home(session: Session, command: str, connected: bool) -> None:
     """Complete the session's config; not ``connected``: the command works with what is known from before."""
     accounts = dict(session.config.accounts)
     for name in session.sources():
-        known = session.journal.value("SELECT count(*) FROM homes WHERE account = ?", name)
-        accounts[name] = _settled(session, accounts[name], connected and (command in _ASKING or not known))
+        is_known = session.journal.value("SELECT count(*) FROM homes WHERE account = ?", name)
+        accounts[name] = _settled(session, accounts[name], connected and (command in _ASKING or not is_known))
     if accounts != session.config.accounts:
         session.config = replace(session.config, accounts=accounts)
 
@@ -33,22 +33,22 @@ def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountS
     if not left:
         return settings
     home = _ask(session, settings.name) if ask else _known(session, settings.name)
-    found: dict[str, Any] = {
+    settled: dict[str, Any] = {
         name: value for name in left if (value := getattr(home, name)) and value != getattr(settings, name)
     }
-    if not found:
+    if not settled:
         return settings
-    completed = settings.model_copy(update=found)
+    completed = settings.model_copy(update=settled)
     if ask:  # else the connector is opened with them
         session.connector(settings.name).adopt(Home(completed.time_zone, completed.currency))
     return completed
 
 
 def _ask(session: Session, name: str) -> Home:
-    told = session.connector(name).home()
+    answer = session.connector(name).home()
     home = Home(
-        told.time_zone if known_zone(told.time_zone) else "",
-        told.currency if _known_currency(told.currency) else "",
+        answer.time_zone if known_zone(answer.time_zone) else "",
+        answer.currency if _known_currency(answer.currency) else "",
     )
     session.journal.execute(
         "INSERT OR REPLACE INTO homes VALUES (?, ?, ?)", name, home.time_zone, home.currency

@@ -23,7 +23,7 @@ _COMPANIONS = {
 def of_field(label: str, segments: Sequence[SegmentText]) -> str:
     """The help text of a segmentation's field: a line for each segment, with its description and playbook."""
     for playbooks, descriptions in ((True, True), (False, True), (False, False)):
-        lines = [label, *(_line(one, playbooks, descriptions) for one in segments)]
+        lines = [label, *(_line(segment, playbooks, descriptions) for segment in segments)]
         text = "\n".join(lines)
         if len(text) <= LONGEST:
             return text
@@ -45,9 +45,9 @@ def of_list(segment: SegmentText) -> str:
 
 
 def _line(segment: SegmentText, playbooks: bool, descriptions: bool) -> str:
-    said = segment.description.rstrip(". ") if descriptions else ""
+    description = segment.description.rstrip(". ") if descriptions else ""
     advice = "; ".join(f"{key}: {value}" for key, value in segment.playbook.items()) if playbooks else ""
-    parts = ". ".join(part for part in (said, advice) if part)
+    parts = ". ".join(part for part in (description, advice) if part)
     return f"{segment.label}: {parts}" if parts else segment.label
 
 

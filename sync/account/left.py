@@ -31,14 +31,14 @@ def left_fields(config: Config, journal: Journal, account: str) -> tuple[FieldSp
 
 def companion_fields(config: Config, journal: Journal, account: str) -> set[str]:
     """Names of all extra fields of ours in an account, those that the config left behind included."""
-    names = {field for one in config.segmentations_of(account) for field in one.fields.values()}
+    names = {field for settings in config.segmentations_of(account) for field in settings.fields.values()}
     names |= {row["key"] for row in journal.made(account) if row["kind"] == "field"}
     return {name for name in names if _companion(name, names)}
 
 
 def _spec(row: Mapping[str, Any], names: set[str]) -> FieldSpec:
     form = row["form"]
-    options = tuple(Option(str(one["key"]), str(one["label"])) for one in form.get("options") or ())
+    options = tuple(Option(str(option["key"]), str(option["label"])) for option in form.get("options") or ())
     kind: FieldType = form.get("type") or _COMPANIONS.get(_companion(row["key"], names), "enum")
     return FieldSpec(
         row["key"],

@@ -71,7 +71,7 @@ def converted(session: Session, name: str, rows: str) -> str:
 def _sql(rows: str, rates: dict[date, float], places: int) -> str:
     """Whole numbers all the way: a rate is ``times`` / ``parts``."""
     exact = {day: Decimal(repr(rate)).scaleb(places) for day, rate in rates.items()}
-    decimals = max(0, *(-int(one.as_tuple().exponent) for one in exact.values()))
+    decimals = max(0, *(-int(exact_rate.as_tuple().exponent) for exact_rate in exact.values()))
     listed = ", ".join(
         f"(DATE '{day.isoformat()}', {int(rate.scaleb(decimals))}::HUGEINT)"
         for day, rate in sorted(exact.items())

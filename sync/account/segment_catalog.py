@@ -35,9 +35,12 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
     from segmentation.rules.comparison import Kind
 
     currency = config.accounts[account].currency
-    rules = [(Segment(one.key, one.label or one.key), rule) for one, rule in config.rules(settings, account)]
+    rules = [
+        (Segment(entry.key, entry.label or entry.key), rule)
+        for entry, rule in config.rules(settings, account)
+    ]
     attributes = {
-        name: Kind(one.type, one.order) for name, one in config.accounts[account].attributes.items()
+        name: Kind(entry.type, entry.order) for name, entry in config.accounts[account].attributes.items()
     }
     return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
 
@@ -48,8 +51,8 @@ def built_like(
     """The same with what a model of it has settled (its figures), for judging that model on other days."""
     plain = built(config, settings, account)
     like = getattr(plain, "like", None)
-    found: Segmentation = like(figures) if like else plain
-    return found
+    segmentation: Segmentation = like(figures) if like else plain
+    return segmentation
 
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
@@ -68,21 +71,21 @@ def named_segments(
     named = getattr(segmentation, "named", None)
     if named is None or model is None or model["digest"] != config.digest(settings):
         return _told(settings, segmentation.segments)
-    found = {one.key: one for one in named(json.loads(model["content"]))}
-    return _told(settings, [found.get(one.key, one) for one in segmentation.segments])
+    segments_by_key = {segment.key: segment for segment in named(json.loads(model["content"]))}
+    return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segmentation.segments])
 
 
 def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:
     own = {segment.key: segment for segment in settings.segments}
     texts = []
     for segment in segments:
-        said = own.get(segment.key)
+        configured = own.get(segment.key)
         texts.append(
             SegmentText(
                 segment.key,
-                (said and said.label) or segment.label,
-                (said and said.description) or segment.description,
-                dict(said.playbook) if said else {},
+                (configured and configured.label) or segment.label,
+                (configured and configured.description) or segment.description,
+                dict(configured.playbook) if configured else {},
             )
         )
     return texts

@@ -42,9 +42,10 @@ def options_of(config: Config, journal: Journal, account: str) -> dict[str, list
     from sync.account.segment_catalog import named_segments
 
     every = {
-        one.name: named_segments(config, journal, one, account) for one in config.segmentations_of(account)
+        entry.name: named_segments(config, journal, entry, account)
+        for entry in config.segmentations_of(account)
     }
-    return {name: [Option(one.key, one.label) for one in segments] for name, segments in every.items()}
+    return {name: [Option(entry.key, entry.label) for entry in segments] for name, segments in every.items()}
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Session:
         # anew.
         fields = sorted(
             (*account.fields, *left_fields(self.config, self.journal, name)),
-            key=lambda one: (one.record_type, one.name),
+            key=lambda spec: (spec.record_type, spec.name),
         )
         return replace(account, fields=tuple(fields), lists=ours, kinds=kinds_used(self.config, name))
 
@@ -102,7 +103,7 @@ class Session:
     def calls(self) -> Calls:
         """How often the CRMs were asked so far, by the connectors' own count."""
         counted = [connector.calls for connector in self._connectors.values()]
-        return Calls(sum(one.read for one in counted), sum(one.write for one in counted))
+        return Calls(sum(count.read for count in counted), sum(count.write for count in counted))
 
     @property
     def notes(self) -> list[str]:
@@ -110,8 +111,8 @@ class Session:
         several = len(self._connectors) > 1
         return [
             f"{name}: {note}" if several else note
-            for name, one in self._connectors.items()
-            for note in one.notes()
+            for name, connector in self._connectors.items()
+            for note in connector.notes()
         ]
 
     @cached_property

@@ -47,17 +47,17 @@ def targets_of(config: Config, account: str) -> list[Target]:
 
 def field_specs(session: Session) -> list[FieldSpec]:
     """The fields that set-up makes, with the help texts that people read beside them."""
-    config, journal, account, told = session.config, session.journal, session.account, {}
-    for one in session.segmentations:
-        label, segments = one.label or one.name, named_segments(config, journal, one, account)
-        for companion, name in one.fields.items():
-            told[name] = (
+    config, journal, account, descriptions = session.config, session.journal, session.account, {}
+    for settings in session.segmentations:
+        label, segments = settings.label or settings.name, named_segments(config, journal, settings, account)
+        for companion, name in settings.fields.items():
+            descriptions[name] = (
                 help_texts.of_companion(label, companion)
                 if companion
                 else help_texts.of_field(label, segments)
             )
     return [
-        replace(spec, description=told[spec.name])
+        replace(spec, description=descriptions[spec.name])
         for spec in config.fields(account, options_of(config, journal, account))
     ]
 
@@ -95,7 +95,7 @@ def _lists(
         return []
     types = config.record_types(settings)
     campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
-    found = []
+    specs = []
     for segment in segments:
         for record_type in types:
             key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
@@ -113,5 +113,5 @@ def _lists(
                 *campaign,
                 description=text,
             )
-            found.append((spec, segment.key))
-    return found
+            specs.append((spec, segment.key))
+    return specs

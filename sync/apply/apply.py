@@ -42,11 +42,11 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     wanted = None if first is None else _first_records(journal, plan, first)
     delivery = Delivery(session, plan, planned_in=row["run"])
     applied = delivery.applied
-    for one in journal.rows(
+    for batch in journal.rows(
         "SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan
     ):
         throttle.wait_for_window(session)  # it may close while we write
-        if not _as_far_as_allowed(session, delivery, journal.batch(one["batch"]), wanted):
+        if not _as_far_as_allowed(session, delivery, journal.batch(batch["batch"]), wanted):
             raise Later(throttle.used_up(session, plan), throttle.room_at(session))
         session.progress(
             "writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"]
@@ -188,12 +188,12 @@ def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wante
 
 def _first_records(journal: Journal, plan: int, first: int) -> pa.Array:
     """The first N records of a plan, for a canary."""
-    found = pa.array([], pa.string())
+    records = pa.array([], pa.string())
     for batch in journal.batches(plan=plan, state="planned"):
-        found = pc.unique(pa.concat_arrays([found, _records(batch.changes())])).slice(0, first)
-        if len(found) == first:
+        records = pc.unique(pa.concat_arrays([records, _records(batch.changes())])).slice(0, first)
+        if len(records) == first:
             break
-    return found
+    return records
 
 
 def _records(changes: pa.Table) -> pa.Array:

@@ -53,17 +53,17 @@ class Applied:
             )
         self.transient += pc.sum(pc.equal(outcomes["kind"], "transient")).as_py() or 0
         reasons = outcomes.filter(pc.not_equal(outcomes["status"], "done"))["reason"]
-        for one in pc.value_counts(pc.replace_substring_regex(reasons, r" \[[^\[\]]*\]$", "")).to_pylist():
-            self.reasons[str(one["values"])] += one["counts"]
+        for tally in pc.value_counts(pc.replace_substring_regex(reasons, r" \[[^\[\]]*\]$", "")).to_pylist():
+            self.reasons[str(tally["values"])] += tally["counts"]
 
     def as_dict(self) -> dict[str, Any]:
         """For printing; of many reasons the most frequent."""
-        told = dict(self.reasons.most_common(REASONS))
-        others = self.reasons.total() - sum(told.values())
+        frequent = dict(self.reasons.most_common(REASONS))
+        others = self.reasons.total() - sum(frequent.values())
         return {
             **self.__dict__,
             "reasons": {
-                **told,
+                **frequent,
                 **({"for other reasons: see `crm-segments rejects`": others} if others else {}),
             },
         }
@@ -79,8 +79,8 @@ class JournalTicket:
     @property
     def job(self) -> str | None:
         """The job id that was saved, or None."""
-        found: str | None = self._journal.value("SELECT job FROM batches WHERE batch = ?", self._batch)
-        return found
+        job_id: str | None = self._journal.value("SELECT job FROM batches WHERE batch = ?", self._batch)
+        return job_id
 
     def save(self, job: str) -> None:
         """Store the job id."""
@@ -200,10 +200,10 @@ class Delivery:
         if len(ids) > (self._able.members_per_call if batch.kind == "list" else self._able.records_per_call):
             missing = pc.invert(self._stands(changes, "after"))
             if not pc.all(missing).as_py():
-                rest = changes.filter(missing)
+                unwritten = changes.filter(missing)
                 return _woven(
                     missing,
-                    self._halved(batch, rest, error) if rest.num_rows else done(0),
+                    self._halved(batch, unwritten, error) if unwritten.num_rows else done(0),
                     done(changes.num_rows),
                 )
         left = pc.is_in(changes["id"].combine_chunks(), value_set=ids[: len(ids) // 2])
@@ -247,7 +247,7 @@ def _many(tables: Iterable[pa.Table], rows: int = 100_000) -> Iterator[pa.Table]
     gathered: list[pa.Table] = []
     for table in tables:
         gathered.append(table)
-        if sum(one.num_rows for one in gathered) >= rows:
+        if sum(part.num_rows for part in gathered) >= rows:
             yield pa.concat_tables(gathered)
             gathered = []
     if gathered:

@@ -29,16 +29,16 @@ class Refusals:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._gone, self._held = 0, int(session.mirror().value("SELECT count(*) FROM records"))
-        known = session.journal.rows(
+        rejects = session.journal.rows(
             "SELECT reject, record_type, record_id AS id, target, after, attempts FROM rejects WHERE account = ? AND source = 'write'",
             session.account,
         )
         text = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
         schema = pa.schema([("reject", pa.int64()), *text, ("attempts", pa.int64())])
-        self._any = bool(known)
+        self._any = bool(rejects)
         session.mirror().run(
             "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects",
-            known_rejects=pa.Table.from_pylist(known, schema=schema),
+            known_rejects=pa.Table.from_pylist(rejects, schema=schema),
         )
 
     def keep(self, batch: Batch, outcomes: pa.Table) -> None:
@@ -90,8 +90,8 @@ class Refusals:
         if not gone.num_rows:
             return set()
         sql = "SELECT DISTINCT record_type, id FROM frame JOIN ids USING (record_type, id) ANTI JOIN records USING (record)"
-        found = self._session.mirror().table(sql, frame=gone)
-        return set(zip(found["record_type"].to_pylist(), found["id"].to_pylist(), strict=True))
+        departed = self._session.mirror().table(sql, frame=gone)
+        return set(zip(departed["record_type"].to_pylist(), departed["id"].to_pylist(), strict=True))
 
     def _store(self, gone: list[int], fresh: pa.Table) -> None:
         moment, at = self._session.clock(), now()

@@ -88,7 +88,9 @@ class Config:
 
     def segmentations_of(self, account: str) -> tuple[SegmentationSettings, ...]:
         """The segmentations that are written to an account."""
-        return tuple(one for one in self.segmentations if account in (one.accounts or self.written))
+        return tuple(
+            settings for settings in self.segmentations if account in (settings.accounts or self.written)
+        )
 
     def record_types(self, segmentation: SegmentationSettings) -> tuple[str, ...]:
         """The record types that the population can hold."""
@@ -114,9 +116,9 @@ class Config:
         Amounts are in the account's currency.
         """
         return [
-            (one, self._rule(segmentation, one.when, account))
-            for one in segmentation.segments
-            if one.when is not None
+            (segment, self._rule(segmentation, segment.when, account))
+            for segment in segmentation.segments
+            if segment.when is not None
         ]
 
     def _rule(self, segmentation: SegmentationSettings, tree: Any, account: str | None) -> Any:
@@ -132,24 +134,26 @@ class Config:
         from sync.config.rules import used
 
         names = used(segmentation)
-        return tuple(one for one in self.segmentations if one.name in names)
+        return tuple(settings for settings in self.segmentations if settings.name in names)
 
     def labelled_types(self, account: str) -> list[str]:
         """The record types that an account labels."""
-        return sorted({kind for one in self.segmentations_of(account) for kind in self.record_types(one)})
+        return sorted(
+            {kind for settings in self.segmentations_of(account) for kind in self.record_types(settings)}
+        )
 
     def in_order(self, account: str) -> list[SegmentationSettings]:
         """The segmentations of an account, each after those that it uses."""
         ordered: list[SegmentationSettings] = []
 
-        def place(one: SegmentationSettings) -> None:
-            if one not in ordered:
-                for before in self.uses(one):
+        def place(settings: SegmentationSettings) -> None:
+            if settings not in ordered:
+                for before in self.uses(settings):
                     place(before)
-                ordered.append(one)
+                ordered.append(settings)
 
-        for one in self.segmentations_of(account):
-            place(one)
+        for segmentation in self.segmentations_of(account):
+            place(segmentation)
         return ordered
 
     def fields(
@@ -188,8 +192,8 @@ class Config:
         """The attributes of an account, by name."""
         attributes = self.accounts[account].attributes
         return {
-            name: Attribute(one.field, one.type, one.order, one.missing, one.exact)
-            for name, one in attributes.items()
+            name: Attribute(settings.field, settings.type, settings.order, settings.missing, settings.exact)
+            for name, settings in attributes.items()
         }
 
     def windows(self, account: str) -> Windows:
@@ -211,8 +215,8 @@ class Config:
             ],
             "accounts": {name: _definition(self.accounts[name]) for name in names},
             "rates": self.rates,
-            "rules": [(one.key, one.when) for one in segmentation.segments if one.when is not None],
-            "uses": [self.digest(one) for one in self.uses(segmentation)],
+            "rules": [(entry.key, entry.when) for entry in segmentation.segments if entry.when is not None],
+            "uses": [self.digest(entry) for entry in self.uses(segmentation)],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
@@ -235,14 +239,14 @@ def load(path: Path | str) -> Config:
     """The config of a TOML file. ConfigError lists every fault at once."""
     path = Path(path)
     text, tree = _tree(path)
-    found: list[Fault] = []
+    collected: list[Fault] = []
     parts = {key: tree.pop(key, empty) for key, empty in (("accounts", {}), ("segmentations", []))}
-    top = validated(Top, tree, (), found, also=parts)
-    accounts = read_accounts(parts["accounts"], found)
-    segmentations = read_segmentations(parts["segmentations"], accounts, found)
-    if found or top is None:
+    top = validated(Top, tree, (), collected, also=parts)
+    accounts = read_accounts(parts["accounts"], collected)
+    segmentations = read_segmentations(parts["segmentations"], accounts, collected)
+    if collected or top is None:
         lines = Lines(text)
-        raise ConfigError(path, sorted(found, key=lambda fault: lines.of(fault.path) or 0), lines)
+        raise ConfigError(path, sorted(collected, key=lambda fault: lines.of(fault.path) or 0), lines)
     return Config(
         path=path,
         state_dir=path.parent / Path(top.state_dir).expanduser(),
@@ -292,8 +296,8 @@ def _dumped(model: Any) -> Any:
 
 def _unshown(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _unshown(one) for key, one in value.items() if key not in _SHOWN}
-    return [_unshown(one) for one in value] if isinstance(value, list) else value
+        return {key: _unshown(element) for key, element in value.items() if key not in _SHOWN}
+    return [_unshown(element) for element in value] if isinstance(value, list) else value
 
 
 def _definition(account: AccountSettings) -> Any:

@@ -69,13 +69,13 @@ def of_model(
 
     ``also``: further keys valid at its top.
     """
-    found: dict[KeyPath, list[str]] = {}
+    whats_by_path: dict[KeyPath, list[str]] = {}
     for detail in error.errors():
         path = _key_meant(tree, _path_in(tree, detail), detail)
         what = _unknown_key(model, path, also) if detail["type"] == "extra_forbidden" else _what(detail, path)
-        if what not in found.setdefault(path, []):
-            found[path].append(what)
-    return [Fault((*prefix, *path), " or ".join(whats)) for path, whats in found.items()]
+        if what not in whats_by_path.setdefault(path, []):
+            whats_by_path[path].append(what)
+    return [Fault((*prefix, *path), " or ".join(whats)) for path, whats in whats_by_path.items()]
 
 
 def _path_in(tree: Any, detail: ErrorDetails) -> KeyPath:
@@ -126,8 +126,8 @@ def _what(detail: ErrorDetails, path: KeyPath) -> str:
 
 def _unknown_key(model: type[BaseModel], path: KeyPath, also: Iterable[str]) -> str:
     around = _model_at(model, path[:-1])
-    known = around.model_fields.items() if around else ()
-    names = [*(key for key, one in known if not one.exclude), *(also if len(path) == 1 else ())]
+    fields = around.model_fields.items() if around else ()
+    names = [*(key for key, field in fields if not field.exclude), *(also if len(path) == 1 else ())]
     return f"unknown key; {one_of(path[-1], names)}"
 
 

@@ -21,68 +21,67 @@ Placed = tuple[KeyPath, SegmentationSettings]
 def label_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
     """All that is wrong with names and labels of segmentations and of their segments."""
     written = [name for name, account in accounts.items() if account.written]
-    for place, (path, one) in enumerate(read):
-        names = [name for name in one.accounts or written if name in accounts]
-        for _, earlier in read[:place]:
+    for position, (path, settings) in enumerate(read):
+        names = [name for name in settings.accounts or written if name in accounts]
+        for _, earlier in read[:position]:
             shared = set(names) & set(earlier.accounts or written)
-            if shared and _shown(one) == _shown(earlier) and one.name != earlier.name:
-                what = (
-                    f"{one.label or one.name!r} is the label of segmentation {earlier.name!r} too; {_ANOTHER}"
-                )
-                yield Fault((*path, "label" if one.label else "name"), what)
-        yield from _segments(one, path)
+            if shared and _shown(settings) == _shown(earlier) and settings.name != earlier.name:
+                what = f"{settings.label or settings.name!r} is the label of segmentation {earlier.name!r} too; {_ANOTHER}"
+                yield Fault((*path, "label" if settings.label else "name"), what)
+        yield from _segments(settings, path)
         for crm in dict.fromkeys(accounts[name].crm for name in names):
-            yield from _refused(one, path, crm)
+            yield from _refused(settings, path, crm)
 
 
-def _shown(one: SegmentationSettings) -> str:
-    return comparable(one.label or one.name)
+def _shown(settings: SegmentationSettings) -> str:
+    return comparable(settings.label or settings.name)
 
 
-def _segments(one: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
+def _segments(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
     """Segments that people read the same of: those of the config, and those that the kind names by itself."""
-    described = {segment.key: index for index, segment in enumerate(one.segments)}
+    described = {segment.key: index for index, segment in enumerate(settings.segments)}
     taken: dict[str, str] = {}
-    for key, label in _labels(one).items():
+    for key, label in _labels(settings).items():
         other = taken.setdefault(comparable(label), key)
         if other != key:
             index = described.get(key, described.get(other))
             where: KeyPath = (
                 path
                 if index is None
-                else (*path, "segments", index, "label" if one.segments[index].label else "key")
+                else (*path, "segments", index, "label" if settings.segments[index].label else "key")
             )
             alike = other if key in described else key
             yield Fault(where, f"{label!r} is the label of segment {alike!r} too; {_ANOTHER}")
 
 
-def _labels(one: SegmentationSettings) -> dict[str, str]:
+def _labels(settings: SegmentationSettings) -> dict[str, str]:
     """Key → label of each segment, in order."""
-    own = {segment.key: segment.label or segment.key for segment in one.segments}
-    if one.kind == "rules" or one.options is None or not own:
+    own = {segment.key: segment.label or segment.key for segment in settings.segments}
+    if settings.kind == "rules" or settings.options is None or not own:
         return own
     from segmentation.label import segmentation
 
     try:
         default = {
-            segment.key: segment.label for segment in segmentation(one.kind, one.options, "EUR", 2).segments
+            segment.key: segment.label
+            for segment in segmentation(settings.kind, settings.options, "EUR", 2).segments
         }
     except ValueError:  # it looks at attributes, which are judged elsewhere
         return own
-    named = {segment.key: segment.label for segment in one.segments if segment.label}
+    named = {segment.key: segment.label for segment in settings.segments if segment.label}
     return {**default, **named}
 
 
-def _refused(one: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
+def _refused(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
     """Names and labels that a CRM does not take."""
     if crm not in CRMS:
         return  # which is a fault of its own
     rules = limits(crm)
-    for companion, field in one.fields.items():
+    for companion, field in settings.fields.items():
         if not rules.takes(field):
             what = f"{field!r} ({len(field)} characters) is no name of a field in {crm}: {rules.field_rule}"
             yield Fault((*path, "companions" if companion else "field"), what)
-    for index, segment in enumerate(one.segments):
+    for index, segment in enumerate(settings.segments):
         shown = segment.label or segment.key
         if rules.option_label is not None and len(shown) > rules.option_label:
             what = f"has {len(shown)} characters; {crm} takes {rules.option_label}"

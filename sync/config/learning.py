@@ -20,19 +20,22 @@ def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettin
     from segmentation.label import LearningSettings
     from segmentation.sensitive import sensitive
 
-    ours = {field for _, one in read for field in one.fields.values()}
+    ours = {field for _, settings in read for field in settings.fields.values()}
     written = [name for name, account in accounts.items() if account.written]
-    named = [one.name for _, one in read]
-    for path, one in read:
-        for name in by(one):
+    named = [settings.name for _, settings in read]
+    for path, settings in read:
+        for name in by(settings):
             if name not in named:
                 yield Fault((*path, "by"), f"there is no segmentation {name!r}; {faults.one_of(name, named)}")
-        if not isinstance(one.options, LearningSettings):
+        if not isinstance(settings.options, LearningSettings):
             continue
-        for key, names in (("attributes", one.options.attributes), ("sensitive", one.options.sensitive)):
+        for key, names in (
+            ("attributes", settings.options.attributes),
+            ("sensitive", settings.options.sensitive),
+        ):
             for index, name in enumerate(names):
                 where = (*path, key, index)
-                for account in (accounts[a] for a in one.accounts or written if a in accounts):
+                for account in (accounts[a] for a in settings.accounts or written if a in accounts):
                     attribute = account.attributes.get(name)
                     if attribute is None:
                         yield Fault(

@@ -23,13 +23,17 @@ Placed = tuple[KeyPath, SegmentationSettings]
 def inexact(accounts: Sequence[AccountSettings]) -> frozenset[str]:
     """Names of the attributes whose texts are compared without case and blanks."""
     return frozenset(
-        name for account in accounts for name, one in account.attributes.items() if not one.exact
+        name for account in accounts for name, attribute in account.attributes.items() if not attribute.exact
     )
 
 
 def attribute_types(accounts: Sequence[AccountSettings]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Type and order of each attribute that these accounts have."""
-    return {name: (one.type, one.order) for account in accounts for name, one in account.attributes.items()}
+    return {
+        name: (attribute.type, attribute.order)
+        for account in accounts
+        for name, attribute in account.attributes.items()
+    }
 
 
 def parsed(
@@ -41,29 +45,31 @@ def parsed(
     """
     from segmentation.rules import parser
 
-    keys: dict[str, Callable[[], Sequence[str]]] = {one.name: partial(keys_of, one) for one in segmentations}
+    keys: dict[str, Callable[[], Sequence[str]]] = {
+        settings.name: partial(keys_of, settings) for settings in segmentations
+    }
     places = exponent(accounts[0].currency) if accounts else 2
     return parser.parse(
         tree, attribute_types(accounts), keys, places, dict.fromkeys((*inexact(accounts), "email"), folded)
     )
 
 
-def keys_of(one: SegmentationSettings) -> list[str]:
+def keys_of(settings: SegmentationSettings) -> list[str]:
     """Keys of all segments of a segmentation."""
-    if one.kind == "rules" or one.options is None:
-        return [segment.key for segment in one.segments]
-    keys: list[str] = one.options.keys()
+    if settings.kind == "rules" or settings.options is None:
+        return [segment.key for segment in settings.segments]
+    keys: list[str] = settings.options.keys()
     return keys
 
 
-def used(one: SegmentationSettings) -> frozenset[str]:
+def used(settings: SegmentationSettings) -> frozenset[str]:
     """Names of the segmentations that a segmentation's rules mention, whether or not there are such."""
-    return frozenset({*(name for _, tree in _trees(one) for name in _mentioned(tree)), *by(one)})
+    return frozenset({*(name for _, tree in _trees(settings) for name in _mentioned(tree)), *by(settings)})
 
 
-def by(one: SegmentationSettings) -> tuple[str, ...]:
+def by(settings: SegmentationSettings) -> tuple[str, ...]:
     """The segmentation whose segments a kind looks at."""
-    name = getattr(one.options, "by", None)
+    name = getattr(settings.options, "by", None)
     return (name,) if isinstance(name, str) else ()
 
 
@@ -78,10 +84,10 @@ def _mentioned(tree: Any) -> Iterator[str]:
             yield from _mentioned(part)
 
 
-def _trees(one: SegmentationSettings) -> Iterator[tuple[KeyPath, Any]]:
-    if one.population is not None:
-        yield ("population",), one.population
-    for index, segment in enumerate(one.segments):
+def _trees(settings: SegmentationSettings) -> Iterator[tuple[KeyPath, Any]]:
+    if settings.population is not None:
+        yield ("population",), settings.population
+    for index, segment in enumerate(settings.segments):
         if segment.when is not None:
             yield ("segments", index, "when"), segment.when
 
@@ -89,17 +95,17 @@ def _trees(one: SegmentationSettings) -> Iterator[tuple[KeyPath, Any]]:
 def rule_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
     """All that is wrong with populations, segments and their rules."""
     written = [name for name, account in accounts.items() if account.written]
-    everything = [one for _, one in read]
+    everything = [settings for _, settings in read]
     every: dict[KeyPath, Any] = {}
-    for path, one in read:
-        names = [name for name in one.accounts or written if name in accounts]
+    for path, settings in read:
+        names = [name for name in settings.accounts or written if name in accounts]
         rules: dict[KeyPath, Any] = {}
-        for place, tree in _trees(one):
-            yield from _read(tree, (*path, *place), rules, everything, [accounts[name] for name in names])
-        if one.options is not None:
-            yield from _segment_faults(one, path)
-            yield from _unreachable(one, path, rules)
-        yield from _missing(one, path, everything, names, written)
+        for where, tree in _trees(settings):
+            yield from _read(tree, (*path, *where), rules, everything, [accounts[name] for name in names])
+        if settings.options is not None:
+            yield from _segment_faults(settings, path)
+            yield from _unreachable(settings, path, rules)
+        yield from _missing(settings, path, everything, names, written)
         every |= rules
     yield from _cycles(read)
     yield from _spellings(every)
@@ -120,34 +126,36 @@ def _read(
         yield from (Fault((*path, *_steps(where)), what) for where, what in error.faults)
 
 
-def _segment_faults(one: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
+def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
     """Segments that the kind does not have, or that lack what the kind wants."""
-    if one.kind == "rules" and not one.segments:
+    if settings.kind == "rules" and not settings.segments:
         what = "has no segment: add [[segmentations.segments]] with key, label and when = { ... }; the first whose rule holds wins"
         yield Fault((*path, "kind"), what)
-    keys = keys_of(one) if one.segments else []
-    for index, segment in enumerate(one.segments):
+    keys = keys_of(settings) if settings.segments else []
+    for index, segment in enumerate(settings.segments):
         where: KeyPath = (*path, "segments", index)
         if segment.key not in keys:
             yield Fault(
                 (*where, "key"),
-                f"{segment.key!r} is no segment of kind {one.kind!r}; {faults.one_of(segment.key, keys)}",
+                f"{segment.key!r} is no segment of kind {settings.kind!r}; {faults.one_of(segment.key, keys)}",
             )
-        elif segment.key in [earlier.key for earlier in one.segments[:index]]:
+        elif segment.key in [earlier.key for earlier in settings.segments[:index]]:
             yield Fault((*where, "key"), f"{segment.key!r} is described twice; keep one")
-        if one.kind == "rules" and segment.when is None:
+        if settings.kind == "rules" and segment.when is None:
             yield Fault(
                 (*where, "when"),
                 "is missing: say who belongs to it, such as { did = 'purchase', within_days = 90 }",
             )
-        if one.kind != "rules" and segment.when is not None:
+        if settings.kind != "rules" and segment.when is not None:
             yield Fault(
                 (*where, "when"),
-                f"has no place in kind {one.kind!r}, which chooses by itself; rules are of kind 'rules'",
+                f"has no place in kind {settings.kind!r}, which chooses by itself; rules are of kind 'rules'",
             )
 
 
-def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
+def _unreachable(
+    settings: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPath, Any]
+) -> Iterator[Fault]:
     from segmentation.rules.unreachable import unreachable
 
     population = rules.get((*path, "population"))
@@ -155,42 +163,44 @@ def _unreachable(one: SegmentationSettings, path: KeyPath, rules: Mapping[KeyPat
         yield Fault(
             (*path, "population"), "can never hold: it contradicts itself, and nobody would be labelled"
         )
-    places = [index for index in range(len(one.segments)) if (*path, "segments", index, "when") in rules]
-    named = [(one.segments[index].key, rules[(*path, "segments", index, "when")]) for index in places]
-    for place, what in unreachable(named):
-        yield Fault((*path, "segments", places[place], "when"), what)
+    places = [index for index in range(len(settings.segments)) if (*path, "segments", index, "when") in rules]
+    named = [(settings.segments[index].key, rules[(*path, "segments", index, "when")]) for index in places]
+    for position, what in unreachable(named):
+        yield Fault((*path, "segments", places[position], "when"), what)
 
 
 def _missing(
-    one: SegmentationSettings,
+    settings: SegmentationSettings,
     path: KeyPath,
     everything: Sequence[SegmentationSettings],
     names: Sequence[str],
     written: Sequence[str],
 ) -> Iterator[Fault]:
     """Segmentations that it uses and that are not given in an account of its own."""
-    for place, tree in _trees(one):
+    for where, tree in _trees(settings):
         for other in everything:
             lacking = [name for name in names if name not in (other.accounts or written)]
             if lacking and other.name in set(_mentioned(tree)):
                 what = f"segmentation {other.name!r} is not given in account {', '.join(lacking)}; add the account to it, or limit this one"
-                yield Fault((*path, *place), what)
+                yield Fault((*path, *where), what)
 
 
 def _cycles(read: Sequence[Placed]) -> Iterator[Fault]:
     """Segmentations that wait for each other; each ring is told once."""
-    uses = {one.name: sorted(used(one)) for _, one in read}
-    told: set[frozenset[str]] = set()
-    for path, one in read:
-        ring = _ring(one.name, uses)
-        if ring and frozenset(ring) not in told:
-            told.add(frozenset(ring))
-            what = f"uses itself: {' -> '.join([*ring, one.name])}; a segmentation is labelled after those that it uses: cut one link"
-            follower = ring[1] if len(ring) > 1 else one.name
+    uses = {settings.name: sorted(used(settings)) for _, settings in read}
+    reported: set[frozenset[str]] = set()
+    for path, settings in read:
+        ring = _ring(settings.name, uses)
+        if ring and frozenset(ring) not in reported:
+            reported.add(frozenset(ring))
+            what = f"uses itself: {' -> '.join([*ring, settings.name])}; a segmentation is labelled after those that it uses: cut one link"
+            follower = ring[1] if len(ring) > 1 else settings.name
             yield Fault(
                 (
                     *path,
-                    *next((place for place, tree in _trees(one) if follower in _mentioned(tree)), ("by",)),
+                    *next(
+                        (where for where, tree in _trees(settings) if follower in _mentioned(tree)), ("by",)
+                    ),
                 ),
                 what,
             )

@@ -29,14 +29,14 @@ def secret(reference: str, folder: Path = Path()) -> str:
     if not is_reference(reference):
         raise SecretError(f"a secret is written as a reference; valid: {FORMS}")
     form, _, name = reference.partition(":")
-    found = (
+    value = (
         _from_file(name, folder)
         if form == "file"
         else {"env": _from_environment, "keyring": _from_keyring}[form](name)
     )
-    if not found:
+    if not value:
         raise SecretError(f"{reference} is empty: put the secret there")
-    return found
+    return value
 
 
 def _from_environment(name: str) -> str:

@@ -41,7 +41,9 @@ def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError) as error:
-        near = "".join(f"did you mean {one!r}? " for one in get_close_matches(text, available_timezones(), 1))
+        near = "".join(
+            f"did you mean {name!r}? " for name in get_close_matches(text, available_timezones(), 1)
+        )
         raise ValueError(
             f"{text!r} is not a time zone; {near}valid: IANA names such as Europe/Berlin"
         ) from error

@@ -27,38 +27,42 @@ _M = TypeVar("_M", bound=BaseModel)
 
 
 def validated(
-    model: type[_M], tree: dict[str, Any], prefix: KeyPath, found: list[Fault], also: Iterable[str] = ()
+    model: type[_M], tree: dict[str, Any], prefix: KeyPath, collected: list[Fault], also: Iterable[str] = ()
 ) -> _M | None:
-    """The model of a table that stands at ``prefix``, or None and its faults in ``found``.
+    """The model of a table that stands at ``prefix``, or None and its faults in ``collected``.
 
     ``also``: keys judged elsewhere.
     """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        found.extend(faults.of_model(model, error, tree, prefix, also))
+        collected.extend(faults.of_model(model, error, tree, prefix, also))
         return None
 
 
-def _tables(value: object, path: KeyPath, shape: str, found: list[Fault]) -> list[tuple[Any, dict[str, Any]]]:
+def _tables(
+    value: object, path: KeyPath, shape: str, collected: list[Fault]
+) -> list[tuple[Any, dict[str, Any]]]:
     """The tables under a key, each with its step; what is no table is a fault."""
     steps = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     )
     if steps is None or isinstance(value, dict) != (shape == "dict"):
         right = f"[{path[0]}.NAME]" if shape == "dict" else f"[[{path[0]}]]"
-        found.append(Fault(path, f"is not made of tables; write {right}"))
+        collected.append(Fault(path, f"is not made of tables; write {right}"))
         return []
     pairs = list(steps)
-    found.extend(Fault((*path, step), "is not a table") for step, one in pairs if not isinstance(one, dict))
-    return [(step, one) for step, one in pairs if isinstance(one, dict)]
+    collected.extend(
+        Fault((*path, step), "is not a table") for step, table in pairs if not isinstance(table, dict)
+    )
+    return [(step, table) for step, table in pairs if isinstance(table, dict)]
 
 
-def read_accounts(tree: object, found: list[Fault]) -> dict[str, AccountSettings]:
-    """Every account that is right, by name; the faults of the others go to ``found``."""
-    tables = dict(_tables(tree, ("accounts",), "dict", found))
+def read_accounts(tree: object, collected: list[Fault]) -> dict[str, AccountSettings]:
+    """Every account that is right, by name; the faults of the others go to ``collected``."""
+    tables = dict(_tables(tree, ("accounts",), "dict", collected))
     if not tables and tree == {}:
-        found.append(
+        collected.append(
             Fault(
                 ("accounts",),
                 "there is no account; add a table such as [accounts.shop] with crm and its settings",
@@ -67,17 +71,19 @@ def read_accounts(tree: object, found: list[Fault]) -> dict[str, AccountSettings
     lists = [
         table["activity_from"] for table in tables.values() if isinstance(table.get("activity_from"), list)
     ]
-    sources = {source for one in lists for source in one if isinstance(source, str)}
+    sources = {source for listed in lists for source in listed if isinstance(source, str)}
     accounts = {}
     for name, table in tables.items():
-        account = _account(name, table, name not in sources, found)
+        account = _account(name, table, name not in sources, collected)
         if account:
             accounts[name] = account
-            found.extend(_account_faults(account, tables))
+            collected.extend(_account_faults(account, tables))
     return accounts
 
 
-def _account(name: str, table: dict[str, Any], written: bool, found: list[Fault]) -> AccountSettings | None:
+def _account(
+    name: str, table: dict[str, Any], written: bool, collected: list[Fault]
+) -> AccountSettings | None:
     path = ("accounts", name)
     common = {key: table[key] for key in _common(AccountSettings) if key in table}
     own = {key: table[key] for key in table if key not in common}
@@ -85,28 +91,28 @@ def _account(name: str, table: dict[str, Any], written: bool, found: list[Fault]
     settings: BaseModel | None = None
     if crm in CRMS:
         model = settings_model(str(crm))
-        settings = validated(model, own, path, found, also=_common(AccountSettings))
+        settings = validated(model, own, path, collected, also=_common(AccountSettings))
         what = f"is a secret, and secrets are never written here; write a reference: {FORMS}"
-        found.extend(Fault((*path, key), what) for key in _literal_secrets(own, model))
+        collected.extend(Fault((*path, key), what) for key in _literal_secrets(own, model))
     elif crm is not None:
-        found.append(Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, CRMS)}"))
+        collected.append(Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, CRMS)}"))
     return validated(
-        AccountSettings, {"written": written, **common, "name": name, "settings": settings}, path, found
+        AccountSettings, {"written": written, **common, "name": name, "settings": settings}, path, collected
     )
 
 
 def _common(model: type[BaseModel]) -> list[str]:
     """The keys that the user may write in every such table."""
-    return [key for key, one in model.model_fields.items() if not one.exclude]
+    return [key for key, field in model.model_fields.items() if not field.exclude]
 
 
 def _account_faults(account: AccountSettings, tables: Mapping[str, Any]) -> list[Fault]:
     path = ("accounts", account.name)
-    found = []
+    collected = []
     for index, source in enumerate(account.activity_from):
         if source not in tables or source == account.name:
             others = [name for name in tables if name != account.name]
-            found.append(
+            collected.append(
                 Fault(
                     (*path, "activity_from", index),
                     f"{source!r} is no other account; {faults.one_of(source, others)}",
@@ -116,16 +122,16 @@ def _account_faults(account: AccountSettings, tables: Mapping[str, Any]) -> list
         attributes = ["email", *tables.get(name, {}).get("attributes", {})]
         if name in tables and account.match not in attributes:
             what = f"{account.match!r} is no attribute of account {name}; {faults.one_of(account.match, attributes)}"
-            found.append(Fault((*path, "match"), what))
-    return found
+            collected.append(Fault((*path, "match"), what))
+    return collected
 
 
 def secret_keys(model: type[BaseModel]) -> list[str]:
     """The keys of a connector's settings that hold secrets: by their type, or text by its name."""
     return [
         key
-        for key, one in model.model_fields.items()
-        if _is(SecretStr, one.annotation) or (faults.SECRET_KEY.search(key) and _is(str, one.annotation))
+        for key, field in model.model_fields.items()
+        if _is(SecretStr, field.annotation) or (faults.SECRET_KEY.search(key) and _is(str, field.annotation))
     ]
 
 
@@ -140,48 +146,51 @@ def _literal_secrets(tree: dict[str, Any], model: type[BaseModel]) -> list[str]:
 
 
 def read_segmentations(
-    tree: object, accounts: Mapping[str, AccountSettings], found: list[Fault]
+    tree: object, accounts: Mapping[str, AccountSettings], collected: list[Fault]
 ) -> list[SegmentationSettings]:
-    """Every segmentation that is right; the faults of the others, and between them, go to ``found``."""
+    """Every segmentation that is right; the faults of the others, and between them, go to ``collected``."""
     paths = [
-        (("segmentations", step), table) for step, table in _tables(tree, ("segmentations",), "list", found)
+        (("segmentations", step), table)
+        for step, table in _tables(tree, ("segmentations",), "list", collected)
     ]
-    read = [(path, one) for path, table in paths if (one := _segmentation(table, path, found))]
+    read = [(path, settings) for path, table in paths if (settings := _segmentation(table, path, collected))]
     written = [name for name, account in accounts.items() if account.written]
-    found.extend(_clashes(read))
-    for path, one in read:
-        for index, name in enumerate(one.accounts):
+    collected.extend(_clashes(read))
+    for path, settings in read:
+        for index, name in enumerate(settings.accounts):
             if name not in written and accounts:
                 what = f"{name!r} is no account that is written to; {faults.one_of(name, written)}"
-                found.append(Fault((*path, "accounts", index), what))
-    found.extend(rule_faults(read, accounts))
-    found.extend(learning_faults(read, accounts))
-    found.extend(label_faults(read, accounts))
-    return [one for _, one in read]
+                collected.append(Fault((*path, "accounts", index), what))
+    collected.extend(rule_faults(read, accounts))
+    collected.extend(learning_faults(read, accounts))
+    collected.extend(label_faults(read, accounts))
+    return [settings for _, settings in read]
 
 
 def _clashes(read: Sequence[tuple[KeyPath, SegmentationSettings]]) -> list[Fault]:
-    found = []
+    collected = []
     names: Counter[str] = Counter()
     targets: dict[str, str] = {}
-    for path, one in read:
-        names[one.name] += 1
-        if names[one.name] == 2:
-            found.append(
+    for path, settings in read:
+        names[settings.name] += 1
+        if names[settings.name] == 2:
+            collected.append(
                 Fault(
                     (*path, "name"),
-                    f"{one.name!r} is the name of an earlier segmentation too; names are unique",
+                    f"{settings.name!r} is the name of an earlier segmentation too; names are unique",
                 )
             )
-        for companion, target in one.fields.items():
+        for companion, target in settings.fields.items():
             if target in targets:
                 what = f"field {target!r} is written by segmentation {targets[target]!r} too; every field belongs to one"
-                found.append(Fault((*path, "companions" if companion else "field"), what))
-            targets.setdefault(target, one.name)
-    return found
+                collected.append(Fault((*path, "companions" if companion else "field"), what))
+            targets.setdefault(target, settings.name)
+    return collected
 
 
-def _segmentation(table: dict[str, Any], path: KeyPath, found: list[Fault]) -> SegmentationSettings | None:
+def _segmentation(
+    table: dict[str, Any], path: KeyPath, collected: list[Fault]
+) -> SegmentationSettings | None:
     from segmentation import label
 
     common = {key: table[key] for key in _common(SegmentationSettings) if key in table}
@@ -190,10 +199,10 @@ def _segmentation(table: dict[str, Any], path: KeyPath, found: list[Fault]) -> S
     options: BaseModel | None = None
     if kind in label.KINDS:
         options = validated(
-            label.settings_model(str(kind)), own, path, found, also=_common(SegmentationSettings)
+            label.settings_model(str(kind)), own, path, collected, also=_common(SegmentationSettings)
         )
     elif kind is not None:
-        found.append(
+        collected.append(
             Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, label.KINDS)}")
         )
-    return validated(SegmentationSettings, {**common, "options": options}, path, found)
+    return validated(SegmentationSettings, {**common, "options": options}, path, collected)

@@ -23,13 +23,13 @@ def kinds_used(config: Config, account: str) -> frozenset[str] | None:
 
     None: not to be told, so all of them.
     """
-    found: frozenset[str] = frozenset()
-    for written, one in _segmentations(config, account):
-        kinds = _kinds(config, one, written)
+    used_kinds: frozenset[str] = frozenset()
+    for written, settings in _segmentations(config, account):
+        kinds = _kinds(config, settings, written)
         if kinds is None:
             return None
-        found |= kinds
-    return found
+        used_kinds |= kinds
+    return used_kinds
 
 
 def types_used(config: Config, account: str) -> frozenset[str]:
@@ -40,8 +40,8 @@ def types_used(config: Config, account: str) -> frozenset[str]:
     contacts.
     """
     types: set[str] = set()
-    for written, one in _segmentations(config, account):
-        types.update(config.record_types(one) if written == account else ("contact",))
+    for written, settings in _segmentations(config, account):
+        types.update(config.record_types(settings) if written == account else ("contact",))
     if "company" in types and kinds_used(config, account) != frozenset():
         types.add("contact")
     if "contact" in types:
@@ -53,29 +53,31 @@ def _segmentations(config: Config, account: str) -> Iterator[tuple[str, Segmenta
     """Each segmentation that reads from an account, with the account that it is written to."""
     for name in config.written:
         if name == account or account in config.accounts[name].activity_from:
-            for one in config.segmentations_of(name):
-                yield name, one
+            for settings in config.segmentations_of(name):
+                yield name, settings
 
 
-def _kinds(config: Config, one: SegmentationSettings, account: str) -> frozenset[str] | None:
-    population = config.population(one, account)
+def _kinds(config: Config, settings: SegmentationSettings, account: str) -> frozenset[str] | None:
+    population = config.population(settings, account)
     rules = [population] if population is not None else []
-    if one.kind == "rules":
-        rules += [rule for _, rule in config.rules(one, account)]
-    elif one.kind not in _OF_MONEY:
+    if settings.kind == "rules":
+        rules += [rule for _, rule in config.rules(settings, account)]
+    elif settings.kind not in _OF_MONEY:
         return None
-    found = frozenset() if one.kind == "rules" else MONEY | frozenset(getattr(one.options, "kinds", ()))
-    return found.union(*map(_of_rule, rules))
+    kinds = (
+        frozenset() if settings.kind == "rules" else MONEY | frozenset(getattr(settings.options, "kinds", ()))
+    )
+    return kinds.union(*map(_of_rule, rules))
 
 
 def _of_rule(rule: Rule) -> frozenset[str]:
     """Kinds of activity that a rule's features are made of. A feature that names no kind is about purchases."""
-    found: set[str] = set()
+    kinds: set[str] = set()
     for leaf in rule.leaves():
         needs, subject = leaf.needs, getattr(leaf, "subject", None)
         named = {*needs.kinds, *needs.ages, *(("survey",) if needs.answers else ())}
         bare = subject is not None and not subject.attribute and not subject.segmentation and not named
-        found |= named
+        kinds |= named
         if bare or named & MONEY:
-            found |= MONEY
-    return frozenset(found)
+            kinds |= MONEY
+    return frozenset(kinds)

@@ -47,14 +47,14 @@ class Traces:
             {"account": account, "record_type": record_type, "id": id}
             for account, record_type, id in self.people
         ]
-        held = [
+        values = [
             {"record_type": kind, "id": id, "target": target, "value": value}
             for (_, kind, id), target, value in self.values
         ]
         return {
             "records": records,
             "addresses": sorted(self.addresses),
-            "values": held,
+            "values": values,
             "journal_rows": self.journal_rows,
             "files": self.files,
         }
@@ -78,7 +78,7 @@ def people_of(session: Session, id: str) -> tuple[list[Person], set[str]]:
             records = [number for address in sorted(addresses) for number in of_address(mirror, address)]
         rows = same_person(mirror, records)
         people += [(account, record_type, key) for record_type, key, *_ in [*rows, *strangers]]
-        addresses |= {address for _, _, held in rows for address in held}
+        addresses |= {address for _, _, record_addresses in rows for address in record_addresses}
     return list(dict.fromkeys(people)), addresses
 
 
@@ -122,13 +122,13 @@ def forget(
     CRM's exports are the customer's: they are not touched, only never read again. The answer names nobody:
     the journal keeps it.
     """
-    found = traces(session, id)
-    nothing = {"forgotten": 0, "cleared": 0, "journal_rows": 0, "files": 0, "known": found is not None}
-    if found is None:
+    trace = traces(session, id)
+    nothing = {"forgotten": 0, "cleared": 0, "journal_rows": 0, "files": 0, "known": trace is not None}
+    if trace is None:
         return nothing
-    if not confirm(found.as_dict()):
+    if not confirm(trace.as_dict()):
         return {**nothing, **declined("nothing was erased: say --yes to erase it. It cannot be undone.")}
-    people, addresses = found.people, found.addresses
+    people, addresses = trace.people, trace.addresses
     spelled = {
         account: addresses | _spelled(session.mirror(account), people) for account in session.sources()
     }
@@ -159,12 +159,12 @@ def _ours_on(session: Session, person: Person) -> list[tuple[str, str]]:
 
 def _types_in_journal(journal: Journal, account: str, id: str) -> list[str]:
     """Types of the records of this id that the journal knows."""
-    found: set[str] = set()
+    types: set[str] = set()
     for table in _tables(journal, account):
         met = table.filter(pc.equal(table["id"], id))
-        found |= set(met["record_type"].to_pylist())
+        types |= set(met["record_type"].to_pylist())
     sql = "SELECT DISTINCT coalesce(record_type, 'contact') AS kind FROM rejects WHERE account = ? AND record_id = ?"
-    return sorted(found | {row["kind"] for row in journal.rows(sql, account, id)})
+    return sorted(types | {row["kind"] for row in journal.rows(sql, account, id)})
 
 
 def _tables(journal: Journal, account: str) -> Iterator[pa.Table]:
@@ -173,8 +173,8 @@ def _tables(journal: Journal, account: str) -> Iterator[pa.Table]:
         yield journal.batch(row["batch"]).changes()
     sql = "SELECT segmentation, as_of, part FROM labels WHERE account = ?"
     for row in journal.rows(sql, account):
-        one = "SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ? AND part = ?"
-        yield unpacked(journal.value(one, account, row["segmentation"], row["as_of"], row["part"]))
+        query = "SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ? AND part = ?"
+        yield unpacked(journal.value(query, account, row["segmentation"], row["as_of"], row["part"]))
 
 
 def _count(journal: Journal, account: str, people: set[tuple[str, str]]) -> int:
@@ -245,9 +245,10 @@ def _clear(session: Session, people: list[Person]) -> int:
     ticket = JournalTicket(session.journal, 0)
     for person in people:
         _account, record_type, id = person
-        held = _ours_on(session, person)
+        written = _ours_on(session, person)
         changes = [
-            {"record_type": record_type, "id": id, "target": t, "before": v, "after": None} for t, v in held
+            {"record_type": record_type, "id": id, "target": t, "before": v, "after": None}
+            for t, v in written
         ]
         fields = [c for c in changes if made[str(c["target"])]["kind"] == "field"]
         if fields:
@@ -278,13 +279,15 @@ def purge_journal(
         for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
             count += _purge_batch(journal, row["batch"], people)
         for row in journal.rows("SELECT segmentation, as_of, part FROM labels WHERE account = ?", account):
-            place = (account, row["segmentation"], row["as_of"], row["part"])
-            one = "account = ? AND segmentation = ? AND as_of = ? AND part = ?"
-            table = unpacked(journal.value(f"SELECT content FROM labels WHERE {one}", *place))
+            parameters = (account, row["segmentation"], row["as_of"], row["part"])
+            condition = "account = ? AND segmentation = ? AND as_of = ? AND part = ?"
+            table = unpacked(journal.value(f"SELECT content FROM labels WHERE {condition}", *parameters))
             kept = table.filter(pc.invert(_are(table, people)))
             if kept.num_rows < table.num_rows:
                 count += table.num_rows - kept.num_rows
-                connection.execute(f"UPDATE labels SET content = ? WHERE {one}", (packed(kept), *place))
+                connection.execute(
+                    f"UPDATE labels SET content = ? WHERE {condition}", (packed(kept), *parameters)
+                )
         connection.executemany(
             "DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids]
         )
@@ -327,10 +330,10 @@ def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) ->
     gone = _are(changes, people).to_pylist()
     if not any(gone):
         return 0
-    place, places = 0, {}
+    next_position, places = 0, {}
     for position, is_gone in enumerate(gone):
         if not is_gone:
-            places[position], place = place, place + 1
+            places[position], next_position = next_position, next_position + 1
     notes = journal.rows("SELECT * FROM exceptions WHERE batch = ?", number)
     journal.execute("DELETE FROM exceptions WHERE batch = ?", number)
     for note in notes:
@@ -354,18 +357,18 @@ def _without(value: Any, ids: set[str]) -> Any:
     """
     quoted = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, ids)) + r")(?!\w)")
 
-    def cleaned(one: Any) -> Any:
-        if isinstance(one, dict):
-            kept = {key: inner for key, inner in one.items() if not quoted.search(key)}
+    def cleaned(part: Any) -> Any:
+        if isinstance(part, dict):
+            kept = {key: inner for key, inner in part.items() if not quoted.search(key)}
             return {
                 key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner)
                 for key, inner in kept.items()
             }
-        if isinstance(one, list):
+        if isinstance(part, list):
             return [
-                cleaned(inner) for inner in one if not (isinstance(inner, dict) and inner.get("id") in ids)
+                cleaned(inner) for inner in part if not (isinstance(inner, dict) and inner.get("id") in ids)
             ]
-        return one
+        return part
 
     return cleaned(value)
 

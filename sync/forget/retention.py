@@ -80,18 +80,18 @@ def _purge_departed(session: Session) -> int:
             ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)
             WHERE record_type IN ({read})"""
     )
-    known = {
+    recorded = {
         (row["record_type"], row["id"])
         for row in journal.rows("SELECT record_type, id FROM departed WHERE account = ?", account)
     }
     with journal.transaction() as connection:
-        returned = [(account, *key) for key in known - set(gone)]
+        returned = [(account, *key) for key in recorded - set(gone)]
         connection.executemany(
             "DELETE FROM departed WHERE account = ? AND record_type = ? AND id = ?", returned
         )
         connection.executemany(
             "INSERT INTO departed VALUES (?, ?, ?, ?)",
-            [(account, *key, session.clock().isoformat()) for key in set(gone) - known],
+            [(account, *key, session.clock().isoformat()) for key in set(gone) - recorded],
         )
     limit = (session.clock() - timedelta(days=DEPARTED_DAYS)).isoformat()
     due = {
@@ -147,13 +147,13 @@ def _fold_labels(session: Session, day: str) -> None:
     journal, mirror = session.journal, session.mirror()
     for settings in session.segmentations:
         where = "FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?"
-        place = (session.account, settings.name, day)
-        if journal.value(f"SELECT count(DISTINCT as_of) {where}", *place) < 2:
+        parameters = (session.account, settings.name, day)
+        if journal.value(f"SELECT count(DISTINCT as_of) {where}", *parameters) < 2:
             continue
-        last = journal.value(f"SELECT max(as_of) {where}", *place)
+        last = journal.value(f"SELECT max(as_of) {where}", *parameters)
         latest_state(session, settings.name, day, "folded")
         with journal.transaction() as connection:
-            connection.execute(f"DELETE {where}", place)
+            connection.execute(f"DELETE {where}", parameters)
             journal.save_labels(session.account, settings.name, last, _parts(mirror, "folded"))
         mirror.run("DROP TABLE folded")
 

@@ -38,9 +38,9 @@ _ANSWER = ("occurred_at", "campaign", "answer", "channel")  # and where answers 
 
 def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: str = '"order"') -> str:
     """Select list of an account's deeds; a column that its activity never had is null."""
-    held = mirror.columns("activity")
-    told = [
-        name if name in held else f"NULL::VARCHAR AS {name}"
+    columns = mirror.columns("activity")
+    selected = [
+        name if name in columns else f"NULL::VARCHAR AS {name}"
         for name in (_DEED + _ANSWER if answers else _DEED)
     ]
     # what several records did together has one order, or where it has none, one id
@@ -49,7 +49,7 @@ def _deed(mirror: AccountMirror, answers: bool, record: str = "record", order: s
         [
             record,
             order,
-            *told,
+            *selected,
             f"coalesce(({shared})::HUGEINT, CASE WHEN named THEN -1 - key::HUGEINT END) AS deal",
         ]
     )
@@ -84,15 +84,15 @@ def _live(session: Session, account: str, recorded_by: date | None) -> str:
     """SQL of the activity rows that count; with a day, of those that were recorded by the end of it, as far
     as that is known.
     """
-    mirror, known = session.mirror(account), ""
+    mirror, condition = session.mirror(account), ""
     if recorded_by is not None and "recorded_at" in mirror.columns("activity"):
         end, zone = (
             literal((recorded_by + timedelta(days=1)).isoformat()),
             literal(session.settings.time_zone),
         )
-        known = f"AND coalesce(recorded_at < timezone('UTC', timezone({zone}, {end}::TIMESTAMP)), true)"
+        condition = f"AND coalesce(recorded_at < timezone('UTC', timezone({zone}, {end}::TIMESTAMP)), true)"
     return f"""SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed
-               AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live) {known}"""
+               AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live) {condition}"""
 
 
 def _joined(session: Session, name: str, answers: bool, recorded_by: date | None) -> str:

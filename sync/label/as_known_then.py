@@ -41,7 +41,7 @@ class Known:
         """The newest model of these settings that was made by the day."""
         from segmentation import model_file
 
-        found = self._session.journal.value(
+        content = self._session.journal.value(
             "SELECT content FROM models WHERE account = ? AND segmentation = ? AND digest = ? AND as_of <= ? ORDER BY version DESC LIMIT 1",
             *(
                 self._session.account,
@@ -50,7 +50,7 @@ class Known:
                 self._session.as_of.isoformat(),
             ),
         )
-        return model_file.from_json(found) if found else None
+        return model_file.from_json(content) if content else None
 
     def fitted(self, settings: SegmentationSettings) -> Fitted:
         """The stored model, or one fitted for the file alone, with what it labels."""
@@ -102,12 +102,12 @@ class Known:
             if kept is None and not blank(model):
                 filed.keep(model)
             previous_as_of = filed.turn()
-            for place, (span, frame) in enumerate(population.chunks()):
+            for position, (span, frame) in enumerate(population.chunks()):
                 previous = previous_of(mirror, filed.before, span) if previous_as_of else None
                 labels = segmentation.label(
                     frame, kept or model, previous, previous_as_of, self._session.as_of
                 )
-                store(mirror, filed.table, labels, begun=place > 0)
+                store(mirror, filed.table, labels, begun=position > 0)
         return quoted(filed.table)
 
     def _labeller(self, settings: SegmentationSettings, model: Mapping[str, Any] | None) -> Fitted:

@@ -30,7 +30,7 @@ def refits(session: Session) -> dict[str, str]:
     from segmentation import model_file
     from segmentation.evaluation.scorecard import DRIFT, FEWEST
 
-    found = {}
+    reasons = {}
     for settings in session.segmentations:
         stored = session.journal.model(session.account, settings.name)
         if settings.kind in UNLEARNED or settings.frozen or stored is None:
@@ -38,16 +38,16 @@ def refits(session: Session) -> dict[str, str]:
         age = (session.as_of - date.fromisoformat(stored["as_of"])).days
         shift, records = shifted(session, settings, stored) or (0.0, 0)
         if shift >= DRIFT and records >= FEWEST:
-            found[settings.name] = (
+            reasons[settings.name] = (
                 f"its scores have shifted since the fit of {stored['as_of']} (PSI {shift:.2f}, from {DRIFT} on)"
             )
         elif model_file.topless(model_file.from_json(stored["content"])):
-            found[settings.name] = (
+            reasons[settings.name] = (
                 "its model gives nobody the best score, because many share the best value; a new fit gives it to them"
             )
         elif age >= OLD:
-            found[settings.name] = f"its model is of {stored['as_of']}, {age} days old"
-    return found
+            reasons[settings.name] = f"its model is of {stored['as_of']}, {age} days old"
+    return reasons
 
 
 def shifted(
@@ -82,10 +82,10 @@ def _recent(session: Session, name: str) -> str:
     mirror, since = session.mirror(), literal((session.as_of - timedelta(days=RECENT)).isoformat())
     bought = f"SELECT record FROM features WHERE last_purchase > {since}::DATE"
     everyone = quoted("labels_" + name)
-    known = "last_purchase" in mirror.columns("features") and mirror.value(
+    has_buyers = "last_purchase" in mirror.columns("features") and mirror.value(
         f"SELECT count(*) > 0 FROM ({bought})"
     )
-    return f"(SELECT score FROM {everyone} SEMI JOIN ({bought}) USING (record))" if known else everyone
+    return f"(SELECT score FROM {everyone} SEMI JOIN ({bought}) USING (record))" if has_buyers else everyone
 
 
 def _deciles(session: Session, name: str) -> list[float]:
@@ -99,10 +99,10 @@ def _deciles(session: Session, name: str) -> list[float]:
 def _counts(session: Session, name: str, cuts: list[float]) -> list[int]:
     """Records between the cuts; the last place holds those without a score."""
     above = " + ".join(f"(score > {cut!r})::INTEGER" for cut in cuts) or "0"
-    place = f"CASE WHEN score IS NULL OR isnan(score) THEN {len(cuts) + 1} ELSE {above} END"
+    position = f"CASE WHEN score IS NULL OR isnan(score) THEN {len(cuts) + 1} ELSE {above} END"
     counted = dict(
         session.mirror().rows(
-            f"SELECT {place} AS place, count(*) FROM {_recent(session, name)} GROUP BY place"
+            f"SELECT {position} AS place, count(*) FROM {_recent(session, name)} GROUP BY place"
         )
     )
     return [int(counted.get(n, 0)) for n in range(len(cuts) + 2)]

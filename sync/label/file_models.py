@@ -29,10 +29,10 @@ class Filed:
         """The model of an earlier file, where it is of these settings and not too old."""
         from segmentation import model_file
 
-        told, _, content = (self._session.mirror().stamp(f"filed:{self._name}") or "").partition("\n")
-        if not content or json.loads(told)["key"] != self._key:
+        header, _, content = (self._session.mirror().stamp(f"filed:{self._name}") or "").partition("\n")
+        if not content or json.loads(header)["key"] != self._key:
             return None
-        age = (self._session.as_of - date.fromisoformat(json.loads(told)["as_of"])).days
+        age = (self._session.as_of - date.fromisoformat(json.loads(header)["as_of"])).days
         return model_file.from_json(content) if 0 <= age < OLD else None
 
     def keep(self, model: Mapping[str, Any]) -> None:
@@ -44,8 +44,8 @@ class Filed:
 
         if model["kind"] == "clusters":
             self._told(None, None)
-        told = json.dumps({"key": self._key, "as_of": self._session.as_of.isoformat()})
-        self._session.mirror().set_stamp(f"filed:{self._name}", f"{told}\n{model_file.to_json(model)}")
+        header = json.dumps({"key": self._key, "as_of": self._session.as_of.isoformat()})
+        self._session.mirror().set_stamp(f"filed:{self._name}", f"{header}\n{model_file.to_json(model)}")
 
     def turn(self) -> date | None:
         """Make ``before`` the labels of an earlier day, and tell which; None: there are none."""

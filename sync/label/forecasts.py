@@ -35,7 +35,7 @@ NAMED = {
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
-def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, Any]:
+def forecasts(session: Session, horizon: int | None, known_labels: Known) -> dict[str, Any]:
     """Make the table ``foretold``: one row per record that has any of it, ``record`` and the columns above.
     Figures of the champion.
 
@@ -43,19 +43,19 @@ def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, 
     """
     with _every_kind(session) as settings:
         session.progress("forecasting", 0, 0)
-        champion = _champion(session, settings["potential"], horizon, known)
+        champion = _champion(session, settings["potential"], horizon, known_labels)
         _, population, model = champion
         sources = {
-            kind: known.table(one, champion if kind == "potential" else None)
-            for kind, one in settings.items()
+            kind: known_labels.table(segmentation, champion if kind == "potential" else None)
+            for kind, segmentation in settings.items()
         }
         figures = {
             "horizon": model["learned"]["horizon"],
             **{k: v for k, v in model["figures"].items() if k != "tiers"},
         }
-        for place, (_span, frame) in enumerate(population.chunks()):
+        for position, (_span, frame) in enumerate(population.chunks()):
             numbers = pa.Table.from_pandas(_numbers(session, frame, model), preserve_index=False)
-            into = "INSERT INTO numbers" if place else "CREATE OR REPLACE TEMP TABLE numbers AS"
+            into = "INSERT INTO numbers" if position else "CREATE OR REPLACE TEMP TABLE numbers AS"
             session.mirror().run(f"{into} SELECT * FROM frame", frame=numbers)
     joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
     for kind, source in sources.items():
@@ -70,7 +70,7 @@ def forecasts(session: Session, horizon: int | None, known: Known) -> dict[str, 
 
 def told_there(session: Session) -> set[str]:
     """Segmentations whose segments stand in a column of their own name among the forecasts."""
-    first = {one.kind: one.name for one in reversed(session.segmentations)}
+    first = {settings.kind: settings.name for settings in reversed(session.segmentations)}
     return {column for kind, column in NAMED.items() if first.get(kind) == column}
 
 
@@ -79,36 +79,38 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
     """The first segmentation of each kind, the config being as if it had one."""
     from segmentation.label import settings_model
 
-    config, found = session.config, {}
+    config, settings_by_kind = session.config, {}
     for kind in NAMED:
-        own = [one for one in session.segmentations if one.kind == kind]
+        own = [settings for settings in session.segmentations if settings.kind == kind]
         options = settings_model(kind)()
-        found[kind] = (
+        settings_by_kind[kind] = (
             own[0]
             if own
             else SegmentationSettings(
                 name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options
             )
         )
-    more = tuple(one for one in found.values() if one not in config.segmentations)
+    more = tuple(settings for settings in settings_by_kind.values() if settings not in config.segmentations)
     session.config = replace(config, segmentations=(*config.segmentations, *more))
     try:
-        yield found
+        yield settings_by_kind
     finally:
         session.config = config
 
 
-def _champion(session: Session, settings: SegmentationSettings, horizon: int | None, known: Known) -> Fitted:
+def _champion(
+    session: Session, settings: SegmentationSettings, horizon: int | None, known_labels: Known
+) -> Fitted:
     """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits,
     else a new one.
     """
-    stored = known.stored(settings)
+    stored = known_labels.stored(settings)
     if horizon is None or (stored is not None and stored["learned"]["horizon"] == horizon):
-        return known.fitted(settings)
+        return known_labels.fitted(settings)
     asked = settings.model_copy(
         update={"options": settings.options.model_copy(update={"horizon_days": horizon})}
     )
-    return known.fitted(asked)
+    return known_labels.fitted(asked)
 
 
 def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:
@@ -121,11 +123,13 @@ def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) ->
     from segmentation.models.clv_model import Champion
 
     buyers = Buying.of(frame, session.as_of)
-    told = Champion.from_dict(model["learned"]).forecast(buyers)
+    forecast = Champion.from_dict(model["learned"]).forecast(buyers)
     columns: dict[str, Any] = {"record": frame["record"].to_numpy(np.int64)}
     unit = 10 ** exponent(session.settings.currency)
-    money = None if told.money is None else told.money / unit
-    for name, values in zip(NUMBERS, (told.score, told.probability, told.purchases, money), strict=True):
+    money = None if forecast.money is None else forecast.money / unit
+    for name, values in zip(
+        NUMBERS, (forecast.score, forecast.probability, forecast.purchases, money), strict=True
+    ):
         column = np.full(len(frame), 0.0 if name == "value_score" else np.nan)
         if values is not None:
             column[buyers.row] = values

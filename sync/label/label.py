@@ -79,7 +79,7 @@ def _key(session: Session, settings: SegmentationSettings) -> str | None:
     if model is None or model["digest"] != digest:
         return None
     revisions = [session.mirror(name).revision() for name in session.sources()]
-    used = [_key(session, one) for one in session.config.uses(settings)]
+    used = [_key(session, other) for other in session.config.uses(settings)]
     return json.dumps(
         [session.as_of.isoformat(), revisions, digest, model["version"], settings.frozen, *used]
     )
@@ -103,10 +103,10 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
         if kept:
             keep(mirror, name, population.records())
         else:
-            for place, (span, frame) in enumerate(population.chunks()):
+            for position, (span, frame) in enumerate(population.chunks()):
                 previous = previous_of(mirror, "before_" + name, span) if previous_as_of else None
                 labels = segmentation.label(frame, model, previous, previous_as_of, session.as_of)
-                store(mirror, "labels_" + name, labels, begun=place > 0)
+                store(mirror, "labels_" + name, labels, begun=position > 0)
         session.journal.save_labels(session.account, name, as_of, changed(mirror, name, spans(mirror)))
         mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of, "key": _key(session, settings)}))
 

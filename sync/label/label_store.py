@@ -55,16 +55,16 @@ def latest_state(session: Session, name: str, before: str | None, table: str) ->
     """A table of what the journal kept last of each record up to (without) ``before``; a null segment: it
     left the population.
     """
-    mirror, place = session.mirror(), quoted(table)
+    mirror, target = session.mirror(), quoted(table)
     columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in STATE.items())
-    mirror.run(f"CREATE OR REPLACE TABLE {place} AS SELECT NULL::BIGINT AS record, {columns} LIMIT 0")
+    mirror.run(f"CREATE OR REPLACE TABLE {target} AS SELECT NULL::BIGINT AS record, {columns} LIMIT 0")
     for _day, frame in session.journal.labels(session.account, name, before, newest_first=True):
         mirror.register(frame)
         for column in {c for c in frame.column_names if c.startswith("memory.")} - mirror.columns(table):
-            mirror.run(f"ALTER TABLE {place} ADD COLUMN {quoted(column)} BIGINT")
+            mirror.run(f"ALTER TABLE {target} ADD COLUMN {quoted(column)} BIGINT")
         mirror.run(
-            f"""INSERT INTO {place} BY NAME SELECT record, frame.* EXCLUDE (record_type, id) FROM frame JOIN ids USING (record_type, id)
-                ANTI JOIN {place} USING (record)""",
+            f"""INSERT INTO {target} BY NAME SELECT record, frame.* EXCLUDE (record_type, id) FROM frame JOIN ids USING (record_type, id)
+                ANTI JOIN {target} USING (record)""",
             frame=frame,
         )
 

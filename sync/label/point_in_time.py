@@ -69,18 +69,18 @@ class AccountPast:
     def first(self) -> date | None:
         """Day of the earliest activity."""
         self._prepare(None)
-        found: date | None = self._session.mirror().value("SELECT min(day) FROM deeds")
-        return found
+        first_day: date | None = self._session.mirror().value("SELECT min(day) FROM deeds")
+        return first_day
 
     def _features(self, day: date) -> pd.DataFrame:
         import ibis
 
         self._compute(day, needs_of(self._session, self._settings), recorded_by=day)
-        known = facts(self._session, self._settings, "past_features")
-        existed = (known.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(
+        records = facts(self._session, self._settings, "past_features")
+        existed = (records.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(
             True
-        ) | known.first_purchase.notnull()
-        sql = ibis.to_sql(self._segmentation.reads(known.filter(existed)), dialect="duckdb")
+        ) | records.first_purchase.notnull()
+        sql = ibis.to_sql(self._segmentation.reads(records.filter(existed)), dialect="duckdb")
         return self._session.mirror().run(f"SELECT * FROM ({sql}) ORDER BY record").df()
 
     def outcomes(
@@ -96,8 +96,8 @@ class AccountPast:
         self._compute(end, Needs(windows=(days,), kinds=tuple(kinds)), self._recorded_by, campaigns)
         names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))
         columns = ", ".join(f'"{name}_{days}" AS "{name}"' for name in names)
-        found = self._session.mirror().run(f"SELECT record, {columns} FROM past_features").df()
-        return found.set_index("record").reindex(asked).fillna(0).astype("int64").reset_index()
+        frame = self._session.mirror().run(f"SELECT record, {columns} FROM past_features").df()
+        return frame.set_index("record").reindex(asked).fillna(0).astype("int64").reset_index()
 
     def campaigns(self) -> pd.DataFrame:
         """Campaigns that were sent, by their first day."""

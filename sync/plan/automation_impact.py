@@ -21,25 +21,28 @@ def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
         for spec in list_specs(session)
         if spec.key in changed or (_is_dynamic(session, spec) and spec.field in changed)
     ]
-    known = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
+    spec_names = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
     for row in session.journal.made(session.account):  # what the config no longer names, and is cleared
-        if row["key"] in changed and row["key"] not in known:
+        if row["key"] in changed and row["key"] not in spec_names:
             if row["kind"] == "field":
                 fields.append(FieldSpec(row["key"], row["record_type"]))
             else:
                 lists.append(ListSpec(row["key"], record_type=row["record_type"], id=row["remote"]))
     heard = session.connector().listeners(fields, lists)
     filters = {spec.key: spec for spec in lists if _is_dynamic(session, spec)}
-    found = [
+    listeners = [
         {
-            "name": one.name,
-            "target": one.target,
-            "value": one.value,
-            "records": _records(session, one, filters.get(one.target)),
+            "name": listener.name,
+            "target": listener.target,
+            "value": listener.value,
+            "records": _records(session, listener, filters.get(listener.target)),
         }
-        for one in heard.found
+        for listener in heard.found
     ]
-    return {"found": sorted(found, key=lambda one: (-one["records"], one["name"])), "unknown": heard.unknown}
+    return {
+        "found": sorted(listeners, key=lambda listener: (-listener["records"], listener["name"])),
+        "unknown": heard.unknown,
+    }
 
 
 def _is_dynamic(session: Session, spec: ListSpec) -> bool:

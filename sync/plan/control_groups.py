@@ -41,7 +41,7 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
     purchase, within so many days after a record got its segment; records whose days are not over yet are left
     out.
     """
-    found = {}
+    effect_by_target = {}
     consent.prepare(session)
     prepare_deeds(session, answers=True)
     for settings in session.segmentations:
@@ -55,9 +55,9 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
             continue
         over = session.as_of - timedelta(days=_days(settings))
         rebuild_state(session, settings.name, (over + timedelta(days=1)).isoformat(), "meant")
-        found.update({target.name: _effect(session, settings, target) for target in lists})
+        effect_by_target.update({target.name: _effect(session, settings, target) for target in lists})
         session.mirror().run("DROP TABLE meant")
-    return found
+    return effect_by_target
 
 
 def _days(settings: SegmentationSettings) -> int:

@@ -21,8 +21,10 @@ def calls(session: Session, table: str = "changes") -> int:
     able, mirror = session.connector().capabilities, session.mirror()
 
     def cost(records: int, size: int, members: bool) -> int:
-        full, rest = divmod(records, size)
-        return full * able.write_calls(size, members) + (able.write_calls(rest, members) if rest else 0)
+        full, remainder = divmod(records, size)
+        return full * able.write_calls(size, members) + (
+            able.write_calls(remainder, members) if remainder else 0
+        )
 
     total = 0
     for (records,) in mirror.rows(
@@ -51,9 +53,9 @@ def trips(session: Session, cost: int, kind: str = "forward") -> list[Trip]:
         if not session.mirror().value("SELECT count(*) FROM weighed WHERE NOT companion"):
             return []
         cost = calls(session, "weighed")
-    found = [trip for trip in _trips(session, cost, kind in _ASKED_FOR) if trip.guard not in session.allow]
+    tripped = [trip for trip in _trips(session, cost, kind in _ASKED_FOR) if trip.guard not in session.allow]
     return sorted(
-        [*found, *(reading_trips(session) if kind == "forward" else [])], key=lambda trip: trip.guard
+        [*tripped, *(reading_trips(session) if kind == "forward" else [])], key=lambda trip: trip.guard
     )
 
 
@@ -112,14 +114,14 @@ def _trips(session: Session, cost: int, asked_for: bool) -> Iterator[Trip]:
             "max_overwrite",
             f"{overwritten:,} values that other people wrote would be overwritten{_limits(guards.max_overwrite)}",
         )
-    writes, rest = mirror.rows(f"SELECT count(*), count(*) FILTER (NOT coalesce({new}, false)) FROM weighed")[
-        0
-    ]
+    writes, later_writes = mirror.rows(
+        f"SELECT count(*), count(*) FILTER (NOT coalesce({new}, false)) FROM weighed"
+    )[0]
     if over(guards.max_writes, writes, writes, asked_for):
         yield Trip(
             "max_writes",
             f"{writes:,} changes in one plan{_limits(guards.max_writes)}",
-            first=not over(guards.max_writes, rest, rest, asked_for),
+            first=not over(guards.max_writes, later_writes, later_writes, asked_for),
         )
     if over(guards.max_calls, cost, cost, asked_for):
         yield Trip("max_calls", f"applying this takes {cost:,} calls{_limits(guards.max_calls)}")

@@ -115,17 +115,17 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
     mirror, planned = session.mirror(), Planned()
     catch_up(session.journal, mirror)
     consent.prepare(session)
-    found = made_targets(session)
-    _require(session, found.missing)
-    planned.deleted = found.deleted
-    planned.retired = sorted(name for _kind, name in found.retired)
+    made = made_targets(session)
+    _require(session, made.missing)
+    planned.deleted = made.deleted
+    planned.retired = sorted(name for _kind, name in made.retired)
     planned.held = _held(session)
-    planned.withheld = _withheld(session, [*found.ready, *found.filled])
+    planned.withheld = _withheld(session, [*made.ready, *made.filled])
     begin_changes(mirror)
     prepare_refused(session)
-    for target in found.ready:
+    for target in made.ready:
         part = Selection(withdrawn=True) if target.segmentation in planned.held else selection
-        compare(session, target, part, adopt, found)
+        compare(session, target, part, adopt, made)
     return finish(session, planned, "forward", basis(session))
 
 
@@ -190,7 +190,7 @@ def made_targets(session: Session) -> Made:
     made = {
         (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
     }
-    types = {one.name: session.config.record_types(one) for one in session.segmentations}
+    types = {settings.name: session.config.record_types(settings) for settings in session.segmentations}
     fields, lists = (
         session.connector().fields(),
         session.lists if any(kind == "list" for kind, _, _ in made) else {},
@@ -223,9 +223,9 @@ def made_targets(session: Session) -> Made:
         filled=filled,
         missing=missing,
         deleted=deleted,
-        retired=list(dict.fromkeys(place for place, _ in rows if place not in named)),
-        ours={place: all(not row["adopted"] for other, row in rows if other == place) for place, _ in rows},
-        since={place: min(row["since"] for other, row in rows if other == place) for place, _ in rows},
+        retired=list(dict.fromkeys(pair for pair, _ in rows if pair not in named)),
+        ours={pair: all(not row["adopted"] for other, row in rows if other == pair) for pair, _ in rows},
+        since={pair: min(row["since"] for other, row in rows if other == pair) for pair, _ in rows},
     )
 
 
@@ -243,16 +243,16 @@ def _withheld(session: Session, targets: Sequence[Target]) -> dict[str, int]:
     """
     campaigns = {target.segmentation: target for target in targets if target.channel}
     count = "SELECT count(*) FROM {} WHERE segment IS NOT NULL AND record IN ({})"
-    found = {
+    withheld = {
         name: int(session.mirror().value(count.format(quoted("labels_" + name), consent.unreachable(target))))
         for name, target in campaigns.items()
     }
-    return {name: number for name, number in found.items() if number}
+    return {name: number for name, number in withheld.items() if number}
 
 
 def _held(session: Session) -> list[str]:
     """Segmentations that an undo put on hold; a changed config or ``--allow undone`` lets them go."""
-    held = []
+    on_hold = []
     digests = {s.name: session.config.digest(s) for s in session.segmentations}
     for row in session.journal.rows("SELECT * FROM holds WHERE account = ?", session.account):
         name = row["segmentation"]
@@ -261,8 +261,8 @@ def _held(session: Session) -> list[str]:
                 "DELETE FROM holds WHERE account = ? AND segmentation = ?", session.account, name
             )
         else:
-            held.append(name)
-    return held
+            on_hold.append(name)
+    return on_hold
 
 
 def prepare_refused(session: Session) -> None:
@@ -314,12 +314,12 @@ def _wanted(target: Target) -> str:
     return f"SELECT record, {value} AS value FROM {labels} WHERE {allowed}"
 
 
-def compare(session: Session, target: Target, selection: Selection, adopt: bool, found: Made) -> None:
+def compare(session: Session, target: Target, selection: Selection, adopt: bool, made: Made) -> None:
     """Gather the changes and conflicts of one target."""
-    place = (target.kind, target.name)
+    target_key = (target.kind, target.name)
     _differ(session, target, selection)
-    _judge(session, target, adopt, found.ours[place], found.since[place])
-    _decide(session, target, found.ours[place])
+    _judge(session, target, adopt, made.ours[target_key], made.since[target_key])
+    _decide(session, target, made.ours[target_key])
 
 
 def _differ(session: Session, target: Target, selection: Selection) -> None:
@@ -507,11 +507,11 @@ def _runs(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The rows of one ``number`` after the other, in one pass: a CRM that takes a hundred at a time gets many
     batches.
     """
-    rest: list[pa.Table] = []
+    remaining: list[pa.Table] = []
     for batch in rows:
-        table = pa.concat_tables([*rest, pa.Table.from_batches([batch])])
+        table = pa.concat_tables([*remaining, pa.Table.from_batches([batch])])
         ends = np.flatnonzero(np.diff(table["number"].to_numpy())) + 1
         starts = [0, *ends.tolist()]
         yield from (table.slice(start, end - start) for start, end in pairwise(starts))
-        rest = [table.slice(starts[-1])]
-    yield from (table for table in rest if table.num_rows)
+        remaining = [table.slice(starts[-1])]
+    yield from (table for table in remaining if table.num_rows)

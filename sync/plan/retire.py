@@ -48,10 +48,10 @@ def _require_there(session: Session, kind: str, target: str, remote: str) -> Non
                 f"field {target} is no longer in account {session.account}, or hidden from us: there is nothing to clear"
             )
         return
-    found = session.lists.get(remote)
-    if found is None:
+    remote_list = session.lists.get(remote)
+    if remote_list is None:
         raise Stop(f"list {target} is no longer in account {session.account}: there is nothing to clear")
-    if found.kind == "dynamic":
+    if remote_list.kind == "dynamic":
         raise Stop(
             f"the CRM fills list {target} by itself, from a field of ours: delete the list there, or retire that field, which empties it"
         )

@@ -73,23 +73,23 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
 
     A field or list of the same name that is not ours is refused unless adopted by name.
     """
-    found = SetupPlan()
+    setup = SetupPlan()
     made = {
         (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
     }
     there, begun = session.connector().fields(), session.journal.intended(session.account)
     for spec in field_specs(session):
-        found._fields[(spec.record_type, spec.name)] = spec
+        setup._fields[(spec.record_type, spec.name)] = spec
         present = there.get((spec.record_type, spec.name))
         ours = made.get(("field", spec.record_type, spec.name))
         if present is None:
-            found.add("field", "create", spec.name, spec.record_type, f"{spec.type}: {spec.label}")
+            setup.add("field", "create", spec.name, spec.record_type, f"{spec.type}: {spec.label}")
         elif _as_meant(begun.get(("field", spec.record_type, spec.name)), present):
-            found.recover("field", spec.name, spec.record_type)
+            setup.recover("field", spec.name, spec.record_type)
         elif ours is None and _named(adopt, spec.name):
-            found.add("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours")
+            setup.add("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours")
         elif ours is None:
-            found.refused.append(
+            setup.refused.append(
                 f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt "
                 f"{spec.name}"
             )
@@ -98,11 +98,11 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             if present.type == "enum"
             else []
         ):
-            found.add("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing))
+            setup.add("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing))
         elif changed := _changed(ours["form"], form_of(spec)) if present.label else "":
-            found.add("field", "update", spec.name, spec.record_type, changed)
-    _plan_lists(session, found, made, adopt, begun)
-    return found
+            setup.add("field", "update", spec.name, spec.record_type, changed)
+    _plan_lists(session, setup, made, adopt, begun)
+    return setup
 
 
 def _as_meant(begun: Mapping[str, Any] | None, present: FieldSpec) -> bool:
@@ -160,7 +160,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _plan_lists(
     session: Session,
-    found: SetupPlan,
+    setup: SetupPlan,
     made: Mapping[tuple[str, str, str], dict[str, Any]],
     adopt: Sequence[str],
     begun: Mapping[tuple[str, str, str], dict[str, Any]],
@@ -170,10 +170,10 @@ def _plan_lists(
     there = [remote for remote in by_id.values() if remote.id not in mine]
     differing, _unknown = changed_lists(session, dynamic_specs(session))
     for spec in list_specs(session):
-        found._lists[spec.key] = spec
+        setup._lists[spec.key] = spec
         ours = made.get(("list", spec.record_type, spec.key))
         if ours and ours["remote"] in by_id:
-            _plan_present(found, spec, by_id[ours["remote"]], ours["form"], differing.get(spec.key, ""))
+            _plan_present(setup, spec, by_id[ours["remote"]], ours["form"], differing.get(spec.key, ""))
             continue
         stranger = next(
             (
@@ -184,27 +184,27 @@ def _plan_lists(
             None,
         )
         if stranger is None:
-            found.add("list", "create", spec.key, spec.record_type, f"{spec.kind}: {spec.label}")
+            setup.add("list", "create", spec.key, spec.record_type, f"{spec.kind}: {spec.label}")
         elif ("list", spec.record_type, spec.key) in begun:
             # the connector finds it by our mark, or refuses it
-            found.recover("list", spec.key, spec.record_type)
+            setup.recover("list", spec.key, spec.record_type)
         elif _named(adopt, spec.key, stranger.label):
-            found._lists[spec.key] = replace(spec, id=stranger.id)
-            found.add("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours")
+            setup._lists[spec.key] = replace(spec, id=stranger.id)
+            setup.add("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours")
         else:
-            found.refused.append(
+            setup.refused.append(
                 f"list {spec.key} exists and we did not make it: rename the segmentation, or take it over with --adopt {spec.key}"
             )
     if not session.connector().capabilities.dynamic_lists:
         asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
-        found.notes += [
+        setup.notes += [
             f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static"
             for name in asked
         ]
 
 
 def _plan_present(
-    found: SetupPlan, spec: ListSpec, remote: RemoteList, form: Mapping[str, Any], differs: str
+    setup: SetupPlan, spec: ListSpec, remote: RemoteList, form: Mapping[str, Any], differs: str
 ) -> None:
     """A list of ours that is there: the name that people see, and its filter, follow the config."""
     shown = remote.label not in (spec.key, "")  # else the CRM has no texts for people
@@ -215,16 +215,16 @@ def _plan_present(
         and remote.label != spec.label
         and (remote.label != form.get("shown") or form.get("label") != spec.label)
     ):
-        found.add("list", "rename", spec.key, spec.record_type, spec.label)
+        setup.add("list", "rename", spec.key, spec.record_type, spec.label)
     elif changed := (_changed(form, form_of(spec)) if shown else "") or differs:
-        found.add("list", "update", spec.key, spec.record_type, changed)
+        setup.add("list", "update", spec.key, spec.record_type, changed)
     if remote.kind != spec.kind:
         room = (
             "the CRM had no room for a dynamic one, and its members are written"
             if form.get("asked") == "dynamic"
             else "it was made so"
         )
-        found.notes.append(
+        setup.notes.append(
             f"list {spec.key} is {remote.kind}, not {spec.kind}: {room}; delete it there and run setup to have it made anew"
         )
 

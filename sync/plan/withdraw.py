@@ -22,15 +22,15 @@ def withdraw(session: Session) -> Planned:
     """
     mirror, planned = session.mirror(), Planned()
     consent.prepare(session)
-    held = consent.held_against(session)
-    if not held:
+    target_names = consent.held_against(session)
+    if not target_names:
         return planned
     catch_up(session.journal, mirror)
     begin_changes(mirror)
     prepare_refused(session)
-    found = made_targets(session)
-    for target in (one for one in found.ready if one.name in held):
-        compare(session, target, Selection(withdrawn=True), False, found)
-    for kind, name in (one for one in found.retired if one[1] in held):
+    made = made_targets(session)
+    for target in (candidate for candidate in made.ready if candidate.name in target_names):
+        compare(session, target, Selection(withdrawn=True), False, made)
+    for kind, name in (candidate for candidate in made.retired if candidate[1] in target_names):
         gather(session, kind, name, "record IN (SELECT record FROM consents WHERE objects)", "withdraw")
     return finish(session, planned, "consent", {})

@@ -26,8 +26,8 @@ def prepared(mirror: AccountMirror, records: pa.Table, attributes: Mapping[str, 
 
     ``attributes``: those of the config. Texts of theirs become comparable, unless they are exact.
     """
-    held = dict(mirror.rows(_HELD, [mirror.name]))
-    records = _named_once(records, held, attributes)
+    column_types = dict(mirror.rows(_HELD, [mirror.name]))
+    records = _named_once(records, column_types, attributes)
     for name, attribute in attributes.items():
         column = ATTRIBUTE + name
         if attribute.type in ("text", "set") and not attribute.exact and column in records.column_names:
@@ -38,9 +38,12 @@ def prepared(mirror: AccountMirror, records: pa.Table, attributes: Mapping[str, 
     for column in records.column_names:
         if column.startswith(PREFIXES):
             kind = records.schema.field(column).type
-            unknown = held.get(column, "VARCHAR")  # of a column that holds nothing
+            unknown = column_types.get(column, "VARCHAR")  # of a column that holds nothing
             _widen(
-                mirror, column, unknown if pa.types.is_null(kind) else _SQL_TYPES.get(kind, "VARCHAR"), held
+                mirror,
+                column,
+                unknown if pa.types.is_null(kind) else _SQL_TYPES.get(kind, "VARCHAR"),
+                column_types,
             )
     return records
 
@@ -48,11 +51,13 @@ def prepared(mirror: AccountMirror, records: pa.Table, attributes: Mapping[str, 
 _HELD = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = 'records'"
 
 
-def _named_once(records: pa.Table, held: Iterable[str], attributes: Mapping[str, Attribute]) -> pa.Table:
+def _named_once(
+    records: pa.Table, column_names: Iterable[str], attributes: Mapping[str, Attribute]
+) -> pa.Table:
     """The page under the names that the mirror has; a column of the same name but for case gives way to one
     that is configured.
     """
-    names = {name.lower(): name for name in held if name.startswith(ATTRIBUTE)}
+    names = {name.lower(): name for name in column_names if name.startswith(ATTRIBUTE)}
     names |= {(ATTRIBUTE + name).lower(): ATTRIBUTE + name for name in attributes}
     kept: dict[str, str] = {}  # the mirror's name -> the page's
     for column in records.column_names:
@@ -62,17 +67,17 @@ def _named_once(records: pa.Table, held: Iterable[str], attributes: Mapping[str,
     return pa.table({name: records[column] for name, column in kept.items()})
 
 
-def _widen(mirror: AccountMirror, column: str, kind: str, held: dict[str, str]) -> None:
+def _widen(mirror: AccountMirror, column: str, kind: str, column_types: dict[str, str]) -> None:
     """Make a column of records, or give it another name or type: what stands in it then is kept where it can
     be.
     """
-    alike = next((name for name in held if name.lower() == column.lower()), None)
+    alike = next((name for name in column_types if name.lower() == column.lower()), None)
     if alike is not None and alike != column:
         mirror.run(f"ALTER TABLE records DROP COLUMN {quoted(alike)}")
-        del held[alike]
-    if column not in held:
+        del column_types[alike]
+    if column not in column_types:
         mirror.run(f"ALTER TABLE records ADD COLUMN {quoted(column)} {kind}")
-    elif held[column] != kind:
+    elif column_types[column] != kind:
         cast = f"try_cast({quoted(column)} AS {kind})"
         mirror.run(f"ALTER TABLE records ALTER COLUMN {quoted(column)} SET DATA TYPE {kind} USING {cast}")
-    held[column] = kind
+    column_types[column] = kind

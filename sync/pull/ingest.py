@@ -112,12 +112,12 @@ class Ingest:
             ):
                 self._drop(stale)
         live = not page.whole
-        found = mirror.value(
+        part = mirror.value(
             "SELECT max(part) FROM parts WHERE stream = ? AND name = ? AND live = ?",
             [stream, page.part, live],
         )
-        if found is not None:
-            return int(found)
+        if part is not None:
+            return int(part)
         number = int(mirror.value("SELECT coalesce(max(part), 0) + 1 FROM parts"))
         mirror.run("INSERT INTO parts VALUES (?, ?, ?, ?, 0)", [number, stream, page.part, live])
         return number

@@ -353,11 +353,11 @@ def _pull_lists(session: Session, pulled: Pulled) -> None:
 
 def _forget_other(mirror: AccountMirror, key: str, id: str) -> None:
     """Drop position and members of a list of the same key that had another id in the CRM."""
-    known = mirror.stamp("list:" + key)
-    if known == id:
+    known_id = mirror.stamp("list:" + key)
+    if known_id == id:
         return
     with mirror.transaction():
-        if known is not None:
+        if known_id is not None:
             mirror.run("DELETE FROM positions WHERE stream = ?", ["list:" + key])
             mirror.run("DELETE FROM actual WHERE target = ?", [key])
         mirror.set_stamp("list:" + key, id)

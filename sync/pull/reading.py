@@ -57,11 +57,11 @@ def in_journal(journal: Journal, account: str, good: bool = False) -> Iterator[d
         f"SELECT run FROM runs WHERE account = ? AND finished_at IS NOT NULL {where} ORDER BY run DESC",
         account,
     ):
-        told = json.loads(journal.value("SELECT summary FROM runs WHERE run = ?", row["run"]) or "{}").get(
+        reading = json.loads(journal.value("SELECT summary FROM runs WHERE run = ?", row["run"]) or "{}").get(
             "reading"
         )
-        if told:
-            yield told
+        if reading:
+            yield reading
 
 
 # -- what people read ----------------------------------------------------------------------------------------
@@ -80,8 +80,8 @@ def table(reading: Mapping[str, Any]) -> list[tuple[Any, ...]]:
             sum(counted["left_out"].values()),
             *(counted[key] for key in ("without_owner", "after_as_of", "repeated")),
         )
-        for account, found in reading["accounts"].items()
-        for stream, counted in found["streams"].items()
+        for account, figures in reading["accounts"].items()
+        for stream, counted in figures["streams"].items()
     ]
 
 
@@ -120,12 +120,12 @@ def _through(account: Mapping[str, Any]) -> str:
 
 def sentences(reading: Mapping[str, Any]) -> list[str]:
     """What a person should know of a reading, most important first."""
-    found: list[str] = []
-    for account, told in reading["accounts"].items():
-        for stream, counted in told["streams"].items():
-            found += _of_stream(_named(reading, account, _WORDS[stream]), counted, reading["as_of"])
-        found += _of_feed(reading, account, told)
-    return found
+    lines: list[str] = []
+    for account, figures in reading["accounts"].items():
+        for stream, counted in figures["streams"].items():
+            lines += _of_stream(_named(reading, account, _WORDS[stream]), counted, reading["as_of"])
+        lines += _of_feed(reading, account, figures)
+    return lines
 
 
 def _named(reading: Mapping[str, Any], account: str, what: str) -> str:
@@ -147,8 +147,8 @@ def _of_stream(name: str, counted: Mapping[str, Any], as_of: str) -> Iterator[st
         yield f"{counted['after_as_of']:,} rows of {name} are dated after {as_of}: they do not count yet."
 
 
-def _of_feed(reading: Mapping[str, Any], account: str, told: Mapping[str, Any]) -> Iterator[str]:
-    feed, bought = told["feed"], told["purchases"]
+def _of_feed(reading: Mapping[str, Any], account: str, figures: Mapping[str, Any]) -> Iterator[str]:
+    feed, bought = figures["feed"], figures["purchases"]
     if not feed:
         return
     _nobody, whole = unowned(feed)
@@ -163,7 +163,7 @@ def _of_feed(reading: Mapping[str, Any], account: str, told: Mapping[str, Any]) 
     if bought and bought["orders"]:
         yield (
             f"{bought['orders']:,} orders{of} of {bought['buyers']:,} customers count, net revenue "
-            f"{Decimal(bought['net_revenue']):,} {told['currency']}, from {bought['first_day']} to {bought['last_day']}."
+            f"{Decimal(bought['net_revenue']):,} {figures['currency']}, from {bought['first_day']} to {bought['last_day']}."
         )
 
 

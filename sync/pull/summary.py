@@ -109,10 +109,10 @@ def counts(mirror: AccountMirror, where: str = "true") -> dict[str, dict[str, di
         f"""SELECT stream, what, reason, sum(number)::BIGINT FROM reading JOIN parts USING (part)
             WHERE live AND {where} GROUP BY ALL ORDER BY ALL"""
     )
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    numbers: dict[str, dict[str, dict[str, int]]] = {}
     for stream, what, reason, number in rows:
-        found.setdefault(stream, {}).setdefault(what, {})[reason] = number
-    return found
+        numbers.setdefault(stream, {}).setdefault(what, {})[reason] = number
+    return numbers
 
 
 def recently(session: Session, name: str) -> dict[str, dict[str, dict[str, int]]]:
@@ -125,10 +125,10 @@ def recently(session: Session, name: str) -> dict[str, dict[str, dict[str, int]]
     mirror = session.mirror(name)
     since = session.clock().date() - timedelta(days=RECENT_DAYS)
     newest = session.as_of - timedelta(days=RECENT_DAYS)
-    held = " UNION ALL ".join(
+    dated_parts = " UNION ALL ".join(
         f"SELECT part, max(day) AS day FROM {table} GROUP BY part" for table in ("activity", "parked")
     )
-    older = f"SELECT part FROM ({held}) GROUP BY part HAVING max(day) <= DATE {literal(newest.isoformat())}"
+    older = f"SELECT part FROM ({dated_parts}) GROUP BY part HAVING max(day) <= DATE {literal(newest.isoformat())}"
     return counts(mirror, f"read_on > DATE {literal(since.isoformat())} AND part NOT IN ({older})")
 
 
@@ -142,8 +142,8 @@ def _stream(
     def total(what: str) -> int:
         return sum(counted.get(what, {}).values())
 
-    held, unknown, after = _held(mirror, stream, session.as_of)
-    delivered = held if repeats_rows else total("rows")
+    row_count, unknown, after = _held(mirror, stream, session.as_of)
+    delivered = row_count if repeats_rows else total("rows")
     refused = sorted(counted.get("refused", {}).items(), key=lambda item: (-item[1], item[0]))
     return {
         "rows": delivered + total("refused") + total("left_out") + total("ownerless"),
@@ -166,9 +166,9 @@ def _held(mirror: AccountMirror, stream: str, as_of: date) -> tuple[int, int, in
         live = "part IN (SELECT part FROM parts WHERE live AND stream = ?)"
         return int(mirror.value(f"SELECT count(*) FROM records WHERE {live}", [stream])), 0, 0
     after = f"count(*) FILTER (day > DATE {literal(as_of.isoformat())})"
-    known, late = mirror.rows(f"SELECT count(*), {after} FROM activity WHERE NOT shadowed AND {_LIVE}")[0]
+    owned, late = mirror.rows(f"SELECT count(*), {after} FROM activity WHERE NOT shadowed AND {_LIVE}")[0]
     unknown, late_too = mirror.rows(f"SELECT count(*), {after} FROM parked WHERE NOT shadowed AND {_LIVE}")[0]
-    return known + unknown, unknown, late + late_too
+    return owned + unknown, unknown, late + late_too
 
 
 # -- purchases ---------------------------------------------------------------------------------------------
@@ -279,11 +279,11 @@ def _weeks(session: Session, name: str, currency: str) -> list[dict[str, Any]]:
     counted = "count(*) FILTER (purchase AND week = {0}), coalesce(sum(net) FILTER (week = {0}), 0)::HUGEINT"
     week = f"date_diff('day', day, DATE {literal(as_of.isoformat())}) // 7"
     recent = orders(mirror, as_of, since=as_of - timedelta(days=7 * WEEKS - 1))
-    found = mirror.rows(
+    totals = mirror.rows(
         f"""SELECT {", ".join(counted.format(number) for number in range(WEEKS))}
             FROM (SELECT *, {week} AS week FROM ({recent})) WHERE record IS NOT NULL"""
     )[0]
-    pairs = zip(found[::2], found[1::2], strict=True)
+    pairs = zip(totals[::2], totals[1::2], strict=True)
     return [{"orders": number, "net_revenue": major(net, currency)} for number, net in pairs]
 
 

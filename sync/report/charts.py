@@ -82,8 +82,8 @@ def bars(title: str, rows: Sequence[Bar], track: bool = False) -> Markup:
         drawn.append(
             _text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end")
         )
-        for place, share in enumerate(row.shares):
-            y, width = top + 20 + place * thickness, 100 * min(max(share, 0.0), 1.0)
+        for position, share in enumerate(row.shares):
+            y, width = top + 20 + position * thickness, 100 * min(max(share, 0.0), 1.0)
             if track:
                 drawn.append(
                     Markup('<rect class="track" x="0" y="{}" width="100%" height="{}"/>').format(
@@ -91,7 +91,7 @@ def bars(title: str, rows: Sequence[Bar], track: bool = False) -> Markup:
                     )
                 )
             box = Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>')
-            drawn.append(box.format(place % COLOURS, y, width, thickness - 2))
+            drawn.append(box.format(position % COLOURS, y, width, thickness - 2))
     return _image(title, height * len(rows), drawn)
 
 
@@ -104,10 +104,10 @@ def stacks(title: str, rows: Sequence[Bar]) -> Markup:
         drawn.append(
             _text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end")
         )
-        for place, share in enumerate(row.shares):
+        for position, share in enumerate(row.shares):
             width = 100 * min(max(share, 0.0), 1.0)
             box = Markup('<rect class="c{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="14"/>')
-            drawn.append(box.format(place % COLOURS, x, top + 20, max(width - 0.25, 0.0)))
+            drawn.append(box.format(position % COLOURS, x, top + 20, max(width - 0.25, 0.0)))
             x += width
     return _image(title, height * len(rows), drawn)
 
@@ -118,7 +118,7 @@ def ranges(title: str, rows: Sequence[Range]) -> Markup:
     drawn = []
     for number, row in enumerate(rows):
         top = number * height
-        low, value, high = (100 * min(max(one, 0.0), 1.0) for one in (row.low, row.value, row.high))
+        low, value, high = (100 * min(max(share, 0.0), 1.0) for share in (row.low, row.value, row.high))
         drawn.append(
             _text("0", top + 14, row.label, "label") + _text("100%", top + 14, row.text, "figure end")
         )
@@ -140,13 +140,13 @@ def heat(
     left, side, height = 12.0, 44, 56
     width = (100 - left) / max(len(columns), 1)
     drawn = [_text("0", 14, f"{down} ↓", "axis"), _text("100%", 14, f"{across} →", "axis end")]
-    for place, name in enumerate(columns):
-        drawn.append(_text(f"{left + width * (place + 0.5):.2f}%", 36, name, "axis middle"))
+    for position, name in enumerate(columns):
+        drawn.append(_text(f"{left + width * (position + 0.5):.2f}%", 36, name, "axis middle"))
     for line, (name, cells) in enumerate(rows):
         top = side + line * height
         drawn.append(_text(f"{left / 2:.2f}%", top + 32, name, "axis middle"))
-        for place, cell in enumerate(cells):
-            x, middle = left + width * place, f"{left + width * (place + 0.5):.2f}%"
+        for position, cell in enumerate(cells):
+            x, middle = left + width * position, f"{left + width * (position + 0.5):.2f}%"
             box = Markup(
                 '<rect class="heat" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}" fill-opacity="{:.3f}"/>'
             )
@@ -171,7 +171,7 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
         return Markup("")
     sources, targets = (_sums(ribbons, side) for side in ("source", "target"))
     colours = {
-        name: number % COLOURS for number, name in enumerate(sorted(sources, key=lambda one: order[one]))
+        name: number % COLOURS for number, name in enumerate(sorted(sources, key=lambda entry: order[entry]))
     }
     gap, least = 8, 18
     room = min(34.0 * max(len(sources), len(targets)) + 20, 420.0)
@@ -182,7 +182,7 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
     path = Markup(f'<path class="ribbon c{{}}" d="{curve}"><title>{{}}</title></path>')
     used = [dict.fromkeys(end, 0.0) for end in ends]
     drawn = []
-    for ribbon in sorted(ribbons, key=lambda one: (order[one.source], order[one.target])):
+    for ribbon in sorted(ribbons, key=lambda entry: (order[entry.source], order[entry.target])):
         thick = max(ribbon.records * scale, 0.8)
         a = ends[0][ribbon.source][0] + used[0][ribbon.source]
         b = ends[1][ribbon.target][0] + used[1][ribbon.target]
@@ -205,8 +205,8 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
                 )
             )
             middle = top + max(sums[name] * scale, least) / 2 + 4
-            place = "3%" if words == "start" else "97%"
-            shapes.append(_text(place, middle, f"{short(name, 20)} {sums[name]:,}", f"halo {words}"))
+            anchor = "3%" if words == "start" else "97%"
+            shapes.append(_text(anchor, middle, f"{short(name, 20)} {sums[name]:,}", f"halo {words}"))
     return _image(title, height + 2, shapes)
 
 
@@ -223,7 +223,7 @@ def lines(
     ``top``: the value at the upper edge, the greatest by default.
     """
     if top is None:
-        top = max((value for one in series for value in one), default=0)
+        top = max((value for line in series for value in line), default=0)
     first, span = (days[0], (days[-1] - days[0]) or 1) if days else (0, 1)
     drawn = [Markup('<line class="base" x1="0" y1="{0}" x2="100" y2="{0}"/>').format(height - 3)]
     for number, values in enumerate(series):
@@ -275,7 +275,7 @@ def _stacked(
 ) -> dict[str, tuple[float, float]]:
     """Top and height of each name, one under the other, each with room for a line of text."""
     places, top = {}, 0.0
-    for name in sorted(sums, key=lambda one: order[one]):
+    for name in sorted(sums, key=lambda segment: order[segment]):
         tall = max(sums[name] * scale, least)
         places[name] = (top, tall)
         top += tall + gap

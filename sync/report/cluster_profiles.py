@@ -46,28 +46,30 @@ def gather(session: Session, name: str, learned: Mapping[str, Any]) -> Profile:
     if not clusters:
         return Profile([])
     encoder = Encoder.from_dict(learned["encoder"])
-    centres = np.array([one["centre"] for one in clusters]) / encoder.weights(CATEGORY)
-    sizes = np.array([max(one["records"], 1) for one in clusters], np.float64)
+    centres = np.array([entry["centre"] for entry in clusters]) / encoder.weights(CATEGORY)
+    sizes = np.array([max(entry["records"], 1) for entry in clusters], np.float64)
     away = centres - np.average(centres, axis=0, weights=sizes)
-    keys = [f"cluster_{one['number']}" for one in clusters]
+    keys = [f"cluster_{entry['number']}" for entry in clusters]
     means = _means(session, name, {trait.column: trait.sort for trait, level in encoder.names() if not level})
-    found = []
-    for place, (trait, level) in enumerate(encoder.names()):
-        told = (
-            {key: centres[row, place] for row, key in enumerate(keys)}
+    traits = []
+    for position, (trait, level) in enumerate(encoder.names()):
+        values = (
+            {key: centres[row, position] for row, key in enumerate(keys)}
             if level
             else means.get(trait.column, {})
         )
-        said = f"{trait.name}: {level}" if level else trait.name
-        found.append(
+        label = f"{trait.name}: {level}" if level else trait.name
+        traits.append(
             Trait(
-                said,
+                label,
                 "level" if level else trait.sort,
-                dict(zip(keys, away[:, place].tolist(), strict=True)),
-                dict(told),
+                dict(zip(keys, away[:, position].tolist(), strict=True)),
+                dict(values),
             )
         )
-    return Profile(sorted(found, key=lambda one: -max(abs(value) for value in one.away.values()))[:TRAITS])
+    return Profile(
+        sorted(traits, key=lambda entry: -max(abs(value) for value in entry.away.values()))[:TRAITS]
+    )
 
 
 def _means(session: Session, name: str, sorts: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
@@ -81,12 +83,14 @@ def _means(session: Session, name: str, sorts: Mapping[str, str]) -> dict[str, d
     if not columns:
         return {}
     end = session.as_of.isoformat()
-    told = [f"DATE '{end}' - {quoted(one)}::DATE" if sorts[one] == "day" else quoted(one) for one in columns]
-    means = ", ".join(f"avg({one})" for one in told)
+    expressions = [
+        f"DATE '{end}' - {quoted(term)}::DATE" if sorts[term] == "day" else quoted(term) for term in columns
+    ]
+    means = ", ".join(f"avg({term})" for term in expressions)
     rows = mirror.rows(
         f"SELECT segment, {means} FROM {quoted('labels_' + name)} JOIN features USING (record) GROUP BY segment"
     )
-    return {column: {row[0]: row[1 + place] for row in rows} for place, column in enumerate(columns)}
+    return {column: {row[0]: row[1 + position] for row in rows} for position, column in enumerate(columns)}
 
 
 def panels(
@@ -109,7 +113,7 @@ def panels(
         for trait in profile.traits
     ]
     remark = "means of today's members; blue: more than all clusters on average, orange: less"
-    found = [
+    profile_panels = [
         Panel(
             "What distinguishes each cluster?",
             remark,
@@ -117,7 +121,7 @@ def panels(
             wide=True,
         )
     ]
-    return found + _stability(figures)
+    return profile_panels + _stability(figures)
 
 
 def _said(trait: Trait, mean: float | None, money: Money) -> str:
@@ -135,12 +139,12 @@ def _stability(figures: Mapping[str, Any]) -> list[Panel]:
 
     rows = [
         (
-            str(one["k"]),
-            Shade(f"{one['jaccard']:.2f}", 0.4 if one["jaccard"] >= JACCARD else -0.4),
-            Shade(f"{one['ari']:.2f}", 0.4 if one["ari"] >= ARI else -0.4),
-            formats.percent(one["smallest"]),
+            str(trial["k"]),
+            Shade(f"{trial['jaccard']:.2f}", 0.4 if trial["jaccard"] >= JACCARD else -0.4),
+            Shade(f"{trial['ari']:.2f}", 0.4 if trial["ari"] >= ARI else -0.4),
+            formats.percent(trial["smallest"]),
         )
-        for one in figures.get("stability", ())
+        for trial in figures.get("stability", ())
     ]
     if not rows:
         return []

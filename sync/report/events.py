@@ -115,20 +115,20 @@ def without_addresses(text: object) -> str:
 
 def _without_names(reasons: Mapping[str, int]) -> dict[str, int]:
     """Reasons of changes without addresses and ids (words with a digit), those that are then alike added up."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for reason, number in reasons.items():
-        found[_NUMBERED.sub("…", without_addresses(reason))] += number
-    return dict(found.most_common())
+        counts[_NUMBERED.sub("…", without_addresses(reason))] += number
+    return dict(counts.most_common())
 
 
 def _runs(journal: Journal, account: str) -> list[Run]:
     sql = f"SELECT run, command, started_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT {RUNS}"
-    found = []
+    runs = []
     for row in journal.rows(sql, account):
         summary = json.loads(row["summary"] or "{}")
         applied = summary.get("applied") or {}
         stopped = without_addresses(summary.get("stopped"))
-        found.append(
+        runs.append(
             Run(
                 row["run"],
                 row["command"],
@@ -139,7 +139,7 @@ def _runs(journal: Journal, account: str) -> list[Run]:
                 stopped,
             )
         )
-    return found
+    return runs
 
 
 def _written(journal: Journal, account: str) -> Written | None:
@@ -161,15 +161,15 @@ def _trips(journal: Journal, account: str) -> list[Tripped]:
         f"SELECT plan, guards FROM plans WHERE account = ? AND coalesce(guards, '[]') <> '[]' ORDER BY plan DESC LIMIT {GUARDS}",
         account,
     )
-    found: dict[tuple[int, str], Tripped] = {}
+    trips_by_guard: dict[tuple[int, str], Tripped] = {}
     for row in rows:
         for trip in json.loads(row["guards"]):
-            tripped = found.setdefault(
+            tripped = trips_by_guard.setdefault(
                 (row["plan"], trip["guard"]),
                 Tripped(row["plan"], trip["guard"], bool(trip.get("first_labelling")), []),
             )
             tripped.found.append(trip["what"])
-    return list(found.values())
+    return list(trips_by_guard.values())
 
 
 def _rejects(journal: Journal, account: str) -> list[Reject]:
@@ -189,5 +189,5 @@ def _rejects(journal: Journal, account: str) -> list[Reject]:
         sort = (row["source"], row["place"], row["about"], _QUOTED.sub("…", without_addresses(row["reason"])))
         before = counts.get(sort, (0, 0))
         counts[sort] = (before[0] + row["rows"], before[1] + row["quarantined"])
-    found = [Reject(*sort, rows=rows, quarantined=given_up) for sort, (rows, given_up) in counts.items()]
-    return sorted(found, key=lambda one: -one.rows)[:REJECTS]
+    rejects = [Reject(*sort, rows=rows, quarantined=given_up) for sort, (rows, given_up) in counts.items()]
+    return sorted(rejects, key=lambda reject: -reject.rows)[:REJECTS]

@@ -50,8 +50,8 @@ class SegmentationFigures:
     @property
     def revenue(self) -> int | None:
         """Their revenue in minor units."""
-        known = [segment.revenue for segment in self.segments if segment.revenue is not None]
-        return sum(known) if known else None
+        revenues = [segment.revenue for segment in self.segments if segment.revenue is not None]
+        return sum(revenues) if revenues else None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -102,18 +102,18 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     mirror = session.mirror()
     session.progress("gathering figures", 0, 0)
     revenue = sizes.revenue_column(mirror)
-    chosen = [one for one in session.segmentations if _labelled(session, one.name)]
-    found = [_segmentation(session, one, revenue) for one in chosen]
-    found.sort(key=lambda one: one.kind != "lifecycle")
-    names = [one.name for one in found]
-    types = sorted({t for one in session.segmentations for t in session.config.record_types(one)})
+    chosen = [entry for entry in session.segmentations if _labelled(session, entry.name)]
+    segmentations = [_segmentation(session, entry, revenue) for entry in chosen]
+    segmentations.sort(key=lambda entry: entry.kind != "lifecycle")
+    names = [entry.name for entry in segmentations]
+    types = sorted({t for entry in session.segmentations for t in session.config.record_types(entry)})
     mirror.run(
         f"CREATE OR REPLACE TEMP VIEW everyone AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)"
     )
-    kinds = ", ".join(f"'{one}'" for one in types) or "NULL"
+    kinds = ", ".join(f"'{entry}'" for entry in types) or "NULL"
     records = mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})")
     session.as_of_override = session.as_of_override or max(
-        (one.as_of for one in found if one.as_of), default=None
+        (entry.as_of for entry in segmentations if entry.as_of), default=None
     )
     return AccountFigures(
         account=session.account,
@@ -121,19 +121,23 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         currency=session.settings.currency,
         exponent=exponent(session.settings.currency),
         records=records,
-        segmentations=found,
+        segmentations=segmentations,
         coverage=_coverage(session, kinds),
-        overlaps=[_overlap(mirror, a, b) for place, a in enumerate(names) for b in names[place + 1 :]],
+        overlaps=[_overlap(mirror, a, b) for position, a in enumerate(names) for b in names[position + 1 :]],
         events=events(session.journal, session.account),
-        unlabelled=[one.name for one in session.segmentations if one.name not in names],
+        unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
         insights=insight.gather(session, names, records, wanted),
         reading=_last_reading(session),
     )
 
 
 def _last_reading(session: Session) -> dict[str, Any] | None:
-    told = session.mirror().stamp(STAMP)
-    return json.loads(told)["reading"] if told else next(in_journal(session.journal, session.account), None)
+    stamped = session.mirror().stamp(STAMP)
+    return (
+        json.loads(stamped)["reading"]
+        if stamped
+        else next(in_journal(session.journal, session.account), None)
+    )
 
 
 def _labelled(session: Session, name: str) -> bool:
@@ -183,11 +187,11 @@ def _day(stamp: str | None) -> date | None:
 def _coverage(session: Session, kinds: str) -> list[Coverage]:
     """Attributes of the config, and by which channels records may be reached where the CRM tells."""
     mirror = session.mirror()
-    known = mirror.attributes()
+    attributes = mirror.attributes()
     columns = {
         name: quoted("attribute." + name)
         for name in session.settings.attributes
-        if "attribute." + name in known
+        if "attribute." + name in attributes
     }
     columns |= {"e-mail address": "nullif(email, '')"}
     columns |= {
@@ -195,9 +199,15 @@ def _coverage(session: Session, kinds: str) -> list[Coverage]:
     }
     counted = ", ".join(f"count({column})" for column in columns.values())
     row = mirror.rows(f"SELECT {counted} FROM everyone WHERE record_type IN ({kinds})")[0]
-    found = [Coverage(name, number) for name, number in zip(columns, row, strict=True)]
-    absent = [Coverage(name, 0) for name in session.settings.attributes if "attribute." + name not in known]
-    return [one for one in found if one.known or one.attribute in session.settings.attributes] + absent
+    covered = [Coverage(name, number) for name, number in zip(columns, row, strict=True)]
+    absent = [
+        Coverage(name, 0) for name in session.settings.attributes if "attribute." + name not in attributes
+    ]
+    return [
+        coverage
+        for coverage in covered
+        if coverage.known or coverage.attribute in session.settings.attributes
+    ] + absent
 
 
 def _overlap(mirror: AccountMirror, first: str, second: str) -> Overlap:
@@ -212,12 +222,12 @@ def _overlap(mirror: AccountMirror, first: str, second: str) -> Overlap:
 def summary(figures: AccountFigures) -> dict[str, Any]:
     """The figures by which labellings are compared, for ``--json``."""
     return {
-        one.name: {
-            "as_of": one.as_of,
-            "records": one.records,
-            "labellings": len(one.movement.motions),
-            "moved_per_week": one.movement.moved_per_week,
-            "returned_within_12_weeks": one.movement.returned_share,
+        segmentation.name: {
+            "as_of": segmentation.as_of,
+            "records": segmentation.records,
+            "labellings": len(segmentation.movement.motions),
+            "moved_per_week": segmentation.movement.moved_per_week,
+            "returned_within_12_weeks": segmentation.movement.returned_share,
         }
-        for one in figures.segmentations
+        for segmentation in figures.segmentations
     }

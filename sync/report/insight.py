@@ -73,11 +73,11 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
 
     Stop: an attribute is asked for that the account does not have.
     """
-    held = session.settings.attributes
+    attributes = session.settings.attributes
     for name in wanted.composition:
-        if name not in held:
+        if name not in attributes:
             raise Stop(
-                f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}"
+                f"account {session.account} has no attribute {name!r}: it has {', '.join(attributes) or 'none'}"
             )
     if not labelled or not session.mirror().has_table("features"):
         return Insights()
@@ -85,14 +85,29 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     judged = wanted.cards or bool(wanted.composition) or records <= JUDGED
     cards = _cards(session, wanted) if judged else {}
     effects = _effects(session, labelled)
-    models = {one.name: _model(session, one) for one in session.segmentations if one.name in labelled}
+    models = {
+        settings.name: _model(session, settings)
+        for settings in session.segmentations
+        if settings.name in labelled
+    }
     of = {
-        one.name: _insight(session, one, models[one.name], cards.get(one.name, {}), effects.get(one.name, {}))
-        for one in session.segmentations
-        if one.name in labelled
+        settings.name: _insight(
+            session,
+            settings,
+            models[settings.name],
+            cards.get(settings.name, {}),
+            effects.get(settings.name, {}),
+        )
+        for settings in session.segmentations
+        if settings.name in labelled
     }
     potential = next(
-        (one for one in session.segmentations if one.kind == "potential" and models.get(one.name)), None
+        (
+            settings
+            for settings in session.segmentations
+            if settings.kind == "potential" and models.get(settings.name)
+        ),
+        None,
     )
     forecast = outlook.gather(session, potential, models[potential.name], labelled[0]) if potential else None
     return Insights(
@@ -136,8 +151,8 @@ def _insight(
 def _rules(session: Session, settings: SegmentationSettings) -> Sequence[Mapping[str, object]]:
     from sync.views.rule_coverage import explained
 
-    found: Sequence[Mapping[str, object]] = explained(session, settings)["rules"]
-    return found
+    rules: Sequence[Mapping[str, object]] = explained(session, settings)["rules"]
+    return rules
 
 
 def _cards(session: Session, wanted: Wanted) -> dict[str, Any]:
@@ -150,10 +165,10 @@ def _effects(session: Session, labelled: Sequence[str]) -> dict[str, dict[str, A
     """By segmentation and segment; asked for only where a control group is configured."""
     from sync.plan.control_groups import effects
 
-    if not any(one.control for one in session.segmentations if one.name in labelled):
+    if not any(settings.control for settings in session.segmentations if settings.name in labelled):
         return {}
-    found: dict[str, dict[str, Any]] = {}
+    effects_by_name: dict[str, dict[str, Any]] = {}
     for target, effect in effects(session).items():
         name, _, segment = target.partition(".")
-        found.setdefault(name, {})[segment] = effect
-    return found
+        effects_by_name.setdefault(name, {})[segment] = effect
+    return effects_by_name

@@ -38,8 +38,8 @@ class Journeys:
     def steps(self) -> list[str]:
         """All steps, those with most touches first."""
         sums: dict[str, int] = {}
-        for one in self.found.values():
-            for row in one["steps"]:
+        for journey in self.found.values():
+            for row in journey["steps"]:
                 sums[row["step"]] = sums.get(row["step"], 0) + int(row["touches"])
         return sorted(sums, key=lambda step: (-sums[step], step))
 
@@ -51,10 +51,10 @@ def gather(session: Session, by: str) -> Journeys:
     records = int(
         session.mirror().value(f"SELECT count(*) FROM {quoted('labels_' + by)} WHERE segment IS NOT NULL")
     )
-    found = ways(session, by, DRAWN)
+    journeys = ways(session, by, DRAWN)
     return Journeys(
         by,
-        {key: one for key, one in found.items() if one["first"].records >= FEWEST},
+        {key: journey for key, journey in journeys.items() if journey["first"].records >= FEWEST},
         min(records, DRAWN),
         records,
     )
@@ -68,7 +68,7 @@ def panels(journeys: Journeys, labels: Mapping[str, str]) -> list[Panel]:
     if not order:
         return []
     steps = journeys.steps
-    found = (
+    touch_panels = (
         []
         if not steps
         else [
@@ -79,7 +79,7 @@ def panels(journeys: Journeys, labels: Mapping[str, str]) -> list[Panel]:
     )
     waits = [("first", "Time to the first purchase", "from the first touch")] if steps else []
     waits.append(("second", "Time to the second purchase", "from the first"))
-    return [*found, *(panel for which in waits for panel in _waits(journeys, order, labels, *which))]
+    return [*touch_panels, *(panel for which in waits for panel in _waits(journeys, order, labels, *which))]
 
 
 def _plain(step: str) -> str:
@@ -93,13 +93,13 @@ def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps:
     for key in order:
         touches = {row["step"]: row for row in journeys.found[key]["steps"]}
         shares = [float(touches[step]["share"]) if step in touches else 0.0 for step in shown]
-        rest = [] if shown == steps else [max(0.0, 1 - sum(shares))] if touches else [0.0]
+        others = [] if shown == steps else [max(0.0, 1 - sum(shares))] if touches else [0.0]
         sum_ = sum(int(row["touches"]) for row in touches.values())
-        bars.append(Bar(labels[key], (*shares, *rest), f"{sum_:,} touches"))
+        bars.append(Bar(labels[key], (*shares, *others), f"{sum_:,} touches"))
         for step, row in touches.items():
-            told = (formats.count(row[one]) for one in ("touches", "records", "first", "last"))
+            counts = (formats.count(row[column]) for column in ("touches", "records", "first", "last"))
             index = f"{100 * row['share'] / overall[step]:,.0f}"
-            rows.append((labels[key], _plain(step), *told, formats.percent(row["share"]), index))
+            rows.append((labels[key], _plain(step), *counts, formats.percent(row["share"]), index))
     key_names = (*(_plain(step) for step in shown), *(() if shown == steps else ("others",)))
     drawn = charts.stacks("Touchpoints of each segment, beside purchases", bars)
     remark = (
@@ -123,12 +123,12 @@ def _shares_of_all(journeys: Journeys, order: list[str]) -> dict[str, float]:
 def _each(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> str:
     """``Active 2.1, Lost 7.3``: touches on the ways to a purchase, by purchases."""
     bought = {key: journeys.found[key]["bought"] for key in order}
-    told = [
-        f"{labels[key]} {one['touches'] / one['purchases']:,.1f}"
-        for key, one in bought.items()
-        if one["purchases"]
+    averages = [
+        f"{labels[key]} {numbers['touches'] / numbers['purchases']:,.1f}"
+        for key, numbers in bought.items()
+        if numbers["purchases"]
     ]
-    return ", ".join(told) or "there was none"
+    return ", ".join(averages) or "there was none"
 
 
 def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> Panel:
@@ -137,21 +137,21 @@ def _steps(journeys: Journeys, order: list[str], labels: Mapping[str, str]) -> P
     for key in order:
         for pair, number in journeys.found[key]["transitions"].items():
             sums[pair] = sums.get(pair, 0) + number
-    froms = [one for one in ("start", *journeys.steps) if any(pair[0] == one for pair in sums)]
-    tos = [one for one in (*journeys.steps, "purchase", "end") if any(pair[1] == one for pair in sums)]
+    froms = [step for step in ("start", *journeys.steps) if any(pair[0] == step for pair in sums)]
+    tos = [step for step in (*journeys.steps, "purchase", "end") if any(pair[1] == step for pair in sums)]
     whole: list[tuple[Text, ...]] = [
-        (_plain(one), *_shares([sums.get((one, other), 0) for other in tos])) for one in froms
+        (_plain(step), *_shares([sums.get((step, other), 0) for other in tos])) for step in froms
     ]
     rows: list[tuple[Text, ...]] = []
     for key in order:
         counts = journeys.found[key]["transitions"]
         rows += [
-            (f"{labels[key]}: {_plain(one)}", *_shares([counts.get((one, other), 0) for other in tos]))
-            for one in froms
-            if any((one, other) in counts for other in tos)
+            (f"{labels[key]}: {_plain(step)}", *_shares([counts.get((step, other), 0) for other in tos]))
+            for step in froms
+            if any((step, other) in counts for other in tos)
         ]
     remark = "of the ways that come to a step (a row), the share that goes on to each other; a way ends with a purchase, or with as_of"
-    head = ("From", *(_plain(one) for one in tos))
+    head = ("From", *(_plain(step) for step in tos))
     wide = len(tos) > NARROW
     return Panel(
         "From step to step",
@@ -196,7 +196,7 @@ def _waits(
     if not waits or all(wait.median == 0 for wait in waits.values()):
         return []
     far = max(float(wait.days.max()) for wait in waits.values())
-    days = sorted({round(far * place / _POINTS) for place in range(_POINTS + 1)})
+    days = sorted({round(far * point / _POINTS) for point in range(_POINTS + 1)})
     pictures, rows = [], []
     for key, wait in waits.items():
         had = f"{title} of {labels[key]}: share that has it after so many days"
@@ -205,8 +205,8 @@ def _waits(
         pictures.append(
             Picture(line, labels[key], f"half after {half}" if wait.median is not None else "fewer than half")
         )
-        told = (formats.percent(wait.after(day)) for day in _WAITS)
-        rows.append((labels[key], formats.count(wait.records), formats.count(wait.events), half, *told))
+        shares = (formats.percent(wait.after(day)) for day in _WAITS)
+        rows.append((labels[key], formats.count(wait.records), formats.count(wait.events), half, *shares))
     head = (
         "Segment",
         "Records",

@@ -53,17 +53,19 @@ def gather(session: Session, settings: SegmentationSettings, figures: Mapping[st
     past = AccountPast(session, settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
-    found = held(segmentation, past, day, days)
-    frame = found.labels[["segment", "score"]].assign(bought=found.bought).groupby("segment", sort=False)
-    told = figures.get("driver") == "repurchase"
+    backtest = held(segmentation, past, day, days)
+    frame = (
+        backtest.labels[["segment", "score"]].assign(bought=backtest.bought).groupby("segment", sort=False)
+    )
+    has_probability = figures.get("driver") == "repurchase"
     stages = [
         Stage(
             str(key),
-            len(one),
-            float(one["bought"].mean()),
-            float(one["score"].astype("float64").mean()) if told else None,
+            len(rows),
+            float(rows["bought"].mean()),
+            float(rows["score"].astype("float64").mean()) if has_probability else None,
         )
-        for key, one in frame
+        for key, rows in frame
     ]
     return Rates(day, days, stages)
 
@@ -77,7 +79,7 @@ def panels(rates: Rates, labels: Mapping[str, str]) -> list[Panel]:
     bars, rows = [], []
     for stage in order:
         shares = (stage.bought,) if stage.probability is None else (stage.bought, stage.probability)
-        bars.append(Bar(labels[stage.key], shares, " · ".join(formats.percent(one) for one in shares)))
+        bars.append(Bar(labels[stage.key], shares, " · ".join(formats.percent(share) for share in shares)))
         rows.append(
             (
                 labels[stage.key],

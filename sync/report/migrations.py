@@ -17,21 +17,29 @@ def panels(flows: Sequence[Flow], labels: Mapping[str, str]) -> list[Panel]:
     """
     from segmentation.evaluation.migration import Migration
 
-    found = Migration.of_counts(
+    migration = Migration.of_counts(
         [(flow.before, flow.after, flow.records) for flow in flows if flow.before and flow.after],
         list(labels),
     )
-    keys = found.keys[:-1]
+    keys = migration.keys[:-1]
     if len(keys) < 2:
         return []
-    shares, stay, leads, counts = found.probabilities, found.stay, found.stationary, found.records
+    shares, stay, leads, counts = (
+        migration.probabilities,
+        migration.stay,
+        migration.stationary,
+        migration.records,
+    )
     names = [labels.get(key, key) for key in keys]
     rows: list[tuple[str | Shade, ...]] = []
-    for place, key in enumerate(keys):
-        if counts[place].sum():
-            cells = [Shade(formats.percent(float(one)) if one else "", float(one)) for one in shares[place]]
-            told = stay[key]
-            rows.append((names[place], *cells, "∞" if told is None else f"{told:.1f}"))
+    for position, key in enumerate(keys):
+        if counts[position].sum():
+            cells = [
+                Shade(formats.percent(float(share)) if share else "", float(share))
+                for share in shares[position]
+            ]
+            labellings = stay[key]
+            rows.append((names[position], *cells, "∞" if labellings is None else f"{labellings:.1f}"))
     rows.append(("In the long run", *(Shade(formats.percent(leads[key]), leads[key]) for key in keys), ""))
     remark = (
         "of the records of a segment (a row), the share that is in each segment now; the last column says for how many labellings a "

@@ -39,29 +39,31 @@ def panels(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
     """The contest, the back-test of the winner, and what each tier is expected to bring; a refusal is told as
     it is.
     """
-    found = [_contest(figures)] if figures.get("contest") else []
-    truth = [(name, words_, said(figures[key])) for key, name, words_, said in _TRUTH if key in figures]
+    contest_panels = [_contest(figures)] if figures.get("contest") else []
+    truth = [
+        (name, words_, formatter(figures[key])) for key, name, words_, formatter in _TRUTH if key in figures
+    ]
     if truth:
         remark = f"what was foretold {formats.days(figures['span'])} before the fit, against what came: {figures['customers']:,} customers"
-        found.append(
+        contest_panels.append(
             Panel(
                 "How true were the forecasts?",
                 remark,
                 table=table(("Figure", "Of what", "Back-test"), truth, texts=2),
             )
         )
-    if not found:
-        found.append(
+    if not contest_panels:
+        contest_panels.append(
             Panel(
                 "Which score foresaw best?",
                 str(figures.get("refused") or figures.get("note") or "no contest was held"),
             )
         )
-    return found + _tiers(figures, labels, money)
+    return contest_panels + _tiers(figures, labels, money)
 
 
 def _contest(figures: Mapping[str, Any]) -> Panel:
-    order = sorted(figures["contest"].items(), key=lambda one: -(one[1]["capture_20"] + one[1]["gini"]))
+    order = sorted(figures["contest"].items(), key=lambda entry: -(entry[1]["capture_20"] + entry[1]["gini"]))
     bars, rows = [], []
     for name, got in order:
         label = _CANDIDATES.get(name, name) + (" (used)" if name == figures["winner"] else "")
@@ -69,14 +71,14 @@ def _contest(figures: Mapping[str, Any]) -> Panel:
         bars.append(Bar(label, tuple(values), formats.percent(values[0])))
         rows.append((label, formats.percent(values[0]), *(formats.figure(value) for value in values[1:])))
     drawn = charts.bars("How each candidate ranked customers in the contest", bars)
-    told = "; ".join(str(figures[key]) for key in ("refused", "note") if figures.get(key))
+    notes = "; ".join(str(figures[key]) for key in ("refused", "note") if figures.get(key))
     remark = (
         f"each candidate as of {formats.days(figures['span'])} before the fit, judged on what came since; "
         f"revenue share and Gini decide"
     )
     return Panel(
         "Which score foresaw best?",
-        f"{remark}. {told}" if told else remark,
+        f"{remark}. {notes}" if notes else remark,
         [Picture(drawn)],
         tuple(name for _, name in _MEASURES),
         table(("Candidate", *(name.capitalize() if name.islower() else name for _, name in _MEASURES)), rows),
@@ -85,7 +87,7 @@ def _contest(figures: Mapping[str, Any]) -> Panel:
 
 def _tiers(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) -> list[Panel]:
     tiers: Mapping[str, Mapping[str, float]] = figures.get("tiers") or {}
-    buyers, total = (sum(one[key] for one in tiers.values()) for key in ("buyers", "money"))
+    buyers, total = (sum(tier[key] for tier in tiers.values()) for key in ("buyers", "money"))
     if not buyers or not total:
         return []
     order = [key for key in labels if key in tiers]

@@ -26,14 +26,18 @@ def panels(
     """``by``: the segments whose habits were learned; ``next_offers``: records by such a segment and by their
     next offer.
     """
-    found: Mapping[str, Mapping[str, Any]] = figures.get("segments") or {}
+    segments: Mapping[str, Mapping[str, Any]] = figures.get("segments") or {}
     names = {**by, "all": "All buyers", "none": "In no segment"}
     rows = []
-    for key in [*(one for one in names if one in found), *(one for one in found if one not in names)]:
-        told = found[key]
-        usual = _told(told.get("replenish", ()), formats.percent)
+    for key in [
+        *(entry for entry in names if entry in segments),
+        *(entry for entry in segments if entry not in names),
+    ]:
+        habits = segments[key]
+        usual = _told(habits.get("replenish", ()), formats.percent)
         apart = _told(
-            [one for one in told.get("distinct", ()) if one["value"] > 1], lambda value: f"{value:.1f} times"
+            [entry for entry in habits.get("distinct", ()) if entry["value"] > 1],
+            lambda value: f"{value:.1f} times",
         )
         rows.append((names.get(key, key), usual, apart, _next(next_offers, key, labels)))
     if not rows:
@@ -80,9 +84,12 @@ def _tried(tried: Mapping[str, Any]) -> list[Panel]:
     ]
 
 
-def _told(best: Any, said: Any) -> str:
+def _told(best: Any, formatter: Any) -> str:
     return (
-        "; ".join(f"{one['category']} {said(one['value'])} ({one['buyers']:,})" for one in list(best)[:_BEST])
+        "; ".join(
+            f"{offer['category']} {formatter(offer['value'])} ({offer['buyers']:,})"
+            for offer in list(best)[:_BEST]
+        )
         or formats.UNKNOWN
     )
 
@@ -93,7 +100,7 @@ def _next(cells: Mapping[tuple[str, str], int], key: str, labels: Mapping[str, s
         if offer != "no_offer" and key in ("all", segment):
             wanted[offer] = wanted.get(offer, 0) + records
     best = sorted(
-        ((offer, n) for offer, n in wanted.items() if n >= SHARED_BY), key=lambda one: (-one[1], one[0])
+        ((offer, n) for offer, n in wanted.items() if n >= SHARED_BY), key=lambda entry: (-entry[1], entry[0])
     )[:_BEST]
     return (
         "; ".join(f"{labels.get(offer, offer)} ({records:,})" for offer, records in best) or formats.UNKNOWN

@@ -68,17 +68,17 @@ def gather(
         .df()
         .set_index("record")["segment"]
     )
-    found = outlook(frame, model, labels, session.as_of, DAYS, PERIODS)
+    forecast = outlook(frame, model, labels, session.as_of, DAYS, PERIODS)
     scale = records / max(1, len(frame))
     rows = [
         Expected(
-            one["segment"],
-            one["start"],
-            one["end"],
-            round(one["buyers"] * scale),
-            {name: one[name] * scale for name in _FIGURES},
+            row["segment"],
+            row["start"],
+            row["end"],
+            round(row["buyers"] * scale),
+            {name: row[name] * scale for name in _FIGURES},
         )
-        for one in found.to_dict("records")
+        for row in forecast.to_dict("records")
     ]
     return Outlook(by, rows, bias(model), len(frame), records) if rows else None
 
@@ -87,12 +87,13 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
     """The next period by segment, and all periods by their sums."""
     first, days = outlook.rows[0].start, (outlook.rows[0].end - outlook.rows[0].start).days + 1
     names = {**labels, "all": "All segments", "unscored": "In no segment"}
-    order = [*labels, *(one.segment for one in outlook.rows if one.segment not in labels)]
-    told = sorted(
-        (one for one in outlook.rows if one.buyers), key=lambda one: (one.start, order.index(one.segment))
+    order = [*labels, *(line.segment for line in outlook.rows if line.segment not in labels)]
+    expected = sorted(
+        (line for line in outlook.rows if line.buyers),
+        key=lambda line: (line.start, order.index(line.segment)),
     )
-    segments = [one for one in told if one.start == first and one.segment != "all"]
-    sums = [one for one in told if one.segment == "all"]
+    segments = [line for line in expected if line.start == first and line.segment != "all"]
+    sums = [line for line in expected if line.segment == "all"]
     remark = (
         f"expected of those who have bought before; the mark is what is expected, the pale bar where it lies with 95%, chance and "
         f"the error of the back-test together. {_bias(outlook.bias)}"
@@ -101,22 +102,30 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
         remark += f" Foretold of {outlook.drawn:,} records that stand for {outlook.records:,}."
     rows = [
         (
-            *(names.get(one.segment, one.segment), f"{one.start} to {one.end}", formats.count(one.buyers)),
-            *(f"{one.figures['purchases']:,.0f}", _span(one, "purchases"), money.whole(one.figures["money"])),
-            f"{money.brief(one.figures['money_low'])} to {money.brief(one.figures['money_high'])}",
+            *(
+                names.get(line.segment, line.segment),
+                f"{line.start} to {line.end}",
+                formats.count(line.buyers),
+            ),
+            *(
+                f"{line.figures['purchases']:,.0f}",
+                _span(line, "purchases"),
+                money.whole(line.figures["money"]),
+            ),
+            f"{money.brief(line.figures['money_low'])} to {money.brief(line.figures['money_high'])}",
         )
-        for one in told
+        for line in expected
     ]
     whole = [row for row in rows if row[0] == names["all"]]
     head = ("Segment", "Period", "Buyers", "Purchases", "95%", "Revenue", "95%")
     by_segment = _picture(
         "Expected revenue by segment",
         segments,
-        [names.get(one.segment, one.segment) for one in segments],
+        [names.get(line.segment, line.segment) for line in segments],
         money,
     )
     by_period = _picture(
-        "Expected revenue by period", sums, [f"{one.start} to {one.end}" for one in sums], money
+        "Expected revenue by period", sums, [f"{line.start} to {line.end}" for line in sums], money
     )
     return [
         Panel(f"Revenue of the next {days} days", remark, [by_segment], table=table(head, rows, texts=2)),
@@ -125,23 +134,23 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
 
 
 def _picture(title: str, rows: list[Expected], names: list[str], money: Money) -> Picture:
-    most = max((one.figures["money_high"] for one in rows), default=0) or 1
+    most = max((line.figures["money_high"] for line in rows), default=0) or 1
     ranges = []
-    for name, one in zip(names, rows, strict=True):
-        low, value, high = (one.figures[key] for key in ("money_low", "money", "money_high"))
+    for name, line in zip(names, rows, strict=True):
+        low, value, high = (line.figures[key] for key in ("money_low", "money", "money_high"))
         text = f"{money.brief(value)} ({money.brief(low)} to {money.brief(high)})"
         ranges.append(Range(name, low / most, value / most, high / most, text))
     return Picture(charts.ranges(title, ranges))
 
 
-def _span(one: Expected, name: str) -> str:
-    return f"{one.figures[name + '_low']:,.0f} to {one.figures[name + '_high']:,.0f}"
+def _span(expected: Expected, name: str) -> str:
+    return f"{expected.figures[name + '_low']:,.0f} to {expected.figures[name + '_high']:,.0f}"
 
 
 def _bias(bias: Mapping[str, float]) -> str:
     if not bias:
         return "There was no back-test."
-    told = " and ".join(
+    errors = " and ".join(
         f"{'revenue' if name == 'money' else name} by {formats.signed(value)}" for name, value in bias.items()
     )
-    return f"In the back-test forecasts were off: {told}."
+    return f"In the back-test forecasts were off: {errors}."

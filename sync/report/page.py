@@ -44,7 +44,7 @@ def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
     environment.filters |= {"count": _count, "percent": percent, "moment": _moment}
     style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
     return environment.get_template("page.html").render(
-        accounts=[_account(one) for one in accounts],
+        accounts=[_account(figures) for figures in accounts],
         made_at=made_at.isoformat(timespec="seconds"),
         style=style,
     )
@@ -62,16 +62,16 @@ def _share(part: int | None, whole: int | None) -> float | None:
 
 
 def _account(figures: AccountFigures) -> dict[str, Any]:
-    segmentations = [_segmentation(one, figures) for one in figures.segmentations]
+    segmentations = [_segmentation(entry, figures) for entry in figures.segmentations]
     written = figures.events.written
     return {
         "figures": figures,
         "events": figures.events,
-        "as_of": max((one.as_of for one in figures.segmentations if one.as_of), default=None),
+        "as_of": max((entry.as_of for entry in figures.segmentations if entry.as_of), default=None),
         "tiles": _tiles(figures),
         "segmentations": segmentations,
         "coverage": _coverage(figures.coverage, figures.records),
-        "overlaps": [_overlap(one, figures.segmentations) for one in figures.overlaps],
+        "overlaps": [_overlap(entry, figures.segmentations) for entry in figures.overlaps],
         "written": written,
         "changes": _changes(written.by_target) if written else None,
         "exits": _EXITS,
@@ -80,15 +80,15 @@ def _account(figures: AccountFigures) -> dict[str, Any]:
     }
 
 
-def _reading(told: dict[str, Any] | None) -> dict[str, Any]:
+def _reading(last_reading: dict[str, Any] | None) -> dict[str, Any]:
     """What was read, as a table and in sentences, and until when data reach."""
-    if told is None:
+    if last_reading is None:
         return {"data_through": "", "reading": [], "reading_head": reading.COLUMNS, "sentences": []}
     return {
-        "data_through": reading.data_through(told),
-        "reading": reading.table(told),
+        "data_through": reading.data_through(last_reading),
+        "reading": reading.table(last_reading),
         "reading_head": reading.COLUMNS,
-        "sentences": [without_addresses(sentence) for sentence in reading.sentences(told)],
+        "sentences": [without_addresses(sentence) for sentence in reading.sentences(last_reading)],
     }
 
 
@@ -98,8 +98,8 @@ def _of(figures: AccountFigures) -> Money:
 
 def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
     """(what, figure, remark) that stand at the top."""
-    labelled = max((one.records for one in figures.segmentations), default=0)
-    revenue = max((one.revenue or 0 for one in figures.segmentations), default=0)
+    labelled = max((segmentation.records for segmentation in figures.segmentations), default=0)
+    revenue = max((segmentation.revenue or 0 for segmentation in figures.segmentations), default=0)
     written = figures.events.written
     tiles = [
         (
@@ -113,14 +113,14 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
             f"{figures.currency}, of all purchases that count",
         ),
     ]
-    for one in figures.segmentations[:2]:
-        moved, whole = _moved(one), _before(one)
-        if one.before:
+    for segmentation in figures.segmentations[:2]:
+        moved, whole = _moved(segmentation), _before(segmentation)
+        if segmentation.before:
             tiles.append(
                 (
-                    f"Moved: {one.label}",
+                    f"Moved: {segmentation.label}",
                     percent(_share(moved, whole)),
-                    f"{moved:,} records since {one.before}",
+                    f"{moved:,} records since {segmentation.before}",
                 )
             )
     tiles.append(
@@ -135,7 +135,7 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
 
 
 def _coverage(coverage: Sequence[Coverage], records: int) -> dict[str, Any]:
-    rows = [(one.attribute, one.known, _share(one.known, records) or 0.0) for one in coverage]
+    rows = [(covered.attribute, covered.known, _share(covered.known, records) or 0.0) for covered in coverage]
     drawn = charts.bars(
         "Share of records of which each attribute is known",
         [Bar(n, (s,), f"{k:,} · {percent(s)}") for n, k, s in rows],
@@ -146,7 +146,7 @@ def _coverage(coverage: Sequence[Coverage], records: int) -> dict[str, Any]:
 
 def _overlap(overlap: Overlap, segmentations: Sequence[SegmentationFigures]) -> dict[str, Any]:
     """A table whose cells are tinted by the share of their row."""
-    of = {one.name: one for one in segmentations}
+    of = {segmentation.name: segmentation for segmentation in segmentations}
     first, second = of[overlap.first], of[overlap.second]
     columns = [key for key in second.labels if any(pair[1] == key for pair in overlap.cells)]
     rows = []
@@ -203,15 +203,15 @@ def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
 # -- a segmentation ----------------------------------------------------------------------------------------
 
 
-def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str, Any]:
+def _segmentation(segmentation: SegmentationFigures, figures: AccountFigures) -> dict[str, Any]:
     table = [
         (
             s,
-            _share(s.records, one.records) or 0.0,
-            _share(s.revenue, one.revenue),
+            _share(s.records, segmentation.records) or 0.0,
+            _share(s.revenue, segmentation.revenue),
             _of(figures).whole(s.revenue),
         )
-        for s in one.segments
+        for s in segmentation.segments
     ]
     largest = max((max(records, revenue or 0) for _, records, revenue, _ in table), default=1) or 1
     rows = []
@@ -220,45 +220,48 @@ def _segmentation(one: SegmentationFigures, figures: AccountFigures) -> dict[str
         words = percent(records) if revenue is None else f"{percent(records)} · {percent(revenue)}"
         rows.append(Bar(segment.label, shares, f"{segment.records:,}   {words}"))
     return {
-        "figures": one,
+        "figures": segmentation,
         "table": table,
-        "sizes": charts.bars(f"Segments of {one.label}: share of records, and of revenue", rows),
-        "has_revenue": one.revenue is not None,
+        "sizes": charts.bars(f"Segments of {segmentation.label}: share of records, and of revenue", rows),
+        "has_revenue": segmentation.revenue is not None,
         "headline": _headline(table),
-        "map": _map(one),
-        **_flow(one),
-        **_trends(one),
-        "own": of_segmentation(one, figures),
-        "judged": judgement(one, figures),
-        "reasons": [(one.labels.get(r.segment, r.segment), r.pattern, r.records) for r in one.reasons],
-        "every": every(one.records),
+        "map": _map(segmentation),
+        **_flow(segmentation),
+        **_trends(segmentation),
+        "own": of_segmentation(segmentation, figures),
+        "judged": judgement(segmentation, figures),
+        "reasons": [
+            (segmentation.labels.get(r.segment, r.segment), r.pattern, r.records)
+            for r in segmentation.reasons
+        ],
+        "every": every(segmentation.records),
     }
 
 
 def _headline(table: Sequence[tuple[Any, float, float | None, str]]) -> str:
     """The most telling sentence: where revenue is most out of proportion to the number of records."""
-    told = [
+    with_revenue = [
         (segment, records, revenue)
         for segment, records, revenue, _ in table
         if revenue is not None and records >= 0.01
     ]
-    if not told:
+    if not with_revenue:
         return ""
-    segment, records, revenue = max(told, key=lambda row: row[2] - row[1])
+    segment, records, revenue = max(with_revenue, key=lambda row: row[2] - row[1])
     return f"{segment.label}: {percent(records)} of the records, {percent(revenue)} of the net revenue."
 
 
-def _map(one: SegmentationFigures) -> Markup:
-    if not one.spots:
+def _map(segmentation: SegmentationFigures) -> Markup:
+    if not segmentation.spots:
         return Markup("")
-    at = {(spot.recency, spot.frequency): spot for spot in one.spots}
-    most = max(spot.records for spot in one.spots)
+    at = {(spot.recency, spot.frequency): spot for spot in segmentation.spots}
+    most = max(spot.records for spot in segmentation.spots)
     rows = []
     for recency in range(5, 0, -1):
         cells = []
         for frequency in range(1, 6):
             spot = at.get((recency, frequency))
-            label = one.labels.get(spot.segment, spot.segment) if spot else ""
+            label = segmentation.labels.get(spot.segment, spot.segment) if spot else ""
             cells.append(Cell(spot.records / most, f"{spot.records:,}", label) if spot else Cell(0, "0"))
         rows.append((f"R{recency}", cells))
     return charts.heat(
@@ -270,57 +273,64 @@ def _map(one: SegmentationFigures) -> Markup:
     )
 
 
-def _moved(one: SegmentationFigures) -> int:
-    return sum(flow.records for flow in one.flows if flow.before and flow.after and flow.before != flow.after)
+def _moved(segmentation: SegmentationFigures) -> int:
+    return sum(
+        flow.records
+        for flow in segmentation.flows
+        if flow.before and flow.after and flow.before != flow.after
+    )
 
 
-def _before(one: SegmentationFigures) -> int:
-    return sum(flow.records for flow in one.flows if flow.before)
+def _before(segmentation: SegmentationFigures) -> int:
+    return sum(flow.records for flow in segmentation.flows if flow.before)
 
 
-def _flow(one: SegmentationFigures) -> dict[str, Any]:
+def _flow(segmentation: SegmentationFigures) -> dict[str, Any]:
     """Only who moved is drawn: those who stay would leave the moves hair-thin. Their number stands beside it."""
     names = {
         **{
-            key: label if list(one.labels.values()).count(label) == 1 else f"{label} ({key})"
-            for key, label in one.labels.items()
+            key: label if list(segmentation.labels.values()).count(label) == 1 else f"{label} ({key})"
+            for key, label in segmentation.labels.items()
         }
     }
-    told = [
+    flows = [
         (
             names.get(f.before or "", f.before) or _OUTSIDE,
             names.get(f.after or "", f.after) or _OUTSIDE,
             f.records,
         )
-        for f in one.flows
+        for f in segmentation.flows
     ]
     order: dict[str, int] = {}
-    for name in [*names.values(), *(side for flow in told for side in flow[:2])]:
+    for name in [*names.values(), *(side for flow in flows for side in flow[:2])]:
         order.setdefault(name, len(order))
-    moves = sorted((flow for flow in told if flow[0] != flow[1]), key=lambda flow: -flow[2])
-    title = f"Records that moved from one segment of {one.label} to another"
-    stayed = sum(flow.records for flow in one.flows if flow.before and flow.before == flow.after)
+    moves = sorted((flow for flow in flows if flow[0] != flow[1]), key=lambda flow: -flow[2])
+    title = f"Records that moved from one segment of {segmentation.label} to another"
+    stayed = sum(flow.records for flow in segmentation.flows if flow.before and flow.before == flow.after)
     return {
         "flow": charts.flow(title, [Ribbon(*flow) for flow in moves], order),
         "moves": moves,
         "stayed": stayed,
-        "stayed_share": _share(stayed, _before(one)),
+        "stayed_share": _share(stayed, _before(segmentation)),
     }
 
 
-def _trends(one: SegmentationFigures) -> dict[str, Any]:
-    motions, sizes = one.movement.motions, one.movement.sizes
+def _trends(segmentation: SegmentationFigures) -> dict[str, Any]:
+    motions, sizes = segmentation.movement.motions, segmentation.movement.sizes
     if len(motions) < 2:
         return {"trends": [], "motion": "", "motions": motions, "days": []}
     days = [motion.as_of.toordinal() for motion in motions]
-    keys = [*(key for key in one.labels if key in sizes), *(key for key in sizes if key not in one.labels)]
+    keys = [
+        *(key for key in segmentation.labels if key in sizes),
+        *(key for key in sizes if key not in segmentation.labels),
+    ]
     trends = []
     for key in keys:
-        label, values = one.labels.get(key, key), sizes[key]
+        label, values = segmentation.labels.get(key, key), sizes[key]
         words = f"{label}: {values[0]:,} on {motions[0].as_of}, {values[-1]:,} on {motions[-1].as_of}"
         trends.append((label, values, charts.lines(words, days, [values])))
     moving = charts.lines(
-        f"Share of records that moved, and that returned to an earlier segment within twelve weeks, of {one.label}",
+        f"Share of records that moved, and that returned to an earlier segment within twelve weeks, of {segmentation.label}",
         days[1:],
         [[motion.share for motion in motions[1:]], [motion.returned_share for motion in motions[1:]]],
         height=140,

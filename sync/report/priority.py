@@ -30,24 +30,24 @@ def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
     wanted: list[tuple[int, int, str, str, str]] = []
     for settings in session.segmentations:
         if settings.name in names:
-            for one in segments_of(session.config, settings):
-                priority = str(one.playbook.get("priority", ""))
+            for segment in segments_of(session.config, settings):
+                priority = str(segment.playbook.get("priority", ""))
                 if priority.isdigit():
                     wanted.append(
                         (
                             int(priority),
                             len(wanted),
                             settings.name,
-                            one.key,
-                            str(one.playbook.get("message", "")),
+                            segment.key,
+                            str(segment.playbook.get("message", "")),
                         )
                     )
     if not wanted:
         return []
     wanted.sort()
     parts = [
-        f"SELECT record, {place} AS place FROM {quoted('labels_' + name)} WHERE segment = {literal(key)}"
-        for place, (_, _, name, key, _) in enumerate(wanted)
+        f"SELECT record, {position} AS place FROM {quoted('labels_' + name)} WHERE segment = {literal(key)}"
+        for position, (_, _, name, key, _) in enumerate(wanted)
     ]
     claimed = (
         f"SELECT place, min(place) OVER (PARTITION BY record) AS best FROM ({' UNION ALL '.join(parts)})"
@@ -55,10 +55,10 @@ def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
     rows = session.mirror().rows(
         f"SELECT place, count(*), count(*) FILTER (place = best) FROM ({claimed}) GROUP BY place"
     )
-    sizes = {place: (records, first) for place, records, first in rows}
+    sizes = {position: (records, first) for position, records, first in rows}
     return [
-        Ranked(name, key, priority, message, *sizes.get(place, (0, 0)))
-        for place, (priority, _, name, key, message) in enumerate(wanted)
+        Ranked(name, key, priority, message, *sizes.get(position, (0, 0)))
+        for position, (priority, _, name, key, message) in enumerate(wanted)
     ]  # fmt: skip
 
 
@@ -68,19 +68,19 @@ def panels(
     """``labels``: by segmentation and segment what people read; ``titles``: by segmentation."""
     if not ranked:
         return []
-    most = max(one.records for one in ranked) or 1
+    most = max(entry.records for entry in ranked) or 1
     bars, rows = [], []
-    for one in ranked:
-        label = labels.get(one.segmentation, {}).get(one.segment, one.segment)
+    for entry in ranked:
+        label = labels.get(entry.segmentation, {}).get(entry.segment, entry.segment)
         bars.append(
             Bar(
-                f"{one.priority}. {label}",
-                (one.records / most, one.first / most),
-                f"{one.first:,} of {one.records:,}",
+                f"{entry.priority}. {label}",
+                (entry.records / most, entry.first / most),
+                f"{entry.first:,} of {entry.records:,}",
             )
         )
-        told = (formats.count(number) for number in (one.priority, one.records, one.first))
-        rows.append((titles.get(one.segmentation, one.segmentation), label, one.message, *told))
+        counts = (formats.count(number) for number in (entry.priority, entry.records, entry.first))
+        rows.append((titles.get(entry.segmentation, entry.segmentation), label, entry.message, *counts))
     drawn = charts.bars(
         "Records of each segment with a playbook, and those that no better priority claims", bars
     )
@@ -92,19 +92,20 @@ def panels(
     return [Panel("Who gets which message first", remark, [Picture(drawn)], key, table(head, rows, texts=3))]
 
 
-def rules(found: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> list[Panel]:
+def rules(rule_counts: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> list[Panel]:
     """Of a segmentation by rules (``sync.views.rule_coverage``): how many records each rule holds for, and how many
     it takes.
     """
-    told = [
-        (str(one["key"]), int(str(one["holds"])), int(str(one["fires"])), one["overlaps"]) for one in found
+    counted = [
+        (str(rule["key"]), int(str(rule["holds"])), int(str(rule["fires"])), rule["overlaps"])
+        for rule in rule_counts
     ]
-    most = max((holds for _, holds, _, _ in told), default=0)
+    most = max((holds for _, holds, _, _ in counted), default=0)
     if not most:
         return []
     bars = [
         Bar(labels.get(key, key), (holds / most, fires / most), f"{fires:,} of {holds:,}")
-        for key, holds, fires, _ in told
+        for key, holds, fires, _ in counted
     ]
     rows = [
         (
@@ -113,7 +114,7 @@ def rules(found: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> l
             formats.count(fires),
             labels.get(str(over), str(over)) if over else formats.UNKNOWN,
         )
-        for key, holds, fires, over in told
+        for key, holds, fires, over in counted
     ]
     drawn = charts.bars("Records that each rule holds for, and that it takes", bars)
     remark = "rules are asked in this order, and the first that holds takes the record"

@@ -27,26 +27,30 @@ _FIGURES = (
 def panels(figures: Mapping[str, Any], currency: str) -> list[Panel]:
     """How good the model is and how deep a list pays; where there is none, why."""
     cuts = [
-        (one["day"], formats.count(one["records"]), formats.count(one["events"]))
-        for one in figures.get("cuts", ())
+        (cut["day"], formats.count(cut["records"]), formats.count(cut["events"]))
+        for cut in figures.get("cuts", ())
     ]
     days = table(("As of", "Records", "Events"), cuts)
     if figures.get("refused"):
         return [
             Panel("Who is likely?", f"There is no model: {figures['refused']}.", table=days if cuts else None)
         ]
-    rows = [(name, meaning, said(figures[key])) for key, name, meaning, said in _FIGURES if key in figures]
+    rows = [
+        (name, meaning, formatter(figures[key]))
+        for key, name, meaning, formatter in _FIGURES
+        if key in figures
+    ]
     remark = (
         f"{figures['event']} within {formats.days(figures['days'])}, judged on the latest {_tested(figures)}of {len(cuts)} earlier days, "
         f"which the model had not seen; {_won(figures)}"
     )
-    found = [
+    model_panels = [
         Panel("How well does it foresee?", remark, table=table(("Figure", "Meaning", "Value"), rows, texts=2))
     ]
     if figures.get("depth"):
-        found.append(_depth(figures["depth"], currency))
+        model_panels.append(_depth(figures["depth"], currency))
     return [
-        *found,
+        *model_panels,
         Panel(
             "What it learned from",
             "earlier days, each with what was known then and what came after",
@@ -62,9 +66,9 @@ def _tested(figures: Mapping[str, Any]) -> str:
 
 def _won(figures: Mapping[str, Any]) -> str:
     losses = figures.get("contest", {})
-    told = ", ".join(
+    results = ", ".join(
         f"{_LEARNERS.get(name, name)} {loss:.3f}"
-        for name, loss in sorted(losses.items(), key=lambda one: one[1])
+        for name, loss in sorted(losses.items(), key=lambda entry: entry[1])
     )
     curve = figures.get("calibration", "none")
     habits = (
@@ -72,7 +76,7 @@ def _won(figures: Mapping[str, Any]) -> str:
         if figures.get("categories")
         else ""
     )
-    return f"log loss of the contest: {told}; calibration: {'as it was, for none did better' if curve == 'none' else curve}{habits}"
+    return f"log loss of the contest: {results}; calibration: {'as it was, for none did better' if curve == 'none' else curve}{habits}"
 
 
 def _depth(depth: Mapping[str, float], currency: str) -> Panel:
@@ -98,28 +102,28 @@ def _depth(depth: Mapping[str, float], currency: str) -> Panel:
     )
 
 
-def effects(found: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> list[Panel]:
+def effects(effects_by_segment: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> list[Panel]:
     """Per campaign list with a control group, by segment, what contacting changed."""
-    return [_effect(labels.get(segment, segment), one) for segment, one in found.items()]
+    return [_effect(labels.get(segment, segment), effect) for segment, effect in effects_by_segment.items()]
 
 
-def _effect(label: str, one: Mapping[str, Any]) -> Panel:
+def _effect(label: str, effect: Mapping[str, Any]) -> Panel:
     title = f"What did contacting change? {label}"
-    groups = f"{one['treated']:,} contacted and {one['control']:,} held out, {one['days']} days after they came into the segment"
-    if "uplift" not in one:
-        return Panel(title, f"{groups}: {one['note']}")
-    low, high = one["interval"]
-    most = max(one["rate_treated"], one["rate_control"]) or 1
+    groups = f"{effect['treated']:,} contacted and {effect['control']:,} held out, {effect['days']} days after they came into the segment"
+    if "uplift" not in effect:
+        return Panel(title, f"{groups}: {effect['note']}")
+    low, high = effect["interval"]
+    most = max(effect["rate_treated"], effect["rate_control"]) or 1
     bars = [
-        Bar(name, (one[f"rate_{key}"] / most,), formats.percent(one[f"rate_{key}"]))
+        Bar(name, (effect[f"rate_{key}"] / most,), formats.percent(effect[f"rate_{key}"]))
         for name, key in (("Contacted", "treated"), ("Held out (control)", "control"))
     ]
     rows = [
-        ("Uplift", formats.signed(one["uplift"])),
+        ("Uplift", formats.signed(effect["uplift"])),
         ("95% interval", f"{formats.signed(low)} to {formats.signed(high)}"),
-        ("Events that would not have come", f"{one['incremental']:,.0f}"),
-        ("Qini of the score", formats.figure(one["qini"])),
+        ("Events that would not have come", f"{effect['incremental']:,.0f}"),
+        ("Qini of the score", formats.figure(effect["qini"])),
     ]
-    remark = f"{groups}{': ' + one['note'] if one['note'] else ''}"
+    remark = f"{groups}{': ' + effect['note'] if effect['note'] else ''}"
     drawn = charts.bars(f"Share that did it, contacted and held out: {label}", bars)
     return Panel(title, remark, [Picture(drawn)], table=table(("Of the difference", "Value"), rows))

@@ -20,8 +20,8 @@ _MARKS = {True: "✓", False: "✗", None: formats.UNKNOWN}
 
 def panels(card: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
     """``card``: what ``sync.views.scorecards.cards`` gives of one segmentation."""
-    found = [_card(card, labels)] if card.get("lines") else []
-    return found + [_composition(name, of, labels) for name, of in card.get("composition", {}).items()]
+    card_panels = [_card(card, labels)] if card.get("lines") else []
+    return card_panels + [_composition(name, of, labels) for name, of in card.get("composition", {}).items()]
 
 
 def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
@@ -33,7 +33,7 @@ def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
         rows.append((f"{_MARKS[line['passes']]} {line['measure']}", value, _named(line["words"], labels)))
     remark = "✓ passes, ✗ fails, a dash is for information; in brackets the 95% interval"
     if card["falls"]:
-        why = "; ".join(_named(one, labels) for one in card["falls"])
+        why = "; ".join(_named(reason, labels) for reason in card["falls"])
         remark += f". A refit is proposed, never made by itself: {why}. crm-segments train makes it"
     shown = table(("Measure", "Value", "What it says"), rows, texts=3)
     return Panel("Report card", remark, table=shown, wide=True)
@@ -41,7 +41,7 @@ def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
 
 def _named(text: str, labels: Mapping[str, str]) -> str:
     """Clusters under their names: their keys say nothing."""
-    return _CLUSTER.sub(lambda found: f"\u201c{labels.get(found[0], found[0])}\u201d", text)
+    return _CLUSTER.sub(lambda match: f"\u201c{labels.get(match[0], match[0])}\u201d", text)
 
 
 def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Panel:
@@ -50,18 +50,18 @@ def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mappi
         for value, share in shares.items():
             sums[value] = sums.get(value, 0.0) + share
     ordered = sorted(sums, key=lambda value: (value in ("other", "not known"), -sums[value], value))
-    known = [value for value in ordered if value != "not known"]
-    rest = len(known) > _GREY
-    shown = [*known[:_GREY], *[""] * (_GREY - len(known)), "not known"]  # grey, whatever else there is
+    values = [value for value in ordered if value != "not known"]
+    has_rest = len(values) > _GREY
+    shown = [*values[:_GREY], *[""] * (_GREY - len(values)), "not known"]  # grey, whatever else there is
     keys = [*(key for key in labels if key in of), *(key for key in of if key not in labels)]
     bars, rows = [], []
     for key in keys:
         drawn_shares = tuple(of[key].get(value, 0.0) for value in shown)
-        others = (max(0.0, 1 - sum(drawn_shares)),) if rest else ()
+        others = (max(0.0, 1 - sum(drawn_shares)),) if has_rest else ()
         bars.append(Bar(labels.get(key, key), drawn_shares + others, ""))
         rows.append((labels.get(key, key), *(formats.percent(of[key].get(value, 0.0)) for value in ordered)))
     drawn = charts.stacks(f"Values of {name} in each segment", bars)
-    names = (*shown, *(("the rest",) if rest else ()))
+    names = (*shown, *(("the rest",) if has_rest else ()))
     remark = "who is in each segment; values that few records share are other"
     return Panel(
         f"Composition by {name}", remark, [Picture(drawn)], names, table(("Segment", *ordered), rows)
@@ -70,18 +70,19 @@ def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mappi
 
 def drift(cards: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> list[Panel]:
     """PSI of each segmentation's score since its fit."""
-    found = {
+    psi_by_name = {
         name: line["value"]
         for name, card in cards.items()
         for line in card.get("lines", ())
         if line["measure"] == "drift" and line["value"] is not None
     }
-    if not found:
+    if not psi_by_name:
         return []
     bars = [
-        Bar(titles[name], (value / 0.5,), f"{value:.3f} {_drifted(value)}") for name, value in found.items()
+        Bar(titles[name], (value / 0.5,), f"{value:.3f} {_drifted(value)}")
+        for name, value in psi_by_name.items()
     ]
-    rows = [(titles[name], f"{value:.4f}", _drifted(value)) for name, value in found.items()]
+    rows = [(titles[name], f"{value:.4f}", _drifted(value)) for name, value in psi_by_name.items()]
     drawn = charts.bars(
         "Population stability index of each segmentation's score since its fit", bars, track=True
     )

@@ -37,40 +37,46 @@ class Section:
     panels: list[Panel]
 
 
-def of_segmentation(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
+def of_segmentation(segmentation: SegmentationFigures, account: AccountFigures) -> list[Panel]:
     """What its kind has to tell, and what its control groups say."""
-    insight = account.insights.of.get(one.name, Insight())
-    return [*_of_kind(one, insight, account), *response_models.effects(insight.effects, one.labels)]
+    insight = account.insights.of.get(segmentation.name, Insight())
+    return [
+        *_of_kind(segmentation, insight, account),
+        *response_models.effects(insight.effects, segmentation.labels),
+    ]
 
 
-def judgement(one: SegmentationFigures, account: AccountFigures) -> list[Panel]:
+def judgement(segmentation: SegmentationFigures, account: AccountFigures) -> list[Panel]:
     """Where its records go, and its report card."""
-    card = account.insights.of.get(one.name, Insight()).card
-    return [*migrations.panels(one.flows, one.labels), *scorecards.panels(card, one.labels)]
+    card = account.insights.of.get(segmentation.name, Insight()).card
+    return [
+        *migrations.panels(segmentation.flows, segmentation.labels),
+        *scorecards.panels(card, segmentation.labels),
+    ]
 
 
-def _of_kind(one: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
+def _of_kind(segmentation: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
     money = Money(account.currency, account.exponent)
-    if one.kind == "rules":
-        return priority.rules(insight.rules, one.labels)
-    if one.kind == "lifecycle" and insight.rates:
-        return life_stages.panels(insight.rates, one.labels)
+    if segmentation.kind == "rules":
+        return priority.rules(insight.rules, segmentation.labels)
+    if segmentation.kind == "lifecycle" and insight.rates:
+        return life_stages.panels(insight.rates, segmentation.labels)
     if not insight.figures:
         return []
-    if one.kind == "potential":
-        return model_selection.panels(insight.figures, one.labels, money)
-    if one.kind == "clusters" and insight.profile:
-        return cluster_profiles.panels(insight.profile, insight.figures, one.labels, money)
-    if one.kind == "response":
+    if segmentation.kind == "potential":
+        return model_selection.panels(insight.figures, segmentation.labels, money)
+    if segmentation.kind == "clusters" and insight.profile:
+        return cluster_profiles.panels(insight.profile, insight.figures, segmentation.labels, money)
+    if segmentation.kind == "response":
         return response_models.panels(insight.figures, account.currency)
-    if one.kind == "offers":
+    if segmentation.kind == "offers":
         by = str(insight.options.get("by") or "")
         habits = next((other.labels for other in account.segmentations if other.name == by), {})
         return offers.panels(
             insight.figures,
             habits,
-            _crossed(account, by, one.name),
-            one.labels,
+            _crossed(account, by, segmentation.name),
+            segmentation.labels,
             str(insight.options.get("goal")),
         )
     return []
@@ -78,13 +84,13 @@ def _of_kind(one: SegmentationFigures, insight: Insight, account: AccountFigures
 
 def of_account(account: AccountFigures) -> list[Section]:
     """What concerns several segmentations."""
-    titles = {one.name: one.label for one in account.segmentations}
-    labels = {one.name: one.labels for one in account.segmentations}
+    titles = {entry.name: entry.label for entry in account.segmentations}
+    labels = {entry.name: entry.labels for entry in account.segmentations}
     money, insights = Money(account.currency, account.exponent), account.insights
-    found = []
+    sections = []
     if insights.outlook:
         lead = f"What the coming days are expected to bring, by {titles[insights.outlook.by]}."
-        found.append(
+        sections.append(
             Section(
                 "outlook",
                 "Outlook",
@@ -94,23 +100,23 @@ def of_account(account: AccountFigures) -> list[Section]:
         )
     if insights.journeys:
         lead = f"How people come to buy, by {titles[insights.journeys.by]}."
-        found.append(
+        sections.append(
             Section("ways", "Journey", lead, journeys.panels(insights.journeys, labels[insights.journeys.by]))
         )
     crossed = [*_axes(account, labels), *priority.panels(insights.ranked, labels, titles)]
-    found.append(
+    sections.append(
         Section("together", "Together", "What several segmentations say of the same people.", crossed)
     )
     lead = "How far scores have moved since the models were made; each segmentation's report card stands in its own part."
     if not insights.judged:
         lead = f"Report cards of accounts with more than {JUDGED:,} records are made when asked for: crm-segments report --cards"
-    drift = scorecards.drift({name: one.card for name, one in insights.of.items()}, titles)
-    found.append(Section("true", "Is it still true?", lead, drift))
-    return [one for one in found if one.panels or (one.name == "true" and not insights.judged)]
+    drift = scorecards.drift({name: entry.card for name, entry in insights.of.items()}, titles)
+    sections.append(Section("true", "Is it still true?", lead, drift))
+    return [entry for entry in sections if entry.panels or (entry.name == "true" and not insights.judged)]
 
 
 def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> list[Panel]:
-    kinds = {one.kind: one.name for one in reversed(account.segmentations)}
+    kinds = {segmentation.kind: segmentation.name for segmentation in reversed(account.segmentations)}
     if not {"value", "potential"} <= set(kinds):
         return []
     historic, predictive = kinds["value"], kinds["potential"]
@@ -119,9 +125,9 @@ def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> l
 
 def _crossed(account: AccountFigures, first: str, second: str) -> dict[tuple[str, str], int]:
     """Records by segment of the one and of the other segmentation."""
-    for one in account.overlaps:
-        if (one.first, one.second) == (first, second):
-            return one.cells
-        if (one.first, one.second) == (second, first):
-            return {(b, a): number for (a, b), number in one.cells.items()}
+    for overlap in account.overlaps:
+        if (overlap.first, overlap.second) == (first, second):
+            return overlap.cells
+        if (overlap.first, overlap.second) == (second, first):
+            return {(b, a): number for (a, b), number in overlap.cells.items()}
     return {}

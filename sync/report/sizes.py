@@ -75,11 +75,11 @@ def segments(session: Session, settings: SegmentationSettings, revenue: str | No
     sizes: dict[str, tuple[int, int | None]] = {key: (records, money) for key, records, money in rows}
     nobody = (0, 0 if revenue else None)
     named = named_segments(session.config, session.journal, settings, session.account)
-    known = [one for one in named if settings.kind != "clusters" or one.key in sizes]
-    found = [
-        SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in known
+    listed = [segment for segment in named if settings.kind != "clusters" or segment.key in sizes]
+    figures = [
+        SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in listed
     ]
-    return found + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
+    return figures + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
 
 
 def spots(mirror: AccountMirror, name: str) -> list[Spot]:

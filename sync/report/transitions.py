@@ -147,4 +147,6 @@ def _sizes(session: Session, days: list[date]) -> dict[str, list[int]]:
     for day, segment, number in rows:
         of_segment = changed.setdefault(segment, {})
         of_segment[day] = of_segment.get(day, 0) + number
-    return {segment: list(accumulate(one.get(day, 0) for day in days)) for segment, one in changed.items()}
+    return {
+        segment: list(accumulate(steps.get(day, 0) for day in days)) for segment, steps in changed.items()
+    }

@@ -17,25 +17,25 @@ def panels(
     """``cells``: records by tier of kind ``value`` and of kind ``potential``; the other two: what people call
     the tiers.
     """
-    total = sum(number for (one, other), number in cells.items() if one in HISTORIC and other in PREDICTIVE)
+    total = sum(number for (tier, other), number in cells.items() if tier in HISTORIC and other in PREDICTIVE)
     if not total:
         return []
-    most = max(cells.get((one, other), 0) for one in HISTORIC for other in PREDICTIVE)
+    most = max(cells.get((tier, other), 0) for tier in HISTORIC for other in PREDICTIVE)
     grid, rows = [], []
-    for one in HISTORIC:
+    for tier in HISTORIC:
         line = []
         for other in PREDICTIVE:
-            number = cells.get((one, other), 0)
+            number = cells.get((tier, other), 0)
             line.append(Cell(number / most, formats.count(number), formats.percent(number / total)))
             rows.append(
                 (
-                    historic.get(one, one),
+                    historic.get(tier, tier),
                     predictive.get(other, other),
                     formats.count(number),
                     formats.percent(number / total),
                 )
             )
-        grid.append((historic.get(one, one)[:12], line))
+        grid.append((historic.get(tier, tier)[:12], line))
     names = [predictive.get(other, other).split(" ")[0] for other in PREDICTIVE]
     drawn = charts.heat(
         "Records by what they brought and what they will bring",

@@ -50,12 +50,12 @@ def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -
     """
     put = question
     for _ in range(_TRIES):
-        said = ask(put, proposed).strip()
-        wrong = right(said)
+        answer = ask(put, proposed).strip()
+        wrong = right(answer)
         if not wrong:
-            return said
+            return answer
         put = f"{wrong}. {question}"
-        if said == proposed:
+        if answer == proposed:
             break
     raise Usage(wrong)
 
@@ -68,10 +68,12 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
     access = ACCESS[crm]
 
     def one(key: str, question: str, proposed: str, right: Callable[[str], str]) -> str:
-        said = given.get(key)
-        return asked(ask if said is None else lambda _q, _p: str(said), question, said or proposed, right)
+        stated = given.get(key)
+        return asked(
+            ask if stated is None else lambda _q, _p: str(stated), question, stated or proposed, right
+        )
 
-    found = []
+    written = []
     question = (
         "At which address is its API?"
         if access.api_url
@@ -79,19 +81,19 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
     )
     url = one("api_url", question, access.api_url, _url)
     if url != access.api_url:
-        found.append(f"api_url = {json.dumps(url)}")
+        written.append(f"api_url = {json.dumps(url)}")
     if access.client_id:
         client = one(
             "client_id",
             "Which client id (consumer key) has the connected app?",
             "",
-            lambda said: "" if said else "it is needed",
+            lambda text: "" if text else "it is needed",
         )
-        found.append(f"client_id = {json.dumps(client)}")
+        written.append(f"client_id = {json.dumps(client)}")
     question = f"Which environment variable holds the {access.secret.replace('_', ' ')} {access.about}?"
     variable = one("secret", question, access.variable, _variable)
-    found.append(f'{access.secret} = "env:{variable}"    # {access.about}; only its name stands here')
-    return found
+    written.append(f'{access.secret} = "env:{variable}"    # {access.about}; only its name stands here')
+    return written
 
 
 def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -114,7 +116,7 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
         settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: os.environ[variable]})
         connector = open_connector(Account(ACCESS[crm].account, crm, settings))
         try:
-            told = connector.home()
+            home = connector.home()
         finally:
             connector.close()
     except (ConnectorError, ValidationError) as error:
@@ -123,20 +125,20 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
             f"the CRM did not tell its time zone and currency ({what}); `crm-segments check` asks it again"
         ]
     return {
-        key: value for key, value in (("time_zone", told.time_zone), ("currency", told.currency)) if value
+        key: value for key, value in (("time_zone", home.time_zone), ("currency", home.currency)) if value
     }, []
 
 
-def _url(said: str) -> str:
+def _url(address: str) -> str:
     return (
         ""
-        if _URL.fullmatch(said)
-        else f"{said!r} is no address such as https://NAME.my.salesforce.com (plain http: loopback only)"
+        if _URL.fullmatch(address)
+        else f"{address!r} is no address such as https://NAME.my.salesforce.com (plain http: loopback only)"
     )
 
 
-def _variable(said: str) -> str:
-    right = _VARIABLE.fullmatch(said) and len(said) < 60
+def _variable(name: str) -> str:
+    right = _VARIABLE.fullmatch(name) and len(name) < 60
     return (
         ""
         if right

@@ -63,8 +63,8 @@ def text_of(answers: Answers) -> str:
             f"id_type = {quoted(answers.id_type)}    # how the ids of customers and of their orders are compared"
         )
     lines += _attribute_lines(answers.guesses)
-    for found in answers.guesses:
-        lines += _table_lines(found, own[found.stream])
+    for guess in answers.guesses:
+        lines += _table_lines(guess, own[guess.stream])
     for kind in answers.kinds:
         lines += _segmentation_lines(kind, answers.crm)
     return "\n".join(lines) + "\n"
@@ -80,9 +80,9 @@ def _home_lines(answers: Answers) -> list[str]:
         if value:
             lines.append(f"{key} = {quoted(value)}")
         elif answers.crm in ACCESS:
-            known = answers.home.get(key)
+            own_value = answers.home.get(key)
             lines.append(
-                f"# {key} is the account's own{f', {known}' if known else ''}; set it here where {theirs} otherwise"
+                f"# {key} is the account's own{f', {own_value}' if own_value else ''}; set it here where {theirs} otherwise"
             )
     return lines
 
@@ -107,16 +107,16 @@ def _shown(habits: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
 def _habits(guesses: Sequence[Guess]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """How cells are written: what all files have in common, and what each has of its own."""
     each: dict[str, dict[str, Any]] = {}
-    for found in guesses:
-        each[found.stream] = {key: value for key, value in found.table().items() if key in _ABOUT}
+    for guess in guesses:
+        each[guess.stream] = {key: value for key, value in guess.table().items() if key in _ABOUT}
     common = {
         key: value
         for key, value in next(iter(each.values()), {}).items()
-        if all(one.get(key) == value for one in each.values())
+        if all(settings.get(key) == value for settings in each.values())
     }
     return common, {
-        stream: {key: value for key, value in one.items() if key not in common}
-        for stream, one in each.items()
+        stream: {key: value for key, value in settings.items() if key not in common}
+        for stream, settings in each.items()
     }
 
 
@@ -127,7 +127,7 @@ def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
     taken = {*RECORD_NAMES, "record_type"}
     lines = []
     for header, kind in {
-        header: kind for found in guesses for header, kind in found.attributes.items()
+        header: kind for guess in guesses for header, kind in guess.attributes.items()
     }.items():
         name = plain(header, "_")
         name = name if name[:1].isalpha() else f"a{name}"
@@ -142,15 +142,15 @@ def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
     return ["", f"[accounts.{_ACCOUNT}.attributes]{about}", *lines] if lines else []
 
 
-def _table_lines(found: Guess, habits: Mapping[str, Any]) -> list[str]:
+def _table_lines(guess: Guess, habits: Mapping[str, Any]) -> list[str]:
     from connectors.files.settings import TABLES
 
-    table = f"accounts.{_ACCOUNT}.{TABLES[found.stream]}"
-    named = {name: header for name, header in found.columns.items() if header.casefold() != name}
-    lines = [f"# {found.sample.name}: {found.platform}" if found.platform else f"# {found.sample.name}"]
-    if found.amounts:
-        lines.append(f"# Amounts are {found.amounts}.")
-    settings = found.table()
+    table = f"accounts.{_ACCOUNT}.{TABLES[guess.stream]}"
+    named = {name: header for name, header in guess.columns.items() if header.casefold() != name}
+    lines = [f"# {guess.sample.name}: {guess.platform}" if guess.platform else f"# {guess.sample.name}"]
+    if guess.amounts:
+        lines.append(f"# Amounts are {guess.amounts}.")
+    settings = guess.table()
     if "files" in settings:
         patterns = settings["files"]
         lines.append(f"files = {_literal(patterns[0] if len(patterns) == 1 else patterns)}")
@@ -161,7 +161,7 @@ def _table_lines(found: Guess, habits: Mapping[str, Any]) -> list[str]:
         for key, value in further.items()
         if not isinstance(value, dict)
     ]
-    lines = ["", f"[{table}]", *lines] if len(lines) > 1 or found.platform else []
+    lines = ["", f"[{table}]", *lines] if len(lines) > 1 or guess.platform else []
     if named:
         lines += [
             "",
@@ -173,7 +173,7 @@ def _table_lines(found: Guess, habits: Mapping[str, Any]) -> list[str]:
             lines += [
                 "",
                 f"[{table}.{key}]{_ABOUT_FURTHER.get(key, '')}",
-                *(f"{_key(name)} = {_literal(one)}" for name, one in value.items()),
+                *(f"{_key(name)} = {_literal(inner)}" for name, inner in value.items()),
             ]
     return lines
 
@@ -197,7 +197,7 @@ def _literal(value: Any) -> str:
     """A value as TOML."""
     if isinstance(value, Mapping):
         return (
-            "{ " + ", ".join(f"{_key(key)} = {_literal(one)}" for key, one in value.items()) + " }"
+            "{ " + ", ".join(f"{_key(key)} = {_literal(element)}" for key, element in value.items()) + " }"
             if value
             else "{}"
         )

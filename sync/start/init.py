@@ -72,7 +72,7 @@ def init(
         reached = [
             f"path = {quoted(_relative(folder, config))}    # segments.csv and lists/ are written here"
         ]
-        if not any(found.stream == "activity" for found in guesses):
+        if not any(guess.stream == "activity" for guess in guesses):
             _stop_at_purchases_left_out(notes)
             notes.append(
                 f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)"
@@ -83,8 +83,8 @@ def init(
     kinds = _chosen("segmentation", segmentations, question, "rfm,value", KINDS, ask)
     if crm in ACCESS:
         zone, currency = described.time_zone or "", described.currency or ""
-        home, told = home_of(crm, reached)
-        notes += told
+        home, home_notes = home_of(crm, reached)
+        notes += home_notes
     else:
         zone, currency = _home_of_files(ask, described, folder, guesses)
     answers = Answers(
@@ -94,7 +94,7 @@ def init(
         currency,
         kinds or ["rfm"],
         guesses,
-        [note for found in guesses for note in found.notes] + notes,
+        [note for guess in guesses for note in guess.notes] + notes,
         home=home,
     )
     if guesses:
@@ -103,11 +103,11 @@ def init(
     if preview is not None:
         _stop_at_nothing(config, preview, guesses)
     return {
-        "exit_code": 0, "config": str(config), "crm": crm, "columns": {found.stream: found.columns for found in guesses},
-        "attributes": {name: kind for found in guesses for name, kind in found.attributes.items()},
+        "exit_code": 0, "config": str(config), "crm": crm, "columns": {guess.stream: guess.columns for guess in guesses},
+        "attributes": {name: kind for guess in guesses for name, kind in guess.attributes.items()},
         "segmentations": answers.kinds, "notes": answers.notes, "currency": answers.currency or home.get("currency", ""),
         "time_zone": answers.time_zone or home.get("time_zone", ""),
-        "as_of": answers.as_of, "read_as": [_read_as(found) for found in guesses], "preview": preview and preview.as_dict(),
+        "as_of": answers.as_of, "read_as": [_read_as(guess) for guess in guesses], "preview": preview and preview.as_dict(),
     }  # fmt: skip
 
 
@@ -138,8 +138,8 @@ def _read_as(guess: Guess) -> dict[str, Any]:
 def _folder(path: Path | None, ask: Ask, described: Described) -> tuple[Path, Sequence[Guess], list[str]]:
     """The folder of exports, and what its files are."""
 
-    def wrong(said: str) -> str:
-        folder = Path(said)
+    def wrong(text: str) -> str:
+        folder = Path(text)
         return (
             ""
             if folder.is_dir()
@@ -162,23 +162,23 @@ def _folder(path: Path | None, ask: Ask, described: Described) -> tuple[Path, Se
 
     platforms = [*([load_file(described.platform)] if described.platform else []), *load()]
     guesses, notes = infer(folder, platforms)
-    for found in guesses:
-        _state(found, described)
-        if not found.platform:
-            _ask_columns(found, ask)
-            _require_amount(found)
-        _settle(folder, found, ask)
+    for guess in guesses:
+        _state(guess, described)
+        if not guess.platform:
+            _ask_columns(guess, ask)
+            _require_amount(guess)
+        _settle(folder, guess, ask)
     _require_contacts(folder, guesses, notes)
     return folder, guesses, notes
 
 
 def _state(guess: Guess, described: Described) -> None:
     """Take over what a person says of the files."""
-    said = {
+    stated = {
         "decimal": described.decimal,
         "line_items": described.line_items if guess.stream == "activity" else None,
     }
-    guess.settings |= {key: value for key, value in said.items() if value is not None}
+    guess.settings |= {key: value for key, value in stated.items() if value is not None}
     if described.date_format is not None:
         guess.settings["date_format"] = [described.date_format]
 
@@ -191,8 +191,8 @@ def _settle(folder: Path, guess: Guess, ask: Ask) -> None:
 
     for question in settle(folder, guess):
 
-        def wrong(said: str, question: Question = question) -> str:
-            return "" if said in question.answers else question.remedy
+        def wrong(text: str, question: Question = question) -> str:
+            return "" if text in question.answers else question.remedy
 
         try:
             question.settle(asked(ask, question.text, "", wrong))
@@ -209,11 +209,11 @@ def _look(folder: Path, answers: Answers) -> Preview | None:
     from connectors.files.preview import look
     from connectors.files.schema_inference import settings_of
 
-    if not {"contact", "activity"} <= {found.stream for found in answers.guesses}:
+    if not {"contact", "activity"} <= {guess.stream for guess in answers.guesses}:
         return None
     settings = settings_of(folder.resolve(), answers.guesses)
     try:
-        proof = next(found.proof for found in answers.guesses if found.stream == "activity")
+        proof = next(guess.proof for guess in answers.guesses if guess.stream == "activity")
         preview = look(
             Account("shop", "files", settings, time_zone=answers.time_zone, currency=answers.currency), proof
         )
@@ -240,14 +240,14 @@ def _chosen(
 ) -> list[str]:
     """Words with commas between them, each of them one that we know; a flag is judged, an answer asked again."""
 
-    def words(said: str) -> list[str]:
-        return list(dict.fromkeys(word.strip() for word in said.split(",") if word.strip()))
+    def words(text: str) -> list[str]:
+        return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
-    def wrong(said: str) -> str:
+    def wrong(text: str) -> str:
         return next(
             (
                 f"{word!r} is no {what} that we know; {one_of(word, valid)}"
-                for word in words(said)
+                for word in words(text)
                 if word not in valid
             ),
             "",
@@ -257,55 +257,55 @@ def _chosen(
     return words(answer)
 
 
-def _known_zone(said: str) -> str:
+def _known_zone(zone: str) -> str:
     from zoneinfo import available_timezones
 
     return (
         ""
-        if said in available_timezones()
-        else f"{said!r} is no time zone; write an IANA name such as Europe/Berlin"
+        if zone in available_timezones()
+        else f"{zone!r} is no time zone; write an IANA name such as Europe/Berlin"
     )
 
 
-def _ask_columns(found: Guess, ask: Ask) -> None:
+def _ask_columns(guess: Guess, ask: Ask) -> None:
     """Let a person correct which column is which."""
-    headers = ", ".join(found.sample.headers)
-    for name in _ASKED.get(found.stream, ("id",)):
-        proposed = found.columns.get(name, NONE)
-        question = f"Which column of {found.sample.name} is {name} ({headers}; {NONE} for none)?"
-        known, where = [NONE, *found.sample.headers], found.sample.name
+    headers = ", ".join(guess.sample.headers)
+    for name in _ASKED.get(guess.stream, ("id",)):
+        proposed = guess.columns.get(name, NONE)
+        question = f"Which column of {guess.sample.name} is {name} ({headers}; {NONE} for none)?"
+        valid_columns, where = [NONE, *guess.sample.headers], guess.sample.name
 
-        def wrong(said: str, known: Sequence[str] = known, where: str = where) -> str:
-            return _no_column(said, known, where)
+        def wrong(text: str, valid: Sequence[str] = valid_columns, where: str = where) -> str:
+            return _no_column(text, valid, where)
 
         header = asked(ask, question, proposed, wrong)
         if header == proposed:
             continue
-        found.columns.pop(name, None)
+        guess.columns.pop(name, None)
         if header != NONE:
-            found.columns = {other: one for other, one in found.columns.items() if one != header} | {
+            guess.columns = {other: column for other, column in guess.columns.items() if column != header} | {
                 name: header
             }
-            found.attributes.pop(header, None)
+            guess.attributes.pop(header, None)
 
 
-def _no_column(said: str, known: Sequence[str], where: str) -> str:
+def _no_column(text: str, valid: Sequence[str], where: str) -> str:
     return (
-        "" if said in known else f"{said!r} is no column of {where} that we know; {one_of(said, known[1:])}"
+        "" if text in valid else f"{text!r} is no column of {where} that we know; {one_of(text, valid[1:])}"
     )
 
 
 def _require_contacts(folder: Path, guesses: Sequence[Guess], notes: Sequence[str]) -> None:
     """Without contacts and their ids there is nothing to segment."""
-    if not any(found.stream == "contact" for found in guesses):
+    if not any(guess.stream == "contact" for guess in guesses):
         what = f"no file in {folder} looks like contacts: put contacts.csv there, with one row a customer and a column with their id"
         raise Stop("\n".join([what, *notes]))
-    for found in guesses:
-        for names in _NEEDED.get(found.stream, (("id",),)):
-            if not set(names) & found.columns.keys():
-                shown = ", ".join(map(repr, found.sample.headers))
+    for guess in guesses:
+        for names in _NEEDED.get(guess.stream, (("id",),)):
+            if not set(names) & guess.columns.keys():
+                shown = ", ".join(map(repr, guess.sample.headers))
                 raise Stop(
-                    f"{found.sample.name}: none of the columns {shown} looks like {names[0]}: give it one of these headers, or answer the "
+                    f"{guess.sample.name}: none of the columns {shown} looks like {names[0]}: give it one of these headers, or answer the "
                     "questions of `crm-segments init` on a terminal"
                 )
 
@@ -379,21 +379,21 @@ def _zone() -> str:
     """The time zone of this machine, where it has a name."""
     from zoneinfo import available_timezones
 
-    place = os.environ.get("TZ") or os.path.realpath("/etc/localtime").rpartition("zoneinfo/")[2]
-    return place if place in available_timezones() and place != "Etc/UTC" else "UTC"
+    name = os.environ.get("TZ") or os.path.realpath("/etc/localtime").rpartition("zoneinfo/")[2]
+    return name if name in available_timezones() and name != "Etc/UTC" else "UTC"
 
 
 def _zone_of_files(folder: Path, guesses: Sequence[Guess]) -> str | None:
     """The zone in which purchases are written, where their times or their header tell."""
     from connectors.files.preview import zone_of
 
-    for found in guesses:
-        header = found.columns.get("occurred_at") if found.stream == "activity" else None
-        if header is None or header not in found.sample.columns:
+    for guess in guesses:
+        header = guess.columns.get("occurred_at") if guess.stream == "activity" else None
+        if header is None or header not in guess.sample.columns:
             continue
         if "utc" in header.lower():
             return "UTC"
-        return zone_of(found.sample.columns[header])
+        return zone_of(guess.sample.columns[header])
     return None
 
 
@@ -402,9 +402,9 @@ def _currency(guesses: Sequence[Guess]) -> str:
     from connectors.values.currency import currency_of
 
     columns = [
-        found.sample.columns.get(found.columns["currency"], ())
-        for found in guesses
-        if "currency" in found.columns
+        guess.sample.columns.get(guess.columns["currency"], ())
+        for guess in guesses
+        if "currency" in guess.columns
     ]
     cells = [
         code
@@ -412,7 +412,7 @@ def _currency(guesses: Sequence[Guess]) -> str:
         for cell in column
         if cell and (code := currency_of([cell.strip().upper()]))
     ]
-    marked = next((found.currency for found in guesses if found.currency), "EUR")
+    marked = next((guess.currency for guess in guesses if guess.currency), "EUR")
     return max(sorted(set(cells)), key=cells.count, default=marked)
 
 

@@ -91,14 +91,14 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
         raise Stop(
             "a path with a line break in it fits into no scheduler's file: rename the folder of the config or of the program"
         )
-    name, place = _name(path), ["--config", str(path)]
+    name, options = _name(path), ["--config", str(path)]
     late = at.replace(hour=(at.hour + CHECK_AFTER) % 24)
-    zone = next((config.accounts[one].time_zone for one in config.written), "UTC")
+    zone = next((config.accounts[account].time_zone for account in config.written), "UTC")
     nightly = Nightly(
         config,
-        Entry(name, "Segment the customers of a CRM", [str(binary), "run", *place], at, f"{REJECTS}|{LATER}"),
+        Entry(name, "Segment the customers of a CRM", [str(binary), "run", *options], at, f"{REJECTS}|{LATER}"),
         Entry(f"{name}-status", "See that the last good run is not too old",
-              [str(binary), "status", "--max-age", f"{max_age_hours:g}", *place], late, f"{LATER}"),
+              [str(binary), "status", "--max-age", f"{max_age_hours:g}", *options], late, f"{LATER}"),
         zone,
         _environment(config),
     )  # fmt: skip
@@ -110,21 +110,21 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
 
 def _environment(config: Config) -> list[str]:
     """Names of the environment variables that hold secrets of the config."""
-    found: list[str] = []
+    variables: list[str] = []
     for account in config.accounts.values():
         for key in secret_keys(type(account.settings)):
             value = getattr(account.settings, key)
             reference = value.get_secret_value() if isinstance(value, SecretStr) else value
             if isinstance(reference, str) and reference.startswith("env:"):
-                found.append(reference.removeprefix("env:"))
-    return list(dict.fromkeys(found))
+                variables.append(reference.removeprefix("env:"))
+    return list(dict.fromkeys(variables))
 
 
 def installed() -> Path:
     """The program that people installed, beside the Python that runs now."""
     beside = Path(sys.executable).with_name(PROGRAM)
-    found = None if beside.exists() else shutil.which(PROGRAM)
-    return Path(found).absolute() if found else beside.absolute()
+    program = None if beside.exists() else shutil.which(PROGRAM)
+    return Path(program).absolute() if program else beside.absolute()
 
 
 def _name(path: Path) -> str:
@@ -213,8 +213,8 @@ def _cron_job(nightly: Nightly, entry: Entry, mounts: Sequence[tuple[str, str, P
     command = json.dumps(["/bin/sh", "-c", quiet, "sh", *entry.words], ensure_ascii=False)
     one_file = f", subPath: {json.dumps(nightly.config.path.name, ensure_ascii=False)}, readOnly: true"
     places = "\n".join(
-        f"            - {{name: {name}, mountPath: {json.dumps(str(place), ensure_ascii=False)}{one_file if file else ''}}}"
-        for name, _source, place, file in mounts
+        f"            - {{name: {name}, mountPath: {json.dumps(str(path), ensure_ascii=False)}{one_file if file else ''}}}"
+        for name, _source, path, file in mounts
     )
     volumes = "\n".join(f"          - {{name: {name}, {source}}}" for name, source, _place, _file in mounts)
     return f"""\

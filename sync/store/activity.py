@@ -104,15 +104,15 @@ class Activity:
         columns = _columns(frame, part, day)
         names = ", ".join(quoted(name) for name in columns)
         values = ", ".join(columns.values())
-        found = 0
+        added = 0
         for record_type in frame["record_type"].unique().to_pylist():
             of_type = f"record_type = {literal(record_type)}"
-            found += mirror.value(
+            added += mirror.value(
                 f"""INSERT INTO activity (record, {names}) SELECT known.record, {values} FROM frame {days}
                     JOIN (SELECT * FROM known WHERE {of_type}) AS known ON frame.record_id = known.id WHERE frame.{of_type}""",
                 frame=frame,
             )
-        if found < frame.num_rows:
+        if added < frame.num_rows:
             mirror.run(
                 f"""INSERT INTO parked (record_type, id, {names}) SELECT frame.record_type, frame.record_id, {values} FROM frame {days}
                     ANTI JOIN known ON frame.record_type = known.record_type AND frame.record_id = known.id""",

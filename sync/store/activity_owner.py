@@ -50,8 +50,8 @@ def key_of(column: str, id_type: IdType) -> str:
 
 def id_type_of(mirror: AccountMirror) -> IdType:
     """How ids are compared in this account, as its activity was last read."""
-    found = mirror.stamp("id_type")
-    return found if found in ("number", "email", "salesforce") else "text"  # type: ignore[return-value]
+    id_type = mirror.stamp("id_type")
+    return id_type if id_type in ("number", "email", "salesforce") else "text"  # type: ignore[return-value]
 
 
 def means_record(mirror: AccountMirror, record_type: str, id: str, id_type: IdType) -> bool:

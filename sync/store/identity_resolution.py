@@ -121,11 +121,11 @@ def _unpark(mirror: AccountMirror) -> None:
 
 def of_address(mirror: AccountMirror, address: str) -> list[int]:
     """Everybody who has an address, the oldest first; who was merged is meant by the survivor."""
-    found = f"""SELECT DISTINCT record, created_at, id FROM ({activity_owner.addresses(mirror)})
+    query = f"""SELECT DISTINCT record, created_at, id FROM ({activity_owner.addresses(mirror)})
                 WHERE address = {activity_owner.address_of("?")}"""
     return [
         int(record)
-        for record, _, _ in mirror.rows(f"{found} ORDER BY created_at NULLS LAST, length(id), id", [address])
+        for record, _, _ in mirror.rows(f"{query} ORDER BY created_at NULLS LAST, length(id), id", [address])
     ]
 
 
@@ -138,7 +138,7 @@ def same_person(mirror: AccountMirror, records: Sequence[int]) -> list[tuple[str
             SELECT DISTINCT record_type, id, {addresses} FROM everybody LEFT JOIN records USING (record)
             WHERE person IN (SELECT person FROM everybody WHERE record IN ({numbers})) ORDER BY ALL"""
     )
-    return [(record_type, id, held or []) for record_type, id, held in rows]
+    return [(record_type, id, emails or []) for record_type, id, emails in rows]
 
 
 def people(mirror: AccountMirror) -> str:

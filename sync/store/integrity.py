@@ -109,9 +109,9 @@ def _seals(connection: sqlite3.Connection, table: str, key: str | None = None) -
         where, chosen = "WHERE t.rowid = ?", (int(key),)  # type: ignore[assignment]
     sql = f"SELECT {_key_of(table, 't')}, t.* FROM {table} AS t {where}"
     names = [column[0] for column in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]
-    for found, *values in connection.execute(sql, chosen):
+    for row_key, *values in connection.execute(sql, chosen):
         yield (
-            found,
+            row_key,
             seal_of(table, dict(zip(names, values, strict=True)), _notes(connection, table, values[0])),
         )
 

@@ -98,11 +98,11 @@ def packed(table: pa.Table) -> bytes:
 
     A digest ends them.
     """
-    for place, column in enumerate(table.columns):
+    for position, column in enumerate(table.columns):
         if column.type == pa.string() and table.num_rows > 1000:
             numbered = column.combine_chunks().dictionary_encode()
             if len(numbered.dictionary) < table.num_rows // 4:
-                table = table.set_column(place, table.column_names[place], numbered)
+                table = table.set_column(position, table.column_names[position], numbered)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)
@@ -129,9 +129,11 @@ def backup_of(path: Path) -> Path:
     return path.with_name("journal.backup.sqlite")
 
 
-def _bring_up(connection: sqlite3.Connection, found: int) -> None:
+def _bring_up(connection: sqlite3.Connection, old_version: int) -> None:
     """Make the tables of the present version out of those of an earlier one; 0: out of none."""
-    scripts = [_TABLES] * (found == 0) + [script for version, script in _SINCE.items() if version > found]
+    scripts = [_TABLES] * (old_version == 0) + [
+        script for version, script in _SINCE.items() if version > old_version
+    ]
     for statement in ";\n".join(scripts).split(";\n"):
         if statement.strip():
             connection.execute(statement)
@@ -192,13 +194,13 @@ class Journal:
 
     def _begin(self, new: bool, touched: bool) -> None:
         self.connection.row_factory = sqlite3.Row
-        found = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if found > VERSION:
+        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
             raise ValueError(
-                f"{self.path} was written by a newer crm-segments (journal version {found}, this one reads {VERSION}): "
+                f"{self.path} was written by a newer crm-segments (journal version {version}, this one reads {VERSION}): "
                 "upgrade this installation"
             )
-        if not new and _shape(self.connection) != _shape(_empty(found)):
+        if not new and _shape(self.connection) != _shape(_empty(version)):
             raise integrity.JournalDamaged("it is damaged, or no journal of crm-segments")
         for pragma in (
             "journal_mode = WAL",
@@ -209,10 +211,10 @@ class Journal:
             self.connection.execute(f"PRAGMA {pragma}")
         if new:
             os.chmod(self.path, 0o600)
-        if found < VERSION:
+        if version < VERSION:
             with self.transaction():
-                _bring_up(self.connection, found)
-                if 0 < found < 4:
+                _bring_up(self.connection, version)
+                if 0 < version < 4:
                     self._sign()
         if touched and not new:
             integrity.check(
@@ -367,12 +369,12 @@ class Journal:
 
     def plan(self, plan: int) -> dict[str, Any] | None:
         """A plan's row, its JSON columns decoded."""
-        found = self.rows("SELECT * FROM plans WHERE plan = ?", plan)
-        if not found:
+        rows = self.rows("SELECT * FROM plans WHERE plan = ?", plan)
+        if not rows:
             return None
         for column in ("basis", "guards", "allowed", "summary"):
-            found[0][column] = json.loads(found[0][column] or "{}")
-        return found[0]
+            rows[0][column] = json.loads(rows[0][column] or "{}")
+        return rows[0]
 
     def set_plan(self, plan: int, **columns: Any) -> None:
         """Change columns of a plan; dictionaries and lists are stored as JSON."""
@@ -462,8 +464,10 @@ class Journal:
             account = connection.execute(
                 "SELECT account FROM batches WHERE batch = ?", (batch.batch,)
             ).fetchone()[0]
-            rest = (packed(later[0]), later[0].num_rows, later[1], batch.batch)
-            connection.execute("UPDATE batches SET content = ?, rows = ?, records = ? WHERE batch = ?", rest)
+            parameters = (packed(later[0]), later[0].num_rows, later[1], batch.batch)
+            connection.execute(
+                "UPDATE batches SET content = ?, rows = ?, records = ? WHERE batch = ?", parameters
+            )
             return self.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, *now)
 
     def not_done(self, batch: Batch) -> list[int]:
@@ -507,8 +511,8 @@ class Journal:
         order = "as_of DESC, part" if newest_first else "as_of, part"
         sql = f"SELECT as_of, part FROM labels WHERE {where} < coalesce(?, '9999-99-99') ORDER BY {order}"
         for row in self.rows(sql, account, segmentation, before):
-            one = f"SELECT content FROM labels WHERE {where} = ? AND part = ?"
-            yield row["as_of"], unpacked(self.value(one, account, segmentation, row["as_of"], row["part"]))
+            query = f"SELECT content FROM labels WHERE {where} = ? AND part = ?"
+            yield row["as_of"], unpacked(self.value(query, account, segmentation, row["as_of"], row["part"]))
 
     def save_model(self, account: str, segmentation: str, as_of: str, digest: str, content: str) -> int:
         """A fitted model; returns its version."""
@@ -533,21 +537,21 @@ class Journal:
 
     def model(self, account: str, segmentation: str) -> dict[str, Any] | None:
         """The newest model: version, as_of, digest, content."""
-        found = self.rows(
+        rows = self.rows(
             "SELECT * FROM models WHERE account = ? AND segmentation = ? ORDER BY version DESC LIMIT 1",
             account,
             segmentation,
         )
-        return found[0] if found else None
+        return rows[0] if rows else None
 
     def made(self, account: str) -> list[dict[str, Any]]:
         """Fields and lists of ours in the CRM. ``form``: what was asked for when it was made, and which kind
         of list it became; ``since``: when, in the order of batches."""
-        found = self.rows(
+        rows = self.rows(
             "SELECT * FROM objects WHERE account = ? AND remote IS NOT '' ORDER BY kind, record_type, key",
             account,
         )
-        return [{**row, "form": json.loads(row["form"] or "{}"), "since": row["since"] or 0} for row in found]
+        return [{**row, "form": json.loads(row["form"] or "{}"), "since": row["since"] or 0} for row in rows]
 
     def save_object(
         self,
@@ -586,11 +590,11 @@ class Journal:
         """
         where = (account, kind, record_type, key)
         with self.transaction():
-            found = self.value(
+            old_form = self.value(
                 "SELECT form FROM objects WHERE account = ? AND kind = ? AND record_type = ? AND key = ?",
                 *where,
             )
-            meant = json.dumps({**json.loads(found or "{}"), "making": {"form": form, "new": new}})
+            meant = json.dumps({**json.loads(old_form or "{}"), "making": {"form": form, "new": new}})
             self.execute(
                 "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, '', 0, ?, ?, NULL)", *where, run, meant
             )
@@ -616,7 +620,7 @@ class Journal:
         forms = {
             (row["kind"], row["record_type"], row["key"]): json.loads(row["form"] or "{}") for row in rows
         }
-        return {place: form["making"] for place, form in forms.items() if "making" in form}
+        return {key: form["making"] for key, form in forms.items() if "making" in form}
 
 
 def user() -> str:

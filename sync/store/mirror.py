@@ -144,8 +144,8 @@ class Mirror:
         """
         why = ""
         self.connection.execute("CREATE TABLE IF NOT EXISTS main.journal (identity VARCHAR)")
-        known = self.connection.execute("SELECT identity FROM main.journal").fetchone()
-        if known is not None and known[0] != memory.identity:
+        row = self.connection.execute("SELECT identity FROM main.journal").fetchone()
+        if row is not None and row[0] != memory.identity:
             why = "it belongs to another journal"
         elif any(
             int(AccountMirror(self.connection, name).stamp("written") or 0) > memory.sequence
@@ -157,7 +157,7 @@ class Mirror:
             self._begin_anew("outdated", why)
             self.connection = self._open()
             self._belong(memory)
-        elif known is None:
+        elif row is None:
             self.connection.execute("INSERT INTO main.journal VALUES (?)", [memory.identity])
 
     def account(self, name: str) -> AccountMirror:
@@ -291,8 +291,8 @@ class AccountMirror:
 
     def stamp(self, name: str) -> str | None:
         """A remembered text: what a derived table was made from."""
-        found: str | None = self.value("SELECT value FROM stamps WHERE name = ?", [name])
-        return found
+        text: str | None = self.value("SELECT value FROM stamps WHERE name = ?", [name])
+        return text
 
     def set_stamp(self, name: str, value: str) -> None:
         """Remember what a derived table was made from."""
@@ -301,8 +301,8 @@ class AccountMirror:
 
     def position(self, stream: str) -> str | None:
         """How far a stream was read."""
-        found: str | None = self.value("SELECT position FROM positions WHERE stream = ?", [stream])
-        return found
+        position: str | None = self.value("SELECT position FROM positions WHERE stream = ?", [stream])
+        return position
 
     def set_position(self, stream: str, position: str) -> None:
         """Call it in the transaction that stores what was read."""
@@ -330,11 +330,11 @@ class AccountMirror:
 
     def record(self, id: str, record_type: str | None = None) -> tuple[int, str] | None:
         """Number and type of a record by its id in the CRM."""
-        found = self.rows(
+        rows = self.rows(
             "SELECT record, record_type FROM ids WHERE id = ? AND coalesce(record_type = ?, true) ORDER BY record_type",
             [id, record_type],
         )
-        return (int(found[0][0]), str(found[0][1])) if found else None
+        return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
     def attributes(self) -> Mapping[str, str]:
         """Attribute columns of ``records`` and their SQL types."""

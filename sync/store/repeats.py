@@ -130,7 +130,7 @@ def natural(name: str) -> tuple[list[str | int], str]:
     """
     stem = re.sub(r"\.[A-Za-z][A-Za-z0-9]*$", "", name)
     pieces = re.split(r"([0-9]+)", stem.casefold())
-    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], name
+    return [int(piece) if position % 2 else piece for position, piece in enumerate(pieces)], name
 
 
 def _rows(mirror: AccountMirror) -> str:

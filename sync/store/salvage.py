@@ -100,10 +100,10 @@ def _vouched(
         if table == "batches"
         else []
     )
-    known = seals.get((table, integrity.key_of(table, row)))
-    if known is None:
+    seal = seals.get((table, integrity.key_of(table, row)))
+    if seal is None:
         return table != "batches" or not notes_lost
-    return known == integrity.seal_of(table, row, sorted(own, key=lambda note: note[1]))
+    return seal == integrity.seal_of(table, row, sorted(own, key=lambda note: note[1]))
 
 
 def _read(source: sqlite3.Connection, journal: Journal, table: str) -> tuple[list[dict[str, Any]], int]:

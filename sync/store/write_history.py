@@ -107,7 +107,7 @@ def now_read(
     if type(connector).caught_up is Connector.caught_up:
         return
     streams: list[tuple[str, str | RemoteList]] = [("value", "value")]
-    streams += [("list:" + keys[one.id], one) for one in lists() if one.id in keys]
+    streams += [("list:" + keys[remote.id], remote) for remote in lists() if remote.id in keys]
     for name, stream in streams:
         position = mirror.stamp("before our writes:" + name)
         moved = connector.caught_up(stream, position) if position is not None else None

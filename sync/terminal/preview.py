@@ -42,7 +42,10 @@ def print_preview(answer: Mapping[str, Any]) -> None:
     def money(minor: int | None) -> str:
         return "" if minor is None else f"{Decimal(minor).scaleb(-exponent(currency)):,} {currency}"
 
-    rows = [(_masked(one["owner"]), one["day"], money(one["amount_minor"])) for one in preview["samples"]]
+    rows = [
+        (_masked(sample["owner"]), sample["day"], money(sample["amount_minor"]))
+        for sample in preview["samples"]
+    ]
     table("The first rows, as they are read:", ("whose", "day", "amount"), rows)
     say(
         f"{preview['orders']:,} orders of {preview['buyers']:,} of {preview['contacts']:,} contacts, {money(preview['revenue'])} in all, "

@@ -20,14 +20,14 @@ _LINES = 50  # changes of a plan that a terminal shows
 
 def print_answer(command: str, answer: Mapping[str, Any]) -> None:
     """The answer of a command, for people."""
-    for one in answer.get("accounts", [answer]):
-        if "error" in one:
-            fault(f"{one['account']}: {one['error']}")
+    for account_answer in answer.get("accounts", [answer]):
+        if "error" in account_answer:
+            fault(f"{account_answer['account']}: {account_answer['error']}")
         else:
-            for note in one.get("healed", ()):
+            for note in account_answer.get("healed", ()):
                 say(f"note: {note}")
-            _PRINTERS.get(command, _print_loop)(one)
-            for note in one.get("notes", ()) if command in _NOTED else ():
+            _PRINTERS.get(command, _print_loop)(account_answer)
+            for note in account_answer.get("notes", ()) if command in _NOTED else ():
                 (fault if note.startswith("WARNING") else say)(
                     note if note.startswith("WARNING") else f"note: {note}"
                 )
@@ -100,16 +100,18 @@ def _print_segments(segments: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def _print_explained(explained: Mapping[str, Any]) -> None:
-    told: list[Any] = []
-    for name, one in explained.items():
-        coverage = [(attribute, f"{share:.1%}") for attribute, share in one["coverage"].items()]
-        if (one["records"], coverage) not in told:  # segmentations of the same population share it
-            told.append((one["records"], coverage))
+    shown: list[Any] = []
+    for name, figures in explained.items():
+        coverage = [(attribute, f"{share:.1%}") for attribute, share in figures["coverage"].items()]
+        if (figures["records"], coverage) not in shown:  # segmentations of the same population share it
+            shown.append((figures["records"], coverage))
             table(
-                f"{name}: attributes known, of {one['records']:,} records", ("attribute", "known"), coverage
+                f"{name}: attributes known, of {figures['records']:,} records",
+                ("attribute", "known"),
+                coverage,
             )
         rows = []
-        for rule in one["rules"]:
+        for rule in figures["rules"]:
             note = (
                 "holds for nobody"
                 if not rule["holds"]
@@ -128,7 +130,7 @@ def _print_explained(explained: Mapping[str, Any]) -> None:
         table(f"{name}: rules, the first to hold wins", ("rule", "holds", "fires", "note"), rows)
         if rows:
             say(
-                f"{one['no_rule']:,} records are held by no rule of {name}: they have no segment, and nothing is written on them."
+                f"{figures['no_rule']:,} records are held by no rule of {name}: they have no segment, and nothing is written on them."
             )
 
 
@@ -174,8 +176,8 @@ def print_plan(plan: Mapping[str, Any]) -> None:
         say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
     unknown = plan["listeners"].get("unknown")
     heard = [
-        (one["name"], one["target"], one["value"] or "any change", one["records"])
-        for one in plan["listeners"].get("found", ())
+        (listener["name"], listener["target"], listener["value"] or "any change", listener["records"])
+        for listener in plan["listeners"].get("found", ())
     ]
     table(
         "Starts in the CRM on these changes:", ("workflow or flow", "listens to", "value", "records"), heard
@@ -258,8 +260,13 @@ def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
     if not figures.get("contest"):
         return
     rows = [
-        (one, f"{told['capture_20']:.1%}", f"{told['gini']:.3f}", "used" if one == figures["winner"] else "")
-        for one, told in figures["contest"].items()
+        (
+            score,
+            f"{merits['capture_20']:.1%}",
+            f"{merits['gini']:.3f}",
+            "used" if score == figures["winner"] else "",
+        )
+        for score, merits in figures["contest"].items()
     ]
     table(
         f"{name}: what each score would have foreseen of the last {figures['span']} days",
@@ -278,14 +285,14 @@ def _print_show(answer: Mapping[str, Any]) -> None:
         say(f"  {name}: {', '.join(value) if isinstance(value, list) else value}")
     if answer["objects"]:
         say("objects to profiling: is in no segment, and what we wrote is taken away")
-    for name, one in answer["segmentations"].items():
+    for name, labelling in answer["segmentations"].items():
         say(
-            f"\n{name}: {one['label']} ({one['segment']}), since {one['since']}"
-            + (f", before: {one['previous']}" if one["previous"] else "")
+            f"\n{name}: {labelling['label']} ({labelling['segment']}), since {labelling['since']}"
+            + (f", before: {labelling['previous']}" if labelling["previous"] else "")
         )
-        say(f"  {one['reason']}")
-        if one["description"]:
-            say(f"  {one['description']}")
+        say(f"  {labelling['reason']}")
+        if labelling["description"]:
+            say(f"  {labelling['description']}")
     say()
     table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
     table(
@@ -328,13 +335,13 @@ def _worded(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _print_rejects(answer: Mapping[str, Any]) -> None:
     rows = []
     for r in answer["rejects"]:
-        place = (
+        where = (
             f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}"
         )
         rows.append(
             (
                 r["reject"],
-                place,
+                where,
                 r["column"] or r["target"],
                 r["reason"] + (" (quarantined)" if r["quarantined"] else ""),
             )
@@ -398,7 +405,7 @@ def _print_plan_changes(answer: Mapping[str, Any]) -> None:
     table(
         "",
         ("id", "target", "old", "new", "status", "reason"),
-        [tuple(one[name] for name in columns) for one in rows],
+        [tuple(row[name] for name in columns) for row in rows],
     )
     if answer["total"] > len(rows):
         say(
@@ -417,18 +424,18 @@ def _print_salvage(answer: Mapping[str, Any]) -> None:
     )
 
 
-def print_traces(found: Mapping[str, Any]) -> None:
+def print_traces(traces: Mapping[str, Any]) -> None:
     """What is known of a person, before it is erased."""
-    table("Records:", ("account", "type", "id"), [tuple(one.values()) for one in found["records"]])
+    table("Records:", ("account", "type", "id"), [tuple(row.values()) for row in traces["records"]])
     table(
         "In the CRM, to be cleared:",
         ("type", "id", "field or list", "value"),
-        [tuple(one.values()) for one in found["values"]],
+        [tuple(row.values()) for row in traces["values"]],
     )
-    if found["addresses"]:
-        say(f"addresses: {', '.join(found['addresses'])}")
+    if traces["addresses"]:
+        say(f"addresses: {', '.join(traces['addresses'])}")
     say(
-        f"{found['journal_rows']:,} rows of the journal; {len(found['files'])} exported files: {', '.join(found['files']) or 'none'}"
+        f"{traces['journal_rows']:,} rows of the journal; {len(traces['files'])} exported files: {', '.join(traces['files']) or 'none'}"
     )
 
 
@@ -462,13 +469,13 @@ def _print_report(answer: Mapping[str, Any]) -> None:
     rows = [
         (
             name,
-            str(one["as_of"]),
-            one["records"],
-            one["labellings"],
-            one["moved_per_week"],
-            one["returned_within_12_weeks"],
+            str(figures["as_of"]),
+            figures["records"],
+            figures["labellings"],
+            figures["moved_per_week"],
+            figures["returned_within_12_weeks"],
         )
-        for name, one in answer["figures"].items()
+        for name, figures in answer["figures"].items()
     ]
     table(
         f"{answer['account']}:",

@@ -19,26 +19,26 @@ def print_reading(reading: Mapping[str, Any] | None) -> None:
     say(f"{words.data_through(reading)}\n")
 
 
-def print_reconciled(found: Mapping[str, Any]) -> None:
+def print_reconciled(answer: Mapping[str, Any]) -> None:
     """Months beside the user's own; those that differ by name."""
     rows = []
-    for month in found["months"]:
+    for month in answer["months"]:
         rows.append(
             (month["month"], "orders", month["orders_stated"], month["orders"], month["orders_difference"])
         )
         money = tuple(month[key] for key in ("net_revenue_stated", "net_revenue", "net_revenue_difference"))
-        rows.append((month["month"], f"net revenue, {found['currency']}", *money))
+        rows.append((month["month"], f"net revenue, {answer['currency']}", *money))
     shown = [tuple("" if cell is None else str(cell) for cell in row) for row in rows if row[2] is not None]
     table("Your totals and what was read:", ("month", "figure", "yours", "read", "difference"), shown)
-    for month in found["months"]:
+    for month in answer["months"]:
         if month["orders_of_nobody"] or float(month["net_revenue_of_nobody"]):
             say(
-                f"{month['month']}: {month['orders_of_nobody']:,} of these orders ({month['net_revenue_of_nobody']} {found['currency']}) "
+                f"{month['month']}: {month['orders_of_nobody']:,} of these orders ({month['net_revenue_of_nobody']} {answer['currency']}) "
                 f"belong to no known contact; segments do not see them."
             )
-    differ = found["differ"]
+    differ = answer["differ"]
     say(
-        f"Different: {', '.join(differ)} (orders up to {found['as_of']} are counted)."
+        f"Different: {', '.join(differ)} (orders up to {answer['as_of']} are counted)."
         if differ
         else "Every month agrees."
     )

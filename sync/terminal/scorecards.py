@@ -20,16 +20,16 @@ def print_card(answer: Mapping[str, Any]) -> None:
         ]
         table(f"{name}:", ("measure", "value", "passes", "what it says"), rows)
         if "migration" in card:
-            told = card["migration"]
+            migration = card["migration"]
             ways = [
                 (
-                    one,
-                    f"{row.get(one, 0):.1%}",
-                    _ways(one, row),
-                    told["stay"][one] or "no end seen",
-                    f"{told['stationary'][one]:.1%}",
+                    key,
+                    f"{row.get(key, 0):.1%}",
+                    _ways(key, row),
+                    migration["stay"][key] or "no end seen",
+                    f"{migration['stationary'][key]:.1%}",
                 )
-                for one, row in told["probabilities"].items()
+                for key, row in migration["probabilities"].items()
             ]
             table(
                 "since the labelling before:",
@@ -66,20 +66,20 @@ def print_effect(target: str, effect: Mapping[str, Any]) -> None:
 
 def print_proposals(proposals: Mapping[str, Mapping[str, Any]]) -> None:
     """What a refit would change; nothing was saved."""
-    for name, told in proposals.items():
-        if "note" in told:
-            say(f"{name}: {told['note']}")
+    for name, proposal in proposals.items():
+        if "note" in proposal:
+            say(f"{name}: {proposal['note']}")
             continue
-        say(f"{name}: fitted anew, {told['records']:,} records ({told['moved']:.1%}) would move")
+        say(f"{name}: fitted anew, {proposal['records']:,} records ({proposal['moved']:.1%}) would move")
         changed = [
             (what, *map(_short, both))
-            for what, both in told["difference"].items()
+            for what, both in proposal["difference"].items()
             if what not in ("as_of", "version")
         ]
         table("", ("what", "now", "then"), changed[:DIFFERENCES])
-        flows = [(flow["source"], flow["target"], int(flow["records"])) for flow in told["flows"]]
+        flows = [(flow["source"], flow["target"], int(flow["records"])) for flow in proposal["flows"]]
         table("", ("from", "to", "records"), flows)
-    if any("difference" in told for told in proposals.values()):
+    if any("difference" in proposal for proposal in proposals.values()):
         say("Nothing was saved. To use it: crm-segments train [NAMES]")
 
 

@@ -96,12 +96,12 @@ def show(session: Session, id: str) -> dict[str, Any]:
     """
     mirror = session.mirror()
     consent.prepare(session)
-    found = mirror.record(id) or _by_address(mirror, id)
-    if found is None:
+    record = mirror.record(id) or _by_address(mirror, id)
+    if record is None:
         raise Stop(
             f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new"
         )
-    number, record_type = found
+    number, record_type = record
     id = str(mirror.value("SELECT id FROM ids WHERE record = ?", [number]))
     story: dict[str, Any] = {
         "account": session.account,
@@ -152,10 +152,10 @@ def show(session: Session, id: str) -> dict[str, Any]:
 
 def _by_address(mirror: AccountMirror, address: str) -> tuple[int, str] | None:
     """The oldest record that has an address."""
-    found = of_address(mirror, address)
+    records = of_address(mirror, address)
     return (
-        (found[0], str(mirror.value("SELECT record_type FROM ids WHERE record = ?", found[:1])))
-        if found
+        (records[0], str(mirror.value("SELECT record_type FROM ids WHERE record = ?", records[:1])))
+        if records
         else None
     )
 

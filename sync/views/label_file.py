@@ -34,9 +34,9 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     from sync.label.as_known_then import Known
     from sync.label.forecasts import forecasts, told_there
 
-    mirror, known = session.mirror(), Known(session)
-    figures = forecasts(session, horizon, known)
-    tables = {s.name: known.table(s) for s in session.segmentations}
+    mirror, known_labels = session.mirror(), Known(session)
+    figures = forecasts(session, horizon, known_labels)
+    tables = {s.name: known_labels.table(s) for s in session.segmentations}
     names = [s.name for s in session.segmentations]
     ranked = {s.name for s in session.segmentations if s.kind == "response"}
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
@@ -113,5 +113,5 @@ def _addresses(session: Session) -> str:
 
 
 def _columns(mirror: AccountMirror, table: str) -> list[str]:
-    found: list[str] = mirror.run(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().column_names
-    return found
+    names: list[str] = mirror.run(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().column_names
+    return names

@@ -79,7 +79,9 @@ def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int
         return pa.array([f"run {undoes} is undone"] * changes.num_rows, pa.string())
     label: dict[tuple[str, str], str] = {}
     for name in {
-        one for one in changes["segmentation"].to_pylist() if one and mirror.has_table("labels_" + one)
+        segmentation
+        for segmentation in changes["segmentation"].to_pylist()
+        if segmentation and mirror.has_table("labels_" + segmentation)
     }:
         sql = f"""SELECT DISTINCT frame.record_type, frame.id, l.reason FROM frame JOIN ids USING (record_type, id)
                   JOIN {quoted("labels_" + name)} AS l USING (record) WHERE frame.segmentation = {literal(name)} AND l.reason IS NOT NULL"""

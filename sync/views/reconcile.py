@@ -41,16 +41,16 @@ def totals(file: Path | None, stated: Sequence[str] = ()) -> dict[str, Total]:
 
     Usage names the line that cannot be understood.
     """
-    found: dict[str, Total] = {}
+    by_month: dict[str, Total] = {}
     for where, month, count, revenue in [*(_of_file(file) if file else ()), *map(_of_text, stated)]:
-        if month in found:
+        if month in by_month:
             raise Usage(f"{where}: month {month} is stated twice")
-        found[month] = Total(_count(where, count), _revenue(where, revenue))
-        if found[month] == Total():
+        by_month[month] = Total(_count(where, count), _revenue(where, revenue))
+        if by_month[month] == Total():
             raise Usage(f"{where}: month {month} states neither orders nor net_revenue")
-    if not found:
+    if not by_month:
         raise Usage(f"{file} states no month: {_REMEDY}")
-    return found
+    return by_month
 
 
 def _of_file(file: Path) -> list[tuple[str, str, str, str]]:
@@ -71,7 +71,7 @@ def _of_file(file: Path) -> list[tuple[str, str, str, str]]:
         raise Usage(
             f"{file} has the header {', '.join(header) or '(nothing)'}: {_REMEDY}; orders or net_revenue may be missing"
         )
-    found = []
+    entries = []
     for number, row in rows[1:]:
         if len(row) != len(header):
             raise Usage(
@@ -79,10 +79,10 @@ def _of_file(file: Path) -> list[tuple[str, str, str, str]]:
             )
         cells = {name: row[at].strip() for name, at in columns.items()}
         where = f"{file}, line {number}"
-        found.append(
+        entries.append(
             (where, _month(where, cells["month"]), cells.get("orders", ""), cells.get("net_revenue", ""))
         )
-    return found
+    return entries
 
 
 def _of_text(text: str) -> tuple[str, str, str, str]:
@@ -140,7 +140,7 @@ def _months(session: Session) -> dict[str, tuple[int, int, int, int]]:
     """Month → orders and net revenue of known records, and of nobody, up to ``as_of``, over all source
     accounts.
     """
-    found: dict[str, tuple[int, int, int, int]] = {}
+    by_month: dict[str, tuple[int, int, int, int]] = {}
     for name in session.sources():
         mirror = session.mirror(name)
         once, money = session.settings.deal_share == "full", partial(converted, session, name)
@@ -152,14 +152,14 @@ def _months(session: Session) -> dict[str, tuple[int, int, int, int]]:
                 FROM ({counted}) GROUP BY 1"""
         )
         for month, *figures in rows:
-            before = found.get(month, (0, 0, 0, 0))
-            found[month] = (
+            before = by_month.get(month, (0, 0, 0, 0))
+            by_month[month] = (
                 before[0] + figures[0],
                 before[1] + figures[1],
                 before[2] + figures[2],
                 before[3] + figures[3],
             )
-    return found
+    return by_month
 
 
 def _compared(month: str, total: Total, ours: tuple[int, int, int, int], currency: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def explained(session: Session, settings: SegmentationSettings) -> dict[str, Any
     from segmentation.rules.coverage import counts, findings
 
     prepare_features(session)
-    rules = [(one.key, rule) for one, rule in session.config.rules(settings, session.account)]
+    rules = [(segment.key, rule) for segment, rule in session.config.rules(settings, session.account)]
     query = counts(facts(session, settings), session.settings.attributes, [rule for _, rule in rules])
     row = session.mirror().run(ibis.to_sql(query, dialect="duckdb")).to_arrow_table().to_pylist()[0]
     return findings(row, list(session.settings.attributes), [key for key, _ in rules])

@@ -46,33 +46,41 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     from sync.plan.control_groups import effects
 
     check_names(session, names)
-    held = session.settings.attributes
+    attributes = session.settings.attributes
     for name in composition:
-        if name not in held:
+        if name not in attributes:
             raise Stop(
-                f"account {session.account} has no attribute {name!r}: it has {', '.join(held) or 'none'}"
+                f"account {session.account} has no attribute {name!r}: it has {', '.join(attributes) or 'none'}"
             )
-    days = [day for day in (_labelled(session, one.name) for one in session.segmentations) if day is not None]
+    days = [
+        day
+        for day in (_labelled(session, settings.name) for settings in session.segmentations)
+        if day is not None
+    ]
     if not days:
         raise Stop("nothing is labelled yet: `crm-segments label` does it")
     session.as_of_override = session.as_of_override or max(days)
-    told = (
+    measured = (
         effects(session)
-        if any(one.control for one in session.segmentations if not names or one.name in names)
+        if any(settings.control for settings in session.segmentations if not names or settings.name in names)
         else {}
     )
-    told = {
-        target: effect for target, effect in told.items() if not names or target.partition(".")[0] in names
+    measured = {
+        target: effect
+        for target, effect in measured.items()
+        if not names or target.partition(".")[0] in names
     }
-    return {"as_of": session.as_of, "cards": cards(session, composition, names), "effects": told}
+    return {"as_of": session.as_of, "cards": cards(session, composition, names), "effects": measured}
 
 
 def check_names(session: Session, names: Sequence[str]) -> None:
     """Stop: a name that no segmentation of the account has."""
-    known = [one.name for one in session.segmentations]
+    known_names = [settings.name for settings in session.segmentations]
     for name in names:
-        if name not in known:
-            raise Stop(f"account {session.account} has no segmentation {name!r}: it has {', '.join(known)}")
+        if name not in known_names:
+            raise Stop(
+                f"account {session.account} has no segmentation {name!r}: it has {', '.join(known_names)}"
+            )
 
 
 def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str] = ()) -> dict[str, Any]:
@@ -85,7 +93,7 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
     from segmentation import model_file
     from segmentation.evaluation import scorecard
 
-    found = {}
+    cards_by_name = {}
     for settings in session.config.in_order(session.account):
         stored = session.journal.model(session.account, settings.name)
         if (
@@ -101,26 +109,26 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
             ranked = ranked[::-1]
         today = _today(session, settings, stored, model)
         lines = scorecard.card(_held(session, settings, model), today, model, ranked)
-        found[settings.name] = {
+        cards_by_name[settings.name] = {
             "lines": scorecard.as_dicts(lines),
             "falls": scorecard.falls(lines),
             **_migration(session, settings.name),
         }
         shown = [name for name in composition if name in session.settings.attributes]
         if shown:
-            found[settings.name]["composition"] = scorecard.composition(
+            cards_by_name[settings.name]["composition"] = scorecard.composition(
                 today.labels, _attributes(session, shown)
             )
-    return found
+    return cards_by_name
 
 
 def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """``propose`` of all segmentations that learn, or of ``names``. Stop: a name that there is not."""
     check_names(session, names)
     chosen = [
-        one.name
-        for one in session.config.in_order(session.account)
-        if (one.name in names if names else one.kind != "rules")
+        settings.name
+        for settings in session.config.in_order(session.account)
+        if (settings.name in names if names else settings.kind != "rules")
     ]
     return {name: propose(session, name) for name in chosen}
 
@@ -133,7 +141,7 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     from segmentation import model_file
     from segmentation.evaluation import scorecard
 
-    settings = next(one for one in session.segmentations if one.name == name)
+    settings = next(candidate for candidate in session.segmentations if candidate.name == name)
     stored = session.journal.model(session.account, name)
     if stored is None:
         return {"note": f"segmentation {name} has no model yet; the next labelling fits one"}
@@ -164,7 +172,7 @@ def _today(
     return Today(
         labels,
         _reachable(session, settings),
-        [one.key for one in segments_of(session.config, settings) if one.playbook],
+        [segment.key for segment in segments_of(session.config, settings) if segment.playbook],
         baseline,
         shifted(session, settings, dict(stored)) if learns else None,
         _newcomers(session, labels, baseline, fitted) if learns else None,
@@ -197,12 +205,12 @@ def _newcomers(
     ):
         return None
     span = min(max((session.as_of - fitted).days, 28), DAYS)
-    found = []
+    newcomers = []
     for frame, day in ((baseline, fitted), (labels, session.as_of)):
         first, last = (literal((day - timedelta(days=days)).isoformat()) for days in (span, 0))
         new = f"SELECT record FROM features WHERE first_purchase > {first}::DATE AND first_purchase <= {last}::DATE"
-        found.append(frame[frame["record"].isin(session.mirror().run(new).df()["record"])])
-    return found[0], found[1]
+        newcomers.append(frame[frame["record"].isin(session.mirror().run(new).df()["record"])])
+    return newcomers[0], newcomers[1]
 
 
 def _days(settings: SegmentationSettings, model: Mapping[str, Any]) -> int:
@@ -251,10 +259,10 @@ def _weeks(
     ):
         return None, {}
     fitted = segmentation.fit(past.features(begin), begin, past.until(begin))
-    found = label_stability.replay(segmentation, fitted, past, until)
-    if found is None:
+    replayed = label_stability.replay(segmentation, fitted, past, until)
+    if replayed is None:
         return None, {}
-    return found, label_stability.cost(found, past.outcomes(until, days), settings.kind != "lifecycle")
+    return replayed, label_stability.cost(replayed, past.outcomes(until, days), settings.kind != "lifecycle")
 
 
 def _labelled(session: Session, name: str) -> date | None:
@@ -302,21 +310,21 @@ def _reachable(session: Session, settings: SegmentationSettings) -> dict[str, fl
     return {segment: float(share) for segment, share in rows}
 
 
-def _spelled(name: str, held: Collection[str]) -> str:
+def _spelled(name: str, columns: Collection[str]) -> str:
     """SQL of an attribute as people read it: values that are the same but for case and blanks as most of them
     are spelled.
     """
     key, spelling = quoted(ATTRIBUTE + name), quoted(SPELLING + name)
-    if SPELLING + name not in held:
+    if SPELLING + name not in columns:
         return key
     return f"coalesce(mode({spelling}) OVER (PARTITION BY {key}), {key})"
 
 
 def _attributes(session: Session, names: list[str]) -> pd.DataFrame:
-    held = session.mirror().attributes()
+    attributes = session.mirror().attributes()
     columns = [
         f"{_spelled(name, session.mirror().columns('records'))} AS {quoted(name)}"
         for name in names
-        if "attribute." + name in held
+        if "attribute." + name in attributes
     ]
     return session.mirror().run(f"SELECT {', '.join(['record', *columns])} FROM people ORDER BY record").df()
