@@ -218,6 +218,8 @@ class FieldSpec:
     description: str = ""  # help text for the people who look at the field
     options: tuple[Option, ...] = ()
     retired: bool = False  # the config names it no longer: it is read and cleared, and never made
+    # where it is there already, a person made it: it gets the options that it lacks, all else stays as it is
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Fields:
         if spec.type == "enum" and _lacks_options(spec, present):
             self._portal.forget(kind)  # the call replaces all options: none that came meanwhile may be lost
             present = self._portal.properties(kind).get(spec.name, present)
-            changed["options"] = merged(present.get("options") or (), spec.options)
+            changed["options"] = _with_options(spec, present)
         if present.get("groupName") == GROUP:  # a property that a person made keeps its words
             shown = {"label": spec.label or spec.name, "description": spec.description}
             changed.update({name: text for name, text in shown.items() if text and text != present.get(name)})
@@ -141,8 +141,23 @@ class Fields:
 
 
 def _lacks_options(spec: FieldSpec, present: Mapping[str, Any]) -> bool:
+    return _with_options(spec, present) != list(present.get("options") or ())
+
+
+def _with_options(spec: FieldSpec, present: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The options that a property shall have; those of a property that a person made keep their words."""
     there = list(present.get("options") or ())
-    return merged(there, spec.options) != there
+    if not spec.adopted:
+        return merged(there, spec.options)
+    values = {option.get("value") for option in there}
+    labels = {str(option.get("label")) for option in there}
+    lacking = [option for option in spec.options if option.key not in values]
+    named = [
+        Option(option.key, f"{label} ({option.key})" if label in labels else label)
+        for option in lacking
+        if (label := option.label or option.key)
+    ]
+    return merged(there, named)
 
 
 def definition(spec: FieldSpec) -> dict[str, Any]:

@@ -6,7 +6,7 @@ is whole columns: a hundred thousand changes cost a fraction of a second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +28,24 @@ class Rows:
     table: str
     ids: Texts
     values: dict[str, Texts]
+    boxes: frozenset[str] = frozenset()  # fields that are check boxes: "true" or "false", and never empty
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def part(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
         """Some of the rows."""
-        return Rows(
-            self.table, self.ids[places], {name: column[places] for name, column in self.values.items()}
-        )
+        values = {name: column[places] for name, column in self.values.items()}
+        return Rows(self.table, self.ids[places], values, self.boxes)
+
+    def with_boxes(self, boxes: Iterable[str]) -> Rows:
+        """The same rows, of which these fields are check boxes: clearing one takes its tick away."""
+        boxes = frozenset(boxes)
+        values = {
+            name: np.where(column == "", "false", column) if name in boxes else column
+            for name, column in self.values.items()
+        }
+        return Rows(self.table, self.ids, values, boxes)
 
 
 class Answers:

@@ -10,7 +10,7 @@ gets the values that it lacks.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -115,22 +115,53 @@ class Fields:
             for option in spec.options
             if option.key in values and values[option.key].get("label") != option.label
         ]
-        if not lacking and not renamed:
+        if spec.adopted and lacking:
+            self._add_values(spec, lacking)
+        if spec.adopted or (not lacking and not renamed):
             return
         kept = [Option(key, str(option.get("label") or key)) for key, option in values.items()]
         labels = {option.key: option.label for option in spec.options}
         options = tuple(
             Option(option.key, labels.get(option.key, option.label)) for option in (*kept, *lacking)
         )
+        whole = FieldSpec(spec.name, spec.record_type, spec.type, spec.label, spec.description, options)
+        self._change(spec, self._id_of(spec), metadata(whole, bool(present.get("restrictedPicklist"))))
+
+    def _add_values(self, spec: FieldSpec, lacking: Sequence[Option]) -> None:
+        """Add values to the picklist of a person: its words, its other values and their order stay."""
+        id = self._id_of(spec)
+        described = self._org.ask("GET", f"tooling/sobjects/CustomField/{id}")["Metadata"]
+        values = described.get("valueSet")
+        defined = values.get("valueSetDefinition") if isinstance(values, dict) else None
+        if not isinstance(defined, dict):
+            raise RequestError(
+                f"picklist {api_name(spec.name)} of {_table(spec)} has no values of its own (a global value set?): add "
+                f"{', '.join(option.key for option in lacking)} to its value set in Salesforce, or give ours another name"
+            )
+        added = {option.key: option for option in lacking}
+        kept = [
+            # one that is there and was switched off is switched on, under the words that it has
+            {**value, "isActive": True}
+            if added.pop(str(value.get("valueName") or value.get("fullName")), None)
+            else value
+            for value in defined.get("value") or ()
+        ]
+        defined = {**defined, "value": [*kept, *_values(added.values())]}
+        self._change(spec, id, {**described, "valueSet": {**values, "valueSetDefinition": defined}})
+
+    def _id_of(self, spec: FieldSpec) -> str:
         rows = self._tooling(_definition(spec))
         if not rows:
             raise RequestError(
                 f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config"
             )
-        whole = FieldSpec(spec.name, spec.record_type, spec.type, spec.label, spec.description, options)
-        body = {"Metadata": metadata(whole, restricted=bool(present.get("restrictedPicklist")))}
+        return str(rows[0]["Id"])
+
+    def _change(self, spec: FieldSpec, id: str, described: dict[str, Any]) -> None:
         try:
-            self._org.ask("PATCH", f"tooling/sobjects/CustomField/{rows[0]['Id']}", body=body, writes=True)
+            self._org.ask(
+                "PATCH", f"tooling/sobjects/CustomField/{id}", body={"Metadata": described}, writes=True
+            )
         except Denied as error:
             raise _may_not(spec, error.refusal) from error
         self._org.forget(_table(spec))
@@ -224,13 +255,10 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
         "required": False,
     }
     if spec.type == "enum":
-        values = [
-            {"valueName": option.key, "label": option.label[:255], "default": False}
-            for option in spec.options
-        ]
+        defined = {"sorted": False, "value": _values(spec.options)}
         return definition | {
             "type": "Picklist",
-            "valueSet": {"restricted": restricted, "valueSetDefinition": {"sorted": False, "value": values}},
+            "valueSet": {"restricted": restricted, "valueSetDefinition": defined},
         }
     if spec.type == "number":
         return definition | {"type": "Number", "precision": 18, "scale": 4}
@@ -242,6 +270,10 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
             "defaultValue": "false",
         }
     return definition | {"type": "Text", "length": LENGTH, "externalId": False, "unique": False}
+
+
+def _values(options: Iterable[Option]) -> list[dict[str, Any]]:
+    return [{"valueName": option.key, "label": option.label[:255], "default": False} for option in options]
 
 
 def _spec(record_type: str, name: str, about: dict[str, Any]) -> FieldSpec:

@@ -29,6 +29,7 @@ _COLLECTION = 200
 _NAME = 80  # of a campaign's name
 _REMOVED = "Removed"
 _SENT = "Sent"
+_UNSOUND_ID = frozenset({"INVALID_QUERY_FILTER_OPERATOR", "MALFORMED_ID"})
 _MEMBER_FIELD = {"contact": "ContactId", "lead": "LeadId"}
 
 
@@ -239,17 +240,29 @@ class Lists:
     def _known(self, campaign: str, field: str, ids: list[str]) -> dict[str, tuple[str, bool]]:
         """Record → (id of its membership, whether it counts)."""
         members = {}
-        fields = ["Id", field, "Status"]
         for start in range(0, len(ids), _COLLECTION):
-            where = [
-                f"CampaignId = {soql.quoted(campaign)}",
-                soql.among(field, ids[start : start + _COLLECTION]),
-            ]
-            for page in self._org.query(soql.Select(fields, "CampaignMember", where)):
-                for row in page:
-                    counts = not (self._org.settings.keep_members and row["Status"] == _REMOVED)
-                    members[row[field]] = (row["Id"], counts)
+            for row in self._memberships(campaign, field, ids[start : start + _COLLECTION]):
+                counts = not (self._org.settings.keep_members and row["Status"] == _REMOVED)
+                members[row[field]] = (row["Id"], counts)
         return members
+
+    def _memberships(self, campaign: str, field: str, ids: list[str]) -> list[dict[str, Any]]:
+        """What the campaign has of these records; one unsound id does not hide the others."""
+        where = [f"CampaignId = {soql.quoted(campaign)}", soql.among(field, ids)]
+        try:
+            pages = self._org.query(soql.Select(["Id", field, "Status"], "CampaignMember", where))
+            return [row for page in pages for row in page]
+        except Refused as error:
+            if error.refusal.code not in _UNSOUND_ID:
+                raise
+            if len(ids) == 1:
+                return []  # no record has this id: none is a member
+            middle = len(ids) // 2
+            return [
+                row
+                for half in (ids[:middle], ids[middle:])
+                for row in self._memberships(campaign, field, half)
+            ]
 
     def _add(
         self, campaign: str, field: str, answers: Answers, places: Any, members: dict[str, tuple[str, bool]]
@@ -279,17 +292,30 @@ class Lists:
             return
         typed = [{"attributes": {"type": "CampaignMember"}, **record} for record in records]
         body = {"allOrNone": False, "records": typed}
-        # A second membership of the same record in a campaign is refused, so that adding may be sent again.
-        _take(
-            self._org.ask(method, "composite/sobjects", body=body, writes=True, repeatable=True),
-            places,
-            answers,
-        )
+        try:
+            # A second membership of the same record in a campaign is refused, so that adding may be sent
+            # again.
+            items = self._org.ask(method, "composite/sobjects", body=body, writes=True, repeatable=True)
+        except Refused as error:
+            if error.refusal.kind not in ("data", "gone"):
+                raise
+            if len(records) == 1:
+                answers.reject(_only(places[0], answers), error.refusal.kind, error.refusal.reason)
+                return
+            middle = len(records) // 2  # halved until the record that is refused stands alone
+            self._send(method, records[:middle], places[:middle], answers)
+            self._send(method, records[middle:], places[middle:], answers)
+            return
+        _take(items, places, answers)
 
 
 def _mark(spec: ListSpec) -> str:
     """What tells a campaign of ours from one that a person named alike."""
     return f"crm-segments: {spec.key}" + ("" if spec.record_type == "contact" else f" ({spec.record_type})")
+
+
+def _only(place: int, answers: Answers) -> Any:
+    return np.arange(len(answers.ids)) == place
 
 
 def _take(items: Any, places: Any, answers: Answers) -> None:

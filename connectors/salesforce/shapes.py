@@ -96,6 +96,11 @@ def _counts(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
     )
 
 
+def _described(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
+    """A custom field as the Metadata API describes it."""
+    return isinstance(answer, dict) and isinstance(answer.get("Metadata"), dict) and bool(answer["Metadata"])
+
+
 def _limits(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
     if not isinstance(answer, dict) or not all(isinstance(entry, dict) for entry in answer.values()):
         return False
@@ -179,6 +184,7 @@ _SHAPES: list[tuple[str, re.Pattern[str], Check]] = [
     for methods, pattern, check in (
         ("GET", r"(tooling/)?query(all)?(/[^/]+)?", _query),
         ("GET", r"(tooling/)?sobjects/\w+/describe", _description),
+        ("GET", r"tooling/sobjects/CustomField/\w+", _described),
         ("GET", r"limits/recordCount", _counts),
         ("GET", r"limits", _limits),
         ("GET", r"services/data", _versions),

@@ -42,6 +42,7 @@ _HEADERS = {
 }
 Places = npt.NDArray[np.int64]  # rows, by their number
 _INTERRUPTED = "interrupted before the write"
+_OF_A_BOX = frozenset({"true", "false", "", None})
 
 
 class Writing:
@@ -59,10 +60,10 @@ class Writing:
         if 0 < len(set(answers.ids)) <= self._org.settings.compare_up_to:
             self._compare(answers, changes)
         for record_type in OBJECTS:
-            rows, positions = answers.rows(record_type)
+            rows, positions = self._rows(answers, record_type)
             if len(rows) > self._org.settings.bulk_writes_above and not _says_null(rows):
                 if self._check(answers, record_type):
-                    rows, positions = answers.rows(record_type)
+                    rows, positions = self._rows(answers, record_type)
                 outcomes = RowAnswers(len(rows))
                 self._by_jobs(rows, outcomes, jobs)
                 self._again(rows, outcomes)
@@ -88,7 +89,7 @@ class Writing:
     def _by_calls(self, answers: Answers, record_type: str) -> None:
         """Collections. Only where one is refused for a field, it is looked up which: that costs a call."""
         for seen in (False, True):
-            rows, positions = answers.rows(record_type)
+            rows, positions = self._rows(answers, record_type)
             outcomes = RowAnswers(len(rows))
             try:
                 self._by_collections(rows, np.arange(len(rows)), outcomes, COLLECTION)
@@ -98,7 +99,7 @@ class Writing:
                 if seen:
                     raise
                 self._check(answers, record_type)
-                if not len(answers.rows(record_type)[0]):
+                if not len(self._rows(answers, record_type)[0]):
                     return
                 if error.refusal.kind != "permission":
                     raise
@@ -117,7 +118,7 @@ class Writing:
         for record_type in dict.fromkeys(answers.types):
             self._check(answers, str(record_type))
         for record_type in OBJECTS:
-            rows, positions = answers.rows(record_type)
+            rows, positions = self._rows(answers, record_type)
             outcomes = RowAnswers(len(rows))
             for piece, (at, _content) in enumerate(_pieces(rows) if jobs else ()):
                 for name in jobs.of(f"{rows.table}.{piece}"):
@@ -133,6 +134,19 @@ class Writing:
             answers.status[arrived] = "done"
             answers.reject(left & ~arrived, "transient", _INTERRUPTED)
         return answers.outcomes()
+
+    def _rows(self, answers: Answers, record_type: str) -> tuple[Rows, Places]:
+        """The open changes of a record type as rows, and the row of each change (-1: none).
+
+        Which fields are check boxes is looked up only where a field is to hold nothing but yes and no.
+        """
+        rows, positions = answers.rows(record_type)
+        perhaps = [name for name, column in rows.values.items() if set(column) <= _OF_A_BOX]
+        if not perhaps:
+            return rows, positions
+        fields = self._org.fields(rows.table)
+        boxes = [name for name in perhaps if fields.get(api_name(name), {}).get("type") == "boolean"]
+        return rows.with_boxes(boxes), positions
 
     # Fields that cannot be written
 
@@ -327,7 +341,9 @@ class Jobs:
 
 def _record(rows: Rows, at: int) -> dict[str, Any]:
     values = {
-        api_name(name): column[at] or None for name, column in rows.values.items() if column[at] is not None
+        api_name(name): column[at] == "true" if name in rows.boxes else column[at] or None
+        for name, column in rows.values.items()
+        if column[at] is not None
     }
     return {"attributes": {"type": rows.table}, "id": rows.ids[at], **values}
 

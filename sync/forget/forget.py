@@ -291,6 +291,9 @@ def purge_journal(
         connection.executemany(
             "DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids]
         )
+        for person in ("record_type = ? AND id = ?", "survivor_type = ? AND survivor = ?"):
+            sql = f"DELETE FROM merged_consents WHERE account = ? AND {person}"
+            connection.executemany(sql, [(account, *named) for named in people])
         for name, key in (("plans", "plan"), ("runs", "run")):
             for row in journal.rows(
                 f"SELECT {key} AS number, summary FROM {name} WHERE account = ? AND summary IS NOT NULL",

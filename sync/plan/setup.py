@@ -21,7 +21,7 @@ from sync.log import stage
 from sync.plan.dynamic_lists import changed_lists, dynamic_specs
 
 # what is as it is, as long as a field or list lives
-_FIXED = frozenset({"name", "key", "record_type", "type", "kind", "id", "retired"})
+_FIXED = frozenset({"name", "key", "record_type", "type", "kind", "id", "retired", "adopted"})
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,9 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
         if step.action == "create":
             new = bool(begun[key]["new"]) if key in plan.recovered else True
             journal.intend_object(session.account, *key, session.run, _meant(spec), new)
+        if isinstance(spec, FieldSpec):
+            strange = step.action == "create" and key not in begun
+            spec = replace(spec, adopted=step.action == "adopt" or ours.get(key, strange))
         remote, form, there = _ensured(session, spec)
         hidden = step.action == "create" and there and key not in plan.recovered
         if hidden and key in ours:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import FIELD, RECORD_SCHEMA, RECORD_TYPES, Attribute, IdType, Page
 from sync.pull import columns
+from sync.store import merged_consent
 from sync.store.activity import Activity
 from sync.store.identity_resolution import unsettle
 from sync.store.mirror import AccountMirror, literal, quoted
@@ -158,6 +159,7 @@ class Ingest:
 
     def _add_records(self, frame: pa.Table, part: int, whole: bool) -> None:
         mirror = self._mirror
+        merged_consent.gather(mirror, frame)
         if not whole:  # a connector may give a record again: the newer row takes the place of the older
             mirror.run(
                 "DELETE FROM records WHERE record IN (SELECT record FROM frame JOIN ids USING (record_type, id))",
@@ -200,6 +202,7 @@ class Ingest:
                     (SELECT arg_max(rowid, (coalesce(line, 0), rowid)) FROM records WHERE part = {part} GROUP BY record)"""
             )
         if old is not None:
+            merged_consent.gather_missing(mirror, old, part)
             missing = f"part = {old} AND record NOT IN (SELECT record FROM records WHERE part = {part})"
             vanished = mirror.value(f"SELECT count(*) FROM records WHERE {missing}")
             if 0 < vanished <= mirror.value("SELECT rejected FROM parts WHERE part = ?", [part]):

@@ -19,6 +19,7 @@ from sync.config.uses import kinds_used, types_used
 from sync.exit_codes import GuardStop, Trip
 from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
+from sync.store import merged_consent
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
 from sync.store.journal import Journal, now
@@ -54,6 +55,7 @@ def pull(session: Session) -> Pulled:
     pulled, began = Pulled(), session.clock()
     for account in session.sources():
         mirror, connector = session.mirror(account), session.connector(account)
+        merged_consent.recall(session.journal, mirror)
         for stream in _streams(session, account, connector):
             _pull_stream(session, account, stream, pulled)
         if mirror.stamp("reconciled") != str(
@@ -63,6 +65,7 @@ def pull(session: Session) -> Pulled:
                 reconcile(mirror)
                 _note_shape(mirror)
                 mirror.set_stamp("reconciled", str(mirror.revision()))
+            merged_consent.remember(session.journal, mirror)
         pulled.parked += mirror.value("SELECT count(*) FROM parked WHERE NOT shadowed")
     _pull_lists(session, pulled)
     session.mirror().set_stamp("pull_began", began.astimezone(UTC).isoformat(timespec="microseconds"))

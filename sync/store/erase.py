@@ -46,7 +46,7 @@ def _delete(mirror: AccountMirror, names: Names) -> None:
     with mirror.transaction():
         for table, listed in tables.items():
             conditions = [f"record IN ({who})"] if "record" in listed else []
-            if table == "redirects":
+            if table in ("redirects", "merged_consents"):
                 conditions.append(f"survivor IN ({who})")
             if table in ("parked", "names"):
                 same = f"(SELECT {address_of('text')} FROM (SELECT unnest([{texts}]::VARCHAR[]) AS text))"

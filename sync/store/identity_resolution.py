@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from connectors.contract import CHANNELS
-from sync.store import activity_owner, repeats
+from sync.store import activity_owner, merged_consent, repeats
 from sync.store.mirror import AccountMirror, quoted
 
 
@@ -36,6 +35,7 @@ def settle(mirror: AccountMirror) -> None:
 
 def _settle(mirror: AccountMirror) -> None:
     _redirect(mirror)
+    merged_consent.follow(mirror)
     if mirror.stamp("owners") != "settled":
         activity_owner.follow(mirror)
     _unpark(mirror)
@@ -150,11 +150,11 @@ def people(mirror: AccountMirror) -> str:
         f"SELECT records.*, ids.record_type, ids.id FROM {mirror.schema}.records JOIN {mirror.schema}.ids USING (record) WHERE "
         f"part IN ({alive.replace('parts', mirror.schema + '.parts')})"
     )
-    if not mirror.value("SELECT count(*) FROM redirects"):
+    bound = "SELECT 1 FROM redirects UNION ALL SELECT 1 FROM merged_consents WHERE survivor IS NOT NULL"
+    if not mirror.value(f"SELECT count(*) FROM ({bound})"):
         return plain
-    objects, *reachable = (
-        quoted(name) for name in ("objects_to_profiling", *(f"reachable.{channel}" for channel in CHANNELS))
-    )
+    objects, *reachable = map(quoted, merged_consent.COLUMNS)
+    columns = ", ".join([objects, *reachable])
     consents = [f"bool_or({objects}) AS {objects}", *(f"bool_and({name}) AS {name}" for name in reachable)]
     won = [f"coalesce(alive.{objects}, false) OR coalesce(consent.{objects}, false) AS {objects}"]
     won += [
@@ -162,7 +162,9 @@ def people(mirror: AccountMirror) -> str:
         for name in reachable
     ]
     return f"""WITH alive AS NOT MATERIALIZED ({plain}),
-        consent AS (SELECT survivor, {", ".join(consents)} FROM alive JOIN {mirror.schema}.redirects USING (record) GROUP BY survivor)
+        consent AS (SELECT survivor, {", ".join(consents)} FROM (
+            SELECT survivor, {columns} FROM alive JOIN {mirror.schema}.redirects USING (record)
+            UNION ALL SELECT survivor, {columns} FROM {mirror.schema}.merged_consents WHERE survivor IS NOT NULL) GROUP BY survivor)
         SELECT alive.* REPLACE ({", ".join(won)}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
         WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 from sync.store import integrity
 from sync.store.soundness import as_closed, note_closed
 
-VERSION = 4
+VERSION = 5
 _BIG = 64_000_000  # bytes: the copying of so much is felt
 
 _TABLES = """
@@ -74,6 +74,8 @@ CREATE TABLE identity (value TEXT);
 INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 """
     + integrity.triggers(),
+    5: "CREATE TABLE merged_consents (account TEXT, record_type TEXT, id TEXT, survivor_type TEXT, survivor TEXT, refused TEXT, "
+    "PRIMARY KEY (account, record_type, id)) WITHOUT ROWID",
 }
 
 # Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
@@ -408,11 +410,8 @@ class Journal:
         run: int | None = None,
     ) -> Iterator[Batch]:
         """Batches in the order of their numbers, content loaded one at a time."""
-        conditions = [
-            (c, v)
-            for c, v in (("plan", plan), ("account", account), ("state", state), ("run", run))
-            if v is not None
-        ]
+        asked = {"plan": plan, "account": account, "state": state, "run": run}
+        conditions = [(column, value) for column, value in asked.items() if value is not None]
         where = " AND ".join(f"{c} = ?" for c, _ in conditions) or "1"
         numbers = self.rows(
             f"SELECT batch FROM batches WHERE {where} ORDER BY batch", *(v for _, v in conditions)

@@ -12,6 +12,7 @@ Each account has a schema of its own (its name, quoted) with these tables:
   actual       what the CRM holds in our fields and lists: (record, target, value)
   written      what we wrote or meant to write, rebuilt from the journal: whose value is there?
   redirects    record → survivor, of merges and conversions
+  merged_consents  what merged records had said no to (see ``sync.store.merged_consent``)
   parts        the pieces that streams were delivered in;  positions: how far each stream was read
   reading      what the reading of each part gave, by day: rows delivered, refused and left out by reason, and
                so on
@@ -32,7 +33,7 @@ import pyarrow as pa
 from sync.store import engine
 from sync.store.soundness import as_closed, begin_anew, note_closed
 
-VERSION = "2"  # of the tables below: a mirror of another version is thrown away
+VERSION = "3"  # of the tables below: a mirror of another version is thrown away
 
 _TABLES = """
 CREATE TABLE ids (record BIGINT, record_type VARCHAR, id VARCHAR);
@@ -49,6 +50,8 @@ CREATE TABLE names (name BIGINT, record_type VARCHAR, id VARCHAR, email VARCHAR,
 CREATE TABLE actual (record BIGINT, target VARCHAR, value VARCHAR, part INTEGER);
 CREATE TABLE written (batch BIGINT, opened BIGINT, record BIGINT, target VARCHAR, after VARCHAR, mine BOOLEAN);
 CREATE TABLE redirects (record BIGINT, survivor BIGINT);
+CREATE TABLE merged_consents (record BIGINT, survivor BIGINT, objects_to_profiling BOOLEAN,
+    "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN);
 CREATE TABLE parts (part INTEGER, stream VARCHAR, name VARCHAR, live BOOLEAN, rejected BIGINT);
 CREATE TABLE reading (part INTEGER, read_on DATE, what VARCHAR, reason VARCHAR, number BIGINT);
 CREATE TABLE positions (stream VARCHAR, position VARCHAR);
