@@ -148,6 +148,7 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
     from sync.plan.plan import plan as make
     from sync.plan.setup import new_names
+    from sync.plan.undo import cut_off_notes
 
     answer: Answer = {"pulled": settled_and_pulled(session), **reading(session), **labelled(session)}
     answer["withdrawn"] = withdrawn(session)
@@ -163,6 +164,7 @@ def loop(session: Session, selection: Any) -> Answer:
         answer["applied"] = applied.as_dict()
         answer["notes"] += size_notes(session)
     codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
+    answer["notes"] += cut_off_notes(session)
     answer["exit_code"] = worst([*codes, *([4] if planned.deleted else [])])
     from sync.forget.retention import age
 

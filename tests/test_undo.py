@@ -135,3 +135,60 @@ def test_undo_brings_back_every_byte_of_a_folder_of_files(tmp_path: Path) -> Non
     assert world.store.bytes() == before
     assert world.do("run")["exit_code"] == 5
     assert world.store.bytes() == before
+
+
+def cut_off_undo(folder: Path) -> tuple[World, Any, int]:
+    """A world whose undo of a run was killed in the middle: what it goes back to, and the number of the plan."""
+    world, before, run = moved(folder, batch_size=5)
+    calls: list[str] = []
+
+    def kill(moment: str) -> None:
+        calls.extend([moment] if moment == "before write" else [])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    world.faults.hook = kill
+    with pytest.raises(KeyboardInterrupt):
+        world.do("undo", number=run)
+    world.faults.hook = lambda moment: None
+    return world, before, world.journal("SELECT plan FROM plans WHERE undoes = ?", run)[0]["plan"]
+
+
+def test_an_undo_that_was_cut_off_outlives_a_run_about_other_fields(tmp_path: Path) -> None:
+    world, before, plan = cut_off_undo(tmp_path)
+    assert world.state() != before
+    world.more = '[[segmentations]]\nname = "again"\nkind = "value"\nfield = "seg_again"\n'
+    world.do("setup")
+    run = world.do("run", allow=ALLOWED)
+    assert run["applied"]["done"] > 10 and run["plan"]["held"] == ["rfm", "value"]
+    [note] = [note for note in run["notes"] if "was cut off" in note]
+    assert f"`crm-segments apply {plan}` goes on with it" in note
+    assert world.do("status")["plans"][0]["plan"] == plan
+    assert world.do("apply", number=plan)["applied"]["remaining"] == 0
+    fields, members = world.state()
+    assert ({name: fields[name] for name in before[0]}, members) == before
+
+
+def test_a_cut_off_undo_ends_where_a_run_writes_the_same_fields(tmp_path: Path) -> None:
+    world, _before, plan = cut_off_undo(tmp_path)
+    world.do("run", allow={**ALLOWED, "undone": "it was right"})
+    with pytest.raises(GuardStop, match="superseded"):
+        world.do("apply", number=plan)
+
+
+def test_a_run_that_was_killed_is_called_interrupted(tmp_path: Path) -> None:
+    world, _before, _plan = cut_off_undo(tmp_path)
+    for _ in range(2):
+        undone = next(run for run in world.do("status")["runs"] if run["command"] == "undo")
+        assert undone["summary"] == {"interrupted": True}
+        world.do("plan")
+
+
+def test_what_an_outage_kept_from_an_undo_is_written_when_it_goes_on(tmp_path: Path) -> None:
+    world, before, run = moved(tmp_path)
+    world.faults.reject = dict.fromkeys(("7", "8"), "transient")
+    undone = world.do("undo", number=run)
+    assert undone["exit_code"] == 75 and undone["applied"]["remaining"] == undone["applied"]["transient"] > 1
+    world.faults.reject = {}
+    assert world.do("apply", number=undone["plan"]["plan"])["exit_code"] == 0
+    assert world.state() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sync.log import stage
 from sync.plan.plan import basis
 from sync.plan.undo import hold
 from sync.store import write_history
-from sync.store.journal import Batch, Journal, user
+from sync.store.journal import WAYS_BACK, Batch, Journal, user
 
 
 @stage("apply")
@@ -81,12 +82,7 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
         raise GuardStop(
             f"plan {plan} is superseded: {what}. Make a new one with `crm-segments plan`.", plan=plan
         )
-    newer = journal.value(
-        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent' "
-        "ORDER BY plan LIMIT 1",
-        session.account,
-        plan,
-    )
+    newer = _applied_since(journal, row)
     moved = [name for name, value in basis(session).items() if row["basis"].get(name) != value]
     again = sorted(
         row["summary"].get("by_target", {}).keys()
@@ -145,17 +141,51 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
 
 def close_other_plans(journal: Journal, account: str, plan: int | None) -> None:
     """Every other plan was made before this one is applied: its figures no longer hold. What it left undone
-    is planned again.
+    is planned again, except by a way back that was cut off: that goes on unless this plan writes to the same
+    fields or lists.
 
     ``plan`` is None where a run found nothing to do: that ends what labels wanted before, and not the way
     back from a run.
     """
-    kinds = "" if plan is not None else "AND kind = 'forward'"
-    journal.execute(
-        f"UPDATE plans SET state = 'superseded' WHERE account = ? AND state IN ('applying', 'open') AND plan <> ? {kinds}",
+    others = journal.rows(
+        "SELECT plan, kind, state, summary FROM plans WHERE account = ? AND state IN ('applying', 'open') AND plan <> ?",
         account,
         plan or 0,
     )
+    for other in others:
+        if plan is None:
+            ended = other["kind"] == "forward"
+        else:
+            ended = not _cut_off(other) or bool(
+                _written_by(journal, other["plan"]) & _written_by(journal, plan)
+            )
+        if ended:
+            journal.set_plan(other["plan"], state="superseded")
+
+
+def _cut_off(row: Mapping[str, Any]) -> bool:
+    """Whether a person approved of a plan, undo or retire, that was not carried out to its end."""
+    return row["state"] == "applying" and row["kind"] in WAYS_BACK
+
+
+def _written_by(journal: Journal, plan: int) -> set[str]:
+    """The fields and lists that a plan changes."""
+    row = journal.plan(plan)
+    return set() if row is None else set(row["summary"].get("by_target", {}))
+
+
+def _applied_since(journal: Journal, row: Mapping[str, Any]) -> int | None:
+    """The first plan that was applied after this one was made, and that ends it."""
+    newer = journal.rows(
+        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent' ORDER BY plan",
+        row["account"],
+        row["plan"],
+    )
+    targets = _written_by(journal, row["plan"])
+    for other in newer:
+        if not _cut_off(row) or targets & _written_by(journal, other["plan"]):
+            return int(other["plan"])
+    return None
 
 
 # -- how much of a batch -----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from sync.apply import throttle
 from sync.apply.rejects import Refusals
 from sync.pull.pull import stale
 from sync.store import write_history
-from sync.store.journal import Batch, Journal
+from sync.store.journal import WAYS_BACK, Batch, Journal
 
 REASONS = 20  # told in an answer; the others are counted together
 
@@ -98,12 +98,26 @@ def close(session: Session, batch: Batch, outcomes: pa.Table, refusals: Refusals
     if refusals is not None:  # the answer may be lost where the CRM was busy: counted by the pace
         moved = pc.or_(moved, pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
     written = pc.count_distinct(changes["id"].filter(moved)).as_py()
-    session.journal.close_batch(batch.batch, outcomes, throttle.stamp(session), written)
+    with session.journal.transaction():
+        session.journal.close_batch(batch.batch, outcomes, throttle.stamp(session), written)
+        _put_off(session.journal, session.account, batch, changes, outcomes)
     if refusals is not None:
         refusals.keep(batch, outcomes)
     mirror = session.mirror()
     write_history.now_actual(mirror, batch, changes.filter(pc.equal(outcomes["status"], "done")))
     write_history.catch_up(session.journal, mirror)
+
+
+def _put_off(journal: Journal, account: str, batch: Batch, changes: pa.Table, outcomes: pa.Table) -> None:
+    """What an outage or a kill kept from a way back (undo, retire) is planned once more: no later plan finds it
+    by itself.
+    """
+    again = changes.filter(pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
+    plan = journal.plan(batch.plan)
+    if not again.num_rows or plan is None or plan["state"] != "applying" or plan["kind"] not in WAYS_BACK:
+        return
+    records = pc.count_distinct(again["id"]).as_py()
+    journal.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, again, records)
 
 
 class Delivery:

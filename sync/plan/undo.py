@@ -106,3 +106,18 @@ def hold(session: Session, run: int) -> list[str]:
             now(),
         )
     return names
+
+
+def cut_off_notes(session: Session) -> list[str]:
+    """One sentence for each way back that a person approved of and that did not come to its end."""
+    rows = session.journal.rows(
+        """SELECT p.plan, p.kind, p.undoes, sum(b.rows) AS waiting FROM plans AS p JOIN batches AS b USING (plan)
+           WHERE p.account = ? AND p.state = 'applying' AND p.kind IN ('undo', 'retire') AND b.state = 'planned' GROUP BY p.plan
+           ORDER BY p.plan""",
+        session.account,
+    )
+    names = [f"the undo of run {row['undoes']}" if row["kind"] == "undo" else "a retire" for row in rows]
+    return [
+        f"{name} was cut off: {row['waiting']:,} of its changes wait; `crm-segments apply {row['plan']}` goes on with it"
+        for name, row in zip(names, rows, strict=True)
+    ]

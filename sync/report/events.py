@@ -133,7 +133,7 @@ def _runs(journal: Journal, account: str) -> list[Run]:
                 row["run"],
                 row["command"],
                 row["started_at"],
-                row["exit_code"],
+                None if summary.get("interrupted") else row["exit_code"],
                 applied.get("done"),
                 applied.get("rejected"),
                 stopped,

@@ -370,7 +370,7 @@ def _print_status(answer: Mapping[str, Any]) -> None:
                 r["run"],
                 r["command"],
                 str(r["started_at"])[:19],
-                str(r["finished_at"] or "")[:19],
+                "interrupted" if r["summary"].get("interrupted") else str(r["finished_at"])[:19],
                 r["exit_code"],
             )
             for r in answer["runs"]

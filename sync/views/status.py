@@ -25,6 +25,8 @@ def status(journal: Journal, account: str, mirror_file: Path, runs: int = 10) ->
     )
     for row in last:
         row["summary"] = json.loads(row["summary"] or "{}")
+        if row["finished_at"] is None:  # whoever works here holds the lock, and that is us
+            row["summary"]["interrupted"] = True
     counts = journal.rows(
         "SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined FROM rejects WHERE "
         "account = ? GROUP BY 1, 2",
