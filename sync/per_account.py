@@ -161,6 +161,8 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         answer = {"account": session.account, "exit_code": 0, **work(session)}
         code = answer["exit_code"]
     except Exception as error:
+        if engine.is_interrupt(error):
+            raise KeyboardInterrupt from error
         meaning = _meaning(session, error)
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:

@@ -5,20 +5,24 @@ which the next run goes on.
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.benchmarks.exports import lay_out
 from tests.benchmarks.kill import _ALLOW, _state
+from tests.world import ALLOWED, World
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -53,8 +57,8 @@ def wait_for_ears(process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
-def ended(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Send the signal; the process must be gone soon, with its code and one sentence."""
+def ended(process: subprocess.Popen[str], number: signal.Signals) -> bool:
+    """Send the signal; the process must be gone soon, with its code and one sentence. True: it was through already."""
     process.send_signal(number)
     began = time.monotonic()
     try:
@@ -62,10 +66,11 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> None:
     finally:
         process.kill()
     if process.returncode in (0, 5):
-        return  # it was through already
+        return True
     assert process.returncode == CODES[number], (process.returncode, out, err)
     assert err.count("\n") == 1 and "the next run goes on" in err, err
     assert time.monotonic() - began < 10
+    return False
 
 
 def test_a_run_interrupted_anywhere_and_run_again_ends_like_a_quiet_one(tmp_path: Path) -> None:
@@ -86,6 +91,54 @@ def test_a_run_interrupted_anywhere_and_run_again_ends_like_a_quiet_one(tmp_path
         again = begun("run", *_ALLOW, "--config", str(life))
         assert (again.communicate(), again.returncode)[1] == 0
         assert _state(life.parent) == wanted
+
+
+VERBS = {
+    "check": [],
+    "setup": ["--yes"],
+    "pull": [],
+    "label": [],
+    "plan": [],
+    "apply": _ALLOW,
+    "run": _ALLOW,
+    "undo": ["2", "--yes"],
+}
+_AFTER = {"check": "fresh", "setup": "fresh", "apply": "plan", "undo": "run"}  # the others: after set-up
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders with a shop at each stage of its life: ``fresh``, ``setup``, ``plan`` and ``run``; only ever copied."""
+    folder = tmp_path_factory.mktemp("stages")
+    lay_out(folder / "fresh", 400, 3_000, lines=2, extra='lists = "static"')
+    for before, verb in (("fresh", "setup"), ("setup", "plan"), ("setup", "run")):
+        config = shutil.copytree(folder / before, folder / verb) / "config.toml"
+        assert completed(verb, *VERBS[verb], "--config", str(config)) == 0
+    return folder
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_can_be_interrupted_at_any_moment(stages: Path, tmp_path: Path, verb: str) -> None:
+    before = stages / _AFTER.get(verb, "setup")
+    quiet, config = (
+        shutil.copytree(before, tmp_path / life) / "config.toml" for life in ("quiet", "disturbed")
+    )
+    began = time.monotonic()
+    assert completed(verb, *VERBS[verb], "--config", str(quiet)) == 0
+    seconds, wanted, through = time.monotonic() - began, _state(quiet.parent), False
+    for moment in (0, 0.35, 0.7):
+        process = begun(verb, *VERBS[verb], "--config", str(config))
+        time.sleep(seconds * moment)
+        through |= ended(process, signal.SIGINT)
+    assert through or completed(verb, *VERBS[verb], "--config", str(config)) == 0
+    assert _state(config.parent) == wanted
+
+
+def completed(*words: str) -> int:
+    """Exit code of a command that nobody interrupts."""
+    process = begun(*words)
+    process.communicate(timeout=120)
+    return int(process.returncode)
 
 
 def portal(folder: Path, server: socket.socket) -> list[str]:
@@ -129,6 +182,26 @@ def test_whatever_it_does_it_ends_at_once(work: str) -> None:
     assert process.stdout and process.stdout.readline() == "at work\n"
     time.sleep(0.3)
     ended(process, signal.SIGINT)
+
+
+def test_a_query_of_duckdb_that_a_program_interrupts_is_a_keyboard_interrupt(tmp_path: Path) -> None:
+    """Where a program uses the library, its own signals reach DuckDB, which makes errors of its own of them."""
+    world = World(tmp_path)
+    world.customers(3)
+    world.first_run()
+
+    def busy(_what: str, _done: int, _total: int) -> None:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        duckdb.sql("SELECT sum(a.range * b.range % 7) FROM range(10000000) a, range(1000000) b").fetchall()
+
+    world.buys("1")
+    world.progress = busy
+    with pytest.raises(KeyboardInterrupt):
+        world.do("run")
+    world.progress = lambda what, done, total: None
+    assert not list((tmp_path / "state").glob("mirror.duckdb.*-*")), "a mirror is not damaged by Ctrl-C"
+    assert world.do("status")["runs"][0]["summary"] == {"interrupted": True}
+    assert world.do("run", allow=ALLOWED)["exit_code"] == 0
 
 
 def test_json_says_it_in_json(tmp_path: Path) -> None:

@@ -39,6 +39,14 @@ def is_engine_error(error: BaseException) -> bool:
     return any(kind.__module__ == "_duckdb" and kind.__name__ == "Error" for kind in type(error).__mro__)
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Is it a Ctrl-C that came while DuckDB was at work?
+
+    DuckDB wraps it in an error of its own, or in a RuntimeError.
+    """
+    return isinstance(error.__cause__, KeyboardInterrupt) or type(error).__name__ == "InterruptException"
+
+
 def judge(error: BaseException, path: Path) -> MirrorFault:
     """What an error of DuckDB is in our words. Later and Stop where a new file would not help."""
     return judge_text(type(error).__name__, str(error), path)
