@@ -28,7 +28,9 @@ elsewhere:
     share.CATEGORY, share_N.CATEGORY (float)                         of net revenue; null where that is not
     above zero
     answer.SURVEY (text), answer_number.SURVEY (float)               latest answer to a survey (a campaign),
-    on request
+    on request;
+                                                                     where activity has it in the form that compares (``compared``),
+                                                                     that, and spelling.answer.SURVEY as people read it
     baskets_N (text)                                                 what was bought in N days: category,
     orders that hold it, the
                                                                      next category and so on, between unit
@@ -46,6 +48,7 @@ from ibis.expr.types import BooleanColumn, IntegerColumn, Value
 
 from segmentation import frames
 from segmentation.feature_request import Needs, Shape
+from segmentation.rules.comparison import SPELLING
 
 SEPARATOR = "\x1f"  # ASCII's unit separator
 MOST = 10**17  # minor units of a record, either way: sums beyond it are no money of anybody, and count as it
@@ -236,11 +239,14 @@ def _answers(activity: Table, needs: Needs) -> Table:
             order_by=[ibis.desc(asked.occurred_at), ibis.desc(asked.answer)],
         )
     )
-    latest = asked.select("record", "campaign", "answer", place=rank).filter(_.place == 0)
+    spelled = "compared" in asked.columns
+    value = asked.compared if spelled else asked.answer
+    latest = asked.select("record", "campaign", "answer", value=value, place=rank).filter(_.place == 0)
     columns: dict[str, Value] = {}
     for survey in needs.answers:
-        columns[f"answer.{survey}"] = _.answer.max(where=_.campaign == survey)
-    answers = latest.group_by("record").agg(**columns)
+        columns[f"answer.{survey}"] = _.value.max(where=_.campaign == survey)
+    shown = {SPELLING + name: _.answer.max(where=_.campaign == name[7:]) for name in columns if spelled}
+    answers = latest.group_by("record").agg(**columns, **shown)
     numbers = {name.replace("answer.", "answer_number.", 1): _number(answers[name]) for name in columns}
     return answers.mutate(**numbers)
 

@@ -41,6 +41,7 @@ def check(
         from sync.account import rates
         from sync.plan.dynamic_lists import filter_notes
         from sync.plan.setup import plan_setup
+        from sync.pull.reading import kept, untaken
 
         problems = []
         for account in session.sources():
@@ -62,7 +63,9 @@ def check(
                 if note.startswith("WARNING")
             ]
             setup_plan["notes"] += changed
-        notes = [*setup_plan["notes"], *rates.notes(session), *session.notes]
+        last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
+        cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
+        notes = [*setup_plan["notes"], *rates.notes(session), *session.notes, *cells]
         answer: Answer = {
             "problems": problems,
             "setup": setup_plan["steps"],

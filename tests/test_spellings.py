@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from sync import commands
+from sync.cli import app
 from sync.commands import Options
 from sync.config.config import ConfigError, load
 from sync.pull.reading import sentences
@@ -99,6 +101,40 @@ def test_a_value_outside_of_an_order_is_told_and_not_only_missing(shop: Path) ->
         in sentence
         for sentence in sentences(reading)
     )
+
+
+def test_check_tells_of_values_outside_of_an_order_before_anything_is_read(shop: Path) -> None:
+    commands.setup(shop / "config.toml")
+    notes = commands.check(shop / "config.toml")["notes"]
+    assert "2 cells of contacts are not known: size is not in its order (Small, Large)" in notes
+    result = CliRunner().invoke(app, ["label", "--config", str(shop / "config.toml")])
+    assert "size is not in its order (Small, Large) (2)" in " ".join(result.output.split())
+
+
+ACTIVITY = """
+segments = [
+  { key = "pleased", when = { answered = "NPS", is = "Très bien" } },
+  { key = "coffee", when = { share_of = "Café", above = 0.5 } },
+  { key = "tea", when = { feature = "orders.Tea", at_least = 2 } },
+]
+"""
+
+
+def test_surveys_answers_and_categories_are_found_however_they_are_spelled(shop: Path) -> None:
+    head, _, _ = CONFIG.partition("segments = [")
+    (shop / "config.toml").write_text(head + ACTIVITY.strip() + "\n", encoding="utf-8")
+    rows = [
+        *("1,2025-06-01,5.00,CAFE\u0301 ,,,o1,purchase", "1,2025-06-02,4.00,other,,,o2,purchase"),
+        *("2,2025-06-01,5.00,Tea,,,o3,purchase", "2,2025-06-03,5.00, tea,,,o4,purchase"),
+        *("3,2025-06-01,,,nps , TRE\u0300S BIEN,,survey", "4,2025-06-01,,,NPS,bien,,survey"),
+        "5,2025-06-01,5.00,cafes,,,o5,purchase",
+    ]
+    header = "contact_id,occurred_at,amount,category,campaign,answer,order_id,kind"
+    (shop / "crm" / "activities.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    commands.pull(shop / "config.toml")
+    found = {id: row["place"] for id, row in labelled(shop).items()}
+    assert found == {"1": "coffee", "2": "tea", "3": "pleased"}
+    assert "TRÈS BIEN" in reason(shop, "3")
 
 
 def test_two_names_of_an_order_that_differ_by_case_alone_are_refused_with_the_line(shop: Path) -> None:

@@ -24,7 +24,7 @@ from connectors.contract import (
 )
 from connectors.errors import RequestError, UnsupportedError
 from connectors.files.csv_editor import Sheet
-from connectors.files.diagnostics import problems, reading_problems
+from connectors.files.diagnostics import looked, problems
 from connectors.files.fields import Fields, caught_up
 from connectors.files.folder import Folder
 from connectors.files.lists import Lists
@@ -66,13 +66,18 @@ class FilesConnector(Connector):
         self._lists = Lists(self._folder)
         self._counts = Counts(self._folder)
         self._trail = Trail()
+        self._notes: list[str] = []
         self.calls = Calls()  # a file that is read (page by page) or replaced is a call
 
     def check(self) -> list[Problem]:
         """Reads all files to their end where nothing stands in the way."""
         faults = problems(self._folder)
         reads_orders = not faults and self._folder.files("contact") and self._folder.files("activity")
-        return faults + (reading_problems(self._folder) if reads_orders else [])
+        more, self._notes = looked(self._folder) if reads_orders else ([], [])
+        return faults + more
+
+    def notes(self) -> list[str]:
+        return self._notes
 
     def check_reading(self) -> list[Problem]:
         return problems(self._folder)

@@ -48,14 +48,22 @@ def problems(folder: Folder) -> list[Problem]:
     return faults
 
 
-def reading_problems(folder: Folder) -> list[Problem]:
-    """What a reading of all files to their end refuses, and what it finds that no plan could stand on."""
-    faults: list[Problem] = []
-    preview = Preview()
+def looked(folder: Folder) -> tuple[list[Problem], list[str]]:
+    """What a reading of all files to their end finds: what no plan could stand on, and what a person should know."""
     try:
         preview = look(folder.account)
     except ConnectorError as error:
-        return [_problem(error)]
+        return [_problem(error)], []
+    notes = [
+        f"{number:,} cells of contacts are not known: {name} is not in its order "
+        f"({', '.join(folder.account.attributes[name].order)[:200]})"
+        for name, number in preview.unordered.most_common()
+    ]
+    return _reading_problems(folder, preview), notes
+
+
+def _reading_problems(folder: Folder, preview: Preview) -> list[Problem]:
+    faults: list[Problem] = []
     setting = f"[{folder.setting('activity')}]"
     for stream, rows, refused in (
         ("activity", preview.rows, preview.refused),

@@ -55,6 +55,7 @@ class Preview:
     matched_as_configured: int = 0  # rows, under the account's own
     contact_rows: int = 0
     contact_refused: Counter[str] = field(default_factory=Counter)
+    unordered: Counter[str] = field(default_factory=Counter)  # cells of contacts, by attribute
 
     def add(self, part: Preview) -> None:
         """Add what one file comes to."""
@@ -228,6 +229,9 @@ def _contacts(folder: Folder, preview: Preview) -> tuple[pa.Array, pa.Array]:
     for page in Reading(folder, "contact").pages(None):
         preview.contact_rows += page.records.num_rows + page.rejected
         preview.contact_refused.update(page.refused)
+        if page.rejects is not None:
+            outside = pc.match_substring(page.rejects["reason"], "is not in its order")
+            preview.unordered.update(page.rejects["column"].filter(outside).to_pylist())
         ids.add(page.records["id"].drop_null())
         for name in ("email", "emails"):
             if name in page.records.column_names:

@@ -93,8 +93,9 @@ class Subject:
         import ibis
 
         value: Any = facts[self.column]
-        if self.folded and self.kind.type in ("text", "set") and SPELLING + self.attribute in facts.columns:
-            value = facts[SPELLING + self.attribute].fill_null(value)
+        spelling = SPELLING + (self.attribute or self.column)
+        if self.folded and self.kind.type in ("text", "set") and spelling in facts.columns:
+            value = facts[spelling].fill_null(value)
         if self.exponent is not None:
             value = _decimal(value, self.exponent)
         elif self.kind.type == "number":

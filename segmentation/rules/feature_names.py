@@ -76,14 +76,15 @@ def share_of(category: str, days: int | None) -> Subject:
     return Subject(named, column, NUMBER, Needs(shares=((category, days or 0),)))
 
 
-def answer_to(survey: str, number: bool) -> Subject:
-    """The latest answer to a survey."""
+def answer_to(survey: str, number: bool, folded: Callable[[str], str] | None = None) -> Subject:
+    """The latest answer to a survey. ``folded``: the form in which texts compare."""
     needs = Needs(answers=(survey,))
     return Subject(
         f"answer to {survey}:",
         f"answer_number.{survey}" if number else f"answer.{survey}",
         NUMBER if number else Kind(),
         needs,
+        folded=None if number else folded,
     )
 
 

@@ -27,6 +27,7 @@ class Leaves:
     known: Mapping[str, Subject]  # by the attribute's name
     segmentations: Mapping[str, Callable[[], Sequence[str]]]  # name → keys of its segments
     exponent: int
+    answer_form: Callable[[str], str] | None = None  # in which answers to surveys compare
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, where: str, what: str) -> Rule | None:
@@ -140,7 +141,11 @@ class Leaves:
             first = value[0] if isinstance(value, list) and value else value
             number = _number(first) or operator in ("at_least", "at_most", "above", "below", "between")
             read.append(
-                self._compared(feature_names.answer_to(tree["answered"], number), {operator: value}, where)
+                self._compared(
+                    feature_names.answer_to(tree["answered"], number, self.answer_form),
+                    {operator: value},
+                    where,
+                )
             )
         parts = tuple(part for part in read if part is not None)
         return None if len(parts) < len(read) else parts[0] if len(parts) == 1 else All(parts)

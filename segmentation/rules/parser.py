@@ -67,13 +67,14 @@ def parse(
     segmentations: Mapping[str, Callable[[], Sequence[str]]] | None = None,
     exponent: int = 2,
     folded: Mapping[str, Callable[[str], str]] | None = None,
+    answer_form: Callable[[str], str] | None = None,
 ) -> Rule:
     """The rule of a tree. RuleError tells every fault at once.
 
     ``attributes``: the configured ones, name → (type, order). ``segmentations``: the others, name → keys of
     its segments. ``exponent``: decimals of the currency that amounts in rules are in. ``folded``: attribute →
     the form in which its frame holds texts, without case and blanks around; those of the others are compared
-    letter by letter.
+    letter by letter. ``answer_form``: the same of answers to surveys.
     """
     kinds = {
         name: (ATTRIBUTE + name, Kind(type_, tuple(order))) for name, (type_, order) in attributes.items()
@@ -84,7 +85,7 @@ def parse(
         name: Subject(name, column, kind, attribute=name, folded=forms.get(name))
         for name, (column, kind) in kinds.items()
     }
-    reader = _Reader(subjects, segmentations or {}, exponent)
+    reader = _Reader(subjects, segmentations or {}, exponent, answer_form)
     rule = reader.rule(tree, "")
     if reader.faults or rule is None:
         raise RuleError(reader.faults)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from connectors.values.currency import exponent
-from connectors.values.spelling import folded
+from connectors.values.spelling import comparable, folded
 from sync.config import faults
 from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings
@@ -50,7 +50,12 @@ def parsed(
     }
     places = exponent(accounts[0].currency) if accounts else 2
     return parser.parse(
-        tree, attribute_types(accounts), keys, places, dict.fromkeys((*inexact(accounts), "email"), folded)
+        tree,
+        attribute_types(accounts),
+        keys,
+        places,
+        dict.fromkeys((*inexact(accounts), "email"), folded),
+        folded,
     )
 
 
@@ -215,7 +220,7 @@ def _spellings(rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
         named["category"] = [*needs.categories, *(category for category, _days in needs.shares)]
         for sort, names in named.items():
             for name in names:
-                other = first.setdefault((sort, name.lower()), name)
+                other = first.setdefault((sort, comparable(name)), name)
                 if other != name:
                     yield Fault(
                         path,

@@ -10,6 +10,7 @@ from typing import Any
 
 from sync.account import rates
 from sync.account.session import Session
+from sync.label.spellings import respelled
 from sync.store.identity_resolution import same_people
 from sync.store.mirror import AccountMirror, literal
 
@@ -21,7 +22,7 @@ def prepare_deeds(session: Session, answers: bool, recorded_by: date | None = No
     activity = _activity(
         session, "company" in session.config.labelled_types(session.account), answers, recorded_by
     )
-    session.mirror().run(f"CREATE OR REPLACE TEMP VIEW deeds AS {activity}")
+    session.mirror().run(f"CREATE OR REPLACE TEMP VIEW deeds AS {respelled(session, activity, answers)}")
 
 
 def unbound(mirror: AccountMirror, table: str) -> Any:

@@ -10,18 +10,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sync.account import consent, rates
-from sync.account.segment_catalog import built
 from sync.account.session import Session
 from sync.label.activity import prepare_deeds, unbound
 from sync.label.label_store import rebuild_state
+from sync.label.spellings import account_needs
 from sync.store import activity_owner
 from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
     import ibis
 
-    from segmentation.feature_request import Needs, Shape
+    from segmentation.feature_request import Shape
     from sync.config.settings import SegmentationSettings
+
+FORM = 2  # moves whenever other features come out of the same activity
 
 
 def facts(session: Session, settings: SegmentationSettings, features: str = "features") -> ibis.Table:
@@ -52,18 +54,13 @@ def prepare_features(session: Session) -> None:
     """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing
     changes.
     """
-    from segmentation.feature_request import Needs
-
-    mirror = session.mirror()
-    needs = Needs()
-    for settings in session.segmentations:
-        needs = needs | needs_of(session, settings)
+    mirror, needs = session.mirror(), account_needs(session)
     revisions = [session.mirror(name).revision() for name in session.sources()]
     foreign = rates.foreign(session)
     money = [session.settings.currency, foreign, session.config.rates if foreign else {}]
     types = session.config.labelled_types(session.account)
     key = json.dumps(
-        [session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match, money]
+        [session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match, money, FORM]
     )
     consent.prepare(session)
     if mirror.stamp("features") == key and mirror.has_table("features"):
@@ -81,13 +78,6 @@ def prepare_features(session: Session) -> None:
     with mirror.transaction():
         mirror.run(f"CREATE OR REPLACE TABLE features AS {sql}")
         mirror.set_stamp("features", key)
-
-
-def needs_of(session: Session, settings: SegmentationSettings) -> Needs:
-    """The features that a segmentation and its population look at."""
-    population = session.config.population(settings, session.account)
-    needs = built(session.config, settings, session.account).needs
-    return needs | population.needs() if population else needs
 
 
 def shape_of(session: Session) -> Shape:

@@ -11,7 +11,8 @@ from sync.account import consent
 from sync.account.session import Session
 from sync.label.activity import prepare_deeds, unbound
 from sync.label.chunks import drawn
-from sync.label.feature_frame import facts, needs_of, shape_of
+from sync.label.feature_frame import facts, shape_of
+from sync.label.spellings import needs_of
 from sync.store.mirror import literal
 
 if TYPE_CHECKING:

@@ -128,6 +128,22 @@ def sentences(reading: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def untaken(reading: Mapping[str, Any]) -> list[str]:
+    """The sentences about cells that could not be taken."""
+    return [
+        sentence
+        for account, told in reading["accounts"].items()
+        for stream, counted in told["streams"].items()
+        for sentence in _of_cells(_named(reading, account, _WORDS[stream]), counted)
+    ]
+
+
+def _of_cells(name: str, counted: Mapping[str, Any]) -> Iterator[str]:
+    if counted.get("cells"):
+        number, why = sum(counted["cells"].values()), listed(dict(list(counted["cells"].items())[:TOP_CELLS]))
+        yield f"{number:,} cells of {name} were not taken, and are not known: {why}. Which: crm-segments rejects"
+
+
 def _named(reading: Mapping[str, Any], account: str, what: str) -> str:
     return what if account == next(iter(reading["accounts"])) else f"{what} of {account}"
 
@@ -140,9 +156,7 @@ def _of_stream(name: str, counted: Mapping[str, Any], as_of: str) -> Iterator[st
         yield f"{whole} {rows:,} rows of {name} ({_share(refused, rows)}) were refused: {why}. Which: crm-segments rejects"
     if counted["left_out"]:
         yield f"{sum(counted['left_out'].values()):,} of {rows:,} rows of {name} do not count: {listed(counted['left_out'])}."
-    if counted.get("cells"):
-        number, why = sum(counted["cells"].values()), listed(dict(list(counted["cells"].items())[:TOP_CELLS]))
-        yield f"{number:,} cells of {name} were not taken, and are not known: {why}. Which: crm-segments rejects"
+    yield from _of_cells(name, counted)
     if counted["after_as_of"]:
         yield f"{counted['after_as_of']:,} rows of {name} are dated after {as_of}: they do not count yet."
 
