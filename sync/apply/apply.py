@@ -17,9 +17,9 @@ from sync.apply.delivery import Applied, Delivery
 from sync.exit_codes import GuardStop, Later, Stop, Trip
 from sync.log import stage
 from sync.plan.plan import basis
-from sync.plan.undo import hold
+from sync.plan.undo import WAYS_BACK, hold
 from sync.store import write_history
-from sync.store.journal import WAYS_BACK, Batch, Journal, user
+from sync.store.journal import Batch, Journal, user
 
 
 @stage("apply")

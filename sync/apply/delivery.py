@@ -23,9 +23,10 @@ from sync.account import consent
 from sync.account.session import Session
 from sync.apply import throttle
 from sync.apply.rejects import Refusals
+from sync.plan.undo import WAYS_BACK
 from sync.pull.pull import stale
 from sync.store import write_history
-from sync.store.journal import WAYS_BACK, Batch, Journal
+from sync.store.journal import Batch, Journal
 
 REASONS = 20  # told in an answer; the others are counted together
 

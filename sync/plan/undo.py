@@ -18,6 +18,8 @@ from sync.plan.plan import Planned, begin_changes, finish
 from sync.store.journal import Batch, now
 from sync.store.write_history import catch_up, without
 
+WAYS_BACK = ("undo", "retire")  # kinds of plans that a person asked for, and no run makes again
+
 
 @stage("plan undo")
 def undo(session: Session, run: int) -> Planned:

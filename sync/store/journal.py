@@ -78,8 +78,6 @@ INSERT INTO identity VALUES (lower(hex(randomblob(16))));
     "PRIMARY KEY (account, record_type, id)) WITHOUT ROWID",
 }
 
-WAYS_BACK = ("undo", "retire")  # kinds of plans that a person asked for, and no run makes again
-
 # Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
 # be.
 PLAN_SCHEMA = pa.schema(
