@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-from connectors.contract import ACTIVITY_SCHEMA
+from connectors.schemas import ACTIVITY_SCHEMA
 from connectors.values.timestamps import INSTANT
 
 

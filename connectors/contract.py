@@ -1,11 +1,12 @@
-"""READ THIS FIRST: what a CRM must do for us, and nothing else.
+"""READ THIS FIRST: what a source, a destination and a CRM must do for us, and nothing else.
 
-A connector speaks to one CRM account. It knows nothing of segments: it pages records and activity out,
-and writes named values and list memberships back. Everything that crosses this line is an Arrow table of
-thousands of rows, so that a million contacts cost seconds.
+A ``Source`` pages records and activity out (a shop, a database). A ``Destination`` takes values of fields and
+members of lists (an ad platform, say, which has no records). A ``Connector`` is both: a CRM. None of them knows of segments.
+Everything that crosses this line is an Arrow table of thousands of rows (``connectors.schemas``), so that a
+million contacts cost seconds.
 
 The nouns, one word each:
-  account    one log-in to one CRM, under the name that the config gives it
+  account    one log-in to one CRM or other source, under the name that the config gives it
   stream     what can be read by itself: a record type, ``activity``, or ``value`` (where a CRM keeps our
              fields apart)
   part       a piece of a stream that is delivered whole (a file, an id range)
@@ -27,137 +28,11 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
-RecordType = Literal["contact", "lead", "company"]
-RECORD_TYPES: tuple[RecordType, ...] = ("contact", "lead", "company")
-CHANNELS = ("email", "phone", "sms", "post")
+from connectors.schemas import OUTCOME_SCHEMA, RECORD_TYPES
 
 # How two ids are compared. text: as they are; number: without leading zeros and a ".0" behind; email: without
 # case; salesforce: by their first 15 characters (https://help.salesforce.com/s/articleView?id=000385585)
 IdType = Literal["text", "number", "email", "salesforce"]
-
-ATTRIBUTE = "attribute."  # column prefix: an attribute of the record, typed by the config
-# column prefix: a text attribute as people read it, where it is compared without case and blanks
-SPELLING = "spelling."
-FIELD = "field."  # column prefix: what the CRM holds in a field of ours, as text in its normal form
-REACHABLE = "reachable."  # column prefix: may this channel be used? true, false, null = unknown
-
-MEMBER = "member"  # the value of a membership: before or after is MEMBER (in the list) or null (not in it)
-
-_INSTANT = pa.timestamp("us", tz="UTC")
-
-# One row per record. A page may leave columns out (they are unknown) and adds ATTRIBUTE and FIELD columns.
-RECORD_SCHEMA = pa.schema(
-    [
-        pa.field("record_type", pa.string(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
-        ("changed_at", _INSTANT),
-        ("created_at", _INSTANT),
-        ("email", pa.string()),
-        # every address of the person, the primary one first; null: only ``email`` is known
-        ("emails", pa.list_(pa.string())),
-        ("phones", pa.list_(pa.string())),  # every number, the primary one first
-        ("name", pa.string()),
-        ("country", pa.string()),
-        ("company_id", pa.string()),
-        ("merged_into", pa.string()),  # id of the survivor, of the same record type
-        ("converted_to", pa.string()),  # of a lead: the contact that it became
-        ("deleted", pa.bool_()),
-        ("objects_to_profiling", pa.bool_()),
-        *[(REACHABLE + channel, pa.bool_()) for channel in CHANNELS],
-        ("consented_at", _INSTANT),  # when the person agreed to be reached, where the source knows
-        ("consent_source", pa.string()),  # and where: a form, a till, an import
-        ("line", pa.int64()),  # place within the part, for messages only
-    ]
-)
-
-# One row per thing that a record did. Refunds are negative; lines of one order share its order_id.
-# What several records did together (a deal) is one row for each, under one id: a page that holds an id holds
-# all of its rows, and they replace those that were known under it. A row that is ``deleted`` ends all rows of
-# its id.
-ACTIVITY_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part; see below
-        pa.field("record_type", pa.string(), nullable=False),
-        pa.field("record_id", pa.string()),  # null where only ``record_email`` tells whose it is
-        # an address of the record: looked for where no record has ``record_id``
-        ("record_email", pa.string()),
-        ("share", pa.float64()),  # part of the amount that is this record's; null = 1
-        ("order_id", pa.string()),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("occurred_at", _INSTANT, nullable=False),
-        ("recorded_at", _INSTANT),
-        # when the source changed it last: tells which of two exports of one order is the newer
-        ("updated_at", _INSTANT),
-        ("amount_minor", pa.int64()),  # minor units of the account's base currency
-        ("currency", pa.string()),  # as it was before conversion
-        ("quantity", pa.float64()),
-        ("product", pa.string()),
-        ("category", pa.string()),
-        ("channel", pa.string()),
-        ("campaign", pa.string()),
-        ("answer", pa.string()),
-        ("deleted", pa.bool_()),
-        ("line", pa.int64()),
-    ]
-)
-
-# An order or a row, by ``order_id`` or ``id``, of which a part says that it does not count. No time: it takes
-# back the whole order.
-VOID_SCHEMA = pa.schema(
-    [
-        ACTIVITY_SCHEMA.field(name)
-        for name in ("id", "record_type", "record_id", "record_email", "order_id", "updated_at", "line")
-    ]
-)
-
-# What the CRM holds in our fields, where that does not come with the record: adds FIELD columns.
-# Null: the CRM has no such value. "": it has one, and it is empty. Only files tell these apart.
-VALUE_SCHEMA = pa.schema(
-    [pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)]
-)
-
-MEMBER_SCHEMA = pa.schema(
-    [pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)]
-)
-
-# Input that was refused or mended: the row (column is null) or one cell of it (the rest of the row goes
-# through).
-REJECT_SCHEMA = pa.schema(
-    [
-        pa.field("part", pa.string(), nullable=False),
-        ("line", pa.int64()),
-        ("column", pa.string()),
-        ("id", pa.string()),  # of the record, where it could be read
-        pa.field("reason", pa.string(), nullable=False),  # never quotes personal data
-    ]
-)
-
-# The unit of writing. One batch holds all changes of a record, and a record stands in one batch only.
-CHANGE_SCHEMA = pa.schema(
-    [
-        pa.field("record_type", pa.string(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("target", pa.string(), nullable=False),  # name of a field, or key of a list
-        ("before", pa.string()),
-        ("after", pa.string()),  # null clears, "" leaves an empty cell where the CRM has cells
-    ]
-)
-
-# Row by row the answer to a table of changes, in its order.
-#   status  done | rejected | skipped (what the CRM holds is no longer ``before``)
-#   kind    of a rejection: transient | data | permission | gone | conflict
-#   reason  for people; an id for the CRM's support stands at its end, in square brackets
-OUTCOME_SCHEMA = pa.schema(
-    [pa.field("status", pa.string(), nullable=False), ("kind", pa.string()), ("reason", pa.string())]
-)
-
-
-def done(count: int) -> pa.Table:
-    """Outcomes that say ``done`` of ``count`` changes."""
-    nothing = pa.nulls(count, pa.string())
-    return pa.table(
-        [pa.array(["done"]).take(pa.array([0] * count, pa.int64())), nothing, nothing], schema=OUTCOME_SCHEMA
-    )
 
 
 @dataclass(frozen=True)
@@ -223,6 +98,15 @@ class FieldSpec:
 
 
 @dataclass(frozen=True)
+class FieldReference:
+    """A field as the CRM knows it after ``ensure_field``."""
+
+    name: str  # what the CRM calls it, which it may have chosen itself
+    # whether it was there before, seen by this user or not, and so what it holds stands; None: not known
+    existed: bool | None = None
+
+
+@dataclass(frozen=True)
 class ListSpec:
     """A list of ours: ``key`` is SEGMENTATION.SEGMENT and never changes, ``label`` is what people see.
 
@@ -263,7 +147,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Listener:
+class Automation:
     """Something in the CRM that starts when a field or list of ours changes: a workflow, a flow."""
 
     name: str
@@ -272,15 +156,15 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Listeners:
+class Automations:
     """All that reacts to our fields and lists. ``unknown`` names the right that is missing to tell."""
 
-    found: tuple[Listener, ...] = ()
+    found: tuple[Automation, ...] = ()
     unknown: str = ""
 
 
 @dataclass(frozen=True)
-class Home:
+class AccountDefaults:
     """Where an account lives, as the CRM tells: "" where it does not."""
 
     time_zone: str = ""  # an IANA name
@@ -297,17 +181,16 @@ class Calls:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What this connector can do.
+    """What a source or destination can do.
 
-    Data, so that it survives wrapping, printing and testing; it tells the truth.
+    Data, so that it survives wrapping, printing and testing; it tells the truth. A source has no use for what
+    concerns writing, and the other way round.
     """
 
-    record_types: tuple[str, ...] = RECORD_TYPES
     streams: tuple[str, ...] = (*RECORD_TYPES, "activity")
     deletions: bool = True  # a record that is gone from the CRM is reported
     merges: bool = True
     dynamic_lists: bool = False
-    static_lists: bool = True
     counts: bool = False  # count() is the CRM's own exact number: a first pull that brings fewer was cut off
     compares_before: bool = False  # write_* skips a change whose ``before`` is no longer there
     # activity of several records stands under one id; False: an id that comes twice is a slip, the last row
@@ -383,8 +266,8 @@ class Account:
     consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
 
 
-class Connector(ABC):
-    """One CRM account.
+class Source(ABC):
+    """One account that can be read. Four methods are enough: the others have an answer that fits most.
 
     Errors are those of ``connectors.errors``; time zones are the account's, instants are UTC.
     """
@@ -400,6 +283,46 @@ class Connector(ABC):
         """What of ``check`` stands in the way of reading: asked before each pull. Here: all of it."""
         return self.check()
 
+    def diagnostics(self) -> list[str]:
+        """What a person should know that is no problem: tier, limits and what is left of them, which source
+        is read for what.
+
+        Costs no call beyond those of ``check``; before it (or any reading), what is known without asking.
+        """
+        return []
+
+    def account_defaults(self) -> AccountDefaults:
+        """Time zone and currency of the account, for accounts that do not configure them."""
+        return AccountDefaults()
+
+    def use_defaults(self, defaults: AccountDefaults) -> None:
+        """From now on, read days and amounts by these defaults. Needed where ``account_defaults`` has any."""
+
+    def count(self, stream: str) -> int | None:
+        """How many rows the account itself says a stream has, or None where it does not tell cheaply."""
+        return None
+
+    @abstractmethod
+    def read(self, stream: str, position: str | None) -> Iterator[Page]:
+        """Pages of a stream after ``position`` (None: from the beginning).
+
+        May repeat a row, never skips one. Merges, conversions and deletions arrive as records. No page means
+        that nothing changed. A position made under other attributes, types of activity or columns is void: it
+        reads everything again.
+        """
+
+    def close(self) -> None:
+        """Let go of sessions and files."""
+
+
+class Destination(ABC):
+    """One account that can be written to. A table of changes holds values of fields, or members of one list:
+    the method says which.
+    """
+
+    capabilities: Capabilities
+    calls: Calls
+
     def check_writing(self) -> list[Problem]:
         """What stands in the way of writing and not of reading: asked before a plan is carried out.
 
@@ -407,45 +330,13 @@ class Connector(ABC):
         """
         return []
 
-    def notes(self) -> list[str]:
-        """What a person should know who is not told by ``check``: tier, limits and what is left of them,
-        which source is read for what.
-
-        Costs no call beyond those of ``check``; before it (or any reading), what is known without asking.
-        """
-        return []
-
-    def home(self) -> Home:
-        """Time zone and currency of the account, for who does not configure them."""
-        return Home()
-
-    def adopt(self, home: Home) -> None:
-        """From now on, take days and amounts as those of this home. Needed where ``home`` tells of one."""
-
-    @abstractmethod
-    def count(self, stream: str) -> int | None:
-        """How many rows the CRM itself says a stream has, or None where it does not tell cheaply."""
-
-    @abstractmethod
-    def read(self, stream: str, position: str | None) -> Iterator[Page]:
-        """Pages of a stream after ``position`` (None: from the beginning).
-
-        May repeat a row, never skips one. Merges, conversions and deletions arrive as records. No page means
-        that nothing changed. A position made under other attributes, kinds of activity or columns is void: it
-        reads anew.
-        """
-
     @abstractmethod
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         """All fields that exist, ours or not, by (record type, name)."""
 
     @abstractmethod
-    def ensure_field(self, spec: FieldSpec) -> bool | None:
-        """Create the field, or add the options that it lacks. Removes none. Safe to repeat.
-
-        False: the field was there already, whether this user saw it before or not, and so what it holds
-        stands. None: not known.
-        """
+    def ensure_field(self, spec: FieldSpec) -> FieldReference:
+        """Create the field, or add the options that it lacks. Removes none. Safe to repeat."""
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         """The form in which the CRM gives a value back, so that comparing it does not differ for ever."""
@@ -481,53 +372,68 @@ class Connector(ABC):
 
     @abstractmethod
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        """Carry out changes (CHANGE_SCHEMA) and answer each (OUTCOME_SCHEMA). Safe to repeat.
+        """Carry out changes of fields (CHANGE_SCHEMA) and answer each (OUTCOME_SCHEMA). Safe to repeat.
 
         A change is done only on the CRM's own positive answer for that record.
         """
 
     @abstractmethod
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        """As ``write_fields``, for memberships of one static list."""
+        """As ``write_fields``, for members of one static list."""
 
     @abstractmethod
-    def current(self, changes: pa.Table) -> pa.Array:
-        """What the CRM holds now for each row's record and target: text in normal form, null for nothing."""
+    def current_values(self, changes: pa.Table) -> pa.Array:
+        """What the CRM holds now for each row's record and field: text in normal form, null for nothing."""
 
-    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        """Outcomes of a batch whose end is unknown.
+    @abstractmethod
+    def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
+        """MEMBER for each row whose record is in the list now, else null."""
+
+    def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        """Outcomes of a batch of fields whose end is unknown.
 
         Here: read back; what is there is done, the rest never happened.
         """
-        now = self.current(changes).to_pylist()
-        wanted = changes["after"].to_pylist()
-        rows = [
-            ("done", None, None)
-            if (n or "") == (w or "")
-            else ("rejected", "transient", "interrupted before the write")
-            for n, w in zip(now, wanted, strict=True)
-        ]
-        return pa.Table.from_pylist(
-            [dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA
-        )
+        return settled(changes, self.current_values(changes))
+
+    def settle_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        """As ``settle_fields``, for members of one static list."""
+        return settled(changes, self.current_members(remote, changes))
 
     def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
         """The position of a reader who stood at ``position`` and has since taken every outcome of this
-        connector's writes.
+        destination's writes.
 
         None where somebody else may have changed the stream meanwhile: then it is read.
         """
         return None
 
-    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+    def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
         """The same fields and lists as files (name → text) that an administrator deploys where we may not
         make them.
         """
         return {}
 
-    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
         """What in the CRM reacts when these fields or lists change; never "none" by ignorance."""
-        return Listeners(unknown=f"{type(self).__name__} cannot tell")
+        return Automations(unknown=f"{type(self).__name__} cannot tell")
 
     def close(self) -> None:
         """Let go of sessions and files."""
+
+
+class Connector(Source, Destination):
+    """One account of a CRM, whose records we read and label, and write the segments back to."""
+
+
+def settled(changes: pa.Table, now: pa.Array) -> pa.Table:
+    """Outcomes of changes of which only what stands there ``now`` is known (text, row by row)."""
+    rows = [
+        ("done", None, None)
+        if (value or "") == (after or "")
+        else ("rejected", "transient", "interrupted before the write")
+        for value, after in zip(now.to_pylist(), changes["after"].to_pylist(), strict=True)
+    ]
+    return pa.Table.from_pylist(
+        [dict(zip(OUTCOME_SCHEMA.names, row, strict=True)) for row in rows], schema=OUTCOME_SCHEMA
+    )

@@ -65,7 +65,7 @@ def check(
             setup_plan["notes"] += changed
         last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
         cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
-        notes = [*setup_plan["notes"], *rates.notes(session), *session.notes, *cells]
+        notes = [*setup_plan["notes"], *rates.notes(session), *session.diagnostics, *cells]
         answer: Answer = {
             "problems": problems,
             "setup": setup_plan["steps"],

@@ -183,7 +183,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
             "run": session.run,
             **answer,
             "calls": asdict(session.calls),
-            "notes": [*answer.get("notes", []), *session.notes],
+            "notes": [*answer.get("notes", []), *session.diagnostics],
         }
         session.journal.end_run(session.run, answer["exit_code"], answer)
     return answer

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.contract import (
+from connectors.contract import Connector, FieldSpec, ListSpec, Option, Page, RemoteList
+from connectors.schemas import (
     ACTIVITY_SCHEMA,
     ATTRIBUTE,
     CHANGE_SCHEMA,
@@ -25,12 +26,6 @@ from connectors.contract import (
     OUTCOME_SCHEMA,
     RECORD_SCHEMA,
     VALUE_SCHEMA,
-    Connector,
-    FieldSpec,
-    ListSpec,
-    Option,
-    Page,
-    RemoteList,
 )
 
 SEGMENT = FieldSpec(
@@ -296,7 +291,7 @@ class ContractSuite(ABC):
 
     def test_a_written_value_is_there_at_once_and_is_read_back(self, crm: Crm, ready: Connector) -> None:
         written = self._write(crm, ("1", SEGMENT.name, None, "loyal"), ("2", SEGMENT.name, None, "lost"))
-        assert crm.connect().current(written).to_pylist() == ["loyal", "lost"]
+        assert crm.connect().current_values(written).to_pylist() == ["loyal", "lost"]
         assert self._held(crm, SEGMENT.name) == {"1": "loyal", "2": "lost"}
 
     def test_writing_twice_equals_writing_once(self, crm: Crm, ready: Connector) -> None:
@@ -328,14 +323,14 @@ class ContractSuite(ABC):
     ) -> None:
         change = changes(("nobody", SEGMENT.name, None, "loyal"))
         outcomes = ready.write_fields(change, Paper())
-        kept = crm.connect().current(change).to_pylist() == ["loyal"]
+        kept = crm.connect().current_values(change).to_pylist() == ["loyal"]
         assert statuses(outcomes) == (["done"] if kept else ["rejected"])
         assert outcomes["kind"].to_pylist() == [None if kept else "gone"]
 
     def test_a_value_of_a_person_comes_back_as_the_person_wrote_it(self, crm: Crm, ready: Connector) -> None:
         self._write(crm, ("1", SEGMENT.name, None, "loyal"))
         crm.set_field("1", SEGMENT.name, "lost")
-        assert crm.connect().current(changes(("1", SEGMENT.name, None, None))).to_pylist() == ["lost"]
+        assert crm.connect().current_values(changes(("1", SEGMENT.name, None, None))).to_pylist() == ["lost"]
         assert self._held(crm, SEGMENT.name)["1"] == "lost"
 
     def test_a_writer_that_compares_leaves_a_value_that_moved(self, crm: Crm, ready: Connector) -> None:
@@ -355,18 +350,18 @@ class ContractSuite(ABC):
         wanted = ready.normal(REASON, text)
         assert ready.normal(REASON, wanted) == wanted
         written = self._write(crm, ("1", REASON.name, None, wanted))
-        assert crm.connect().current(written).to_pylist() == [wanted]
+        assert crm.connect().current_values(written).to_pylist() == [wanted]
         assert self._held(crm, REASON.name)["1"] == wanted
 
     def test_settling_tells_what_happened_from_what_did_not(self, crm: Crm, ready: Connector) -> None:
         self._write(crm, ("1", SEGMENT.name, None, "loyal"))
         batch = changes(("1", SEGMENT.name, None, "loyal"), ("2", SEGMENT.name, None, "lost"))
-        outcomes = crm.connect().settle(batch, Paper())
+        outcomes = crm.connect().settle_fields(batch, Paper())
         assert statuses(outcomes) == ["done", "rejected"]
         assert outcomes["kind"].to_pylist() == [None, "transient"]
 
     def test_nothing_is_known_to_listen_or_the_missing_right_is_named(self, ready: Connector) -> None:
-        listeners = ready.listeners([SEGMENT], [LIST])
+        listeners = ready.automations([SEGMENT], [LIST])
         assert all(one.name and one.target in (SEGMENT.name, LIST.key) for one in listeners.found)
         assert isinstance(listeners.unknown, str)
 
@@ -379,9 +374,9 @@ class ContractSuite(ABC):
         assert connector.calls.write > 0
 
     def test_notes_and_files_to_deploy_are_texts_without_people(self, ready: Connector) -> None:
-        files = ready.deployable([SEGMENT, REASON], [LIST])
+        files = ready.export([SEGMENT, REASON], [LIST])
         assert all(not name.startswith("/") and ".." not in name for name in files)
-        for text in (*ready.notes(), *files.values()):
+        for text in (*ready.diagnostics(), *files.values()):
             assert isinstance(text, str) and "@example.org" not in text
 
     # Lists
@@ -415,15 +410,23 @@ class ContractSuite(ABC):
         written = self._enlist(crm, loyal, ("1", LIST.key, None, MEMBER))
         pages = list(crm.connect().members(loyal, None))
         assert [id for page in pages for id in page.records["id"].to_pylist()] == ["1"]
-        assert crm.connect().current(written).to_pylist() == [MEMBER]
+        assert crm.connect().current_members(loyal, written).to_pylist() == [MEMBER]
 
     def test_members_whom_a_person_adds_or_removes_are_seen(self, crm: Crm, loyal: RemoteList) -> None:
         self._enlist(crm, loyal, ("1", LIST.key, None, MEMBER))
         crm.set_member(LIST.key, "1", False)
         crm.set_member(LIST.key, "2", True)
         assert self._members(crm, loyal) == {"2"}
-        now = crm.connect().current(changes(("1", LIST.key, None, None), ("2", LIST.key, None, None)))
+        both = changes(("1", LIST.key, None, None), ("2", LIST.key, None, None))
+        now = crm.connect().current_members(loyal, both)
         assert now.to_pylist() == [None, MEMBER]
+
+    def test_settling_a_list_tells_who_came_in_from_who_did_not(self, crm: Crm, loyal: RemoteList) -> None:
+        self._enlist(crm, loyal, ("1", LIST.key, None, MEMBER))
+        batch = changes(("1", LIST.key, None, MEMBER), ("2", LIST.key, None, MEMBER))
+        outcomes = crm.connect().settle_members(loyal, batch, Paper())
+        assert statuses(outcomes) == ["done", "rejected"]
+        assert outcomes["kind"].to_pylist() == [None, "transient"]
 
     def test_an_unchanged_list_is_not_read_again(self, crm: Crm, loyal: RemoteList) -> None:
         self._enlist(crm, loyal, ("1", LIST.key, None, MEMBER))

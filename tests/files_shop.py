@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import CHANGE_SCHEMA, Account, Connector, Page
+from connectors.contract import Account, Connector, Page
 from connectors.files import connect
 from connectors.files.settings import Settings
+from connectors.schemas import CHANGE_SCHEMA
 
 HEAD = "contact_id,occurred_at,amount\n"
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connectors.contract import FIELD, FieldSpec, RemoteList
+from connectors.contract import FieldSpec, RemoteList
+from connectors.schemas import FIELD
 from tests.memory_crm import Store, _List
 
 _RECORD = ("id", "email", "company_id", "merged_into", "objects_to_profiling")

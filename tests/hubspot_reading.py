@@ -80,8 +80,8 @@ class World:
             replace(self.account, settings=settings),
             lambda: datetime.fromtimestamp(self.portal.clock.now() / 1000, UTC),
         )
-        session.quota.learn_rate("search", Rate(1_000_000, 1.0))
-        session.quota.learn_rate("", Rate(1_000_000, 1.0))
+        session.rate_limit.learn_rate("search", Rate(1_000_000, 1.0))
+        session.rate_limit.learn_rate("", Rate(1_000_000, 1.0))
         return session
 
     def pull(self, fold: Fold, pages: int | None = None, **changed: Any) -> int:

@@ -13,21 +13,14 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.contract import (
-    ACTIVITY_SCHEMA,
-    ATTRIBUTE,
-    FIELD,
-    MEMBER,
-    MEMBER_SCHEMA,
-    OUTCOME_SCHEMA,
-    REACHABLE,
-    RECORD_SCHEMA,
     Account,
+    Automation,
+    Automations,
     Calls,
     Capabilities,
     Connector,
+    FieldReference,
     FieldSpec,
-    Listener,
-    Listeners,
     ListSpec,
     Option,
     Page,
@@ -36,6 +29,16 @@ from connectors.contract import (
     Ticket,
 )
 from connectors.errors import RequestError, TemporaryError
+from connectors.schemas import (
+    ACTIVITY_SCHEMA,
+    ATTRIBUTE,
+    FIELD,
+    MEMBER,
+    MEMBER_SCHEMA,
+    OUTCOME_SCHEMA,
+    REACHABLE,
+    RECORD_SCHEMA,
+)
 
 Key = tuple[str, str]  # record type, id
 _TYPES = {"number": pa.float64(), "date": pa.date32(), "bool": pa.bool_()}
@@ -74,7 +77,7 @@ class Store:
     call_size: int | None = None  # records in one call; None: a whole batch
     # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
     through_merged: str = ""
-    listeners: tuple[Listener, ...] = ()
+    listeners: tuple[Automation, ...] = ()
     notes: tuple[str, ...] = ()
     # the time at which things are sent
     wall: Callable[[], datetime] = lambda: datetime(2024, 7, 1, tzinfo=UTC)
@@ -237,7 +240,7 @@ class MemoryCrm(Connector):
         self._ask("check")
         return []
 
-    def notes(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         return list(self.store.notes)
 
     def _ask(self, verb: str) -> None:
@@ -316,12 +319,13 @@ class MemoryCrm(Connector):
         self._ask("fields")
         return dict(self.store.fields)
 
-    def ensure_field(self, spec: FieldSpec) -> None:
+    def ensure_field(self, spec: FieldSpec) -> FieldReference:
         self.faults.asked("ensure_field")
         self.calls.write += 1
         known = self.store.fields.get((spec.record_type, spec.name))
         options = {option.key: option for option in (*(known.options if known else ()), *spec.options)}
         self.store.fields[spec.record_type, spec.name] = replace(spec, options=tuple(options.values()))
+        return FieldReference(spec.name)
 
     def lists(self) -> list[RemoteList]:
         self._ask("lists")
@@ -375,19 +379,25 @@ class MemoryCrm(Connector):
         held = self._list(remote)
         return self._calls(changes, lambda change: self._write_member(held, **change))
 
-    def current(self, changes: pa.Table) -> pa.Array:
+    def current_values(self, changes: pa.Table) -> pa.Array:
         self._ask("current")
-        return pa.array(
-            [self._now(row["record_type"], row["id"], row["target"]) for row in changes.to_pylist()],
-            pa.string(),
-        )
+        rows = changes.to_pylist()
+        records = [self.store.records.get((row["record_type"], row["id"]), {}) for row in rows]
+        values = [record.get(FIELD + row["target"]) for record, row in zip(records, rows, strict=True)]
+        return pa.array(values, pa.string())
 
-    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+    def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
+        self._ask("current")
+        member_ids = self.store.members_of(remote.key)
+        values = [MEMBER if id in member_ids else None for id in changes["id"].to_pylist()]
+        return pa.array(values, pa.string())
+
+    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
         self._ask("listeners")
         named = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
-        return Listeners(tuple(one for one in self.store.listeners if one.target in named))
+        return Automations(tuple(one for one in self.store.listeners if one.target in named))
 
-    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+    def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
         return {
             f"fields/{spec.record_type}.{spec.name}.json": json.dumps(spec.description) for spec in fields
         }

@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from connectors.errors import ConnectorError
-from connectors.http.rate_limit import Quota
+from connectors.http.rate_limit import RateLimit
 from connectors.http.transport import Transport
 from connectors.salesforce import bulk, fields, session, writing
 from sync import commands
@@ -222,7 +222,7 @@ def hasten(monkeypatch: pytest.MonkeyPatch, folder: Path, speed: float = SPEED) 
     plain: Callable[[Transport, float], None] = Transport._sleep
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     monkeypatch.setenv(SECRET, "local-secret")
-    monkeypatch.setattr(session, "Quota", partial(Quota, clock=lambda: time.monotonic() * speed))
+    monkeypatch.setattr(session, "RateLimit", partial(RateLimit, clock=lambda: time.monotonic() * speed))
     monkeypatch.setattr(Transport, "_sleep", lambda self, seconds: plain(self, seconds / speed))
     for waiting in (bulk.Bulk, fields.Fields, writing.Writing):
         defaults = waiting.__init__.__defaults__ or ()

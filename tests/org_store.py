@@ -17,9 +17,10 @@ from connectors import open_connector, settings_model
 from connectors.contract import (
     Account,
     Attribute,
+    Automations,
     Connector,
+    FieldReference,
     FieldSpec,
-    Listeners,
     ListSpec,
     Page,
     Problem,
@@ -78,7 +79,7 @@ class Renamed(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self.inner.fields()
 
-    def ensure_field(self, spec: FieldSpec) -> bool | None:
+    def ensure_field(self, spec: FieldSpec) -> FieldReference:
         return self.inner.ensure_field(spec)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
@@ -102,11 +103,17 @@ class Renamed(Connector):
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self.inner.write_members(remote, self._in(changes), ticket)
 
-    def current(self, changes: pa.Table) -> pa.Array:
-        return self.inner.current(self._in(changes))
+    def current_values(self, changes: pa.Table) -> pa.Array:
+        return self.inner.current_values(self._in(changes))
 
-    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        return self.inner.settle(self._in(changes), ticket)
+    def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
+        return self.inner.current_members(remote, self._in(changes))
+
+    def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return self.inner.settle_fields(self._in(changes), ticket)
+
+    def settle_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return self.inner.settle_members(remote, self._in(changes), ticket)
 
     def _in(self, changes: pa.Table) -> pa.Table:
         return self.names.translated(changes, outward=False)
@@ -114,8 +121,8 @@ class Renamed(Connector):
     def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
         return self.inner.caught_up(stream, position)
 
-    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
-        return self.inner.listeners(fields, lists)
+    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
+        return self.inner.automations(fields, lists)
 
     def close(self) -> None:
         self.inner.close()

@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, VOID_SCHEMA, IdType, Page
+from connectors.contract import IdType, Page
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA, VOID_SCHEMA
 from sync.pull.ingest import Ingest
 from sync.store.identity_resolution import reconcile
 from sync.store.mirror import AccountMirror, Mirror

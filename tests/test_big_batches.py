@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import OUTCOME_SCHEMA
+from connectors.schemas import OUTCOME_SCHEMA
 from sync.account.session import Session, locked
 from sync.apply.apply import _records
 from sync.apply.delivery import Applied, _woven

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import CHANNELS
+from connectors.schemas import CHANNELS
 from sync.exit_codes import SetupNeeded
 from tests.world import ALLOWED, World
 

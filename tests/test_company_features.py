@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from connectors.contract import Page
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from sync import commands
 from sync.account.session import Session, locked
 from sync.config.config import load

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import FIELD, REACHABLE
+from connectors.schemas import FIELD, REACHABLE
 from sync import commands
 from sync.commands import Options
 from sync.config.config import ConfigError

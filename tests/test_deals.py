@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from connectors.contract import Page
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from sync.pull.ingest import Ingest
 from sync.store.identity_resolution import reconcile
 from sync.store.mirror import AccountMirror, Mirror

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Attribute
+from connectors.contract import Attribute
 from connectors.errors import ConnectorError
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from tests.files_shop import HEAD, Paper, Shop, changes
 
 _SLOW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

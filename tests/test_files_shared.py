@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import MEMBER, FieldSpec, ListSpec
+from connectors.contract import FieldSpec, ListSpec
 from connectors.errors import RequestError
 from connectors.files.csv_cells import bared, guarded
 from connectors.files.csv_editor import parsed
 from connectors.files.shared_file import temporary
 from connectors.files.writing import Changes, set_fields, set_members
+from connectors.schemas import MEMBER
 from tests.files_shop import Paper, Shop, changes
 
 SEGMENT = FieldSpec("seg")

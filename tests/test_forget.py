@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from connectors.contract import ACTIVITY_SCHEMA, VOID_SCHEMA, Page
+from connectors.contract import Page
+from connectors.schemas import ACTIVITY_SCHEMA, VOID_SCHEMA
 from sync.cli import app
 from sync.exit_codes import Usage
 from sync.pull.pull import Pulled, _without_forgotten, forget_digest

@@ -41,10 +41,10 @@ def portal() -> Iterator[Shop]:
 
 def test_a_sound_portal_has_no_problems_and_names_its_limits(portal: Shop) -> None:
     connector = portal.connect()
-    assert connector.notes() == []
+    assert connector.diagnostics() == []
     assert connector.check() == []
-    assert "calls in 10 s" in connector.notes()[0]
-    assert "650,000 a day" in connector.notes()[0]
+    assert "calls in 10 s" in connector.diagnostics()[0]
+    assert "650,000 a day" in connector.diagnostics()[0]
 
 
 def test_checking_changes_nothing(portal: Shop) -> None:
@@ -189,7 +189,7 @@ def test_settings_that_contradict_the_portal_are_named(portal: Shop) -> None:
     }
     connector = portal.connect(account, objection="no_profiling")
     said = [problem.what for problem in connector.check()]
-    assert [note for note in connector.notes() if "Europe/Berlin" in note]  # that may be meant so
+    assert [note for note in connector.diagnostics() if "Europe/Berlin" in note]  # that may be meant so
     assert [text for text in said if "currency is EUR" in text]
     assert [text for text in said if "company_size" in text]
     assert [text for text in said if "no_profiling" in text]
@@ -310,7 +310,7 @@ def test_every_object_that_is_read_is_counted_for_people() -> None:
         opened.portal.put("deals", {"dealstage": "closedwon"})
         connector = opened.connect({"kinds": frozenset({"purchase", "call"})})
         connector.check()
-        (counts,) = [note for note in connector.notes() if "counts" in note]
+        (counts,) = [note for note in connector.diagnostics() if "counts" in note]
         assert counts == "HubSpot counts 0 calls, 3 contacts, 1 deals, 0 orders"
 
 
@@ -329,7 +329,7 @@ def test_notes_ask_nothing_also_when_the_account_is_closed(portal: Shop) -> None
     connector.ensure_field(replace(SEGMENT, options=(*SEGMENT.options, Option("new", "New"))))
     connector.close()
     portal.portal.log.clear()
-    assert connector.notes()
+    assert connector.diagnostics()
     assert portal.calls() == 0
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import REACHABLE, Account, ListSpec
+from connectors.contract import Account, ListSpec
 from connectors.errors import UnsupportedError
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.reading import Reading
+from connectors.schemas import REACHABLE
 from tests.hubspot_reading import World, world
 from tests.servers.hubspot.schema import Property
 
@@ -212,7 +213,7 @@ def notes(crm: World) -> list[str]:
     session = crm.session()
     try:
         session.properties("contacts")  # notes ask nothing themselves
-        return Reading(session).notes()
+        return Reading(session).diagnostics()
     finally:
         session.close()
 

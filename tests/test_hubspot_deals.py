@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.contract import ACTIVITY_SCHEMA, Account
+from connectors.contract import Account
 from connectors.errors import AccessError
 from connectors.hubspot import associations
 from connectors.hubspot.reading import Reading
+from connectors.schemas import ACTIVITY_SCHEMA
 from connectors.values.api_columns import instants, texts
 from connectors.values.home_amounts import Amounts, divided
 from tests.hubspot_reading import Row, World, world
@@ -415,7 +416,7 @@ def test_a_key_that_may_not_read_orders_reads_the_deals(crm: World, ada: int) ->
     reading = Reading(session)
     list(reading.pages("activity", None))
     session.close()
-    assert [note.split()[0] for note in reading.notes()] == ["orders"]
+    assert [note.split()[0] for note in reading.diagnostics()] == ["orders"]
 
 
 def test_a_key_that_may_not_read_the_deals_is_told_so(crm: World) -> None:

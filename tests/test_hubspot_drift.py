@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import ATTRIBUTE
 from connectors.errors import TemporaryError
+from connectors.schemas import ATTRIBUTE
 from tests.contract_suite import Reader
 from tests.portal_store import PortalCrm
 from tests.servers.hubspot import Fault, Knobs, Portal, serving

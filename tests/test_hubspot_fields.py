@@ -154,7 +154,7 @@ def test_an_administrator_can_post_what_our_key_may_not_make(portal: Shop) -> No
     static = ListSpec("rfm.lost", "Buying habits: Lost")
     dynamic = ListSpec("rfm.loyal", "Buying habits: Loyal", "dynamic", field=SEGMENT.name, value="loyal")
     connector = portal.connect()
-    files = connector.deployable([SEGMENT, SCORE], [static, dynamic])
+    files = connector.export([SEGMENT, SCORE], [static, dynamic])
     assert connector.calls.write == 0
     for line in files["calls.txt"].splitlines():
         _, url, name = line.split()
@@ -213,7 +213,7 @@ def test_what_is_written_in_normal_form_is_read_back_so(knobs: dict[str, Any], t
         connector.ensure_field(spec)
         change = changes((opened.ids[0], spec.name, None, connector.normal(spec, text)))
         assert connector.write_fields(change, Paper())["status"].to_pylist() == ["done"]
-        assert connector.current(change).to_pylist() == [connector.normal(spec, text)]
+        assert connector.current_values(change).to_pylist() == [connector.normal(spec, text)]
 
 
 _options = st.lists(

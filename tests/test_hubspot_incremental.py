@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.contract import ATTRIBUTE, Account, Attribute
+from connectors.contract import Account, Attribute
 from connectors.hubspot import full_read, incremental_read, window
+from connectors.schemas import ATTRIBUTE
 from tests.hubspot_reading import Fold, Row, World, world
 from tests.servers.hubspot import Fault, seed
 

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.contract import MEMBER, Listener, ListSpec, RemoteList
+from connectors.contract import Automation, ListSpec, RemoteList
 from connectors.errors import AccessError, RequestError, TemporaryError, UnsupportedError
 from connectors.hubspot import HubspotConnector
+from connectors.schemas import MEMBER
 from tests.contract_suite import Paper, changes
 from tests.hubspot_account import SCORE, SEGMENT, TIER, Shop, shop
 from tests.servers.hubspot import ALL_SCOPES, Fault
@@ -293,8 +294,9 @@ def test_few_members_of_a_long_list_are_looked_up_one_by_one() -> None:
         remote = connector.ensure_list(STATIC)
         connector.write_members(remote, entering(opened.ids[:1100]), Paper())
         before = connector.calls.read
-        here = connector.current(
-            changes((opened.ids[0], STATIC.key, None, None), (opened.ids[1150], STATIC.key, None, None))
+        here = connector.current_members(
+            remote,
+            changes((opened.ids[0], STATIC.key, None, None), (opened.ids[1150], STATIC.key, None, None)),
         )
         assert here.to_pylist() == [MEMBER, None]
         assert connector.calls.read - before == 3
@@ -313,18 +315,18 @@ def test_a_lost_reply_loses_no_member(portal: Shop, fault: Fault) -> None:
     assert members(connector, remote) == set(portal.ids[:5])
 
 
-def test_an_interrupted_batch_of_members_is_settled_by_its_ticket(portal: Shop) -> None:
-    remote = portal.connect().ensure_list(STATIC)
-    ticket = Paper()
-    portal.connect().write_members(replace(remote, key=""), entering(portal.ids[:2]), ticket)
-    outcomes = portal.connect().settle(entering(portal.ids[:3]), ticket)
+def test_an_interrupted_batch_of_members_is_settled_by_the_id_of_its_list(portal: Shop) -> None:
+    remote = replace(portal.connect().ensure_list(STATIC), key="")
+    portal.connect().write_members(remote, entering(portal.ids[:2]), Paper())
+    outcomes = portal.connect().settle_members(remote, entering(portal.ids[:3]), Paper())
     assert outcomes["status"].to_pylist() == ["done", "done", "rejected"]
     assert outcomes["kind"].to_pylist() == [None, None, "transient"]
 
 
-def test_a_list_that_we_cannot_find_is_named(portal: Shop) -> None:
-    with pytest.raises(RequestError, match=r"rfm\.nowhere"):
-        portal.connect().current(changes((portal.ids[0], "rfm.nowhere", None, None)))
+def test_a_list_that_a_person_deleted_is_named(portal: Shop) -> None:
+    gone = RemoteList("987654321", "rfm.nowhere", "", "static")
+    with pytest.raises(RequestError, match=r"rfm\.nowhere|987654321"):
+        portal.connect().current_members(gone, changes((portal.ids[0], "rfm.nowhere", None, None)))
 
 
 # Workflows
@@ -340,33 +342,33 @@ def test_workflows_that_start_on_our_properties_and_lists_are_named(portal: Shop
     flows.add("Campaign", list_id=int(remote.id))
     flows.add("Switched off", property=SEGMENT.name, value="loyal", enabled=False)
     flows.add("Not ours", property="jobtitle", value="Baker")
-    found = portal.connect().listeners([SEGMENT, SCORE], [replace(DYNAMIC, id=remote.id)])
+    found = portal.connect().automations([SEGMENT, SCORE], [replace(DYNAMIC, id=remote.id)])
     assert found.unknown == ""
     assert set(found.found) == {
-        Listener("Welcome back", SEGMENT.name, "loyal"),
-        Listener("Any change", SEGMENT.name, None),
-        Listener("Score", SCORE.name, "9"),
-        Listener("Losing", SEGMENT.name, "lost"),
-        Listener("Campaign", DYNAMIC.key, None),
+        Automation("Welcome back", SEGMENT.name, "loyal"),
+        Automation("Any change", SEGMENT.name, None),
+        Automation("Score", SCORE.name, "9"),
+        Automation("Losing", SEGMENT.name, "lost"),
+        Automation("Campaign", DYNAMIC.key, None),
     }
 
 
 def test_without_the_right_to_workflows_nobody_says_that_there_are_none(portal: Shop) -> None:
     portal.portal.grant("pat-blind", ALL_SCOPES - {"automation"})
-    found = portal.connect(token="pat-blind").listeners([SEGMENT], [])
+    found = portal.connect(token="pat-blind").automations([SEGMENT], [])
     assert found.found == ()
     assert "automation" in found.unknown
 
 
 def test_a_portal_without_workflows_is_told_so(portal: Shop) -> None:
     portal.portal.knobs.flows = False
-    assert "workflows" in portal.connect().listeners([SEGMENT], []).unknown
+    assert "workflows" in portal.connect().automations([SEGMENT], []).unknown
 
 
 def test_many_workflows_are_all_looked_at(portal: Shop) -> None:
     for number in range(230):
         portal.portal.flows.add(f"Flow {number}", property=SEGMENT.name if number == 229 else "jobtitle")
-    assert portal.connect().listeners([SEGMENT], []).found == (Listener("Flow 229", SEGMENT.name, None),)
+    assert portal.connect().automations([SEGMENT], []).found == (Automation("Flow 229", SEGMENT.name, None),)
 
 
 def test_a_key_that_may_only_read_lists_is_refused_with_the_scope(portal: Shop) -> None:

@@ -17,8 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.contract import MEMBER, Attribute, ListSpec
+from connectors.contract import Attribute, ListSpec
 from connectors.errors import ConnectorError
+from connectors.schemas import MEMBER
 from tests.contract_suite import Paper, changes
 from tests.hubspot_account import SCORE, SEGMENT, Shop, shop
 from tests.portal_shop import Shop as Company
@@ -158,7 +159,7 @@ def everything(opened: Shop) -> dict[str, Callable[[], Any]]:
 
     return {
         "check": lambda: [problem.what for problem in crm.check()],
-        "home": crm.home,
+        "home": crm.account_defaults,
         **{f"read {stream}": partial(read, stream) for stream in ("contact", "company", "activity")},
         **{f"changes of {stream}": partial(again, stream) for stream in ("contact", "activity")},
         "count": lambda: crm.count("contact"),
@@ -169,10 +170,10 @@ def everything(opened: Shop) -> dict[str, Callable[[], Any]]:
         "members": members,
         "another list": lambda: crm.ensure_list(ListSpec("rfm.new", "New", "static")).label,
         "rename": renamed,
-        "current": lambda: crm.current(
+        "current": lambda: crm.current_values(
             changes(*((id, "seg_rfm", None, None) for id in opened.ids))
         ).to_pylist(),
-        "listeners": lambda: crm.listeners([SEGMENT], []).found,
+        "listeners": lambda: crm.automations([SEGMENT], []).found,
     }
 
 

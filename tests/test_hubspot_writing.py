@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.contract import MEMBER, FieldSpec, ListSpec, Option
+from connectors.contract import FieldSpec, ListSpec, Option
 from connectors.errors import AccessError, QuotaError, TemporaryError
+from connectors.schemas import MEMBER
 from tests.contract_suite import Paper, changes
 from tests.hubspot_account import SCORE, SEGMENT, TIER, Shop, shop
 from tests.servers.hubspot import ALL_SCOPES, Fault
@@ -82,7 +83,7 @@ def test_contacts_and_companies_go_in_one_batch() -> None:
         )
         both = pa.concat_tables([table, other])
         assert connector.write_fields(both, Paper())["status"].to_pylist() == ["done", "done"]
-        assert connector.current(both).to_pylist() == ["loyal", "a"]
+        assert connector.current_values(both).to_pylist() == ["loyal", "a"]
 
 
 def test_the_life_cycle_stage_is_never_written(portal: Shop) -> None:
@@ -240,7 +241,7 @@ def test_a_day_that_ends_in_the_middle_of_a_batch_is_settled_by_reading_back(por
     with pytest.raises(QuotaError):
         portal.connect(threads=1).write_fields(table, Paper())
     portal.fail()
-    settled = portal.connect(token=_another(portal)).settle(table, Paper()).to_pylist()
+    settled = portal.connect(token=_another(portal)).settle_fields(table, Paper()).to_pylist()
     written = portal.held(SEGMENT.name).keys()
     assert len(written) == 100
     assert {
@@ -258,21 +259,19 @@ def test_reading_back_asks_for_these_records_alone(portal: Shop) -> None:
         ("1234567", SEGMENT.name, None, None),
         ("x", SEGMENT.name, None, None),
     )
-    assert connector.current(table).to_pylist() == ["loyal"] * 250 + ["5", None, None]
+    assert connector.current_values(table).to_pylist() == ["loyal"] * 250 + ["5", None, None]
     assert connector.calls.read == 3
 
 
-def test_values_and_memberships_are_read_back_together(portal: Shop) -> None:
+def test_values_and_members_are_read_back_apart(portal: Shop) -> None:
     connector = portal.connect()
     remote = connector.ensure_list(ListSpec("rfm.loyal", "Loyal"))
     connector.write_members(remote, changes((portal.ids[0], "rfm.loyal", None, MEMBER)), Paper())
     write(portal, loyal(portal.ids[:1]))
-    mixed = changes(
-        (portal.ids[0], "rfm.loyal", None, None),
-        (portal.ids[0], SEGMENT.name, None, None),
-        (portal.ids[1], "rfm.loyal", None, None),
-    )
-    assert portal.connect().current(mixed).to_pylist() == [MEMBER, "loyal", None]
+    asked = [(id, "rfm.loyal", None, None) for id in portal.ids[:2]]
+    assert portal.connect().current_members(remote, changes(*asked)).to_pylist() == [MEMBER, None]
+    asked = [(id, SEGMENT.name, None, None) for id in portal.ids[:2]]
+    assert portal.connect().current_values(changes(*asked)).to_pylist() == ["loyal", None]
 
 
 def _another(portal: Shop) -> str:

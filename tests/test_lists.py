@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import MEMBER, Listener
+from connectors.contract import Automation
+from connectors.schemas import MEMBER
 from tests.world import ALLOWED, World
 
 CAMPAIGN = 'campaign = true\nchannel = "email"\n'
@@ -177,10 +178,10 @@ def test_an_export_holds_what_an_administrator_deploys(tmp_path: Path) -> None:
 def test_a_plan_names_what_starts_in_the_crm_and_for_how_many(tmp_path: Path) -> None:
     world = dynamic(tmp_path)
     world.store.listeners = (
-        Listener("Any move", "seg_rfm"),
-        Listener("Win them back", "seg_rfm", "lost"),
-        Listener("Greet champions", "rfm.champions", MEMBER),
-        Listener("Never", "seg_rfm", "no such segment"),
+        Automation("Any move", "seg_rfm"),
+        Automation("Win them back", "seg_rfm", "lost"),
+        Automation("Greet champions", "rfm.champions", MEMBER),
+        Automation("Never", "seg_rfm", "no such segment"),
     )
     world.do("setup")
     heard = {one["name"]: one["records"] for one in world.do("plan")["plan"]["listeners"]["found"]}
@@ -192,7 +193,7 @@ def test_a_plan_names_what_starts_in_the_crm_and_for_how_many(tmp_path: Path) ->
 
 def test_a_workflow_on_a_list_that_we_fill_starts_for_those_who_join(tmp_path: Path) -> None:
     world = World(tmp_path, value="")
-    world.store.listeners = (Listener("Greet", "rfm.champions", MEMBER),)
+    world.store.listeners = (Automation("Greet", "rfm.champions", MEMBER),)
     world.customers(30)
     world.first_run()
     champions = sorted(world.members()["rfm.champions"])
@@ -210,7 +211,7 @@ def test_the_terminal_names_what_starts(tmp_path: Path, capsys: pytest.CaptureFi
     from sync.terminal.printers import print_answer
 
     world = dynamic(tmp_path)
-    world.store.listeners = (Listener("Win \x1bthem back", "seg_rfm", "lost"),)
+    world.store.listeners = (Automation("Win \x1bthem back", "seg_rfm", "lost"),)
     world.do("setup")
     print_answer("plan", world.do("plan"))
     said = capsys.readouterr().out

@@ -56,7 +56,7 @@ KNOWN_HEADERS = {
     "Contact Name.id,Contact Name,Currency,Created Time",
     "pipedrive activity": "Deal - ID,Deal - Title,Deal - Value,Deal - Currency of Value,Deal - Organization,"
     "Deal - Contact person,Deal - Status,Deal - Won time,Person - ID,Person - Name,Person - Email - Work",
-    "pipedrive contact": "Person - Name,Person - Email - Work,Person - Email - Home,Person - Phone - Work,Person - ID,"
+    "pipedrive contact": "Person - Name,Person - Email - Work,Person - Email - AccountDefaults,Person - Phone - Work,Person - ID,"
     "Person - Marketing status",
     "klaviyo contact": "Email,Klaviyo ID,First Name,Last Name,City,State / Region,Country,Zip Code,Source,"
     "Email Marketing Consent,Email Marketing Consent Timestamp,Profile Created On,Email Suppressions",

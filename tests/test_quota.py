@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import QuotaError, TemporaryError
-from connectors.http.rate_limit import Quota, Rate, Slot
+from connectors.http.rate_limit import Rate, RateLimit, Slot
 from connectors.http.transport import Call, Transport, Verdict
 from tests.loopback import Server
 
@@ -34,7 +34,7 @@ class Plain:
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
         return Verdict("again", 0.2, everybody=True) if response.status_code == 429 else Verdict("answer")
 
-    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+    def learn(self, call: Call, response: requests.Response, quota: RateLimit) -> None:
         pass
 
 
@@ -81,7 +81,7 @@ def test_no_window_of_the_crm_sees_more_than_the_limit_however_late_calls_arrive
 ) -> None:
     chance = random.Random(seed)
     time_ = Time()
-    quota = Quota(
+    quota = RateLimit(
         f"{seed}",
         {"": Rate(calls, seconds)},
         folder=tmp_path_factory.getbasetemp() / "law",
@@ -104,9 +104,42 @@ def test_no_window_of_the_crm_sees_more_than_the_limit_however_late_calls_arrive
     assert most(arrivals, seconds) <= calls
 
 
+@given(
+    costs=st.lists(st.integers(1, 5), min_size=1, max_size=40),
+    limit=st.integers(5, 12),
+    seed=st.integers(0, 99),
+)
+def test_calls_that_cost_more_never_pass_the_limit_of_units(
+    tmp_path_factory: pytest.TempPathFactory, costs: list[int], limit: int, seed: int
+) -> None:
+    time_ = Time()
+    folder = tmp_path_factory.getbasetemp() / "units"
+    quota = RateLimit(
+        f"{seed}{costs}{limit}", {"": Rate(limit, 1.0)}, folder=folder, clock=time_.clock, sleep=time_.sleep
+    )
+    arrivals = []
+    for cost in costs:
+        slot = quota.take(units=cost)
+        arrivals += [time_.now + 0.01] * cost
+        time_.now += 0.02
+        quota.answered(slot)
+    quota.close()
+    assert most(arrivals, 1.0) <= limit
+
+
+def test_a_call_that_costs_more_than_the_limit_goes_out_alone(tmp_path: Path) -> None:
+    time_ = Time()
+    quota = RateLimit("k", {"": Rate(4, 1.0)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota.answered(quota.take())
+    begun = time_.now
+    quota.answered(quota.take(units=9))
+    assert time_.now - begun >= 1.0
+    quota.close()
+
+
 def test_a_limit_is_used_to_the_full(tmp_path: Path) -> None:
     time_ = Time()
-    quota = Quota("k", {"": Rate(190, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(190, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
     begun = time_.now
     for _ in range(190 * 30):
         slot = quota.take()
@@ -117,7 +150,7 @@ def test_a_limit_is_used_to_the_full(tmp_path: Path) -> None:
 
 def test_eight_threads_never_pass_the_limit(tmp_path: Path) -> None:
     with Server(latency=0.08, limit=90, window=1.0) as server:
-        transport = Transport(Plain(), Quota("k", {"": Rate(90, 1.0)}, folder=tmp_path))
+        transport = Transport(Plain(), RateLimit("k", {"": Rate(90, 1.0)}, folder=tmp_path))
         calls = list(transport.run(lambda _: transport.send(Call("GET", server.url)), range(90 * 4)))
         transport.close()
     assert (len(calls), server.refused) == (360, 0)
@@ -126,11 +159,11 @@ def test_eight_threads_never_pass_the_limit(tmp_path: Path) -> None:
 WORKER = """
 import sys, time
 from pathlib import Path
-from connectors.http.rate_limit import Quota, Rate
+from connectors.http.rate_limit import RateLimit, Rate
 from connectors.http.transport import Call, Transport, Verdict
 from tests.test_quota import Plain
 url, folder, calls, lane = sys.argv[1:]
-transport = Transport(Plain(), Quota("k", {"": Rate(40, 1.0), "search": Rate(4, 0.5)}, folder=Path(folder)), threads=4)
+transport = Transport(Plain(), RateLimit("k", {"": Rate(40, 1.0), "search": Rate(4, 0.5)}, folder=Path(folder)), threads=4)
 print(len(list(transport.run(lambda _: transport.send(Call("GET", url + "/" + lane, lane=lane)), range(int(calls))))), flush=True)
 """
 
@@ -162,8 +195,8 @@ def test_processes_share_every_limit_and_one_that_is_killed_holds_nothing(tmp_pa
 
 
 def test_a_process_killed_while_it_writes_leaves_a_ledger_that_works(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from connectors.http.rate_limit import Quota, Rate\n"
-    code += "quota = Quota('k', {'': Rate(10**6, 100.0)}, folder=Path(sys.argv[1]))\nprint(1, flush=True)\nwhile True: quota.take()"
+    code = "import sys; from pathlib import Path; from connectors.http.rate_limit import RateLimit, Rate\n"
+    code += "quota = RateLimit('k', {'': Rate(10**6, 100.0)}, folder=Path(sys.argv[1]))\nprint(1, flush=True)\nwhile True: quota.take()"
     for moment in (0.01, 0.03, 0.08):
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
@@ -173,7 +206,7 @@ def test_a_process_killed_while_it_writes_leaves_a_ledger_that_works(tmp_path: P
         time.sleep(moment)
         process.kill()
         process.communicate()
-        quota = Quota("k", {"": Rate(10**6, 100.0)}, folder=tmp_path)
+        quota = RateLimit("k", {"": Rate(10**6, 100.0)}, folder=tmp_path)
         begun = time.monotonic()
         quota.answered(quota.take())
         assert time.monotonic() - begun < 1
@@ -184,7 +217,7 @@ def test_a_process_killed_while_it_writes_leaves_a_ledger_that_works(tmp_path: P
 
 def test_a_process_that_is_stopped_does_not_stop_the_others(tmp_path: Path) -> None:
     code = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); print(1, flush=True); time.sleep(60)"
-    quota = Quota("k", {"": Rate(5, 10)}, folder=tmp_path)
+    quota = RateLimit("k", {"": Rate(5, 10)}, folder=tmp_path)
     quota.take()
     with subprocess.Popen(
         [sys.executable, "-c", code, str(next(tmp_path.iterdir()))], stdout=subprocess.PIPE
@@ -200,8 +233,8 @@ def test_a_process_that_is_stopped_does_not_stop_the_others(tmp_path: Path) -> N
 
 def test_a_removed_ledger_is_made_anew_for_all(tmp_path: Path) -> None:
     ours, theirs = (
-        Quota("k", {"": Rate(2, 100)}, folder=tmp_path),
-        Quota("k", {"": Rate(2, 100)}, folder=tmp_path),
+        RateLimit("k", {"": Rate(2, 100)}, folder=tmp_path),
+        RateLimit("k", {"": Rate(2, 100)}, folder=tmp_path),
     )
     ours.take()
     theirs.take()
@@ -214,7 +247,7 @@ def test_a_removed_ledger_is_made_anew_for_all(tmp_path: Path) -> None:
 
 def test_a_forked_process_shares_the_limit_too(tmp_path: Path) -> None:
     time_ = Time()
-    quota = Quota("k", {"": Rate(2, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(2, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
     quota.take()
     reader, writer = os.pipe()
     child = os.fork()
@@ -231,7 +264,7 @@ def test_a_forked_process_shares_the_limit_too(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_it_works_for_this_process_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder can be made under a file")
     time_ = Time()
-    quota = Quota(
+    quota = RateLimit(
         "k", {"": Rate(5, 10)}, folder=tmp_path / "file" / "below", clock=time_.clock, sleep=time_.sleep
     )
     for _ in range(11):
@@ -244,12 +277,12 @@ def test_a_full_disk_costs_nothing_but_the_sharing(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     time_ = Time()
-    quota = Quota("k", {"": Rate(5, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(5, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
     quota.take()
     file = next(tmp_path.iterdir())
     file.unlink()
     file.symlink_to("/dev/full")
-    quota = Quota("k", {"": Rate(5, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(5, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
     for _ in range(11):
         quota.take()
     assert time_.now >= 1020
@@ -261,7 +294,7 @@ def test_a_full_disk_costs_nothing_but_the_sharing(tmp_path: Path) -> None:
     [b"", b"\x00" * 300, b'{"boot": "another", "lanes": {"": {"live": [1e18]}}}\n', b"[]\n", b'{"lanes": '],
 )
 def test_a_ledger_of_another_boot_or_of_nobody_is_begun_anew(tmp_path: Path, content: bytes) -> None:
-    quota = Quota("k", {"": Rate(1, 100)}, folder=tmp_path)
+    quota = RateLimit("k", {"": Rate(1, 100)}, folder=tmp_path)
     quota.take()
     next(tmp_path.iterdir()).write_bytes(content)
     begun = time.monotonic()
@@ -271,7 +304,7 @@ def test_a_ledger_of_another_boot_or_of_nobody_is_begun_anew(tmp_path: Path, con
 
 def test_the_ledger_is_for_the_user_alone_and_names_nobody(tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "quota"
-    Quota("https://api.example.com jane@example.com", {"": Rate(1, 1)}, folder=folder).take()
+    RateLimit("https://api.example.com jane@example.com", {"": Rate(1, 1)}, folder=folder).take()
     file = next(folder.iterdir())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -280,12 +313,12 @@ def test_the_ledger_is_for_the_user_alone_and_names_nobody(tmp_path: Path) -> No
 
 def test_the_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    Quota("k", {"": Rate(1, 1)}).take()
+    RateLimit("k", {"": Rate(1, 1)}).take()
     assert list((tmp_path / "crm-segments" / "quota").iterdir())
 
 
 def test_a_narrow_lane_waits_without_holding_up_the_others(tmp_path: Path) -> None:
-    quota = Quota("k", {"": Rate(1000, 1), "search": Rate(1, 5)}, folder=tmp_path)
+    quota = RateLimit("k", {"": Rate(1000, 1), "search": Rate(1, 5)}, folder=tmp_path)
     quota.take("search")
     threading.Thread(
         target=lambda: quota.take("search", sleep=lambda _: time.sleep(0.3)), daemon=True
@@ -299,7 +332,7 @@ def test_a_narrow_lane_waits_without_holding_up_the_others(tmp_path: Path) -> No
 
 def test_a_concurrent_budget_is_a_rate_of_zero_seconds(tmp_path: Path) -> None:
     with Server(latency=0.05) as server:
-        transport = Transport(Plain(), Quota("k", {"": Rate(3, 0.0)}, folder=tmp_path), threads=12)
+        transport = Transport(Plain(), RateLimit("k", {"": Rate(3, 0.0)}, folder=tmp_path), threads=12)
         begun = time.monotonic()
         list(transport.run(lambda _: transport.send(Call("GET", server.url)), range(12)))
         assert 0.19 <= time.monotonic() - begun < 2
@@ -308,7 +341,7 @@ def test_a_concurrent_budget_is_a_rate_of_zero_seconds(tmp_path: Path) -> None:
 
 def test_a_learned_rate_holds_from_then_on_and_forgets_no_call(tmp_path: Path) -> None:
     time_ = Time()
-    quota = Quota("k", {"": Rate(10, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(10, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
     for _ in range(8):
         quota.take()
     quota.learn_rate("", Rate(4, 10))
@@ -323,7 +356,8 @@ def test_a_learned_rate_holds_from_then_on_and_forgets_no_call(tmp_path: Path) -
 def test_the_next_process_begins_with_the_rate_that_the_crm_told_this_one(tmp_path: Path) -> None:
     time_ = Time()
     first, second = (
-        Quota("k", {"": Rate(2, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep) for _ in range(2)
+        RateLimit("k", {"": Rate(2, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+        for _ in range(2)
     )
     first.take()
     first.learn_rate("", Rate(50, 10))
@@ -335,7 +369,7 @@ def test_the_next_process_begins_with_the_rate_that_the_crm_told_this_one(tmp_pa
 
 def test_calls_that_others_made_count_once_the_crm_tells_what_is_left(tmp_path: Path) -> None:
     time_ = Time()
-    quota = Quota("k", {"": Rate(100, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(100, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
     quota.take()
     for _ in range(3):
         quota.learn_left(4)
@@ -347,7 +381,7 @@ def test_calls_that_others_made_count_once_the_crm_tells_what_is_left(tmp_path: 
 
 
 def test_a_pause_is_for_all_processes_and_ends(tmp_path: Path) -> None:
-    ours, theirs = Quota("k", {}, folder=tmp_path), Quota("k", {}, folder=tmp_path)
+    ours, theirs = RateLimit("k", {}, folder=tmp_path), RateLimit("k", {}, folder=tmp_path)
     theirs.pause(0.3)
     begun = time.monotonic()
     ours.take()
@@ -356,7 +390,7 @@ def test_a_pause_is_for_all_processes_and_ends(tmp_path: Path) -> None:
 
 def test_one_refusal_costs_its_pause_and_several_make_slower_for_a_while(tmp_path: Path) -> None:
     time_ = Time()
-    quota = Quota("k", {"": Rate(100, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
+    quota = RateLimit("k", {"": Rate(100, 10)}, folder=tmp_path, clock=time_.clock, sleep=time_.sleep)
 
     def seconds(count: int) -> float:
         begun = time_.now
@@ -376,7 +410,7 @@ def test_one_refusal_costs_its_pause_and_several_make_slower_for_a_while(tmp_pat
 def test_two_machines_on_one_account_settle_below_its_limit(tmp_path: Path) -> None:
     with Server(latency=0.01, limit=40, window=0.5) as server:
         machines = [
-            Transport(Plain(), Quota("k", {"": Rate(40, 0.5)}, folder=tmp_path / name), attempts=30)
+            Transport(Plain(), RateLimit("k", {"": Rate(40, 0.5)}, folder=tmp_path / name), attempts=30)
             for name in ("a", "b")
         ]
         threads = [
@@ -396,7 +430,7 @@ def test_two_machines_on_one_account_settle_below_its_limit(tmp_path: Path) -> N
 
 
 def test_the_reserve_of_the_day_is_left_to_others(tmp_path: Path) -> None:
-    quota = Quota("k", {}, reserve=0.3, folder=tmp_path)
+    quota = RateLimit("k", {}, reserve=0.3, folder=tmp_path)
     midnight = datetime.now(UTC) + timedelta(hours=3)
     quota.learn_daily(1000, 303, midnight)
     for _ in range(3):
@@ -404,13 +438,13 @@ def test_the_reserve_of_the_day_is_left_to_others(tmp_path: Path) -> None:
     with pytest.raises(QuotaError, match=r"used up for now: 300 left \(30% of 1,000") as raised:
         quota.take()
     assert abs((raised.value.resets_at or midnight) - midnight) < timedelta(seconds=1)
-    everything = Quota("k", {}, reserve=0.0, folder=tmp_path)
+    everything = RateLimit("k", {}, reserve=0.0, folder=tmp_path)
     everything.learn_daily(1000, 300, midnight)
     everything.take()
 
 
 def test_a_day_that_is_gone_is_gone_for_all_and_over_at_midnight(tmp_path: Path) -> None:
-    quota, other = Quota("k", {}, folder=tmp_path), Quota("k", {}, folder=tmp_path)
+    quota, other = RateLimit("k", {}, folder=tmp_path), RateLimit("k", {}, folder=tmp_path)
     other.learn_daily(1000, 500)
     quota.exhausted(datetime.now(UTC) + timedelta(seconds=0.4))
     with pytest.raises(QuotaError):
@@ -423,8 +457,8 @@ def test_a_day_that_is_gone_is_gone_for_all_and_over_at_midnight(tmp_path: Path)
 
 
 def test_a_new_process_asks_once_whether_the_day_is_still_gone(tmp_path: Path) -> None:
-    Quota("k", {}, folder=tmp_path).exhausted(datetime.now(UTC) + timedelta(hours=3))
-    new = Quota("k", {}, folder=tmp_path)
+    RateLimit("k", {}, folder=tmp_path).exhausted(datetime.now(UTC) + timedelta(hours=3))
+    new = RateLimit("k", {}, folder=tmp_path)
     new.take()
     new.learn_daily(1000, 1000)
     new.take()
@@ -434,7 +468,7 @@ def test_a_new_process_asks_once_whether_the_day_is_still_gone(tmp_path: Path) -
 
 
 def test_who_must_wait_for_over_a_minute_is_told_so(tmp_path: Path) -> None:
-    quota = Quota("k", {"log-in": Rate(2, 3600)}, folder=tmp_path)
+    quota = RateLimit("k", {"log-in": Rate(2, 3600)}, folder=tmp_path)
     quota.take("log-in")
     quota.take("log-in")
     with pytest.raises(TemporaryError, match="no room") as raised:
@@ -443,7 +477,7 @@ def test_who_must_wait_for_over_a_minute_is_told_so(tmp_path: Path) -> None:
 
 
 def test_taking_costs_well_under_a_millisecond(tmp_path: Path) -> None:
-    quota = Quota("k", {"": Rate(190, 0.2)}, folder=tmp_path)
+    quota = RateLimit("k", {"": Rate(190, 0.2)}, folder=tmp_path)
     begun = time.process_time()
     for _ in range(1000):
         quota.answered(quota.take())

@@ -140,14 +140,13 @@ def test_a_picklist_that_an_administrator_restricted_stays_so_and_gets_what_it_l
     )
     connector = open_connector(Account("org", "salesforce", settings))
     spec = FieldSpec("seg_person", options=(Option("a", "A"),))
-    assert connector.ensure_field(spec) is True
+    assert connector.ensure_field(spec).existed is False
     field = server.org.schema["Contact"].field("seg_person__c")
     assert field is not None
     field.restricted = True
     server.org.schema.version += 1
-    assert (
-        connector.ensure_field(FieldSpec("seg_person", options=(Option("a", "A"), Option("b", "B")))) is False
-    )
+    wider = FieldSpec("seg_person", options=(Option("a", "A"), Option("b", "B")))
+    assert connector.ensure_field(wider).existed is True
     field = server.org.schema["Contact"].field("seg_person__c")
     assert field is not None and field.restricted and set(field.values) == {"a", "b"}
     connector.close()

@@ -17,19 +17,11 @@ import pyarrow as pa
 import pytest
 
 from connectors import open_connector, settings_model
-from connectors.contract import (
-    CHANGE_SCHEMA,
-    MEMBER,
-    Account,
-    Attribute,
-    Connector,
-    FieldSpec,
-    ListSpec,
-    Option,
-)
+from connectors.contract import Account, Attribute, Connector, FieldSpec, ListSpec, Option
 from connectors.errors import ConnectorError
 from connectors.http.transport import Transport
 from connectors.salesforce import session
+from connectors.schemas import CHANGE_SCHEMA, MEMBER
 from tests.org_shop import START, hasten
 from tests.org_store import RIGHTS
 from tests.salesforce_foreign import Endpoint, endpoint
@@ -160,14 +152,14 @@ def _joined(world: World, connector: Connector) -> str:
 def _current(world: World, connector: Connector) -> Any:
     rows = [{"record_type": "contact", "id": id, "target": name, "before": None, "after": None}
             for id in world.ids for name in ("seg_tier", "seg_note")]  # fmt: skip
-    held = connector.current(pa.Table.from_pylist(rows, schema=CHANGE_SCHEMA)).to_pylist()
+    held = connector.current_values(pa.Table.from_pylist(rows, schema=CHANGE_SCHEMA)).to_pylist()
     wanted = {row["Id"]: row for row in world.org.rows("Contact")}
     return [value == wanted[row["id"]][f"{row['target']}__c"] for value, row in zip(held, rows, strict=True)]
 
 
 DEEDS: dict[str, Callable[[World, Connector], Any]] = {
     "check": lambda world, connector: [problem.what for problem in connector.check_reading()],
-    "home": lambda world, connector: connector.home(),
+    "home": lambda world, connector: connector.account_defaults(),
     "count": lambda world, connector: [connector.count(stream) for stream in ("contact", "lead")],
     "contacts": lambda world, connector: _pages(connector, "contact"),
     "leads": lambda world, connector: _pages(connector, "lead"),
@@ -188,7 +180,7 @@ DEEDS: dict[str, Callable[[World, Connector], Any]] = {
         FieldSpec("seg_tier", label="Tier", options=(*TIER.options, Option(f"o{next(NUMBER)}", "O")))
     ),
     "new list": lambda world, connector: connector.ensure_list(ListSpec(f"tier.n{next(NUMBER)}", "New list", "static")).kind,
-    "automations": lambda world, connector: connector.listeners((TIER,), ()),
+    "automations": lambda world, connector: connector.automations((TIER,), ()),
 }  # fmt: skip
 BULK = ("contacts", "activity", "write")
 

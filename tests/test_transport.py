@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import AccessError, ConnectorError, QuotaError, RequestError, TemporaryError
-from connectors.http import response_bodies
-from connectors.http.credentials import Token
-from connectors.http.rate_limit import Quota, Rate
+from connectors.http import credentials, response_bodies
+from connectors.http.credentials import AuthScheme, Token
+from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.transport import Call, Transport, Verdict, api_url
 from tests.loopback import (
     Handler,
@@ -49,7 +49,7 @@ class Plain:
             return Verdict("again")
         return Verdict("answer")
 
-    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+    def learn(self, call: Call, response: requests.Response, quota: RateLimit) -> None:
         if left := response.headers.get("X-Left"):
             quota.learn_daily(1000, int(left))
 
@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def transport(tmp_path: Path) -> Iterator[Transport]:
-    opened = Transport(Plain(), Quota("k", {}, folder=tmp_path), backoff=0.01, attempts=5)
+    opened = Transport(Plain(), RateLimit("k", {}, folder=tmp_path), backoff=0.01, attempts=5)
     yield opened
     opened.close()
 
@@ -223,7 +223,7 @@ def test_connections_are_reused(server: Server, transport: Transport) -> None:
 def test_the_token_is_renewed_once_for_sixteen_threads_however_often_it_expires(
     server: Server, tmp_path: Path
 ) -> None:
-    transport = Transport(Plain(), Quota("k", {}, folder=tmp_path), threads=16, backoff=0.01)
+    transport = Transport(Plain(), RateLimit("k", {}, folder=tmp_path), threads=16, backoff=0.01)
     transport.token = Token(lambda: (server.new_token(0.3), None))  # nobody says how long it lives
     answers = list(
         transport.run(
@@ -237,8 +237,35 @@ def test_the_token_is_renewed_once_for_sixteen_threads_however_often_it_expires(
     transport.close()
 
 
+@pytest.mark.parametrize(
+    ("scheme", "where"),
+    [
+        (credentials.bearer, "Bearer secret-1"),
+        (credentials.header("X-Api-Key"), "secret-1"),
+        (credentials.query("api_key"), "api_key=secret-1"),
+        (credentials.body("token"), '"token":"secret-1"'),
+    ],
+)
+def test_a_token_stands_where_the_crm_wants_it_and_nowhere_else(
+    server: Server, tmp_path: Path, scheme: AuthScheme, where: str
+) -> None:
+    transport = Transport(
+        Plain(), RateLimit("k", {}, folder=tmp_path), Token.fixed("secret-1"), scheme=scheme, attempts=1
+    )
+    transport.send(call(server, method="POST", params=[("page", "2")], body=b'{"name":"Jane"}'))
+    _, path, headers, body = server.seen[-1]
+    sent = [path, body.decode(), *headers.values()]
+    assert sum("secret-1" in text for text in sent) == 1 and any(where in text for text in sent)
+    assert "page=2" in path and '"name":"Jane"' in body.decode()
+    server.script.append(status(500))
+    with pytest.raises(ConnectorError) as refused:
+        transport.send(call(server, method="POST", body=b"{}"))
+    assert "secret-1" not in str(refused.value)
+    transport.close()
+
+
 def test_a_token_of_known_life_is_renewed_before_it_ends(server: Server, tmp_path: Path) -> None:
-    transport = Transport(Plain(), Quota("k", {}, folder=tmp_path), threads=16)
+    transport = Transport(Plain(), RateLimit("k", {}, folder=tmp_path), threads=16)
     transport.token = Token(lambda: (server.new_token(0.6), 0.5))
     codes = [
         response.status_code
@@ -257,7 +284,7 @@ def test_a_token_rejected_though_fresh_is_an_error_and_not_a_loop(server: Server
         fetched.append(f"t{len(fetched)}")
         return fetched[-1], None
 
-    transport = Transport(Plain(), Quota("k", {}, folder=tmp_path), Token(fetch))
+    transport = Transport(Plain(), RateLimit("k", {}, folder=tmp_path), Token(fetch))
     with pytest.raises(AccessError, match="just given"):
         list(transport.run(lambda _: transport.send(call(server)), range(50)))
     assert len(fetched) <= 3
@@ -407,7 +434,7 @@ def test_the_first_error_stops_the_others_at_once(server: Server, transport: Tra
     def work(number: int) -> object:
         if number == 2:
             raise RequestError("no")
-        transport.quota.pause(30)
+        transport.rate_limit.pause(30)
         return transport.send(call(server))
 
     begun = time.monotonic()
@@ -418,7 +445,7 @@ def test_the_first_error_stops_the_others_at_once(server: Server, transport: Tra
 
 
 def test_closing_sends_home_who_waits(server: Server, transport: Transport) -> None:
-    transport.quota.pause(30)
+    transport.rate_limit.pause(30)
     ended: list[Exception] = []
 
     def use() -> None:
@@ -436,7 +463,7 @@ def test_closing_sends_home_who_waits(server: Server, transport: Transport) -> N
 
 
 def test_a_gone_daily_budget_stops_before_the_next_call(server: Server, tmp_path: Path) -> None:
-    transport = Transport(Plain(), Quota("k", {}, reserve=0.3, folder=tmp_path))
+    transport = Transport(Plain(), RateLimit("k", {}, reserve=0.3, folder=tmp_path))
     server.script.append(status(200, X_Left="300"))
     transport.send(call(server))
     with pytest.raises(QuotaError, match="300 left"):
@@ -446,7 +473,7 @@ def test_a_gone_daily_budget_stops_before_the_next_call(server: Server, tmp_path
 
 
 def test_a_refusal_lets_everybody_pause(server: Server, tmp_path: Path) -> None:
-    transport = Transport(Plain(), Quota("k", {"": Rate(1000, 1)}, folder=tmp_path))
+    transport = Transport(Plain(), RateLimit("k", {"": Rate(1000, 1)}, folder=tmp_path))
     server.latency = 0.01
     server.script.extend([None] * 20 + [status(429, Retry_After="0.5")])
     list(transport.run(lambda _: transport.send(call(server)), range(60)))

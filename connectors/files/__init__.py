@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import (
-    OUTCOME_SCHEMA,
     Account,
+    Automations,
     Calls,
     Capabilities,
     Connector,
+    FieldReference,
     FieldSpec,
-    Listeners,
     ListSpec,
     Page,
     Problem,
@@ -33,6 +33,7 @@ from connectors.files.row_counts import Counts
 from connectors.files.settings import SEGMENTS, TABLES
 from connectors.files.shared_file import Trail, change, load
 from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
+from connectors.schemas import OUTCOME_SCHEMA
 
 _STREAMS = (*TABLES, "value")
 _ROWS = 1_000_000  # in one batch: a file is replaced whole, however few of its rows change
@@ -48,7 +49,6 @@ class FilesConnector(Connector):
 
     capabilities = Capabilities(
         streams=_STREAMS,
-        static_lists=True,
         compares_before=True,
         shared_ids=False,
         batch_size=_ROWS,
@@ -95,9 +95,10 @@ class FilesConnector(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
 
-    def ensure_field(self, spec: FieldSpec) -> None:
+    def ensure_field(self, spec: FieldSpec) -> FieldReference:
         self.calls.write += 1
         self._fields.ensure(spec)
+        return FieldReference(spec.name)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
@@ -135,29 +136,27 @@ class FilesConnector(Connector):
             self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit, self._trail
         )
 
-    def current(self, changes: pa.Table) -> pa.Array:
+    def current_values(self, changes: pa.Table) -> pa.Array:
         self.calls.read += 1
         wanted = Changes.of(changes)
         sheet, _ = load(self._fields.path, self._fields.delimiter)
-        values = pa.nulls(len(wanted.ids), pa.string())
-        if sheet is not None:
-            values = held(sheet, sheet.find(wanted.types, wanted.ids), wanted.targets)
-        for target in pc.unique(wanted.targets).to_pylist():
-            members = (
-                None if sheet is not None and sheet.column(target) is not None else self._lists.sheet(target)
-            )
-            if members is not None:
-                here = pc.equal(wanted.targets, target)
-                values = pc.if_else(here, members_held(members.find(wanted.types, wanted.ids)), values)
-        return values
+        if sheet is None:
+            return pa.nulls(len(wanted.ids), pa.string())
+        return held(sheet, sheet.find(wanted.types, wanted.ids), wanted.targets)
 
-    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        arrived = pa.array(same(self.current(changes), Changes.of(changes).after))
-        nothing = pa.scalar(None, pa.string())
-        columns = [("done", "rejected"), (nothing, "transient"), (nothing, "interrupted before the write")]
-        return pa.table(
-            [pc.if_else(arrived, *pair).cast(pa.string()) for pair in columns], schema=OUTCOME_SCHEMA
-        )
+    def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
+        self.calls.read += 1
+        wanted = Changes.of(changes)
+        sheet = self._lists.sheet(remote.id)
+        if sheet is None:
+            return pa.nulls(len(wanted.ids), pa.string())
+        return members_held(sheet.find(wanted.types, wanted.ids))
+
+    def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return _settled(changes, self.current_values(changes))
+
+    def settle_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
+        return _settled(changes, self.current_members(remote, changes))
 
     def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
         if isinstance(stream, RemoteList):
@@ -166,13 +165,21 @@ class FilesConnector(Connector):
             )
         return caught_up(self._folder, stream, SEGMENTS, position, self._trail) if stream == "value" else None
 
-    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
-        return Listeners()  # nothing in a folder reacts; who reads the files afterwards is no part of it
+    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
+        return Automations()  # nothing in a folder reacts; who reads the files afterwards is no part of it
 
     def _counted(self, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
             self.calls.read += 1
             yield page
+
+
+def _settled(changes: pa.Table, now: pa.Array) -> pa.Table:
+    """As ``connectors.contract.settled``, but an empty cell is not the same as none."""
+    arrived = pa.array(same(now, Changes.of(changes).after))
+    nothing = pa.scalar(None, pa.string())
+    columns = [("done", "rejected"), (nothing, "transient"), (nothing, "interrupted before the write")]
+    return pa.table([pc.if_else(arrived, *pair).cast(pa.string()) for pair in columns], schema=OUTCOME_SCHEMA)
 
 
 def _known(stream: str) -> str:

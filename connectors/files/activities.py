@@ -12,11 +12,6 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import (
-    ACTIVITY_SCHEMA,
-    RECORD_TYPES,
-    VOID_SCHEMA,
-)
 from connectors.files import orders
 from connectors.files.column_mapping import AMOUNT, OWNERS
 from connectors.files.column_reader import (
@@ -30,6 +25,7 @@ from connectors.files.column_reader import (
 )
 from connectors.files.orders import OrderLines, RepeatedTotals, moment, within
 from connectors.files.rejects import Sieve
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_TYPES, VOID_SCHEMA
 from connectors.values.currency import exponent, meant
 from connectors.values.money import minor_units, rates_of, read_amounts
 from connectors.values.text import as_text, flat, is_text, trimmed, words_in

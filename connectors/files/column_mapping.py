@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from connectors.contract import ACTIVITY_SCHEMA, ATTRIBUTE, CHANNELS, REACHABLE, RECORD_SCHEMA, Attribute
+from connectors.contract import Attribute
 from connectors.errors import RequestError
+from connectors.schemas import ACTIVITY_SCHEMA, ATTRIBUTE, CHANNELS, REACHABLE, RECORD_SCHEMA
 
 # in activities: whose it is, by the column
 OWNERS = {"contact_id": "contact", "lead_id": "lead", "company_id": "company"}

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import FIELD, RECORD_TYPES, VALUE_SCHEMA, FieldSpec, Page
+from connectors.contract import FieldSpec, Page
 from connectors.errors import RequestError
 from connectors.files.csv_editor import ID, TYPE, Sheet, parsed
 from connectors.files.cursor import begun, fingerprint, loads
@@ -18,6 +18,7 @@ from connectors.files.rejects import LISTED, Rejects, Sieve
 from connectors.files.settings import SEGMENTS, WHITESPACE
 from connectors.files.shared_file import Trail, change, glimpse, load, rows_of
 from connectors.files.utf8_file import digest_of, stamp_of
+from connectors.schemas import FIELD, RECORD_TYPES, VALUE_SCHEMA
 
 Rows = Callable[[Sheet, Rejects], pa.Table]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from connectors.contract import Page
 from connectors.errors import RequestError
 from connectors.files.column_mapping import (
     ACTIVITY_NAMES,
@@ -39,6 +39,7 @@ from connectors.files.joined_columns import join_stamps, joined_headers, lookups
 from connectors.files.orders import OrderLines, RepeatedTotals
 from connectors.files.rejects import LISTED, Rejects
 from connectors.files.utf8_file import Source, digest_of, stamp_of
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from connectors.values.text import readable
 
 FOOTER = 20  # lines below the table, at most, that are taken for its foot rather than for broken rows

@@ -11,15 +11,11 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import (
-    CHANNELS,
-    REACHABLE,
-    RECORD_SCHEMA,
-    Attribute,
-)
+from connectors.contract import Attribute
 from connectors.files.column_mapping import CHANNEL_NAMES, OPTED_OUT, attribute_column
 from connectors.files.column_reader import NO_TEXT, UNSOUND, ColumnReader, Columns, quoted, unmarked
 from connectors.files.rejects import Sieve
+from connectors.schemas import CHANNELS, REACHABLE, RECORD_SCHEMA
 from connectors.values.spelling import found_in
 from connectors.values.text import as_text, flat, trimmed
 from connectors.values.timestamps import dates

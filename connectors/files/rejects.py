@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import REJECT_SCHEMA
+from connectors.schemas import REJECT_SCHEMA
 
 LISTED = 10_000  # rows of one part in one reading
 _HARMLESS = re.compile(r"[0-9A-Za-z:./+\- ,]{1,32}\Z")

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import MEMBER, OUTCOME_SCHEMA
 from connectors.files.csv_cells import Mask, Places, spliced
 from connectors.files.csv_editor import ID, TYPE, Sheet
+from connectors.schemas import MEMBER, OUTCOME_SCHEMA
 from connectors.values.text import flat
 
 _MOVED = "what stands there is no longer what was expected: pull again"

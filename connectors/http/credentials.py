@@ -1,6 +1,7 @@
-"""With what is a call signed?
+"""With what is a call signed, and where does the signature stand?
 
-One token for all threads, renewed by one of them while it still works, and never twice.
+One token for all threads, renewed by one of them while it still works, and never twice. A CRM wants it in a
+header (``bearer``, ``header``), in the address (``query``) or in the body (``body``).
 """
 
 from __future__ import annotations
@@ -11,11 +12,54 @@ import threading
 import time
 from collections.abc import Callable
 
+import orjson
+import requests
+
 from connectors.errors import AccessError, ConnectorError, RequestError
 
 _EARLY = 0.1  # of its life, before the end, a token is renewed ...
 _EARLIEST = 300.0  # ... but at most so many seconds before
 _PATIENCE = 10.0  # seconds between two tries to renew a token that still works
+
+
+AuthScheme = Callable[[requests.Request, str], None]  # puts the token on a request that is not sent yet
+
+
+def bearer(request: requests.Request, token: str) -> None:
+    """The token stands in the header Authorization (RFC 6750)."""
+    header("Authorization", "Bearer ")(request, token)
+
+
+def header(name: str, prefix: str = "") -> AuthScheme:
+    """The token stands in a header of this name."""
+
+    def sign(request: requests.Request, token: str) -> None:
+        others = {key: value for key, value in request.headers.items() if key.lower() != name.lower()}
+        request.headers = {**others, name: prefix + token}
+
+    return sign
+
+
+def query(name: str) -> AuthScheme:
+    """The token is a parameter of the address. No error and no log line holds parameters."""
+
+    def sign(request: requests.Request, token: str) -> None:
+        others = [(key, value) for key, value in request.params if key != name]
+        request.params = [*others, (name, token)]
+
+    return sign
+
+
+def body(name: str) -> AuthScheme:
+    """The token is a key of the body, a JSON object. A call without a body gets one."""
+
+    def sign(request: requests.Request, token: str) -> None:
+        content = orjson.loads(request.data) if request.data else {}
+        if not isinstance(content, dict):
+            raise ValueError("a body that is signed is a JSON object")
+        request.data = orjson.dumps({**content, name: token})
+
+    return sign
 
 
 class Token:

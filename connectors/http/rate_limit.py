@@ -2,8 +2,8 @@
 the machine.
 
 A CRM counts calls on its own clock, at some moment between our sending them (taken) and our having the answer
-(answered). So a call counts as alive until ``answered + seconds``, and at most ``rate.calls`` are alive at
-once: then of any ``rate.calls + 1`` calls the last reaches the CRM over ``seconds`` after the first, however
+(answered). So a call counts as alive until ``answered + seconds``, and at most ``rate.units`` are alive at
+once: then of any ``rate.units + 1`` calls the last reaches the CRM over ``seconds`` after the first, however
 late each arrives and wherever the CRM's window begins. That costs one latency a window (0.08 of 10 s), and
 half a hundredth is added for clocks that run unlike. (pyrate-limiter counts from the taking: there a delayed
 call and a prompt one meet in one window.)
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import QuotaError, TemporaryError
-from connectors.http.shared_state import Ledger
+from connectors.http.shared_state import SharedState
 
 LONGEST_WAIT = 60.0  # seconds; who must wait longer is told so instead
 _DRIFT = 1.005  # of clocks
@@ -37,13 +37,14 @@ _STALE = 900.0  # seconds after which a daily budget of unknown end is asked for
 
 @dataclass(frozen=True)
 class Rate:
-    """So many calls in any window of so many seconds. With 0 seconds: so many calls at the same time.
+    """So many units in any window of so many seconds. With 0 seconds: so many units at the same time. A call
+    costs one unit, unless the CRM weighs its calls.
 
     ``held`` is for how many seconds a call without an answer is taken to be on its way (of a process that
     died, say).
     """
 
-    calls: int
+    units: int
     seconds: float
     held: float = 5.0
 
@@ -52,11 +53,11 @@ class Rate:
 class Slot:
     """The place in the account's budgets that one call takes."""
 
-    # lane → until when the call is alive, unless its answer says otherwise
+    # lane and until when the call is alive, for each of its units, unless its answer says otherwise
     marks: tuple[tuple[str, float], ...]
 
 
-class Quota:
+class RateLimit:
     """The budgets of the account ``key`` (its address and a hash of its credentials).
 
     ``rates`` are by lane: "" is for all calls, other lanes hold for calls of that lane besides. ``reserve``
@@ -75,7 +76,7 @@ class Quota:
     ) -> None:
         self._rates = dict(rates)
         self._reserve = reserve
-        self._ledger = Ledger(key, folder or _cache())
+        self._shared_state = SharedState(key, folder or _cache())
         self._clock = clock
         self._sleep = sleep
         self._recalled = False  # whether what an earlier process learned of the rates is taken into account
@@ -87,21 +88,22 @@ class Quota:
     @property
     def shared(self) -> bool:
         """Whether other processes are taken into account; not where the cache folder cannot be written."""
-        return self._ledger.shared
+        return self._shared_state.shared
 
     def rate(self, lane: str = "") -> Rate | None:
         """What this process holds the limit of a lane to be."""
         return self._rates.get(lane)
 
-    def take(self, lane: str = "", sleep: Callable[[float], object] | None = None) -> Slot:
-        """Wait until a call of the lane may go out, and count it.
+    def take(self, lane: str = "", sleep: Callable[[float], object] | None = None, units: int = 1) -> Slot:
+        """Wait until a call of the lane may go out, and count its units. One that costs more than the limit
+        holds at all goes out when nothing else is alive.
 
         QuotaError: the day's budget, less the reserve, is gone. TemporaryError: there is no room for over a
         minute.
         """
         with self._turn(lane):
             while True:
-                with self._ledger.change() as numbers:
+                with self._shared_state.change() as numbers:
                     now = self._clock()
                     self._check_day(numbers)
                     self._recall(numbers)
@@ -109,9 +111,14 @@ class Quota:
                         (name, self._rates.get(name), _state(numbers, name))
                         for name in dict.fromkeys(("", lane))
                     ]
-                    wait = max((_wait(rate, state, now) for _, rate, state in lanes), default=0.0)
+                    wait = max((_wait(rate, state, now, units) for _, rate, state in lanes), default=0.0)
                     if wait <= 0:
-                        marks = tuple((name, _mark(rate, state, now)) for name, rate, state in lanes if rate)
+                        marks = tuple(
+                            (name, mark)
+                            for name, rate, state in lanes
+                            if rate
+                            for mark in _marks(rate, state, now, units)
+                        )
                         if "day" in numbers:
                             numbers["day"]["left"] -= 1
                         return Slot(marks)
@@ -124,7 +131,7 @@ class Quota:
 
     def answered(self, slot: Slot) -> None:
         """The call's answer is here: the CRM counted it before now, whatever we assumed."""
-        with self._ledger.change() as numbers:
+        with self._shared_state.change() as numbers:
             now = self._clock()
             for lane, mark in slot.marks:
                 state = _state(numbers, lane)
@@ -137,21 +144,21 @@ class Quota:
         """The CRM said what its limit is: later processes begin with it."""
         self._rates[lane] = rate
         self._recalled = True
-        with self._ledger.change() as numbers:
-            numbers.setdefault("rates", {})[lane] = [rate.calls, rate.seconds]
+        with self._shared_state.change() as numbers:
+            numbers.setdefault("rates", {})[lane] = [rate.units, rate.seconds]
 
     def learn_left(self, left: int, lane: str = "") -> None:
-        """The CRM said how many calls the present window still has: fewer than we know of means that others
+        """The CRM said how many units the present window still has: fewer than we know of means that others
         call too.
         """
         rate = self._rates.get(lane)
-        if rate is None or left >= rate.calls:
+        if rate is None or left >= rate.units:
             return
-        with self._ledger.change() as numbers:
+        with self._shared_state.change() as numbers:
             state = _state(numbers, lane)
             now = self._clock()
             live = [mark for mark in state["live"] if mark > now]
-            state["live"] = live + [now + rate.seconds * _DRIFT] * (rate.calls - len(live) - left)
+            state["live"] = live + [now + rate.seconds * _DRIFT] * (rate.units - len(live) - left)
 
     def learn_daily(self, limit: int, left: int, resets_at: datetime | None = None) -> None:
         """The CRM said what the day's budget is, how much of it all apps together left, and until when it
@@ -159,7 +166,7 @@ class Quota:
         """
         self._told = True
         until = resets_at.timestamp() if resets_at else 0.0
-        with self._ledger.change() as numbers:
+        with self._shared_state.change() as numbers:
             numbers["day"] = {"limit": limit, "left": left, "until": until, "seen": time.time()}
 
     def exhausted(self, resets_at: datetime | None = None) -> None:
@@ -168,7 +175,7 @@ class Quota:
 
         Only a process that is new asks once, since the budget may have grown.
         """
-        with self._ledger.change() as numbers:
+        with self._shared_state.change() as numbers:
             limit = numbers.get("day", {}).get("limit", 0)
         self.learn_daily(limit, 0, resets_at)
 
@@ -177,7 +184,7 @@ class Quota:
 
         Refusals that follow each other make everybody slower.
         """
-        with self._ledger.change() as numbers:
+        with self._shared_state.change() as numbers:
             state = _state(numbers, lane)
             now = self._clock()
             if now >= state["paused"]:  # further refusals of one moment are one
@@ -187,7 +194,7 @@ class Quota:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._ledger.close()
+        self._shared_state.close()
 
     def _turn(self, lane: str) -> threading.Lock:
         with self._guard:
@@ -197,9 +204,9 @@ class Quota:
         """What an earlier process learned of the rates holds until the CRM tells this one."""
         if not self._recalled:
             self._recalled = True
-            for lane, (calls, seconds) in numbers.get("rates", {}).items():
+            for lane, (units, seconds) in numbers.get("rates", {}).items():
                 if lane in self._rates:
-                    self._rates[lane] = replace(self._rates[lane], calls=calls, seconds=seconds)
+                    self._rates[lane] = replace(self._rates[lane], units=units, seconds=seconds)
 
     def _check_day(self, numbers: dict[str, Any]) -> None:
         day = numbers.get("day")
@@ -228,30 +235,31 @@ def _state(numbers: dict[str, Any], lane: str) -> dict[str, Any]:
     return lanes.setdefault(lane, {"live": [], "paused": 0.0, "next": 0.0, "strikes": 0.0, "struck": 0.0})
 
 
-def _wait(rate: Rate | None, state: dict[str, Any], now: float) -> float:
-    """Seconds until a call may go out."""
+def _wait(rate: Rate | None, state: dict[str, Any], now: float, units: int) -> float:
+    """Seconds until a call of so many units may go out."""
     wait = state["paused"] - now
     wait = float(wait) if wait <= LONGEST_WAIT else 0.0
     if rate is None:
         return wait
     farthest = now + rate.seconds * _DRIFT * _SLOWEST + rate.held  # beyond: of a clock that began anew
     state["live"] = live = [mark for mark in state["live"] if now < mark <= farthest]
-    if (
-        len(live) >= rate.calls
-    ):  # of a call on its way nobody knows more than that it stays alive for the whole span
-        wait = max(wait, min(sorted(live)[-rate.calls] - now, max(_span(rate, state, now), _GLANCE)))
+    # so many of the live units must have ended before; of a call on its way nobody knows more than that it
+    # stays alive for the whole span
+    ending = min(len(live) + units - rate.units, len(live))
+    if ending > 0:
+        wait = max(wait, min(sorted(live)[ending - 1] - now, max(_span(rate, state, now), _GLANCE)))
     return float(max(wait, state["next"] - now))
 
 
-def _mark(rate: Rate, state: dict[str, Any], now: float) -> float:
-    """Count a call, and say until when it is alive."""
+def _marks(rate: Rate, state: dict[str, Any], now: float, units: int) -> list[float]:
+    """Count the units of a call, and say until when each is alive."""
     span = _span(rate, state, now)
     slower = _slower(state, now)
     if slower > 1:  # in even steps, so that two machines can share
-        state["next"] = now + span / rate.calls
-    mark = now + span + rate.held
-    state["live"].append(mark)
-    return mark
+        state["next"] = now + span * units / rate.units
+    marks = [now + span + rate.held] * units
+    state["live"] += marks
+    return marks
 
 
 def _span(rate: Rate, state: dict[str, Any], now: float) -> float:

@@ -28,7 +28,7 @@ _LARGEST = 1 << 20  # bytes; a ledger of a thousand calls has about 20,000
 _TRIES, _PATIENCE = (2_000, 0.001)
 
 
-class Ledger:
+class SharedState:
     """The numbers known under ``key`` (an account), in a file in ``folder``; without a folder, in this
     process alone.
     """

@@ -27,8 +27,8 @@ from requests.adapters import HTTPAdapter
 from connectors.contract import Calls
 from connectors.errors import AccessError, RequestError, TemporaryError
 from connectors.http import response_bodies
-from connectors.http.credentials import Token
-from connectors.http.rate_limit import LONGEST_WAIT, Quota
+from connectors.http.credentials import AuthScheme, Token, bearer
+from connectors.http.rate_limit import LONGEST_WAIT, RateLimit
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,6 +57,7 @@ class Call:
     timeout: tuple[float, float] = (5, 60)
     stream: bool = False  # the body of a good answer is left to ``bodies.chunks``
     anonymous: bool = False  # goes without the token: a log-in
+    units: int = 1  # what the call costs of the burst limit
 
     def __repr__(self) -> str:
         return f"Call({_shown(self)})"
@@ -82,7 +83,7 @@ class Reading(Protocol):
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
         """What to do about an answer, whose body is whole; attempts count from 1. May raise a ConnectorError."""
 
-    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+    def learn(self, call: Call, response: requests.Response, quota: RateLimit) -> None:
         """Tell the quota what an answer says of limits and of what is left; before ``judge``, and of every
         answer.
         """
@@ -92,23 +93,25 @@ class Transport:
     """The connections to one account, for many threads.
 
     ``attempts`` is how often a call is sent at most, ``backoff`` the upper end of the first random wait in
-    seconds; it doubles up to 30. The token may be set later, when its log-in goes through this same
-    transport.
+    seconds; it doubles up to 30. ``scheme`` signs each call with the token, which may be set later, when its
+    log-in goes through this same transport.
     """
 
     def __init__(
         self,
         reading: Reading,
-        quota: Quota,
+        quota: RateLimit,
         token: Token | None = None,
         *,
+        scheme: AuthScheme = bearer,
         threads: int = 8,
         attempts: int = 8,
         backoff: float = 1.0,
     ) -> None:
         self.reading = reading
-        self.quota = quota
+        self.rate_limit = quota
         self.token = token
+        self._scheme = scheme
         self.threads = threads
         self.calls = Calls()
         self._session = requests.Session()
@@ -191,13 +194,13 @@ class Transport:
         """Let go of all connections; who still waits for a turn is sent home."""
         self._closed.set()
         self._session.close()
-        self.quota.close()
+        self.rate_limit.close()
 
     def _once(self, call: Call) -> tuple[requests.Response, str]:
         """One sending: the answer with its whole body, and the token that it went out with."""
-        slot = self.quota.take(call.lane, self._sleep)
+        slot = self.rate_limit.take(call.lane, self._sleep, call.units)
         signed = "" if call.anonymous or self.token is None else self.token.value()
-        prepared = _prepared(call, signed)
+        prepared = _prepared(call, signed, self._scheme)
         with self._guard:
             if call.writes:
                 self.calls.write += 1
@@ -207,10 +210,10 @@ class Transport:
             response = self._session.send(
                 prepared, timeout=call.timeout, stream=True, allow_redirects=False, **self._route(call.url)
             )
-            self.quota.answered(slot)
+            self.rate_limit.answered(slot)
             if not call.stream or response.status_code >= 400:
                 response_bodies.read(response, call.timeout[1])
-            self.reading.learn(call, response, self.quota)
+            self.reading.learn(call, response, self.rate_limit)
         except response_bodies.CutError as error:
             raise _unknown(call, str(error).partition(";")[0]) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -242,7 +245,7 @@ class Transport:
                 retry_after=verdict.wait,
             )
         if verdict.everybody:
-            self.quota.pause(
+            self.rate_limit.pause(
                 min(10.0, 2.0 ** (attempt - 1)) if verdict.wait is None else verdict.wait, verdict.lane
             )
         raise _Again(call, reason, verdict.wait)
@@ -311,7 +314,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _prepared(call: Call, token: str) -> requests.PreparedRequest:
+def _prepared(call: Call, token: str, scheme: AuthScheme) -> requests.PreparedRequest:
     """The request as it is sent.
 
     Prepared without the session: no cookies, and no ~/.netrc in place of the token.
@@ -322,13 +325,13 @@ def _prepared(call: Call, token: str) -> requests.PreparedRequest:
         "User-Agent": "crm-segments",
         **call.headers,
     }
-    if token:
-        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        headers["Authorization"] = f"Bearer {token}"
     prepared = requests.PreparedRequest()
     try:
+        request = requests.Request(call.method, call.url, headers, data=call.body, params=list(call.params))
+        if token:
+            scheme(request, token)
         prepared.prepare(
-            method=call.method, url=call.url, headers=headers, params=list(call.params), data=call.body
+            request.method, request.url, request.headers, data=request.data, params=request.params
         )
     except (requests.RequestException, ValueError):
         raise RequestError(

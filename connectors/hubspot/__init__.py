@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from connectors.contract import (
     Account,
+    AccountDefaults,
+    Automations,
     Capabilities,
     Connector,
+    FieldReference,
     FieldSpec,
-    Home,
-    Listeners,
     ListSpec,
     Page,
     Problem,
@@ -37,7 +38,6 @@ class HubspotConnector(Connector):
     """One HubSpot portal."""
 
     capabilities = Capabilities(
-        record_types=("contact", "company"),
         streams=_STREAMS,
         dynamic_lists=True,
         counts=True,
@@ -65,17 +65,21 @@ class HubspotConnector(Connector):
     def check_reading(self) -> list[Problem]:
         return diagnostics.problems(self._portal, self._asking, writing=False)
 
-    def notes(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         return (
-            [*diagnostics.notes(self._portal), *self._reading.notes()] if self._portal.answers.learned else []
+            [*diagnostics.notes(self._portal), *self._reading.diagnostics()]
+            if self._portal.answers.learned
+            else []
         )
 
-    def home(self) -> Home:
+    def account_defaults(self) -> AccountDefaults:
         details = self._portal.details()
-        return Home(details.time_zone, details.currency)
+        return AccountDefaults(details.time_zone, details.currency)
 
-    def adopt(self, home: Home) -> None:
-        self._portal.account = replace(self._portal.account, time_zone=home.time_zone, currency=home.currency)
+    def use_defaults(self, defaults: AccountDefaults) -> None:
+        self._portal.account = replace(
+            self._portal.account, time_zone=defaults.time_zone, currency=defaults.currency
+        )
 
     def count(self, stream: str) -> int | None:
         return self._reading.count(_known(stream))
@@ -86,8 +90,8 @@ class HubspotConnector(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
 
-    def ensure_field(self, spec: FieldSpec) -> bool | None:
-        return self._fields.ensure(spec)
+    def ensure_field(self, spec: FieldSpec) -> FieldReference:
+        return FieldReference(spec.name, existed=not self._fields.ensure(spec))
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         return normal(spec.type, value)
@@ -104,47 +108,27 @@ class HubspotConnector(Connector):
         return self._lists.changed(specs)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
-        self._lists.remember(remote)
         return self._membership.read(remote, position)
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self._writing.write(changes)
 
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        for key in changes["target"].unique().to_pylist():
-            self._lists.remember(remote, key)
-        ticket.save(remote.id)  # a list is known by its id: who settles this batch finds it so
         return self._membership.write(remote, changes)
 
-    def current(self, changes: pa.Table) -> pa.Array:
-        targets = changes["target"].to_pylist()
-        values: list[str | None] = [None] * len(targets)
-        listed: dict[str, list[int]] = {}
-        plain: list[int] = []
-        for row, target in enumerate(targets):
-            (listed.setdefault(target, []) if _is_list(target) else plain).append(row)
-        if plain:
-            types = changes["record_type"].to_pylist()
-            for row, value in zip(plain, self._writing.current(changes.take(plain)), strict=True):
-                values[row] = normal(self._types.get((types[row], targets[row]), "text"), value)
-        ids = changes["id"].to_pylist()
-        for key, rows in listed.items():
-            members = self._membership.current(self._lists.named(key), [ids[row] for row in rows])
-            for row, value in zip(rows, members, strict=True):
-                values[row] = value
-        return pa.array(values, pa.string())
+    def current_values(self, changes: pa.Table) -> pa.Array:
+        fields = zip(changes["record_type"].to_pylist(), changes["target"].to_pylist(), strict=True)
+        values = zip(fields, self._writing.current(changes), strict=True)
+        return pa.array([normal(self._types.get(name, "text"), value) for name, value in values], pa.string())
 
-    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        for key in changes["target"].unique().to_pylist():
-            if ticket.job and _is_list(key):
-                self._lists.meet(key, ticket.job)
-        return super().settle(changes, ticket)
+    def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
+        return pa.array(self._membership.current(remote, changes["id"].to_pylist()), pa.string())
 
-    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+    def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
         return export.files(self._portal, self._fields, self._lists, fields, lists)
 
-    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
-        return automations.listeners(self._portal, fields, lists)
+    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
+        return automations.reacting(self._portal, fields, lists)
 
     def _look_at_lists(self) -> None:
         self._listed = self._lists.all(), time.monotonic()
@@ -156,11 +140,6 @@ class HubspotConnector(Connector):
 def connect(account: Account) -> Connector:
     """The connector of a HubSpot account."""
     return HubspotConnector(account)
-
-
-def _is_list(target: str) -> bool:
-    """Keys of lists are SEGMENTATION.SEGMENT; no property has a dot in its name."""
-    return "." in target
 
 
 def _known(stream: str) -> str:

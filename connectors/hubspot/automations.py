@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from connectors.contract import FieldSpec, Listener, Listeners, ListSpec
+from connectors.contract import Automation, Automations, FieldSpec, ListSpec
 from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.filters import within
 from connectors.hubspot.paths import TYPE_IDS, older
@@ -36,7 +36,7 @@ _POSITIVE = frozenset(
 )
 
 
-def listeners(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+def reacting(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
     """The enabled workflows that start on our fields and lists; ``unknown`` where the key may not read
     workflows.
     """
@@ -49,12 +49,12 @@ def listeners(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListS
         ]
     except Denied as error:
         scopes = ", ".join(error.scopes or (SCOPE,))
-        return Listeners(
+        return Automations(
             unknown=f"workflows cannot be read: the key lacks the scope {scopes}, or the portal has no workflows"
         )
     except Refused as error:
-        return Listeners(unknown=f"workflows cannot be read: {error}")
-    return Listeners(tuple(dict.fromkeys(listening)))
+        return Automations(unknown=f"workflows cannot be read: {error}")
+    return Automations(tuple(dict.fromkeys(listening)))
 
 
 def _flows(portal: Portal) -> Iterator[dict[str, Any]]:
@@ -90,7 +90,7 @@ def _ask(portal: Portal, steps: tuple[str, ...], params: list[tuple[str, str]]) 
 
 def _starts(
     flow: dict[str, Any], fields: Sequence[FieldSpec], lists: Sequence[ListSpec]
-) -> Iterator[Listener]:
+) -> Iterator[Automation]:
     """What of ours a workflow starts on."""
     criteria = [flow.get(name) for name in _CRITERIA]
     name = str(flow.get("name") or f"workflow {flow.get('id')}")
@@ -102,10 +102,10 @@ def _starts(
             if id in ids and (
                 entry.get("filterType") == "IN_LIST" or "list" in str(entry.get("property")).lower()
             ):
-                yield Listener(name, ids[id])
+                yield Automation(name, ids[id])
     for spec in of_kind:
         for value in _on_property(criteria, spec.name):
-            yield Listener(name, spec.name, value)
+            yield Automation(name, spec.name, value)
 
 
 def _on_property(criteria: Any, name: str) -> Iterator[str | None]:

@@ -84,18 +84,18 @@ def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Probl
 
 def notes(portal: Portal) -> list[str]:
     """What HubSpot has told so far of the portal's tier and limits."""
-    rate, daily = portal.quota.rate(), portal.answers.daily
+    rate, daily = portal.rate_limit.rate(), portal.answers.daily
     if rate is None or not portal.answers.learned:
         return []
     tier = (
         "Enterprise"
-        if rate.calls == 190 and daily and daily[0] >= _ENTERPRISE
-        else _TIERS.get(rate.calls, "")
+        if rate.units == 190 and daily and daily[0] >= _ENTERPRISE
+        else _TIERS.get(rate.units, "")
     )
     counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(portal.counted.items()))
     a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
     return [
-        f"HubSpot allows {rate.calls} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""),
+        f"HubSpot allows {rate.units} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""),
         *_zone_note(portal),
         *([f"HubSpot counts {counts}"] if counts else []),
     ]

@@ -10,12 +10,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from connectors.contract import MEMBER, MEMBER_SCHEMA, OUTCOME_SCHEMA, Page, RemoteList
+from connectors.contract import Page, RemoteList
 from connectors.errors import RequestError, TemporaryError
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.paths import TYPE_IDS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import LISTS_OF_RECORD, MOVED, members
+from connectors.schemas import MEMBER, MEMBER_SCHEMA, OUTCOME_SCHEMA
 
 MEMBERS_PER_CALL = 10_000  # HubSpot names no limit; its other list calls take 100,000
 _PAGE = 250

@@ -35,8 +35,8 @@ class Lists:
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
-        self._known: dict[str, RemoteList] = {}  # key → list, of all that we made or were told of
         self._told = dict(portal.account.lists)  # id → key
+        self._known: dict[str, RemoteList] = {}  # key → list, of all that we made or read
         self._looked = False
         # by id, as HubSpot described them when all were asked for
         self.described: dict[str, dict[str, Any]] = {}
@@ -140,25 +140,6 @@ class Lists:
                 "usersWithEditAccess": list(settings.list_users),
             }
         return body
-
-    def remember(self, remote: RemoteList, key: str = "") -> None:
-        """A list that we were told of: its key means it from now on."""
-        if key or remote.key:
-            self._known[key or remote.key] = remote
-
-    def meet(self, key: str, id: str) -> None:
-        """A key means the list of this id, where there still is one."""
-        description = self.one(id)
-        if description is not None:
-            self.remember(_remote(description, key))
-
-    def named(self, key: str) -> RemoteList:
-        """The list of a key of ours. RequestError: HubSpot does not tell which it is."""
-        if key not in self._known:
-            self.all()
-        if key not in self._known:
-            raise RequestError(f"list {key} is not there (any more): run `crm-segments setup`")
-        return self._known[key]
 
     def one(self, id: str) -> dict[str, Any] | None:
         """A list with its filters; None where it is gone."""

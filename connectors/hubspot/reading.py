@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from connectors.contract import Page
 from connectors.hubspot import cursor as positions
 from connectors.hubspot.aggregates import PROPERTIES, Rollups
 from connectors.hubspot.api_errors import Denied, Refused
@@ -31,6 +31,7 @@ from connectors.hubspot.person import Person
 from connectors.hubspot.records import Records
 from connectors.hubspot.source import Source
 from connectors.hubspot.window import Window
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from connectors.values.home_amounts import Amounts
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Reading:
             return None
         return self._portal.total(OBJECTS[stream])
 
-    def notes(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """What a person should know about where consent is read from, and what is not read."""
         unread = [
             f"{name} are not read: the key has no right to them, and no setting or segmentation names them"

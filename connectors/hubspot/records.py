@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import ATTRIBUTE, FIELD, REACHABLE, RECORD_SCHEMA, Account, Attribute
+from connectors.contract import Account, Attribute
 from connectors.hubspot.associations import Links
 from connectors.hubspot.fields import normal_column
 from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.person import Person
 from connectors.hubspot.source import Result, form, values
+from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE, RECORD_SCHEMA
 from connectors.values.api_columns import Rejects, attribute, instants, texts
 
 _STAMPS = {"contacts": "lastmodifieddate"}

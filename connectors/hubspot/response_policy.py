@@ -16,7 +16,7 @@ import orjson
 import requests
 
 from connectors.errors import AccessError, QuotaError, RequestError
-from connectors.http.rate_limit import Quota, Rate
+from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Call, Verdict
 from connectors.hubspot.api_errors import Denied, Refusal, Refused, of_answer
@@ -72,7 +72,7 @@ class Answers:
             return Verdict("again", wait=_seconds(response))
         return Verdict("answer")
 
-    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+    def learn(self, call: Call, response: requests.Response, quota: RateLimit) -> None:
         """Limits from the headers, which answers to a search do not have."""
         headers = response.headers
         self.date = headers.get("Date") or self.date

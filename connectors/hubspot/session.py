@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.contract import Account
 from connectors.errors import AccessError, TemporaryError
 from connectors.http.credentials import Token
-from connectors.http.rate_limit import Quota, Rate
+from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Call, Transport
 from connectors.hubspot.api_errors import Denied, Refused, UnknownVersion, shown
@@ -58,13 +58,13 @@ class Portal:
             account.name, settings.token is None, settings.calls_per_10_seconds, self.zone, now
         )
         first = Rate(
-            min(FIRST_RATE.calls, settings.calls_per_10_seconds or FIRST_RATE.calls), FIRST_RATE.seconds
+            min(FIRST_RATE.units, settings.calls_per_10_seconds or FIRST_RATE.units), FIRST_RATE.seconds
         )
-        self.quota = Quota(self._identity(), {"": first, SEARCH: SEARCH_RATE}, account.reserve)
+        self.rate_limit = RateLimit(self._identity(), {"": first, SEARCH: SEARCH_RATE}, account.reserve)
         self.token = (
             Token(self._log_in) if settings.token is None else Token.fixed(settings.token.get_secret_value())
         )
-        self.transport = Transport(self.answers, self.quota, self.token, threads=settings.threads)
+        self.transport = Transport(self.answers, self.rate_limit, self.token, threads=settings.threads)
         self._client: Client | None = None
         self._guard = threading.Lock()
         self._spoken: Version | None = None  # a version that HubSpot knows: ours, once it has answered in it
@@ -221,7 +221,7 @@ class Portal:
             return self.answers.daily
         limit, used = int(daily["usageLimit"]), int(daily.get("currentUsage") or 0)
         self.answers.daily = (limit, max(limit - used, 0))
-        self.quota.learn_daily(limit, max(limit - used, 0), self.answers.midnight())
+        self.rate_limit.learn_daily(limit, max(limit - used, 0), self.answers.midnight())
         return self.answers.daily
 
     def zone(self) -> ZoneInfo:

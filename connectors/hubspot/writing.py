@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import OUTCOME_SCHEMA
 from connectors.errors import TemporaryError
 from connectors.http.transport import TookPlace
 from connectors.hubspot.api_errors import (
@@ -33,6 +32,7 @@ from connectors.hubspot.fields import normal
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import RECORDS, WRITTEN
+from connectors.schemas import OUTCOME_SCHEMA
 
 RECORDS_PER_CALL = 100
 BATCH_SIZE = 4_000  # forty calls: with eight at a time, none of them waits long for the last one of a batch

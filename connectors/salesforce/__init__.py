@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.contract import (
     Account,
+    AccountDefaults,
+    Automations,
     Capabilities,
     Connector,
+    FieldReference,
     FieldSpec,
-    Home,
-    Listeners,
     ListSpec,
     Page,
     Problem,
@@ -24,7 +24,7 @@ from connectors.contract import (
     Ticket,
 )
 from connectors.salesforce import diagnostics, export
-from connectors.salesforce.automations import listeners
+from connectors.salesforce.automations import reacting
 from connectors.salesforce.current_values import holding, normal
 from connectors.salesforce.fields import Fields
 from connectors.salesforce.lists import Lists
@@ -50,7 +50,6 @@ class SalesforceConnector(Connector):
         self.capabilities = Capabilities(
             streams=STREAMS,
             dynamic_lists=True,
-            static_lists=self._org.settings.campaigns,
             counts=True,
             compares_before=self._org.settings.compare_up_to >= _BATCH,
             batch_size=_BATCH,
@@ -74,7 +73,7 @@ class SalesforceConnector(Connector):
     def check_writing(self) -> list[Problem]:
         return diagnostics.writing_problems(self._org)
 
-    def notes(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         if self._org.account.consent_basis == "not_opted_out":
             return list(self._org.notes)
         return [
@@ -83,11 +82,13 @@ class SalesforceConnector(Connector):
             f'consent_basis = "not_opted_out" in [accounts.{self._org.account.name}] takes everybody who did not opt out',
         ]
 
-    def home(self) -> Home:
-        return Home(self._org.identity.time_zone, self._org.corporate_currency())
+    def account_defaults(self) -> AccountDefaults:
+        return AccountDefaults(self._org.identity.time_zone, self._org.corporate_currency())
 
-    def adopt(self, home: Home) -> None:
-        self._org.account = replace(self._org.account, time_zone=home.time_zone, currency=home.currency)
+    def use_defaults(self, defaults: AccountDefaults) -> None:
+        self._org.account = replace(
+            self._org.account, time_zone=defaults.time_zone, currency=defaults.currency
+        )
 
     def count(self, stream: str) -> int | None:
         return self._reading.count(stream)
@@ -98,8 +99,8 @@ class SalesforceConnector(Connector):
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         return self._fields.all()
 
-    def ensure_field(self, spec: FieldSpec) -> bool:
-        return self._fields.ensure(spec)
+    def ensure_field(self, spec: FieldSpec) -> FieldReference:
+        return FieldReference(spec.name, existed=not self._fields.ensure(spec))
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         return normal(spec, value)
@@ -125,30 +126,20 @@ class SalesforceConnector(Connector):
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self._lists.write(remote, changes)
 
-    def current(self, changes: pa.Table) -> pa.Array:
-        listed = [
-            (remote, key)
-            for key in changes["target"].unique().to_pylist()
-            if "." in key and (remote := self._lists.named(key))
-        ]
-        values = holding(self._org, changes)
-        for remote, key in listed:
-            here = pc.equal(changes["target"].combine_chunks(), key)
-            members = self._lists.current(remote, changes["id"].combine_chunks().filter(here).to_pylist())
-            values = pc.replace_with_mask(values, here, pa.array(members, pa.string()))
-        return values
+    def current_values(self, changes: pa.Table) -> pa.Array:
+        return holding(self._org, changes)
 
-    def settle(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        # of a list: no field has a point in its name
-        if any("." in key for key in changes["target"].unique().to_pylist()):
-            return super().settle(changes, ticket)
+    def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
+        return pa.array(self._lists.current(remote, changes["id"].to_pylist()), pa.string())
+
+    def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self._writing.settle(changes, ticket)
 
-    def deployable(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+    def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
         return export.sources(fields, lists, self._org.settings)
 
-    def listeners(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
-        return listeners(self._org, fields, lists)
+    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
+        return reacting(self._org, fields, lists)
 
     def close(self) -> None:
         self._org.close()

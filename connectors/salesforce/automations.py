@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.contract import FieldSpec, Listener, Listeners, ListSpec
+from connectors.contract import Automation, Automations, FieldSpec, ListSpec
 from connectors.salesforce import soql
 from connectors.salesforce.api_errors import Denied, Refused
 from connectors.salesforce.batch_rows import OBJECTS
@@ -21,7 +21,7 @@ _ON_UPDATE = frozenset({"Update", "CreateAndUpdate"})
 _ON_CREATE = frozenset({"Create", "CreateAndUpdate"})
 
 
-def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Listeners:
+def reacting(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
     """The flows and triggers on the objects that we write, for each of our fields and campaigns."""
     targets: dict[str, list[str]] = {}
     for spec in fields:
@@ -30,13 +30,13 @@ def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) 
         if list_spec.kind == "static" or list_spec.id.startswith(CAMPAIGN):
             targets.setdefault("CampaignMember", []).append(list_spec.key)
     if not targets:
-        return Listeners()
-    listening: list[Listener] = []
+        return Automations()
+    listening: list[Automation] = []
     unknown = []
     for what, names in (("flows", _flows), ("Apex triggers", _triggers)):
         try:
             for table, name in names(org, list(targets)):
-                listening += [Listener(name, target) for target in targets[table]]
+                listening += [Automation(name, target) for target in targets[table]]
         except (Refused, Denied):
             unknown.append(what)
     missing = (
@@ -44,7 +44,7 @@ def listeners(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) 
         if unknown
         else ""
     )
-    return Listeners(tuple(listening), missing)
+    return Automations(tuple(listening), missing)
 
 
 def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:

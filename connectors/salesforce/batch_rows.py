@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.contract import OUTCOME_SCHEMA
 from connectors.salesforce.api_errors import Kind
+from connectors.schemas import OUTCOME_SCHEMA
 
 OBJECTS = {"contact": "Contact", "lead": "Lead", "company": "Account"}  # record type → object
 

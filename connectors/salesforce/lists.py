@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from connectors.contract import MEMBER, MEMBER_SCHEMA, ListSpec, Page, RemoteList
+from connectors.contract import ListSpec, Page, RemoteList
 from connectors.errors import RequestError, TemporaryError, UnsupportedError
 from connectors.salesforce import soql
 from connectors.salesforce.api_errors import MEMBER_ALREADY, Refused, of_item
 from connectors.salesforce.batch_rows import OBJECTS, Answers
 from connectors.salesforce.list_views import PREFIX, VIEW, ListViews
 from connectors.salesforce.session import Org
+from connectors.schemas import MEMBER, MEMBER_SCHEMA
 
 CAMPAIGN = "campaign"
 _COLLECTION = 200
@@ -64,13 +65,6 @@ class Lists:
 
     def _key(self, id: str) -> str:
         return self._known_lists.get(id, "")
-
-    def named(self, key: str) -> RemoteList | None:
-        """The campaign that we made for a key."""
-        list_id = next(
-            (id for id, own in self._known_lists.items() if own == key and id.startswith(CAMPAIGN)), None
-        )
-        return None if list_id is None else RemoteList(list_id, key, "", "static", list_id.rpartition(":")[2])
 
     def _campaigns(self) -> list[RemoteList]:
         if "Name" not in self._org.fields("Campaign"):

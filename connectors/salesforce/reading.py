@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from connectors.contract import ACTIVITY_SCHEMA, RECORD_SCHEMA, Page
+from connectors.contract import Page
 from connectors.errors import UnsupportedError
 from connectors.salesforce import soql
 from connectors.salesforce.activities import deeds
@@ -26,6 +26,7 @@ from connectors.salesforce.records import records
 from connectors.salesforce.required_access import sources
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, Source, column
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from connectors.values.api_columns import Rejects
 
 STREAMS = (*OBJECTS, "activity")

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import ATTRIBUTE, FIELD, REACHABLE, Account, Attribute
+from connectors.contract import Account, Attribute
 from connectors.salesforce import soql
 from connectors.salesforce.batch_rows import OBJECTS
 from connectors.salesforce.current_values import api_name
@@ -26,6 +26,7 @@ from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true
+from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE
 from connectors.values.api_columns import Rejects, attribute, instants, lists_of
 
 _OWN = {

@@ -19,7 +19,7 @@ import orjson
 import requests
 
 from connectors.errors import AccessError, ConnectorError, QuotaError, TemporaryError
-from connectors.http.rate_limit import Quota
+from connectors.http.rate_limit import RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Call, Verdict
 from connectors.salesforce.api_errors import EXPIRED, LIMIT, Denied, Refusal, Refused, of_answer
@@ -63,7 +63,7 @@ class Answers:
             return Verdict("again") if call.repeatable or status in (429, 503) else Verdict("answer")
         return Verdict("answer")
 
-    def learn(self, call: Call, response: requests.Response, quota: Quota) -> None:
+    def learn(self, call: Call, response: requests.Response, quota: RateLimit) -> None:
         """The day's budget and the server's clock, from the headers."""
         date = response.headers.get("Date")
         if date:

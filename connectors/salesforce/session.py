@@ -15,7 +15,7 @@ import requests
 from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
 from connectors.http.credentials import Token
-from connectors.http.rate_limit import Quota
+from connectors.http.rate_limit import RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Transport
 from connectors.salesforce import shapes
@@ -67,8 +67,8 @@ class Org:
         self.account = account
         self.settings: Settings = account.settings
         self.answers = Answers(account.name)
-        self.quota = Quota(self._key(), {}, account.reserve)
-        self.transport = Transport(self.answers, self.quota, None, threads=self.settings.threads)
+        self.rate_limit = RateLimit(self._key(), {}, account.reserve)
+        self.transport = Transport(self.answers, self.rate_limit, None, threads=self.settings.threads)
         self.log_in = LogIn(account.name, self.settings, self.transport, account.folder)
         self.transport.token = Token(self.log_in)
         self._descriptions: dict[str, dict[str, Any] | None] = {}

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import REJECT_SCHEMA, Attribute
+from connectors.contract import Attribute
+from connectors.schemas import REJECT_SCHEMA
 from connectors.values import timestamps
 from connectors.values.spelling import found_in
 

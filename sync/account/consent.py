@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import CHANNELS, REACHABLE
+from connectors.schemas import CHANNELS, REACHABLE
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
 from sync.store.identity_resolution import alike_people, people

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from connectors.contract import Home
+from connectors.contract import AccountDefaults
 from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import AccountSettings, known_zone
@@ -40,13 +40,15 @@ def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountS
         return settings
     completed = settings.model_copy(update=settled)
     if ask:  # else the connector is opened with them
-        session.connector(settings.name).adopt(Home(completed.time_zone, completed.currency))
+        session.connector(settings.name).use_defaults(
+            AccountDefaults(completed.time_zone, completed.currency)
+        )
     return completed
 
 
-def _ask(session: Session, name: str) -> Home:
-    answer = session.connector(name).home()
-    home = Home(
+def _ask(session: Session, name: str) -> AccountDefaults:
+    answer = session.connector(name).account_defaults()
+    home = AccountDefaults(
         answer.time_zone if known_zone(answer.time_zone) else "",
         answer.currency if _known_currency(answer.currency) else "",
     )
@@ -56,9 +58,9 @@ def _ask(session: Session, name: str) -> Home:
     return home
 
 
-def _known(session: Session, name: str) -> Home:
+def _known(session: Session, name: str) -> AccountDefaults:
     rows = session.journal.rows("SELECT time_zone, currency FROM homes WHERE account = ?", name)
-    return Home(rows[0]["time_zone"], rows[0]["currency"]) if rows else Home()
+    return AccountDefaults(rows[0]["time_zone"], rows[0]["currency"]) if rows else AccountDefaults()
 
 
 def _known_currency(code: str) -> bool:

@@ -106,13 +106,13 @@ class Session:
         return Calls(sum(count.read for count in counted), sum(count.write for count in counted))
 
     @property
-    def notes(self) -> list[str]:
+    def diagnostics(self) -> list[str]:
         """What the CRMs said of their limits and sources, by account where there are several."""
         several = len(self._connectors) > 1
         return [
             f"{name}: {note}" if several else note
             for name, connector in self._connectors.items()
-            for note in connector.notes()
+            for note in connector.diagnostics()
         ]
 
     @cached_property

@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA, RemoteList, done
+from connectors.contract import RemoteList
 from connectors.errors import RequestError
+from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA, done
 from sync.account import consent
 from sync.account.session import Session
 from sync.apply import throttle
@@ -176,7 +177,7 @@ class Delivery:
     def _write_fresh(self, batch: Batch, changes: pa.Table) -> pa.Table:
         if not self._reread or not changes.num_rows:
             return self._write_through(batch, changes)
-        same = self._stands(changes, "before")
+        same = self._stands(batch, changes, "before")
         outcomes = self._write_through(batch, changes.filter(same))
         return _woven(
             same,
@@ -184,9 +185,15 @@ class Delivery:
             _told("skipped", "conflict", "somebody changed it since the pull", changes.num_rows),
         )
 
-    def _stands(self, changes: pa.Table, column: str) -> pa.Array:
+    def _stands(self, batch: Batch, changes: pa.Table, column: str) -> pa.Array:
         """Which changes' ``before`` or ``after`` the CRM holds now."""
-        now = self._session.connector().current(changes)
+        crm = self._session.connector()
+        if batch.kind == "list":
+            remote = self._remote(batch.target)
+            assert remote is not None
+            now = crm.current_members(remote, changes)
+        else:
+            now = crm.current_values(changes)
         return pc.equal(pc.fill_null(now, ""), pc.fill_null(changes[column].combine_chunks(), ""))
 
     def _write_through(self, batch: Batch, changes: pa.Table) -> pa.Table:
@@ -213,7 +220,7 @@ class Delivery:
         if len(ids) < 2:
             return _told("rejected", "data", str(error), changes.num_rows)
         if len(ids) > (self._able.members_per_call if batch.kind == "list" else self._able.records_per_call):
-            missing = pc.invert(self._stands(changes, "after"))
+            missing = pc.invert(self._stands(batch, changes, "after"))
             if not pc.all(missing).as_py():
                 unwritten = changes.filter(missing)
                 return _woven(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from connectors.contract import CHANGE_SCHEMA, OUTCOME_SCHEMA
+from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket, close
 from sync.log import stage
@@ -35,15 +35,18 @@ def settle(session: Session) -> int:
 def _outcomes(session: Session, batch: Batch) -> pa.Table:
     """What the CRM says. Members of a list that is there no more are nowhere."""
     changes = batch.changes().select(CHANGE_SCHEMA.names)
+    ticket = JournalTicket(session.journal, batch.batch)
     if batch.kind == "list":
         made = {
             row["key"]: row["remote"]
             for row in session.journal.made(session.account)
             if row["kind"] == "list"
         }
-        if made.get(batch.target) not in session.lists:
+        remote = session.lists.get(made.get(batch.target, ""))
+        if remote is None:
             gone = ("rejected", "gone", "the list is there no more")
             return pa.table(
                 [pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA
             )
-    return session.connector().settle(changes, JournalTicket(session.journal, batch.batch))
+        return session.connector().settle_members(remote, changes, ticket)
+    return session.connector().settle_fields(changes, ticket)

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import CHANGE_SCHEMA
+from connectors.schemas import CHANGE_SCHEMA
 from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket

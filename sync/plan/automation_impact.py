@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from connectors.contract import MEMBER, FieldSpec, Listener, ListSpec
+from connectors.contract import Automation, FieldSpec, ListSpec
+from connectors.schemas import MEMBER
 from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, field_specs, list_specs
@@ -28,7 +29,7 @@ def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
                 fields.append(FieldSpec(row["key"], row["record_type"]))
             else:
                 lists.append(ListSpec(row["key"], record_type=row["record_type"], id=row["remote"]))
-    heard = session.connector().listeners(fields, lists)
+    heard = session.connector().automations(fields, lists)
     filters = {spec.key: spec for spec in lists if _is_dynamic(session, spec)}
     listeners = [
         {
@@ -51,7 +52,7 @@ def _is_dynamic(session: Session, spec: ListSpec) -> bool:
     return remote is not None and remote.kind == "dynamic"
 
 
-def _records(session: Session, listener: Listener, filtered: ListSpec | None) -> int:
+def _records(session: Session, listener: Automation, filtered: ListSpec | None) -> int:
     """How many records have a change that the listener starts on."""
     if filtered is None:
         value = "" if listener.value is None else f" AND coalesce(after, '') = {literal(listener.value)}"

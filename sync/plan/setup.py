@@ -276,8 +276,8 @@ def _ensured(session: Session, spec: FieldSpec | ListSpec) -> tuple[str, dict[st
     field that was there.
     """
     if isinstance(spec, FieldSpec):
-        there = session.connector().ensure_field(spec) is False
-        return spec.name, _meant(spec), there
+        reference = session.connector().ensure_field(spec)
+        return reference.name, _meant(spec), bool(reference.existed)
     made = session.connector().ensure_list(spec)
     return made.id, {**_meant(spec), "asked": spec.kind, "kind": made.kind, "shown": made.label}, False
 
@@ -289,7 +289,7 @@ def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
     What is described is remembered, so that it is ours once it is there as it was described.
     """
     texts = {f"{session.account}.json": json.dumps(plan.as_dict(), indent=2) + "\n"}
-    deployable = session.connector().deployable(list(plan._fields.values()), list(plan._lists.values()))
+    deployable = session.connector().export(list(plan._fields.values()), list(plan._lists.values()))
     texts |= {f"{session.account}/{name}": text for name, text in deployable.items()}
     written = []
     for name, text in texts.items():

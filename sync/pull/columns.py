@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-from connectors.contract import ATTRIBUTE, SPELLING, Attribute
+from connectors.contract import Attribute
+from connectors.schemas import ATTRIBUTE, SPELLING
 from connectors.values.spelling import as_compared, as_shown, elements
 from connectors.values.text import flat
 from sync.store.mirror import AccountMirror, quoted

@@ -16,7 +16,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import FIELD, RECORD_SCHEMA, RECORD_TYPES, Attribute, IdType, Page
+from connectors.contract import Attribute, IdType, Page
+from connectors.schemas import FIELD, RECORD_SCHEMA, RECORD_TYPES
 from sync.pull import columns
 from sync.store import merged_consent
 from sync.store.activity import Activity

@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import RECORD_TYPES, Connector, IdType, Page
+from connectors.contract import Connector, IdType, Page
 from connectors.errors import RequestError
+from connectors.schemas import RECORD_TYPES
 from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.config.settings import Limit

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from connectors.contract import RECORD_TYPES
+from connectors.schemas import RECORD_TYPES
 from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.uses import MONEY, kinds_used

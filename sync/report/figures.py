@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from connectors.contract import CHANNELS
+from connectors.schemas import CHANNELS
 from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings

@@ -116,7 +116,7 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
         settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: os.environ[variable]})
         connector = open_connector(Account(ACCESS[crm].account, crm, settings))
         try:
-            home = connector.home()
+            home = connector.account_defaults()
         finally:
             connector.close()
     except (ConnectorError, ValidationError) as error:

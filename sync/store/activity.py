@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import ACTIVITY_SCHEMA, IdType
+from connectors.contract import IdType
+from connectors.schemas import ACTIVITY_SCHEMA
 from sync.store import activity_owner, repeats
 from sync.store.identity_resolution import settle, unsettle
 from sync.store.mirror import AccountMirror, literal, quoted

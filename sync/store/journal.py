@@ -78,7 +78,7 @@ INSERT INTO identity VALUES (lower(hex(randomblob(16))));
     "PRIMARY KEY (account, record_type, id)) WITHOUT ROWID",
 }
 
-# Beside contract.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
+# Beside schemas.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
 # be.
 PLAN_SCHEMA = pa.schema(
     [
@@ -432,7 +432,7 @@ class Journal:
         self.execute(sql, run, number, number, at, batch)
 
     def close_batch(self, batch: int, outcomes: pa.Table, at: str, written: int) -> None:
-        """The answer (contract.OUTCOME_SCHEMA), row by row, and how many records it may have moved."""
+        """The answer (schemas.OUTCOME_SCHEMA), row by row, and how many records it may have moved."""
         with self.transaction() as connection:
             connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch,))
             connection.executemany(

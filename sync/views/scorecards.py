@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connectors.contract import ATTRIBUTE, SPELLING
+from connectors.schemas import ATTRIBUTE, SPELLING
 from sync.account import consent
 from sync.account.segment_catalog import built, built_like, segments_of
 from sync.account.session import Session
