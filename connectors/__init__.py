@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from connectors.contract import Account, Connector, Limits
+    from connectors.contract import Account, Connector, Limits, Source
 
 # A vendor's library is imported only when its CRM is used.
 CRMS = ("files", "hubspot", "salesforce")
@@ -20,12 +21,28 @@ def settings_model(crm: str) -> Any:
 
 
 def limits(crm: str) -> Limits:
-    """Which names and texts of ours a CRM takes."""
+    """Which names and texts of ours a CRM takes; any, where it can only be read and has no such module."""
+    from connectors.contract import Limits
+
+    if find_spec(f"connectors.{crm}.limits") is None:
+        return Limits()
     crm_limits: Limits = import_module(f"connectors.{crm}.limits").LIMITS
     return crm_limits
 
 
+def open_source(account: Account) -> Source:
+    """What an account is read from; a ``Destination`` as well where segments can be written to it. Opens no
+    connection and reads nothing yet.
+    """
+    opened: Source = import_module(f"connectors.{account.crm}").connect(account)
+    return opened
+
+
 def open_connector(account: Account) -> Connector:
-    """The connector of an account. Opens no connection and reads nothing yet."""
-    opened: Connector = import_module(f"connectors.{account.crm}").connect(account)
+    """The connector of an account of a CRM, which is both source and destination."""
+    from connectors.contract import Connector
+
+    opened = open_source(account)
+    if not isinstance(opened, Connector):
+        raise TypeError(f"{account.crm} is no CRM: it can only be read")
     return opened

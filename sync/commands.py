@@ -47,13 +47,13 @@ def check(
         for account in session.sources():
             problems += [
                 {"account": account, "what": p.what, "remedy": p.remedy}
-                for p in session.connector(account).check()
+                for p in session.source(account).check()
             ]
         problems += [
             {"account": session.account, "what": p.what, "remedy": p.remedy} for p in rates.problems(session)
         ]
         setup_plan: Answer = {"steps": [], "refused": [], "notes": []}
-        if not problems:
+        if not problems and session.writes:
             setup_plan = plan_setup(session).as_dict()
             problems += [{"account": session.account, "what": r, "remedy": ""} for r in setup_plan["refused"]]
             changed = filter_notes(session)

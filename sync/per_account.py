@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from connectors import open_connector
+from connectors import open_source
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
 from sync import pipeline
 from sync.account.session import Open, Progress, Session, locked, silent
@@ -40,7 +40,7 @@ class Options:
     as_of: date | None = None
     progress: Progress = silent
     clock: Callable[[], datetime] | None = None
-    open: Open = open_connector
+    open: Open = open_source
 
 
 def config_of(config: Config | Path | str) -> Config:

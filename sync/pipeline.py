@@ -23,7 +23,7 @@ def pulled(session: Session) -> Answer:
     from sync.pull.pull import require_streams
 
     for account in session.sources():
-        require_streams(session.connector(account), account)
+        require_streams(session.source(account), account)
     return read(session).as_dict()
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from connectors import open_connector, settings_model
-from connectors.contract import MEMBER, Account, Connector, FieldSpec, ListSpec, Option
+from connectors.contract import Account, Connector, FieldSpec, ListSpec, Option
+from connectors.schemas import MEMBER
 from tests.contract_suite import Paper, changes, statuses
 from tests.org_shop import hasten, shop_of
 from tests.org_store import RIGHTS
@@ -107,7 +108,7 @@ def test_one_record_id_that_cannot_be_costs_the_other_members_nothing(server: Se
     assert {row["ContactId"] for row in server.org.rows("CampaignMember")} == set(ids)
     leaving = changes((ids[0], "s.a", MEMBER, None), (MALFORMED, "s.a", MEMBER, None))
     assert statuses(connector.write_members(campaign, leaving, Paper())) == ["done"] * 2
-    assert connector.current(changes((ids[1], "s.a", None, None), (MALFORMED, "s.a", None, None))).to_pylist() == [
+    assert connector.current_members(campaign, changes((ids[1], "s.a", None, None), (MALFORMED, "s.a", None, None))).to_pylist() == [
         MEMBER,
         None,
     ]  # fmt: skip

@@ -40,14 +40,12 @@ def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountS
         return settings
     completed = settings.model_copy(update=settled)
     if ask:  # else the connector is opened with them
-        session.connector(settings.name).use_defaults(
-            AccountDefaults(completed.time_zone, completed.currency)
-        )
+        session.source(settings.name).use_defaults(AccountDefaults(completed.time_zone, completed.currency))
     return completed
 
 
 def _ask(session: Session, name: str) -> AccountDefaults:
-    answer = session.connector(name).account_defaults()
+    answer = session.source(name).account_defaults()
     home = AccountDefaults(
         answer.time_zone if known_zone(answer.time_zone) else "",
         answer.currency if _known_currency(answer.currency) else "",

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from connectors import open_connector
-from connectors.contract import Account, Calls, Connector, Option, RemoteList
+from connectors import open_source
+from connectors.contract import Account, Calls, Destination, Option, RemoteList, Source
 from connectors.errors import ConnectorError
 from sync.config.config import Config
 from sync.exit_codes import Later, Stop
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sync.store.mirror import AccountMirror, Mirror
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much (0: not known)
-Open = Callable[[Account], Connector]
+Open = Callable[[Account], Source]
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -58,11 +58,11 @@ class Session:
     allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
     progress: Progress = silent
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    open: Open = open_connector
+    open: Open = open_source
     as_of_override: date | None = None
     run: int = 0
     healed: list[str] = field(default_factory=list)  # what was wrong with the mirror, and was set right
-    _connectors: dict[str, Connector] = field(default_factory=dict)
+    _sources: dict[str, Source] = field(default_factory=dict)
 
     @property
     def settings(self) -> AccountSettings:
@@ -74,12 +74,27 @@ class Session:
         """What this account is labelled with."""
         return self.config.segmentations_of(self.account)
 
-    def connector(self, account: str | None = None) -> Connector:
-        """The connector of this account, or of one whose activity it uses."""
+    def source(self, account: str | None = None) -> Source:
+        """What this account is read from, or one whose activity it uses."""
         name = account or self.account
-        if name not in self._connectors:
-            self._connectors[name] = self.open(self._account(name))
-        return self._connectors[name]
+        if name not in self._sources:
+            self._sources[name] = self.open(self._account(name))
+        return self._sources[name]
+
+    @property
+    def writes(self) -> bool:
+        """Whether this account can be written to at all: a shop or a database may only be read."""
+        return isinstance(self.source(), Destination)
+
+    def destination(self) -> Destination:
+        """What this account's segments are written to. Stop: it can only be read."""
+        opened = self.source()
+        if not isinstance(opened, Destination):
+            raise Stop(
+                f"account {self.account} can only be read, so there is nothing to set up, plan or write. `crm-segments label "
+                f'--account {self.account} --out FILE` labels it; activity_from = ["{self.account}"] of another account uses its activity'
+            )
+        return opened
 
     def _account(self, name: str) -> Account:
         from sync.account.left import left_fields
@@ -102,23 +117,23 @@ class Session:
     @property
     def calls(self) -> Calls:
         """How often the CRMs were asked so far, by the connectors' own count."""
-        counted = [connector.calls for connector in self._connectors.values()]
+        counted = [source.calls for source in self._sources.values()]
         return Calls(sum(count.read for count in counted), sum(count.write for count in counted))
 
     @property
     def diagnostics(self) -> list[str]:
         """What the CRMs said of their limits and sources, by account where there are several."""
-        several = len(self._connectors) > 1
+        several = len(self._sources) > 1
         return [
             f"{name}: {note}" if several else note
-            for name, connector in self._connectors.items()
-            for note in connector.diagnostics()
+            for name, source in self._sources.items()
+            for note in source.diagnostics()
         ]
 
     @cached_property
     def lists(self) -> dict[str, RemoteList]:
         """The lists that the CRM has, by id, as they were when first asked for: a command asks once."""
-        return {remote.id: remote for remote in self.connector().lists()}
+        return {remote.id: remote for remote in self.destination().lists()}
 
     @cached_property
     def mirror_file(self) -> Mirror:
@@ -158,9 +173,9 @@ class Session:
 
     def close(self) -> None:
         """Let go of the CRM and the mirror."""
-        for connector in self._connectors.values():
+        for source in self._sources.values():
             with suppress(ConnectorError):  # what a command did or failed at was told before
-                connector.close()
+                source.close()
         if "mirror_file" in self.__dict__:
             self.mirror_file.close()
 

@@ -64,7 +64,7 @@ def field_specs(session: Session) -> list[FieldSpec]:
 
 def list_specs(session: Session) -> list[ListSpec]:
     """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
-    dynamic = session.connector().capabilities.dynamic_lists
+    dynamic = session.destination().capabilities.dynamic_lists
     ids = {
         (row["record_type"], row["key"]): row["remote"]
         for row in session.journal.made(session.account)

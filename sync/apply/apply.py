@@ -61,7 +61,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         journal.set_plan(plan, state="done")
     keys = {made["remote"]: made["key"] for made in journal.made(session.account) if made["kind"] == "list"}
     write_history.now_read(
-        session.mirror(), session.connector(), lambda: session.lists.values() if keys else (), keys
+        session.mirror(), session.destination(), lambda: session.lists.values() if keys else (), keys
     )
     return applied
 
@@ -100,7 +100,7 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
         raise GuardStop(
             f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
         )
-    if problems := session.connector().check_writing():
+    if problems := session.destination().check_writing():
         raise Stop(
             "\n".join(
                 f"{session.account}: {problem.what}. {problem.remedy}. Nothing was written."

@@ -133,7 +133,7 @@ class Delivery:
     def __init__(self, session: Session, plan: int, planned_in: int) -> None:
         self.applied = Applied(plan)
         self._session = session
-        self._able = session.connector().capabilities
+        self._able = session.destination().capabilities
         self._reread = not self._able.compares_before and stale(session.mirror(), session.clock())
         self._refusals = Refusals(session)
         self._moved = _moved_since(session, plan) if planned_in != session.run else pa.array([], pa.string())
@@ -187,7 +187,7 @@ class Delivery:
 
     def _stands(self, batch: Batch, changes: pa.Table, column: str) -> pa.Array:
         """Which changes' ``before`` or ``after`` the CRM holds now."""
-        crm = self._session.connector()
+        crm = self._session.destination()
         if batch.kind == "list":
             remote = self._remote(batch.target)
             assert remote is not None
@@ -204,8 +204,8 @@ class Delivery:
             if batch.kind == "list":
                 remote = self._remote(batch.target)
                 assert remote is not None
-                return self._session.connector().write_members(remote, changes, ticket)
-            return self._session.connector().write_fields(changes, ticket)
+                return self._session.destination().write_members(remote, changes, ticket)
+            return self._session.destination().write_fields(changes, ticket)
         except RequestError as error:
             return self._halved(batch, changes, error)
 

@@ -48,5 +48,5 @@ def _outcomes(session: Session, batch: Batch) -> pa.Table:
             return pa.table(
                 [pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA
             )
-        return session.connector().settle_members(remote, changes, ticket)
-    return session.connector().settle_fields(changes, ticket)
+        return session.destination().settle_members(remote, changes, ticket)
+    return session.destination().settle_fields(changes, ticket)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from connectors import CRMS, limits
+import connectors
+from connectors import limits
 from connectors.values.spelling import comparable
 from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings
@@ -74,7 +75,7 @@ def _labels(settings: SegmentationSettings) -> dict[str, str]:
 
 def _refused(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
     """Names and labels that a CRM does not take."""
-    if crm not in CRMS:
+    if crm not in connectors.CRMS:
         return  # which is a fault of its own
     rules = limits(crm)
     for companion, field in settings.fields.items():

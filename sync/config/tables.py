@@ -13,7 +13,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from connectors import CRMS, settings_model
+import connectors
+from connectors import settings_model
 from sync.config import faults
 from sync.config.faults import Fault
 from sync.config.labels import label_faults
@@ -89,13 +90,15 @@ def _account(
     own = {key: table[key] for key in table if key not in common}
     crm = table.get("crm")
     settings: BaseModel | None = None
-    if crm in CRMS:
+    if crm in connectors.CRMS:
         model = settings_model(str(crm))
         settings = validated(model, own, path, collected, also=_common(AccountSettings))
         what = f"is a secret, and secrets are never written here; write a reference: {FORMS}"
         collected.extend(Fault((*path, key), what) for key in _literal_secrets(own, model))
     elif crm is not None:
-        collected.append(Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, CRMS)}"))
+        collected.append(
+            Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, connectors.CRMS)}")
+        )
     return validated(
         AccountSettings, {"written": written, **common, "name": name, "settings": settings}, path, collected
     )

@@ -211,7 +211,7 @@ def _remember(session: Session, people: list[Person], addresses: set[str]) -> No
             (
                 account,
                 f"{KEY} {record_type}",
-                comparable(key, session.connector(account).capabilities.id_type),
+                comparable(key, session.source(account).capabilities.id_type),
             )
         )
     names += [
@@ -253,12 +253,12 @@ def _clear(session: Session, people: list[Person]) -> int:
         fields = [c for c in changes if made[str(c["target"])]["kind"] == "field"]
         if fields:
             session.journal.add_written(session.account, 1, stamp(session))
-            session.connector().write_fields(pa.Table.from_pylist(fields, schema=CHANGE_SCHEMA), ticket)
+            session.destination().write_fields(pa.Table.from_pylist(fields, schema=CHANGE_SCHEMA), ticket)
         for change in changes:
             if change not in fields and made[str(change["target"])]["remote"] in lists:
                 remote = lists[made[str(change["target"])]["remote"]]
                 session.journal.add_written(session.account, 1, stamp(session))
-                session.connector().write_members(
+                session.destination().write_members(
                     remote, pa.Table.from_pylist([change], schema=CHANGE_SCHEMA), ticket
                 )
         cleared += len(changes)

@@ -29,7 +29,7 @@ def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
                 fields.append(FieldSpec(row["key"], row["record_type"]))
             else:
                 lists.append(ListSpec(row["key"], record_type=row["record_type"], id=row["remote"]))
-    heard = session.connector().automations(fields, lists)
+    heard = session.destination().automations(fields, lists)
     filters = {spec.key: spec for spec in lists if _is_dynamic(session, spec)}
     listeners = [
         {

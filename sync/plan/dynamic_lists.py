@@ -30,7 +30,7 @@ def changed_lists(session: Session, specs: Sequence[ListSpec]) -> tuple[dict[str
     is known.
     """
     try:
-        return (session.connector().changed_lists(specs) if specs else {}), ""
+        return (session.destination().changed_lists(specs) if specs else {}), ""
     except ConnectorError as error:  # nothing waits for this: what is written does not depend on it
         return {}, str(error)
 
@@ -85,7 +85,7 @@ def size_notes(session: Session) -> list[str]:
     if not specs:
         return []
     try:
-        sizes = session.connector().list_sizes(specs)
+        sizes = session.destination().list_sizes(specs)
     except ConnectorError as error:  # nothing waits for this: what is written does not depend on it
         return [f"how many records our dynamic lists hold is unknown: {error}"]
     if not sizes:

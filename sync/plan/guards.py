@@ -18,7 +18,7 @@ def calls(session: Session, table: str = "changes") -> int:
     """Calls that the gathered changes cost, by the connector's cost model; ``table``: only those of this view
     of them.
     """
-    able, mirror = session.connector().capabilities, session.mirror()
+    able, mirror = session.destination().capabilities, session.mirror()
 
     def cost(records: int, size: int, members: bool) -> int:
         full, remainder = divmod(records, size)

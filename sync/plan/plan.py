@@ -192,7 +192,7 @@ def made_targets(session: Session) -> Made:
     }
     types = {settings.name: session.config.record_types(settings) for settings in session.segmentations}
     fields, lists = (
-        session.connector().fields(),
+        session.destination().fields(),
         session.lists if any(kind == "list" for kind, _, _ in made) else {},
     )
     ready: list[Target] = []
@@ -430,11 +430,11 @@ def _decide(session: Session, target: Target, made: bool) -> None:
 
 def _normalise(session: Session, target: Target) -> None:
     """Bring wanted values into the form in which the CRM gives them back, so that no plan repeats for ever."""
-    from connectors.contract import Connector
+    from connectors.contract import Destination
     from sync.account.targets import field_specs
 
-    connector = session.connector()
-    if target.kind == "list" or type(connector).normal is Connector.normal:
+    destination = session.destination()
+    if target.kind == "list" or type(destination).normal is Destination.normal:
         return
     mirror = session.mirror()
     spec = next(s for s in field_specs(session) if s.name == target.name)
@@ -444,7 +444,7 @@ def _normalise(session: Session, target: Target) -> None:
     forms = pa.table(
         {
             "wanted": pa.array(values, pa.string()),
-            "normal": pa.array([connector.normal(spec, v) for v in values], pa.string()),
+            "normal": pa.array([destination.normal(spec, v) for v in values], pa.string()),
         }
     )
     mirror.run(
@@ -461,7 +461,7 @@ def _save(
     session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None
 ) -> None:
     """Write the plan and its batches: fields first, each record in one batch, then list by list."""
-    journal, mirror, able = session.journal, session.mirror(), session.connector().capabilities
+    journal, mirror, able = session.journal, session.mirror(), session.destination().capabilities
     with journal.transaction():
         number = journal.save_plan(
             session.account, session.run, kind, session.as_of.isoformat(), made_from, undoes

@@ -61,7 +61,7 @@ def _draws_all_from_others(session: Session, name: str, account: Mapping[str, An
     return (
         bool(elsewhere)
         and not account["streams"].get("activity", {}).get("rows")
-        and session.connector().count("activity") == 0
+        and session.source().count("activity") == 0
     )
 
 

@@ -43,7 +43,7 @@ def retire(session: Session, target: str) -> Planned:
 def _require_there(session: Session, kind: str, target: str, remote: str) -> None:
     """Stop where the CRM has the target no longer, or fills it by itself."""
     if kind == "field":
-        if not any(name == target for _type, name in session.connector().fields()):
+        if not any(name == target for _type, name in session.destination().fields()):
             raise Stop(
                 f"field {target} is no longer in account {session.account}, or hidden from us: there is nothing to clear"
             )

@@ -77,7 +77,7 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
     made = {
         (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
     }
-    there, begun = session.connector().fields(), session.journal.intended(session.account)
+    there, begun = session.destination().fields(), session.journal.intended(session.account)
     for spec in field_specs(session):
         setup._fields[(spec.record_type, spec.name)] = spec
         present = there.get((spec.record_type, spec.name))
@@ -195,7 +195,7 @@ def _plan_lists(
             setup.refused.append(
                 f"list {spec.key} exists and we did not make it: rename the segmentation, or take it over with --adopt {spec.key}"
             )
-    if not session.connector().capabilities.dynamic_lists:
+    if not session.destination().capabilities.dynamic_lists:
         asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
         setup.notes += [
             f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static"
@@ -276,9 +276,9 @@ def _ensured(session: Session, spec: FieldSpec | ListSpec) -> tuple[str, dict[st
     field that was there.
     """
     if isinstance(spec, FieldSpec):
-        reference = session.connector().ensure_field(spec)
+        reference = session.destination().ensure_field(spec)
         return reference.name, _meant(spec), bool(reference.existed)
-    made = session.connector().ensure_list(spec)
+    made = session.destination().ensure_list(spec)
     return made.id, {**_meant(spec), "asked": spec.kind, "kind": made.kind, "shown": made.label}, False
 
 
@@ -289,7 +289,7 @@ def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
     What is described is remembered, so that it is ours once it is there as it was described.
     """
     texts = {f"{session.account}.json": json.dumps(plan.as_dict(), indent=2) + "\n"}
-    deployable = session.connector().export(list(plan._fields.values()), list(plan._lists.values()))
+    deployable = session.destination().export(list(plan._fields.values()), list(plan._lists.values()))
     texts |= {f"{session.account}/{name}": text for name, text in deployable.items()}
     written = []
     for name, text in texts.items():

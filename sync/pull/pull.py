@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import Connector, IdType, Page
+from connectors.contract import IdType, Page, Source
 from connectors.errors import RequestError
 from connectors.schemas import RECORD_TYPES
 from connectors.values.ids import comparable
@@ -55,9 +55,9 @@ def pull(session: Session) -> Pulled:
     """Read what changed since the last time, of this account and of those whose activity it uses."""
     pulled, began = Pulled(), session.clock()
     for account in session.sources():
-        mirror, connector = session.mirror(account), session.connector(account)
+        mirror, source = session.mirror(account), session.source(account)
         merged_consent.recall(session.journal, mirror)
-        for stream in _streams(session, account, connector):
+        for stream in _streams(session, account, source):
             _pull_stream(session, account, stream, pulled)
         if mirror.stamp("reconciled") != str(
             mirror.revision()
@@ -73,13 +73,13 @@ def pull(session: Session) -> Pulled:
     return pulled
 
 
-def _streams(session: Session, account: str, connector: Connector) -> list[str]:
+def _streams(session: Session, account: str, source: Source) -> list[str]:
     """The streams that some segmentation uses; our own fields only where we write."""
     kinds, types = kinds_used(session.config, account), types_used(session.config, account)
     types |= _types_left(session, account, types)
     streams = [
         stream
-        for stream in connector.capabilities.streams
+        for stream in source.capabilities.streams
         if (
             stream in types
             if stream in RECORD_TYPES
@@ -89,7 +89,7 @@ def _streams(session: Session, account: str, connector: Connector) -> list[str]:
         )
     ]
     elsewhere = account == session.account and session.settings.activity_from
-    if elsewhere and "activity" in streams and connector.count("activity") == 0:
+    if elsewhere and "activity" in streams and source.count("activity") == 0:
         streams.remove("activity")
     return streams
 
@@ -108,8 +108,8 @@ def _types_left(session: Session, account: str, used: frozenset[str]) -> set[str
 
 def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> None:
     """Read one stream page by page, each saved with its position."""
-    mirror, connector, journal = session.mirror(account), session.connector(account), session.journal
-    able, today = connector.capabilities, session.clock().date()
+    mirror, source, journal = session.mirror(account), session.source(account), session.journal
+    able, today = source.capabilities, session.clock().date()
     zone = session.config.accounts[account].time_zone
     names = session.config.attributes(account)
     ingest = Ingest(
@@ -124,11 +124,11 @@ def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) ->
     )
     named, total, begun = (
         _named(session, account, stream),
-        connector.count(stream) or 0,
+        source.count(stream) or 0,
         mirror.position(stream),
     )
     arrived, not_taken = False, 0
-    for page in connector.read(stream, begun):
+    for page in source.read(stream, begun):
         arrived = True
         page = _without_forgotten(journal, account, page, pulled, able.id_type, mirror)
         judged = page.whole and page.last and stream != "value"
@@ -144,7 +144,7 @@ def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) ->
         not_taken += sum(page.left_out.values()) + page.ownerless
         pulled.echo += answer.echo if answer else 0
         session.progress(f"reading {named}", pulled.rows.get(named, 0), total)
-    if begun is None and arrived and connector.capabilities.counts:
+    if begun is None and arrived and source.capabilities.counts:
         seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten + not_taken
         _guard_shrink(session, named, None, total, seen)
 
@@ -348,7 +348,7 @@ def _pull_lists(session: Session, pulled: Pulled) -> None:
         _forget_other(mirror, key, id if id in static else "")
         if id not in static:
             continue
-        for page in session.connector().members(static[id], mirror.position("list:" + key)):
+        for page in session.destination().members(static[id], mirror.position("list:" + key)):
             page = _without_forgotten(session.journal, session.account, page, pulled)
             with mirror.transaction():
                 take_members(mirror, key, page)
@@ -396,8 +396,8 @@ def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:
     )
 
 
-def require_streams(connector: Connector, account: str) -> None:
+def require_streams(source: Source, account: str) -> None:
     """Name what a pull would stumble over."""
-    problems = connector.check_reading()
+    problems = source.check_reading()
     if problems:
         raise RequestError("\n".join(f"{account}: {p.what}. {p.remedy}" for p in problems))

@@ -93,7 +93,7 @@ def _streams(session: Session, name: str) -> dict[str, dict[str, Any]]:
     mirror = session.mirror(name)
     counted = counts(mirror)
     read = {stream for (stream,) in mirror.rows("SELECT DISTINCT stream FROM parts WHERE live")}
-    repeats_rows = session.connector(name).capabilities.shared_ids
+    repeats_rows = session.source(name).capabilities.shared_ids
     chosen = [stream for stream in STREAMS if stream in read | set(counted)]
     return {
         stream: _stream(session, mirror, stream, counted.get(stream, {}), repeats_rows) for stream in chosen

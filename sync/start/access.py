@@ -102,7 +102,7 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
 
     ``reached``: the lines of its table in the config.
     """
-    from connectors import open_connector
+    from connectors import open_source
     from connectors.contract import Account
     from connectors.errors import ConnectorError
 
@@ -114,11 +114,11 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
         ]
     try:
         settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: os.environ[variable]})
-        connector = open_connector(Account(ACCESS[crm].account, crm, settings))
+        source = open_source(Account(ACCESS[crm].account, crm, settings))
         try:
-            home = connector.account_defaults()
+            home = source.account_defaults()
         finally:
-            connector.close()
+            source.close()
     except (ConnectorError, ValidationError) as error:
         what = "the settings are not right" if isinstance(error, ValidationError) else str(error)
         return {}, [

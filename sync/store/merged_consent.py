@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from connectors.contract import CHANNELS, REACHABLE
+from connectors.schemas import CHANNELS, REACHABLE
 from sync.store.journal import Journal
 from sync.store.mirror import AccountMirror, quoted
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from connectors.contract import Connector, RemoteList
+from connectors.contract import Destination, RemoteList
 from sync.store.journal import Batch, Journal
 from sync.store.mirror import AccountMirror
 
@@ -95,7 +95,7 @@ def _void(mirror: AccountMirror, stream: str) -> None:
 
 def now_read(
     mirror: AccountMirror,
-    connector: Connector,
+    destination: Destination,
     lists: Callable[[], Iterable[RemoteList]],
     keys: Mapping[str, str],
 ) -> None:
@@ -104,13 +104,13 @@ def now_read(
 
     ``keys``: by remote id.
     """
-    if type(connector).caught_up is Connector.caught_up:
+    if type(destination).caught_up is Destination.caught_up:
         return
     streams: list[tuple[str, str | RemoteList]] = [("value", "value")]
     streams += [("list:" + keys[remote.id], remote) for remote in lists() if remote.id in keys]
     for name, stream in streams:
         position = mirror.stamp("before our writes:" + name)
-        moved = connector.caught_up(stream, position) if position is not None else None
+        moved = destination.caught_up(stream, position) if position is not None else None
         if moved is not None:
             mirror.set_position(name, moved)
         mirror.run("DELETE FROM stamps WHERE name = ?", ["before our writes:" + name])
