@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import AccessError, ConnectorError, QuotaError, RequestError, TemporaryError
-from connectors.http import credentials, response_bodies
-from connectors.http.credentials import AuthScheme, Token
+from connectors.http import response_bodies
+from connectors.http.credentials import Token
 from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.transport import Call, Transport, Verdict, api_url
 from tests.loopback import (
@@ -234,33 +234,6 @@ def test_the_token_is_renewed_once_for_sixteen_threads_however_often_it_expires(
     moments = [moment for moment, *_ in server.seen]
     assert server.logins <= (moments[-1] - moments[0]) / 0.3 + 1
     assert all("X-Number" in headers for _, _, headers, _ in server.seen)
-    transport.close()
-
-
-@pytest.mark.parametrize(
-    ("scheme", "where"),
-    [
-        (credentials.bearer, "Bearer secret-1"),
-        (credentials.header("X-Api-Key"), "secret-1"),
-        (credentials.query("api_key"), "api_key=secret-1"),
-        (credentials.body("token"), '"token":"secret-1"'),
-    ],
-)
-def test_a_token_stands_where_the_crm_wants_it_and_nowhere_else(
-    server: Server, tmp_path: Path, scheme: AuthScheme, where: str
-) -> None:
-    transport = Transport(
-        Plain(), RateLimit("k", {}, folder=tmp_path), Token.fixed("secret-1"), scheme=scheme, attempts=1
-    )
-    transport.send(call(server, method="POST", params=[("page", "2")], body=b'{"name":"Jane"}'))
-    _, path, headers, body = server.seen[-1]
-    sent = [path, body.decode(), *headers.values()]
-    assert sum("secret-1" in text for text in sent) == 1 and any(where in text for text in sent)
-    assert "page=2" in path and '"name":"Jane"' in body.decode()
-    server.script.append(status(500))
-    with pytest.raises(ConnectorError) as refused:
-        transport.send(call(server, method="POST", body=b"{}"))
-    assert "secret-1" not in str(refused.value)
     transport.close()
 
 

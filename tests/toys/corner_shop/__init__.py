@@ -34,8 +34,7 @@ class CornerShop(Source):
                 {"record_type": "contact", "id": id, "email": email}
                 for id, email in self._settings.customers.items()
             ]
-            names = ("record_type", "id", "email")
-            schema = pa.schema([RECORD_SCHEMA.field(name) for name in names])
+            schema = pa.schema([RECORD_SCHEMA.field(name) for name in ("record_type", "id", "email")])
         else:
             rows = [
                 {
