@@ -175,7 +175,7 @@ DEEDS: dict[str, Callable[[World, Connector], Any]] = {
     "current": _current,
     "new field": lambda world, connector: connector.ensure_field(
         FieldSpec(f"seg_{next(NUMBER)}n", options=(Option("a", "A"),))
-    ),
+    ).existed,
     "new option": lambda world, connector: connector.ensure_field(
         FieldSpec("seg_tier", label="Tier", options=(*TIER.options, Option(f"o{next(NUMBER)}", "O")))
     ),
