@@ -208,6 +208,8 @@ class Capabilities:
     # Of an order that stands in several parts, the rows of the newer part count; where that one says that the
     # order is void, none do.
     newest_wins: bool = False
+    # minutes that a changed record may take to move into or out of a dynamic list
+    list_lag_minutes: int = 0
 
     def write_calls(self, records: int, members: bool = False) -> int:
         """API calls that writing one batch of so many records (or members) costs."""
@@ -363,7 +365,10 @@ class Destination(ABC):
         return {}
 
     def list_sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
-        """Key → how many records a dynamic list holds now, where the CRM tells cheaply and at once."""
+        """Key → how many records a dynamic list holds now, where the CRM tells cheaply and is not at work on it.
+
+        A record that changed within ``list_lag_minutes`` may not be counted where it belongs yet.
+        """
         return {}
 
     @abstractmethod

@@ -203,7 +203,7 @@ def plan(
     """
 
     def work(session: Session) -> Answer:
-        from sync.plan.dynamic_lists import deleted_notes, filter_notes
+        from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
         from sync.plan.plan import plan as make
         from sync.plan.setup import new_names
 
@@ -212,6 +212,7 @@ def plan(
         planned = make(session, adopt=adopt)
         code = 3 if exit_code and planned.changes else 0
         notes = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
+        notes += size_notes(session, written=False)
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}
 
     return each_account(config, options, "plan", work)
@@ -256,7 +257,7 @@ def apply(
         if chosen is None:
             raise Stop("there is no open plan: `crm-segments plan` makes one")
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
-        notes = [*filter_notes(session), *size_notes(session)]
+        notes = [*filter_notes(session), *size_notes(session, written=True)]
         answer = {"applied": applied.as_dict(), **pipeline.reading_of_plan(session, chosen), "notes": notes}
         return {**answer, "exit_code": pipeline.exit_code_of(applied.as_dict())}
 

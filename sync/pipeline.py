@@ -154,6 +154,7 @@ def loop(session: Session, selection: Any) -> Answer:
     answer["withdrawn"] = withdrawn(session)
     planned = make(session, selection)
     answer["notes"] = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
+    answer["notes"] += size_notes(session, written=False)
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "report": None}
     if planned.plan is None:
         _stop_for_reading(planned.trips)
@@ -162,7 +163,7 @@ def loop(session: Session, selection: Any) -> Answer:
     else:
         applied = carry_out(session, planned.plan, reviewed=False)
         answer["applied"] = applied.as_dict()
-        answer["notes"] += size_notes(session)
+        answer["notes"] += size_notes(session, written=True)
     codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
     answer["notes"] += cut_off_notes(session)
     answer["exit_code"] = worst([*codes, *([4] if planned.deleted else [])])

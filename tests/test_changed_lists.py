@@ -185,6 +185,23 @@ def test_a_view_that_shows_another_number_than_its_segment_is_told_after_writing
         ]
 
 
+def test_a_dynamic_list_of_hubspot_that_holds_another_number_than_its_segment_is_told_once_it_had_time(
+    portal: portal_shop.Shop,
+) -> None:
+    notes = portal.do("run")["notes"]
+    assert not [note for note in notes if "shows" in note], "HubSpot may be at work on them"
+    portal.portal.settle(2 * 3600)
+    assert not [note for note in portal.do("plan")["notes"] if "shows" in note]
+    listed = next(one for one in portal.portal.lists.all.values() if one.name == "Customer value: A")
+    size = len(listed.members)
+    del listed.members[min(listed.members)]
+    [note] = [note for note in portal.do("plan")["notes"] if "shows" in note]
+    assert f'("Customer value: A") shows {size - 1} records, its segment has {size}' in note
+    assert note in portal.do("run")["notes"]
+    listed.complete_at = portal.portal.clock.now() + 3_600_000
+    assert not [note for note in portal.do("plan")["notes"] if "shows" in note], "it is being processed"
+
+
 def test_list_views_are_shared_with_the_groups_that_the_account_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ class HubspotConnector(Connector):
         member_batch_size=MEMBERS_PER_CALL,
         records_per_call=RECORDS_PER_CALL,
         members_per_call=MEMBERS_PER_CALL,
+        list_lag_minutes=60,
     )
 
     def __init__(self, account: Account) -> None:
@@ -106,6 +107,9 @@ class HubspotConnector(Connector):
 
     def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
         return self._lists.changed(specs)
+
+    def list_sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
+        return self._lists.sizes(specs)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         return self._membership.read(remote, position)

@@ -114,6 +114,19 @@ class Lists:
                     differences[spec.key] = f"filter: it holds whom {described(current)} says"
         return differences
 
+    def sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
+        """Key → records, of the lists that HubSpot has counted: those that it still processes are left out.
+
+        Costs nothing: HubSpot told it when all lists were asked for.
+        """
+        counted: dict[str, int] = {}
+        for spec in specs:
+            description = self.described.get(spec.id or "", {})
+            size = str((description.get("additionalProperties") or {}).get("hs_list_size") or "")
+            if description.get("processingStatus") == "COMPLETE" and size.isdecimal():
+                counted[spec.key] = int(size)
+        return counted
+
     def filters(self, spec: ListSpec) -> dict[str, Any]:
         """The filter of a dynamic list of ours."""
         if not spec.channel:

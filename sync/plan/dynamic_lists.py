@@ -6,6 +6,7 @@ Its filter is compared with ours, and its size with the segment's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, timedelta
 
 from connectors.contract import ListSpec
 from connectors.errors import ConnectorError
@@ -77,11 +78,14 @@ def _sentence(spec: ListSpec, what: str) -> str:
     return f"list {spec.key} does not hold its segment: its filter is no longer ours ({what}); {mend}"
 
 
-def size_notes(session: Session) -> list[str]:
-    """A sentence for each list that holds another number of records than its segment, where the CRM counts at
-    once.
+def size_notes(session: Session, written: bool) -> list[str]:
+    """A sentence for each list that holds another number of records than its segment.
+
+    A CRM that counts at once is asked after writing (``written``), one that takes its time before: then
+    records that changed meanwhile may be missing, or too many.
     """
-    specs = dynamic_specs(session)
+    lag = session.connector().capabilities.list_lag_minutes
+    specs = dynamic_specs(session) if written == (not lag) else []
     if not specs:
         return []
     try:
@@ -91,15 +95,30 @@ def size_notes(session: Session) -> list[str]:
     if not sizes:
         return []
     consent.prepare(session)
+    moving = _moved_within(session, lag) if lag else 0
     notes = []
     for spec in specs:
         segment = _segment_size(session, spec)
-        if spec.key in sizes and sizes[spec.key] != segment:
+        if spec.key in sizes and abs(sizes[spec.key] - segment) > moving:
             notes.append(
                 f'list {spec.key} ("{spec.label}") shows {sizes[spec.key]:,} records, its segment has {segment:,}: look at its filter '
                 "in the CRM, and at what our user may see"
             )
     return notes
+
+
+def _moved_within(session: Session, minutes: int) -> int:
+    """Records that somebody, or we, may have changed in so many minutes."""
+    since = (session.clock().astimezone(UTC) - timedelta(minutes=minutes)).isoformat(timespec="microseconds")
+    changed = session.mirror().value(
+        f"SELECT count(*) FROM records WHERE changed_at > {literal(since)}::TIMESTAMPTZ"
+    )
+    written = session.journal.value(
+        "SELECT coalesce(sum(records), 0) FROM batches WHERE account = ? AND state = 'done' AND closed_at > ?",
+        session.account,
+        since,
+    )
+    return int(changed) + int(written)
 
 
 def _segment_size(session: Session, spec: ListSpec) -> int:
