@@ -53,7 +53,8 @@ ACTIVITY_SCHEMA = pa.schema(
     [
         ("id", pa.string()),  # null: known by its content and its n-th occurrence within its part; see below
         pa.field("record_type", pa.string(), nullable=False),
-        pa.field("record_id", pa.string()),  # null where only ``record_email`` tells whose it is
+        # null where only ``record_email`` tells whose it is, or nothing does
+        pa.field("record_id", pa.string()),
         # an address of the record: looked for where no record has ``record_id``
         ("record_email", pa.string()),
         ("share", pa.float64()),  # part of the amount that is this record's; null = 1

@@ -26,6 +26,7 @@ from connectors.errors import RequestError
 from sync.cli import app
 from sync.exit_codes import Usage
 from sync.pull.reading import data_through, sentences
+from tests import portal_shop
 from tests.memory_crm import MemoryCrm
 from tests.reading_shop import HEADER, ReadingShop, day, purchases, streams
 from tests.world import ALLOWED, World
@@ -381,3 +382,27 @@ def test_the_mirror_keeps_what_readings_gave(shop: ReadingShop) -> None:
             "SELECT what, sum(number) FROM shop.reading WHERE what IN ('rows', 'refused') GROUP BY 1 ORDER BY 1"
         ).fetchall()
     assert kept == [("refused", 2), ("rows", 82)]
+
+
+def test_deals_of_hubspot_that_name_nobody_are_told_until_they_have_a_contact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal_shop.hasten(monkeypatch, tmp_path)
+    (tmp_path / "shop").mkdir()
+    with portal_shop.portal_of() as server:
+        shop = portal_shop.Shop(tmp_path / "shop", server)
+        won = {"dealstage": "closedwon", "amount": "10", "closedate": f"{shop.day}T12:00:00Z"}
+        deals = [shop.portal.put("deals", won) for _ in range(3)]
+        reading = shop.do("pull")["reading"]
+        streams = reading["accounts"]["portal"]["streams"]
+        assert streams["activity"]["without_owner"] == 3
+        orders = reading["accounts"]["portal"]["purchases"]["orders"]
+        assert any(
+            sentence.startswith("3 of ") and "name nobody" in sentence for sentence in sentences(reading)
+        )
+        contact = min(shop.portal.store.shelves["contacts"].records)
+        shop.portal.associate("deals", deals[0], "contacts", contact)
+        shop.portal.settle(60)
+        reading = shop.do("pull")["reading"]["accounts"]["portal"]
+        assert reading["streams"]["activity"]["without_owner"] == 2
+        assert reading["purchases"]["orders"] == orders + 1

@@ -1,10 +1,11 @@
 """What do deals and orders of HubSpot mean as activity?
 
 A won deal is a purchase on its close date; one of a negative amount is a refund. Of several contacts it
-belongs to the primary one, or is shared (``deal_share``). A deal without a contact belongs to its primary
-company; all others reach their company through the contacts. An order is a purchase on the day it was placed,
-unless it was cancelled (by a date, or by the word that stands as its state); what was given back of it is a
-refund. A deal that is not won (any more), and one of nobody, is no purchase: its rows are taken back.
+belongs to the primary one, or is shared (``deal_share``). A deal without a contact belongs to its
+primary company; all others reach their company through the contacts. One of neither stands in a row that
+names nobody, which counts for nobody. An order is a purchase on the day it was placed, unless it was
+cancelled (by a date, or by the word that stands as its state); what was given back of it is a refund. A
+deal that is not won (any more) is no purchase: its rows are taken back.
 """
 
 from __future__ import annotations
@@ -226,20 +227,24 @@ class Purchases:
         )
 
     def _shared(self, sound: dict[str, Any], chosen: Sequence[Result], links: dict[str, Links]) -> pa.Table:
-        """One row for each purchase and each record that it belongs to."""
+        """One row for each purchase and each record that it belongs to; one that names nobody where it belongs
+        to none.
+        """
         contacts, companies, share = (
             links.get("contacts", {}),
             links.get("companies", {}),
             self.account.deal_share,
         )
-        deals, owners, places, shares = [], [], [], []
+        deals, places, shares = [], [], []
+        owners: list[str | None] = []
         of_company: list[bool] = []
         for index, row in enumerate(chosen):
             id = str(row["id"])
-            belongs = contacts.get(id)
+            belongs: Sequence[str | None] = contacts.get(id, ())
             if not belongs:
-                belongs = companies.get(id, [])[:1]
-                of_company.extend(True for _ in belongs)
+                employer = companies.get(id, [])[:1]
+                of_company.append(bool(employer))
+                belongs = employer or [None]
                 part = 1.0
             else:
                 belongs = belongs[:1] if share == "primary" else belongs

@@ -303,7 +303,9 @@ def _feed(session: Session, name: str, streams: Mapping[str, Mapping[str, Any]])
     until = f"DATE {literal(session.as_of.isoformat())}"
     ends = f"min(day) FILTER (day <= {until}), max(day) FILTER (day <= {until})"
     rows, first, last = mirror.rows(f"SELECT count(*), {ends} FROM activity WHERE {counted}")[0]
+    parked = f"SELECT count(*) FROM parked WHERE {counted} AND"
     unnamed = sum(counts(mirror).get("activity", {}).get("ownerless", {}).values())
+    unnamed += int(mirror.value(f"{parked} id IS NULL AND email IS NULL"))
     return {
         "of": "order"
         if bought and mirror.stamp("order_lines") == "no"
@@ -311,7 +313,7 @@ def _feed(session: Session, name: str, streams: Mapping[str, Mapping[str, Any]])
         if bought
         else "row of activity",
         "rows": rows,
-        "unknown": int(mirror.value(f"SELECT count(*) FROM parked WHERE {counted}")),
+        "unknown": int(mirror.value(f"{parked} coalesce(id, email) IS NOT NULL")),
         "unnamed": unnamed,
         "unmatched": 0 if name == session.account else _unmatched(session, name, counted),
         "after_as_of": streams.get("activity", {}).get("after_as_of", 0),
