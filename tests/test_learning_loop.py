@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from sync.account.segment_catalog import built
+from sync.account.segment_catalog import built, named_segments, title_faults
 from sync.account.session import Session, locked
 from sync.config.config import load
 from sync.config.faults import ConfigError
+from sync.config.settings import SegmentationSettings
+from sync.exit_codes import SetupNeeded
 from sync.label.point_in_time import AccountPast
 from sync.plan.control_groups import effects
 from sync.views.journeys import ways
@@ -221,3 +223,37 @@ def test_what_cannot_be_learned_from_is_a_fault_of_the_config(tmp_path: Path, li
     )
     with pytest.raises(ConfigError, match=why):
         load(path)
+
+
+def test_a_learned_name_that_another_segment_has_too_is_told_before_set_up(
+    world: World, tmp_path: Path
+) -> None:
+    shop = world.copy(tmp_path)
+    with locked(shop.config()) as journal:
+        names = {
+            one.key: one.label for one in named_segments(shop.config(), journal, settings_of(shop), "portal")
+        }
+    label = names["cluster_2"].upper()
+    own = f'segments = [ {{ key = "cluster_1", label = "{label}" }} ]'
+    shop.more = MORE.replace("k = 3", f"k = 3\n{own}")
+    told = "is called"
+    assert [problem for problem in shop.do("check")["problems"] if told in problem["what"]]
+    assert [note for note in shop.do("plan")["notes"] if told in note]
+    with pytest.raises(SetupNeeded, match=r"cluster_2 of groups is called .*, as segment cluster_1 is"):
+        shop.do("setup")
+
+
+def settings_of(shop: World) -> SegmentationSettings:
+    return next(one for one in shop.config().segmentations_of("portal") if one.name == "groups")
+
+
+def test_names_of_offers_that_are_too_long_or_alike_are_told_before_set_up(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    offers = f'categories = ["Wine", "WINE", "{"x" * 256}"]'
+    account = 'crm = "salesforce"\napi_url = "https://a.my.salesforce.com"\nclient_id = "x"\nclient_secret = "env:X"'
+    config.write_text(
+        f'[accounts.org]\n{account}\n[[segmentations]]\nname = "next"\nkind = "offers"\nfield = "seg_next"\n{offers}\n'
+    )
+    with locked(load(config)) as journal:
+        faults = title_faults(load(config), journal, "org")
+    assert len(faults) == 2 and "is called" in faults[0] and "256 characters, the CRM takes 255" in faults[1]

@@ -75,6 +75,33 @@ def named_segments(
     return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segmentation.segments])
 
 
+def title_faults(config: Config, journal: Journal, account: str) -> list[str]:
+    """What is wrong with the titles of segments as the CRM would get them, learned names and names of offers
+    included: two that people and CRMs take for one, and titles that are too long.
+    """
+    from connectors import limits
+    from connectors.values.spelling import comparable
+
+    longest = limits(config.accounts[account].crm).option_label
+    faults = []
+    for settings in config.segmentations_of(account):
+        taken: dict[str, str] = {}
+        for segment in named_segments(config, journal, settings, account):
+            where = f"segment {segment.key} of {settings.name}"
+            other = taken.setdefault(comparable(segment.label), segment.key)
+            if other != segment.key:
+                what = f"is called {segment.label!r}, as segment {other} is: case and blanks do not tell labels apart"
+                faults.append(f"{where} {what}. {_remedy(settings, segment.key)}")
+            if longest is not None and len(segment.label) > longest:
+                what = f"has a label of {len(segment.label)} characters, the CRM takes {longest}"
+                faults.append(f"{where} {what}. {_remedy(settings, segment.key)}")
+    return faults
+
+
+def _remedy(settings: SegmentationSettings, key: str) -> str:
+    return f'Give one of them another: segments = [ {{ key = "{key}", label = "..." }} ] in the config of {settings.name}'
+
+
 def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:
     own = {segment.key: segment for segment in settings.segments}
     texts = []

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from connectors.contract import FieldSpec, ListSpec, RemoteList
 from connectors.errors import RequestError
+from sync.account.segment_catalog import title_faults
 from sync.account.session import Session
 from sync.account.targets import field_specs, list_specs
 from sync.exit_codes import SetupNeeded
@@ -40,7 +41,7 @@ class SetupPlan:
     """All steps, and what stands in the way."""
 
     steps: list[Step] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)  # names that somebody else uses
+    refused: list[str] = field(default_factory=list)  # names that somebody else uses, or that are no names
     # where this CRM gets something else than the config asks for
     notes: list[str] = field(default_factory=list)
     # kind, record type and name of what a set-up made that was cut off
@@ -73,7 +74,7 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
 
     A field or list of the same name that is not ours is refused unless adopted by name.
     """
-    setup = SetupPlan()
+    setup = SetupPlan(refused=title_faults(session.config, session.journal, session.account))
     made = {
         (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
     }
@@ -122,7 +123,9 @@ def _as_meant(begun: Mapping[str, Any] | None, present: FieldSpec) -> bool:
 
 def new_names(session: Session) -> list[str]:
     """What people would read anew in the CRM after ``setup``, because a model found other names. The CRM is
-    asked only where our memory of what was made says so."""
+    asked only where our memory of what was made says so; names that ``setup`` would refuse are told."""
+    if faults := title_faults(session.config, session.journal, session.account):
+        return [f"`crm-segments setup` makes nothing until this is settled: {fault}" for fault in faults]
     forms = {
         (row["record_type"], row["key"]): row["form"]
         for row in session.journal.made(session.account)
