@@ -263,7 +263,7 @@ class Account:
     kinds: frozenset[str] | None = None  # kinds of activity that some segmentation uses; None: all
     # whose purchase is a deal of several contacts
     deal_share: Literal["primary", "split", "full"] = "primary"
-    reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others
+    quota_reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others
     # whether "did not opt out" alone makes a person reachable
     consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
 

@@ -41,10 +41,10 @@ RECORDS: Mapping[str, str] = {"record": "integer"}
 
 @dataclass(frozen=True)
 class Segment:
-    """One value of a segmentation: ``key`` is stored and never changes, ``label`` is shown."""
+    """One value of a segmentation: ``key`` is stored and never changes, ``title`` is shown."""
 
     key: str
-    label: str
+    title: str
     description: str = ""
 
 

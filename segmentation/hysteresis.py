@@ -15,7 +15,7 @@ import numpy as np
 
 from segmentation.ecdf import Axis, Flags, Integers
 
-BAND = 0.03
+DEAD_BAND = 0.03
 
 
 @dataclass(frozen=True)

@@ -76,12 +76,12 @@ class Settings(BaseModel):
 class Banded(Settings):
     """Options of kinds whose segments have borders that records could tremble at."""
 
-    band: float = Field(0.03, ge=0, lt=0.5, description="dead band, as a share of the population")
+    dead_band: float = Field(0.03, ge=0, lt=0.5, description="dead band, as a share of the population")
 
 
 class RfmSettings(Banded):
     window_days: int = Field(365, ge=1, description="days of purchases that F and M count")
-    silence: float = Field(
+    recency_patience: float = Field(
         3.0, ge=0, description="R falls only after a silence longer than this many of the record's mean gaps"
     )
     groups: tuple[Group, ...] = DEFAULT
@@ -96,7 +96,7 @@ class RfmSettings(Banded):
         return value
 
 
-class ValueSettings(Banded):
+class AbcSettings(Banded):
     window_days: int | None = Field(None, ge=1, description="days of revenue; all history if not set")
     a_share: float = Field(0.8, gt=0, lt=1)
     b_share: float = Field(0.95, gt=0, le=1)
@@ -105,14 +105,14 @@ class ValueSettings(Banded):
         return ["a", "b", "c", PROSPECT]
 
     @model_validator(mode="after")
-    def _rising(self) -> ValueSettings:
+    def _rising(self) -> AbcSettings:
         if self.a_share >= self.b_share:
             raise ValueError(f"a_share = {self.a_share} must be below b_share = {self.b_share}")
         return self
 
 
 class PotentialSettings(Settings):
-    band: float = Field(0.05, ge=0, lt=0.5, description="dead band, as a share of the population")
+    dead_band: float = Field(0.05, ge=0, lt=0.5, description="dead band, as a share of the population")
     horizon_days: int | None = Field(
         None, ge=1, description="days that are looked ahead; the 90th percentile of gaps if not set"
     )
@@ -132,7 +132,7 @@ class PotentialSettings(Settings):
 
 
 class LifecycleSettings(Settings):
-    band: float | None = Field(
+    dead_band: float | None = Field(
         None, ge=0, lt=1, description="dead band, as a share of the border between two stages; else learned"
     )
     horizon_days: int | None = Field(
@@ -146,7 +146,9 @@ class LifecycleSettings(Settings):
 class LearningSettings(Settings):
     """Options of kinds that learn from what the config names of people."""
 
-    kinds: tuple[str, ...] = Field((), description="kinds of activity that are looked at, beside purchases")
+    activity_types: tuple[str, ...] = Field(
+        (), description="activity types that are looked at, beside purchases"
+    )
     categories: tuple[str, ...] = Field((), description="categories of purchases that are looked at")
     attributes: tuple[str, ...] = Field((), description="attributes that are looked at")
     sensitive: tuple[str, ...] = Field((), description="sensitive attributes that are looked at all the same")
@@ -168,13 +170,13 @@ class ClustersSettings(LearningSettings):
     k: int | None = Field(
         None, ge=2, le=20, description="how many clusters; the largest number that is stable if not set"
     )
-    most: int = Field(
+    max_clusters: int = Field(
         12,
         ge=2,
         le=99,
         description="numbers that may ever be given to clusters: a retired one is never used again",
     )
-    band: float = Field(
+    dead_band: float = Field(
         0.1,
         ge=0,
         lt=1,
@@ -182,12 +184,12 @@ class ClustersSettings(LearningSettings):
     )
 
     def keys(self) -> list[str]:
-        return [*(f"cluster_{number}" for number in range(1, self.most + 1)), PROSPECT, "unscored"]
+        return [*(f"cluster_{number}" for number in range(1, self.max_clusters + 1)), PROSPECT, "unscored"]
 
     @model_validator(mode="after")
     def _numbers_suffice(self) -> ClustersSettings:
-        if self.k is not None and self.most < self.k:
-            raise ValueError(f"most = {self.most} is below k = {self.k}")
+        if self.k is not None and self.max_clusters < self.k:
+            raise ValueError(f"max_clusters = {self.max_clusters} is below k = {self.k}")
         return self
 
 
@@ -196,8 +198,8 @@ class ResponseSettings(LearningSettings, Banded):
     within_days: int | None = Field(
         None, ge=1, le=3650, description="days in which it must come; the 90th percentile of gaps if not set"
     )
-    absent: bool = Field(False, description="foresee that no purchase comes: churn")
-    campaigns: str | None = Field(
+    churn: bool = Field(False, description="foresee that no purchase comes: churn")
+    campaign_pattern: str | None = Field(
         None,
         min_length=1,
         description="campaigns to learn from, such as 'Spring *'; with a target in response to them",
@@ -214,11 +216,13 @@ class ResponseSettings(LearningSettings, Banded):
 
     @model_validator(mode="after")
     def _fits_together(self) -> ResponseSettings:
-        if self.absent and (self.target != "purchase" or self.campaigns):
-            raise ValueError("absent = true foresees that no purchase comes; leave out target and campaigns")
-        if self.campaigns and self.target == "purchase":
+        if self.churn and (self.target != "purchase" or self.campaign_pattern):
             raise ValueError(
-                "campaigns needs what is recorded under a campaign's name; set target = 'campaign_response' or its like"
+                "churn = true foresees that no purchase comes; leave out target and campaign_pattern"
+            )
+        if self.campaign_pattern and self.target == "purchase":
+            raise ValueError(
+                "campaign_pattern needs what is recorded under a campaign's name; set target = 'campaign_response' or its like"
             )
         if (self.cost is None) != (self.value is None):
             raise ValueError(
@@ -235,8 +239,8 @@ class OffersSettings(Settings):
     )
     goal: Literal["replenish", "discover"] = "replenish"
     window_days: int = Field(365, ge=1, description="days of purchases that are looked at")
-    by: str | None = Field(None, description="a segmentation whose segments have habits of their own")
-    band: float = Field(0.1, ge=0, lt=1, description="how much better another category must be")
+    segment_by: str | None = Field(None, description="a segmentation whose segments have habits of their own")
+    dead_band: float = Field(0.1, ge=0, lt=1, description="how much better another category must be")
 
     def keys(self) -> list[str]:
         return [*slugs(self.categories), "no_offer"]
@@ -257,7 +261,7 @@ KINDS: Mapping[str, type[Settings]] = {
     "rules": RulesSettings,
     "rfm": RfmSettings,
     "lifecycle": LifecycleSettings,
-    "value": ValueSettings,
+    "abc": AbcSettings,
     "potential": PotentialSettings,
     "clusters": ClustersSettings,
     "response": ResponseSettings,
@@ -294,11 +298,18 @@ def segmentation(
     if isinstance(settings, RfmSettings):
         from segmentation.kinds.rfm import Rfm
 
-        return Rfm(settings.window_days, settings.groups, settings.band, settings.silence, currency, exponent)
+        return Rfm(
+            settings.window_days,
+            settings.groups,
+            settings.dead_band,
+            settings.recency_patience,
+            currency,
+            exponent,
+        )
     if isinstance(settings, LifecycleSettings):
         from segmentation.kinds.lifecycle import Lifecycle
 
-        return Lifecycle(settings.horizon_days, settings.band)
+        return Lifecycle(settings.horizon_days, settings.dead_band)
     if isinstance(settings, PotentialSettings):
         from segmentation.kinds.potential import Potential
 
@@ -306,7 +317,7 @@ def segmentation(
             settings.horizon_days,
             settings.high_share,
             settings.medium_share,
-            settings.band,
+            settings.dead_band,
             currency,
             exponent,
         )
@@ -314,20 +325,24 @@ def segmentation(
         from segmentation.kinds.clusters import Clusters
         from segmentation.models.encoder import Looked
 
-        looked = Looked(settings.kinds, settings.categories, settings.learned, attributes or {})
-        return Clusters(settings.k, settings.most, looked, settings.band, currency, exponent)
+        looked = Looked(settings.activity_types, settings.categories, settings.learned, attributes or {})
+        return Clusters(settings.k, settings.max_clusters, looked, settings.dead_band, currency, exponent)
     if isinstance(settings, ResponseSettings):
         from segmentation.kinds.response import Event, Response
         from segmentation.models.encoder import Looked
 
-        event = Event(settings.target, settings.within_days, settings.absent, settings.campaigns)
-        looked = Looked(settings.kinds, settings.categories, settings.learned, attributes or {})
-        return Response(event, settings.cost, settings.value, looked, settings.band)
+        event = Event(settings.target, settings.within_days, settings.churn, settings.campaign_pattern)
+        looked = Looked(settings.activity_types, settings.categories, settings.learned, attributes or {})
+        return Response(event, settings.cost, settings.value, looked, settings.dead_band)
     if isinstance(settings, OffersSettings):
         from segmentation.kinds.offers import Offers
 
-        return Offers(settings.categories, settings.goal, settings.window_days, settings.by, settings.band)
-    assert isinstance(settings, ValueSettings)
-    from segmentation.kinds.value import Value
+        return Offers(
+            settings.categories, settings.goal, settings.window_days, settings.segment_by, settings.dead_band
+        )
+    assert isinstance(settings, AbcSettings)
+    from segmentation.kinds.abc import Abc
 
-    return Value(settings.window_days, settings.a_share, settings.b_share, settings.band, currency, exponent)
+    return Abc(
+        settings.window_days, settings.a_share, settings.b_share, settings.dead_band, currency, exponent
+    )

@@ -19,6 +19,7 @@ from sync.terminal import interrupt  # before all that takes time to import
 # isort: split
 
 import typer
+from typer.core import TyperGroup
 
 from sync.terminal.shared_options import Format, Verbose, log_lines, takes_shared_options
 
@@ -26,8 +27,22 @@ if TYPE_CHECKING:
     from sync.account.session import Progress
     from sync.commands import Options
 
+
+class Verbs(TyperGroup):
+    """The verbs. One that had another name is refused with its new one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command of the first word."""
+        if args and args[0] not in self.commands:
+            from sync.config.renames import VERBS
+
+            if args[0] in VERBS:
+                ctx.fail(f"{args[0]!r} is now called {VERBS[args[0]]!r}: crm-segments {VERBS[args[0]]}")
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
-    name="crm-segments", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    cls=Verbs, name="crm-segments", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Pull contacts and activity out of a CRM, label every contact, write the labels back: planned, guarded, undoable.",
 )  # fmt: skip
 
@@ -151,7 +166,7 @@ def train(
 
 
 @verb
-def card(
+def evaluate(
     names: Names = None,
     config: Config = CONFIG,
     account: Account = None,
@@ -159,13 +174,13 @@ def card(
     as_of: AsOf = None,
     composition: Composition = None,
 ) -> None:
-    """Report cards: how good each segmentation is on days that it had not seen, whether it still is, what
+    """Scorecards: how good each segmentation is on days that it had not seen, whether it still is, what
     campaigns changed.
     """
     _do(
-        "card",
+        "evaluate",
         as_json,
-        lambda c, p: c.card(
+        lambda c, p: c.evaluate(
             config, _options(account, as_of=as_of, progress=p), names or (), composition or ()
         ),
     )
@@ -307,7 +322,7 @@ def backfill(
         str | None, typer.Option("--segment", help="Records in this segment.", metavar="KEY")
     ] = None,
 ) -> None:
-    """Write every field, companions too, for everyone or for some; goes on where it was cut off."""
+    """Write every field, extra fields too, for everyone or for some; goes on where it was cut off."""
     _do(
         "backfill",
         as_json,
@@ -490,7 +505,7 @@ def init(
     segmentations: Annotated[
         str | None,
         typer.Option(
-            "--segmentations", help="Kinds with commas between them. Default: rfm,value.", metavar="KINDS"
+            "--segmentations", help="Kinds with commas between them. Default: rfm,abc.", metavar="KINDS"
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a config that is there.")] = False,

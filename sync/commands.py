@@ -282,7 +282,7 @@ def backfill(
     since: date | None = None,
     segment: str | None = None,
 ) -> Answer:
-    """Write every field, companions too, for everyone or for some; run it again to go on where it was cut
+    """Write every field, extra fields too, for everyone or for some; run it again to go on where it was cut
     off.
     """
 
@@ -290,7 +290,7 @@ def backfill(
         from sync.plan.plan import Selection
 
         return pipeline.loop(
-            session, Selection(ids, segment, since.isoformat() if since else None, companions=True)
+            session, Selection(ids, segment, since.isoformat() if since else None, extra_fields=True)
         )
 
     return each_account(config, options, "backfill", work)
@@ -458,7 +458,7 @@ def salvage(config: Config | Path | str) -> Answer:
         }
 
 
-def card(
+def evaluate(
     config: Config | Path | str,
     options: Options | None = None,
     names: Sequence[str] = (),
@@ -476,7 +476,7 @@ def card(
 
         return judge(session, names, composition)
 
-    return each_account(config, options, "card", work, journalled=False)
+    return each_account(config, options, "evaluate", work, journalled=False)
 
 
 def report(

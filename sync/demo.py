@@ -81,58 +81,58 @@ order = [
 
 [[segmentations]]
 name = "rfm"
-label = "Buying habits"
+title = "Buying habits"
 kind = "rfm"
 field = "seg_rfm"
 lists = "static"             # crm/lists/rfm.SEGMENT.csv
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations]]
 name = "value"
-label = "Customer value"
-kind = "value"
+title = "Customer value"
+kind = "abc"
 field = "seg_value"
 lists = "static"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations]]
 name = "potential"
-label = "Customer potential"
+title = "Customer potential"
 kind = "potential"           # the other axis of value: what a household is going to bring, by the score that foresaw best
 field = "seg_potential"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations]]
 name = "lifecycle"
-label = "Life cycle"
+title = "Life cycle"
 kind = "lifecycle"           # by the probability of a purchase within the usual time between purchases
 field = "seg_lifecycle"
 lists = "static"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations]]
 name = "audience"
-label = "Audiences"
+title = "Audiences"
 kind = "rules"               # the first segment whose rule holds wins; `label --explain` tells how many each one takes
 field = "seg_audience"
 lists = "static"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations.segments]]   # lapsed: a segment may be made of another segmentation's
 key = "win_back"
-label = "Worth winning back"
+title = "Worth winning back"
 when = {{ all = [ {{ segment = "lifecycle", in = ["at_risk", "dormant", "lost"] }}, {{ feature = "net_revenue", at_least = 500 }} ] }}
 playbook = {{ message = "We miss you", offer = "10 dollars off", channel = "post", owner = "retention", priority = 1 }}
 
 [[segmentations.segments]]   # coupon response
 key = "coupon_fans"
-label = "Answers coupons"
+title = "Answers coupons"
 when = {{ did = "campaign_response", times = 2, within_days = 180 }}
 playbook = {{ message = "Picked for you", offer = "coupons", channel = "post", owner = "campaigns", priority = 2 }}
 
 [[segmentations.segments]]   # household, or what is bought where the household is not known
 key = "young_families"
-label = "Young families"
+title = "Young families"
 when = {{ any = [
   {{ all = [ {{ attribute = "kids", at_least = "1" }}, {{ attribute = "age", at_most = "35-44" }} ] }},
   {{ share_of = "DIAPERS & DISPOSABLES", above = 0 }},
@@ -140,7 +140,7 @@ when = {{ any = [
 
 [[segmentations.segments]]   # age, income, household
 key = "comfortable_couples"
-label = "Comfortable couples"
+title = "Comfortable couples"
 when = {{ all = [
   {{ attribute = "income", at_least = "75-99K" }},
   {{ attribute = "household", at_most = "2" }},
@@ -149,7 +149,7 @@ when = {{ all = [
 
 [[segmentations.segments]]   # categories
 key = "ready_meals"
-label = "Ready meals"
+title = "Ready meals"
 when = {{ any = [
   {{ share_of = "FROZEN PIZZA", at_least = 0.06, within_days = 180 }},
   {{ share_of = "FRZN MEAT/MEAT DINNERS", at_least = 0.06, within_days = 180 }},
@@ -157,29 +157,29 @@ when = {{ any = [
 
 [[segmentations.segments]]   # shopping days
 key = "every_other_day"
-label = "In the shop every other day"
+title = "In the shop every other day"
 when = {{ feature = "purchase_days_90", at_least = 40 }}
 
 [[segmentations]]
 name = "clusters"
-label = "Shopping styles"
+title = "Shopping styles"
 kind = "clusters"            # households that shop alike; learned, named by what sets them apart
 field = "seg_clusters"
-kinds = ["campaign_response"]
+activity_types = ["campaign_response"]
 
 [[segmentations]]
 name = "coupons"
-label = "Coupon mailing"
+title = "Coupon mailing"
 kind = "response"            # who is likely to answer the next mailing of this sort; judged on a mailing that it has not seen
 field = "seg_coupons"
 lists = "static"
 target = "campaign_response"
-campaigns = "Type A *"
+campaign_pattern = "Type A *"
 within_days = 45
-kinds = ["coupon"]           # used at the till: who does that answers coupons by post, the best sign there is
+activity_types = ["coupon"]           # used at the till: who does that answers coupons by post, the best sign there is
 cost = 0.5                   # of a letter
 value = 4                    # of an answer
-campaign = true              # lists to write to: only who may be reached by post, as far as that is known
+reachable_only = true              # lists to write to: only who may be reached by post, as far as that is known
 channel = "post"
 unknown_reachable = true     # these exports do not tell whom a letter may reach
 control = 0.2                # a fifth is held out of each list, so that the report can tell what writing changed
@@ -190,11 +190,11 @@ description = "A fifth is held out. In 2017 nobody was: what the report says of 
 
 [[segmentations]]
 name = "next_offer"
-label = "Next offer"
+title = "Next offer"
 kind = "offers"              # what each household is likely to want and has not bought yet
 field = "seg_next_offer"
 goal = "discover"
-by = "lifecycle"
+segment_by = "lifecycle"
 categories = [
   "YOGURT", "FROZEN PIZZA", "BEERS/ALES", "GRAPES", "BACON", "LAUNDRY DETERGENTS", "DELI MEATS", "SALAD MIX", "COFFEE",
   "PAPER TOWELS", "DOG FOODS", "CAT FOOD", "ICE CREAM/MILK/SHERBTS", "COLD CEREAL", "BAG SNACKS", "SOUP",
@@ -250,7 +250,7 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
         f"   A second run finds {again['plan']['changes']} changes and makes {again['calls']['write']} writes."
     )
     page = commands.report(config, options)["report"]
-    effect = commands.card(config, options, names=("coupons",))["effects"]["coupons.likely"]
+    effect = commands.evaluate(config, options, names=("coupons",))["effects"]["coupons.likely"]
     _say_effect(effect, say)
     moved = _somebody_who_moved(config, options)
     say(f"6. Why is household {moved['id']} where it is?")

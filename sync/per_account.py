@@ -49,7 +49,7 @@ def config_of(config: Config | Path | str) -> Config:
 
 def _accounts(config: Config, options: Options) -> list[str]:
     if options.account is None:
-        return list(config.written)
+        return list(config.writable)
     if options.account not in config.accounts:
         raise Stop(f"the config has no account {options.account!r}: it has {', '.join(config.accounts)}")
     return [options.account]

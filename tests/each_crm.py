@@ -24,10 +24,10 @@ CRMS = ("hubspot", "salesforce", "files")
 SECOND = """
 [[segmentations]]
 name = "second"
-label = "Second look"
-kind = "value"
+title = "Second look"
+kind = "abc"
 field = "seg_second"
-companions = ["since"]
+extra_fields = ["since"]
 lists = "static"
 """
 
@@ -95,7 +95,7 @@ class HubspotCompany(Company):
 
     def do(self, command: str, **arguments: Any) -> dict[str, Any]:
         self.shop.portal.settle(1800)
-        self.shop.account = f'objection = "objects"\non_conflict = "{self.on_conflict}"'
+        self.shop.account = f'profiling_opt_out_property = "objects"\non_conflict = "{self.on_conflict}"'
         self.shop.more = self.more
         return self.shop.do(command, **arguments)
 

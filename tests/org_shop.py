@@ -57,16 +57,16 @@ city = "MailingCity"
 
 [[segmentations]]
 name = "rfm"
-label = "Buying habits"
+title = "Buying habits"
 kind = "rfm"
 field = "seg_rfm"
-companions = ["since"]
+extra_fields = ["since"]
 lists = "{lists}"
 
 [[segmentations]]
 name = "value"
-label = "Customer value"
-kind = "value"
+title = "Customer value"
+kind = "abc"
 field = "seg_value"
 
 {more}

@@ -53,15 +53,15 @@ city = "city"
 
 [[segmentations]]
 name = "rfm"
-label = "Buying habits"
+title = "Buying habits"
 kind = "rfm"
 field = "seg_rfm"
-companions = ["since"]
+extra_fields = ["since"]
 
 [[segmentations]]
 name = "value"
-label = "Customer value"
-kind = "value"
+title = "Customer value"
+kind = "abc"
 field = "seg_value"
 lists = "{lists}"
 

@@ -92,7 +92,7 @@ def test_a_batch_of_a_hundred_thousand_is_small_in_the_journal_and_cut_at_once(t
 
 @pytest.mark.parametrize("first", [1, 7, 40, 99])
 def test_a_canary_and_a_pace_cut_records_not_rows(tmp_path: Path, first: int) -> None:
-    world = World(tmp_path, lists="none", companions='["reason", "since"]', batch_size=1000)
+    world = World(tmp_path, lists="none", extra_fields='["reason", "since"]', batch_size=1000)
     world.customers(40)
     world.do("setup")
     planned = world.do("plan")["plan"]["plan"]

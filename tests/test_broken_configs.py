@@ -19,10 +19,10 @@ from sync.config.config import ConfigError, load
 
 ACCOUNT = '[accounts.shop]\ncrm = "files"\npath = "crm"\n'
 RFM = '[[segmentations]]\nname = "rfm"\nkind = "rfm"\nfield = "seg_rfm"\n'
-VALUE = '[[segmentations]]\nname = "value"\nkind = "value"\nfield = "seg_value"\n'
+VALUE = '[[segmentations]]\nname = "value"\nkind = "abc"\nfield = "seg_value"\n'
 RULES = '[[segmentations]]\nname = "audience"\nkind = "rules"\nfield = "seg_audience"\n'
 ATTRIBUTES = '[accounts.shop.attributes]\ncity = "city"\nkids = { field = "k", type = "ordered", order = ["0", "1", "2", "3+"] }\n'
-SEGMENT = '[[segmentations.segments]]\nkey = "near"\nlabel = "Near"\n'
+SEGMENT = '[[segmentations.segments]]\nkey = "near"\ntitle = "Near"\n'
 GOOD = ACCOUNT + ATTRIBUTES + RFM
 
 # text, key path of the fault, what the message must hold: the remedy or the valid values
@@ -39,7 +39,7 @@ BROKEN = [
     (GOOD.replace('"crm"\n', '"crm"\ntime_zone = "Europe/Berln"  # HERE\n'), "accounts.shop.time_zone", "Europe/Berlin"),
     (GOOD.replace('"crm"\n', '"crm"\ncurrency = "Euro"  # HERE\n'), "accounts.shop.currency", "such as EUR"),
     (GOOD.replace('"crm"\n', '"crm"\non_conflict = "overwrit"  # HERE\n'), "accounts.shop.on_conflict", "overwrite"),
-    (GOOD.replace('"crm"\n', '"crm"\nreserve = 30  # HERE\n'), "accounts.shop.reserve", "less than or equal to 1"),
+    (GOOD.replace('"crm"\n', '"crm"\nquota_reserve = 30  # HERE\n'), "accounts.shop.quota_reserve", "less than or equal to 1"),
     (GOOD.replace('"crm"\n', '"crm"\ndecimal = ";"  # HERE\n'), "accounts.shop.decimal", '"."'),
     (GOOD.replace('"crm"\n', '"crm"\nactivity_from = ["web"]  # HERE\n'), "accounts.shop.activity_from[0]", "valid: none"),
     (GOOD + '[accounts.shop.contacts.columns]\ncustomer = "x"  # HERE\n', "accounts.shop.contacts.columns.customer", "our names are id"),
@@ -50,10 +50,10 @@ BROKEN = [
     (GOOD.replace('kind = "rfm"', 'kind = "rmf"  # HERE'), "segmentations[0].kind", "did you mean 'rfm'"),
     (GOOD.replace('field = "seg_rfm"\n', "").replace("ions]]", "ions]]  # HERE"), "segmentations[0].field", "is missing"),
     (GOOD + "window_days = -1  # HERE\n", "segmentations[0].window_days", "greater than or equal to 1"),
-    (GOOD + "band = 0.7  # HERE\n", "segmentations[0].band", "less than 0.5"),
+    (GOOD + "dead_band = 0.7  # HERE\n", "segmentations[0].dead_band", "less than 0.5"),
     (GOOD + 'lists = "statics"  # HERE\n', "segmentations[0].lists", "did you mean 'static'"),
-    (GOOD + 'companions = ["why"]  # HERE\n', "segmentations[0].companions[0]", "reason"),
-    (GOOD + "campaign = true  # HERE\n", "segmentations[0].campaign", 'lists = "static"'),
+    (GOOD + 'extra_fields = ["why"]  # HERE\n', "segmentations[0].extra_fields[0]", "reason"),
+    (GOOD + "reachable_only = true  # HERE\n", "segmentations[0].reachable_only", 'lists = "static"'),
     (GOOD + RFM.replace('name = "rfm"', 'name = "rfm"  # HERE').replace("seg_rfm", "other"), "segmentations[1].name", "names are unique"),
     (GOOD + VALUE.replace('"seg_value"', '"seg_rfm"  # HERE'), "segmentations[1].field", "every field belongs to one"),
     (GOOD + 'accounts = ["portal"]  # HERE\n', "segmentations[0].accounts[0]", "valid: shop"),
@@ -124,9 +124,9 @@ field = "seg_rfm"
 window_days = 0
 [[segmentations]]
 name = "value"
-kind = "value"
+kind = "abc"
 field = "seg_value"
-campaign = true
+reachable_only = true
 population = { attribute = "town", is = "Ulm" }
 [guards]
 max_chang = 1

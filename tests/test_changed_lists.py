@@ -14,11 +14,11 @@ from tests.each_crm import CRMS, company_of
 CAMPAIGN = """
 [[segmentations]]
 name = "mail"
-label = "Mail"
-kind = "value"
+title = "Mail"
+kind = "abc"
 field = "seg_mail"
 lists = "dynamic"
-campaign = true
+reachable_only = true
 channel = "email"
 """
 

@@ -16,23 +16,23 @@ from tests.world import ALLOWED, World
 
 TIERS = """[[segmentations]]
 name = "tier"
-label = "Tier"
+title = "Tier"
 kind = "rules"
 field = "seg_tier"
 lists = "{lists}"
-companions = ["reason"]
+extra_fields = ["reason"]
 population = {{ attribute = "record_type", is = "company" }}
 [[segmentations.segments]]
 key = "customer"
-label = "Customer"
+title = "Customer"
 when = {{ did = "purchase" }}
 [[segmentations.segments]]
 key = "target"
-label = "Target"
+title = "Target"
 when = {{ attribute = "employees", at_least = 100 }}
 [[segmentations.segments]]
 key = "other"
-label = "Other"
+title = "Other"
 when = {{ attribute = "id", is_set = true }}
 """
 
@@ -114,7 +114,7 @@ def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(
     channel = "email" if objection else consent.removeprefix("reachable.")
     may: dict[str, Any] = {f"reachable.{channel}": True}
     may_not: dict[str, Any] = {consent: objection}
-    world = World(tmp_path, lists="static", value="", label=f'campaign = true\nchannel = "{channel}"\n')
+    world = World(tmp_path, lists="static", value="", label=f'reachable_only = true\nchannel = "{channel}"\n')
     world.customers(6)
     for number in range(1, 7):
         world.store.put(str(number), **may)
@@ -131,7 +131,7 @@ def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(
 
 
 def test_what_nobody_knows_of_a_lead_takes_nothing_from_its_contact(tmp_path: Path) -> None:
-    world = World(tmp_path, lists="static", value="", label="campaign = true\n")
+    world = World(tmp_path, lists="static", value="", label="reachable_only = true\n")
     world.customers(3)
     known: dict[str, Any] = {"reachable.email": True}
     world.store.put("2", **known)

@@ -28,7 +28,7 @@ path = "crm"
 deal_share = "{share}"
 [[segmentations]]
 name = "value"
-kind = "value"
+kind = "abc"
 field = "seg_value"
 population = {{ attribute = "record_type", in = ["company", "contact"] }}
 """

@@ -29,7 +29,7 @@ path = "crm"
 name = "rfm"
 kind = "rfm"
 field = "seg_rfm"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 """
 
 
@@ -48,7 +48,7 @@ def faults(folder: Path, text: str) -> list[str]:
 def test_the_example_loads_and_shows_every_setting() -> None:
     config = load(EXAMPLE)
     assert (config.as_of, config.memory_limit, config.retention_days) == ("yesterday", "2GB", 730)
-    assert config.written == ("portal",)
+    assert config.writable == ("portal",)
     assert config.accounts["portal"].activity_from == ("shop",)
     names = ["rfm", "value", "lifecycle", "potential", "groups", "returning", "next", "audience"]
     assert [one.name for one in config.segmentations] == names
@@ -86,7 +86,7 @@ def test_the_example_shows_the_default_guards() -> None:
 def test_a_small_config_has_the_agreed_defaults(tmp_path: Path) -> None:
     config = written(tmp_path, SMALL)
     shop = config.accounts["shop"]
-    assert (shop.time_zone, shop.currency, shop.on_conflict, shop.match, shop.written) == (
+    assert (shop.time_zone, shop.currency, shop.on_conflict, shop.match, shop.writable) == (
         "UTC",
         "EUR",
         "keep",
@@ -127,7 +127,7 @@ field = "seg_rfm"
 window_day = 3
 [[segmentations]]
 name = "value"
-kind = "valeu"
+kind = "lifecyle"
 field = "seg_value"
 [guards]
 max_chang = 0.1
@@ -156,7 +156,7 @@ windows = ["Mon-Fry 02:00-05:00"]
         "order",
         "small letter",
         "window_days",
-        "value",
+        "lifecycle",
         "max_change",
         "Fri",
     ]
@@ -203,8 +203,8 @@ def test_a_config_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
 
 def test_an_account_whose_activity_is_lent_is_not_written_unless_it_says_so(tmp_path: Path) -> None:
     lent = '[accounts.portal]\ncrm = "files"\npath = "p"\nactivity_from = ["shop"]\n' + SMALL
-    assert written(tmp_path, lent).written == ("portal",)
-    assert written(tmp_path, lent.replace('path = "crm"', 'path = "crm"\nwritten = true')).written == (
+    assert written(tmp_path, lent).writable == ("portal",)
+    assert written(tmp_path, lent.replace('path = "crm"', 'path = "crm"\nwritable = true')).writable == (
         "portal",
         "shop",
     )
@@ -234,7 +234,7 @@ def test_the_digest_moves_with_what_changes_labels_and_with_nothing_else(tmp_pat
     base = digest(SMALL)
     shown = (
         SMALL
-        + 'label = "Habits"\nlists = "static"\n[[segmentations.segments]]\nkey = "champions"\nlabel = "Stars"\n'
+        + 'title = "Habits"\nlists = "static"\n[[segmentations.segments]]\nkey = "champions"\ntitle = "Stars"\n'
     )
     assert digest(shown) == base
     assert digest(SMALL.replace('"reason", "since"', "")) == base

@@ -18,8 +18,8 @@ from sync.config.config import ConfigError
 from sync.exit_codes import GuardStop, Stop
 from tests.world import ALLOWED, World
 
-COMPANIONS = '["reason", "since", "previous", "score"]'
-CAMPAIGN = "campaign = true\n"
+EXTRA_FIELDS = '["reason", "since", "previous", "score"]'
+CAMPAIGN = "reachable_only = true\n"
 NEXT = date(2024, 7, 7)
 FILES = """
 as_of = 2024-06-30
@@ -31,14 +31,14 @@ name = "rfm"
 kind = "rfm"
 field = "seg_rfm"
 lists = "static"
-campaign = true
-companions = ["since", "previous"]
+reachable_only = true
+extra_fields = ["since", "previous"]
 """
 
 
 def started(folder: Path, customers: int = 30, reachable: bool | None = True, **settings: Any) -> World:
-    """A business whose customers hold labels, companions and memberships; all may be reached by e-mail."""
-    world = World(folder, **{"companions": COMPANIONS, **settings})
+    """A business whose customers hold labels, extra fields and memberships; all may be reached by e-mail."""
+    world = World(folder, **{"extra_fields": EXTRA_FIELDS, **settings})
     world.customers(customers)
     for number in range(1, customers + 1):
         reach(world, str(number), email=reachable)
@@ -65,7 +65,7 @@ def campaign(world: World) -> set[str]:
     return {id for key, ids in world.members().items() if key.startswith("rfm.") for id in ids}
 
 
-def test_an_objector_loses_fields_companions_and_memberships_at_the_next_run(tmp_path: Path) -> None:
+def test_an_objector_loses_fields_extra_fields_and_memberships_at_the_next_run(tmp_path: Path) -> None:
     world = started(tmp_path)
     assert {"seg_rfm", "seg_rfm_reason", "seg_rfm_since", "seg_rfm_score", "seg_value"} <= traces(world, "4")
     world.store.put("4", objects_to_profiling=True)
@@ -156,7 +156,7 @@ def test_what_a_person_wrote_about_an_objector_stays(tmp_path: Path) -> None:
     )
     world.store.put("4", objects_to_profiling=True)
     world.do("run")
-    assert traces(world, "4") == {"seg_rfm"}, "companions go, although the segment is somebody else's"
+    assert traces(world, "4") == {"seg_rfm"}, "extra fields go, although the segment is somebody else's"
 
 
 def test_a_field_that_has_left_the_config_is_cleared_of_an_objector_too(tmp_path: Path) -> None:
@@ -307,11 +307,11 @@ def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(t
 @pytest.mark.parametrize(
     ("lines", "key", "remedy"),
     [
-        ('lists = "none"\ncampaign = true', "segmentations[0].campaign", 'lists = "dynamic"'),
-        ("campaign = true", "segmentations[0].campaign", 'lists = "static"'),
-        ('lists = "static"\nchannel = "post"', "segmentations[0].channel", "campaign = true"),
-        ('lists = "static"\ncampaign = true\nchannel = "emial"', "segmentations[0].channel", "email"),
-        ("unknown_reachable = true", "segmentations[0].unknown_reachable", "campaign = true"),
+        ('lists = "none"\nreachable_only = true', "segmentations[0].reachable_only", 'lists = "dynamic"'),
+        ("reachable_only = true", "segmentations[0].reachable_only", 'lists = "static"'),
+        ('lists = "static"\nchannel = "post"', "segmentations[0].channel", "reachable_only = true"),
+        ('lists = "static"\nreachable_only = true\nchannel = "emial"', "segmentations[0].channel", "email"),
+        ("unknown_reachable = true", "segmentations[0].unknown_reachable", "reachable_only = true"),
     ],
 )
 def test_a_campaign_that_could_not_keep_its_promise_is_refused(
@@ -368,10 +368,10 @@ def test_after_any_run_nobody_is_where_consent_forbids(
                     assert not row.get("objects_to_profiling") or not row.get(FIELD + "seg_value")
 
 
-# Companions
+# Extra fields
 
 
-def test_companions_are_written_with_a_change_of_segment_and_only_then(tmp_path: Path) -> None:
+def test_extra_fields_are_written_with_a_change_of_segment_and_only_then(tmp_path: Path) -> None:
     world = started(tmp_path)
     before = world.state()
     answer = world.do("run", as_of=NEXT)
@@ -396,7 +396,7 @@ def test_a_move_writes_why_since_when_and_from_where(tmp_path: Path) -> None:
     assert int(world.held("seg_rfm_score")["5"]) % 5 == 0
 
 
-def test_who_leaves_the_population_leaves_the_companions_too(tmp_path: Path) -> None:
+def test_who_leaves_the_population_leaves_the_extra_fields_too(tmp_path: Path) -> None:
     world = started(tmp_path)
     world.label = 'population = { not = { attribute = "id", is = "4" } }\n'
     world.do("run", allow=ALLOWED)

@@ -17,7 +17,7 @@ from tests.world import ALLOWED, World
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
-    world = World.of_files(tmp_path_factory.mktemp("lived"), companions='["reason"]')
+    world = World.of_files(tmp_path_factory.mktemp("lived"), extra_fields='["reason"]')
     world.customers(40)
     world.first_run()
     return world

@@ -46,7 +46,7 @@ name = "next"
 kind = "offers"
 field = "seg_next"
 categories = ["Wine", "Beer"]
-by = "rfm"
+segment_by = "rfm"
 
 [[segmentations]]
 name = "asked"
@@ -126,7 +126,7 @@ population = {{ attribute = "record_type", is = "company" }}
 {more}
 """
     for name, kind, more in (
-        ("value", "value", ""),
+        ("value", "abc", ""),
         ("stage", "lifecycle", ""),
         ("potential", "potential", ""),
         ("again", "response", "within_days = 180"),

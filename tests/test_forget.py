@@ -26,7 +26,7 @@ ID, MAIL = "person-4711", "erika.mustermann@example.org"
 
 def lived(folder: Path, make: Any = World) -> World:
     """A world in which the person was labelled, refused, parked, exported and changed."""
-    world: World = make(folder, companions='["reason", "since", "previous"]')
+    world: World = make(folder, extra_fields='["reason", "since", "previous"]')
     world.customers(20)
     world.store.put(ID, email=MAIL)
     world.buys(ID, 3, 4000)

@@ -222,7 +222,7 @@ def test_a_plan_that_was_applied_is_not_applied_again(tmp_path: Path) -> None:
 
 def test_a_new_label_of_a_segment_writes_no_record(tmp_path: Path) -> None:
     world = labelled(tmp_path, lists="static")
-    world.label = 'label = "Buying habits"\nsegments = [ { key = "champions", label = "Heroes" } ]\n'
+    world.label = 'title = "Buying habits"\nsegments = [ { key = "champions", title = "Heroes" } ]\n'
     renamed = world.do("setup")
     assert {(step["kind"], step["action"]) for step in renamed["setup"]["steps"]} == {
         ("list", "rename"),

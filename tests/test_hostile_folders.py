@@ -39,7 +39,7 @@ FILE = [
     "value_tier",
     "cluster",
 ]
-KINDS = ("rfm", "value", "lifecycle", "potential", "clusters", "response", "offers", "rules")
+KINDS = ("rfm", "abc", "lifecycle", "potential", "clusters", "response", "offers", "rules")
 CONFIG = """
 state_dir = "state"
 as_of = 2024-06-30
@@ -54,13 +54,13 @@ kids = {{ field = "kids", type = "number" }}
 since = {{ field = "since", type = "date" }}
 gender = "gender"
 """
-LEARN = 'attributes = ["city", "kids", "since"]\nkinds = ["visit"]\ncategories = ["Wine"]\n'
+LEARN = 'attributes = ["city", "kids", "since"]\nactivity_types = ["visit"]\ncategories = ["Wine"]\n'
 MORE = {
-    "rfm": 'lists = "static"\ncompanions = ["reason", "since", "previous", "score"]\n',
-    "clusters": LEARN + "k = 20\nmost = 20\n",
+    "rfm": 'lists = "static"\nextra_fields = ["reason", "since", "previous", "score"]\n',
+    "clusters": LEARN + "k = 20\nmax_clusters = 20\n",
     "response": LEARN
-    + 'target = "campaign_response"\ncampaigns = "Spring *"\nlists = "static"\ncampaign = true\nchannel = "email"\n',
-    "offers": 'categories = ["Wine", "=1+1"]\nby = "lifecycle"\n',
+    + 'target = "campaign_response"\ncampaign_pattern = "Spring *"\nlists = "static"\nreachable_only = true\nchannel = "email"\n',
+    "offers": 'categories = ["Wine", "=1+1"]\nsegment_by = "lifecycle"\n',
     "rules": """[[segmentations.segments]]
 key = "rich"
 when = { any = [ { feature = "net_revenue", above = 10 }, { answered = "asked", at_least = 3 }, { share_of = "Wine", above = 0.5 } ] }

@@ -187,7 +187,7 @@ def test_settings_that_contradict_the_portal_are_named(portal: Shop) -> None:
         "currency": "USD",
         "attributes": {"size": Attribute("company_size")},
     }
-    connector = portal.connect(account, objection="no_profiling")
+    connector = portal.connect(account, profiling_opt_out_property="no_profiling")
     said = [problem.what for problem in connector.check()]
     assert [note for note in connector.diagnostics() if "Europe/Berlin" in note]  # that may be meant so
     assert [text for text in said if "currency is EUR" in text]

@@ -153,7 +153,7 @@ def test_the_opt_out_of_one_subscription_type_rules_besides_that_of_all(
     crm: World, subscription: str
 ) -> None:
     crm.settings, crm.account = (
-        {"subscription": subscription},
+        {"email_subscription": subscription},
         replace(crm.account, consent_basis="not_opted_out"),
     )
     own_property(crm, "hs_email_optout_71", "Opted out of email: Marketing Information")
@@ -171,7 +171,7 @@ def test_without_a_property_for_the_subscription_the_opt_out_of_all_rules_and_th
     crm: World,
 ) -> None:
     crm.settings, crm.account = (
-        {"subscription": "Newsletter"},
+        {"email_subscription": "Newsletter"},
         replace(crm.account, consent_basis="not_opted_out"),
     )
     expected = {contact(crm, hs_email_optout="true"): False, contact(crm): True}
@@ -185,7 +185,7 @@ def test_a_property_may_say_who_objects_to_profiling(crm: World) -> None:
     own_property(crm, "no_profiling")
     objects, agrees = contact(crm, no_profiling="true"), contact(crm, no_profiling="false")
     assert "objects_to_profiling" not in crm.read().records[objects]
-    crm.settings = {"objection": "no_profiling"}
+    crm.settings = {"profiling_opt_out_property": "no_profiling"}
     rows = crm.read().records
     assert (rows[objects]["objects_to_profiling"], rows[agrees]["objects_to_profiling"]) == (True, False)
 
@@ -224,6 +224,6 @@ def test_another_subscription_reads_everything_anew(crm: World) -> None:
     id = contact(crm, hs_email_optout_71="true")
     fold = crm.read()
     assert fold.records[id][EMAIL] is True
-    crm.settings = {"subscription": "71"}
+    crm.settings = {"email_subscription": "71"}
     crm.pull(fold)
     assert fold.records[id][EMAIL] is False

@@ -123,7 +123,7 @@ def test_activity_of_a_stranger_waits_until_we_know_them(tmp_path: Path) -> None
 
 
 def test_what_we_wrote_is_cleared_when_someone_objects_to_profiling(tmp_path: Path) -> None:
-    world = started(tmp_path, lists="static", companions='["reason", "since"]')
+    world = started(tmp_path, lists="static", extra_fields='["reason", "since"]')
     run(world)
     world.store.put("4", objects_to_profiling=True)
     run(world)

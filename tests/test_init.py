@@ -59,7 +59,7 @@ def cli(*words: str) -> tuple[int, str]:
 
 def test_an_oddly_named_export_runs_without_a_hand_laid_on_the_config(tmp_path: Path) -> None:
     config, folder = tmp_path / "config.toml", german(tmp_path / "Ausfuhr")
-    answer = commands.init(config, "files", folder, "rfm,value")
+    answer = commands.init(config, "files", folder, "rfm,abc")
     assert answer["columns"]["contact"] == {
         "id": "Kunden-Nr.",
         "email": "E-Mail-Adresse",
@@ -88,8 +88,8 @@ def test_an_oddly_named_export_runs_without_a_hand_laid_on_the_config(tmp_path: 
     assert done["pulled"]["rows"]["activity"] == 240 and done["pulled"]["parked"] == 0
     with (folder / "segments.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
-    assert len(rows) == 40 and all(row["seg_rfm"] and row["seg_value"] for row in rows)
-    assert {row["seg_value"] for row in rows} == {"a", "b", "c"}, "money was read"
+    assert len(rows) == 40 and all(row["seg_rfm"] and row["seg_abc"] for row in rows)
+    assert {row["seg_abc"] for row in rows} == {"a", "b", "c"}, "money was read"
 
 
 def test_the_usual_names_need_hardly_a_line(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_config_that_is_there_stays_unless_forced(tmp_path: Path) -> None:
         commands.init(config, path=folder)
     assert config.read_text() == "mine"
     commands.init(config, path=folder, force=True)
-    assert load(config).written == ("shop",)
+    assert load(config).writable == ("shop",)
     assert {path.name for path in tmp_path.iterdir()} == {"config.toml", "exports"}
 
 
@@ -137,12 +137,12 @@ def test_who_is_asked_may_correct_the_guess(tmp_path: Path) -> None:
     replies = {
         "contacts.csv is id ": "number",
         "email": "-",
-        "Which segmentations": "value",
+        "Which segmentations": "abc",
         "time zone": "Asia/Tokyo",
         "which currency": "JPY",
     }
     answer = commands.init(tmp_path / "config.toml", ask=answers({"folder": str(folder), **replies}))
-    assert answer["columns"]["contact"] == {"id": "number"} and answer["segmentations"] == ["value"]
+    assert answer["columns"]["contact"] == {"id": "number"} and answer["segmentations"] == ["abc"]
     account = load(tmp_path / "config.toml").accounts["shop"]
     assert (account.time_zone, account.currency) == ("Asia/Tokyo", "JPY")
     assert any("Which CRM" in question for question in questions)
@@ -213,7 +213,7 @@ def test_parquet_is_looked_into_as_well(tmp_path: Path) -> None:
     assert commands.check(tmp_path / "config.toml")["problems"] == []
 
 
-@pytest.mark.parametrize("kind", ["rfm", "value", "lifecycle", "rules"])
+@pytest.mark.parametrize("kind", ["rfm", "abc", "lifecycle", "rules"])
 def test_every_kind_of_segmentation_can_be_asked_for(tmp_path: Path, kind: str) -> None:
     from segmentation.label import KINDS
 

@@ -75,7 +75,7 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> bool:
 
 def test_a_run_interrupted_anywhere_and_run_again_ends_like_a_quiet_one(tmp_path: Path) -> None:
     config = lay_out(
-        tmp_path / "fresh", 1_000, 8_000, lines=2, extra='lists = "static"\ncompanions = ["reason"]'
+        tmp_path / "fresh", 1_000, 8_000, lines=2, extra='lists = "static"\nextra_fields = ["reason"]'
     )
     assert begun("setup", "--yes", "--config", str(config)).wait() == 0
     quiet = shutil.copytree(tmp_path / "fresh", tmp_path / "quiet") / config.name

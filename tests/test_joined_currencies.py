@@ -28,7 +28,7 @@ currency = "USD"
 USD = { "2025-01-01" = 0.9, "2025-06-01" = 0.875 }
 [[segmentations]]
 name = "value"
-kind = "value"
+kind = "abc"
 field = "seg_value"
 """
 ORDERS = [

@@ -27,7 +27,7 @@ from tests.world import ALLOWED, DAY, World
 CUSTOMERS = 24
 IDS = st.integers(1, CUSTOMERS + 3).map(str)  # some of them are not there yet
 VALUES = st.sampled_from(["champions", "lost", "loyal", "new", "prospect", None])
-COMPANIONS = ("seg_rfm_reason", "seg_rfm_since")
+EXTRA_FIELDS = ("seg_rfm_reason", "seg_rfm_since")
 LISTS = st.sampled_from(["rfm.champions", "rfm.lost", "rfm.prospect", "rfm.potential_loyal"])
 
 EDITS = st.one_of(
@@ -92,7 +92,7 @@ def _past(on_conflict: str, crm: str) -> World:
     world = make(
         Path(tempfile.mkdtemp(dir=_FOLDERS.name)),
         on_conflict=on_conflict,
-        companions='["reason", "since"]',
+        extra_fields='["reason", "since"]',
         batch_size=7,
     )
     world.customers(CUSTOMERS)
@@ -153,7 +153,7 @@ def test_keep_never_replaces_a_foreign_value_and_a_second_run_changes_nothing(
             after = cells(world)
             wanted = wanted_of(world)
             for cell, value in before.items():
-                if cell[1] in COMPANIONS:
+                if cell[1] in EXTRA_FIELDS:
                     continue
                 if (*cell, value) not in ours and value != wanted.get(cell):
                     assert after.get(cell) == value, f"{cell} was not ours"

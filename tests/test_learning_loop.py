@@ -36,7 +36,7 @@ kind = "response"
 field = "seg_buyers"
 within_days = 30
 lists = "static"
-campaign = true
+reachable_only = true
 unknown_reachable = true
 control = 0.4
 
@@ -45,7 +45,7 @@ name = "next"
 kind = "offers"
 field = "seg_next"
 categories = ["Wine", "Beer"]
-by = "rfm"
+segment_by = "rfm"
 """
 DAY = date(2024, 6, 30)
 
@@ -189,7 +189,7 @@ def test_train_fits_anew_and_clusters_keep_their_numbers(world: World) -> None:
 
 
 def test_a_frozen_membership_stays_whatever_its_records_do(tmp_path: Path) -> None:
-    made = World(tmp_path, value='[[segmentations]]\nname = "value"\nkind = "value"\nfield = "seg_value"\n')
+    made = World(tmp_path, value='[[segmentations]]\nname = "value"\nkind = "abc"\nfield = "seg_value"\n')
     made.customers(30)
     made.first_run()
     held = made.held("seg_value")
@@ -210,9 +210,9 @@ def test_a_frozen_membership_stays_whatever_its_records_do(tmp_path: Path) -> No
     [
         ('kind = "clusters"\nattributes = ["city"]', "has no attribute 'city'"),
         ('kind = "clusters"\nattributes = ["sex"]', "sensitive"),
-        ('kind = "offers"\ncategories = ["a"]\nby = "nobody"', "there is no segmentation 'nobody'"),
-        ('kind = "offers"\ncategories = ["a"]\nby = "one"', "uses itself"),
-        ('kind = "value"\ncontrol = 0.1', "campaign"),
+        ('kind = "offers"\ncategories = ["a"]\nsegment_by = "nobody"', "there is no segmentation 'nobody'"),
+        ('kind = "offers"\ncategories = ["a"]\nsegment_by = "one"', "uses itself"),
+        ('kind = "abc"\ncontrol = 0.1', "campaign"),
     ],
 )
 def test_what_cannot_be_learned_from_is_a_fault_of_the_config(tmp_path: Path, line: str, why: str) -> None:

@@ -14,7 +14,7 @@ from connectors.contract import Automation
 from connectors.schemas import MEMBER
 from tests.world import ALLOWED, World
 
-CAMPAIGN = 'campaign = true\nchannel = "email"\n'
+CAMPAIGN = 'reachable_only = true\nchannel = "email"\n'
 
 
 def dynamic(folder: Path, room: int | None = None, **settings: Any) -> World:
@@ -124,14 +124,14 @@ def test_a_batch_that_was_open_when_its_list_was_deleted_is_settled(tmp_path: Pa
 def test_a_list_knows_the_id_that_the_crm_gave_it(tmp_path: Path) -> None:
     world = dynamic(tmp_path)
     world.first_run()
-    world.label = 'label = "Habits"\n'
+    world.label = 'title = "Habits"\n'
     world.do("setup")
     assert all(held.spec and held.spec.id == held.remote.id for held in world.store.lists.values())
 
 
 def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) -> None:
     about = 'segments = [{ key = "champions", description = "Buy often.", playbook = { message = "Thank you", priority = 1 } }]\n'
-    world = dynamic(tmp_path, label='label = "Habits"\n' + about, companions='["reason"]')
+    world = dynamic(tmp_path, label='title = "Habits"\n' + about, extra_fields='["reason"]')
     world.do("setup")
     text = world.store.fields["contact", "seg_rfm"].description
     assert text.startswith("Habits\n") and "Champions: Buy often. message: Thank you; priority: 1" in text
@@ -158,7 +158,7 @@ def test_a_help_text_is_never_longer_than_the_crm_takes(tmp_path: Path) -> None:
             SegmentText(f"k{n}", f"Label {n}", "d" * length, {"message": "m" * length}) for n in range(12)
         ]
         assert len(of_field("Habits", many)) <= LONGEST and all(len(of_list(one)) <= LONGEST for one in many)
-        assert all(one.label in of_field("Habits", many) for one in many)
+        assert all(one.title in of_field("Habits", many) for one in many)
 
 
 def test_an_export_holds_what_an_administrator_deploys(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.do("run", allow=ALLOWED)
     for number in range(9, 15):
         world.buys(str(number), 1, 700_000)
-    world.label = 'label = "Habits"\n'
+    world.label = 'title = "Habits"\n'
     return world
 
 

@@ -165,13 +165,13 @@ def test_an_exported_set_up_makes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [World, World.of_files])
-def test_backfill_writes_companions_of_some_or_of_all(tmp_path: Path, make: type[World]) -> None:
+def test_backfill_writes_extra_fields_of_some_or_of_all(tmp_path: Path, make: type[World]) -> None:
     world = make(tmp_path, lists="none")
     world.customers(20)
     world.first_run()
-    world.companions = '["reason"]'
+    world.extra_fields = '["reason"]'
     world.do("setup")
-    assert world.do("run")["plan"]["plan"] is None, "companions are written when a segment changes"
+    assert world.do("run")["plan"]["plan"] is None, "extra fields are written when a segment changes"
     world.do("backfill", ids=["3", "4"])
     assert world.held("seg_rfm_reason").keys() == {"3", "4"}
     world.do("backfill")

@@ -16,7 +16,7 @@ name = "potential"
 kind = "potential"
 field = "seg_potential"
 lists = "static"
-campaign = true
+reachable_only = true
 unknown_reachable = true
 control = 0.4
 """
@@ -41,29 +41,29 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def test_cards_are_told_for_people_and_as_json(world: World) -> None:
-    code, told = answer(world, "card")
+    code, told = answer(world, "evaluate")
     assert code == 0 and set(told["cards"]) == {"rfm", "value", "potential"} and told["as_of"] == "2024-06-30"
     measures = {line["measure"]: line for line in told["cards"]["value"]["lines"]}
     assert measures["lift"]["value"] > 1 and measures["coverage"]["value"] == 1
     assert all("too few" in effect["note"] for effect in told["effects"].values()) and told["effects"]
-    shown = cli(world, "card", "value").output
+    shown = cli(world, "evaluate", "value").output
     assert "lift" in shown and "potential" not in shown
 
 
 def test_who_is_in_a_segment_is_told_when_asked_by_name_even_by_sensitive_attributes(world: World) -> None:
-    _, told = answer(world, "card", "rfm", "--composition", "sex")
+    _, told = answer(world, "evaluate", "rfm", "--composition", "sex")
     assert set(told["cards"]) == {"rfm"}
     assert all(
         abs(sum(shares.values()) - 1) < 0.01 for shares in told["cards"]["rfm"]["composition"]["sex"].values()
     )
-    assert "sex" in cli(world, "card", "rfm", "--composition", "sex").output
-    assert "composition" not in answer(world, "card", "rfm")[1]["cards"]["rfm"]
+    assert "sex" in cli(world, "evaluate", "rfm", "--composition", "sex").output
+    assert "composition" not in answer(world, "evaluate", "rfm")[1]["cards"]["rfm"]
 
 
 def test_names_that_there_are_not_are_refused_with_those_that_there_are(world: World) -> None:
     for words, known in (
-        (["card", "rmf"], "rfm"),
-        (["card", "--composition", "age"], "sex"),
+        (["evaluate", "rmf"], "rfm"),
+        (["evaluate", "--composition", "age"], "sex"),
         (["train", "--propose", "rmf"], "value"),
     ):
         result = cli(world, *words)
@@ -94,10 +94,10 @@ def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applie
 
 def test_a_card_tells_where_records_went_since_the_labelling_before(world: World) -> None:
     world.do("label", as_of=date(2024, 7, 7))
-    _, told = answer(world, "card", "value")
+    _, told = answer(world, "evaluate", "value")
     moved = told["cards"]["value"]["migration"]
     assert all(abs(sum(row.values()) - 1) < 0.01 for row in moved["probabilities"].values())
     assert abs(sum(moved["stationary"].values()) - 1) < 0.01 and set(moved["stay"]) == set(
         moved["stationary"]
     )
-    assert "in the long run" in cli(world, "card", "value").output
+    assert "in the long run" in cli(world, "evaluate", "value").output

@@ -16,7 +16,7 @@ from tests.servers.hubspot import Fault, Knobs
 START = datetime.now(UTC)
 
 
-@pytest.mark.parametrize("account", ["", "reserve = 0.3"])
+@pytest.mark.parametrize("account", ["", "quota_reserve = 0.3"])
 def test_the_hour_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str) -> None:
     hasten(monkeypatch, tmp_path)
     with portal_of(Knobs(daily=1000, used_today=700), 10, 20, START) as server:

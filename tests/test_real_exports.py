@@ -29,7 +29,7 @@ TWO_READINGS = {"int_thousands": {"decimal": ","}}  # what only the person who e
 def started(case: str, folder: Path, **described: Any) -> Path:
     """A config that init wrote for a copy of the case's exports."""
     shutil.copytree(CASES / case / "exports", folder / "exports")
-    commands.init(folder / "config.toml", "files", folder / "exports", "rfm,value", described=described)
+    commands.init(folder / "config.toml", "files", folder / "exports", "rfm,abc", described=described)
     return folder / "config.toml"
 
 
@@ -112,7 +112,7 @@ def test_an_order_that_a_later_export_calls_off_counts_no_more(status: str, tmp_
         "Customer ID,First Name,Last Name,Email\n7,Ada,Lund,ada@example.com\n", encoding="utf-8"
     )
     exported(exports / "orders_export_1.csv", ("1", "paid"), ("2", "paid"))
-    commands.init(config, "files", exports, "rfm,value")
+    commands.init(config, "files", exports, "rfm,abc")
     revenue = [figures(config)["7"]["net_revenue"]]
     exported(exports / "orders_export_2.csv", ("1", status), ("3", "paid"))
     revenue.append(figures(config)["7"]["net_revenue"])
@@ -123,7 +123,7 @@ def test_an_order_that_a_later_export_calls_off_counts_no_more(status: str, tmp_
 
 def test_who_said_no_to_e_mail_is_on_no_e_mail_list(tmp_path: Path) -> None:
     config = started("consent_e2e", tmp_path)
-    text = config.read_text().replace('lists = "static"', 'lists = "static"\ncampaign = true', 1)
+    text = config.read_text().replace('lists = "static"', 'lists = "static"\nreachable_only = true', 1)
     config.write_text(text)
     commands.setup(config)
     planned = commands.plan(config)

@@ -19,11 +19,11 @@ from tests.world import ALLOWED, VALUE, World
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "\"'><img src=x onerror=alert(1)>"
 HOSTILE = f"""
-label = '''{IMAGE}'''
+title = '''{IMAGE}'''
 
 [[segmentations.segments]]
 key = "a"
-label = "{SCRIPT}"
+title = "{SCRIPT}"
 description = '''{IMAGE}'''
 playbook = {{ message = "<svg onload=alert(1)>", offer = "</style>{SCRIPT}{{{{ 7 * 7 }}}}" }}
 """
@@ -32,7 +32,7 @@ playbook = {{ message = "<svg onload=alert(1)>", offer = "</style>{SCRIPT}{{{{ 7
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
     """Sixty customers, three labellings a week apart, and the page about them."""
-    world = World(tmp_path_factory.mktemp("plain"), label='label = "Buying habits"\n')
+    world = World(tmp_path_factory.mktemp("plain"), label='title = "Buying habits"\n')
     world.customers(60)
     world.do("setup")
     for day in (16, 23, 30):
@@ -46,7 +46,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, str]:
     """A folder of files in which every text wants to be a program."""
     world = World.of_files(
-        tmp_path_factory.mktemp("hostile"), value=VALUE + HOSTILE, label=f"label = '''{SCRIPT}'''\n"
+        tmp_path_factory.mktemp("hostile"), value=VALUE + HOSTILE, label=f"title = '''{SCRIPT}'''\n"
     )
     world.account = '[accounts.portal.contacts]\nfiles = "contacts*.csv"\n\n[accounts.portal.attributes]\ncity = "<b>city</b>"\n\n'
     world.customers(30)

@@ -24,13 +24,13 @@ IMAGE = "\"'><img src=x onerror=alert(1)>"
 EVERY_KIND = f"""
 [[segmentations]]
 name = "life"
-label = "Life cycle"
+title = "Life cycle"
 kind = "lifecycle"
 field = "seg_life"
 
 [[segmentations.segments]]
 key = "active"
-label = "{SCRIPT}active"
+title = "{SCRIPT}active"
 playbook = {{ message = '''{IMAGE}''', priority = 2 }}
 
 [[segmentations]]
@@ -40,11 +40,11 @@ field = "seg_future"
 
 [[segmentations.segments]]
 key = "high"
-label = '''{IMAGE}high'''
+title = '''{IMAGE}high'''
 
 [[segmentations]]
 name = "groups"
-label = '''{IMAGE}groups'''
+title = '''{IMAGE}groups'''
 kind = "clusters"
 field = "seg_groups"
 attributes = ["town"]
@@ -56,7 +56,7 @@ kind = "response"
 field = "seg_buyers"
 within_days = 30
 lists = "static"
-campaign = true
+reachable_only = true
 unknown_reachable = true
 control = 0.4
 
@@ -65,7 +65,7 @@ name = "next"
 kind = "offers"
 field = "seg_next"
 categories = ["{SCRIPT}", "Beer"]
-by = "life"
+segment_by = "life"
 
 [[segmentations]]
 name = "audience"
@@ -74,7 +74,7 @@ field = "seg_audience"
 
 [[segmentations.segments]]
 key = "often"
-label = "{SCRIPT}often"
+title = "{SCRIPT}often"
 when = {{ feature = "purchase_days", at_least = 10 }}
 playbook = {{ message = "{SCRIPT}", priority = 1 }}
 

@@ -219,14 +219,14 @@ def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
         + segment("a", '{ attribute = "agee", below = 3 }')
         + segment("b", '{ did = "vist", times = 0 }')
         + LIFE
-        + "band = 7\n"
+        + "dead_band = 7\n"
     )
     told = faults(tmp_path, text)
     assert [line.split(": ")[1] for line in told] == [
         "segmentations[1].segments[0].when.attribute",
         "segmentations[1].segments[1].when.did",
         "segmentations[1].segments[1].when.times",
-        "segmentations[2].band",
+        "segmentations[2].dead_band",
     ]
 
 
@@ -254,7 +254,7 @@ def test_the_digest_moves_with_a_rule_and_with_what_it_uses_but_not_with_a_label
 
     lost = segment("young", '{ segment = "rfm", is = "lost" }')
     base = digest(HEAD + lost)
-    assert digest(HEAD + lost + 'label = "Youth"\nplaybook = { offer = "x" }\n') == base
+    assert digest(HEAD + lost + 'title = "Youth"\nplaybook = { offer = "x" }\n') == base
     assert digest(HEAD.replace('field = "seg_rfm"', 'field = "seg_rfm"\nwindow_days = 90') + lost) != base
     assert digest(HEAD + YOUNG) != base
 

@@ -32,13 +32,13 @@ name = "audience"
 kind = "rules"
 field = "seg_audience"
 lists = "static"
-companions = ["reason", "since", "previous", "score"]
+extra_fields = ["reason", "since", "previous", "score"]
 [[segmentations.segments]]
 key = "answered"
 when = { all = [ { answered = "nps", at_least = 9 }, { segment = "life", is_not = "lost" } ] }
 [[segmentations.segments]]
 key = "lately"
-label = "Bought lately"
+title = "Bought lately"
 when = { did = "purchase", within_days = 10 }
 [[segmentations.segments]]
 key = "joined"

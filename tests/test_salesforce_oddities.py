@@ -85,7 +85,7 @@ def test_a_forgotten_query_cursor_is_no_loss(opened: Opened) -> None:
 
 
 def test_the_budget_that_others_need_is_left_to_them(opened: Opened) -> None:
-    with opened(settings={"account": "reserve = 0.3"}) as shop:
+    with opened(settings={"account": "quota_reserve = 0.3"}) as shop:
         shop.org.knobs.daily_requests = 1000
         shop.org.knobs.used_requests = 690 - shop.org.limits.used("requests")
         assert shop.code() == 75, shop.said
@@ -139,12 +139,12 @@ def test_a_formula_that_changed_without_a_stamp_is_seen_within_a_week(opened: Op
     rules = """
 [[segmentations]]
 name = "town"
-label = "Town"
+title = "Town"
 kind = "rules"
 field = "seg_town"
 [[segmentations.segments]]
 key = "ulm"
-label = "Ulm"
+title = "Ulm"
 when = { attribute = "town", is = "Ulm" }
 """
     account = '[accounts.org.attributes.town]\nfield = "Town__c"'

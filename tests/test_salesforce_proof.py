@@ -22,15 +22,15 @@ NOT_OPTED_OUT = 'consent_basis = "not_opted_out"\n'
 CAMPAIGN = """
 [[segmentations]]
 name = "mailing"
-label = "Mailing"
+title = "Mailing"
 kind = "rules"
 field = "seg_mailing"
 lists = "static"
-campaign = true
+reachable_only = true
 channel = "email"
 [[segmentations.segments]]
 key = "all"
-label = "All"
+title = "All"
 when = { attribute = "record_type", is = "contact" }
 """
 

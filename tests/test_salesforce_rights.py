@@ -134,12 +134,12 @@ def test_a_field_of_a_parent_can_be_an_attribute(opened: Opened) -> None:
     rules = """
 [[segmentations]]
 name = "trade"
-label = "Trade"
+title = "Trade"
 kind = "rules"
 field = "seg_trade"
 [[segmentations.segments]]
 key = "named"
-label = "Named"
+title = "Named"
 when = { attribute = "trade", is_set = true }
 """
     account = '[accounts.org.attributes.trade]\nfield = "Account.Industry"'

@@ -82,7 +82,7 @@ def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
     assert len(set(names)) == 4
     best = max(model["learned"]["clusters"], key=lambda one: one["centre"][1])
     assert "often" in best["name"] and "lately" in best["name"]
-    assert {segment.label for segment in kind.named(model)} >= set(names)
+    assert {segment.title for segment in kind.named(model)} >= set(names)
     assert {segment.key for segment in kind.named(model)} < {segment.key for segment in kind.segments}
 
 
@@ -108,7 +108,7 @@ def test_a_cluster_that_dissolves_is_retired_and_its_number_never_used_again() -
 
 
 def test_when_numbers_are_used_up_the_old_clusters_stay_and_the_model_says_so() -> None:
-    kind = Clusters(most=4)
+    kind = Clusters(max_clusters=4)
     first = kind.fit(shoppers(4), AS_OF)
     other = shoppers(4, shift=2).assign(net_revenue=lambda f: f["net_revenue"] % 977)
     again = kind.fit(other, AS_OF, Before(first))  # type: ignore[arg-type]

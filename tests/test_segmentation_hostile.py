@@ -46,7 +46,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "attributes": list(ATTRIBUTES),
         "within_days": 30,
         "categories": ["Wine"],
-        "kinds": ["visit"],
+        "activity_types": ["visit"],
     },
     "offers": {"categories": ["Wine", "Käse", "123"]},
 }
@@ -55,7 +55,7 @@ SORTS = [
     *[(kind, {}) for kind in KINDS if kind not in ("rules", "offers")],
     *OPTIONS.items(),
     ("clusters", {"k": 5}),
-    ("response", {"absent": True}),
+    ("response", {"churn": True}),
     ("offers", {"categories": ["Wine"], "goal": "discover"}),
 ]
 NAMES = [f"{kind}-{place}" for place, (kind, _) in enumerate(SORTS)]
@@ -211,16 +211,16 @@ def test_options_know_the_keys_of_the_segments(place: int) -> None:
 # -- businesses
 # ---------------------------------------------------------------------------------------------------
 
-BY = {"categories": ["Wine", "Beer"], "goal": "discover", "by": "stage"}
-CAMPAIGN = {"target": "campaign_response", "campaigns": "Spring *", "cost": 1, "value": 4}
+BY = {"categories": ["Wine", "Beer"], "goal": "discover", "segment_by": "stage"}
+CAMPAIGN = {"target": "campaign_response", "campaign_pattern": "Spring *", "cost": 1, "value": 4}
 BOUGHT = ("nobody", "negative", "refunded", "huge", "both ends")
 RUNS: list[tuple[str, str, dict[str, Any]]] = [
     *[(shop, "rfm", {}) for shop in BOUGHT],
-    *[(shop, "value", {"window_days": 7}) for shop in ("zero", "huge")],
+    *[(shop, "abc", {"window_days": 7}) for shop in ("zero", "huge")],
     *[(shop, "lifecycle", {}) for shop in ("one customer", "future", "same day", "ten thousand purchases")],
     ("one row", "potential", {}),
-    ("nobody", "clusters", {"attributes": ["city", "kids", "since", "each"], "kinds": ["visit"]}),
-    ("clockwork", "clusters", {"k": 20, "most": 20}),
+    ("nobody", "clusters", {"attributes": ["city", "kids", "since", "each"], "activity_types": ["visit"]}),
+    ("clockwork", "clusters", {"k": 20, "max_clusters": 20}),
     ("visits only", "response", {"within_days": 30, "attributes": ["city", "kids", "since", "each"]}),
     *[(shop, "response", CAMPAIGN) for shop in ("nobody", "campaigns")],
     *[(shop, "offers", BY) for shop in ("one row", "every category", "long text")],

@@ -67,7 +67,7 @@ def test_what_few_buy_together_is_not_offered() -> None:
 def test_the_habits_of_a_segment_decide_where_the_record_has_none() -> None:
     taught = pd.concat([shop(*BUYERS[:60], segment="a"), shop(*BUYERS[60:], segment="b")], ignore_index=True)
     taught["record"] = range(len(taught))
-    kind = Offers(["Wine", "Beer"], by="rfm")
+    kind = Offers(["Wine", "Beer"], segment_by="rfm")
     features = pd.concat(
         [shop(told(Bread=1), segment="a"), shop(told(Bread=1), segment="b").assign(record=1)],
         ignore_index=True,

@@ -11,9 +11,9 @@ import pandas as pd
 from segmentation.evaluation import scorecard
 from segmentation.evaluation.migration import Migration, migration
 from segmentation.evaluation.scorecard import Held, Line, Today, card, composition, falls, held, proposal
+from segmentation.kinds.abc import Abc
 from segmentation.kinds.clusters import Clusters
 from segmentation.kinds.rfm import Rfm
-from segmentation.kinds.value import Value
 from tests.segmentation_frames import Played, cdnow, complete_journey
 
 DAY = date(1997, 9, 30)
@@ -43,9 +43,9 @@ def outcomes(revenue: Any) -> pd.DataFrame:
 
 
 def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() -> None:
-    past = Played(cdnow(), Value(), date(1998, 6, 30))
-    found = held(Value(), past, DAY, 273)
-    lines = card(found, Today(found.labels), {"kind": "value", "figures": {}}, ranked=("a", "b", "c"))
+    past = Played(cdnow(), Abc(), date(1998, 6, 30))
+    found = held(Abc(), past, DAY, 273)
+    lines = card(found, Today(found.labels), {"kind": "abc", "figures": {}}, ranked=("a", "b", "c"))
     lift = of(lines, "lift")
     assert (
         lift.passes

@@ -30,7 +30,7 @@ AS_OF = date(2017, 12, 31)
 
 @cache
 def campaigns() -> tuple[Response, dict[str, Any], pd.DataFrame]:
-    kind = Response(Event("campaign_response", 56, campaign="Type A *"), cost=1.0, value=5.0)
+    kind = Response(Event("campaign_response", 56, campaign_pattern="Type A *"), cost=1.0, value=5.0)
     past = Played(complete_journey_campaigns(), kind, AS_OF)
     model = model_file.from_json(model_file.to_json(kind.fit(past.now(), AS_OF, past)))
     return kind, model, past.now()
@@ -84,7 +84,7 @@ def test_labels_are_the_same_in_pieces_and_after_json() -> None:
 
 
 def test_small_campaigns_test_together_and_none_teaches_that_was_not_over() -> None:
-    kind = Response(Event("campaign_response", 30, campaign="Type *"))
+    kind = Response(Event("campaign_response", 30, campaign_pattern="Type *"))
     past = Played(complete_journey_campaigns(), kind, AS_OF)
     figures = kind.fit(past.now(), AS_OF, past)["figures"]
     assert figures["refused"] == "" and figures["tested"] > 1 and len(figures["cuts"]) <= 12
@@ -129,7 +129,7 @@ def test_a_horizon_that_is_too_long_is_told_with_one_that_would_do() -> None:
 
 
 def test_churn_is_foreseen_for_buyers_alone() -> None:
-    kind = Response(Event("purchase", 28, absent=True))
+    kind = Response(Event("purchase", 28, churn=True))
     past = Played(complete_journey(), kind, AS_OF)
     features = past.now()
     model = kind.fit(features, AS_OF, past)
@@ -244,7 +244,7 @@ def test_a_signal_is_found_and_published_figures_are_of_the_untouched_cut() -> N
 
 
 def test_campaigns_that_nobody_sent_are_refused() -> None:
-    kind = Response(Event("campaign_response", 30, campaign="X*"))
+    kind = Response(Event("campaign_response", 30, campaign_pattern="X*"))
     past = Played(cdnow(), kind, date(1998, 6, 30))
     con_has = past.con.table("activity").columns
     assert "campaign" not in con_has
@@ -257,8 +257,8 @@ def test_campaigns_that_nobody_sent_are_refused() -> None:
     [
         ({"cost": 2.0}, "belong together"),
         ({"cost": 9.0, "value": 3.0}, "no contact can ever pay"),
-        ({"absent": True, "target": "visit"}, "absent"),
-        ({"campaigns": "A*"}, "campaign_response"),
+        ({"churn": True, "target": "visit"}, "churn"),
+        ({"campaign_pattern": "A*"}, "campaign_response"),
         ({"attributes": ["birth_date"]}, "sensitive"),
     ],
 )

@@ -18,13 +18,13 @@ from pydantic import ValidationError
 
 from segmentation import model_file
 from segmentation.ecdf import KNOTS, Axis, even_cuts
-from segmentation.kinds.value import Value
+from segmentation.kinds.abc import Abc
 from segmentation.label import segmentation, settings_model
 from tests.segmentation_frames import complete_journey, computed
 
 AS_OF = date(2025, 6, 30)
 LATER = AS_OF + timedelta(days=7)
-VALUE = Value()
+VALUE = Abc()
 
 
 def buyers(*money: int | None) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def buyers(*money: int | None) -> pd.DataFrame:
     )
 
 
-def tiers(*money: int | None, kind: Value = VALUE) -> list[str]:
+def tiers(*money: int | None, kind: Abc = VALUE) -> list[str]:
     features = buyers(*money)
     labels = kind.label(features, kind.fit(features, AS_OF), None, None, AS_OF)
     return [str(segment) for segment in labels["segment"]]
@@ -56,7 +56,7 @@ def test_who_brought_nothing_is_c_and_who_never_bought_a_prospect() -> None:
 
 
 def test_shares_are_settings() -> None:
-    assert tiers(50, 30, 10, 5, 3, 2, kind=Value(a_share=0.5, b_share=0.9)) == ["a", "b", "b", "c", "c", "c"]
+    assert tiers(50, 30, 10, 5, 3, 2, kind=Abc(a_share=0.5, b_share=0.9)) == ["a", "b", "b", "c", "c", "c"]
 
 
 @given(st.lists(st.integers(-50, 1000), min_size=1, max_size=40))
@@ -110,7 +110,7 @@ HOSTILE = st.lists(st.tuples(DAY, st.integers(0, 5), st.none() | st.integers(-(2
 
 
 # every kind on every type of column: tests/test_segmentation_hostile.py
-LEARNED = ["rfm", "lifecycle", "value"]
+LEARNED = ["rfm", "lifecycle", "abc"]
 
 
 def hostile(rows: list[tuple[date | None, int, int | None]]) -> pd.DataFrame:
@@ -188,20 +188,22 @@ def test_dates_of_any_spelling_are_understood() -> None:
 
 
 def test_options_are_checked_and_every_fault_is_told() -> None:
-    with pytest.raises(ValueError, match="choose one of rules, rfm, lifecycle, value"):
+    with pytest.raises(ValueError, match="choose one of rules, rfm, lifecycle, abc"):
         settings_model("rmf")
     with pytest.raises(ValidationError) as raised:
-        segmentation("rfm", {"window_day": 30, "band": 2, "groups": [{"key": "a", "r": [4, 2]}]}, "EUR", 2)
-    assert {error["loc"][0] for error in raised.value.errors()} == {"window_day", "band", "groups"}
+        segmentation(
+            "rfm", {"window_day": 30, "dead_band": 2, "groups": [{"key": "a", "r": [4, 2]}]}, "EUR", 2
+        )
+    assert {error["loc"][0] for error in raised.value.errors()} == {"window_day", "dead_band", "groups"}
     with pytest.raises(ValidationError, match="below b_share"):
-        segmentation("value", {"a_share": 0.95, "b_share": 0.9}, "EUR", 2)
+        segmentation("abc", {"a_share": 0.95, "b_share": 0.9}, "EUR", 2)
 
 
 def test_own_groups_are_taken_from_the_options() -> None:
     chosen = segmentation(
-        "rfm", {"groups": [{"key": "top", "label": "Top", "r": [4, 5]}, {"key": "rest"}]}, "EUR", 2
+        "rfm", {"groups": [{"key": "top", "title": "Top", "r": [4, 5]}, {"key": "rest"}]}, "EUR", 2
     )
-    assert [(s.key, s.label) for s in chosen.segments] == [
+    assert [(s.key, s.title) for s in chosen.segments] == [
         ("top", "Top"),
         ("rest", "rest"),
         ("prospect", "Prospect"),

@@ -42,8 +42,8 @@ def business(folder: Path, seed: int) -> World:
     dynamic = seed % 2 == 0
     lists = "dynamic" if dynamic else "static"
     world = World(
-        folder, lists=lists, companions='["reason", "since", "previous"]', account=ATTRIBUTES, batch_size=BATCH,
-        value=VALUE + 'companions = ["score"]\n\n' + TIERS.format(lists=lists),
+        folder, lists=lists, extra_fields='["reason", "since", "previous"]', account=ATTRIBUTES, batch_size=BATCH,
+        value=VALUE + 'extra_fields = ["score"]\n\n' + TIERS.format(lists=lists),
     )  # fmt: skip
     world.store.dynamic_lists, world.store.room, world.store.call_size = dynamic, 9, CALL
     world.customers(CUSTOMERS)

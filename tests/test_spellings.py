@@ -29,7 +29,7 @@ size = { field = "size", type = "ordered", order = ["Small", "Large"] }
 name = "place"
 kind = "rules"
 field = "seg_place"
-companions = ["reason"]
+extra_fields = ["reason"]
 segments = [
   { key = "munich", when = { attribute = "city", is = "M\u00fcnchen" } },
   { key = "berlin", when = { attribute = "city", in = ["berlin ", "Potsdam"] } },

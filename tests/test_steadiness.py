@@ -40,7 +40,7 @@ def test_moves_and_returns_are_counted_at_any_distance_and_newcomers_do_not_move
 
 
 def test_without_a_past_the_liveliest_band_is_taken() -> None:
-    assert calmest([Lifecycle(band=0.35), Lifecycle(band=0.7)], {}, None, DAY) == 0
+    assert calmest([Lifecycle(dead_band=0.35), Lifecycle(dead_band=0.7)], {}, None, DAY) == 0
 
 
 def test_a_business_that_would_not_keep_the_promise_gets_a_wider_band() -> None:

@@ -26,7 +26,7 @@ def moved(folder: Path, **settings: Any) -> tuple[World, Any, int]:
 
 
 def test_undo_brings_back_every_value_and_member_of_a_run(tmp_path: Path) -> None:
-    world, before, run = moved(tmp_path, companions='["reason", "since", "previous", "score"]')
+    world, before, run = moved(tmp_path, extra_fields='["reason", "since", "previous", "score"]')
     answer = world.do("undo", number=run)
     assert world.state() == before
     assert (answer["undoes"], answer["held"], answer["exit_code"]) == (run, ["rfm", "value"], 0)
@@ -122,7 +122,7 @@ def test_an_undo_can_be_undone(tmp_path: Path) -> None:
 
 
 def test_undo_brings_back_every_byte_of_a_folder_of_files(tmp_path: Path) -> None:
-    world = World.of_files(tmp_path, companions='["reason", "since"]')
+    world = World.of_files(tmp_path, extra_fields='["reason", "since"]')
     world.customers(40)
     world.first_run()
     assert isinstance(world.store, FolderStore)

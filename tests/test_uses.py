@@ -129,10 +129,10 @@ def test_the_calls_of_a_run_are_those_that_the_crm_saw(tmp_path: Path) -> None:
 
 
 def test_an_account_is_opened_with_its_share_and_its_reserve(tmp_path: Path) -> None:
-    world = World(tmp_path, account='deal_share = "split"\nreserve = 0.5\n')
+    world = World(tmp_path, account='deal_share = "split"\nquota_reserve = 0.5\n')
     world.customers(3)
     world.do("pull")
-    assert (world.opened[-1].deal_share, world.opened[-1].reserve, dict(world.opened[-1].lists)) == (
+    assert (world.opened[-1].deal_share, world.opened[-1].quota_reserve, dict(world.opened[-1].lists)) == (
         "split",
         0.5,
         {},

@@ -42,14 +42,14 @@ name = "rfm"
 kind = "rfm"
 field = "seg_rfm"
 {label}lists = "{lists}"
-companions = {companions}
+extra_fields = {extra_fields}
 
 {value}{more}
 """
 
 VALUE = """[[segmentations]]
 name = "value"
-kind = "value"
+kind = "abc"
 field = "seg_value"
 """
 
@@ -62,7 +62,7 @@ class World:
     path: str = "unused"  # where a FolderStore lives
     on_conflict: str = "keep"
     lists: str = "static"
-    companions: str = "[]"
+    extra_fields: str = "[]"
     account: str = ""  # further lines of the account, and further accounts
     label: str = ""  # a line of the config that names the segmentation rfm
     value: str = VALUE  # the second segmentation
@@ -84,7 +84,7 @@ class World:
         text = CONFIG.format(
             **{
                 n: getattr(self, n)
-                for n in ("path", "on_conflict", "lists", "companions", "account", "label", "value", "more")
+                for n in ("path", "on_conflict", "lists", "extra_fields", "account", "label", "value", "more")
             }
         )
         table = "[guards]\n"

@@ -222,7 +222,9 @@ class ActivityPage:
         if "kind" not in self.rows.columns:
             return constant("purchase", len(self.rows.lines))
         kinds = self.rows.text("kind", sieve)
-        if ours := {word.strip().lower(): kind for word, kind in self.rows.dialect.orders.kinds.items()}:
+        if ours := {
+            word.strip().lower(): kind for word, kind in self.rows.dialect.orders.activity_types.items()
+        }:
             words = orders.words_of(kinds)
             positions = pc.index_in(words, value_set=pa.array(list(ours), pa.string()))
             kinds = pc.coalesce(pa.array(list(ours.values()), pa.string()).take(positions), kinds)

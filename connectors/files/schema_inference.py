@@ -437,7 +437,7 @@ def _of_sales(page: dict[str, pa.Array], guess: Guess) -> dict[str, pa.Array]:
     if kinds is None:
         return page
     refunds = pa.array(
-        [word for word, kind in guess.settings["kinds"].items() if kind == "refund"], pa.string()
+        [word for word, kind in guess.settings["activity_types"].items() if kind == "refund"], pa.string()
     )
     sales = pc.invert(pc.fill_null(pc.is_in(kinds, value_set=refunds), False))
     return {name: column.filter(sales) for name, column in page.items()}
@@ -454,7 +454,7 @@ def _settle_lines(guess: Guess, folder: Folder, single: bool) -> list[Question]:
     named: list[str] = [name for name in ("order_id", "amount", "price", "quantity") if name in columns]
     if "price" in named and "quantity" not in named:
         named.remove("price")
-    named += ["kind"] if guess.settings.get("kinds") else []
+    named += ["kind"] if guess.settings.get("activity_types") else []
     pages = Cells(folder, guess.stream).pages([columns[name] for name in named])
     shape, example = line_shape(
         (_of_sales(dict(zip(named, page, strict=True)), guess) for page in pages),

@@ -162,7 +162,7 @@ class ActivityTable(Table):
     # amounts within the text of column ``refunded``
     refunded_pattern: Annotated[str, AfterValidator(_regex)] | None = None
     # their word for what was done → our kind, such as "purchase" or "refund"
-    kinds: dict[str, str] = Field(default_factory=dict)
+    activity_types: dict[str, str] = Field(default_factory=dict)
     join: list[Join] = Field(default_factory=list)
 
 

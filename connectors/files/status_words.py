@@ -220,7 +220,10 @@ def decide_kind(guess: Guess, words_of: Callable[[str], Mapping[str, int] | None
         if not refunds or (plain(header) not in _KINDS and len(refunds) + len(sales) < len(others)):
             continue
         guess.columns["kind"] = header
-        guess.settings["kinds"] = {**dict.fromkeys(refunds, "refund"), **dict.fromkeys(sales, "purchase")}
+        guess.settings["activity_types"] = {
+            **dict.fromkeys(refunds, "refund"),
+            **dict.fromkeys(sales, "purchase"),
+        }
         if others and plain(header) != "kind":
             guess.settings["status"] = {
                 header: {"counted": [*sales, *refunds, *([""] if "" in words else [])], "left_out": []}

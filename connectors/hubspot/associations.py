@@ -2,7 +2,7 @@
 
 Of several, the primary one is that whose label says so, else the first that HubSpot names; it comes first
 here. An association that is made or ended does not always move the record's own time of change: the sweep (a
-reading of all records every ``sweep_days``) heals what that hides.
+reading of all records every ``full_sync_days``) heals what that hides.
 """
 
 from __future__ import annotations

@@ -215,11 +215,11 @@ def _absent(portal: Portal) -> list[Problem]:
         if not any(attribute.field in properties for properties in definitions):
             what = f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key"
             faults.append(Problem(what, "write the property's internal name (Settings > Properties)"))
-    objection = portal.settings.objection
+    objection = portal.settings.profiling_opt_out_property
     if objection and objection not in definitions[0]:
         faults.append(
             Problem(
-                f"objection: HubSpot has no contact property {objection}",
+                f"profiling_opt_out_property: HubSpot has no contact property {objection}",
                 "write the property's internal name",
             )
         )
@@ -279,8 +279,8 @@ def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
 def _limits(portal: Portal) -> list[Problem]:
     faults = []
     daily = portal.usage()
-    if daily and daily[1] <= portal.account.reserve * daily[0]:
-        kept = f"{portal.account.reserve:.0%} are reserved for others"
+    if daily and daily[1] <= portal.account.quota_reserve * daily[0]:
+        kept = f"{portal.account.quota_reserve:.0%} are reserved for others"
         what = f"{daily[1]:,} of the portal's {daily[0]:,} calls of the day are left, and {kept}"
         raise QuotaError(
             f"{what}; a lower reserve in the config leaves fewer to them", portal.answers.midnight()
@@ -292,7 +292,7 @@ def _limits(portal: Portal) -> list[Problem]:
         if room is not None and room < len(lacking):
             what = f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}"
             faults.append(
-                Problem(what, "archive properties that nobody uses, or drop companions in the config")
+                Problem(what, "archive properties that nobody uses, or drop extra_fields in the config")
             )
     return faults
 

@@ -133,7 +133,8 @@ class Lists:
             return branch(spec, None)
         properties, settings = self._portal.properties(OBJECTS["contact"]), self._portal.settings
         return branch(
-            spec, Consent.of(properties, settings.subscription, basis=self._portal.account.consent_basis)
+            spec,
+            Consent.of(properties, settings.email_subscription, basis=self._portal.account.consent_basis),
         )
 
     def body(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:

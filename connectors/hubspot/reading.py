@@ -2,7 +2,7 @@
 
 Records: contacts and companies. Activity: deals and orders, engagements, and what contacts' own properties
 tell. Each source is a part of its stream. It is read whole at first, when what is read of it changed, and
-every ``sweep_days`` (which finds whatever HubSpot does not report: erased records, ended associations,
+every ``full_sync_days`` (which finds whatever HubSpot does not report: erased records, ended associations,
 properties that do not move the time of change); between these, its changes are read.
 """
 
@@ -84,7 +84,10 @@ class Reading:
     def _consent(self, properties: Mapping[str, Mapping[str, Any]]) -> Consent:
         settings = self._portal.settings
         return Consent.of(
-            properties, settings.subscription, settings.objection, self._portal.account.consent_basis
+            properties,
+            settings.email_subscription,
+            settings.profiling_opt_out_property,
+            self._portal.account.consent_basis,
         )
 
     def sources(self, stream: str) -> list[Source]:
@@ -182,7 +185,7 @@ class Reading:
         yield from Whole(fetching, source, self._portal.many).steps(progress)
 
     def _sweep_is_due(self, progress: Progress) -> bool:
-        every = timedelta(days=self._portal.settings.sweep_days) / timedelta(milliseconds=1)
+        every = timedelta(days=self._portal.settings.full_sync_days) / timedelta(milliseconds=1)
         return self._portal.now().timestamp() * 1000 - progress.swept > every
 
 

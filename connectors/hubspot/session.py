@@ -60,7 +60,7 @@ class Portal:
         first = Rate(
             min(FIRST_RATE.units, settings.calls_per_10_seconds or FIRST_RATE.units), FIRST_RATE.seconds
         )
-        self.rate_limit = RateLimit(self._identity(), {"": first, SEARCH: SEARCH_RATE}, account.reserve)
+        self.rate_limit = RateLimit(self._identity(), {"": first, SEARCH: SEARCH_RATE}, account.quota_reserve)
         self.token = (
             Token(self._log_in) if settings.token is None else Token.fixed(settings.token.get_secret_value())
         )

@@ -30,12 +30,12 @@ class Settings(BaseModel):
     ] = ()  # ids of deal stages that mean a purchase; none: the stages that HubSpot calls won
     products: bool = True  # what was bought with a deal: reads its line items, where it has some
     # name or id of the subscription type that says who may be mailed
-    subscription: Annotated[str, BeforeValidator(str)] = ""
-    objection: str = ""  # name of the contact property that says who objects to profiling
+    email_subscription: Annotated[str, BeforeValidator(str)] = ""
+    profiling_opt_out_property: str = ""  # name of the contact property that says who objects to profiling
     list_folder: str = "CRM segments"  # "" puts our lists beside all others
     list_teams: tuple[int, ...] = ()  # ids of teams that may edit our lists
     list_users: tuple[int, ...] = ()
-    sweep_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
+    full_sync_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
     calls_per_10_seconds: int | None = Field(None, ge=1)  # at most so many, also where HubSpot allows more
     # records of a run that are read right before they are written: a call for each 100
     compare_up_to: int = Field(2_000, ge=0)

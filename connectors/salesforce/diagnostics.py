@@ -196,9 +196,9 @@ def _limits(org: Org) -> Iterator[Problem]:
     if not daily:
         return
     most, left = daily["Max"], daily["Remaining"]
-    if left <= org.account.reserve * most:
+    if left <= org.account.quota_reserve * most:
         yield Problem(
-            f"{left:,} of the org's {most:,} API requests of a day are left, {org.account.reserve:.0%} are reserved for others",
+            f"{left:,} of the org's {most:,} API requests of a day are left, {org.account.quota_reserve:.0%} are reserved for others",
             f"run later, or lower reserve in [accounts.{org.account.name}]",
         )
 

@@ -1,6 +1,6 @@
 """What is new in a stream since the last reading?
 
-The first time, and every ``sweep_days``, all rows of an object are read: hard deletes leave no trace, and
+The first time, and every ``full_sync_days``, all rows of an object are read: hard deletes leave no trace, and
 formula fields do not move the stamp, so only that finds them. In between, what SystemModstamp says to be new
 is read, from some minutes before the last reading on, by Salesforce's own clock: a stamp is set up to ten
 minutes before its row can be seen.
@@ -89,7 +89,9 @@ class Reading:
             yield from self._whole(source, None, now)
         elif progress.began:
             yield from self._whole(source, progress, now)
-        elif now - datetime.fromisoformat(progress.swept) >= timedelta(days=self._org.settings.sweep_days):
+        elif now - datetime.fromisoformat(progress.swept) >= timedelta(
+            days=self._org.settings.full_sync_days
+        ):
             yield from self._whole(source, None, now)
         else:
             yield from self._window(source, progress, now)

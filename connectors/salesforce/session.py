@@ -67,7 +67,7 @@ class Org:
         self.account = account
         self.settings: Settings = account.settings
         self.answers = Answers(account.name)
-        self.rate_limit = RateLimit(self._key(), {}, account.reserve)
+        self.rate_limit = RateLimit(self._key(), {}, account.quota_reserve)
         self.transport = Transport(self.answers, self.rate_limit, None, threads=self.settings.threads)
         self.log_in = LogIn(account.name, self.settings, self.transport, account.folder)
         self.transport.token = Token(self.log_in)

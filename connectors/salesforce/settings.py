@@ -50,7 +50,7 @@ class Settings(BaseModel):
     bulk_writes_above: int = Field(2_000, ge=200)  # records; Salesforce's own advice
     # records of a batch that are looked at right before they are written: a call for 2,000
     compare_up_to: int = Field(2_000, ge=0)
-    sweep_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
+    full_sync_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased
     # a stamp is set before the commit, which may come ten minutes later
     overlap_minutes: int = Field(15, ge=10)
     threads: int = Field(6, ge=1, le=32)

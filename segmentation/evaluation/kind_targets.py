@@ -38,13 +38,13 @@ _SHOWN: Mapping[str, Sequence[str]] = {
 _JUDGED: Mapping[str, Sequence[str]] = {
     "lifecycle": ("bought again", "efficiency"),
     "potential": ("lift", "against", "efficiency"),
-    "value": ("lift", "bought again"),
+    "abc": ("lift", "bought again"),
     "rfm": ("lift",),
     "clusters": (),
     "rules": (),
 }
 
-_CALM = ("lifecycle", "value", "potential")  # of which few moves and returns are promised
+_CALM = ("lifecycle", "abc", "potential")  # of which few moves and returns are promised
 
 
 @dataclass(frozen=True)

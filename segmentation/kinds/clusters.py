@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from segmentation.point_in_time import Past
 
-BAND = 0.1  # of the distance to the own centre
+DEAD_BAND = 0.1  # of the distance to the own centre
 FEWEST = 100  # records
 CATEGORY = 0.5**0.5
 PROSPECT, UNSCORED = "prospect", "unscored"
@@ -66,20 +66,26 @@ class _Learned:
 
 
 class Clusters:
-    """Clusters of behaviour. ``k``: how many, if not to be learned. ``most``: numbers that may ever be given."""
+    """Clusters of behaviour. ``k``: how many, if not to be learned. ``max_clusters``: numbers that may ever be given."""
 
     kind = "clusters"
 
     def __init__(
         self,
         k: int | None = None,
-        most: int = 12,
+        max_clusters: int = 12,
         looked: Looked | None = None,
-        band: float = BAND,
+        dead_band: float = DEAD_BAND,
         currency: str = "EUR",
         exponent: int = 2,
     ) -> None:
-        self.k, self.most, self.band, self.currency, self.exponent = k, most, band, currency, exponent
+        self.k, self.max_clusters, self.dead_band, self.currency, self.exponent = (
+            k,
+            max_clusters,
+            dead_band,
+            currency,
+            exponent,
+        )
         looked = looked or Looked()
         many = {kind: reason_text.plural(kind) for kind in looked.kinds}
         counted = [
@@ -93,7 +99,10 @@ class Clusters:
     @property
     def segments(self) -> list[frames.Segment]:
         """As many clusters as may ever be, prospects, and who could not be clustered."""
-        return [*(self._segment(number, f"Cluster {number}") for number in range(1, self.most + 1)), *_OTHERS]
+        return [
+            *(self._segment(number, f"Cluster {number}") for number in range(1, self.max_clusters + 1)),
+            *_OTHERS,
+        ]
 
     def named(self, model: Mapping[str, Any]) -> list[frames.Segment]:
         """The segments that a model gives, under its names."""
@@ -169,9 +178,9 @@ class Clusters:
             number = int(old.numbers[same[position]]) if old and position in same else following
             following += number == following
             numbers.append(number)
-        if following > self.most + 1 and old is not None:
+        if following > self.max_clusters + 1 and old is not None:
             figures["refused"] = (
-                f"all {self.most} numbers of clusters are used up, so the old clusters stay; raise most and run setup"
+                f"all {self.max_clusters} numbers of clusters are used up, so the old clusters stay; raise max_clusters and run setup"
             )
             return {
                 **former,
@@ -274,7 +283,7 @@ class Clusters:
         position_by_number = np.full(most + 2, -1)
         position_by_number[learned.numbers] = np.arange(len(learned.numbers))
         was = position_by_number[np.clip(former, 0, most + 1)]  # -1: none, or a cluster that is no more
-        clearly = away[rows, best] < (1 - self.band) * away[rows, np.maximum(was, 0)]
+        clearly = away[rows, best] < (1 - self.dead_band) * away[rows, np.maximum(was, 0)]
         number, pending = choose(learned.numbers[best], np.where(was >= 0, former, 0), clearly, waiting)
         positions = position_by_number[number]
         ordered = np.partition(away, min(1, away.shape[1] - 1), axis=1) if len(away) else away

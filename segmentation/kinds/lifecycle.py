@@ -85,7 +85,7 @@ class Driver(Protocol):
     """
 
     borders: ClassVar[tuple[float, float, float]]
-    band: ClassVar[float]  # the dead band, as a share of a border
+    dead_band: ClassVar[float]  # the dead band, as a share of a border
 
     @property
     def horizon(self) -> float:
@@ -114,7 +114,7 @@ class Silence:
     horizon: float
     usual: float
     borders: ClassVar[tuple[float, float, float]] = (1.0, 1.5, 2.0)
-    band: ClassVar[float] = 0.1
+    dead_band: ClassVar[float] = 0.1
 
     def unit(self, seen: Seen) -> Fractions:
         """The longest silence that is usual, in days."""
@@ -149,7 +149,7 @@ class Repurchase:
     horizon: float
     model: Purchasing
     borders: ClassVar[tuple[float, float, float]] = (2.0, 4.0, 10.0)
-    band: ClassVar[float] = 0.35
+    dead_band: ClassVar[float] = 0.35
 
     def score(self, seen: Seen) -> Fractions:
         return np.concatenate(
@@ -174,23 +174,23 @@ class Repurchase:
 class Lifecycle:
     """Stages of life. ``horizon_days``: H, if it is not to be learned.
 
-    ``band``: the dead band, if it is not to be learned.
+    ``dead_band``: the dead band, if it is not to be learned.
     """
 
     kind = "lifecycle"
 
-    def __init__(self, horizon_days: int | None = None, band: float | None = None) -> None:
-        self.horizon_days, self.band = horizon_days, band
+    def __init__(self, horizon_days: int | None = None, dead_band: float | None = None) -> None:
+        self.horizon_days, self.dead_band = horizon_days, dead_band
         self.needs = Needs(horizon=True)
 
     def like(self, figures: Mapping[str, Any]) -> Lifecycle:
         """The same with the band of a model: to judge that one, no weeks need be played again."""
-        return Lifecycle(self.horizon_days, figures.get("band", self.band))
+        return Lifecycle(self.horizon_days, figures.get("band", self.dead_band))
 
     @property
     def segments(self) -> list[frames.Segment]:
         """The stages in the order of a life."""
-        return [frames.Segment(key, label, text) for key, (label, text) in zip(STAGES, TEXTS, strict=True)]
+        return [frames.Segment(key, title, text) for key, (title, text) in zip(STAGES, TEXTS, strict=True)]
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """The features that it is about."""
@@ -215,7 +215,11 @@ class Lifecycle:
         made = model_file.model(
             self.kind, as_of, self._frozen, {"records": len(features), "gaps": gaps}, {}, figures
         )
-        bands = [band for band in BANDS if band >= driver.band] if self.band is None else [self.band]
+        bands = (
+            [band for band in BANDS if band >= driver.dead_band]
+            if self.dead_band is None
+            else [self.dead_band]
+        )
         kinds = [Lifecycle(self.horizon_days, band) for band in bands]
         figures["band"] = bands[label_stability.calmest(kinds, made, past, as_of) if len(bands) > 1 else 0]
         return {**made, "figures": figures}
@@ -255,8 +259,8 @@ class Lifecycle:
         """By how much a border is passed for a fall, and for a rise, which is never harder than the driver's
         own band makes it.
         """
-        band = float(figures.get("band", driver.band)) if self.band is None else self.band
-        return 1 + band, 1 / (1 + min(band, driver.band))
+        band = float(figures.get("band", driver.dead_band)) if self.dead_band is None else self.dead_band
+        return 1 + band, 1 / (1 + min(band, driver.dead_band))
 
     def _at_first(self, driver: Driver, seen: Seen) -> Integers:
         """Stages of records that were never labelled."""

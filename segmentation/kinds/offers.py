@@ -4,7 +4,7 @@ The segment of a record is the category that it is most likely to want next, of 
 
     replenish   what it buys anyway: (own orders of the category + ``PRIOR`` * popularity in its segment) /
                 (own orders + ``PRIOR``), where orders count once per category. A segment is that of the
-                segmentation ``by``; without one, all are one.
+                segmentation ``segment_by``; without one, all are one.
     discover    what it never bought: likeness, the sum over its categories of log1p(orders) times the cosine
                 between the two categories' log1p(orders) over all buyers (Sarwar et al. 2001), only pairs
                 that enough buyers share; or popularity, the share of the buyers that have it; or something
@@ -57,7 +57,7 @@ FEWEST, SHARE = 30, 0.01  # buyers behind what is told
 WIDEST = 300  # categories that are compared
 WEIGHTS = (1.0, 0.75, 0.5, 0.0)  # of likeness against popularity; the first where nothing can be tried out
 TRIED = offer_backtest.SHORTEST
-BAND = 0.1
+DEAD_BAND = 0.1
 CHUNK = 50_000
 
 
@@ -117,7 +117,7 @@ _Scored = tuple[slice, Matrix, Integers, _Behind]
 class Offers:
     """The next category per record.
 
-    ``categories`` are those that may be offered; ``by``: a segmentation whose segments have habits.
+    ``categories`` are those that may be offered; ``segment_by``: a segmentation whose segments have habits.
     """
 
     kind = "offers"
@@ -127,15 +127,15 @@ class Offers:
         categories: Sequence[str],
         goal: str = "replenish",
         window_days: int = 365,
-        by: str | None = None,
-        band: float = BAND,
+        segment_by: str | None = None,
+        dead_band: float = DEAD_BAND,
     ) -> None:
-        self.categories, self.goal, self.window_days, self.by, self.band = (
+        self.categories, self.goal, self.window_days, self.segment_by, self.dead_band = (
             tuple(categories),
             goal,
             window_days,
-            by,
-            band,
+            segment_by,
+            dead_band,
         )
         self.keys = slugs(self.categories)
         self.needs = Needs(
@@ -160,7 +160,7 @@ class Offers:
         """record, its baskets and its segment."""
         import ibis
 
-        segment = facts[f"segment.{self.by}"] if self.by else ibis.literal(EVERYONE)
+        segment = facts[f"segment.{self.segment_by}"] if self.segment_by else ibis.literal(EVERYONE)
         recent = {RECENT: facts[f"baskets_{TRIED}"]} if self.goal == "replenish" else {}
         return facts.select("record", baskets=facts[f"baskets_{self.window_days}"], segment=segment, **recent)
 
@@ -283,7 +283,7 @@ class Offers:
             best = values.argmax(1) + 1
             some = values[rows, best - 1] > 0
             was = np.where(values[rows, np.maximum(former[part], 1) - 1] > 0, former[part], 0)
-            clearly = values[rows, best - 1] > (1 + self.band) * values[rows, np.maximum(was, 1) - 1]
+            clearly = values[rows, best - 1] > (1 + self.dead_band) * values[rows, np.maximum(was, 1) - 1]
             choice, wait = choose(best, was, clearly, waiting[part])
             chosen[part], pending[part] = np.where(some, choice, 0), np.where(some, wait, 0)
             at = np.maximum(chosen[part], 1) - 1
@@ -413,7 +413,7 @@ class Offers:
             "categories": list(self.categories),
             "goal": self.goal,
             "window_days": self.window_days,
-            "by": self.by,
+            "segment_by": self.segment_by,
         }
 
     def _read(self, features: pd.DataFrame) -> Baskets:

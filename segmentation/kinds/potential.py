@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from segmentation.point_in_time import Past
 
-BAND = 0.05  # of the population: expectations tremble more than revenue so far
+DEAD_BAND = 0.05  # of the population: expectations tremble more than revenue so far
 TIERS = ("low", "medium", "high")  # by level
 PROSPECT = "prospect"
 _STEPS = 1e6  # of a logarithm: an axis holds whole numbers
@@ -52,7 +52,7 @@ class Potential:
         horizon_days: int | None = None,
         high_share: float = 0.2,
         medium_share: float = 0.5,
-        band: float = BAND,
+        dead_band: float = DEAD_BAND,
         currency: str = "EUR",
         exponent: int = 2,
     ) -> None:
@@ -60,11 +60,11 @@ class Potential:
             raise ValueError(
                 f"shares must rise: 0 < high_share < medium_share < 1, but they are {high_share} and {medium_share}"
             )
-        self.horizon_days, self.high_share, self.medium_share, self.band = (
+        self.horizon_days, self.high_share, self.medium_share, self.dead_band = (
             horizon_days,
             high_share,
             medium_share,
-            band,
+            dead_band,
         )
         self.currency, self.exponent = currency, exponent
         self.needs = buyer_features.NEEDS
@@ -137,7 +137,7 @@ class Potential:
             if axes:
                 steps = _steps(forecast.score)
                 level[row], pending[row] = settle(
-                    axes["score"], steps, was, waiting, self.band, Circumstances.none(len(row))
+                    axes["score"], steps, was, waiting, self.dead_band, Circumstances.none(len(row))
                 )
                 rank[row] = axes["score"].midrank(steps)
             tier[row] = np.maximum(level[row], 1)

@@ -1,10 +1,10 @@
-"""Who will do it? (kind ``response``) A purchase, an answer to a campaign, a form; or, with ``absent``, no
+"""Who will do it? (kind ``response``) A purchase, an answer to a campaign, a form; or, with ``churn``, no
 purchase: churn.
 
 The event is at least one ``target`` in the H days after a day. The model learns from earlier days (cuts),
 each with the features that were known and recorded by then, and is judged on the latest cut, which it has not
 seen (``segmentation.models.classifier``). For campaigns the cuts are their first days and the records those that were
-sent it; only campaigns that ``campaign`` matches count, so that each sort of campaign has a model of its own.
+sent it; only campaigns that ``campaign_pattern`` matches count, so that each sort of campaign has a model of its own.
 Small campaigns test together, as many of the latest as hold ``FEWEST_TESTED`` events, and a campaign whose H
 days were not over when those began is left out: nobody knew then how it ends. Beside traits a model looks at
 habits, what a record buys by category (``segmentation.models.category_features``), where that foresees better. Fields that we
@@ -40,7 +40,7 @@ import pyarrow.compute as pc
 from segmentation import frames, model_file, previous_labels, reason_text
 from segmentation.ecdf import Axis, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
-from segmentation.hysteresis import BAND, Circumstances, settle
+from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
 from segmentation.models import classifier
 from segmentation.models.category_features import Habits
 from segmentation.models.classifier import Forecast, Span
@@ -78,18 +78,18 @@ _FINE = 1_000_000  # probabilities as whole numbers
 class Event:
     """What is foreseen. ``days``: H; None: the 90th percentile of gaps between purchases.
 
-    ``campaign``: a pattern of names.
+    ``campaign_pattern``: a pattern of names.
     """
 
     target: str = "purchase"
     days: int | None = None
-    absent: bool = False
-    campaign: str | None = None
+    churn: bool = False
+    campaign_pattern: str | None = None
 
     @property
     def words(self) -> str:
         """``to buy``, ``to leave``, ``to respond``."""
-        if self.absent:
+        if self.churn:
             return "to leave" if self.target == "purchase" else f"to make no {reason_text.plain(self.target)}"
         return {"purchase": "to buy", RESPONSE: "to respond"}.get(
             self.target, f"to make a {reason_text.plain(self.target)}"
@@ -99,7 +99,7 @@ class Event:
         """1 where the event came, else 0."""
         column = "orders" if self.target == "purchase" else f"count_{self.target}"
         came = outcomes[column].to_numpy(np.int64) > 0
-        return (~came if self.absent else came).astype(np.float64)
+        return (~came if self.churn else came).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ class Response:
         cost: float | None = None,
         value: float | None = None,
         looked: Looked | None = None,
-        band: float = BAND,
+        dead_band: float = DEAD_BAND,
     ) -> None:
-        self.event, self.cost, self.value, self.band = event or Event(), cost, value, band
+        self.event, self.cost, self.value, self.dead_band = event or Event(), cost, value, dead_band
         asked = [self.event.target] if self.event.target != "purchase" else []
-        asked += [SENT, RESPONSE] if self.event.campaign else []
+        asked += [SENT, RESPONSE] if self.event.campaign_pattern else []
         looked = looked or Looked()
         kinds = tuple(dict.fromkeys([*looked.kinds, *asked]))
         self.traits = (*_buying(), *(trait for kind in kinds for trait in _doing(kind)), *looked.traits())
@@ -251,7 +251,7 @@ class Response:
 
     def _groups(self, past: Past, as_of: date, days: int) -> list[list[_Cut]]:
         """Cuts in the order of time; those of one group teach, decide or test together."""
-        if self.event.campaign is not None:
+        if self.event.campaign_pattern is not None:
             return self._campaigns(past, as_of, days)
         spans = [as_of - timedelta(days=days * back) for back in range(CUTS + 1, 0, -1)]
         first = past.first
@@ -274,7 +274,8 @@ class Response:
         campaigns = past.campaigns()
         matching = campaigns[
             np.array(
-                [fnmatchcase(name, str(self.event.campaign)) for name in campaigns["campaign"]], np.bool_
+                [fnmatchcase(name, str(self.event.campaign_pattern)) for name in campaigns["campaign"]],
+                np.bool_,
             )
         ]
         started = frames.as_days(matching["day"])
@@ -307,7 +308,7 @@ class Response:
             most = known_days // (FEWEST_CUTS + 2)
             return reason + (
                 f": with within_days up to {most} there are"
-                if SHORTEST <= most < days and not self.event.campaign
+                if SHORTEST <= most < days and not self.event.campaign_pattern
                 else ""
             )
         events = [sum(cut.events for cut in cuts) for cuts in groups]
@@ -372,7 +373,11 @@ class Response:
             score = np.where(asked, predicted, np.nan)
             waiting = (before.memory("probability"), before.memory("probability_pending"))
             level, pending = settle(
-                axes["probability"], _whole(predicted), *waiting, self.band, Circumstances.none(len(record))
+                axes["probability"],
+                _whole(predicted),
+                *waiting,
+                self.dead_band,
+                Circumstances.none(len(record)),
             )
             level, pending = np.where(asked, level, 0), np.where(asked, pending, 0)
             because = points.because(forecast, features, as_of, level)
@@ -392,7 +397,7 @@ class Response:
     def _asked(self, features: pd.DataFrame) -> Flags:
         """Whom the question concerns: only who bought can be lost."""
         bought: Flags = ~np.isnat(frames.as_days(features["last_purchase"]))
-        return bought if self.event.absent else np.ones(len(features), np.bool_)
+        return bought if self.event.churn else np.ones(len(features), np.bool_)
 
     def _check(self, features: pd.DataFrame, as_of: date) -> None:
         ours = [

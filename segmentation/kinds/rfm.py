@@ -13,7 +13,7 @@ of the three mid-rank percentiles.
 
 Groups do not tremble: each axis has a dead band and moves on the second proposal
 (``segmentation.hysteresis``), and
-- R falls only when a silence is unusual for the record itself: longer than ``silence`` times its mean gap (of
+- R falls only when a silence is unusual for the record itself: longer than ``recency_patience`` times its mean gap (of
   records with three purchase days or more, and one in the window). For who buys weekly, eight days are no
   news;
 - and only when it has passed the border by a quarter of it: where borders lie close together, one fall takes
@@ -43,7 +43,7 @@ import pyarrow.compute as pc
 from segmentation import frames, model_file, previous_labels, reason_text
 from segmentation.ecdf import Axis, Flags, Fractions, Integers, even_cuts
 from segmentation.feature_request import Needs
-from segmentation.hysteresis import BAND, Circumstances, settle
+from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
 from segmentation.kinds import rfm_groups
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 AXES = ("recency", "frequency", "money")
 LAPSED = 2  # up to this R score, a new purchase counts at once
-SILENCE = 3.0  # mean gaps; with gaps at random, one in twenty is longer
+RECENCY_PATIENCE = 3.0  # mean gaps; with gaps at random, one in twenty is longer
 PATIENCE = 0.25  # of a border between two R scores, in days
 
 
@@ -81,12 +81,12 @@ class Rfm:
         self,
         window_days: int = 365,
         groups_table: Sequence[rfm_groups.Group] = rfm_groups.DEFAULT,
-        band: float = BAND,
-        silence: float = SILENCE,
+        dead_band: float = DEAD_BAND,
+        recency_patience: float = RECENCY_PATIENCE,
         currency: str = "EUR",
         exponent: int = 2,
     ) -> None:
-        self.window_days, self.band, self.silence = window_days, band, silence
+        self.window_days, self.dead_band, self.recency_patience = window_days, dead_band, recency_patience
         self.currency, self.exponent = currency, exponent
         self.groups = tuple(groups_table)
         self._cells = rfm_groups.table(self.groups)
@@ -96,7 +96,7 @@ class Rfm:
     def segments(self) -> list[frames.Segment]:
         """The groups in their order, then prospects."""
         named = [
-            frames.Segment(group.key, group.label or group.key, group.description) for group in self.groups
+            frames.Segment(group.key, group.title or group.key, group.description) for group in self.groups
         ]
         return [*named, frames.Segment(rfm_groups.PROSPECT, "Prospect", "No purchase yet")]
 
@@ -198,7 +198,7 @@ class Rfm:
             if name in axes:
                 steady = self._patient(axes[name], seen, was) if name == "recency" else quiet
                 confirmed, pending = settle(
-                    axes[name], values, was, expected, self.band, Circumstances(returned, steady)
+                    axes[name], values, was, expected, self.dead_band, Circumstances(returned, steady)
                 )
             if name != "recency":  # a fall that a purchase proposed waits for the next purchase
                 pending = np.where(
@@ -216,7 +216,9 @@ class Rfm:
         silent = -seen.values["recency"]
         # by score: days from which the next lower one begins
         borders = np.concatenate([[np.inf, np.inf], -recency.cuts])
-        patient: Flags = (silent <= self.silence * seen.rhythm) | (silent < (1 + PATIENCE) * borders[score])
+        patient: Flags = (silent <= self.recency_patience * seen.rhythm) | (
+            silent < (1 + PATIENCE) * borders[score]
+        )
         return patient
 
     def _reasons(self, scores: Mapping[str, Integers], seen: _Seen, rows: Integers) -> pa.Array:

@@ -27,7 +27,7 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    label: str = ""
+    title: str = ""
     description: str = ""
     r: tuple[Score, Score] = (1, LEVELS)
     f: tuple[Score, Score] = (1, LEVELS)
@@ -47,9 +47,9 @@ class Group(BaseModel):
 
 
 def _group(
-    key: str, label: str, r: tuple[int, int], f: tuple[int, int], m: tuple[int, int], description: str
+    key: str, title: str, r: tuple[int, int], f: tuple[int, int], m: tuple[int, int], description: str
 ) -> Group:
-    return Group(key=key, label=label, description=description, r=r, f=f, m=m)
+    return Group(key=key, title=title, description=description, r=r, f=f, m=m)
 
 
 DEFAULT: tuple[Group, ...] = (

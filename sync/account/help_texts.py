@@ -12,7 +12,7 @@ from sync.account.segment_catalog import SegmentText
 # characters of a help text; what is longer loses playbooks first, then descriptions, then its end
 LONGEST = 1000
 
-_COMPANIONS = {
+_EXTRA_FIELDS = {
     "reason": "why the record has its segment",
     "since": "the day of the last change of segment",
     "previous": "the segment before this one",
@@ -20,19 +20,19 @@ _COMPANIONS = {
 }
 
 
-def of_field(label: str, segments: Sequence[SegmentText]) -> str:
+def of_field(title: str, segments: Sequence[SegmentText]) -> str:
     """The help text of a segmentation's field: a line for each segment, with its description and playbook."""
     for playbooks, descriptions in ((True, True), (False, True), (False, False)):
-        lines = [label, *(_line(segment, playbooks, descriptions) for segment in segments)]
+        lines = [title, *(_line(segment, playbooks, descriptions) for segment in segments)]
         text = "\n".join(lines)
         if len(text) <= LONGEST:
             return text
     return _cut(text)
 
 
-def of_companion(label: str, companion: str) -> str:
-    """The help text of a companion field."""
-    return _cut(f"{label}: {_COMPANIONS[companion]}")
+def of_extra_field(title: str, extra_field: str) -> str:
+    """The help text of an extra field."""
+    return _cut(f"{title}: {_EXTRA_FIELDS[extra_field]}")
 
 
 def of_list(segment: SegmentText) -> str:
@@ -48,7 +48,7 @@ def _line(segment: SegmentText, playbooks: bool, descriptions: bool) -> str:
     description = segment.description.rstrip(". ") if descriptions else ""
     advice = "; ".join(f"{key}: {value}" for key, value in segment.playbook.items()) if playbooks else ""
     parts = ". ".join(part for part in (description, advice) if part)
-    return f"{segment.label}: {parts}" if parts else segment.label
+    return f"{segment.title}: {parts}" if parts else segment.title
 
 
 def _cut(text: str) -> str:

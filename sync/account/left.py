@@ -13,7 +13,7 @@ from sync.config.config import Config
 from sync.store.journal import Journal
 
 FieldType = Literal["enum", "number", "date", "bool", "text"]
-_COMPANIONS: Mapping[str, FieldType] = {
+_EXTRA_FIELDS: Mapping[str, FieldType] = {
     "reason": "text",
     "since": "date",
     "previous": "text",
@@ -29,17 +29,17 @@ def left_fields(config: Config, journal: Journal, account: str) -> tuple[FieldSp
     return tuple(_spec(row, names) for row in made if (row["record_type"], row["key"]) not in named)
 
 
-def companion_fields(config: Config, journal: Journal, account: str) -> set[str]:
+def extra_fields_of(config: Config, journal: Journal, account: str) -> set[str]:
     """Names of all extra fields of ours in an account, those that the config left behind included."""
     names = {field for settings in config.segmentations_of(account) for field in settings.fields.values()}
     names |= {row["key"] for row in journal.made(account) if row["kind"] == "field"}
-    return {name for name in names if _companion(name, names)}
+    return {name for name in names if _extra_field(name, names)}
 
 
 def _spec(row: Mapping[str, Any], names: set[str]) -> FieldSpec:
     form = row["form"]
     options = tuple(Option(str(option["key"]), str(option["label"])) for option in form.get("options") or ())
-    kind: FieldType = form.get("type") or _COMPANIONS.get(_companion(row["key"], names), "enum")
+    kind: FieldType = form.get("type") or _EXTRA_FIELDS.get(_extra_field(row["key"], names), "enum")
     return FieldSpec(
         row["key"],
         row["record_type"],
@@ -51,13 +51,13 @@ def _spec(row: Mapping[str, Any], names: set[str]) -> FieldSpec:
     )
 
 
-def _companion(name: str, names: set[str]) -> str:
+def _extra_field(name: str, names: set[str]) -> str:
     """Which extra field a name means; "" where it is a segmentation's own field."""
     return next(_endings(name, names), "")
 
 
 def _endings(name: str, names: set[str]) -> Iterator[str]:
-    for companion in _COMPANIONS:
-        base = name.removesuffix(f"_{companion}")
+    for extra_field in _EXTRA_FIELDS:
+        base = name.removesuffix(f"_{extra_field}")
         if base != name and base in names:
-            yield companion
+            yield extra_field

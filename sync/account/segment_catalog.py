@@ -22,7 +22,7 @@ class SegmentText:
     """What people read of a segment."""
 
     key: str
-    label: str
+    title: str
     description: str = ""
     playbook: dict[str, str | int] = field(default_factory=dict)
 
@@ -36,7 +36,7 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
 
     currency = config.accounts[account].currency
     rules = [
-        (Segment(entry.key, entry.label or entry.key), rule)
+        (Segment(entry.key, entry.title or entry.key), rule)
         for entry, rule in config.rules(settings, account)
     ]
     attributes = {
@@ -56,8 +56,8 @@ def built_like(
 
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
-    """All segments in their order, with the labels, descriptions and playbooks of the config."""
-    return _told(settings, built(config, settings, (settings.accounts or config.written)[0]).segments)
+    """All segments in their order, with the titles, descriptions and playbooks of the config."""
+    return _told(settings, built(config, settings, (settings.accounts or config.writable)[0]).segments)
 
 
 def named_segments(
@@ -110,7 +110,7 @@ def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[S
         texts.append(
             SegmentText(
                 segment.key,
-                (configured and configured.label) or segment.label,
+                (configured and configured.title) or segment.title,
                 (configured and configured.description) or segment.description,
                 dict(configured.playbook) if configured else {},
             )

@@ -38,14 +38,14 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 
 def options_of(config: Config, journal: Journal, account: str) -> dict[str, list[Option]]:
-    """The options of each segmentation's field: stored key and shown label."""
+    """The options of each segmentation's field: stored key and shown title."""
     from sync.account.segment_catalog import named_segments
 
     every = {
         entry.name: named_segments(config, journal, entry, account)
         for entry in config.segmentations_of(account)
     }
-    return {name: [Option(entry.key, entry.label) for entry in segments] for name, segments in every.items()}
+    return {name: [Option(entry.key, entry.title) for entry in segments] for name, segments in every.items()}
 
 
 @dataclass

@@ -24,7 +24,7 @@ class Target:
     name: str
     kind: Literal["field", "list"]
     segmentation: str
-    companion: str = ""  # of a field: "" is the segment itself
+    extra_field: str = ""  # of a field: "" is the segment itself
     segment: str = ""  # of a list
     record_type: str = ""  # of a list
     channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
@@ -33,11 +33,11 @@ class Target:
 
 
 def targets_of(config: Config, account: str) -> list[Target]:
-    """All targets of an account; a segmentation's own field stands before its companions and lists."""
+    """All targets of an account; a segmentation's own field stands before its extra fields and lists."""
     targets = []
     for settings in config.segmentations_of(account):
-        for companion, field in settings.fields.items():
-            targets.append(Target(field, "field", settings.name, companion))
+        for extra_field, field in settings.fields.items():
+            targets.append(Target(field, "field", settings.name, extra_field))
         if settings.lists != "none":
             for spec, segment in _lists(config, settings, segments_of(config, settings)):
                 reach = (spec.channel, spec.unknown_reachable, settings.control)
@@ -49,12 +49,12 @@ def field_specs(session: Session) -> list[FieldSpec]:
     """The fields that set-up makes, with the help texts that people read beside them."""
     config, journal, account, descriptions = session.config, session.journal, session.account, {}
     for settings in session.segmentations:
-        label, segments = settings.label or settings.name, named_segments(config, journal, settings, account)
-        for companion, name in settings.fields.items():
+        title, segments = settings.title or settings.name, named_segments(config, journal, settings, account)
+        for extra_field, name in settings.fields.items():
             descriptions[name] = (
-                help_texts.of_companion(label, companion)
-                if companion
-                else help_texts.of_field(label, segments)
+                help_texts.of_extra_field(title, extra_field)
+                if extra_field
+                else help_texts.of_field(title, segments)
             )
     return [
         replace(spec, description=descriptions[spec.name])
@@ -94,18 +94,18 @@ def _lists(
     if settings.lists == "none":
         return []
     types = config.record_types(settings)
-    campaign = (settings.channel, settings.unknown_reachable) if settings.campaign else ("", False)
+    campaign = (settings.channel, settings.unknown_reachable) if settings.reachable_only else ("", False)
     specs = []
     for segment in segments:
         for record_type in types:
             key = f"{settings.name}.{segment.key}" + ("" if record_type == types[0] else f".{record_type}")
-            label = f"{settings.label or settings.name}: {segment.label}" + (
+            title = f"{settings.title or settings.name}: {segment.title}" + (
                 "" if record_type == types[0] else f" ({record_type})"
             )
             text = help_texts.of_list(segment)
             spec = ListSpec(
                 key,
-                label,
+                title,
                 settings.lists,
                 record_type,
                 settings.field,

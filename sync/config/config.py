@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretStr
 
 from connectors.contract import Account, Attribute, FieldSpec, Option
 from sync.config.faults import ConfigError, Fault
+from sync.config.renames import first_kind, first_names, present_names
 from sync.config.secret import SecretError, secret
 from sync.config.settings import (
     AccountSettings,
@@ -49,7 +50,7 @@ __all__ = [
     "secret",
 ]
 
-_COMPANION_TYPES: dict[str, Literal["number", "date", "text"]] = {
+_EXTRA_TYPES: dict[str, Literal["number", "date", "text"]] = {
     "reason": "text",
     "since": "date",
     "previous": "text",
@@ -82,14 +83,14 @@ class Config:
         return self.path.parent
 
     @property
-    def written(self) -> tuple[str, ...]:
+    def writable(self) -> tuple[str, ...]:
         """Names of the accounts that are written to."""
-        return tuple(name for name, account in self.accounts.items() if account.written)
+        return tuple(name for name, account in self.accounts.items() if account.writable)
 
     def segmentations_of(self, account: str) -> tuple[SegmentationSettings, ...]:
         """The segmentations that are written to an account."""
         return tuple(
-            settings for settings in self.segmentations if account in (settings.accounts or self.written)
+            settings for settings in self.segmentations if account in (settings.accounts or self.writable)
         )
 
     def record_types(self, segmentation: SegmentationSettings) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ class Config:
         from sync.config.rules import parsed
 
         accounts = [
-            self.accounts[name] for name in ([account] if account else segmentation.accounts or self.written)
+            self.accounts[name] for name in ([account] if account else segmentation.accounts or self.writable)
         ]
         return parsed(tree, self.segmentations, accounts)
 
@@ -159,7 +160,7 @@ class Config:
     def fields(
         self, account: str, options: Mapping[str, Sequence[Option]] | None = None
     ) -> tuple[FieldSpec, ...]:
-        """Our fields in an account, companions too. ``options``: of each segmentation by its name."""
+        """Our fields in an account, extra fields too. ``options``: of each segmentation by its name."""
         return tuple(
             spec
             for segmentation in self.segmentations_of(account)
@@ -184,7 +185,7 @@ class Config:
             attributes=self.attributes(name),
             fields=self.fields(name, options),
             deal_share=account.deal_share,
-            reserve=account.reserve,
+            quota_reserve=account.quota_reserve,
             consent_basis=account.consent_basis,
         )
 
@@ -202,16 +203,16 @@ class Config:
 
     def digest(self, segmentation: SegmentationSettings) -> str:
         """A hash of all that changes this segmentation's labels: not of what people read, not of where it is
-        written.
+        written, nor of what its keys are called today.
         """
-        names = set(segmentation.accounts or self.written)
+        names = set(segmentation.accounts or self.writable)
         names |= {source for name in names for source in self.accounts[name].activity_from}
         content = {
             "segmentation": [
                 segmentation.name,
-                segmentation.kind,
+                first_kind(segmentation.kind),
                 segmentation.population,
-                _unshown(_dumped(segmentation.options)),
+                _unshown(first_names(_dumped(segmentation.options), ("segmentations", 0))),
             ],
             "accounts": {name: _definition(self.accounts[name]) for name in names},
             "rates": self.rates,
@@ -240,6 +241,7 @@ def load(path: Path | str) -> Config:
     path = Path(path)
     text, tree = _tree(path)
     collected: list[Fault] = []
+    tree = present_names(tree, collected)
     parts = {key: tree.pop(key, empty) for key, empty in (("accounts", {}), ("segmentations", []))}
     top = validated(Top, tree, (), collected, also=parts)
     accounts = read_accounts(parts["accounts"], collected)
@@ -276,15 +278,15 @@ def _tree(path: Path) -> tuple[str, dict[str, Any]]:
 def _specs(
     segmentation: SegmentationSettings, record_type: str, options: Sequence[Option]
 ) -> list[FieldSpec]:
-    label = segmentation.label or segmentation.name
-    specs = [FieldSpec(segmentation.field, record_type, "enum", label, options=tuple(options))]
-    for companion in segmentation.companions:
+    title = segmentation.title or segmentation.name
+    specs = [FieldSpec(segmentation.field, record_type, "enum", title, options=tuple(options))]
+    for extra in segmentation.extra_fields:
         specs.append(
             FieldSpec(
-                segmentation.fields[companion],
+                segmentation.fields[extra],
                 record_type,
-                _COMPANION_TYPES[companion],
-                f"{label}: {companion}",
+                _EXTRA_TYPES[extra],
+                f"{title}: {extra}",
             )
         )
     return specs
@@ -302,8 +304,12 @@ def _unshown(value: Any) -> Any:
 
 def _definition(account: AccountSettings) -> Any:
     """What of an account changes labels: how it is read, without places, secrets and rules of writing."""
-    unlike = {"on_conflict", "reserve", "written"}
+    unlike = {"on_conflict", "quota_reserve", "writable"}
     settings = account.settings
     private = {"path", "api_url", *(secret_keys(type(settings)) if isinstance(settings, BaseModel) else ())}
     mapping = {key: value for key, value in (_dumped(settings) or {}).items() if key not in private}
-    return [account.model_dump(mode="json", exclude=unlike), mapping]
+    path = ("accounts", account.name)
+    return [
+        first_names(account.model_dump(mode="json", exclude=unlike), path),
+        first_names(mapping, path),
+    ]

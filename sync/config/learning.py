@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sync.config import faults
 from sync.config.faults import Fault
-from sync.config.rules import Placed, by
+from sync.config.rules import Placed, segment_by
 from sync.config.settings import AccountSettings
 
 
@@ -21,12 +21,14 @@ def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettin
     from segmentation.sensitive import sensitive
 
     ours = {field for _, settings in read for field in settings.fields.values()}
-    written = [name for name, account in accounts.items() if account.written]
+    written = [name for name, account in accounts.items() if account.writable]
     named = [settings.name for _, settings in read]
     for path, settings in read:
-        for name in by(settings):
+        for name in segment_by(settings):
             if name not in named:
-                yield Fault((*path, "by"), f"there is no segmentation {name!r}; {faults.one_of(name, named)}")
+                yield Fault(
+                    (*path, "segment_by"), f"there is no segmentation {name!r}; {faults.one_of(name, named)}"
+                )
         if not isinstance(settings.options, LearningSettings):
             continue
         for key, names in (

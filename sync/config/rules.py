@@ -69,12 +69,14 @@ def keys_of(settings: SegmentationSettings) -> list[str]:
 
 def used(settings: SegmentationSettings) -> frozenset[str]:
     """Names of the segmentations that a segmentation's rules mention, whether or not there are such."""
-    return frozenset({*(name for _, tree in _trees(settings) for name in _mentioned(tree)), *by(settings)})
+    return frozenset(
+        {*(name for _, tree in _trees(settings) for name in _mentioned(tree)), *segment_by(settings)}
+    )
 
 
-def by(settings: SegmentationSettings) -> tuple[str, ...]:
+def segment_by(settings: SegmentationSettings) -> tuple[str, ...]:
     """The segmentation whose segments a kind looks at."""
-    name = getattr(settings.options, "by", None)
+    name = getattr(settings.options, "segment_by", None)
     return (name,) if isinstance(name, str) else ()
 
 
@@ -99,7 +101,7 @@ def _trees(settings: SegmentationSettings) -> Iterator[tuple[KeyPath, Any]]:
 
 def rule_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
     """All that is wrong with populations, segments and their rules."""
-    written = [name for name, account in accounts.items() if account.written]
+    written = [name for name, account in accounts.items() if account.writable]
     everything = [settings for _, settings in read]
     every: dict[KeyPath, Any] = {}
     for path, settings in read:
@@ -134,7 +136,7 @@ def _read(
 def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
     """Segments that the kind does not have, or that lack what the kind wants."""
     if settings.kind == "rules" and not settings.segments:
-        what = "has no segment: add [[segmentations.segments]] with key, label and when = { ... }; the first whose rule holds wins"
+        what = "has no segment: add [[segmentations.segments]] with key, title and when = { ... }; the first whose rule holds wins"
         yield Fault((*path, "kind"), what)
     keys = keys_of(settings) if settings.segments else []
     for index, segment in enumerate(settings.segments):
@@ -204,7 +206,8 @@ def _cycles(read: Sequence[Placed]) -> Iterator[Fault]:
                 (
                     *path,
                     *next(
-                        (where for where, tree in _trees(settings) if follower in _mentioned(tree)), ("by",)
+                        (where for where, tree in _trees(settings) if follower in _mentioned(tree)),
+                        ("segment_by",),
                     ),
                 ),
                 what,

@@ -107,7 +107,7 @@ Day = Annotated[str, AfterValidator(lambda text: _date(text).isoformat())]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 AsOf = Annotated[date | Literal["yesterday"], PlainValidator(_as_of)]
-Companion = Literal["reason", "since", "previous", "score"]
+ExtraField = Literal["reason", "since", "previous", "score"]
 
 
 class Table(BaseModel):
@@ -152,11 +152,11 @@ class AccountSettings(Table):
     deal_share: Literal["primary", "split", "full"] = "primary"
     on_conflict: Literal["keep", "overwrite"] = "keep"
     consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
-    reserve: Share = 0.3
+    quota_reserve: Share = 0.3
     activity_from: tuple[str, ...] = ()
     match: Name = "email"
     attributes: dict[Name, Annotated[AttributeSettings, _bare("field")]] = {}
-    written: bool = True
+    writable: bool = True
     settings: Any = Field(default=None, exclude=True)
 
 
@@ -166,7 +166,7 @@ class SegmentSettings(Table):
     """
 
     key: Name
-    label: str | None = None
+    title: str | None = None
     description: str | None = None
     playbook: dict[str, str | int] = {}
     # of kind rules: who belongs to it; the first segment whose rule holds wins
@@ -177,42 +177,46 @@ class SegmentationSettings(Table):
     """What every segmentation has, whichever kind it is of. ``options`` is the kind's own model, validated."""
 
     name: Name
-    label: str = ""
+    title: str = ""
     kind: str
     field: Name
     lists: Literal["none", "dynamic", "static"] = "none"
-    campaign: bool = False
+    reachable_only: bool = False
     channel: Literal["email", "phone", "sms", "post"] = "email"
     unknown_reachable: bool = False
     # share of each campaign list that is held out of it, to compare with
     control: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    companions: tuple[Companion, ...] = ()
+    extra_fields: tuple[ExtraField, ...] = ()
     frozen: bool = False  # nobody enters, moves or is labelled anew; who leaves the population leaves
     accounts: tuple[str, ...] = ()
     population: dict[str, Any] | None = None
     segments: tuple[SegmentSettings, ...] = ()
     options: Any = Field(default=None, exclude=True)
 
-    @field_validator("campaign")
+    @field_validator("reachable_only")
     @classmethod
-    def _campaign_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
+    def _reachable_only_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
         if value and other.data.get("lists", "static") == "none":
             raise ValueError(
-                'a campaign needs lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"'
+                'reachable_only is about lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"'
             )
         return value
 
     @field_validator("channel", "unknown_reachable", "control")
     @classmethod
-    def _only_of_a_campaign(cls, value: str | bool | float, other: ValidationInfo) -> str | bool | float:
-        if not other.data.get("campaign", True):
-            raise ValueError("this is about campaign lists; set campaign = true too, or leave it out")
+    def _only_with_reachable_only(
+        cls, value: str | bool | float, other: ValidationInfo
+    ) -> str | bool | float:
+        if not other.data.get("reachable_only", True):
+            raise ValueError(
+                "this is about lists of people who can be reached; set reachable_only = true too, or leave it out"
+            )
         return value
 
     @property
     def fields(self) -> dict[str, str]:
-        """Names of our fields in the CRM: "" → the segment's, companion → its own."""
-        return {"": self.field, **{companion: f"{self.field}_{companion}" for companion in self.companions}}
+        """Names of our fields in the CRM: "" → the segment's, extra field → its own."""
+        return {"": self.field, **{extra: f"{self.field}_{extra}" for extra in self.extra_fields}}
 
 
 class Limit(Table):

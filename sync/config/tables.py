@@ -17,11 +17,11 @@ import connectors
 from connectors import settings_model
 from sync.config import faults
 from sync.config.faults import Fault
-from sync.config.labels import label_faults
 from sync.config.learning import learning_faults
 from sync.config.rules import rule_faults
 from sync.config.secret import FORMS, is_reference
 from sync.config.settings import AccountSettings, SegmentationSettings
+from sync.config.titles import title_faults
 from sync.config.toml_lines import KeyPath
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -83,7 +83,7 @@ def read_accounts(tree: object, collected: list[Fault]) -> dict[str, AccountSett
 
 
 def _account(
-    name: str, table: dict[str, Any], written: bool, collected: list[Fault]
+    name: str, table: dict[str, Any], writable: bool, collected: list[Fault]
 ) -> AccountSettings | None:
     path = ("accounts", name)
     common = {key: table[key] for key in _common(AccountSettings) if key in table}
@@ -100,7 +100,7 @@ def _account(
             Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, connectors.CRMS)}")
         )
     return validated(
-        AccountSettings, {"written": written, **common, "name": name, "settings": settings}, path, collected
+        AccountSettings, {"writable": writable, **common, "name": name, "settings": settings}, path, collected
     )
 
 
@@ -157,7 +157,7 @@ def read_segmentations(
         for step, table in _tables(tree, ("segmentations",), "list", collected)
     ]
     read = [(path, settings) for path, table in paths if (settings := _segmentation(table, path, collected))]
-    written = [name for name, account in accounts.items() if account.written]
+    written = [name for name, account in accounts.items() if account.writable]
     collected.extend(_clashes(read))
     for path, settings in read:
         for index, name in enumerate(settings.accounts):
@@ -166,7 +166,7 @@ def read_segmentations(
                 collected.append(Fault((*path, "accounts", index), what))
     collected.extend(rule_faults(read, accounts))
     collected.extend(learning_faults(read, accounts))
-    collected.extend(label_faults(read, accounts))
+    collected.extend(title_faults(read, accounts))
     return [settings for _, settings in read]
 
 
@@ -183,10 +183,10 @@ def _clashes(read: Sequence[tuple[KeyPath, SegmentationSettings]]) -> list[Fault
                     f"{settings.name!r} is the name of an earlier segmentation too; names are unique",
                 )
             )
-        for companion, target in settings.fields.items():
+        for extra_field, target in settings.fields.items():
             if target in targets:
                 what = f"field {target!r} is written by segmentation {targets[target]!r} too; every field belongs to one"
-                collected.append(Fault((*path, "companions" if companion else "field"), what))
+                collected.append(Fault((*path, "extra_fields" if extra_field else "field"), what))
             targets.setdefault(target, settings.name)
     return collected
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 MONEY = frozenset({"purchase", "refund"})
-# Kinds of segmentation that look at purchases, and at what their options name as ``kinds``.
-_OF_MONEY = ("rfm", "value", "lifecycle", "potential", "clusters", "offers")
+# Kinds of segmentation that look at purchases, and at what their options name as ``activity_types``.
+_OF_MONEY = ("rfm", "abc", "lifecycle", "potential", "clusters", "offers")
 
 
 def kinds_used(config: Config, account: str) -> frozenset[str] | None:
@@ -51,7 +51,7 @@ def types_used(config: Config, account: str) -> frozenset[str]:
 
 def _segmentations(config: Config, account: str) -> Iterator[tuple[str, SegmentationSettings]]:
     """Each segmentation that reads from an account, with the account that it is written to."""
-    for name in config.written:
+    for name in config.writable:
         if name == account or account in config.accounts[name].activity_from:
             for settings in config.segmentations_of(name):
                 yield name, settings
@@ -65,7 +65,9 @@ def _kinds(config: Config, settings: SegmentationSettings, account: str) -> froz
     elif settings.kind not in _OF_MONEY:
         return None
     kinds = (
-        frozenset() if settings.kind == "rules" else MONEY | frozenset(getattr(settings.options, "kinds", ()))
+        frozenset()
+        if settings.kind == "rules"
+        else MONEY | frozenset(getattr(settings.options, "activity_types", ()))
     )
     return kinds.union(*map(_of_rule, rules))
 

@@ -71,7 +71,7 @@ class Known:
             self._tables[name] = (
                 quoted("labels_" + name) if self._holds(settings) else self._made(settings, made_by)
             )
-            session.progress(f"labels of {settings.label or name}", 0, 0)
+            session.progress(f"labels of {settings.title or name}", 0, 0)
         return self._tables[settings.name]
 
     def _holds(self, settings: SegmentationSettings) -> bool:
@@ -130,7 +130,7 @@ class Known:
         kept, _, content = (mirror.stamp(stamp) or "").partition("\n")
         if kept == key:
             return model_file.from_json(content)
-        session.progress(f"fitting {settings.label or settings.kind} for the file", 0, 0)
+        session.progress(f"fitting {settings.title or settings.kind} for the file", 0, 0)
         model = fitted(session, settings, segmentation, population)
         mirror.set_stamp(stamp, f"{key}\n{model_file.to_json(model)}")
         return model

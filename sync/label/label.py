@@ -65,7 +65,7 @@ def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
     for settings in session.config.in_order(session.account):
         if names and settings.name not in names:
             continue
-        session.progress(f"fitting {settings.label or settings.name}", 0, 0)
+        session.progress(f"fitting {settings.title or settings.name}", 0, 0)
         segmentation = built(session.config, settings, session.account)
         model = fitted(session, settings, segmentation, Population(session, settings, segmentation))
         versions[settings.name] = _saved(session, settings, model)
@@ -93,10 +93,10 @@ def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
 def _label_one(session: Session, settings: SegmentationSettings, labelled: Labelled) -> None:
     mirror, name, as_of = session.mirror(), settings.name, session.as_of.isoformat()
     segmentation = built(session.config, settings, session.account)
-    session.progress(f"labelling {settings.label or name}", 0, 0)
+    session.progress(f"labelling {settings.title or name}", 0, 0)
     population = Population(session, settings, segmentation)
     model = _model(session, settings, segmentation, population, labelled)
-    session.progress(f"labelling {settings.label or name}", 0, 0)
+    session.progress(f"labelling {settings.title or name}", 0, 0)
     with mirror.transaction():
         kept = settings.frozen and _kept(session, name, population)
         previous_as_of = prepare_before(session, name)
@@ -142,7 +142,7 @@ def _model(
             return model
     else:
         stored = None
-    session.progress(f"fitting {settings.label or settings.name}", 0, 0)
+    session.progress(f"fitting {settings.title or settings.name}", 0, 0)
     model = fitted(session, settings, segmentation, population)
     if stored is None or not model_file.blank(model):
         labelled.fitted[settings.name] = _saved(session, settings, model)

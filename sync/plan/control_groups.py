@@ -68,7 +68,7 @@ def _effect(session: Session, settings: SegmentationSettings, target: Target) ->
     from segmentation.evaluation.uplift import effect
 
     kind = literal(getattr(settings.options, "target", None) or "purchase")
-    named = getattr(settings.options, "campaigns", None)
+    named = getattr(settings.options, "campaign_pattern", None)
     answers = f"AND deeds.campaign GLOB {literal(named)}" if named else ""
     days = _days(settings)
     end = literal((session.as_of - timedelta(days=days)).isoformat())

@@ -50,7 +50,7 @@ def trips(session: Session, cost: int, kind: str = "forward") -> list[Trip]:
         "CREATE OR REPLACE TEMP VIEW weighed AS SELECT * FROM changes WHERE action <> 'withdraw'"
     )
     if _prepare_approved(session, kind):
-        if not session.mirror().value("SELECT count(*) FROM weighed WHERE NOT companion"):
+        if not session.mirror().value("SELECT count(*) FROM weighed WHERE NOT extra_field"):
             return []
         cost = calls(session, "weighed")
     tripped = [trip for trip in _trips(session, cost, kind in _ASKED_FOR) if trip.guard not in session.allow]
@@ -80,7 +80,7 @@ def _prepare_approved(session: Session, kind: str) -> bool:
     mirror.run(
         """CREATE OR REPLACE TEMP VIEW weighed AS SELECT c.* FROM changes AS c WHERE action <> 'withdraw' AND NOT EXISTS (
                SELECT 1 FROM approved AS a WHERE a.record = c.record
-               AND (c.companion OR (a.target = c.target AND coalesce(a.after, '') = coalesce(c.after, ''))))"""
+               AND (c.extra_field OR (a.target = c.target AND coalesce(a.after, '') = coalesce(c.after, ''))))"""
     )
     return True
 
@@ -96,7 +96,7 @@ def _trips(session: Session, cost: int, asked_for: bool) -> Iterator[Trip]:
                    count(*) FILTER (coalesce(after, '') = '' AND coalesce(before, '') <> '')
             FROM weighed JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING
                 (target)
-            WHERE kind = 'field' AND NOT companion GROUP BY segmentation"""
+            WHERE kind = 'field' AND NOT extra_field GROUP BY segmentation"""
     ):
         if over(guards.max_change, moved, holders, asked_for):
             yield Trip(
@@ -131,7 +131,7 @@ def _by_segment(session: Session, first: list[str], asked_for: bool) -> Iterator
     """Newcomers and leavers of each segment against its size, from the segmentations' own fields."""
     guards, mirror = session.config.guards, session.mirror()
     rows = mirror.rows(
-        """WITH own AS (SELECT * FROM weighed WHERE kind = 'field' AND NOT companion),
+        """WITH own AS (SELECT * FROM weighed WHERE kind = 'field' AND NOT extra_field),
            sizes AS (SELECT target, value AS segment, count(*) AS size FROM actual WHERE coalesce(value, '') <> '' GROUP BY ALL),
            enters AS (SELECT segmentation, target, after AS segment, count(*) AS number FROM own WHERE coalesce(after, '') <> '' GROUP BY
                ALL),
@@ -178,7 +178,7 @@ def _first(session: Session) -> list[str]:
         for (name,) in mirror.rows("SELECT DISTINCT segmentation FROM changes WHERE action <> 'restore'")
         if not mirror.value(
             "SELECT count(*) FROM written WHERE mine AND coalesce(after, '') <> '' AND target IN (SELECT target FROM changes WHERE "
-            "segmentation = ? AND kind = 'field' AND NOT companion)",
+            "segmentation = ? AND kind = 'field' AND NOT extra_field)",
             [name],
         )
     ]

@@ -39,17 +39,17 @@ from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.write_history import catch_up
 
 ROWS = 100_000  # changes that are in memory at once while batches are cut
-COARSE = 5  # steps of the ``_score`` companion, in percent: a rank that moves a little writes nothing
+COARSE = 5  # steps of the extra field ``_score``, in percent: a rank that moves a little writes nothing
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which records a plan is about; all by default. ``companions`` writes those of unmoved records too."""
+    """Which records a plan is about; all by default. ``extra_fields`` writes those of unmoved records too."""
 
     records: Sequence[str] | None = None  # ids
     segment: str | None = None
     since: str | None = None  # ISO day: records that changed or moved on it or later
-    companions: bool = False
+    extra_fields: bool = False
     withdrawn: bool = False  # only those whose consent forbids a target
 
     def where(self, column: str) -> str:
@@ -143,7 +143,7 @@ def basis(session: Session) -> dict[str, Any]:
 def begin_changes(mirror: AccountMirror) -> None:
     """Empty the table that a plan is gathered in."""
     mirror.run(
-        """CREATE OR REPLACE TEMP TABLE changes (record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, companion BOOLEAN,
+        """CREATE OR REPLACE TEMP TABLE changes (record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR, extra_field BOOLEAN,
             before VARCHAR,
            after VARCHAR, action VARCHAR, mine_before BOOLEAN, mine_after BOOLEAN)"""
     )
@@ -310,7 +310,7 @@ def _wanted(target: Target) -> str:
         "since": "strftime(since, '%Y-%m-%d')",
         "previous": "previous",
         "score": f"(round_even(score * 100 / {COARSE}, 0) * {COARSE})::INTEGER::VARCHAR",
-    }[target.companion]
+    }[target.extra_field]
     return f"SELECT record, {value} AS value FROM {labels} WHERE {allowed}"
 
 
@@ -335,7 +335,7 @@ def _differ(session: Session, target: Target, selection: Selection) -> None:
         scope += (
             f" AND record IN (SELECT record FROM {labelled} WHERE segment = {literal(selection.segment)})"
         )
-    if target.companion and not selection.companions:
+    if target.extra_field and not selection.extra_fields:
         moved = next(
             t.name
             for t in targets_of(session.config, session.account)
@@ -364,7 +364,7 @@ def _before(session: Session, target: Target) -> str:
     )
     if target.kind == "list":
         return f"SELECT DISTINCT record, 'member' AS value FROM ({states}) WHERE segment = {literal(target.segment)}"
-    return f"SELECT DISTINCT record, segment AS value FROM ({states}) WHERE segment IS NOT NULL AND {str(not target.companion).lower()}"
+    return f"SELECT DISTINCT record, segment AS value FROM ({states}) WHERE segment IS NOT NULL AND {str(not target.extra_field).lower()}"
 
 
 def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int) -> None:
@@ -414,7 +414,7 @@ def _decide(session: Session, target: Target, made: bool) -> None:
     foreign = "(cleared_by_person OR NOT (empty OR mine))"
     mirror.run(
         f"""INSERT INTO changes SELECT record, {name}, {literal(target.kind)}, {literal(target.segmentation)},
-            {str(bool(target.companion)).lower()}, actual,
+            {str(bool(target.extra_field)).lower()}, actual,
                 coalesce(wanted, {"NULL" if target.kind == "list" else "''"}),
                 CASE WHEN wanted IS NULL AND record IN ({consent.withdrawn(target)}) THEN 'withdraw'
                      WHEN wanted IS NULL AND mine THEN {literal(leave)} WHEN {foreign} THEN 'overwrite'

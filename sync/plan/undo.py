@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from sync.account import consent
-from sync.account.left import companion_fields
+from sync.account.left import extra_fields_of
 from sync.account.session import Session
 from sync.exit_codes import Stop
 from sync.log import stage
@@ -35,7 +35,7 @@ def undo(session: Session, run: int) -> Planned:
     begin_changes(mirror)
     _gather(session, run)
     mirror.run(
-        """INSERT INTO changes SELECT r.record, r.target, r.kind, r.segmentation, r.companion, a.value, r.before, 'restore', true,
+        """INSERT INTO changes SELECT r.record, r.target, r.kind, r.segmentation, r.extra_field, a.value, r.before, 'restore', true,
             r.mine_before
            FROM reversed AS r LEFT JOIN actual AS a USING (record, target)
            WHERE coalesce(a.value, '') = coalesce(r.after, '') AND r.before IS DISTINCT FROM a.value"""
@@ -65,22 +65,22 @@ def _gather(session: Session, run: int) -> None:
     journal, mirror = session.journal, session.mirror()
     mirror.run(
         """CREATE OR REPLACE TEMP TABLE gathered (batch BIGINT, record BIGINT, target VARCHAR, kind VARCHAR, segmentation VARCHAR,
-            companion BOOLEAN,
+            extra_field BOOLEAN,
            before VARCHAR, after VARCHAR, mine_before BOOLEAN)"""
     )
-    companions = companion_fields(session.config, journal, session.account)
+    extra_fields = extra_fields_of(session.config, journal, session.account)
     for batch in _batches(session, run):
         changes = without(batch.changes(), journal.not_done(batch))
         mirror.register(changes)
         mirror.run(
             f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN
-                ({", ".join(repr(c) for c in companions) or "''"}),
+                ({", ".join(repr(c) for c in extra_fields) or "''"}),
                 before, after, mine_before FROM frame JOIN ids USING (record_type, id)""",
             frame=changes,
         )
     mirror.run(
         """CREATE OR REPLACE TEMP TABLE reversed AS SELECT record, target, any_value(kind) AS kind, any_value(segmentation) AS segmentation,
-           any_value(companion) AS companion, arg_min({'value': before}, batch).value AS before, arg_max({'value': after}, batch).value
+           any_value(extra_field) AS extra_field, arg_min({'value': before}, batch).value AS before, arg_max({'value': after}, batch).value
                AS after,
            arg_min(mine_before, batch) AS mine_before FROM gathered GROUP BY record, target"""
     )

@@ -32,7 +32,7 @@ class SegmentationFigures:
     """All that a report shows of one segmentation."""
 
     name: str
-    label: str
+    title: str
     kind: str
     as_of: date | None
     before: date | None
@@ -54,9 +54,9 @@ class SegmentationFigures:
         return sum(revenues) if revenues else None
 
     @property
-    def labels(self) -> dict[str, str]:
+    def titles(self) -> dict[str, str]:
         """Key → what people read, in the order of the config."""
-        return {segment.key: segment.label for segment in self.segments}
+        return {segment.key: segment.title for segment in self.segments}
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _segmentation(
         )
     return SegmentationFigures(
         name=name,
-        label=settings.label or name,
+        title=settings.title or name,
         kind=settings.kind,
         as_of=as_of,
         before=before,

@@ -118,7 +118,7 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
         if segmentation.before:
             tiles.append(
                 (
-                    f"Moved: {segmentation.label}",
+                    f"Moved: {segmentation.title}",
                     percent(_share(moved, whole)),
                     f"{moved:,} records since {segmentation.before}",
                 )
@@ -148,17 +148,17 @@ def _overlap(overlap: Overlap, segmentations: Sequence[SegmentationFigures]) -> 
     """A table whose cells are tinted by the share of their row."""
     of = {segmentation.name: segmentation for segmentation in segmentations}
     first, second = of[overlap.first], of[overlap.second]
-    columns = [key for key in second.labels if any(pair[1] == key for pair in overlap.cells)]
+    columns = [key for key in second.titles if any(pair[1] == key for pair in overlap.cells)]
     rows = []
-    for key, label in first.labels.items():
+    for key, label in first.titles.items():
         counts = [overlap.cells.get((key, column), 0) for column in columns]
         total = sum(counts)
         if total:
             rows.append((label, total, [(count, count / total) for count in counts]))
     return {
-        "first": first.label,
-        "second": second.label,
-        "columns": [second.labels[key] for key in columns],
+        "first": first.title,
+        "second": second.title,
+        "columns": [second.titles[key] for key in columns],
         "rows": rows,
     }
 
@@ -218,11 +218,11 @@ def _segmentation(segmentation: SegmentationFigures, figures: AccountFigures) ->
     for segment, records, revenue, _ in table:
         shares = (records / largest,) if revenue is None else (records / largest, revenue / largest)
         words = percent(records) if revenue is None else f"{percent(records)} · {percent(revenue)}"
-        rows.append(Bar(segment.label, shares, f"{segment.records:,}   {words}"))
+        rows.append(Bar(segment.title, shares, f"{segment.records:,}   {words}"))
     return {
         "figures": segmentation,
         "table": table,
-        "sizes": charts.bars(f"Segments of {segmentation.label}: share of records, and of revenue", rows),
+        "sizes": charts.bars(f"Segments of {segmentation.title}: share of records, and of revenue", rows),
         "has_revenue": segmentation.revenue is not None,
         "headline": _headline(table),
         "map": _map(segmentation),
@@ -231,7 +231,7 @@ def _segmentation(segmentation: SegmentationFigures, figures: AccountFigures) ->
         "own": of_segmentation(segmentation, figures),
         "judged": judgement(segmentation, figures),
         "reasons": [
-            (segmentation.labels.get(r.segment, r.segment), r.pattern, r.records)
+            (segmentation.titles.get(r.segment, r.segment), r.pattern, r.records)
             for r in segmentation.reasons
         ],
         "every": every(segmentation.records),
@@ -248,7 +248,7 @@ def _headline(table: Sequence[tuple[Any, float, float | None, str]]) -> str:
     if not with_revenue:
         return ""
     segment, records, revenue = max(with_revenue, key=lambda row: row[2] - row[1])
-    return f"{segment.label}: {percent(records)} of the records, {percent(revenue)} of the net revenue."
+    return f"{segment.title}: {percent(records)} of the records, {percent(revenue)} of the net revenue."
 
 
 def _map(segmentation: SegmentationFigures) -> Markup:
@@ -261,7 +261,7 @@ def _map(segmentation: SegmentationFigures) -> Markup:
         cells = []
         for frequency in range(1, 6):
             spot = at.get((recency, frequency))
-            label = segmentation.labels.get(spot.segment, spot.segment) if spot else ""
+            label = segmentation.titles.get(spot.segment, spot.segment) if spot else ""
             cells.append(Cell(spot.records / most, f"{spot.records:,}", label) if spot else Cell(0, "0"))
         rows.append((f"R{recency}", cells))
     return charts.heat(
@@ -289,8 +289,8 @@ def _flow(segmentation: SegmentationFigures) -> dict[str, Any]:
     """Only who moved is drawn: those who stay would leave the moves hair-thin. Their number stands beside it."""
     names = {
         **{
-            key: label if list(segmentation.labels.values()).count(label) == 1 else f"{label} ({key})"
-            for key, label in segmentation.labels.items()
+            key: label if list(segmentation.titles.values()).count(label) == 1 else f"{label} ({key})"
+            for key, label in segmentation.titles.items()
         }
     }
     flows = [
@@ -305,7 +305,7 @@ def _flow(segmentation: SegmentationFigures) -> dict[str, Any]:
     for name in [*names.values(), *(side for flow in flows for side in flow[:2])]:
         order.setdefault(name, len(order))
     moves = sorted((flow for flow in flows if flow[0] != flow[1]), key=lambda flow: -flow[2])
-    title = f"Records that moved from one segment of {segmentation.label} to another"
+    title = f"Records that moved from one segment of {segmentation.title} to another"
     stayed = sum(flow.records for flow in segmentation.flows if flow.before and flow.before == flow.after)
     return {
         "flow": charts.flow(title, [Ribbon(*flow) for flow in moves], order),
@@ -321,16 +321,16 @@ def _trends(segmentation: SegmentationFigures) -> dict[str, Any]:
         return {"trends": [], "motion": "", "motions": motions, "days": []}
     days = [motion.as_of.toordinal() for motion in motions]
     keys = [
-        *(key for key in segmentation.labels if key in sizes),
-        *(key for key in sizes if key not in segmentation.labels),
+        *(key for key in segmentation.titles if key in sizes),
+        *(key for key in sizes if key not in segmentation.titles),
     ]
     trends = []
     for key in keys:
-        label, values = segmentation.labels.get(key, key), sizes[key]
+        label, values = segmentation.titles.get(key, key), sizes[key]
         words = f"{label}: {values[0]:,} on {motions[0].as_of}, {values[-1]:,} on {motions[-1].as_of}"
         trends.append((label, values, charts.lines(words, days, [values])))
     moving = charts.lines(
-        f"Share of records that moved, and that returned to an earlier segment within twelve weeks, of {segmentation.label}",
+        f"Share of records that moved, and that returned to an earlier segment within twelve weeks, of {segmentation.title}",
         days[1:],
         [[motion.share for motion in motions[1:]], [motion.returned_share for motion in motions[1:]]],
         height=140,

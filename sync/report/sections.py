@@ -42,7 +42,7 @@ def of_segmentation(segmentation: SegmentationFigures, account: AccountFigures) 
     insight = account.insights.of.get(segmentation.name, Insight())
     return [
         *_of_kind(segmentation, insight, account),
-        *response_models.effects(insight.effects, segmentation.labels),
+        *response_models.effects(insight.effects, segmentation.titles),
     ]
 
 
@@ -50,33 +50,33 @@ def judgement(segmentation: SegmentationFigures, account: AccountFigures) -> lis
     """Where its records go, and its report card."""
     card = account.insights.of.get(segmentation.name, Insight()).card
     return [
-        *migrations.panels(segmentation.flows, segmentation.labels),
-        *scorecards.panels(card, segmentation.labels),
+        *migrations.panels(segmentation.flows, segmentation.titles),
+        *scorecards.panels(card, segmentation.titles),
     ]
 
 
 def _of_kind(segmentation: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
     money = Money(account.currency, account.exponent)
     if segmentation.kind == "rules":
-        return priority.rules(insight.rules, segmentation.labels)
+        return priority.rules(insight.rules, segmentation.titles)
     if segmentation.kind == "lifecycle" and insight.rates:
-        return life_stages.panels(insight.rates, segmentation.labels)
+        return life_stages.panels(insight.rates, segmentation.titles)
     if not insight.figures:
         return []
     if segmentation.kind == "potential":
-        return model_selection.panels(insight.figures, segmentation.labels, money)
+        return model_selection.panels(insight.figures, segmentation.titles, money)
     if segmentation.kind == "clusters" and insight.profile:
-        return cluster_profiles.panels(insight.profile, insight.figures, segmentation.labels, money)
+        return cluster_profiles.panels(insight.profile, insight.figures, segmentation.titles, money)
     if segmentation.kind == "response":
         return response_models.panels(insight.figures, account.currency)
     if segmentation.kind == "offers":
-        by = str(insight.options.get("by") or "")
-        habits = next((other.labels for other in account.segmentations if other.name == by), {})
+        by = str(insight.options.get("segment_by") or "")
+        habits = next((other.titles for other in account.segmentations if other.name == by), {})
         return offers.panels(
             insight.figures,
             habits,
             _crossed(account, by, segmentation.name),
-            segmentation.labels,
+            segmentation.titles,
             str(insight.options.get("goal")),
         )
     return []
@@ -84,8 +84,8 @@ def _of_kind(segmentation: SegmentationFigures, insight: Insight, account: Accou
 
 def of_account(account: AccountFigures) -> list[Section]:
     """What concerns several segmentations."""
-    titles = {entry.name: entry.label for entry in account.segmentations}
-    labels = {entry.name: entry.labels for entry in account.segmentations}
+    titles = {entry.name: entry.title for entry in account.segmentations}
+    labels = {entry.name: entry.titles for entry in account.segmentations}
     money, insights = Money(account.currency, account.exponent), account.insights
     sections = []
     if insights.outlook:
@@ -117,9 +117,9 @@ def of_account(account: AccountFigures) -> list[Section]:
 
 def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> list[Panel]:
     kinds = {segmentation.kind: segmentation.name for segmentation in reversed(account.segmentations)}
-    if not {"value", "potential"} <= set(kinds):
+    if not {"abc", "potential"} <= set(kinds):
         return []
-    historic, predictive = kinds["value"], kinds["potential"]
+    historic, predictive = kinds["abc"], kinds["potential"]
     return value_matrix.panels(_crossed(account, historic, predictive), labels[historic], labels[predictive])
 
 

@@ -24,7 +24,7 @@ class SegmentFigures:
     """One segment: who is in it, and what they spent."""
 
     key: str
-    label: str
+    title: str
     description: str
     playbook: dict[str, str | int]
     records: int
@@ -77,7 +77,7 @@ def segments(session: Session, settings: SegmentationSettings, revenue: str | No
     named = named_segments(session.config, session.journal, settings, session.account)
     listed = [segment for segment in named if settings.kind != "clusters" or segment.key in sizes]
     figures = [
-        SegmentFigures(s.key, s.label, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in listed
+        SegmentFigures(s.key, s.title, s.description, s.playbook, *sizes.pop(s.key, nobody)) for s in listed
     ]
     return figures + [SegmentFigures(key, key, "", {}, *size) for key, size in sorted(sizes.items())]
 

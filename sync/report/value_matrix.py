@@ -14,7 +14,7 @@ HISTORIC, PREDICTIVE = ("a", "b", "c"), ("high", "medium", "low")
 def panels(
     cells: Mapping[tuple[str, str], int], historic: Mapping[str, str], predictive: Mapping[str, str]
 ) -> list[Panel]:
-    """``cells``: records by tier of kind ``value`` and of kind ``potential``; the other two: what people call
+    """``cells``: records by tier of kind ``abc`` and of kind ``potential``; the other two: what people call
     the tiers.
     """
     total = sum(number for (tier, other), number in cells.items() if tier in HISTORIC and other in PREDICTIVE)

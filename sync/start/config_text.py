@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ACCOUNT = "shop"
 _SEGMENTATIONS = {
     "rfm": ("Buying habits", "recency, frequency and money in named groups"),
-    "value": ("Customer value", "who brings 80% of net revenue, who up to 95%, who the rest"),
+    "abc": ("Customer value", "who brings 80% of net revenue, who up to 95%, who the rest"),
     "lifecycle": ("Life cycle", "from prospect over active to lost and won back"),
     "rules": ("Audience", "rules of your own, the first that fits wins"),
 }
@@ -183,7 +183,7 @@ _ABOUT_FURTHER = {
     "status": '   # which words count; a word in neither list is refused, "*" is every other word',
     "words": "   # what the words of a column mean",
     "constants": "   # what all rows of a file say",
-    "kinds": "   # their word = ours",
+    "activity_types": "   # their word = ours",
     "refunded_pattern": "    # where the amounts stand in the text of refunded",
     "join": "    # further columns of each row, from other files",
 }
@@ -212,18 +212,18 @@ def _segmentation_lines(kind: str, crm: str) -> list[str]:
         "",
         "[[segmentations]]",
         f"name = {quoted(kind)}    # stored; never change it",
-        f"label = {quoted(label)}    # shown; change it at will",
+        f"title = {quoted(label)}    # shown; change it at will",
         f"kind = {quoted(kind)}    # {about}".rstrip(" #"),
         f'field = "seg_{kind}"    # the column that holds the segment',
         _LISTS["cloud" if crm in ACCESS else "files"],
-        'companions = ["reason", "since"]    # why, and since when',
+        'extra_fields = ["reason", "since"]    # why, and since when',
     ]
     if kind == "rules":
         lines += [
             "",
             "[[segmentations.segments]]",
             'key = "recent"',
-            'label = "Bought lately"',
+            'title = "Bought lately"',
             'when = { did = "purchase", within_days = 90 }',
         ]
     return lines

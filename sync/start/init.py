@@ -80,7 +80,7 @@ def init(
     from segmentation.label import KINDS
 
     question = f"Which segmentations, with commas between them ({', '.join(KINDS)})?"
-    kinds = _chosen("segmentation", segmentations, question, "rfm,value", KINDS, ask)
+    kinds = _chosen("segmentation", segmentations, question, "rfm,abc", KINDS, ask)
     if crm in ACCESS:
         zone, currency = described.time_zone or "", described.currency or ""
         home, home_notes = home_of(crm, reached)

@@ -93,7 +93,7 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
         )
     name, options = _name(path), ["--config", str(path)]
     late = at.replace(hour=(at.hour + CHECK_AFTER) % 24)
-    zone = next((config.accounts[account].time_zone for account in config.written), "UTC")
+    zone = next((config.accounts[account].time_zone for account in config.writable), "UTC")
     nightly = Nightly(
         config,
         Entry(name, "Segment the customers of a CRM", [str(binary), "run", *options], at, f"{REJECTS}|{LATER}"),

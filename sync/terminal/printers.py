@@ -513,7 +513,7 @@ _PRINTERS = {
     "forget": _print_forget,
     "history": _print_history,
     "report": _print_report,
-    "card": _print_card,
+    "evaluate": _print_card,
     "schedule": _print_schedule,
     "init": _print_init,
     "demo": _print_demo,

@@ -127,7 +127,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
             text = labels.get(row["segment"])
             story["segmentations"][settings.name] = {
                 **{key: row[key] for key in ("segment", "since", "previous", "score", "reason")},
-                "label": text.label if text else row["segment"],
+                "label": text.title if text else row["segment"],
                 "description": text.description if text else "",
                 "playbook": text.playbook if text else {},
             }

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
-_STEADY = ("lifecycle", "value", "potential")  # kinds of which few moves and returns are promised
+_STEADY = ("lifecycle", "abc", "potential")  # kinds of which few moves and returns are promised
 _RANKED = {
-    "value": ("a", "b", "c"),
+    "abc": ("a", "b", "c"),
     "potential": ("high", "medium", "low"),
     "lifecycle": ("active", "at_risk", "dormant", "lost"),
     "response": ("likely", "possible", "unlikely"),
@@ -40,7 +40,7 @@ _RANKED = {
 
 
 def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
-    """What ``crm-segments card`` tells: the cards of the latest labelling (of all segmentations, or of
+    """What ``crm-segments evaluate`` tells: the cards of the latest labelling (of all segmentations, or of
     ``names``), and what campaigns with a control group changed. Stop: a name that there is not, or nothing is
     labelled yet."""
     from sync.plan.control_groups import effects
@@ -102,10 +102,10 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
             or _labelled(session, settings.name) is None
         ):
             continue
-        session.progress(f"judging {settings.label or settings.name}", 0, 0)
+        session.progress(f"judging {settings.title or settings.name}", 0, 0)
         model = model_file.from_json(stored["content"])
         ranked = _RANKED.get(settings.kind, ())
-        if getattr(settings.options, "absent", False):
+        if getattr(settings.options, "churn", False):
             ranked = ranked[::-1]
         today = _today(session, settings, stored, model)
         lines = scorecard.card(_held(session, settings, model), today, model, ranked)
@@ -299,7 +299,7 @@ def _baseline(session: Session, name: str, fitted: date) -> pd.DataFrame:
 
 def _reachable(session: Session, settings: SegmentationSettings) -> dict[str, float]:
     """Share of each segment that a campaign can reach; nothing is said where no campaign is meant."""
-    if not settings.campaign:
+    if not settings.reachable_only:
         return {}
     consent.prepare(session)
     unknown = str(settings.unknown_reachable).lower()

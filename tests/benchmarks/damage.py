@@ -38,7 +38,7 @@ def lived(folder: Path) -> World:
     their own.
     """
     folder.mkdir(parents=True)
-    world = World.of_files(folder, companions='["reason"]')
+    world = World.of_files(folder, extra_fields='["reason"]')
     world.customers(40)
     world.first_run()
     segments = folder / "crm" / "segments.csv"

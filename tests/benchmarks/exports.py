@@ -19,7 +19,7 @@ field = "seg_rfm"
 {{extra}}
 [[segmentations]]
 name = "value"
-kind = "value"
+kind = "abc"
 field = "seg_value"
 {{extra}}
 """

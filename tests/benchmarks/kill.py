@@ -38,7 +38,7 @@ def main() -> int:
         return kill_remote.main(options.crm, options.times, options.seed, options.contacts or 1_500)
     folder: Path = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    extra = 'lists = "static"\ncompanions = ["reason", "since"]'
+    extra = 'lists = "static"\nextra_fields = ["reason", "since"]'
     config = lay_out(folder / "fresh", options.contacts or 20_000, options.activities, lines=2, extra=extra)
     _command("setup", "--yes", config=config)
     quiet = shutil.copytree(folder / "fresh", folder / "quiet") / config.name

@@ -26,7 +26,7 @@ from sync.views import label_file
 
 AS_OF = date(2025, 6, 30)
 WEEK = timedelta(days=7)
-KINDS = ("rules", "value", "rfm", "lifecycle", "clusters", "offers", "response", "potential")
+KINDS = ("rules", "abc", "rfm", "lifecycle", "clusters", "offers", "response", "potential")
 _BARS = "bars: no stage above 4 GB at 10,000,000; a minute of CPU per kind is the aim"
 _CONFIG = f"""\
 as_of = {AS_OF}

@@ -37,10 +37,10 @@ from tests.benchmarks.shops import SHOPS
 from tests.benchmarks.trades import BUSINESSES, Business, cdnow, journey
 
 MOVED, RETURNED, RAW, SAME = 0.03, 0.05, 0.25, 0.84
-KINDS = ("lifecycle", "value", "potential", "clusters")
+KINDS = ("lifecycle", "abc", "potential", "clusters")
 COLUMNS = {
     "lifecycle": "lifecycle",
-    "value": "value",
+    "abc": "value",
     "potential": "value_tier",
     "clusters": "cluster",
     "rfm": "rfm",
@@ -153,7 +153,7 @@ def _motion(name: str, watched: Watched) -> int:
         changed, entered = table[:, 1:] != table[:, :-1], table[:, :-1] == "prospect"
         moved, new = float((changed & ~entered).mean()), float((changed & entered).mean())
         back = returns([pd.Series(week) for week in table.T])
-        bad = kind in ("lifecycle", "value", "potential") and (moved > MOVED or back > RETURNED)
+        bad = kind in ("lifecycle", "abc", "potential") and (moved > MOVED or back > RETURNED)
         print(
             f"{name:12} {kind:10} moved {moved:7.2%}  entered {new:7.2%}  returned {back:7.2%}{' !' if bad else ''}",
             flush=True,

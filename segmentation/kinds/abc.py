@@ -1,4 +1,4 @@
-"""Who brings the money? (kind ``value``)
+"""Who brings the money? (kind ``abc``)
 
 ABC on net revenue, of all history or of a window: ``a`` is the smallest set of buyers that brings ``a_share``
 of the revenue, ``b`` the next up to ``b_share``, ``c`` the rest. Revenue is the sum of positive net revenues.
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from segmentation import frames, model_file, previous_labels, reason_text
 from segmentation.ecdf import Axis, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
-from segmentation.hysteresis import BAND, Circumstances, settle
+from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
 
 if TYPE_CHECKING:
     import ibis
@@ -39,17 +39,17 @@ class _Seen:
     buyer: Flags
 
 
-class Value:
+class Abc:
     """ABC tiers of net revenue. ``currency`` and ``exponent`` only word the reasons."""
 
-    kind = "value"
+    kind = "abc"
 
     def __init__(
         self,
         window_days: int | None = None,
         a_share: float = 0.8,
         b_share: float = 0.95,
-        band: float = BAND,
+        dead_band: float = DEAD_BAND,
         currency: str = "EUR",
         exponent: int = 2,
     ) -> None:
@@ -57,7 +57,12 @@ class Value:
             raise ValueError(
                 f"shares must rise: 0 < a_share < b_share <= 1, but a_share is {a_share} and b_share {b_share}"
             )
-        self.window_days, self.a_share, self.b_share, self.band = window_days, a_share, b_share, band
+        self.window_days, self.a_share, self.b_share, self.dead_band = (
+            window_days,
+            a_share,
+            b_share,
+            dead_band,
+        )
         self.currency, self.exponent = currency, exponent
         self.needs = Needs(windows=(window_days,) if window_days else ())
 
@@ -123,7 +128,7 @@ class Value:
         rank = np.zeros(len(record))
         if axes:
             level, pending = settle(
-                axes["revenue"], seen.revenue, level, pending, self.band, Circumstances.none(len(record))
+                axes["revenue"], seen.revenue, level, pending, self.dead_band, Circumstances.none(len(record))
             )
             level = np.where(seen.revenue <= 0, 1, level)
             rank = np.where(seen.buyer, axes["revenue"].midrank(seen.revenue), 0.0)

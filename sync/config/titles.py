@@ -1,6 +1,6 @@
-"""Can people and CRMs tell our names and labels apart, and do the CRMs take them?
+"""Can people and CRMs tell our names and titles apart, and do the CRMs take them?
 
-A CRM refuses a label that is there twice, or a name that it keeps for itself, in the middle of a set-up. Here
+A CRM refuses a title that is there twice, or a name that it keeps for itself, in the middle of a set-up. Here
 it is said before.
 """
 
@@ -15,75 +15,75 @@ from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings
 from sync.config.toml_lines import KeyPath
 
-_ANOTHER = "give it another one: case and blanks do not tell labels apart"
+_ANOTHER = "give it another one: case and blanks do not tell titles apart"
 Placed = tuple[KeyPath, SegmentationSettings]
 
 
-def label_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
-    """All that is wrong with names and labels of segmentations and of their segments."""
-    written = [name for name, account in accounts.items() if account.written]
+def title_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
+    """All that is wrong with names and titles of segmentations and of their segments."""
+    written = [name for name, account in accounts.items() if account.writable]
     for position, (path, settings) in enumerate(read):
         names = [name for name in settings.accounts or written if name in accounts]
         for _, earlier in read[:position]:
             shared = set(names) & set(earlier.accounts or written)
             if shared and _shown(settings) == _shown(earlier) and settings.name != earlier.name:
-                what = f"{settings.label or settings.name!r} is the label of segmentation {earlier.name!r} too; {_ANOTHER}"
-                yield Fault((*path, "label" if settings.label else "name"), what)
+                what = f"{settings.title or settings.name!r} is the title of segmentation {earlier.name!r} too; {_ANOTHER}"
+                yield Fault((*path, "title" if settings.title else "name"), what)
         yield from _segments(settings, path)
         for crm in dict.fromkeys(accounts[name].crm for name in names):
             yield from _refused(settings, path, crm)
 
 
 def _shown(settings: SegmentationSettings) -> str:
-    return comparable(settings.label or settings.name)
+    return comparable(settings.title or settings.name)
 
 
 def _segments(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
     """Segments that people read the same of: those of the config, and those that the kind names by itself."""
     described = {segment.key: index for index, segment in enumerate(settings.segments)}
     taken: dict[str, str] = {}
-    for key, label in _labels(settings).items():
-        other = taken.setdefault(comparable(label), key)
+    for key, title in _titles(settings).items():
+        other = taken.setdefault(comparable(title), key)
         if other != key:
             index = described.get(key, described.get(other))
             where: KeyPath = (
                 path
                 if index is None
-                else (*path, "segments", index, "label" if settings.segments[index].label else "key")
+                else (*path, "segments", index, "title" if settings.segments[index].title else "key")
             )
             alike = other if key in described else key
-            yield Fault(where, f"{label!r} is the label of segment {alike!r} too; {_ANOTHER}")
+            yield Fault(where, f"{title!r} is the title of segment {alike!r} too; {_ANOTHER}")
 
 
-def _labels(settings: SegmentationSettings) -> dict[str, str]:
-    """Key → label of each segment, in order."""
-    own = {segment.key: segment.label or segment.key for segment in settings.segments}
+def _titles(settings: SegmentationSettings) -> dict[str, str]:
+    """Key → title of each segment, in order."""
+    own = {segment.key: segment.title or segment.key for segment in settings.segments}
     if settings.kind == "rules" or settings.options is None or not own:
         return own
     from segmentation.label import segmentation
 
     try:
         default = {
-            segment.key: segment.label
+            segment.key: segment.title
             for segment in segmentation(settings.kind, settings.options, "EUR", 2).segments
         }
     except ValueError:  # it looks at attributes, which are judged elsewhere
         return own
-    named = {segment.key: segment.label for segment in settings.segments if segment.label}
+    named = {segment.key: segment.title for segment in settings.segments if segment.title}
     return {**default, **named}
 
 
 def _refused(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
-    """Names and labels that a CRM does not take."""
+    """Names and titles that a CRM does not take."""
     if crm not in connectors.CRMS:
         return  # which is a fault of its own
     rules = limits(crm)
-    for companion, field in settings.fields.items():
+    for extra_field, field in settings.fields.items():
         if not rules.takes(field):
             what = f"{field!r} ({len(field)} characters) is no name of a field in {crm}: {rules.field_rule}"
-            yield Fault((*path, "companions" if companion else "field"), what)
+            yield Fault((*path, "extra_fields" if extra_field else "field"), what)
     for index, segment in enumerate(settings.segments):
-        shown = segment.label or segment.key
+        shown = segment.title or segment.key
         if rules.option_label is not None and len(shown) > rules.option_label:
             what = f"has {len(shown)} characters; {crm} takes {rules.option_label}"
-            yield Fault((*path, "segments", index, "label" if segment.label else "key"), what)
+            yield Fault((*path, "segments", index, "title" if segment.title else "key"), what)

@@ -1,4 +1,4 @@
-"""Are names and labels that a CRM would refuse in the middle of a set-up refused by the config, with their
+"""Are names and titles that a CRM would refuse in the middle of a set-up refused by the config, with their
 line?
 """
 
@@ -31,7 +31,7 @@ def segmentation(
 ) -> str:
     segments = segments or "{ key = 'a', when = { did = 'purchase' } }"
     listed = f"segments = [ {segments} ]\n"
-    return f'[[segmentations]]\nname = "{name}"\nlabel = "{label}"\nkind = "{kind}"\nfield = "{field}"\n{more}{listed}'
+    return f'[[segmentations]]\nname = "{name}"\ntitle = "{label}"\nkind = "{kind}"\nfield = "{field}"\n{more}{listed}'
 
 
 def faults(folder: Path, text: str) -> list[str]:
@@ -44,34 +44,34 @@ def faults(folder: Path, text: str) -> list[str]:
     return []
 
 
-def test_two_segments_of_one_label_are_refused_with_the_line(tmp_path: Path) -> None:
-    two = "{ key = 'a', label = 'Gold', when = { did = 'purchase' } },\n{ key = 'b', label = ' GOLD', when = { did = 'email_click' } }"
+def test_two_segments_of_one_title_are_refused_with_the_line(tmp_path: Path) -> None:
+    two = "{ key = 'a', title = 'Gold', when = { did = 'purchase' } },\n{ key = 'b', title = ' GOLD', when = { did = 'email_click' } }"
     (told,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
-    assert told.startswith("19: segmentations[0].segments[1].label: ' GOLD' is the label of segment 'a' too")
+    assert told.startswith("19: segmentations[0].segments[1].title: ' GOLD' is the title of segment 'a' too")
 
 
-def test_a_label_that_equals_the_key_of_another_segment_is_refused(tmp_path: Path) -> None:
-    two = "{ key = 'gold', when = { did = 'purchase' } },\n{ key = 'b', label = 'Gold', when = { did = 'email_click' } }"
+def test_a_title_that_equals_the_key_of_another_segment_is_refused(tmp_path: Path) -> None:
+    two = "{ key = 'gold', when = { did = 'purchase' } },\n{ key = 'b', title = 'Gold', when = { did = 'email_click' } }"
     (told,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
-    assert "'Gold' is the label of segment 'gold' too" in told
+    assert "'Gold' is the title of segment 'gold' too" in told
 
 
-def test_a_label_that_the_kind_gives_another_segment_is_refused_with_the_line(tmp_path: Path) -> None:
+def test_a_title_that_the_kind_gives_another_segment_is_refused_with_the_line(tmp_path: Path) -> None:
     (told,) = faults(
-        tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', label = 'champions' }", "rfm")
+        tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', title = 'champions' }", "rfm")
     )
-    assert told.startswith("18: segmentations[0].segments[0].label: ") and "'champions'" in told
+    assert told.startswith("18: segmentations[0].segments[0].title: ") and "'champions'" in told
     assert (
-        faults(tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', label = 'Gone' }", "rfm"))
+        faults(tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', title = 'Gone' }", "rfm"))
         == []
     )
 
 
-def test_two_segmentations_of_one_label_are_refused_where_they_meet_in_an_account(tmp_path: Path) -> None:
+def test_two_segmentations_of_one_title_are_refused_where_they_meet_in_an_account(tmp_path: Path) -> None:
     first = segmentation("one", "Buying habits", "seg_one", more='accounts = ["shop"]\n')
     (told,) = faults(tmp_path, first + segmentation("two", "buying Habits ", "seg_two"))
     assert told.startswith(
-        "22: segmentations[1].label: 'buying Habits ' is the label of segmentation 'one' too"
+        "22: segmentations[1].title: 'buying Habits ' is the title of segmentation 'one' too"
     )
     assert (
         faults(
@@ -87,9 +87,9 @@ def test_two_segmentations_of_one_label_are_refused_where_they_meet_in_an_accoun
         ("portal", "hs_segment", "field"),
         ("portal", "a12_segment", "field"),
         ("portal", "s" * 101, "field"),
-        ("portal", "s" * 95, "companions"),
+        ("portal", "s" * 95, "extra_fields"),
         ("org", "s" * 41, "field"),
-        ("org", "s" * 36, "companions"),
+        ("org", "s" * 36, "extra_fields"),
         ("org", "seg__rfm", "field"),
         ("org", "seg_", "field"),
         ("shop", "id", "field"),
@@ -99,7 +99,7 @@ def test_two_segmentations_of_one_label_are_refused_where_they_meet_in_an_accoun
 def test_a_name_that_a_crm_does_not_take_is_refused_with_the_line(
     tmp_path: Path, account: str, field: str, key: str
 ) -> None:
-    more = f'companions = ["reason"]\naccounts = ["{account}"]\n'
+    more = f'extra_fields = ["reason"]\naccounts = ["{account}"]\n'
     told = faults(tmp_path, segmentation("tier", "Tier", field, more=more))
     crm = {"portal": "hubspot", "org": "salesforce", "shop": "files"}[account]
     line = 17 if key == "field" else 18
@@ -109,12 +109,12 @@ def test_a_name_that_a_crm_does_not_take_is_refused_with_the_line(
     )
 
 
-def test_a_label_that_is_too_long_is_refused_where_the_crm_does_not_take_it(tmp_path: Path) -> None:
+def test_a_title_that_is_too_long_is_refused_where_the_crm_does_not_take_it(tmp_path: Path) -> None:
     long = segmentation(
-        "tier", "Tier", "seg_tier", "{ key = 'a', label = '" + "x" * 256 + "', when = { did = 'purchase' } }"
+        "tier", "Tier", "seg_tier", "{ key = 'a', title = '" + "x" * 256 + "', when = { did = 'purchase' } }"
     )
     (told,) = faults(tmp_path, long)
-    assert "segmentations[0].segments[0].label: has 256 characters; salesforce takes 255" in told
+    assert "segmentations[0].segments[0].title: has 256 characters; salesforce takes 255" in told
 
 
 @pytest.mark.parametrize("crm", CRMS)
