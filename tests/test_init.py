@@ -88,8 +88,8 @@ def test_an_oddly_named_export_runs_without_a_hand_laid_on_the_config(tmp_path: 
     assert done["pulled"]["rows"]["activity"] == 240 and done["pulled"]["parked"] == 0
     with (folder / "segments.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
-    assert len(rows) == 40 and all(row["seg_rfm"] and row["seg_abc"] for row in rows)
-    assert {row["seg_abc"] for row in rows} == {"a", "b", "c"}, "money was read"
+    assert len(rows) == 40 and all(row["seg_rfm"] and row["seg_value"] for row in rows)
+    assert {row["seg_value"] for row in rows} == {"a", "b", "c"}, "money was read"
 
 
 def test_the_usual_names_need_hardly_a_line(tmp_path: Path) -> None:

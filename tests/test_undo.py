@@ -157,7 +157,7 @@ def cut_off_undo(folder: Path) -> tuple[World, Any, int]:
 def test_an_undo_that_was_cut_off_outlives_a_run_about_other_fields(tmp_path: Path) -> None:
     world, before, plan = cut_off_undo(tmp_path)
     assert world.state() != before
-    world.more = '[[segmentations]]\nname = "again"\nkind = "value"\nfield = "seg_again"\n'
+    world.more = '[[segmentations]]\nname = "again"\nkind = "abc"\nfield = "seg_again"\n'
     world.do("setup")
     run = world.do("run", allow=ALLOWED)
     assert run["applied"]["done"] > 10 and run["plan"]["held"] == ["rfm", "value"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connectors.files.schema_inference import Guess
 
 _ACCOUNT = "shop"
+_NAMES = {"abc": "value"}  # of segmentations that are not called by their kind
 _SEGMENTATIONS = {
     "rfm": ("Buying habits", "recency, frequency and money in named groups"),
     "abc": ("Customer value", "who brings 80% of net revenue, who up to 95%, who the rest"),
@@ -207,14 +208,15 @@ def _literal(value: Any) -> str:
 
 
 def _segmentation_lines(kind: str, crm: str) -> list[str]:
-    label, about = _SEGMENTATIONS.get(kind, (kind.capitalize(), ""))
+    title, about = _SEGMENTATIONS.get(kind, (kind.capitalize(), ""))
+    name = _NAMES.get(kind, kind)
     lines = [
         "",
         "[[segmentations]]",
-        f"name = {quoted(kind)}    # stored; never change it",
-        f"title = {quoted(label)}    # shown; change it at will",
+        f"name = {quoted(name)}    # stored; never change it",
+        f"title = {quoted(title)}    # shown; change it at will",
         f"kind = {quoted(kind)}    # {about}".rstrip(" #"),
-        f'field = "seg_{kind}"    # the column that holds the segment',
+        f'field = "seg_{name}"    # the column that holds the segment',
         _LISTS["cloud" if crm in ACCESS else "files"],
         'extra_fields = ["reason", "since"]    # why, and since when',
     ]

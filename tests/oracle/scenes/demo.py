@@ -26,7 +26,7 @@ def play(folder: Path, small: bool) -> dict[str, Tree]:
     player.on(demo.SECOND_CUT)
     second = player.do("second run", "run")
     player.do("quiet run", "run")
-    player.do("evaluation", "card")
+    player.do("evaluation", "evaluate")
     out = folder / "demo" / "labels.csv"
     player.do("labels", "label", out=out, explain=True, horizon=30)
     player.file("labels.csv", out)

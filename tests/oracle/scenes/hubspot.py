@@ -28,40 +28,40 @@ _KNOBS: dict[str, Any] = {
 _MORE = """
 [[segmentations]]
 name = "tiers"
-label = "Tiers"
+title = "Tiers"
 kind = "rules"
 field = "seg_tiers"
 lists = "static"
-companions = ["reason"]
+extra_fields = ["reason"]
 population = { attribute = "record_type", is = "company" }
 
 [[segmentations.segments]]
 key = "customer"
-label = "Customer"
+title = "Customer"
 when = { did = "purchase" }
 
 [[segmentations.segments]]
 key = "other"
-label = "Other"
+title = "Other"
 when = { attribute = "id", is_set = true }
 
 [[segmentations]]
 name = "news"
-label = "Newsletter"
+title = "Newsletter"
 kind = "rules"
 field = "seg_news"
 lists = "dynamic"
-campaign = true
-companions = ["reason", "since", "previous"]
+reachable_only = true
+extra_fields = ["reason", "since", "previous"]
 
 [[segmentations.segments]]
 key = "south"
-label = "South"
+title = "South"
 when = { attribute = "city", in = ["Ulm", "Graz", "Bern"] }
 
 [[segmentations.segments]]
 key = "buyers"
-label = "Buyers"
+title = "Buyers"
 when = { feature = "purchase_days", at_least = 2 }
 """
 

@@ -26,20 +26,20 @@ _POLLS = r"/jobs/(query|ingest)/\w+$"
 _MORE = """
 [[segmentations]]
 name = "places"
-label = "Places"
+title = "Places"
 kind = "rules"
 field = "seg_places"
-companions = ["reason", "since", "previous"]
+extra_fields = ["reason", "since", "previous"]
 lists = "dynamic"
 
 [[segmentations.segments]]
 key = "south"
-label = "South"
+title = "South"
 when = { attribute = "city", in = ["Ulm", "Mainz", "Trier"] }
 
 [[segmentations.segments]]
 key = "buyers"
-label = "Buyers"
+title = "Buyers"
 when = { feature = "purchase_days", at_least = 2 }
 """
 

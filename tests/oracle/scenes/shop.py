@@ -27,45 +27,45 @@ city = "city"
 
 [[segmentations]]
 name = "rfm"
-label = "Buying habits"
+title = "Buying habits"
 kind = "rfm"
 field = "seg_rfm"
 lists = "static"
-companions = ["reason", "since", "previous", "score"]
+extra_fields = ["reason", "since", "previous", "score"]
 
 [[segmentations]]
 name = "value"
-label = "Customer value"
-kind = "value"
+title = "Customer value"
+kind = "abc"
 field = "seg_value"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations]]
 name = "lifecycle"
-label = "Life cycle"
+title = "Life cycle"
 kind = "lifecycle"
 field = "seg_lifecycle"
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations]]
 name = "mailing"
-label = "Mailing"
+title = "Mailing"
 kind = "rules"
 field = "seg_mailing"
 lists = "static"
-campaign = true
+reachable_only = true
 unknown_reachable = true
 control = 0.25
-companions = ["reason", "since"]
+extra_fields = ["reason", "since"]
 
 [[segmentations.segments]]
 key = "south"
-label = "South"
+title = "South"
 when = { attribute = "city", in = ["Ulm", "Bonn"] }
 
 [[segmentations.segments]]
 key = "big"
-label = "Big baskets"
+title = "Big baskets"
 when = { all = [ { feature = "net_revenue", at_least = 500 }, { did = "purchase", within_days = 365 } ] }
 """
 
@@ -114,7 +114,7 @@ def _later(player: Player) -> None:
     player.on(day)
     player.do("refits that are proposed", "train", as_of=day, propose=True)
     run = player.do("run after two months", "run", as_of=day)
-    player.do("evaluation", "card", as_of=day, composition=("city",))
+    player.do("evaluation", "evaluate", as_of=day, composition=("city",))
     player.do("someone", "show", id="7")
     player.do("history", "history")
     player.do("undo", "undo", number=run.get("run", 0), as_of=day)

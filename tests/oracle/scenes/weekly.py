@@ -11,7 +11,8 @@ from tests.benchmarks.weekly import WATCHED
 from tests.oracle.normal import Tree
 from tests.oracle.player import Player
 
-_KINDS = ("lifecycle", "value", "potential", "clusters")
+# name → kind
+_KINDS = {"lifecycle": "lifecycle", "value": "abc", "potential": "potential", "clusters": "clusters"}
 _SMALL, _CUSTOMERS, _WEEKS = ("cdnow", "returners"), 150, 12
 
 
@@ -31,7 +32,8 @@ def _part(folder: Path, business: Business, small: bool) -> dict[str, Tree]:
     people.to_csv(folder / "crm" / "contacts.csv", index=False)
     player = Player(folder, folder / "config.toml")
     tables = "".join(
-        f'\n[[segmentations]]\nname = "{kind}"\nkind = "{kind}"\nfield = "seg_{kind}"\n' for kind in _KINDS
+        f'\n[[segmentations]]\nname = "{name}"\nkind = "{kind}"\nfield = "seg_{name}"\n'
+        for name, kind in _KINDS.items()
     )
     player.config.write_text(CONFIG.format(day=business.day) + tables + "k = 5\n", encoding="utf-8")
     weeks = (0, 6) if small else range(_WEEKS + 1)
@@ -40,5 +42,5 @@ def _part(folder: Path, business: Business, small: bool) -> dict[str, Tree]:
         player.on(day)
         player.do(f"week {week}", "label", as_of=day, out=out, horizon=90)
         player.file(f"week {week}: labels.csv", out)
-    player.do("evaluation", "card", as_of=day)
+    player.do("evaluation", "evaluate", as_of=day)
     return player.end()
