@@ -103,7 +103,7 @@ def test_every_segment_is_explained_as_it_was(company: Path) -> None:
 
 
 def test_no_model_is_fitted_anew_and_each_is_judged(company: Path) -> None:
-    assert do(company, "card", LAST)["exit_code"] == 0
+    assert do(company, "evaluate", LAST)["exit_code"] == 0
     assert set(do(company, "train", LAST, propose=True)["proposals"]) == {
         "rfm",
         "value",
