@@ -231,10 +231,10 @@ def test_a_learned_name_that_another_segment_has_too_is_told_before_set_up(
     shop = world.copy(tmp_path)
     with locked(shop.config()) as journal:
         names = {
-            one.key: one.label for one in named_segments(shop.config(), journal, settings_of(shop), "portal")
+            one.key: one.title for one in named_segments(shop.config(), journal, settings_of(shop), "portal")
         }
     label = names["cluster_2"].upper()
-    own = f'segments = [ {{ key = "cluster_1", label = "{label}" }} ]'
+    own = f'segments = [ {{ key = "cluster_1", title = "{label}" }} ]'
     shop.more = MORE.replace("k = 3", f"k = 3\n{own}")
     told = "is called"
     assert [problem for problem in shop.do("check")["problems"] if told in problem["what"]]

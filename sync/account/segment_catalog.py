@@ -88,18 +88,18 @@ def title_faults(config: Config, journal: Journal, account: str) -> list[str]:
         taken: dict[str, str] = {}
         for segment in named_segments(config, journal, settings, account):
             where = f"segment {segment.key} of {settings.name}"
-            other = taken.setdefault(comparable(segment.label), segment.key)
+            other = taken.setdefault(comparable(segment.title), segment.key)
             if other != segment.key:
-                what = f"is called {segment.label!r}, as segment {other} is: case and blanks do not tell labels apart"
+                what = f"is called {segment.title!r}, as segment {other} is: case and blanks do not tell titles apart"
                 faults.append(f"{where} {what}. {_remedy(settings, segment.key)}")
-            if longest is not None and len(segment.label) > longest:
-                what = f"has a label of {len(segment.label)} characters, the CRM takes {longest}"
+            if longest is not None and len(segment.title) > longest:
+                what = f"has a title of {len(segment.title)} characters, the CRM takes {longest}"
                 faults.append(f"{where} {what}. {_remedy(settings, segment.key)}")
     return faults
 
 
 def _remedy(settings: SegmentationSettings, key: str) -> str:
-    return f'Give one of them another: segments = [ {{ key = "{key}", label = "..." }} ] in the config of {settings.name}'
+    return f'Give one of them another: segments = [ {{ key = "{key}", title = "..." }} ] in the config of {settings.name}'
 
 
 def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:

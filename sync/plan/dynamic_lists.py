@@ -84,7 +84,7 @@ def size_notes(session: Session, written: bool) -> list[str]:
     A CRM that counts at once is asked after writing (``written``), one that takes its time before: then
     records that changed meanwhile may be missing, or too many.
     """
-    lag = session.connector().capabilities.list_lag_minutes
+    lag = session.destination().capabilities.list_lag_minutes
     specs = dynamic_specs(session) if written == (not lag) else []
     if not specs:
         return []
