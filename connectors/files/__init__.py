@@ -66,18 +66,18 @@ class FilesConnector(Connector):
         self._lists = Lists(self._folder)
         self._counts = Counts(self._folder)
         self._trail = Trail()
-        self._notes: list[str] = []
+        self._diagnostics: list[str] = []
         self.calls = Calls()  # a file that is read (page by page) or replaced is a call
 
     def check(self) -> list[Problem]:
         """Reads all files to their end where nothing stands in the way."""
         faults = problems(self._folder)
         reads_orders = not faults and self._folder.files("contact") and self._folder.files("activity")
-        more, self._notes = looked(self._folder) if reads_orders else ([], [])
+        more, self._diagnostics = looked(self._folder) if reads_orders else ([], [])
         return faults + more
 
-    def notes(self) -> list[str]:
-        return self._notes
+    def diagnostics(self) -> list[str]:
+        return self._diagnostics
 
     def check_reading(self) -> list[Problem]:
         return problems(self._folder)
