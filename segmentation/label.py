@@ -10,12 +10,10 @@ The kinds' own modules are imported when one is used: pandas and pyarrow are dea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from segmentation.feature_request import Needs
 from segmentation.frames import Segment
 from segmentation.kinds.lifecycle_stages import STAGES
 from segmentation.kinds.rfm_groups import DEFAULT, PROSPECT, Group, table
@@ -24,43 +22,8 @@ from segmentation.sensitive import unasked
 from segmentation.slugs import slugs
 
 if TYPE_CHECKING:
-    import ibis
-    import pandas as pd
-
-    from segmentation.point_in_time import Past
+    from segmentation.protocol import Segmentation
     from segmentation.rules.logic import Rule
-
-
-class Segmentation(Protocol):
-    """One configured way of segmenting."""
-
-    kind: str
-    needs: Needs
-
-    @property
-    def segments(self) -> list[Segment]:
-        """Every segment that ``label`` may give."""
-
-    def reads(self, facts: ibis.Table) -> ibis.Table:
-        """What ``fit`` and ``label`` read of a facts frame (``segmentation.rules.logic``), one row per record."""
-
-    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> dict[str, Any]:
-        """A model (``segmentation.model_file``) of the population in ``features``, and of its ``past`` where the
-        kind learns from it.
-        """
-
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """One row per record of ``features`` (``segmentation.frames``).
-
-        ``previous``: labels of ``previous_as_of``, an earlier day.
-        """
 
 
 class Settings(BaseModel):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -85,6 +85,36 @@ def test_data_flows_one_way_through_sync() -> None:
             ours = [name for name in imported(file) if name.startswith("sync.")]
             found += ["/".join(parts) + f" imports {name}" for name in ours if name.split(".")[1] in above]
     assert not found
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports inside functions, and those for types alone, count."""
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in FILES
+        if not file.is_relative_to(ROOT / "tests")
+    }
+    imports = {name: _modules(file, modules) - {name} for name, file in modules.items()}
+    circles = []
+    while imports:  # whoever imports nothing that is left, is in no circle
+        free = {name for name, others in imports.items() if not others & imports.keys()}
+        if not free:
+            circles = sorted(imports)
+            break
+        imports = {name: others for name, others in imports.items() if name not in free}
+    assert not circles, "in a circle, or above one"
+
+
+def _modules(file: Path, modules: Mapping[str, Path]) -> set[str]:
+    """The modules of ours that a file imports."""
+    named = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            within = {f"{node.module}.{alias.name}" for alias in node.names}
+            named |= within & modules.keys() or {str(node.module)}
+    return named & modules.keys()
 
 
 def test_the_product_imports_no_test() -> None:

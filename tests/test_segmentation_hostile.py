@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from segmentation import model_file
 from segmentation.evaluation import attribution, metrics, migration, scorecard, uplift
+from segmentation.evaluation.backtest import run_backtest
 from segmentation.label import KINDS, segmentation, settings_model
 from segmentation.models import segment_forecast
 from segmentation.rules.comparison import Kind
@@ -260,7 +261,7 @@ def _judged(
 ) -> None:
     """The card, the proposal, the composition and the migration say only what is finite."""
     before, after, anew = labelled
-    seen = scorecard.held(chosen, past, EARLIER, 60) if len(past.features(EARLIER)) else None
+    seen = run_backtest(chosen, past, EARLIER, 60) if len(past.features(EARLIER)) else None
     lines = scorecard.card(
         seen,
         scorecard.Today(after, {}, ["a"], before),

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from segmentation.evaluation import scorecard
+from segmentation.evaluation.backtest import Backtest, run_backtest
 from segmentation.evaluation.migration import Migration, migration
-from segmentation.evaluation.scorecard import Held, Line, Today, card, composition, falls, held, proposal
+from segmentation.evaluation.scorecard import Line, Today, card, composition, falls, proposal
 from segmentation.kinds.abc import Abc
 from segmentation.kinds.clusters import Clusters
 from segmentation.kinds.rfm import Rfm
@@ -44,7 +45,7 @@ def outcomes(revenue: Any) -> pd.DataFrame:
 
 def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() -> None:
     past = Played(cdnow(), Abc(), date(1998, 6, 30))
-    found = held(Abc(), past, DAY, 273)
+    found = run_backtest(Abc(), past, DAY, 273)
     lines = card(found, Today(found.labels), {"kind": "abc", "figures": {}}, ranked=("a", "b", "c"))
     lift = of(lines, "lift")
     assert (
@@ -59,7 +60,7 @@ def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() 
 def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
     rng = np.random.default_rng(1)
     paid = rng.integers(0, 1000, 2000)
-    chance = Held(
+    chance = Backtest(
         labels(*["a", "b"] * 1000, score=rng.random(2000)),
         outcomes(paid),
         30,
@@ -72,7 +73,7 @@ def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
 
 def test_segments_by_chance_have_a_lift_whose_interval_holds_one() -> None:
     rng = np.random.default_rng(2)
-    chance = Held(
+    chance = Backtest(
         labels(*rng.choice(["a", "b"], 3000).tolist()), outcomes(rng.integers(0, 100, 3000)), 30, {}
     )
     assert of(card(chance, Today(chance.labels), {"figures": {}}, ranked=("a", "b")), "lift").passes is False
@@ -111,7 +112,7 @@ def test_newcomers_are_held_against_newcomers() -> None:
 def test_a_kind_is_judged_by_what_it_promises_alone() -> None:
     rng = np.random.default_rng(3)
     paid = rng.integers(0, 1000, 2000)
-    chance = Held(
+    chance = Backtest(
         labels(*["cluster_1", "cluster_2"] * 1000, score=rng.random(2000)),
         outcomes(paid),
         30,
@@ -170,7 +171,7 @@ def test_responses_are_judged_on_the_event_and_offers_on_what_was_bought() -> No
 
 def test_a_forecast_that_is_off_does_not_pass() -> None:
     figures = {"ece": 0.2, "brier": 0.3, "forecast_rate": 0.5, "base_rate": 0.1}
-    found = Held(labels(*["a", "b"] * 200), outcomes([1, 0] * 200), 30, {})
+    found = Backtest(labels(*["a", "b"] * 200), outcomes([1, 0] * 200), 30, {})
     assert (
         of(card(found, Today(found.labels), {"kind": "potential", "figures": figures}), "calibration").passes
         is False
@@ -180,7 +181,7 @@ def test_a_forecast_that_is_off_does_not_pass() -> None:
 def test_empty_and_tiny_labellings_have_a_card_too() -> None:
     for frame in (labels(), labels("a")):
         assert card(
-            Held(frame, outcomes([0] * len(frame)), 30, {}),
+            Backtest(frame, outcomes([0] * len(frame)), 30, {}),
             Today(frame, baseline=frame, shift=(0.0, 9)),
             {"figures": {}},
         )
@@ -200,7 +201,7 @@ def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:
 
 def test_a_back_test_of_clusters_fits_on_what_was_known_then() -> None:
     kind = Clusters(4)
-    found = held(kind, Played(cdnow(), kind, date(1998, 6, 30)), DAY, 90)
+    found = run_backtest(kind, Played(cdnow(), kind, date(1998, 6, 30)), DAY, 90)
     assert len(found.labels) == len(found.outcomes) == 23_570
     lines = card(found, Today(found.labels), kind.fit(Played(cdnow(), kind, DAY).now(), DAY))
     assert of(lines, "stability of the given k").value and of(lines, "separation").value

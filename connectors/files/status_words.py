@@ -10,7 +10,7 @@ from connectors.files.header_matching import CANCELLED, KEPT, MARKED, STATUS, pl
 from connectors.values.text import FALSE, TRUE, words_in
 
 if TYPE_CHECKING:
-    from connectors.files.schema_inference import Guess
+    from connectors.files.guess import Guess
 
 _COUNTED = words_in("""
     paid complete completed processing shipped delivered fulfilled closedwon won success successful

@@ -23,8 +23,8 @@ import numpy as np
 from segmentation.evaluation import metrics
 
 if TYPE_CHECKING:
+    from segmentation.evaluation.backtest import Backtest
     from segmentation.evaluation.label_stability import Replay
-    from segmentation.evaluation.scorecard import Held
 
 ECE, AUC, AUC_LOSS, KEPT, TOP = 0.06, 0.6, 0.03, 0.8, 0.2
 _RANKING = ("lift", "against", "separation", "bought again", "efficiency")
@@ -70,7 +70,7 @@ def judged(kind: str, lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def promised(backtest: Held | None, model: Mapping[str, Any]) -> list[Line]:
+def promised(backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
     """Lines that only this kind has."""
     kind, figures = str(model.get("kind", "")), model.get("figures", {})
     if kind == "clusters":
@@ -162,7 +162,7 @@ def _offers(tried: Mapping[str, Any] | None) -> list[Line]:
     return [Line("hits", rate, rate >= popular - error, f"{words}{popular:.1%} what is bought most")]
 
 
-def _lifecycle(backtest: Held | None, figures: Mapping[str, Any]) -> list[Line]:
+def _lifecycle(backtest: Backtest | None, figures: Mapping[str, Any]) -> list[Line]:
     if backtest is None:
         return []
     buyer = backtest.labels["segment"].to_numpy(dtype=object).astype(str) != "prospect"

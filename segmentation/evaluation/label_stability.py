@@ -23,8 +23,8 @@ from segmentation.evaluation import metrics
 from segmentation.evaluation.migration import returns
 
 if TYPE_CHECKING:
-    from segmentation.label import Segmentation
     from segmentation.point_in_time import Past
+    from segmentation.protocol import Segmentation
 
 WEEKS = 12
 MOVED, RETURNED = 0.03, 0.05

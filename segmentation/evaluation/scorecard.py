@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -34,64 +33,20 @@ import pandas as pd
 
 from segmentation.ecdf import Fractions
 from segmentation.evaluation import metrics
+from segmentation.evaluation.backtest import numbers
 from segmentation.evaluation.kind_targets import Line as Line
 from segmentation.evaluation.kind_targets import judged, promised, steady
 from segmentation.evaluation.migration import migration
 
 if TYPE_CHECKING:
+    from segmentation.evaluation.backtest import Backtest
     from segmentation.evaluation.label_stability import Replay
-    from segmentation.label import Segmentation
-    from segmentation.point_in_time import Past
 
 TOP = 0.2
 ENOUGH = 100  # records, for a share to be judged
 SMALLEST = 0.01
 DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer tremble by themselves
 UNSCORED = ("unscored", "no_offer")
-SIMPLE = ("recency", "frequency", "money")
-
-
-@dataclass(frozen=True)
-class Held:
-    """Labels as of a day that lies back, and what came in the ``days`` after it, row by row.
-
-    ``simple``: scores to beat.
-    """
-
-    labels: pd.DataFrame
-    outcomes: pd.DataFrame
-    days: int
-    simple: Mapping[str, Fractions]
-
-    @property
-    def revenue(self) -> Fractions:
-        """Of the days after, not below zero."""
-        revenue: Fractions = np.maximum(self.outcomes["net_revenue"].to_numpy(np.float64), 0)
-        return revenue
-
-    @property
-    def bought(self) -> Fractions:
-        """1 where the record bought in the days after."""
-        return (self.outcomes["orders"].to_numpy(np.int64) > 0).astype(np.float64)
-
-    @property
-    def score(self) -> Fractions:
-        """The segmentation's own; who has none comes last."""
-        score = _numbers(self.labels["score"])
-        finite: Fractions = np.where(np.isfinite(score), score, -1.0)
-        return finite
-
-
-def held(segmentation: Segmentation, past: Past, day: date, days: int) -> Held:
-    """Fit and label as of ``day`` with what was known then, and look at the ``days`` after.
-
-    ValueError: they are not over yet.
-    """
-    features = past.features(day)
-    model = segmentation.fit(features, day, past.until(day))
-    labels = segmentation.label(features, model, None, None, day)
-    outcomes = past.outcomes(day, days).set_index("record").reindex(labels["record"]).fillna(0).reset_index()
-    return Held(labels, outcomes, days, _simple(features, labels["record"]))
 
 
 @dataclass(frozen=True)
@@ -114,7 +69,7 @@ class Today:
 
 
 def card(
-    backtest: Held | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
+    backtest: Backtest | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
 ) -> list[Line]:
     """The card of a model's segmentation: of ``today``, and of ``backtest``, a day that lies back.
 
@@ -185,7 +140,7 @@ def composition(
 # -------------------------------------------------------------------------------------------------------
 
 
-def _lift(backtest: Held, ranked: Sequence[str]) -> list[Line]:
+def _lift(backtest: Backtest, ranked: Sequence[str]) -> list[Line]:
     segment = _texts(backtest.labels["segment"])
     order = [key for key in ranked if (segment == key).any()] or _by_score(segment, backtest.score)
     best: list[str] = []
@@ -209,7 +164,7 @@ def _lift(backtest: Held, ranked: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _separation(backtest: Held, ranked: Sequence[str]) -> list[Line]:
+def _separation(backtest: Backtest, ranked: Sequence[str]) -> list[Line]:
     segment, revenue, bought = _texts(backtest.labels["segment"]), backtest.revenue, backtest.bought
     keys, positions = np.unique(segment, return_inverse=True)
     count = np.bincount(positions)
@@ -237,7 +192,7 @@ def _separation(backtest: Held, ranked: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _efficiency(backtest: Held) -> list[Line]:
+def _efficiency(backtest: Backtest) -> list[Line]:
     if len(np.unique(backtest.score)) <= 2:
         return []
     reached = metrics.capture(backtest.score, backtest.bought, TOP)
@@ -291,7 +246,7 @@ def _drift(today: Today) -> list[Line]:
         lines.append(Line("drift", round(shift, 4), shift < DRIFT if records >= FEWEST else None, words))
     if today.newcomers is not None and min(map(len, today.newcomers)) >= FEWEST:
         then, now = today.newcomers
-        new = metrics.population_stability(_numbers(then["score"]), _numbers(now["score"]))
+        new = metrics.population_stability(numbers(then["score"]), numbers(now["score"]))
         words = f"PSI of the score {new:.3f} between newcomers at the fit and now (a shift from {DRIFT})"
         lines.append(Line("newcomers", round(new, 4), new < DRIFT, words))
     return lines
@@ -309,31 +264,6 @@ def _kept(today: Today) -> list[Line]:
             f"{kept:.1%} have the segment that they had when the model was fitted",
         )
     ]
-
-
-def _simple(features: pd.DataFrame, record: pd.Series) -> dict[str, Fractions]:
-    """Recency, frequency and money where the features hold them."""
-    from segmentation import frames
-
-    rows = features.set_index("record").reindex(record)
-    scores: dict[str, Any] = {}
-    if "last_purchase" in rows:
-        last = frames.as_days(rows["last_purchase"])
-        scores["recency"] = np.where(np.isnat(last), -1.0, last.astype("int64")).astype(np.float64)
-    for name, column in (("frequency", "purchase_days"), ("money", "net_revenue")):
-        held_columns = sorted(c for c in rows.columns if str(c) == column or str(c).startswith(column + "_"))
-        if held_columns:
-            numbers = _numbers(rows[held_columns[0]])
-            scores[name] = np.where(np.isfinite(numbers), numbers, 0.0)
-    return scores
-
-
-def _numbers(series: pd.Series) -> Fractions:
-    numbers: Any = (
-        pd.to_numeric(series, errors="coerce").astype("float64").to_numpy(np.float64, na_value=np.nan)
-    )
-    floats: Fractions = numbers
-    return floats
 
 
 def _texts(series: pd.Series) -> npt.NDArray[Any]:

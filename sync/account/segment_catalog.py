@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segmentation.frames import Segment
-    from segmentation.label import Segmentation
+    from segmentation.protocol import Segmentation
     from sync.config.config import Config
     from sync.config.settings import SegmentationSettings
     from sync.store.journal import Journal

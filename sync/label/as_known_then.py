@@ -21,7 +21,7 @@ from sync.label.population import Population
 from sync.store.mirror import quoted
 
 if TYPE_CHECKING:
-    from segmentation.label import Segmentation
+    from segmentation.protocol import Segmentation
 
 Fitted = tuple["Segmentation", Population, Mapping[str, Any]]  # what labels, whom, by which model
 

@@ -25,8 +25,8 @@ from sync.store.mirror import AccountMirror, quoted
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segmentation.label import Segmentation
     from segmentation.model_file import Model
+    from segmentation.protocol import Segmentation
     from sync.config.settings import SegmentationSettings
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from segmentation.feature_request import Needs
-    from segmentation.label import Segmentation
+    from segmentation.protocol import Segmentation
     from sync.config.settings import SegmentationSettings
 
 DRAWN = 200_000  # records of an earlier day: more teach a model nothing that it would show

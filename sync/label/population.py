@@ -17,7 +17,7 @@ from sync.label.feature_frame import facts, prepare_features
 if TYPE_CHECKING:
     import pandas as pd
 
-    from segmentation.label import Segmentation
+    from segmentation.protocol import Segmentation
     from sync.config.settings import SegmentationSettings
 
 # records that a model is fitted on at most: parameters of a tenth of them differ by less than 3%

@@ -43,7 +43,7 @@ def gather(session: Session, settings: SegmentationSettings, figures: Mapping[st
     """Label as of a horizon ago with what was known then, and look at what came; None where the past is too
     short.
     """
-    from segmentation.evaluation.scorecard import held
+    from segmentation.evaluation.backtest import run_backtest
 
     days = round(figures["horizon"])
     day, segmentation = (
@@ -53,7 +53,7 @@ def gather(session: Session, settings: SegmentationSettings, figures: Mapping[st
     past = AccountPast(session, settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
-    backtest = held(segmentation, past, day, days)
+    backtest = run_backtest(segmentation, past, day, days)
     frame = (
         backtest.labels[["segment", "score"]].assign(bought=backtest.bought).groupby("segment", sort=False)
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sync.start.access import ACCESS
 
 if TYPE_CHECKING:
-    from connectors.files.schema_inference import Guess
+    from connectors.files.guess import Guess
 
 _ACCOUNT = "shop"
 _NAMES = {"abc": "value"}  # of segmentations that are not called by their kind

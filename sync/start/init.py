@@ -22,8 +22,8 @@ from sync.start.access import lines as access_lines
 from sync.start.config_text import Answers, quoted, text_of
 
 if TYPE_CHECKING:
+    from connectors.files.guess import Guess, Question
     from connectors.files.preview import Preview
-    from connectors.files.schema_inference import Guess, Question
 
 STALE_DAYS = 3  # a newest row that is older pins the day: guard max_stale_days would stop every plan
 NONE = "-"  # the answer that means: no such column

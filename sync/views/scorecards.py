@@ -25,8 +25,9 @@ from sync.store.mirror import literal, quoted
 if TYPE_CHECKING:
     import pandas as pd
 
+    from segmentation.evaluation.backtest import Backtest
     from segmentation.evaluation.label_stability import Replay
-    from segmentation.evaluation.scorecard import Held, Today
+    from segmentation.evaluation.scorecard import Today
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
@@ -224,9 +225,9 @@ def _days(settings: SegmentationSettings, model: Mapping[str, Any]) -> int:
     )
 
 
-def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, Any]) -> Held | None:
+def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, Any]) -> Backtest | None:
     """A back-test as of the horizon ago; None where the past is too short, or the kind is not about buying."""
-    from segmentation.evaluation.scorecard import held
+    from segmentation.evaluation.backtest import run_backtest
 
     if settings.kind in ("response", "offers"):
         return None
@@ -236,7 +237,7 @@ def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, 
     past = AccountPast(session, settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
-    return held(segmentation, past, day, days) if len(past.features(day)) else None
+    return run_backtest(segmentation, past, day, days) if len(past.features(day)) else None
 
 
 def _weeks(
