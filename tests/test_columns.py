@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from connectors.contract import Attribute
 from connectors.salesforce.source import midnights
 from connectors.values.api_columns import (
-    Rejects,
     attribute,
     days,
     instants,
@@ -24,6 +23,7 @@ from connectors.values.api_columns import (
     texts,
     truths,
 )
+from connectors.values.rejects import Rejects
 
 ODD = st.one_of(
     st.none(),

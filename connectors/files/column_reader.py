@@ -18,7 +18,7 @@ from connectors.files import orders
 from connectors.files.column_mapping import CHANNEL_NAMES, OPTED_OUT, OWNERS
 from connectors.files.folder import Dialect
 from connectors.files.format_detection import Habits
-from connectors.files.rejects import Rejects, Sieve
+from connectors.files.rejects import FileRejects, Sieve
 from connectors.values.money import numbers
 from connectors.values.text import as_text, flat, is_text, trimmed, truths, words_in
 from connectors.values.timestamps import ISO, instants
@@ -48,7 +48,7 @@ class ColumnReader:
     """Columns of one page, and how to read each kind of them."""
 
     way: Way
-    rejects: Rejects
+    rejects: FileRejects
     room: int
     columns: Columns
     lines: pa.Array

@@ -11,7 +11,7 @@ from connectors.files.activities import ActivityPage
 from connectors.files.column_reader import ColumnReader, Columns, Way, constant
 from connectors.files.orders import OrderLines, RepeatedTotals
 from connectors.files.records import RecordPage
-from connectors.files.rejects import Rejects
+from connectors.files.rejects import FileRejects
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Normaliser:
         attributes: Columns,
         further: Columns,
         lines: pa.Array,
-        rejects: Rejects,
+        rejects: FileRejects,
         room: int,
     ) -> pa.Table:
         """One page: columns under our names, attributes under theirs, status columns by header.

@@ -11,18 +11,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.values.text import NUMBER
+
 Places = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _GUARDED = r"^'+[=+\-@\t\r]"
 _FORMULA = r"^'*[=+\-@\t\r]"
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 def guarded(texts: pa.Array, *, number: bool = False) -> pa.Array:
     """Texts as they are safe in a spreadsheet. Numbers of a number field stay as they are."""
     risky = pc.match_substring_regex(texts, _FORMULA)
     if number:
-        risky = pc.and_not(risky, pc.match_substring_regex(texts, _NUMBER))
+        risky = pc.and_not(risky, pc.match_substring_regex(texts, NUMBER))
     if not pc.any(risky).as_py():
         return texts
     return pc.if_else(risky, pc.binary_join_element_wise("'", texts, ""), texts)

@@ -37,9 +37,10 @@ from connectors.files.folder import Dialect, Folder
 from connectors.files.format_detection import Habits, prove, stated
 from connectors.files.joined_columns import join_stamps, joined_headers, lookups
 from connectors.files.orders import OrderLines, RepeatedTotals
-from connectors.files.rejects import LISTED, Rejects
+from connectors.files.rejects import FileRejects
 from connectors.files.utf8_file import Source, digest_of, stamp_of
 from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
+from connectors.values.rejects import LISTED
 from connectors.values.text import readable
 
 FOOTER = 20  # lines below the table, at most, that are taken for its foot rather than for broken rows
@@ -206,7 +207,7 @@ class Reading:
             progress, count = replace(start, offset=offset, line=line), 0
             for chunk in rows.chunks(offset, line, CHUNK):
                 count += 1
-                rejects = Rejects(part)
+                rejects = FileRejects(part)
                 foot = self._foot(chunk.refused, chunk.lines) if rows.ended else []
                 rejects.left_out.update({"lines below the table": len(foot)} if foot else {})
                 for at, reason in chunk.refused:
@@ -223,7 +224,7 @@ class Reading:
             if not count:
                 source.hash_to(stamp[0])
                 progress = replace(progress, digest=source.digest(), hashed=source.hashed)
-                yield _page(self._empty(), part, progress, Rejects(part), fresh), progress
+                yield _page(self._empty(), part, progress, FileRejects(part), fresh), progress
 
     def _foot(self, refused: list[tuple[int, str]], lines: pa.Array) -> list[int]:
         """Lines of another width that follow the last row of a file: who made the report, and when."""
@@ -270,7 +271,7 @@ class Reading:
             fresh, count = progress.offset == 0, 0
             for table in rows.pages(progress.offset, file.wanted):
                 count += 1
-                rejects = Rejects(part)
+                rejects = FileRejects(part)
                 lines = pa.array(np.arange(progress.offset + 1, progress.offset + len(table) + 1))
                 records = file.normalised(table, lines, rejects, progress.listed)
                 progress = replace(
@@ -280,7 +281,7 @@ class Reading:
                     file.end()
                 yield _page(records, part, progress, rejects, fresh and count == 1), progress
             if not count:
-                yield _page(self._empty(), part, progress, Rejects(part), fresh), progress
+                yield _page(self._empty(), part, progress, FileRejects(part), fresh), progress
         finally:
             rows.close()
 
@@ -318,7 +319,7 @@ class _File:
         self._normaliser = Normaliser(Way(folder.account, dialect, reading._habits), part, lines, self._watch)
         self._setting = folder.setting(reading._stream)
 
-    def normalised(self, table: pa.Table, lines: pa.Array, rejects: Rejects, listed: int) -> pa.Table:
+    def normalised(self, table: pa.Table, lines: pa.Array, rejects: FileRejects, listed: int) -> pa.Table:
         """The rows of a page in the contract's form."""
         again = header_again(table, self._place.headers)
         if again is not None:
@@ -367,7 +368,7 @@ def _named(table: pa.Table, places: Mapping[str, int]) -> dict[str, pa.ChunkedAr
     return {name: table.column(str(index)) for name, index in places.items()}
 
 
-def _page(records: pa.Table, part: str, progress: Progress, rejects: Rejects, first: bool) -> Page:
+def _page(records: pa.Table, part: str, progress: Progress, rejects: FileRejects, first: bool) -> Page:
     return Page(
         records, "", part, progress.whole, first and progress.whole, True, rejects.table(), rejects.rejected,
         dict(rejects.refused), int(rejects.refused_minor), dict(rejects.left_out), rejects.ownerless, rejects.voids,

@@ -10,19 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.schemas import REJECT_SCHEMA
+from connectors.values.rejects import LISTED, Rejects
 
-LISTED = 10_000  # rows of one part in one reading
 _HARMLESS = re.compile(r"[0-9A-Za-z:./+\- ,]{1,32}\Z")
 
 
 @dataclass
-class Rejects:
-    """Refused rows and cells of one part."""
+class FileRejects(Rejects):
+    """Refused rows and cells of one part, and those that are no fault and do not count."""
 
-    part: str
-    rows: list[dict[str, object]] = field(default_factory=list)
-    rejected: int = 0  # rows refused whole
     refused: Counter[str] = field(default_factory=Counter)  # reason → rows refused whole
     refused_minor: int = 0  # what those are worth whose amount could be read, without sign
     # reason → rows that are no fault and do not count
@@ -37,12 +33,7 @@ class Rejects:
         if column is None:
             self.rejected += 1
             self.refused[general(reason)] += 1
-        if len(self.rows) < room:
-            self.rows.append({"part": self.part, "line": line, "column": column, "id": id, "reason": reason})
-
-    def table(self) -> pa.Table | None:
-        """The list as REJECT_SCHEMA, or None."""
-        return pa.Table.from_pylist(self.rows, schema=REJECT_SCHEMA) if self.rows else None
+        self.list_one(line, column, id, reason, room)
 
 
 def general(reason: str) -> str:
@@ -56,7 +47,7 @@ class Sieve:
     A row goes out once, for its first reason.
     """
 
-    def __init__(self, rejects: Rejects, lines: pa.Array, ids: pa.Array | None, room: int) -> None:
+    def __init__(self, rejects: FileRejects, lines: pa.Array, ids: pa.Array | None, room: int) -> None:
         self._rejects, self._lines, self._ids, self._room = rejects, lines, ids, room
         self._refused: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None  # rows that are out
         # those of them that are a fault

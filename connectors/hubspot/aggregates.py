@@ -17,7 +17,8 @@ from connectors.activity import gone_rows, rows_of
 from connectors.hubspot.associations import Links
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
-from connectors.values.api_columns import Rejects, instants, numbers, texts
+from connectors.values.api_columns import instants, numbers, texts
+from connectors.values.rejects import Rejects
 
 # source of the settings → kind of activity, property of its latest time, property of its number
 PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {

@@ -26,8 +26,9 @@ from connectors.hubspot.associations import Links
 from connectors.hubspot.line_items import Products
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
-from connectors.values.api_columns import Rejects, instants, texts, truths
+from connectors.values.api_columns import instants, texts, truths
 from connectors.values.home_amounts import Amounts
+from connectors.values.rejects import Rejects
 
 _WON = "closedwon"  # the stage of won deals in the pipeline that every portal has
 _CANCELLED = ("hs_cancelled_date", "hs_external_cancel_date")

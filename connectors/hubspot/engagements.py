@@ -17,7 +17,8 @@ from connectors.activity import gone_rows, rows_of
 from connectors.hubspot.associations import Links
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
-from connectors.values.api_columns import Rejects, instants, texts
+from connectors.values.api_columns import instants, texts
+from connectors.values.rejects import Rejects
 
 KINDS = {
     "calls": "call",

@@ -21,7 +21,7 @@ from connectors.hubspot.parallel_scan import Misbehaved, Scan
 from connectors.hubspot.records import merged
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.window import FRESH, LOOK_BACK
-from connectors.values.api_columns import Rejects
+from connectors.values.rejects import Rejects
 
 ROWS = 5_000  # records of a page
 _FEW = 10  # records that may come or go while a listing is read

@@ -19,7 +19,7 @@ from connectors.hubspot.full_read import ROWS, Runner, Step
 from connectors.hubspot.records import merged
 from connectors.hubspot.source import Result, Source
 from connectors.hubspot.window import FRESH, LAG, LOOK_BACK, MINUTE, Found, Window
-from connectors.values.api_columns import Rejects
+from connectors.values.rejects import Rejects
 
 FEW = 1_000  # records that are looked through without asking whether that is the cheapest way
 MOST_TOLD = 10_000  # results of a search: whether it counts on beyond them is not documented

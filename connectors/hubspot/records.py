@@ -16,7 +16,8 @@ from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.person import Person
 from connectors.hubspot.source import Result, form, values
 from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE, RECORD_SCHEMA
-from connectors.values.api_columns import Rejects, attribute, instants, texts
+from connectors.values.api_columns import attribute, instants, texts
+from connectors.values.rejects import Rejects
 
 _STAMPS = {"contacts": "lastmodifieddate"}
 _OWN = {"contacts": ("email", "associatedcompanyid", "hs_calculated_merged_vids"), "companies": ()}

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from connectors.hubspot.associations import Links
-from connectors.values.api_columns import Rejects
+from connectors.values.rejects import Rejects
 
 Result = dict[str, Any]  # a record as HubSpot gives it
 

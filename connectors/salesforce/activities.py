@@ -19,8 +19,9 @@ from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.lists import CAMPAIGN
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
-from connectors.values.api_columns import Rejects, instants
+from connectors.values.api_columns import instants
 from connectors.values.home_amounts import Amounts
+from connectors.values.rejects import Rejects
 
 _SYSTEM = ("Id", "CreatedDate", STAMP, "IsDeleted")
 _WANTED = {

@@ -27,7 +27,7 @@ from connectors.salesforce.required_access import sources
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, Source, column
 from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
-from connectors.values.api_columns import Rejects
+from connectors.values.rejects import Rejects
 
 STREAMS = (*OBJECTS, "activity")
 

@@ -27,7 +27,8 @@ from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true
 from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE
-from connectors.values.api_columns import Rejects, attribute, instants, lists_of
+from connectors.values.api_columns import attribute, instants, lists_of
+from connectors.values.rejects import Rejects
 
 _OWN = {
     "contact": ("Email", "AccountId", "HasOptedOutOfEmail", "EmailBouncedDate", "DoNotCall", "IndividualId"),

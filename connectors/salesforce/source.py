@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
 from connectors.values import timestamps
-from connectors.values.api_columns import Rejects
+from connectors.values.rejects import Rejects
 
 STAMP = "SystemModstamp"
 

@@ -15,13 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import Attribute
-from connectors.schemas import REJECT_SCHEMA
 from connectors.values import timestamps
+from connectors.values.rejects import Rejects
 from connectors.values.spelling import found_in
+from connectors.values.text import NUMBER
 
-LISTED = 10_000  # rejects of one page
 _BLANK = r"^\s*$"
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _TRUE, _FALSE = pa.array(["true", "yes", "1"]), pa.array(["false", "no", "0"])
 _NO_TEXT = pa.scalar(None, pa.string())
 
@@ -82,7 +81,7 @@ def instants(array: pa.Array) -> pa.Array:
 
 def numbers(array: pa.Array) -> pa.Array:
     """Texts as finite float64."""
-    parsed = pc.if_else(_like(array, _NUMBER), array, _NO_TEXT).cast(pa.float64())
+    parsed = pc.if_else(_like(array, NUMBER), array, _NO_TEXT).cast(pa.float64())
     return pc.if_else(pc.fill_null(pc.is_finite(parsed), False), parsed, pa.scalar(None, pa.float64()))
 
 
@@ -105,35 +104,6 @@ def milliseconds(array: pa.Array) -> pa.Array:
 
 def _like(array: pa.Array, pattern: str) -> pa.Array:
     return pc.fill_null(pc.match_substring_regex(array, pattern), False)
-
-
-class Rejects:
-    """Cells and rows of a page that are refused, with a reason that quotes nothing of a person."""
-
-    def __init__(self, part: str) -> None:
-        self.part = part
-        self.rows: list[dict[str, Any]] = []
-        self.rejected = 0
-
-    def cells(self, bad: pa.Array, ids: Sequence[str], column: str, reason: str) -> None:
-        """Cells that become null while their row goes on."""
-        self._list(bad, ids, column, reason)
-
-    def refuse(self, bad: pa.Array, ids: Sequence[str], reason: str) -> None:
-        """Rows that are refused whole."""
-        self.rejected += self._list(bad, ids, None, reason)
-
-    def table(self) -> pa.Table | None:
-        """REJECT_SCHEMA, or None."""
-        return pa.Table.from_pylist(self.rows, schema=REJECT_SCHEMA) if self.rows else None
-
-    def _list(self, bad: pa.Array, ids: Sequence[str], column: str | None, reason: str) -> int:
-        places: list[int] = pc.indices_nonzero(pc.fill_null(bad, False)).to_pylist()
-        for row in places[: max(0, LISTED - len(self.rows))]:
-            self.rows.append(
-                {"part": self.part, "line": None, "column": column, "id": ids[row], "reason": reason}
-            )
-        return len(places)
 
 
 def attribute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from connectors.values.text import words_in
 
@@ -60,3 +61,8 @@ def currency_of(marks: Iterable[str]) -> str | None:
         return None
     shared = [code for code in choices[0] if all(code in other for other in choices)]
     return shared[0] if shared else None
+
+
+def major_units(minor: int, currency: str) -> Decimal:
+    """Minor units in major ones, exact and with all digits of the currency: 120450 of EUR is 1204.50."""
+    return Decimal(minor).scaleb(-exponent(currency))

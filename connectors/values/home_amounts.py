@@ -6,10 +6,7 @@ CRM has none, the amount in the deal's currency is taken at the account's rate o
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +14,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import Account
 from connectors.values.currency import exponent
-from connectors.values.money import minor_units, worth
+from connectors.values.money import minor_units, rates_of, worth
 
 
 class Amounts:
@@ -30,7 +27,7 @@ class Amounts:
         self.currency = account.currency
         self.home = home or account.currency
         self._places = exponent(account.currency)
-        self._rates = {name.upper(): _Rates(days, account.time_zone) for name, days in account.rates.items()}
+        self._account = account
 
     def minor(
         self, amounts: pa.Array, currencies: pa.Array, home_amounts: pa.Array, moments: pa.Array
@@ -49,51 +46,26 @@ class Amounts:
         ).to_pylist()
         if not places:
             return units, pa.array(wrong), pa.array(unrated)
-        converted = units.to_pylist()
-        texts, names, homes, times = (
-            array.to_pylist() for array in (amounts, currencies, home_amounts, moments)
-        )
+        stated = pc.coalesce(currencies, pa.scalar(self.home, pa.string()))
+        names = pc.if_else(amounts.is_valid(), stated, pa.scalar(self.home, pa.string()))
+        rates = rates_of(names, moments, self.currency, self._account.rates, self._account.time_zone)
+        worths = [1.0] * len(amounts) if rates is None else rates.to_pylist()
+        known = [True] * len(amounts) if rates is None else moments.is_valid().to_pylist()
+        converted, texts, homes = units.to_pylist(), amounts.to_pylist(), home_amounts.to_pylist()
+        domestic = pc.equal(pc.utf8_upper(names), self.currency).to_pylist()
         for row in places:
-            text, currency = (
-                (texts[row], names[row] or self.home) if texts[row] is not None else (homes[row], self.home)
-            )
-            rate = self._rate(currency.upper(), times[row])
-            if rate is None:
+            if worths[row] is None or not (known[row] or domestic[row]):
                 unrated[row] = True
                 continue
-            converted[row] = worth(text, rate, self._places)
+            converted[row] = worth(
+                texts[row] if texts[row] is not None else homes[row], worths[row], self._places
+            )
             wrong[row] = converted[row] is None
         return pa.array(converted, pa.int64()), pa.array(wrong), pa.array(unrated)
 
     def _plain(self, texts: pa.Array) -> pa.Array:
         """Amounts that need no rate; null where a text is none."""
         return minor_units(texts, self._places)[0]
-
-    def _rate(self, currency: str, moment: datetime | None) -> float | None:
-        if currency == self.currency:
-            return 1.0
-        rates = self._rates.get(currency)
-        return rates.at(moment) if rates is not None and moment is not None else None
-
-
-class _Rates:
-    """Worth of 1 of a currency, from each local day on."""
-
-    def __init__(self, days: Mapping[str, float], zone: str) -> None:
-        dated_rates = sorted(days.items())
-        self._starts: Sequence[datetime] = [_midnight(day, zone) for day, _ in dated_rates]
-        self._worth = [rate for _, rate in dated_rates]
-
-    def at(self, moment: datetime) -> float | None:
-        index = bisect_right(self._starts, moment) - 1
-        return self._worth[index] if index >= 0 else None
-
-
-def _midnight(day: str, zone: str) -> datetime:
-    local = datetime.fromisoformat(day)
-    if local.year < 2:  # a rate that always holds; no zone reaches before the first year
-        return local.replace(tzinfo=UTC)
-    return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 def divided(total: int, weights: Sequence[int]) -> list[int]:

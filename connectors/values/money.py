@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.values.text import as_text, bytes_of, flat, floats, is_text, plain_floats, trimmed
+from connectors.values.text import NUMBER, as_text, bytes_of, flat, floats, is_text, plain_floats, trimmed
 from connectors.values.timestamps import local_midnight
 
 _EXACT = pa.decimal128(38, 12)
@@ -27,7 +27,6 @@ _LIMIT = 1 << 62
 _SURE, _NO_HALF = (2.0**45, 0.49)
 _FIRST = 1000  # cells that are tried before all others
 _ZERO = 48  # the letter 0
-_PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _NO_TEXT = pa.scalar(None, pa.string())
 
 _BLANKS = " \u00a0\u2007\u2009\u202f"  # all of them group digits somewhere
@@ -428,7 +427,7 @@ def _rounded(exact: pa.Array, places: int) -> pa.Array:
 
 def _one_by_one(texts: pa.Array, places: int, rates: pa.Array | None) -> pa.Array:
     """Each different amount and rate once, in exact decimals; null where it is no amount."""
-    good = pc.fill_null(pc.match_substring_regex(texts, _PLAIN), False)
+    good = pc.fill_null(pc.match_substring_regex(texts, NUMBER), False)
     texts = pc.if_else(good, texts, pa.scalar(None, pa.string()))
     codes = texts.dictionary_encode()
     factors = (rates if rates is not None else pa.array(np.ones(len(texts)))).dictionary_encode()

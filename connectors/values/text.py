@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 TRUE, FALSE = ("true", "yes", "1", "y"), ("false", "no", "0", "n")
 CELL_LIMIT = 1 << 20
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+# a number as machines write it: the one pattern of all readers
+NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 
 
 def words_in(text: str) -> tuple[str, ...]:
@@ -196,7 +197,7 @@ def floats(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, pa.Array]:
         return pc.if_else(bad, pa.scalar(None, pa.float64()), numbers), bad
     texts, unsound = as_text(array)
     texts = trimmed(texts)
-    good = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
+    good = pc.fill_null(pc.match_substring_regex(texts, NUMBER), False)
     numbers = pc.if_else(good, texts, pa.scalar(None, pa.string())).cast(pa.float64())
     good = pc.and_(good, pc.fill_null(pc.is_finite(numbers), False))
     bad = pc.and_(pc.is_valid(texts), pc.invert(good))

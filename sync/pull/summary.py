@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 from connectors.schemas import RECORD_TYPES
-from connectors.values.currency import exponent
+from connectors.values.currency import major_units
 from sync.account.session import Session
 from sync.config.uses import MONEY, kinds_used
 from sync.pull.reading import STAMP
@@ -227,8 +226,7 @@ def _not_twice(mirror: AccountMirror) -> str:
 
 def major(minor: int, currency: str) -> str:
     """Minor units as an exact decimal text: 120450 of EUR is ``1204.50``."""
-    digits = exponent(currency)
-    return f"{Decimal(minor).scaleb(-digits):.{digits}f}"
+    return f"{major_units(minor, currency):f}"
 
 
 def _purchases(session: Session, name: str) -> dict[str, Any] | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from connectors.values.currency import exponent
+from connectors.values.currency import major_units
 from sync.terminal.output import say, table
 
 _SHOWN = (
@@ -40,7 +39,7 @@ def print_preview(answer: Mapping[str, Any]) -> None:
     currency = answer["currency"]
 
     def money(minor: int | None) -> str:
-        return "" if minor is None else f"{Decimal(minor).scaleb(-exponent(currency)):,} {currency}"
+        return "" if minor is None else f"{major_units(minor, currency):,} {currency}"
 
     rows = [
         (_masked(sample["owner"]), sample["day"], money(sample["amount_minor"]))

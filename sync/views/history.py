@@ -173,15 +173,12 @@ def _person(mirror: AccountMirror, record: int) -> dict[str, Any]:
 
 def _money(features: Mapping[str, Any], currency: str) -> dict[str, str]:
     """``{"currency": "EUR", "net_revenue": "1204.50"}``"""
-    from decimal import Decimal
+    from connectors.values.currency import major_units
 
-    from connectors.values.currency import exponent
-
-    digits = exponent(currency)
     amounts = {name: value for name, value in features.items() if re.match(r"net_revenue($|[._])", name)}
     return {
         "currency": currency,
-        **{name: f"{Decimal(value).scaleb(-digits):.{digits}f}" for name, value in amounts.items()},
+        **{name: f"{major_units(value, currency):f}" for name, value in amounts.items()},
     }
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connectors.values.currency import exponent
+from connectors.values.currency import major_units
 from sync.account.rates import converted
 from sync.account.session import Session
 from sync.exit_codes import Stop, Usage
@@ -164,7 +164,7 @@ def _months(session: Session) -> dict[str, tuple[int, int, int, int]]:
 
 def _compared(month: str, total: Total, ours: tuple[int, int, int, int], currency: str) -> dict[str, Any]:
     count, minor, nobodys, nobodys_minor = ours
-    revenue = Decimal(minor + nobodys_minor).scaleb(-exponent(currency))
+    revenue = major_units(minor + nobodys_minor, currency)
     orders_off = None if total.orders is None else count + nobodys - total.orders
     revenue_off = None if total.net_revenue is None else revenue - total.net_revenue
     return {
