@@ -22,6 +22,7 @@ from sync.exit_codes import Stop, Usage, exit_code, later, stopped, worst
 from sync.log import command_ended
 from sync.store import engine
 from sync.store.engine import MirrorFault
+from sync.store.integrity import JournalDamaged
 from sync.store.journal import Journal
 from sync.store.soundness import begin_anew
 
@@ -71,22 +72,18 @@ def each_account(
     """
     config, options = config_of(config), options or Options()
     answers: list[Answer] = []
-    with locked(config) as journal:
+    with locked(config, back_up=command in _WRITING) as journal:
         accounts = _accounts(config, options)
         if options.account is None and owner and journal.value(owner) in accounts:
             accounts = [journal.value(owner)]
-        try:
-            for account in accounts:
-                attempt = Attempt(config, options, account, journal, command, journalled)
-                try:
-                    answers.append(attempt.healing(work))
-                except (Stop, ConnectorError, ConfigError) as error:
-                    if len(accounts) == 1:
-                        raise
-                    answers.append({"account": account, "run": attempt.run or None, **stopped(error)})
-        finally:
-            if command in _WRITING:
-                journal.back_up()
+        for account in accounts:
+            attempt = Attempt(config, options, account, journal, command, journalled)
+            try:
+                answers.append(attempt.healing(work))
+            except (Stop, ConnectorError, ConfigError) as error:
+                if len(accounts) == 1 or isinstance(error, JournalDamaged):
+                    raise
+                answers.append({"account": account, "run": attempt.run or None, **stopped(error)})
     if len(answers) == 1:
         return answers[0]
     return {"exit_code": worst([answer["exit_code"] for answer in answers]), "accounts": answers}
@@ -164,6 +161,8 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         if engine.is_interrupt(error):
             raise KeyboardInterrupt from error
         meaning = _meaning(session, error)
+        if isinstance(meaning, (Stop, ConnectorError)) and session.healed:  # why all is gone
+            meaning.args = (f"{'; '.join(session.healed)}. {meaning}", *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
             calls = asdict(session.calls)
@@ -201,7 +200,5 @@ def _meaning(session: Session, error: Exception) -> Exception | None:
         except Stop as stop:
             return stop
     if isinstance(error, sqlite3.Error):
-        return Stop(
-            f"the journal {session.journal.path} cannot be used: {error}. What was done is saved; see that its disk is sound, and run again"
-        )
+        return JournalDamaged(str(error))
     return None

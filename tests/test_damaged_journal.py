@@ -10,13 +10,14 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from sync.exit_codes import SetupNeeded, Stop
-from sync.store.journal import Journal
+from sync.store.journal import Journal, backup_of
+from sync.store.soundness import note_closed
 from tests.world import ALLOWED, World
 
 
@@ -101,6 +102,56 @@ def test_what_can_still_be_read_is_saved_and_can_be_gone_on_with(
     with suppress(SetupNeeded):  # where it is lost what we made, set-up says what it wants to adopt
         world.do("run", allow=ALLOWED)
     assert world.held("seg_rfm") == lived.held("seg_rfm") and world.members() == lived.members()
+
+
+def without_a_key(path: Path) -> None:
+    """The first column of some rows of ``objects`` is nothing: their key is incomplete."""
+    account, kind, record_type = (13 + 2 * len(text) for text in ("portal", "field", "contact"))
+    in_bytes(path, bytes((account, kind, record_type)), bytes((0, kind, record_type)))
+
+
+def a_name_of_a_column(path: Path) -> None:
+    in_bytes(path, b"quarantined", b"quarantin\xff\xfe")
+
+
+@pytest.mark.parametrize("damage", [without_a_key, a_name_of_a_column])
+def test_what_cannot_be_written_or_named_is_counted_as_lost(
+    lived: World, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    from sync import commands
+
+    world = lived.copy(tmp_path / "life")
+    damage(journal_of(world))
+    answer = commands.salvage(world.config())
+    assert sum(count["kept"] for count in answer["salvaged"].values()) > 10
+    assert sum(count["lost"] for count in answer["salvaged"].values()) > 0
+    Journal(Path(answer["out"])).close()
+
+
+def rotten(world: World, table: str) -> None:
+    """A page of a table is gone, and the file looks as it did when it was closed."""
+    path = journal_of(world)
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    with path.open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(os.urandom(4096))
+    note_closed(path)
+
+
+@pytest.mark.parametrize("table", ["runs", "plans", "objects", "seals", "models"])
+def test_damage_that_nobody_saw_coming_is_named_and_does_not_reach_the_copy(
+    lived: World, tmp_path: Path, table: str
+) -> None:
+    world = lived.copy(tmp_path / "life")
+    copy = backup_of(journal_of(world))
+    rotten(world, table)
+    before = copy.read_bytes()
+    for _ in range(2):  # the second one does not trust it either
+        with pytest.raises(Stop, match=r"the journal .* cannot be used: .*brings it back"):
+            world.do("run", allow=ALLOWED)
+    assert copy.read_bytes() == before
+    assert world.held("seg_rfm") == lived.held("seg_rfm")
 
 
 def test_what_somebody_changed_through_sql_is_believed(lived: World, tmp_path: Path) -> None:

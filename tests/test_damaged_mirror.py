@@ -12,6 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sync.exit_codes import Stop
+from sync.store.engine import look_at
+from sync.store.mirror import Mirror
+from sync.store.soundness import as_closed, note_closed
 from tests.world import ALLOWED, World
 
 
@@ -154,3 +158,65 @@ def test_an_untouched_mirror_is_opened_without_a_second_process(
     world.do("run", allow=ALLOWED)
     monkeypatch.setattr("subprocess.Popen", None)
     assert "healed" not in world.do("run", allow=ALLOWED)
+
+
+def blocks(path: Path) -> range:
+    """Where the blocks of a DuckDB file begin."""
+    return range(3 * 4096, path.stat().st_size, 262_144)
+
+
+def flipped(path: Path, start: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(start + 3000)
+        content = file.read(8)
+        file.seek(start + 3000)
+        file.write(bytes(byte ^ 255 for byte in content))
+
+
+def test_a_block_that_rots_is_healed_whichever_it_is(lived: World, tmp_path: Path) -> None:
+    """The file looks as it did when it was closed: what is wrong with it shows when it is read."""
+    world = lived.copy(tmp_path / "life")
+    healed = 0
+    for start in blocks(mirror_of(lived)):
+        for file in mirror_of(world).parent.glob("mirror.duckdb*"):
+            file.unlink()
+        shutil.copyfile(mirror_of(lived), mirror_of(world))
+        flipped(mirror_of(world), start)
+        note_closed(mirror_of(world))
+        try:
+            world.do("show", id="7")
+        except Stop as stop:  # nothing is known of the record any more, and it is said why
+            assert "set aside as" in str(stop) and "`crm-segments pull`" in str(stop)
+            healed += 1
+    assert healed > 2
+
+
+def test_a_file_that_somebody_touched_is_read_through_in_a_process_of_its_own(
+    lived: World, tmp_path: Path
+) -> None:
+    """Who opens it sees that some blocks are damaged, and others only when they are read: DuckDB may break
+    down on those.
+    """
+    path, found = tmp_path / "mirror.duckdb", set()
+    for start in blocks(mirror_of(lived)):
+        shutil.copyfile(mirror_of(lived), path)
+        flipped(path, start)
+        kind, _ = look_at(path, "1GB")
+        found.add(kind)
+        if not kind:
+            with duckdb.connect(str(path), read_only=True) as connection:
+                tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+                for schema, table in tables:
+                    connection.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
+    assert found == {"", "damaged"}
+
+
+def test_a_mirror_in_use_is_not_taken_for_one_that_was_closed(lived: World, tmp_path: Path) -> None:
+    """A process that DuckDB ends leaves a file that the next one looks at first."""
+    world = lived.copy(tmp_path / "life")
+    world.do("run", allow=ALLOWED)
+    assert as_closed(mirror_of(world))
+    mirror = Mirror(mirror_of(world))
+    assert not as_closed(mirror_of(world))
+    mirror.close()
+    assert as_closed(mirror_of(world))

@@ -21,6 +21,7 @@ from connectors import open_source
 from connectors.contract import Account, Calls, Destination, Option, RemoteList, Source
 from connectors.errors import ConnectorError
 from sync.config.config import Config
+from sync.config.faults import ConfigError
 from sync.exit_codes import Later, Stop
 from sync.store.integrity import JournalDamaged
 from sync.store.journal import Journal, backup_of
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much (0: not known)
 Open = Callable[[Account], Source]
+
+
+_SOUND_DISK = "What was done is saved; see that its disk is sound, and run again"
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -181,13 +185,16 @@ class Session:
 
 
 @contextmanager
-def locked(config: Config) -> Iterator[Journal]:
-    """The journal of the state directory, held by this process alone."""
+def locked(config: Config, back_up: bool = False) -> Iterator[Journal]:
+    """The journal of the state directory, held by this process alone; ``back_up``: copied in the end."""
     with lock(config):
         journal = _journal(config.state_dir / "journal.sqlite")
         try:
-            yield journal
+            with _damage_noticed(journal):
+                yield journal
         finally:
+            if back_up:
+                journal.back_up()
             journal.close()
 
 
@@ -220,6 +227,32 @@ def _journal(path: Path) -> Journal:
         return Journal(path)
     except (sqlite3.Error, ValueError, JournalDamaged) as error:
         raise Stop(f"the journal {path} cannot be used: {error}. {_remedy(path)}") from error
+
+
+@contextmanager
+def _damage_noticed(journal: Journal) -> Iterator[None]:
+    """A journal that looks untouched is not read through when it is opened.
+
+    Where a command ends as nobody foresaw, it is: what is damaged in it is the reason, and the next command
+    shall not trust it either.
+    """
+    try:
+        yield
+    except (ConnectorError, ConfigError):
+        raise
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, JournalDamaged) else error
+        if isinstance(cause, Stop):
+            raise
+        try:
+            journal.look_through()
+        except (sqlite3.Error, ValueError, JournalDamaged) as damage:
+            raise Stop(
+                f"the journal {journal.path} cannot be used: {damage}. {_remedy(journal.path)}"
+            ) from error
+        if isinstance(cause, sqlite3.Error):
+            raise Stop(f"the journal {journal.path} cannot be used: {cause}. {_SOUND_DISK}") from error
+        raise
 
 
 def _remedy(path: Path) -> str:

@@ -41,9 +41,9 @@ def _in_mirror(account: str, mirror_file: Path) -> dict[str, Any] | None:
             row = connection.execute(
                 f'SELECT value FROM "{account}".stamps WHERE name = ?', [STAMP]
             ).fetchone()
-    except duckdb.Error:
+        reading: dict[str, Any] | None = json.loads(row[0])["reading"] if row else None
+    except (duckdb.Error, ValueError, KeyError):
         return None
-    reading: dict[str, Any] | None = json.loads(row[0])["reading"] if row else None
     return reading
 
 

@@ -78,6 +78,21 @@ def look_at(path: Path, memory_limit: str) -> tuple[str, str]:
         return "damaged", "only its log is left"
     if not path.is_file():
         return "damaged", "it is no file"
+    code, answer = asked(path, memory_limit)
+    if code is None:
+        return "damaged", "it cannot be opened in reasonable time"
+    if code == 0:
+        return "", ""
+    if code == probe.FOREIGN:
+        return "foreign", "it is another program's"
+    kind, _, text = answer.partition("\n")
+    if code == probe.REFUSED:
+        return "damaged", str(judge_text(kind, text, path))
+    return "damaged", "DuckDB breaks down when it opens it"
+
+
+def asked(path: Path, memory_limit: str) -> tuple[int | None, str]:
+    """Exit code and answer of ``sync.store.probe`` in a process of its own; None where it takes too long."""
     words = [sys.executable, "-P", str(Path(probe.__file__)), str(path), memory_limit]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -86,13 +101,6 @@ def look_at(path: Path, memory_limit: str) -> tuple[str, str]:
             process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
-            return "damaged", "it cannot be opened in reasonable time"
+            return None, ""
         answer = process.stdout.read().decode(errors="replace") if process.stdout else ""
-    if process.returncode == 0:
-        return "", ""
-    if process.returncode == probe.FOREIGN:
-        return "foreign", "it is another program's"
-    kind, _, text = answer.partition("\n")
-    if process.returncode == probe.REFUSED:
-        return "damaged", str(judge_text(kind, text, path))
-    return "damaged", "DuckDB breaks down when it opens it"
+    return process.returncode, answer

@@ -93,13 +93,15 @@ def require_signed(content: object) -> None:
 
 
 def seal(connection: sqlite3.Connection) -> None:
-    """Seal every row that has no seal."""
+    """Seal every row that has no seal; JournalDamaged where one that is there cannot be found."""
     for table in _KEYS:
         open_rows = f"""SELECT {_key_of(table, "t")} FROM {table} AS t WHERE NOT EXISTS (
             SELECT 1 FROM seals WHERE name = '{table}' AND key = {_key_of(table, "t")})"""
         for (key,) in connection.execute(open_rows).fetchall():
-            made = next(_seals(connection, table, key))[1]
-            connection.execute("INSERT INTO seals VALUES (?, ?, ?)", (table, key, made))
+            made = next(_seals(connection, table, key), None)
+            if made is None:
+                raise JournalDamaged(f"a row of its table {table} is not found by its key")
+            connection.execute("INSERT INTO seals VALUES (?, ?, ?)", (table, key, made[1]))
 
 
 def _seals(connection: sqlite3.Connection, table: str, key: str | None = None) -> Iterator[tuple[str, str]]:
@@ -142,7 +144,8 @@ def check(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
     """JournalDamaged names the first thing that is not what was written; reads the whole file."""
     [first, *_] = connection.execute("PRAGMA quick_check(1)").fetchone()
     if first != "ok":
-        raise JournalDamaged(f"it is damaged ({str(first)[:100].strip()})")
+        what = " ".join(str(first).removeprefix("*** in database main ***").split())
+        raise JournalDamaged(f"it is damaged ({what[:100]})")
     for table in tables:
         _check_rows(connection, table)
     if "seals" not in tables:

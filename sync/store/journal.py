@@ -184,6 +184,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._sound = True  # nothing that was read of it says otherwise
         new, touched = not path.exists(), not as_closed(path)
         if not new and not (path.is_file() and path.stat().st_size):
             raise integrity.JournalDamaged("it is empty" if path.is_file() else "it is no file")
@@ -219,9 +220,18 @@ class Journal:
                 if 0 < version < 4:
                     self._sign()
         if touched and not new:
-            integrity.check(
-                self.connection, [name for name, kind, _ in _shape(self.connection) if kind == "table"]
-            )
+            self.look_through()
+
+    def look_through(self) -> None:
+        """JournalDamaged or an error of SQLite where something in it is not what was written.
+
+        Until it has been read to its end once, it does not count as sound.
+        """
+        self._sound = False
+        integrity.check(
+            self.connection, [name for name, kind, _ in _shape(self.connection) if kind == "table"]
+        )
+        self._sound = True
 
     def _sign(self) -> None:
         """Blobs of journals before version 4 had no digest."""
@@ -247,7 +257,10 @@ class Journal:
         try:
             yield self.connection
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            with suppress(
+                sqlite3.Error
+            ):  # the first error tells; an open transaction ends with the connection
+                self.connection.execute("ROLLBACK")
             raise
         self.connection.execute("COMMIT")
 
@@ -270,8 +283,8 @@ class Journal:
 
         Where that fails, the next one to open it looks at all of it.
         """
-        with suppress(sqlite3.Error):
-            if not self.connection.in_transaction:
+        with suppress(sqlite3.Error, integrity.JournalDamaged):
+            if self._sound and not self.connection.in_transaction:
                 with self.transaction():
                     integrity.seal(self.connection)
                 self.connection.close()
@@ -281,17 +294,17 @@ class Journal:
     def back_up(self, at_once: bool = False) -> None:
         """Keep a copy beside the journal: of a big one once a day, unless ``at_once``.
 
-        Where there is no room, the older one stays.
+        The older one stays where there is no room, and where the journal is damaged.
         """
         copy = backup_of(self.path)
-        if (
+        if not self._sound or (
             not at_once
             and copy.exists()
             and self.path.stat().st_size > _BIG
             and time.time() - copy.stat().st_mtime < 86_400
         ):
             return
-        with suppress(sqlite3.Error, OSError):
+        with suppress(sqlite3.Error, OSError, integrity.JournalDamaged):
             with self.transaction():
                 integrity.seal(self.connection)
             self._copy_to(copy)
@@ -304,6 +317,8 @@ class Journal:
             os.chmod(new, 0o600)
             self.connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+            if target.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("the copy is damaged, as the journal is")
         finally:
             target.close()
         os.replace(new, copy)

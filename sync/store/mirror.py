@@ -31,7 +31,7 @@ import duckdb
 import pyarrow as pa
 
 from sync.store import engine
-from sync.store.soundness import as_closed, begin_anew, note_closed
+from sync.store.soundness import as_closed, begin_anew, note_closed, note_opened
 
 VERSION = "3"  # of the tables below: a mirror of another version is thrown away
 
@@ -91,18 +91,19 @@ class Mirror:
         self._look()
         self.connection = self._open()
         if memory is not None:
-            self._belong(memory)
+            self._belong_or_renew(memory)
 
     def _look(self) -> None:
         """Nobody has touched it since we closed it: that costs nothing.
 
-        Else it is opened in a process of its own first.
+        Else it is read through in a process of its own first, because DuckDB may break down on it.
         """
         there = os.path.lexists(self.path) or self.path.with_name(self.path.name + ".wal").exists()
         if there and not as_closed(self.path):
             kind, why = engine.look_at(self.path, self._memory_limit)
             if why:
                 self._begin_anew(kind, why)
+        note_opened(self.path)
 
     def _begin_anew(self, kind: str, why: str) -> None:
         self.healed.append(begin_anew(self.path, why, kind))
@@ -140,6 +141,21 @@ class Mirror:
             "SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false"
         )
         return connection
+
+    def _belong_or_renew(self, memory: Memory) -> None:
+        """Where DuckDB cannot read whose it is, a new one is begun.
+
+        A connection that stays open would keep the old file in the place of the new one.
+        """
+        try:
+            self._belong(memory)
+        except duckdb.Error as error:
+            _let_go(self.connection)
+            if self.healed:
+                raise
+            self._begin_anew("damaged", str(engine.judge(error, self.path)))
+            self.connection = self._open()
+            self._belong(memory)
 
     def _belong(self, memory: Memory) -> None:
         """What another journal's mirror says of who wrote a value is not true here; nor what one says that

@@ -20,6 +20,7 @@ from sync.store.journal import Journal
 
 _PART = 500
 _SKIPPED = 1_000  # numbers that the salvaged journal leaves free: what is lost may have used them
+_LAST = 2**62  # a number beyond it is damage
 
 
 def salvage(damaged: Path, target: Path) -> dict[str, dict[str, int]]:
@@ -59,27 +60,29 @@ def _copied(source: sqlite3.Connection, journal: Journal) -> dict[str, dict[str,
     with journal.transaction() as connection:
         for table in (name for name in tables if name not in ("seals", "exceptions", "identity", "sequence")):
             rows, lost = _read(source, journal, table)
-            kept = [row for row in rows if _vouched(table, row, seals, notes, notes_lost)]
-            for row in kept:
-                _insert(connection, table, row)
-            counts[table] = {"kept": len(kept), "lost": lost + len(rows) - len(kept)}
+            vouched = [row for row in rows if _vouched(table, row, seals, notes, notes_lost)]
+            kept = sum(_inserted(connection, table, row) for row in vouched)
+            counts[table] = {"kept": kept, "lost": lost + len(rows) - kept}
         batches = {number for (number,) in connection.execute("SELECT batch FROM batches")}
         for row in notes:
             if row["batch"] in batches:
-                _insert(connection, "exceptions", row)
+                _inserted(connection, "exceptions", row)
         last = connection.execute(
             "SELECT max(coalesce((SELECT max(changed) FROM batches), 0), coalesce((SELECT max(since) FROM objects), 0))"
         ).fetchone()[0]
-        connection.execute("UPDATE sequence SET value = ?", (last + _SKIPPED,))
+        connection.execute("UPDATE sequence SET value = ?", (min(last, _LAST) + _SKIPPED,))
     return {table: count for table, count in counts.items() if count["kept"] or count["lost"]}
 
 
-def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+def _inserted(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> bool:
+    """Whether a row could be written: one without its key cannot."""
     columns = ", ".join(f'"{name}"' for name in row)
-    connection.execute(
-        f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({', '.join('?' * len(row))})",
-        tuple(row.values()),
-    )
+    sql = f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({', '.join('?' * len(row))})"
+    try:
+        connection.execute(sql, tuple(row.values()))
+    except (sqlite3.IntegrityError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _vouched(
@@ -121,16 +124,19 @@ def _read(source: sqlite3.Connection, journal: Journal, table: str) -> tuple[lis
 
 
 def _reached(source: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
-    """Rows from the front up to the damage; then by their numbers, where they have some, or from the back."""
+    """Rows from the front up to the damage; then by their numbers, where they have some, or from the back.
+
+    A name of a column that is no text is damage too.
+    """
     try:
         yield from source.execute(f"SELECT * FROM {table}")
         return
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         yield ()  # at least one is lost
     if table in ("runs", "plans", "batches", "rejects"):
         yield from _by_number(source, table)
         return
-    with suppress(sqlite3.Error):
+    with suppress(sqlite3.Error, UnicodeDecodeError):
         keys = ", ".join(f'"{name}"' for name in integrity.PRIMARY_KEYS.get(table, ("rowid",)))
         yield from source.execute(f"SELECT * FROM {table} ORDER BY {keys.replace(',', ' DESC,')} DESC")
 
@@ -141,7 +147,7 @@ def _by_number(source: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ..
     while missed < 100 * _PART:
         try:
             row = source.execute(f"SELECT * FROM {table} WHERE rowid = ?", (number,)).fetchone()
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             row = None
         if row is None:
             missed += 1

@@ -25,6 +25,11 @@ def note_closed(path: Path) -> None:
         os.replace(temporary, note)
 
 
+def note_opened(path: Path) -> None:
+    """Say that the file is in use: where the process ends before ``note_closed``, it is looked at next time."""
+    _note(path).unlink(missing_ok=True)
+
+
 def as_closed(path: Path) -> bool:
     """Whether nobody has touched the file since ``note_closed``.
 

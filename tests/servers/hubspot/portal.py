@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from tests.servers.garbling import Garbler
 from tests.servers.hubspot import routing
 from tests.servers.hubspot.access import Access, Grant
 from tests.servers.hubspot.associations import Associations
@@ -75,6 +76,7 @@ class Portal:
         self.consent = Consent()
         self.transfers = Transfers()
         self.script = Script(list(faults), random.Random(seed))
+        self.garbler: Garbler | None = None  # damages answers at random
         self.log: list[Logged] = []
         self.written: list[Written] = []
         self.owners: list[dict[str, Any]] = []

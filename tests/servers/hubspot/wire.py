@@ -16,6 +16,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.servers.garbling import Sent
 from tests.servers.hubspot import admin
 from tests.servers.hubspot.breakage import broken
 from tests.servers.hubspot.faults import Fault
@@ -44,7 +45,14 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        reply, faults = portal.answer(self.command, self.path, headers, body)
+        garbler = portal.garbler
+        strikes = garbler is not None and garbler.strikes(self.command, self.path)
+        if strikes and garbler.early:
+            reply, faults = Reply(200, {}), []
+        else:
+            reply, faults = portal.answer(self.command, self.path, headers, body)
+        if garbler is not None:
+            reply = _garbled(reply, garbler, strikes, self.path)
         rows = (
             len(reply.body.get("results", ()))
             if isinstance(reply.body, dict) and isinstance(reply.body.get("results"), list)
@@ -144,6 +152,15 @@ def _bytes(reply: Reply) -> bytes:
         if isinstance(reply.body, bytes)
         else json.dumps(reply.body, separators=(",", ":")).encode()
     )
+
+
+def _garbled(reply: Reply, garbler: Any, strikes: bool, target: str) -> Reply:
+    sent = Sent(reply.status, _bytes(reply), reply.content_type)
+    if not strikes:
+        garbler.remember(sent, target)
+        return reply
+    spoilt = garbler.spoilt(sent, target)
+    return Reply(spoilt.status, spoilt.body, reply.headers, spoilt.type)
 
 
 def _odd(body: Any, how: str) -> Any:

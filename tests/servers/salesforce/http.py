@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
+from tests.servers.garbling import Sent
 from tests.servers.salesforce.admin import administered
 from tests.servers.salesforce.foreign import before, spoilt
 from tests.servers.salesforce.messages import Request, Response
@@ -91,7 +92,11 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(org.knobs.latency_seconds)
         began = time.monotonic()
         faults = org.faults.of(request.method, self.path)
-        response = _answer(org, request, faults)
+        garbler = org.garbler
+        strikes = garbler is not None and garbler.strikes(request.method, self.path)
+        response = Response(200, b"{}") if strikes and garbler.early else _answer(org, request, faults)
+        if garbler is not None:
+            response = _garbled(response, garbler, strikes, self.path)
         entry = {
             "method": request.method,
             "path": self.path,
@@ -200,6 +205,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
+
+
+def _garbled(response: Response, garbler: Any, strikes: bool, target: str) -> Response:
+    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+    sent = Sent(response.status, body, response.type)
+    if not strikes:
+        garbler.remember(sent, target)
+        return Response(response.status, body, response.headers, response.type)
+    spoilt = garbler.spoilt(sent, target)
+    return Response(spoilt.status, spoilt.body, response.headers, spoilt.type)
 
 
 def _zipped(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.servers.garbling import Garbler
 from tests.servers.salesforce import derived
 from tests.servers.salesforce.access import Access
 from tests.servers.salesforce.clock import Clock, stamp
@@ -70,6 +71,7 @@ class Org:
         self.everything = View(lambda entity: set(entity.fields), lambda entity, alias: "")
         self.log: list[dict[str, Any]] = []  # every request: method, path, status, user, bytes
         self.errors: list[Exception] = []  # faults of this server itself
+        self.garbler: Garbler | None = None  # damages answers at random
         self._late: list[tuple[datetime, Callable[[], None]]] = []
         self._settle(rights)
         self.login = Login(self)
