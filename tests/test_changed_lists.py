@@ -141,6 +141,14 @@ def test_a_list_view_that_a_person_changed_is_told_by_every_command_and_mended_b
     assert told(org, "rfm.champions") == NOWHERE
 
 
+@pytest.mark.parametrize("operands", [{"a": 1}, "Champions", [{"label": "Champions"}, "Lost"], [7]])
+def test_a_view_whose_operands_are_no_texts_is_unknown(org: org_shop.Shop, operands: object) -> None:
+    for view in org.org.list_views.views.values():
+        view["filteredByInfo"][0] = {**view["filteredByInfo"][0], "operandLabels": operands}
+    notes = org.do("run")["notes"]
+    assert any("still ours is unknown" in note and "not Salesforce's" in note for note in notes)
+
+
 def test_a_lost_consent_filter_of_a_campaign_view_is_a_warning(org: org_shop.Shop) -> None:
     view = next(one for one in org.org.list_views.views.values() if one["label"] == "Mail: A")
     del view["filteredByInfo"][1:]

@@ -158,7 +158,20 @@ def _pages(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
 
 def _view(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
     return (
-        isinstance(answer, dict) and _text(answer.get("label")) and _dicts(answer.get("filteredByInfo") or [])
+        isinstance(answer, dict)
+        and _text(answer.get("label"))
+        and _dicts(answer.get("filteredByInfo") or [])
+        and all(_filter(each) for each in answer.get("filteredByInfo") or ())
+        and isinstance(answer.get("scope"), dict | None)
+        and isinstance(answer.get("filterLogicString"), str | None)
+    )
+
+
+def _filter(each: dict[str, Any]) -> bool:
+    """Whether a view's filter has operands that are texts; "blank" may be none."""
+    operands = each.get("operandLabels")
+    return operands is None or (
+        isinstance(operands, list) and all(isinstance(operand, str | None) for operand in operands)
     )
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from sync.exit_codes import Stop
@@ -138,6 +140,30 @@ def seal_of(table: str, row: dict[str, Any], notes: Sequence[Any] = ()) -> str:
 
 
 # -- the whole file ------------------------------------------------------------------------------------------
+
+
+def shape_of(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    """Name, kind and SQL of everything in a journal."""
+    rows = connection.execute(
+        "SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name, type"
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def copy_soundly(connection: sqlite3.Connection, copy: Path) -> None:
+    """Copy a whole journal into one file; an error of SQLite where it is damaged, and the older copy stays."""
+    new = copy.with_name(copy.name + ".new")
+    new.unlink(missing_ok=True)
+    target = sqlite3.connect(new)
+    try:
+        os.chmod(new, 0o600)
+        connection.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+        if target.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("the copy is damaged, as the journal is")
+    finally:
+        target.close()
+    os.replace(new, copy)
 
 
 def check(connection: sqlite3.Connection, tables: Sequence[str]) -> None:

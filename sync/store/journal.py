@@ -152,14 +152,6 @@ def _empty(version: int) -> sqlite3.Connection:
     return connection
 
 
-def _shape(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Name, kind and SQL of everything in a journal."""
-    rows = connection.execute(
-        "SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name, type"
-    ).fetchall()
-    return [(row[0], row[1], row[2]) for row in rows]
-
-
 @dataclass(frozen=True)
 class Batch:
     """One batch as the journal keeps it."""
@@ -203,7 +195,7 @@ class Journal:
                 f"{self.path} was written by a newer crm-segments (journal version {version}, this one reads {VERSION}): "
                 "upgrade this installation"
             )
-        if not new and _shape(self.connection) != _shape(_empty(version)):
+        if not new and integrity.shape_of(self.connection) != integrity.shape_of(_empty(version)):
             raise integrity.JournalDamaged("it is damaged, or no journal of crm-segments")
         for pragma in (
             "journal_mode = WAL",
@@ -229,7 +221,8 @@ class Journal:
         """
         self._sound = False
         integrity.check(
-            self.connection, [name for name, kind, _ in _shape(self.connection) if kind == "table"]
+            self.connection,
+            [name for name, kind, _ in integrity.shape_of(self.connection) if kind == "table"],
         )
         self._sound = True
 
@@ -307,21 +300,7 @@ class Journal:
         with suppress(sqlite3.Error, OSError, integrity.JournalDamaged):
             with self.transaction():
                 integrity.seal(self.connection)
-            self._copy_to(copy)
-
-    def _copy_to(self, copy: Path) -> None:
-        new = copy.with_name(copy.name + ".new")
-        new.unlink(missing_ok=True)
-        target = sqlite3.connect(new)
-        try:
-            os.chmod(new, 0o600)
-            self.connection.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
-            if target.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("the copy is damaged, as the journal is")
-        finally:
-            target.close()
-        os.replace(new, copy)
+            integrity.copy_soundly(self.connection, copy)
 
     def next(self) -> int:
         """A number that grows with everything that happens to a batch."""

@@ -28,7 +28,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import duckdb
 
@@ -119,14 +119,16 @@ class OfFiles:
         return ""
 
 
-def of_files(what: str, folder: Path) -> OfFiles:
-    """The folder, and every command once in this process: what they import is there for all trials."""
+def of_files(what: str, folder: Path, small: bool) -> OfFiles:
+    """The folder, and unless ``small`` every command once in this process: what they import is there for all
+    trials.
+    """
     past = folder / "past"
     if not past.exists():
         with unheard(folder / "lived.txt"):
             damaged_files.lived(past, cli)
     made = OfFiles(what, past)
-    for command in COMMANDS:
+    for command in COMMANDS if what == "mirror" else ():
         life = folder / "quiet"
         _copied(past, life)
         made.quiet[command], printed = forked(partial(cli, command, life), life / "printed.txt")
@@ -134,6 +136,8 @@ def of_files(what: str, folder: Path) -> OfFiles:
         if command[0] == "run":
             made.settled = damaged_files.crm(life)
         shutil.rmtree(life)
+    if small:
+        return made
     _copied(past, folder / "warm")
     with unheard(folder / "warm.txt"):
         for command in COMMANDS:
@@ -185,19 +189,21 @@ def _look(path: Path, memory_limit: str) -> tuple[int, str]:
 
 def _cheaper() -> None:
     """The same at less cost: the file is looked at in a copy of this process, and one thread does all."""
-    connect = duckdb.connect
+    connect: Any = duckdb.connect
 
     def alone(path: str = ":memory:", read_only: bool = False, config: Any = None) -> Any:
         return connect(path, read_only=read_only, config={**(config or {}), "threads": 1})
 
-    duckdb.connect = alone
+    duckdb.connect = cast("Any", alone)
     engine.asked = _look
 
 
-def ready(what: str, folder: Path) -> Trials:
-    """What trials of this kind need, made once."""
+def ready(what: str, folder: Path, small: bool) -> Trials:
+    """What trials of this kind need, made once; ``small``: less of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    return damaged_answers.of_crm(folder) if what == "answers" else of_files(what, folder)
+    if what == "answers":
+        return damaged_answers.of_crm(folder, small)
+    return of_files(what, folder, small)
 
 
 def one_trial(trials: Trials, folder: Path, seed: str) -> Verdict:
@@ -210,6 +216,8 @@ def one_trial(trials: Trials, folder: Path, seed: str) -> Verdict:
 def _worker(trials: Trials, folder: Path, seeds: list[str], results: Path) -> None:
     """A process that does its share of the trials, a line of JSON for each."""
     folder.mkdir()
+    gc.collect()
+    gc.freeze()
     with results.open("w", encoding="utf-8") as file:
         for seed in seeds:
             verdict = one_trial(trials, folder, seed)
@@ -219,14 +227,11 @@ def _worker(trials: Trials, folder: Path, seeds: list[str], results: Path) -> No
             file.flush()
 
 
-def damages(what: str, count: int, seed: int, workers: int = 1) -> tuple[list[str], Counter[str]]:
+def damages(what: str, count: int, seed: int, workers: int, small: bool) -> tuple[list[str], Counter[str]]:
     """What went wrong in that many trials, and how often each command ended with which code."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         folder = Path(place)
-        trials = ready(what, folder / "ready")
-        gc.collect()
-        gc.freeze()
         seeds = [f"{seed} {number}" for number in range(count)]
         children = []
         for number in range(workers):
@@ -235,7 +240,12 @@ def damages(what: str, count: int, seed: int, workers: int = 1) -> tuple[list[st
                 code = 1
                 try:
                     mine = seeds[number::workers]
-                    _worker(trials, folder / str(number), mine, folder / f"{number}.json")
+                    _worker(
+                        ready(what, folder / f"ready {number}", small),
+                        folder / str(number),
+                        mine,
+                        folder / f"{number}.json",
+                    )
                     code = 0
                 finally:
                     os._exit(code)
@@ -260,19 +270,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--what", choices=WHAT, action="append", help="default: all kinds")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--small", action="store_true", help="for a few trials: begin at once, with less variety"
+    )
     parser.add_argument("--trial", metavar="'SEED NUMBER'", help="repeat one trial of the first kind")
     options = parser.parse_args()
     kinds = options.what or list(WHAT)
     _cheaper()
     if options.trial:
         with tempfile.TemporaryDirectory() as place:
-            verdict = one_trial(ready(kinds[0], Path(place) / "ready"), Path(place), options.trial)
+            verdict = one_trial(
+                ready(kinds[0], Path(place) / "ready", options.small), Path(place), options.trial
+            )
         print(verdict.problem or f"all is well: {', '.join(verdict.ends)}")
         return 1 if verdict.problem else 0
     bad = 0
     for what in kinds:
         began = time.monotonic()
-        wrong, ends = damages(what, options.trials, options.seed, options.workers)
+        wrong, ends = damages(what, options.trials, options.seed, options.workers, options.small)
         bad += len(wrong)
         for end, number in sorted(ends.items()):
             print(f"{number:7,}  {end}")

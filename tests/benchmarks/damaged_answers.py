@@ -125,7 +125,7 @@ class Company:
             return "exit code", code
         if spoiler.how not in PLAUSIBLE and not between(self.shop.end(), before, quiet.end):
             return "a value that neither was there nor was wanted", code
-        if settles and spoiler.how not in PLAUSIBLE:
+        if settles and spoiler.how not in PLAUSIBLE and command not in ("undo", "retire"):
             self.garble(None)
             code_of_end = self._on(command)
             if code_of_end not in (0, 4, 5) or self.foreign() != foreign:
@@ -178,12 +178,14 @@ class OfCrm:
         return Verdict(problem, [f"answers of {company.name}: {command} {code}"])
 
 
-def of_crm(folder: Path) -> OfCrm:
-    """Every company in its stages, and how each command ends there where all is well."""
+def of_crm(folder: Path, small: bool) -> OfCrm:
+    """Every company in its stages, and how each command ends there where all is well; ``small``: of each CRM
+    the first one that has lived, and its most important commands.
+    """
     patch = pytest.MonkeyPatch()
     companies = []
     for make in (_portal, _org):
-        companies += make(folder, patch)
+        companies += make(folder, patch, small)
     for company in companies:
         for command in company.commands:
             told = folder / "quiet.pickle"
@@ -210,10 +212,12 @@ def _stages(
     folder: Path,
     wrapped: Callable[..., Company],
     live: Callable[[Any], None],
+    small: bool,
 ) -> list[Company]:
     """A company before its set-up, and one that has lived for a while and has a plan that waits."""
+    stages = {"lived": {"run": 2, "undo": 1, "check": 1}} if small else {"new": NEW, "lived": LIVED}
     companies = []
-    for stage, choice in (("new", NEW), ("lived", LIVED)):
+    for stage, choice in stages.items():
         past = folder / f"{name}-{stage}"
         past.mkdir(parents=True)
         shop = opened(past)
@@ -265,12 +269,12 @@ def _without(text: str, segmentation: str) -> str:
     )
 
 
-def _portal(folder: Path, patch: pytest.MonkeyPatch) -> list[Company]:
+def _portal(folder: Path, patch: pytest.MonkeyPatch, small: bool) -> list[Company]:
     portal_shop.hasten(patch, folder, SPEED)
     companies = []
-    for name, lists in (("hubspot", "static"), ("hubspot views", "dynamic")):
+    for name, lists in (("hubspot", "static"), ("hubspot views", "dynamic"))[: 1 if small else None]:
         opened = partial(_opened_portal, lists)
-        companies += _stages(name, opened, folder, _portal_company, _portal_lives)
+        companies += _stages(name, opened, folder, _portal_company, _portal_lives, small)
     return companies
 
 
@@ -357,11 +361,11 @@ class OrgShop(org_shop.Shop):
         return open_connector(replace(account, settings=settings))
 
 
-def _org(folder: Path, patch: pytest.MonkeyPatch) -> list[Company]:
+def _org(folder: Path, patch: pytest.MonkeyPatch, small: bool) -> list[Company]:
     org_shop.hasten(patch, folder, SPEED)
     companies = []
-    for name in ("salesforce", "salesforce views", "salesforce bulk"):
-        companies += _stages(name, partial(_opened_org, name), folder, _org_company, _org_lives)
+    for name in ("salesforce", "salesforce views", "salesforce bulk")[: 1 if small else None]:
+        companies += _stages(name, partial(_opened_org, name), folder, _org_company, _org_lives, small)
     return companies
 
 

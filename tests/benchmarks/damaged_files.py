@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.folder_store import FolderStore
 from tests.world import World
 
 OURS = ("seg_value", "seg_value_reason")
@@ -57,9 +58,9 @@ def lived(folder: Path, command: Callable[..., object]) -> None:
     their own. ``command`` carries out the words of a command line.
     """
     folder.mkdir(parents=True)
-    world = World.of_files(folder)
-    world.customers(24)
-    world.store.save()
+    store = FolderStore(folder=folder / "crm")
+    World(folder, store=store).customers(24)
+    store.save()
     (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
     for words in (("setup", "--yes"), ("plan",), ("apply", "1")):
         command(words, folder)

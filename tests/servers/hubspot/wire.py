@@ -16,7 +16,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.servers.garbling import Sent
+from tests.servers.garbling import Garbler, Sent
 from tests.servers.hubspot import admin
 from tests.servers.hubspot.breakage import broken
 from tests.servers.hubspot.faults import Fault
@@ -45,14 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        garbler = portal.garbler
-        strikes = garbler is not None and garbler.strikes(self.command, self.path)
-        if strikes and garbler.early:
-            reply, faults = Reply(200, {}), []
-        else:
-            reply, faults = portal.answer(self.command, self.path, headers, body)
-        if garbler is not None:
-            reply = _garbled(reply, garbler, strikes, self.path)
+        reply, faults = self._answer(portal, headers, body)
         rows = (
             len(reply.body.get("results", ()))
             if isinstance(reply.body, dict) and isinstance(reply.body.get("results"), list)
@@ -67,6 +60,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._cut()
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+
+    def _answer(self, portal: Portal, headers: dict[str, str], body: bytes) -> tuple[Reply, list[Fault]]:
+        """What the portal answers, and what random damage makes of it."""
+        garbler = portal.garbler
+        if garbler is None:
+            return portal.answer(self.command, self.path, headers, body)
+        strikes = garbler.strikes(self.command, self.path)
+        reply, faults = Reply(200, {}), list[Fault]()
+        if not (strikes and garbler.early):
+            reply, faults = portal.answer(self.command, self.path, headers, body)
+        return _garbled(reply, garbler, strikes, self.path), faults
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
@@ -154,7 +158,7 @@ def _bytes(reply: Reply) -> bytes:
     )
 
 
-def _garbled(reply: Reply, garbler: Any, strikes: bool, target: str) -> Reply:
+def _garbled(reply: Reply, garbler: Garbler, strikes: bool, target: str) -> Reply:
     sent = Sent(reply.status, _bytes(reply), reply.content_type)
     if not strikes:
         garbler.remember(sent, target)

@@ -92,11 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(org.knobs.latency_seconds)
         began = time.monotonic()
         faults = org.faults.of(request.method, self.path)
-        garbler = org.garbler
-        strikes = garbler is not None and garbler.strikes(request.method, self.path)
-        response = Response(200, b"{}") if strikes and garbler.early else _answer(org, request, faults)
-        if garbler is not None:
-            response = _garbled(response, garbler, strikes, self.path)
+        response = _perhaps_garbled(org, request, faults, self.path)
         entry = {
             "method": request.method,
             "path": self.path,
@@ -207,14 +203,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
 
-def _garbled(response: Response, garbler: Any, strikes: bool, target: str) -> Response:
+def _perhaps_garbled(org: Org, request: Request, faults: list[dict[str, Any]], target: str) -> Response:
+    """What the org answers, and what random damage makes of it."""
+    garbler = org.garbler
+    if garbler is None:
+        return _answer(org, request, faults)
+    strikes = garbler.strikes(request.method, target)
+    response = Response(200, b"{}") if strikes and garbler.early else _answer(org, request, faults)
     body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
     sent = Sent(response.status, body, response.type)
-    if not strikes:
+    if strikes:
+        sent = garbler.spoilt(sent, target)
+    else:
         garbler.remember(sent, target)
-        return Response(response.status, body, response.headers, response.type)
-    spoilt = garbler.spoilt(sent, target)
-    return Response(spoilt.status, spoilt.body, response.headers, spoilt.type)
+    return Response(sent.status, sent.body, response.headers, sent.type)
 
 
 def _zipped(parts: Iterator[bytes]) -> Iterator[bytes]:
