@@ -30,10 +30,10 @@ on_conflict = "keep"
 
 [[segmentations]]
 name = "value"
-kind = "value"
+kind = "abc"
 field = "seg_value"
 lists = "static"
-companions = ["reason"]
+extra_fields = ["reason"]
 
 [guards]
 max_stale_days = 36500
