@@ -23,6 +23,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -292,6 +293,10 @@ class Source(ABC):
         Costs no call beyond those of ``check``; before it (or any reading), what is known without asking.
         """
         return []
+
+    def server_time(self) -> datetime | None:
+        """What the clock of the account's server said in its last answer; None: it has none, or was not asked."""
+        return None
 
     def account_defaults(self) -> AccountDefaults:
         """Time zone and currency of the account, for accounts that do not configure them."""

@@ -149,6 +149,7 @@ def _refuse_future(session: Session) -> None:
 
 
 def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
+    from sync.account.clock import clock_notes
     from sync.account.defaults import settle_home
 
     began, code = time.perf_counter(), 1
@@ -175,6 +176,8 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
     finally:
         session.close()
         command_ended(session, command, code, began)
+    if wrong := clock_notes(session):
+        answer["notes"] = list(dict.fromkeys([*wrong, *answer.get("notes", [])]))
     if session.healed:
         answer["healed"] = session.healed
     if journalled:

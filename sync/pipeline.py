@@ -19,12 +19,15 @@ Answer = dict[str, Any]
 
 
 def pulled(session: Session) -> Answer:
+    from sync.account.clock import require_clock
     from sync.pull.pull import pull as read
     from sync.pull.pull import require_streams
 
     for account in session.sources():
         require_streams(session.source(account), account)
-    return read(session).as_dict()
+    answer = read(session).as_dict()
+    require_clock(session)
+    return answer
 
 
 def settled_and_pulled(session: Session) -> Answer:

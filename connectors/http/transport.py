@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -118,6 +120,7 @@ class Transport:
         adapter = HTTPAdapter(pool_connections=8, pool_maxsize=threads * 2, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
+        self._date = ""  # of the last answer
         self._routes: dict[str, Any] = {}
         self._guard = threading.Lock()
         self._rejected: set[str] = set()  # tokens that the CRM rejected since it last took one
@@ -190,6 +193,14 @@ class Transport:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def server_time(self) -> datetime | None:
+        """What the server's clock said in its last answer; None where there is none, or no sound one."""
+        try:
+            moment = parsedate_to_datetime(self._date)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
     def close(self) -> None:
         """Let go of all connections; who still waits for a turn is sent home."""
         self._closed.set()
@@ -211,6 +222,7 @@ class Transport:
                 prepared, timeout=call.timeout, stream=True, allow_redirects=False, **self._route(call.url)
             )
             self.rate_limit.answered(slot)
+            self._date = response.headers.get("Date") or self._date
             if not call.stream or response.status_code >= 400:
                 response_bodies.read(response, call.timeout[1])
             self.reading.learn(call, response, self.rate_limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -72,6 +73,9 @@ class HubspotConnector(Connector):
             if self._portal.answers.learned
             else []
         )
+
+    def server_time(self) -> datetime | None:
+        return self._portal.transport.server_time()
 
     def account_defaults(self) -> AccountDefaults:
         details = self._portal.details()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -81,6 +82,9 @@ class SalesforceConnector(Connector):
             "Salesforce tells who opted out, and nobody who opted in: nobody is known to be reachable for a campaign. "
             f'consent_basis = "not_opted_out" in [accounts.{self._org.account.name}] takes everybody who did not opt out',
         ]
+
+    def server_time(self) -> datetime | None:
+        return self._org.transport.server_time()
 
     def account_defaults(self) -> AccountDefaults:
         return AccountDefaults(self._org.identity.time_zone, self._org.corporate_currency())

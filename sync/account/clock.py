@@ -1,0 +1,39 @@
+"""Is this computer's clock right? Which day is labelled, and what counts as new, hangs on it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from sync.account.session import Session
+from sync.exit_codes import Stop
+
+_DAY = timedelta(days=1)
+_SLACK = timedelta(minutes=5)  # by which clocks of two computers on one state directory may differ
+
+
+def require_clock(session: Session) -> None:
+    """Stop where the clock is more than a day ahead of the CRM's, by its last answer: the day that would be
+    labelled has not come. A day that the user names does not hang on the clock.
+    """
+    if session.as_of_override or isinstance(session.config.as_of, date):
+        return
+    for name in session.sources():
+        server, clock = session.source(name).server_time(), session.clock()
+        if server is not None and clock - server > _DAY:
+            raise Stop(
+                f"this computer's clock says {clock.astimezone(UTC):%Y-%m-%d %H:%M} UTC, the server of account {name} says "
+                f"{server.astimezone(UTC):%Y-%m-%d %H:%M} UTC: set the clock right and run again. Nothing was written"
+            )
+
+
+def clock_notes(session: Session) -> list[str]:
+    """A sentence where the journal holds runs that are dated after now."""
+    began = session.journal.value(
+        "SELECT max(started_at) FROM runs WHERE account = ? AND run <> ?", session.account, session.run
+    )
+    if began is None or datetime.fromisoformat(began) <= datetime.now(UTC) + _SLACK:
+        return []
+    return [
+        f"the journal holds a run of {began[:16].replace('T', ' ')} UTC, which has not come yet: this computer's clock went back, or was "
+        f"ahead then. See that it is right; what was labelled for days that have not come is not looked at"
+    ]
