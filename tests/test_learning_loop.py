@@ -212,7 +212,7 @@ def test_a_frozen_membership_stays_whatever_its_records_do(tmp_path: Path) -> No
         ('kind = "clusters"\nattributes = ["sex"]', "sensitive"),
         ('kind = "offers"\ncategories = ["a"]\nsegment_by = "nobody"', "there is no segmentation 'nobody'"),
         ('kind = "offers"\ncategories = ["a"]\nsegment_by = "one"', "uses itself"),
-        ('kind = "abc"\ncontrol = 0.1', "campaign"),
+        ('kind = "abc"\ncontrol = 0.1', "reachable_only"),
     ],
 )
 def test_what_cannot_be_learned_from_is_a_fault_of_the_config(tmp_path: Path, line: str, why: str) -> None:
