@@ -261,7 +261,7 @@ class Account:
     fields: tuple[FieldSpec, ...] = ()  # ours: read back as FIELD columns
     # the lists that we made, id → key: being in them is no activity
     lists: Mapping[str, str] = field(default_factory=dict)
-    kinds: frozenset[str] | None = None  # kinds of activity that some segmentation uses; None: all
+    activity_types: frozenset[str] | None = None  # those that some segmentation uses; None: all
     # whose purchase is a deal of several contacts
     deal_share: Literal["primary", "split", "full"] = "primary"
     quota_reserve: float = 0.3  # share of the CRM's daily budget of calls that is left to others

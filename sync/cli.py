@@ -680,13 +680,13 @@ def _do(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, A
     from connectors.errors import ConnectorError
     from sync import commands
     from sync.config.config import ConfigError
-    from sync.exit_codes import Stop, stopped
+    from sync.exit_codes import CommandError, stopped
     from sync.terminal.progress import shown
 
     try:
         with shown(as_json) as progress:
             answer = work(commands, progress)
-    except (Stop, ConnectorError, ConfigError) as error:
+    except (CommandError, ConnectorError, ConfigError) as error:
         failure = stopped(error)
         _fail(failure["error"], failure["exit_code"], as_json, failure["guards"], failure.get("again_at"))
     except BrokenPipeError:

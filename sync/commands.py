@@ -15,7 +15,7 @@ from typing import Any
 from sync import pipeline
 from sync.account.session import Session, lock
 from sync.config.config import Config
-from sync.exit_codes import Stop, Usage, declined
+from sync.exit_codes import CommandError, UsageError, declined
 from sync.exit_codes import exit_code as exit_code
 from sync.per_account import Answer, config_of, each_account
 from sync.per_account import Options as Options
@@ -255,7 +255,7 @@ def apply(
             session.account,
         )
         if chosen is None:
-            raise Stop("there is no open plan: `crm-segments plan` makes one")
+            raise CommandError("there is no open plan: `crm-segments plan` makes one")
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
         notes = [*filter_notes(session), *size_notes(session, written=True)]
         answer = {"applied": applied.as_dict(), **pipeline.reading_of_plan(session, chosen), "notes": notes}
@@ -370,7 +370,7 @@ def forget(
     answer = each_account(config, options, "forget", work)
     answers = answer.get("accounts", [answer])
     if not any("error" in account_answer or account_answer["known"] for account_answer in answers):
-        raise Usage(
+        raise UsageError(
             f"nobody here is called {id!r}: no record, no change, no label and no file of ours names them. Nothing was done"
         )
     return {**answer, "shown": shown}
@@ -448,7 +448,7 @@ def salvage(config: Config | Path | str) -> Answer:
     damaged = settings.state_dir / "journal.sqlite"
     with lock(settings):
         if not damaged.is_file():
-            raise Usage(f"there is no journal {damaged}")
+            raise UsageError(f"there is no journal {damaged}")
         target = damaged.with_name("journal.salvaged.sqlite")
         return {
             "exit_code": 0,
@@ -574,10 +574,10 @@ def schedule(
     from sync.start import schedule as schedulers
 
     if kind is not None and kind not in schedulers.KINDS:
-        raise Usage(f"{kind!r} is no scheduler that we know: {', '.join(schedulers.KINDS)}")
+        raise UsageError(f"{kind!r} is no scheduler that we know: {', '.join(schedulers.KINDS)}")
     try:
         moment = time.fromisoformat(at)
     except ValueError:
-        raise Usage(f"{at!r} is no time of day: write it like 02:30") from None
+        raise UsageError(f"{at!r} is no time of day: write it like 02:30") from None
     texts = schedulers.schedule(config_of(config), moment, max_age_hours)
     return {"exit_code": 0, "schedules": {name: text for name, text in texts.items() if kind in (None, name)}}

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -209,7 +209,7 @@ max_leave = {{ share = 0.7, count = 1000, floor = 50 }}   # of a segment under 5
 _FIELDS = tuple(re.findall(r'(?m)^field = "(seg_\w+)"', _CONFIG))
 
 
-class DemoError(Stop):
+class DemoError(CommandError):
     """The demo cannot be laid out. The message says what to do."""
 
 

@@ -1,11 +1,11 @@
 """Why a command ends early, and with which exit code.
 
-Stop
+CommandError
 ├─ ConfigError   2   (``sync.config.faults``) the config is wrong, or set-up is missing
-├─ Usage         2   what was asked for is not known
+├─ UsageError    2   what was asked for is not known
 ├─ SetupNeeded   2   a field or list does not exist yet
-├─ GuardStop     5   a guard, a hold or a superseded plan
-└─ Later         75  another run holds the lock, a window is closed, a quota is used up, the CRM is away
+├─ GuardTripped  5   a guard, a hold or a superseded plan
+└─ RetryLater    75  another run holds the lock, a window is closed, a quota is used up, the CRM is away
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from connectors.errors import QuotaError, TemporaryError
 from sync.config.faults import ConfigError
 
 
-class Stop(Exception):
+class CommandError(Exception):
     """Ends a command; the message says what happened and what to do next."""
 
     exit_code = 1
 
 
-class Usage(Stop):
+class UsageError(CommandError):
     """A command was asked for something that it does not know."""
 
     exit_code = 2
 
 
-class SetupNeeded(Stop):
+class SetupNeeded(CommandError):
     """Something that ``setup`` makes is not there."""
 
     exit_code = 2
@@ -50,7 +50,7 @@ class Trip:
         return f"{self.guard}: {self.what}"
 
 
-class GuardStop(Stop):
+class GuardTripped(CommandError):
     """A guard, a hold or a superseded plan: nothing was written."""
 
     exit_code = 5
@@ -61,7 +61,7 @@ class GuardStop(Stop):
         self.plan = plan
 
 
-class Later(Stop):
+class RetryLater(CommandError):
     """Try again later; everything so far is saved."""
 
     exit_code = 75
@@ -71,7 +71,7 @@ class Later(Stop):
         self.at = at  # when to try again, where that is known
 
 
-def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) -> Later:
+def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) -> RetryLater:
     """What an outage or a spent quota means for a command: everything so far is saved, and when to come
     again.
     """
@@ -84,7 +84,7 @@ def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) 
         )
     unknown = "when the quota is renewed" if isinstance(error, QuotaError) else "later"
     when = f"after {at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if at else unknown
-    return Later(f"{what}: {error}. What was done is saved; run again {when}.", at)
+    return RetryLater(f"{what}: {error}. What was done is saved; run again {when}.", at)
 
 
 def exit_code(error: BaseException) -> int:
@@ -92,16 +92,16 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, ConfigError):
         return 2
     if isinstance(error, (TemporaryError, QuotaError)):
-        return Later.exit_code
-    return error.exit_code if isinstance(error, Stop) else 1
+        return RetryLater.exit_code
+    return error.exit_code if isinstance(error, CommandError) else 1
 
 
 def stopped(error: BaseException) -> dict[str, Any]:
     """What ended a command, or the work for one account, as ``--json`` prints it."""
-    again = {"again_at": error.at.isoformat()} if isinstance(error, Later) and error.at else {}
+    again = {"again_at": error.at.isoformat()} if isinstance(error, RetryLater) and error.at else {}
     guards = (
         [{"guard": trip.guard, "what": trip.what} for trip in error.trips]
-        if isinstance(error, GuardStop)
+        if isinstance(error, GuardTripped)
         else []
     )
     return {"exit_code": exit_code(error), "error": str(error), "guards": guards, **again}
@@ -109,10 +109,10 @@ def stopped(error: BaseException) -> dict[str, Any]:
 
 # From the worst: broken (1, 2) before what waits for a person (5), before what the next run heals by itself
 # (75), before what was done, with rejects (4) or something to show (3).
-_FROM_THE_WORST = (1, 2, GuardStop.exit_code, Later.exit_code, 4, 3, 0)
+_FROM_THE_WORST = (1, 2, GuardTripped.exit_code, RetryLater.exit_code, 4, 3, 0)
 
 
-def worst(codes: Sequence[int]) -> int:
+def combined_exit_code(codes: Sequence[int]) -> int:
     """The exit code of a command about several accounts."""
     return min(codes, key=_FROM_THE_WORST.index, default=0)
 

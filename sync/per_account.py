@@ -18,7 +18,7 @@ from sync import pipeline
 from sync.account.session import Open, Progress, Session, locked, silent
 from sync.config.config import Config, load
 from sync.config.faults import ConfigError
-from sync.exit_codes import Stop, Usage, exit_code, later, stopped, worst
+from sync.exit_codes import CommandError, UsageError, combined_exit_code, exit_code, later, stopped
 from sync.log import command_ended
 from sync.store import engine
 from sync.store.engine import MirrorFault
@@ -52,7 +52,9 @@ def _accounts(config: Config, options: Options) -> list[str]:
     if options.account is None:
         return list(config.writable)
     if options.account not in config.accounts:
-        raise Stop(f"the config has no account {options.account!r}: it has {', '.join(config.accounts)}")
+        raise CommandError(
+            f"the config has no account {options.account!r}: it has {', '.join(config.accounts)}"
+        )
     return [options.account]
 
 
@@ -80,13 +82,13 @@ def each_account(
             attempt = Attempt(config, options, account, journal, command, journalled)
             try:
                 answers.append(attempt.healing(work))
-            except (Stop, ConnectorError, ConfigError) as error:
+            except (CommandError, ConnectorError, ConfigError) as error:
                 if len(accounts) == 1 or isinstance(error, JournalDamaged):
                     raise
                 answers.append({"account": account, "run": attempt.run or None, **stopped(error)})
     if len(answers) == 1:
         return answers[0]
-    return {"exit_code": worst([answer["exit_code"] for answer in answers]), "accounts": answers}
+    return {"exit_code": combined_exit_code([answer["exit_code"] for answer in answers]), "accounts": answers}
 
 
 @dataclass
@@ -106,7 +108,7 @@ class Attempt:
     healed: list[str] = field(default_factory=list)
 
     def healing(self, work: Callable[[Session], Answer]) -> Answer:
-        """The answer of the work. A second fault of the engine is none of the file: Stop."""
+        """The answer of the work. A second fault of the engine is none of the file: CommandError."""
         mirror_file = self.config.state_dir / "mirror.duckdb"
         try:
             return self._once(work)
@@ -115,7 +117,7 @@ class Attempt:
         try:
             return self._once(work)
         except MirrorFault as fault:
-            raise Stop(
+            raise CommandError(
                 f"DuckDB refuses this also with a new mirror: {fault}. What was done is saved. This is a fault of crm-segments or of the "
                 f"config: change what was changed last, and report it"
             ) from fault
@@ -143,7 +145,7 @@ class Attempt:
 def _refuse_future(session: Session) -> None:
     """Nobody knows yet what a day brings that has not come: what is labelled as of it would be wrong."""
     if session.as_of > session.clock().astimezone(ZoneInfo(session.settings.time_zone)).date():
-        raise Usage(
+        raise UsageError(
             f"{session.as_of} has not come yet: as_of is the last day that counts, today at the latest"
         )
 
@@ -162,7 +164,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         if engine.is_interrupt(error):
             raise KeyboardInterrupt from error
         meaning = _meaning(session, error)
-        if isinstance(meaning, (Stop, ConnectorError)) and session.healed:  # why all is gone
+        if isinstance(meaning, (CommandError, ConnectorError)) and session.healed:  # why all is gone
             meaning.args = (f"{'; '.join(session.healed)}. {meaning}", *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
@@ -195,12 +197,12 @@ def _meaning(session: Session, error: Exception) -> Exception | None:
     """What ends the work, in words for people; None for what nobody foresaw."""
     if isinstance(error, (TemporaryError, QuotaError)):
         return later(error, session.clock(), ZoneInfo(session.settings.time_zone))
-    if isinstance(error, (Stop, ConnectorError, ConfigError)):
+    if isinstance(error, (CommandError, ConnectorError, ConfigError)):
         return error
     if engine.is_engine_error(error):
         try:
             return engine.judge(error, session.config.state_dir / "mirror.duckdb")
-        except Stop as stop:
+        except CommandError as stop:
             return stop
     if isinstance(error, sqlite3.Error):
         return JournalDamaged(str(error))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.exit_codes import GuardStop, Later, Trip, declined, worst
+from sync.exit_codes import GuardTripped, RetryLater, Trip, combined_exit_code, declined
 
 if TYPE_CHECKING:
     from sync.plan.plan import Planned
@@ -100,7 +100,7 @@ def exit_code_of(applied: Answer) -> int:
     """The exit code that what came of a plan stands for."""
     if applied["rejected"] > applied["transient"] or applied["skipped"]:
         return 4
-    return Later.exit_code if applied["transient"] else 0
+    return RetryLater.exit_code if applied["transient"] else 0
 
 
 def withdrawn(session: Session) -> Answer:
@@ -135,7 +135,7 @@ def _stop_for_reading(trips: Sequence[Trip]) -> None:
     if tripped:
         allow = " ".join(f"--allow {name}" for name in sorted({trip.guard for trip in tripped}))
         lines = "\n".join(f"  {trip}" for trip in tripped)
-        raise GuardStop(
+        raise GuardTripped(
             f"guards on what was read stopped this, nothing was written:\n{lines}\nIf that is right, run again with {allow} --reason TEXT.",
             tripped,
         )
@@ -169,10 +169,10 @@ def loop(session: Session, selection: Any) -> Answer:
         answer["notes"] += size_notes(session, written=True)
     codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
     answer["notes"] += cut_off_notes(session)
-    answer["exit_code"] = worst([*codes, *([4] if planned.deleted else [])])
+    answer["exit_code"] = combined_exit_code([*codes, *([4] if planned.deleted else [])])
     from sync.forget.retention import age
 
     age(session)
     if planned.held and not answer.get("exit_code"):
-        answer["exit_code"] = GuardStop.exit_code
+        answer["exit_code"] = GuardTripped.exit_code
     return answer

@@ -45,7 +45,7 @@ class Shop:
             model,
             time_zone="Europe/Berlin",
             fields=(SEGMENT, SCORE),
-            kinds=frozenset({"purchase"}),
+            activity_types=frozenset({"purchase"}),
         )
         connector = open_connector(replace(opened, **(account or {})))
         assert isinstance(connector, HubspotConnector)

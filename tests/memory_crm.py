@@ -256,7 +256,7 @@ class MemoryCrm(Connector):
     def read(self, stream: str, position: str | None) -> Iterator[Page]:
         if stream not in self.capabilities.streams:
             raise RequestError(f"the CRM in memory has no stream {stream!r}")
-        kinds = None if self.account.kinds is None else sorted(self.account.kinds)
+        kinds = None if self.account.activity_types is None else sorted(self.account.activity_types)
         made_under = [
             sorted(self.account.attributes),
             sorted({spec.name for spec in self.account.fields}),
@@ -296,7 +296,7 @@ class MemoryCrm(Connector):
         return [
             {**row, "clock": latest[row["id"]]}
             for row in self.store.activity
-            if (self.account.kinds is None or row["kind"] in self.account.kinds)
+            if (self.account.activity_types is None or row["kind"] in self.account.activity_types)
             and row.get("campaign_id") not in self.account.lists
         ]
 

@@ -27,7 +27,7 @@ from connectors.salesforce import bulk, fields, session, writing
 from sync import commands
 from sync.commands import Options
 from sync.config.faults import ConfigError
-from sync.exit_codes import Stop, exit_code
+from sync.exit_codes import CommandError, exit_code
 from tests.org_store import RIGHTS
 from tests.servers.salesforce import Org, Server, seed, serving
 from tests.servers.salesforce.clock import Clock
@@ -119,7 +119,7 @@ class Shop:
         """The exit code of a command; anything that would be a traceback is raised."""
         try:
             self.said = self.do(command, **arguments)
-        except (Stop, ConnectorError, ConfigError) as error:
+        except (CommandError, ConnectorError, ConfigError) as error:
             self.said = error
             return exit_code(error)
         return int(self.said["exit_code"])
@@ -250,7 +250,7 @@ def main() -> int:
                     "exit_code"
                 ]
             )
-        except (Stop, ConnectorError, ConfigError) as error:
+        except (CommandError, ConnectorError, ConfigError) as error:
             return exit_code(error)
 
 

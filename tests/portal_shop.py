@@ -28,7 +28,7 @@ from connectors.hubspot import session
 from sync import commands
 from sync.commands import Options
 from sync.config.faults import ConfigError
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from tests.servers.hubspot import TOKEN, Clock, Fault, Knobs, Portal, Running, seed, serving
 from tests.world import ALLOWED
 
@@ -111,7 +111,7 @@ class Shop:
         self.said: Any = None
         try:
             self.said = self.do(command, **arguments)
-        except (Stop, ConnectorError, ConfigError) as error:
+        except (CommandError, ConnectorError, ConfigError) as error:
             self.said = error
             return commands.exit_code(error)
         return int(self.said["exit_code"])
@@ -201,7 +201,7 @@ def main() -> int:
         )
         try:
             return int(getattr(commands, command)(config, options)["exit_code"])
-        except (Stop, ConnectorError, ConfigError) as error:
+        except (CommandError, ConnectorError, ConfigError) as error:
             return commands.exit_code(error)
 
 

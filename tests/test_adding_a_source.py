@@ -13,7 +13,7 @@ import connectors
 from connectors.contract import Destination, Source
 from sync import commands
 from sync.commands import Options
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from tests.toys.corner_shop import CornerShop
 
 OPTIONS = Options(clock=lambda: datetime(2026, 11, 28, 12, tzinfo=UTC))
@@ -100,5 +100,5 @@ def test_what_would_write_to_a_source_is_refused_with_what_to_do_instead(
     tmp_path: Path, command: str
 ) -> None:
     path = config(tmp_path, SHOP + LABELLED)
-    with pytest.raises(Stop, match=r"account shop can only be read.*label --account shop --out FILE"):
+    with pytest.raises(CommandError, match=r"account shop can only be read.*label --account shop --out FILE"):
         getattr(commands, command)(path, OPTIONS)

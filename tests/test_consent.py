@@ -15,7 +15,7 @@ from connectors.schemas import FIELD, REACHABLE
 from sync import commands
 from sync.commands import Options
 from sync.config.config import ConfigError
-from sync.exit_codes import GuardStop, Stop
+from sync.exit_codes import CommandError, GuardTripped
 from tests.world import ALLOWED, World
 
 EXTRA_FIELDS = '["reason", "since", "previous", "score"]'
@@ -90,7 +90,7 @@ def test_no_guard_stops_an_objection_not_even_one_that_stops_the_rest(tmp_path: 
         world.store.put(id, objects_to_profiling=True)
     for number in range(16, 31):
         world.buys(str(number), 1, 100_000 * number)
-    with pytest.raises(GuardStop):
+    with pytest.raises(GuardTripped):
         world.do("run", as_of=NEXT)
     assert not any(traces(world, id) for id in objectors)
 
@@ -144,7 +144,7 @@ def test_undo_of_the_run_that_took_it_away_is_refused(tmp_path: Path) -> None:
     world = started(tmp_path)
     world.store.put("4", objects_to_profiling=True)
     run = world.do("run")["run"]
-    with pytest.raises(Stop, match="consent"):
+    with pytest.raises(CommandError, match="consent"):
         world.do("undo", number=run)
     assert traces(world, "4") == set() and world.do("run")["exit_code"] == 0
 
@@ -171,7 +171,7 @@ def test_a_new_segmentation_without_set_up_keeps_no_objection_waiting(tmp_path: 
     world = started(tmp_path, value="")
     world.value = World.value
     world.store.put("4", objects_to_profiling=True)
-    with pytest.raises(Stop, match="setup"):
+    with pytest.raises(CommandError, match="setup"):
         world.do("run")
     assert traces(world, "4") == set()
 
@@ -200,7 +200,7 @@ def test_a_killed_withdrawal_goes_on_at_the_next_run(tmp_path: Path) -> None:
     for number in range(1, 9):
         world.store.put(str(number), objects_to_profiling=True)
     world.faults.fail_after = 1
-    with pytest.raises(Stop):
+    with pytest.raises(CommandError):
         world.do("run")
     world.do("run")
     assert not any(traces(world, str(number)) for number in range(1, 9))
@@ -255,7 +255,7 @@ def test_an_unreachable_member_whom_a_person_added_leaves_a_campaign_list_of_our
     world.store.set_member(key, "3", True)
     run = world.do("run")["run"]
     assert "3" not in campaign(world)
-    with pytest.raises(Stop):
+    with pytest.raises(CommandError):
         world.do("undo", number=run)
     assert "3" not in campaign(world)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.exit_codes import SetupNeeded, Stop
+from sync.exit_codes import CommandError, SetupNeeded
 from sync.store.journal import Journal, backup_of
 from sync.store.soundness import note_closed
 from tests.world import ALLOWED, World
@@ -71,9 +71,9 @@ def test_it_is_refused_with_what_to_restore_and_the_copy_that_is_named_goes_on(
 ) -> None:
     world = lived.copy(tmp_path / "a life")
     damage(journal_of(world))
-    with pytest.raises(Stop, match="cannot be used"):
+    with pytest.raises(CommandError, match="cannot be used"):
         world.do("undo", number=3)
-    with pytest.raises(Stop, match="cannot be used") as stop:
+    with pytest.raises(CommandError, match="cannot be used") as stop:
         world.do("run")
     way_back = re.search(r"`(rm .*?)` brings it back", str(stop.value))
     assert way_back and "--salvage" in str(stop.value)
@@ -148,7 +148,7 @@ def test_damage_that_nobody_saw_coming_is_named_and_does_not_reach_the_copy(
     rotten(world, table)
     before = copy.read_bytes()
     for _ in range(2):  # the second one does not trust it either
-        with pytest.raises(Stop, match=r"the journal .* cannot be used: .*brings it back"):
+        with pytest.raises(CommandError, match=r"the journal .* cannot be used: .*brings it back"):
             world.do("run", allow=ALLOWED)
     assert copy.read_bytes() == before
     assert world.held("seg_rfm") == lived.held("seg_rfm")

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.store.engine import look_at
 from sync.store.mirror import Mirror
 from sync.store.soundness import as_closed, note_closed
@@ -140,11 +140,11 @@ def test_a_mirror_in_use_by_another_program_is_waited_for(lived: World, tmp_path
     world = lived.copy(tmp_path / "life")
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", code, str(mirror_of(world))]
-    from sync.exit_codes import Later
+    from sync.exit_codes import RetryLater
 
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout and process.stdout.readline()
-        with pytest.raises(Later, match=r"has .* open"):
+        with pytest.raises(RetryLater, match=r"has .* open"):
             world.do("run", allow=ALLOWED)
         assert process.stdin
         process.stdin.close()
@@ -185,7 +185,7 @@ def test_a_block_that_rots_is_healed_whichever_it_is(lived: World, tmp_path: Pat
         note_closed(mirror_of(world))
         try:
             world.do("show", id="7")
-        except Stop as stop:  # nothing is known of the record any more, and it is said why
+        except CommandError as stop:  # nothing is known of the record any more, and it is said why
             assert "set aside as" in str(stop) and "`crm-segments pull`" in str(stop)
             healed += 1
     assert healed > 2

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.exit_codes import Later, Stop
+from sync.exit_codes import CommandError, RetryLater
 from tests.memory_crm import Sent
 from tests.test_laws import Killed, law
 from tests.world import ALLOWED, World
@@ -79,7 +79,7 @@ def test_no_hour_holds_more_enrolments_than_configured(
     runs: list[int] = []
     for what, minutes, number in steps:
         world.now += timedelta(minutes=minutes)
-        with suppress(Stop, Killed):
+        with suppress(CommandError, Killed):
             match what:
                 case "kill" | "lost answer":
                     clock.kind, clock.left = what.split()[0], number
@@ -112,7 +112,7 @@ def _come_to_rest(world: World) -> None:
         try:
             if world.do("run", allow=allow)["plan"]["plan"] is None:
                 return
-        except Later:
+        except RetryLater:
             continue
     raise AssertionError("a plan never came to its end")
 
@@ -139,7 +139,7 @@ def test_nothing_that_stands_in_the_crm_is_sent_again_after_a_batch_was_cut_off(
     world.do("setup")
     clock = Clock(world, 1)
     clock.kind, clock.left = kind, moment
-    with suppress(Later, Killed):
+    with suppress(RetryLater, Killed):
         world.do("run", allow=ALLOWED)
     clock.left, world.faults.fail_after = -1, None
     world.do("run")
@@ -164,14 +164,14 @@ def test_a_poisoned_call_in_a_big_batch_sends_nothing_twice(tmp_path: Path) -> N
 def test_the_pace_counts_from_the_answer_of_a_long_batch(tmp_path: Path) -> None:
     """A job that runs for 50 minutes writes its last records at the end of them."""
     world, clock = started(tmp_path, pace=24, batch=24, call=24, seconds=3000)
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         world.do("run", allow=ALLOWED)
     closed = datetime.fromisoformat(
         world.journal("SELECT closed_at FROM batches WHERE state = 'done'")[0]["closed_at"]
     )
     clock.seconds = 0
     world.now = closed + timedelta(minutes=59)
-    with pytest.raises(Later) as later:
+    with pytest.raises(RetryLater) as later:
         world.do("run", allow=ALLOWED)
     assert later.value.at == closed + HOUR
     world.now = closed + timedelta(minutes=61)
@@ -185,7 +185,7 @@ def test_a_rest_that_waits_for_the_pace_in_the_last_batch_says_so(tmp_path: Path
     )
     world.customers(40)
     world.do("setup")
-    with pytest.raises(Later, match="15 records an hour"):
+    with pytest.raises(RetryLater, match="15 records an hour"):
         world.do("run", allow=ALLOWED)
     assert len(world.held("seg_rfm")) == 15
 
@@ -199,6 +199,6 @@ def test_a_window_that_closes_while_we_write_ends_the_writing(tmp_path: Path) ->
     clock = Clock(world, 0)
     planned = world.do("plan")["plan"]["plan"]
     clock.seconds = 1000
-    with pytest.raises(Later, match="02:00") as later:
+    with pytest.raises(RetryLater, match="02:00") as later:
         world.do("apply", number=planned)
     assert 0 < len(world.held("seg_rfm")) < 40 and later.value.at == START + timedelta(days=1)

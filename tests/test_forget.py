@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from connectors.contract import Page
 from connectors.schemas import ACTIVITY_SCHEMA, VOID_SCHEMA
 from sync.cli import app
-from sync.exit_codes import Usage
+from sync.exit_codes import UsageError
 from sync.pull.pull import Pulled, _without_forgotten, forget_digest
 from sync.store.journal import Journal
 from tests.reading import void
@@ -132,7 +132,7 @@ def test_who_is_known_to_nobody_is_refused_and_nothing_is_done(tmp_path: Path, n
     world.customers(5)
     world.first_run()
     before = world.state()
-    with pytest.raises(Usage, match="nobody here is called"):
+    with pytest.raises(UsageError, match="nobody here is called"):
         world.do("forget", id=name)
     assert world.state() == before and not world.journal("SELECT * FROM forgotten WHERE at <> 'key'")
     assert world.do("run", allow=ALLOWED)["plan"]["changes"] == 0

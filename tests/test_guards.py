@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.exit_codes import GuardStop
+from sync.exit_codes import GuardTripped
 from tests.world import ALLOWED, World
 
 MORE = """
@@ -24,10 +24,10 @@ def labelled(folder: Path, guards: str = "", customers: int = 60, **settings: An
     return world
 
 
-def stopped(world: World, guard: str, command: str = "run", **arguments: Any) -> GuardStop:
+def stopped(world: World, guard: str, command: str = "run", **arguments: Any) -> GuardTripped:
     """The stop that this guard causes; nothing was written."""
     before = world.state()
-    with pytest.raises(GuardStop) as stop:
+    with pytest.raises(GuardTripped) as stop:
         world.do(command, **arguments)
     assert stop.value.exit_code == 5
     assert guard in {trip.guard for trip in stop.value.trips} and guard in str(stop.value)
@@ -143,7 +143,7 @@ def test_a_segment_of_500_that_a_bad_column_inflates_to_40000_stops(tmp_path: Pa
     for number in range(501, 40_501):
         world.buys(str(number), 2, 10_000)
     before = world.state()
-    with pytest.raises(GuardStop) as stop:
+    with pytest.raises(GuardTripped) as stop:
         world.do("run")
     assert {"max_enter", "max_change"} <= {trip.guard for trip in stop.value.trips}
     assert world.state() == before
@@ -172,7 +172,7 @@ def test_what_comes_on_top_of_an_approved_plan_is_judged_again(tmp_path: Path) -
     world.do("apply", number=planned["plan"], first=5)
     for number in range(100, 200):
         world.store.put(str(number))
-    with pytest.raises(GuardStop) as stop:
+    with pytest.raises(GuardTripped) as stop:
         world.do("run")
     assert "max_enter" in {trip.guard for trip in stop.value.trips}
 
@@ -195,7 +195,7 @@ def test_a_plan_that_another_one_overtook_is_superseded(tmp_path: Path) -> None:
     old = world.do("plan", allow=ALLOWED)["plan"]["plan"]
     world.buys("2", 0, 900_000)
     world.do("run", allow=ALLOWED)
-    with pytest.raises(GuardStop, match="superseded") as stop:
+    with pytest.raises(GuardTripped, match="superseded") as stop:
         world.do("apply", number=old)
     assert stop.value.exit_code == 5
 
@@ -205,18 +205,18 @@ def test_a_plan_of_an_earlier_config_or_model_is_superseded(tmp_path: Path) -> N
     everybody_buys(world)
     old = world.do("plan", allow=ALLOWED)["plan"]["plan"]
     world.label = "window_days = 100\n"
-    with pytest.raises(GuardStop, match="superseded"):
+    with pytest.raises(GuardTripped, match="superseded"):
         world.do("apply", number=old, allow=ALLOWED)
     world.label = ""
     new = world.do("plan", allow=ALLOWED)["plan"]["plan"]
     world.do("train")
-    with pytest.raises(GuardStop, match="superseded"):
+    with pytest.raises(GuardTripped, match="superseded"):
         world.do("apply", number=new, allow=ALLOWED)
 
 
 def test_a_plan_that_was_applied_is_not_applied_again(tmp_path: Path) -> None:
     world = labelled(tmp_path)
-    with pytest.raises(GuardStop, match="done"):
+    with pytest.raises(GuardTripped, match="done"):
         world.do("apply", number=1)
 
 

@@ -14,7 +14,7 @@ import pytest
 from sync import commands
 from sync.commands import Options
 from sync.config.config import load
-from sync.exit_codes import Usage
+from sync.exit_codes import UsageError
 from tests.portal_shop import KEY, Shop, hasten, portal_of
 from tests.servers.hubspot import Knobs
 
@@ -67,7 +67,7 @@ def test_a_day_that_has_not_come_where_the_portal_lives_is_refused(shop: Shop) -
     morning = datetime(2026, 11, 28, 6, tzinfo=UTC)  # ten in the evening of the 27th in Los Angeles
     for command in ("label", "pull", "check"):
         options = Options(as_of=date(2026, 11, 28), clock=lambda: morning)
-        with pytest.raises(Usage, match="2026-11-28 has not come yet") as refused:
+        with pytest.raises(UsageError, match="2026-11-28 has not come yet") as refused:
             getattr(commands, command)(shop.folder / "new.toml", options)
         assert refused.value.exit_code == 2
     assert (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.start.init import init
 
 GOOD = [(f"{number}", f"C{number % 3}", f"2026-03-{number + 1:02}", "10.50") for number in range(20)]
@@ -62,7 +62,7 @@ def test_a_cell_that_is_no_day_is_told_and_adds_nothing(tmp_path: Path, cell: st
 
 def test_days_in_two_orders_are_refused(tmp_path: Path) -> None:
     rows = [(str(n), "C1", f"{13 + n}/02/2026" if n < 6 else f"02/{13 + n}/2026", "5.25") for n in range(10)]
-    with pytest.raises(Stop, match="day first"):
+    with pytest.raises(CommandError, match="day first"):
         started(tmp_path / "exports", rows)
 
 

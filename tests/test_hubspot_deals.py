@@ -376,13 +376,13 @@ def test_the_latest_form_visit_and_mail_come_from_the_contacts_properties(
 
 def test_only_what_some_segmentation_uses_is_read(crm: World, ada: int) -> None:
     crm.deal(ada)
-    crm.account = replace(crm.account, kinds=frozenset({"call"}))
+    crm.account = replace(crm.account, activity_types=frozenset({"call"}))
     fold = crm.read("activity")
     assert not [call for call in crm.calls() if "deals" in call or "notes" in call]
-    crm.account = replace(crm.account, kinds=frozenset({"purchase"}))
+    crm.account = replace(crm.account, activity_types=frozenset({"purchase"}))
     crm.pull(fold)
     assert [page.part for page in fold.pages if page.records.num_rows] == ["deals"]
-    crm.account = replace(crm.account, kinds=frozenset())
+    crm.account = replace(crm.account, activity_types=frozenset())
     assert crm.pull(fold) == 0
     assert len(fold.rows) == 1
 
@@ -397,7 +397,7 @@ def test_a_source_that_the_settings_no_longer_allow_takes_its_rows_along(crm: Wo
 
 
 def test_contacts_without_any_roll_up_are_not_listed_again(crm: World) -> None:
-    crm.account = replace(crm.account, kinds=frozenset({"form", "email_open"}))
+    crm.account = replace(crm.account, activity_types=frozenset({"form", "email_open"}))
     seed(crm.portal, 300)
     for record in crm.portal.store.shelves["contacts"].records.values():
         for name in ("recent_conversion_date", "hs_email_last_open_date"):
@@ -411,7 +411,7 @@ def test_a_key_that_may_not_read_orders_reads_the_deals(crm: World, ada: int) ->
         "narrow", {"crm.objects.contacts.read", "crm.objects.deals.read", "crm.objects.companies.read"}
     )
     id = crm.deal(ada)
-    crm.account = replace(crm.account, kinds=frozenset({"purchase"}))
+    crm.account = replace(crm.account, activity_types=frozenset({"purchase"}))
     assert set(crm.read("activity", token="narrow").rows) == {f"deal/{id}"}
     session = crm.session(token="narrow")
     reading = Reading(session)

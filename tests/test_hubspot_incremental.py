@@ -24,7 +24,7 @@ ACCOUNT = Account(
     "hubspot",
     None,
     attributes={"city": Attribute("city")},
-    kinds=frozenset({"purchase", "refund", "call"}),
+    activity_types=frozenset({"purchase", "refund", "call"}),
 )
 LONG = 8 * 86_400  # longer than the days between two sweeps
 

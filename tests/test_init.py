@@ -17,7 +17,7 @@ from sync import commands
 from sync.cli import app
 from sync.commands import Options
 from sync.config.config import load
-from sync.exit_codes import Stop, Usage
+from sync.exit_codes import CommandError, UsageError
 from tests.world import ALLOWED
 
 
@@ -114,7 +114,7 @@ def test_the_usual_names_need_hardly_a_line(tmp_path: Path) -> None:
 def test_a_config_that_is_there_stays_unless_forced(tmp_path: Path) -> None:
     config, folder = tmp_path / "config.toml", english(tmp_path / "exports")
     config.write_text("mine")
-    with pytest.raises(Stop, match="--force"):
+    with pytest.raises(CommandError, match="--force"):
         commands.init(config, path=folder)
     assert config.read_text() == "mine"
     commands.init(config, path=folder, force=True)
@@ -219,7 +219,7 @@ def test_every_kind_of_segmentation_can_be_asked_for(tmp_path: Path, kind: str) 
 
     folder = english(tmp_path / "exports")
     if kind not in KINDS:
-        with pytest.raises(Usage):
+        with pytest.raises(UsageError):
             commands.init(tmp_path / "config.toml", path=folder, segmentations=kind)
         return
     commands.init(tmp_path / "config.toml", path=folder, segmentations=kind)
@@ -314,5 +314,5 @@ def test_a_wrong_answer_is_told_why_and_asked_again(tmp_path: Path) -> None:
 
 
 def test_who_answers_wrongly_again_and_again_is_told_the_valid_answers(tmp_path: Path) -> None:
-    with pytest.raises(Usage, match="valid: files, hubspot, salesforce"):
+    with pytest.raises(UsageError, match="valid: files, hubspot, salesforce"):
         commands.init(tmp_path / "config.toml", ask=lambda _question, _proposed: "excel")

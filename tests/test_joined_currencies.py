@@ -11,7 +11,7 @@ import pytest
 
 from sync import commands
 from sync.commands import Options
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 
 CONFIG = """
 as_of = 2025-06-30
@@ -103,14 +103,14 @@ def test_without_a_rate_check_names_both_accounts_and_the_remedy_and_nothing_is_
         == "account shop counts in USD, account portal, which takes its activity, in EUR, and [rates] has no rate of USD"
     )
     assert "[rates] USD" in problem["remedy"]
-    with pytest.raises(Stop, match="no rate of USD"):
+    with pytest.raises(CommandError, match="no rate of USD"):
         revenue(shop)
 
 
 def test_purchases_before_the_first_rate_are_not_guessed(shop: Path) -> None:
     write(shop, CONFIG, [*ORDERS, "a@x.org,o9,2024-12-31,5.00"])
     with pytest.raises(
-        Stop, match=r"1 amounts of account shop are older than the first rate of USD \(2025-01-01\)"
+        CommandError, match=r"1 amounts of account shop are older than the first rate of USD \(2025-01-01\)"
     ):
         revenue(shop)
 

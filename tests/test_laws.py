@@ -21,7 +21,7 @@ import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
-from sync.exit_codes import GuardStop, Later
+from sync.exit_codes import GuardTripped, RetryLater
 from tests.world import ALLOWED, DAY, World
 
 CUSTOMERS = 24
@@ -369,11 +369,11 @@ def test_applying_a_plan_twice_equals_applying_it_once(lost: int, arrived: bool)
         once.do("run", as_of=day, allow=ALLOWED)
         planned = world.do("plan", as_of=day, allow=ALLOWED)["plan"]["plan"]
         setattr(world.faults, "fail_after" if arrived else "fail_before", lost)
-        with pytest.raises(Later):
+        with pytest.raises(RetryLater):
             world.do("apply", number=planned, as_of=day, allow=ALLOWED)
         world.do("apply", number=planned, as_of=day, allow=ALLOWED)
         world.do("run", as_of=day, allow=ALLOWED)
         assert cells(world) == cells(once)
-        with pytest.raises(GuardStop):
+        with pytest.raises(GuardTripped):
             world.do("apply", number=planned, as_of=day, allow=ALLOWED)
         assert cells(world) == cells(once)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync.exit_codes import GuardStop, Stop
+from sync.exit_codes import CommandError, GuardTripped
 from tests.each_crm import CRMS, Company, company_of
 from tests.test_companies import firms
 from tests.world import ALLOWED, World
@@ -74,7 +74,7 @@ def test_a_retirement_that_was_declined_ends_with_the_next_plan_that_is_applied(
         for target in ("seg_second", "seg_second_since")
     )
     company.do("apply", number=newer)
-    with pytest.raises(GuardStop, match=f"plan {older} is superseded"):
+    with pytest.raises(GuardTripped, match=f"plan {older} is superseded"):
         company.do("apply", number=older)
     assert {name for row in company.fields().values() for name in row} == {"seg_second"}
 
@@ -85,7 +85,7 @@ def test_what_came_back_into_the_config_is_not_retired_by_an_older_plan(company:
     company.second = False
     number = company.do("retire", target="seg_second", confirm=lambda _plan: False)["plan"]["plan"]
     company.second = True
-    with pytest.raises(GuardStop, match="seg_second is in the config again"):
+    with pytest.raises(GuardTripped, match="seg_second is in the config again"):
         company.do("apply", number=number)
     assert company.fields() == before
 
@@ -96,7 +96,7 @@ def test_counts_of_guards_stop_a_retirement(tmp_path: Path) -> None:
     world.first_run()
     world.value, world.more = "", "[guards]\nmax_writes = 10"
     held = world.held("seg_value")
-    with pytest.raises(GuardStop, match="max_writes"):
+    with pytest.raises(GuardTripped, match="max_writes"):
         world.do("retire", target="seg_value")
     assert world.held("seg_value") == held
     world.more = ""
@@ -135,9 +135,9 @@ def test_a_lost_mirror_forgets_nothing_of_it(company: Company, tmp_path: Path) -
 
 def test_retire_names_what_it_does_not_know(company: Company) -> None:
     company.first_run()
-    with pytest.raises(Stop, match="still in the config"):
+    with pytest.raises(CommandError, match="still in the config"):
         company.do("retire", target="seg_second")
-    with pytest.raises(Stop, match="no field or list of ours"):
+    with pytest.raises(CommandError, match="no field or list of ours"):
         company.do("retire", target="seg_other")
 
 

@@ -71,7 +71,7 @@ def test_a_stage_that_is_stopped_says_so_with_a_warning(shop: World) -> None:
     code, lines = lines_of(shop, "--log-format", "json", "run")
     assert code == 5, "a first labelling is looked at by a person"
     assert [(line["stage"], line["outcome"]) for line in lines[-2:]] == [
-        ("apply", "GuardStop"),
+        ("apply", "GuardTripped"),
         ("run", "ended"),
     ]
     assert {line["level"] for line in lines[-2:]} == {"WARNING"} and lines[-1]["exit_code"] == 5

@@ -21,7 +21,7 @@ from connectors.files.folder import Folder
 from connectors.files.reading import Reading
 from connectors.values.ids import comparable
 from sync.config.config import load
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.start.init import Described, init
 
 CASES = Path(__file__).parent / "more_exports"
@@ -96,7 +96,7 @@ def test_an_export_comes_out_right_or_is_refused_with_the_remedy(case: str, tmp_
     config, folder, stated = tmp_path / "config.toml", tmp_path / "exports", Described()
     if refusal.exists():
         wanted = json.loads(refusal.read_text(encoding="utf-8"))
-        with pytest.raises(Stop) as caught:
+        with pytest.raises(CommandError) as caught:
             init(config, "files", folder, "rfm,value")
         assert wanted["says"] in str(caught.value)
         if not wanted["with"]:

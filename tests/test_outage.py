@@ -12,7 +12,7 @@ import pytest
 
 from connectors.errors import AccessError, ConnectorError, QuotaError, RequestError, TemporaryError
 from sync.commands import exit_code
-from sync.exit_codes import Later
+from sync.exit_codes import RetryLater
 from tests.world import ALLOWED, World
 
 RESET = datetime(2024, 7, 2, 0, 0, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_a_spent_quota_ends_every_command_alike_and_the_next_run_goes_on(
         asked = failing(world, question, QuotaError("650,000 calls of today are spent", RESET))
         try:
             world.do(name, **arguments)
-        except Later as later:
+        except RetryLater as later:
             assert (
                 (later.exit_code, later.at) == (75, RESET) and "2024-07-02 02:00 CEST" in str(later) and asked
             )
@@ -100,7 +100,7 @@ def test_each_error_has_its_exit_code_and_says_what_to_do(
 ) -> None:
     world = past.copy(tmp_path)
     failing(world, "read", error)
-    with pytest.raises((Later, ConnectorError)) as caught:
+    with pytest.raises((RetryLater, ConnectorError)) as caught:
         world.do("run", allow=ALLOWED)
     assert exit_code(caught.value) == code and said in str(caught.value)
     last = world.journal("SELECT exit_code, finished_at FROM runs ORDER BY run DESC LIMIT 1")[0]
@@ -118,7 +118,7 @@ def test_an_outage_in_pages_keeps_the_pages_before_it(tmp_path: Path) -> None:
             raise TemporaryError("down")
 
     world.faults.hook = hook
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         world.do("pull")
     assert world.do("pull")["pulled"]["rows"]["contact"] == 20
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.exit_codes import Later
+from sync.exit_codes import RetryLater
 from tests.world import ALLOWED, World
 
 
@@ -21,18 +21,18 @@ def fresh(folder: Path, more: str = "", customers: int = 40) -> World:
 
 def test_no_more_records_an_hour_than_the_pace_allows(tmp_path: Path) -> None:
     world = fresh(tmp_path, "[pace]\nwrites_per_hour = 15")
-    with pytest.raises(Later, match="15 records an hour") as later:
+    with pytest.raises(RetryLater, match="15 records an hour") as later:
         world.do("run", allow=ALLOWED)
     assert later.value.exit_code == 75
     assert len(world.held("seg_rfm")) == 15
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         world.do("run")
     assert len(world.held("seg_rfm")) == 15
     for expected in (30, 40):
         world.now += timedelta(minutes=61)
         try:
             world.do("run")
-        except Later:
+        except RetryLater:
             assert expected == 30
         assert len(world.held("seg_rfm")) == expected
     assert world.do("run")["plan"]["plan"] is None
@@ -42,7 +42,7 @@ def test_outside_its_windows_a_plan_waits(tmp_path: Path) -> None:
     world = fresh(tmp_path, '[pace]\nwindows = ["Mon-Fri 02:00-05:00"]')
     world.now = datetime(2024, 7, 5, 12, tzinfo=UTC)  # a Friday
     planned = world.do("plan")["plan"]["plan"]
-    with pytest.raises(Later, match="2024-07-08 02:00") as later:
+    with pytest.raises(RetryLater, match="2024-07-08 02:00") as later:
         world.do("apply", number=planned)
     assert later.value.exit_code == 75 and not world.held("seg_rfm")
     world.now = datetime(2024, 7, 8, 2, 30, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_after_a_canary_a_plain_run_finishes_what_was_approved(tmp_path: Path) -
 def test_an_outage_saves_what_was_written_and_says_to_come_again(tmp_path: Path) -> None:
     world = fresh(tmp_path)
     world.batch_size, world.faults.fail_before = 7, 2
-    with pytest.raises(Later, match="run again"):
+    with pytest.raises(RetryLater, match="run again"):
         world.do("run", allow=ALLOWED)
     assert len(world.held("seg_rfm")) == 14
     assert world.do("run")["exit_code"] == 0
@@ -113,17 +113,17 @@ def test_who_is_forgotten_counts_in_the_hour_and_is_not_held_back_by_it(tmp_path
     world = World(tmp_path, lists="none", more="[pace]\nwrites_per_hour = 15", now=datetime.now(UTC))
     world.customers(40)
     world.do("setup")
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         world.do("run", allow=ALLOWED)
     for id in list(world.held("seg_rfm"))[:2]:
         world.do("forget", id=id)
     assert len(world.held("seg_rfm")) == 13
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         world.do("run", allow=ALLOWED)
     assert len(world.held("seg_rfm")) == 13, "what was written to them this hour still counts"
     world.now += timedelta(minutes=61)
     world.do("forget", id=next(iter(world.held("seg_rfm"))))
-    with pytest.raises(Later):
+    with pytest.raises(RetryLater):
         world.do("run", allow=ALLOWED)
     assert len(world.held("seg_rfm")) == 12 + 14
     assert all(row["id"] for row in world.do("history")["history"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.exit_codes import GuardStop
+from sync.exit_codes import GuardTripped
 from tests.folder_store import FolderStore
 from tests.world import ALLOWED, DAY, World
 
@@ -43,7 +43,7 @@ def test_an_export_at_60_percent_of_its_size_stops_and_leaves_all_as_it_was(tmp_
     before, labels = store.bytes(), world.labels("rfm")
     shrink(world)
     for _ in range(2):
-        with pytest.raises(GuardStop, match="max_shrink") as stop:
+        with pytest.raises(GuardTripped, match="max_shrink") as stop:
             world.do("run")
         assert stop.value.exit_code == 5
         assert store.bytes() == before and world.labels("rfm") == labels
@@ -60,7 +60,7 @@ def test_a_shrunken_export_that_is_mended_goes_through(tmp_path: Path) -> None:
     world, store = folder(tmp_path)
     before, records = store.bytes(), dict(world.store.records)
     shrink(world)
-    with pytest.raises(GuardStop):
+    with pytest.raises(GuardTripped):
         world.do("run")
     world.store.records = records
     answer = world.do("run")

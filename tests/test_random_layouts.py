@@ -18,7 +18,7 @@ from connectors.files.folder import Folder
 from connectors.files.reading import Reading
 from connectors.values.ids import comparable
 from sync.config.config import load
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.start.init import init
 from tests.layouts import CUSTOMERS, Customer, Layout, Order, answers, layouts, truths, write
 
@@ -73,7 +73,7 @@ def outcome(folder: Path, orders: list[Order], layout: Layout) -> tuple[str, str
     write(folder / "exports", orders, layout)
     try:
         result = init(folder / "config.toml", "files", folder / "exports", "rfm")
-    except Stop as refusal:
+    except CommandError as refusal:
         assert str(refusal)
         return REFUSED, str(refusal)
     try:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from connectors.contract import Account, Connector, Page
 from sync.cli import app
-from sync.exit_codes import GuardStop
+from sync.exit_codes import GuardTripped
 from sync.plan.reading_guards import GUARDS
 from tests.memory_crm import MemoryCrm
 from tests.reading_shop import DAY, ReadingShop, day, purchases
@@ -36,9 +36,9 @@ def refused(number: int) -> list[str]:
     return [f"{1 + n},no date,5.00,bad{n}" for n in range(number)]
 
 
-def stopped(shop: ReadingShop, guard: str, command: str = "run") -> GuardStop:
+def stopped(shop: ReadingShop, guard: str, command: str = "run") -> GuardTripped:
     """The stop of a run; nothing was written."""
-    with pytest.raises(GuardStop) as stop:
+    with pytest.raises(GuardTripped) as stop:
         shop.do(command, allow=SETTLED)
     assert {trip.guard for trip in stop.value.trips} == {guard} and stop.value.exit_code == 5
     assert f"--allow {guard}" in str(stop.value)
@@ -73,7 +73,7 @@ def test_a_run_and_a_backfill_stop_with_nothing_written_until_the_guard_is_allow
     stopped(shop, "max_rejected")
     stopped(shop, "max_rejected", "backfill")
     planned = shop.do("plan")["plan"]
-    with pytest.raises(GuardStop, match="max_rejected"):
+    with pytest.raises(GuardTripped, match="max_rejected"):
         shop.do("apply", number=planned["plan"])
     assert not shop.written()
     assert shop.do("run", allow=[*SETTLED, "max_rejected"])["applied"]["done"] > 0 and shop.written()
@@ -256,7 +256,7 @@ def test_a_stalled_feed_ages_nobody_and_stops_a_run_that_would_change_nothing_to
         stopped(shop, "max_stale_days")
     assert (shop.folder / "exports" / "segments.csv").read_bytes() == before
     shop.today = datetime(2026, 12, 2, 12, tzinfo=UTC)
-    with pytest.raises(GuardStop, match="max_stale_days"):
+    with pytest.raises(GuardTripped, match="max_stale_days"):
         shop.do("run")
 
 
@@ -361,7 +361,7 @@ def test_what_consent_withdraws_goes_first(tmp_path: Path) -> None:
     world.first_run()
     assert "3" in world.held("seg_rfm")
     world.store.put("3", objects_to_profiling=True)
-    with pytest.raises(GuardStop, match="max_stale_days"):
+    with pytest.raises(GuardTripped, match="max_stale_days"):
         world.do("run", as_of=date(2024, 7, 20), allow=dict.fromkeys(SETTLED, "not the question"))
     assert "3" not in world.held("seg_rfm") and len(world.held("seg_rfm")) == 19
 
@@ -396,7 +396,7 @@ def test_rows_that_are_left_out_now_are_not_missing(tmp_path: Path) -> None:
     world.told, world.keep = {"left_out": {"status cancelled": 60}}, 60
     assert world.do("pull")["reading"]["accounts"]["portal"]["streams"]["activity"]["rows"] == 120
     world.told, world.keep = {"left_out": {"status cancelled": 60}}, 30
-    with pytest.raises(GuardStop, match="max_shrink"):
+    with pytest.raises(GuardTripped, match="max_shrink"):
         world.do("pull")
 
 

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from connectors.contract import Account, Connector, Page
 from connectors.errors import RequestError
 from sync.cli import app
-from sync.exit_codes import Usage
+from sync.exit_codes import UsageError
 from sync.pull.reading import data_through, sentences
 from tests import portal_shop
 from tests.memory_crm import MemoryCrm
@@ -355,7 +355,7 @@ def test_counts_add_up_to_the_rows_of_the_file_whatever_is_broken_in_it(
 
 def test_a_day_that_has_not_come_is_refused(shop: ReadingShop) -> None:
     for command in ("label", "plan", "run"):
-        with pytest.raises(Usage, match="2027-01-01 has not come yet") as refused:
+        with pytest.raises(UsageError, match="2027-01-01 has not come yet") as refused:
             shop.do(command, as_of=date(2027, 1, 1))
         assert refused.value.exit_code == 2
     assert shop.do("label", as_of=date(2026, 11, 28))["exit_code"] == 0, "today may be labelled"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sync.cli import app
-from sync.exit_codes import Stop, Usage
+from sync.exit_codes import CommandError, UsageError
 from tests.reading_shop import ReadingShop
 
 LINES = [
@@ -70,7 +70,7 @@ def test_a_month_that_differs_is_named_with_both_figures_and_the_difference(shop
 
 def test_status_compares_what_was_read_and_reads_nothing(shop: ReadingShop) -> None:
     file = stated(shop, "75.5,2026-10", header=" Net_Revenue , MONTH")
-    with pytest.raises(Stop, match="crm-segments pull"):
+    with pytest.raises(CommandError, match="crm-segments pull"):
         shop.do("status", reconcile=file)
     shop.do("pull")
     shop.orders([])
@@ -121,11 +121,11 @@ def test_a_refunded_order_is_no_order(shop: ReadingShop) -> None:
 def test_totals_that_cannot_be_understood_are_refused_with_a_remedy(
     shop: ReadingShop, header: str, line: str, said: str
 ) -> None:
-    with pytest.raises(Usage, match=said) as refused:
+    with pytest.raises(UsageError, match=said) as refused:
         shop.do("check", reconcile=stated(shop, line, header=header))
     assert refused.value.exit_code == 2
 
 
 def test_a_file_that_is_not_there_is_said_to_be_so(shop: ReadingShop) -> None:
-    with pytest.raises(Usage, match="cannot read"):
+    with pytest.raises(UsageError, match="cannot read"):
         shop.do("status", reconcile=shop.folder / "nowhere.csv")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segmentation.evaluation.attribution import kaplan_meier
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.report import cluster_profiles, journeys, migrations, model_selection, response_models, scorecards
 from sync.report.formats import Money
 from sync.report.panels import Shade
@@ -201,7 +201,7 @@ def test_the_page_says_the_same_twice_and_names_nobody(told: tuple[World, str]) 
 
 def test_an_attribute_that_there_is_not_is_named(told: tuple[World, str]) -> None:
     world, _ = told
-    with pytest.raises(Stop, match="has no attribute 'twon': it has town"):
+    with pytest.raises(CommandError, match="has no attribute 'twon': it has town"):
         world.do("report", out=world.folder / "never.html", composition=("twon",))
     assert not (world.folder / "never.html").exists()
 

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from sync.cli import app
 from sync.config.config import Config, load
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.start.schedule import KINDS, schedule
 
 FOLDERS = ["plain", "with blank", "100% $HOME", 'quo"te', "it's", "back\\slash", "{{ braces }}", "ünï"]
@@ -218,7 +218,7 @@ def test_a_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "two\nlines"
     folder.mkdir()
     (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
-    with pytest.raises(Stop, match="line break"):
+    with pytest.raises(CommandError, match="line break"):
         schedule(load(folder / "config.toml"), time(2, 30), 26)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from connectors.contract import Account, Connector
 from connectors.errors import AccessError, QuotaError, TemporaryError
-from sync.exit_codes import Stop, worst
+from sync.exit_codes import CommandError, combined_exit_code
 from tests.memory_crm import Faults, MemoryCrm, Store
 from tests.world import ALLOWED, World
 
@@ -130,12 +130,12 @@ def test_a_plan_and_a_run_are_looked_for_in_their_own_account(both: Both) -> Non
     ],
 )
 def test_the_worst_code_is_the_one_that_needs_a_person_most(codes: Sequence[int], code: int) -> None:
-    assert worst(codes) == code == worst(list(reversed(codes)))
+    assert combined_exit_code(codes) == code == combined_exit_code(list(reversed(codes)))
 
 
 def test_an_account_that_the_config_does_not_have_is_an_error_of_the_command(both: Both) -> None:
     from sync import commands
     from sync.commands import Options
 
-    with pytest.raises(Stop, match="no account 'third'"):
+    with pytest.raises(CommandError, match="no account 'third'"):
         commands.run(both.config(), Options(account="third"))

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import QuotaError, RequestError, TemporaryError
-from sync.exit_codes import GuardStop, Later
+from sync.exit_codes import GuardTripped, RetryLater
 from tests.test_companies import TIERS
 from tests.test_laws import CUSTOMERS, Killed, cells, edit, objectors
 from tests.world import ALLOWED, DAY, VALUE, World
@@ -122,7 +122,7 @@ def troubled(world: World, chance: random.Random, day: Any) -> None:
     """Up to four runs under faults, and then one in peace when the faults have been mended."""
     for _ in range(chance.randint(1, 4)):
         Trouble(world, chance)
-        with suppress(Killed, Later, RequestError):
+        with suppress(Killed, RetryLater, RequestError):
             world.do("run", as_of=day, allow=ALLOWED)
         Trouble.end(world)
         if chance.random() < 0.2:
@@ -164,4 +164,4 @@ def test_weeks_of_random_faults_end_like_quiet_ones_and_can_be_undone(seed: int,
         c: v for c, v in before.items() if c[0] not in gone
     }
     held = world.do("run", as_of=day, allow=ALLOWED)
-    assert held["plan"]["changes"] == 0 and held["exit_code"] in (0, GuardStop.exit_code)
+    assert held["plan"]["changes"] == 0 and held["exit_code"] in (0, GuardTripped.exit_code)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.exit_codes import GuardStop
+from sync.exit_codes import GuardTripped
 from tests.each_crm import CRMS, company_of
 
 
@@ -18,7 +18,9 @@ def test_of_two_plans_the_second_is_superseded_as_soon_as_the_first_is_applied(
         company.do("setup")
         first, second = (company.do("plan")["plan"]["plan"] for _ in range(2))
         assert company.do("apply", number=first)["applied"]["done"] > 60
-        with pytest.raises(GuardStop, match=f"plan {second} is superseded: another plan was applied") as stop:
+        with pytest.raises(
+            GuardTripped, match=f"plan {second} is superseded: another plan was applied"
+        ) as stop:
             company.do("apply", number=second)
         assert stop.value.exit_code == 5
         assert company.do("plan")["plan"]["changes"] == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.exit_codes import GuardStop, Stop
+from sync.exit_codes import CommandError, GuardTripped
 from tests.folder_store import FolderStore
 from tests.world import ALLOWED, World
 
@@ -82,7 +82,7 @@ def test_undo_stops_at_the_counts_of_guards(tmp_path: Path) -> None:
     world, _before, run = moved(tmp_path)
     after = world.state()
     world.more = "[guards]\nmax_writes = 10"
-    with pytest.raises(GuardStop, match="max_writes"):
+    with pytest.raises(GuardTripped, match="max_writes"):
         world.do("undo", number=run)
     assert world.state() == after
     assert world.do("undo", number=run, allow={"max_writes": "a mistake"})["exit_code"] == 0
@@ -94,7 +94,7 @@ def test_a_run_that_wrote_nothing_cannot_be_undone(tmp_path: Path) -> None:
     world.first_run()
     quiet = world.do("run")["run"]
     for number in (quiet, 999):
-        with pytest.raises(Stop, match=f"run {number} wrote nothing"):
+        with pytest.raises(CommandError, match=f"run {number} wrote nothing"):
             world.do("undo", number=number)
 
 
@@ -172,7 +172,7 @@ def test_an_undo_that_was_cut_off_outlives_a_run_about_other_fields(tmp_path: Pa
 def test_a_cut_off_undo_ends_where_a_run_writes_the_same_fields(tmp_path: Path) -> None:
     world, _before, plan = cut_off_undo(tmp_path)
     world.do("run", allow={**ALLOWED, "undone": "it was right"})
-    with pytest.raises(GuardStop, match="superseded"):
+    with pytest.raises(GuardTripped, match="superseded"):
         world.do("apply", number=plan)
 
 

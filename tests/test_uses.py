@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.config.uses import MONEY, kinds_used, types_used
+from sync.config.uses import MONEY, activity_types_used, types_used
 from tests.world import World
 
 RULES = """[[segmentations]]
@@ -52,16 +52,16 @@ def only(folder: Path, when: str = '{ attribute = "email", is_set = true }', pop
 def test_the_kinds_of_activity_are_those_of_the_rules(
     tmp_path: Path, when: str, kinds: frozenset[str]
 ) -> None:
-    assert kinds_used(only(tmp_path, when).config(), "portal") == frozenset(kinds)
+    assert activity_types_used(only(tmp_path, when).config(), "portal") == frozenset(kinds)
 
 
 def test_a_population_counts_among_the_rules(tmp_path: Path) -> None:
     world = only(tmp_path, population='population = { did = "form" }')
-    assert kinds_used(world.config(), "portal") == frozenset({"form"})
+    assert activity_types_used(world.config(), "portal") == frozenset({"form"})
 
 
 def test_purchases_are_what_ready_made_segmentations_are_about(tmp_path: Path) -> None:
-    assert kinds_used(World(tmp_path).config(), "portal") == MONEY
+    assert activity_types_used(World(tmp_path).config(), "portal") == MONEY
 
 
 def test_no_activity_is_read_where_no_segmentation_looks_at_any(tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_no_activity_is_read_where_no_segmentation_looks_at_any(tmp_path: Path) 
     answer = world.do("label")
     assert "activity" not in world.do("pull")["pulled"]["rows"]
     assert answer["segments"]["audience"] == {"near": 6}
-    asked = [account for account in world.opened if account.kinds is not None]
-    assert all(account.kinds == frozenset() for account in asked)
+    asked = [account for account in world.opened if account.activity_types is not None]
+    assert all(account.activity_types == frozenset() for account in asked)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_activity_of_a_company_is_that_of_its_contacts_too(tmp_path: Path) -
 def test_a_shop_is_read_for_what_the_account_that_draws_from_it_uses(tmp_path: Path) -> None:
     account = 'activity_from = ["shop"]\n[accounts.shop]\ncrm = "files"\npath = "shop"\n'
     config = World(tmp_path, account=account).config()
-    assert kinds_used(config, "shop") == MONEY and types_used(config, "shop") == {"contact", "lead"}
+    assert activity_types_used(config, "shop") == MONEY and types_used(config, "shop") == {"contact", "lead"}
 
 
 def test_a_kind_that_is_asked_for_later_is_read_from_its_beginning(tmp_path: Path) -> None:

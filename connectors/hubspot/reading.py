@@ -124,7 +124,7 @@ class Reading:
         A source that neither the settings nor a segmentation ask for by name is left out where the key may
         not read it.
         """
-        allowed, used = self._portal.settings.activity, self._portal.account.kinds
+        allowed, used = self._portal.settings.activity, self._portal.account.activity_types
         if (allowed is not None and name not in allowed) or (used is not None and not used & set(kinds)):
             return False
         by_name = allowed is not None or name == "deals" or (used is not None and name != "orders")

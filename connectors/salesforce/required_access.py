@@ -64,7 +64,7 @@ def sources(org: Org) -> list[str]:
     """Sources of activity: those that the account names, else those of the types that some segmentation uses."""
     if org.settings.activity is not None:
         return list(org.settings.activity)
-    types = org.account.kinds
+    types = org.account.activity_types
     return [name for name, given in SOURCES.items() if types is None or types & set(given)]
 
 

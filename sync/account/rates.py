@@ -14,7 +14,7 @@ from decimal import Decimal
 from connectors.contract import Problem
 from connectors.values.currency import exponent
 from sync.account.session import Session
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.store.mirror import literal
 
 
@@ -45,14 +45,14 @@ def notes(session: Session) -> list[str]:
 def converted(session: Session, name: str, rows: str) -> str:
     """SQL of an account's activity (with ``day`` and ``amount`` in minor units) in this account's currency.
 
-    Stop: an amount has no rate on its day.
+    CommandError: an amount has no rate on its day.
     """
     currency = foreign(session).get(name)
     if currency is None:
         return rows
     rates = session.config.rates.get(currency, {})
     if not rates:
-        raise Stop(
+        raise CommandError(
             f"{_both(session, name)}, and [rates] has no rate of {currency}. {_remedy(session, currency)}"
         )
     first, mirror = min(rates), session.mirror(name)
@@ -61,7 +61,7 @@ def converted(session: Session, name: str, rows: str) -> str:
         f"SELECT count(*) FROM activity WHERE {early} AND part IN (SELECT part FROM parts WHERE live)"
     ):
         what = f"{number:,} amounts of account {name} are older than the first rate of {currency} ({first})"
-        raise Stop(
+        raise CommandError(
             f"{what}: they cannot be counted for account {session.account}. {_remedy(session, currency)}"
         )
     places = exponent(session.settings.currency) - exponent(currency)

@@ -22,7 +22,7 @@ from connectors.contract import Account, Calls, Destination, Option, RemoteList,
 from connectors.errors import ConnectorError
 from sync.config.config import Config
 from sync.config.faults import ConfigError
-from sync.exit_codes import Later, Stop
+from sync.exit_codes import CommandError, RetryLater
 from sync.store.integrity import JournalDamaged
 from sync.store.journal import Journal, backup_of
 
@@ -91,10 +91,10 @@ class Session:
         return isinstance(self.source(), Destination)
 
     def destination(self) -> Destination:
-        """What this account's segments are written to. Stop: it can only be read."""
+        """What this account's segments are written to. CommandError: it can only be read."""
         opened = self.source()
         if not isinstance(opened, Destination):
-            raise Stop(
+            raise CommandError(
                 f"account {self.account} can only be read, so there is nothing to set up, plan or write. `crm-segments label "
                 f'--account {self.account} --out FILE` labels it; activity_from = ["{self.account}"] of another account uses its activity'
             )
@@ -102,7 +102,7 @@ class Session:
 
     def _account(self, name: str) -> Account:
         from sync.account.left import left_fields
-        from sync.config.uses import kinds_used
+        from sync.config.uses import activity_types_used
 
         ours = {
             row["remote"]: row["key"]
@@ -116,7 +116,9 @@ class Session:
             (*account.fields, *left_fields(self.config, self.journal, name)),
             key=lambda spec: (spec.record_type, spec.name),
         )
-        return replace(account, fields=tuple(fields), lists=ours, kinds=kinds_used(self.config, name))
+        return replace(
+            account, fields=tuple(fields), lists=ours, activity_types=activity_types_used(self.config, name)
+        )
 
     @property
     def calls(self) -> Calls:
@@ -200,7 +202,7 @@ def locked(config: Config, back_up: bool = False) -> Iterator[Journal]:
 
 @contextmanager
 def lock(config: Config) -> Iterator[None]:
-    """Nobody else works in the state directory: Later where somebody does.
+    """Nobody else works in the state directory: RetryLater where somebody does.
 
     The lock belongs to the open file: the kernel lets go of it when the process ends, however it ends.
     """
@@ -212,7 +214,7 @@ def lock(config: Config) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
-            raise Later(
+            raise RetryLater(
                 f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has ended"
             ) from None
         os.ftruncate(handle, 0)
@@ -226,7 +228,7 @@ def _journal(path: Path) -> Journal:
     try:
         return Journal(path)
     except (sqlite3.Error, ValueError, JournalDamaged) as error:
-        raise Stop(f"the journal {path} cannot be used: {error}. {_remedy(path)}") from error
+        raise CommandError(f"the journal {path} cannot be used: {error}. {_remedy(path)}") from error
 
 
 @contextmanager
@@ -242,16 +244,18 @@ def _damage_noticed(journal: Journal) -> Iterator[None]:
         raise
     except Exception as error:
         cause = error.__cause__ if isinstance(error, JournalDamaged) else error
-        if isinstance(cause, Stop):
+        if isinstance(cause, CommandError):
             raise
         try:
             journal.look_through()
         except (sqlite3.Error, ValueError, JournalDamaged) as damage:
-            raise Stop(
+            raise CommandError(
                 f"the journal {journal.path} cannot be used: {damage}. {_remedy(journal.path)}"
             ) from error
         if isinstance(cause, sqlite3.Error):
-            raise Stop(f"the journal {journal.path} cannot be used: {cause}. {_SOUND_DISK}") from error
+            raise CommandError(
+                f"the journal {journal.path} cannot be used: {cause}. {_SOUND_DISK}"
+            ) from error
         raise
 
 

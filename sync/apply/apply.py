@@ -14,7 +14,7 @@ from sync.account.session import Session
 from sync.account.targets import targets_of
 from sync.apply import throttle
 from sync.apply.delivery import Applied, Delivery
-from sync.exit_codes import GuardStop, Later, Stop, Trip
+from sync.exit_codes import CommandError, GuardTripped, RetryLater, Trip
 from sync.log import stage
 from sync.plan.plan import basis
 from sync.plan.undo import WAYS_BACK, hold
@@ -26,7 +26,7 @@ from sync.store.journal import Batch, Journal, user
 def apply(session: Session, plan: int, reviewed: bool, first: int | None = None) -> Applied:
     """Carry out an open plan. ``reviewed``: a person named it, which settles what a first labelling trips.
 
-    GuardStop where a guard is tripped or the plan is superseded, before the first write; Later where a window
+    GuardTripped where a guard is tripped or the plan is superseded, before the first write; RetryLater where a window
     is closed or the pace is used up, with everything so far saved.
     """
     row = _ready(session, plan, reviewed)
@@ -48,7 +48,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     ):
         throttle.wait_for_window(session)  # it may close while we write
         if not _as_far_as_allowed(session, delivery, journal.batch(batch["batch"]), wanted):
-            raise Later(throttle.used_up(session, plan), throttle.room_at(session))
+            raise RetryLater(throttle.used_up(session, plan), throttle.room_at(session))
         session.progress(
             "writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"]
         )
@@ -71,15 +71,17 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
     journal = session.journal
     row = journal.plan(plan)
     if row is None or row["account"] != session.account:
-        raise Stop(f"there is no plan {plan} of account {session.account}: `crm-segments plan` makes one")
+        raise CommandError(
+            f"there is no plan {plan} of account {session.account}: `crm-segments plan` makes one"
+        )
     if row["state"] == "done":
-        raise GuardStop(
+        raise GuardTripped(
             f"plan {plan} is done and cannot be applied again: make a new one with `crm-segments plan`",
             plan=plan,
         )
     if row["state"] == "superseded":
         what = "another plan was applied since it was made, or a run found nothing left to do"
-        raise GuardStop(
+        raise GuardTripped(
             f"plan {plan} is superseded: {what}. Make a new one with `crm-segments plan`.", plan=plan
         )
     newer = _applied_since(journal, row)
@@ -97,11 +99,11 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
         why = f"{' and '.join(again)} is in the config again"
     if why is not None:
         journal.set_plan(plan, state="superseded")
-        raise GuardStop(
+        raise GuardTripped(
             f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
         )
     if problems := session.destination().check_writing():
-        raise Stop(
+        raise CommandError(
             "\n".join(
                 f"{session.account}: {problem.what}. {problem.remedy}. Nothing was written."
                 for problem in problems
@@ -120,7 +122,7 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
 
 
 def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
-    """Raise the GuardStop that explains tripped guards."""
+    """Raise the GuardTripped that explains tripped guards."""
     lines = [f"  {t['guard']}: {t['what']}" for t in trips]
     first = all(t["first_labelling"] for t in trips)
     names = sorted({t["guard"] for t in trips})
@@ -130,7 +132,7 @@ def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
         else "If that is right,"
     )
     allow = " ".join(f"--allow {name}" for name in names)
-    raise GuardStop(
+    raise GuardTripped(
         f"guards stopped plan {plan}, and nothing of it was written:\n"
         + "\n".join(lines)
         + f"\n{review} run again with {allow} --reason TEXT.",

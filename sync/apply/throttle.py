@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sync.account.session import Session
-from sync.exit_codes import Later
+from sync.exit_codes import RetryLater
 
 _COUNTED = "FROM batches WHERE account = ? AND (state = 'open' OR (state = 'done' AND records > 0 AND closed_at > ?))"
 
@@ -22,12 +22,12 @@ def stamp(session: Session) -> str:
 
 
 def wait_for_window(session: Session) -> None:
-    """Later where the config's windows are closed now."""
+    """RetryLater where the config's windows are closed now."""
     windows = session.config.windows(session.account)
     moment = session.clock()
     if not windows.open_at(moment):
         opening = windows.next_opening(moment)
-        raise Later(
+        raise RetryLater(
             f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then",
             opening,
         )

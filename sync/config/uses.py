@@ -18,7 +18,7 @@ MONEY = frozenset({"purchase", "refund"})
 _OF_MONEY = ("rfm", "abc", "lifecycle", "potential", "clusters", "offers")
 
 
-def kinds_used(config: Config, account: str) -> frozenset[str] | None:
+def activity_types_used(config: Config, account: str) -> frozenset[str] | None:
     """Kinds of activity that some segmentation looks at; empty: none at all.
 
     None: not to be told, so all of them.
@@ -42,7 +42,7 @@ def types_used(config: Config, account: str) -> frozenset[str]:
     types: set[str] = set()
     for written, settings in _segmentations(config, account):
         types.update(config.record_types(settings) if written == account else ("contact",))
-    if "company" in types and kinds_used(config, account) != frozenset():
+    if "company" in types and activity_types_used(config, account) != frozenset():
         types.add("contact")
     if "contact" in types:
         types.add("lead")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import targets_of
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
 from sync.store.mirror import literal
@@ -17,16 +17,18 @@ def retire(session: Session, target: str) -> Planned:
     """Plan to clear our values in a target; those of other people are ``kept``. The empty field or list
     stays, for people to remove.
 
-    Stop where there is nothing that could be cleared, with the reason.
+    CommandError where there is nothing that could be cleared, with the reason.
     """
     journal, mirror = session.journal, session.mirror()
     made = {row["key"]: row for row in journal.made(session.account)}
     if target not in made:
-        raise Stop(
+        raise CommandError(
             f"{target!r} is no field or list of ours in account {session.account}: we have {', '.join(made) or 'none'}"
         )
     if target in {t.name for t in targets_of(session.config, session.account)}:
-        raise Stop(f"{target} is still in the config: take its segmentation out first, then retire it")
+        raise CommandError(
+            f"{target} is still in the config: take its segmentation out first, then retire it"
+        )
     kind = made[target]["kind"]
     _require_there(session, kind, target, made[target]["remote"])
     catch_up(journal, mirror)
@@ -41,18 +43,20 @@ def retire(session: Session, target: str) -> Planned:
 
 
 def _require_there(session: Session, kind: str, target: str, remote: str) -> None:
-    """Stop where the CRM has the target no longer, or fills it by itself."""
+    """CommandError where the CRM has the target no longer, or fills it by itself."""
     if kind == "field":
         if not any(name == target for _type, name in session.destination().fields()):
-            raise Stop(
+            raise CommandError(
                 f"field {target} is no longer in account {session.account}, or hidden from us: there is nothing to clear"
             )
         return
     remote_list = session.lists.get(remote)
     if remote_list is None:
-        raise Stop(f"list {target} is no longer in account {session.account}: there is nothing to clear")
+        raise CommandError(
+            f"list {target} is no longer in account {session.account}: there is nothing to clear"
+        )
     if remote_list.kind == "dynamic":
-        raise Stop(
+        raise CommandError(
             f"the CRM fills list {target} by itself, from a field of ours: delete the list there, or retire that field, which empties it"
         )
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sync.account import consent
 from sync.account.left import extra_fields_of
 from sync.account.session import Session
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
 from sync.store.journal import Batch, now
@@ -26,7 +26,7 @@ def undo(session: Session, run: int) -> Planned:
     """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
     journal, mirror = session.journal, session.mirror()
     if next(_batches(session, run), None) is None:
-        raise Stop(
+        raise CommandError(
             f"run {run} wrote nothing that can be undone to account {session.account}: `crm-segments status` lists the runs "
             f"(what people's consent forbids is taken away for good)"
         )

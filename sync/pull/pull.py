@@ -16,8 +16,8 @@ from connectors.schemas import RECORD_TYPES
 from connectors.values.ids import comparable
 from sync.account.session import Session
 from sync.config.settings import Limit
-from sync.config.uses import kinds_used, types_used
-from sync.exit_codes import GuardStop, Trip
+from sync.config.uses import activity_types_used, types_used
+from sync.exit_codes import GuardTripped, Trip
 from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
 from sync.store import merged_consent
@@ -75,7 +75,7 @@ def pull(session: Session) -> Pulled:
 
 def _streams(session: Session, account: str, source: Source) -> list[str]:
     """The streams that some segmentation uses; our own fields only where we write."""
-    kinds, types = kinds_used(session.config, account), types_used(session.config, account)
+    kinds, types = activity_types_used(session.config, account), types_used(session.config, account)
     types |= _types_left(session, account, types)
     streams = [
         stream
@@ -186,7 +186,7 @@ def _guard_shrink(session: Session, named: str, page: Page | None, before: int, 
         what = f"the CRM counts {before:,} of {named}, but gave {after:,}: this user may not see the others"
     else:
         what = f"{named}: with {page.part or 'this reading'} {missing:,} of the {before:,} rows of the last pull are gone"
-    raise GuardStop(
+    raise GuardTripped(
         f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
         [
             Trip(

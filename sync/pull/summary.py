@@ -15,7 +15,7 @@ from typing import Any
 from connectors.schemas import RECORD_TYPES
 from connectors.values.currency import major_units
 from sync.account.session import Session
-from sync.config.uses import MONEY, kinds_used
+from sync.config.uses import MONEY, activity_types_used
 from sync.pull.reading import STAMP
 from sync.store.identity_resolution import same_people
 from sync.store.mirror import AccountMirror, literal
@@ -78,7 +78,7 @@ def _account(session: Session, name: str) -> dict[str, Any]:
 
 def _kinds(session: Session, name: str) -> frozenset[str] | None:
     """Kinds of activity that some segmentation looks at; empty: none, None: all of them."""
-    return kinds_used(session.config, name)
+    return activity_types_used(session.config, name)
 
 
 # -- rows of each stream -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.report import cluster_profiles, journeys, life_stages, outlook, priority
 from sync.report.cluster_profiles import Profile
 from sync.report.journeys import Journeys
@@ -71,12 +71,12 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     """Of the ``labelled`` segmentations, the leading one first. Without activity in the mirror there is
     nothing to add.
 
-    Stop: an attribute is asked for that the account does not have.
+    CommandError: an attribute is asked for that the account does not have.
     """
     attributes = session.settings.attributes
     for name in wanted.composition:
         if name not in attributes:
-            raise Stop(
+            raise CommandError(
                 f"account {session.account} has no attribute {name!r}: it has {', '.join(attributes) or 'none'}"
             )
     if not labelled or not session.mirror().has_table("features"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from connectors import settings_model
-from sync.exit_codes import Usage
+from sync.exit_codes import UsageError
 
 Ask = Callable[[str, str], str]  # question, proposed answer → answer
 _TRIES = 3
@@ -57,7 +57,7 @@ def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -
         put = f"{wrong}. {question}"
         if answer == proposed:
             break
-    raise Usage(wrong)
+    raise UsageError(wrong)
 
 
 def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from connectors import CRMS
 from sync.config.faults import ConfigError, one_of
-from sync.exit_codes import Stop, Usage
+from sync.exit_codes import CommandError, UsageError
 from sync.start.access import ACCESS, Ask, asked, home_of
 from sync.start.access import lines as access_lines
 from sync.start.config_text import Answers, quoted, text_of
@@ -57,10 +57,12 @@ def init(
     for, and asked again where the answer is wrong. ``access``: api_url, client_id, and secret (the name of an
     environment variable).
 
-    Stop where a config is there already (without ``force``), or where the files do not tell what is needed.
+    CommandError where a config is there already (without ``force``), or where the files do not tell what is needed.
     """
     if config.exists() and not force:
-        raise Stop(f"{config} is there already: name another file with --config, or replace it with --force")
+        raise CommandError(
+            f"{config} is there already: name another file with --config, or replace it with --force"
+        )
     crm = _chosen("CRM", crm, f"Which CRM ({', '.join(CRMS)})?", "files", CRMS, ask)[0]
     notes: list[str] = []
     guesses: Sequence[Guess] = []
@@ -155,8 +157,8 @@ def _folder(path: Path | None, ask: Ask, described: Described) -> tuple[Path, Se
                 wrong,
             )
         )
-    except Usage as error:
-        raise Stop(str(error)) from None
+    except UsageError as error:
+        raise CommandError(str(error)) from None
     from connectors.files.platform import load, load_file
     from connectors.files.schema_inference import infer
 
@@ -196,8 +198,8 @@ def _settle(folder: Path, guess: Guess, ask: Ask) -> None:
 
         try:
             question.settle(asked(ask, question.text, "", wrong))
-        except Usage as error:
-            raise Stop(str(error)) from None
+        except UsageError as error:
+            raise CommandError(str(error)) from None
 
 
 def _look(folder: Path, answers: Answers) -> Preview | None:
@@ -218,7 +220,7 @@ def _look(folder: Path, answers: Answers) -> Preview | None:
             Account("shop", "files", settings, time_zone=answers.time_zone, currency=answers.currency), proof
         )
     except ConnectorError as error:
-        raise Stop(str(error)) from None
+        raise CommandError(str(error)) from None
     answers.id_type = preview.id_type
     today = datetime.now(ZoneInfo(answers.time_zone)).date()
     if preview.last_day is not None and (today - preview.last_day).days - 1 > STALE_DAYS:
@@ -299,12 +301,12 @@ def _require_contacts(folder: Path, guesses: Sequence[Guess], notes: Sequence[st
     """Without contacts and their ids there is nothing to segment."""
     if not any(guess.stream == "contact" for guess in guesses):
         what = f"no file in {folder} looks like contacts: put contacts.csv there, with one row a customer and a column with their id"
-        raise Stop("\n".join([what, *notes]))
+        raise CommandError("\n".join([what, *notes]))
     for guess in guesses:
         for names in _NEEDED.get(guess.stream, (("id",),)):
             if not set(names) & guess.columns.keys():
                 shown = ", ".join(map(repr, guess.sample.headers))
-                raise Stop(
+                raise CommandError(
                     f"{guess.sample.name}: none of the columns {shown} looks like {names[0]}: give it one of these headers, or answer the "
                     "questions of `crm-segments init` on a terminal"
                 )
@@ -316,7 +318,7 @@ def _stop_at_purchases_left_out(notes: Sequence[str]) -> None:
 
     nobody = [note for note in notes if any(reason in note for reason in (OWNERLESS, SUBSCRIPTIONS, UNTOLD))]
     if nobody:
-        raise Stop("\n".join(nobody))
+        raise CommandError("\n".join(nobody))
 
 
 def _require_amount(guess: Guess) -> None:
@@ -328,7 +330,7 @@ def _require_amount(guess: Guess) -> None:
         return
     if {"amount", "price"} & guess.columns.keys():
         if adjusted := adjusted_column(guess):
-            raise Stop(
+            raise CommandError(
                 f"{guess.sample.name}: {adjusted!r} tells what was left of an order after refunds, which cannot be read beside "
                 f'{guess.columns.get("amount")!r}: put what was given back into a column "refunded", and take {adjusted!r} out'
             )
@@ -336,7 +338,7 @@ def _require_amount(guess: Guess) -> None:
     columns = money_columns(guess.sample, guess.columns.values())
     if columns:
         shown = ", ".join(map(repr, columns))
-        raise Stop(
+        raise CommandError(
             f"{guess.sample.name}: which column is the amount of a purchase? {shown} hold such numbers: name the right one "
             '"amount", or answer the questions of `crm-segments init` on a terminal'
         )
@@ -360,10 +362,10 @@ def _stop_at_nothing(config: Path, preview: Preview, guesses: Sequence[Guess]) -
     if not preview.orders and not rates:
         what = f"none of the {rows:,} rows of activity counts as a purchase: {'; '.join(lost)}"
         remedy = f"{config} is written, but is no config to run: correct it there (crm-segments check tells when it is right), or the files"
-        raise Stop("\n".join(filter(None, [what, notes, remedy])))
+        raise CommandError("\n".join(filter(None, [what, notes, remedy])))
     if preview.contacts and not preview.matched and preview.unmatched:
         owner = preview.samples[0]["owner"] if preview.samples else "?"
-        raise Stop(
+        raise CommandError(
             f"none of the purchases belongs to a contact: owners are like {owner!r}, which is the id or the address of no contact. "
             f"Export contacts and purchases with the same id, or with the e-mail address, or name other columns in {config}"
         )
@@ -428,6 +430,8 @@ def _keep(config: Path, text: str) -> None:
         os.replace(trial, config)
     except ConfigError as error:
         what = "; ".join(fault.what for fault in error.faults)
-        raise Stop(f"these answers make no config: {what}. Nothing was written; answer otherwise.") from None
+        raise CommandError(
+            f"these answers make no config: {what}. Nothing was written; answer otherwise."
+        ) from None
     finally:
         trial.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from sync.config.config import Config
 from sync.config.tables import secret_keys
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.store.journal import user
 
 PROGRAM = "crm-segments"
@@ -83,12 +83,12 @@ class Nightly:
 def schedule(config: Config, at: time, max_age_hours: float, program: Path | None = None) -> dict[str, str]:
     """The text for each kind of scheduler. ``at``: local time of the (first) account that is written.
 
-    Stop where a path cannot stand in such a text at all.
+    CommandError where a path cannot stand in such a text at all.
     """
     path = config.path.absolute()
     binary = program or installed()
     if any(character in f"{path}{binary}" for character in "\r\n\0"):
-        raise Stop(
+        raise CommandError(
             "a path with a line break in it fits into no scheduler's file: rename the folder of the config or of the program"
         )
     name, options = _name(path), ["--config", str(path)]
@@ -267,7 +267,9 @@ def _dag(entry: Entry, sourced: str) -> str:
     command = f"{sourced}{shlex.join(entry.words)}; code=$?; [ $code -eq {REJECTS} ] && exit 0; exit $code"
     raw = "{% raw %}" + command + "{% endraw %}"
     if "endraw" in command:
-        raise Stop("a path that holds the word endraw cannot stand in an Airflow command: rename the folder")
+        raise CommandError(
+            "a path that holds the word endraw cannot stand in an Airflow command: rename the folder"
+        )
     return f"""
 with DAG({entry.name!r}, description={entry.about!r}, schedule="{entry.at.minute} {entry.at.hour} * * *", start_date=START,
          catchup=False, max_active_runs=1):

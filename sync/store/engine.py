@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sync.exit_codes import Later, Stop
+from sync.exit_codes import CommandError, RetryLater
 from sync.store import probe
 
 _TIMEOUT = 600  # seconds: a file that takes longer to open is as bad as a damaged one
@@ -48,7 +48,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def judge(error: BaseException, path: Path) -> MirrorFault:
-    """What an error of DuckDB is in our words. Later and Stop where a new file would not help."""
+    """What an error of DuckDB is in our words. RetryLater and CommandError where a new file would not help."""
     return judge_text(type(error).__name__, str(error), path)
 
 
@@ -56,13 +56,13 @@ def judge_text(kind: str, text: str, path: Path) -> MirrorFault:
     """The same by the error's name and words."""
     lowered = text.lower()
     if any(word in lowered for word in _IN_USE):
-        raise Later(f"another program has {path} open; run again when it has let go of it")
+        raise RetryLater(f"another program has {path} open; run again when it has let go of it")
     if kind == "OutOfMemoryException":
-        raise Stop(
+        raise CommandError(
             "DuckDB needs more memory than it may have: raise memory_limit in the config. What was done is saved."
         )
     if any(word in lowered for word in _NO_ROOM):
-        raise Stop(
+        raise CommandError(
             f"there is no room to work in {path.parent}: {_first_line(text)}. Make room, then run again; what was done is saved."
         )
     return MirrorFault(_first_line(text) if kind in _QUOTABLE else f"DuckDB ended with {kind}")

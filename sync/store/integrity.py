@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 
 DIGEST_BYTES = 16
 
@@ -43,7 +43,7 @@ PRIMARY_KEYS = {
 }
 
 
-class JournalDamaged(Stop):
+class JournalDamaged(CommandError):
     """Something in the journal is not what was written there; says what, without a word of what it holds."""
 
 

@@ -80,7 +80,7 @@ class Mirror:
     """The DuckDB file of a state directory. ``account`` gives the tables of one account.
 
     A file that cannot be used is set aside, or thrown away where it is of another version: everything in it
-    can be read again. ``healed`` says so in sentences. Later or Stop where a new file would not help: another
+    can be read again. ``healed`` says so in sentences. RetryLater or CommandError where a new file would not help: another
     program has it open, there is no room.
     """
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from sync.account import consent
 from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.label.label_store import rebuild_state
 from sync.store.identity_resolution import of_address
 from sync.store.journal import Batch, Journal, now
@@ -98,7 +98,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
     consent.prepare(session)
     record = mirror.record(id) or _by_address(mirror, id)
     if record is None:
-        raise Stop(
+        raise CommandError(
             f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new"
         )
     number, record_type = record

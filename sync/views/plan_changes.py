@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from sync.account.session import Session
-from sync.exit_codes import Stop, Usage
+from sync.exit_codes import CommandError, UsageError
 from sync.store.journal import Batch
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.views.history import remember_export
@@ -38,7 +38,7 @@ def show_plan(session: Session, plan: int, out: Path | None = None) -> dict[str,
     """
     row = session.journal.plan(plan)
     if row is None or row["account"] != session.account:
-        raise Stop(
+        raise CommandError(
             f"there is no plan {plan} of account {session.account}: `crm-segments status` lists the open ones"
         )
     total = int(session.journal.value("SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ?", plan))
@@ -102,7 +102,7 @@ def _write(session: Session, plan: dict[str, Any], out: Path) -> None:
     """
     write = {".csv": _as_csv, ".json": _as_json}.get(out.suffix.lower())
     if write is None:
-        raise Usage(f"{out.name}: a plan is written as .csv or .json, by the file's ending")
+        raise UsageError(f"{out.name}: a plan is written as .csv or .json, by the file's ending")
     temporary = out.with_name(f".{out.name}.crm-segments.tmp")
     try:
         with open(

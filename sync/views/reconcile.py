@@ -20,7 +20,7 @@ from typing import Any
 from connectors.values.currency import major_units
 from sync.account.rates import converted
 from sync.account.session import Session
-from sync.exit_codes import Stop, Usage
+from sync.exit_codes import CommandError, UsageError
 from sync.pull.summary import major, orders
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -44,12 +44,12 @@ def totals(file: Path | None, stated: Sequence[str] = ()) -> dict[str, Total]:
     by_month: dict[str, Total] = {}
     for where, month, count, revenue in [*(_of_file(file) if file else ()), *map(_of_text, stated)]:
         if month in by_month:
-            raise Usage(f"{where}: month {month} is stated twice")
+            raise UsageError(f"{where}: month {month} is stated twice")
         by_month[month] = Total(_count(where, count), _revenue(where, revenue))
         if by_month[month] == Total():
-            raise Usage(f"{where}: month {month} states neither orders nor net_revenue")
+            raise UsageError(f"{where}: month {month} states neither orders nor net_revenue")
     if not by_month:
-        raise Usage(f"{file} states no month: {_REMEDY}")
+        raise UsageError(f"{file} states no month: {_REMEDY}")
     return by_month
 
 
@@ -62,19 +62,19 @@ def _of_file(file: Path) -> list[tuple[str, str, str, str]]:
                 if any(cell.strip() for cell in row)
             ]
     except OSError as error:
-        raise Usage(f"cannot read {file}: {error.strerror}") from None
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):
-        raise Usage(f"{file} is no CSV file in UTF-8: {_REMEDY}") from None
+        raise UsageError(f"{file} is no CSV file in UTF-8: {_REMEDY}") from None
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     columns = {name: header.index(name) for name in _COLUMNS if name in header}
     if "month" not in columns or len(columns) < 2 or len(set(header)) < len(header):
-        raise Usage(
+        raise UsageError(
             f"{file} has the header {', '.join(header) or '(nothing)'}: {_REMEDY}; orders or net_revenue may be missing"
         )
     entries = []
     for number, row in rows[1:]:
         if len(row) != len(header):
-            raise Usage(
+            raise UsageError(
                 f"{file}, line {number}: {len(row)} cells under {len(header)} headers (a decimal comma?): {_REMEDY}"
             )
         cells = {name: row[at].strip() for name, at in columns.items()}
@@ -94,13 +94,13 @@ def _of_text(text: str) -> tuple[str, str, str, str]:
 
 def _month(where: str, text: str) -> str:
     if not _MONTH.fullmatch(text):
-        raise Usage(f"{where}: {text!r} is no month: write it like 2026-01")
+        raise UsageError(f"{where}: {text!r} is no month: write it like 2026-01")
     return text
 
 
 def _count(where: str, text: str) -> int | None:
     if text and not re.fullmatch(r"[0-9]+", text):
-        raise Usage(f"{where}: {text!r} is no number of orders: write it like 1234")
+        raise UsageError(f"{where}: {text!r} is no number of orders: write it like 1234")
     return int(text) if text else None
 
 
@@ -110,7 +110,7 @@ def _revenue(where: str, text: str) -> Decimal | None:
             raise InvalidOperation
         return Decimal(text) if text else None
     except InvalidOperation:
-        raise Usage(
+        raise UsageError(
             f"{where}: {text!r} is no amount: write it with a decimal point and no other sign, like 1234567.89"
         ) from None
 
@@ -123,7 +123,7 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
     if not any(
         session.mirror(name).value("SELECT count(*) FROM parts WHERE live") for name in session.sources()
     ):
-        raise Stop(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
+        raise CommandError(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
     ours, currency = _months(session), session.settings.currency
     months = [
         _compared(month, stated[month], ours.get(month, (0, 0, 0, 0)), currency) for month in sorted(stated)

@@ -16,7 +16,7 @@ from connectors.schemas import ATTRIBUTE, SPELLING
 from sync.account import consent
 from sync.account.segment_catalog import built, built_like, segments_of
 from sync.account.session import Session
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.label.label_store import rebuild_state
 from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
@@ -42,7 +42,7 @@ _RANKED = {
 
 def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
     """What ``crm-segments evaluate`` tells: the cards of the latest labelling (of all segmentations, or of
-    ``names``), and what campaigns with a control group changed. Stop: a name that there is not, or nothing is
+    ``names``), and what campaigns with a control group changed. CommandError: a name that there is not, or nothing is
     labelled yet."""
     from sync.plan.control_groups import effects
 
@@ -50,7 +50,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     attributes = session.settings.attributes
     for name in composition:
         if name not in attributes:
-            raise Stop(
+            raise CommandError(
                 f"account {session.account} has no attribute {name!r}: it has {', '.join(attributes) or 'none'}"
             )
     days = [
@@ -59,7 +59,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
         if day is not None
     ]
     if not days:
-        raise Stop("nothing is labelled yet: `crm-segments label` does it")
+        raise CommandError("nothing is labelled yet: `crm-segments label` does it")
     session.as_of_override = session.as_of_override or max(days)
     measured = (
         effects(session)
@@ -75,11 +75,11 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
 
 
 def check_names(session: Session, names: Sequence[str]) -> None:
-    """Stop: a name that no segmentation of the account has."""
+    """CommandError: a name that no segmentation of the account has."""
     known_names = [settings.name for settings in session.segmentations]
     for name in names:
         if name not in known_names:
-            raise Stop(
+            raise CommandError(
                 f"account {session.account} has no segmentation {name!r}: it has {', '.join(known_names)}"
             )
 
@@ -124,7 +124,7 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
 
 
 def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """``propose`` of all segmentations that learn, or of ``names``. Stop: a name that there is not."""
+    """``propose`` of all segmentations that learn, or of ``names``. CommandError: a name that there is not."""
     check_names(session, names)
     chosen = [
         settings.name
