@@ -40,7 +40,7 @@ def in_bytes(path: Path, old: bytes, new: bytes) -> None:
 
 
 def a_blob(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         content = bytes(
             connection.execute("SELECT content FROM batches ORDER BY batch LIMIT 1").fetchone()[0]
         )
@@ -179,22 +179,6 @@ def test_an_untouched_journal_is_not_read_through(
     world.do("run", allow=ALLOWED)
     monkeypatch.setattr("sync.store.integrity.check", None)
     world.do("run", allow=ALLOWED)
-
-
-def test_a_journal_of_an_earlier_version_is_brought_up(tmp_path: Path) -> None:
-    from sync.store import journal as store
-
-    old = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
-    for version in (1, 2, 3):
-        for statement in (store._TABLES if version == 1 else store._SINCE[version]).split(";\n"):
-            old.execute(statement)
-    old.execute("PRAGMA user_version = 3")
-    unsigned = store.packed(store.PLAN_SCHEMA.empty_table())[:-16]
-    old.execute("INSERT INTO batches (batch, rows, content, state) VALUES (7, 0, ?, 'done')", (unsigned,))
-    old.close()
-    journal = Journal(tmp_path / "journal.sqlite")
-    assert journal.batch(7).changes().num_rows == 0
-    journal.close()
 
 
 def test_the_copy_of_the_journal_forgets_a_person_too(lived: World, tmp_path: Path) -> None:

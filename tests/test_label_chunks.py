@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from segmentation import model_file
 from segmentation.label import segmentation
 from sync.label import chunks, population
-from sync.store import journal as store
+from sync.store.arrow_bytes import packed
 from sync.store.journal import Journal
+from sync.store.migrations import migrate
 from tests.segmentation_frames import CDNOW_START, Played, cdnow
 from tests.test_every_kind import EVERY, KINDS
 from tests.test_every_kind import models as stored
@@ -254,14 +255,11 @@ def test_labels_of_a_journal_that_did_not_part_them_are_read(tmp_path: Path) -> 
         tmp_path / "journal.sqlite",
         pa.table({"record_type": ["contact"], "id": ["1"], "segment": ["lost"]}),
     )
-    old = sqlite3.connect(path)
-    for script in (store._TABLES, store._SINCE[2]):
-        old.executescript(script)
+    old = sqlite3.connect(path, isolation_level=None)
+    migrate(old, 2)
     old.execute(
-        "INSERT INTO labels VALUES ('portal', 'rfm', '2024-06-30', 'then', ?)", (store.packed(table),)
+        "INSERT INTO labels VALUES ('portal', 'rfm', '2024-06-30', 'then', ?)", (packed(table)[:-16],)
     )
-    old.execute("PRAGMA user_version = 2")
-    old.commit()
     old.close()
     journal = Journal(path)
     assert [(day, part.to_pylist()) for day, part in journal.labels("portal", "rfm")] == [

@@ -22,9 +22,10 @@ from sync.apply.delivery import JournalTicket
 from sync.apply.throttle import stamp
 from sync.exit_codes import declined
 from sync.pull.pull import ADDRESS, KEY, forget_digest, pull
+from sync.store.arrow_bytes import packed, unpacked
 from sync.store.erase import Names, erase
 from sync.store.identity_resolution import of_address, same_person
-from sync.store.journal import Journal, backup_of, now, packed, unpacked
+from sync.store.journal import Journal, backup_of, now
 from sync.store.mirror import AccountMirror, literal
 
 Person = tuple[str, str, str]  # account, record type, id

@@ -13,7 +13,8 @@ from sync.account.session import Session
 from sync.config.uses import types_used
 from sync.label.chunks import spans, within
 from sync.label.label_store import latest_state
-from sync.store.journal import Batch, packed
+from sync.store.arrow_bytes import packed
+from sync.store.journal import Batch
 from sync.store.mirror import AccountMirror, literal
 
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back

@@ -13,7 +13,8 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,18 @@ class JournalDamaged(CommandError):
     """Something in the journal is not what was written there; says what, without a word of what it holds."""
 
 
-def _key_of(table: str, row: str) -> str:
-    return " || ',' || ".join(f"quote({row}.{column})" for column in _KEYS[table])
+def _key_of(table: str, row: str, keys: Mapping[str, Sequence[str]] = _KEYS) -> str:
+    return " || ',' || ".join(f"quote({row}.{column})" for column in keys[table])
 
 
-def triggers() -> str:
-    """SQL: whoever changes a row removes its seal."""
+def triggers(keys: Mapping[str, Sequence[str]]) -> str:
+    """SQL: whoever changes a row of these tables (name → key) removes its seal."""
     parts = ["CREATE TABLE seals (name TEXT, key TEXT, seal TEXT, PRIMARY KEY (name, key)) WITHOUT ROWID"]
-    for table in _KEYS:
+    for table in keys:
         for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
             gone = "; ".join(
-                f"DELETE FROM seals WHERE name = '{table}' AND key = {_key_of(table, row)}" for row in rows
+                f"DELETE FROM seals WHERE name = '{table}' AND key = {_key_of(table, row, keys)}"
+                for row in rows
             )
             parts.append(f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} BEGIN {gone}; END")
     for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
@@ -176,10 +178,10 @@ def check(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
         _check_rows(connection, table)
     if "seals" not in tables:
         return
-    for table in _KEYS:
+    for table in (name for name in _KEYS if name in tables):
         now = dict(_seals(connection, table))
-        for key, made in connection.execute("SELECT key, seal FROM seals WHERE name = ?", (table,)):
-            if now.get(key) != made:
+        with closing(connection.execute("SELECT key, seal FROM seals WHERE name = ?", (table,))) as seals:
+            if any(now.get(key) != made for key, made in seals):
                 raise JournalDamaged(f"what stands in its table {table} is not what was written there")
 
 
@@ -187,10 +189,11 @@ def _check_rows(connection: sqlite3.Connection, table: str) -> None:
     types = column_types(connection, table)
     sql = f"SELECT * FROM {table}"
     try:
-        for values in connection.execute(sql):
-            problem = problem_of(table, dict(zip(types, values, strict=True)), types)
-            if problem:
-                raise JournalDamaged(f"in its table {table} {problem}")
+        with closing(connection.execute(sql)) as rows:  # an open cursor would keep the file locked
+            for values in rows:
+                problem = problem_of(table, dict(zip(types, values, strict=True)), types)
+                if problem:
+                    raise JournalDamaged(f"in its table {table} {problem}")
     except (UnicodeDecodeError, sqlite3.OperationalError) as error:
         raise JournalDamaged(f"its table {table} cannot be read to the end") from error
 

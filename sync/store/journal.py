@@ -22,61 +22,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from sync.store import integrity
+from sync.store import integrity, migrations
+from sync.store.arrow_bytes import packed, unpacked
 from sync.store.soundness import as_closed, note_closed
 
-VERSION = 5
 _BIG = 64_000_000  # bytes: the copying of so much is felt
-
-_TABLES = """
-CREATE TABLE sequence (value INTEGER NOT NULL);
-INSERT INTO sequence VALUES (0);
-CREATE TABLE runs (run INTEGER PRIMARY KEY, account TEXT, command TEXT, started_at TEXT, finished_at TEXT, exit_code INTEGER, summary TEXT);
-CREATE TABLE plans (plan INTEGER PRIMARY KEY, account TEXT, run INTEGER, kind TEXT, state TEXT, as_of TEXT, created_at TEXT,
-    basis TEXT, guards TEXT, allowed TEXT, summary TEXT, undoes INTEGER);
-CREATE TABLE batches (batch INTEGER PRIMARY KEY, plan INTEGER, account TEXT, run INTEGER, kind TEXT, target TEXT, record_type TEXT,
-    rows INTEGER, records INTEGER, state TEXT, job TEXT, opened INTEGER, changed INTEGER, opened_at TEXT, closed_at TEXT, content BLOB);
-CREATE INDEX batches_by_plan ON batches (plan, state);
-CREATE INDEX batches_by_change ON batches (account, changed);
-CREATE TABLE exceptions (batch INTEGER, position INTEGER, status TEXT, kind TEXT, reason TEXT, PRIMARY KEY (batch, position)) WITHOUT ROWID;
-CREATE TABLE rejects (reject INTEGER PRIMARY KEY, account TEXT, source TEXT, stream TEXT, part TEXT, line INTEGER, "column" TEXT,
-    record_type TEXT, record_id TEXT, target TEXT, after TEXT, kind TEXT, reason TEXT, attempts INTEGER, next_at TEXT, quarantined
-        INTEGER, at TEXT);
-CREATE INDEX rejects_by_place ON rejects (account, source, stream, part);
-CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, at TEXT, content BLOB, PRIMARY KEY (account, segmentation, as_of))
-    WITHOUT ROWID;
-CREATE TABLE models (account TEXT, segmentation TEXT, version INTEGER, as_of TEXT, digest TEXT, at TEXT, content TEXT,
-    PRIMARY KEY (account, segmentation, version)) WITHOUT ROWID;
-CREATE TABLE objects (account TEXT, kind TEXT, record_type TEXT, key TEXT, remote TEXT, adopted INTEGER, run INTEGER,
-    PRIMARY KEY (account, kind, record_type, key)) WITHOUT ROWID;
-CREATE TABLE holds (account TEXT, segmentation TEXT, run INTEGER, digest TEXT, at TEXT, PRIMARY KEY (account, segmentation)) WITHOUT ROWID;
-CREATE TABLE allowances (run INTEGER, account TEXT, guard TEXT, reason TEXT, who TEXT, at TEXT);
-CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
-CREATE TABLE departed (account TEXT, record_type TEXT, id TEXT, at TEXT, PRIMARY KEY (account, record_type, id)) WITHOUT ROWID;
-CREATE TABLE exports (path TEXT PRIMARY KEY, at TEXT) WITHOUT ROWID;
-"""
-_SINCE = {  # what each later version added
-    2: """
-ALTER TABLE objects ADD COLUMN form TEXT;
-ALTER TABLE objects ADD COLUMN since INTEGER;
-CREATE INDEX rejects_by_record ON rejects (account, source, record_type, record_id, target);
-CREATE TABLE homes (account TEXT PRIMARY KEY, time_zone TEXT, currency TEXT) WITHOUT ROWID;
-""",
-    3: """
-ALTER TABLE labels RENAME TO undivided;
-CREATE TABLE labels (account TEXT, segmentation TEXT, as_of TEXT, part INTEGER, at TEXT, content BLOB,
-    PRIMARY KEY (account, segmentation, as_of, part)) WITHOUT ROWID;
-INSERT INTO labels SELECT account, segmentation, as_of, 0, at, content FROM undivided;
-DROP TABLE undivided;
-""",
-    4: """
-CREATE TABLE identity (value TEXT);
-INSERT INTO identity VALUES (lower(hex(randomblob(16))));
-"""
-    + integrity.triggers(),
-    5: "CREATE TABLE merged_consents (account TEXT, record_type TEXT, id TEXT, survivor_type TEXT, survivor TEXT, refused TEXT, "
-    "PRIMARY KEY (account, record_type, id)) WITHOUT ROWID",
-}
 
 # Beside schemas.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
 # be.
@@ -95,61 +45,9 @@ PLAN_SCHEMA = pa.schema(
 )
 
 
-def packed(table: pa.Table) -> bytes:
-    """An Arrow table as compressed bytes. Texts that repeat are numbered: a batch is mostly its ids.
-
-    A digest ends them.
-    """
-    for position, column in enumerate(table.columns):
-        if column.type == pa.string() and table.num_rows > 1000:
-            numbered = column.combine_chunks().dictionary_encode()
-            if len(numbered.dictionary) < table.num_rows // 4:
-                table = table.set_column(position, table.column_names[position], numbered)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    return integrity.signed(bytes(sink.getvalue()))
-
-
-def unpacked(content: bytes) -> pa.Table:
-    """The table of ``packed`` bytes.
-
-    JournalDamaged where they are not what was packed: Arrow may end the process on such bytes.
-    """
-    integrity.require_signed(content)
-    with pa.ipc.open_stream(content) as reader:
-        table = reader.read_all()
-    plain = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in table.schema
-    ]
-    return table.cast(pa.schema(plain))
-
-
 def backup_of(path: Path) -> Path:
     """Where the copy of a journal is kept."""
     return path.with_name("journal.backup.sqlite")
-
-
-def _bring_up(connection: sqlite3.Connection, old_version: int) -> None:
-    """Make the tables of the present version out of those of an earlier one; 0: out of none."""
-    scripts = [_TABLES] * (old_version == 0) + [
-        script for version, script in _SINCE.items() if version > old_version
-    ]
-    for statement in ";\n".join(scripts).split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _empty(version: int) -> sqlite3.Connection:
-    """A journal of that version in which nothing stands."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    scripts = [_TABLES] * (version > 0) + [script for added, script in _SINCE.items() if added <= version]
-    for statement in ";\n".join(scripts).split(";\n"):
-        if statement.strip():
-            connection.execute(statement)
-    return connection
 
 
 @dataclass(frozen=True)
@@ -189,13 +87,8 @@ class Journal:
 
     def _begin(self, new: bool, touched: bool) -> None:
         self.connection.row_factory = sqlite3.Row
-        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
-            raise ValueError(
-                f"{self.path} was written by a newer crm-segments (journal version {version}, this one reads {VERSION}): "
-                "upgrade this installation"
-            )
-        if not new and integrity.shape_of(self.connection) != integrity.shape_of(_empty(version)):
+        version = migrations.version_of(self.connection)
+        if not new and integrity.shape_of(self.connection) != migrations.shape_of_version(version):
             raise integrity.JournalDamaged("it is damaged, or no journal of crm-segments")
         for pragma in (
             "journal_mode = WAL",
@@ -206,12 +99,12 @@ class Journal:
             self.connection.execute(f"PRAGMA {pragma}")
         if new:
             os.chmod(self.path, 0o600)
-        if version < VERSION:
+        if touched and version >= migrations.SIGNED:
+            self.look_through()  # before a migration, which would vouch for what it rewrites
+        if version < len(migrations.MIGRATIONS):
             with self.transaction():
-                _bring_up(self.connection, version)
-                if 0 < version < 4:
-                    self._sign()
-        if touched and not new:
+                migrations.migrate(self.connection)
+        if touched and 0 < version < migrations.SIGNED:
             self.look_through()
 
     def look_through(self) -> None:
@@ -225,20 +118,6 @@ class Journal:
             [name for name, kind, _ in integrity.shape_of(self.connection) if kind == "table"],
         )
         self._sound = True
-
-    def _sign(self) -> None:
-        """Blobs of journals before version 4 had no digest."""
-        for table, key in (
-            ("batches", "batch"),
-            ("labels", "account || char(0) || segmentation || char(0) || as_of || char(0) || part"),
-        ):
-            for (number,) in self.connection.execute(f"SELECT {key} FROM {table}").fetchall():
-                [content] = self.connection.execute(
-                    f"SELECT content FROM {table} WHERE {key} = ?", (number,)
-                ).fetchone()
-                self.connection.execute(
-                    f"UPDATE {table} SET content = ? WHERE {key} = ?", (integrity.signed(content), number)
-                )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
