@@ -10,7 +10,7 @@ import pytest
 
 from sync import commands
 from sync.commands import Options
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from tests import org_shop, portal_shop
 from tests.world import ALLOWED, World
 
@@ -56,6 +56,6 @@ def test_a_clock_that_is_days_ahead_of_salesforce_labels_nothing(
 def labels_nothing_ahead(config: Any, now: Any) -> None:
     """A run on a clock that is three days ahead stops; one on a clock that is right goes on."""
     ahead = Options(allow=ALLOWED, clock=lambda: now() + timedelta(days=3))
-    with pytest.raises(Stop, match=r"this computer's clock says .* set the clock right"):
+    with pytest.raises(CommandError, match=r"this computer's clock says .* set the clock right"):
         commands.run(config, ahead)
     commands.plan(config, Options(allow=ALLOWED, clock=now))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from sync.account.session import Session
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 
 _DAY = timedelta(days=1)
 _SLACK = timedelta(minutes=5)  # by which clocks of two computers on one state directory may differ
 
 
 def require_clock(session: Session) -> None:
-    """Stop where the clock is more than a day ahead of the CRM's, by its last answer: the day that would be
+    """Refuses where the clock is more than a day ahead of the CRM's, by its last answer: the day that would be
     labelled has not come. A day that the user names does not hang on the clock.
     """
     if session.as_of_override or isinstance(session.config.as_of, date):
@@ -20,7 +20,7 @@ def require_clock(session: Session) -> None:
     for name in session.sources():
         server, clock = session.source(name).server_time(), session.clock()
         if server is not None and clock - server > _DAY:
-            raise Stop(
+            raise CommandError(
                 f"this computer's clock says {clock.astimezone(UTC):%Y-%m-%d %H:%M} UTC, the server of account {name} says "
                 f"{server.astimezone(UTC):%Y-%m-%d %H:%M} UTC: set the clock right and run again. Nothing was written"
             )

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sync.exit_codes import Stop
+from sync.exit_codes import CommandError
 from sync.store import integrity
 from sync.store.arrow_bytes import packed, unpacked
 
@@ -29,7 +29,7 @@ Migration = Callable[[sqlite3.Connection], None]
 SIGNED = 4  # since this version blobs carry a digest and rows a seal
 
 
-class JournalTooNew(Stop):
+class JournalTooNew(CommandError):
     """A later version of this program wrote the journal."""
 
 
