@@ -142,7 +142,7 @@ def _read_me(fields: Sequence[FieldSpec], campaigns: Sequence[str]) -> str:
         "  sf project deploy start --source-dir force-app --target-org NAME\n\n"
         f"Then assign the permission set {PERMISSION_SET} to the integration user, and to everybody who is to see the fields:\n\n"
         f"{listed}\n\n"
-        "After that, run `crm-segments setup`: it finds the fields; take them over with --adopt NAME.\n"
+        "After that, run `crm-segments setup`: it finds what you deployed and knows it as its own.\n"
         + (
             f"\nThe list views of campaigns are not among these files, setup makes them: {', '.join(campaigns)}\n"
             if campaigns
