@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -68,6 +69,22 @@ def test_few_calls_are_wasted(ids: set[int], threads: int) -> None:
 
     run(Scan(fetch, [(0, END)], max(ids, default=0), len(ids)), threads, 200)
     assert len(calls) <= len(ids) / 100 + 1 + 3 * threads + 34  # halving finds the ids that lie together
+
+
+@pytest.mark.parametrize("count", [8_000, 10_000])
+def test_a_first_reading_of_a_small_portal_makes_hardly_more_calls_than_there_are_pages(count: int) -> None:
+    calls: list[str | None] = []
+    ids = range(7, 7 + 3 * count, 3)
+    true = listing(ids)
+
+    def fetch(after: str | None) -> Listed:
+        calls.append(after)
+        time.sleep(0.002)  # so that each thread has a range of its own
+        answer: Listed = true(after)
+        return answer
+
+    run(Scan(fetch, [(0, END)], max(ids), count), 8, 2 * count // 100)
+    assert count // 100 < len(calls) <= count // 100 + 2
 
 
 def test_a_cursor_that_is_no_id_is_found_out() -> None:

@@ -21,7 +21,7 @@ PAGE = 100  # records of a listing
 # records left in a range: fewer are not worth halving, the first call of a half may bring nothing ...
 SMALLEST = 400
 # ... and so many pages must there be for each range: where it ends, half a page is read twice
-PAGES_A_RANGE = 25
+PAGES_A_RANGE = 40
 
 
 class Misbehaved(Exception):
