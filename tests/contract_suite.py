@@ -199,8 +199,8 @@ class ContractSuite(ABC):
             pytest.skip(f"has no stream {stream}")
         for page in ready.read(stream, None):
             for column in page.records.schema:
-                known = column.name.startswith((ATTRIBUTE, FIELD)) or column.name in [*schema.names, "line"]
-                assert known, column.name
+                allowed = column.name.startswith((ATTRIBUTE, FIELD)) or column.name in [*schema.names, "line"]
+                assert allowed, column.name
                 if column.name in schema.names:
                     assert column.type == schema.field(column.name).type, column.name
             required = [column.name for column in schema if not column.nullable]
@@ -362,7 +362,9 @@ class ContractSuite(ABC):
 
     def test_nothing_is_known_to_listen_or_the_missing_right_is_named(self, ready: Connector) -> None:
         listeners = ready.automations([SEGMENT], [LIST])
-        assert all(one.name and one.target in (SEGMENT.name, LIST.key) for one in listeners.found)
+        assert all(
+            listener.name and listener.target in (SEGMENT.name, LIST.key) for listener in listeners.found
+        )
         assert isinstance(listeners.unknown, str)
 
     def test_every_call_is_counted_where_it_is_made(self, crm: Crm, ready: Connector) -> None:

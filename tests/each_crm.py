@@ -117,7 +117,9 @@ class HubspotCompany(Company):
 
     def _listed(self, name: str) -> Any:
         return next(
-            one for one in self.shop.portal.lists.all.values() if one.name == name and not one.deleted
+            listed
+            for listed in self.shop.portal.lists.all.values()
+            if listed.name == name and not listed.deleted
         )
 
     def put_in_list(self, name: str, id: str) -> None:
@@ -200,11 +202,11 @@ class FilesCompany(Company):
         return sorted(id for _type, id in self.world.store.records)
 
     def lists(self) -> dict[str, list[str]]:
-        found = {}
+        ids_by_list = {}
         for path in sorted((self.world.folder / "crm" / "lists").glob("second.*.csv")):
             with path.open(newline="", encoding="utf-8") as source:
-                found[path.stem] = [row["id"] for row in csv.DictReader(source)]
-        return found
+                ids_by_list[path.stem] = [row["id"] for row in csv.DictReader(source)]
+        return ids_by_list
 
     def type_in(self, id: str, value: str) -> None:
         self.world.store.set_field(id, "seg_second", value)

@@ -96,5 +96,5 @@ class Paper:
 
 def changes(rows: list[tuple[str, str, str | None, str | None]], record_type: str = "contact") -> pa.Table:
     """Changes: id, target, before, after."""
-    columns = [[row[place] for row in rows] for place in range(4)]
+    columns = [[row[position] for row in rows] for position in range(4)]
     return pa.table([[record_type] * len(rows), *columns], schema=CHANGE_SCHEMA)

@@ -47,10 +47,10 @@ class FolderStore(Store):
         self.fields = {
             ("contact", name): FieldSpec(name) for name in header if name not in ("id", "record_type")
         }
-        held = {row["id"]: row for row in rows}
+        rows_by_id = {row["id"]: row for row in rows}
         for (_, id), row in self.records.items():
             for _, name in self.fields:
-                row[FIELD + name] = held.get(id, {}).get(name) or None
+                row[FIELD + name] = rows_by_id.get(id, {}).get(name) or None
         self.lists = {}
         for path in sorted((self.folder / "lists").glob("*.csv")):
             ids = {row["id"] for row in _read(path)[1]}

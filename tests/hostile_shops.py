@@ -130,13 +130,13 @@ def opened(shop: str) -> Any:
     return con
 
 
-def finite(told: Any, path: str = "") -> None:
+def finite(answer: Any, path: str = "") -> None:
     """Nothing in it is infinite or no number."""
-    if isinstance(told, dict):
-        for name, value in told.items():
+    if isinstance(answer, dict):
+        for name, value in answer.items():
             finite(value, f"{path}.{name}")
-    elif isinstance(told, list | tuple):
-        for place, value in enumerate(told):
-            finite(value, f"{path}[{place}]")
+    elif isinstance(answer, list | tuple):
+        for position, value in enumerate(answer):
+            finite(value, f"{path}[{position}]")
     else:
-        assert not isinstance(told, float) or math.isfinite(told), f"{path} is {told}"
+        assert not isinstance(answer, float) or math.isfinite(answer), f"{path} is {answer}"

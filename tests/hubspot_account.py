@@ -62,7 +62,7 @@ class Shop:
 
     def calls(self, method: str = "", path: str = "") -> int:
         """How many calls of a method came to paths that hold a text."""
-        return sum(method in ("", one.method) and path in one.path for one in self.portal.log)
+        return sum(method in ("", call.method) and path in call.path for call in self.portal.log)
 
 
 @contextmanager

@@ -41,14 +41,14 @@ class Fold:
             )
         if page.whole and page.first:
             self.unfinished[page.part] = {}
-        held = self.unfinished[page.part] if page.whole else self.parts.setdefault(page.part, {})
+        records = self.unfinished[page.part] if page.whole else self.parts.setdefault(page.part, {})
         assert all(len(several) == 1 for several in rows.values()) or self.stream == "activity", (
             "a page names a record once"
         )
         for id, several in rows.items():
-            held[id] = several
+            records[id] = several
             if any(row.get("deleted") for row in several):
-                del held[id]
+                del records[id]
         if page.whole and page.last:
             self.parts[page.part] = self.unfinished.pop(page.part)
         self.position = page.position
@@ -105,7 +105,7 @@ class World:
 
     def calls(self) -> list[str]:
         """Method and path of each call since the last time that somebody asked."""
-        calls = [f"{one.method} {one.path}" for one in self.portal.log]
+        calls = [f"{call.method} {call.path}" for call in self.portal.log]
         self.portal.log.clear()
         return calls
 

@@ -261,16 +261,16 @@ def written(orders: Sequence[Order], layout: Layout) -> list[Order]:
 
 def answers(orders: Sequence[Order], layout: Layout) -> dict[int, Customer]:
     """What is right, by customer. Orders that are strange are refused, and so are not in it."""
-    found = {customer: Customer() for customer in CUSTOMERS}
+    buyers = {customer: Customer() for customer in CUSTOMERS}
     for order in written(orders, layout):
         if order.strange or (layout.status is not None and not order.counted):
             continue
         if layout.refunds == "column" and order.refund > 0 and order.refund >= order.total:
             continue
-        known = found[order.customer]
-        last = max(filter(None, (known.last, order.moment.date())))
-        found[order.customer] = Customer(known.orders + 1, known.revenue + order.total - order.refund, last)
-    return found
+        buyer = buyers[order.customer]
+        last = max(filter(None, (buyer.last, order.moment.date())))
+        buyers[order.customer] = Customer(buyer.orders + 1, buyer.revenue + order.total - order.refund, last)
+    return buyers
 
 
 def write(folder: Path, orders: Sequence[Order], layout: Layout) -> None:

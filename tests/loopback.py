@@ -82,10 +82,11 @@ class Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         room, fault = self.server.arrive(self.path, dict(self.headers), self.body)
         time.sleep(self.server.latency)
-        known = self.server.tokens
+        tokens = self.server.tokens
         if (
-            known is not None
-            and known.get(self.headers.get("Authorization", "").removeprefix("Bearer "), 0) < time.monotonic()
+            tokens is not None
+            and tokens.get(self.headers.get("Authorization", "").removeprefix("Bearer "), 0)
+            < time.monotonic()
         ):
             self.answer(401, b'{"message": "expired"}')
         elif not room:

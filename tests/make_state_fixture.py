@@ -80,9 +80,9 @@ def _played(folder: Path) -> None:
     do(folder, "undo", DAYS[2], number=fourth["run"])
     declined: Callable[[Any], bool] = lambda _plan: False  # noqa: E731
     open_plan = do(folder, "undo", DAYS[2], number=third["run"], confirm=declined)
-    told = do(folder, "status", DAYS[2])
+    status = do(folder, "status", DAYS[2])
     print(
-        f"runs {third['run']} and {fourth['run']}, open plan {open_plan['plan']['plan']}, holds {told['holds']}"
+        f"runs {third['run']} and {fourth['run']}, open plan {open_plan['plan']['plan']}, holds {status['holds']}"
     )
 
 

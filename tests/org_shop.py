@@ -160,10 +160,10 @@ class Shop:
     def members(self) -> dict[str, list[str]]:
         """Members of each of our campaigns, twice where they are in it twice."""
         names = {row["Id"]: row["Name"] for row in self.org.rows("Campaign")}
-        found: dict[str, list[str]] = {}
+        members: dict[str, list[str]] = {}
         for row in self.org.rows("CampaignMember"):
-            found.setdefault(names[row["CampaignId"]], []).append(row["ContactId"] or row["LeadId"])
-        return {name: sorted(ids) for name, ids in found.items()}
+            members.setdefault(names[row["CampaignId"]], []).append(row["ContactId"] or row["LeadId"])
+        return {name: sorted(ids) for name, ids in members.items()}
 
     def end(self) -> tuple[Any, Any, Any]:
         """All that a run could have changed."""
@@ -171,11 +171,11 @@ class Shop:
 
     def written(self) -> int:
         """How many calls changed something so far."""
-        return sum(one["method"] != "GET" and not one["path"].startswith(READING) for one in self.org.log)
+        return sum(call["method"] != "GET" and not call["path"].startswith(READING) for call in self.org.log)
 
     def calls(self, method: str, path: str) -> int:
         """How many calls of a method came to paths that hold a text."""
-        return sum(one["method"] == method and path in one["path"] for one in self.org.log)
+        return sum(call["method"] == method and path in call["path"] for call in self.org.log)
 
 
 # Calls by POST or DELETE that change no record.
@@ -227,7 +227,8 @@ def hasten(monkeypatch: pytest.MonkeyPatch, folder: Path, speed: float = SPEED) 
     for waiting in (bulk.Bulk, fields.Fields, writing.Writing):
         defaults = waiting.__init__.__defaults__ or ()
         brief = tuple(
-            (lambda seconds: time.sleep(seconds / speed)) if one is time.sleep else one for one in defaults
+            (lambda seconds: time.sleep(seconds / speed)) if default is time.sleep else default
+            for default in defaults
         )
         monkeypatch.setattr(waiting.__init__, "__defaults__", brief)
 

@@ -52,8 +52,8 @@ class Names(dict[str, str]):
         for column in table.column_names:
             if column in _IDS and pa.types.is_string(table.schema.field(column).type):
                 values = [words.get(value, value) for value in table[column].to_pylist()]
-                place = table.schema.get_field_index(column)
-                table = table.set_column(place, table.schema.field(column), pa.array(values, pa.string()))
+                position = table.schema.get_field_index(column)
+                table = table.set_column(position, table.schema.field(column), pa.array(values, pa.string()))
         return table
 
 
@@ -136,8 +136,8 @@ class OrgCrm(Crm):
 
     def __init__(self, server: Server, **settings: Any) -> None:
         self.server, self.org = server, server.org
-        known = self.org.login
-        credentials = {"client_id": known.client_id, "client_secret": known.client_secret}
+        login = self.org.login
+        credentials = {"client_id": login.client_id, "client_secret": login.client_secret}
         self.settings = {"api_url": server.url, "campaigns": True, **credentials, **settings}
         self.names = Names()
         self.lists: dict[str, str] = {}

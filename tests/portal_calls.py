@@ -63,9 +63,9 @@ class Caller:
         return self("POST", "/crm/v3/objects/contacts/search", body).json()
 
     def all_ids(self, page: int = 100, **params: Any) -> list[str]:
-        found, after = [], "0"
+        ids, after = [], "0"
         while after:
             answer = self("GET", "/crm/v3/objects/contacts", limit=page, after=after, **params).json()
-            found += [row["id"] for row in answer["results"]]
+            ids += [row["id"] for row in answer["results"]]
             after = answer.get("paging", {}).get("next", {}).get("after", "")
-        return found
+        return ids

@@ -192,10 +192,10 @@ def main() -> int:
     """
     config, day, command = Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), sys.argv[3]
     url = tomllib.loads(config.read_text(encoding="utf-8"))["accounts"]["portal"]["api_url"]
-    told = requests.get(f"{url}/__admin/clock", timeout=20).json()
-    clock = Clock(told["speed"], datetime.fromisoformat(told["now"]))
+    answer = requests.get(f"{url}/__admin/clock", timeout=20).json()
+    clock = Clock(answer["speed"], datetime.fromisoformat(answer["now"]))
     with pytest.MonkeyPatch.context() as patch:
-        hasten(patch, config.parent.parent, told["speed"])
+        hasten(patch, config.parent.parent, answer["speed"])
         options = Options(
             allow=ALLOWED, as_of=day, clock=lambda: datetime.fromtimestamp(clock.now() / 1000, UTC)
         )

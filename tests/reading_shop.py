@@ -109,5 +109,5 @@ def purchases(number: int, contacts: int = 20, since: int = 300, start: int = 0)
 
 def streams(reading: Mapping[str, Any], account: str = "shop") -> dict[str, dict[str, Any]]:
     """The streams of an account in a summary."""
-    found: dict[str, dict[str, Any]] = reading["accounts"][account]["streams"]
-    return found
+    streams_by_name: dict[str, dict[str, Any]] = reading["accounts"][account]["streams"]
+    return streams_by_name

@@ -44,10 +44,10 @@ def client(server: Server, **settings: Any) -> Any:
 
     Untyped: its records are made up as they are asked for.
     """
-    known = server.org.login
+    login = server.org.login
     credentials = {
-        "consumer_key": known.client_id,
-        "consumer_secret": known.client_secret,
+        "consumer_key": login.client_id,
+        "consumer_secret": login.client_secret,
         "domain": "acme.my",
     }
     return Salesforce(**(settings or credentials), version="64.0", session=Redirected(server.url))

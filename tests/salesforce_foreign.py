@@ -68,10 +68,10 @@ def endpoints(folder: Path) -> Iterator[Endpoint]:
                 shop.org.login.expire()
                 assert shop.code(command) in (0, 2), shop.said
                 for entry in shop.org.log:
-                    found = endpoint(way, command, entry)
-                    if (found.method, found.pattern) not in seen:
-                        seen.add((found.method, found.pattern))
-                        yield found
+                    asked = endpoint(way, command, entry)
+                    if (asked.method, asked.pattern) not in seen:
+                        seen.add((asked.method, asked.pattern))
+                        yield asked
 
 
 def case(folder: Path, asked: Endpoint, kind: str, wanted: Any) -> str:
@@ -91,13 +91,13 @@ def case(folder: Path, asked: Endpoint, kind: str, wanted: Any) -> str:
             code = shop.code(asked.command)
         except Exception:  # the traceback that must not be
             return traceback.format_exc(limit=-6)
-        said = str(shop.said)
+        summary = str(shop.said)
         if code not in (0, 1, 75) and not (asked.command == "check" and code == 2):
-            return f"exit code {code}: {said[:300]}"
+            return f"exit code {code}: {summary[:300]}"
         if asked.command == "run" and code != 0 and not _partly(shop, blank, wanted[0]):
             return f"exit code {code}, and labels that nobody wanted"
         if asked.command == "run" and code == 0 and shop.end() != wanted:
-            return f"exit code 0, and another end: {said[:300]}"
+            return f"exit code 0, and another end: {summary[:300]}"
         return _healed(shop, wanted)
 
 
@@ -117,19 +117,19 @@ def _partly(shop: Shop, blank: Any, wanted: Any) -> bool:
     """Whether each value is the one before or the one that a quiet run gives."""
     return all(
         value in (blank[id].get(name), wanted[id][name])
-        for id, held in shop.fields().items()
-        for name, value in held.items()
+        for id, values in shop.fields().items()
+        for name, value in values.items()
     )
 
 
 def ends(folder: Path) -> dict[str, Any]:
     """By way, the end of a run in which nothing goes wrong."""
-    found = {}
+    ends_by_way = {}
     for way, settings in SETTINGS.items():
         with shop_of(folder / f"end-{way}", SIZES.get(way, 40), True, settings) as shop:
             assert shop.code() == 0, shop.said
-            found[way] = shop.end()
-    return found
+            ends_by_way[way] = shop.end()
+    return ends_by_way
 
 
 def main() -> int:

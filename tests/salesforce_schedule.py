@@ -61,7 +61,7 @@ STANDING = {name: reason for name, reason in ALLOWED.items() if name == "max_sta
 
 def script(chance: random.Random) -> list[dict[str, Any]]:
     """Some faults of one run: each now and then, at one call, or for a long time."""
-    found = []
+    faults = []
     for (method, path), fault in chance.sample(FAULTS, chance.randint(1, 4)):
         drawn = {name: (chance.uniform if isinstance(value[0], float) else chance.randint)(*value) if isinstance(value, tuple) else value
                  for name, value in fault.items()}  # fmt: skip
@@ -69,8 +69,8 @@ def script(chance: random.Random) -> list[dict[str, Any]]:
             {"nth": chance.randint(1, 12)}, {"probability": chance.uniform(0.02, 0.3)}, {"times": 10**6, "after": 4}
         ]  # fmt: skip
         when = chance.choice(ways)
-        found.append({"match": {"method": method, "path": path}, **drawn, **when})
-    return found
+        faults.append({"match": {"method": method, "path": path}, **drawn, **when})
+    return faults
 
 
 def _approved(shop: Shop) -> bool:
@@ -91,17 +91,17 @@ def ended(folder: Path, way: str, seed: int, wanted: Any) -> str:
         shop.org.faults._chance.seed(seed)
         for number in range(RUNS):
             shop.strikes(*(script(chance) if number < STRUCK else []))
-            told = [
+            faults = [
                 f"{fault.rule['match']['method']} {fault.rule['match']['path']} {fault.rule['do']}"
                 for fault in shop.org.faults.script
             ]
             try:
                 code = shop.code(allow=STANDING if _approved(shop) else ALLOWED)
             except Exception:  # the traceback that must not be
-                return f"{told}\n{traceback.format_exc(limit=-6)}"
-            story.append((told, code, str(shop.said)[:240] if code not in (0, 75) else ""))
+                return f"{faults}\n{traceback.format_exc(limit=-6)}"
+            story.append((faults, code, str(shop.said)[:240] if code not in (0, 75) else ""))
             # for good, as it seems: a person is told
-            refused = any("expire" in fault or "unauthorized" in fault for fault in told)
+            refused = any("expire" in fault or "unauthorized" in fault for fault in faults)
             if code not in (0, 75) and not (code == 1 and refused):
                 return f"run {number + 1} ended with {code}: {story}"
             shop.rests()

@@ -128,19 +128,19 @@ class Played:
 
     def now(self) -> pd.DataFrame:
         """What the segmentation reads as of today, of every record."""
-        return self._read(self.as_of, known=False)
+        return self._read(self.as_of, as_recorded=False)
 
-    def _read(self, day: date, known: bool) -> pd.DataFrame:
-        table = self._table(day, self.segmentation.needs, recorded_by=day if known else None)
+    def _read(self, day: date, as_recorded: bool) -> pd.DataFrame:
+        table = self._table(day, self.segmentation.needs, recorded_by=day if as_recorded else None)
         facts = self.con.table("records").join(table, "record")
-        if known:
+        if as_recorded:
             facts = facts.filter(facts.first_purchase.notnull())
         sql = ibis.to_sql(self.segmentation.reads(facts), dialect="duckdb")
         frame: pd.DataFrame = self.con.con.execute(f"SELECT * FROM ({sql}) ORDER BY record").df()
         return frame
 
     def _features(self, day: date) -> pd.DataFrame:
-        return self._read(day, known=True)
+        return self._read(day, as_recorded=True)
 
     def _table(
         self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()
@@ -160,10 +160,10 @@ class Played:
         end = day + timedelta(days=days)
         if end > self.as_of:
             raise ValueError(f"what happens until {end} is not known on {self.as_of}")
-        found = self._table(end, Needs(windows=(days,), kinds=tuple(kinds)), campaigns=campaigns)
+        table = self._table(end, Needs(windows=(days,), kinds=tuple(kinds)), campaigns=campaigns)
         names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))
-        found = found.select("record", **{name: found[f"{name}_{days}"] for name in names})
-        frame: pd.DataFrame = self.con.con.execute(ibis.to_sql(found, dialect="duckdb")).df()
+        table = table.select("record", **{name: table[f"{name}_{days}"] for name in names})
+        frame: pd.DataFrame = self.con.con.execute(ibis.to_sql(table, dialect="duckdb")).df()
         return frame.set_index("record").reindex(self.features(day)["record"]).reset_index()
 
     def campaigns(self) -> pd.DataFrame:
@@ -195,14 +195,14 @@ def complete_journey_campaigns() -> Any:
         [str(file), str(file.with_name("products.parquet"))],
     )
     names = [str(file.with_name(f"{name}.parquet")) for name in ("campaigns", "campaign_descriptions")]
-    told = f"(SELECT campaign_id, campaign_type || ' ' || campaign_id AS campaign, start_date::DATE AS day FROM read_parquet('{names[1]}'))"
+    sent = f"(SELECT campaign_id, campaign_type || ' ' || campaign_id AS campaign, start_date::DATE AS day FROM read_parquet('{names[1]}'))"
     con.con.execute(
         f"""INSERT INTO activity BY NAME SELECT household_id::BIGINT AS record, 'campaign_sent' AS kind, day, campaign
-            FROM read_parquet('{names[0]}') JOIN {told} USING (campaign_id)"""
+            FROM read_parquet('{names[0]}') JOIN {sent} USING (campaign_id)"""
     )
     con.con.execute(
         f"""INSERT INTO activity BY NAME SELECT household_id::BIGINT AS record, 'campaign_response' AS kind, redemption_date::DATE AS day,
-            campaign FROM read_parquet(?) JOIN (SELECT campaign_id, campaign FROM {told}) USING (campaign_id)""",
+            campaign FROM read_parquet(?) JOIN (SELECT campaign_id, campaign FROM {sent}) USING (campaign_id)""",
         [str(file.with_name("coupon_redemptions.parquet"))],
     )
     con.con.execute("CREATE TABLE records AS SELECT DISTINCT record FROM activity WHERE kind = 'purchase'")

@@ -69,8 +69,8 @@ def test_a_hundred_thousand_refusals_are_kept_and_told_in_seconds(tmp_path: Path
         )
         assert journal.value("SELECT count(*) FROM rejects") == 0
         assert time.process_time() - began < 20
-        told = applied.as_dict()["reasons"]
-        assert len(told) < 30 and sum(told.values()) == 2 * MANY
+        reasons = applied.as_dict()["reasons"]
+        assert len(reasons) < 30 and sum(reasons.values()) == 2 * MANY
         session.close()
 
 
@@ -106,10 +106,14 @@ def test_a_canary_and_a_pace_cut_records_not_rows(tmp_path: Path, first: int) ->
 @law(30)
 @given(mask=st.lists(st.booleans(), max_size=12))
 def test_woven_outcomes_stand_in_the_order_of_their_changes(mask: list[bool]) -> None:
-    def told(name: str, count: int) -> pa.Table:
-        texts = pa.array([f"{name}{place}" for place in range(count)], pa.string())
+    def outcomes(name: str, count: int) -> pa.Table:
+        texts = pa.array([f"{name}{position}" for position in range(count)], pa.string())
         return pa.table([texts, texts, texts], schema=OUTCOME_SCHEMA)
 
-    answer = _woven(pa.array(mask, pa.bool_()), told("yes", sum(mask)), told("no", len(mask) - sum(mask)))
+    answer = _woven(
+        pa.array(mask, pa.bool_()), outcomes("yes", sum(mask)), outcomes("no", len(mask) - sum(mask))
+    )
     yes, no = iter(range(99)), iter(range(99))
-    assert answer["status"].to_pylist() == [f"yes{next(yes)}" if one else f"no{next(no)}" for one in mask]
+    assert answer["status"].to_pylist() == [
+        f"yes{next(yes)}" if is_yes else f"no{next(no)}" for is_yes in mask
+    ]

@@ -66,8 +66,8 @@ def scores(folder: Path, as_of: date | None = None) -> list[dict[str, str]]:
 
 
 def counts(rows: list[dict[str, str]], axis: str) -> list[int]:
-    found = Counter(row[f"rfm.{axis}"] for row in rows)
-    return [found[str(level)] for level in range(1, 6)]
+    tally = Counter(row[f"rfm.{axis}"] for row in rows)
+    return [tally[str(level)] for level in range(1, 6)]
 
 
 def test_scores_are_the_published_ones(cdnow: Path) -> None:

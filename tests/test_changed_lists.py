@@ -47,11 +47,11 @@ def org(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[org_shop.Sh
 
 def told(shop: Any, key: str) -> dict[str, bool]:
     """Which commands name a list in their notes."""
-    found = {}
+    named_by_command = {}
     for command in ("check", "plan", "run", "status"):
         assert shop.code(command) in (0, 1), shop.said
-        found[command] = any(key in note for note in shop.said["notes"])
-    return found
+        named_by_command[command] = any(key in note for note in shop.said["notes"])
+    return named_by_command
 
 
 EVERYWHERE = dict.fromkeys(("check", "plan", "run", "status"), True)
@@ -62,10 +62,10 @@ def test_a_filter_that_a_person_changed_in_hubspot_is_told_by_every_command_and_
     portal: portal_shop.Shop,
 ) -> None:
     assert told(portal, "value.a") == NOWHERE
-    lists = {one.name: one for one in portal.portal.lists.all.values()}
+    lists = {listed.name: listed for listed in portal.portal.lists.all.values()}
     ours = lists["Customer value: A"]
     other = next(
-        one for name, one in lists.items() if name.startswith("Customer value: ") and one is not ours
+        listed for name, listed in lists.items() if name.startswith("Customer value: ") and listed is not ours
     )
     before = ours.branch
     portal.portal.lists.refilter(ours, other.branch)
@@ -79,11 +79,13 @@ def test_a_filter_that_a_person_changed_in_hubspot_is_told_by_every_command_and_
 
 
 def test_a_lost_consent_filter_of_a_campaign_list_in_hubspot_is_a_warning(portal: portal_shop.Shop) -> None:
-    listed = next(one for one in portal.portal.lists.all.values() if one.name == "Mail: A")
+    listed = next(entry for entry in portal.portal.lists.all.values() if entry.name == "Mail: A")
     assert listed.branch is not None
     bare = {
         **listed.branch,
-        "filterBranches": [{**one, "filters": one["filters"][:1]} for one in listed.branch["filterBranches"]],
+        "filterBranches": [
+            {**entry, "filters": entry["filters"][:1]} for entry in listed.branch["filterBranches"]
+        ],
     }
     portal.portal.lists.refilter(listed, bare)
     portal.portal.settle(60)
@@ -98,7 +100,7 @@ def test_a_lost_consent_filter_of_a_campaign_list_in_hubspot_is_a_warning(portal
 
 
 def test_a_dynamic_list_that_a_person_made_static_is_told(portal: portal_shop.Shop) -> None:
-    listed = next(one for one in portal.portal.lists.all.values() if one.name == "Customer value: A")
+    listed = next(entry for entry in portal.portal.lists.all.values() if entry.name == "Customer value: A")
     listed.processing, listed.branch = "SNAPSHOT", None
     assert [note for note in portal.do("plan")["notes"] if "list value.a was made a static one" in note]
 
@@ -110,8 +112,8 @@ def test_an_unchanged_run_reads_all_filters_of_hubspot_in_one_call(portal: porta
     portal.do("run")
     assert (
         sum(
-            one.method == "GET" and one.path.rstrip("/").endswith(("/lists", "/lists/2026-09"))
-            for one in portal.portal.log
+            call.method == "GET" and call.path.rstrip("/").endswith(("/lists", "/lists/2026-09"))
+            for call in portal.portal.log
         )
         == 1
     )
@@ -123,7 +125,7 @@ def test_a_list_view_that_a_person_changed_is_told_by_every_command_and_mended_b
 ) -> None:
     assert told(org, "rfm.champions") == NOWHERE
     id, view = next(
-        (id, one) for id, one in org.org.list_views.views.items() if one["label"].endswith("Champions")
+        (id, entry) for id, entry in org.org.list_views.views.items() if entry["label"].endswith("Champions")
     )
     own = view["filteredByInfo"][0]
     other = {**own, "operandLabels": ["Lost"]}
@@ -150,7 +152,7 @@ def test_a_view_whose_operands_are_no_texts_is_unknown(org: org_shop.Shop, opera
 
 
 def test_a_lost_consent_filter_of_a_campaign_view_is_a_warning(org: org_shop.Shop) -> None:
-    view = next(one for one in org.org.list_views.views.values() if one["label"] == "Mail: A")
+    view = next(entry for entry in org.org.list_views.views.values() if entry["label"] == "Mail: A")
     del view["filteredByInfo"][1:]
     assert org.do("run")["notes"][0].startswith("WARNING: campaign list mail.a")
     org.do("setup")
@@ -166,14 +168,14 @@ def test_list_views_hold_their_segments_whichever_operands_an_org_takes(
     with org_shop.shop_of(tmp_path / "shop", 60, settings=settings, view_operands=operands) as shop:
         assert shop.code() == 0, shop.said
         assert not [note for note in shop.said["notes"] if "shows" in note]
-        held = {id: row["seg_rfm__c"] for id, row in shop.fields().items()}
+        segments = {id: row["seg_rfm__c"] for id, row in shop.fields().items()}
         entity, shown = shop.org.schema["Contact"], {}
         for id, view in shop.org.list_views.views.items():
             rows = shop.org.list_views.results(id, entity, shop.org.user, 2000, 0)["records"]
             shown[view["label"]] = {row["columns"][0]["value"] for row in rows}
         champions = next(ids for label, ids in shown.items() if label.endswith("Champions"))
-        assert champions == {id for id, segment in held.items() if segment == "champions"}
-        assert set().union(*shown.values()) == {id for id, segment in held.items() if segment}
+        assert champions == {id for id, segment in segments.items() if segment == "champions"}
+        assert set().union(*shown.values()) == {id for id, segment in segments.items() if segment}
         assert shop.do("setup")["setup"]["steps"] == []
 
 
@@ -200,7 +202,7 @@ def test_a_dynamic_list_of_hubspot_that_holds_another_number_than_its_segment_is
     assert not [note for note in notes if "shows" in note], "HubSpot may be at work on them"
     portal.portal.settle(2 * 3600)
     assert not [note for note in portal.do("plan")["notes"] if "shows" in note]
-    listed = next(one for one in portal.portal.lists.all.values() if one.name == "Customer value: A")
+    listed = next(entry for entry in portal.portal.lists.all.values() if entry.name == "Customer value: A")
     size = len(listed.members)
     del listed.members[min(listed.members)]
     [note] = [note for note in portal.do("plan")["notes"] if "shows" in note]
@@ -230,7 +232,7 @@ def test_a_member_that_a_person_added_is_reported_and_under_overwrite_removed(
     with company_of(crm, tmp_path, monkeypatch) as company:
         company.first_run()
         lists = company.lists()
-        name = max(lists, key=lambda one: len(lists[one]))
+        name = max(lists, key=lambda listed: len(lists[listed]))
         stranger = next(id for id in company.people() if id not in lists[name])
         company.put_in_list(name, stranger)
         answer = company.do("run")

@@ -44,9 +44,9 @@ def cli(world: World, *words: str) -> Result:
 def answer(world: World, *words: str) -> tuple[int, dict[str, Any]]:
     """Exit code and what ``--json`` prints: nothing else is on standard output."""
     result = cli(world, *words, "--json")
-    found: dict[str, Any] = json.loads(result.stdout)
-    assert found["exit_code"] == result.exit_code
-    return result.exit_code, found
+    summary: dict[str, Any] = json.loads(result.stdout)
+    assert summary["exit_code"] == result.exit_code
+    return result.exit_code, summary
 
 
 def first(world: World) -> int:
@@ -89,11 +89,11 @@ def test_the_way_from_set_up_to_undo(tmp_path: Path) -> None:
 def test_json_of_a_run_has_its_stable_keys(tmp_path: Path) -> None:
     world = folder(tmp_path)
     first(world)
-    _, found = answer(world, "run")
-    assert {"run", "plan", "applied", "calls", "segments", "report"} <= found.keys()
-    assert {"changes", "kept", "by_target"} <= found["plan"].keys()
-    assert {"done", "rejected", "skipped"} <= found["applied"].keys()
-    assert {"read", "write"} <= found["calls"].keys()
+    _, summary = answer(world, "run")
+    assert {"run", "plan", "applied", "calls", "segments", "report"} <= summary.keys()
+    assert {"changes", "kept", "by_target"} <= summary["plan"].keys()
+    assert {"done", "rejected", "skipped"} <= summary["applied"].keys()
+    assert {"read", "write"} <= summary["calls"].keys()
     for verb in (
         ["status"],
         ["show", "3"],
@@ -155,8 +155,8 @@ def test_rejected_input_does_not_stop_a_run_and_is_listed(tmp_path: Path) -> Non
     first(world)
     with (tmp_path / "crm" / "activities.csv").open("a") as file:
         file.write("x,3,purchase,not a date,1.00,o\n")
-    code, found = answer(world, "run")
-    assert code in (0, 4) and found["pulled"]["rejected"] == {"activity": 1}
+    code, summary = answer(world, "run")
+    assert code in (0, 4) and summary["pulled"]["rejected"] == {"activity": 1}
     assert "activities.csv" in cli(world, "rejects").stdout
 
 
@@ -178,8 +178,8 @@ def test_a_mirror_that_is_none_is_made_anew(tmp_path: Path) -> None:
 def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
     world = folder(tmp_path)
     cli(world, "setup", "--yes")
-    with (tmp_path / "state" / "lock").open("r+") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with (tmp_path / "state" / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         result = cli(world, "run")
         assert result.exit_code == 75 and "try again" in result.stderr
         assert answer(world, "run")[0] == 75
@@ -223,14 +223,14 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         "import sys, sync.cli; from typer.testing import CliRunner; shown = CliRunner().invoke(sync.cli.app, ['--help']);"
         f"print(shown.exit_code, [name for name in {HEAVY} if name in sys.modules])"
     )
-    found = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parent.parent,
         check=True,
     )
-    assert found.stdout.strip() == "0 []"
+    assert completed.stdout.strip() == "0 []"
 
 
 def test_files_of_ours_are_read_by_nobody_else(tmp_path: Path) -> None:

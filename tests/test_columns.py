@@ -67,11 +67,11 @@ def test_no_text_breaks_an_attribute_and_what_is_lost_is_listed(values: list[str
     wanted = Attribute("x", kind, ("a", "b") if kind == "ordered" else (), ("?",))
     array, rejects = texts(values), Rejects("part")
     typed = attribute(
-        "x", wanted, array, "Europe/Berlin", [str(place) for place in range(len(values))], rejects
+        "x", wanted, array, "Europe/Berlin", [str(position) for position in range(len(values))], rejects
     )
     assert len(typed) == len(values)
     assert len(rejects.rows) == typed.null_count - sum(
-        one is None or one.strip() == "?" for one in array.to_pylist()
+        text is None or text.strip() == "?" for text in array.to_pylist()
     )
     assert rejects.rejected == 0
     typed.validate(full=True)
@@ -79,20 +79,22 @@ def test_no_text_breaks_an_attribute_and_what_is_lost_is_listed(values: list[str
 
 @given(st.lists(st.one_of(MOMENTS, st.none())))
 def test_instants_are_kept_to_the_millisecond(moments: list[datetime | None]) -> None:
-    rounded = [one and one.replace(microsecond=one.microsecond // 1000 * 1000) for one in moments]
+    rounded = [moment and moment.replace(microsecond=moment.microsecond // 1000 * 1000) for moment in moments]
     written = pa.array(
-        [one and one.isoformat(timespec="milliseconds").replace("+00:00", "Z") for one in rounded],
+        [moment and moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") for moment in rounded],
         pa.string(),
     )
     assert instants(written).to_pylist() == rounded
-    counted = [None if one is None else round(one.timestamp() * 1000) for one in rounded]
+    counted = [None if moment is None else round(moment.timestamp() * 1000) for moment in rounded]
     assert milliseconds(written).to_pylist() == counted
 
 
 @given(st.lists(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.none())))
 def test_numbers_are_kept(values: list[float | None]) -> None:
     assert (
-        numbers(pa.array([None if one is None else repr(one) for one in values], pa.string())).to_pylist()
+        numbers(
+            pa.array([None if value is None else repr(value) for value in values], pa.string())
+        ).to_pylist()
         == values
     )
 
@@ -128,11 +130,11 @@ def test_whatever_forms_a_column_of_times_is_written_in_each_cell_is_read_as_it_
     assert instants(written).to_pylist() == meant
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     assert milliseconds(written).to_pylist() == [
-        None if one is None else (one - epoch) // timedelta(milliseconds=1) for one in meant
+        None if moment is None else (moment - epoch) // timedelta(milliseconds=1) for moment in meant
     ]
     local = [
-        cell and (one if cell[1] == "day" else one.astimezone(ZoneInfo(zone))).date()
-        for cell, one in zip(cells, meant, strict=True)
+        cell and (moment if cell[1] == "day" else moment.astimezone(ZoneInfo(zone))).date()
+        for cell, moment in zip(cells, meant, strict=True)
     ]
     assert days(written, zone).to_pylist() == local
 

@@ -64,10 +64,10 @@ def test_companies_get_their_own_fields_and_lists(tmp_path: Path, lists: str) ->
     world.do("apply", number=planned["plan"]["plan"])
     assert world.held("seg_tier") == EXPECTED and set(world.held("seg_rfm")) == {str(n) for n in range(1, 13)}
     assert {key: sorted(ids) for key, ids in world.members().items()} == {
-        f"tier.{segment}": sorted(id for id, one in EXPECTED.items() if one == segment)
+        f"tier.{segment}": sorted(id for id, tier in EXPECTED.items() if tier == segment)
         for segment in ("customer", "target", "other")
     }
-    assert {held.remote.record_type for held in world.store.lists.values()} == {"company"}
+    assert {listed.remote.record_type for listed in world.store.lists.values()} == {"company"}
     assert {record_type for record_type, name in world.store.fields if name == "seg_tier"} == {"company"}
     assert world.do("run")["plan"]["plan"] is None
 
@@ -85,9 +85,9 @@ def test_a_company_moves_with_the_purchase_of_its_contact(tmp_path: Path) -> Non
 def test_a_company_is_shown_with_its_reason_and_counted_in_the_report(tmp_path: Path) -> None:
     world = firms(tmp_path)
     world.first_run()
-    told = world.do("show", id="f5")
-    assert told["record_type"] == "company" and told["segmentations"]["tier"]["segment"] == "target"
-    assert told["held"]["seg_tier_reason"]
+    shown = world.do("show", id="f5")
+    assert shown["record_type"] == "company" and shown["segmentations"]["tier"]["segment"] == "target"
+    assert shown["held"]["seg_tier_reason"]
     assert world.do("report")["figures"]["tier"]["records"] == 9
 
 
@@ -133,8 +133,8 @@ def test_the_less_permissive_consent_of_a_lead_and_its_contact_wins(
 def test_what_nobody_knows_of_a_lead_takes_nothing_from_its_contact(tmp_path: Path) -> None:
     world = World(tmp_path, lists="static", value="", label="reachable_only = true\n")
     world.customers(3)
-    known: dict[str, Any] = {"reachable.email": True}
-    world.store.put("2", **known)
+    consent: dict[str, Any] = {"reachable.email": True}
+    world.store.put("2", **consent)
     world.store.put("l1", "lead")
     world.store.convert("l1", "2")
     world.first_run()

@@ -52,7 +52,7 @@ def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> d
     with locked(config) as journal:
         session = Session(config, "portal", journal)
         try:
-            people = [{"record_type": "company", "id": one} for one in ("a", "b")]
+            people = [{"record_type": "company", "id": company} for company in ("a", "b")]
             take(session.mirror(), "company", people)
             take(
                 session.mirror(),
@@ -75,32 +75,32 @@ def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> d
             if rows:
                 take(session.mirror(), "activity", rows)
             prepare_features(session)
-            found = session.mirror().rows(
+            features = session.mirror().rows(
                 "SELECT id, orders, net_revenue FROM features JOIN ids USING (record)"
             )
-            return {id: (orders, net) for id, orders, net in found}
+            return {id: (orders, net) for id, orders, net in features}
         finally:
             session.close()
 
 
 def test_a_deal_shared_by_two_contacts_of_a_company_is_one_whole_order_of_it(tmp_path: Path) -> None:
-    found = revenue(tmp_path, "split", [{"c1": 0.5, "c2": 0.5}])
-    assert found["c1"] == found["c2"] == (1, 500)
-    assert found["a"] == (1, 1000)
+    totals = revenue(tmp_path, "split", [{"c1": 0.5, "c2": 0.5}])
+    assert totals["c1"] == totals["c2"] == (1, 500)
+    assert totals["a"] == (1, 1000)
 
 
 def test_where_each_contact_has_the_whole_deal_the_company_has_it_once(tmp_path: Path) -> None:
-    found = revenue(tmp_path, "full", [{"c1": None, "c2": None}, {"c1": None}])
-    assert found["c1"] == (2, 2000) and found["c2"] == (1, 1000)
-    assert found["a"] == (2, 2000)
+    totals = revenue(tmp_path, "full", [{"c1": None, "c2": None}, {"c1": None}])
+    assert totals["c1"] == (2, 2000) and totals["c2"] == (1, 1000)
+    assert totals["a"] == (2, 2000)
 
 
 def test_a_deal_with_a_row_of_a_company_is_that_companys_wherever_its_contacts_are_employed(
     tmp_path: Path,
 ) -> None:
-    found = revenue(tmp_path, "split", [{"a": None, "c1": 0.5, "c3": 0.5}])
-    assert found["a"] == (1, 1000) and found["b"] == (0, 0)
-    assert found["c1"] == found["c3"] == (1, 500)
+    totals = revenue(tmp_path, "split", [{"a": None, "c1": 0.5, "c3": 0.5}])
+    assert totals["a"] == (1, 1000) and totals["b"] == (0, 0)
+    assert totals["c1"] == totals["c3"] == (1, 500)
 
 
 @pytest.mark.parametrize("share", ["split", "primary"])
@@ -113,9 +113,9 @@ def test_companies_together_hold_all_revenue_that_was_won_with_their_contacts(
         dict.fromkeys(sorted(deal), 1 / len(deal)) if share == "split" else {min(deal): None}
         for deal in deals
     ]
-    found = revenue(tmp_path_factory.mktemp("world"), share, rows)  # type: ignore[arg-type]
-    won = sum(net for id, (_, net) in found.items() if id.startswith("c"))
-    assert found["a"][1] + found["b"][1] == won
+    totals = revenue(tmp_path_factory.mktemp("world"), share, rows)  # type: ignore[arg-type]
+    won = sum(net for id, (_, net) in totals.items() if id.startswith("c"))
+    assert totals["a"][1] + totals["b"][1] == won
     assert abs(won - 1000 * len(deals)) <= len(deals)  # a third of a deal is rounded to a cent
 
 
@@ -167,10 +167,10 @@ def test_in_files_too_the_companies_hold_all_that_was_won_once(tmp_path: Path, s
         session = Session(config, "portal", journal)
         try:
             prepare_features(session)
-            found = session.mirror().rows(
+            features = session.mirror().rows(
                 "SELECT id, orders, net_revenue FROM features JOIN ids USING (record)"
             )
-            told = {id: (orders, net) for id, orders, net in found}
+            totals = {id: (orders, net) for id, orders, net in features}
         finally:
             session.close()
-    assert (told["a"], told["b"]) == ((1, 100_000), (1, 50_000))
+    assert (totals["a"], totals["b"]) == ((1, 100_000), (1, 50_000))

@@ -51,7 +51,7 @@ def test_the_example_loads_and_shows_every_setting() -> None:
     assert config.writable == ("portal",)
     assert config.accounts["portal"].activity_from == ("shop",)
     names = ["rfm", "value", "lifecycle", "potential", "groups", "returning", "next", "audience"]
-    assert [one.name for one in config.segmentations] == names
+    assert [segmentation.name for segmentation in config.segmentations] == names
 
 
 @pytest.mark.parametrize("crm", CRMS)
@@ -134,8 +134,8 @@ max_chang = 0.1
 [pace]
 windows = ["Mon-Fry 02:00-05:00"]
 """
-    told = faults(tmp_path, text)
-    lines = [(line.split(":")[1], line.split(": ")[1]) for line in told]
+    messages = faults(tmp_path, text)
+    lines = [(line.split(":")[1], line.split(": ")[1]) for line in messages]
     assert lines == [
         ("1", "as_of"),
         ("5", "accounts.shop.currencie"),
@@ -160,11 +160,11 @@ windows = ["Mon-Fry 02:00-05:00"]
         "max_change",
         "Fri",
     ]
-    assert all(word in line for word, line in zip(near, told, strict=True))
+    assert all(word in line for word, line in zip(near, messages, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "there is no account"),
         ("accounts = 3", "not made of tables"),
@@ -186,8 +186,8 @@ windows = ["Mon-Fry 02:00-05:00"]
         ("x = [1,", "not valid TOML"),
     ],
 )
-def test_a_fault_is_named(tmp_path: Path, text: str, told: str) -> None:
-    assert told in "\n".join(faults(tmp_path, text))
+def test_a_fault_is_named(tmp_path: Path, text: str, message: str) -> None:
+    assert message in "\n".join(faults(tmp_path, text))
 
 
 def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
@@ -365,11 +365,11 @@ def test_every_key_of_the_example_has_a_line_that_holds_it() -> None:
         pairs = (
             value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         )
-        for step, one in pairs:
+        for step, child in pairs:
             line = lines.of((*path, step))
             assert line is not None
             assert isinstance(step, int) or step in shown[line - 1], (path, step)
-            walk(one, (*path, step))
+            walk(child, (*path, step))
 
     walk(tomllib.loads(text), ())
 

@@ -55,7 +55,7 @@ def reach(world: World, id: str, **channels: bool | None) -> None:
 def traces(world: World, id: str) -> set[str]:
     """Every field and list of ours in which a record stands."""
     state, members = world.state()
-    return {name for name, held in state.items() if id in held} | {
+    return {name for name, values in state.items() if id in values} | {
         key for key, ids in members.items() if id in ids
     }
 
@@ -210,13 +210,15 @@ def test_a_killed_withdrawal_goes_on_at_the_next_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "unknown_too", "inside"),
+    ("reachable", "unknown_too", "inside"),
     [(True, False, True), (False, False, False), (None, False, False), (None, True, True)],
 )
 def test_a_campaign_list_holds_those_who_may_be_reached(
-    tmp_path: Path, known: bool | None, unknown_too: bool, inside: bool
+    tmp_path: Path, reachable: bool | None, unknown_too: bool, inside: bool
 ) -> None:
-    world = started(tmp_path, 10, known, label=CAMPAIGN + f"unknown_reachable = {str(unknown_too).lower()}\n")
+    world = started(
+        tmp_path, 10, reachable, label=CAMPAIGN + f"unknown_reachable = {str(unknown_too).lower()}\n"
+    )
     assert campaign(world) == ({str(number) for number in range(1, 11)} if inside else set())
     assert len(world.held("seg_rfm")) == 10, "the field is for everyone"
     assert world.do("plan")["plan"]["withheld"] == ({} if inside else {"rfm": 10})
@@ -293,14 +295,16 @@ def test_files_lose_every_trace_of_an_objector_and_of_whom_was_merged_into_one(t
     ]
     contacts.write_text(header + "\n".join(rows) + "\n")
     assert commands.run(config, everything)["exit_code"] == 0
-    held = {row["id"]: row for row in csv.DictReader((tmp_path / "crm" / "segments.csv").open())}
+    rows_by_id = {row["id"]: row for row in csv.DictReader((tmp_path / "crm" / "segments.csv").open())}
     members = [
         id for path in (tmp_path / "crm" / "lists").glob("*.csv") for id in path.read_text().split()[1:]
     ]
     assert not any(
-        held.get(id, {}).get(name) for id in "12" for name in ("seg_rfm", "seg_rfm_since", "seg_rfm_previous")
+        rows_by_id.get(id, {}).get(name)
+        for id in "12"
+        for name in ("seg_rfm", "seg_rfm_since", "seg_rfm_previous")
     )
-    assert held["3"]["seg_rfm"] and sorted(members) == list("4567")
+    assert rows_by_id["3"]["seg_rfm"] and sorted(members) == list("4567")
     assert commands.run(config, everything)["calls"]["write"] == 0
 
 

@@ -75,7 +75,8 @@ def test_a_set_up_that_was_killed_while_hubspot_made_something_is_finished_by_th
         process = subprocess.Popen(command, start_new_session=True)
         while (
             process.poll() is None
-            and sum(one.method == "POST" and one.status in (200, 201) for one in shop.portal.log) < moment
+            and sum(entry.method == "POST" and entry.status in (200, 201) for entry in shop.portal.log)
+            < moment
         ):
             time.sleep(0.001)
         if process.poll() is None:
@@ -83,7 +84,7 @@ def test_a_set_up_that_was_killed_while_hubspot_made_something_is_finished_by_th
         process.wait()
         assert shop.code("setup") == 0, shop.said
         assert shop.code() == 0, shop.said
-        names = [one.name for one in shop.portal.lists.all.values()]
+        names = [entry.name for entry in shop.portal.lists.all.values()]
         assert len(names) == len(set(names)) == 4
 
 
@@ -96,8 +97,8 @@ def test_a_set_up_that_was_killed_while_salesforce_made_something_is_finished_by
         process = subprocess.Popen(org_shop.command_of(shop, "setup"), start_new_session=True)
         made = ("CustomField", "FieldPermissions", "PermissionSet", "list-info", "Campaign")
         while process.poll() is None and moment > sum(
-            one["method"] == "POST" and one["status"] == 201 and any(name in one["path"] for name in made)
-            for one in list(shop.org.log)
+            call["method"] == "POST" and call["status"] == 201 and any(name in call["path"] for name in made)
+            for call in list(shop.org.log)
         ):
             time.sleep(0.001)
         if process.poll() is None:

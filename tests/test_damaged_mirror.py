@@ -197,18 +197,18 @@ def test_a_file_that_somebody_touched_is_read_through_in_a_process_of_its_own(
     """Who opens it sees that some blocks are damaged, and others only when they are read: DuckDB may break
     down on those.
     """
-    path, found = tmp_path / "mirror.duckdb", set()
+    path, verdicts = tmp_path / "mirror.duckdb", set()
     for start in blocks(mirror_of(lived)):
         shutil.copyfile(mirror_of(lived), path)
         flipped(path, start)
         kind, _ = look_at(path, "1GB")
-        found.add(kind)
+        verdicts.add(kind)
         if not kind:
             with duckdb.connect(str(path), read_only=True) as connection:
                 tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
                 for schema, table in tables:
                     connection.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
-    assert found == {"", "damaged"}
+    assert verdicts == {"", "damaged"}
 
 
 def test_a_mirror_in_use_is_not_taken_for_one_that_was_closed(lived: World, tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ DEAL = st.tuples(
 @law(8)
 @given(
     pages=st.lists(
-        st.lists(DEAL, min_size=1, max_size=4, unique_by=lambda one: one[0]), min_size=1, max_size=5
+        st.lists(DEAL, min_size=1, max_size=4, unique_by=lambda entry: entry[0]), min_size=1, max_size=5
     )
 )
 def test_what_counts_is_what_was_told_last_of_each_id(
@@ -139,7 +139,9 @@ def test_what_counts_is_what_was_told_last_of_each_id(
         rows = []
         for id, contacts, amount in page:
             last[id] = (contacts, amount)
-            shares = {f"c{one}": 1 / len(contacts) for one in sorted(contacts)} if contacts else {"c1": None}
+            shares = (
+                {f"c{buyer}": 1 / len(contacts) for buyer in sorted(contacts)} if contacts else {"c1": None}
+            )
             rows += [{**row, "deleted": contacts is None} for row in deal(id, amount, **shares)]
         take(mirror, "activity", rows)
     with mirror.transaction():

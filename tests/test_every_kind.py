@@ -110,8 +110,8 @@ def test_who_objects_is_in_no_training_set_model_or_label_of_any_kind(tmp_path: 
     asked, spared = shop(tmp_path / "with", 20), shop(tmp_path / "without", 0)
     assert set(models(asked)) == EVERY and models(asked) == models(spared)
     for name in EVERY:
-        held = asked.held(f"seg_{name}")
-        assert held == spared.held(f"seg_{name}") and len(held) == 210
+        labels = asked.held(f"seg_{name}")
+        assert labels == spared.held(f"seg_{name}") and len(labels) == 210
 
 
 # -- companies
@@ -144,13 +144,13 @@ def firms(folder: Path) -> World:
     made.buys("0", 40, 70_000)
     for number in range(1, 41):
         made.store.put(f"f{number}", "company")
-        for place in (2 * number - 1, 2 * number):
-            made.store.put(str(place), company_id=f"f{number}")
+        for contact in (2 * number - 1, 2 * number):
+            made.store.put(str(contact), company_id=f"f{number}")
         for _ in range(1 + number % 3):
             deal, days_ago = f"deal{made.store.clock}", chance.randint(0, 1000)
             whole = chance.randint(1, 50) * 100_000
-            for place, share in ((2 * number - 1, 0.3), (2 * number, 0.7)):
-                made.buys(str(place), days_ago, round(whole * share), order_id=deal)
+            for contact, share in ((2 * number - 1, 0.3), (2 * number, 0.7)):
+                made.buys(str(contact), days_ago, round(whole * share), order_id=deal)
     made.first_run()
     return made
 

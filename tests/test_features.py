@@ -34,17 +34,17 @@ def buy(
     return (record, order, kind, day, amount, category)
 
 
-def of(found: pd.DataFrame, record: int) -> dict[str, Any]:
-    return {str(name): value for name, value in found.set_index("record").loc[record].items()}
+def of(table: pd.DataFrame, record: int) -> dict[str, Any]:
+    return {str(name): value for name, value in table.set_index("record").loc[record].items()}
 
 
 def naive(rows: Sequence[Row], record: int) -> dict[str, Any]:
     """The definitions, read aloud."""
-    known = [row for row in rows if row[0] == record and row[3] <= AS_OF]
+    past = [row for row in rows if row[0] == record and row[3] <= AS_OF]
     orders: dict[Any, list[Row]] = defaultdict(list)
-    for place, row in enumerate(known):
+    for position, row in enumerate(past):
         if row[2] in ("purchase", "refund"):
-            orders[("alone", place) if row[1] is None else row[1]].append(row)
+            orders[("alone", position) if row[1] is None else row[1]].append(row)
     purchases, booked, dairy = [], [], [0, 0]
     for lines in orders.values():
         refunds = [row for row in lines if row[2] == "refund" or (row[4] or 0) < 0]
@@ -58,7 +58,7 @@ def naive(rows: Sequence[Row], record: int) -> dict[str, Any]:
         dairy[1] += sum(row[4] or 0 for row in lines if row[5] == "Dairy")
     days = sorted(set(purchases))
     gaps = [(b - a).days for a, b in pairwise(days)]
-    visits = [row[3] for row in known if row[2] == "visit"]
+    visits = [row[3] for row in past if row[2] == "visit"]
     expected: dict[str, Any] = {
         "orders": len(purchases),
         "purchase_days": len(days),
@@ -98,9 +98,9 @@ ROWS = st.lists(
 )
 
 
-def agrees(found: pd.DataFrame, rows: Sequence[Row]) -> None:
+def agrees(table: pd.DataFrame, rows: Sequence[Row]) -> None:
     for record in (1, 2, 3):
-        have = of(found, record)
+        have = of(table, record)
         for name, value in naive(rows, record).items():
             got = None if pd.isna(have[name]) else have[name]
             got = got.date() if isinstance(got, pd.Timestamp) else got
@@ -143,9 +143,9 @@ def test_a_fully_refunded_order_is_no_purchase_but_one_of_value_zero_is() -> Non
         buy(1, date(2025, 1, 5), -900, 7, "refund"),
         buy(2, date(2025, 1, 1), 0),
     ]
-    found = frame(rows, AS_OF)
-    assert of(found, 1)["orders"] == 0 and pd.isna(of(found, 1)["last_purchase"])
-    assert of(found, 2)["orders"] == 1
+    table = frame(rows, AS_OF)
+    assert of(table, 1)["orders"] == 0 and pd.isna(of(table, 1)["last_purchase"])
+    assert of(table, 2)["orders"] == 1
 
 
 def test_a_refund_after_as_of_is_not_known_yet() -> None:

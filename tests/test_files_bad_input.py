@@ -303,6 +303,6 @@ def test_check_names_everything_that_is_wrong_at_once(shop: Shop) -> None:
     shop.settings = {"contacts": {"columns": {"email": "mail"}}}
     shop.put("contacts.csv", "id\n1\n")
     shop.put("leads.csv", "name\n1\n")
-    said = " ".join(problem.what + problem.remedy for problem in shop.open().check())
+    text = " ".join(problem.what + problem.remedy for problem in shop.open().check())
     for word in ("Mars/Base", "kids_count", "'soon'", "'mail'", "leads.csv", "activities*"):
-        assert word in said, word
+        assert word in text, word

@@ -77,9 +77,9 @@ def test_a_damaged_line_leaves_all_others_as_they_were(damage: list[bytes], data
         shop = _shop(folder)
         shop.put("activities.csv", HEAD.encode() + b"".join(lines))
         read = shop.read("activity")
-    found = {(row["record_id"], row["amount_minor"]) for row in read.rows}
+    amounts = {(row["record_id"], row["amount_minor"]) for row in read.rows}
     if quotes <= 1:  # two stray quotes may well be a quoted cell of several lines
-        assert {(str(number), number * 100 + 50) for number in set(range(20)) - hurt} <= found
+        assert {(str(number), number * 100 + 50) for number in set(range(20)) - hurt} <= amounts
 
 
 _VALUES = {

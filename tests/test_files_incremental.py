@@ -135,10 +135,10 @@ def test_a_reading_can_go_on_behind_any_page(
     assert len(whole.pages) > 3
     for number in range(1, len(whole.pages)):
         position = whole.pages[number - 1].position
-        rest = shop.read("activity", position)
-        assert Read(whole.pages[:number]).ids() + rest.ids() == whole.ids()
-        assert [row["line"] for row in rest.rows] == [row["line"] for row in Read(whole.pages[number:]).rows]
-        assert [(page.first, page.last) for page in rest.pages][-1] == (False, True)
+        tail = shop.read("activity", position)
+        assert Read(whole.pages[:number]).ids() + tail.ids() == whole.ids()
+        assert [row["line"] for row in tail.rows] == [row["line"] for row in Read(whole.pages[number:]).rows]
+        assert [(page.first, page.last) for page in tail.pages][-1] == (False, True)
     shop.put("activities.csv", (HEAD + "".join(reversed(lines))).encode(encoding))
     assert shop.read("activity", whole.pages[0].position).pages[0].first
 
@@ -149,9 +149,9 @@ def test_the_tail_of_a_grown_file_can_be_resumed_too(shop: Shop, monkeypatch: py
     read = shop.read("activity")
     shop.put("activities.csv", HEAD + ROWS + "".join(f"{n},2024-01-03,30\n" for n in range(3, 40)))
     further = shop.read("activity", read.position)
-    rest = shop.read("activity", further.pages[1].position)
-    assert Read(further.pages[:2]).ids() + rest.ids() == [str(n) for n in range(3, 40)]
-    assert not any(page.whole for page in rest.pages)
+    tail = shop.read("activity", further.pages[1].position)
+    assert Read(further.pages[:2]).ids() + tail.ids() == [str(n) for n in range(3, 40)]
+    assert not any(page.whole for page in tail.pages)
 
 
 def test_parquet_pages_resume_at_their_row(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,9 +170,9 @@ def test_parquet_pages_resume_at_their_row(shop: Shop, monkeypatch: pytest.Monke
     whole = shop.read("activity")
     assert whole.ids() == ids
     for number in range(1, len(whole.pages)):
-        rest = shop.read("activity", whole.pages[number - 1].position)
-        assert Read(whole.pages[:number]).ids() + rest.ids() == ids
-        assert rest.rows[0]["line"] == len(Read(whole.pages[:number]).rows) + 1
+        tail = shop.read("activity", whole.pages[number - 1].position)
+        assert Read(whole.pages[:number]).ids() + tail.ids() == ids
+        assert tail.rows[0]["line"] == len(Read(whole.pages[:number]).rows) + 1
     assert shop.read("activity", whole.position).pages == []
     pq.write_table(table.slice(1), shop.folder / "activities.parquet")
     assert shop.read("activity", whole.position).ids() == ids[1:]

@@ -46,8 +46,8 @@ def shop(tmp_path: Path) -> Shop:
 )
 @pytest.mark.parametrize("company", [[], ["nonsense", "2024-01-01"]], ids=["alone", "among others"])
 def test_a_time_is_understood_in_the_zone_of_the_account(text: str, moment: str, company: list[str]) -> None:
-    found, bad = instants(pa.array([text, *company]), "Europe/Berlin", ("iso",))
-    assert found[0].as_py() == datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    moments, bad = instants(pa.array([text, *company]), "Europe/Berlin", ("iso",))
+    assert moments[0].as_py() == datetime.fromisoformat(moment).replace(tzinfo=UTC)
     assert not company or (bad is not None and bad.to_pylist() == [False, True, False])
 
 
@@ -68,15 +68,15 @@ def test_a_time_is_understood_in_the_zone_of_the_account(text: str, moment: str,
     ],
 )
 def test_a_time_that_no_calendar_holds_is_refused(text: str) -> None:
-    found, bad = instants(pa.array([text, None, ""]), "UTC", ("iso",))
-    assert found.to_pylist() == [None, None, None]
+    moments, bad = instants(pa.array([text, None, ""]), "UTC", ("iso",))
+    assert moments.to_pylist() == [None, None, None]
     assert bad is not None
     assert bad.to_pylist() == [True, False, False]
 
 
 def test_times_follow_the_format_of_the_config() -> None:
-    found, bad = instants(pa.array(["31.12.2024", "30.02.2024", None]), "UTC", ("%d.%m.%Y",))
-    assert (found[0].as_py(), bad is not None and bad.to_pylist()) == (
+    moments, bad = instants(pa.array(["31.12.2024", "30.02.2024", None]), "UTC", ("%d.%m.%Y",))
+    assert (moments[0].as_py(), bad is not None and bad.to_pylist()) == (
         datetime(2024, 12, 31, tzinfo=UTC),
         [False, True, False],
     )
@@ -106,8 +106,8 @@ def money(texts: Sequence[str | None], decimal: str, places: int) -> tuple[pa.Ar
 )
 def test_amounts_round_half_to_even(amounts: list[Decimal], places: int, odd: bool) -> None:
     texts = [f"{amount:f}" for amount in amounts] + (["1e2", "+.5", "7."] if odd else [])
-    found, _ = money(texts, ".", places)
-    assert found.to_pylist() == [
+    units, _ = money(texts, ".", places)
+    assert units.to_pylist() == [
         int(Decimal(text).scaleb(places).to_integral_value(ROUND_HALF_EVEN)) for text in texts
     ]
 
@@ -128,8 +128,8 @@ def test_amounts_that_are_none_are_refused_alone() -> None:
         "0.1234567890123456",
         "1,5",
     ]
-    found, bad = money(texts, ".", 2)
-    assert found.to_pylist() == [100, 12, None, None, None, None, None, None, 200, None, None, 12, None]
+    units, bad = money(texts, ".", 2)
+    assert units.to_pylist() == [100, 12, None, None, None, None, None, None, 200, None, None, 12, None]
     assert bad is not None
     assert [text for text, wrong in zip(texts, bad.to_pylist(), strict=True) if wrong] == [
         "x",
@@ -226,6 +226,6 @@ def test_channels_and_consent_are_truths(shop: Shop) -> None:
 def test_a_dst_day_has_no_gap() -> None:
     start = datetime(2024, 3, 31)
     local = [start + timedelta(minutes=15 * step) for step in range(96)]
-    found = to_utc(pa.array(local, pa.timestamp("us")), "Europe/Berlin").to_pylist()
-    assert found[0] == datetime(2024, 3, 30, 23, tzinfo=UTC)
-    assert found[-1] == datetime(2024, 3, 31, 21, 45, tzinfo=UTC)
+    moments = to_utc(pa.array(local, pa.timestamp("us")), "Europe/Berlin").to_pylist()
+    assert moments[0] == datetime(2024, 3, 30, 23, tzinfo=UTC)
+    assert moments[-1] == datetime(2024, 3, 31, 21, 45, tzinfo=UTC)

@@ -143,7 +143,7 @@ def test_a_formula_is_written_so_that_no_spreadsheet_runs_it(shop: Shop) -> None
 def test_every_text_comes_back_as_it_was_and_none_is_a_formula(texts: list[str]) -> None:
     safe = guarded(pa.array(texts, pa.string()))
     assert bared(safe).to_pylist() == texts
-    assert not any(one[:1] in ("=", "+", "-", "@", "\t", "\r") for one in safe.to_pylist())
+    assert not any(cell[:1] in ("=", "+", "-", "@", "\t", "\r") for cell in safe.to_pylist())
 
 
 def test_what_a_killed_writer_left_is_cleared_away(shop: Shop) -> None:
@@ -177,7 +177,7 @@ def test_a_list_keeps_its_order_and_the_columns_of_people(shop: Shop) -> None:
     assert (shop.folder / "lists/rfm.top.csv").read_bytes() == b"id,why\n2,known\n3,\n10,old\n30,new\n"
     crm.write_members(remote, changes([("3", "rfm.top", MEMBER, None)]), Paper())
     assert (shop.folder / "lists/rfm.top.csv").read_bytes() == before
-    assert [one.key for one in crm.lists()] == ["rfm.top"]
+    assert [listed.key for listed in crm.lists()] == ["rfm.top"]
 
 
 def test_members_that_leave_and_come_back_leave_the_same_bytes(shop: Shop) -> None:
@@ -257,17 +257,17 @@ def test_changes_and_their_reverse_leave_the_same_bytes(before: bytes, wanted: d
     sheet = parsed("segments.csv", before, ",")
     if sheet.column("seg") is None:
         return
-    held = dict(zip(sheet.ids.to_pylist(), sheet.texts(sheet.column("seg") or 0).to_pylist(), strict=True))
-    there = changes([(id, "seg", held.get(id), value) for id, value in wanted.items()])
+    stored = dict(zip(sheet.ids.to_pylist(), sheet.texts(sheet.column("seg") or 0).to_pylist(), strict=True))
+    there = changes([(id, "seg", stored.get(id), value) for id, value in wanted.items()])
     after, outcomes = set_fields(sheet, Changes.of(there), {})
     assert set(outcomes["status"].to_pylist()) <= {"done"}
     new = parsed("segments.csv", after, ",")
     now = dict(zip(new.ids.to_pylist(), new.texts(new.column("seg") or 0).to_pylist(), strict=True))
     assert {id: now.get(id) for id in wanted} == wanted
     assert {id: value for id, value in now.items() if id not in wanted} == {
-        id: value for id, value in held.items() if id not in wanted
+        id: value for id, value in stored.items() if id not in wanted
     }
-    back = changes([(id, "seg", value, held.get(id)) for id, value in wanted.items()])
+    back = changes([(id, "seg", value, stored.get(id)) for id, value in wanted.items()])
     again, outcomes = set_fields(new, Changes.of(back), {})
     assert set(outcomes["status"].to_pylist()) <= {"done"}
     assert again == before

@@ -72,12 +72,12 @@ def test_without_the_reader_the_remedy_is_named(shop: Shop, monkeypatch: pytest.
     save(
         shop.folder / "activities.xlsx", [["contact_id", "occurred_at", "amount"], [1, date(2026, 2, 3), 10]]
     )
-    known = builtins.__import__
+    original = builtins.__import__
 
     def absent(name: str, *others: Any) -> Any:
         if name == "python_calamine":
             raise ImportError(name)
-        return known(name, *others)
+        return original(name, *others)
 
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(RequestError, match=r'pip install "crm-segments\[excel\]", or save it as CSV'):

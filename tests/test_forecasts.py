@@ -59,8 +59,8 @@ def test_every_record_has_forecasts_and_segments_of_every_kind(sample: Path) -> 
 
 def test_a_longer_horizon_foretells_more_and_without_one_the_data_decide(sample: Path) -> None:
     short, long, own = (told(sample, horizon) for horizon in (30, 273, None))
-    for one, other in ((short, long), (short, own), (own, long)):
-        assert sum(float(r["expected_purchases"] or 0) for r in one) < sum(
+    for smaller, other in ((short, long), (short, own), (own, long)):
+        assert sum(float(r["expected_purchases"] or 0) for r in smaller) < sum(
             float(r["expected_purchases"] or 0) for r in other
         )
 

@@ -52,14 +52,14 @@ def traces(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and "crm" not in path.relative_to(folder).parts[:1]
     ]
-    found = [path.name for path in ours if any(text in path.read_bytes() for text in wanted)]
+    names = [path.name for path in ours if any(text in path.read_bytes() for text in wanted)]
     connection = sqlite3.connect(folder / "state" / "journal.sqlite")
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         for row in connection.execute(f"SELECT * FROM {name}").fetchall():
             if any(text in _plain(cell) for cell in row for text in wanted):
-                found.append(f"journal.{name}")
+                names.append(f"journal.{name}")
     connection.close()
-    return sorted(set(found))
+    return sorted(set(names))
 
 
 def _plain(cell: Any) -> bytes:
@@ -85,7 +85,7 @@ def test_what_we_wrote_on_the_person_is_cleared_and_they_never_come_back(tmp_pat
     world = lived(tmp_path, make)
     world.do("forget", id=ID)
     assert (
-        all(ID not in held for held in world.state()[0].values() if held)
+        all(ID not in values for values in world.state()[0].values() if values)
         or world.held("seg_value").get(ID) == "c"
     )
     assert not any(ID in ids for ids in world.members().values())
@@ -100,7 +100,7 @@ def test_what_we_wrote_on_the_person_is_cleared_and_they_never_come_back(tmp_pat
 def test_all_others_keep_their_owners_their_history_and_their_labels(tmp_path: Path) -> None:
     world = lived(tmp_path)
     history = [row for row in world.do("history")["history"] if row["id"] != ID]
-    labels, held = world.labels("rfm"), world.held("seg_rfm")
+    labels, values = world.labels("rfm"), world.held("seg_rfm")
     world.do("forget", id=ID)
     assert world.do("history")["history"] == history
     answer = world.do("run", allow=ALLOWED)
@@ -108,7 +108,7 @@ def test_all_others_keep_their_owners_their_history_and_their_labels(tmp_path: P
         "what somebody typed at 7 is still theirs"
     )
     assert world.labels("rfm") == {id: segment for id, segment in labels.items() if id != ID}
-    assert world.held("seg_rfm") == {id: value for id, value in held.items() if id != ID}
+    assert world.held("seg_rfm") == {id: value for id, value in values.items() if id != ID}
 
 
 def test_an_undo_after_forgetting_restores_all_others(tmp_path: Path) -> None:
@@ -143,10 +143,10 @@ def test_what_will_be_erased_is_shown_first_and_a_no_erases_nothing(tmp_path: Pa
     before = (world.state(), traces(tmp_path))
     answer = world.do("forget", id=ID, confirm=lambda _found: False)
     assert answer["exit_code"] == 1 and (world.state(), traces(tmp_path)) == before
-    [found] = answer["shown"]
-    assert [record["id"] for record in found["records"]] == [ID] and found["addresses"] == [MAIL]
-    assert {value["target"] for value in found["values"]} >= {"seg_rfm", "seg_rfm_reason"}
-    assert found["journal_rows"] > 3 and len(found["files"]) == 2
+    [preview] = answer["shown"]
+    assert [record["id"] for record in preview["records"]] == [ID] and preview["addresses"] == [MAIL]
+    assert {value["target"] for value in preview["values"]} >= {"seg_rfm", "seg_rfm_reason"}
+    assert preview["journal_rows"] > 3 and len(preview["files"]) == 2
 
 
 def test_the_others_are_not_read_again(tmp_path: Path) -> None:

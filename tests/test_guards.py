@@ -109,8 +109,8 @@ def test_many_writes_of_a_first_labelling_are_settled_by_the_review(tmp_path: Pa
 
 
 def test_losing_labels_has_a_guard_of_its_own(tmp_path: Path) -> None:
-    known = 'population = { attribute = "email", is_set = true }\n'
-    world = labelled(tmp_path, "max_cleared = { count = 4 }", label=known)
+    population = 'population = { attribute = "email", is_set = true }\n'
+    world = labelled(tmp_path, "max_cleared = { count = 4 }", label=population)
     for number in range(1, 11):
         world.store.put(str(number), email=None)
     stopped(world, "max_cleared", allow={"max_leave": "we lost their addresses"})

@@ -200,8 +200,8 @@ def lay(
     _export(folder / "crm" / "contacts", CONTACT, people(count), parquet)
     _export(folder / "crm" / "activities", DEED, deeds(), parquet)
     kinds = "".join(
-        f'[[segmentations]]\nname = "{one}"\nkind = "{one}"\nfield = "seg_{one}"\n{MORE.get(one, "")}'
-        for one in some
+        f'[[segmentations]]\nname = "{kind}"\nkind = "{kind}"\nfield = "seg_{kind}"\n{MORE.get(kind, "")}'
+        for kind in some
     )
     (folder / "config.toml").write_text(CONFIG.format(currency=currency) + kinds)
     return folder / "config.toml"
@@ -214,7 +214,8 @@ def _export(stem: Path, head: list[str], rows: list[Row], parquet: bool) -> None
         return
     columns = list(zip(*rows, strict=True)) or [()] * len(head)
     pq.write_table(
-        pa.table([pa.array(list(one), pa.string()) for one in columns], head), stem.with_suffix(".parquet")
+        pa.table([pa.array(list(column), pa.string()) for column in columns], head),
+        stem.with_suffix(".parquet"),
     )
 
 
@@ -226,12 +227,12 @@ def told(config: Path, *words: str) -> tuple[int, dict[str, Any]]:
         result = CliRunner().invoke(app, [*words, "--json", "--config", str(config)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code in CODES and "Traceback" not in result.output
-    found: dict[str, Any] = json.loads(result.stdout, parse_constant=_refuse)
-    assert found["exit_code"] == result.exit_code
+    reply: dict[str, Any] = json.loads(result.stdout, parse_constant=_refuse)
+    assert reply["exit_code"] == result.exit_code
     assert (
-        result.exit_code not in (1, 2) or found.get("error") or found.get("problems") or found.get("declined")
+        result.exit_code not in (1, 2) or reply.get("error") or reply.get("problems") or reply.get("declined")
     )
-    return result.exit_code, found
+    return result.exit_code, reply
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -247,9 +248,9 @@ REVIEWED = [*(word for guard in TRIPPED for word in ("--allow", guard)), "--reas
 def first(config: Path) -> int:
     """Set up and written for the first time; the number of the run."""
     assert told(config, "setup", "--yes")[0] == 0
-    code, found = told(config, "run", *REVIEWED)
+    code, reply = told(config, "run", *REVIEWED)
     assert code in (0, 4)
-    return int(found["run"])
+    return int(reply["run"])
 
 
 def labels(config: Path, *words: str) -> dict[str, dict[str, str]]:
@@ -268,9 +269,9 @@ def labels(config: Path, *words: str) -> dict[str, dict[str, str]]:
             for name in (*FILE[5:], *KINDS[:-1])
             if name in row
         )
-    found = {row["id"]: row for row in rows}
-    assert len(found) == len(rows)
-    return found
+    rows_by_id = {row["id"]: row for row in rows}
+    assert len(rows_by_id) == len(rows)
+    return rows_by_id
 
 
 @pytest.mark.parametrize("name", [name for name in FOLDERS if name != "broken rows"])
@@ -281,8 +282,8 @@ def test_a_folder_out_of_joint_is_labelled_whole_and_written_once(tmp_path: Path
     first(config)
     code, again = told(config, "run", *REVIEWED)
     assert code == 0 and again["plan"]["changes"] == 0
-    found = labels(config, "--as-of", str(DAY), "--horizon", "90")
-    assert set(found) == {str(n) for n in range(1, count + 1)}, "everybody but who objects"
+    labelled = labels(config, "--as-of", str(DAY), "--horizon", "90")
+    assert set(labelled) == {str(n) for n in range(1, count + 1)}, "everybody but who objects"
 
 
 def test_every_verb_answers_where_the_data_are_broken_and_consent_holds(tmp_path: Path) -> None:
@@ -296,16 +297,16 @@ def test_every_verb_answers_where_the_data_are_broken_and_consent_holds(tmp_path
     assert set(early) == {str(n) for n in range(1, 41)} and {row["lifecycle"] for row in early.values()} == {
         "prospect"
     }
-    code, found = told(config, "check")
-    assert code == 1 and any("are refused" in problem["what"] for problem in found["problems"]), (
+    code, reply = told(config, "check")
+    assert code == 1 and any("are refused" in problem["what"] for problem in reply["problems"]), (
         "no plan could stand on these rows"
     )
     for words in (
         ["train", "--propose"], ["label", "--explain"], ["show", "1"], ["rejects"],
         ["report", "--composition", "gender"], ["undo", str(run), "--yes"], ["backfill", "--as-of", "2024-05-01"], ["forget", "3", "--yes"],
     ):  # fmt: skip
-        code, found = told(config, *words)
-        assert code in (0, 4, 5), (words, found)
+        code, reply = told(config, *words)
+        assert code in (0, 4, 5), (words, reply)
     assert "3" not in labels(config)
 
 
@@ -320,9 +321,9 @@ def test_show_tells_money_as_people_read_it(tmp_path: Path, currency: str, shown
     first(config)
     text = CliRunner().invoke(app, ["show", "1", "--config", str(config)]).stdout
     assert shown in text and "Wine (1)" in text and "\\x1f" not in text
-    _, found = told(config, "show", "1")
-    assert found["money"]["currency"] == currency
-    assert found["money"]["net_revenue"] == shown.split()[0].replace(",", "")
-    assert found["features"]["net_revenue"] == int(shown.split()[0].replace(",", "").replace(".", "")), (
+    _, reply = told(config, "show", "1")
+    assert reply["money"]["currency"] == currency
+    assert reply["money"]["net_revenue"] == shown.split()[0].replace(",", "")
+    assert reply["features"]["net_revenue"] == int(shown.split()[0].replace(",", "").replace(".", "")), (
         "minor units, as everywhere"
     )

@@ -82,7 +82,7 @@ def test_the_scope_that_is_missing_is_named(portal: Shop, scope: str) -> None:
 
 def test_all_missing_scopes_are_named_at_once(portal: Shop) -> None:
     portal.portal.grant("pat-none", {"oauth"})
-    said = " ".join(problem.what for problem in portal.connect(token="pat-none").check())
+    text = " ".join(problem.what for problem in portal.connect(token="pat-none").check())
     for scope in (
         "crm.objects.contacts.read",
         "crm.objects.contacts.write",
@@ -90,7 +90,7 @@ def test_all_missing_scopes_are_named_at_once(portal: Shop) -> None:
         "crm.objects.deals.read",
         "crm.lists.read",
     ):
-        assert scope in said
+        assert scope in text
 
 
 def test_a_token_that_never_was_one_is_called_wrong(portal: Shop) -> None:
@@ -137,8 +137,8 @@ def test_a_withdrawn_refresh_token_is_asked_for_once(portal: Shop) -> None:
 
 def test_a_refused_renewal_is_told_in_hubspots_words_without_our_secrets(portal: Shop) -> None:
     secret = "a-secret-of-ours"
-    said = f'{{"status": "BAD_CLIENT_ID", "message": "unknown client id or secret {secret}", "correlationId": "c"}}'
-    portal.fail(Fault("status", path="/oauth/", status=400, body=said))
+    body = f'{{"status": "BAD_CLIENT_ID", "message": "unknown client id or secret {secret}", "correlationId": "c"}}'
+    portal.fail(Fault("status", path="/oauth/", status=400, body=body))
     (problem,) = portal.connect(**{**OAUTH, "client_secret": secret}).check()
     assert "BAD_CLIENT_ID unknown client id or secret …" in problem.what and secret not in problem.what
     assert portal.calls("POST", "/oauth/") == 1
@@ -146,15 +146,15 @@ def test_a_refused_renewal_is_told_in_hubspots_words_without_our_secrets(portal:
 
 @pytest.mark.parametrize(("status", "words"), [(401, "Authentication credentials"), (403, "HubSpot says")])
 def test_a_refused_key_asks_once_and_says_what_hubspot_says(portal: Shop, status: int, words: str) -> None:
-    said = {401: "Authentication credentials not found.", 403: "This account may not do that."}[status]
+    text = {401: "Authentication credentials not found.", 403: "This account may not do that."}[status]
     connector = portal.connect()
     portal.portal.log.clear()
     portal.fail(
-        Fault("status", path="/properties", status=status, body=f'{{"status": "error", "message": "{said}"}}')
+        Fault("status", path="/properties", status=status, body=f'{{"status": "error", "message": "{text}"}}')
     )
     with pytest.raises(AccessError, match=words) as caught:
         connector.fields()
-    assert said.rstrip(".") in str(caught.value)
+    assert text.rstrip(".") in str(caught.value)
     assert portal.calls("GET", "/properties/contacts") == 1
 
 
@@ -188,11 +188,11 @@ def test_settings_that_contradict_the_portal_are_named(portal: Shop) -> None:
         "attributes": {"size": Attribute("company_size")},
     }
     connector = portal.connect(account, profiling_opt_out_property="no_profiling")
-    said = [problem.what for problem in connector.check()]
+    problems = [problem.what for problem in connector.check()]
     assert [note for note in connector.diagnostics() if "Europe/Berlin" in note]  # that may be meant so
-    assert [text for text in said if "currency is EUR" in text]
-    assert [text for text in said if "company_size" in text]
-    assert [text for text in said if "no_profiling" in text]
+    assert [text for text in problems if "currency is EUR" in text]
+    assert [text for text in problems if "company_size" in text]
+    assert [text for text in problems if "no_profiling" in text]
 
 
 def test_a_portal_in_another_time_zone_is_read_all_the_same(portal: Shop) -> None:
@@ -337,6 +337,6 @@ def test_the_hour_of_a_daily_limit_is_told_once_and_in_one_zone(portal: Shop) ->
     portal.fail(Fault("status", path="properties", status=429, policy="DAILY"))
     with pytest.raises(QuotaError) as stopped:
         portal.connect().fields()
-    told = str(later(stopped.value, datetime.now(UTC), ZoneInfo("America/New_York")))
-    assert len(re.findall(r"\d\d:\d\d", told)) == 1, told
-    assert re.search(r"\d\d:\d\d E[SD]T", told), told
+    message = str(later(stopped.value, datetime.now(UTC), ZoneInfo("America/New_York")))
+    assert len(re.findall(r"\d\d:\d\d", message)) == 1, message
+    assert re.search(r"\d\d:\d\d E[SD]T", message), message

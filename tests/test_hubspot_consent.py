@@ -142,9 +142,9 @@ def test_another_basis_reads_everything_anew(crm: World) -> None:
 def test_where_the_portal_tells_of_no_opt_outs_nobody_knows(crm: World) -> None:
     crm.account = replace(crm.account, consent_basis="not_opted_out")
     del crm.portal.schema.properties["contacts"]["hs_email_optout"]
-    known, dead = contact(crm), contact(crm, email="")
+    mailable, dead = contact(crm), contact(crm, email="")
     rows = crm.read().records
-    assert EMAIL not in rows[known]
+    assert EMAIL not in rows[mailable]
     assert rows[dead][EMAIL] is False
 
 
@@ -202,10 +202,10 @@ def test_an_opt_out_is_known_after_the_next_reading(crm: World) -> None:
 
 def test_the_consent_of_who_was_merged_away_is_the_survivors(crm: World) -> None:
     crm.portal.knobs.merge_id = "keep"
-    one, other = contact(crm), contact(crm, hs_email_optout="true")
-    crm.portal.join("contacts", int(one), int(other))
+    survivor, other = contact(crm), contact(crm, hs_email_optout="true")
+    crm.portal.join("contacts", int(survivor), int(other))
     rows = crm.read().records
-    assert rows[one][EMAIL] is False
+    assert rows[survivor][EMAIL] is False
     assert EMAIL not in rows[other]
 
 

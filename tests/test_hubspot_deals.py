@@ -73,7 +73,9 @@ def test_pages_have_the_columns_and_types_of_the_contract(crm: World, ada: int) 
         for column in page.records.schema:
             assert column.type == ACTIVITY_SCHEMA.field(column.name).type, column.name
         assert not [
-            one.name for one in ACTIVITY_SCHEMA if not one.nullable and page.records[one.name].null_count
+            field.name
+            for field in ACTIVITY_SCHEMA
+            if not field.nullable and page.records[field.name].null_count
         ]
 
 
@@ -110,10 +112,10 @@ def test_a_deal_that_is_reopened_archived_or_left_alone_is_no_purchase_any_more(
 
 
 def test_a_merged_deal_counts_once(crm: World, ada: int) -> None:
-    one, other = crm.deal(ada, amount="1"), crm.deal(ada, amount="2")
+    first, other = crm.deal(ada, amount="1"), crm.deal(ada, amount="2")
     crm.later()
     fold = crm.read("activity")
-    survivor = crm.portal.join("deals", one, other)
+    survivor = crm.portal.join("deals", first, other)
     crm.later()
     crm.pull(fold)
     assert set(fold.rows) == {f"deal/{survivor}"}
@@ -183,7 +185,7 @@ def test_a_deal_of_very_many_contacts_brings_all_of_them(crm: World) -> None:
     id = crm.deal(*people)
     crm.pull(fold)
     for rows_of in (fold.rows, crm.read("activity").rows):
-        assert {row["record_id"] for row in rows_of[f"deal/{id}"]} == {str(one) for one in people}
+        assert {row["record_id"] for row in rows_of[f"deal/{id}"]} == {str(person) for person in people}
 
 
 @pytest.mark.parametrize("lonely", ["error", "omit", "empty"])
@@ -222,7 +224,7 @@ def test_an_unknown_rate_is_a_reject_and_never_zero(crm: World, ada: int) -> Non
     id = crm.deal(ada, amount="10", deal_currency_code="GBP")
     fold = crm.read("activity")
     assert fold.rows == {}
-    (reject,) = [one for one in fold.rejects if one["column"] is None]
+    (reject,) = [row for row in fold.rejects if row["column"] is None]
     assert (reject["id"], reject["part"]) == (str(id), "deals")
     assert "[rates]" in reject["reason"]
     assert [page.rejected for page in fold.pages if page.part == "deals"] == [1]
@@ -236,7 +238,7 @@ def test_a_won_deal_without_an_amount_or_date_is_told(crm: World, ada: int) -> N
     fold = crm.read("activity")
     assert "amount_minor" not in fold.rows[f"deal/{free}"][0]
     assert f"deal/{undated}" not in fold.rows
-    assert {(one["id"], one["column"]) for one in fold.rejects} == {
+    assert {(reject["id"], reject["column"]) for reject in fold.rejects} == {
         (str(free), "amount"),
         (str(undated), None),
     }
@@ -247,13 +249,13 @@ def test_a_won_deal_without_an_amount_or_date_is_told(crm: World, ada: int) -> N
 )
 def test_minor_units_are_exact_and_half_to_even(amounts: list[Decimal], currency: tuple[str, int]) -> None:
     name, places = currency
-    nothing, home = pa.nulls(len(amounts), pa.string()), texts(format(one, "f") for one in amounts)
+    nothing, home = pa.nulls(len(amounts), pa.string()), texts(format(amount, "f") for amount in amounts)
     moments = instants(texts(["2024-01-05T12:00:00Z"] * len(amounts)))
     units, wrong, unrated = Amounts(Account("a", "hubspot", None, currency=name), name).minor(
         nothing, nothing, home, moments
     )
     assert units.to_pylist() == [
-        int(one.scaleb(places).to_integral_value(ROUND_HALF_EVEN)) for one in amounts
+        int(amount.scaleb(places).to_integral_value(ROUND_HALF_EVEN)) for amount in amounts
     ]
     assert not any(wrong.to_pylist())
     assert not any(unrated.to_pylist())
@@ -280,12 +282,14 @@ def test_line_items_tell_what_was_bought_and_sum_to_the_deal(crm: World, ada: in
     for name, amount, quantity in (("Lamp", "8", "2"), ("Bulb", "2", "1")):
         item = crm.portal.put("line_items", {"name": name, "amount": amount, "quantity": quantity})
         crm.portal.associate("deals", id, "line_items", item)
-    told = [
+    purchases = [
         (row["record_id"], row["product"], row["quantity"], row["amount_minor"], row["share"])
         for row in rows(crm, f"deal/{id}")
     ]
-    assert told == [
-        (str(one), *line, 0.5) for one in (ada, bob) for line in (("Lamp", 2.0, 720), ("Bulb", 1.0, 180))
+    assert purchases == [
+        (str(contact), *line, 0.5)
+        for contact in (ada, bob)
+        for line in (("Lamp", 2.0, 720), ("Bulb", 1.0, 180))
     ]
     crm.settings = {"products": False}
     assert [row["amount_minor"] for row in rows(crm, f"deal/{id}")] == [900, 900]
@@ -311,16 +315,16 @@ def test_an_order_is_a_purchase_and_what_was_given_back_a_refund(crm: World, ada
     ]
     by_shop = crm.portal.put("orders", {**values, "hs_external_order_status": "voided"})
     by_stage = crm.portal.put("orders", {**values, "hs_pipeline_stage": "stage-5"})
-    for one in (id, cancelled, *by_word, by_shop, by_stage):
-        crm.portal.associate("orders", one, "contacts", ada)
+    for order in (id, cancelled, *by_word, by_shop, by_stage):
+        crm.portal.associate("orders", order, "contacts", ada)
     crm.later()
     fold = crm.read("activity")
-    told = [
+    activities = [
         (row["id"], row["kind"], row["amount_minor"], row["order_id"])
         for several in fold.rows.values()
         for row in several
     ]
-    assert told == [
+    assert activities == [
         (f"order/{id}", "purchase", 2000, f"order/{id}"),
         (f"order/{id}/refund", "refund", -500, f"order/{id}"),
     ]
@@ -333,16 +337,16 @@ def test_an_order_is_a_purchase_and_what_was_given_back_a_refund(crm: World, ada
 def test_an_engagement_is_one_row_for_each_of_its_contacts(crm: World, ada: int, bob: int, kind: str) -> None:
     fold = crm.read("activity")
     id = crm.portal.put(kind, {"hs_timestamp": "2024-01-05T12:00:00Z"})
-    for one in (ada, bob):
-        crm.portal.associate(kind, id, "contacts", one)
+    for contact in (ada, bob):
+        crm.portal.associate(kind, id, "contacts", contact)
     crm.pull(fold)
     singular = kind.removesuffix("s")
     for several in (fold.rows, crm.read("activity").rows):
-        told = [
+        activities = [
             (row["id"], row["kind"], row["record_id"], row["occurred_at"])
             for row in several[f"{singular}/{id}"]
         ]
-        assert told == [(f"{singular}/{id}", singular, str(one), NOON) for one in (ada, bob)]
+        assert activities == [(f"{singular}/{id}", singular, str(contact), NOON) for contact in (ada, bob)]
     crm.portal.archive(kind, id)
     crm.pull(fold)
     assert fold.rows == {}
@@ -360,11 +364,11 @@ def test_the_latest_form_visit_and_mail_come_from_the_contacts_properties(
     crm.portal.put("contacts", {"city": "Ulm"}, ada)
     crm.later()
     fold = crm.read("activity")
-    told = {
+    activities = {
         id: (row["kind"], row["record_id"], row["occurred_at"], row.get("quantity"))
         for id, row in fold.records.items()
     }
-    assert told == {
+    assert activities == {
         f"form/{ada}": ("form", str(ada), NOON, 3.0),
         f"email_open/{ada}": ("email_open", str(ada), NOON, None),
     }

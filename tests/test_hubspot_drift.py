@@ -100,14 +100,14 @@ def held(reader: Reader, contacts: Reader) -> dict[str, dict[str, Any]]:
     """What a reader knows of those who are there; the deeds of merged records are their survivors'."""
     into = {id: row["merged_into"] for id, row in contacts.rows.items() if row.get("merged_into")}
     here = contacts.rows.keys() - into.keys()
-    found = {}
+    rows_by_key = {}
     for key, row in reader.rows.items():
         owner = row.get("record_id", key)
         while owner in into and reader is not contacts:
             owner = into[owner]
         if owner in here:
-            found[key] = {**{name: row.get(name) for name in SEEN}, "record_id": owner}
-    return found
+            rows_by_key[key] = {**{name: row.get(name) for name in SEEN}, "record_id": owner}
+    return rows_by_key
 
 
 @pytest.mark.parametrize("mode", ["new", "keep"])

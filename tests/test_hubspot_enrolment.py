@@ -64,9 +64,9 @@ def to_the_end(shop: Shop, minutes: int = 25, code: int = 75) -> int:
 
 
 def test_a_plan_names_every_workflow_that_it_would_set_off(shop: Shop) -> None:
-    said = shop.do("plan")["plan"]["listeners"]
-    names = {one["name"] for one in said["found"]}
-    assert said["unknown"] == ""
+    listeners = shop.do("plan")["plan"]["listeners"]
+    names = {listener["name"] for listener in listeners["found"]}
+    assert listeners["unknown"] == ""
     assert {"Any habit", "Top value"} <= names
     assert any(name.startswith("Joined") for name in names)
 

@@ -203,12 +203,12 @@ def test_an_option_that_is_accepted_late_is_tried_again(opened: Opened, quiet: A
 
 def test_an_option_that_a_person_removed_is_told(opened: Opened) -> None:
     with opened() as shop:
-        found = shop.portal.schema.properties["contacts"]["seg_value"]
-        found.options = [option for option in found.options if option["value"] != "a"]
+        definition = shop.portal.schema.properties["contacts"]["seg_value"]
+        definition.options = [option for option in definition.options if option["value"] != "a"]
         code = shop.code()
         assert code in (2, 4), shop.said
-        held = shop.fields("seg_value")
-        assert not any(values.get("seg_value") == "a" for values in held.values())
+        fields = shop.fields("seg_value")
+        assert not any(values.get("seg_value") == "a" for values in fields.values())
 
 
 # Records that change, merge and vanish meanwhile.

@@ -37,8 +37,8 @@ def portal() -> Iterator[Shop]:
 
 def options(portal: Shop, name: str = SEGMENT.name) -> list[dict[str, Any]]:
     """What HubSpot holds of a property's options."""
-    found: list[dict[str, Any]] = portal.portal.schema.properties["contacts"][name].options
-    return found
+    property_options: list[dict[str, Any]] = portal.portal.schema.properties["contacts"][name].options
+    return property_options
 
 
 def test_a_property_is_made_in_a_group_of_ours_with_its_words(portal: Shop) -> None:
@@ -70,9 +70,9 @@ def test_making_a_property_twice_writes_nothing_the_second_time(portal: Shop) ->
 
 def test_companies_have_properties_of_their_own(portal: Shop) -> None:
     portal.connect().ensure_field(TIER)
-    found = portal.connect().fields()
-    assert ("company", TIER.name) in found
-    assert ("contact", TIER.name) not in found
+    fields = portal.connect().fields()
+    assert ("company", TIER.name) in fields
+    assert ("contact", TIER.name) not in fields
 
 
 def test_leads_are_not_to_be_had(portal: Shop) -> None:
@@ -88,19 +88,21 @@ def test_options_are_added_renamed_and_never_dropped(portal: Shop) -> None:
     portal.connect().ensure_field(
         replace(SEGMENT, options=(Option("loyal", "Regulars"), Option("new", "New")))
     )
-    assert {one["value"]: one["label"] for one in options(portal)} == {
+    assert {option["value"]: option["label"] for option in options(portal)} == {
         "loyal": "Regulars",
         "lost": "Lost",
         "vip": "VIP",
         "new": "New",
     }
-    assert next(one for one in options(portal) if one["value"] == "vip")["description"] == "a person's"
+    assert (
+        next(option for option in options(portal) if option["value"] == "vip")["description"] == "a person's"
+    )
 
 
 def test_a_label_that_another_option_has_gets_its_key_behind(portal: Shop) -> None:
     portal.connect().ensure_field(SEGMENT)
     portal.connect().ensure_field(replace(SEGMENT, options=(Option("gone", "Lost"),)))
-    assert {one["value"]: one["label"] for one in options(portal)}["gone"] == "Lost (gone)"
+    assert {option["value"]: option["label"] for option in options(portal)}["gone"] == "Lost (gone)"
 
 
 def test_a_property_of_another_group_keeps_its_words(portal: Shop) -> None:
@@ -115,7 +117,7 @@ def test_a_property_of_another_group_keeps_its_words(portal: Shop) -> None:
     portal.connect()._portal.ask("POST", "/crm/v3/properties/contacts", body={**body, "options": given_})
     portal.connect().ensure_field(SEGMENT)
     assert portal.portal.schema.properties["contacts"][SEGMENT.name].label == "Theirs"
-    assert {one["value"] for one in options(portal)} == {"vip", "loyal", "lost"}
+    assert {option["value"] for option in options(portal)} == {"vip", "loyal", "lost"}
 
 
 def test_a_property_of_another_type_is_refused_with_a_remedy(portal: Shop) -> None:
@@ -140,11 +142,11 @@ def test_a_lost_reply_makes_no_second_property(portal: Shop, fault: Fault) -> No
     portal.fail(fault)
     portal.connect().ensure_field(SEGMENT)
     portal.connect().ensure_field(replace(SEGMENT, options=(Option("new", "New"),)))
-    assert [one["value"] for one in options(portal)] == ["loyal", "lost", "new"]
+    assert [option["value"] for option in options(portal)] == ["loyal", "lost", "new"]
 
 
 def test_a_key_without_rights_to_companies_sees_contacts_alone(portal: Shop) -> None:
-    portal.portal.grant("pat-contacts", {one for one in ALL_SCOPES if "companies" not in one})
+    portal.portal.grant("pat-contacts", {scope for scope in ALL_SCOPES if "companies" not in scope})
     assert {record_type for record_type, _ in portal.connect(token="pat-contacts").fields()} == {"contact"}
 
 
@@ -160,7 +162,7 @@ def test_an_administrator_can_post_what_our_key_may_not_make(portal: Shop) -> No
         _, url, name = line.split()
         connector._portal.ask("POST", url.removeprefix(portal.url), body=json.loads(files[name]))
     assert {("contact", SEGMENT.name), ("contact", SCORE.name)} <= connector.fields().keys()
-    assert {one.label for one in connector.lists()} == {static.label, dynamic.label}
+    assert {remote.label for remote in connector.lists()} == {static.label, dynamic.label}
 
 
 # Normal forms
@@ -227,12 +229,12 @@ def test_merging_options_keeps_all_and_makes_no_label_twice(
     present: list[tuple[str, str]], wanted: list[tuple[str, str]]
 ) -> None:
     there = [
-        {"value": value, "label": label, "displayOrder": place, "hidden": False}
-        for place, (value, label) in enumerate(present)
+        {"value": value, "label": label, "displayOrder": position, "hidden": False}
+        for position, (value, label) in enumerate(present)
     ]
-    result = merged(there, [Option(*one) for one in wanted])
-    assert [one["value"] for one in result] == list(
+    result = merged(there, [Option(*option) for option in wanted])
+    assert [option["value"] for option in result] == list(
         dict.fromkeys([value for value, _ in (*present, *wanted)])
     )
-    assert len({one["label"] for one in result}) == len(result)
-    assert merged(result, [Option(*one) for one in wanted]) == result
+    assert len({option["label"] for option in result}) == len(result)
+    assert merged(result, [Option(*option) for option in wanted]) == result

@@ -224,9 +224,9 @@ def test_more_changes_than_one_search_gives_are_found(crm: World) -> None:
     )
     seed(crm.portal, 10_400)
     session = crm.session()
-    found = list(window.Window(session, "contacts", "lastmodifieddate", 0).pages())
+    pages = list(window.Window(session, "contacts", "lastmodifieddate", 0).pages())
     session.close()
-    assert [id for page in found for id in page.ids] == crm.portal.store.shelves["contacts"].live
+    assert [id for page in pages for id in page.ids] == crm.portal.store.shelves["contacts"].live
 
 
 # -- any history
@@ -302,55 +302,55 @@ class History:
         self.number += 1
         self.crm.portal.put("contacts", {"email": f"person{self.number}@example.org", "city": city})
 
-    def edit(self, place: int, city: str) -> None:
-        if (id := self._pick("contacts", place)) is not None:
+    def edit(self, position: int, city: str) -> None:
+        if (id := self._pick("contacts", position)) is not None:
             self.crm.portal.put("contacts", {"city": city}, id)
 
-    def merge(self, one: int, other: int) -> None:
-        ids = self._pick("contacts", one), self._pick("contacts", other)
+    def merge(self, first: int, other: int) -> None:
+        ids = self._pick("contacts", first), self._pick("contacts", other)
         if ids[0] is not None and ids[1] is not None and ids[0] != ids[1]:
             self.crm.portal.join("contacts", ids[0], ids[1])
 
-    def archive(self, place: int) -> None:
-        if (id := self._pick("contacts", place)) is not None:
+    def archive(self, position: int) -> None:
+        if (id := self._pick("contacts", position)) is not None:
             self.crm.portal.archive("contacts", id)
 
-    def restore(self, place: int) -> None:
-        if (id := self._pick("contacts", place, recycled=True)) is not None:
+    def restore(self, position: int) -> None:
+        if (id := self._pick("contacts", position, recycled=True)) is not None:
             self.crm.portal.restore("contacts", id)
 
-    def erase(self, place: int) -> None:
-        if (id := self._pick("contacts", place)) is not None:
+    def erase(self, position: int) -> None:
+        if (id := self._pick("contacts", position)) is not None:
             self.crm.portal.erase("contacts", id)
             self.erased = True
 
-    def deal(self, place: int, stage: str) -> None:
-        if (id := self._pick("contacts", place)) is not None:
+    def deal(self, position: int, stage: str) -> None:
+        if (id := self._pick("contacts", position)) is not None:
             self.crm.deal(id, dealstage=stage)
 
-    def stage(self, place: int, stage: str) -> None:
-        if (id := self._pick("deals", place)) is not None:
+    def stage(self, position: int, stage: str) -> None:
+        if (id := self._pick("deals", position)) is not None:
             self.crm.portal.put("deals", {"dealstage": stage}, id)
 
-    def amount(self, place: int, amount: str) -> None:
-        if (id := self._pick("deals", place)) is not None:
+    def amount(self, position: int, amount: str) -> None:
+        if (id := self._pick("deals", position)) is not None:
             self.crm.portal.put("deals", {"amount": amount}, id)
 
-    def undeal(self, place: int) -> None:
-        if (id := self._pick("deals", place)) is not None:
+    def undeal(self, position: int) -> None:
+        if (id := self._pick("deals", position)) is not None:
             self.crm.portal.archive("deals", id)
 
-    def redeal(self, place: int) -> None:
-        if (id := self._pick("deals", place, recycled=True)) is not None:
+    def redeal(self, position: int) -> None:
+        if (id := self._pick("deals", position, recycled=True)) is not None:
             self.crm.portal.restore("deals", id)
 
     def wait(self, seconds: int) -> None:
         self.crm.later(seconds)
 
-    def _pick(self, kind: str, place: int, recycled: bool = False) -> int | None:
+    def _pick(self, kind: str, position: int, recycled: bool = False) -> int | None:
         shelf = self.crm.portal.store.shelves[kind]
         ids = shelf.recycled if recycled else shelf.live
-        return ids[place % len(ids)] if ids else None
+        return ids[position % len(ids)] if ids else None
 
 
 def _live(fold: Fold) -> set[str]:

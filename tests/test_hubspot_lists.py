@@ -75,19 +75,19 @@ def test_a_list_is_found_again_and_not_made_twice(portal: Shop) -> None:
 
 def test_keys_of_lists_are_told_by_the_mark_or_by_what_we_know(portal: Shop) -> None:
     remote = portal.connect().ensure_list(STATIC)
-    told = portal.connect({"lists": {remote.id: STATIC.key}}).lists()
-    assert [one.key for one in told] == [STATIC.key]
+    lists = portal.connect({"lists": {remote.id: STATIC.key}}).lists()
+    assert [crm_list.key for crm_list in lists] == [STATIC.key]
     if portal.portal.knobs.custom_list_properties:
-        assert [one.key for one in portal.connect().lists()] == [STATIC.key]
+        assert [crm_list.key for crm_list in portal.connect().lists()] == [STATIC.key]
 
 
 def test_lists_stand_in_a_folder_and_are_shared_as_configured(portal: Shop) -> None:
     remote = portal.connect(list_folder="Ours", list_teams=[3], list_users=[7]).ensure_list(DYNAMIC)
-    found = listed(portal, remote)
-    assert portal.portal.lists.folders[found.folder]["name"] == "Ours"
-    assert found.permissions == {"teamsWithEditAccess": [3], "usersWithEditAccess": [7]}
+    crm_list = listed(portal, remote)
+    assert portal.portal.lists.folders[crm_list.folder]["name"] == "Ours"
+    assert crm_list.permissions == {"teamsWithEditAccess": [3], "usersWithEditAccess": [7]}
     other = portal.connect(list_folder="Ours").ensure_list(STATIC)
-    assert listed(portal, other).folder == found.folder
+    assert listed(portal, other).folder == crm_list.folder
     bare = portal.connect(list_folder="").ensure_list(
         replace(STATIC, key="rfm.new", label="Buying habits: New")
     )
@@ -220,10 +220,10 @@ def test_all_lists_are_told_with_their_kind(portal: Shop) -> None:
         {**snapshot, "filterBranch": portal.connect()._lists.filters(DYNAMIC)}, by_app=False
     )
     remote = portal.connect().ensure_list(DYNAMIC)
-    found = portal.connect().lists()
-    assert len(found) == 262
-    assert {one.kind for one in found if one.id != remote.id} == {"static"}
-    assert {one.record_type for one in found if one.label.startswith("List ")} == {""}
+    lists = portal.connect().lists()
+    assert len(lists) == 262
+    assert {crm_list.kind for crm_list in lists if crm_list.id != remote.id} == {"static"}
+    assert {crm_list.record_type for crm_list in lists if crm_list.label.startswith("List ")} == {""}
 
 
 # Static lists
@@ -342,9 +342,9 @@ def test_workflows_that_start_on_our_properties_and_lists_are_named(portal: Shop
     flows.add("Campaign", list_id=int(remote.id))
     flows.add("Switched off", property=SEGMENT.name, value="loyal", enabled=False)
     flows.add("Not ours", property="jobtitle", value="Baker")
-    found = portal.connect().automations([SEGMENT, SCORE], [replace(DYNAMIC, id=remote.id)])
-    assert found.unknown == ""
-    assert set(found.found) == {
+    automations = portal.connect().automations([SEGMENT, SCORE], [replace(DYNAMIC, id=remote.id)])
+    assert automations.unknown == ""
+    assert set(automations.found) == {
         Automation("Welcome back", SEGMENT.name, "loyal"),
         Automation("Any change", SEGMENT.name, None),
         Automation("Score", SCORE.name, "9"),
@@ -355,9 +355,9 @@ def test_workflows_that_start_on_our_properties_and_lists_are_named(portal: Shop
 
 def test_without_the_right_to_workflows_nobody_says_that_there_are_none(portal: Shop) -> None:
     portal.portal.grant("pat-blind", ALL_SCOPES - {"automation"})
-    found = portal.connect(token="pat-blind").automations([SEGMENT], [])
-    assert found.found == ()
-    assert "automation" in found.unknown
+    automations = portal.connect(token="pat-blind").automations([SEGMENT], [])
+    assert automations.found == ()
+    assert "automation" in automations.unknown
 
 
 def test_a_portal_without_workflows_is_told_so(portal: Shop) -> None:

@@ -119,15 +119,15 @@ def test_our_fields_come_as_text_and_an_empty_one_is_null(crm: World) -> None:
 @pytest.mark.parametrize("how", ["new", "keep"])
 def test_merged_contacts_name_their_survivor(crm: World, how: Any) -> None:
     crm.portal.knobs.merge_id = how
-    one, two, three = (crm.portal.put("contacts", {"email": f"{name}@example.org"}) for name in "abc")
+    primary, two, three = (crm.portal.put("contacts", {"email": f"{name}@example.org"}) for name in "abc")
     fold = crm.read()
-    first = crm.portal.join("contacts", one, two)
+    first = crm.portal.join("contacts", primary, two)
     crm.later()
     crm.pull(fold)
     last = crm.portal.join("contacts", first, three)
     crm.later()
     crm.pull(fold)
-    lost = {str(id) for id in (one, two, three, first)} - {str(last)}
+    lost = {str(id) for id in (primary, two, three, first)} - {str(last)}
     for records in (fold.records, crm.read().records):
         assert set(records) == {*lost, str(last)}
         assert {records[id].get("merged_into") for id in lost} <= {str(last), str(first)}

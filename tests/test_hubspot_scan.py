@@ -25,13 +25,13 @@ INTERVALS = st.lists(
 
 
 def listing(ids: Iterable[int], page: int = 100, exclusive: bool = False) -> Any:
-    held = sorted(ids)
+    sorted_ids = sorted(ids)
 
     def fetch(after: str | None) -> Listed:
         start = int(after) + exclusive if after is not None else 0
-        found = [id for id in held if id >= start][: page + 1]
-        shown, rest = found[:page], found[page:]
-        cursor = (shown[-1] if exclusive else rest[0]) if rest else None
+        candidates = [id for id in sorted_ids if id >= start][: page + 1]
+        shown, remaining = candidates[:page], candidates[page:]
+        cursor = (shown[-1] if exclusive else remaining[0]) if remaining else None
         return Listed([{"id": str(id)} for id in shown], None if cursor is None else str(cursor))
 
     return fetch
@@ -50,7 +50,7 @@ def test_each_record_comes_once_and_the_ids_are_covered(
 ) -> None:
     scan = Scan(listing(ids, exclusive=exclusive), gaps(done), max(ids, default=0), len(ids))
     pieces = run(scan, threads, 200)
-    came = [int(one["id"]) for piece in pieces for one in piece.results]
+    came = [int(row["id"]) for piece in pieces for row in piece.results]
     wanted = {id for id in ids if not any(first <= id < end for first, end in done)}
     assert sorted(came) == sorted(wanted)
     assert joined([*done, *((piece.first, piece.end) for piece in pieces)]) == [(0, END)]
@@ -120,5 +120,5 @@ def test_what_is_read_and_what_is_left_are_all_ids(intervals: list[Interval]) ->
     left = gaps(intervals)
     assert joined([*intervals, *left]) == [(0, END)]
     assert not [
-        one for one in left for first, end in intervals if first < one[1] and one[0] < end and first < end
+        gap for gap in left for first, end in intervals if first < gap[1] and gap[0] < end and first < end
     ]

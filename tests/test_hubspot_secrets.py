@@ -50,8 +50,8 @@ def told(shop: Shop, command: str, **arguments: Any) -> str:
 
 
 def assert_clean(text: str, *more: str) -> None:
-    found = [secret for secret in (*SECRET, *more) if secret in text]
-    assert not found, (found, text[max(0, text.find(found[0]) - 200) :][:400])
+    leaks = [secret for secret in (*SECRET, *more) if secret in text]
+    assert not leaks, (leaks, text[max(0, text.find(leaks[0]) - 200) :][:400])
 
 
 OAUTH = (
@@ -65,7 +65,7 @@ def test_what_is_said_holds_no_token_address_or_name(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     shop.login = login or shop.login
-    said = [told(shop, command) for command in ("check", "setup", "plan", "run", "rejects", "status", "run")]
+    texts = [told(shop, command) for command in ("check", "setup", "plan", "run", "rejects", "status", "run")]
     failures = [Fault("status", status=code) for code in (400, 401, 403, 429, 477, 500, 502, 530)] + [
         Fault("lost"),
         Fault("html"),
@@ -76,18 +76,18 @@ def test_what_is_said_holds_no_token_address_or_name(
             86_400 if fault.status in (429, 477) else None,
         )
         shop.strikes(fault)
-        said.append(told(shop, "run"))
+        texts.append(told(shop, "run"))
     shop.strikes()
     ids = shop.portal.store.shelves["contacts"].live
     shown = shop.do("show", id=str(ids[5]))
     assert shown.pop("person")["name"] == f"{FIRST} {LAST}", (
         "show names the person who was asked for, there and nowhere else"
     )
-    said += [json.dumps(shown, default=str), told(shop, "undo", number=4), told(shop, "report")]
+    texts += [json.dumps(shown, default=str), told(shop, "undo", number=4), told(shop, "report")]
     pages = [file.read_text(encoding="utf-8") for file in shop.folder.rglob("*.html")]
     journal = (shop.folder / "state" / "journal.sqlite").read_bytes().decode("latin-1")
     assert pages
-    for text in (*said, *pages, caplog.text, journal):
+    for text in (*texts, *pages, caplog.text, journal):
         assert_clean(text, *shop.portal.access.grants)
 
 

@@ -142,7 +142,7 @@ def everything(opened: Shop) -> dict[str, Callable[[], Any]]:
         )
 
     def members() -> Any:
-        (remote,) = [one for one in crm.lists() if one.label == "Lost"]
+        (remote,) = [crm_list for crm_list in crm.lists() if crm_list.label == "Lost"]
         outcomes = crm.write_members(
             remote, changes(*((id, STATIC.key, None, MEMBER) for id in opened.ids[:2])), Paper()
         )
@@ -165,7 +165,7 @@ def everything(opened: Shop) -> dict[str, Callable[[], Any]]:
         "count": lambda: crm.count("contact"),
         "fields": lambda: sorted(crm.fields())[:3],
         "ensure": lambda: (crm.ensure_field(SEGMENT), crm.ensure_field(SCORE)),
-        "lists": lambda: [(one.key, one.label, one.kind) for one in crm.lists()],
+        "lists": lambda: [(crm_list.key, crm_list.label, crm_list.kind) for crm_list in crm.lists()],
         "write": write,
         "members": members,
         "another list": lambda: crm.ensure_list(ListSpec("rfm.new", "New", "static")).label,
@@ -218,8 +218,8 @@ def test_a_strange_answer_ends_in_an_error_or_changes_nothing(
                 assert result is ConnectorError or result == quiet[name], (endpoint, way, name, result)
             if opened.portal.script.rules[0].done:
                 struck.add(endpoint)
-            held = set(opened.held("seg_rfm").values())
-            assert held <= {"loyal"}
+            values = set(opened.held("seg_rfm").values())
+            assert values <= {"loyal"}
     assert len(struck) > len(chosen) * 0.7, sorted(set(chosen) - struck)
 
 

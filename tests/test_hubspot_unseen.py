@@ -45,10 +45,10 @@ def test_a_call_that_is_sent_on_to_the_same_path_with_a_slash_keeps_its_method_a
     server: Server, portal: Portal
 ) -> None:
     server.script.append(status(301, b"", Location="/crm/v3/lists/"))
-    told = portal.ask(
+    answer = portal.ask(
         "POST", "/crm/v3/lists", body={"name": "ours"}, params=[("a", "1")], writes=True, repeatable=False
     )
-    assert told == {"path": "/crm/v3/lists/?a=1"}
+    assert answer == {"path": "/crm/v3/lists/?a=1"}
     assert server.done == [b'{"name":"ours"}']
 
 
@@ -81,10 +81,10 @@ def test_values_whose_answer_was_lost_are_looked_up_instead_of_sent_again(
 ) -> None:
     with shop(3) as opened:
         opened.fail(Fault(**fault, path="batch/update", times=1))
-        told = opened.connect().write_fields(
+        outcomes = opened.connect().write_fields(
             changes(*((id, SEGMENT.name, None, "loyal") for id in opened.ids)), Paper()
         )
-        assert statuses(told) == ["done"] * 3
+        assert statuses(outcomes) == ["done"] * 3
         assert opened.held(SEGMENT.name) == dict.fromkeys(opened.ids, "loyal")
         assert opened.calls("POST", "batch/update") == 1
 
@@ -92,10 +92,10 @@ def test_values_whose_answer_was_lost_are_looked_up_instead_of_sent_again(
 def test_values_that_did_not_arrive_are_sent_again(server: Server) -> None:
     with shop(3) as opened:
         opened.fail(Fault("reset", path="batch/update", times=2))
-        told = opened.connect().write_fields(
+        outcomes = opened.connect().write_fields(
             changes(*((id, SEGMENT.name, None, "loyal") for id in opened.ids)), Paper()
         )
-        assert statuses(told) == ["done"] * 3
+        assert statuses(outcomes) == ["done"] * 3
         assert opened.held(SEGMENT.name) == dict.fromkeys(opened.ids, "loyal")
 
 
@@ -105,7 +105,7 @@ def test_a_list_whose_answer_was_lost_is_made_once_and_is_ours(server: Server, f
         opened.fail(Fault(**fault, method="POST", path=r"/lists/?$", times=1))
         spec = ListSpec("rfm.loyal", "Buying habits: Loyal", "dynamic", field=SEGMENT.name, value="loyal")
         made = opened.connect().ensure_list(spec)
-        assert [one.name for one in opened.portal.lists.all.values()] == [spec.label]
+        assert [crm_list.name for crm_list in opened.portal.lists.all.values()] == [spec.label]
         assert (
             opened.connect(account={"lists": {made.id: spec.key}}).ensure_list(replace(spec, id=made.id))
             == made
@@ -117,6 +117,6 @@ def test_a_folder_whose_answer_was_lost_holds_our_lists(server: Server, fault: d
     with shop() as opened:
         opened.fail(Fault(**fault, method="POST", path=r"/folders$", times=1))
         opened.connect().ensure_list(ListSpec("rfm.loyal", "Buying habits: Loyal", "static"))
-        assert [one.folder for one in opened.portal.lists.all.values()] == [
+        assert [crm_list.folder for crm_list in opened.portal.lists.all.values()] == [
             next(id for id in opened.portal.lists.folders if id)
         ]

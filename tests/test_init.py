@@ -149,7 +149,7 @@ def test_who_is_asked_may_correct_the_guess(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrange", "words", "told"),
+    ("arrange", "words", "message"),
     [
         (lambda folder: None, ["--path", "nowhere"], "not there"),
         (lambda folder: (folder / "exports" / "contacts.csv").unlink(), [], "looks like contacts"),
@@ -167,13 +167,13 @@ def test_what_cannot_be_guessed_is_said(
     monkeypatch: pytest.MonkeyPatch,
     arrange: Callable[[Path], Any],
     words: list[str],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     english(tmp_path / "exports")
     arrange(tmp_path)
     code, output = cli("--path", "exports", *words)
-    assert code in (1, 2) and told in output and not (tmp_path / "config.toml").exists()
+    assert code in (1, 2) and message in output and not (tmp_path / "config.toml").exists()
 
 
 def test_the_command_line_takes_flags_and_prints_json(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_crm_in_the_cloud_needs_its_address_and_the_name_of_its_secret(
 
 
 def test_a_wrong_answer_is_told_why_and_asked_again(tmp_path: Path) -> None:
-    said: list[str] = []
+    questions: list[str] = []
     answers = {
         "CRM": ["hubspott", "hubspot"],
         "variable": ["pat-eu1 secret", "MY_TOKEN"],
@@ -303,13 +303,15 @@ def test_a_wrong_answer_is_told_why_and_asked_again(tmp_path: Path) -> None:
     }
 
     def ask(question: str, proposed: str) -> str:
-        said.append(question)
-        return next((found.pop(0) for word, found in answers.items() if word in question and found), proposed)
+        questions.append(question)
+        return next(
+            (replies.pop(0) for word, replies in answers.items() if word in question and replies), proposed
+        )
 
     answer = commands.init(tmp_path / "config.toml", ask=ask)
     assert answer["crm"] == "hubspot" and answer["segmentations"] == ["rfm"] and not any(answers.values())
-    assert any("did you mean 'hubspot'" in question for question in said)
-    assert not any("pat-eu1" in question for question in said), "what may be a secret is not repeated"
+    assert any("did you mean 'hubspot'" in question for question in questions)
+    assert not any("pat-eu1" in question for question in questions), "what may be a secret is not repeated"
     assert "MY_TOKEN" in (tmp_path / "config.toml").read_text()
 
 

@@ -51,7 +51,7 @@ def shop(tmp_path: Path) -> Path:
 
 def write(folder: Path, config: str, orders: list[str]) -> None:
     (folder / "config.toml").write_text(config)
-    rows = [f"{1 if one.startswith('a') else 2},{one.split(',', 1)[1]}" for one in orders]
+    rows = [f"{1 if order.startswith('a') else 2},{order.split(',', 1)[1]}" for order in orders]
     (folder / "shop" / "activities.csv").write_text(
         "\n".join(["contact_id,order_id,occurred_at,amount", *rows]) + "\n"
     )
@@ -87,11 +87,11 @@ def test_currencies_of_other_decimals_are_converted_too(shop: Path) -> None:
 
 
 def test_check_tells_that_two_accounts_have_different_currencies(shop: Path) -> None:
-    told = check(shop)
-    assert told["problems"] == []
+    answer = check(shop)
+    assert answer["problems"] == []
     assert any(
         "account shop counts in USD, account portal, which takes its activity, in EUR" in note
-        for note in told["notes"]
+        for note in answer["notes"]
     )
 
 

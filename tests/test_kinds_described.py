@@ -25,14 +25,14 @@ def section(kind: str) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_section_with_all_its_options_and_when_not_to_use_it(kind: str) -> None:
-    told = section(kind)
-    assert [name for name in KINDS[kind].model_fields if f"`{name}" not in told] == []
-    assert "**What.**" in told and "**How.**" in told and "**Options.**" in told and "**Not**" in told
+    text = section(kind)
+    assert [name for name in KINDS[kind].model_fields if f"`{name}" not in text] == []
+    assert "**What.**" in text and "**How.**" in text and "**Options.**" in text and "**Not**" in text
 
 
 def test_options_that_are_told_of_exist() -> None:
     assert set(LINKED) == set(KINDS)
     for kind in KINDS:
         options = section(kind).partition("**Options.**")[2].partition("\n\n")[0]
-        known = {*KINDS[kind].model_fields, *SegmentationSettings.model_fields, "key", "when"}
-        assert set(re.findall(r"`([a-z_]+)(?: = [^`]*)?`", options)) <= known
+        allowed = {*KINDS[kind].model_fields, *SegmentationSettings.model_fields, "key", "when"}
+        assert set(re.findall(r"`([a-z_]+)(?: = [^`]*)?`", options)) <= allowed

@@ -36,12 +36,12 @@ from tests.world import DAY, World
 MONTH_LATER = CDNOW_START + timedelta(days=31)
 
 
-def labelled(kind: Any, frame: pd.DataFrame, cuts: Sequence[int], *rest: Any) -> pd.DataFrame:
+def labelled(kind: Any, frame: pd.DataFrame, cuts: Sequence[int], *arguments: Any) -> pd.DataFrame:
     """Labels of the pieces between the cuts, one below the other.
 
-    ``rest``: model, previous labels, their day, as_of.
+    ``arguments``: model, previous labels, their day, as_of.
     """
-    model, previous, *days = rest
+    model, previous, *days = arguments
     parts = []
     for start, end in zip([0, *cuts], [*cuts, len(frame)], strict=True):
         piece = frame.iloc[start:end].reset_index(drop=True)
@@ -66,15 +66,15 @@ def same(whole: pd.DataFrame, pieces: pd.DataFrame) -> None:
 # ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
+@pytest.mark.parametrize("index", range(len(SORTS)), ids=NAMES)
 @settings(max_examples=15)
 @given(st.data())
-def test_labels_of_pieces_are_the_pieces_of_the_labels(place: int, data: Any) -> None:
+def test_labels_of_pieces_are_the_pieces_of_the_labels(index: int, data: Any) -> None:
     """Whatever the frames, under a model that saw others or nobody, with and without labels of an earlier
     day.
     """
-    kind = chosen(place)
-    seen, first, second = (data.draw(hostile(place)) for _ in range(3))
+    kind = chosen(index)
+    seen, first, second = (data.draw(hostile(index)) for _ in range(3))
     second["record"] += data.draw(st.integers(0, 3))  # some are new, some have left
     past = data.draw(st.sampled_from([None, Anything(seen)]))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(second)), max_size=3)))
@@ -88,16 +88,16 @@ def test_labels_of_pieces_are_the_pieces_of_the_labels(place: int, data: Any) ->
 
 
 # the others: in the whole loop
-KNOWN = [place for place, (kind, _) in enumerate(SORTS) if kind in ("rfm", "lifecycle", "abc")]
+KNOWN = [index for index, (kind, _) in enumerate(SORTS) if kind in ("rfm", "lifecycle", "abc")]
 
 
 @cache
-def customers(place: int) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
+def customers(index: int) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
     """Customers of CDNOW on two days, some on both, and a model that learned from all of them."""
-    kind = chosen(place)
-    one, other = (Played(cdnow(), kind, day) for day in (CDNOW_START, MONTH_LATER))
-    model = model_file.from_json(model_file.to_json(kind.fit(one.now(), CDNOW_START, one)))
-    first, second = one.now(), other.now()
+    kind = chosen(index)
+    earlier, other = (Played(cdnow(), kind, day) for day in (CDNOW_START, MONTH_LATER))
+    model = model_file.from_json(model_file.to_json(kind.fit(earlier.now(), CDNOW_START, earlier)))
+    first, second = earlier.now(), other.now()
     return (
         first[first["record"] % 20 < 2].reset_index(drop=True),
         second[second["record"] % 20 % 3 == 1].reset_index(drop=True),
@@ -105,12 +105,12 @@ def customers(place: int) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
     )
 
 
-@pytest.mark.parametrize("place", KNOWN, ids=[NAMES[place] for place in KNOWN])
+@pytest.mark.parametrize("index", KNOWN, ids=[NAMES[index] for index in KNOWN])
 @settings(max_examples=5, deadline=None)
 @given(cuts=st.lists(st.integers(0, 2000), min_size=1, max_size=5))
-def test_so_it_is_with_customers_that_a_model_knows(place: int, cuts: list[int]) -> None:
-    kind = chosen(place)
-    first, second, model = customers(place)
+def test_so_it_is_with_customers_that_a_model_knows(index: int, cuts: list[int]) -> None:
+    kind = chosen(index)
+    first, second, model = customers(index)
     before = kind.label(first, model, None, None, CDNOW_START)
     same(before, labelled(kind, first, sorted(cuts), model, None, None, CDNOW_START))
     whole = kind.label(second, model, before, CDNOW_START, MONTH_LATER)
@@ -176,7 +176,7 @@ def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(
     back to a new mirror.
     """
     (tmp_path / "trained").mkdir()
-    model, told = trained(tmp_path / "trained"), []
+    model, outputs = trained(tmp_path / "trained"), []
     for chunk in (chunks.CHUNK, 40):
         monkeypatch.setattr(chunks, "CHUNK", chunk)
         world = model.copy(tmp_path / str(chunk))
@@ -186,12 +186,12 @@ def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(
         world.store.put("300", email="new@example.org")
         world.buys("8", 0, 90_000)
         world.do("label", as_of=DAY + timedelta(days=7), out=world.folder / "labels.csv")
-        found = states(world)
+        states_before = states(world)
         world.lose_mirror()
         world.do("label", as_of=DAY + timedelta(days=14))
-        told.append((found, states(world), (world.folder / "labels.csv").read_text()))
-    assert told[0] == told[1]
-    assert all(len({row[1] for row in found["labels_" + name]}) > 1 for name in EVERY), (
+        outputs.append((states_before, states(world), (world.folder / "labels.csv").read_text()))
+    assert outputs[0] == outputs[1]
+    assert all(len({row[1] for row in states_before["labels_" + name]}) > 1 for name in EVERY), (
         "labels that are all alike would prove nothing"
     )
     parts = world.journal(
@@ -207,7 +207,7 @@ def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(
 def test_a_model_of_very_many_is_fitted_on_a_draw_that_is_the_same_each_time_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = []
+    models = []
     for name, most in (("whole", population.FITTED), ("one", 100), ("two", 100)):
         monkeypatch.setattr(population, "FITTED", most)
         (tmp_path / name).mkdir()
@@ -215,10 +215,10 @@ def test_a_model_of_very_many_is_fitted_on_a_draw_that_is_the_same_each_time_and
         world.customers(210)
         world.do("label")
         assert len(world.labels("rfm")) == 210
-        found.append(stored(world))
-    whole, one, two = found
-    assert one == two and one["rfm"]["seen"]["of"] == one["value"]["seen"]["of"] == 210
-    assert 80 <= one["rfm"]["seen"]["records"] <= 100
+        models.append(stored(world))
+    whole, first, two = models
+    assert first == two and first["rfm"]["seen"]["of"] == first["value"]["seen"]["of"] == 210
+    assert 80 <= first["rfm"]["seen"]["records"] <= 100
     assert all("of" not in model["seen"] and model["seen"]["records"] == 210 for model in whole.values())
 
 

@@ -54,13 +54,13 @@ def law(examples: int) -> settings:
 
 def edit(world: World, change: tuple[Any, ...]) -> None:
     """A person changes something; what cannot be done to a record that is gone is left undone."""
-    store, (what, *rest) = world.store, change
+    store, (what, *arguments) = world.store, change
     there = {id for type, id in store.records if store.exists(type, id)}
-    match what, rest:
+    match what, arguments:
         case "buy", [id, days, amount]:
             world.buys(id, days, amount)
         case "edit", [id]:
-            if id not in {known for _, known in store.records}:
+            if id not in {record_id for _, record_id in store.records}:
                 store.put(id, email=f"new{id}@example.org")
             elif id in there:
                 store.put(id, email=f"changed{store.clock}@example.org")
@@ -126,8 +126,10 @@ def cells(world: World) -> dict[tuple[str, str], str]:
     """Everything that we can write, one cell each: (id, target) → value, where there is one."""
     fields, lists = world.state()
     alive = {id for type, id in world.store.records if world.store.exists(type, id)}
-    found = {(id, name): value for name, held in fields.items() for id, value in held.items() if id in alive}
-    return found | {(id, key): "member" for key, ids in lists.items() for id in ids if id in alive}
+    field_cells = {
+        (id, name): value for name, values in fields.items() for id, value in values.items() if id in alive
+    }
+    return field_cells | {(id, key): "member" for key, ids in lists.items() for id in ids if id in alive}
 
 
 def ever_ours(world: World) -> set[tuple[str, str, str]]:
@@ -184,10 +186,10 @@ def objectors(world: World) -> set[str]:
     merged = [
         (id, row["merged_into"]) for (_, id), row in world.store.records.items() if row.get("merged_into")
     ]
-    found = {id for (_, id), row in world.store.records.items() if row.get("objects_to_profiling")}
+    objecting = {id for (_, id), row in world.store.records.items() if row.get("objects_to_profiling")}
     for _ in merged:
-        found |= {one for pair in merged if found & set(pair) for one in pair}
-    return found
+        objecting |= {record_id for pair in merged if objecting & set(pair) for record_id in pair}
+    return objecting
 
 
 @law(3)
@@ -210,13 +212,13 @@ def test_undo_restores_value_and_owner(crm: str, edits: list[Any], days: int, on
         assert {c: v for c, v in cells(world).items() if c[0] not in gone} == {
             c: v for c, v in before.items() if c[0] not in gone
         }
-        held = world.do("run", as_of=day, allow=ALLOWED)
-        assert (held["plan"]["changes"], held["exit_code"]) == (0, 5) or set(held["plan"]["held"]) < {
+        rerun = world.do("run", as_of=day, allow=ALLOWED)
+        assert (rerun["plan"]["changes"], rerun["exit_code"]) == (0, 5) or set(rerun["plan"]["held"]) < {
             "rfm",
             "value",
         }
         again = world.do("plan", as_of=day, allow={**ALLOWED, "undone": "it was right after all"})
-        if set(held["plan"]["held"]) == set(undone["held"]) and not held["plan"]["changes"]:
+        if set(rerun["plan"]["held"]) == set(undone["held"]) and not rerun["plan"]["changes"]:
             assert again["plan"]["by_target"] == run["plan"]["by_target"], (
                 "owners are as they were, so the same plan comes out"
             )

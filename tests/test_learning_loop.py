@@ -91,9 +91,9 @@ def test_every_kind_that_learns_labels_everybody_and_is_written(world: World) ->
 
 
 def test_who_buys_every_week_is_likelier_than_who_stopped(world: World) -> None:
-    held = world.held("seg_buyers")
-    likely = [int(id) % 3 for id, segment in held.items() if segment == "likely"]
-    unlikely = [int(id) % 3 for id, segment in held.items() if segment == "unlikely"]
+    segments = world.held("seg_buyers")
+    likely = [int(id) % 3 for id, segment in segments.items() if segment == "likely"]
+    unlikely = [int(id) % 3 for id, segment in segments.items() if segment == "unlikely"]
     assert likely.count(1) > len(likely) * 0.8  # record 1, 4, 7, ...
     assert unlikely.count(0) > unlikely.count(1)
 
@@ -112,11 +112,11 @@ def test_setup_brings_the_names_that_a_model_found_into_the_crm_and_a_plan_says_
     assert "crm-segments setup" in " ".join(world.do("plan")["notes"])
     story = world.do("show", id="1")["segmentations"]["groups"]
     assert story["label"] not in shown()
-    held = world.held("seg_groups")
+    segments = world.held("seg_groups")
     world.do("setup")
     assert story["label"] in shown() and "Cluster 12" in shown()
     answer = world.do("plan")
-    assert not answer["notes"] and answer["plan"]["changes"] == 0 and world.held("seg_groups") == held
+    assert not answer["notes"] and answer["plan"]["changes"] == 0 and world.held("seg_groups") == segments
 
 
 def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World) -> None:
@@ -129,15 +129,15 @@ def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World
 
 
 def test_the_effect_of_a_campaign_is_told_once_there_is_a_control(world: World) -> None:
-    found = with_session(world, effects)
-    assert set(found) == {f"buyers.{key}" for key in ("likely", "possible", "unlikely", "unscored")}
+    by_segment = with_session(world, effects)
+    assert set(by_segment) == {f"buyers.{key}" for key in ("likely", "possible", "unlikely", "unscored")}
     # nobody's 30 days are over yet
-    assert found["buyers.likely"]["days"] == 30 and "too few" in found["buyers.likely"]["note"]
+    assert by_segment["buyers.likely"]["days"] == 30 and "too few" in by_segment["buyers.likely"]["note"]
 
 
 def test_the_past_of_the_mirror_holds_what_was_known_then(world: World) -> None:
     def look(session: Session) -> None:
-        settings = next(one for one in session.segmentations if one.name == "buyers")
+        settings = next(candidate for candidate in session.segmentations if candidate.name == "buyers")
         past = AccountPast(session, settings, built(session.config, settings, "portal"))
         then = past.features(date(2024, 5, 31))
         assert then["record"].is_monotonic_increasing and (then["last_purchase"] <= "2024-05-31").all()
@@ -157,13 +157,13 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
         versions = session.journal.rows(
             "SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1"
         )
-        found = cards(session)
-        lines = {line["measure"]: line for line in found["value"]["lines"]}
+        cards_by_name = cards(session)
+        lines = {line["measure"]: line for line in cards_by_name["value"]["lines"]}
         assert lines["lift"]["value"] > 1 and lines["lift"]["interval"][0] > 1
         assert lines["coverage"]["value"] == 1
-        assert found["groups"]["lines"] and found["buyers"]["lines"]
-        told = propose(session, "groups")
-        assert told["moved"] <= 0.2 and "difference" in told
+        assert cards_by_name["groups"]["lines"] and cards_by_name["buyers"]["lines"]
+        proposal = propose(session, "groups")
+        assert proposal["moved"] <= 0.2 and "difference" in proposal
         assert (
             session.journal.rows(
                 "SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1"
@@ -175,9 +175,9 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
 
 
 def test_the_journey_of_each_segment_is_told_from_the_mirror(world: World) -> None:
-    found = with_session(world, lambda session: ways(session, "rfm"))
-    assert sum(one["first"].records for one in found.values()) == 300
-    assert all(one["second"].events <= one["first"].events for one in found.values())
+    ways_by_segment = with_session(world, lambda session: ways(session, "rfm"))
+    assert sum(way["first"].records for way in ways_by_segment.values()) == 300
+    assert all(way["second"].events <= way["first"].events for way in ways_by_segment.values())
 
 
 def test_train_fits_anew_and_clusters_keep_their_numbers(world: World) -> None:
@@ -192,14 +192,14 @@ def test_a_frozen_membership_stays_whatever_its_records_do(tmp_path: Path) -> No
     made = World(tmp_path, value='[[segmentations]]\nname = "value"\nkind = "abc"\nfield = "seg_value"\n')
     made.customers(30)
     made.first_run()
-    held = made.held("seg_value")
+    values = made.held("seg_value")
     made.value += "frozen = true\n"
     made.buys("1", 0, 10_000_000)
     made.store.put("99", email="new@example.org")
     made.buys("99", 0, 500)
     made.do("run", allow=ALLOWED)
     made.do("run", allow=ALLOWED, as_of=date(2024, 8, 1))
-    assert made.held("seg_value") == held
+    assert made.held("seg_value") == values
     made.value = made.value.replace("true", "false")
     made.do("run", allow=ALLOWED, as_of=date(2024, 8, 2))
     assert made.held("seg_value")["99"]
@@ -231,20 +231,23 @@ def test_a_learned_name_that_another_segment_has_too_is_told_before_set_up(
     shop = world.copy(tmp_path)
     with locked(shop.config()) as journal:
         names = {
-            one.key: one.title for one in named_segments(shop.config(), journal, settings_of(shop), "portal")
+            segment.key: segment.title
+            for segment in named_segments(shop.config(), journal, settings_of(shop), "portal")
         }
     label = names["cluster_2"].upper()
     own = f'segments = [ {{ key = "cluster_1", title = "{label}" }} ]'
     shop.more = MORE.replace("k = 3", f"k = 3\n{own}")
-    told = "is called"
-    assert [problem for problem in shop.do("check")["problems"] if told in problem["what"]]
-    assert [note for note in shop.do("plan")["notes"] if told in note]
+    phrase = "is called"
+    assert [problem for problem in shop.do("check")["problems"] if phrase in problem["what"]]
+    assert [note for note in shop.do("plan")["notes"] if phrase in note]
     with pytest.raises(SetupNeeded, match=r"cluster_2 of groups is called .*, as segment cluster_1 is"):
         shop.do("setup")
 
 
 def settings_of(shop: World) -> SegmentationSettings:
-    return next(one for one in shop.config().segmentations_of("portal") if one.name == "groups")
+    return next(
+        settings for settings in shop.config().segmentations_of("portal") if settings.name == "groups"
+    )
 
 
 def test_names_of_offers_that_are_too_long_or_alike_are_told_before_set_up(tmp_path: Path) -> None:

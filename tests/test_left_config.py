@@ -95,12 +95,14 @@ def test_counts_of_guards_stop_a_retirement(tmp_path: Path) -> None:
     world.customers(30)
     world.first_run()
     world.value, world.more = "", "[guards]\nmax_writes = 10"
-    held = world.held("seg_value")
+    values = world.held("seg_value")
     with pytest.raises(GuardTripped, match="max_writes"):
         world.do("retire", target="seg_value")
-    assert world.held("seg_value") == held
+    assert world.held("seg_value") == values
     world.more = ""
-    assert world.do("retire", target="seg_value")["applied"]["done"] == len(held), "its own size is what goes"
+    assert world.do("retire", target="seg_value")["applied"]["done"] == len(values), (
+        "its own size is what goes"
+    )
 
 
 def test_a_run_is_undone_whole_although_its_segmentation_left_the_config(company: Company) -> None:

@@ -81,7 +81,9 @@ def test_a_shock_is_no_season_and_teaches_nothing() -> None:
 
 def test_a_level_is_told_only_where_lessons_say_with_one_voice_that_it_is_far_off() -> None:
     def of(*times: float) -> float:
-        return backtest_splits.level([lesson(np.full(3, 1.0), level=float(np.log(one))) for one in times])
+        return backtest_splits.level(
+            [lesson(np.full(3, 1.0), level=float(np.log(factor))) for factor in times]
+        )
 
     assert of() == of(0.9, 1.2, 1.1) == of(5.0, 0.2, 1.0) == of(2.0) == 1.0
     assert of(4.0, 5.0, 6.0) == pytest.approx(4.5, rel=0.01) and of(0.25) == pytest.approx(0.5)
@@ -89,11 +91,11 @@ def test_a_level_is_told_only_where_lessons_say_with_one_voice_that_it_is_far_of
 
 def test_a_level_on_purchase_models_moves_expectations_with_it_and_leaves_probabilities_below_one() -> None:
     chance, few = np.array([0.0, 0.3, 0.9, 1.0]), np.array([0.0, 0.4, 2.0, 9.0])
-    told = Told(few, chance, few, few, few)
-    assert told.purchases({**UPRIGHT, "level": 3.0}) == pytest.approx(3 * few) and told.purchases(
+    forecast = Told(few, chance, few, few, few)
+    assert forecast.purchases({**UPRIGHT, "level": 3.0}) == pytest.approx(3 * few) and forecast.purchases(
         UPRIGHT
     ) == pytest.approx(few)
-    raised, lowered = (told.probability({**UPRIGHT, "level": level}) for level in (3.0, 0.3))
+    raised, lowered = (forecast.probability({**UPRIGHT, "level": level}) for level in (3.0, 0.3))
     assert (
         (lowered <= chance).all()
         and (chance <= raised).all()
@@ -116,22 +118,22 @@ def test_no_past_and_a_young_one_teach_nothing() -> None:
 
 
 def test_in_a_season_forecasts_come_near_what_came_and_errors_weigh_by_their_square() -> None:
-    past, one = played("gifts"), business("gifts")
-    buyers = Buying.of(past.now(), one.day)
-    champion = model_selection.fit(buyers, one.day, one.horizon, past)
-    told = champion.forecast(buyers)
-    assert told.purchases is not None and told.probability is not None
-    later = one.rows[
-        (one.rows["day"] > pd.Timestamp(one.day))
-        & (one.rows["day"] <= pd.Timestamp(one.day + timedelta(days=one.horizon)))
+    past, gifts = played("gifts"), business("gifts")
+    buyers = Buying.of(past.now(), gifts.day)
+    champion = model_selection.fit(buyers, gifts.day, gifts.horizon, past)
+    forecast = champion.forecast(buyers)
+    assert forecast.purchases is not None and forecast.probability is not None
+    later = gifts.rows[
+        (gifts.rows["day"] > pd.Timestamp(gifts.day))
+        & (gifts.rows["day"] <= pd.Timestamp(gifts.day + timedelta(days=gifts.horizon)))
     ]
-    came = later.groupby(pd.Series(pd.factorize(one.rows["customer"])[0])[later.index])["day"].nunique()
+    came = later.groupby(pd.Series(pd.factorize(gifts.rows["customer"])[0])[later.index])["day"].nunique()
     number = np.asarray(came.reindex(buyers.record, fill_value=0), np.float64)
     plain = bg_nbd.fit(buyers.history(), "mbg")
-    assert told.purchases.sum() == pytest.approx(number.sum(), rel=0.3)
-    assert plain.expected(buyers.history(), one.horizon / 7).sum() < 0.3 * number.sum()
-    assert metrics.brier(told.probability, number) < 0.8 * metrics.brier(
-        plain.purchase(buyers.history(), one.horizon / 7), number
+    assert forecast.purchases.sum() == pytest.approx(number.sum(), rel=0.3)
+    assert plain.expected(buyers.history(), gifts.horizon / 7).sum() < 0.3 * number.sum()
+    assert metrics.brier(forecast.probability, number) < 0.8 * metrics.brier(
+        plain.purchase(buyers.history(), gifts.horizon / 7), number
     )
 
 

@@ -76,20 +76,20 @@ def later(features: pd.DataFrame, weeks: int, **bought: tuple[int, int]) -> pd.D
 def lived(features: list[pd.DataFrame], model: Mapping[str, Any] = MODEL) -> list[pd.DataFrame]:
     """Labels week by week from AS_OF."""
     labels: list[pd.DataFrame] = []
-    for week, one in enumerate(features):
+    for week, table in enumerate(features):
         day = AS_OF + week * WEEK
         labels.append(
-            LIFE.label(one, model, labels[-1] if labels else None, day - WEEK if labels else None, day)
+            LIFE.label(table, model, labels[-1] if labels else None, day - WEEK if labels else None, day)
         )
     return labels
 
 
 def test_a_first_labelling_looks_at_silence_in_the_own_rhythm() -> None:
-    found = customers(
+    features = customers(
         never=(0, 0, None), first=(10, 1, None), once=(11, 1, None), silent_once=(21, 1, None), long_once=(31, 1, None), gone=(41, 1, None),
         weekly=(49, 9, 7.0), late=(50, 9, 7.0), later=(74, 9, 7.0), lost=(99, 9, 7.0), daily=(10, 99, 1.0), daily_late=(11, 99, 1.0),
     )  # fmt: skip
-    assert stages(LIFE.label(found, MODEL, None, None, AS_OF)) == [
+    assert stages(LIFE.label(features, MODEL, None, None, AS_OF)) == [
         *("prospect", "new", "active", "at_risk", "dormant", "lost"),
         *("active", "at_risk", "dormant", "lost", "active", "at_risk"),
     ]
@@ -98,14 +98,14 @@ def test_a_first_labelling_looks_at_silence_in_the_own_rhythm() -> None:
 def test_a_fall_needs_the_dead_band_and_a_second_day() -> None:
     weekly = customers(weekly=(42, 9, 7.0))  # 49 days are usual; the band ends at 53.9
     silent = [42, 49, 56, 63, 70, 77, 84]
-    found = [stage for labels in lived([weekly] * len(silent)) for stage in stages(labels)]
-    assert found == ["active", "active", "active", "at_risk", "at_risk", "at_risk", "at_risk"]
+    observed = [stage for labels in lived([weekly] * len(silent)) for stage in stages(labels)]
+    assert observed == ["active", "active", "active", "at_risk", "at_risk", "at_risk", "at_risk"]
 
 
 def test_one_silent_day_that_a_purchase_follows_moves_nobody() -> None:
     weekly = customers(weekly=(49, 9, 7.0))
-    found = lived([weekly, weekly, later(weekly, 2, r0=(1, 10)), later(weekly, 2, r0=(1, 10))])
-    assert [stages(labels)[0] for labels in found] == ["active"] * 4
+    weekly_labels = lived([weekly, weekly, later(weekly, 2, r0=(1, 10)), later(weekly, 2, r0=(1, 10))])
+    assert [stages(labels)[0] for labels in weekly_labels] == ["active"] * 4
 
 
 def test_a_purchase_is_heard_at_once() -> None:
@@ -128,8 +128,13 @@ def test_won_back_lasts_for_the_horizon_or_until_the_next_purchase() -> None:
     before = customers(quiet=(99, 9, 7.0), busy=(99, 9, 7.0))
     back = later(before, 1, r0=(3, 10), r1=(3, 10))
     again = later(back, 2, r1=(1, 11))
-    found = [stages(labels) for labels in lived([before, back, again, again])]
-    assert found == [["lost", "lost"], ["won_back", "won_back"], ["won_back", "active"], ["active", "active"]]
+    observed = [stages(labels) for labels in lived([before, back, again, again])]
+    assert observed == [
+        ["lost", "lost"],
+        ["won_back", "won_back"],
+        ["won_back", "active"],
+        ["active", "active"],
+    ]
 
 
 def test_an_unchanged_day_keeps_since_and_previous() -> None:
@@ -190,14 +195,14 @@ def test_with_enough_customers_the_probability_of_a_purchase_decides() -> None:
 
 
 def test_stages_are_cut_at_even_odds_a_quarter_and_a_tenth() -> None:
-    found = customers(
+    features = customers(
         daily=(3, 40, 7.0),
         at_risk=(75, 6, 40.0),
         dormant=(150, 6, 40.0),
         lost=(400, 6, 40.0),
         new=(10, 1, None),
     )
-    labels = LIFE.label(found, LIKELY, None, None, AS_OF)
+    labels = LIFE.label(features, LIKELY, None, None, AS_OF)
     assert stages(labels) == ["active", "at_risk", "dormant", "lost", "new"]
     chance = labels["score"].to_numpy()
     assert chance[0] >= 0.5 > chance[1] >= 0.25 > chance[2] >= 0.1 > chance[3] > 0
@@ -226,11 +231,11 @@ SILENT = st.lists(
 def test_without_purchases_nobody_becomes_livelier_and_the_same_day_twice_says_the_same(
     rows: Any, weeks: int
 ) -> None:
-    features = customers(**{f"r{place}": row for place, row in enumerate(rows)})
+    features = customers(**{f"r{position}": row for position, row in enumerate(rows)})
     labels = lived([features] * (weeks + 1))
     order = {
-        stage: place
-        for place, stage in enumerate(("prospect", "new", "active", "at_risk", "dormant", "lost"))
+        stage: position
+        for position, stage in enumerate(("prospect", "new", "active", "at_risk", "dormant", "lost"))
     }
     for first, second in pairwise(labels):
         assert all(order[a] <= order[b] for a, b in zip(first["segment"], second["segment"], strict=True))
@@ -291,10 +296,10 @@ def test_the_livelier_the_stage_the_more_buy_again_within_the_horizon(business: 
 
 
 def test_a_gap_beyond_all_measure_is_a_very_long_one() -> None:
-    found = customers(once=(41, 1, None), twice=(50, 9, 7.0), odd=(50, 9, 7.0))
-    found.loc[2, "mean_gap_days"] = 2.5e307
+    features = customers(once=(41, 1, None), twice=(50, 9, 7.0), odd=(50, 9, 7.0))
+    features.loc[2, "mean_gap_days"] = 2.5e307
     with np.errstate(all="raise"):
-        labels = LIFE.label(found, LIFE.fit(found, AS_OF), None, None, AS_OF)
+        labels = LIFE.label(features, LIFE.fit(features, AS_OF), None, None, AS_OF)
     assert stages(labels)[2] == "active" and "1000000 days are usual" in str(labels["reason"][2]).replace(
         ",", ""
     )

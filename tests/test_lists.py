@@ -29,10 +29,10 @@ def dynamic(folder: Path, room: int | None = None, **settings: Any) -> World:
 
 
 def by_segment(world: World) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {key: set() for key in world.store.lists}
+    ids_by_list: dict[str, set[str]] = {key: set() for key in world.store.lists}
     for id, segment in world.labels("rfm").items():
-        found["rfm." + segment].add(id)
-    return found
+        ids_by_list["rfm." + segment].add(id)
+    return ids_by_list
 
 
 def test_a_dynamic_list_costs_no_membership_change(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_dynamic_list_costs_no_membership_change(tmp_path: Path) -> None:
 def test_where_the_crm_has_no_more_room_for_dynamic_lists_members_are_written(tmp_path: Path) -> None:
     world = dynamic(tmp_path, room=3)
     world.first_run()
-    kinds = {held.remote.kind for held in world.store.lists.values()}
+    kinds = {crm_list.remote.kind for crm_list in world.store.lists.values()}
     assert kinds == {"dynamic", "static"} and world.members() == by_segment(world)
     assert {
         json.loads(row["form"])["kind"]
@@ -126,7 +126,9 @@ def test_a_list_knows_the_id_that_the_crm_gave_it(tmp_path: Path) -> None:
     world.first_run()
     world.label = 'title = "Habits"\n'
     world.do("setup")
-    assert all(held.spec and held.spec.id == held.remote.id for held in world.store.lists.values())
+    assert all(
+        crm_list.spec and crm_list.spec.id == crm_list.remote.id for crm_list in world.store.lists.values()
+    )
 
 
 def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) -> None:
@@ -157,8 +159,10 @@ def test_a_help_text_is_never_longer_than_the_crm_takes(tmp_path: Path) -> None:
         many = [
             SegmentText(f"k{n}", f"Label {n}", "d" * length, {"message": "m" * length}) for n in range(12)
         ]
-        assert len(of_field("Habits", many)) <= LONGEST and all(len(of_list(one)) <= LONGEST for one in many)
-        assert all(one.title in of_field("Habits", many) for one in many)
+        assert len(of_field("Habits", many)) <= LONGEST and all(
+            len(of_list(text)) <= LONGEST for text in many
+        )
+        assert all(text.title in of_field("Habits", many) for text in many)
 
 
 def test_an_export_holds_what_an_administrator_deploys(tmp_path: Path) -> None:
@@ -184,7 +188,9 @@ def test_a_plan_names_what_starts_in_the_crm_and_for_how_many(tmp_path: Path) ->
         Automation("Never", "seg_rfm", "no such segment"),
     )
     world.do("setup")
-    heard = {one["name"]: one["records"] for one in world.do("plan")["plan"]["listeners"]["found"]}
+    heard = {
+        listener["name"]: listener["records"] for listener in world.do("plan")["plan"]["listeners"]["found"]
+    }
     wanted = by_segment(world)
     assert heard == {
         "Any move": 30, "Win them back": len(wanted["rfm.lost"]), "Greet champions": len(wanted["rfm.champions"]), "Never": 0,
@@ -214,5 +220,5 @@ def test_the_terminal_names_what_starts(tmp_path: Path, capsys: pytest.CaptureFi
     world.store.listeners = (Automation("Win \x1bthem back", "seg_rfm", "lost"),)
     world.do("setup")
     print_answer("plan", world.do("plan"))
-    said = capsys.readouterr().out
-    assert "Win \\x1bthem back" in said and "workflow or flow" in said
+    output = capsys.readouterr().out
+    assert "Win \\x1bthem back" in output and "workflow or flow" in output

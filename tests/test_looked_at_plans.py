@@ -20,21 +20,25 @@ def planned(path: Path, customers: int = 12) -> tuple[World, int]:
 
 def test_each_change_of_a_plan_is_shown_with_old_and_new_value_and_reason(tmp_path: Path) -> None:
     world, number = planned(tmp_path)
-    code, told = answer(world, "plan", "show", str(number))
-    assert (code, told["plan"], told["state"], told["more"]) == (0, number, "open", 0)
-    assert len(told["changes"]) == told["total"] > 20
+    code, shown = answer(world, "plan", "show", str(number))
+    assert (code, shown["plan"], shown["state"], shown["more"]) == (0, number, "open", 0)
+    assert len(shown["changes"]) == shown["total"] > 20
     labels = world.labels("rfm")
-    field = [one for one in told["changes"] if one["target"] == "seg_rfm"]
-    assert {one["id"]: one["after"] for one in field} == labels
-    assert all(one["reason"] and one["before"] is None and one["status"] == "planned" for one in field)
+    field = [change for change in shown["changes"] if change["target"] == "seg_rfm"]
+    assert {change["id"]: change["after"] for change in field} == labels
+    assert all(
+        change["reason"] and change["before"] is None and change["status"] == "planned" for change in field
+    )
     cli(world, "apply", str(number))
-    assert {one["status"] for one in answer(world, "plan", "show", str(number))[1]["changes"]} == {"done"}
+    assert {change["status"] for change in answer(world, "plan", "show", str(number))[1]["changes"]} == {
+        "done"
+    }
 
 
 def test_a_terminal_shows_some_changes_and_says_how_to_see_all(tmp_path: Path) -> None:
     world, number = planned(tmp_path, 40)
-    said = cli(world, "plan", "show", str(number)).output
-    assert f"plan show {number} --out plan-{number}.csv" in said and said.count("planned") == 50
+    output = cli(world, "plan", "show", str(number)).output
+    assert f"plan show {number} --out plan-{number}.csv" in output and output.count("planned") == 50
 
 
 def test_a_plan_is_written_as_csv_and_json_for_its_owner_alone(tmp_path: Path) -> None:
@@ -46,13 +50,13 @@ def test_a_plan_is_written_as_csv_and_json_for_its_owner_alone(tmp_path: Path) -
     number = answer(world, "plan")[1]["plan"]["plan"]
     assert "\x1b[31m" not in cli(world, "plan", "show", str(number)).output
     for name in ("plan.csv", "plan.json"):
-        code, told = answer(world, "plan", "show", str(number), "--out", str(tmp_path / name))
-        assert (code, told["out"]) == (0, str(tmp_path / name))
+        code, shown = answer(world, "plan", "show", str(number), "--out", str(tmp_path / name))
+        assert (code, shown["out"]) == (0, str(tmp_path / name))
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     with (tmp_path / "plan.csv").open(newline="", encoding="utf-8") as source:
         table = list(csv.DictReader(source))
     rows = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
-    assert len(table) == len(rows) == told["total"]
+    assert len(table) == len(rows) == shown["total"]
     assert "'=1+1" in {row["id"] for row in table} and "=1+1" in {row["id"] for row in rows}
     refused = cli(world, "plan", "show", str(number), "--out", str(tmp_path / "plan.xlsx"))
     assert refused.exit_code == 2 and ".csv or .json" in refused.output
@@ -60,13 +64,13 @@ def test_a_plan_is_written_as_csv_and_json_for_its_owner_alone(tmp_path: Path) -
 
 def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     world, _number = planned(tmp_path)
-    for words, code, said in (
+    for words, code, message in (
         (["plan", "show"], 2, "number of a plan"),
         (["plan", "look", "1"], 2, "plan show PLAN"),
         (["plan", "show", "99"], 1, "there is no plan 99"),
     ):
         result = cli(world, *words)
-        assert result.exit_code == code and said in result.output
+        assert result.exit_code == code and message in result.output
 
 
 def test_undo_is_a_plan_that_waits_for_a_yes(tmp_path: Path) -> None:
@@ -78,11 +82,13 @@ def test_undo_is_a_plan_that_waits_for_a_yes(tmp_path: Path) -> None:
     assert result.exit_code == 1 and "nothing was written" in result.output
     world.store.load()  # type: ignore[attr-defined]
     assert world.state() == before
-    code, told = answer(world, "undo", str(run))
-    assert (code, told["applied"]["plan"], told["held"]) == (1, None, [])
-    number = told["plan"]["plan"]
+    code, undone = answer(world, "undo", str(run))
+    assert (code, undone["applied"]["plan"], undone["held"]) == (1, None, [])
+    number = undone["plan"]["plan"]
     shown = answer(world, "plan", "show", str(number))[1]
-    assert shown["kind"] == "undo" and {one["reason"] for one in shown["changes"]} == {f"run {run} is undone"}
+    assert shown["kind"] == "undo" and {change["reason"] for change in shown["changes"]} == {
+        f"run {run} is undone"
+    }
     assert cli(world, "run").exit_code == 0, "a run that finds nothing to do leaves the way back open"
     assert cli(world, "apply", str(number), "--first", "2").exit_code == 0
     assert cli(world, "run").exit_code == 5, "it is on hold as soon as the way back begins"
@@ -91,8 +97,8 @@ def test_undo_is_a_plan_that_waits_for_a_yes(tmp_path: Path) -> None:
 def test_undo_with_a_yes_is_carried_out(tmp_path: Path) -> None:
     world = folder(tmp_path)
     run = first(world)
-    code, told = answer(world, "undo", str(run), "--yes")
-    assert code == 0 and told["applied"]["done"] > 0 and told["held"] == ["rfm", "value"]
+    code, undone = answer(world, "undo", str(run), "--yes")
+    assert code == 0 and undone["applied"]["done"] > 0 and undone["held"] == ["rfm", "value"]
     world.store.load()  # type: ignore[attr-defined]
     assert not world.held("seg_rfm")
 
@@ -102,9 +108,9 @@ def test_retire_asks_too(tmp_path: Path) -> None:
     first(world)
     world.value = ""
     world.config()
-    code, told = answer(world, "retire", "seg_value")
-    number = told["plan"]["plan"]
-    assert (code, told["applied"]["plan"]) == (1, None) and f"apply {number}" in told["declined"]
+    code, retirement = answer(world, "retire", "seg_value")
+    number = retirement["plan"]["plan"]
+    assert (code, retirement["applied"]["plan"]) == (1, None) and f"apply {number}" in retirement["declined"]
     assert f"plan show {number + 1} lists it" in cli(world, "retire", "seg_value").output
     world.store.load()  # type: ignore[attr-defined]
     assert world.held("seg_value")

@@ -41,8 +41,8 @@ def test_auc_is_the_chance_to_rank_a_buyer_above_another(count: int, levels: int
     rng = np.random.default_rng(seed)
     score, outcome = rng.integers(0, levels, count).astype(float), rng.random(count) < 0.5
     pairs = [(a > b) + 0.5 * (a == b) for a in score[outcome] for b in score[~outcome]]
-    found = metrics.auc(score, outcome.astype(float))
-    assert np.isnan(found) if not pairs else found == pytest.approx(np.mean(pairs))
+    area = metrics.auc(score, outcome.astype(float))
+    assert np.isnan(area) if not pairs else area == pytest.approx(np.mean(pairs))
 
 
 def test_a_capture_takes_ties_in_part_and_an_oracle_has_a_gini_of_one() -> None:

@@ -31,13 +31,13 @@ Answer = dict[str, Any]
 
 def people_of(folder: Folder, id_type: str) -> dict[str, str]:
     """Every id and address → the id of its contact."""
-    known = {}
+    contact_ids = {}
     for page in Reading(folder, "contact").pages(None):
         for row in page.records.to_pylist():
             for email in filter(None, [row.get("email"), *(row.get("emails") or [])]):
-                known[email.strip().casefold()] = row["id"]
-            known[comparable(row["id"], id_type)] = row["id"]
-    return known
+                contact_ids[email.strip().casefold()] = row["id"]
+            contact_ids[comparable(row["id"], id_type)] = row["id"]
+    return contact_ids
 
 
 def orders_of(folder: Folder) -> list[list[dict[str, Any]]]:
@@ -57,13 +57,13 @@ def read_back(config: Path) -> dict[str, Answer]:
     """Orders, net revenue and last purchase of each contact, by its id and by its address."""
     account: Account = load(config).account("shop")
     folder, id_type = Folder(account), account.settings.id_type
-    known = people_of(folder, id_type)
+    contact_ids = people_of(folder, id_type)
     answers: dict[str, Answer] = {
-        contact: {"orders": 0, "net_revenue": 0, "last_purchase": None} for contact in known.values()
+        contact: {"orders": 0, "net_revenue": 0, "last_purchase": None} for contact in contact_ids.values()
     }
     for rows in orders_of(folder):
         first = rows[0]
-        owner = known.get(comparable(first.get("record_id") or "", id_type)) or known.get(
+        owner = contact_ids.get(comparable(first.get("record_id") or "", id_type)) or contact_ids.get(
             (first.get("record_email") or "").strip().casefold()
         )
         if owner is None:
@@ -75,16 +75,16 @@ def read_back(config: Path) -> dict[str, Answer]:
         answer["last_purchase"] = max(filter(None, [answer["last_purchase"], *days]), default=None)
     for answer in answers.values():
         answer["net_revenue"] = round(answer["net_revenue"] / 100, 2)
-    return {name: answers[contact] for name, contact in known.items()}
+    return {name: answers[contact] for name, contact in contact_ids.items()}
 
 
 def differences(config: Path, expected: dict[str, Answer]) -> dict[str, Any]:
     """What is read otherwise than expected, by customer."""
-    found = {name.casefold(): answer for name, answer in read_back(config).items()}
+    answers = {name.casefold(): answer for name, answer in read_back(config).items()}
     return {
-        name: (answer, found.get(name.casefold()))
+        name: (answer, answers.get(name.casefold()))
         for name, answer in expected.items()
-        if answer != found.get(name.casefold(), {"orders": 0, "net_revenue": 0, "last_purchase": None})
+        if answer != answers.get(name.casefold(), {"orders": 0, "net_revenue": 0, "last_purchase": None})
     }
 
 

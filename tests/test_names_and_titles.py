@@ -46,21 +46,23 @@ def faults(folder: Path, text: str) -> list[str]:
 
 def test_two_segments_of_one_title_are_refused_with_the_line(tmp_path: Path) -> None:
     two = "{ key = 'a', title = 'Gold', when = { did = 'purchase' } },\n{ key = 'b', title = ' GOLD', when = { did = 'email_click' } }"
-    (told,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
-    assert told.startswith("19: segmentations[0].segments[1].title: ' GOLD' is the title of segment 'a' too")
+    (message,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
+    assert message.startswith(
+        "19: segmentations[0].segments[1].title: ' GOLD' is the title of segment 'a' too"
+    )
 
 
 def test_a_title_that_equals_the_key_of_another_segment_is_refused(tmp_path: Path) -> None:
     two = "{ key = 'gold', when = { did = 'purchase' } },\n{ key = 'b', title = 'Gold', when = { did = 'email_click' } }"
-    (told,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
-    assert "'Gold' is the title of segment 'gold' too" in told
+    (message,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
+    assert "'Gold' is the title of segment 'gold' too" in message
 
 
 def test_a_title_that_the_kind_gives_another_segment_is_refused_with_the_line(tmp_path: Path) -> None:
-    (told,) = faults(
+    (message,) = faults(
         tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', title = 'champions' }", "rfm")
     )
-    assert told.startswith("18: segmentations[0].segments[0].title: ") and "'champions'" in told
+    assert message.startswith("18: segmentations[0].segments[0].title: ") and "'champions'" in message
     assert (
         faults(tmp_path, segmentation("rfm", "Habits", "seg_rfm", "{ key = 'lost', title = 'Gone' }", "rfm"))
         == []
@@ -69,8 +71,8 @@ def test_a_title_that_the_kind_gives_another_segment_is_refused_with_the_line(tm
 
 def test_two_segmentations_of_one_title_are_refused_where_they_meet_in_an_account(tmp_path: Path) -> None:
     first = segmentation("one", "Buying habits", "seg_one", more='accounts = ["shop"]\n')
-    (told,) = faults(tmp_path, first + segmentation("two", "buying Habits ", "seg_two"))
-    assert told.startswith(
+    (message,) = faults(tmp_path, first + segmentation("two", "buying Habits ", "seg_two"))
+    assert message.startswith(
         "22: segmentations[1].title: 'buying Habits ' is the title of segmentation 'one' too"
     )
     assert (
@@ -100,12 +102,13 @@ def test_a_name_that_a_crm_does_not_take_is_refused_with_the_line(
     tmp_path: Path, account: str, field: str, key: str
 ) -> None:
     more = f'extra_fields = ["reason"]\naccounts = ["{account}"]\n'
-    told = faults(tmp_path, segmentation("tier", "Tier", field, more=more))
+    messages = faults(tmp_path, segmentation("tier", "Tier", field, more=more))
     crm = {"portal": "hubspot", "org": "salesforce", "shop": "files"}[account]
     line = 17 if key == "field" else 18
-    assert told and any(
-        one.startswith(f"{line}: segmentations[0].{key}: ") and f"is no name of a field in {crm}: " in one
-        for one in told
+    assert messages and any(
+        message.startswith(f"{line}: segmentations[0].{key}: ")
+        and f"is no name of a field in {crm}: " in message
+        for message in messages
     )
 
 
@@ -113,8 +116,8 @@ def test_a_title_that_is_too_long_is_refused_where_the_crm_does_not_take_it(tmp_
     long = segmentation(
         "tier", "Tier", "seg_tier", "{ key = 'a', title = '" + "x" * 256 + "', when = { did = 'purchase' } }"
     )
-    (told,) = faults(tmp_path, long)
-    assert "segmentations[0].segments[0].title: has 256 characters; salesforce takes 255" in told
+    (message,) = faults(tmp_path, long)
+    assert "segmentations[0].segments[0].title: has 256 characters; salesforce takes 255" in message
 
 
 @pytest.mark.parametrize("crm", CRMS)

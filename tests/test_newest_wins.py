@@ -229,7 +229,7 @@ PULLS = st.lists(
 
 def model(parts: Mapping[str, Sequence[Row]]) -> list[tuple[str, int]]:
     """The law as it is written, row by row: (part, line) of what counts."""
-    rank = {name: place for place, name in enumerate(sorted(parts, key=natural))}
+    rank = {name: position for position, name in enumerate(sorted(parts, key=natural))}
     rows = [(name, line, row) for name, part in parts.items() for line, row in enumerate(part, 1)]
     last = {(name, row["id"]): line for name, line, row in rows if row["id"]}
     rows = [(name, line, row) for name, line, row in rows if not row["id"] or last[name, row["id"]] == line]
@@ -239,7 +239,7 @@ def model(parts: Mapping[str, Sequence[Row]]) -> list[tuple[str, int]]:
     kept: list[tuple[str, int, Row]] = []
     seen: dict[Any, set[int]] = defaultdict(set)
     nth: dict[Any, int] = defaultdict(int)
-    for name, line, row in sorted(rows, key=lambda one: (rank[one[0]], one[1])):
+    for name, line, row in sorted(rows, key=lambda entry: (rank[entry[0]], entry[1])):
         if not row["id"] and not row["order_id"]:
             content = tuple(str(value) for key, value in row.items() if key not in ("updated_at", "id"))
             nth[name, content] += 1
@@ -250,10 +250,12 @@ def model(parts: Mapping[str, Sequence[Row]]) -> list[tuple[str, int]]:
     return sorted((name, line) for name, line, _ in kept)
 
 
-def _newness(held: Mapping[str, list[Row]], rank: Mapping[str, int]) -> dict[str, tuple[Any, int]]:
-    dates = {name: [row["updated_at"] for row in rows if row["updated_at"]] for name, rows in held.items()}
+def _newness(rows_by_part: Mapping[str, list[Row]], rank: Mapping[str, int]) -> dict[str, tuple[Any, int]]:
+    dates = {
+        name: [row["updated_at"] for row in rows if row["updated_at"]] for name, rows in rows_by_part.items()
+    }
     dated = all(dates.values())
-    return {name: (max(dates[name]) if dated else EDITED, rank[name]) for name in held}
+    return {name: (max(dates[name]) if dated else EDITED, rank[name]) for name in rows_by_part}
 
 
 def _void_orders(rows: list[tuple[str, int, Row]], rank: Mapping[str, int]) -> list[tuple[str, int, Row]]:
@@ -297,11 +299,14 @@ def _orders(rows: list[tuple[str, int, Row]], rank: Mapping[str, int]) -> list[t
 
 
 def _ids(rows: list[tuple[str, int, Row]], rank: Mapping[str, int]) -> list[tuple[str, int, Row]]:
-    held: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    parts_by_id: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for name, _line, row in rows:
         if row["id"]:
-            held[row["id"]][name].append(row)
-    newest = {id: max(_newness(parts, rank).items(), key=lambda one: one[1])[0] for id, parts in held.items()}
+            parts_by_id[row["id"]][name].append(row)
+    newest = {
+        id: max(_newness(parts, rank).items(), key=lambda pair: pair[1])[0]
+        for id, parts in parts_by_id.items()
+    }
     return [(name, line, row) for name, line, row in rows if not row["id"] or newest[row["id"]] == name]
 
 

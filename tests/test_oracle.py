@@ -39,8 +39,8 @@ def test_a_call_of_another_body_and_one_more_call_are_differences() -> None:
         {"method": "GET", "path": "/a"},
         {"method": "GET", "path": "/c"},
     ]
-    told = [tuple(each) for each in differences(RECORDED, {**RECORDED, "calls": {"unordered": calls}})]
-    assert told == [
+    differing = [tuple(each) for each in differences(RECORDED, {**RECORDED, "calls": {"unordered": calls}})]
+    assert differing == [
         ("calls (number)", "2", "3"),
         ("calls[POST /b]/body/n", "1.0", "2.0"),
         ("calls", "(not there)", '{"method": "GET", "path": "/c"}'),

@@ -82,7 +82,7 @@ def test_a_spent_quota_ends_every_command_alike_and_the_next_run_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (TemporaryError("the CRM is down", retry_after=600), 75, "14:10 CEST"),
         (TemporaryError("the CRM is down"), 75, "run again later"),
@@ -96,13 +96,13 @@ def test_a_spent_quota_ends_every_command_alike_and_the_next_run_goes_on(
     ],
 )
 def test_each_error_has_its_exit_code_and_says_what_to_do(
-    past: World, tmp_path: Path, error: ConnectorError, code: int, said: str
+    past: World, tmp_path: Path, error: ConnectorError, code: int, message: str
 ) -> None:
     world = past.copy(tmp_path)
     failing(world, "read", error)
     with pytest.raises((RetryLater, ConnectorError)) as caught:
         world.do("run", allow=ALLOWED)
-    assert exit_code(caught.value) == code and said in str(caught.value)
+    assert exit_code(caught.value) == code and message in str(caught.value)
     last = world.journal("SELECT exit_code, finished_at FROM runs ORDER BY run DESC LIMIT 1")[0]
     assert last["exit_code"] == code and last["finished_at"]
 

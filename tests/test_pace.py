@@ -62,8 +62,8 @@ def test_a_canary_writes_the_first_records_and_the_rest_follows(tmp_path: Path) 
     canary = world.do("apply", number=planned["plan"], first=3)["applied"]
     assert len(world.held("seg_rfm")) == len(world.held("seg_value")) == 3
     assert (canary["done"], canary["remaining"]) == (6, planned["changes"] - 6)
-    rest = world.do("apply", number=planned["plan"])["applied"]
-    assert (rest["done"], rest["remaining"]) == (planned["changes"] - 6, 0)
+    remainder = world.do("apply", number=planned["plan"])["applied"]
+    assert (remainder["done"], remainder["remaining"]) == (planned["changes"] - 6, 0)
     assert len(world.held("seg_rfm")) == 40
 
 

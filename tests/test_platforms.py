@@ -152,9 +152,9 @@ def test_no_status_word_of_a_real_export_is_unknown(file: str) -> None:
     lines = [row for row in rows if settings.line_items != "blank" or row[settings.columns["amount"]]]
     unknown = defaultdict(set)
     for header, words in settings.status.items():
-        known = {word.casefold() for word in [*words.counted, *words.left_out]}
+        known_words = {word.casefold() for word in [*words.counted, *words.left_out]}
         seen = {row[header].strip().casefold() for row in lines if header in row}
-        unknown[header] = {word for word in seen - known if not (word and "*" in known)}
+        unknown[header] = {word for word in seen - known_words if not (word and "*" in known_words)}
     assert not {header: words for header, words in unknown.items() if words}
 
 

@@ -52,14 +52,14 @@ def came(business: str) -> tuple[Any, Any]:
     """Money and purchase days of each buyer in the days that were held out."""
     con, day, horizon = BUSINESSES[business]
     query = "SELECT record, sum(amount) AS money, count(DISTINCT day) AS days FROM activity WHERE day > ? AND day <= ? GROUP BY record"
-    found = (
+    outcomes = (
         con()
         .con.execute(query, [day, day + timedelta(days=horizon)])
         .df()
         .set_index("record")
         .reindex(known(business)[2].record)
     )
-    return found["money"].fillna(0).to_numpy(np.float64), found["days"].fillna(0).to_numpy(np.float64)
+    return outcomes["money"].fillna(0).to_numpy(np.float64), outcomes["days"].fillna(0).to_numpy(np.float64)
 
 
 def test_the_score_of_cdnow_reaches_the_stacked_one_of_the_literature() -> None:
@@ -105,10 +105,10 @@ def test_expected_purchases_are_no_worse_than_those_of_bg_nbd(business: str) -> 
 @pytest.mark.parametrize("business", BUSINESSES)
 def test_the_contest_is_told_and_its_best_is_used(business: str) -> None:
     champion = known(business)[1]
-    told = champion.figures["contest"]
-    assert set(told) == set(CANDIDATES)
-    best = max(one["capture_20"] + one["gini"] for one in told.values())
-    assert told[champion.winner]["capture_20"] + told[champion.winner]["gini"] == pytest.approx(best)
+    contest = champion.figures["contest"]
+    assert set(contest) == set(CANDIDATES)
+    best = max(figures["capture_20"] + figures["gini"] for figures in contest.values())
+    assert contest[champion.winner]["capture_20"] + contest[champion.winner]["gini"] == pytest.approx(best)
     assert {"brier", "ece", "auc", "bias_purchases", "bias_money"} <= set(champion.figures)
 
 
@@ -116,8 +116,8 @@ def test_chunks_change_no_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     _, champion, buyers = known("complete_journey")
     whole = champion.forecast(buyers)
     monkeypatch.setattr("segmentation.models.clv_model.CHUNK", 999)
-    for one, other in zip(vars(whole).values(), vars(champion.forecast(buyers)).values(), strict=True):
-        assert one == pytest.approx(other)
+    for expected, other in zip(vars(whole).values(), vars(champion.forecast(buyers)).values(), strict=True):
+        assert expected == pytest.approx(other)
 
 
 def test_a_fit_asks_nothing_of_days_after_as_of() -> None:
@@ -214,24 +214,32 @@ def coming(business: str, days: int, periods: int) -> pd.DataFrame:
 
 
 def test_an_outlook_adds_up_over_segments_and_periods() -> None:
-    told = coming("complete_journey", 30, 3)
-    assert list(told.columns[-6:]) == list(FIGURES) and set(told["segment"]) == {"again", "once", "all"}
-    by_period = told[told["segment"] != "all"].groupby("period")[["purchases", "money"]].sum()
+    expectations = coming("complete_journey", 30, 3)
+    assert list(expectations.columns[-6:]) == list(FIGURES) and set(expectations["segment"]) == {
+        "again",
+        "once",
+        "all",
+    }
+    by_period = expectations[expectations["segment"] != "all"].groupby("period")[["purchases", "money"]].sum()
     assert by_period.to_numpy() == pytest.approx(
-        told[told["segment"] == "all"].set_index("period")[["purchases", "money"]].to_numpy()
+        expectations[expectations["segment"] == "all"].set_index("period")[["purchases", "money"]].to_numpy()
     )
     whole = coming("complete_journey", 90, 1).set_index("segment")
-    assert told[told["segment"] == "all"]["purchases"].sum() == pytest.approx(
+    assert expectations[expectations["segment"] == "all"]["purchases"].sum() == pytest.approx(
         whole.loc["all", "purchases"], rel=1e-3
     )
-    assert told["start"].iloc[0] == date(2017, 10, 1) and told["end"].iloc[-1] == date(2017, 12, 29)
+    assert expectations["start"].iloc[0] == date(2017, 10, 1) and expectations["end"].iloc[-1] == date(
+        2017, 12, 29
+    )
 
 
 @pytest.mark.parametrize("business", BUSINESSES)
 def test_an_interval_holds_the_forecast_and_its_bias_is_told(business: str) -> None:
-    told = coming(business, BUSINESSES[business][2], 1)
+    expectations = coming(business, BUSINESSES[business][2], 1)
     for name in ("purchases", "money"):
-        assert (told[f"{name}_low"] <= told[name]).all() and (told[name] <= told[f"{name}_high"]).all()
+        assert (expectations[f"{name}_low"] <= expectations[name]).all() and (
+            expectations[name] <= expectations[f"{name}_high"]
+        ).all()
     model = {"figures": dict(known(business)[1].figures)}
     assert set(bias(model)) == {"purchases", "money"} and all(
         abs(value) < 0.3 for value in bias(model).values()

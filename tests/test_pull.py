@@ -98,9 +98,9 @@ def test_repeating_a_day_or_going_back_to_one_changes_nothing(tmp_path: Path) ->
         world.do("label", as_of=day)
         labels.append(world.labels("rfm"))
     assert labels[0] != labels[-1]
-    for place in (2, 0, 1, 1, 2, 0, 2):
-        world.do("label", as_of=days[place])
-        assert world.labels("rfm") == labels[place]
+    for index in (2, 0, 1, 1, 2, 0, 2):
+        world.do("label", as_of=days[index])
+        assert world.labels("rfm") == labels[index]
     world.lose_mirror()
     world.do("label", as_of=days[2])
     assert world.labels("rfm") == labels[2]

@@ -78,8 +78,8 @@ def test_bg_nbd_of_cdnow_is_the_published_fit() -> None:
 
 def test_more_purchases_before_the_same_silence_mean_fewer_to_come() -> None:
     model = bg_nbd.fit(sample()[0], "bg")
-    told = [model.expected(one(x, 20, 39), 52)[0] for x in (10, 15, 20, 25)]
-    assert told == pytest.approx([0.34746, 0.042834, 0.004159, 0.000358], rel=1e-4, abs=5e-7)
+    expected = [model.expected(one(x, 20, 39), 52)[0] for x in (10, 15, 20, 25)]
+    assert expected == pytest.approx([0.34746, 0.042834, 0.004159, 0.000358], rel=1e-4, abs=5e-7)
 
 
 def test_expectations_are_those_of_the_published_spreadsheet() -> None:
@@ -92,8 +92,8 @@ def test_expectations_are_those_of_the_published_spreadsheet() -> None:
 def test_hold_out_means_by_frequency_are_those_of_the_vignette() -> None:
     history, days = sample()
     expected = bg_nbd.fit(history, "bg").expected(history, 39)
-    told = [expected[history.x == x].mean() for x in range(6)]
-    assert told == pytest.approx([0.2251, 0.5231, 1.0441, 1.5203, 2.1638, 2.6538], abs=2e-4)
+    means_by_frequency = [expected[history.x == x].mean() for x in range(6)]
+    assert means_by_frequency == pytest.approx([0.2251, 0.5231, 1.0441, 1.5203, 2.1638, 2.6538], abs=2e-4)
     later = days[days["day"] > pd.Timestamp(CALIBRATION)]
     assert len(later) == 1882
     came = later.groupby("record").size().reindex(np.sort(days["record"].unique()), fill_value=0).to_numpy()
@@ -213,8 +213,8 @@ def test_ten_thousand_purchases_of_one_customer_break_nothing(form: bg_nbd.Form)
         np.append(history.x, 10_000), np.append(history.recency, 38.5), np.append(history.age, 38.9)
     )
     model = bg_nbd.fit(heavy, form)
-    for told in (model.expected(heavy, 39), model.purchase(heavy, 39), model.alive(heavy)):
-        assert np.isfinite(told).all() and (told >= 0).all()
+    for figures in (model.expected(heavy, 39), model.purchase(heavy, 39), model.alive(heavy)):
+        assert np.isfinite(figures).all() and (figures >= 0).all()
     assert model.expected(one(10_000, 38.9, 38.9), 39)[0] > 1000
 
 
@@ -229,9 +229,9 @@ HISTORIES = st.tuples(st.integers(0, 10_000), st.floats(0, 1), st.floats(0.1, 50
 @settings(max_examples=150, deadline=None)
 @given(PARAMETERS, HISTORIES, st.floats(0.1, 300), st.floats(1, 3))
 def test_forecasts_are_finite_and_rise(
-    model: Purchasing, told: tuple[int, float, float], days: float, more: float
+    model: Purchasing, drawn: tuple[int, float, float], days: float, more: float
 ) -> None:
-    x, part, age = told
+    x, part, age = drawn
     history = one(x, part * age if x else 0.0, age)
     near, far = model.expected(history, days)[0], model.expected(history, days * more)[0]
     assert 0 <= near <= far * (1 + 1e-6) + 1e-9 and np.isfinite(far)

@@ -41,33 +41,41 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def test_cards_are_told_for_people_and_as_json(world: World) -> None:
-    code, told = answer(world, "evaluate")
-    assert code == 0 and set(told["cards"]) == {"rfm", "value", "potential"} and told["as_of"] == "2024-06-30"
-    measures = {line["measure"]: line for line in told["cards"]["value"]["lines"]}
+    code, evaluation = answer(world, "evaluate")
+    assert (
+        code == 0
+        and set(evaluation["cards"]) == {"rfm", "value", "potential"}
+        and evaluation["as_of"] == "2024-06-30"
+    )
+    measures = {line["measure"]: line for line in evaluation["cards"]["value"]["lines"]}
     assert measures["lift"]["value"] > 1 and measures["coverage"]["value"] == 1
-    assert all("too few" in effect["note"] for effect in told["effects"].values()) and told["effects"]
+    assert (
+        all("too few" in effect["note"] for effect in evaluation["effects"].values())
+        and evaluation["effects"]
+    )
     shown = cli(world, "evaluate", "value").output
     assert "lift" in shown and "potential" not in shown
 
 
 def test_who_is_in_a_segment_is_told_when_asked_by_name_even_by_sensitive_attributes(world: World) -> None:
-    _, told = answer(world, "evaluate", "rfm", "--composition", "sex")
-    assert set(told["cards"]) == {"rfm"}
+    _, evaluation = answer(world, "evaluate", "rfm", "--composition", "sex")
+    assert set(evaluation["cards"]) == {"rfm"}
     assert all(
-        abs(sum(shares.values()) - 1) < 0.01 for shares in told["cards"]["rfm"]["composition"]["sex"].values()
+        abs(sum(shares.values()) - 1) < 0.01
+        for shares in evaluation["cards"]["rfm"]["composition"]["sex"].values()
     )
     assert "sex" in cli(world, "evaluate", "rfm", "--composition", "sex").output
     assert "composition" not in answer(world, "evaluate", "rfm")[1]["cards"]["rfm"]
 
 
 def test_names_that_there_are_not_are_refused_with_those_that_there_are(world: World) -> None:
-    for words, known in (
+    for words, suggested in (
         (["evaluate", "rmf"], "rfm"),
         (["evaluate", "--composition", "age"], "sex"),
         (["train", "--propose", "rmf"], "value"),
     ):
         result = cli(world, *words)
-        assert result.exit_code == 1 and known in result.stderr
+        assert result.exit_code == 1 and suggested in result.stderr
 
 
 def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applies_it(world: World) -> None:
@@ -78,9 +86,9 @@ def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applie
         "potential",
     }
     assert "hint: rfm" in cli(world, "label", "--as-of", LATER.isoformat()).output
-    code, told = answer(world, "train", "rfm", "value", "--propose", "--as-of", LATER.isoformat())
-    assert code == 0 and told["models"] == {} and set(told["proposals"]) == {"rfm", "value"}
-    moved = told["proposals"]["rfm"]
+    code, proposed = answer(world, "train", "rfm", "value", "--propose", "--as-of", LATER.isoformat())
+    assert code == 0 and proposed["models"] == {} and set(proposed["proposals"]) == {"rfm", "value"}
+    moved = proposed["proposals"]["rfm"]
     assert (
         moved["records"] > 0
         and moved["flows"]
@@ -94,8 +102,8 @@ def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applie
 
 def test_a_card_tells_where_records_went_since_the_labelling_before(world: World) -> None:
     world.do("label", as_of=date(2024, 7, 7))
-    _, told = answer(world, "evaluate", "value")
-    moved = told["cards"]["value"]["migration"]
+    _, evaluation = answer(world, "evaluate", "value")
+    moved = evaluation["cards"]["value"]["migration"]
     assert all(abs(sum(row.values()) - 1) < 0.01 for row in moved["probabilities"].values())
     assert abs(sum(moved["stationary"].values()) - 1) < 0.01 and set(moved["stay"]) == set(
         moved["stationary"]

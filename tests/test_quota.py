@@ -186,9 +186,9 @@ def test_processes_share_every_limit_and_one_that_is_killed_holds_nothing(tmp_pa
         for victim in victims:
             victim.send_signal(signal.SIGKILL)
             victim.communicate()
-        told = [other.communicate(timeout=60) for other in others]
+        outputs = [other.communicate(timeout=60) for other in others]
         searches = [moment for moment, path, *_ in server.seen if path == "/search"]
-        assert [(out.strip(), err) for out, err in told] == [("60", ""), ("60", ""), ("8", "")]
+        assert [(out.strip(), err) for out, err in outputs] == [("60", ""), ("60", ""), ("8", "")]
         assert server.refused == 0
         assert most([moment for moment, *_ in server.seen], 1.0) <= 40
         assert most(searches, 0.5) <= 4
@@ -415,8 +415,8 @@ def test_two_machines_on_one_account_settle_below_its_limit(tmp_path: Path) -> N
         ]
         threads = [
             threading.Thread(
-                target=lambda one=machine: list(
-                    one.run(lambda _: one.send(Call("GET", server.url)), range(120))
+                target=lambda transport=machine: list(
+                    transport.run(lambda _: transport.send(Call("GET", server.url)), range(120))
                 )
             )
             for machine in machines

@@ -30,7 +30,11 @@ def read_back(config: Path) -> tuple[dict[int, Customer], Counter[str], set[str]
     refused; ids of no customer.
     """
     account: Account = load(config).account("shop")
-    folder, found, refused = Folder(account), {customer: Customer() for customer in CUSTOMERS}, Counter[str]()
+    folder, customers, refused = (
+        Folder(account),
+        {customer: Customer() for customer in CUSTOMERS},
+        Counter[str](),
+    )
     id_type = account.settings.id_type
     rows = []
     for page in Reading(folder, "contact").pages(None):
@@ -49,8 +53,8 @@ def read_back(config: Path) -> tuple[dict[int, Customer], Counter[str], set[str]
             elif row["kind"] in ("purchase", "refund"):
                 orders.setdefault((owner, row.get("order_id") or number), []).append(row)
     for (owner, _order), lines in orders.items():
-        found[owner] = _with_order(found[owner], lines)
-    return found, refused, strangers
+        customers[owner] = _with_order(customers[owner], lines)
+    return customers, refused, strangers
 
 
 def _customer(id_: str) -> int:
@@ -77,7 +81,7 @@ def outcome(folder: Path, orders: list[Order], layout: Layout) -> tuple[str, str
         assert str(refusal)
         return REFUSED, str(refusal)
     try:
-        found, refused, strangers = read_back(folder / "config.toml")
+        customers, refused, strangers = read_back(folder / "config.toml")
     except ConnectorError as refusal:
         return REFUSED, str(refusal)
     expected = answers(orders, layout)
@@ -86,15 +90,15 @@ def outcome(folder: Path, orders: list[Order], layout: Layout) -> tuple[str, str
     # A currency without a rate is refused where its order counts; one that is cancelled is left out as it is.
     counts = layout.status is None or layout.strange != "currency"
     strange = layout.strange and any(order.strange and (order.counted or counts) for order in orders)
-    if found == expected and (not strange or refused):
+    if customers == expected and (not strange or refused):
         return READ, ""
     left_out = [note for note in result["notes"] if "left out" in note]
     if left_out or (refused and not layout.strange):
         return TOLD, (left_out or list(refused))[0]
     different = {
-        customer: (found[customer], expected[customer])
+        customer: (customers[customer], expected[customer])
         for customer in CUSTOMERS
-        if found[customer] != expected[customer]
+        if customers[customer] != expected[customer]
     }
     return WRONG, f"read, right: {different} refused: {dict(refused)}"
 

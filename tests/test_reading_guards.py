@@ -26,10 +26,10 @@ SETTLED = tuple(name for name in ALLOWED if name not in GUARDS)  # what these te
 @pytest.fixture
 def shop(tmp_path: Path) -> ReadingShop:
     """Twenty contacts, six hundred good orders up to the last day."""
-    found = ReadingShop(tmp_path)
-    found.contacts(range(1, 21))
-    found.orders(purchases(600))
-    return found
+    reading_shop = ReadingShop(tmp_path)
+    reading_shop.contacts(range(1, 21))
+    reading_shop.orders(purchases(600))
+    return reading_shop
 
 
 def refused(number: int) -> list[str]:
@@ -58,11 +58,11 @@ def test_more_than_half_a_percent_of_refused_rows_stops_a_plan(
     shop: ReadingShop, bad: int, trips: bool
 ) -> None:
     shop.orders([*purchases(600), *refused(bad)])
-    found = shop.trips()
-    assert set(found) == ({"max_rejected"} if trips else set())
+    tripped = shop.trips()
+    assert set(tripped) == ({"max_rejected"} if trips else set())
     if trips:
-        assert f"{bad} of {600 + bad} rows of activity in shop" in found["max_rejected"]["what"]
-        assert not found["max_rejected"]["first_labelling"], "no review settles it"
+        assert f"{bad} of {600 + bad} rows of activity in shop" in tripped["max_rejected"]["what"]
+        assert not tripped["max_rejected"]["first_labelling"], "no review settles it"
 
 
 def test_a_run_and_a_backfill_stop_with_nothing_written_until_the_guard_is_allowed_by_name(
@@ -137,13 +137,14 @@ class Telling(World):
     told: dict[str, Any]
 
     def _open(self, account: Account) -> Connector:
-        told = self.told
+        overrides = self.told
 
         class Worth(MemoryCrm):
             def read(self, stream: str, position: str | None) -> Iterator[Page]:
                 for page in super().read(stream, position):
                     yield replace(
-                        page, **(told if stream == "activity" and page.first and position is None else {})
+                        page,
+                        **(overrides if stream == "activity" and page.first and position is None else {}),
                     )
 
         return Worth(account, self.store, self.faults, self.page_size, self.batch_size)
@@ -159,12 +160,12 @@ def test_few_refused_rows_that_are_most_of_the_money_stop_a_plan(
         world.store.put(str(number))
         world.buys(str(number), number % 300)
     world.do("setup")
-    found = [trip for trip in world.do("plan")["plan"]["trips"] if trip["guard"] in GUARDS]
-    assert [trip["guard"] for trip in found] == ["max_rejected"] * trips
+    tripped = [trip for trip in world.do("plan")["plan"]["trips"] if trip["guard"] in GUARDS]
+    assert [trip["guard"] for trip in tripped] == ["max_rejected"] * trips
     if trips:
         assert (
             "3 refused rows of activity in portal are 93.5% of the money that was read: no rate (3)"
-            in found[0]["what"]
+            in tripped[0]["what"]
         )
 
 
@@ -330,12 +331,12 @@ def test_a_week_below_two_fifths_of_the_usual_stops_a_plan(
     shop: ReadingShop, numbers: tuple[int, ...], trips: bool
 ) -> None:
     shop.orders(weeks(*numbers))
-    found = shop.trips()
-    assert set(found) == ({"max_drop"} if trips else set())
+    tripped = shop.trips()
+    assert set(tripped) == ({"max_drop"} if trips else set())
     if trips:
         assert (
             "shop has 9 orders in the last seven days, less than 40% of the 25 that are usual"
-            in found["max_drop"]["what"]
+            in tripped["max_drop"]["what"]
         )
 
 
@@ -406,7 +407,7 @@ class Whole(Telling):
     keep: int | None = None
 
     def _open(self, account: Account) -> Connector:
-        told, keep = self.told, self.keep
+        overrides, keep = self.told, self.keep
 
         class Everything(MemoryCrm):
             def read(self, stream: str, position: str | None) -> Iterator[Page]:
@@ -415,6 +416,8 @@ class Whole(Telling):
                     return
                 rows = list(super().read(stream, None))
                 table = pa.concat_tables([page.records for page in rows]).slice(0, keep)
-                yield replace(rows[-1], records=table, part="all", whole=True, first=True, last=True, **told)
+                yield replace(
+                    rows[-1], records=table, part="all", whole=True, first=True, last=True, **overrides
+                )
 
         return Everything(account, self.store, self.faults, self.page_size, self.batch_size)

@@ -36,10 +36,10 @@ BROKEN = ("3,no date,5.00,x1", "4,,6.00,x2")  # refused, whatever reads them
 
 @pytest.fixture
 def shop(tmp_path: Path) -> ReadingShop:
-    found = ReadingShop(tmp_path)
-    found.contacts(range(1, 21))
-    found.orders([*purchases(60), *BROKEN, f"nobody,{day(1)},7.00,x3", f"2,{day(-1)},8.00,x4"])
-    return found
+    reading_shop = ReadingShop(tmp_path)
+    reading_shop.contacts(range(1, 21))
+    reading_shop.orders([*purchases(60), *BROKEN, f"nobody,{day(1)},7.00,x3", f"2,{day(-1)},8.00,x4"])
+    return reading_shop
 
 
 def test_each_stream_tells_its_rows_and_what_became_of_them(shop: ReadingShop) -> None:
@@ -131,8 +131,8 @@ def test_a_file_that_is_read_anew_replaces_its_counts_and_one_that_left_takes_th
     shop.orders([f"1,{day(1)},1.00,z1", "2,never,1.00,z2"], "activities-bad.csv")
     assert streams(shop.do("pull")["reading"])["activity"]["refused"] == 3
     (shop.folder / "exports" / "activities-bad.csv").unlink()
-    found = streams(shop.do("pull", allow=["max_shrink"])["reading"])["activity"]
-    assert (found["rows"], found["refused"]) == (64, 2)
+    counts = streams(shop.do("pull", allow=["max_shrink"])["reading"])["activity"]
+    assert (counts["rows"], counts["refused"]) == (64, 2)
 
 
 def test_a_stream_of_which_every_row_was_refused_is_listed(shop: ReadingShop) -> None:
@@ -199,10 +199,10 @@ def test_status_without_a_mirror_needs_no_duckdb(tmp_path: Path) -> None:
         "folder = Path(sys.argv[1]); print(status(Journal(folder / 'j'), 'shop', folder / 'm')['reading'], 'duckdb' in sys.modules)"
     )
     root = Path(__file__).parent.parent
-    found = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, cwd=root
     )
-    assert found.stdout.strip() == "None False"
+    assert completed.stdout.strip() == "None False"
 
 
 def test_status_prints_until_when_data_reach(shop: ReadingShop) -> None:
@@ -220,21 +220,22 @@ class Telling(World):
     told: dict[str, Any]
 
     def _open(self, account: Account) -> Connector:
-        told = self.told
+        overrides = self.told
 
         class Reasons(MemoryCrm):
             def read(self, stream: str, position: str | None) -> Iterator[Page]:
                 for page in super().read(stream, position):
                     yield replace(
-                        page, **(told if stream == "activity" and page.first and position is None else {})
+                        page,
+                        **(overrides if stream == "activity" and page.first and position is None else {}),
                     )
 
         return Reasons(account, self.store, self.faults, self.page_size, self.batch_size)
 
 
-def telling(folder: Path, **told: Any) -> Telling:
+def telling(folder: Path, **overrides: Any) -> Telling:
     world = Telling(folder, lists="none", value="")
-    world.told = told
+    world.told = overrides
     world.customers(30)
     return world
 
@@ -251,12 +252,12 @@ def test_reasons_are_kept_and_the_top_three_of_refusals_are_shown(tmp_path: Path
     assert activity["reasons"] == {"no date": 5, "no rate": 3, "no currency": 2} and activity["refused"] == 11
     assert activity["left_out"] == {"status cancelled": 7, "a total": 2} and activity["without_owner"] == 4
     assert activity["rows"] == 60 + 11 + 9 + 4
-    told = sentences(world.do("pull")["reading"])
-    assert any("no date (5), no rate (3), no currency (2)" in text for text in told)
+    texts = sentences(world.do("pull")["reading"])
+    assert any("no date (5), no rate (3), no currency (2)" in text for text in texts)
     assert any(
-        "9 of 84 rows of activity do not count: status cancelled (7), a total (2)." in text for text in told
+        "9 of 84 rows of activity do not count: status cancelled (7), a total (2)." in text for text in texts
     )
-    assert any("4 of 64 orders (6.2%) name nobody" in text for text in told)
+    assert any("4 of 64 orders (6.2%) name nobody" in text for text in texts)
 
 
 def test_rows_refused_without_a_reason_are_refused_all_the_same(tmp_path: Path) -> None:
@@ -297,10 +298,10 @@ def test_customers_of_another_account_whom_nobody_here_is_are_told(tmp_path: Pat
     feed = reading["accounts"]["till"]["feed"]
     assert (feed["rows"], feed["unknown"], feed["unmatched"]) == (10, 1, 4)
     assert reading["accounts"]["till"]["data_through"] == day(5)
-    told = sentences(reading)
+    texts = sentences(reading)
     assert (
         "4 of 11 orders of till (36.4%) belong to customers of till who are not found among the contacts here: they count for nobody."
-        in told
+        in texts
     )
 
 
@@ -341,13 +342,13 @@ def test_counts_add_up_to_the_rows_of_the_file_whatever_is_broken_in_it(
         assert 'set decimal = "." or decimal = ","' in str(refused)
         shop.account = '[accounts.shop.activities]\ndecimal = "."\n'
         reading = shop.do("pull")["reading"]
-    found = streams(reading).get("activity", {"rows": 0})
-    assert found["rows"] == number
+    counts = streams(reading).get("activity", {"rows": 0})
+    assert counts["rows"] == number
     if number:
-        assert found["delivered"] + found["refused"] + sum(found["left_out"].values()) == number
-        assert sum(found["reasons"].values()) == found["refused"]
+        assert counts["delivered"] + counts["refused"] + sum(counts["left_out"].values()) == number
+        assert sum(counts["reasons"].values()) == counts["refused"]
         feed = reading["accounts"]["shop"]["feed"]
-        assert feed["rows"] + feed["unknown"] == found["delivered"]
+        assert feed["rows"] + feed["unknown"] == counts["delivered"]
 
 
 # -- days to come ------------------------------------------------------------------------------------------

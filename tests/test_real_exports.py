@@ -21,7 +21,7 @@ RIGHT = {path.parent.name: json.loads(path.read_text()) for path in CASES.glob("
 PER_CUSTOMER = sorted(
     name
     for name, right in RIGHT.items()
-    if all(isinstance(one, dict) for key, one in right.items() if key != "_note")
+    if all(isinstance(answer, dict) for key, answer in right.items() if key != "_note")
 )
 TWO_READINGS = {"int_thousands": {"decimal": ","}}  # what only the person who exported it knows
 
@@ -46,14 +46,14 @@ def compare(config: Path, right: dict[str, Any]) -> None:
     """Every customer's orders, net revenue and last purchase."""
     labelled = figures(config)
     wrong = {}
-    for key, one in right.items():
+    for key, answer in right.items():
         if key == "_note":
             continue
-        if key not in labelled and one["orders"] == 0:
+        if key not in labelled and answer["orders"] == 0:
             continue  # no file names them
         row = labelled[key]
         got = (int(row["orders"]), Decimal(row["net_revenue"]), row["last_purchase"] or None)
-        expected = (one["orders"], Decimal(str(one["net_revenue"])), one["last_purchase"])
+        expected = (answer["orders"], Decimal(str(answer["net_revenue"])), answer["last_purchase"])
         if got != expected:
             wrong[key] = (got, expected)
     assert not wrong
@@ -71,7 +71,7 @@ def test_every_customer_has_the_right_figures(case: str, tmp_path: Path) -> None
 
 def test_stripe_amounts_are_in_the_currency_that_they_were_paid_out_in(tmp_path: Path) -> None:
     config = started("stripe", tmp_path)
-    right = {key: one for key, one in RIGHT["stripe"].items() if key != "_note"}
+    right = {key: answer for key, answer in RIGHT["stripe"].items() if key != "_note"}
     compare(config, right)
 
 

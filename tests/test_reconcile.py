@@ -26,10 +26,10 @@ LINES = [
 
 @pytest.fixture
 def shop(tmp_path: Path) -> ReadingShop:
-    found = ReadingShop(tmp_path)
-    found.contacts(range(1, 5))
-    found.orders(LINES)
-    return found
+    reading_shop = ReadingShop(tmp_path)
+    reading_shop.contacts(range(1, 5))
+    reading_shop.orders(LINES)
+    return reading_shop
 
 
 def stated(shop: ReadingShop, *lines: str, header: str = "month,orders,net_revenue") -> Path:
@@ -86,8 +86,8 @@ def test_totals_may_be_said_on_the_command_line(shop: ReadingShop) -> None:
     assert "2026-11: 1 of these orders (3.00 EUR) belong to no known contact" in good.stdout
     bad = cli(shop, "status", "--total", "2026-10=2/75.51")
     assert bad.exit_code == 4 and "Different: 2026-10" in bad.stdout and "-0.01" in bad.stdout
-    found = json.loads(cli(shop, "status", "--total", "2026-10=2/75.51", "--json").stdout)
-    assert found["exit_code"] == 4 and found["reconcile"]["differ"] == ["2026-10"]
+    answer = json.loads(cli(shop, "status", "--total", "2026-10=2/75.51", "--json").stdout)
+    assert answer["exit_code"] == 4 and answer["reconcile"]["differ"] == ["2026-10"]
 
 
 def test_days_are_local(shop: ReadingShop) -> None:
@@ -103,7 +103,7 @@ def test_a_refunded_order_is_no_order(shop: ReadingShop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "line", "said"),
+    ("header", "line", "message"),
     [
         ("month,orders,net_revenue", "2026-10,2,75,50", "decimal comma"),
         ("month;orders;net_revenue", "2026-10;2;75.50", "header"),
@@ -119,9 +119,9 @@ def test_a_refunded_order_is_no_order(shop: ReadingShop) -> None:
     ],
 )
 def test_totals_that_cannot_be_understood_are_refused_with_a_remedy(
-    shop: ReadingShop, header: str, line: str, said: str
+    shop: ReadingShop, header: str, line: str, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=said) as refused:
+    with pytest.raises(UsageError, match=message) as refused:
         shop.do("check", reconcile=stated(shop, line, header=header))
     assert refused.value.exit_code == 2
 

@@ -19,8 +19,8 @@ def refused(folder: Path, kind: str = "data") -> World:
 
 
 def entries(world: World) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = world.do("rejects")["rejects"]
-    return found
+    rejects: list[dict[str, Any]] = world.do("rejects")["rejects"]
+    return rejects
 
 
 def test_a_refused_record_is_listed_and_all_others_go_through(tmp_path: Path) -> None:

@@ -96,9 +96,9 @@ def test_an_old_key_is_refused_with_the_new_one_and_its_line(
     tmp_path: Path, table: tuple[str, ...], old: str, new: str
 ) -> None:
     text = config_with(table, old, new)
-    (told,) = faults(tmp_path, text)
+    (message,) = faults(tmp_path, text)
     line = 1 + [" # HERE" in line for line in text.splitlines()].index(True)
-    assert told.startswith(f"{line}: ") and told.endswith(f".{old}: is now called {new}; rename it")
+    assert message.startswith(f"{line}: ") and message.endswith(f".{old}: is now called {new}; rename it")
 
 
 @pytest.mark.parametrize(("table", "old", "new"), EVERY, ids=[named(old, table) for table, old, _ in EVERY])
@@ -120,12 +120,12 @@ def test_what_else_is_wrong_with_a_table_is_told_beside_its_old_names(tmp_path: 
         + STAGE
         + 'label = "Stage"\nband = 7\nlists = "some"\n'
     )
-    told = faults(tmp_path, text)
-    assert [line.split(": ")[1] for line in told if "now called" in line] == [
+    messages = faults(tmp_path, text)
+    assert [line.split(": ")[1] for line in messages if "now called" in line] == [
         "segmentations[0].label",
         "segmentations[0].band",
     ]
-    assert [line.split(": ")[1] for line in told if "now called" not in line] == [
+    assert [line.split(": ")[1] for line in messages if "now called" not in line] == [
         "segmentations[0].dead_band",
         "segmentations[0].lists",
     ]

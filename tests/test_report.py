@@ -156,7 +156,7 @@ def test_several_accounts_share_one_page(tmp_path: Path) -> None:
     world.customers(10)
     world.do("label")
     answer = world.do("report")
-    assert [one["account"] for one in answer["accounts"]] == ["portal", "second"]
+    assert [account["account"] for account in answer["accounts"]] == ["portal", "second"]
     page = Path(answer["report"]).read_text(encoding="utf-8")
     assert "Segments of portal" in page and "Segments of second" in page
 
@@ -210,7 +210,7 @@ def test_the_page_forbids_itself_everything_but_styles(plain: tuple[World, str],
             "document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:9/x.png'}))"
         )
         opened.page.wait_for_timeout(100)
-        assert any("violates" in said for said in opened.console)
+        assert any("violates" in message for message in opened.console)
 
 
 @pytest.mark.parametrize("width", [320, 375, 768])
@@ -230,8 +230,8 @@ def test_every_text_stands_out_from_its_ground(plain: tuple[World, str], browser
         opened.text()
         ground = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(int(part) for part in ground[4:-1].split(",")) > 380) == (scheme == "light")
-        found = opened.page.evaluate(CONTRAST)
-        assert len(found) > 100 and found[0][0] >= 4.5, found[:5]
+        contrasts = opened.page.evaluate(CONTRAST)
+        assert len(contrasts) > 100 and contrasts[0][0] >= 4.5, contrasts[:5]
 
 
 def test_print_is_black_on_white_even_in_the_dark(plain: tuple[World, str], browser: Any) -> None:

@@ -181,8 +181,8 @@ def test_a_phone_never_scrolls_sideways(told: tuple[World, str], browser: Any, w
 def test_every_text_stands_out_from_its_ground(told: tuple[World, str], browser: Any, scheme: str) -> None:
     with Opened(browser, told[1], scheme=scheme) as opened:
         opened.text()
-        found = opened.page.evaluate(CONTRAST)
-        assert len(found) > 500 and found[0][0] >= 4.5, found[:5]
+        contrasts = opened.page.evaluate(CONTRAST)
+        assert len(contrasts) > 500 and contrasts[0][0] >= 4.5, contrasts[:5]
 
 
 def test_every_picture_has_a_name_and_a_table_behind_it(told: tuple[World, str], browser: Any) -> None:
@@ -288,8 +288,10 @@ def test_an_effect_is_told_with_its_interval_or_why_there_is_none() -> None:
     }
     some |= {"incremental": 90.0, "qini": 0.012, "note": ""}
     few = {"treated": 9, "control": 1, "days": 30, "note": "too few records"}
-    told, refused = response_models.effects({"likely": some, "possible": few}, {"likely": "Likely"})
-    assert "95% interval | +3.0% to +15.0%" in texts(told) and "Qini of the score | 0.012" in texts(told)
+    measured, refused = response_models.effects({"likely": some, "possible": few}, {"likely": "Likely"})
+    assert "95% interval | +3.0% to +15.0%" in texts(measured) and "Qini of the score | 0.012" in texts(
+        measured
+    )
     assert "too few records" in texts(refused) and not refused.pictures
 
 
@@ -297,11 +299,11 @@ def test_the_migration_matrix_tells_shares_of_each_row_and_where_it_leads() -> N
     (panel,) = migrations.panels(
         [Flow("a", "a", 90), Flow("a", "b", 10), Flow("b", "b", 50), Flow(None, "a", 5)], {"a": "A", "b": "B"}
     )
-    told = texts(panel)
+    contents = texts(panel)
     assert (
-        "A | 90.0% | 10.0% | 10.0" in told
-        and "B |  | 100% | ∞" in told
-        and "In the long run | 0% | 100%" in told
+        "A | 90.0% | 10.0% | 10.0" in contents
+        and "B |  | 100% | ∞" in contents
+        and "In the long run | 0% | 100%" in contents
     )
 
 
@@ -334,7 +336,7 @@ def test_waiting_is_told_by_those_who_still_wait_too() -> None:
     import numpy as np
 
     wait = kaplan_meier(np.array([10, 20, 40]), np.array([True, True, False]), np.array([1, 1, 2]))
-    one = {"steps": [], "transitions": {}, "removal": {}, "sessions": [], "first": wait, "second": wait}
-    (panel,) = journeys.panels(journeys.Journeys("life", {"active": one}, 4, 4), {"active": "Active"})
+    journey = {"steps": [], "transitions": {}, "removal": {}, "sessions": [], "first": wait, "second": wait}
+    (panel,) = journeys.panels(journeys.Journeys("life", {"active": journey}, 4, 4), {"active": "Active"})
     assert "Active | 4 | 2 | 20 days | 50.0% | 50.0% | 50.0%" in texts(panel)
     assert re.search("Kaplan", panel.remark)

@@ -38,24 +38,24 @@ def told(days: list[date], states: list[State], until: date | None = None) -> Mo
                 before = state
             ids = pa.table({"record_type": ["contact"] * len(states[0]), "id": list(states[0])})
             session.mirror().register(ids)
-            found = movement(session, "rfm", until)
+            measured = movement(session, "rfm", until)
             session.close()
-    return found
+    return measured
 
 
 def slowly(days: list[date], states: list[State]) -> Movement:
     """The same by definition."""
     motions, back = [], set()
     sizes: dict[str, list[int]] = {s: [] for state in states for s in state.values() if s}
-    for place, (day, state) in enumerate(zip(days, states, strict=True)):
+    for position, (day, state) in enumerate(zip(days, states, strict=True)):
         moved = [
             id
             for id, s in state.items()
-            if place and s and states[place - 1][id] and states[place - 1][id] != s
+            if position and s and states[position - 1][id] and states[position - 1][id] != s
         ]
         returned = []
         for id in moved:
-            for earlier in range(1, place):
+            for earlier in range(1, position):
                 left, then = states[earlier - 1][id], states[earlier][id]
                 if left == state[id] and then and then != left and (day - days[earlier]).days <= RETURN_DAYS:
                     returned.append(id)
@@ -71,7 +71,7 @@ def slowly(days: list[date], states: list[State]) -> Movement:
 def histories(draw: st.DrawFn) -> tuple[list[date], list[State]]:
     """Some labellings at odd distances; a record may be outside of the population on a day."""
     gaps = draw(st.lists(st.integers(1, 60), min_size=1, max_size=6))
-    days = [FIRST + timedelta(days=sum(gaps[:place])) for place in range(len(gaps) + 1)]
+    days = [FIRST + timedelta(days=sum(gaps[:position])) for position in range(len(gaps) + 1)]
     ids = [str(number) for number in range(draw(st.integers(1, 4)))]
     segment = st.sampled_from(["a", "b", "c", None])
     return days, [{id: draw(segment) for id in ids} for _ in days]
@@ -91,11 +91,11 @@ def test_a_return_counts_at_any_distance_but_not_after_twelve_weeks() -> None:
     walk: list[State] = [
         {"1": s, "2": t} for s, t in (("a", "a"), ("b", "b"), ("c", "b"), ("a", "b"), ("a", "a"))
     ]
-    found = told(days, walk)
-    assert [motion.returned for motion in found.motions] == [0, 0, 0, 1, 0], (
+    measured = told(days, walk)
+    assert [motion.returned for motion in measured.motions] == [0, 0, 0, 1, 0], (
         "twelve weeks after it left, and thirteen"
     )
-    assert (found.returned_share, [motion.moved for motion in found.motions]) == (0.5, [0, 2, 1, 1, 1])
+    assert (measured.returned_share, [motion.moved for motion in measured.motions]) == (0.5, [0, 2, 1, 1, 1])
 
 
 def test_a_week_is_a_week_however_often_labels_are_made() -> None:
@@ -107,8 +107,8 @@ def test_a_week_is_a_week_however_often_labels_are_made() -> None:
 
 def test_labellings_after_the_day_of_the_report_do_not_count() -> None:
     days = [FIRST, FIRST + timedelta(days=7), FIRST + timedelta(days=14)]
-    found = told(days, [{"1": "a"}, {"1": "b"}, {"1": "c"}], until=days[1])
-    assert [motion.as_of for motion in found.motions] == days[:2] and found.sizes == {
+    measured = told(days, [{"1": "a"}, {"1": "b"}, {"1": "c"}], until=days[1])
+    assert [motion.as_of for motion in measured.motions] == days[:2] and measured.sizes == {
         "a": [1, 0],
         "b": [0, 1],
     }

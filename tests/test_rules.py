@@ -57,14 +57,15 @@ def leaf() -> st.SearchStrategy[dict[str, Any]]:
         if kind == "bool":
             return st.fixed_dictionaries({"attribute": st.just(name), "is": st.booleans()})
         values = st.sampled_from(VALUES[kind])
-        one = {"set": ["contains"], "text": ["is", "is_not", "contains", "starts_with", "ends_with"]}.get(
-            kind, ["is", "is_not", "at_least", "at_most", "above", "below"]
-        )
+        operators = {
+            "set": ["contains"],
+            "text": ["is", "is_not", "contains", "starts_with", "ends_with"],
+        }.get(kind, ["is", "is_not", "at_least", "at_most", "above", "below"])
         many = [] if kind == "set" else ["in", "not_in"]
         ranked = [] if kind in ("set", "text") else ["between"]
         pair = st.tuples(values, values).map(lambda p: sorted(p, key=VALUES[kind].index))
         return st.one_of(
-            *[values.map(lambda v, o=o: {"attribute": name, o: v}) for o in one],  # type: ignore[misc]
+            *[values.map(lambda v, o=o: {"attribute": name, o: v}) for o in operators],  # type: ignore[misc]
             *[
                 st.lists(values, min_size=1, max_size=2).map(lambda v, o=o: {"attribute": name, o: v})  # type: ignore[misc]
                 for o in many
@@ -86,7 +87,7 @@ TREES = st.recursive(
     lambda part: st.one_of(
         st.lists(part, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
         st.lists(part, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
-        part.map(lambda one: {"not": one}),
+        part.map(lambda negated: {"not": negated}),
     ),
     max_leaves=5,
 )
@@ -119,14 +120,14 @@ def test_a_rule_over_columns_and_over_one_record_says_the_same(
     rule = parse(tree, ATTRIBUTES)
     table = ibis.memtable(pa.Table.from_pylist(rows, schema=SCHEMA))
     got = CON.to_pyarrow(table.select(answer=rule.expression(table)))["answer"].to_pylist()
-    assert got == [rule.evaluate(one) for one in rows]
+    assert got == [rule.evaluate(record) for record in rows]
 
 
 @given(TREES, ROWS)
 def test_no_record_of_another_type_is_held(tree: Mapping[str, Any], rows: list[dict[str, Any]]) -> None:
     rule = parse(tree, ATTRIBUTES)
     if "record_type" in rule.attributes():
-        assert {one["record_type"] for one in rows if rule.evaluate(one)} <= set(record_types(rule))
+        assert {record["record_type"] for record in rows if rule.evaluate(record)} <= set(record_types(rule))
 
 
 def test_not_takes_nobody_whose_value_is_unknown() -> None:

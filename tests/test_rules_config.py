@@ -201,14 +201,14 @@ BROKEN: list[tuple[str, str, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "remedy"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN]
+    ("text", "location", "remedy"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
 )
 def test_a_broken_config_names_line_key_and_remedy(
-    tmp_path: Path, text: str, place: str, remedy: str
+    tmp_path: Path, text: str, location: str, remedy: str
 ) -> None:
-    told = faults(tmp_path, HEAD + text)
-    hits = [line for line in told if place in line and remedy in line]
-    assert hits, told
+    messages = faults(tmp_path, HEAD + text)
+    hits = [line for line in messages if location in line and remedy in line]
+    assert hits, messages
     number = int(hits[0].split(":")[1])
     assert 1 < number <= len((HEAD + text).splitlines())
 
@@ -221,8 +221,8 @@ def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
         + LIFE
         + "dead_band = 7\n"
     )
-    told = faults(tmp_path, text)
-    assert [line.split(": ")[1] for line in told] == [
+    messages = faults(tmp_path, text)
+    assert [line.split(": ")[1] for line in messages] == [
         "segmentations[1].segments[0].when.attribute",
         "segmentations[1].segments[1].when.did",
         "segmentations[1].segments[1].when.times",
@@ -263,11 +263,11 @@ def test_a_segmentation_is_labelled_after_those_that_it_uses(tmp_path: Path) -> 
     head, rfm, audience = HEAD.split("[[segmentations]]")
     text = "[[segmentations]]".join([head, audience + segment("a", '{ segment = "rfm", is = "lost" }'), rfm])
     config = written(tmp_path, text)
-    assert [one.name for one in config.segmentations] == ["audience", "rfm"]
-    assert [one.name for one in config.in_order("shop")] == ["rfm", "audience"]
+    assert [settings.name for settings in config.segmentations] == ["audience", "rfm"]
+    assert [settings.name for settings in config.in_order("shop")] == ["rfm", "audience"]
 
 
-@pytest.mark.parametrize(("depth", "told"), [(60, "flatter"), (5_000, "flatter")])
-def test_a_rule_of_endless_depth_is_refused(tmp_path: Path, depth: int, told: str) -> None:
+@pytest.mark.parametrize(("depth", "message"), [(60, "flatter"), (5_000, "flatter")])
+def test_a_rule_of_endless_depth_is_refused(tmp_path: Path, depth: int, message: str) -> None:
     rule = "{ not = " * depth + '{ did = "visit" }' + " }" * depth
-    assert told in "\n".join(faults(tmp_path, HEAD + segment("a", rule)))
+    assert message in "\n".join(faults(tmp_path, HEAD + segment("a", rule)))

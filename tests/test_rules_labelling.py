@@ -114,18 +114,18 @@ def test_who_no_rule_holds_is_not_written_and_who_leaves_every_rule_is_cleared(c
     options = Options(allow=dict.fromkeys(("max_change", "max_enter", "max_leave", "max_cleared"), "a test"))
     commands.run(config, options)
 
-    def held() -> dict[str, Any]:
+    def written() -> dict[str, Any]:
         with (config.parent / "crm" / "segments.csv").open() as file:
             return {
                 row["id"]: (row["seg_audience"], row["seg_audience_reason"], row["seg_audience_score"])
                 for row in csv.DictReader(file)
             }
 
-    assert held()["edge_in"] == ("lately", "lately: purchases in 10 days: 1", "")
-    assert held().get("nobody", ("",))[0] == ""
+    assert written()["edge_in"] == ("lately", "lately: purchases in 10 days: 1", "")
+    assert written().get("nobody", ("",))[0] == ""
     config.write_text(CONFIG.replace("as_of = 2025-06-30", "as_of = 2025-07-01"))
     commands.run(config, options)
-    assert held()["edge_in"] == ("", "", "") and held()["nobody"][0] == "lately"
+    assert written()["edge_in"] == ("", "", "") and written()["nobody"][0] == "lately"
     assert commands.run(config, options)["plan"]["changes"] == 0
 
 
@@ -137,11 +137,12 @@ def test_show_tells_the_rule_with_its_values(config: Path) -> None:
 
 
 def test_explain_counts_coverage_firing_overlap_and_who_has_no_rule(config: Path) -> None:
-    told = commands.label(config, explain=True)["explain"]
-    assert list(told) == ["life", "audience"]
-    assert told["audience"]["coverage"] == {"age": 1 / 7, "lat": 1 / 7, "lon": 1 / 7}
+    explained = commands.label(config, explain=True)["explain"]
+    assert list(explained) == ["life", "audience"]
+    assert explained["audience"]["coverage"] == {"age": 1 / 7, "lat": 1 / 7, "lon": 1 / 7}
     rules = {
-        rule["key"]: (rule["holds"], rule["fires"], rule["overlaps"]) for rule in told["audience"]["rules"]
+        rule["key"]: (rule["holds"], rule["fires"], rule["overlaps"])
+        for rule in explained["audience"]["rules"]
     }
     assert rules == {
         "answered": (1, 1, None),
@@ -150,8 +151,13 @@ def test_explain_counts_coverage_firing_overlap_and_who_has_no_rule(config: Path
         "near": (1, 1, None),
         "ancient": (0, 0, None),
     }
-    assert told["audience"]["no_rule"] == 3
-    assert told["life"] == {"records": 7, "coverage": told["audience"]["coverage"], "rules": [], "no_rule": 0}
+    assert explained["audience"]["no_rule"] == 3
+    assert explained["life"] == {
+        "records": 7,
+        "coverage": explained["audience"]["coverage"],
+        "rules": [],
+        "no_rule": 0,
+    }
 
 
 def test_a_rule_that_an_earlier_one_always_covers_is_named(config: Path) -> None:

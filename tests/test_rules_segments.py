@@ -85,10 +85,10 @@ def facts(
 ) -> ibis.Table:
     """The facts frame as the product makes it: records beside the features that the rule needs."""
     people = ibis.memtable(
-        pa.Table.from_pylist([{**dict.fromkeys(RECORDS.names), **one} for one in records], schema=RECORDS)
+        pa.Table.from_pylist([{**dict.fromkeys(RECORDS.names), **row} for row in records], schema=RECORDS)
     )
     deeds = ibis.memtable(
-        pa.Table.from_pylist([{**dict.fromkeys(ACTIVITY.names), **one} for one in activity], schema=ACTIVITY)
+        pa.Table.from_pylist([{**dict.fromkeys(ACTIVITY.names), **row} for row in activity], schema=ACTIVITY)
     )
     return people.join(features(people, deeds, AS_OF, rule.needs()), "record")
 
@@ -272,7 +272,7 @@ def naive(
 ) -> bool | None:
     """The words of ``segmentation.rules.parser``, read aloud."""
     head = next(iter(tree))
-    mine = [one for one in activity if one["record"] == record["record"] and one["day"] <= AS_OF]
+    mine = [row for row in activity if row["record"] == record["record"] and row["day"] <= AS_OF]
     if head in ("all", "any"):
         some = [naive(part, record, activity) for part in tree[head]]
         decided = head == "any"
@@ -280,14 +280,14 @@ def naive(
     if head == "not":
         part = naive(tree["not"], record, activity)
         return None if part is None else not part
-    within = [one for one in mine if "within_days" not in tree or one["day"] > ago(tree["within_days"])]
+    within = [row for row in mine if "within_days" not in tree or row["day"] > ago(tree["within_days"])]
     if head == "did":
         times = done(within, tree["did"])
         return bool(tree.get("times", 1) <= times <= tree.get("at_most", times))
     if head == "did_not":
         return done(within, tree["did_not"]) == 0
     if head in ("first", "last"):
-        days = sorted((AS_OF - one["day"]).days for one in mine if one["kind"] == tree[head])
+        days = sorted((AS_OF - row["day"]).days for row in mine if row["kind"] == tree[head])
         far = days[-1 if head == "first" else 0] if days else None
         return (
             None
@@ -295,37 +295,37 @@ def naive(
             else tree.get("at_least_days_ago", 0) <= far <= tree.get("at_most_days_ago", far)
         )
     if head == "share_of":
-        net = sum(one["amount"] or 0 for one in within if one["kind"] == "purchase")
+        net = sum(row["amount"] or 0 for row in within if row["kind"] == "purchase")
         spent = sum(
-            one["amount"] or 0
-            for one in within
-            if one["kind"] == "purchase" and one["category"] == tree["share_of"]
+            row["amount"] or 0
+            for row in within
+            if row["kind"] == "purchase" and row["category"] == tree["share_of"]
         )
         return None if net <= 0 else bool(spent / net >= tree["at_least"])
     if head == "answered":
-        told = [
-            (one["occurred_at"], one["answer"])
-            for one in mine
-            if one["kind"] == "survey" and one["campaign"] == tree["answered"]
+        answers = [
+            (row["occurred_at"], row["answer"])
+            for row in mine
+            if row["kind"] == "survey" and row["campaign"] == tree["answered"]
         ]
-        return None if not told else bool(max(told)[1] == tree["is"])
+        return None if not answers else bool(max(answers)[1] == tree["is"])
     if head == "within_km":
         here = record["attribute.latitude"], record["attribute.longitude"]
         return None if None in here else far_apart(here, tree["of"]) <= tree["within_km"]
-    found = record.get("segment.rfm" if head == "segment" else f"attribute.{tree[head]}")
+    actual = record.get("segment.rfm" if head == "segment" else f"attribute.{tree[head]}")
     ranks = INCOME.index if tree[head] == "income" else lambda value: value
     return (
         None
-        if found is None
-        else ranks(found) >= ranks(tree["at_least"])
+        if actual is None
+        else ranks(actual) >= ranks(tree["at_least"])
         if "at_least" in tree
-        else found == tree["is"]
+        else actual == tree["is"]
     )
 
 
 def done(activity: Sequence[Mapping[str, Any]], kind: str) -> int:
-    some = [one for one in activity if one["kind"] == kind]
-    return len({one["order"] for one in some}) if kind == "purchase" else len(some)
+    some = [row for row in activity if row["kind"] == kind]
+    return len({row["order"] for row in some}) if kind == "purchase" else len(some)
 
 
 def far_apart(here: Sequence[float], there: Sequence[float]) -> float:
@@ -372,7 +372,7 @@ TREES = st.recursive(
     lambda part: st.one_of(
         st.lists(part, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
         st.lists(part, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
-        part.map(lambda one: {"not": one}),
+        part.map(lambda negated: {"not": negated}),
     ),
     max_leaves=5,
 )
@@ -445,7 +445,7 @@ def test_the_first_rule_that_holds_wins_and_its_values_are_the_reason() -> None:
         {"record": 2, "attribute.age": 40.0},
         {"record": 3},
     ]
-    activity = [*LOYAL, *({**one, "record": 2} for one in LOYAL)]
+    activity = [*LOYAL, *({**row, "record": 2} for row in LOYAL)]
     labels = labelled(ruled(YOUNG, LOYALS), people, activity)
     assert labels["segment"].to_dict() == {1: "young", 2: "loyal"}
     assert labels["reason"].to_dict() == {1: "young: age 25", 2: "loyal: purchases in 90 days: 3"}
@@ -474,7 +474,7 @@ def test_the_reason_names_the_branch_that_holds_and_what_fails_under_not() -> No
     }
     chosen = Ruled([(Segment("x", "X"), parse(tree, ATTRIBUTES))])
     people = [{"record": 1, "attribute.city": "Bonn"}, {"record": 2, "attribute.city": "Ulm"}]
-    activity = [{**one, "record": 2} for one in LOYAL]
+    activity = [{**row, "record": 2} for row in LOYAL]
     table = facts(chosen.rules[0][1], people, activity)
     frame = CON.to_pyarrow(chosen.reads(table).order_by("record"))
     assert frame["reason"].to_pylist() == ["x: city Bonn", "x: visits so far: 0; net_revenue 23.00"]
@@ -507,12 +507,12 @@ FAULTY: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("tree", "place", "remedy"), FAULTY)
+@pytest.mark.parametrize(("tree", "location", "remedy"), FAULTY)
 def test_a_predicate_that_cannot_be_is_refused_with_its_place_and_the_remedy(
-    tree: Any, place: str, remedy: str
+    tree: Any, location: str, remedy: str
 ) -> None:
     with pytest.raises(RuleError) as raised:
         parse(tree, ATTRIBUTES, OTHERS)
-    assert (place, True) in [(where, remedy in what) for where, what in raised.value.faults], (
+    assert (location, True) in [(where, remedy in what) for where, what in raised.value.faults], (
         raised.value.faults
     )

@@ -42,12 +42,12 @@ def opened(server: Server) -> Iterator[Opened]:
     connectors: list[Connector] = []
 
     def connect(**settings: Any) -> Connector:
-        known = server.org.login
+        login = server.org.login
         log_in = {"client_id", "username", "refresh_token"} & settings.keys()
         ours = (
             settings
             if log_in
-            else {"client_id": known.client_id, "client_secret": known.client_secret, **settings}
+            else {"client_id": login.client_id, "client_secret": login.client_secret, **settings}
         )
         model = settings_model("salesforce")(api_url=server.url, **ours)
         connectors.append(open_connector(Account("org", "salesforce", model, time_zone="Europe/Berlin")))
@@ -59,11 +59,11 @@ def opened(server: Server) -> Iterator[Opened]:
 
 
 def by_password(server: Server, **changed: str) -> dict[str, str]:
-    known = server.org.login
+    login = server.org.login
     return {
-        "username": known.username,
-        "password": known.password,
-        "security_token": known.security_token,
+        "username": login.username,
+        "password": login.password,
+        "security_token": login.security_token,
         **changed,
     }
 
@@ -141,16 +141,16 @@ def test_a_refused_log_in_of_an_app_is_told_in_the_orgs_words(
 
 @pytest.mark.parametrize("way", ["client credentials", "refresh token", "password"])
 def test_no_secret_that_a_refusal_repeats_is_shown(way: str, server: Server, opened: Opened) -> None:
-    known = server.org.login
+    login = server.org.login
     secret = "s3cret-of-ours&<more>"
-    known.blocked, known.description = "invalid_grant", f"what is {secret} of {known.username}?"
-    settings: dict[str, Any] = {"client_id": known.client_id, "client_secret": secret}
+    login.blocked, login.description = "invalid_grant", f"what is {secret} of {login.username}?"
+    settings: dict[str, Any] = {"client_id": login.client_id, "client_secret": secret}
     if way == "refresh token":
-        settings = {"client_id": known.client_id, "refresh_token": secret}
+        settings = {"client_id": login.client_id, "refresh_token": secret}
     if way == "password":
         settings = by_password(server, password=secret)
     text = str(refusal_of(opened(**settings)))
-    assert "s3cret" not in text and known.username not in text
+    assert "s3cret" not in text and login.username not in text
     assert way == "password" or "what is … of …" in text
 
 
@@ -160,8 +160,8 @@ def test_no_secret_that_a_refusal_repeats_is_shown(way: str, server: Server, ope
 def test_a_private_key_that_is_none_is_named_and_nothing_is_sent(
     key: str, server: Server, opened: Opened
 ) -> None:
-    known = server.org.login
-    error = refusal_of(opened(client_id=known.client_id, username=known.username, private_key=key))
+    login = server.org.login
+    error = refusal_of(opened(client_id=login.client_id, username=login.username, private_key=key))
     assert isinstance(error, AccessError)
     assert "private_key" in str(error) and "PEM" in str(error)
     assert log_ins(server) == 0

@@ -34,8 +34,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def connected(server: Server, *fields: FieldSpec, **settings: object) -> Connector:
-    known = server.org.login
-    credentials = {"client_id": known.client_id, "client_secret": known.client_secret}
+    login = server.org.login
+    credentials = {"client_id": login.client_id, "client_secret": login.client_secret}
     chosen = settings_model("salesforce")(api_url=server.url, campaigns=True, **credentials, **settings)
     return open_connector(Account("org", "salesforce", chosen, fields=fields))
 
@@ -60,7 +60,7 @@ def test_a_check_box_is_ticked_and_its_tick_is_taken_away(server: Server, count:
     connector.ensure_field(VIP)
 
     def write(before: str, *after: str | None) -> None:
-        rows = [(id, "vip", before, after[place % len(after)]) for place, id in enumerate(ids)]
+        rows = [(id, "vip", before, after[position % len(after)]) for position, id in enumerate(ids)]
         assert statuses(connector.write_fields(changes(*rows), Paper())) == ["done"] * count
 
     def ticked() -> list[int]:
@@ -123,6 +123,8 @@ def test_setup_tells_whose_picklist_it_extends(tmp_path: Path, monkeypatch: pyte
         assert shop.code("setup", adopt=["seg_value"]) == 0, shop.said
         assert (shop.code("setup"), shop.code()) == (0, 0), shop.said
         now = asked(shop.server, "GET", f"tooling/sobjects/CustomField/{made['id']}").json()["Metadata"]
-        labels = {one["valueName"]: one["label"] for one in now["valueSet"]["valueSetDefinition"]["value"]}
+        labels = {
+            value["valueName"]: value["label"] for value in now["valueSet"]["valueSetDefinition"]["value"]
+        }
         assert (now["label"], labels["a"]) == ("Customer class", "Gold customers")
         assert labels.keys() >= {"a", "b", "c"}

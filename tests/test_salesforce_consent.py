@@ -53,9 +53,9 @@ def opened(server: Server) -> Iterator[Opened]:
     connectors: list[Connector] = []
 
     def connect(**account: Any) -> Connector:
-        known = server.org.login
+        login = server.org.login
         model = settings_model("salesforce")(
-            api_url=server.url, client_id=known.client_id, client_secret=known.client_secret
+            api_url=server.url, client_id=login.client_id, client_secret=login.client_secret
         )
         server.org.clock.advance(2)
         connectors.append(open_connector(Account("org", "salesforce", model, fields=(SEGMENT,), **account)))
@@ -86,17 +86,19 @@ def test_not_opted_out_is_not_opted_in(basis: Any, server: Server, opened: Opene
         contact(server.org, **values): opted_in if basis == "opt_in" else open_
         for values, opted_in, open_ in CASES
     }
-    found = rows(opened(consent_basis=basis))
-    assert {id: (row["reachable.email"], row["reachable.phone"]) for id, row in found.items()} == expected
+    rows_by_id = rows(opened(consent_basis=basis))
+    assert {
+        id: (row["reachable.email"], row["reachable.phone"]) for id, row in rows_by_id.items()
+    } == expected
 
 
 @pytest.mark.parametrize("basis", ["opt_in", "not_opted_out"])
 def test_where_the_user_sees_no_opt_out_nobody_knows(basis: Any, server: Server, opened: Opened) -> None:
     server.org.access.hide("Contact.HasOptedOutOfEmail", "Contact.DoNotCall")
     id, without = contact(server.org), contact(server.org, Email=None)
-    found = rows(opened(consent_basis=basis))
-    assert (found[id]["reachable.email"], found[id]["reachable.phone"]) == (None, None)
-    assert found[without]["reachable.email"] is False
+    rows_by_id = rows(opened(consent_basis=basis))
+    assert (rows_by_id[id]["reachable.email"], rows_by_id[id]["reachable.phone"]) == (None, None)
+    assert rows_by_id[without]["reachable.email"] is False
 
 
 @pytest.mark.parametrize(
@@ -137,14 +139,14 @@ def test_a_list_view_of_a_campaign_holds_exactly_whom_the_records_call_reachable
     inside = {
         next(cell["value"] for cell in row["columns"] if cell["fieldNameOrPath"] == "Id") for row in shown
     }
-    held = {row["Id"]: row["seg_rfm__c"] for row in server.org.rows("Contact")}
-    found = rows(connector)
+    segments = {row["Id"]: row["seg_rfm__c"] for row in server.org.rows("Contact")}
+    rows_by_id = rows(connector)
     may = {
         id
-        for id, row in found.items()
+        for id, row in rows_by_id.items()
         if row[f"reachable.{channel}"] or (row[f"reachable.{channel}"] is None and unknown)
     }
-    assert inside == {id for id in may if held[id] == "loyal"}
+    assert inside == {id for id in may if segments[id] == "loyal"}
     before = connector.calls.write
     connector.ensure_list(spec)
     assert connector.calls.write == before
@@ -202,8 +204,8 @@ def test_records_bring_names_addresses_numbers_and_country(server: Server, opene
         ["4"],
         "Spain",
     ]
-    found = rows(connector, "company")[str(company)]
-    assert [found.get(name) for name in names] == ["Smith & Co", None, ["1"], "Chile"]
+    company_row = rows(connector, "company")[str(company)]
+    assert [company_row.get(name) for name in names] == ["Smith & Co", None, ["1"], "Chile"]
 
 
 def test_what_the_user_may_not_see_is_left_out_and_no_failure(server: Server, opened: Opened) -> None:

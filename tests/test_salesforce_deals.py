@@ -37,17 +37,17 @@ def read(server: Server) -> Callable[..., Rows]:
     def rows(
         zone: str = "Europe/Berlin", activity: tuple[str, ...] = ("opportunities",), **account: Any
     ) -> Rows:
-        known = server.org.login
+        login = server.org.login
         settings = settings_model("salesforce")(
             api_url=server.url,
-            client_id=known.client_id,
-            client_secret=known.client_secret,
+            client_id=login.client_id,
+            client_secret=login.client_secret,
             activity=activity,
         )
         connector = open_connector(Account("org", "salesforce", settings, time_zone=zone, **account))
-        found = [row for page in connector.read("activity", None) for row in page.records.to_pylist()]
+        activities = [row for page in connector.read("activity", None) for row in page.records.to_pylist()]
         connector.close()
-        return found
+        return activities
 
     return rows
 
@@ -61,8 +61,8 @@ def _deal(org: Org, account: str | None, amount: float, *contacts: str) -> str:
         "AccountId": account,
     }
     deal = org.create("Opportunity", **values)
-    for place, contact in enumerate(contacts):
-        org.create("OpportunityContactRole", OpportunityId=deal, ContactId=contact, IsPrimary=place == 0)
+    for position, contact in enumerate(contacts):
+        org.create("OpportunityContactRole", OpportunityId=deal, ContactId=contact, IsPrimary=position == 0)
     return deal
 
 
@@ -79,11 +79,11 @@ def test_where_only_accounts_get_segments_a_deal_is_its_own_accounts(
     _deal(server.org, a, 100, employed)
     _deal(server.org, a, 50, free)
     _deal(server.org, None, 7, employed)
-    found = read(fields=(COMPANY,))
-    assert [(row["record_type"], row["record_id"], row["amount_minor"]) for row in found if row["record_type"] == "company"] == [
+    deals = read(fields=(COMPANY,))
+    assert [(row["record_type"], row["record_id"], row["amount_minor"]) for row in deals if row["record_type"] == "company"] == [
         ("company", a, 10_000), ("company", a, 5_000)
     ]  # fmt: skip
-    assert [(row["record_id"], row["amount_minor"]) for row in found if row["record_type"] != "company"] == [
+    assert [(row["record_id"], row["amount_minor"]) for row in deals if row["record_type"] != "company"] == [
         (employed, 700)
     ]
 
@@ -94,9 +94,9 @@ def test_where_people_get_segments_too_each_has_its_row_under_the_same_id(
     a, _, employed, free = _firms(server.org)
     _deal(server.org, a, 100, employed)
     _deal(server.org, a, 50, free)
-    found = read(fields=(COMPANY, PERSON))
+    deals = read(fields=(COMPANY, PERSON))
     owners: dict[str, set[str]] = {}
-    for row in found:
+    for row in deals:
         owners.setdefault(row["id"], set()).add(row["record_id"])
     assert sorted(map(sorted, owners.values())) == sorted([sorted({a, employed}), sorted({a, free})])
     assert {row["record_id"] for row in read(fields=(PERSON,))} == {employed, free}
@@ -134,9 +134,9 @@ def test_an_event_of_a_whole_day_is_on_its_day_everywhere(
 def test_a_picklist_that_an_administrator_restricted_stays_so_and_gets_what_it_lacks(server: Server) -> None:
     from connectors.contract import Option
 
-    known = server.org.login
+    login = server.org.login
     settings = settings_model("salesforce")(
-        api_url=server.url, client_id=known.client_id, client_secret=known.client_secret
+        api_url=server.url, client_id=login.client_id, client_secret=login.client_secret
     )
     connector = open_connector(Account("org", "salesforce", settings))
     spec = FieldSpec("seg_person", options=(Option("a", "A"),))

@@ -54,5 +54,5 @@ def test_long_labels_of_one_segmentation_stay_apart() -> None:
 
 
 def test_views_of_campaigns_are_named_where_they_are_missing() -> None:
-    views, told = _views([_list("champions", "Champions"), _list("lost", "Lost", channel="email")])
-    assert len(views) == 1 and "rfm.lost" in told and "setup" in told
+    views, instructions = _views([_list("champions", "Champions"), _list("lost", "Lost", channel="email")])
+    assert len(views) == 1 and "rfm.lost" in instructions and "setup" in instructions

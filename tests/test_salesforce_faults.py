@@ -273,13 +273,13 @@ def test_refused_records_are_named_and_cost_the_others_nothing(
         rules = shop.org.rules.validations if isinstance(rule, Validation) else shop.org.rules.duplicates
         rules.append(rule)
         assert shop.code() == 4, shop.said
-        bad = {id for id, held in shop.fields().items() if held != quiet[size][0][id]}
+        bad = {id for id, values in shop.fields().items() if values != quiet[size][0][id]}
         assert bad
-        found = _rejected(shop)
+        reasons_by_id = _rejected(shop)
         # the list shows the first 1,000
-        assert set(found) == bad if shop.do("rejects")["count"] <= 1000 else set(found) < bad
-        assert all(code in reason for reason in found.values())
-        assert not any("@" in reason for reason in found.values())
+        assert set(reasons_by_id) == bad if shop.do("rejects")["count"] <= 1000 else set(reasons_by_id) < bad
+        assert all(code in reason for reason in reasons_by_id.values())
+        assert not any("@" in reason for reason in reasons_by_id.values())
         rules.clear()
         shop.rests()
         shop.org.clock.advance(86_400 * 3)

@@ -58,9 +58,9 @@ class World:
         self.ids = sorted(row["Id"] for row in self.org.rows("Contact", "IsDeleted = 0"))[:6]
 
     def connect(self, bulk: bool = False) -> Connector:
-        known = self.org.login
+        login = self.org.login
         settings = settings_model("salesforce")(
-            api_url=self.server.url, client_id=known.client_id, client_secret=known.client_secret, campaigns=True,
+            api_url=self.server.url, client_id=login.client_id, client_secret=login.client_secret, campaigns=True,
             activity=("opportunities", "tasks", "events", "campaigns", "orders"),
         )  # fmt: skip
         if bulk:
@@ -117,11 +117,11 @@ def _written(world: World, connector: Connector) -> str:
     ]
     changes = pa.Table.from_pylist(rows, schema=CHANGE_SCHEMA)
     outcomes = connector.write_fields(changes, Ticket()).to_pylist()
-    held = world.notes()
+    notes = world.notes()
     wrong = [
         id
         for id, outcome in zip(world.ids, outcomes, strict=True)
-        if outcome["status"] == "done" and held[id] != value
+        if outcome["status"] == "done" and notes[id] != value
     ]
     return f"called done, and not there: {wrong}" if wrong else ""
 
@@ -152,9 +152,11 @@ def _joined(world: World, connector: Connector) -> str:
 def _current(world: World, connector: Connector) -> Any:
     rows = [{"record_type": "contact", "id": id, "target": name, "before": None, "after": None}
             for id in world.ids for name in ("seg_tier", "seg_note")]  # fmt: skip
-    held = connector.current_values(pa.Table.from_pylist(rows, schema=CHANGE_SCHEMA)).to_pylist()
+    values = connector.current_values(pa.Table.from_pylist(rows, schema=CHANGE_SCHEMA)).to_pylist()
     wanted = {row["Id"]: row for row in world.org.rows("Contact")}
-    return [value == wanted[row["id"]][f"{row['target']}__c"] for value, row in zip(held, rows, strict=True)]
+    return [
+        value == wanted[row["id"]][f"{row['target']}__c"] for value, row in zip(values, rows, strict=True)
+    ]
 
 
 DEEDS: dict[str, Callable[[World, Connector], Any]] = {
@@ -200,11 +202,13 @@ def _asked(world: World, name: str, bulk: bool) -> tuple[Any, list[Endpoint]]:
 def test_nothing_is_believed_that_is_no_answer(name: str, bulk: bool, world: World) -> None:
     quiet, asked = _asked(world, name, bulk)
     wrong = []
-    for one, kind in [(one, kind) for place, one in enumerate(asked) for kind in KINDS[place % 3 :: 3]]:
+    for call, kind in [
+        (call, kind) for position, call in enumerate(asked) for kind in KINDS[position % 3 :: 3]
+    ]:
         world.org.faults.clear()
         world.org.faults.add(
             {
-                "match": {"method": one.method, "path": one.pattern},
+                "match": {"method": call.method, "path": call.pattern},
                 "do": "foreign",
                 "body": kind,
                 "times": 10**6,
@@ -214,15 +218,15 @@ def test_nothing_is_believed_that_is_no_answer(name: str, bulk: bool, world: Wor
         try:
             answer = DEEDS[name](world, connector)
             if answer != quiet and not (name == "check" and answer):  # a problem is a sentence too
-                wrong.append(f"{one.method} {one.pattern} {kind}: {str(answer)[:160]}")
+                wrong.append(f"{call.method} {call.pattern} {kind}: {str(answer)[:160]}")
         except ConnectorError as error:
             assert str(error)
         except Exception as error:  # a traceback, which must not be
-            place: Any = error.__traceback__
-            while place.tb_next is not None:
-                place = place.tb_next
+            position: Any = error.__traceback__
+            while position.tb_next is not None:
+                position = position.tb_next
             wrong.append(
-                f"{one.method} {one.pattern} {kind}: {error!r} {place.tb_frame.f_code.co_filename[-30:]}:{place.tb_lineno}"
+                f"{call.method} {call.pattern} {kind}: {error!r} {position.tb_frame.f_code.co_filename[-30:]}:{position.tb_lineno}"
             )
         finally:
             connector.close()

@@ -45,7 +45,7 @@ def _same_twice(shop: Shop) -> None:
 def test_without_bulk_query_jobs_left_rest_reads_all(opened: Opened) -> None:
     with opened(contacts=LARGE, settings=BULK, bulk_query_jobs=0) as shop:
         assert shop.code() == 0, shop.said
-        assert all(held["seg_rfm__c"] for held in shop.fields().values())
+        assert all(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 def test_without_bulk_batches_left_the_run_waits_or_goes_by_collections(opened: Opened) -> None:
@@ -54,7 +54,7 @@ def test_without_bulk_batches_left_the_run_waits_or_goes_by_collections(opened: 
         shop.org.knobs.bulk_batches = 15_000
         shop.rests()
         assert shop.finish() == 0, shop.said
-        assert all(held["seg_rfm__c"] for held in shop.fields().values())
+        assert all(values["seg_rfm__c"] for values in shop.fields().values())
         _same_twice(shop)
 
 
@@ -81,7 +81,7 @@ def test_a_forgotten_query_cursor_is_no_loss(opened: Opened) -> None:
         shop.strikes({**gone, "code": "INVALID_QUERY_LOCATOR", "message": "invalid query locator"})
         assert shop.code() in (0, 75), shop.said
         assert shop.finish() == 0, shop.said
-        assert all(held["seg_rfm__c"] for held in shop.fields().values())
+        assert all(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 def test_the_budget_that_others_need_is_left_to_them(opened: Opened) -> None:
@@ -159,8 +159,8 @@ when = { attribute = "town", is = "Ulm" }
         shop.org.overwrite("Account", account_id, BillingCity="Ulm")
         shop.org.clock.advance(86_400 * 8)
         assert shop.code() == 0, shop.said
-        held = {row["Id"]: row["seg_town__c"] for row in shop.org.rows("Contact")}
-        assert people and all(held[id] == "ulm" for id in people)
+        towns = {row["Id"]: row["seg_town__c"] for row in shop.org.rows("Contact")}
+        assert people and all(towns[id] == "ulm" for id in people)
 
 
 def test_a_person_account_is_one_customer(opened: Opened) -> None:
@@ -193,7 +193,7 @@ def test_a_restricted_picklist_refuses_by_name_and_the_rest_is_written(opened: O
         field.restricted, field.values = True, tuple(value for value in field.values if value != "a")
         assert shop.code() == 4, shop.said
         assert "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" in str(shop.do("rejects"))
-        assert not any(held["seg_value__c"] == "a" for held in shop.fields().values())
+        assert not any(values["seg_value__c"] == "a" for values in shop.fields().values())
 
 
 REFRESH = 'client_id = "{client_id}"\nclient_secret = "env:SALESFORCE_SECRET_OF_A_TEST"\nrefresh_token = "env:SALESFORCE_REFRESH"\n'
@@ -264,13 +264,15 @@ def test_list_views_hold_who_stands_in_the_segment(opened: Opened) -> None:
     with opened(settings={"lists": "dynamic"}) as shop:
         assert shop.code() == 0, shop.said
         entity = shop.org.schema["Contact"]
-        held = shop.fields()
+        fields_by_id = shop.fields()
         for id, view in shop.org.list_views.views.items():
             (test,) = view["filteredByInfo"]
-            found = shop.org.list_views.results(id, entity, shop.org.user, 2000, 0)["records"]
-            ids = {record["columns"][0]["value"] for record in found}
+            records = shop.org.list_views.results(id, entity, shop.org.user, 2000, 0)["records"]
+            ids = {record["columns"][0]["value"] for record in records}
             assert ids == {
-                one for one, values in held.items() if values["seg_rfm__c"] == test["operandLabels"][-1]
+                record_id
+                for record_id, values in fields_by_id.items()
+                if values["seg_rfm__c"] == test["operandLabels"][-1]
             }
         assert len(shop.org.list_views.views) >= 5
         _same_twice(shop)
@@ -296,5 +298,5 @@ def test_facts_that_nobody_confirmed_may_be_either_way(knobs: dict[str, Any], op
         if "field_delay_seconds" in knobs:
             shop.org.clock.advance(10)
         assert shop.code() == 0, shop.said
-        assert all(held["seg_rfm__c"] for held in shop.fields().values())
+        assert all(values["seg_rfm__c"] for values in shop.fields().values())
         _same_twice(shop)

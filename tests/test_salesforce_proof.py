@@ -60,7 +60,7 @@ def test_a_user_who_sees_60_percent_is_told_before_anything_is_written(opened: O
         before = shop.written()
         assert shop.code(allow={}) not in (0, 4)
         assert shop.written() == before
-        assert not any(held["seg_rfm__c"] for held in shop.fields().values())
+        assert not any(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 def test_a_user_who_loses_sight_of_contacts_later_writes_nothing_off(opened: Opened) -> None:

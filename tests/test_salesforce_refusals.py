@@ -34,8 +34,8 @@ from connectors.salesforce.export import sources
 def test_a_failed_row_tells_code_text_and_fields_with_or_without_the_last_part(
     cell: str, code: str, text: str, fields: tuple[str, ...]
 ) -> None:
-    found = of_cell(cell)
-    assert (found.code, found.text, found.fields) == (code, text, fields)
+    refusal = of_cell(cell)
+    assert (refusal.code, refusal.text, refusal.fields) == (code, text, fields)
 
 
 @pytest.mark.parametrize("code", ["NOT_FOUND", "ITEM_NOT_FOUND", "WHATEVER"])
@@ -129,7 +129,10 @@ def test_the_files_to_deploy_are_whole_xml_whatever_a_segment_is_called() -> Non
     label = view.find("{*}label")
     assert label is not None and len(label.text or "") <= 40
     (rights,) = (tree for path, tree in parsed.items() if "permissionsets" in path)
-    assert [one.text for one in rights.findall(".//{*}field")] == ["Contact.seg_x__c", "Lead.seg_n__c"]
+    assert [element.text for element in rights.findall(".//{*}field")] == [
+        "Contact.seg_x__c",
+        "Lead.seg_n__c",
+    ]
     (picklist,) = (tree for path, tree in parsed.items() if path.endswith("seg_x__c.field-meta.xml"))
-    assert [one.text for one in picklist.findall(".//{*}value/{*}label")] == ["A & <B>", 'Quo"te']
+    assert [element.text for element in picklist.findall(".//{*}value/{*}label")] == ["A & <B>", 'Quo"te']
     assert picklist.find(".//{*}restricted").text == "false"  # type: ignore[union-attr]

@@ -32,9 +32,9 @@ def _refused(shop: Shop, *words: str) -> None:
     """Neither check nor run goes on, both name what is missing, and nobody is labelled."""
     for command in ("check", "run"):
         assert shop.code(command) in (1, 2), (command, shop.said)
-        said = str(shop.said)
-        assert all(word in said for word in words), said
-    assert not any(held["seg_rfm__c"] for held in shop.fields().values())
+        output = str(shop.said)
+        assert all(word in output for word in words), output
+    assert not any(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 @pytest.mark.parametrize("table", ["Opportunity", "OpportunityContactRole"])
@@ -109,7 +109,7 @@ def test_without_the_right_to_see_the_set_up_limits_are_unknown_and_named_once(o
         assert len(notes) == len(set(notes)) == 2, shop.said
         assert shop.code() == 0, shop.said
         assert str(shop.said).count("how many records the org holds is unknown") == 1
-        assert all(held["seg_rfm__c"] for held in shop.fields().values())
+        assert all(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 def test_a_production_org_can_be_read_and_planned_and_is_not_written_without_a_yes(opened: Opened) -> None:
@@ -123,11 +123,11 @@ def test_a_production_org_can_be_read_and_planned_and_is_not_written_without_a_y
         before = shop.written()
         assert shop.code() == 1, shop.said
         assert "production = true" in str(shop.said)
-        assert shop.written() == before and not any(held["seg_rfm__c"] for held in shop.fields().values())
+        assert shop.written() == before and not any(values["seg_rfm__c"] for values in shop.fields().values())
         shop.account = "production = true"
         assert shop.code("apply", number=number) in (0, 5), shop.said
         assert shop.code() == 0, shop.said
-        assert all(held["seg_rfm__c"] for held in shop.fields().values())
+        assert all(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 def test_a_field_of_a_parent_can_be_an_attribute(opened: Opened) -> None:
@@ -149,8 +149,8 @@ when = { attribute = "trade", is_set = true }
         assert shop.code("check") in (0, 2), shop.said
         assert "Account.Industry" not in str(shop.said)
         assert (shop.code("setup"), shop.code()) == (0, 0), shop.said
-        held = {row["Id"]: row["seg_trade__c"] for row in shop.org.rows("Contact", "AccountId = ?", parent)}
-        assert held and set(held.values()) == {"named"}
+        trades = {row["Id"]: row["seg_trade__c"] for row in shop.org.rows("Contact", "AccountId = ?", parent)}
+        assert trades and set(trades.values()) == {"named"}
         shop.org.clock.advance(3600)
         shop.org.edit("Account", parent, Industry=None)  # which moves no stamp of its contacts
         shop.org.clock.advance(60)
@@ -196,7 +196,7 @@ def test_what_a_person_changes_between_the_pull_and_the_write_is_kept_with_all_t
             shop.org.delete("Opportunity", id)  # everybody's segment moves
         shop.org.clock.advance(60)
         before = shop.fields()
-        edited = next(id for id, held in before.items() if held["seg_rfm__c"] not in (None, "prospect"))
+        edited = next(id for id, values in before.items() if values["seg_rfm__c"] not in (None, "prospect"))
         edit = {"do": "edit", "object": "Contact", "id": edited, "values": {"seg_rfm__c": "vip"}}
         shop.strikes(
             {
@@ -207,8 +207,10 @@ def test_what_a_person_changes_between_the_pull_and_the_write_is_kept_with_all_t
             }
         )
         assert shop.code() == 4, shop.said
-        held = shop.fields()[edited]
-        assert held["seg_rfm__c"] == "vip" and held["seg_rfm_since__c"] == before[edited]["seg_rfm_since__c"]
+        values = shop.fields()[edited]
+        assert (
+            values["seg_rfm__c"] == "vip" and values["seg_rfm_since__c"] == before[edited]["seg_rfm_since__c"]
+        )
         assert "somebody changed it" in str(shop.said)
         shop.rests()
         assert shop.code() == 0, shop.said

@@ -18,7 +18,11 @@ def test_random_faults_over_scheduled_runs_end_like_a_quiet_run(
 ) -> None:
     hasten(monkeypatch, tmp_path, 500.0)
     wanted = quiet(tmp_path / "quiet", way)
-    wrong = {seed: told for seed in seeds if (told := ended(tmp_path / f"shop-{seed}", way, seed, wanted))}
+    wrong = {
+        seed: difference
+        for seed in seeds
+        if (difference := ended(tmp_path / f"shop-{seed}", way, seed, wanted))
+    }
     assert not wrong
 
 
@@ -36,7 +40,10 @@ def test_a_plan_that_an_outage_cut_off_keeps_its_approval_though_somebody_new_ca
         new = shop.org.create("Contact", LastName="New", Email="new@example.org")
         shop.org.clock.advance(60)
         assert shop.code(allow=STANDING) == 0, shop.said
-        assert all(held["seg_rfm__c"] for held in shop.fields().values()) and shop.fields()[new]["seg_rfm__c"]
+        assert (
+            all(values["seg_rfm__c"] for values in shop.fields().values())
+            and shop.fields()[new]["seg_rfm__c"]
+        )
 
 
 def test_records_that_stay_locked_cost_no_more_calls_than_the_batch_itself(

@@ -93,7 +93,7 @@ def test_every_statement_of_a_whole_life_parses(tmp_path: Path, monkeypatch: pyt
         assert shop.code("setup") == 0, shop.said
         asked = sorted(shop.org.queries.asked)
         assert len(asked) > 20
-        assert any("IN (SELECT" in one for one in asked)
+        assert any("IN (SELECT" in statement for statement in asked)
         assert wrong(asked) == []
 
 

@@ -30,7 +30,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
 
 
 def _all_labelled(shop: Shop) -> None:
-    assert all(held["seg_rfm__c"] for held in shop.fields().values())
+    assert all(values["seg_rfm__c"] for values in shop.fields().values())
 
 
 @pytest.mark.parametrize("hidden", [("instancename", "timezonesidkey"), ("timezonesidkey",)], ids=str)

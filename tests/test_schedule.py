@@ -60,8 +60,8 @@ def texts(config: Config) -> tuple[Path, dict[str, str]]:
 
 
 def expected(config: Config) -> list[list[str]]:
-    place = ["--config", str(config.path)]
-    return [["run", *place], ["status", "--max-age", "26", *place]]
+    options = ["--config", str(config.path)]
+    return [["run", *options], ["status", "--max-age", "26", *options]]
 
 
 def shell(config: Config, command: str | list[str], code: int = 0) -> tuple[int, str, list[str]]:
@@ -108,8 +108,8 @@ def unit_words(line: str) -> list[str]:
 
 
 def test_systemd_gets_two_services_and_their_timers(config: Config, tmp_path: Path) -> None:
-    _, found = texts(config)
-    files = units(found["systemd"])
+    _, schedules = texts(config)
+    files = units(schedules["systemd"])
     assert len(files) == 4 and {Path(name).suffix for name in files} == {".service", ".timer"}
     services = [text for name, text in files.items() if name.endswith(".service")]
     calls = [
@@ -145,8 +145,8 @@ def test_systemd_gets_two_services_and_their_timers(config: Config, tmp_path: Pa
 
 
 def test_kubernetes_gets_a_claim_and_two_jobs_that_never_overlap(config: Config) -> None:
-    _, found = texts(config)
-    claim, *jobs = yaml.safe_load_all(found["kubernetes"])
+    _, schedules = texts(config)
+    claim, *jobs = yaml.safe_load_all(schedules["kubernetes"])
     assert (claim["kind"], claim["spec"]["accessModes"]) == ("PersistentVolumeClaim", ["ReadWriteOnce"])
     assert [job["kind"] for job in jobs] == ["CronJob", "CronJob"]
     assert [job["spec"]["schedule"] for job in jobs] == ["30 2 * * *", "30 6 * * *"]
@@ -168,8 +168,8 @@ def test_kubernetes_gets_a_claim_and_two_jobs_that_never_overlap(config: Config)
 
 
 def test_airflow_gets_two_dags_that_start_the_program(config: Config) -> None:
-    _, found = texts(config)
-    tree = ast.parse(found["airflow"])
+    _, schedules = texts(config)
+    tree = ast.parse(schedules["airflow"])
     imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     assert imported == {"pendulum"}, "nothing of ours is imported"
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -224,15 +224,15 @@ def test_a_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_prints_all_or_one_of_them(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
-    place = ["--config", str(tmp_path / "config.toml")]
+    options = ["--config", str(tmp_path / "config.toml")]
 
-    def said(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, ["schedule", *place, *words])
+    def printed(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["schedule", *options, *words])
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, result.output
 
-    assert all(f"### {kind}" in said()[1] for kind in KINDS)
-    code, text = said("--kind", "cron", "--at", "23:05", "--max-age", "30")
+    assert all(f"### {kind}" in printed()[1] for kind in KINDS)
+    code, text = printed("--kind", "cron", "--at", "23:05", "--max-age", "30")
     assert (
         code == 0
         and "5 23 * * * " in text
@@ -240,9 +240,9 @@ def test_the_command_prints_all_or_one_of_them(tmp_path: Path) -> None:
         and "--max-age 30" in text
         and "systemd" not in text
     )
-    assert list(yaml.safe_load_all(said("--kind", "kubernetes")[1]))
-    assert json.loads(said("--json")[1])["schedules"].keys() == KINDS.keys()
-    assert said("--kind", "crown")[0] == 2 and said("--at", "noon")[0] == 2
+    assert list(yaml.safe_load_all(printed("--kind", "kubernetes")[1]))
+    assert json.loads(printed("--json")[1])["schedules"].keys() == KINDS.keys()
+    assert printed("--kind", "crown")[0] == 2 and printed("--at", "noon")[0] == 2
     assert not (tmp_path / "memory").exists(), "it only prints"
 
 
@@ -271,20 +271,20 @@ def with_secrets(config: Config) -> dict[str, str]:
     """The entries, and the file of the secrets made as they say; the program writes down the secret that it
     sees.
     """
-    program, found = texts(config)
+    program, schedules = texts(config)
     program.write_text('#!/bin/sh\nprintf %s "$PORTAL_TOKEN" > "$(dirname "$0")/called"\n', "utf-8")
-    line = next(line for line in found["cron"].splitlines() if "umask" in line)
+    line = next(line for line in schedules["cron"].splitlines() if "umask" in line)
     subprocess.run(
         ["/bin/sh", "-c", line.removeprefix("#")], check=True, env={**os.environ, "PORTAL_TOKEN": SECRET}
     )
     assert (
-        line in found["systemd"]
-        and line in found["airflow"]
-        and '--from-literal=PORTAL_TOKEN="$PORTAL_TOKEN"' in found["kubernetes"]
+        line in schedules["systemd"]
+        and line in schedules["airflow"]
+        and '--from-literal=PORTAL_TOKEN="$PORTAL_TOKEN"' in schedules["kubernetes"]
     )
     [file] = config.folder.glob("*.env")
     assert file.stat().st_mode & 0o777 == 0o600
-    return found
+    return schedules
 
 
 def seen(config: Config, words: list[str]) -> str:

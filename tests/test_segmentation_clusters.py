@@ -70,17 +70,17 @@ def test_the_number_of_clusters_is_one_that_comes_back_and_never_mixes_kinds_of_
     labels = keys(kind.label(frame, model, None, None, AS_OF))
     assert not set(labels[:100]) & set(labels[300:])
     assert any(
-        one["k"] == len(set(labels)) and one["jaccard"] >= cluster_stability.JACCARD
-        for one in model["figures"]["stability"]
+        trial["k"] == len(set(labels)) and trial["jaccard"] >= cluster_stability.JACCARD
+        for trial in model["figures"]["stability"]
     )
 
 
 def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
     kind = Clusters(4)
     model = kind.fit(shoppers(), AS_OF)
-    names = [one["name"] for one in model["learned"]["clusters"]]
+    names = [cluster["name"] for cluster in model["learned"]["clusters"]]
     assert len(set(names)) == 4
-    best = max(model["learned"]["clusters"], key=lambda one: one["centre"][1])
+    best = max(model["learned"]["clusters"], key=lambda cluster: cluster["centre"][1])
     assert "often" in best["name"] and "lately" in best["name"]
     assert {segment.title for segment in kind.named(model)} >= set(names)
     assert {segment.key for segment in kind.named(model)} < {segment.key for segment in kind.segments}
@@ -90,8 +90,11 @@ def test_a_refit_keeps_numbers_and_names() -> None:
     kind = Clusters(4)
     first = kind.fit(shoppers(), AS_OF)
     again = kind.fit(shoppers(seed=2), AS_OF + timedelta(days=30), Before(first))  # type: ignore[arg-type]
-    told = [{one["number"]: one["name"] for one in model["learned"]["clusters"]} for model in (first, again)]
-    assert told[0] == told[1]
+    names = [
+        {cluster["number"]: cluster["name"] for cluster in model["learned"]["clusters"]}
+        for model in (first, again)
+    ]
+    assert names[0] == names[1]
     assert again["figures"]["same_after_refit"] > 0.95
 
 
@@ -100,7 +103,9 @@ def test_a_cluster_that_dissolves_is_retired_and_its_number_never_used_again() -
     first = kind.fit(shoppers(4), AS_OF)
     fewer = kind.fit(shoppers(3).assign(net_revenue=lambda f: f["net_revenue"] % 977), AS_OF, Before(first))  # type: ignore[arg-type]
     third = kind.fit(shoppers(4, seed=3), AS_OF, Before(fewer))  # type: ignore[arg-type]
-    numbers = [{one["number"] for one in model["learned"]["clusters"]} for model in (first, fewer, third)]
+    numbers = [
+        {cluster["number"] for cluster in model["learned"]["clusters"]} for model in (first, fewer, third)
+    ]
     retired = set(fewer["learned"]["retired"])
     assert numbers[0] - numbers[1] == retired and retired
     assert not numbers[2] & retired
@@ -114,7 +119,9 @@ def test_when_numbers_are_used_up_the_old_clusters_stay_and_the_model_says_so() 
     again = kind.fit(other, AS_OF, Before(first))  # type: ignore[arg-type]
     if again["figures"]["refused"]:
         assert "used up" in again["figures"]["refused"]
-        centres = [[one["centre"] for one in model["learned"]["clusters"]] for model in (first, again)]
+        centres = [
+            [cluster["centre"] for cluster in model["learned"]["clusters"]] for model in (first, again)
+        ]
         assert np.allclose(centres[0], centres[1])
     assert set(keys(kind.label(other, again, None, None, AS_OF))) <= {
         segment.key for segment in kind.segments
@@ -154,9 +161,9 @@ def test_who_never_bought_is_a_prospect_unless_attributes_tell_more() -> None:
     frame.loc[:9, ["purchase_days", "net_revenue", "orders"]] = 0
     kind = Clusters(4)
     assert set(keys(kind.label(frame, kind.fit(frame, AS_OF), None, None, AS_OF))[:10]) == {"prospect"}
-    told = Clusters(4, looked=Looked(attributes=("city",), types={"city": Kind()}))
+    with_city = Clusters(4, looked=Looked(attributes=("city",), types={"city": Kind()}))
     frame["attribute.city"] = np.where(np.arange(len(frame)) % 2, "Oslo", "Rome")
-    assert "prospect" not in keys(told.label(frame, told.fit(frame, AS_OF), None, None, AS_OF))
+    assert "prospect" not in keys(with_city.label(frame, with_city.fit(frame, AS_OF), None, None, AS_OF))
 
 
 def test_too_few_records_are_not_clustered_and_the_reason_says_so() -> None:
@@ -197,7 +204,7 @@ def test_complete_journey_gets_a_number_of_clusters_that_comes_back() -> None:
     kind = Clusters()
     model = kind.fit(Played(complete_journey(), kind, day).now(), day)
     chosen = next(
-        one for one in model["figures"]["stability"] if one["k"] == len(model["learned"]["clusters"])
+        trial for trial in model["figures"]["stability"] if trial["k"] == len(model["learned"]["clusters"])
     )
     assert (
         chosen["jaccard"] >= cluster_stability.JACCARD
@@ -214,15 +221,15 @@ def test_complete_journey_gets_a_number_of_clusters_that_comes_back() -> None:
 def test_a_match_is_one_to_one_and_each_pair_shares_half(pairs: list[tuple[int, int]]) -> None:
     old, new = (np.array(side, np.int64) for side in zip(*pairs, strict=True))
     shared = cluster_stability.contingency(old, new, 5, 4)
-    found = cluster_stability.matched(shared)
-    assert len(set(found.values())) == len(found)
-    assert all(cluster_stability.jaccard(shared)[o, n] >= cluster_stability.SAME for n, o in found.items())
+    matches = cluster_stability.matched(shared)
+    assert len(set(matches.values())) == len(matches)
+    assert all(cluster_stability.jaccard(shared)[o, n] >= cluster_stability.SAME for n, o in matches.items())
 
 
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=50), st.permutations(range(4)))
 def test_renumbered_clusters_agree_wholly_and_match(labels: list[int], names: list[int]) -> None:
-    one = np.array(labels, np.int64)
-    shared = cluster_stability.contingency(one, np.array(names, np.int64)[one], 4, 4)
+    numbers = np.array(labels, np.int64)
+    shared = cluster_stability.contingency(numbers, np.array(names, np.int64)[numbers], 4, 4)
     assert cluster_stability.rand_index(shared) == pytest.approx(1.0)
     assert all(
         names[old] == new for new, old in cluster_stability.matched(shared).items() if shared[old].sum()
@@ -254,16 +261,16 @@ def test_any_column_becomes_finite_numbers_or_is_left_out_with_a_reason(rows: li
         Trait("c", "category", "c"),
         Trait("c", "rank", "r", order=("a", "b")),
     ]
-    found = Encoder.fit(frame, traits, AS_OF)
-    points = Encoder.from_dict(found.to_dict()).matrix(frame, AS_OF)
-    assert points.shape == (len(rows), len(found.names())) and np.isfinite(points).all()
-    assert len(found.columns) + len(found.dropped) == 4
+    encoder = Encoder.fit(frame, traits, AS_OF)
+    points = Encoder.from_dict(encoder.to_dict()).matrix(frame, AS_OF)
+    assert points.shape == (len(rows), len(encoder.names())) and np.isfinite(points).all()
+    assert len(encoder.columns) + len(encoder.dropped) == 4
 
 
 def test_ten_thousand_categories_become_the_common_ones_and_the_others() -> None:
     texts = [f"c{i}" for i in range(10_000)] + ["Oslo"] * 5_000
-    found = Encoder.fit(pd.DataFrame({"c": texts}), [Trait("c", "category", "c")], AS_OF)
-    assert found.columns[0].levels == ("Oslo", OTHER)
+    encoder = Encoder.fit(pd.DataFrame({"c": texts}), [Trait("c", "category", "c")], AS_OF)
+    assert encoder.columns[0].levels == ("Oslo", OTHER)
     alone = Encoder.fit(pd.DataFrame({"c": texts[:10_000]}), [Trait("c", "category", "city")], AS_OF)
     assert "none of its 10000 values" in alone.dropped["city"]
     gaps = Encoder.fit(pd.DataFrame({"c": ["a"] * 70 + [None] * 30}), [Trait("c", "category", "c")], AS_OF)

@@ -29,7 +29,8 @@ from tests.hostile_shops import DAY, finite, opened
 from tests.segmentation_frames import Played, cdnow
 
 pytestmark = [
-    pytest.mark.filterwarnings(f"error::{one}") for one in ("RuntimeWarning", "UserWarning", "FutureWarning")
+    pytest.mark.filterwarnings(f"error::{warning}")
+    for warning in ("RuntimeWarning", "UserWarning", "FutureWarning")
 ]
 
 AS_OF = date(2025, 6, 30)
@@ -59,18 +60,18 @@ SORTS = [
     ("response", {"churn": True}),
     ("offers", {"categories": ["Wine"], "goal": "discover"}),
 ]
-NAMES = [f"{kind}-{place}" for place, (kind, _) in enumerate(SORTS)]
+NAMES = [f"{kind}-{index}" for index, (kind, _) in enumerate(SORTS)]
 
 
-def chosen(place: int) -> Any:
-    kind, options = SORTS[place]
+def chosen(index: int) -> Any:
+    kind, options = SORTS[index]
     return segmentation(kind, options, "EUR", 2, attributes=ATTRIBUTES)
 
 
 @cache
-def template(place: int) -> pd.DataFrame:
+def template(index: int) -> pd.DataFrame:
     """A frame of the columns that a kind reads, with their types, and no row."""
-    return Played(cdnow(), chosen(place), date(1997, 9, 30)).now().head(0)
+    return Played(cdnow(), chosen(index), date(1997, 9, 30)).now().head(0)
 
 
 DAYS = st.none() | st.dates(date(1990, 1, 1), AS_OF) | st.dates(date(1900, 1, 1), date(1900, 2, 1))
@@ -98,20 +99,20 @@ def cells(name: str, dtype: Any, wrong: bool) -> Any:
 
 
 @st.composite
-def frames(draw: Any, place: int, times: Sequence[int] = (1, 40)) -> pd.DataFrame:
+def frames(draw: Any, index: int, times: Sequence[int] = (1, 40)) -> pd.DataFrame:
     """A few rows, or the same ones many times over: constant columns, all null, one row, none."""
     wrong = draw(st.integers(0, 5)) == 0
-    types = {str(name): dtype for name, dtype in template(place).dtypes.items() if name != "record"}
+    types = {str(name): dtype for name, dtype in template(index).dtypes.items() if name != "record"}
     columns = {name: cells(name, dtype, wrong) for name, dtype in types.items()}
     rows = draw(st.lists(st.tuples(*columns.values()), max_size=8))
     rows = rows * draw(st.sampled_from(times))
     table = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-    found: dict[str, Any] = {"record": pd.Series(range(len(rows)), dtype="int64")}
+    series_by_name: dict[str, Any] = {"record": pd.Series(range(len(rows)), dtype="int64")}
     for (name, dtype), values in zip(types.items(), table, strict=True):
-        found[name] = pd.Series(
+        series_by_name[name] = pd.Series(
             list(values), dtype="int64" if dtype.kind == "i" else "float64" if dtype.kind == "f" else "object"
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(series_by_name)
 
 
 class Anything:
@@ -129,7 +130,7 @@ class Anything:
         drawn = np.random.default_rng(day.toordinal()).integers(0, 2, (4, len(self.frame)))
         names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))
         return pd.DataFrame(
-            {"record": self.frame["record"], **{name: drawn[place % 4] for place, name in enumerate(names)}}
+            {"record": self.frame["record"], **{name: drawn[index % 4] for index, name in enumerate(names)}}
         )
 
     def until(self, day: date) -> Anything:
@@ -142,13 +143,13 @@ class Anything:
         return pd.DataFrame({"campaign": ["a"], "day": [AS_OF], "sent": [1], "responded": [0]})
 
 
-@pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
+@pytest.mark.parametrize("index", range(len(SORTS)), ids=NAMES)
 @settings(max_examples=8)
 @given(st.data())
-def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(place: int, data: Any) -> None:
-    kind = chosen(place)
+def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(index: int, data: Any) -> None:
+    kind = chosen(index)
     keys = {segment.key for segment in kind.segments}
-    first, second = data.draw(frames(place)), data.draw(frames(place))
+    first, second = data.draw(frames(index)), data.draw(frames(index))
     past = data.draw(st.sampled_from([None, Anything(first)]))
     try:
         model = model_file.from_json(model_file.to_json(kind.fit(first, AS_OF, past)))
@@ -168,9 +169,9 @@ def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(place: int, data:
     for labels, frame in ((before, first), (after, second), (last, second)):
         assert len(labels) == len(frame)
         sound(labels, keys)
-    for one in (model, again):
-        finite(one)
-        assert not hasattr(kind, "named") or {segment.key for segment in kind.named(one)} <= keys
+    for fitted in (model, again):
+        finite(fitted)
+        assert not hasattr(kind, "named") or {segment.key for segment in kind.named(fitted)} <= keys
 
 
 def sound(labels: pd.DataFrame, keys: set[str]) -> None:
@@ -183,11 +184,11 @@ def sound(labels: pd.DataFrame, keys: set[str]) -> None:
     assert labels["score"].dropna().between(0, 1).all()
 
 
-@pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
-def test_a_quiet_frame_is_labelled_whatever_its_size(place: int) -> None:
-    kind = chosen(place)
+@pytest.mark.parametrize("index", range(len(SORTS)), ids=NAMES)
+def test_a_quiet_frame_is_labelled_whatever_its_size(index: int) -> None:
+    kind = chosen(index)
     for count in (0, 1, 7, 300):
-        columns = {name: _quiet(dtype, count) for name, dtype in template(place).dtypes.items()}
+        columns = {name: _quiet(dtype, count) for name, dtype in template(index).dtypes.items()}
         frame = pd.DataFrame({**columns, "record": range(count)}).astype({"record": "int64"})
         model = kind.fit(frame, AS_OF, Anything(frame))
         labels = kind.label(frame, model_file.from_json(model_file.to_json(model)), None, None, AS_OF)
@@ -201,11 +202,11 @@ def _quiet(dtype: Any, count: int) -> pd.Series:
     )
 
 
-@pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
-def test_options_know_the_keys_of_the_segments(place: int) -> None:
-    kind, options = SORTS[place]
+@pytest.mark.parametrize("index", range(len(SORTS)), ids=NAMES)
+def test_options_know_the_keys_of_the_segments(index: int) -> None:
+    kind, options = SORTS[index]
     assert settings_model(kind).model_validate(options).keys() == [
-        segment.key for segment in chosen(place).segments
+        segment.key for segment in chosen(index).segments
     ]
 
 
@@ -241,16 +242,16 @@ def test_a_business_out_of_joint_is_labelled_judged_and_foretold_or_refused_with
     later = Played(con, chosen, NEXT, model)
     frame = later.now()
     again = model_file.from_json(model_file.to_json(chosen.fit(frame, NEXT, later)))
-    after, anew = (chosen.label(frame, one, before, DAY, NEXT) for one in (model, again))
+    after, anew = (chosen.label(frame, fitted, before, DAY, NEXT) for fitted in (model, again))
     for labels in (before, after, anew):
         sound(labels, keys)
     _judged(chosen, past, (model, again), (before, after, anew), con)
     if kind == "potential":
-        told = segment_forecast.outlook(frame, again, after.set_index("record")["segment"], NEXT, 3660, 2)
-        finite(told.select_dtypes("number").to_dict("list"))
+        outlook = segment_forecast.outlook(frame, again, after.set_index("record")["segment"], NEXT, 3660, 2)
+        finite(outlook.select_dtypes("number").to_dict("list"))
         finite(segment_forecast.bias(again))
-        assert (told["money_low"] <= told["money"] + 1e-3).all() and (
-            told["money"] <= told["money_high"] + 1e-3
+        assert (outlook["money_low"] <= outlook["money"] + 1e-3).all() and (
+            outlook["money"] <= outlook["money_high"] + 1e-3
         ).all()
     if kind == "rfm":
         _travelled(con, after)
@@ -281,7 +282,7 @@ def _judged(
         ]
     )
     finite([moves.moved, moves.probabilities.tolist(), moves.stationary, moves.stay, moves.flows()])
-    finite(migration.returns([one.set_index("record")["segment"] for one in labelled]))
+    finite(migration.returns([labels.set_index("record")["segment"] for labels in labelled]))
     assert all(abs(flow["revenue"]) < 2**63 for flow in moves.flows())
 
 
@@ -289,13 +290,13 @@ def _travelled(con: Any, labels: pd.DataFrame) -> None:
     import ibis
 
     con.create_table("labels", labels[["record", "segment"]], overwrite=True)
-    told = attribution.journey(
-        lambda one: con.con.execute(ibis.to_sql(one, dialect="duckdb")).df(),
+    ways = attribution.journey(
+        lambda query: con.con.execute(ibis.to_sql(query, dialect="duckdb")).df(),
         con.table("activity"),
         con.table("labels"),
         DAY,
     )
-    for way in told.values():
+    for way in ways.values():
         finite(
             [
                 way["steps"],
@@ -317,10 +318,10 @@ def test_an_effect_is_finite_or_a_note_says_why_there_is_none(
     rows: list[tuple[float, int, bool]], times: int
 ) -> None:
     score, outcome, treated = (np.array(column * times) for column in zip(*rows, strict=True))
-    told = uplift.effect(score, outcome.astype(float), treated)
-    finite(told)
-    assert ("uplift" in told) == (min(treated.sum(), (~treated).sum()) >= uplift.FEWEST) and (
-        "uplift" in told or told["note"]
+    figures = uplift.effect(score, outcome.astype(float), treated)
+    finite(figures)
+    assert ("uplift" in figures) == (min(treated.sum(), (~treated).sum()) >= uplift.FEWEST) and (
+        "uplift" in figures or figures["note"]
     )
     finite(
         [
@@ -346,12 +347,12 @@ PERSONAL = (
 )
 
 
-@pytest.mark.parametrize("place", range(len(SORTS)), ids=NAMES)
-def test_no_kind_even_reads_a_sensitive_attribute_that_is_not_switched_on_by_name(place: int) -> None:
-    kind, options = SORTS[place]
-    facts = Played(cdnow(), chosen(place), date(1997, 9, 30))._table(date(1997, 9, 30), chosen(place).needs)
+@pytest.mark.parametrize("index", range(len(SORTS)), ids=NAMES)
+def test_no_kind_even_reads_a_sensitive_attribute_that_is_not_switched_on_by_name(index: int) -> None:
+    kind, options = SORTS[index]
+    facts = Played(cdnow(), chosen(index), date(1997, 9, 30))._table(date(1997, 9, 30), chosen(index).needs)
     facts = facts.mutate(**{f"attribute.{name}": facts.record.cast("string") for name in PERSONAL})
-    assert not {f"attribute.{name}" for name in PERSONAL} & set(chosen(place).reads(facts).columns)
+    assert not {f"attribute.{name}" for name in PERSONAL} & set(chosen(index).reads(facts).columns)
     if kind in ("clusters", "response"):
         types = {**ATTRIBUTES, **dict.fromkeys(PERSONAL, Kind())}
         for name in PERSONAL:

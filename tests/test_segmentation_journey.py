@@ -39,7 +39,7 @@ def told(touches: Sequence[Touch], segments: dict[int, str]) -> dict[str, Any]:
 
 
 def test_ways_end_at_a_purchase_or_at_the_end_and_repeated_steps_are_one() -> None:
-    found = told(
+    figures = told(
         [
             (1, "visit", 0, "ads"),
             (1, "visit", 1, "ads"),
@@ -50,16 +50,16 @@ def test_ways_end_at_a_purchase_or_at_the_end_and_repeated_steps_are_one() -> No
         ],
         {1: "a", 2: "a"},
     )["a"]
-    assert found["transitions"] == {
+    assert figures["transitions"] == {
         (START, "ads"): 3,
         ("ads", "email_open"): 1,
         ("email_open", PURCHASE): 1,
         ("ads", END): 2,
     }
-    steps = {row["step"]: row for row in found["steps"]}
+    steps = {row["step"]: row for row in figures["steps"]}
     assert steps["ads"]["touches"] == 4 and steps["ads"]["records"] == 2 and steps["ads"]["first"] == 3
     assert steps["email_open"]["last"] == 1
-    assert found["bought"] == {"purchases": 1, "direct": 0, "touches": 3}
+    assert figures["bought"] == {"purchases": 1, "direct": 0, "touches": 3}
 
 
 def test_touches_per_purchase_count_the_ways_that_end_in_one_and_each_touch_once() -> None:
@@ -69,30 +69,30 @@ def test_touches_per_purchase_count_the_ways_that_end_in_one_and_each_touch_once
         (1, "purchase", 5, None),
         (1, "visit", 7, "ads"),
     ]
-    found = told(
+    figures = told(
         [*rows, (2, "visit", 0, "ads"), (2, "visit", 4, "mail"), (2, "purchase", 4, None)], {1: "a", 2: "a"}
     )["a"]
-    assert found["bought"] == {"purchases": 3, "direct": 1, "touches": 3}
+    assert figures["bought"] == {"purchases": 3, "direct": 1, "touches": 3}
 
 
 def test_lines_of_one_order_are_one_purchase() -> None:
-    found = told([(1, "purchase", 0, None)] * 3, {1: "a"})["a"]
-    assert found["transitions"] == {(START, PURCHASE): 1}
+    figures = told([(1, "purchase", 0, None)] * 3, {1: "a"})["a"]
+    assert figures["transitions"] == {(START, PURCHASE): 1}
 
 
 def test_half_an_hour_of_silence_ends_a_session() -> None:
-    found = told([(1, "visit", 0, None), (1, "visit", 30, None), (1, "purchase", 61, None)], {1: "a"})["a"]
-    assert found["sessions"] == [{"sessions": 2, "with_purchase": 1, "touches": 3}]
+    figures = told([(1, "visit", 0, None), (1, "visit", 30, None), (1, "purchase", 61, None)], {1: "a"})["a"]
+    assert figures["sessions"] == [{"sessions": 2, "with_purchase": 1, "touches": 3}]
 
 
 def test_segments_are_told_apart_and_who_has_none_is_left_out() -> None:
-    found = told([(1, "visit", 0, None), (2, "visit", 0, None), (3, "visit", 0, None)], {1: "a", 2: "b"})
-    assert set(found) == {"a", "b"} and found["b"]["first"].records == 1
+    by_segment = told([(1, "visit", 0, None), (2, "visit", 0, None), (3, "visit", 0, None)], {1: "a", 2: "b"})
+    assert set(by_segment) == {"a", "b"} and by_segment["b"]["first"].records == 1
 
 
 def test_waits_count_those_who_have_not_bought_yet() -> None:
     day = 24 * 60
-    found = told(
+    figures = told(
         [
             (1, "visit", 0, None),
             (1, "purchase", 5 * day, None),
@@ -102,8 +102,8 @@ def test_waits_count_those_who_have_not_bought_yet() -> None:
         ],
         {1: "a", 2: "a", 3: "a"},
     )["a"]
-    assert (found["first"].records, found["first"].events, found["first"].median) == (3, 2, 9.0)
-    assert (found["second"].records, found["second"].events, found["second"].median) == (2, 0, None)
+    assert (figures["first"].records, figures["first"].events, figures["first"].median) == (3, 2, 9.0)
+    assert (figures["second"].records, figures["second"].events, figures["second"].median) == (2, 0, None)
 
 
 def test_kaplan_and_meier_by_hand() -> None:
@@ -145,36 +145,36 @@ KEYS = ["x", "y", "z"]
 LABELS = st.dictionaries(st.integers(0, 20), st.sampled_from(KEYS), max_size=15)
 
 
-def labels(held: dict[int, str]) -> pd.DataFrame:
+def labels(segments: dict[int, str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "record": pd.Series(list(held), dtype="int64"),
-            "segment": pd.Series(list(held.values()), dtype="object"),
+            "record": pd.Series(list(segments), dtype="int64"),
+            "segment": pd.Series(list(segments.values()), dtype="object"),
         }
     )
 
 
 @given(LABELS, LABELS)
 def test_a_migration_counts_everybody_once(before: dict[int, str], after: dict[int, str]) -> None:
-    found = migration(labels(before), labels(after), KEYS, revenue={record: record for record in range(21)})
-    assert found.records.sum() == len(before.keys() | after.keys())
-    assert sum(flow["records"] for flow in found.flows()) == found.records.sum()
-    assert found.revenue.sum() == sum(before.keys() | after.keys())
-    assert np.allclose(found.probabilities.sum(1), 1)
+    moves = migration(labels(before), labels(after), KEYS, revenue={record: record for record in range(21)})
+    assert moves.records.sum() == len(before.keys() | after.keys())
+    assert sum(flow["records"] for flow in moves.flows()) == moves.records.sum()
+    assert moves.revenue.sum() == sum(before.keys() | after.keys())
+    assert np.allclose(moves.probabilities.sum(1), 1)
     both = before.keys() & after.keys()
-    assert found.moved == pytest.approx(np.mean([before[r] != after[r] for r in both]) if both else 0)
+    assert moves.moved == pytest.approx(np.mean([before[r] != after[r] for r in both]) if both else 0)
     if both:
-        assert sum(found.stationary.values()) == pytest.approx(1, abs=1e-3)
-    assert found.records[found.keys.index(NOBODY)].sum() == len(after.keys() - before.keys())
+        assert sum(moves.stationary.values()) == pytest.approx(1, abs=1e-3)
+    assert moves.records[moves.keys.index(NOBODY)].sum() == len(after.keys() - before.keys())
 
 
 def test_a_chain_comes_to_its_stationary_shares_and_stays_as_long_as_it_says() -> None:
     before = {n: "x" if n < 50 else "y" for n in range(100)}
     # x leaves with .2, y with .4
     after = {n: "y" if n < 10 else ("x" if n >= 80 else before[n]) for n in range(100)}
-    found = migration(labels(before), labels(after), ["x", "y"])
-    assert found.stationary == pytest.approx({"x": 2 / 3, "y": 1 / 3}, abs=1e-3)
-    assert found.stay == {"x": 5.0, "y": 2.5}
+    moves = migration(labels(before), labels(after), ["x", "y"])
+    assert moves.stationary == pytest.approx({"x": 2 / 3, "y": 1 / 3}, abs=1e-3)
+    assert moves.stay == {"x": 5.0, "y": 2.5}
 
 
 def test_who_leaves_a_segment_and_comes_back_at_any_distance_has_returned() -> None:

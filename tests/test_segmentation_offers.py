@@ -42,7 +42,7 @@ def given_to(kind: Offers, features: pd.DataFrame, taught: pd.DataFrame | None =
     model = model_file.from_json(
         model_file.to_json(kind.fit(shop(*BUYERS) if taught is None else taught, AS_OF))
     )
-    return [str(one) for one in kind.label(features, model, None, None, AS_OF)["segment"]]
+    return [str(segment) for segment in kind.label(features, model, None, None, AS_OF)["segment"]]
 
 
 def test_replenishing_offers_what_the_record_buys_most() -> None:
@@ -83,8 +83,8 @@ def test_the_habits_of_a_segment_decide_where_the_record_has_none() -> None:
 def test_lists_tell_rank_and_support_and_reasons_the_orders() -> None:
     kind = Offers(["Wine", "Beer", "Cheese"])
     model = kind.fit(shop(*BUYERS), AS_OF)
-    found = kind.lists(shop(told(Wine=3, Cheese=1)), model)
-    assert found["category"].tolist()[:2] == ["Wine", "Cheese"] and found["support"].tolist()[0] == 60
+    ranked = kind.lists(shop(told(Wine=3, Cheese=1)), model)
+    assert ranked["category"].tolist()[:2] == ["Wine", "Cheese"] and ranked["support"].tolist()[0] == 60
     labels = kind.label(shop(told(Wine=3, Cheese=1)), model, None, None, AS_OF)
     assert labels["reason"].tolist() == ["Wine: in 3 orders within 365 days"]
 
@@ -120,7 +120,7 @@ class Tastes:
 
     def bought(self, row: int, number: int) -> list[str]:
         if self.taste:
-            return [self.tastes[self.side[row]][place] for place in self.known[row, :number]]
+            return [self.tastes[self.side[row]][index] for index in self.known[row, :number]]
         popular = ["Bread", "Milk", "Eggs"] if number > 2 else ["Bread", "Milk"][: row % 3]
         return [*popular, self.tastes[self.side[row]][self.known[row, 0]]]
 
@@ -149,9 +149,7 @@ def test_discovering_is_tried_out_and_never_finds_less_than_what_is_popular(tast
     model = model_file.from_json(model_file.to_json(kind.fit(now, AS_OF, past)))
     tried = model["figures"]["tried"]
     assert tried["days"] == 30 and tried["records"] > 300
-    assert tried["bought"][1] >= max(
-        tried["popular"][1], *(found[1] for found in tried["by_weight"].values())
-    )
+    assert tried["bought"][1] >= max(tried["popular"][1], *(hits[1] for hits in tried["by_weight"].values()))
     assert tried["weight"] == (1.0 if taste else tried["weight"])
     labels = kind.label(now, model, None, None, AS_OF)
     assert (tried["weight"] == 1.0) == labels["reason"].str.contains("of what it buys").any()
@@ -181,13 +179,13 @@ def test_baskets_count_orders_per_category_in_the_window_and_no_refund() -> None
         (1, 9, "purchase", old, 100, "Old"),
         (2, 5, "purchase", day, 100, None),
     ]
-    found = frame(rows, AS_OF, needs=Needs(baskets=(365,)))["baskets_365"]
-    table = Baskets.read(found)
+    baskets = frame(rows, AS_OF, needs=Needs(baskets=(365,)))["baskets_365"]
+    table = Baskets.read(baskets)
     assert dict(zip([table.names[p] for p in table.places], table.orders.tolist(), strict=True)) == {
         "Wine": 2,
         "Beer": 1,
     }
-    assert found.isna().tolist() == [False, True, True]
+    assert baskets.isna().tolist() == [False, True, True]
 
 
 @given(
@@ -203,10 +201,10 @@ def test_baskets_are_read_as_they_were_told(rows: list[dict[str, int] | None]) -
     texts = [
         None if not row else "\x1f".join(f"{name}\x1f{count}" for name, count in row.items()) for row in rows
     ]
-    found = Baskets.read(pd.Series(texts, dtype=object))
+    baskets = Baskets.read(pd.Series(texts, dtype=object))
     again: list[dict[str, int]] = [{} for _ in rows]
-    for row, place, orders in zip(found.rows, found.places, found.orders, strict=True):
-        again[row][found.names[place]] = int(orders)
+    for row, position, orders in zip(baskets.rows, baskets.places, baskets.orders, strict=True):
+        again[row][baskets.names[position]] = int(orders)
     assert again == [row or {} for row in rows]
 
 

@@ -45,8 +45,8 @@ def outcomes(revenue: Any) -> pd.DataFrame:
 
 def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() -> None:
     past = Played(cdnow(), Abc(), date(1998, 6, 30))
-    found = run_backtest(Abc(), past, DAY, 273)
-    lines = card(found, Today(found.labels), {"kind": "abc", "figures": {}}, ranked=("a", "b", "c"))
+    backtest = run_backtest(Abc(), past, DAY, 273)
+    lines = card(backtest, Today(backtest.labels), {"kind": "abc", "figures": {}}, ranked=("a", "b", "c"))
     lift = of(lines, "lift")
     assert (
         lift.passes
@@ -120,10 +120,10 @@ def test_a_kind_is_judged_by_what_it_promises_alone() -> None:
     )
     today = Today(chance.labels)
     for kind in ("clusters", "rules", "response", "offers"):
-        told = card(chance, today, {"kind": kind, "figures": {}})
-        assert not falls(told) and not {"lift", "against", "efficiency"} & {line.measure for line in told}, (
-            kind
-        )
+        lines = card(chance, today, {"kind": kind, "figures": {}})
+        assert not falls(lines) and not {"lift", "against", "efficiency"} & {
+            line.measure for line in lines
+        }, kind
     assert falls(card(chance, today, {"kind": "potential", "figures": {}}))
 
 
@@ -160,20 +160,24 @@ def test_responses_are_judged_on_the_event_and_offers_on_what_was_bought() -> No
         "forecast_rate": 0.1,
         "base_rate": 0.1,
     }
-    told = card(None, today, {"kind": "response", "figures": figures})
+    lines = card(None, today, {"kind": "response", "figures": figures})
     assert (
-        of(told, "lift on the event").passes and of(told, "auc").passes is False and "AUC" in falls(told)[0]
+        of(lines, "lift on the event").passes
+        and of(lines, "auc").passes is False
+        and "AUC" in falls(lines)[0]
     )
     tried = {"bought": [0.2, 0.1], "popular": [0.3, 0.2], "records": 900, "days": 30}
-    told = card(None, today, {"kind": "offers", "figures": {"tried": tried}})
-    assert of(told, "hits").passes is False and "30.0% what is bought most" in falls(told)[0]
+    lines = card(None, today, {"kind": "offers", "figures": {"tried": tried}})
+    assert of(lines, "hits").passes is False and "30.0% what is bought most" in falls(lines)[0]
 
 
 def test_a_forecast_that_is_off_does_not_pass() -> None:
     figures = {"ece": 0.2, "brier": 0.3, "forecast_rate": 0.5, "base_rate": 0.1}
-    found = Backtest(labels(*["a", "b"] * 200), outcomes([1, 0] * 200), 30, {})
+    backtest = Backtest(labels(*["a", "b"] * 200), outcomes([1, 0] * 200), 30, {})
     assert (
-        of(card(found, Today(found.labels), {"kind": "potential", "figures": figures}), "calibration").passes
+        of(
+            card(backtest, Today(backtest.labels), {"kind": "potential", "figures": figures}), "calibration"
+        ).passes
         is False
     )
 
@@ -194,37 +198,40 @@ def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:
     )
     old, new = kind.fit(now, date(2017, 9, 30)), kind.fit(later, date(2017, 12, 31))
     before, after = (kind.label(later, model, None, None, date(2017, 12, 31)) for model in (old, new))
-    told = proposal(old, new, before, after)
-    assert any(path.startswith("axes.frequency") for path in told["difference"])
-    assert 0 < told["moved"] < 1 and sum(flow["records"] for flow in told["flows"]) <= told["records"]
+    proposed = proposal(old, new, before, after)
+    assert any(path.startswith("axes.frequency") for path in proposed["difference"])
+    assert (
+        0 < proposed["moved"] < 1
+        and sum(flow["records"] for flow in proposed["flows"]) <= proposed["records"]
+    )
 
 
 def test_a_back_test_of_clusters_fits_on_what_was_known_then() -> None:
     kind = Clusters(4)
-    found = run_backtest(kind, Played(cdnow(), kind, date(1998, 6, 30)), DAY, 90)
-    assert len(found.labels) == len(found.outcomes) == 23_570
-    lines = card(found, Today(found.labels), kind.fit(Played(cdnow(), kind, DAY).now(), DAY))
+    backtest = run_backtest(kind, Played(cdnow(), kind, date(1998, 6, 30)), DAY, 90)
+    assert len(backtest.labels) == len(backtest.outcomes) == 23_570
+    lines = card(backtest, Today(backtest.labels), kind.fit(Played(cdnow(), kind, DAY).now(), DAY))
     assert of(lines, "stability of the given k").value and of(lines, "separation").value
 
 
 def test_composition_tells_who_is_in_a_segment_and_hides_rare_values() -> None:
     frame = labels(*["a"] * 50, *["b"] * 50)
     asked = pd.DataFrame({"record": range(100), "gender": ["f"] * 45 + ["m"] * 45 + ["x"] * 3 + [None] * 7})
-    found = composition(frame, asked)["gender"]
-    assert found["a"] == {"f": 0.9, "m": 0.1} and set(found["b"]) == {"m", "other"}
+    shares = composition(frame, asked)["gender"]
+    assert shares["a"] == {"f": 0.9, "m": 0.1} and set(shares["b"]) == {"m", "other"}
 
 
 def test_lines_can_be_printed() -> None:
-    told = scorecard.as_dicts(card(None, Today(labels("a")), {"figures": {}}))
-    assert all(set(line) == {"measure", "value", "passes", "words", "interval"} for line in told)
+    lines = scorecard.as_dicts(card(None, Today(labels("a")), {"figures": {}}))
+    assert all(set(line) == {"measure", "value", "passes", "words", "interval"} for line in lines)
 
 
 def test_counts_and_labels_give_the_same_migration() -> None:
     before, after = labels(*"aaabb"), labels(*"aabbb")
     counts = [("a", "a", 2), ("a", "b", 1), ("b", "b", 2), (None, "b", 7)]
-    one, other = migration(before, after, ("a", "b")), Migration.of_counts(counts, ("c", "a"))
-    assert other.to_dict() == one.to_dict() and other.keys == ("a", "b", "")
-    assert one.to_dict()["probabilities"]["a"] == {"a": 0.6667, "b": 0.3333} and one.stay == {
+    from_labels, other = migration(before, after, ("a", "b")), Migration.of_counts(counts, ("c", "a"))
+    assert other.to_dict() == from_labels.to_dict() and other.keys == ("a", "b", "")
+    assert from_labels.to_dict()["probabilities"]["a"] == {"a": 0.6667, "b": 0.3333} and from_labels.stay == {
         "a": 3.0,
         "b": None,
     }

@@ -71,8 +71,8 @@ def test_segments_follow_what_a_contact_costs_and_the_model_shows_what_that_woul
 def test_nobody_is_called_persuadable() -> None:
     kind, model, features = campaigns()
     labels = kind.label(features, model, None, None, AS_OF)
-    told = json.dumps([vars(segment) for segment in kind.segments]) + " ".join(labels["reason"])
-    assert "persuad" not in told
+    text = json.dumps([vars(segment) for segment in kind.segments]) + " ".join(labels["reason"])
+    assert "persuad" not in text
     assert labels["reason"].str.contains("likely to respond within 56 days").all()
 
 
@@ -114,10 +114,10 @@ def test_what_is_bought_by_category_is_learned_from_and_never_told() -> None:
 
 
 def test_categories_that_speak_of_a_health_are_no_habits() -> None:
-    found = Habits.fit(
+    habits = Habits.fit(
         pd.Series([f"Wine{SEPARATOR}1{SEPARATOR}Pregnancy tests{SEPARATOR}2{SEPARATOR}Beer{SEPARATOR}1"] * 50)
     )
-    assert found is not None and set(found.names) == {"Wine", "Beer"}
+    assert habits is not None and set(habits.names) == {"Wine", "Beer"}
 
 
 def test_a_horizon_that_is_too_long_is_told_with_one_that_would_do() -> None:
@@ -173,14 +173,14 @@ class Coin:
         days = rng.integers(1, 30, self.count)
         frame = {name: days for name in _columns() if name.startswith(("purchase_days", "net_revenue"))}
         silent = rng.integers(0, 200, self.count)
-        last = [day - timedelta(days=int(one)) for one in silent]
-        told = {
+        last = [day - timedelta(days=int(silence)) for silence in silent]
+        columns = {
             "mean_gap_days": 3.0,
             "last_purchase": last,
             "first_purchase": last,
             "baskets": self.baskets(day),
         }
-        return pd.DataFrame({"record": range(self.count), **frame, **told})
+        return pd.DataFrame({"record": range(self.count), **frame, **columns})
 
     def baskets(self, day: date) -> Any:
         if not self.habit:
@@ -193,9 +193,9 @@ class Coin:
 
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
         rng = np.random.default_rng(day.toordinal() + 1)
-        known = self.features(day)
-        wine = known["baskets"].eq(f"Wine{SEPARATOR}3")
-        likelier = self.rate * (1 + self.signal * (known["purchase_days"] > 15) + self.habit * wine)
+        features = self.features(day)
+        wine = features["baskets"].eq(f"Wine{SEPARATOR}3")
+        likelier = self.rate * (1 + self.signal * (features["purchase_days"] > 15) + self.habit * wine)
         return pd.DataFrame(
             {"record": range(self.count), "orders": (rng.random(self.count) < likelier).astype(int)}
         )
@@ -279,8 +279,8 @@ def test_trees_from_json_say_what_scikit_learn_says(loss: Any) -> None:
     points = rng.normal(size=(800, 4))
     points[rng.random(points.shape) < 0.1] = np.nan
     target = (np.nan_to_num(points[:, 0]) + rng.normal(size=800) > 0).astype(float)
-    found = Boosted.fit(points, target, loss, max_iter=20)
-    again = Boosted.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    boosted = Boosted.fit(points, target, loss, max_iter=20)
+    again = Boosted.from_dict(json.loads(json.dumps(boosted.to_dict(), allow_nan=False)))
     options = {"random_state": 7, "early_stopping": False, "max_iter": 20}
     if loss == "log_loss":
         theirs = HistGradientBoostingClassifier(**options).fit(points, target).predict_proba(points)[:, 1]
@@ -297,10 +297,10 @@ def test_a_calibration_is_used_only_where_it_helps_on_the_days_after() -> None:
         chance = 1 / (1 + np.exp(-(points[:, 0] * 2 - 1 + shift)))
         return classifier.Span(points, (rng.random(1500) < chance).astype(float))
 
-    found = classifier.contest([span(0), span(0), span(0)])
-    scores = found.figures["brier_by_calibration"]
-    assert found.figures["calibration"] == min(scores, key=scores.__getitem__)
-    assert found.figures["brier"] <= scores["none"]
+    winner = classifier.contest([span(0), span(0), span(0)])
+    scores = winner.figures["brier_by_calibration"]
+    assert winner.figures["calibration"] == min(scores, key=scores.__getitem__)
+    assert winner.figures["brier"] <= scores["none"]
 
 
 # -- measures
@@ -314,11 +314,11 @@ def test_measures_do_not_depend_on_the_order_of_rows(rows: list[tuple[int, int]]
     mixed = list(rows)
     random.shuffle(mixed)
     for measure in (metrics.auc, metrics.capture, metrics.gini, metrics.lift):
-        one, other = (
+        ordered, other = (
             measure(*map(np.array, zip(*(((float(a), float(b)) for a, b in some)), strict=True)))
             for some in (rows, mixed)
         )
-        assert one == pytest.approx(other, nan_ok=True)
+        assert ordered == pytest.approx(other, nan_ok=True)
 
 
 @given(SCORES)
@@ -360,22 +360,22 @@ def trial(count: int = 20_000, seed: int = 7) -> tuple[Any, ...]:
 
 def test_qini_prefers_who_finds_the_persuaded_over_who_finds_those_who_buy_anyway() -> None:
     sure, persuaded, treated, outcome = trial()
-    found = [effect(score, outcome, treated) for score in (persuaded, sure)]
-    assert found[0]["qini"] > 2 * abs(found[1]["qini"])
-    low, high = found[0]["interval"]
+    effects = [effect(score, outcome, treated) for score in (persuaded, sure)]
+    assert effects[0]["qini"] > 2 * abs(effects[1]["qini"])
+    low, high = effects[0]["interval"]
     assert low < 0.3 / 4 < high and low > 0  # E[0.3 u^3] = 0.075
-    assert found[0]["note"] == ""
+    assert effects[0]["note"] == ""
 
 
 def test_without_a_control_there_is_no_effect_to_tell() -> None:
-    found = effect(np.ones(100), np.ones(100), np.ones(100, bool))
-    assert "uplift" not in found and "control" in found["note"]
+    figures = effect(np.ones(100), np.ones(100), np.ones(100, bool))
+    assert "uplift" not in figures and "control" in figures["note"]
 
 
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans()), min_size=200, max_size=220))
 def test_an_interval_holds_its_uplift(rows: list[tuple[float, bool, bool]]) -> None:
     score, outcome, treated = (np.array(side) for side in zip(*rows, strict=True))
-    found = effect(score.astype(float), outcome.astype(float), treated.astype(bool))
-    if "uplift" in found:
-        assert -1 <= found["interval"][0] <= found["uplift"] <= found["interval"][1] <= 1
+    figures = effect(score.astype(float), outcome.astype(float), treated.astype(bool))
+    if "uplift" in figures:
+        assert -1 <= figures["interval"][0] <= figures["uplift"] <= figures["interval"][1] <= 1

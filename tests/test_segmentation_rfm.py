@@ -263,9 +263,9 @@ def scores(history: list[tuple[int, int, int]], gap: int = 0) -> list[int]:
     """Confirmed R scores of record 101 from week to week, among the crowd."""
     model = RFM.fit(people(*CROWD), AS_OF)
     previous, confirmed = None, []
-    for week, one in enumerate(history):
+    for week, buyer in enumerate(history):
         as_of = AS_OF + week * WEEK
-        features = people(*CROWD, one, as_of=as_of, gap=gap)
+        features = people(*CROWD, buyer, as_of=as_of, gap=gap)
         previous = RFM.label(features, model, previous, as_of - WEEK if week else None, as_of)
         confirmed.append(int(previous["memory.recency"].iloc[-1]))
     return confirmed
@@ -301,10 +301,10 @@ def test_a_border_is_passed_by_a_quarter_of_it_so_that_one_fall_takes_the_place_
 def frequencies(history: list[tuple[int, int, int]]) -> list[int]:
     """Confirmed F scores of record 101 from week to week, among the crowd."""
     model, previous, confirmed = RFM.fit(people(*CROWD), AS_OF), None, []
-    for week, one in enumerate(history):
+    for week, buyer in enumerate(history):
         as_of = AS_OF + week * WEEK
         previous = RFM.label(
-            people(*CROWD, one, as_of=as_of), model, previous, as_of - WEEK if week else None, as_of
+            people(*CROWD, buyer, as_of=as_of), model, previous, as_of - WEEK if week else None, as_of
         )
         confirmed.append(int(previous["memory.frequency"].iloc[-1]))
     return confirmed

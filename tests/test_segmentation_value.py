@@ -61,9 +61,9 @@ def test_shares_are_settings() -> None:
 
 @given(st.lists(st.integers(-50, 1000), min_size=1, max_size=40))
 def test_a_is_the_smallest_set_that_reaches_its_share(money: list[int]) -> None:
-    found = tiers(*money)
+    segments = tiers(*money)
     total = sum(m for m in money if m > 0)
-    top = [m for m, tier in zip(money, found, strict=True) if tier == "a"]
+    top = [m for m, tier in zip(money, segments, strict=True) if tier == "a"]
     if total:
         assert sum(top) >= 0.8 * total
         assert sum(m for m in top if m > min(top)) < 0.8 * total

@@ -66,7 +66,7 @@ def _without_nulls(response: httpx.Response) -> None:
     if response.headers.get("content-type", "").startswith("application/json"):
         content = json.loads(
             response.content,
-            object_hook=lambda found: {key: value for key, value in found.items() if value is not None},
+            object_hook=lambda fields: {key: value for key, value in fields.items() if value is not None},
         )
         response._content = json.dumps(content).encode()
 
@@ -96,10 +96,10 @@ def test_the_client_reads_pages_batches_and_searches(client: Client, portal: Por
         properties=["email"], properties_with_history=["city"], inputs=[{"id": id} for id in call.ids[:3]]
     )
     assert {row.id for row in client.crm.contacts.batch_api.read(wanted).results} == set(call.ids[:3])
-    found = client.crm.contacts.search_api.do_search(
+    answer = client.crm.contacts.search_api.do_search(
         PublicObjectSearchRequest(limit=5, after="0", sorts=[], properties=[], filter_groups=[])
     )
-    assert (found.total, len(found.results)) == (40, 5)
+    assert (answer.total, len(answer.results)) == (40, 5)
 
 
 def test_the_client_writes_records_and_hears_of_a_taken_address(client: Client, call: Caller) -> None:
@@ -188,10 +188,10 @@ def test_the_sdk_accepts_every_object_answer(sdk: Sdk, portal: Portal, call: Cal
         ]
     )
     assert len(updated.results) == 1
-    found = contacts.search(
+    answer = contacts.search(
         after="0", filter_groups=[], limit=3, properties=["email"], sorts=["hs_object_id"]
     )
-    assert found.total == 40
+    assert answer.total == 40
     made = contacts.batch.create(inputs=[{"properties": {"email": "a@b.org"}, "associations": []}])
     upserted = contacts.batch.upsert(
         inputs=[{"id": "a@b.org", "id_property": "email", "properties": {"email": "a@b.org", "city": "Kiel"}}]

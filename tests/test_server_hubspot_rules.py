@@ -124,11 +124,11 @@ def test_search_keeps_its_limits(call: Caller) -> None:
 def test_search_understands_every_operator_and_keyset_paging(call: Caller) -> None:
     ids = call.ids
 
-    def found(*filters: dict[str, Any]) -> list[str]:
+    def matches(*filters: dict[str, Any]) -> list[str]:
         return [row["id"] for row in call.search(*filters, limit=200)["results"]]
 
     def by(operator: str, **more: Any) -> list[str]:
-        return found({"propertyName": "hs_object_id", "operator": operator, **more})
+        return matches({"propertyName": "hs_object_id", "operator": operator, **more})
 
     assert by("GT", value=ids[30]) == ids[31:] and by("GTE", value=ids[30]) == ids[30:]
     assert by("LT", value=ids[3]) == ids[:3] and by("LTE", value=ids[3]) == ids[:4]
@@ -138,13 +138,13 @@ def test_search_understands_every_operator_and_keyset_paging(call: Caller) -> No
         and by("NEQ", value=ids[0]) == ids[1:]
         and by("NOT_IN", values=ids[:2]) == ids[2:]
     )
-    assert found({"propertyName": "email", "operator": "CONTAINS_TOKEN", "value": "person7*"}) == [ids[7]]
-    assert found({"propertyName": "phone", "operator": "NOT_HAS_PROPERTY"}) == ids
+    assert matches({"propertyName": "email", "operator": "CONTAINS_TOKEN", "value": "person7*"}) == [ids[7]]
+    assert matches({"propertyName": "phone", "operator": "NOT_HAS_PROPERTY"}) == ids
     stamp = call.portal.record("contacts", int(ids[9])).changed
-    assert ids[9] in found({"propertyName": "lastmodifieddate", "operator": "GTE", "value": str(stamp)})
-    assert ids[9] not in found({"propertyName": "lastmodifieddate", "operator": "GT", "value": str(stamp)})
+    assert ids[9] in matches({"propertyName": "lastmodifieddate", "operator": "GTE", "value": str(stamp)})
+    assert ids[9] not in matches({"propertyName": "lastmodifieddate", "operator": "GT", "value": str(stamp)})
     deal = call.portal.store.shelves["deals"].live[0]
-    assert found({"propertyName": "associations.deal", "operator": "EQ", "value": str(deal)})
+    assert matches({"propertyName": "associations.deal", "operator": "EQ", "value": str(deal)})
 
 
 def test_archived_erased_and_merged_records_are_where_they_should_be(call: Caller) -> None:

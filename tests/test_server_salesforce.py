@@ -41,13 +41,13 @@ def force(server: Server) -> Any:
 
 
 def test_the_client_logs_in_by_soap_and_by_password(server: Server) -> None:
-    known = server.org.login
-    named = {"username": known.username, "password": known.password}
-    client(server, **named, security_token=known.security_token).limits()
+    login = server.org.login
+    named = {"username": login.username, "password": login.password}
+    client(server, **named, security_token=login.security_token).limits()
     client(
-        server, **named, consumer_key=known.client_id, consumer_secret=known.client_secret, domain="acme.my"
+        server, **named, consumer_key=login.client_id, consumer_secret=login.client_secret, domain="acme.my"
     ).limits()
-    assert known.logins == ["soap", "password"]
+    assert login.logins == ["soap", "password"]
 
 
 def test_a_jwt_is_verified_with_the_public_key(server: Server) -> None:
@@ -63,15 +63,15 @@ def test_a_jwt_is_verified_with_the_public_key(server: Server) -> None:
         key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()).decode()
         for key in (right, wrong)
     ]
-    known = {"username": server.org.login.username, "consumer_key": server.org.login.client_id}
-    client(server, **known, privatekey=texts[0]).limits()
+    credentials = {"username": server.org.login.username, "consumer_key": server.org.login.client_id}
+    client(server, **credentials, privatekey=texts[0]).limits()
     with pytest.raises(Exception, match="invalid_grant"):
-        client(server, **known, privatekey=texts[1])
+        client(server, **credentials, privatekey=texts[1])
 
 
 def token(server: Server, **form: str) -> tuple[int, dict[str, Any]]:
-    known = {"client_id": server.org.login.client_id, "client_secret": server.org.login.client_secret}
-    answer = requests.post(f"{server.url}/services/oauth2/token", data={**known, **form}, timeout=10)
+    credentials = {"client_id": server.org.login.client_id, "client_secret": server.org.login.client_secret}
+    answer = requests.post(f"{server.url}/services/oauth2/token", data={**credentials, **form}, timeout=10)
     return answer.status_code, answer.json()
 
 
@@ -152,9 +152,9 @@ def test_a_merged_contact_names_its_survivor_and_hands_over_what_it_had(org: Org
     ],
 )  # fmt: skip
 def test_a_condition_means_what_it_means_in_soql(org: Org, force: Any, where: str, holds: Any) -> None:
-    found = {record["Id"] for record in force.query_all(f"SELECT Id FROM Contact WHERE {where}")["records"]}
-    assert found == {row["Id"] for row in org.rows("Contact") if holds(row)}
-    assert found
+    ids = {record["Id"] for record in force.query_all(f"SELECT Id FROM Contact WHERE {where}")["records"]}
+    assert ids == {row["Id"] for row in org.rows("Contact") if holds(row)}
+    assert ids
 
 
 def test_semi_joins_aggregates_and_parents_are_answered(org: Org, force: Any) -> None:
@@ -235,7 +235,7 @@ def test_deleted_and_updated_records_of_a_span_are_told(org: Org, force: Any) ->
     force.Contact.update(moved, {"Title": "x"})
     now = org.clock.now()
     span = (now - timedelta(minutes=5), now + timedelta(minutes=5))
-    assert [one["id"] for one in force.Contact.deleted(*span)["deletedRecords"]] == [gone]
+    assert [record["id"] for record in force.Contact.deleted(*span)["deletedRecords"]] == [gone]
     assert force.Contact.updated(*span)["ids"] == [moved]
 
 

@@ -109,26 +109,27 @@ def test_an_ingest_job_answers_every_row_by_its_id(org: Org, server: Server) -> 
     )
     rows = org.rows("Contact")[:300]
     lines = [
-        f'"{row["Id"]}","{"forbidden" if place % 100 == 7 else "VIP"}",#N/A' for place, row in enumerate(rows)
+        f'"{row["Id"]}","{"forbidden" if position % 100 == 7 else "VIP"}",#N/A'
+        for position, row in enumerate(rows)
     ]
-    told = _ingest(server, "Id,Title,Birthdate", lines)
+    results = _ingest(server, "Id,Title,Birthdate", lines)
     assert (
-        told["job"]["state"],
-        told["job"]["numberRecordsFailed"],
-        told["job"]["numberRecordsProcessed"],
+        results["job"]["state"],
+        results["job"]["numberRecordsFailed"],
+        results["job"]["numberRecordsProcessed"],
     ) == ("JobComplete", 3, 300)
-    bad = {row["Id"]: row["sf__Error"] for row in told["failed"]}
-    assert set(bad) == {row["Id"] for place, row in enumerate(rows) if place % 100 == 7}
+    bad = {row["Id"]: row["sf__Error"] for row in results["failed"]}
+    assert set(bad) == {row["Id"] for position, row in enumerate(rows) if position % 100 == 7}
     assert set(bad.values()) == {f"FIELD_CUSTOM_VALIDATION_EXCEPTION:{validation.message}:--"}
-    assert len(told["successful"]) == 297
-    assert [row["Id"] for row in told["successful"]] != [row["Id"] for row in rows if row["Id"] not in bad]
-    held = {row["Id"]: row for row in org.rows("Contact")}
+    assert len(results["successful"]) == 297
+    assert [row["Id"] for row in results["successful"]] != [row["Id"] for row in rows if row["Id"] not in bad]
+    records_by_id = {row["Id"]: row for row in org.rows("Contact")}
     assert all(
-        (held[row["Id"]]["Title"], held[row["Id"]]["Birthdate"]) == ("VIP", None)
+        (records_by_id[row["Id"]]["Title"], records_by_id[row["Id"]]["Birthdate"]) == ("VIP", None)
         for row in rows
         if row["Id"] not in bad
     )
-    assert all(held[id]["Birthdate"] is not None for id in bad)
+    assert all(records_by_id[id]["Birthdate"] is not None for id in bad)
 
 
 def _ingest(server: Server, header: str, lines: list[str]) -> dict[str, Any]:
@@ -142,13 +143,13 @@ def _ingest(server: Server, header: str, lines: list[str]) -> dict[str, Any]:
     )
     root = f"jobs/ingest/{job['id']}"
     asked(server, "PATCH", root, json={"state": "UploadComplete"})
-    found: dict[str, Any] = {"job": ended(lambda: asked(server, "GET", root).json())}
+    results: dict[str, Any] = {"job": ended(lambda: asked(server, "GET", root).json())}
     for name in ("successfulResults", "failedResults", "unprocessedrecords"):
         text = asked(server, "GET", f"{root}/{name}/").content.decode()
-        found[name.removesuffix("Results").removesuffix("records")] = list(
+        results[name.removesuffix("Results").removesuffix("records")] = list(
             csv.DictReader(io.StringIO(text, newline=""))
         )
-    return found
+    return results
 
 
 def test_the_client_updates_and_inserts_in_bulk(org: Org, force: Any) -> None:
@@ -184,17 +185,17 @@ def test_a_job_that_fails_in_the_middle_keeps_what_was_done_and_names_what_was_n
         }
     )
     rows = org.rows("Contact")
-    told = _ingest(server, "Id,Title", [f"{row['Id']},VIP" for row in rows])
-    assert told["job"]["state"] == "Failed"
-    assert "Retried more than 15 times" in told["job"]["errorMessage"]
-    assert (len(told["successful"]), len(told["unprocessed"])) == (400, 600)
+    results = _ingest(server, "Id,Title", [f"{row['Id']},VIP" for row in rows])
+    assert results["job"]["state"] == "Failed"
+    assert "Retried more than 15 times" in results["job"]["errorMessage"]
+    assert (len(results["successful"]), len(results["unprocessed"])) == (400, 600)
     assert len(org.rows("Contact", "Title = 'VIP'")) == 400
 
 
 def test_an_unknown_column_fails_the_whole_job(org: Org, server: Server) -> None:
-    told = _ingest(server, "Id,Nothing__c", [f"{org.rows('Contact')[0]['Id']},x"])
-    assert (told["job"]["state"], told["successful"]) == ("Failed", [])
-    assert "Nothing__c" in told["job"]["errorMessage"]
+    results = _ingest(server, "Id,Nothing__c", [f"{org.rows('Contact')[0]['Id']},x"])
+    assert (results["job"]["state"], results["successful"]) == ("Failed", [])
+    assert "Nothing__c" in results["job"]["errorMessage"]
 
 
 # What people and rules do
@@ -292,11 +293,14 @@ def test_a_duplicate_alert_can_be_overridden_and_a_block_cannot(org: Org, force:
 
 
 def test_a_field_made_by_api_is_hidden_until_a_permission_set_shows_it(org: Org, force: Any) -> None:
-    told = {"FullName": "Contact.Segment__c", "Metadata": {"type": "Text", "label": "Segment", "length": 80}}
+    definition = {
+        "FullName": "Contact.Segment__c",
+        "Metadata": {"type": "Text", "label": "Segment", "length": 80},
+    }
     with pytest.raises(Exception, match="INSUFFICIENT_ACCESS"):
-        force.toolingexecute("sobjects/CustomField", method="POST", data=told)
+        force.toolingexecute("sobjects/CustomField", method="POST", data=definition)
     org.grant("CustomizeApplication", "ManageUsers", "ViewSetup")
-    assert force.toolingexecute("sobjects/CustomField", method="POST", data=told)["success"]
+    assert force.toolingexecute("sobjects/CustomField", method="POST", data=definition)["success"]
     assert "Segment__c" not in {field["name"] for field in force.Contact.describe()["fields"]}
     parent = force.PermissionSet.create({"Name": "CRM_Segments", "Label": "CRM Segments"})["id"]
     rights = {"PermissionsRead": True, "PermissionsEdit": True}
@@ -307,7 +311,7 @@ def test_a_field_made_by_api_is_hidden_until_a_permission_set_shows_it(org: Org,
     force.PermissionSetAssignment.create({"AssigneeId": org.user, "PermissionSetId": parent})
     assert "Segment__c" in {field["name"] for field in force.Contact.describe()["fields"]}
     with pytest.raises(SalesforceMalformedRequest) as error:
-        force.toolingexecute("sobjects/CustomField", method="POST", data=told)
+        force.toolingexecute("sobjects/CustomField", method="POST", data=definition)
     assert refused(error) == (400, "DUPLICATE_DEVELOPER_NAME")
 
 
@@ -327,10 +331,10 @@ def test_a_list_view_holds_who_fits_its_filter_now(org: Org, force: Any) -> None
     force.Contact.update(first, {"Segment__c": None})
     force.Contact.update(second, {"Segment__c": "vip"})
     assert [record["columns"][0]["value"] for record in force.restful(path)["records"]] == [second]
-    found = force.query(
+    views = force.query(
         "SELECT Id, Name FROM ListView WHERE SobjectType = 'Contact' AND DeveloperName = 'Segment_VIP'"
     )["records"]
-    assert [record["Id"] for record in found] == [view]
+    assert [record["Id"] for record in views] == [view]
     with pytest.raises(SalesforceMalformedRequest):
         force.restful("ui-api/list-info/Contact", method="POST", json=body)
 

@@ -45,7 +45,7 @@ def both(tmp_path: Path) -> Both:
         world.shop.act(
             str(number), datetime(2024, 6, number, tzinfo=UTC), amount_minor=900, order_id=f"o{number}"
         )
-    assert [one["account"] for one in world.do("setup")["accounts"]] == ["portal", "other"]
+    assert [account["account"] for account in world.do("setup")["accounts"]] == ["portal", "other"]
     return world
 
 
@@ -80,7 +80,7 @@ def test_what_ends_the_run_of_one_account_does_not_stop_the_other(
     assert (field_of(both.store), field_of(both.shop)) == ((0, 8) if first else (12, 0))
     both.faults.asked = both.faults.hook = both.others.asked = both.others.hook = lambda _: None
     again = both.do("run", allow=ALLOWED)
-    assert again["exit_code"] == 0 and [one["run"] for one in again["accounts"]] == [5, 6]
+    assert again["exit_code"] == 0 and [account["run"] for account in again["accounts"]] == [5, 6]
     assert (field_of(both.store), field_of(both.shop)) == (12, 8)
 
 
@@ -88,7 +88,7 @@ def test_an_outage_outweighs_rejects_and_the_error_of_a_sole_account_is_raised(b
     both.faults.reject = {"3": "data"}
     failing(both.others, TemporaryError("down"))
     answer = both.do("run", allow=ALLOWED)
-    assert (answer["exit_code"], [one["exit_code"] for one in answer["accounts"]]) == (75, [4, 75])
+    assert (answer["exit_code"], [account["exit_code"] for account in answer["accounts"]]) == (75, [4, 75])
 
 
 def test_a_guard_of_one_account_stops_only_it(both: Both) -> None:
@@ -101,7 +101,7 @@ def test_a_guard_of_one_account_stops_only_it(both: Both) -> None:
 
 
 def test_a_plan_and_a_run_are_looked_for_in_their_own_account(both: Both) -> None:
-    plans = [one["plan"]["plan"] for one in both.do("plan")["accounts"]]
+    plans = [account["plan"]["plan"] for account in both.do("plan")["accounts"]]
     applied = both.do("apply", number=plans[1])
     assert (applied["account"], applied["exit_code"], field_of(both.store), field_of(both.shop)) == (
         "other",
@@ -112,7 +112,9 @@ def test_a_plan_and_a_run_are_looked_for_in_their_own_account(both: Both) -> Non
     undone = both.do("undo", number=applied["run"], allow=ALLOWED)
     assert (undone["account"], field_of(both.shop)) == ("other", 0)
     answer: Any = both.do("apply", number=999)
-    assert answer["exit_code"] == 1 and all("no plan 999" in one["error"] for one in answer["accounts"])
+    assert answer["exit_code"] == 1 and all(
+        "no plan 999" in account["error"] for account in answer["accounts"]
+    )
 
 
 @pytest.mark.parametrize(

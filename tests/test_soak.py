@@ -57,21 +57,21 @@ def business(folder: Path, seed: int) -> World:
 def week(world: World, chance: random.Random) -> None:
     """What people do."""
     for _ in range(chance.randint(3, 15)):
-        one, other = (str(chance.randint(1, CUSTOMERS + 3)) for _ in range(2))
+        customer, other = (str(chance.randint(1, CUSTOMERS + 3)) for _ in range(2))
         key = chance.choice(sorted(world.store.lists))
         static = (
             world.store.lists[key].spec is None and world.store.lists[key].remote.record_type == "contact"
         )
         edits: list[tuple[Any, ...]] = [
-            ("buy", one, chance.randint(0, 300), chance.choice([500, 20_000, 900_000])),
-            ("buy", one, chance.randint(0, 30), 300_000),
-            ("edit", one),
-            ("field", one, "seg_rfm", chance.choice(["champions", "lost", "new", None])),
-            ("field", one, "seg_value", chance.choice(["a", "c", None])),
-            ("member", key, one, chance.random() < 0.5) if static else ("edit", one),
-            ("delete", one) if chance.random() < 0.3 else ("edit", one),
-            ("merge", one, other) if chance.random() < 0.5 else ("edit", other),
-            ("objects", one, True) if chance.random() < 0.3 else ("edit", one),
+            ("buy", customer, chance.randint(0, 300), chance.choice([500, 20_000, 900_000])),
+            ("buy", customer, chance.randint(0, 30), 300_000),
+            ("edit", customer),
+            ("field", customer, "seg_rfm", chance.choice(["champions", "lost", "new", None])),
+            ("field", customer, "seg_value", chance.choice(["a", "c", None])),
+            ("member", key, customer, chance.random() < 0.5) if static else ("edit", customer),
+            ("delete", customer) if chance.random() < 0.3 else ("edit", customer),
+            ("merge", customer, other) if chance.random() < 0.5 else ("edit", other),
+            ("objects", customer, True) if chance.random() < 0.3 else ("edit", customer),
         ]
         edit(world, chance.choice(edits))
         if chance.random() < 0.3:
@@ -133,7 +133,7 @@ def troubled(world: World, chance: random.Random, day: Any) -> None:
 
 def sent_twice(world: World, since: int) -> dict[Any, int]:
     """Changes that were sent more than once, or moved a value more than once."""
-    times = Counter((one.id, one.target, one.after) for one in world.store.sent[since:])
+    times = Counter((write.id, write.target, write.after) for write in world.store.sent[since:])
     return {change: number for change, number in times.items() if number > 1}
 
 
@@ -145,8 +145,8 @@ def test_weeks_of_random_faults_end_like_quiet_ones_and_can_be_undone(seed: int,
     for _ in range(2):
         day += timedelta(days=chance.randint(1, 40))
         edits = chance.random()
-        for one in (world, quiet):
-            week(one, random.Random(edits))
+        for each_world in (world, quiet):
+            week(each_world, random.Random(edits))
         before, sent = cells(world), len(world.store.sent)
         last = world.journal("SELECT max(run) AS run FROM runs")[0]["run"]
         troubled(world, chance, day)
@@ -163,5 +163,5 @@ def test_weeks_of_random_faults_end_like_quiet_ones_and_can_be_undone(seed: int,
     assert {c: v for c, v in cells(world).items() if c[0] not in gone} == {
         c: v for c, v in before.items() if c[0] not in gone
     }
-    held = world.do("run", as_of=day, allow=ALLOWED)
-    assert held["plan"]["changes"] == 0 and held["exit_code"] in (0, GuardTripped.exit_code)
+    rerun = world.do("run", as_of=day, allow=ALLOWED)
+    assert rerun["plan"]["changes"] == 0 and rerun["exit_code"] in (0, GuardTripped.exit_code)

@@ -87,8 +87,8 @@ def test_a_value_is_found_however_it_is_spelled_and_the_reason_keeps_its_spellin
 
 def reason(shop: Path, id: str) -> str:
     shown = commands.show(shop / "config.toml", id=id)
-    told: str = shown["segmentations"]["place"]["reason"]
-    return told
+    text: str = shown["segmentations"]["place"]["reason"]
+    return text
 
 
 def test_a_value_outside_of_an_order_is_told_and_not_only_missing(shop: Path) -> None:
@@ -132,8 +132,8 @@ def test_surveys_answers_and_categories_are_found_however_they_are_spelled(shop:
     header = "contact_id,occurred_at,amount,category,campaign,answer,order_id,kind"
     (shop / "crm" / "activities.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     commands.pull(shop / "config.toml")
-    found = {id: row["place"] for id, row in labelled(shop).items()}
-    assert found == {"1": "coffee", "2": "tea", "3": "pleased"}
+    segments = {id: row["place"] for id, row in labelled(shop).items()}
+    assert segments == {"1": "coffee", "2": "tea", "3": "pleased"}
     assert "TRÈS BIEN" in reason(shop, "3")
 
 

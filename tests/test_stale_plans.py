@@ -41,5 +41,5 @@ def test_a_change_whose_value_moved_since_the_plan_is_skipped_although_the_pull_
         answer = company.do("apply", number=number)
         assert answer["exit_code"] == 4
         assert answer["applied"]["reasons"] == {"it changed since the plan was made": 1}
-        held = company.fields()
-        assert held[theirs]["seg_second"] == "c" and held[mine]["seg_second"] and len(held) > 20
+        fields = company.fields()
+        assert fields[theirs]["seg_second"] == "c" and fields[mine]["seg_second"] and len(fields) > 20

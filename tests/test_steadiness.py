@@ -34,9 +34,9 @@ def told(*segments: str) -> pd.DataFrame:
 
 def test_moves_and_returns_are_counted_at_any_distance_and_newcomers_do_not_move() -> None:
     weeks = [told("a", "a", "b"), told("b", "a", "b"), told("c", "a", "b", "a"), told("a", "a", "b", "a")]
-    found = Replay(weeks, weeks[-1])
-    assert found.moved == pytest.approx(3 / 10) and found.returned == pytest.approx(1 / 3)
-    assert not found.keeps and Replay(weeks[:1] * 3, weeks[0]).keeps
+    replayed = Replay(weeks, weeks[-1])
+    assert replayed.moved == pytest.approx(3 / 10) and replayed.returned == pytest.approx(1 / 3)
+    assert not replayed.keeps and Replay(weeks[:1] * 3, weeks[0]).keeps
 
 
 def test_without_a_past_the_liveliest_band_is_taken() -> None:
@@ -54,17 +54,19 @@ def test_what_steadiness_costs_is_told_beside_what_it_gives() -> None:
     kind: Any = Lifecycle()
     past = Played(cdnow(), kind, date(1998, 6, 30))
     model = kind.fit(past.features(DAY - 12 * WEEK), DAY - 12 * WEEK)
-    found = replay(kind, model, past, DAY)
+    replayed = replay(kind, model, past, DAY)
     assert (
-        found is not None
-        and found.moved <= label_stability.MOVED
-        and found.returned <= label_stability.RETURNED
+        replayed is not None
+        and replayed.moved <= label_stability.MOVED
+        and replayed.returned <= label_stability.RETURNED
     )
     outcomes = past.outcomes(DAY, 125)
-    price = cost(found, outcomes, ranked=False)
+    price = cost(replayed, outcomes, ranked=False)
     assert set(price) == {"score", "raw", "steady"} and abs(price["raw"] - price["steady"]) < 0.02
-    assert price["score"] > cost(found, outcomes, ranked=True)["score"], "an AUC, and a share of the revenue"
-    lines = steady(kind.kind, found, price)
+    assert price["score"] > cost(replayed, outcomes, ranked=True)["score"], (
+        "an AUC, and a share of the revenue"
+    )
+    lines = steady(kind.kind, replayed, price)
     assert [line.measure for line in lines] == ["moved a week", "returned", "cost of steadiness"]
     assert all(line.passes is not False for line in lines) and f"{price['steady']:.4f}" in lines[-1].words
 
@@ -81,12 +83,12 @@ def test_a_purchase_that_is_taken_back_does_not_undo_a_return() -> None:
     days = [date(2025, 9, 1), date(2025, 9, 8), date(2025, 9, 15), date(2025, 11, 20)]
     labels: Any = None
     stages = []
-    for place, day in enumerate(days):
+    for position, day in enumerate(days):
         labels = life.label(
             frame([once, again, back], day, (1,), needs),
             model,
             labels,
-            days[place - 1] if place else None,
+            days[position - 1] if position else None,
             day,
         )
         stages.append(labels["segment"][0])
@@ -120,7 +122,8 @@ def test_files_of_kinds_that_the_config_does_not_have_remember_those_before(shop
     )
     for name in ("lifecycle", "value_tier", "cluster"):
         moved = [
-            sum(one[id][name] != other[id][name] for id in one) / len(one) for one, other in pairwise(weeks)
+            sum(earlier[id][name] != other[id][name] for id in earlier) / len(earlier)
+            for earlier, other in pairwise(weeks)
         ]
         assert sum(moved) / len(moved) <= 0.03, name
     assert read(shop, first) == weeks[0], "a day before has no memory of those after"

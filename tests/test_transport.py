@@ -43,8 +43,8 @@ class Plain:
         if response.status_code == 401:
             return Verdict("renew")
         if response.status_code == 429:
-            told = response.headers.get("Retry-After")
-            return Verdict("again", float(told) if told else None, everybody=True)
+            retry_after = response.headers.get("Retry-After")
+            return Verdict("again", float(retry_after) if retry_after else None, everybody=True)
         if response.status_code >= 500:
             return Verdict("again")
         return Verdict("answer")
@@ -174,12 +174,12 @@ def test_a_compressed_body_arrives_whole_or_not_at_all(
         _SERVER.script.append(fault)
         response = session.get(_SERVER.url, stream=True)
         try:
-            found = b"".join(response_bodies.chunks(response, size))
+            body = b"".join(response_bodies.chunks(response, size))
         except response_bodies.CutError:
             assert missing
         else:
-            assert wanted.startswith(found)
-            assert found == wanted or sent in (b"".join(parts[:n]) for n in range(members))
+            assert wanted.startswith(body)
+            assert body == wanted or sent in (b"".join(parts[:n]) for n in range(members))
 
 
 _SERVER = Server()

@@ -36,8 +36,12 @@ def test_the_next_run_does_not_redo_it_until_it_is_allowed(tmp_path: Path) -> No
     world, before, run = moved(tmp_path)
     world.do("undo", number=run)
     for _ in range(2):
-        held = world.do("run")
-        assert (held["exit_code"], held["plan"]["held"], held["calls"]["write"]) == (5, ["rfm", "value"], 0)
+        rerun = world.do("run")
+        assert (rerun["exit_code"], rerun["plan"]["held"], rerun["calls"]["write"]) == (
+            5,
+            ["rfm", "value"],
+            0,
+        )
         assert world.state() == before
     answer = world.do("run", allow={**ALLOWED, "undone": "marketing agreed"})
     assert answer["applied"]["done"] > 40

@@ -115,8 +115,8 @@ def test_a_column_that_tells_offsets_throughout_is_read_as_its_cells_are_one_by_
     # a local day keeps the short cut away
     single = [instants(pa.array([text, "2026-02-03"]), "Europe/Berlin") for text in texts]
     assert whole.to_pylist() == [moments[0].as_py() for moments, _ in single]
-    assert [bool(bad and bad[place].as_py()) for place in range(len(texts))] == [
-        bool(one and one[0].as_py()) for _, one in single
+    assert [bool(bad and bad[position].as_py()) for position in range(len(texts))] == [
+        bool(instant and instant[0].as_py()) for _, instant in single
     ]
 
 

@@ -308,8 +308,8 @@ def _mark(spec: ListSpec) -> str:
     return f"crm-segments: {spec.key}" + ("" if spec.record_type == "contact" else f" ({spec.record_type})")
 
 
-def _only(place: int, answers: Answers) -> Any:
-    return np.arange(len(answers.ids)) == place
+def _only(position: int, answers: Answers) -> Any:
+    return np.arange(len(answers.ids)) == position
 
 
 def _take(items: Any, places: Any, answers: Answers) -> None:

@@ -50,11 +50,11 @@ class Amounts:
         names = pc.if_else(amounts.is_valid(), stated, pa.scalar(self.home, pa.string()))
         rates = rates_of(names, moments, self.currency, self._account.rates, self._account.time_zone)
         worths = [1.0] * len(amounts) if rates is None else rates.to_pylist()
-        known = [True] * len(amounts) if rates is None else moments.is_valid().to_pylist()
+        is_dated = [True] * len(amounts) if rates is None else moments.is_valid().to_pylist()
         converted, texts, homes = units.to_pylist(), amounts.to_pylist(), home_amounts.to_pylist()
         domestic = pc.equal(pc.utf8_upper(names), self.currency).to_pylist()
         for row in places:
-            if worths[row] is None or not (known[row] or domestic[row]):
+            if worths[row] is None or not (is_dated[row] or domestic[row]):
                 unrated[row] = True
                 continue
             converted[row] = worth(

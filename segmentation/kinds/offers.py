@@ -452,7 +452,7 @@ def _described(names: Sequence[str], sums: Mapping[str, Matrix], sizes: Mapping[
         )
         usual = np.where(enough, orders / max(1.0, orders.sum()), 0)
 
-        def told(values: Fractions, buyers: Fractions = buyers) -> list[dict[str, Any]]:
+        def leading(values: Fractions, buyers: Fractions = buyers) -> list[dict[str, Any]]:
             best = [
                 int(position) for position in np.argsort(-values, kind="stable")[:5] if values[position] > 0
             ]
@@ -461,7 +461,7 @@ def _described(names: Sequence[str], sums: Mapping[str, Matrix], sizes: Mapping[
                 for p in best
             ]
 
-        described[key or "none"] = {"replenish": told(usual)} | (
-            {"distinct": told(ratio)} if key != EVERYONE else {}
+        described[key or "none"] = {"replenish": leading(usual)} | (
+            {"distinct": leading(ratio)} if key != EVERYONE else {}
         )
     return described

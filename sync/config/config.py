@@ -147,14 +147,14 @@ class Config:
         """The segmentations of an account, each after those that it uses."""
         ordered: list[SegmentationSettings] = []
 
-        def place(settings: SegmentationSettings) -> None:
+        def add(settings: SegmentationSettings) -> None:
             if settings not in ordered:
                 for before in self.uses(settings):
-                    place(before)
+                    add(before)
                 ordered.append(settings)
 
         for segmentation in self.segmentations_of(account):
-            place(segmentation)
+            add(segmentation)
         return ordered
 
     def fields(

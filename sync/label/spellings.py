@@ -61,7 +61,7 @@ def respelled(session: Session, activity: str, answers: bool) -> str:
 
 
 def _replaced(column: str, spellings: Sequence[Sequence[str]], where: str) -> str:
-    cases = " ".join(f"WHEN {literal(held)} THEN {literal(meant)}" for held, meant in spellings)
+    cases = " ".join(f"WHEN {literal(text)} THEN {literal(meant)}" for text, meant in spellings)
     return f"CASE WHEN {where} THEN CASE {column} {cases} ELSE {column} END ELSE {column} END AS {column}"
 
 
@@ -70,7 +70,11 @@ def _spellings(session: Session, needs: Needs) -> tuple[Sequence[Sequence[str]],
     changes.
     """
     mirror = session.mirror()
-    offered = {name for one in session.segmentations for name in getattr(one.options, "categories", ())}
+    offered = {
+        name
+        for segmentation in session.segmentations
+        for name in getattr(segmentation.options, "categories", ())
+    }
     categories = sorted({*needs.categories, *(name for name, _days in needs.shares), *offered})
     revisions = [session.mirror(name).revision() for name in session.sources()]
     key = [revisions, categories, list(needs.answers)]
@@ -85,9 +89,9 @@ def _spellings(session: Session, needs: Needs) -> tuple[Sequence[Sequence[str]],
     return kept["categories"], kept["surveys"]
 
 
-def _pairs(names: Iterable[str], held: Iterable[str]) -> list[tuple[str, str]]:
+def _pairs(names: Iterable[str], texts: Iterable[str]) -> list[tuple[str, str]]:
     meant = {comparable(name): name for name in names}
-    return sorted((text, meant[comparable(text)]) for text in held if comparable(text) in meant)
+    return sorted((text, meant[comparable(text)]) for text in texts if comparable(text) in meant)
 
 
 def _held(session: Session, column: str, names: Sequence[str], where: str) -> list[str]:

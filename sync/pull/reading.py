@@ -132,8 +132,8 @@ def untaken(reading: Mapping[str, Any]) -> list[str]:
     """The sentences about cells that could not be taken."""
     return [
         sentence
-        for account, told in reading["accounts"].items()
-        for stream, counted in told["streams"].items()
+        for account, account_reading in reading["accounts"].items()
+        for stream, counted in account_reading["streams"].items()
         for sentence in _of_cells(_named(reading, account, _WORDS[stream]), counted)
     ]
 

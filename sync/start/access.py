@@ -67,7 +67,7 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
     """
     access = ACCESS[crm]
 
-    def one(key: str, question: str, proposed: str, right: Callable[[str], str]) -> str:
+    def answered(key: str, question: str, proposed: str, right: Callable[[str], str]) -> str:
         stated = given.get(key)
         return asked(
             ask if stated is None else lambda _q, _p: str(stated), question, stated or proposed, right
@@ -79,11 +79,11 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
         if access.api_url
         else "At which address is it (https://NAME.my.salesforce.com)?"
     )
-    url = one("api_url", question, access.api_url, _url)
+    url = answered("api_url", question, access.api_url, _url)
     if url != access.api_url:
         written.append(f"api_url = {json.dumps(url)}")
     if access.client_id:
-        client = one(
+        client = answered(
             "client_id",
             "Which client id (consumer key) has the connected app?",
             "",
@@ -91,7 +91,7 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
         )
         written.append(f"client_id = {json.dumps(client)}")
     question = f"Which environment variable holds the {access.secret.replace('_', ' ')} {access.about}?"
-    variable = one("secret", question, access.variable, _variable)
+    variable = answered("secret", question, access.variable, _variable)
     written.append(f'{access.secret} = "env:{variable}"    # {access.about}; only its name stands here')
     return written
 

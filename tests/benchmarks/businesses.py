@@ -74,7 +74,7 @@ def _measured(name: str, business: Business, folder: Path) -> int:
     table = _came(business).join(_told(business, folder), how="left")
     revenue, came = table["revenue"].to_numpy(np.float64), table["came"].to_numpy(np.float64)
     plain = _plain(table, business)
-    captures = {one: metrics.capture(score, revenue) for one, score in _simple(table, plain).items()}
+    captures = {rule: metrics.capture(score, revenue) for rule, score in _simple(table, plain).items()}
     best = max(captures, key=captures.__getitem__)
     score = table["value_score"].to_numpy(np.float64)
     ours, error = metrics.capture(score, revenue), _error(score, revenue)
@@ -86,8 +86,8 @@ def _measured(name: str, business: Business, folder: Path) -> int:
         chance, expected = (
             table[column].to_numpy(np.float64) for column in ("p_purchase", "expected_purchases")
         )
-        for measure, one in ((metrics.auc, max), (metrics.brier, min)):
-            line += f"{measure(chance, came):.4f} {one(measure(plain[form], came) for form in ('bg', 'mbg')):.4f} "
+        for measure, rule in ((metrics.auc, max), (metrics.brier, min)):
+            line += f"{measure(chance, came):.4f} {rule(measure(plain[form], came) for form in ('bg', 'mbg')):.4f} "
         (absolute, squared), (their_absolute, their_squared) = (
             _errors(expected, came),
             _errors(plain["expected"], came),
@@ -124,12 +124,12 @@ def _plain(table: pd.DataFrame, business: Business) -> Mapping[str, Numbers] | N
         spent = gamma_gamma.fit(days, mean).expected(days, mean)
     except TooLittle:
         return None
-    told = {
+    scores = {
         "bg": bg.purchase(history, weeks),
         "mbg": mbg.purchase(history, weeks),
         "expected": bg.expected(history, weeks),
     }
-    return {**told, "bg x gg": told["expected"] * spent, "mbg x gg": mbg.expected(history, weeks) * spent}
+    return {**scores, "bg x gg": scores["expected"] * spent, "mbg x gg": mbg.expected(history, weeks) * spent}
 
 
 def _simple(table: pd.DataFrame, plain: Mapping[str, Numbers] | None) -> dict[str, Numbers]:

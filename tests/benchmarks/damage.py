@@ -92,14 +92,14 @@ class OfFiles:
             how = f"rot: {how}"
         before = damaged_files.foreign(folder)
         verdict, where = Verdict(), f"{self.what}, {path.name}, {how}"
-        for place, command in enumerate(commands):
+        for number, command in enumerate(commands):
             code, printed = forked(partial(cli, command, folder), folder / "printed.txt")
             verdict.ends.append(f"{self.what}: {command[0]} {code}")
             where += f" → {' '.join(command[:2])}: exit {code}"
-            told = "set aside as" in printed  # the mirror is gone, and that is said
-            lost = command[0] == "show" and code == 1 and told
+            set_aside = "set aside as" in printed  # the mirror is gone, and that is said
+            lost = command[0] == "show" and code == 1 and set_aside
             wrong = misbehaved(code, printed)
-            wrong = wrong or self._wrong(folder, command, code, before, place == 0 and not lost)
+            wrong = wrong or self._wrong(folder, command, code, before, number == 0 and not lost)
             if wrong:
                 verdict.problem = f"{wrong}: {where}\n{printed[-1800:]}"
                 break
@@ -230,8 +230,8 @@ def _worker(trials: Trials, folder: Path, seeds: list[str], results: Path) -> No
 def damages(what: str, count: int, seed: int, workers: int, small: bool) -> tuple[list[str], Counter[str]]:
     """What went wrong in that many trials, and how often each command ended with which code."""
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
+        folder = Path(directory)
         seeds = [f"{seed} {number}" for number in range(count)]
         children = []
         for number in range(workers):
@@ -278,9 +278,9 @@ def main() -> int:
     kinds = options.what or list(WHAT)
     _cheaper()
     if options.trial:
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as folder:
             verdict = one_trial(
-                ready(kinds[0], Path(place) / "ready", options.small), Path(place), options.trial
+                ready(kinds[0], Path(folder) / "ready", options.small), Path(folder), options.trial
             )
         print(verdict.problem or f"all is well: {', '.join(verdict.ends)}")
         return 1 if verdict.problem else 0

@@ -159,16 +159,18 @@ class OfCrm:
         method, pattern = chance.choice((chance.choice(asked), chance.choice(sorted(set(asked)))))
         spoiler = garbler(method, pattern, asked.count((method, pattern)), chance)
         settles = chance.random() < 0.3
-        told = folder.with_suffix(".told")
-        told.unlink(missing_ok=True)
+        answer_file = folder.with_suffix(".told")
+        answer_file.unlink(missing_ok=True)
 
         def work() -> int:
             wrong, code = company.damaged(command, folder, spoiler, settles)
-            told.write_text(wrong)
+            answer_file.write_text(wrong)
             return code
 
         code, printed = forked(work, folder.with_suffix(".printed"))
-        wrong = misbehaved(code, printed) or (told.read_text() if told.exists() else "it broke down")
+        wrong = misbehaved(code, printed) or (
+            answer_file.read_text() if answer_file.exists() else "it broke down"
+        )
         where = (
             f"{company.name}, {command}, {method} {pattern} {spoiler.how}, {spoiler.lasting} from {spoiler.nth}"
             f"{', early' * spoiler.early}: exit {code}"
@@ -188,15 +190,17 @@ def of_crm(folder: Path, small: bool) -> OfCrm:
         companies += make(folder, patch, small)
     for company in companies:
         for command in company.commands:
-            told = folder / "quiet.pickle"
+            answer_file = folder / "quiet.pickle"
 
-            def work(company: Company = company, command: str = command, told: Path = told) -> int:
-                told.write_bytes(pickle.dumps(company.quietly(command, folder / "life")))
+            def work(
+                company: Company = company, command: str = command, answer_file: Path = answer_file
+            ) -> int:
+                answer_file.write_bytes(pickle.dumps(company.quietly(command, folder / "life")))
                 return 0
 
             code, printed = forked(work, folder / "quiet.txt")
             assert code == 0 and "Traceback" not in printed, printed
-            company.quiet[command] = pickle.loads(told.read_bytes())
+            company.quiet[command] = pickle.loads(answer_file.read_bytes())
             assert company.quiet[command].code in (0, 1) and company.quiet[command].asked, (
                 company.name,
                 command,

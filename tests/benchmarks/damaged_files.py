@@ -38,10 +38,8 @@ extra_fields = ["reason"]
 [guards]
 max_stale_days = 36500
 """
-_BLOCKS = (
-    4096,
-    262_144,
-)  # of SQLite and of DuckDB, whose first three headers of 4096 bytes stand before them
+# of SQLite and of DuckDB, whose first three headers of 4096 bytes stand before them
+_BLOCKS = (4096, 262_144)
 _HEADERS = {4096: 0, 262_144: 3 * 4096}
 
 
@@ -97,8 +95,8 @@ def foreign(folder: Path) -> Foreign:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=False)
     except (ValueError, csv.Error):
         return Foreign(members, None, Counter())
-    places = [place for place, name in enumerate(header) if name not in OURS]
-    cells = Counter(tuple(row[place] for place in places if place < len(row)) for row in rows)
+    places = [position for position, name in enumerate(header) if name not in OURS]
+    cells = Counter(tuple(row[position] for position in places if position < len(row)) for row in rows)
     value = (
         next((row[1] for row in rows if row[0] == _FOREIGN[0]), None)
         if header[1:2] == [_FOREIGN[1]]
@@ -146,32 +144,34 @@ def rots(how: str) -> bool:
 
 def _bytes(content: bytearray, chance: random.Random) -> str:
     places = [chance.randrange(len(content)) for _ in range(chance.choice((1, 1, 5, 50)))]
-    for place in places:
-        content[place] = chance.randrange(256)
+    for position in places:
+        content[position] = chance.randrange(256)
     return f"at {places[:5]}"
 
 
 def _bits(content: bytearray, chance: random.Random) -> str:
     places = [chance.randrange(len(content)) for _ in range(chance.choice((1, 2, 20)))]
-    for place in places:
-        content[place] ^= 1 << chance.randrange(8)
+    for position in places:
+        content[position] ^= 1 << chance.randrange(8)
     return f"at {places[:5]}"
 
 
 def _used(content: bytearray, chance: random.Random) -> str:
     """A byte where something stands: most of a database is empty."""
     places = [
-        place for place in chance.sample(range(len(content)), min(len(content), 4000)) if content[place]
+        position
+        for position in chance.sample(range(len(content)), min(len(content), 4000))
+        if content[position]
     ]
-    for place in places[: chance.choice((1, 3, 30))]:
-        content[place] = chance.randrange(256)
+    for position in places[: chance.choice((1, 3, 30))]:
+        content[position] = chance.randrange(256)
     return f"at {places[:3]}"
 
 
 def _front(content: bytearray, chance: random.Random) -> str:
     places = [chance.randrange(min(len(content), 12_288)) for _ in range(chance.choice((1, 3)))]
-    for place in places:
-        content[place] = chance.randrange(256)
+    for position in places:
+        content[position] = chance.randrange(256)
     return f"at {places}"
 
 

@@ -115,12 +115,12 @@ def _state(folder: Path) -> State:
     try:
         for name in ("rfm", "value"):
             rows = [(as_of, table.to_pylist()) for as_of, table in journal.labels("shop", name)]
-            known = {
+            labels = {
                 json.dumps([as_of, row], sort_keys=True, default=str)
                 for as_of, table in rows
                 for row in table
             }
-            state[f"labels of {name}"] = _digest("\n".join(sorted(known)).encode())
+            state[f"labels of {name}"] = _digest("\n".join(sorted(labels)).encode())
     finally:
         journal.close()
     return state

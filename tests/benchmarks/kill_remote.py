@@ -95,7 +95,7 @@ class HubSpot(Crm):
         return bool(shop.portal.written)
 
     def twice(self, shop: portal_shop.Shop) -> int:
-        times = Counter((one.id, one.name, one.value) for one in shop.portal.written)
+        times = Counter((write.id, write.name, write.value) for write in shop.portal.written)
         return len({id for (id, _name, _value), number in times.items() if number > 1})
 
     def wait(self, shop: portal_shop.Shop) -> None:
@@ -141,8 +141,8 @@ CRMS = {"hubspot": HubSpot, "salesforce": Salesforce}
 def main(name: str, times: int, seed: int, contacts: int) -> int:
     """Kill, run again, compare; exit code 1 where an end differs, or more was sent twice than was in flight."""
     crm, chance = CRMS[name](contacts), random.Random(seed)
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        folder = Path(directory)
         crm.hasten(patch, folder)
         with crm.shop(folder / "quiet") as shop:
             process = _begun(crm, shop)
@@ -186,13 +186,13 @@ def _fate(crm: Crm, folder: Path, moment: float, wanted: Any, uploads: int) -> s
         same, twice, sent = shop.end() == wanted, crm.twice(shop), crm.uploads(shop)
         rests = shop.code("plan", exit_code=True) == 0
         good = code == 0 and same and rests and twice <= crm.in_flight * states["open"] and sent <= uploads
-        told = (
+        fate = (
             f"exit {code}, same end: {same}, rests: {rests}, uploads: {sent} of {uploads}"
             if not good
             else "same"
         )
         print(
-            f"killed {moment:5.2f} s after the first write, batches {dict(states)} → {told}, sent twice: {twice}",
+            f"killed {moment:5.2f} s after the first write, batches {dict(states)} → {fate}, sent twice: {twice}",
             flush=True,
         )
         return "same" if good else "other"

@@ -71,26 +71,26 @@ def main() -> int:
     folder: Path = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with _org(options) as (url, known):
+    with _org(options) as (url, login):
         config = folder / "config.toml"
-        config.write_text(_CONFIG.format(url=url, client_id=known["client_id"]), encoding="utf-8")
-        os.environ |= {"SALESFORCE_SECRET": known["client_secret"], "XDG_CACHE_HOME": str(folder / "cache")}
+        config.write_text(_CONFIG.format(url=url, client_id=login["client_id"]), encoding="utf-8")
+        os.environ |= {"SALESFORCE_SECRET": login["client_secret"], "XDG_CACHE_HOME": str(folder / "cache")}
         where = ["--config", str(config)]
         made = measure([*ours("setup", "--yes"), *where])
         if made.code:
             print(made.output)
             return 1
-        bare, read = _reading(url, known, config, options.rounds)
+        bare, read = _reading(url, login, config, options.rounds)
         writing = _written(where, tuple(size for size in (1_500, 100_000) if size <= options.contacts))
         again = measure([*ours("run", "--json"), *where])
     return _judge(bare, read, writing, again)
 
 
-def _reading(url: str, known: dict[str, Any], config: Path, rounds: int) -> tuple[float, Cost]:
+def _reading(url: str, login: dict[str, Any], config: Path, rounds: int) -> tuple[float, Cost]:
     """Seconds of the quickest bare download and of the quickest reading, taken in turns."""
     downloads, readings = [], []
     for _ in range(rounds):
-        downloads.append(_download(url, known))
+        downloads.append(_download(url, login))
         readings.append(measure([sys.executable, "-c", _READ, str(config)]))
         print(
             f"bare {downloads[-1]:6.1f} s    read {float(readings[-1].output.split()[-1]):6.1f} s   {readings[-1]}",
@@ -99,12 +99,12 @@ def _reading(url: str, known: dict[str, Any], config: Path, rounds: int) -> tupl
     return min(downloads), min(readings, key=lambda cost: float(cost.output.split()[-1]))
 
 
-def _download(url: str, known: dict[str, Any]) -> float:
+def _download(url: str, login: dict[str, Any]) -> float:
     session = requests.Session()
     form = {
         "grant_type": "client_credentials",
-        "client_id": known["client_id"],
-        "client_secret": known["client_secret"],
+        "client_id": login["client_id"],
+        "client_secret": login["client_secret"],
     }
     session.headers["Authorization"] = (
         "Bearer " + session.post(url + "/services/oauth2/token", data=form).json()["access_token"]
@@ -130,16 +130,16 @@ def _written(where: list[str], sizes: tuple[int, ...]) -> dict[int, dict[str, An
     """What carrying out so many records of one plan costs, one size after the other."""
     planned = measure([*ours("plan", "--json", *_ALLOW), *where])
     plan = str(json.loads(planned.output.splitlines()[-1])["plan"]["plan"])
-    found = {}
+    costs = {}
     for size in sizes:
         cost = measure([*ours("apply", plan, "--first", str(size), "--json", *_ALLOW), *where])
-        told: dict[str, Any] = json.loads(cost.output.splitlines()[-1])
-        print(f"apply {size:7} {cost}   {told['calls']}", flush=True)
-        found[size] = {
-            "calls": told["calls"]["read"] + told["calls"]["write"],
-            "done": told["applied"]["done"],
+        summary: dict[str, Any] = json.loads(cost.output.splitlines()[-1])
+        print(f"apply {size:7} {cost}   {summary['calls']}", flush=True)
+        costs[size] = {
+            "calls": summary["calls"]["read"] + summary["calls"]["write"],
+            "done": summary["applied"]["done"],
         }
-    return found
+    return costs
 
 
 def _judge(bare: float, read: Cost, writing: dict[int, dict[str, Any]], again: Cost) -> int:
@@ -153,13 +153,13 @@ def _judge(bare: float, read: Cost, writing: dict[int, dict[str, Any]], again: C
         rows.append(
             ("CPU seconds of reading 100,000", read.cpu * 100_000 / count, 1.2, "with the start of Python")
         )
-    for size, told in writing.items():
+    for size, cost in writing.items():
         rows.append(
             (
                 f"calls to write {size:,} records",
-                told["calls"],
+                cost["calls"],
                 30 if size > 2_000 else 11,
-                f"{told['done']:,} done",
+                f"{cost['done']:,} done",
             )
         )
     rows.append(
@@ -192,8 +192,8 @@ def _org(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            url, told = process.stdout.readline().strip(), process.stdout.readline()
-            yield url, json.loads(told)
+            url, login = process.stdout.readline().strip(), process.stdout.readline()
+            yield url, json.loads(login)
         finally:
             process.terminate()
 

@@ -55,8 +55,8 @@ class Portal:
     def counters(self) -> dict[str, Any]:
         """Calls by path and by status, and the fullest window, since the server started."""
         with urllib.request.urlopen(self.url + "/__admin/counters") as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
+            counts: dict[str, Any] = json.load(answer)
+            return counts
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _written(portal: Portal, most: int) -> tuple[float, float]:
         page = session.get(
             f"{portal.url}/crm/v3/objects/contacts", params={"limit": "100", "after": after}, headers=headers
         ).json()
-        ids += [one["id"] for one in page["results"]]
+        ids += [contact["id"] for contact in page["results"]]
         after = page.get("paging", {}).get("next", {}).get("after", "")
     time.sleep(11)  # the window of the limit is empty again
 

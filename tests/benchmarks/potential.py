@@ -40,10 +40,10 @@ def main() -> int:
     seconds = [0.0] * len(kinds)
     for start in range(0, contacts, CHUNK):
         features = _drawn(min(CHUNK, contacts - start), start, AS_OF)
-        for place, kind in enumerate(kinds):
+        for position, kind in enumerate(kinds):
             begun = time.process_time()
-            kind.label(features, fitted[place], None, None, AS_OF)
-            seconds[place] += time.process_time() - begun
+            kind.label(features, fitted[position], None, None, AS_OF)
+            seconds[position] += time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     for kind, spent in zip(kinds, seconds, strict=True):
         print(f"{kind.kind:10} {contacts:12,} contacts {spent:8.1f} s CPU")

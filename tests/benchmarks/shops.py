@@ -168,8 +168,8 @@ def fashion() -> Business:
 
 
 SHOPS: dict[str, Callable[[], Business]] = {
-    one.__name__: one
-    for one in (sparse, dense, seasonal, growing, subscribers, cohort, whales, returners, fashion)
+    maker.__name__: maker
+    for maker in (sparse, dense, seasonal, growing, subscribers, cohort, whales, returners, fashion)
 }
 
 

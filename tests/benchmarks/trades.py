@@ -379,8 +379,8 @@ def workshop() -> Business:
 
 
 BUSINESSES: dict[str, Callable[[], Business]] = {
-    one.__name__: one
-    for one in (
+    maker.__name__: maker
+    for maker in (
         *(cdnow, journey, donors, boxes, gifts, contracts, refunds),
         *(slopes, fading, lockdown, coffee, whales, lenses, opening, resellers, once, workshop),
     )

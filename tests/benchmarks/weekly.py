@@ -168,18 +168,20 @@ def _falling(name: str, watched: Watched) -> int:
     """
     horizon = timedelta(days=_horizon(watched.config))
     last, worst = watched.rows["day"].max().date(), 0
-    for place in (0, len(watched.days) // 2, len(watched.days) - 1):
-        day, stage = watched.days[place], watched.files[place]["lifecycle"]
+    for position in (0, len(watched.days) // 2, len(watched.days) - 1):
+        day, stage = watched.days[position], watched.files[position]["lifecycle"]
         until = min(day + horizon, last)
         bought = watched.rows[(watched.rows["kind"] == "purchase") & (watched.rows["amount"] >= 0)]
         again = stage.index.isin(
             bought[(bought["day"] > pd.Timestamp(day)) & (bought["day"] <= pd.Timestamp(until))]["customer"]
         )
-        rates = [(one, float(again[stage == one].mean())) for one in FALLING if (stage == one).sum() >= 100]
+        rates = [
+            (label, float(again[stage == label].mean())) for label in FALLING if (stage == label).sum() >= 100
+        ]
         bad = any(after > before for (_, before), (_, after) in pairwise(rates))
-        told = ", ".join(f"{one} {rate:.3f}" for one, rate in rates)
+        listing = ", ".join(f"{label} {rate:.3f}" for label, rate in rates)
         print(
-            f"{name:12} {day} buy again within {(until - day).days} days: {told}{' !' if bad else ''}",
+            f"{name:12} {day} buy again within {(until - day).days} days: {listing}{' !' if bad else ''}",
             flush=True,
         )
         worst |= bad
@@ -234,8 +236,8 @@ def _against_raw(name: str, watched: Watched) -> int:
     table = pd.concat([file["rfm"].fillna("") for file in watched.files], axis=1).to_numpy(str)
     moved = float((table[:, 1:] != table[:, :-1]).mean())
     bad = moved > RAW * max(without.values())
-    told = ", ".join(f"{share:.2%} {cuts}" for cuts, share in without.items())
-    print(f"{name:12} rfm        moved {moved:7.2%}, raw {told}{' !' if bad else ''}", flush=True)
+    listing = ", ".join(f"{share:.2%} {cuts}" for cuts, share in without.items())
+    print(f"{name:12} rfm        moved {moved:7.2%}, raw {listing}{' !' if bad else ''}", flush=True)
     return int(bad)
 
 
@@ -247,9 +249,9 @@ def _raw(config: Path, week: date) -> dict[str, dict[int, str]]:
     assert kept is not None
     rfm = segmentation("rfm", {}, "USD", 2)
     cuts = {"frozen": model_file.from_json(kept["content"]), "refitted": rfm.fit(features, week)}
-    found = {name: rfm.label(features, model, None, None, week) for name, model in cuts.items()}
+    groups = {name: rfm.label(features, model, None, None, week) for name, model in cuts.items()}
     return {
-        name: dict(zip(labels["record"], labels["segment"], strict=True)) for name, labels in found.items()
+        name: dict(zip(labels["record"], labels["segment"], strict=True)) for name, labels in groups.items()
     }
 
 

@@ -57,9 +57,8 @@ def recorded(names: Sequence[str], small: bool) -> dict[str, Tree]:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="oracle-") as folder, MonkeyPatch.context() as patch:
             patch.setenv("XDG_CACHE_HOME", f"{folder}/cache")
-            patch.setattr(
-                utf8_file, "_SETTLED", 0.0
-            )  # how young a file is depends on how quick the machine is
+            # how young a file is depends on how quick the machine is
+            patch.setattr(utf8_file, "_SETTLED", 0.0)
             scenes[name] = SCENES[name](Path(folder).resolve() / name, small)
         print(f"{name}: played in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return json.loads(json.dumps(scenes))  # type: ignore[no-any-return]

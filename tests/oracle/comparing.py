@@ -61,15 +61,15 @@ def differences(recorded: Tree, now: Tree, renamed: Sequence[Rename] = ()) -> It
 # -- renaming ------------------------------------------------------------------------------------------------
 
 
-def _renamed(tree: Tree, renamed: Sequence[Rename], place: str) -> Tree:
+def _renamed(tree: Tree, renamed: Sequence[Rename], path: str) -> Tree:
     if not renamed:
         return tree
-    here = [each for each in renamed if each.where == "*" or fnmatch.fnmatchcase(place, each.where)]
+    here = [each for each in renamed if each.where == "*" or fnmatch.fnmatchcase(path, each.where)]
     if isinstance(tree, dict):
         named = {_word(key, here): (key, value) for key, value in tree.items()}
-        return {name: _renamed(value, renamed, _under(place, key)) for name, (key, value) in named.items()}
+        return {name: _renamed(value, renamed, _under(path, key)) for name, (key, value) in named.items()}
     if isinstance(tree, list):
-        return [_renamed(each, renamed, place) for each in tree]
+        return [_renamed(each, renamed, path) for each in tree]
     return _word(tree, here) if isinstance(tree, str) else tree
 
 
@@ -79,48 +79,48 @@ def _word(text: str, here: Sequence[Rename]) -> str:
     return text
 
 
-def _under(place: str, key: str) -> str:
-    return f"{place}/{key}" if place else key
+def _under(path: str, key: str) -> str:
+    return f"{path}/{key}" if path else key
 
 
 # -- comparing -----------------------------------------------------------------------------------------------
 
 
-def _compared(place: str, recorded: Tree, now: Tree) -> Iterator[Difference]:
+def _compared(path: str, recorded: Tree, now: Tree) -> Iterator[Difference]:
     if isinstance(recorded, dict) and isinstance(now, dict):
         if list(recorded) == ["unordered"] == list(now):
-            yield from _as_heaps(place, recorded["unordered"], now["unordered"])
+            yield from _as_heaps(path, recorded["unordered"], now["unordered"])
         elif list(recorded) == ["columns", "rows"] == list(now):
-            yield from _tables(place, recorded, now)
+            yield from _tables(path, recorded, now)
         else:
-            yield from _mappings(place, recorded, now)
+            yield from _mappings(path, recorded, now)
     elif isinstance(recorded, list) and isinstance(now, list):
-        yield from _sequences(place, recorded, now)
+        yield from _sequences(path, recorded, now)
     elif not _same(recorded, now):
-        yield Difference(place, _shown(recorded), _shown(now))
+        yield Difference(path, _shown(recorded), _shown(now))
 
 
-def _mappings(place: str, recorded: dict[str, Tree], now: dict[str, Tree]) -> Iterator[Difference]:
+def _mappings(path: str, recorded: dict[str, Tree], now: dict[str, Tree]) -> Iterator[Difference]:
     for key in sorted({*recorded, *now}):
         if key not in now:
-            yield Difference(_under(place, key), _shown(recorded[key]), "(not there)")
+            yield Difference(_under(path, key), _shown(recorded[key]), "(not there)")
         elif key not in recorded:
-            yield Difference(_under(place, key), "(not there)", _shown(now[key]))
+            yield Difference(_under(path, key), "(not there)", _shown(now[key]))
         else:
-            yield from _compared(_under(place, key), recorded[key], now[key])
+            yield from _compared(_under(path, key), recorded[key], now[key])
 
 
-def _sequences(place: str, recorded: list[Tree], now: list[Tree]) -> Iterator[Difference]:
+def _sequences(path: str, recorded: list[Tree], now: list[Tree]) -> Iterator[Difference]:
     if len(recorded) != len(now):
-        yield Difference(f"{place} (length)", str(len(recorded)), str(len(now)))
+        yield Difference(f"{path} (length)", str(len(recorded)), str(len(now)))
     for number, (before, after) in enumerate(zip(recorded, now, strict=False)):
-        yield from _compared(f"{place}[{number}]", before, after)
+        yield from _compared(f"{path}[{number}]", before, after)
 
 
-def _tables(place: str, recorded: dict[str, Tree], now: dict[str, Tree]) -> Iterator[Difference]:
+def _tables(path: str, recorded: dict[str, Tree], now: dict[str, Tree]) -> Iterator[Difference]:
     """Two tables: their columns, then their rows with the names of the columns."""
-    yield from _sequences(f"{place} (columns)", recorded["columns"], now["columns"])
-    yield from _compared(place, *(_with_names(table) for table in (recorded, now)))
+    yield from _sequences(f"{path} (columns)", recorded["columns"], now["columns"])
+    yield from _compared(path, *(_with_names(table) for table in (recorded, now)))
 
 
 def _with_names(table: dict[str, Tree]) -> Tree:
@@ -130,23 +130,23 @@ def _with_names(table: dict[str, Tree]) -> Tree:
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _as_heaps(place: str, recorded: list[Tree], now: list[Tree]) -> Iterator[Difference]:
+def _as_heaps(path: str, recorded: list[Tree], now: list[Tree]) -> Iterator[Difference]:
     """Two heaps: what is in one alone is set beside what resembles it most in the other."""
     left, right = sorted(map(_key, recorded)), sorted(map(_key, now))
     if left == right:
         return
     only_before, only_now = _without(left, right), _without(right, left)
     if len(recorded) != len(now):
-        yield Difference(f"{place} (number)", str(len(recorded)), str(len(now)))
+        yield Difference(f"{path} (number)", str(len(recorded)), str(len(now)))
     for before in only_before:
         partner = _nearest(before, only_now)
         if partner is None:
-            yield Difference(place, _shown(json.loads(before)), "(not there)")
+            yield Difference(path, _shown(json.loads(before)), "(not there)")
             continue
         only_now.remove(partner)
-        yield from _compared(f"{place}{_name(json.loads(before))}", json.loads(before), json.loads(partner))
+        yield from _compared(f"{path}{_name(json.loads(before))}", json.loads(before), json.loads(partner))
     for after in only_now:
-        yield Difference(place, "(not there)", _shown(json.loads(after)))
+        yield Difference(path, "(not there)", _shown(json.loads(after)))
 
 
 def _key(tree: Tree) -> str:

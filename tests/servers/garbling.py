@@ -155,23 +155,23 @@ def _in_json(change: Callable[[Any, random.Random], Any]) -> Callable[[Sent, ran
 def _lines(sent: Sent, chance: random.Random) -> Sent:
     """Of a table of text: a line gone, its header gone, or cells gone."""
     lines = sent.body.split(b"\n")
-    place = chance.choice((0, chance.randrange(len(lines))))
+    position = chance.choice((0, chance.randrange(len(lines))))
     if chance.random() < 0.5:
-        del lines[place]
+        del lines[position]
     else:
-        lines[place] = lines[place].rpartition(b",")[0] or b'"'
+        lines[position] = lines[position].rpartition(b",")[0] or b'"'
     return Sent(sent.status, b"\n".join(lines), sent.type)
 
 
 def _places(content: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) of a JSON document."""
-    found, waiting = [], [content]
+    positions, waiting = [], [content]
     while waiting:
         here = waiting.pop()
         keys = list(here) if isinstance(here, dict) else range(len(here)) if isinstance(here, list) else ()
-        found += [(here, key) for key in keys]
+        positions += [(here, key) for key in keys]
         waiting += [here[key] for key in keys]
-    return found
+    return positions
 
 
 def _key(content: Any, chance: random.Random) -> Any:
@@ -180,7 +180,7 @@ def _key(content: Any, chance: random.Random) -> Any:
     if not places:
         return None
     _, name = chance.choice(places)
-    chosen = [place for place in places if place[1] == name]
+    chosen = [position for position in places if position[1] == name]
     for here, key in chosen if chance.random() < 0.6 else [chance.choice(chosen)]:
         del here[key]
     return content
@@ -193,7 +193,9 @@ def _type(content: Any, chance: random.Random) -> Any:
         return chance.choice(_ODD)
     here, name = chance.choice(places)
     other, everywhere = chance.choice(_ODD), isinstance(here, dict) and chance.random() < 0.5
-    for container, key in [place for place in places if place[1] == name] if everywhere else [(here, name)]:
+    for container, key in (
+        [position for position in places if position[1] == name] if everywhere else [(here, name)]
+    ):
         container[key] = other
     return content
 

@@ -102,10 +102,10 @@ def _first_weeks(player: Player) -> None:
     player.do("quiet run", "run", as_of=_DAY)
     file = player.folder / "crm" / "segments.csv"
     head, *rows = file.read_text(encoding="utf-8").splitlines()
-    place = head.split(",").index("seg_value")
+    column = head.split(",").index("seg_value")
     for number in (3, 4, 5):  # somebody edits our column by hand
         cells = rows[number].split(",")
-        rows[number] = ",".join([*cells[:place], "a" if number == 3 else "", *cells[place + 1 :]])
+        rows[number] = ",".join([*cells[:column], "a" if number == 3 else "", *cells[column + 1 :]])
     file.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
 
 

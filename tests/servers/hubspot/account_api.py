@@ -143,14 +143,14 @@ def pipeline(portal: Portal, request: Request, kind: str, id: str) -> dict[str, 
 def _pipeline(portal: Portal) -> dict[str, Any]:
     made = iso(portal.began)
     stages = []
-    for place, stage in enumerate(STAGES):
+    for position, stage in enumerate(STAGES):
         probability = {WON: "1.0", LOST: "0.0"}.get(stage, "0.4")
         metadata = {"isClosed": str(stage in (WON, LOST)).lower(), "probability": probability}
         stages.append(
             {
                 "id": stage,
                 "label": stage,
-                "displayOrder": place,
+                "displayOrder": position,
                 "metadata": metadata,
                 "archived": False,
                 "createdAt": made,

@@ -40,35 +40,37 @@ class Associations:
         # types besides the default one
         self.further: dict[tuple[str, int, str, int], list[dict[str, Any]]] = {}
 
-    def link(self, a: Kind, one: int, b: Kind, other: int, types: list[dict[str, Any]] | None = None) -> None:
+    def link(
+        self, a: Kind, record_id: int, b: Kind, other: int, types: list[dict[str, Any]] | None = None
+    ) -> None:
         """Join two records.
 
         ``types``: further association types from ``a`` to ``b`` ({category, typeId, label}).
         """
-        there = self.links.setdefault((a.name, b.name), {}).setdefault(one, [])
+        there = self.links.setdefault((a.name, b.name), {}).setdefault(record_id, [])
         if other not in there:
             there.append(other)
-            self.links.setdefault((b.name, a.name), {}).setdefault(other, []).append(one)
+            self.links.setdefault((b.name, a.name), {}).setdefault(other, []).append(record_id)
         if types:
-            self.further[a.name, one, b.name, other] = types
+            self.further[a.name, record_id, b.name, other] = types
 
-    def unlink(self, a: Kind, one: int, b: Kind, other: int) -> None:
-        for first, start, second, end in ((a, one, b, other), (b, other, a, one)):
+    def unlink(self, a: Kind, record_id: int, b: Kind, other: int) -> None:
+        for first, start, second, end in ((a, record_id, b, other), (b, other, a, record_id)):
             there = self.links.get((first.name, second.name), {}).get(start, [])
             if end in there:
                 there.remove(end)
             self.further.pop((first.name, start, second.name, end), None)
 
-    def of(self, a: Kind, one: int, b: Kind) -> list[int]:
-        return self.links.get((a.name, b.name), {}).get(one, [])
+    def of(self, a: Kind, record_id: int, b: Kind) -> list[int]:
+        return self.links.get((a.name, b.name), {}).get(record_id, [])
 
-    def types(self, a: Kind, one: int, b: Kind, other: int) -> list[dict[str, Any]]:
+    def types(self, a: Kind, record_id: int, b: Kind, other: int) -> list[dict[str, Any]]:
         default = {
             "category": "HUBSPOT_DEFINED",
             "typeId": TYPE_IDS.get((a.name, b.name), 999),
             "label": None,
         }
-        return [*self.further.get((a.name, one, b.name, other), []), default]
+        return [*self.further.get((a.name, record_id, b.name, other), []), default]
 
     def type_name(self, a: Kind, b: Kind) -> str:
         return f"{_SINGULAR[a.name]}_to_{_SINGULAR[b.name]}"

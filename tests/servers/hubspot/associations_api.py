@@ -87,14 +87,14 @@ def batch_create(portal: Portal, request: Request, a: str, b: str) -> Reply:
     require(request.grant, *object_scopes(first, "write"), *object_scopes(second, "write"))
     rows = []
     for each in batch(request.object(), MAX_CREATE):
-        one, other = str(each["from"]["id"]), str(each["to"]["id"])
-        if portal.store.find(first, one) is None or portal.store.find(second, other) is None:
+        from_id, other = str(each["from"]["id"]), str(each["to"]["id"])
+        if portal.store.find(first, from_id) is None or portal.store.find(second, other) is None:
             raise missing()
-        portal.link(first, int(one), second, int(other))
+        portal.link(first, int(from_id), second, int(other))
         rows.append(
             {
                 "fromObjectTypeId": first.id,
-                "fromObjectId": one,
+                "fromObjectId": from_id,
                 "toObjectTypeId": second.id,
                 "toObjectId": other,
                 "labels": [],

@@ -104,7 +104,7 @@ def _holds(operation: dict[str, Any]) -> Callable[[str], bool]:
     operator, type_ = operation.get("operator"), operation["operationType"]
     if type_ == "BOOL":
         wanted = str(operation.get("value")).lower()
-        return lambda held: (held == wanted) == (operator == "IS_EQUAL_TO")
+        return lambda stored: (stored == wanted) == (operator == "IS_EQUAL_TO")
     if type_ in ("ENUMERATION", "MULTISTRING"):
         return _several(operation, str(operator), type_ == "ENUMERATION")
     if type_ == "NUMBER":
@@ -113,9 +113,9 @@ def _holds(operation: dict[str, Any]) -> Callable[[str], bool]:
         text = str(operation.get("value", "")).lower()
         match operator:
             case "IS_EQUAL_TO" | "IS_NOT_EQUAL_TO":
-                return lambda held: (held.lower() == text) == (operator == "IS_EQUAL_TO")
+                return lambda stored: (stored.lower() == text) == (operator == "IS_EQUAL_TO")
             case "CONTAINS" | "DOES_NOT_CONTAIN":
-                return lambda held: (text in held.lower()) == (operator == "CONTAINS")
+                return lambda stored: (text in stored.lower()) == (operator == "CONTAINS")
     raise invalid(f"Operator {operator} of {type_} is not supported", subCategory="ILS.INVALID_FILTER")
 
 
@@ -124,18 +124,18 @@ def _several(operation: dict[str, Any], operator: str, case_matters: bool) -> Ca
         raise invalid("Invalid input JSON: some required fields were not set: [values]")
     values = {value if case_matters else value.lower() for value in operation["values"]}
 
-    def parts(held: str) -> set[str]:
-        return set((held if case_matters else held.lower()).split(";"))
+    def parts(stored: str) -> set[str]:
+        return set((stored if case_matters else stored.lower()).split(";"))
 
     match operator:
         case "IS_ANY_OF" | "IS_EQUAL_TO":
-            return lambda held: not values.isdisjoint(parts(held))
+            return lambda stored: not values.isdisjoint(parts(stored))
         case "IS_NONE_OF" | "IS_NOT_EQUAL_TO":
-            return lambda held: values.isdisjoint(parts(held))
+            return lambda stored: values.isdisjoint(parts(stored))
         case "IS_EXACTLY":
-            return lambda held: parts(held) == values
+            return lambda stored: parts(stored) == values
         case "CONTAINS_ALL":
-            return lambda held: values <= parts(held)
+            return lambda stored: values <= parts(stored)
     raise invalid(f"Operator {operator} is not supported", subCategory="ILS.INVALID_FILTER")
 
 
@@ -143,13 +143,13 @@ def _number(operation: dict[str, Any], operator: str) -> Callable[[str], bool]:
     value = float(operation.get("value", 0))
     match operator:
         case "IS_EQUAL_TO":
-            return lambda held: float(held) == value
+            return lambda stored: float(stored) == value
         case "IS_GREATER_THAN":
-            return lambda held: float(held) > value
+            return lambda stored: float(stored) > value
         case "IS_GREATER_THAN_OR_EQUAL_TO":
-            return lambda held: float(held) >= value
+            return lambda stored: float(stored) >= value
         case "IS_LESS_THAN":
-            return lambda held: float(held) < value
+            return lambda stored: float(stored) < value
         case "IS_LESS_THAN_OR_EQUAL_TO":
-            return lambda held: float(held) <= value
+            return lambda stored: float(stored) <= value
     raise invalid(f"Operator {operator} of NUMBER is not supported", subCategory="ILS.INVALID_FILTER")

@@ -27,28 +27,28 @@ def _may(portal: Portal, request: Request) -> None:
 def every(portal: Portal, request: Request) -> dict[str, Any]:
     _may(portal, request)
     after, limit = int(request.one("after", "0") or "0"), min(int(request.one("limit", "20")), MAX_PAGE)
-    found = [flow for flow in portal.flows.all.values() if flow.id > after]
-    answer: dict[str, Any] = {"results": [flow.summary() for flow in found[:limit]]}
-    if len(found) > limit:
-        answer["paging"] = {"next": {"after": str(found[limit - 1].id), "link": "https://api.hubapi.com/"}}
+    flows = [flow for flow in portal.flows.all.values() if flow.id > after]
+    answer: dict[str, Any] = {"results": [flow.summary() for flow in flows[:limit]]}
+    if len(flows) > limit:
+        answer["paging"] = {"next": {"after": str(flows[limit - 1].id), "link": "https://api.hubapi.com/"}}
     return answer
 
 
 @route("GET", FLOWS + "/{id}")
 def one(portal: Portal, request: Request, id: str) -> dict[str, Any]:
     _may(portal, request)
-    found = portal.flows.all.get(int(id)) if id.isdigit() else None
-    if found is None:
+    flow = portal.flows.all.get(int(id)) if id.isdigit() else None
+    if flow is None:
         raise missing()
-    return found.body()
+    return flow.body()
 
 
 @route("POST", FLOWS + "/batch/read")
 def several_flows(portal: Portal, request: Request) -> Reply:
     _may(portal, request)
     wanted = [str(each.get("flowId", "")) for each in batch(request.object(), 100)]
-    known = {str(flow.id): flow for flow in portal.flows.all.values()}
-    lost = [id for id in wanted if id not in known]
+    flows_by_id = {str(flow.id): flow for flow in portal.flows.all.values()}
+    lost = [id for id in wanted if id not in flows_by_id]
     errors = (
         [
             {
@@ -61,4 +61,4 @@ def several_flows(portal: Portal, request: Request) -> Reply:
         if lost
         else []
     )
-    return several(portal, [known[id].body() for id in wanted if id in known], errors)
+    return several(portal, [flows_by_id[id].body() for id in wanted if id in flows_by_id], errors)

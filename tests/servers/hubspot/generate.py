@@ -26,13 +26,13 @@ def ids(count: int, spread: Spread, dice: random.Random) -> list[int]:
     """
     if spread == "dense":
         return list(range(101, 101 + count))
-    found, id = [], 100
+    record_ids, id = [], 100
     for number in range(count):
         if spread == "two_ages" and number == count // 3:
             id = 24_000_000_000
         id += dice.randrange(1, 60 if spread == "gaps" or number < count // 3 else 2_000_000)
-        found.append(id)
-    return found
+        record_ids.append(id)
+    return record_ids
 
 
 def seed(
@@ -106,12 +106,12 @@ def _companies(portal: Portal, firms: list[int], now: int, dice: random.Random) 
         _put(portal, "companies", id, values, made, made)
 
 
-def _deals(portal: Portal, found: list[int], people: list[int], now: int, dice: random.Random) -> None:
+def _deals(portal: Portal, deal_ids: list[int], people: list[int], now: int, dice: random.Random) -> None:
     """Deals of one contact each, a tenth of them of two; most are won."""
     random_ = dice.random
     there = portal.links.links.setdefault(("deals", "contacts"), {})
     back = portal.links.links.setdefault(("contacts", "deals"), {})
-    for number, id in enumerate(found):
+    for number, id in enumerate(deal_ids):
         chance = random_()
         won = chance < 0.7
         made = now - DAY - int(random_() * 900 * DAY)

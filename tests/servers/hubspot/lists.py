@@ -153,10 +153,10 @@ class Lists:
     # What apps do
 
     def get(self, id: str) -> Listed:
-        found = self.all.get(int(id)) if id.isdigit() else None
-        if found is None or found.deleted:
+        listed = self.all.get(int(id)) if id.isdigit() else None
+        if listed is None or listed.deleted:
             raise missing(f"List {id} does not exist", subCategory="ILS.LIST_NOT_FOUND")
-        return found
+        return listed
 
     def named(self, kind: Kind, name: str) -> Listed | None:
         return next(
@@ -270,12 +270,12 @@ class Lists:
         lost = [
             id for id in [*add, *remove] if not id.isdigit() or int(id) not in live or live[int(id)].archived
         ]
-        known = {id for id in add if id.isdigit() and int(id) in listed.members}
+        present = {id for id in add if id.isdigit() and int(id) in listed.members}
         absent = {id for id in remove if id.isdigit() and int(id) not in listed.members}
-        added = [id for id in add if id not in lost and id not in known]
+        added = [id for id in add if id not in lost and id not in present]
         removed = [id for id in remove if id not in lost and id not in absent]
         if self.knobs.known_members_missing:
-            lost += sorted(known) + sorted(absent - set(lost))
+            lost += sorted(present) + sorted(absent - set(lost))
         wanted = [[int(id) for id in ids if id.isdigit() and int(id) in live] for ids in (add, remove)]
         self._later(listed, *wanted)
         return {"recordsIdsAdded": added, "recordIdsRemoved": removed, "recordIdsMissing": lost}
@@ -325,11 +325,11 @@ class Lists:
 
     def folder(self, id: str) -> dict[str, Any]:
         """A folder with what it holds."""
-        found = self.folders.get(int(id)) if id.isdigit() else None
-        if found is None:
+        folder = self.folders.get(int(id)) if id.isdigit() else None
+        if folder is None:
             raise missing(f"Folder {id} does not exist", subCategory="ILS.FOLDER_NOT_FOUND")
         children = [
             each["id"] for number, each in self.folders.items() if number and each["parentFolderId"] == id
         ]
         lists = [each.id for each in self.all.values() if each.folder == int(id) and not each.deleted]
-        return {**found, "childNodes": [self.folder(child) for child in children], "childLists": lists}
+        return {**folder, "childNodes": [self.folder(child) for child in children], "childLists": lists}

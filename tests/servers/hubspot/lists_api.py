@@ -37,10 +37,10 @@ def by_ids(portal: Portal, request: Request) -> dict[str, Any]:
     require(request.grant, READ)
     filters, now = request.true("includeFilters"), portal.clock.now()
     wanted = [int(id) for id in request.many("listIds") if id.isdigit()]
-    found = [
+    lists = [
         portal.lists.all[id] for id in wanted if id in portal.lists.all and not portal.lists.all[id].deleted
     ]
-    return {"lists": [each.body(now, filters) for each in found]}
+    return {"lists": [each.body(now, filters) for each in lists]}
 
 
 @route("POST", LISTS + "/search")
@@ -52,25 +52,25 @@ def search(portal: Portal, request: Request) -> dict[str, Any]:
     if count > MAX_COUNT or offset > MAX_OFFSET:
         raise invalid(f"count must be at most {MAX_COUNT}, and offset at most {MAX_OFFSET}")
     ids, kind = body.get("listIds") or [], body.get("objectTypeId")
-    found = [
+    matches = [
         each
         for each in portal.lists.all.values()
         if not each.deleted and query in each.name.lower() and (not types or each.processing in types)
         if (not ids or str(each.id) in ids) and (not kind or each.kind.id == kind)
     ]
-    now, shown = portal.clock.now(), found[offset : offset + count]
+    now, shown = portal.clock.now(), matches[offset : offset + count]
     further = body.get("additionalProperties") or []
     rows = [_row(portal, each, now, further) for each in shown]
     return {
         "lists": rows,
         "offset": offset + len(shown),
-        "hasMore": offset + len(shown) < len(found),
-        "total": len(found),
+        "hasMore": offset + len(shown) < len(matches),
+        "total": len(matches),
     }
 
 
 def _row(portal: Portal, each: Listed, now: int, further: list[str]) -> dict[str, Any]:
-    known = {
+    properties = {
         "hs_list_size": str(len(each.members)),
         "hs_list_reference_count": "0",
         "hs_last_record_added_at": str(each.added or ""),
@@ -79,19 +79,19 @@ def _row(portal: Portal, each: Listed, now: int, further: list[str]) -> dict[str
         "hs_folder_name": "",
     }
     if portal.knobs.custom_list_properties:
-        known |= each.custom
+        properties |= each.custom
     row = each.body(now)
     del row["size"]
-    return {**row, "additionalProperties": {name: known[name] for name in further if name in known}}
+    return {**row, "additionalProperties": {name: properties[name] for name in further if name in properties}}
 
 
 @route("GET", LISTS + "/object-type-id/{kind}/name/{name}")
 def by_name(portal: Portal, request: Request, kind: str, name: str) -> dict[str, Any]:
     require(request.grant, READ)
-    found = portal.lists.named(kind_of(kind), name)
-    if found is None:
+    listed = portal.lists.named(kind_of(kind), name)
+    if listed is None:
         raise missing("List does not exist", subCategory="ILS.LIST_NOT_FOUND")
-    return {"list": found.body(portal.clock.now(), request.true("includeFilters"))}
+    return {"list": listed.body(portal.clock.now(), request.true("includeFilters"))}
 
 
 # Folders come before single lists: their path would pass for a list's id.
@@ -132,8 +132,8 @@ def rename_folder(portal: Portal, request: Request, id: str) -> dict[str, Any]:
 @route("DELETE", LISTS + "/folders/{id}")
 def drop_folder(portal: Portal, request: Request, id: str) -> Reply:
     require(request.grant, READ, WRITE)
-    found = portal.lists.folder(id)
-    if id == "0" or found["childNodes"] or found["childLists"]:
+    folder = portal.lists.folder(id)
+    if id == "0" or folder["childNodes"] or folder["childLists"]:
         raise invalid("Only an empty folder can be deleted")
     del portal.lists.folders[int(id)]
     return Reply(204)
@@ -249,7 +249,7 @@ def _members(
 
 def _of_record(portal: Portal, kind: str, id: str) -> list[dict[str, Any]]:
     type_ = kind_of(kind)
-    found = [
+    lists = [
         each
         for each in portal.lists.all.values()
         if each.kind == type_ and not each.deleted and id.isdigit() and int(id) in each.members
@@ -262,7 +262,7 @@ def _of_record(portal: Portal, kind: str, id: str) -> list[dict[str, Any]]:
             "lastAddedTimestamp": iso(each.members[int(id)]),
             "isPublicList": False,
         }
-        for each in found
+        for each in lists
     ]
 
 

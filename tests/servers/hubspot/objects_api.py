@@ -23,9 +23,9 @@ MAX_PAGE, MAX_PAGE_WITH_HISTORY, MAX_BATCH = 100, 50, 100
 
 def columns(portal: Portal, kind: Kind, wanted: list[str]) -> list[str]:
     """The property names of an answer: those asked for that exist, and those that always come."""
-    known = portal.schema.properties[kind.name]
+    defined = portal.schema.properties[kind.name]
     always = ("createdate", "hs_object_id", kind.stamp) if wanted else ()
-    return list(dict.fromkeys([name for name in wanted or defaults(kind) if name in known] + list(always)))
+    return list(dict.fromkeys([name for name in wanted or defaults(kind) if name in defined] + list(always)))
 
 
 def represent(
@@ -113,10 +113,10 @@ def _with_associations(portal: Portal, row: dict[str, Any], kind: Kind, record: 
         for each in portal.links.types(kind, record.id, target, id):
             label = (each["label"] or "").lower().replace(" ", "_")
             rows.append({"id": str(id), "type": label or portal.links.type_name(kind, target)})
-    found: dict[str, Any] = {"results": rows}
+    linked: dict[str, Any] = {"results": rows}
     if len(ids) > len(shown):
-        found["paging"] = {"next": {"after": str(ids[len(shown)]), "link": "https://api.hubapi.com/"}}
-    row.setdefault("associations", {})[target.name.replace("_", " ")] = found
+        linked["paging"] = {"next": {"after": str(ids[len(shown)]), "link": "https://api.hubapi.com/"}}
+    row.setdefault("associations", {})[target.name.replace("_", " ")] = linked
 
 
 @route("POST", OBJECTS + "/search", search=True)
@@ -154,11 +154,11 @@ def batch_read(portal: Portal, request: Request, kind: str) -> Reply:
     archived = request.true("archived")
     rows, lost = {}, []
     for each in inputs:
-        found = portal.store.find(type_, str(each.get("id", "")), by, archived, portal.knobs.reads_merged)
-        if found is None:
+        record = portal.store.find(type_, str(each.get("id", "")), by, archived, portal.knobs.reads_merged)
+        if record is None:
             lost.append(str(each.get("id", "")))
         else:
-            rows[found.id] = represent(type_, found, names, history)
+            rows[record.id] = represent(type_, record, names, history)
     shuffled = list(rows.values())
     portal.dice.shuffle(shuffled)
     errors = []
@@ -175,8 +175,8 @@ def batch_read(portal: Portal, request: Request, kind: str) -> Reply:
 
 
 def _unique(portal: Portal, kind: Kind, name: str) -> bool:
-    found = portal.schema.properties[kind.name].get(name)
-    return bool(found and found.unique)
+    definition = portal.schema.properties[kind.name].get(name)
+    return bool(definition and definition.unique)
 
 
 def batch(body: dict[str, Any], most: int, what: str = "inputs") -> list[dict[str, Any]]:

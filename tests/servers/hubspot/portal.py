@@ -120,10 +120,10 @@ class Portal:
                 return Reply(
                     414, b"<html><body>414 Request-URI Too Large</body></html>", content_type="text/html"
                 )
-            found = routing.find(request.method, request.path)
-            if found is None:
+            match = routing.find(request.method, request.path)
+            if match is None:
                 return self._nowhere()
-            route, parts = found
+            route, parts = match
             if not route.public:
                 request.grant = self.access.who(request.headers.get("authorization", ""), self.clock.now())
                 extra = self.limits.admit(request.grant, route.search)
@@ -263,12 +263,12 @@ class Portal:
             kept = checked(
                 values, self.schema.properties[type_.name], self.knobs, self.clock.now(), by_person=True
             )
-            known = self.store.shelves[type_.name].records.get(id) if id is not None else None
-            if known is not None and known.archived:
-                self.store.restore(type_, known)
-            if known is not None:
-                self.store.write(type_, known, kept, "CRM_UI")
-                return known.id
+            record = self.store.shelves[type_.name].records.get(id) if id is not None else None
+            if record is not None and record.archived:
+                self.store.restore(type_, record)
+            if record is not None:
+                self.store.write(type_, record, kept, "CRM_UI")
+                return record.id
             return self.store.create(type_, kept, id, at, "CRM_UI").id
 
     def record(self, kind: str, id: int) -> Record:

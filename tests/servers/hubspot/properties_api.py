@@ -46,20 +46,20 @@ def new_group(portal: Portal, request: Request, kind: str) -> Reply:
 
 @route("GET", PROPERTIES + "/groups/{name}")
 def group(portal: Portal, request: Request, kind: str, name: str) -> dict[str, Any]:
-    found = portal.schema.groups[_kind(request, kind, "read").name].get(name)
-    if found is None:
+    existing = portal.schema.groups[_kind(request, kind, "read").name].get(name)
+    if existing is None:
         raise missing(f"Property group {name} does not exist")
-    return found
+    return existing
 
 
 @route("PATCH", PROPERTIES + "/groups/{name}")
 def change_group(portal: Portal, request: Request, kind: str, name: str) -> dict[str, Any]:
-    found = group(portal, request, kind, name)
+    existing = group(portal, request, kind, name)
     _kind(request, kind, "write")
-    assert isinstance(found, dict)
+    assert isinstance(existing, dict)
     body = request.object()
-    found.update({key: body[key] for key in ("label", "displayOrder") if key in body})
-    return found
+    existing.update({key: body[key] for key in ("label", "displayOrder") if key in body})
+    return existing
 
 
 @route("DELETE", PROPERTIES + "/groups/{name}")
@@ -94,35 +94,37 @@ def _add(portal: Portal, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
 
 @route("GET", PROPERTIES + "/{name}")
 def one(portal: Portal, request: Request, kind: str, name: str) -> dict[str, Any]:
-    found = portal.schema.get(_kind(request, kind, "read"), name)
-    if found.archived != request.true("archived"):
+    definition = portal.schema.get(_kind(request, kind, "read"), name)
+    if definition.archived != request.true("archived"):
         raise missing(f"Property {name} does not exist")
-    return found.body()
+    return definition.body()
 
 
 @route("PATCH", PROPERTIES + "/{name}")
 def change(portal: Portal, request: Request, kind: str, name: str) -> dict[str, Any]:
     type_ = _kind(request, kind, "write")
-    found, now = portal.schema.get(type_, name), portal.clock.now()
-    portal.schema.change(found, request.object(), iso(now), now + int(portal.knobs.option_lag * 1000), type_)
-    return found.body()
+    definition, now = portal.schema.get(type_, name), portal.clock.now()
+    portal.schema.change(
+        definition, request.object(), iso(now), now + int(portal.knobs.option_lag * 1000), type_
+    )
+    return definition.body()
 
 
 @route("DELETE", PROPERTIES + "/{name}")
 def drop(portal: Portal, request: Request, kind: str, name: str) -> Reply:
-    found = portal.schema.get(_kind(request, kind, "write"), name)
-    if found.defined:
+    definition = portal.schema.get(_kind(request, kind, "write"), name)
+    if definition.defined:
         raise invalid(f"Property {name} belongs to HubSpot")
-    found.archived = True
+    definition.archived = True
     return Reply(204)
 
 
 @route("POST", PROPERTIES + "/batch/read")
 def batch_read(portal: Portal, request: Request, kind: str) -> Reply:
     type_ = _kind(request, kind, "read")
-    known = portal.schema.properties[type_.name]
+    properties = portal.schema.properties[type_.name]
     names = [str(each.get("name", "")) for each in batch(request.object(), 100)]
-    lost = [name for name in names if name not in known or known[name].archived]
+    lost = [name for name in names if name not in properties or properties[name].archived]
     errors = [
         {
             "status": "error",
@@ -132,7 +134,7 @@ def batch_read(portal: Portal, request: Request, kind: str) -> Reply:
         }
         for name in lost
     ]
-    return several(portal, [known[name].body() for name in names if name not in lost], errors)
+    return several(portal, [properties[name].body() for name in names if name not in lost], errors)
 
 
 @route("POST", PROPERTIES + "/batch/create")
@@ -145,7 +147,7 @@ def batch_create(portal: Portal, request: Request, kind: str) -> Reply:
 def batch_archive(portal: Portal, request: Request, kind: str) -> Reply:
     type_ = _kind(request, kind, "write")
     for each in batch(request.object(), 100):
-        found = portal.schema.properties[type_.name].get(str(each.get("name", "")))
-        if found is not None and not found.defined:
-            found.archived = True
+        definition = portal.schema.properties[type_.name].get(str(each.get("name", "")))
+        if definition is not None and not definition.defined:
+            definition.archived = True
     return Reply(204)

@@ -130,9 +130,9 @@ def parse(
     split = urlsplit(target)
     path, version = split.path, ""
     for pattern, legacy in _DATED:
-        found = pattern.match(path)
-        if found and (found["version"] in versions or found["version"] == _BETA):
-            path, version = legacy + path[found.end() :], found["version"]
+        match = pattern.match(path)
+        if match and (match["version"] in versions or match["version"] == _BETA):
+            path, version = legacy + path[match.end() :], match["version"]
             break
     return Request(method, path, parse_qs(split.query, keep_blank_values=True), body, headers, version)
 
@@ -141,10 +141,10 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     """The route of a path and its parts; Refused with 405 where only the method is wrong."""
     elsewhere = False
     for candidate in ROUTES:
-        found = candidate.pattern.fullmatch(path)
-        if found and candidate.method == method:
-            return candidate, {name: unquote(part) for name, part in found.groupdict().items()}
-        elsewhere = elsewhere or bool(found)
+        match = candidate.pattern.fullmatch(path)
+        if match and candidate.method == method:
+            return candidate, {name: unquote(part) for name, part in match.groupdict().items()}
+        elsewhere = elsewhere or bool(match)
     if elsewhere:
         raise Refused(405, "METHOD_NOT_ALLOWED", f"HTTP method {method} is not allowed here")
     return None

@@ -123,18 +123,18 @@ class Schema:
             self.groups[kind.name] = {first: _group(first, first.capitalize())}
 
     def get(self, kind: Kind, name: str) -> Property:
-        found = self.properties[kind.name].get(name)
-        if found is None:
+        definition = self.properties[kind.name].get(name)
+        if definition is None:
             raise missing(f"Property {name} does not exist", subCategory="PropertyError.PROPERTY_NOT_FOUND")
-        return found
+        return definition
 
     def add(
         self, kind: Kind, body: dict[str, Any], now: str, duplicate: int, room: int, from_instant: int
     ) -> Property:
         """A new property of the account. Refuses what HubSpot refuses."""
         name = body.get("name", "")
-        known = self.properties[kind.name]
-        if name in known:
+        properties = self.properties[kind.name]
+        if name in properties:
             raise Refused(
                 duplicate,
                 "OBJECT_ALREADY_EXISTS" if duplicate == 409 else "VALIDATION_ERROR",
@@ -149,7 +149,7 @@ class Schema:
             raise invalid(f"Property type {body['type']} and field type {body['fieldType']} do not match")
         if body["groupName"] not in self.groups[kind.name]:
             raise invalid(f"Property group {body['groupName']} does not exist")
-        if sum(not other.defined for other in known.values()) >= room:
+        if sum(not other.defined for other in properties.values()) >= room:
             raise invalid(
                 "The limit of custom properties is reached", subCategory="Properties.LIMIT_EXCEEDED"
             )
@@ -157,11 +157,11 @@ class Schema:
             name, body["type"], body["fieldType"], defined=False, unique=bool(body.get("hasUniqueValue"))
         )
         made.created = made.updated = now
-        known[name] = made
+        properties[name] = made
         try:
             self.change(made, body, now, from_instant, kind)
         except Refused:
-            del known[name]
+            del properties[name]
             raise
         return made
 
@@ -174,8 +174,8 @@ class Schema:
             for option in body["options"]:
                 made.accepted_from.setdefault(option["value"], from_instant)
             made.options = [
-                {"displayOrder": place, "hidden": False, "description": "", **option}
-                for place, option in enumerate(body["options"])
+                {"displayOrder": position, "hidden": False, "description": "", **option}
+                for position, option in enumerate(body["options"])
             ]
         if "groupName" in body and body["groupName"] not in self.groups[kind.name]:
             raise invalid(f"Property group {body['groupName']} does not exist")

@@ -61,8 +61,8 @@ class Index:
             if len(self._found) > 50:
                 self._found.clear()
             self._found[key] = self._evaluate(kind, groups, body, properties, links)
-        found = self._found[key]
-        return found if bound is None else found[bisect_right(found, bound) :]
+        ids = self._found[key]
+        return ids if bound is None else ids[bisect_right(ids, bound) :]
 
     def _evaluate(
         self,
@@ -213,19 +213,19 @@ def _test(
         wanted = {_wanted(definition, value) for value in each["values"]}
         if definition.type == "string" and any(value != value.lower() for value in map(str, each["values"])):
             wanted = set()  # values of a string property have to be lower-case
-        return compare(lambda held: (held in wanted) == (operator == "IN"))
+        return compare(lambda stored: (stored in wanted) == (operator == "IN"))
     if "value" not in each:
         raise invalid(f"{operator} needs a value")
     value = _wanted(definition, each["value"])
     if operator == "BETWEEN":
         high = _wanted(definition, each.get("highValue", ""))
-        return compare(lambda held: value <= held <= high)
+        return compare(lambda stored: value <= stored <= high)
     if operator in ("CONTAINS_TOKEN", "NOT_CONTAINS_TOKEN"):
         token = str(value).strip("*").lower()
-        return compare(lambda held: (token in str(held).lower()) == (operator == "CONTAINS_TOKEN"))
+        return compare(lambda stored: (token in str(stored).lower()) == (operator == "CONTAINS_TOKEN"))
     if operator not in _COMPARISONS:
         raise invalid(f"Unknown operator {operator}")
-    return compare(lambda held: bool(_COMPARISONS[operator](held, value)))
+    return compare(lambda stored: bool(_COMPARISONS[operator](stored, value)))
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {

@@ -145,11 +145,11 @@ def _options(name: str, type_: str) -> list[dict[str, Any]]:
         {
             "label": value.replace("_", " ").capitalize(),
             "value": value,
-            "displayOrder": place,
+            "displayOrder": position,
             "hidden": False,
             "description": "",
         }
-        for place, value in enumerate(values)
+        for position, value in enumerate(values)
     ]
 
 

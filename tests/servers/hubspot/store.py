@@ -49,8 +49,8 @@ class Shelf:
         """Records with ids from ``after`` on, and the id of the one behind them."""
         ids = self.recycled if archived else self.live
         start = bisect_left(ids, after)
-        found = ids[start : start + limit + 1]
-        return [self.records[id] for id in found[:limit]], (found[limit] if len(found) > limit else None)
+        chunk = ids[start : start + limit + 1]
+        return [self.records[id] for id in chunk[:limit]], (chunk[limit] if len(chunk) > limit else None)
 
     def survivor(self, id: int) -> int:
         while id in self.merged:
@@ -264,6 +264,6 @@ def _ids(record: Record) -> list[int]:
 
 
 def _remove(ids: list[int], id: int) -> None:
-    place = bisect_left(ids, id)
-    if place < len(ids) and ids[place] == id:
-        del ids[place]
+    position = bisect_left(ids, id)
+    if position < len(ids) and ids[position] == id:
+        del ids[position]

@@ -134,11 +134,11 @@ def start_import(portal: Portal, request: Request) -> dict[str, Any]:
         raise invalid(f"The import request is not valid: {fault}") from None
     if rows and set(rows[0]) - {each["columnName"] for each in mappings}:
         raise invalid("Every column of the file must be mapped")
-    known = portal.schema.properties[kind.name]
+    properties = portal.schema.properties[kind.name]
     unknown = [
         each["propertyName"]
         for each in mappings
-        if each.get("propertyName") and each["propertyName"] not in known
+        if each.get("propertyName") and each["propertyName"] not in properties
     ]
     if unknown:
         raise invalid(f"Unknown properties: {unknown}")
@@ -167,10 +167,10 @@ def _parts(request: Request) -> dict[str, bytes]:
 
 def _import(portal: Portal, request: Request, id: str) -> Import:
     require(request.grant, "crm.import")
-    found = portal.transfers.imports.get(int(id)) if id.isdigit() else None
-    if found is None:
+    job = portal.transfers.imports.get(int(id)) if id.isdigit() else None
+    if job is None:
         raise missing()
-    return found
+    return job
 
 
 @route("GET", IMPORTS)
@@ -191,10 +191,10 @@ def import_errors(portal: Portal, request: Request, id: str) -> dict[str, Any]:
 
 @route("POST", IMPORTS + "/{id}/cancel")
 def cancel_import(portal: Portal, request: Request, id: str) -> dict[str, Any]:
-    found = _import(portal, request, id)
-    if found.state == "DONE":
+    job = _import(portal, request, id)
+    if job.state == "DONE":
         raise invalid("A finished import cannot be cancelled")
-    found.state = "CANCELED"
+    job.state = "CANCELED"
     now = iso(portal.clock.now())
     return {"status": "COMPLETE", "startedAt": now, "completedAt": now}
 
@@ -216,10 +216,10 @@ def start_export(portal: Portal, request: Request) -> Reply:
 @route("GET", EXPORTS + "/tasks/{id}/status")
 def export_status(portal: Portal, request: Request, id: str) -> dict[str, Any]:
     require(request.grant, "crm.export")
-    found = portal.transfers.exports.get(int(id)) if id.isdigit() else None
-    if found is None:
+    export = portal.transfers.exports.get(int(id)) if id.isdigit() else None
+    if export is None:
         raise missing()
-    step, started = portal.knobs.import_time * 1000, found["started"]
+    step, started = portal.knobs.import_time * 1000, export["started"]
     age = portal.clock.now() - started
     status = "PENDING" if age < step else "PROCESSING" if age < 2 * step else "COMPLETE"
     answer: dict[str, Any] = {
@@ -228,7 +228,7 @@ def export_status(portal: Portal, request: Request, id: str) -> dict[str, Any]:
         "requestedAt": iso(started),
         "completedAt": iso(started + int(2 * step)),
     }
-    return answer | ({"result": f"http://{found['host']}/__files/{id}.csv"} if status == "COMPLETE" else {})
+    return answer | ({"result": f"http://{export['host']}/__files/{id}.csv"} if status == "COMPLETE" else {})
 
 
 @route("GET", "/__files/{id}.csv", public=True)

@@ -51,9 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
             if isinstance(reply.body, dict) and isinstance(reply.body.get("results"), list)
             else 0
         )
-        rest = portal.knobs.latency + portal.knobs.rows_ms * rows / 100_000 - (time.monotonic() - began)
-        if rest > 0:
-            time.sleep(rest)
+        pause = portal.knobs.latency + portal.knobs.rows_ms * rows / 100_000 - (time.monotonic() - began)
+        if pause > 0:
+            time.sleep(pause)
         try:
             self._send(reply, faults)
         except _Cut:

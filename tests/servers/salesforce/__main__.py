@@ -38,11 +38,11 @@ def main() -> None:
         org.login.public_key = options.public_key.read_text()
     server = Server(org, options.port).start()
     print(server.url, flush=True)
-    known = {
+    credentials = {
         name: getattr(org.login, name)
         for name in ("client_id", "client_secret", "username", "password", "security_token")
     }
-    print(json.dumps({**known, "refresh_token": "refresh-1", "records": made}), flush=True)
+    print(json.dumps({**credentials, "refresh_token": "refresh-1", "records": made}), flush=True)
     server.wait()
 
 

@@ -46,8 +46,8 @@ class Access:
         for name in names:
             key = self._key(name)
             self.hidden.add(key)
-            entity, one = name.split(".")
-            self.store.run("DELETE FROM FieldPermissions WHERE Field = ?", (f"{entity}.{one}",))
+            entity, field = name.split(".")
+            self.store.run("DELETE FROM FieldPermissions WHERE Field = ?", (f"{entity}.{field}",))
         self.changed()
 
     def show(self, *names: str) -> None:
@@ -70,8 +70,8 @@ class Access:
 
     @staticmethod
     def _key(name: str) -> Key:
-        entity, _, one = name.lower().partition(".")
-        return entity, one
+        entity, _, field = name.lower().partition(".")
+        return entity, field
 
     def may(self, user: str, permission: str) -> bool:
         """Does the user's profile or one of the permission sets give this permission?"""
@@ -103,15 +103,15 @@ class Access:
         key = (what, user, entity.name)
         if key not in self._known:
             name = entity.name.lower()
-            away = {one for of, one in self.hidden - self._granted(user, "PermissionsRead") if of == name}
+            away = {field for of, field in self.hidden - self._granted(user, "PermissionsRead") if of == name}
             if what == "edit":
                 away |= {
-                    one
-                    for of, one in (self.frozen | self.hidden) - self._granted(user, "PermissionsEdit")
+                    field
+                    for of, field in (self.frozen | self.hidden) - self._granted(user, "PermissionsEdit")
                     if of == name
                 }
-                away |= {one.name.lower() for one in entity if not (one.createable or one.updateable)}
-            self._known[key] = {one.name.lower() for one in entity} - away
+                away |= {field.name.lower() for field in entity if not (field.createable or field.updateable)}
+            self._known[key] = {field.name.lower() for field in entity} - away
         return self._known[key]
 
     def fields(self, user: str, entity: Entity) -> set[str]:

@@ -103,16 +103,16 @@ def _faults(org: Org, request: Request) -> Any:
 
 def _state(org: Org, request: Request) -> Any:
     counts = {entity.name: org.queries.counted(entity) for entity in org.schema if not entity.plain}
-    automation = {one.name: len(one.runs) for one in org.rules.automations}
+    automation = {trigger.name: len(trigger.runs) for trigger in org.rules.automations}
     jobs = [*org.query_jobs.told(), *org.ingest_jobs.told()]
-    told = {
+    summary = {
         "counts": counts,
         "logins": org.login.logins,
         "refused": org.login.refused,
         "jobs": jobs,
         "automation": automation,
     }
-    return told | {
+    return summary | {
         "limits": org.limits.told(),
         "errors": [repr(error) for error in org.errors],
         "requests": len(org.log),

@@ -99,10 +99,10 @@ class Compiler:
         way: tuple[str, ...] = ()
         for step in steps[:-1]:
             alias, entity, way = self._join(alias, entity, way, step)
-        one = entity.field(steps[-1])
-        if one is None or one.name.lower() not in self.view.fields(entity):
+        field = entity.field(steps[-1])
+        if field is None or field.name.lower() not in self.view.fields(entity):
             raise no_column(steps[-1], entity.name)
-        return self.expression(one, alias), one, way
+        return self.expression(field, alias), field, way
 
     def _join(
         self, alias: str, entity: Entity, way: tuple[str, ...], step: str
@@ -122,53 +122,53 @@ class Compiler:
         new, target, _ = self.joins[path]
         return new, target, path
 
-    def expression(self, one: Field, alias: str) -> str:
-        return f"({one.formula.format(t=alias)})" if one.formula else f'{alias}."{one.name}"'
+    def expression(self, field: Field, alias: str) -> str:
+        return f"({field.formula.format(t=alias)})" if field.formula else f'{alias}."{field.name}"'
 
     # Conditions
 
-    def condition(self, one: Condition) -> str:
-        if isinstance(one, Logic):
-            if one.sign == "not":
-                return f"NOT coalesce({self.condition(one.parts[0])}, 0)"
-            return "(" + f" {one.sign} ".join(self.condition(part) for part in one.parts) + ")"
-        return self._test(one)
+    def condition(self, condition: Condition) -> str:
+        if isinstance(condition, Logic):
+            if condition.sign == "not":
+                return f"NOT coalesce({self.condition(condition.parts[0])}, 0)"
+            return "(" + f" {condition.sign} ".join(self.condition(part) for part in condition.parts) + ")"
+        return self._test(condition)
 
-    def _test(self, one: Test) -> str:
-        sql, column = self._item(one.item)
-        if isinstance(one.values, Query):
-            return self._semijoin(sql, one.sign, one.values)
+    def _test(self, test: Test) -> str:
+        sql, column = self._item(test.item)
+        if isinstance(test.values, Query):
+            return self._semijoin(sql, test.sign, test.values)
         if column.type in ("textarea", "address", "json"):
             message = f"field '{column.name}' can not be filtered in a query call"
             raise Refusal(400, "INVALID_FIELD", f"\n{column.name}\n^\nERROR at Row:1:Column:1\n{message}")
-        if one.sign in ("includes", "excludes"):
-            return self._includes(sql, one.sign, one.values)
-        if one.sign in ("in", "not in"):
-            values = [self._value(value, column) for value in one.values]
+        if test.sign in ("includes", "excludes"):
+            return self._includes(sql, test.sign, test.values)
+        if test.sign in ("in", "not in"):
+            values = [self._value(value, column) for value in test.values]
             self.parameters += [value for value in values if value is not None]
             inside = f"{sql} IN ({', '.join('?' for value in values if value is not None)})"
             inside = f"({inside} OR {sql} IS NULL)" if None in values else inside
-            return inside if one.sign == "in" else f"NOT coalesce({inside}, 0)"
-        (literal,) = one.values
+            return inside if test.sign == "in" else f"NOT coalesce({inside}, 0)"
+        (literal,) = test.values
         if literal.kind == "period":
-            return self._period(sql, one.sign, literal, column)
+            return self._period(sql, test.sign, literal, column)
         value = self._value(literal, column)
-        if one.sign == "like":
+        if test.sign == "like":
             self.parameters.append(value)
             return f"{sql} LIKE ? ESCAPE '\\'"
-        if value is None and one.sign in ("=", "!="):
-            return f"{sql} IS {'NOT ' if one.sign == '!=' else ''}NULL"
+        if value is None and test.sign in ("=", "!="):
+            return f"{sql} IS {'NOT ' if test.sign == '!=' else ''}NULL"
         self.parameters.append(value)
-        return f"{sql} IS NOT ?" if one.sign == "!=" else f"{sql} {one.sign} ?"
+        return f"{sql} IS NOT ?" if test.sign == "!=" else f"{sql} {test.sign} ?"
 
     def _item(self, item: Item) -> tuple[str, Field]:
         if item.function in _AGGREGATES:
-            sql, one, _ = self.column(item.path) if item.path else ("*", Field("count", "int"), ())
-            return _aggregate(item.function, sql), one if item.function in ("min", "max") else Field(
+            sql, field, _ = self.column(item.path) if item.path else ("*", Field("count", "int"), ())
+            return _aggregate(item.function, sql), field if item.function in ("min", "max") else Field(
                 item.function, "double"
             )
-        sql, one, _ = self.column(item.path)
-        return sql, one
+        sql, field, _ = self.column(item.path)
+        return sql, field
 
     def _semijoin(self, sql: str, sign: str, inner: Query) -> str:
         nested = Compiler(inner, self.schema, self.view, self.now, self.everything, self.prefix + "s")
@@ -263,7 +263,7 @@ class Compiler:
         )
         if query.limit is not None or query.offset:
             sql += f" LIMIT {-1 if query.limit is None else query.limit} OFFSET {query.offset}"
-        places = [(path, len(columns) + place) for place, (_, path) in enumerate(parents)]
+        places = [(path, len(columns) + position) for position, (_, path) in enumerate(parents)]
         types = {path: entity.name for path, (_, entity, _) in self.joins.items()}
         count = f"SELECT count(*) {body}"
         texts = [text for text, _ in selected]
@@ -286,31 +286,31 @@ class Compiler:
         )
 
     def _selected(self, aggregate: bool) -> list[tuple[str, Column]]:
-        found, unnamed = [], 0
+        selected, unnamed = [], 0
         seen = set()
         for item in self.query.items:
             if item.function in _AGGREGATES:
-                sql, one = self._item(item)
-                told = item.alias or f"expr{unnamed}"
+                sql, field = self._item(item)
+                label = item.alias or f"expr{unnamed}"
                 unnamed += not item.alias
                 type = (
-                    one.type
+                    field.type
                     if item.function in ("min", "max")
                     else "int"
                     if "count" in item.function
                     else "double"
                 )
-                found.append((sql, Column((told,), type)))
+                selected.append((sql, Column((label,), type)))
                 continue
-            sql, one, way = self.column(item.path)
+            sql, field, way = self.column(item.path)
             if aggregate and item.path.lower() not in [name.lower() for name in self.query.group]:
-                malformed(f"Field must be grouped or aggregated: {one.name}")
-            name = (*way, one.name) if not aggregate else (item.alias or one.name,)
+                malformed(f"Field must be grouped or aggregated: {field.name}")
+            name = (*way, field.name) if not aggregate else (item.alias or field.name,)
             if name in seen:
-                raise Refusal(400, "INVALID_FIELD", f"duplicate field selected: {one.name}")
+                raise Refusal(400, "INVALID_FIELD", f"duplicate field selected: {field.name}")
             seen.add(name)
-            found.append((sql, Column(name, one.type)))
-        return found
+            selected.append((sql, Column(name, field.type)))
+        return selected
 
     def _parents(self, columns: list[Column]) -> list[tuple[str, tuple[str, ...]]]:
         paths = sorted({column.path[:depth] for column in columns for depth in range(1, len(column.path))})

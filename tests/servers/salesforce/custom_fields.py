@@ -47,13 +47,13 @@ def create(org: Org, body: Mapping[str, Any], user: str) -> str:
     if entity.field(name):
         message = f"There is already a field named {name.removesuffix('__c')} on {entity.name}."
         raise Refusal(400, "DUPLICATE_DEVELOPER_NAME", message, ["DeveloperName"])
-    told = body.get("Metadata") or {}
-    if told.get("type") not in _TYPES:
-        raise _bad(f"type {told.get('type')!r} is unknown", "Metadata")
-    if not told.get("label") or len(told["label"]) > 40:
+    metadata = body.get("Metadata") or {}
+    if metadata.get("type") not in _TYPES:
+        raise _bad(f"type {metadata.get('type')!r} is unknown", "Metadata")
+    if not metadata.get("label") or len(metadata["label"]) > 40:
         raise _bad("a label of at most 40 characters is needed", "Metadata")
-    settings = _settings(told)
-    org.add_field(entity.name, name, _TYPES[told["type"]], hidden=True, **settings)
+    settings = _settings(metadata)
+    org.add_field(entity.name, name, _TYPES[metadata["type"]], hidden=True, **settings)
     row = {
         "DeveloperName": name.removesuffix("__c"),
         "TableEnumOrId": entity.name,
@@ -61,40 +61,40 @@ def create(org: Org, body: Mapping[str, Any], user: str) -> str:
     }
     more = {
         "FullName": f"{entity.name}.{name}",
-        "Metadata": json.dumps(dict(told)),
-        "Description": told.get("description"),
+        "Metadata": json.dumps(dict(metadata)),
+        "Description": metadata.get("description"),
     }
-    return org.add("CustomField", row | more | {"InlineHelpText": told.get("inlineHelpText")}, user=user)
+    return org.add("CustomField", row | more | {"InlineHelpText": metadata.get("inlineHelpText")}, user=user)
 
 
-def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
-    kind = told["type"]
+def _settings(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    kind = metadata["type"]
     settings: dict[str, Any] = {
-        "label": told.get("label", ""),
-        "help": told.get("inlineHelpText") or "",
-        "external_id": bool(told.get("externalId")),
+        "label": metadata.get("label", ""),
+        "help": metadata.get("inlineHelpText") or "",
+        "external_id": bool(metadata.get("externalId")),
     }
     if kind in ("Text", "LongTextArea"):
-        if not told.get("length"):
+        if not metadata.get("length"):
             raise _bad(f"Must specify 'length' for a CustomField of type {kind}", "Metadata")
-        settings["length"] = int(told["length"])
+        settings["length"] = int(metadata["length"])
         if kind == "Text" and settings["length"] > 255:
             raise _bad("a text field has at most 255 characters", "Metadata")
     if kind in ("Number", "Currency", "Percent"):
-        if told.get("precision") is None or told.get("scale") is None or told["precision"] > 18:
+        if metadata.get("precision") is None or metadata.get("scale") is None or metadata["precision"] > 18:
             raise _bad(f"Must specify 'precision' and 'scale' for a CustomField of type {kind}", "Metadata")
-        settings |= {"precision": int(told["precision"]), "scale": int(told["scale"])}
-    if kind == "Checkbox" and (told.get("required") or told.get("defaultValue") is None):
+        settings |= {"precision": int(metadata["precision"]), "scale": int(metadata["scale"])}
+    if kind == "Checkbox" and (metadata.get("required") or metadata.get("defaultValue") is None):
         raise _bad(
             "Must specify 'defaultValue', and not 'required', for a CustomField of type Checkbox", "Metadata"
         )
     if "Picklist" in kind:
-        found = told.get("valueSet", {}).get("valueSetDefinition", {}).get("value")
-        if not found:
+        entries = metadata.get("valueSet", {}).get("valueSetDefinition", {}).get("value")
+        if not entries:
             raise _bad("Must specify 'valueSet' for a CustomField of type Picklist", "Metadata")
         values = [
-            (str(one.get("valueName") or one.get("fullName") or ""), str(one.get("label") or ""))
-            for one in found
+            (str(entry.get("valueName") or entry.get("fullName") or ""), str(entry.get("label") or ""))
+            for entry in entries
         ]
         if any(not value or len(value) > 255 for value, _ in values) or len(
             {value.lower() for value, _ in values}
@@ -108,7 +108,7 @@ def _settings(told: Mapping[str, Any]) -> dict[str, Any]:
         settings |= {
             "values": tuple(value for value, _ in values),
             "labels": dict(values),
-            "restricted": bool(told["valueSet"].get("restricted")),
+            "restricted": bool(metadata["valueSet"].get("restricted")),
         }
     return settings
 
@@ -117,18 +117,18 @@ def change(org: Org, id: str, body: Mapping[str, Any], user: str) -> None:
     """Other Metadata for a field; its type stays."""
     require(org, user)
     row = _row(org, id)
-    one = field_of(org, row)
-    told = body.get("Metadata") or {}
-    if _TYPES.get(str(told.get("type"))) != one.type:
+    field = field_of(org, row)
+    metadata = body.get("Metadata") or {}
+    if _TYPES.get(str(metadata.get("type"))) != field.type:
         raise _bad("the type of a field cannot be changed here", "Metadata")
-    for name, value in _settings(told).items():
-        setattr(one, name, value)
+    for name, value in _settings(metadata).items():
+        setattr(field, name, value)
     with org.store.lock:
         moment = org.clock.stamp()
         values = {
-            "Metadata": json.dumps(dict(told)),
+            "Metadata": json.dumps(dict(metadata)),
             "SystemModstamp": moment,
-            "InlineHelpText": told.get("inlineHelpText"),
+            "InlineHelpText": metadata.get("inlineHelpText"),
         }
         org.store.change(org.schema["CustomField"], id, values)
         org.schema.version += 1
@@ -139,14 +139,14 @@ def remove(org: Org, id: str, user: str) -> None:
     """The field goes, with what it held and with the rights to it."""
     require(org, user)
     row = _row(org, id)
-    entity, one = org.schema[row["TableEnumOrId"]], field_of(org, row)
+    entity, field = org.schema[row["TableEnumOrId"]], field_of(org, row)
     with org.store.lock:
-        org.store.drop_column(entity, one)
-        del entity.fields[one.name.lower()]
+        org.store.drop_column(entity, field)
+        del entity.fields[field.name.lower()]
         org.store.remove(org.schema["CustomField"], id)
-        org.store.run("DELETE FROM FieldPermissions WHERE Field = ?", (f"{entity.name}.{one.name}",))
+        org.store.run("DELETE FROM FieldPermissions WHERE Field = ?", (f"{entity.name}.{field.name}",))
         org.schema.version += 1
-        org.access.hidden.discard((entity.name.lower(), one.name.lower()))
+        org.access.hidden.discard((entity.name.lower(), field.name.lower()))
 
 
 def _row(org: Org, id: str) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _row(org: Org, id: str) -> dict[str, Any]:
 
 
 def field_of(org: Org, row: Mapping[str, Any]) -> Field:
-    one = org.schema[row["TableEnumOrId"]].field(row["DeveloperName"] + "__c")
-    if one is None:
+    field = org.schema[row["TableEnumOrId"]].field(row["DeveloperName"] + "__c")
+    if field is None:
         raise not_found()
-    return one
+    return field

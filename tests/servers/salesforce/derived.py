@@ -24,7 +24,7 @@ DEPENDANTS = {
 
 def required(entity: Entity, values: Row) -> None:
     """Refuse a new record that lacks what it must have."""
-    missing = [one.name for one in entity if one.required and values.get(one.name) is None]
+    missing = [field.name for field in entity if field.required and values.get(field.name) is None]
     if entity.name == "Account" and values.get("LastName"):
         missing = [name for name in missing if name != "Name"]
     if missing:
@@ -117,9 +117,14 @@ def _member(org: Org, new: Row, old: Row | None, moment: str) -> None:
         org.schema["CampaignMemberStatus"], "CampaignId = ? AND IsDeleted = 0", new["CampaignId"]
     )
     match = next(
-        (one for one in statuses if (one["Label"] or "").lower() == (new.get("Status") or "").lower()), None
+        (
+            status
+            for status in statuses
+            if (status["Label"] or "").lower() == (new.get("Status") or "").lower()
+        ),
+        None,
     )
-    match = match or next((one for one in statuses if one["IsDefault"]), None)
+    match = match or next((status for status in statuses if status["IsDefault"]), None)
     if match:
         new["Status"], responded = match["Label"], match["HasResponded"]
         new["HasResponded"] = responded
@@ -136,15 +141,15 @@ def _unique(org: Org, name: str, new: Row, old: Row | None, *columns: str) -> No
 def _field_permission(org: Org, new: Row, old: Row | None, moment: str) -> None:
     name, _, column = str(new.get("Field")).partition(".")
     entity = org.schema.get(str(new.get("SobjectType")))
-    one = entity.field(column) if entity else None
-    if one is None or name.lower() != str(new.get("SobjectType")).lower():
+    field = entity.field(column) if entity else None
+    if field is None or name.lower() != str(new.get("SobjectType")).lower():
         raise Refusal(
             400,
             "FIELD_INTEGRITY_EXCEPTION",
             f"Field Name: bad value for restricted picklist field: {new.get('Field')}",
             ["Field"],
         )
-    if one.required or not (one.createable or one.formula):
+    if field.required or not (field.createable or field.formula):
         raise Refusal(
             400,
             "FIELD_INTEGRITY_EXCEPTION",

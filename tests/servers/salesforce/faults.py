@@ -116,10 +116,10 @@ class Faults:
     def of(self, method: str, path: str) -> list[dict[str, Any]]:
         """What happens to this call."""
         with self._lock:
-            found = [
+            rules = [
                 fault.rule
                 for fault in self.script
                 if fault.matches(method, path) and fault.happens(self._chance)
             ]
-            self.log += [(rule["do"], f"{method} {path}") for rule in found]
-        return found
+            self.log += [(rule["do"], f"{method} {path}") for rule in rules]
+        return rules

@@ -51,36 +51,36 @@ def spoilt(response: Response, kind: str) -> Response:
         return Response(status, body[: len(body) // 2], headers, response.type)
     if "csv" in response.type:
         lines = body.split(b"\n", 1)
-        rest = lines[1] if len(lines) > 1 else b""
-        return Response(status, rest if kind == "keyless" else b'"A","B"\n' + rest, headers, response.type)
-    told = orjson.loads(body) if body else None
+        rows = lines[1] if len(lines) > 1 else b""
+        return Response(status, rows if kind == "keyless" else b'"A","B"\n' + rows, headers, response.type)
+    tree = orjson.loads(body) if body else None
     return Response(
-        status, orjson.dumps(_keyless(told) if kind == "keyless" else _retyped(told)), headers, response.type
+        status, orjson.dumps(_keyless(tree) if kind == "keyless" else _retyped(tree)), headers, response.type
     )
 
 
-def _keyless(told: Any, depth: int = 0) -> Any:
+def _keyless(tree: Any, depth: int = 0) -> Any:
     """The same without keys in the objects of lists; without half of its own keys where it holds no such
     list.
     """
-    if isinstance(told, list):
-        return [{} if isinstance(one, dict) else one for one in told]
-    if not isinstance(told, dict):
-        return told
-    if any(isinstance(value, list) and value for value in told.values()):
+    if isinstance(tree, list):
+        return [{} if isinstance(entry, dict) else entry for entry in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if any(isinstance(value, list) and value for value in tree.values()):
         return {
             name: _keyless(value, depth + 1) if isinstance(value, list) else value
-            for name, value in told.items()
+            for name, value in tree.items()
         }
-    return {name: value for place, (name, value) in enumerate(told.items()) if place % 2}
+    return {name: value for position, (name, value) in enumerate(tree.items()) if position % 2}
 
 
-def _retyped(told: Any) -> Any:
+def _retyped(tree: Any) -> Any:
     """The same with every value of another type."""
-    if isinstance(told, dict):
-        return {name: _retyped(value) for name, value in told.items()}
-    if isinstance(told, list):
-        return [_retyped(value) for value in told]
-    if isinstance(told, bool) or told is None:
+    if isinstance(tree, dict):
+        return {name: _retyped(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_retyped(value) for value in tree]
+    if isinstance(tree, bool) or tree is None:
         return "neither"
-    return 7 if isinstance(told, str) else ["x"]
+    return 7 if isinstance(tree, str) else ["x"]

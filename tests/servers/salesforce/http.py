@@ -251,8 +251,8 @@ def _answer(org: Org, request: Request, faults: list[dict[str, Any]]) -> Respons
         return Response(refusal.status, orjson.dumps(refusal.body()))
     except Exception as error:  # a fault of this server: the test shall see it
         org.errors.append(error)
-        told = [{"errorCode": "UNKNOWN_EXCEPTION", "message": f"{type(error).__name__}: {error}"}]
-        return Response(500, orjson.dumps(told))
+        body = [{"errorCode": "UNKNOWN_EXCEPTION", "message": f"{type(error).__name__}: {error}"}]
+        return Response(500, orjson.dumps(body))
     finally:
         org.limits.end(number)
 

@@ -13,7 +13,7 @@ _PAIR_BITS = [(a in _DIGITS[10:36]) | (b in _DIGITS[10:36]) << 1 for a in _DIGIT
 
 
 def _bits(chunk: str) -> str:
-    return _CHECKSUM[sum(1 << place for place, letter in enumerate(chunk) if "A" <= letter <= "Z")]
+    return _CHECKSUM[sum(1 << position for position, letter in enumerate(chunk) if "A" <= letter <= "Z")]
 
 
 def long_id(text: str) -> str:
@@ -23,9 +23,9 @@ def long_id(text: str) -> str:
     body = text[:15]
     if len(text) == 18:
         letters = list(body)
-        for place in range(15):
-            upper = _CHECKSUM.find(text[15 + place // 5].upper()) >> (place % 5) & 1
-            letters[place] = letters[place].upper() if upper else letters[place].lower()
+        for position in range(15):
+            upper = _CHECKSUM.find(text[15 + position // 5].upper()) >> (position % 5) & 1
+            letters[position] = letters[position].upper() if upper else letters[position].lower()
         body = "".join(letters)
     return body + _bits(body[:5]) + _bits(body[5:10]) + _bits(body[10:])
 

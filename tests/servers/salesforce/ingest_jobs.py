@@ -105,7 +105,7 @@ class IngestJobs:
 
     def get(self, id: str) -> IngestJob:
         """The job; 404 else."""
-        job = self.jobs.get(id) or next((one for one in self.jobs.values() if one.id[:15] == id), None)
+        job = self.jobs.get(id) or next((entry for entry in self.jobs.values() if entry.id[:15] == id), None)
         if job is None:
             raise not_found()
         return job
@@ -197,8 +197,8 @@ class IngestJobs:
         job.header = lines[0] if lines else []
         entity = self.org.schema[job.entity]
         for name in job.header:
-            known = entity.field(name) or "." in name
-            if not known or (
+            is_known = entity.field(name) or "." in name
+            if not is_known or (
                 "." not in name and name.lower() not in self.org.access.fields(job.user, entity)
             ):
                 raise Refusal(400, "INVALIDBATCH", f"InvalidBatch : Field name not found : {name}")

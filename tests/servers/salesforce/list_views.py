@@ -109,8 +109,8 @@ class ListViews:
             raise Refusal(400, "INVALID_INPUT", f"scope {scope!r} is unknown", ["scope"])
         for column in body.get("displayColumns") or ():
             self._column(entity, str(column), user)
-        for one in body.get("filteredByInfo") or ():
-            self._test(entity, one, user)
+        for term in body.get("filteredByInfo") or ():
+            self._test(entity, term, user)
         keys = ("visibility", "listShares", "displayColumns", "filteredByInfo", "filterLogicString")
         return {
             "listViewApiName": name,
@@ -145,16 +145,16 @@ class ListViews:
     def _column(self, entity: Entity, path: str, user: str) -> None:
         self._compiler(entity, user).column(path)
 
-    def _test(self, entity: Entity, one: Mapping[str, Any], user: str) -> Condition:
+    def _test(self, entity: Entity, term: Mapping[str, Any], user: str) -> Condition:
         """A filter as a condition."""
-        path, operator = str(one.get("fieldApiName")), str(one.get("operator", "")).lower()
+        path, operator = str(term.get("fieldApiName")), str(term.get("operator", "")).lower()
         _, column, _ = self._compiler(entity, user).column(path)
         if operator not in _SIGNS:
             raise Refusal(
-                400, "INVALID_INPUT", f"operator {one.get('operator')!r} is unknown", ["filteredByInfo"]
+                400, "INVALID_INPUT", f"operator {term.get('operator')!r} is unknown", ["filteredByInfo"]
             )
         sign, item = _SIGNS[operator], Item(path)
-        labels = [self._operand(column, str(label)) for label in one.get("operandLabels") or [""]]
+        labels = [self._operand(column, str(label)) for label in term.get("operandLabels") or [""]]
         values = [self._value(column.type, operator, label) for label in labels]
         if sign in ("includes", "excludes"):
             return Test(item, sign, values)
@@ -169,12 +169,12 @@ class ListViews:
         how = self.org.knobs.view_operands
         if column.type != "picklist" or not operand or how == "value":
             return operand
-        found = next((value for value in column.values if column.labels.get(value, value) == operand), None)
-        if found is None and how == "strict":
+        match = next((value for value in column.values if column.labels.get(value, value) == operand), None)
+        if match is None and how == "strict":
             raise Refusal(
                 400, "INVALID_INPUT", f"{operand!r} is no label of {column.name}", ["filteredByInfo"]
             )
-        return found if found is not None else f"no label: {operand}"
+        return match if match is not None else f"no label: {operand}"
 
     def _value(self, type: str, operator: str, label: str) -> Value:
         if not label:
@@ -191,7 +191,7 @@ class ListViews:
     def results(self, id: str, entity: Entity, user: str, limit: int, offset: int) -> dict[str, Any]:
         """Records that are now in the view, with its columns."""
         view = self.views[id]
-        tests: list[Condition] = [self._test(entity, one, user) for one in view.get("filteredByInfo") or ()]
+        tests: list[Condition] = [self._test(entity, term, user) for term in view.get("filteredByInfo") or ()]
         if view["scope"]["apiName"] == "mine":
             tests.append(Test(Item("OwnerId"), "=", [Value("text", user)]))
         compiler = self._compiler(entity, user)
@@ -233,7 +233,7 @@ class ListViews:
             {"fieldApiName": name, "label": name, "sortable": True}
             for name in view.get("displayColumns") or ()
         ]
-        filters = [{"label": one["fieldApiName"], **one} for one in view.get("filteredByInfo") or ()]
+        filters = [{"label": term["fieldApiName"], **term} for term in view.get("filteredByInfo") or ()]
         more = {
             "visibility": view.get("visibility", "Private"),
             "scope": {"label": "All", **view["scope"]},

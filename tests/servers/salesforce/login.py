@@ -68,17 +68,17 @@ class Login:
 
     def user_of(self, token: str) -> str:
         """The user of a live token; 401 else. Asking keeps it alive."""
-        held, now, knobs = self.tokens.get(token), self.org.clock.now().timestamp(), self.org.knobs
+        session, now, knobs = self.tokens.get(token), self.org.clock.now().timestamp(), self.org.knobs
         life = knobs.token_life_seconds
         if (
-            held is None
-            or held.revoked
-            or now - held.used > knobs.token_seconds
-            or (life is not None and now - held.made > life)
+            session is None
+            or session.revoked
+            or now - session.used > knobs.token_seconds
+            or (life is not None and now - session.made > life)
         ):
             raise Refusal(401, "INVALID_SESSION_ID", "Session expired or invalid")
-        held.used = now
-        return held.user
+        session.used = now
+        return session.user
 
     def expire(self) -> None:
         """All sessions end."""
@@ -219,8 +219,10 @@ class Login:
         self.wrong = 0
         token = self.issue(self.org.user, "soap")
         url = f"{host}/services/Soap/u/{version}/{self.org.organization}"
-        told = f"<serverUrl>{url}</serverUrl><sessionId>{token}</sessionId><userId>{self.org.user}</userId>"
-        return 200, _envelope(f"<loginResponse><result>{told}</result></loginResponse>")
+        elements = (
+            f"<serverUrl>{url}</serverUrl><sessionId>{token}</sessionId><userId>{self.org.user}</userId>"
+        )
+        return 200, _envelope(f"<loginResponse><result>{elements}</result></loginResponse>")
 
     def _soap_refusal(self, version: str, username: str, password: str) -> tuple[str, str] | None:
         """The code and the message of a refused SOAP log-in; a fault without a detail where the call itself
@@ -271,11 +273,11 @@ def _envelope(inner: str) -> str:
 
 def _fault(code: str, message: str) -> str:
     space = 'xmlns:sf="urn:fault.partner.soap.sforce.com"'
-    told = f"<faultcode>sf:{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
+    elements = f"<faultcode>sf:{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
     if code == "INVALID_OPERATION":
-        told = f"<faultcode>{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
-        return _envelope(f"<soapenv:Fault>{told}</soapenv:Fault>")
+        elements = f"<faultcode>{code}</faultcode><faultstring>{code}: {escape(message)}</faultstring>"
+        return _envelope(f"<soapenv:Fault>{elements}</soapenv:Fault>")
     detail = f"<sf:exceptionCode>{code}</sf:exceptionCode><sf:exceptionMessage>{escape(message)}</sf:exceptionMessage>"
     return _envelope(
-        f"<soapenv:Fault>{told}<detail><sf:LoginFault {space}>{detail}</sf:LoginFault></detail></soapenv:Fault>"
+        f"<soapenv:Fault>{elements}<detail><sf:LoginFault {space}>{detail}</sf:LoginFault></detail></soapenv:Fault>"
     )

@@ -239,16 +239,16 @@ class Org:
 
     def _reparent(self, child: str, parent: str, old: str, new: str, moment: str) -> None:
         entity = self.schema[child]
-        for one in entity:
+        for field in entity:
             if (
-                one.type == "reference"
-                and parent in one.targets
-                and one.name != "MasterRecordId"
-                and one.formula is None
+                field.type == "reference"
+                and parent in field.targets
+                and field.name != "MasterRecordId"
+                and field.formula is None
             ):
                 stamp_text = ', "SystemModstamp" = ?'
                 self.store.run(
-                    f'UPDATE "{child}" SET "{one.name}" = ?{stamp_text} WHERE "{one.name}" = ?',
+                    f'UPDATE "{child}" SET "{field.name}" = ?{stamp_text} WHERE "{field.name}" = ?',
                     (new, moment, old),
                 )
 
@@ -260,24 +260,26 @@ class Org:
         moment = self.clock.stamp()
         with self.store.lock, self.store.transaction():
             row = self.store.get(self.schema["Lead"], lead) or {}
-            held = self.store.get(self.schema["Contact"], contact) if contact else None
+            existing = self.store.get(self.schema["Contact"], contact) if contact else None
             account = (
                 account
-                or (held or {}).get("AccountId")
+                or (existing or {}).get("AccountId")
                 or self.add("Account", {"Name": row.get("Company")}, moment=moment)
             )
             if contact is None:
                 same = ("FirstName", "LastName", "Email", "Phone", "HasOptedOutOfEmail", "IndividualId")
                 values = {name: row.get(name) for name in same if self.schema["Contact"].field(name)}
                 contact = self.add("Contact", values | {"AccountId": account}, moment=moment)
-            known = {
+            converted = {
                 "IsConverted": 1,
                 "ConvertedDate": moment[:10],
                 "ConvertedContactId": contact,
                 "ConvertedAccountId": account,
             }
             self.store.change(
-                self.schema["Lead"], lead, known | {"Status": "Closed - Converted", "SystemModstamp": moment}
+                self.schema["Lead"],
+                lead,
+                converted | {"Status": "Closed - Converted", "SystemModstamp": moment},
             )
             if self.schema.get("CampaignMember"):
                 self.store.run(
@@ -312,7 +314,7 @@ class Org:
         """A long transaction stamps a record now and commits it only so many seconds later. The record's id."""
         entity, moment = self.schema[name], self.clock.stamp()
         key = id or self.ids.next(entity.prefix)
-        kept = {one: stored(entity.fields[one.lower()], value) for one, value in values.items()}
+        kept = {column: stored(entity.fields[column.lower()], value) for column, value in values.items()}
         times = {"SystemModstamp": moment, "LastModifiedDate": moment}
 
         def commit() -> None:
@@ -343,17 +345,17 @@ class Org:
         Takes what ``Field`` takes.
         """
         target = self.schema[entity]
-        one = custom_field(name, type, **settings)
+        field = custom_field(name, type, **settings)
         with self.store.lock:
-            target.add(one)
-            self.store.add_column(target, one)
+            target.add(field)
+            self.store.add_column(target, field)
             if entity == "Contact" and self.knobs.person_accounts:
-                self.schema["Account"].add(person_copy(one))
+                self.schema["Account"].add(person_copy(field))
             if hidden:
                 self.access.hidden.add((entity.lower(), name.lower()))
             self.schema.version += 1
             self.schema_moved = self.clock.now()
-        return one
+        return field
 
     def grant(self, *rights: str) -> None:
         """Give the connector's user permissions (``CustomizeApplication``)."""
@@ -368,9 +370,11 @@ class Org:
             profile = str((self.store.get(self.schema["User"], self.user) or {})["ProfileId"])
             self.store.change(self.schema["Profile"], profile, flags)
             rows = self.store.select(self.schema["PermissionSet"], "ProfileId = ?", profile)
-            known = {name: value for name, value in flags.items() if self.schema["PermissionSet"].field(name)}
-            for row in rows if known else ():
-                self.store.change(self.schema["PermissionSet"], row["Id"], known)
+            shared = {
+                name: value for name, value in flags.items() if self.schema["PermissionSet"].field(name)
+            }
+            for row in rows if shared else ():
+                self.store.change(self.schema["PermissionSet"], row["Id"], shared)
         self.access.changed()
 
     # Looking
@@ -383,10 +387,10 @@ class Org:
     def row(self, name: str, id: str) -> Row:
         """One stored row; KeyError where there is none."""
         with self.store.lock:
-            found = self.store.get(self.schema[name], id)
-        if found is None:
+            row = self.store.get(self.schema[name], id)
+        if row is None:
             raise KeyError(id)
-        return found
+        return row
 
     def stamp(self, ago: float = 0.0) -> str:
         """The instant so many seconds ago, as records keep it."""

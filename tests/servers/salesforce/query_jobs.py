@@ -119,7 +119,7 @@ class QueryJobs:
 
     def get(self, id: str) -> QueryJob:
         """The job; 404 else."""
-        job = self.jobs.get(id) or next((one for one in self.jobs.values() if one.id[:15] == id), None)
+        job = self.jobs.get(id) or next((entry for entry in self.jobs.values() if entry.id[:15] == id), None)
         if job is None:
             raise not_found()
         return job
@@ -163,11 +163,11 @@ class QueryJobs:
         here = places[:_PARALLEL]
         url = f"{root}/jobs/query/{job.id}"
         answer: dict[str, Any] = {
-            "resultPages": [{"resultUrl": f"{url}/results?locator={_locator(place, size)}"} for place in here]
+            "resultPages": [{"resultUrl": f"{url}/results?locator={_locator(first, size)}"} for first in here]
         }
-        rest = places[_PARALLEL:]
-        following = f"{url}/resultPages?locator={_locator(rest[0], size)}" if rest else None
-        return {**answer, self.org.knobs.next_records_key: following, "done": not rest}
+        remaining = places[_PARALLEL:]
+        following = f"{url}/resultPages?locator={_locator(remaining[0], size)}" if remaining else None
+        return {**answer, self.org.knobs.next_records_key: following, "done": not remaining}
 
     def _finished(self, id: str, version: str) -> QueryJob:
         job = self.get(id)

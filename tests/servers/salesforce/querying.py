@@ -90,23 +90,23 @@ class Queries:
 
     def more(self, locator: str, user: str, batch: int = 2000) -> dict[str, Any]:
         """A further page."""
-        key, _, place = locator.rpartition("-")
+        key, _, offset = locator.rpartition("-")
         cursor = self.cursors.get(key)
         if (
             cursor is None
             or cursor.user != user
-            or not place.isdigit()
+            or not offset.isdigit()
             or cursor.until < self.org.clock.now()
         ):
             raise Refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        return self._page(cursor, key, int(place), batch)
+        return self._page(cursor, key, int(offset), batch)
 
-    def _page(self, cursor: Cursor, key: str | None, place: int, batch: int) -> dict[str, Any]:
+    def _page(self, cursor: Cursor, key: str | None, offset: int, batch: int) -> dict[str, Any]:
         size = min(max(batch, 200), 2000)
         if self.org.knobs.short_pages:
-            size = max(1, size * 3 // 4 - place % 7)
-        records = [record(cursor.statement, row, cursor.path) for row in cursor.rows[place : place + size]]
-        answer: dict[str, Any] = {"totalSize": len(cursor.rows), "done": place + size >= len(cursor.rows)}
+            size = max(1, size * 3 // 4 - offset % 7)
+        records = [record(cursor.statement, row, cursor.path) for row in cursor.rows[offset : offset + size]]
+        answer: dict[str, Any] = {"totalSize": len(cursor.rows), "done": offset + size >= len(cursor.rows)}
         if not answer["done"]:
             if key is None:
                 self._number += 1
@@ -114,25 +114,25 @@ class Queries:
                 self.cursors[key] = cursor
                 if len(self.cursors) > _KEPT:
                     del self.cursors[next(iter(self.cursors))]
-            answer["nextRecordsUrl"] = f"{cursor.path}/{key}-{place + size}"
+            answer["nextRecordsUrl"] = f"{cursor.path}/{key}-{offset + size}"
         return {**answer, "records": records}
 
     def counted(self, entity: Entity) -> int:
         """How many records there are, whoever asks; as it was ``cache_counts_seconds`` ago at most."""
         now = self.org.clock.now().timestamp()
-        known = self._counts.get(entity.name)
-        if known is None or now - known[0] >= self.org.knobs.cache_counts_seconds:
+        cached = self._counts.get(entity.name)
+        if cached is None or now - cached[0] >= self.org.knobs.cache_counts_seconds:
             with self.org.store.lock:
                 test = "" if entity.plain else " WHERE IsDeleted = 0"
                 ((count,),) = self.org.store.run(f'SELECT count(*) FROM "{entity.name}"{test}')
-            known = self._counts[entity.name] = (now, count)
-        return known[1]
+            cached = self._counts[entity.name] = (now, count)
+        return cached[1]
 
     def _refresh(self, entity: Entity, user: str) -> None:
         """Objects whose rows are told from the schema or the rights are written anew when somebody asks."""
         rows: list[dict[str, Any]] = []
         if entity.name == "UserPermissionAccess":
-            names = [one.name for one in entity if one.name.startswith("Permissions")]
+            names = [field.name for field in entity if field.name.startswith("Permissions")]
             rows = [{name: int(self.org.access.may(user, name)) for name in names}]
         elif entity.name == "EntityDefinition":
             rows = [
@@ -143,14 +143,14 @@ class Queries:
         elif entity.name == "FieldDefinition":
             rows = [
                 {
-                    "QualifiedApiName": one.name,
+                    "QualifiedApiName": field.name,
                     "EntityDefinitionId": e.name,
-                    "Label": one.label or one.name,
-                    "DataType": one.type,
+                    "Label": field.label or field.name,
+                    "DataType": field.type,
                 }
                 for e in self.org.schema
-                for one in e
-                if one.name.lower() in self.org.access.fields(user, e)
+                for field in e
+                if field.name.lower() in self.org.access.fields(user, e)
             ]
         else:
             return
@@ -162,22 +162,22 @@ class Queries:
 def record(statement: Statement, row: tuple[Any, ...], path: str) -> dict[str, Any]:
     """One row as JSON: attributes, fields, and the parents as objects of their own."""
     if statement.aggregate:
-        told: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
-        return told | {
+        aggregate: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
+        return aggregate | {
             column.path[0]: shown(column.type, value)
             for column, value in zip(statement.columns, row, strict=False)
         }
     root = path.rsplit("/", 1)[0] + "/sobjects"
     answer: dict[str, Any] = {"attributes": {"type": statement.entity.name}}
     inner: dict[tuple[str, ...], dict[str, Any]] = {}
-    for way, place in statement.parents:
+    for way, position in statement.parents:
         type = statement.parent_types[way]
         holder = answer if len(way) == 1 else inner.get(way[:-1])
-        if row[place] is None:
+        if row[position] is None:
             if holder is not None:
                 holder[way[-1]] = None
             continue
-        inner[way] = {"attributes": {"type": type, "url": f"{root}/{type}/{row[place]}"}}
+        inner[way] = {"attributes": {"type": type, "url": f"{root}/{type}/{row[position]}"}}
         if holder is not None:
             holder[way[-1]] = inner[way]
     for column, value in zip(statement.columns, row, strict=False):

@@ -61,7 +61,7 @@ def composite(call: Call) -> Any:
         raise Refusal(
             400, "LIMIT_EXCEEDED", "at most 5 queries and collections may be in one composite request"
         )
-    known: dict[str, Any] = {}  # name of a request → what it was answered
+    bodies: dict[str, Any] = {}  # name of a request → what it was answered
     answers: list[dict[str, Any]] = []
     failed = False
     for part in parts:
@@ -74,30 +74,32 @@ def composite(call: Call) -> Any:
                 {"body": [stop], "httpHeaders": {}, "httpStatusCode": 400, "referenceId": part["referenceId"]}
             )
             continue
-        url, inner = _filled(part["url"], known), _filled(part.get("body"), known)
+        url, inner = _filled(part["url"], bodies), _filled(part.get("body"), bodies)
         response = _ask(call, part["method"], url, inner, part.get("httpHeaders", {}))
-        known[part["referenceId"]] = _body(response)
+        bodies[part["referenceId"]] = _body(response)
         failed = failed or response.status >= 400
-        told = {
-            "body": known[part["referenceId"]],
+        answer = {
+            "body": bodies[part["referenceId"]],
             "httpHeaders": response.headers,
             "httpStatusCode": response.status,
         }
-        answers.append({**told, "referenceId": part["referenceId"]})
+        answers.append({**answer, "referenceId": part["referenceId"]})
     return {"compositeResponse": answers}
 
 
-def _filled(value: Any, known: dict[str, Any]) -> Any:
+def _filled(value: Any, bodies: dict[str, Any]) -> Any:
     """A text, or all texts of a body, with what earlier answers said in place of references."""
     if isinstance(value, dict):
-        return {key: _filled(one, known) for key, one in value.items()}
+        return {key: _filled(part, bodies) for key, part in value.items()}
     if isinstance(value, list):
-        return [_filled(one, known) for one in value]
-    return _REFERENCE.sub(lambda match: str(_found(match, known)), value) if isinstance(value, str) else value
+        return [_filled(part, bodies) for part in value]
+    return (
+        _REFERENCE.sub(lambda match: str(_found(match, bodies)), value) if isinstance(value, str) else value
+    )
 
 
-def _found(match: re.Match[str], known: dict[str, Any]) -> Any:
-    value = known.get(match[1])
+def _found(match: re.Match[str], bodies: dict[str, Any]) -> Any:
+    value = bodies.get(match[1])
     for step in re.findall(r"\w+", match[2]):
         try:
             value = value[int(step)] if isinstance(value, list) else value[step]  # type: ignore[index]

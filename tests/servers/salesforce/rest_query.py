@@ -65,7 +65,7 @@ def record_count(call: Call) -> Any:
     entities = (
         [call.org.schema.get(name) for name in names]
         if names
-        else [one for one in call.org.schema if not one.plain]
+        else [listed for listed in call.org.schema if not listed.plain]
     )
     counts = [(entity.name, call.org.queries.counted(entity)) for entity in entities if entity]
     return {"sObjects": [{"count": count, "name": name} for name, count in counts if count]}
@@ -73,7 +73,7 @@ def record_count(call: Call) -> Any:
 
 @route("GET", "sobjects")
 def describe_global(call: Call) -> Any:
-    entities = [one for one in call.org.schema if call.org.access.entity(call.user, one.name)]
+    entities = [visible for visible in call.org.schema if call.org.access.entity(call.user, visible.name)]
     return {
         "encoding": "UTF-8",
         "maxBatchSize": 200,
@@ -98,17 +98,19 @@ def basic(call: Call, name: str) -> Any:
 def described(call: Call, entity: Entity) -> dict[str, Any]:
     """An object as this user sees it."""
     seen, editable = call.org.access.fields(call.user, entity), call.org.access.editable(call.user, entity)
-    fields = [one.describe(one.name.lower() in editable) for one in entity if one.name.lower() in seen]
+    fields = [
+        field.describe(field.name.lower() in editable) for field in entity if field.name.lower() in seen
+    ]
     denied = call.org.access.denied.get(entity.name.lower(), set())
-    told = entity.summary(call.version) | {
+    description = entity.summary(call.version) | {
         "fields": fields,
         "childRelationships": [],
         "recordTypeInfos": [],
         "supportedScopes": [],
     }
     for right, key in (("create", "createable"), ("edit", "updateable"), ("delete", "deletable")):
-        told[key] = told[key] and right not in denied
-    return told
+        description[key] = description[key] and right not in denied
+    return description
 
 
 @route("GET", r"(tooling/)?sobjects/(\w+)/describe")

@@ -51,7 +51,7 @@ def _told(call: Call, entity: Entity, id: str, names: Sequence[str]) -> dict[str
         if name.lower() not in seen:
             raise Refusal(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}")
     wanted = [entity.fields[name.lower()].name for name in names] or [
-        one.name for one in entity if one.name.lower() in seen
+        field.name for field in entity if field.name.lower() in seen
     ]
     text = f"SELECT {', '.join(wanted)} FROM {entity.name} WHERE Id = '{id}'"
     answer = call.org.queries.ask(
@@ -65,7 +65,7 @@ def read(call: Call, name: str, id: str) -> Any:
     entity = known(call, name)
     if not is_id(id):
         raise not_found(f"Provided external ID field does not exist or is not accessible: {id}")
-    names = [one.strip() for one in call.params.get("fields", "").split(",") if one.strip()]
+    names = [part.strip() for part in call.params.get("fields", "").split(",") if part.strip()]
     row = _row(call, entity, id)
     return _told(call, entity, row["Id"], names)
 
@@ -138,7 +138,7 @@ def read_by_key(call: Call, name: str, key: str, value: str) -> Any:
 def upsert(call: Call, name: str, key: str, value: str) -> Any:
     entity = known(call, name)
     body = call.request.table()
-    if any(one.lower() == key.lower() for one in body):
+    if any(field.lower() == key.lower() for field in body):
         raise Refusal(400, "INVALID_FIELD", f"The {key} field should not be specified in the sobject data.")
     row = {**body, key: value}
     if (
@@ -148,10 +148,10 @@ def upsert(call: Call, name: str, key: str, value: str) -> Any:
         raise not_found()
     (result,) = saved(call, asking(call), entity, "upsert", [row], key)
     if result.error and result.error.status == 300:
-        one = entity.field(key)
-        assert one
-        found = call.org.rows(entity.name, f'"{one.name}" = ? AND IsDeleted = 0', value)
-        return 300, [f"{call.root}/sobjects/{entity.name}/{row['Id']}" for row in found]
+        field = entity.field(key)
+        assert field
+        rows = call.org.rows(entity.name, f'"{field.name}" = ? AND IsDeleted = 0', value)
+        return 300, [f"{call.root}/sobjects/{entity.name}/{row['Id']}" for row in rows]
     if result.error:
         raise result.error
     return 201 if result.created else 200, {
@@ -166,12 +166,12 @@ def saved(
     call: Call, who: Asking, entity: Entity, operation: str, rows: Sequence[Mapping[str, Any]], key: str = ""
 ) -> list[Result]:
     """Save, after the rows that a fault strikes were taken out."""
-    struck = {place: error for place, row in enumerate(rows) if (error := struck_by(call.faults, row))}
-    left = [row for place, row in enumerate(rows) if place not in struck]
+    struck = {position: error for position, row in enumerate(rows) if (error := struck_by(call.faults, row))}
+    left = [row for position, row in enumerate(rows) if position not in struck]
     results = iter(call.org.writer.save(who, entity, operation, left, key))
     return [
-        Result(row.get("Id"), error=struck[place]) if place in struck else next(results)
-        for place, row in enumerate(rows)
+        Result(row.get("Id"), error=struck[position]) if position in struck else next(results)
+        for position, row in enumerate(rows)
     ]
 
 
@@ -295,13 +295,13 @@ def _read_many(call: Call, name: str, ids: Sequence[str], names: Sequence[str], 
     bad = [id for id in ids if not is_id(id)]
     if bad:
         raise Refusal(400, "MALFORMED_ID", f"malformed id {bad[0]}")
-    for one in names:
-        call.org.writer.known_field(call.user, entity, one)
-    wanted = ["Id", *(entity.fields[one.lower()].name for one in names if one.lower() != "id")]
-    found: dict[str, Any] = {}
+    for column in names:
+        call.org.writer.known_field(call.user, entity, column)
+    wanted = ["Id", *(entity.fields[column.lower()].name for column in names if column.lower() != "id")]
+    rows_by_id: dict[str, Any] = {}
     for start in range(0, len(ids), 500):
         part = "', '".join(long_id(id) for id in ids[start : start + 500])
         text = f"SELECT {', '.join(wanted)} FROM {entity.name} WHERE Id IN ('{part}')"
         answer = call.org.queries.ask(text, call.user, path=f"{call.root}/query")
-        found |= {row["Id"]: row for row in answer["records"]}
-    return response([found.get(long_id(id)) for id in ids])
+        rows_by_id |= {row["Id"]: row for row in answer["records"]}
+    return response([rows_by_id.get(long_id(id)) for id in ids])

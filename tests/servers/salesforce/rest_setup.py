@@ -31,14 +31,14 @@ def remove_field(call: Call, id: str) -> Any:
 def read_tooling(call: Call, name: str, id: str) -> Any:
     entity = known(call, name, tooling=True)
     row = _row(call, entity, id)
-    names = [one.name for one in entity]
-    told = call.org.queries.ask(
+    names = [field.name for field in entity]
+    answer = call.org.queries.ask(
         f"SELECT {', '.join(names)} FROM {entity.name} WHERE Id = '{row['Id']}'",
         call.user,
         tooling=True,
         path="/tooling",
     )
-    return told["records"][0]
+    return answer["records"][0]
 
 
 # List views

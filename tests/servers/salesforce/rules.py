@@ -69,24 +69,28 @@ class Rules:
 
     def runs(self) -> int:
         """How often automation ran: what every write sets off."""
-        return sum(len(one.runs) for one in self.automations)
+        return sum(len(trigger.runs) for trigger in self.automations)
 
     def before(self, asking: Asking, entity: Entity, new: Row, old: Row | None, values: Row) -> None:
         """Duplicate rules, then automation that runs before or with the save."""
         for rule in self.duplicates:
             if rule.active and rule.entity == entity.name and (old is None or set(rule.fields) & set(values)):
                 self._look_for_twins(asking, entity, new, rule)
-        for one in self.automations:
-            if one.active and one.entity == entity.name and (not one.column or one.column in values):
-                one.runs.append(str(new.get("Id") or ""))
-                if one.fails:
+        for trigger in self.automations:
+            if (
+                trigger.active
+                and trigger.entity == entity.name
+                and (not trigger.column or trigger.column in values)
+            ):
+                trigger.runs.append(str(new.get("Id") or ""))
+                if trigger.fails:
                     code = (
                         "CANNOT_EXECUTE_FLOW_TRIGGER"
-                        if one.kind == "flow"
+                        if trigger.kind == "flow"
                         else "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
                     )
-                    raise Refusal(400, code, one.fails, [])
-                new.update(one.sets)
+                    raise Refusal(400, code, trigger.fails, [])
+                new.update(trigger.sets)
 
     def _look_for_twins(self, asking: Asking, entity: Entity, new: Row, rule: Duplicates) -> None:
         test = " AND ".join(f'"{name}" = ?' for name in rule.fields) + " AND IsDeleted = 0 AND Id <> ?"
@@ -94,11 +98,11 @@ class Rules:
             entity, test, *(new.get(name) for name in rule.fields), new.get("Id") or ""
         )
         if twins and (rule.block or not asking.allow_duplicates):
-            found = [{"record": {"attributes": {"type": entity.name}, "Id": twin["Id"]}} for twin in twins]
+            matches = [{"record": {"attributes": {"type": entity.name}, "Id": twin["Id"]}} for twin in twins]
             verdict = {
                 "allowSave": not rule.block,
                 "duplicateRule": "rule",
-                "matchResults": [{"matchRecords": found, "success": True}],
+                "matchResults": [{"matchRecords": matches, "success": True}],
             }
             message = (
                 "Use one of these records?"

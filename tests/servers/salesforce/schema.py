@@ -64,10 +64,10 @@ class Field:
 
     def describe(self, updateable: bool) -> dict[str, Any]:
         """The field as describe tells of it."""
-        told: dict[str, Any] = dict.fromkeys(_FALSE, False) | dict.fromkeys(_NULL)
+        description: dict[str, Any] = dict.fromkeys(_FALSE, False) | dict.fromkeys(_NULL)
         number = self.type in NUMBERS
         enum = self.type in ("picklist", "multipicklist")
-        told.update(
+        description.update(
             byteLength=self.length * 3,
             createable=self.createable and updateable,
             updateable=self.updateable and updateable,
@@ -93,11 +93,11 @@ class Field:
                 {
                     "active": True,
                     "defaultValue": False,
-                    "label": self.labels.get(one, one),
+                    "label": self.labels.get(value, value),
                     "validFor": None,
-                    "value": one,
+                    "value": value,
                 }
-                for one in self.values
+                for value in self.values
             ],
             polymorphicForeignKey=len(self.targets) > 1,
             precision=self.precision if number else 0,
@@ -113,7 +113,7 @@ class Field:
             inlineHelpText=self.help or None,
             defaultValue=False if self.type == "boolean" else None,
         )
-        return told
+        return description
 
 
 _FALSE = (
@@ -153,7 +153,7 @@ class Entity:
 
     def relation(self, name: str) -> Field | None:
         """The reference whose relationship is so called."""
-        return next((one for one in self if (one.relationship or "").lower() == name.lower()), None)
+        return next((field for field in self if (field.relationship or "").lower() == name.lower()), None)
 
     def summary(self, version: str) -> dict[str, Any]:
         """The object as the global describe tells of it."""
@@ -176,14 +176,14 @@ class Schema:
     def __init__(self) -> None:
         self.entities = {entity.name.lower(): entity for entity in _parsed(STANDARD + SET_UP + TOOLING)}
         for entity in self.entities.values():
-            for one in entity:
-                one.formula = (
-                    _FORMULAS.get(one.name)
-                    if entity.name == "Account" and one.name.startswith("Person")
-                    else one.formula
+            for entity_field in entity:
+                entity_field.formula = (
+                    _FORMULAS.get(entity_field.name)
+                    if entity.name == "Account" and entity_field.name.startswith("Person")
+                    else entity_field.formula
                 )
-                if one.type == "address":
-                    one.formula = _address(one.name.removesuffix("Address"))
+                if entity_field.type == "address":
+                    entity_field.formula = _address(entity_field.name.removesuffix("Address"))
         self.version = 1  # moves with every change, so that what was derived is derived anew
 
     def __iter__(self) -> Iterator[Entity]:
@@ -212,8 +212,12 @@ class Schema:
 
     def _drop_references(self, target: str) -> None:
         for entity in self.entities.values():
-            for one in [one for one in entity if one.targets == (target,) and one.name != "MasterRecordId"]:
-                del entity.fields[one.name.lower()]
+            for entity_field in [
+                entity_field
+                for entity_field in entity
+                if entity_field.targets == (target,) and entity_field.name != "MasterRecordId"
+            ]:
+                del entity.fields[entity_field.name.lower()]
 
 
 # What an account shows of its person, and which field of the contact that is.
@@ -226,10 +230,10 @@ _OF_PERSON = '(SELECT person."{0}" FROM "Contact" person WHERE person."Id" = {{t
 _FORMULAS = {name: _OF_PERSON.format(column) for name, column in PERSON_FIELDS.items()}
 
 
-def person_copy(one: Field) -> Field:
+def person_copy(field: Field) -> Field:
     """The field of accounts that shows a custom field of their person."""
-    name = one.name.removesuffix("__c") + "__pc"
-    return replace(one, name=name, formula=_OF_PERSON.format(one.name))
+    name = field.name.removesuffix("__c") + "__pc"
+    return replace(field, name=name, formula=_OF_PERSON.format(field.name))
 
 
 def _address(prefix: str) -> str:
@@ -254,8 +258,8 @@ def _parsed(text: str) -> Iterator[Entity]:
             tooling="tooling" in marks,
         )
         system = _PLAIN_SYSTEM if entity.plain else _SYSTEM
-        ids, rest = system.strip().splitlines()[:1], system.strip().splitlines()[1:]
-        for line in [*ids, *lines, *rest]:
+        ids, trailing = system.strip().splitlines()[:1], system.strip().splitlines()[1:]
+        for line in [*ids, *lines, *trailing]:
             if line.strip():
                 entity.add(_field(line))
         yield entity
@@ -264,19 +268,19 @@ def _parsed(text: str) -> Iterator[Entity]:
 def _field(line: str) -> Field:
     marks = line[: len(line) - len(line.lstrip("!-+"))]
     name, type, *more = line.lstrip("!-+").split(None, 2)
-    rest = more[0] if more else ""
-    one = Field(
+    detail = more[0] if more else ""
+    field = Field(
         name, type, required="!" in marks, createable="-" not in marks, updateable=not set("-+") & set(marks)
     )
     if type == "reference":
-        targets, _, relation = rest.partition(" ")
-        one.targets, one.length = tuple(targets.split("|")), 18
-        one.relationship = relation or name.removesuffix("Id")
+        targets, _, relation = detail.partition(" ")
+        field.targets, field.length = tuple(targets.split("|")), 18
+        field.relationship = relation or name.removesuffix("Id")
     elif "picklist" in type:
-        one.values, one.length = tuple(rest.split("|")), 255
-    elif rest:
-        one.length = int(rest)
-    return one
+        field.values, field.length = tuple(detail.split("|")), 255
+    elif detail:
+        field.length = int(detail)
+    return field
 
 
 def custom_field(name: str, type: str, **settings: Any) -> Field:
@@ -291,9 +295,9 @@ def custom_field(name: str, type: str, **settings: Any) -> Field:
         "multipicklist": 4099,
     }
     settings.setdefault("length", lengths.get(type, 0))
-    one = Field(name, type, custom=True, **settings)
+    field = Field(name, type, custom=True, **settings)
     if type == "reference":
-        one.relationship = one.relationship or name.removesuffix("__c") + "__r"
-    if one.formula:
-        one.createable = one.updateable = False
-    return one
+        field.relationship = field.relationship or name.removesuffix("__c") + "__r"
+    if field.formula:
+        field.createable = field.updateable = False
+    return field

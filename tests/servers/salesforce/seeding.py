@@ -85,7 +85,7 @@ class _Maker:
         self.dates = [str(self.end - np.timedelta64(day, "D"))[:10] for day in range(days)]
 
     def pick(self, values: Sequence[Any], count: int) -> list[Any]:
-        return [values[place] for place in self.chance.integers(0, len(values), count).tolist()]
+        return [values[position] for position in self.chance.integers(0, len(values), count).tolist()]
 
     def flags(self, share: float, count: int) -> list[int]:
         flags: list[int] = (self.chance.random(count) < share).astype(int).tolist()
@@ -111,7 +111,9 @@ class _Maker:
             "Id": ids, "CreatedDate": made, "LastModifiedDate": moved, "SystemModstamp": moved,
             "CreatedById": [self.org.admin] * count, "LastModifiedById": [self.org.admin] * count,
         }  # fmt: skip
-        flags = {one.name: [0] * count for one in entity if one.type == "boolean" and one.formula is None}
+        flags = {
+            field.name: [0] * count for field in entity if field.type == "boolean" and field.formula is None
+        }
         owners = {"OwnerId": [self.org.admin] * count} if entity.field("OwnerId") else {}
         whole = {
             name: column
@@ -183,8 +185,8 @@ def _people(maker: _Maker, name: str, ids: list[str], accounts: list[str], odd: 
     count = len(ids)
     last = maker.pick(_LAST, count)
     if odd:
-        for place in range(0, count, 37):
-            last[place] = _ODD[place // 37 % len(_ODD)]
+        for position in range(0, count, 37):
+            last[position] = _ODD[position // 37 % len(_ODD)]
     first = maker.pick(_FIRST, count)
     columns: dict[str, Sequence[Any]] = {
         "FirstName": first,
@@ -224,7 +226,7 @@ def _opportunities(maker: _Maker, ids: list[str], contacts: list[str]) -> None:
     stages = maker.pick(_STAGES, count)
     columns: dict[str, Sequence[Any]] = {
         "Name": [f"Deal {id[10:15]}" for id in ids],
-        "AccountId": [accounts.get(one) for one in who],
+        "AccountId": [accounts.get(contact) for contact in who],
         "Amount": maker.numbers(5, 5000, count),
         "StageName": [stage[0] for stage in stages],
         "IsClosed": [stage[1] for stage in stages],
@@ -248,7 +250,7 @@ def _orders(maker: _Maker, ids: list[str], contacts: list[str]) -> None:
     who = maker.pick(contacts, count)
     accounts = dict(maker.org.store.run("SELECT Id, AccountId FROM Contact"))
     columns: dict[str, Sequence[Any]] = {
-        "AccountId": [accounts.get(one) for one in who], "BillToContactId": who, "EffectiveDate": maker.pick(maker.dates, count),
+        "AccountId": [accounts.get(contact) for contact in who], "BillToContactId": who, "EffectiveDate": maker.pick(maker.dates, count),
         "Status": ["Activated"] * count, "StatusCode": ["Activated"] * count, "TotalAmount": maker.numbers(5, 500, count),
         "OrderNumber": [f"{number:08d}" for number in range(count)],
     }  # fmt: skip
@@ -289,8 +291,8 @@ def _campaigns(maker: _Maker, ids: list[str], contacts: list[str], members: int 
     places = maker.chance.choice(len(contacts) * len(ids), count, replace=False).tolist() if count else []
     responded = maker.flags(0.2, count)
     columns: dict[str, Sequence[Any]] = {
-        "CampaignId": [ids[place % len(ids)] for place in places],
-        "ContactId": [contacts[place // len(ids)] for place in places],
+        "CampaignId": [ids[position % len(ids)] for position in places],
+        "ContactId": [contacts[position // len(ids)] for position in places],
         "Status": ["Responded" if flag else "Sent" for flag in responded],
         "HasResponded": responded,
         "FirstRespondedDate": [maker.dates[0] if flag else None for flag in responded],

@@ -75,30 +75,30 @@ def _rest(org: Org, request: Request, path: str, faults: list[dict[str, Any]]) -
     if not org.access.may(user, "PermissionsApiEnabled"):
         raise Refusal(403, "API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner")
     call = Call(org, request, user, f"{int(data[1])}.0", faults)
-    rest = (data[3] or "").strip("/")
-    if not rest:
+    resource = (data[3] or "").strip("/")
+    if not resource:
         return response(
             {
                 name: f"{call.root}/{name}"
                 for name in ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling")
             }
         )
-    if rest.lower() != "composite/batch":
+    if resource.lower() != "composite/batch":
         org.limits.take_request()
-    answer = answered(call, rest)
+    answer = answered(call, resource)
     answer.headers["Sforce-Limit-Info"] = org.limits.header()
     return answer
 
 
 def _identity(org: Org, user: str) -> dict[str, Any]:
     row = org.row("User", user)
-    told = {
+    profile = {
         "user_id": user,
         "organization_id": org.organization,
         "preferred_username": row["Username"],
         "active": True,
     }
-    return told | {"username": row["Username"], "zoneinfo": row["TimeZoneSidKey"], "user_type": "STANDARD"}
+    return profile | {"username": row["Username"], "zoneinfo": row["TimeZoneSidKey"], "user_type": "STANDARD"}
 
 
 def _form(request: Request) -> dict[str, str]:
@@ -116,5 +116,5 @@ def _token(org: Org, request: Request) -> Response:
             org.login.grant(_form(request), request.headers.get("authorization", ""), request.host)
         )
     except Denied as denied:
-        told = {"error": denied.error, "error_description": denied.description}
-        return Response(400, orjson.dumps(told))
+        body = {"error": denied.error, "error_description": denied.description}
+        return Response(400, orjson.dumps(body))

@@ -42,23 +42,23 @@ class Sheet:
         yield self.header
         after = min(start + count, self.rows)
         while start < after:
-            number, place = divmod(start, BLOCK)
+            number, offset = divmod(start, BLOCK)
             block = self.blocks[number]
             last = min(after - number * BLOCK, BLOCK)
-            held = min(BLOCK, self.rows - number * BLOCK)
-            yield block if place == 0 and last == held else _rows(block, place, last)
+            size = min(BLOCK, self.rows - number * BLOCK)
+            yield block if offset == 0 and last == size else _rows(block, offset, last)
             start = number * BLOCK + last
 
     def packed(self, start: int, count: int) -> bytes:
         """The same page in gzip; made once."""
         with self._lock:
-            held = self._packed.get((start, count))
-        if held is None:
+            packed = self._packed.get((start, count))
+        if packed is None:
             packer = zlib.compressobj(1, wbits=31)
-            held = b"".join([*(packer.compress(part) for part in self.page(start, count)), packer.flush()])
+            packed = b"".join([*(packer.compress(part) for part in self.page(start, count)), packer.flush()])
             with self._lock:
-                self._packed[start, count] = held
-        return held
+                self._packed[start, count] = packed
+        return packed
 
 
 def _line(values: Sequence[str]) -> bytes:

@@ -115,15 +115,15 @@ def parse_condition(text: str) -> Condition:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    place, found = 0, []
+    position, tokens = 0, []
     text = text.strip()
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if not match or match.lastgroup is None:
-            malformed(f"unexpected token: '{text[place:].strip()[:20]}'")
-        found.append((match.lastgroup, match[match.lastgroup]))
-        place = match.end()
-    return found
+            malformed(f"unexpected token: '{text[position:].strip()[:20]}'")
+        tokens.append((match.lastgroup, match[match.lastgroup]))
+        position = match.end()
+    return tokens
 
 
 class _Reader:

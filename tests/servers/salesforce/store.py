@@ -51,27 +51,27 @@ class Store:
         self.connection.execute("ROLLBACK" if wanted else "COMMIT")
 
     def create(self, entity: Entity) -> None:
-        columns = ", ".join(one.sql for one in entity if _stored(one))
+        columns = ", ".join(field.sql for field in entity if _stored(field))
         columns = columns.replace('"Id" TEXT', '"Id" TEXT PRIMARY KEY', 1)
         self.connection.execute(f'CREATE TABLE "{entity.name}" ({columns})')
-        for one in entity:
-            if one.name in _INDEXED and _stored(one):
-                self.index(entity, one)
+        for field in entity:
+            if field.name in _INDEXED and _stored(field):
+                self.index(entity, field)
 
-    def index(self, entity: Entity, one: Field) -> None:
-        name = f"{entity.name}_{one.name}"
-        self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{entity.name}" ("{one.name}")')
+    def index(self, entity: Entity, field: Field) -> None:
+        name = f"{entity.name}_{field.name}"
+        self.connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}" ON "{entity.name}" ("{field.name}")')
 
-    def add_column(self, entity: Entity, one: Field) -> None:
-        if _stored(one):
-            default = " DEFAULT 0" if one.type == "boolean" else ""
-            self.connection.execute(f'ALTER TABLE "{entity.name}" ADD COLUMN {one.sql}{default}')
-            if one.external_id:
-                self.index(entity, one)
+    def add_column(self, entity: Entity, field: Field) -> None:
+        if _stored(field):
+            default = " DEFAULT 0" if field.type == "boolean" else ""
+            self.connection.execute(f'ALTER TABLE "{entity.name}" ADD COLUMN {field.sql}{default}')
+            if field.external_id:
+                self.index(entity, field)
 
-    def drop_column(self, entity: Entity, one: Field) -> None:
-        if _stored(one):
-            self.connection.execute(f'ALTER TABLE "{entity.name}" DROP COLUMN "{one.name}"')
+    def drop_column(self, entity: Entity, field: Field) -> None:
+        if _stored(field):
+            self.connection.execute(f'ALTER TABLE "{entity.name}" DROP COLUMN "{field.name}"')
 
     def insert(self, entity: Entity, rows: Iterable[Sequence[Any]], names: Sequence[str]) -> None:
         """Rows as they are, of the named columns."""
@@ -84,7 +84,7 @@ class Store:
     def put(self, entity: Entity, row: Mapping[str, Any]) -> None:
         """One new row as it is; what it does not name is empty."""
         full = dict.fromkeys(
-            (one.name for one in entity if one.type == "boolean" and _stored(one)), 0
+            (field.name for field in entity if field.type == "boolean" and _stored(field)), 0
         ) | dict(row)
         self.insert(entity, [tuple(full.values())], tuple(full))
 
@@ -103,13 +103,13 @@ class Store:
 
     def many(self, entity: Entity, ids: Sequence[str]) -> dict[str, Row]:
         """Rows of these ids, by id."""
-        found: dict[str, Row] = {}
+        rows_by_id: dict[str, Row] = {}
         for start in range(0, len(ids), 500):
             part = ids[start : start + 500]
-            found |= {
+            rows_by_id |= {
                 row["Id"]: row for row in self.select(entity, f"Id IN ({', '.join('?' * len(part))})", *part)
             }
-        return found
+        return rows_by_id
 
     def select(self, entity: Entity, where: str = "1", *parameters: Any) -> list[Row]:
         cursor = self.connection.execute(f'SELECT * FROM "{entity.name}" WHERE {where}', parameters)
@@ -130,5 +130,5 @@ def bucket(id: str) -> float:
     return ((number ^ number >> 16) & 0xFFFFFFFF) / 2**32
 
 
-def _stored(one: Field) -> bool:
-    return one.formula is None
+def _stored(field: Field) -> bool:
+    return field.formula is None

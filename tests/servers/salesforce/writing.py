@@ -86,10 +86,12 @@ class Writer:
     ) -> list[Result]:
         with self.org.store.lock:
             plan = [self._target(asking, entity, operation, row, key) for row in rows]
-            old = self.org.store.many(entity, sorted({one.id for one in plan if one.id and not one.error}))
+            old = self.org.store.many(
+                entity, sorted({result.id for result in plan if result.id and not result.error})
+            )
         with self._locks(entity, plan, old, rows), self.org.store.lock, self.org.store.transaction() as undo:
             self._carry_out(asking, entity, operation, rows, plan)
-            if asking.all_or_none and any(one.error for one in plan):
+            if asking.all_or_none and any(result.error for result in plan):
                 undo()
         return plan
 
@@ -103,16 +105,16 @@ class Writer:
     ) -> None:
         moment = self.org.clock.stamp()
         seen: set[str] = set()
-        for row, one in zip(rows, plan, strict=True):
-            if one.error:
+        for row, result in zip(rows, plan, strict=True):
+            if result.error:
                 continue
             try:
-                if one.id and one.id in seen and operation != "delete":
-                    raise Refusal(400, "DUPLICATE_VALUE", f"Duplicate id specified: {one.id}", ["Id"])
-                self._one(asking, entity, operation, row, one, moment)
+                if result.id and result.id in seen and operation != "delete":
+                    raise Refusal(400, "DUPLICATE_VALUE", f"Duplicate id specified: {result.id}", ["Id"])
+                self._one(asking, entity, operation, row, result, moment)
             except Refusal as refusal:
-                one.error = refusal
-            seen.add(one.id or "")
+                result.error = refusal
+            seen.add(result.id or "")
 
     # Which record is meant
 
@@ -141,25 +143,25 @@ class Writer:
         return long_id(str(id))
 
     def _by_key(self, asking: Asking, entity: Entity, row: Mapping[str, Any], key: str) -> Result:
-        one = entity.field(key)
+        field = entity.field(key)
         if (
-            one is None
-            or not one.external_id
-            or one.name.lower() not in self.org.access.fields(asking.user, entity)
+            field is None
+            or not field.external_id
+            or field.name.lower() not in self.org.access.fields(asking.user, entity)
         ):
             raise not_found(f"Provided external ID field does not exist or is not accessible: {key}")
         value = next((value for name, value in row.items() if name.lower() == key.lower()), None)
         if value in (None, ""):
-            raise Refusal(400, "MISSING_ARGUMENT", f"{one.name} not specified", [one.name])
-        found = self.org.store.select(entity, f'"{one.name}" = ? AND IsDeleted = 0', value)
-        if len(found) > 1:
+            raise Refusal(400, "MISSING_ARGUMENT", f"{field.name} not specified", [field.name])
+        matches = self.org.store.select(entity, f'"{field.name}" = ? AND IsDeleted = 0', value)
+        if len(matches) > 1:
             raise Refusal(
                 300,
                 "DUPLICATE_EXTERNAL_ID",
-                f"{one.name}: more than one record found for external id field",
-                [one.name],
+                f"{field.name}: more than one record found for external id field",
+                [field.name],
             )
-        return Result(found[0]["Id"]) if found else Result(created=True)
+        return Result(matches[0]["Id"]) if matches else Result(created=True)
 
     # Locks
 
@@ -169,19 +171,20 @@ class Writer:
     ) -> Iterator[None]:
         """Hold the accounts of the records; rows whose account somebody else holds are refused."""
         parents = [
-            self._parent(entity, old.get(one.id or ""), row) for one, row in zip(plan, rows, strict=True)
+            self._parent(entity, old.get(result.id or ""), row)
+            for result, row in zip(plan, rows, strict=True)
         ]
         mine = threading.get_ident()
         with self.org.store.lock:
             busy = {parent for parent in set(parents) if parent and self._is_locked(parent, mine)}
             taken = {parent for parent in parents if parent and parent not in busy}
             self._held.update(dict.fromkeys(taken, mine))
-        for one, parent in zip(plan, parents, strict=True):
-            if parent in busy and not one.error:
-                one.error = Refusal(
+        for result, parent in zip(plan, parents, strict=True):
+            if parent in busy and not result.error:
+                result.error = Refusal(
                     self.org.knobs.lock_status,
                     "UNABLE_TO_LOCK_ROW",
-                    f"unable to obtain exclusive access to this record or {len(plan)} records: {one.id or parent}",
+                    f"unable to obtain exclusive access to this record or {len(plan)} records: {result.id or parent}",
                 )
         try:
             yield
@@ -212,9 +215,15 @@ class Writer:
     # One record
 
     def _one(
-        self, asking: Asking, entity: Entity, operation: str, row: Mapping[str, Any], one: Result, moment: str
+        self,
+        asking: Asking,
+        entity: Entity,
+        operation: str,
+        row: Mapping[str, Any],
+        result: Result,
+        moment: str,
     ) -> None:
-        old = self._existing(asking, entity, one.id) if one.id else None
+        old = self._existing(asking, entity, result.id) if result.id else None
         if operation == "delete" and old:
             derived.before_delete(self.org, entity, old)
             self.bin(entity, old, moment)
@@ -222,14 +231,14 @@ class Writer:
         values = self._values(asking, entity, row, old is None)
         if old is None:
             derived.required(entity, values)
-            one.id = self.org.ids.next(entity.prefix)
+            result.id = self.org.ids.next(entity.prefix)
             new = dict.fromkeys(f.name for f in entity if f.formula is None) | self._empty(entity) | values
         else:
             new = {**old, **values}
         self._check_references(asking, entity, values)
         derived.before_save(self.org, entity, new, old, moment)
         self.org.rules.before(asking, entity, new, old, values)
-        self._stamp(asking.user, entity, new, old, one.id or "", moment)
+        self._stamp(asking.user, entity, new, old, result.id or "", moment)
         new = {
             name: value
             for name, value in new.items()
@@ -266,56 +275,56 @@ class Writer:
         )
 
     def _empty(self, entity: Entity) -> Row:
-        return {one.name: 0 for one in entity if one.type == "boolean" and one.formula is None}
+        return {field.name: 0 for field in entity if field.type == "boolean" and field.formula is None}
 
     def _values(self, asking: Asking, entity: Entity, row: Mapping[str, Any], new: bool) -> Row:
         """The given values as they are stored, by the schema's names."""
-        found: Row = {}
+        values: Row = {}
         editable = set(entity.fields) if asking.sees_all else self.org.access.editable(asking.user, entity)
         for name, value in row.items():
             if name.lower() in ("id", "attributes") or isinstance(value, dict):
                 continue
-            one = entity.field(name) if asking.sees_all else None
-            one = one or self.known_field(asking.user, entity, name)
-            may = one.createable if new else one.updateable
-            if one.name.lower() not in editable or not may:
+            field = entity.field(name) if asking.sees_all else None
+            field = field or self.known_field(asking.user, entity, name)
+            may = field.createable if new else field.updateable
+            if field.name.lower() not in editable or not may:
                 where = (
                     "Please check the security settings of this field"
                     " and verify that it is read/write for your profile or permission set."
                 )
-                message = f"Unable to create/update fields: {one.name}. {where}"
-                raise Refusal(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, [one.name])
+                message = f"Unable to create/update fields: {field.name}. {where}"
+                raise Refusal(400, "INVALID_FIELD_FOR_INSERT_UPDATE", message, [field.name])
             if asking.cells and value == "":
                 continue
-            found[one.name] = of_cell(one, value) if asking.cells else stored(one, value)
-        return found
+            values[field.name] = of_cell(field, value) if asking.cells else stored(field, value)
+        return values
 
     def known_field(self, user: str, entity: Entity, name: str) -> Field:
         """The field of that name, if the user sees it."""
-        one = entity.field(name)
-        if one is None or one.name.lower() not in self.org.access.fields(user, entity):
+        field = entity.field(name)
+        if field is None or field.name.lower() not in self.org.access.fields(user, entity):
             raise Refusal(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {entity.name}")
-        return one
+        return field
 
     def _check_references(self, asking: Asking, entity: Entity, values: Row) -> None:
         for name, value in values.items():
-            one = entity.field(name)
-            if one is None or one.type != "reference" or not value:
+            field = entity.field(name)
+            if field is None or field.type != "reference" or not value:
                 continue
             target = self.org.schema.of_id(value)
-            if target is None or target.name not in one.targets:
+            if target is None or target.name not in field.targets:
                 raise Refusal(
                     400,
                     "FIELD_INTEGRITY_EXCEPTION",
-                    f"{one.name}: id value of incorrect type: {value}",
-                    [one.name],
+                    f"{field.name}: id value of incorrect type: {value}",
+                    [field.name],
                 )
-            held = self.org.store.run(
+            rows = self.org.store.run(
                 f'SELECT {"0" if target.plain else "IsDeleted"} FROM "{target.name}" WHERE Id = ?', (value,)
             )
-            if not held or not self._sees(asking.user, target, value):
+            if not rows or not self._sees(asking.user, target, value):
                 raise Refusal(400, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [])
-            if held[0][0]:
+            if rows[0][0]:
                 raise Refusal(400, "ENTITY_IS_DELETED", "entity is deleted")
 
     def _stamp(self, user: str, entity: Entity, new: Row, old: Row | None, id: str, moment: str) -> None:
