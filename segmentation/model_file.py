@@ -17,13 +17,6 @@ VERSION = 1
 # kinds whose levels are shares of the buyers, so that somebody has each axis' highest one
 RANKED = ("rfm", "potential")
 
-# names of an earlier version → of this one: of kinds, and of the settings that a kind's models keep
-_KINDS = {"value": "abc"}
-_SETTINGS = {
-    "response": {"absent": "churn", "campaign": "campaign_pattern"},
-    "offers": {"by": "segment_by"},
-}
-
 Model = dict[str, Any]
 
 
@@ -88,23 +81,15 @@ def to_json(model: Mapping[str, Any]) -> str:
     return json.dumps(model, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def renamed(model: Mapping[str, Any]) -> Model:
-    """A stored model under the names of this version; one that has them already stays as it is."""
-    kind = _KINDS.get(model["kind"], model["kind"])
-    names = _SETTINGS.get(kind, {})
-    settings = {names.get(name, name): value for name, value in model["settings"].items()}
-    return {**model, "kind": kind, "settings": settings}
-
-
 def from_json(text: str) -> Model:
-    """The model of a text, under the names of this version. ValueError when it is none."""
+    """The model of a text. ValueError when it is none."""
     try:
         loaded = json.loads(text)
     except ValueError as fault:
         raise ValueError(f"the stored model is no JSON ({fault}); train again") from fault
     if not isinstance(loaded, dict) or loaded.get("version") != VERSION:
         raise ValueError(f"the stored model is not of version {VERSION}; train again")
-    return renamed(loaded)
+    return loaded
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -43,7 +43,7 @@ CHANGE = {
 CHANGES = pa.Table.from_pylist([CHANGE], PLAN_SCHEMA)
 STATE = pa.table({"record_type": ["contact"], "id": ["7"], "segment": ["lost"]})
 MODEL = json.dumps(
-    {"kind": "value", "settings": {"band": 0.03}, "version": 1}, sort_keys=True, separators=(",", ":")
+    {"kind": "rfm", "settings": {"band": 0.03}, "version": 1}, sort_keys=True, separators=(",", ":")
 )
 
 
@@ -187,8 +187,8 @@ def test_damage_of_an_earlier_version_is_told_before_anything_is_rewritten(
     path = tmp_path / "journal.sqlite"
     Journal(journal_of_version(path, PRESENT)).close()
     data = path.read_bytes()
-    assert data.count(b'"kind":"value"') == 1
-    path.write_bytes(data.replace(b'"kind":"value"', b'"kind":"other"'))
+    assert data.count(b'"kind":"rfm"') == 1
+    path.write_bytes(data.replace(b'"kind":"rfm"', b'"kind":"rfx"'))
     append(
         monkeypatch,
         lambda connection: change_json(connection, "models", "content", lambda model: {**model, "new": 1}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.files.cursor import fingerprint
-from segmentation import model_file
 from segmentation.label import settings_model
 from sync.cli import app
 from sync.config.config import ConfigError, load
 from sync.config.renames import KEYS, KINDS, VERBS
+from sync.store.journal import Journal
+from sync.store.migrations import migrate, model_of_m006
 
 # a value that the new key takes
 VALUES = {
@@ -266,6 +269,14 @@ NEW: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("old", "new"), zip(OLD, NEW, strict=True), ids=[str(old["kind"]) for old in OLD])
-def test_a_stored_model_is_read_under_the_new_names(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert model_file.from_json(json.dumps(old)) == model_file.renamed(old) == new
-    assert model_file.renamed(new) == new, "twice is once"
+def test_a_stored_model_comes_up_under_the_new_names(
+    tmp_path: Path, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        migrate(connection, 5)
+        row = ("shop", "one", 1, "2026-03-01", "digest", "then", json.dumps(old))
+        connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    with closing(Journal(path)) as journal:
+        assert json.loads((journal.model("shop", "one") or {})["content"]) == model_of_m006(old) == new
+    assert model_of_m006(new) == new, "twice is once"

@@ -130,12 +130,29 @@ def m005_merged_consents(connection: sqlite3.Connection) -> None:
     )
 
 
+def m006_names_in_models(connection: sqlite3.Connection) -> None:
+    """Kind ``value`` is called ``abc``; settings of ``response`` and ``offers`` have other names."""
+    change_json(connection, "models", "content", model_of_m006)
+
+
+def model_of_m006(model: dict[str, Any]) -> dict[str, Any]:
+    """A stored model under the names of version 6."""
+    kind = "abc" if model["kind"] == "value" else model["kind"]
+    words = {
+        "response": {"absent": "churn", "campaign": "campaign_pattern"},
+        "offers": {"by": "segment_by"},
+    }.get(kind, {})
+    settings = {words.get(name, name): value for name, value in model["settings"].items()}
+    return {**model, "kind": kind, "settings": settings}
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_tables,
     m002_forms_of_objects,
     m003_parts_of_labels,
     m004_seals,
     m005_merged_consents,
+    m006_names_in_models,
 )
 
 # -- doing them ----------------------------------------------------------------------------------------------
