@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from tests import org_shop, portal_shop
 from tests.each_crm import CRMS, company_of
+from tests.servers.garbling import Garbler, Sent
 
 CAMPAIGN = """
 [[segmentations]]
@@ -149,6 +152,20 @@ def test_a_view_whose_operands_are_no_texts_is_unknown(org: org_shop.Shop, opera
         view["filteredByInfo"][0] = {**view["filteredByInfo"][0], "operandLabels": operands}
     notes = org.do("run")["notes"]
     assert any("still ours is unknown" in note and "not Salesforce's" in note for note in notes)
+
+
+@pytest.mark.parametrize("how", ["key", "type"])
+@pytest.mark.parametrize("name", ["SobjectType", "DeveloperName", "Name"])
+def test_views_that_tell_less_than_was_asked_are_no_answer(org: org_shop.Shop, name: str, how: str) -> None:
+    def spoilt(sent: Sent, _chance: random.Random) -> Sent:
+        content = json.loads(sent.body)
+        for row in content["records"]:
+            row.pop(name) if how == "key" else row.update({name: 7})
+        return Sent(sent.status, json.dumps(content).encode(), sent.type)
+
+    org.org.garbler = Garbler("GET", r"FROM\+ListView", spoilt, random.Random(0), lasting="endpoint")
+    assert org.code("setup") == 75
+    assert "not Salesforce's" in str(org.said)
 
 
 def test_a_lost_consent_filter_of_a_campaign_view_is_a_warning(org: org_shop.Shop) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from connectors.contract import ListSpec, Page, RemoteList
 from connectors.errors import RequestError, TemporaryError, UnsupportedError
-from connectors.salesforce import soql
+from connectors.salesforce import shapes, soql
 from connectors.salesforce.api_errors import MEMBER_ALREADY, Refused, of_item
 from connectors.salesforce.batch_rows import OBJECTS, Answers
 from connectors.salesforce.list_views import PREFIX, VIEW, ListViews
@@ -57,6 +57,10 @@ class Lists:
         for page in self._org.query(
             soql.Select(["Id", "Name", "DeveloperName", "SobjectType"], "ListView", where)
         ):
+            if not all(
+                view["DeveloperName"] and view["Name"] and view["SobjectType"] in types for view in page
+            ):
+                raise shapes.foreign("GET", "query")
             for row in (view for view in page if view["DeveloperName"].startswith(PREFIX)):
                 id = f"{VIEW}:{row['SobjectType']}:{row['DeveloperName']}"
                 self._view_ids[row["DeveloperName"]] = row["Id"]

@@ -48,14 +48,17 @@ def checked(
 
 
 def rows(fields: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
-    """Whether rows of a query can be what these fields were selected into: ids are texts, flags are flags, no
-    value is a list.
+    """Whether rows of a query can be what these fields were selected into: each field is there, ids and names
+    are texts, flags are flags, no value is a list.
     """
     names = list(dict.fromkeys(name.partition(".")[0] for name in fields))
-    ids = [name for name in names if name == "Id" or name.endswith("Id")]
+    plain = {name for name in names if name.isidentifier()}
+    ids = [name for name in names if name.endswith(("Id", "Name", "SobjectType"))]
     flags = [name for name in names if _FLAG.fullmatch(name)]
     for row in records:
-        if not any(name in row for name in names) or ("Id" in names and not row.get("Id")):
+        if not (row.keys() >= plain or {name.lower() for name in row} >= {name.lower() for name in plain}):
+            return False
+        if "Id" in names and not row.get("Id"):
             return False
         if not all(isinstance(row.get(name), str | None) for name in ids):
             return False

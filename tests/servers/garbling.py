@@ -39,7 +39,7 @@ class Garbler:
 
     method: str
     pattern: str  # searched for in path and query
-    how: str
+    how: str | Callable[[Sent, random.Random], Sent]  # a name of WAYS, "another", or what spoils an answer
     chance: random.Random
     nth: int = 1
     lasting: str = "once"  # once | endpoint | all
@@ -65,6 +65,8 @@ class Garbler:
 
     def spoilt(self, sent: Sent, target: str) -> Sent:
         """The answer as it arrives; refusals are damaged too."""
+        if callable(self.how):
+            return self.how(sent, self.chance)
         other = self.chance.choice([b"{}", *(body for path, body in self.others.items() if path != target)])
         if self.how == "another":
             return Sent(sent.status, other, sent.type)
