@@ -216,7 +216,7 @@ class FilesCompany(Company):
 
     def delete_list(self, name: str) -> None:
         (self.world.folder / "crm" / "lists" / f"{name}.csv").unlink()
-        del self.world.store.lists[name]
+        self.world.store.delete_list(name)
 
     def object_to_profiling(self, id: str) -> None:
         self.world.store.put(id, objects_to_profiling="true")

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.contract import FieldSpec, RemoteList
 from connectors.schemas import FIELD
-from tests.memory_crm import Store, _List
+from tests.memory_crm import Store
 
 _RECORD = ("id", "email", "company_id", "merged_into", "objects_to_profiling")
 _ACTIVITY = ("id", "contact_id", "kind", "occurred_at", "amount", "order_id")
@@ -51,10 +51,10 @@ class FolderStore(Store):
         for (_, id), row in self.records.items():
             for _, name in self.fields:
                 row[FIELD + name] = rows_by_id.get(id, {}).get(name) or None
-        self.lists = {}
+        self.lists, self.members = {}, {}
         for path in sorted((self.folder / "lists").glob("*.csv")):
-            ids = {row["id"] for row in _read(path)[1]}
-            self.lists[path.stem] = _List(RemoteList(path.stem, path.stem, path.stem, "static"), ids)
+            self.lists[path.stem] = RemoteList(path.stem, path.stem, path.stem, "static")
+            self.members[path.stem] = {row["id"] for row in _read(path)[1]}
 
     def set_field(self, id: str, name: str, value: str | None, record_type: str = "contact") -> None:
         """Someone types into segments.csv."""

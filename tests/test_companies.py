@@ -67,7 +67,7 @@ def test_companies_get_their_own_fields_and_lists(tmp_path: Path, lists: str) ->
         f"tier.{segment}": sorted(id for id, tier in EXPECTED.items() if tier == segment)
         for segment in ("customer", "target", "other")
     }
-    assert {listed.remote.record_type for listed in world.store.lists.values()} == {"company"}
+    assert {remote.record_type for remote in world.store.lists.values()} == {"company"}
     assert {record_type for record_type, name in world.store.fields if name == "seg_tier"} == {"company"}
     assert world.do("run")["plan"]["plan"] is None
 

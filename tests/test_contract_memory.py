@@ -1,4 +1,4 @@
-"""Does the CRM in memory keep the contract?"""
+"""Does the CRM in memory keep the contract: the template, and the one with faults that tests use?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from connectors.contract import Account, Attribute, Connector
+from connectors.memory import MemoryConnector
 from tests.contract_suite import REASON, SEGMENT, ContractSuite, Crm
 from tests.memory_crm import MemoryCrm, Store
 
@@ -24,7 +25,10 @@ class MemoryAccount(Crm):
     def put(
         self, id: str, *, email: str | None = None, city: str | None = None, merged_into: str | None = None
     ) -> None:
-        self.store.put(id, email=email, city=city, merged_into=merged_into)
+        if merged_into is not None:
+            self.store.merge(id, merged_into)
+        else:
+            self.store.put(id, email=email, city=city)
 
     def delete(self, id: str) -> None:
         self.store.delete(id)
@@ -39,7 +43,17 @@ class MemoryAccount(Crm):
         self.store.set_member(key, id, member)
 
 
+class ProductAccount(MemoryAccount):
+    """An account of the product's own CRM in memory, which is the template for a connector."""
+
+    def connect(self) -> Connector:
+        opened = MemoryConnector(self.settings, self.store)
+        opened.page_size = 5
+        return opened
+
+
 class TestMemory(ContractSuite):
-    @pytest.fixture
-    def crm(self) -> Crm:
-        return MemoryAccount()
+    @pytest.fixture(params=[ProductAccount, MemoryAccount], ids=["product", "tests"])
+    def crm(self, request: pytest.FixtureRequest) -> Crm:
+        account: Crm = request.param()
+        return account

@@ -231,4 +231,4 @@ def test_a_new_label_of_a_segment_writes_no_record(tmp_path: Path) -> None:
     assert world.do("setup")["setup"]["steps"] == []
     answer = world.do("run")
     assert (answer["plan"]["changes"], answer["calls"]["write"]) == (0, 0)
-    assert world.store.lists["rfm.champions"].remote.label == "Buying habits: Heroes"
+    assert world.store.lists["rfm.champions"].label == "Buying habits: Heroes"

@@ -140,6 +140,7 @@ def test_an_objection_of_the_merged_one_binds_the_survivor(tmp_path: Path) -> No
     world = started(tmp_path)
     run(world)
     world.store.put("3", objects_to_profiling=True)
+    run(world)
     world.store.merge("3", "4")
     run(world)
     assert "4" not in world.labels("rfm") and "4" not in world.held("seg_rfm")

@@ -187,6 +187,7 @@ def objectors(world: World) -> set[str]:
         (id, row["merged_into"]) for (_, id), row in world.store.records.items() if row.get("merged_into")
     ]
     objecting = {id for (_, id), row in world.store.records.items() if row.get("objects_to_profiling")}
+    objecting |= world.store.objected
     for _ in merged:
         objecting |= {record_id for pair in merged if objecting & set(pair) for record_id in pair}
     return objecting

@@ -47,14 +47,14 @@ def test_a_dynamic_list_costs_no_membership_change(tmp_path: Path) -> None:
 def test_where_the_crm_has_no_more_room_for_dynamic_lists_members_are_written(tmp_path: Path) -> None:
     world = dynamic(tmp_path, room=3)
     world.first_run()
-    kinds = {crm_list.remote.kind for crm_list in world.store.lists.values()}
+    kinds = {remote.kind for remote in world.store.lists.values()}
     assert kinds == {"dynamic", "static"} and world.members() == by_segment(world)
     assert {
         json.loads(row["form"])["kind"]
         for row in world.journal("SELECT form FROM objects WHERE kind = 'list'")
     } == kinds
     written = {target for _, target, _, _ in world.written()} - {"seg_rfm"}
-    assert written and all(world.store.lists[key].spec is None for key in written)
+    assert written and written.isdisjoint(world.store.filters)
     again = world.do("setup")
     assert again["setup"]["steps"] == [] and any("no room" in note for note in again["setup"]["notes"])
 
@@ -90,7 +90,7 @@ def test_a_deleted_list_is_missed_by_name_and_made_again_with_its_members(tmp_pa
     world.first_run()
     wanted = by_segment(world)
     lost = max(wanted, key=lambda key: len(wanted[key]))
-    del world.store.lists[lost]
+    world.store.delete_list(lost)
     answer = world.do("run")
     assert (answer["exit_code"], answer["plan"]["deleted"]) == (4, [lost])
     assert [
@@ -114,7 +114,7 @@ def test_a_batch_that_was_open_when_its_list_was_deleted_is_settled(tmp_path: Pa
     with pytest.raises(Exception, match="run again"):
         world.do("apply", number=planned)
     (key,) = (row["target"] for row in world.journal("SELECT target FROM batches WHERE state = 'open'"))
-    del world.store.lists[key]
+    world.store.delete_list(key)
     assert world.do("run", allow=ALLOWED)["plan"]["deleted"] == [key]
     world.do("setup")
     world.do("run", allow=ALLOWED)
@@ -126,9 +126,7 @@ def test_a_list_knows_the_id_that_the_crm_gave_it(tmp_path: Path) -> None:
     world.first_run()
     world.label = 'title = "Habits"\n'
     world.do("setup")
-    assert all(
-        crm_list.spec and crm_list.spec.id == crm_list.remote.id for crm_list in world.store.lists.values()
-    )
+    assert all(world.store.filters[key].id == remote.id for key, remote in world.store.lists.items())
 
 
 def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) -> None:
@@ -141,7 +139,7 @@ def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) ->
         world.store.fields["contact", "seg_rfm_reason"].description
         == "Habits: why the record has its segment"
     )
-    spec = world.store.lists["rfm.champions"].spec
+    spec = world.store.filters["rfm.champions"]
     assert spec is not None and spec.description == "Champions: Buy often. message: Thank you; priority: 1"
     world.label = world.label.replace("Thank you", "Hello")
     steps = world.do("setup")["setup"]["steps"]

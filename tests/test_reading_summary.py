@@ -224,11 +224,9 @@ class Telling(World):
 
         class Reasons(MemoryCrm):
             def read(self, stream: str, position: str | None) -> Iterator[Page]:
-                for page in super().read(stream, position):
-                    yield replace(
-                        page,
-                        **(overrides if stream == "activity" and page.first and position is None else {}),
-                    )
+                for number, page in enumerate(super().read(stream, position)):
+                    first = stream == "activity" and number == 0 and position is None
+                    yield replace(page, **(overrides if first else {}))
 
         return Reasons(account, self.store, self.faults, self.page_size, self.batch_size)
 

@@ -59,9 +59,7 @@ def week(world: World, chance: random.Random) -> None:
     for _ in range(chance.randint(3, 15)):
         customer, other = (str(chance.randint(1, CUSTOMERS + 3)) for _ in range(2))
         key = chance.choice(sorted(world.store.lists))
-        static = (
-            world.store.lists[key].spec is None and world.store.lists[key].remote.record_type == "contact"
-        )
+        static = key not in world.store.filters and world.store.lists[key].record_type == "contact"
         edits: list[tuple[Any, ...]] = [
             ("buy", customer, chance.randint(0, 300), chance.choice([500, 20_000, 900_000])),
             ("buy", customer, chance.randint(0, 30), 300_000),

@@ -139,7 +139,7 @@ def test_an_account_is_opened_with_its_share_and_its_reserve(tmp_path: Path) -> 
     )
     world.do("setup")
     world.do("pull")
-    assert set(world.opened[-1].lists) == {crm_list.remote.id for crm_list in world.store.lists.values()}
+    assert set(world.opened[-1].lists) == {remote.id for remote in world.store.lists.values()}
 
 
 def test_filling_a_campaign_is_no_activity_of_its_members(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_filling_a_campaign_is_no_activity_of_its_members(tmp_path: Path) -> Non
     world.buys("1", 3, kind="campaign_sent", campaign="somebody else's")
     world.first_run()
     labels = world.labels("audience")
-    (ours,) = (crm_list.remote.id for crm_list in world.store.lists.values())
+    (ours,) = (remote.id for remote in world.store.lists.values())
     for number in range(1, 7):
         world.buys(str(number), 0, kind="campaign_sent", campaign="Near", campaign_id=ours)
     again = world.do("run")

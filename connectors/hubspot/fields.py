@@ -130,7 +130,8 @@ class Fields:
             self._portal.forget(kind)  # the call replaces all options: none that came meanwhile may be lost
             present = self._portal.properties(kind).get(spec.name, present)
             changed["options"] = _with_options(spec, present)
-        if present.get("groupName") == GROUP:  # a property that a person made keeps its words
+        # a property that a person made keeps its words
+        if present.get("groupName") == GROUP and not spec.adopted:
             shown = {"label": spec.label or spec.name, "description": spec.description}
             changed.update({name: text for name, text in shown.items() if text and text != present.get(name)})
         if changed:
