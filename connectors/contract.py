@@ -121,7 +121,7 @@ class ListSpec:
     field: str = ""  # dynamic: the CRM filters on this field of ours ...
     value: str = ""  # ... for this value ...
     channel: str = ""  # ... and, of a campaign list, on who can be reached by this channel
-    unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
+    unknown_reachable: bool = False  # of a campaign list: may it hold records of unknown reachability?
     # of a dynamic campaign list: the account's, because another one is another filter
     consent_basis: str = ""
     description: str = ""
@@ -141,7 +141,7 @@ class RemoteList:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that a person must mend before a run: what is wrong, with which key or right, and what to do."""
+    """Something that a person must fix before a run: what is wrong, with which key or right, and what to do."""
 
     what: str
     remedy: str

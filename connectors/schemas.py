@@ -96,7 +96,7 @@ MEMBER_SCHEMA = pa.schema(
     [pa.field("record_type", pa.string(), nullable=False), pa.field("id", pa.string(), nullable=False)]
 )
 
-# Input that was refused or mended: the row (column is null) or one cell of it (the rest of the row goes
+# Input that was refused or fixed: the row (column is null) or one cell of it (the rest of the row goes
 # through).
 REJECT_SCHEMA = pa.schema(
     [

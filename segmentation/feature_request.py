@@ -1,5 +1,5 @@
 """Which features does a segmentation want, and what is known about the activity that spares work? (imports
-nothing dear)
+nothing costly)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does a record really move to another level of an axis, or does it only tremble at the border?
+"""Does a record really move to another level of an axis, or does it only flap at the border?
 
 A move counts when it passes the dead band: at least ``band`` of the population (at the fit) lies between the
 border of the confirmed level and the new value, both included; of a level narrower than twice the band, half

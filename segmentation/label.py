@@ -4,7 +4,7 @@
     model = chosen.fit(features, as_of, past)                            # rare: freezes cut points, learns
     from the past labels = chosen.label(features, model, previous, previous_as_of, as_of)
 
-The kinds' own modules are imported when one is used: pandas and pyarrow are dear.
+The kinds' own modules are imported when one is used: pandas and pyarrow are costly.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
 
 class Banded(Settings):
-    """Options of kinds whose segments have borders that records could tremble at."""
+    """Options of kinds whose segments have borders that records could flap at."""
 
     dead_band: float = Field(0.03, ge=0, lt=0.5, description="dead band, as a share of the population")
 

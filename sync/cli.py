@@ -157,7 +157,7 @@ def train(
         bool, typer.Option("--propose", help="Only show what a refit would change, and who would move.")
     ] = False,
 ) -> None:
-    """Fit segmentations anew (cut points are frozen in between)."""
+    """Fit segmentations again (cut points are frozen in between)."""
     _do(
         "train",
         as_json,

@@ -138,7 +138,7 @@ def train(
     names: Sequence[str] = (),
     propose: bool = False,
 ) -> Answer:
-    """Fit every segmentation (or those of ``names``) anew; the next labelling uses the new models.
+    """Fit every segmentation (or those of ``names``) again; the next labelling uses the new models.
 
     ``contests``: which score won where several could. With ``propose`` nothing is saved: ``proposals`` tell
     what would change.

@@ -118,5 +118,5 @@ def combined_exit_code(codes: Sequence[int]) -> int:
 
 
 def declined(sentence: str) -> dict[str, Any]:
-    """What the answer of a command holds where nobody said yes: why it ends with 1, for who reads JSON."""
+    """What the answer of a command holds where nobody said yes: why it ends with 1, for readers of the JSON."""
     return {"declined": sentence, "exit_code": 1}

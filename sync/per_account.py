@@ -194,7 +194,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
 
 
 def _meaning(session: Session, error: Exception) -> Exception | None:
-    """What ends the work, in words for people; None for what nobody foresaw."""
+    """What ends the work, in words for people; None for what nobody predicted."""
     if isinstance(error, (TemporaryError, QuotaError)):
         return later(error, session.clock(), ZoneInfo(session.settings.time_zone))
     if isinstance(error, (CommandError, ConnectorError, ConfigError)):

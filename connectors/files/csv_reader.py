@@ -22,7 +22,7 @@ from connectors.files.settings import WHITESPACE
 from connectors.files.utf8_file import BLOCK, Source
 
 ROW_LIMIT = 64 << 20  # bytes: a row that goes on for longer is refused
-_SMALL = 128 << 10  # bytes: pieces of this size are mended rather than split further
+_SMALL = 128 << 10  # bytes: pieces of this size are fixed rather than split further
 _HEADER_LIMIT = 1 << 20
 _QUOTE, _NEWLINE = 34, 10
 

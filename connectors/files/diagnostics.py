@@ -1,4 +1,4 @@
-"""What must a person mend before a run?"""
+"""What must a person fix before a run?"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Question:
     text: str
     answers: Sequence[str]
     settle: Callable[[str], None]
-    remedy: str  # for who cannot be asked
+    remedy: str  # for a caller who cannot be asked
 
 
 @dataclass

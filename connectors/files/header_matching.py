@@ -200,7 +200,7 @@ def mapped(words: Mapping[str, str], columns: Mapping[str, Sequence[str]]) -> di
 
 
 def _add_by_cells(headers: dict[str, str], columns: Mapping[str, Sequence[str]]) -> None:
-    """Columns of a name that nobody foresaw, which would be added up wrongly if they were passed over: a
+    """Columns of a name that nobody predicted, which would be added up wrongly if they were passed over: a
     currency, what was given " "back."""
     for header, cells in columns.items():
         given = [cell for cell in cells if cell]

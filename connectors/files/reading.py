@@ -79,7 +79,7 @@ class Reading:
     ) -> tuple[Position, list[str]]:
         """Where to go on.
 
-        What the files prove of how they are written is part of it: another proof reads them anew.
+        What the files prove of how they are written is part of it: another proof reads them again.
         """
         joins = join_stamps(self._folder, self._dialect) if self._stream == "activity" else []
         form = fingerprint(self._folder.account, self._stream, joins)

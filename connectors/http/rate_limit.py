@@ -241,7 +241,7 @@ def _wait(rate: Rate | None, state: dict[str, Any], now: float, units: int) -> f
     wait = float(wait) if wait <= LONGEST_WAIT else 0.0
     if rate is None:
         return wait
-    farthest = now + rate.seconds * _DRIFT * _SLOWEST + rate.held  # beyond: of a clock that began anew
+    farthest = now + rate.seconds * _DRIFT * _SLOWEST + rate.held  # beyond: of a clock that began again
     state["live"] = live = [mark for mark in state["live"] if now < mark <= farthest]
     # so many of the live units must have ended before; of a call on its way nobody knows more than that it
     # stays alive for the whole span

@@ -64,7 +64,7 @@ def behind_all(end: int, look_back: int, latest: int) -> int:
 class Progress:
     """How far one source has been read. Times are milliseconds since 1970 of HubSpot's clock."""
 
-    form: str  # what it was read as: of another form, it is read anew
+    form: str  # what it was read as: of another form, it is read again
     start: int = 0  # the next window begins here: the end of the last one less the look-back
     end: int = 0  # of the last window
     settled: int = 0  # up to here, what was delivered is what HubSpot held, and not what a late index said

@@ -1,4 +1,4 @@
-"""What must a person mend before a run: a token, a scope, a right to a property or to lists, a limit, a wrong
+"""What must a person fix before a run: a token, a scope, a right to a property or to lists, a limit, a wrong
 setting?
 
 Rights are found by calls that need them and change nothing.
@@ -75,7 +75,7 @@ def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Probl
     except UnknownVersion as error:
         return [Problem(error.what, error.remedy)]
     except QuotaError as error:
-        if not faults:  # nothing to mend: time does it
+        if not faults:  # nothing to fix: time does it
             raise
         when = f"after {error.resets_at:%Y-%m-%d %H:%M %Z}" if error.resets_at else "later"
         faults.append(Problem(str(error), f"run again {when}, or lower reserve in the config"))

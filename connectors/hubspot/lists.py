@@ -85,7 +85,7 @@ class Lists:
         if remote.label != spec.label and spec.label:
             remote = _remote(self._rename(spec, remote.id), spec.key)
         if remote.kind == "dynamic" and not same(description.get("filterBranch"), filters):
-            # Whoever comes in by the mended filter is no news: no workflow is to start.
+            # Whoever comes in by the fixed filter is no news: no workflow is to start.
             params = [("enrollObjectsInWorkflows", "false")]
             path = self._path(remote.id, "update-list-filters")
             self._portal.ask("PUT", path, params=params, body={"filterBranch": filters}, writes=True)

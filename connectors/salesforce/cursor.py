@@ -32,7 +32,7 @@ Digests = npt.NDArray[np.uint64]
 class Progress:
     """How far one source has been read. Times are ISO texts of Salesforce's clock; "" is never."""
 
-    form: str  # what it was read as: of another form, it is read anew
+    form: str  # what it was read as: of another form, it is read again
     until: str = ""  # end of the last window
     swept: str = ""  # when the last reading of all rows began
     latest: str = ""  # change of any row that was read

@@ -1,4 +1,4 @@
-"""What must a person mend in the org or in the config before a run?
+"""What must a person fix in the org or in the config before a run?
 
 Everything at once, without changing anything.
 """

@@ -31,7 +31,7 @@ _USER = re.compile(r'(?:"id"\s*:\s*"[^"]*/|<userId>)(005\w{12,15})')
 
 
 class LogIn:
-    """Called, it logs in and answers (session, None), or raises AccessError where a person must mend
+    """Called, it logs in and answers (session, None), or raises AccessError where a person must fix
     something.
 
     ``user`` is then the id of whom the session belongs to; "" where Salesforce did not tell.

@@ -142,7 +142,7 @@ class Records:
             done[ATTRIBUTE + name] = attribute(
                 name, wanted, column(rows, wanted.field), self.account.time_zone, listed, rejects
             )
-        # What nobody can write any more holds nothing of ours: it would be cleared in vain, again and again.
+        # What nobody can write any more holds nothing of ours: it would be cleared without success, again and again.
         closed = pc.or_(is_true(rows, "IsDeleted"), is_true(rows, "IsConverted"))
         for name, remote, kind in self.ours:
             cells = _plain(column(rows, remote)) if kind == "number" else column(rows, remote)

@@ -169,7 +169,7 @@ class Org:
             answer = self._next(answer["nextRecordsUrl"], headers)
 
     def _next(self, following: str, headers: Mapping[str, str]) -> Any:
-        """A further page. TemporaryError: Salesforce forgot the query, which is asked anew by the next run."""
+        """A further page. TemporaryError: Salesforce forgot the query, which is asked again by the next run."""
         from connectors.salesforce.api_errors import Refused
 
         try:

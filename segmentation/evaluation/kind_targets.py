@@ -9,7 +9,7 @@ judged by and others are not.
     offers       what is wanted next (more hits than offering everybody what sells best)
     rules        what is written down: size and reach alone
 
-What a kind does not promise is shown where it says something, and never judged: a refit would not mend it.
+What a kind does not promise is shown where it says something, and never judged: a refit would not fix it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ under one model.
 
 Promised are at most ``MOVED`` of the records in another segment than the week before, and at most
 ``RETURNED`` that come back within ``WEEKS`` weeks to a segment that they had left, at any distance. Bands and
-confirmations keep it; the price is what labels with a memory foretell less than those without. Rank within a
+confirmations keep it; the price is what labels with a memory predict less than those without. Rank within a
 list by the score, which pays nothing.
 """
 
@@ -30,7 +30,7 @@ WEEKS = 12
 MOVED, RETURNED = 0.03, 0.05
 SHY = 0.8  # of a promise: coming weeks are not quite like those that were looked at
 FEW = 20_000  # records that are enough to look at: a share of 3% is then known to a tenth of a percent
-FEWEST = 200  # records; the shares of fewer tremble by themselves
+FEWEST = 200  # records; the shares of fewer flap by themselves
 TOP = 0.2
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 TOP = 0.2
 ENOUGH = 100  # records, for a share to be judged
 SMALLEST = 0.01
-DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer tremble by themselves
+DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer flap by themselves
 UNSCORED = ("unscored", "no_offer")
 
 

@@ -10,7 +10,7 @@ from features how alive a record is: ``Repurchase``, the probability of a purcha
 (``segmentation.models.bg_nbd``), or, where there is too little to learn from, ``Silence``, and every reason says
 so. Drivers are frozen at the fit.
 
-Stages do not tremble: a record falls (or rises, should the driver change) only past a dead band and on a
+Stages do not flap: a record falls (or rises, should the driver change) only past a dead band and on a
 second distinct as_of. What a purchase says is immediate: a prospect becomes new, a dormant or lost record won
 back, any other what the driver says, if that is clearly better. The ends of new and of won back are dates,
 and immediate too.

@@ -1,4 +1,4 @@
-"""Which stages has the life of a customer? (no dear import: the config asks for their keys)"""
+"""Which stages has the life of a customer? (no costly import: the config asks for their keys)"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who is going to bring the money? (kind ``potential``)
 
-The champion score of ``segmentation.models.clv_model``, whichever candidate foresaw best on this business's own past,
+The champion score of ``segmentation.models.clv_model``, whichever candidate predicted best on this business's own past,
 cuts the buyers of the fit: ``high`` are the best ``high_share`` of them, ``medium`` the next up to
 ``medium_share``, ``low`` the rest; who never bought is ``prospect``. Equal scores share a tier; more than
 ``high_share`` of equal ones stand where they stand among the others (``segmentation.ecdf.fair_cuts``). What a
@@ -9,7 +9,7 @@ record has brought so far is another question: kind ``value``.
 Reasons tell expected money and purchases within the horizon: the 90th percentile of the days between
 purchases, or ``horizon_days``. The score is the mid-rank percentile. Cuts are frozen at the fit, and a record
 moves as ``segmentation.hysteresis`` says. Not for few customers, nor where purchases are few contracts: the
-model then says so, ranks by RFM or spending, and foretells nothing.
+model then says so, ranks by RFM or spending, and predicts nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from segmentation.point_in_time import Past
 
-DEAD_BAND = 0.05  # of the population: expectations tremble more than revenue so far
+DEAD_BAND = 0.05  # of the population: expectations flap more than revenue so far
 TIERS = ("low", "medium", "high")  # by level
 PROSPECT = "prospect"
 _STEPS = 1e6  # of a logarithm: an axis holds whole numbers

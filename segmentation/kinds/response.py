@@ -7,7 +7,7 @@ seen (``segmentation.models.classifier``). For campaigns the cuts are their firs
 sent it; only campaigns that ``campaign_pattern`` matches count, so that each sort of campaign has a model of its own.
 Small campaigns test together, as many of the latest as hold ``FEWEST_TESTED`` events, and a campaign whose H
 days were not over when those began is left out: nobody knew then how it ends. Beside traits a model looks at
-habits, what a record buys by category (``segmentation.models.category_features``), where that foresees better. Fields that we
+habits, what a record buys by category (``segmentation.models.category_features``), where that predicts better. Fields that we
 write ourselves are no features, nor is anything of people who object. Attributes have no history: they are
 those of today also at earlier cuts, so name none that the event changes.
 

@@ -11,7 +11,7 @@ Ties share a score, and the best value has a 5 however many share it (``segmenta
 revenue of nothing or less is M 1. Scores make a cell, the cell a named group. The ranking score is the mean
 of the three mid-rank percentiles.
 
-Groups do not tremble: each axis has a dead band and moves on the second proposal
+Groups do not flap: each axis has a dead band and moves on the second proposal
 (``segmentation.hysteresis``), and
 - R falls only when a silence is unusual for the record itself: longer than ``recency_patience`` times its mean gap (of
   records with three purchase days or more, and one in the window). For who buys weekly, eight days are no

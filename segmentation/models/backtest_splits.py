@@ -1,7 +1,7 @@
 """Which earlier days tell what is coming? Days of the past, each with what was known then and what came in
 the days after it.
 
-The *inner span*, the days that each lesson foretells, is the horizon, at most a fourth of the history; whole
+The *inner span*, the days that each lesson predicts, is the horizon, at most a fourth of the history; whole
 years where it is longer than one, so that every lesson sees all seasons. Lessons lie one inner span apart, up
 to four of them.
 

@@ -1,4 +1,4 @@
-"""Which learner foresees an event best, and are its probabilities true?
+"""Which learner predicts an event best, and are its probabilities true?
 
 L2 logistic regression, histogram boosting and the mean of the two log-odds compete on an inner split in time,
 by log loss. The last columns of the points may be habits, many that each say little: the inner split also

@@ -10,7 +10,7 @@ Candidates for the ranking:
 Who wins is decided by a contest on the past (``segmentation.models.model_selection``), and so is how far forecasts lean on
 boosting. Forecasts of another horizon than the inner span: the odds of boosting are carried over by the
 purchase model's own ratio. Where there is too little to learn from, the first two lines remain, nothing is
-foretold, and the model says why.
+predicted, and the model says why.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 Each candidate as of the latest lesson (``segmentation.models.backtest_splits``) is judged on what has come since: the sum of
 the share of revenue in its best 20% and its Gini coefficient decides. The favourite, ``mixed`` (``btyd``
 where nothing is boosted), errs least over many businesses and gives way only to what did better by more than
-chance. The winner is then made anew as of today. Where buyers are too few for purchase models, the simple
+chance. The winner is then made again as of today. Where buyers are too few for purchase models, the simple
 scores compete, over all lessons together.
 
 So are two choices beside it, how far the probability of a purchase and the expected purchases lean on
@@ -17,7 +17,7 @@ on the purchase models themselves.
 Where purchases are few contracts rather than many baskets, models must first prove on the judged days that
 they tell buyers apart: by an AUC of the probability above one half by more than one standard error (that of
 the rank sum, Mann and Whitney 1947). Else they say no: the simple scores compete, spending among them, and
-nothing is foretold.
+nothing is predicted.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> Champio
 
 
 def _contest(now: Champion, taught: list[Lesson]) -> Champion:
-    """The winner of the contest, made anew."""
+    """The winner of the contest, made again."""
     if not taught:
         return replace(now, figures={"contest": {}, "note": "the past is too short for a contest"})
     judge, boosted = taught[0], _boosted(taught[:LEARNED]) if len(taught) > 1 else None
@@ -99,7 +99,7 @@ def _contest(now: Champion, taught: list[Lesson]) -> Champion:
 
 
 def _unproven(probability: Fractions, judge: Lesson) -> str:
-    """Why the models must not foretell; "" where they may."""
+    """Why the models must not predict; "" where they may."""
     bought = judge.purchases > 0
     some = int(bought.sum())
     if judge.buying.days.mean() >= CONTRACTS or not 0 < some < len(bought):

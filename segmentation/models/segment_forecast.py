@@ -41,7 +41,7 @@ def outlook(
     all segments.
 
     ``features`` as kind ``potential`` reads them, ``model`` of that kind, ``segments`` by record (any
-    segmentation's). Empty where the model foretells nothing. ValueError: a wrong frame, days or periods below
+    segmentation's). Empty where the model predicts nothing. ValueError: a wrong frame, days or periods below
     1.
     """
     if days < 1 or periods < 1:

@@ -111,7 +111,7 @@ class Session:
         }
         account = self.config.account(name, options_of(self.config, self.journal, name))
         # In an order that does not move when a segmentation leaves the config: what was read is then not read
-        # anew.
+        # again.
         fields = sorted(
             (*account.fields, *left_fields(self.config, self.journal, name)),
             key=lambda spec: (spec.record_type, spec.name),
@@ -235,7 +235,7 @@ def _journal(path: Path) -> Journal:
 def _damage_noticed(journal: Journal) -> Iterator[None]:
     """A journal that looks untouched is not read through when it is opened.
 
-    Where a command ends as nobody foresaw, it is: what is damaged in it is the reason, and the next command
+    Where a command ends as nobody predicted, it is: what is damaged in it is the reason, and the next command
     shall not trust it either.
     """
     try:

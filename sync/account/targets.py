@@ -28,7 +28,7 @@ class Target:
     segment: str = ""  # of a list
     record_type: str = ""  # of a list
     channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
-    unknown_reachable: bool = False  # of a campaign list: whether those may be in it of whom nobody knows
+    unknown_reachable: bool = False  # of a campaign list: may it hold records of unknown reachability?
     control: float = 0.0  # of a campaign list: share that is held out of it (``sync.plan.control_groups``)
 
 

@@ -1,7 +1,7 @@
 """May that be learned from which a segmentation names: attributes, and another segmentation?
 
 Attributes not where there is none such, where it is what we write ourselves (last month's label would
-foretell this month's), or where it is sensitive and not switched on by name: by its own name, by its field's
+predict this month's), or where it is sensitive and not switched on by name: by its own name, by its field's
 name, or because the config calls it so.
 """
 

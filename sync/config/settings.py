@@ -187,7 +187,7 @@ class SegmentationSettings(Table):
     # share of each campaign list that is held out of it, to compare with
     control: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     extra_fields: tuple[ExtraField, ...] = ()
-    frozen: bool = False  # nobody enters, moves or is labelled anew; who leaves the population leaves
+    frozen: bool = False  # nobody enters, moves or is labelled again; who leaves the population leaves
     accounts: tuple[str, ...] = ()
     population: dict[str, Any] | None = None
     segments: tuple[SegmentSettings, ...] = ()

@@ -1,7 +1,7 @@
 """On which line of a TOML text does a key stand?
 
 ``tomllib`` reads values and forgets where they stood. This walks the tokens of a text that ``tomllib``
-accepts and notes the line of every key path, so that a fault can be shown where a person mends it.
+accepts and notes the line of every key path, so that a fault can be shown where a person fixes it.
 """
 
 from __future__ import annotations

@@ -419,7 +419,7 @@ def _json_without(text: str, ids: Set[str]) -> str | None:
 
 
 def _purge_exports(journal: Journal, ids: Set[str]) -> int:
-    """Write the files anew without the person; returns how many there were."""
+    """Write the files again without the person; returns how many there were."""
     count = 0
     for path, text in _exports_without(journal, ids):
         temporary = path.with_name(f".{path.name}.crm-segments.tmp")

@@ -1,7 +1,7 @@
 """Which models no longer fit what they label? A cheap look after each labelling; nothing is fitted, let alone
 applied.
 
-A model is worth fitting anew when scores have shifted since the fit (PSI from .25 on, over deciles of then),
+A model is worth fitting again when scores have shifted since the fit (PSI from .25 on, over deciles of then),
 when it is ``OLD`` days old, or when an earlier version made it and gave nobody the best score
 (``segmentation.model_file.topless``). Compared are the records that bought within ``RECENT`` days of either day:
 a record that is silent ages by itself, and a closed group of customers with it, whatever the model is worth.

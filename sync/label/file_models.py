@@ -1,7 +1,7 @@
 """What did files say of a day before? Models and labels of segmentations that the config does not have, kept
 for the next file.
 
-Without it each file would fit anew and forget: stages and tiers would tremble from week to week. A model
+Without it each file would fit again and forget: stages and tiers would flap from week to week. A model
 serves files of the next ``OLD`` days; labels remember those of the file before as a labelling does, and a day
 told twice starts from the same.
 """

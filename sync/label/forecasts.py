@@ -3,7 +3,7 @@ kinds behind them.
 
     value_score          the champion score (``segmentation.models.clv_model``); 0 without a purchase
     p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where
-                                                        nothing is foretold
+                                                        nothing is predicted
     lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
 
 A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A
@@ -114,7 +114,7 @@ def _champion(
 
 
 def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:
-    """``record`` and NUMBERS; what is not foretold is null."""
+    """``record`` and NUMBERS; what is not predicted is null."""
     import numpy as np
     import pandas as pd
 

@@ -60,7 +60,7 @@ def label(session: Session) -> Labelled:
 
 @stage("train")
 def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
-    """Fit every segmentation anew as of ``session.as_of``, or those of ``names``; returns the new versions."""
+    """Fit every segmentation again as of ``session.as_of``, or those of ``names``; returns the new versions."""
     versions = {}
     for settings in session.config.in_order(session.account):
         if names and settings.name not in names:

@@ -37,7 +37,7 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
     """Per campaign list with a control group, what it changed: see ``segmentation.evaluation.uplift``.
 
     Of those who were in the list's segment so many days ago, whatever became of them since: a response may
-    well move a record. The outcome is what the segmentation foresees (to the campaigns that it names), or a
+    well move a record. The outcome is what the segmentation predicts (to the campaigns that it names), or a
     purchase, within so many days after a record got its segment; records whose days are not over yet are left
     out.
     """

@@ -371,7 +371,7 @@ def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int
     """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every
     member out of reach.
 
-    What we wrote before the target was made anew (``since``) went with the old one; no person took it away.
+    What we wrote before the target was made again (``since``) went with the old one; no person took it away.
     Where it stands there all the same, in a target of our making, it is ours: what was deleted was brought
     back. What we sent to records that were merged counts on their survivor as ours, but says nothing of who
     emptied it.

@@ -122,7 +122,7 @@ def _as_meant(begun: Mapping[str, Any] | None, present: FieldSpec) -> bool:
 
 
 def new_names(session: Session) -> list[str]:
-    """What people would read anew in the CRM after ``setup``, because a model found other names. The CRM is
+    """What people would read again in the CRM after ``setup``, because a model found other names. The CRM is
     asked only where our memory of what was made says so; names that ``setup`` would refuse are told."""
     if faults := title_faults(session.config, session.journal, session.account):
         return [f"`crm-segments setup` makes nothing until this is settled: {fault}" for fault in faults]

@@ -94,7 +94,7 @@ class Ingest:
     def _count(self, part: int, what: str, reason: str, number: int) -> None:
         """Add to what the reading of a part gave.
 
-        A part that is read anew has a number of its own, and so begins at nothing.
+        A part that is read again has a number of its own, and so begins at nothing.
         """
         if not number or not (self._stream == "activity" or self._stream in RECORD_TYPES):
             return

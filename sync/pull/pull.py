@@ -212,7 +212,7 @@ def _allowed(share: float | None, count: int | None) -> str:
 
 
 def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answer: Ingested | None) -> None:
-    """List refused rows with file and line; a part that is read anew has its old ones replaced."""
+    """List refused rows with file and line; a part that is read again has its old ones replaced."""
     rows = page.rejects.slice(0, LISTED_REJECTS).to_pylist() if page.rejects is not None else []
     repeated = answer.repeated[:LISTED_REJECTS] if answer else []
     rows += [
@@ -368,7 +368,7 @@ def _forget_other(mirror: AccountMirror, key: str, id: str) -> None:
 
 
 def _note_shape(mirror: AccountMirror) -> None:
-    """Two facts about the activity that decide how dear its features are."""
+    """Two facts about the activity that decide how costly its features are."""
     refunds = mirror.value("SELECT coalesce(bool_or(kind = 'refund'), false) FROM activity")
     orders = mirror.run(
         """SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed"""

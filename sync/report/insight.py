@@ -1,6 +1,6 @@
 """What do the models know, and does it hold? All that goes beyond sizes and moves, gathered once per account.
 
-What takes long is bounded: journeys and outlooks are of a draw of the records, and cards (which fit anew as
+What takes long is bounded: journeys and outlooks are of a draw of the records, and cards (which fit again as
 of an earlier day) are made by themselves only of accounts up to ``JUDGED`` records.
 """
 

@@ -1,4 +1,4 @@
-"""Which score foresaw best, and how true were its forecasts?
+"""Which score predicted best, and how true were its forecasts?
 
 What a model of kind ``potential`` tells of its own contest.
 """

@@ -22,7 +22,7 @@ from sync.store.mirror import quoted
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
-DRAWN = 20_000  # records: of more, so many are foretold and stand for the others
+DRAWN = 20_000  # records: of more, so many are predicted and stand for the others
 DAYS, PERIODS = 30, 3
 _FIGURES = ("purchases", "purchases_low", "purchases_high", "money", "money_low", "money_high")
 
@@ -56,7 +56,7 @@ class Outlook:
 def gather(
     session: Session, settings: SegmentationSettings, model: Mapping[str, Any], by: str
 ) -> Outlook | None:
-    """By the champion of ``settings`` (kind ``potential``); None where it foretells nothing."""
+    """By the champion of ``settings`` (kind ``potential``); None where it predicts nothing."""
     from segmentation.models.segment_forecast import bias, outlook
 
     frame, records = Population(session, settings, built(session.config, settings, session.account)).some(

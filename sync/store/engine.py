@@ -1,7 +1,7 @@
 """What does an error of DuckDB mean: is the mirror's file no longer sound, or is there no room, no memory,
 another program?
 
-An error that a new file may heal is raised as ``MirrorFault``: the mirror is set aside, read anew, and the
+An error that a new file may heal is raised as ``MirrorFault``: the mirror is set aside, read again, and the
 command begins again.
 """
 

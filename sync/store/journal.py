@@ -192,7 +192,7 @@ class Journal:
         return int(self.value("SELECT value FROM sequence"))
 
     def identity(self) -> str:
-        """What tells this journal from every other, and from one that is begun anew."""
+        """What tells this journal from every other, and from one that is begun again."""
         return str(self.value("SELECT value FROM identity"))
 
     # -- runs ----------------------------------------------------------------------------------------------
@@ -477,7 +477,7 @@ class Journal:
             )
 
     def try_again(self, account: str, record_type: str, target: str) -> None:
-        """What the CRM refused of a field that has been made or mended since goes out with the next run."""
+        """What the CRM refused of a field that has been made or fixed since goes out with the next run."""
         self.execute(
             "UPDATE rejects SET next_at = NULL, quarantined = 0, attempts = 0 WHERE account = ? AND source = 'write' AND record_type = ? "
             "AND target = ? AND kind IN ('data', 'permission')",

@@ -253,7 +253,7 @@ def _print_fitted(answer: Mapping[str, Any]) -> None:
 
 
 def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
-    """Which score foresaw best, on the days before."""
+    """Which score predicted best, on the days before."""
     for reason in (figures.get("refused"), figures.get("note")):
         if reason:
             say(f"{name}: {reason}; ranked by {figures['winner']}")

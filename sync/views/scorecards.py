@@ -135,7 +135,7 @@ def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str
 
 
 def propose(session: Session, name: str) -> dict[str, Any]:
-    """What fitting a segmentation anew would change; nothing is saved. ``crm-segments train`` applies it.
+    """What fitting a segmentation again would change; nothing is saved. ``crm-segments train`` applies it.
 
     Both models label without memory, so that what moves is the refit's doing alone.
     """
