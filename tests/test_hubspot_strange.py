@@ -110,7 +110,7 @@ def customers() -> Iterator[Shop]:
 
 def everything(opened: Shop) -> dict[str, Callable[[], Any]]:
     """All that a connector does, step by step; each answers what can be compared."""
-    account: dict[str, Any] = {"kinds": None, "attributes": {"city": Attribute("city")}}
+    account: dict[str, Any] = {"activity_types": None, "attributes": {"city": Attribute("city")}}
     crm = opened.connect(account, list_folder="Ours")
     positions: dict[str, str] = {}
 
