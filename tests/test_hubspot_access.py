@@ -298,7 +298,7 @@ def test_a_property_of_activity_that_the_key_may_not_see_is_named_and_ends_a_pul
         ):
             opened.portal.schema.properties[kind].pop(further, None)
         del opened.portal.schema.properties[kind][name]
-        connector = opened.connect({"kinds": frozenset({"purchase", "call"})}, activity=(kind,))
+        connector = opened.connect({"activity_types": frozenset({"purchase", "call"})}, activity=(kind,))
         (problem,) = connector.check()
         assert (name in problem.what, kind in problem.what) == (True, True)
         with pytest.raises(AccessError, match=name):
@@ -308,7 +308,7 @@ def test_a_property_of_activity_that_the_key_may_not_see_is_named_and_ends_a_pul
 def test_every_object_that_is_read_is_counted_for_people() -> None:
     with shop(3) as opened:
         opened.portal.put("deals", {"dealstage": "closedwon"})
-        connector = opened.connect({"kinds": frozenset({"purchase", "call"})})
+        connector = opened.connect({"activity_types": frozenset({"purchase", "call"})})
         connector.check()
         (counts,) = [note for note in connector.diagnostics() if "counts" in note]
         assert counts == "HubSpot counts 0 calls, 3 contacts, 1 deals, 0 orders"
