@@ -221,7 +221,7 @@ def test_a_key_that_may_not_read_the_account_is_no_problem() -> None:
 
 def test_the_share_of_the_day_that_belongs_to_others_is_left_alone() -> None:
     with shop(3, daily=1000, used_today=690) as opened:
-        connector = opened.connect({"reserve": 0.3})
+        connector = opened.connect({"quota_reserve": 0.3})
         with pytest.raises(QuotaError) as stopped:
             for _ in range(100):
                 list(connector.read("contact", None))
