@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
-from connectors.errors import AccessError, RequestError
-
-Kind = Literal["transient", "data", "permission", "gone", "conflict"]
+from connectors.http import api_errors
+from connectors.http.api_errors import Kind, shown
 
 UNKNOWN_PROPERTY = "PROPERTY_DOESNT_EXIST"
 INVALID_OPTION = "INVALID_OPTION"
@@ -24,7 +23,6 @@ READ_ONLY = frozenset(
     {"READ_ONLY_VALUE", "READ_ONLY_PROPERTY", "FORBIDDEN", "MISSING_SCOPES", "INSUFFICIENT_PERMISSIONS"}
 )
 _PASSING = frozenset({"RATE_LIMITS", "RATE_LIMIT", "INTERNAL_ERROR", "LOCKED", "SERVER_ERROR", "TIMEOUT"})
-_ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
 _NOT_ALLOWED = re.compile(r"^(?P<value>.*?) was not one of the allowed options", re.DOTALL)
 _NAMED_PROPERTY = re.compile(r"[Pp]roperty \\?\"?([A-Za-z][A-Za-z0-9_]*)\\?\"? (?:does not exist|is read)")
 
@@ -86,32 +84,16 @@ class Refusal:
         return "; ".join(dict.fromkeys(sentences))[:400] + trace
 
 
-class Refused(RequestError):
+class Refused(api_errors.Refused[Refusal]):
     """HubSpot refused a call, and would refuse it again."""
 
-    def __init__(self, message: str, refusal: Refusal) -> None:
-        super().__init__(message)
-        self.refusal = refusal
 
-
-class Denied(AccessError):
+class Denied(api_errors.Denied[Refusal]):
     """A right is missing; ``scopes`` names it where HubSpot does."""
 
-    def __init__(self, message: str, refusal: Refusal) -> None:
-        super().__init__(message)
-        self.refusal = refusal
-        self.scopes = refusal.scopes
-
-
-class UnknownVersion(RequestError):
-    """HubSpot does not know the version of the API that the config names.
-
-    ``what`` and ``remedy`` are the message in two.
-    """
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}: {remedy}")
-        self.what, self.remedy = what, remedy
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        return self.refusal.scopes
 
 
 def of_answer(status: int, body: Any) -> Refusal:
@@ -138,11 +120,6 @@ def of_answer(status: int, body: Any) -> Refusal:
 def of_records(body: Any) -> list[Refusal]:
     """The refusals within an answer that took the rest of a batch."""
     return [of_answer(_status(error), error) for error in _errors(body)]
-
-
-def shown(text: str) -> str:
-    """A text of HubSpot's as we may show it: short, on one line, without addresses."""
-    return " ".join(_ADDRESS.sub("…", text).split())[:200]
 
 
 def _errors(body: Any) -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.contract import FieldSpec, Problem
 from connectors.errors import AccessError, QuotaError
-from connectors.hubspot.api_errors import Denied, Refused, UnknownVersion
+from connectors.http.api_errors import UnknownVersion
+from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.fetching import hidden
 from connectors.hubspot.fields import FORMS
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS

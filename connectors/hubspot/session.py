@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.contract import Account
 from connectors.errors import AccessError, TemporaryError
+from connectors.http.api_errors import UnknownVersion, shown
 from connectors.http.credentials import Token
 from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Call, Transport
-from connectors.hubspot.api_errors import Denied, Refused, UnknownVersion, shown
+from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.client import Client
 from connectors.hubspot.paths import Area, Version, older, path
 from connectors.hubspot.response_policy import FIRST_RATE, SEARCH, SEARCH_RATE, Answers

@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.errors import TemporaryError
+from connectors.http.api_errors import Kind
 from connectors.http.transport import TookPlace
 from connectors.hubspot.api_errors import (
     INVALID_OPTION,
     READ_ONLY,
     UNKNOWN_PROPERTY,
     Denied,
-    Kind,
     Refusal,
     Refused,
     of_records,

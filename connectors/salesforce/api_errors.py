@@ -13,11 +13,10 @@ import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from connectors.errors import AccessError, RequestError
-
-Kind = Literal["transient", "data", "permission", "gone", "conflict"]
+from connectors.http import api_errors
+from connectors.http.api_errors import Kind, shown
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
 LIMIT = "REQUEST_LIMIT_EXCEEDED"
@@ -69,7 +68,6 @@ _REMEDIES = {
     "CANNOT_EXECUTE_FLOW_TRIGGER": "a flow of the org failed: ask the administrator for its error",
     "REQUIRED_FIELD_MISSING": "the record lacks a required field: fill it in Salesforce",
 }
-_ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{3,}")
 _ELEMENT = r"<(?:[\w-]+:)?{name}(?:\s[^>]*)?>(?:<!\[CDATA\[)?(.*?)(?:\]\]>)?</"
 
@@ -114,31 +112,12 @@ class Refusal:
         )
 
 
-class Refused(RequestError):
+class Refused(api_errors.Refused[Refusal]):
     """Salesforce refused a call, and would refuse it again."""
 
-    def __init__(self, message: str, refusal: Refusal) -> None:
-        super().__init__(message)
-        self.refusal = refusal
 
-
-class Denied(AccessError):
+class Denied(api_errors.Denied[Refusal]):
     """A right is missing."""
-
-    def __init__(self, message: str, refusal: Refusal) -> None:
-        super().__init__(message)
-        self.refusal = refusal
-
-
-class UnknownVersion(RequestError):
-    """The org does not speak the version of the API that the config names.
-
-    ``what`` and ``remedy`` are the message in two.
-    """
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}: {remedy}")
-        self.what, self.remedy = what, remedy
 
 
 def of_answer(status: int, body: Any) -> list[Refusal]:
@@ -192,11 +171,6 @@ def of_cell(text: str) -> Refusal:
     message, _, fields = remaining.rpartition(":") if remaining.endswith("--") else (remaining, "", "")
     named = tuple(field.strip() for field in fields.removesuffix("--").split(",") if field.strip())
     return Refusal(code.strip(), shown(message), named, 400)
-
-
-def shown(text: str) -> str:
-    """A text of the org as we may show it: short, on one line, without addresses."""
-    return " ".join(_ADDRESS.sub("…", text).split())[:200]
 
 
 def _complaint(body: dict[str, Any], status: int) -> Refusal:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from connectors.contract import Problem
 from connectors.errors import AccessError, RequestError, TemporaryError
+from connectors.http.api_errors import UnknownVersion
 from connectors.salesforce import required_access, soql
-from connectors.salesforce.api_errors import Denied, Refused, UnknownVersion
+from connectors.salesforce.api_errors import Denied, Refused
 from connectors.salesforce.batch_rows import OBJECTS
 from connectors.salesforce.current_values import api_name
 from connectors.salesforce.records import sees

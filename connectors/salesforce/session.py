@@ -14,12 +14,12 @@ import requests
 
 from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
+from connectors.http.api_errors import UnknownVersion
 from connectors.http.credentials import Token
 from connectors.http.rate_limit import RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Transport
 from connectors.salesforce import shapes
-from connectors.salesforce.api_errors import UnknownVersion
 from connectors.salesforce.client import Client, Manner
 from connectors.salesforce.login import LogIn
 from connectors.salesforce.response_policy import Answers

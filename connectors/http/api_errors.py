@@ -1,0 +1,47 @@
+"""What is common to the refusals of every CRM: what they may mean for a record, and how much of them is shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Generic, Literal, TypeVar
+
+from connectors.errors import AccessError, RequestError
+
+Kind = Literal[
+    "transient", "data", "permission", "gone", "conflict"
+]  # of a rejection: ``schemas.OUTCOME_SCHEMA``
+
+_ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
+_Refusal = TypeVar("_Refusal")  # what the CRM said, in its own shape
+
+
+class Refused(RequestError, Generic[_Refusal]):
+    """The CRM refused a call, and would refuse it again."""
+
+    def __init__(self, message: str, refusal: _Refusal) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class Denied(AccessError, Generic[_Refusal]):
+    """A right is missing."""
+
+    def __init__(self, message: str, refusal: _Refusal) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class UnknownVersion(RequestError):
+    """The CRM does not speak the version of the API that the config names.
+
+    ``what`` and ``remedy`` are the message in two.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what, self.remedy = what, remedy
+
+
+def shown(text: str) -> str:
+    """A text of the CRM's as we may show it: short, on one line, without addresses."""
+    return " ".join(_ADDRESS.sub("…", text).split())[:200]
