@@ -23,7 +23,7 @@ KNOTS = 2000
 
 
 @dataclass(frozen=True)
-class Axis:
+class EmpiricalCdf:
     """Values seen at the fit (``knots``, ascending), how many were below and up to each, and the cuts between
     levels.
     """
@@ -35,7 +35,7 @@ class Axis:
     cuts: Integers
 
     @classmethod
-    def fit(cls, values: Integers, cuts: Sequence[int]) -> Axis:
+    def fit(cls, values: Integers, cuts: Sequence[int]) -> EmpiricalCdf:
         """The axis of ``values`` (any order). At least one value."""
         knots, size = np.unique(values, return_counts=True)
         upto = np.cumsum(size)
@@ -83,7 +83,7 @@ class Axis:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Axis:
+    def from_dict(cls, stored: Mapping[str, Any]) -> EmpiricalCdf:
         knots, below, upto, cuts = (
             np.asarray(stored[part], np.int64) for part in ("knots", "below", "upto", "cuts")
         )

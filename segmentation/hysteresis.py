@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation.ecdf import Axis, Flags, Integers
+from segmentation.ecdf import EmpiricalCdf, Flags, Integers
 
 DEAD_BAND = 0.03
 
@@ -31,7 +31,12 @@ class Circumstances:
 
 
 def settle(
-    axis: Axis, values: Integers, confirmed: Integers, pending: Integers, band: float, around: Circumstances
+    axis: EmpiricalCdf,
+    values: Integers,
+    confirmed: Integers,
+    pending: Integers,
+    band: float,
+    around: Circumstances,
 ) -> tuple[Integers, Integers]:
     """Confirmed level and pending level (0: none) of each value after this labelling.
 
@@ -51,7 +56,7 @@ def settle(
     return np.where(fresh, raw, settled), np.where(fresh, 0, waiting)
 
 
-def _passes(axis: Axis, values: Integers, raw: Integers, confirmed: Integers, band: float) -> Flags:
+def _passes(axis: EmpiricalCdf, values: Integers, raw: Integers, confirmed: Integers, band: float) -> Flags:
     """Is the value beyond the border of the confirmed level by the band?"""
     borders = np.concatenate([[0.0], axis.share_upto(axis.cuts), [1.0]])
     # by level, 0 and levels + 1 being none

@@ -255,9 +255,9 @@ def segmentation(
     model = settings_model(kind)
     settings = options if isinstance(options, model) else model.model_validate(options)
     if isinstance(settings, RulesSettings):
-        from segmentation.kinds.rules import Ruled
+        from segmentation.kinds.rules import RulesKind
 
-        return Ruled(rules)
+        return RulesKind(rules)
     if isinstance(settings, RfmSettings):
         from segmentation.kinds.rfm import Rfm
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from segmentation.ecdf import Axis
+from segmentation.ecdf import EmpiricalCdf
 
 VERSION = 1
 # kinds whose levels are shares of the buyers, so that somebody has each axis' highest one
@@ -25,7 +25,7 @@ def model(
     as_of: date,
     settings: Mapping[str, Any],
     seen: Mapping[str, int],
-    axes: Mapping[str, Axis],
+    axes: Mapping[str, EmpiricalCdf],
     figures: Mapping[str, Any],
 ) -> Model:
     """Put a model together. ``settings`` are those that labelling under this model must share."""
@@ -55,11 +55,11 @@ def topless(model: Mapping[str, Any]) -> bool:
     """
     if model.get("kind") not in RANKED:
         return False
-    ranked_axes = [Axis.from_dict(stored) for stored in model["axes"].values()]
+    ranked_axes = [EmpiricalCdf.from_dict(stored) for stored in model["axes"].values()]
     return any(axis.count > len(axis.cuts) > 0 and axis.knots[-1] <= axis.cuts[-1] for axis in ranked_axes)
 
 
-def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, Axis]:
+def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, EmpiricalCdf]:
     """The axes of a model. ValueError when it was made by another version, kind or settings."""
     if model.get("version") != VERSION:
         raise ValueError(
@@ -73,7 +73,7 @@ def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> di
             raise ValueError(
                 f"the model was made with {name} = {made!r}, the settings say {value!r}; train again"
             )
-    return {name: Axis.from_dict(stored) for name, stored in model["axes"].items()}
+    return {name: EmpiricalCdf.from_dict(stored) for name, stored in model["axes"].items()}
 
 
 def to_json(model: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from connectors.schemas import OUTCOME_SCHEMA
 from sync.account.session import Session, locked
 from sync.apply.apply import _records
 from sync.apply.delivery import Applied, _woven
-from sync.apply.rejects import Refusals
+from sync.apply.rejects import RejectedChanges
 from sync.config.config import load
 from sync.store.journal import PLAN_SCHEMA
 from tests.test_laws import law
@@ -58,12 +58,12 @@ def test_a_hundred_thousand_refusals_are_kept_and_told_in_seconds(tmp_path: Path
         began = time.process_time()
         for attempt in (1, 2):
             journal.close_batch(batch.batch, outcomes, "2024-07-01", 0)
-            Refusals(session).keep(batch, outcomes)
+            RejectedChanges(session).keep(batch, outcomes)
             applied.add(outcomes)
             assert journal.rows(
                 "SELECT count(*) AS n, min(attempts) AS least, max(attempts) AS most FROM rejects"
             ) == [{"n": MANY, "least": attempt, "most": attempt}]
-        Refusals(session).keep(
+        RejectedChanges(session).keep(
             batch,
             pa.table([pa.repeat("done", MANY), *[pa.nulls(MANY, pa.string())] * 2], schema=OUTCOME_SCHEMA),
         )

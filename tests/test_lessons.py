@@ -15,9 +15,9 @@ import pytest
 from segmentation.evaluation import metrics
 from segmentation.kinds.potential import Potential
 from segmentation.models import backtest_splits, bg_nbd, model_selection
-from segmentation.models.backtest_splits import Lesson
+from segmentation.models.backtest_splits import BacktestSplit
 from segmentation.models.buyer_features import Buying
-from segmentation.models.clv_model import UPRIGHT, Champion, Told
+from segmentation.models.clv_model import UPRIGHT, ClvModel, Predictions
 from tests.benchmarks import trades
 from tests.benchmarks.trades import Business
 from tests.segmentation_frames import Played
@@ -57,7 +57,7 @@ def past_of(business: Business) -> Played:
     return Played(con, KIND, business.day)
 
 
-def taught(name: str) -> list[Lesson]:
+def taught(name: str) -> list[BacktestSplit]:
     return backtest_splits.lessons(played(name), business(name).day, business(name).horizon)
 
 
@@ -91,7 +91,7 @@ def test_a_level_is_told_only_where_lessons_say_with_one_voice_that_it_is_far_of
 
 def test_a_level_on_purchase_models_moves_expectations_with_it_and_leaves_probabilities_below_one() -> None:
     chance, few = np.array([0.0, 0.3, 0.9, 1.0]), np.array([0.0, 0.4, 2.0, 9.0])
-    forecast = Told(few, chance, few, few, few)
+    forecast = Predictions(few, chance, few, few, few)
     assert forecast.purchases({**UPRIGHT, "level": 3.0}) == pytest.approx(3 * few) and forecast.purchases(
         UPRIGHT
     ) == pytest.approx(few)
@@ -149,10 +149,10 @@ def test_few_customers_are_ranked_by_the_simple_score_that_foresaw_best_over_all
     assert set(champion.figures["contest"]) == {"rfm", "recency", "frequency", "spend"}
 
 
-def lesson(money: Any, level: float | None = None) -> Lesson:
+def lesson(money: Any, level: float | None = None) -> BacktestSplit:
     """Of buyers of whom nothing matters but what they brought."""
     judged: Any = np.asarray(money, np.float64)
-    made = Lesson(
+    made = BacktestSplit(
         played_buyers().at(np.zeros(len(judged), np.int64)), judged, (judged > 0).astype(np.float64), 30
     )
     if level is not None:
@@ -215,7 +215,7 @@ def test_where_nothing_was_bought_of_late_there_is_nothing_to_boost_on_whatever_
     buyers = Buying.of(past.now(), shut.day)
     champion = model_selection.fit(buyers, shut.day, shut.horizon, past)
     assert champion.boosted is None and "boosted" not in champion.figures["contest"]
-    assert np.isfinite(Champion.from_dict(champion.to_dict()).forecast(buyers).score).all()
+    assert np.isfinite(ClvModel.from_dict(champion.to_dict()).forecast(buyers).score).all()
 
 
 def test_few_contracts_that_nobody_can_foretell_are_not_foretold_and_the_model_says_why() -> None:

@@ -16,7 +16,7 @@ from segmentation.evaluation import metrics
 from segmentation.kinds.potential import Potential
 from segmentation.models import bg_nbd, model_selection
 from segmentation.models.buyer_features import Buying
-from segmentation.models.clv_model import CANDIDATES, Champion, Forecast
+from segmentation.models.clv_model import CANDIDATES, ClvModel, Forecast
 from segmentation.models.segment_forecast import FIGURES, bias, outlook
 from tests.segmentation_frames import Played, cdnow, complete_journey, computed
 
@@ -28,7 +28,7 @@ KIND = Potential()
 
 
 @cache
-def known(business: str) -> tuple[pd.DataFrame, Champion, Buying]:
+def known(business: str) -> tuple[pd.DataFrame, ClvModel, Buying]:
     """Features, champion and buyers of a business as of its day, over the days that are held out."""
     con, day, horizon = BUSINESSES[business]
     past = Played(con(), KIND, day)
@@ -36,7 +36,7 @@ def known(business: str) -> tuple[pd.DataFrame, Champion, Buying]:
     champion = model_selection.fit(buyers, day, horizon, past)
     return (
         past.now(),
-        Champion.from_dict(model_file.from_json(model_file.to_json({"version": 1, **champion.to_dict()}))),
+        ClvModel.from_dict(model_file.from_json(model_file.to_json({"version": 1, **champion.to_dict()}))),
         buyers,
     )
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from segmentation.features import features
 from segmentation.frames import Segment
-from segmentation.kinds.rules import Ruled
+from segmentation.kinds.rules import RulesKind
 from segmentation.rules.logic import Rule
 from segmentation.rules.parser import RuleError, parse
 
@@ -419,8 +419,8 @@ def test_a_compiled_rule_says_of_every_record_what_a_plain_reading_says(
 # -- segments ------------------------------------------------------------------------------------------------
 
 
-def ruled(*trees: tuple[str, Any]) -> Ruled:
-    return Ruled([(Segment(key, key), parse(tree, ATTRIBUTES, OTHERS)) for key, tree in trees])
+def ruled(*trees: tuple[str, Any]) -> RulesKind:
+    return RulesKind([(Segment(key, key), parse(tree, ATTRIBUTES, OTHERS)) for key, tree in trees])
 
 
 YOUNG, LOYALS = (
@@ -430,7 +430,11 @@ YOUNG, LOYALS = (
 
 
 def labelled(
-    chosen: Ruled, people: Sequence[Mapping[str, Any]], activity: Any, previous: Any = None, day: date = AS_OF
+    chosen: RulesKind,
+    people: Sequence[Mapping[str, Any]],
+    activity: Any,
+    previous: Any = None,
+    day: date = AS_OF,
 ) -> Any:
     everything = parse({"any": [YOUNG[1], LOYALS[1]]}, ATTRIBUTES)
     frame = CON.to_pyarrow(chosen.reads(facts(everything, people, activity)).order_by("record")).to_pandas()
@@ -472,7 +476,7 @@ def test_the_reason_names_the_branch_that_holds_and_what_fails_under_not() -> No
             {"all": [{"not": {"did": "visit"}}, {"feature": "net_revenue", "at_least": 5}]},
         ]
     }
-    chosen = Ruled([(Segment("x", "X"), parse(tree, ATTRIBUTES))])
+    chosen = RulesKind([(Segment("x", "X"), parse(tree, ATTRIBUTES))])
     people = [{"record": 1, "attribute.city": "Bonn"}, {"record": 2, "attribute.city": "Ulm"}]
     activity = [{**row, "record": 2} for row in LOYAL]
     table = facts(chosen.rules[0][1], people, activity)

@@ -11,7 +11,7 @@ import pandas as pd
 from segmentation.evaluation import scorecard
 from segmentation.evaluation.backtest import Backtest, run_backtest
 from segmentation.evaluation.migration import Migration, migration
-from segmentation.evaluation.scorecard import Line, Today, card, composition, falls, proposal
+from segmentation.evaluation.scorecard import Line, Today, card, composition, proposal, retrain_reasons
 from segmentation.kinds.abc import Abc
 from segmentation.kinds.clusters import Clusters
 from segmentation.kinds.rfm import Rfm
@@ -68,7 +68,7 @@ def test_a_ranking_that_recency_alone_beats_does_not_pass() -> None:
     )
     lines = card(chance, Today(chance.labels), {"kind": "potential", "figures": {}})
     assert of(lines, "against").passes is False
-    assert "by recency alone" in falls(lines)[0]
+    assert "by recency alone" in retrain_reasons(lines)[0]
 
 
 def test_segments_by_chance_have_a_lift_whose_interval_holds_one() -> None:
@@ -96,15 +96,17 @@ def test_a_shift_of_the_score_is_drift_and_proposes_a_refit() -> None:
     now = labels(*["a"] * 1000)
     assert of(card(None, Today(now, shift=(0.1, 900)), {"figures": {}}), "drift").passes
     lines = card(None, Today(now, shift=(0.4, 900)), {"figures": {}})
-    assert of(lines, "drift").passes is False and any("PSI" in why for why in falls(lines))
-    assert not falls(card(None, Today(now, shift=(0.4, 90)), {"figures": {}})), "ninety tremble by themselves"
+    assert of(lines, "drift").passes is False and any("PSI" in why for why in retrain_reasons(lines))
+    assert not retrain_reasons(card(None, Today(now, shift=(0.4, 90)), {"figures": {}})), (
+        "ninety tremble by themselves"
+    )
 
 
 def test_newcomers_are_held_against_newcomers() -> None:
     then, now = labels(*["a"] * 400), labels(*["a"] * 400, score=np.linspace(0.8, 1, 400))
     assert of(card(None, Today(now, newcomers=(then, then)), {"figures": {}}), "newcomers").passes
-    assert falls(card(None, Today(now, newcomers=(then, now)), {"figures": {}}))
-    assert not falls(card(None, Today(now, newcomers=(then[:50], now)), {"figures": {}})), (
+    assert retrain_reasons(card(None, Today(now, newcomers=(then, now)), {"figures": {}}))
+    assert not retrain_reasons(card(None, Today(now, newcomers=(then[:50], now)), {"figures": {}})), (
         "fifty tremble by themselves"
     )
 
@@ -121,10 +123,10 @@ def test_a_kind_is_judged_by_what_it_promises_alone() -> None:
     today = Today(chance.labels)
     for kind in ("clusters", "rules", "response", "offers"):
         lines = card(chance, today, {"kind": kind, "figures": {}})
-        assert not falls(lines) and not {"lift", "against", "efficiency"} & {
+        assert not retrain_reasons(lines) and not {"lift", "against", "efficiency"} & {
             line.measure for line in lines
         }, kind
-    assert falls(card(chance, today, {"kind": "potential", "figures": {}}))
+    assert retrain_reasons(card(chance, today, {"kind": "potential", "figures": {}}))
 
 
 def clustered(jaccard: float, k: int | None = None) -> dict[str, Any]:
@@ -139,12 +141,12 @@ def clustered(jaccard: float, k: int | None = None) -> dict[str, Any]:
 
 def test_clusters_that_do_not_come_back_propose_a_refit_unless_their_number_is_given() -> None:
     today = Today(labels(*["cluster_1"] * 500))
-    assert of(card(None, today, clustered(0.9)), "stability").passes and not falls(
+    assert of(card(None, today, clustered(0.9)), "stability").passes and not retrain_reasons(
         card(None, today, clustered(0.9))
     )
-    assert falls(card(None, today, clustered(0.5)))
+    assert retrain_reasons(card(None, today, clustered(0.5)))
     assert of(card(None, today, clustered(0.5, 3)), "stability of the given k").passes is False
-    assert not falls(card(None, today, clustered(0.5, 3))), (
+    assert not retrain_reasons(card(None, today, clustered(0.5, 3))), (
         "a refit keeps the number, so it would mend nothing"
     )
 
@@ -164,11 +166,11 @@ def test_responses_are_judged_on_the_event_and_offers_on_what_was_bought() -> No
     assert (
         of(lines, "lift on the event").passes
         and of(lines, "auc").passes is False
-        and "AUC" in falls(lines)[0]
+        and "AUC" in retrain_reasons(lines)[0]
     )
     tried = {"bought": [0.2, 0.1], "popular": [0.3, 0.2], "records": 900, "days": 30}
     lines = card(None, today, {"kind": "offers", "figures": {"tried": tried}})
-    assert of(lines, "hits").passes is False and "30.0% what is bought most" in falls(lines)[0]
+    assert of(lines, "hits").passes is False and "30.0% what is bought most" in retrain_reasons(lines)[0]
 
 
 def test_a_forecast_that_is_off_does_not_pass() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation import model_file
-from segmentation.ecdf import Axis, even_cuts
+from segmentation.ecdf import EmpiricalCdf, even_cuts
 from segmentation.feature_request import Needs, Shape
 from segmentation.kinds import rfm_groups
 from segmentation.kinds.rfm import AXES, Rfm
@@ -178,7 +178,7 @@ VALUES = st.lists(st.one_of(st.integers(0, 3), st.integers(-1000, 1000)), min_si
 
 def levels_of(values: list[int], levels: int) -> list[int]:
     array = np.array(values, np.int64)
-    return [int(level) for level in Axis.fit(array, even_cuts(array, levels)).level(array)]
+    return [int(level) for level in EmpiricalCdf.fit(array, even_cuts(array, levels)).level(array)]
 
 
 @given(VALUES, st.integers(2, 7), st.randoms(use_true_random=False))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from segmentation import model_file
-from segmentation.ecdf import KNOTS, Axis, even_cuts
+from segmentation.ecdf import KNOTS, EmpiricalCdf, even_cuts
 from segmentation.kinds.abc import Abc
 from segmentation.label import segmentation, settings_model
 from tests.segmentation_frames import complete_journey, computed
@@ -223,7 +223,7 @@ def test_a_model_is_the_same_text_whenever_it_is_the_same_and_differences_are_na
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=60), st.integers(2, 6))
 def test_levels_are_exact_and_positions_those_of_the_population(values: list[int], levels: int) -> None:
     array = np.array(values, np.int64)
-    axis = Axis.fit(array, even_cuts(array, levels))
+    axis = EmpiricalCdf.fit(array, even_cuts(array, levels))
     narrow = max(values.count(value) for value in values) * levels <= len(values)
     for value in range(-21, 22):
         below, upto = sum(v < value for v in values), sum(v <= value for v in values)
@@ -236,7 +236,7 @@ def test_levels_are_exact_and_positions_those_of_the_population(values: list[int
 
 def test_an_axis_of_many_values_keeps_few_knots_and_exact_levels() -> None:
     values = np.random.default_rng(1).permutation(np.arange(100_000))
-    axis = Axis.fit(values, even_cuts(values, 5))
+    axis = EmpiricalCdf.fit(values, even_cuts(values, 5))
     assert len(axis.knots) <= KNOTS
     assert np.array_equal(axis.level(values), 1 + values * 5 // 100_000)
     assert np.abs(axis.midrank(values) - (values + 0.5) / 100_000).max() < 1 / KNOTS

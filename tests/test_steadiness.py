@@ -14,7 +14,7 @@ import pytest
 
 from segmentation.evaluation import label_stability
 from segmentation.evaluation.kind_targets import steady
-from segmentation.evaluation.label_stability import Replay, calmest, cost, replay
+from segmentation.evaluation.label_stability import Replay, cost, least_sensitive, replay
 from segmentation.feature_request import Needs
 from segmentation.kinds.lifecycle import Lifecycle
 from sync import commands
@@ -36,11 +36,11 @@ def test_moves_and_returns_are_counted_at_any_distance_and_newcomers_do_not_move
     weeks = [told("a", "a", "b"), told("b", "a", "b"), told("c", "a", "b", "a"), told("a", "a", "b", "a")]
     replayed = Replay(weeks, weeks[-1])
     assert replayed.moved == pytest.approx(3 / 10) and replayed.returned == pytest.approx(1 / 3)
-    assert not replayed.keeps and Replay(weeks[:1] * 3, weeks[0]).keeps
+    assert not replayed.meets_target and Replay(weeks[:1] * 3, weeks[0]).meets_target
 
 
 def test_without_a_past_the_liveliest_band_is_taken() -> None:
-    assert calmest([Lifecycle(dead_band=0.35), Lifecycle(dead_band=0.7)], {}, None, DAY) == 0
+    assert least_sensitive([Lifecycle(dead_band=0.35), Lifecycle(dead_band=0.7)], {}, None, DAY) == 0
 
 
 def test_a_business_that_would_not_keep_the_promise_gets_a_wider_band() -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from connectors.errors import RequestError
-from connectors.files.csv_recovery import CELL_LIMIT, Mended, mend, split_row
+from connectors.files.csv_recovery import CELL_LIMIT, Recovered, mend, split_row
 from connectors.files.settings import WHITESPACE
 from connectors.files.utf8_file import BLOCK, Source
 
@@ -157,7 +157,9 @@ class CsvRows:
                 return
             yield self._chunk(pieces, refused, offset, line)
 
-    def _chunk(self, pieces: list[Mended], refused: list[tuple[int, str]], offset: int, line: int) -> Chunk:
+    def _chunk(
+        self, pieces: list[Recovered], refused: list[tuple[int, str]], offset: int, line: int
+    ) -> Chunk:
         names = [str(index) for index in self.wanted]
         schema = pa.schema([(name, pa.string()) for name in names])
         tables = [piece.table for piece in pieces if piece.table is not None and len(piece.lines)]
@@ -177,7 +179,7 @@ class CsvRows:
             buffered += len(block)
         self._buffer = b"".join(blocks)
 
-    def _next(self, line: int) -> Mended:
+    def _next(self, line: int) -> Recovered:
         """The next rows of the buffer: at once where they are sound, by careful steps where they are not."""
         while True:
             piece = min(self._piece, len(self._buffer))
@@ -210,7 +212,7 @@ class CsvRows:
         self._buffer = self._buffer[end:]
         return skipped + end, 1
 
-    def _plain(self, text: bytes, line: int) -> Mended | None:
+    def _plain(self, text: bytes, line: int) -> Recovered | None:
         """All whole rows of a text that is sound beyond doubt, or None."""
         last = self._ended and len(text) == len(self._buffer)
         open_ = last and not text.endswith(b"\n")
@@ -244,7 +246,7 @@ class CsvRows:
         table = self._parse(text, len(first_lines))
         if table is None:
             return None
-        return Mended(
+        return Recovered(
             table, pa.array(first_lines, pa.int64()), [], used - open_, int(numbers[-1]) - open_, open=open_
         )
 

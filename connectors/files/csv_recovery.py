@@ -18,7 +18,7 @@ CELL_LIMIT = 1 << 20  # bytes
 
 
 @dataclass
-class Mended:
+class Recovered:
     """The rows of a piece of text."""
 
     table: pa.Table | None
@@ -91,7 +91,7 @@ def spans(
 
 def mend(
     text: bytes, delimiter: str, width: int, wanted: list[int], line: int, least: int, ended: bool, full: bool
-) -> Mended:
+) -> Recovered:
     """Rows of a text from its start on until ``least`` bytes are used.
 
     ``ended``: nothing follows the text. ``full``: it holds as much as a row may, so a row that goes on is
@@ -138,7 +138,7 @@ def mend(
         at = end
     names = [str(index) for index in wanted]
     columns = [pa.array([row[index].decode() for row in rows], pa.string()) for index in wanted]
-    return Mended(
+    return Recovered(
         pa.table(columns, names),
         pa.array(lines, pa.int64()),
         refused,

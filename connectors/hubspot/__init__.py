@@ -26,7 +26,7 @@ from connectors.contract import (
 from connectors.errors import UnsupportedError
 from connectors.hubspot import automations, diagnostics, export
 from connectors.hubspot.fields import FRESH, Fields, normal
-from connectors.hubspot.list_members import MEMBERS_PER_CALL, Membership
+from connectors.hubspot.list_members import MEMBERS_PER_CALL, ListMembers
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.reading import Reading
 from connectors.hubspot.session import Portal
@@ -55,7 +55,7 @@ class HubspotConnector(Connector):
         self._reading = Reading(self._portal)
         self._fields = Fields(self._portal)
         self._lists = Lists(self._portal)
-        self._membership = Membership(self._portal, self._lists)
+        self._membership = ListMembers(self._portal, self._lists)
         self._asking = diagnostics.Asking(lambda: self._reading.sources("activity"), self._look_at_lists)
         self._listed: tuple[list[RemoteList], float] | None = None
         self._types = {(field.record_type, field.name): field.type for field in account.fields}

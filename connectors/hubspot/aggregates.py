@@ -33,7 +33,7 @@ PROPERTIES: dict[str, tuple[tuple[str, str, str], ...]] = {
 
 
 @dataclass(frozen=True)
-class Rollups:
+class Aggregates:
     """The latest of each kind, of all contacts."""
 
     wanted: tuple[tuple[str, str, str], ...]

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from connectors.activity import gone_rows, rows_of
 from connectors.contract import Account
 from connectors.hubspot.associations import Links
-from connectors.hubspot.line_items import Products
+from connectors.hubspot.line_items import LineItems
 from connectors.hubspot.records import MERGED, merged
 from connectors.hubspot.source import Result, form, values
 from connectors.values.api_columns import instants, texts, truths
@@ -91,7 +91,7 @@ class Purchases:
     kind: str
     amounts: Amounts
     won_stages: tuple[str, ...] = ()
-    products: Products | None = None  # where purchases are wanted line by line
+    products: LineItems | None = None  # where purchases are wanted line by line
     owners: tuple[str, ...] = ("contacts", "companies")
     void_stages: tuple[str, ...] = ()  # ids of the stages that mean a cancelled order
     stamp: str = "hs_lastmodifieddate"

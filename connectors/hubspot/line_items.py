@@ -23,7 +23,7 @@ _PROPERTIES = ("name", "hs_sku", "hs_product_type", "quantity", "price", "amount
 _MOST = 1 << 40  # of a weight
 
 
-class Products:
+class LineItems:
     """The line items of one portal."""
 
     def __init__(self, portal: Portal) -> None:

@@ -25,7 +25,7 @@ _DONE: _Answer = ("done", None, None)
 _GONE: _Answer = ("rejected", "gone", "there is no such record")
 
 
-class Membership:
+class ListMembers:
     """Members of static lists."""
 
     def __init__(self, portal: Portal, lists: Lists) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from connectors.contract import Page
 from connectors.hubspot import cursor as positions
-from connectors.hubspot.aggregates import PROPERTIES, Rollups
+from connectors.hubspot.aggregates import PROPERTIES, Aggregates
 from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.cursor import Position, Progress
 from connectors.hubspot.deals import TERMS, Purchases, void_stages
@@ -24,7 +24,7 @@ from connectors.hubspot.engagements import KINDS, Engagements
 from connectors.hubspot.fetching import Fetching
 from connectors.hubspot.full_read import Step, Whole
 from connectors.hubspot.incremental_read import Changes, TooMany
-from connectors.hubspot.line_items import Products
+from connectors.hubspot.line_items import LineItems
 from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.person import Person
@@ -139,7 +139,7 @@ class Reading:
         if not wanted:
             return
         amounts = Amounts(account, self._portal.details().currency)
-        products = Products(self._portal) if settings.products and self._readable("line_items") else None
+        products = LineItems(self._portal) if settings.products and self._readable("line_items") else None
         for kind in wanted:
             void = void_stages(self._readable(kind)) if kind == "orders" else ()
             yield Purchases(account, kind, amounts, settings.won_stages, products, self._owners(), void)
@@ -154,7 +154,7 @@ class Reading:
             rollup for name, each in PROPERTIES.items() for rollup in each if self._wants(name, rollup[0])
         )
         if wanted:
-            yield Rollups(wanted)
+            yield Aggregates(wanted)
 
     def _withdrawn(self, state: Position) -> list[str]:
         """Sources that were read and that the settings allow no more: what they told is void.
@@ -165,7 +165,7 @@ class Reading:
         allowed = self._portal.settings.activity
         if allowed is None:
             return []
-        kept = {*OBJECTS.values(), *allowed, *((Rollups.name,) if set(allowed) & set(PROPERTIES) else ())}
+        kept = {*OBJECTS.values(), *allowed, *((Aggregates.name,) if set(allowed) & set(PROPERTIES) else ())}
         return sorted(set(state.sources) - kept)
 
     def _steps(self, source: Source, progress: Progress | None) -> Iterator[Step]:

@@ -52,7 +52,7 @@ Columns = dict[str, pa.Array]
 
 
 @dataclass
-class Deeds:
+class Activities:
     """One object whose rows are activity by themselves."""
 
     name: str
@@ -61,7 +61,7 @@ class Deeds:
     account: Account
     amounts: Amounts
     # rows of the object → rows of activity, kind by kind
-    told: Callable[[Deeds, pa.Table, Rejects], list[Columns]]
+    told: Callable[[Activities, pa.Table, Rejects], list[Columns]]
     suffixes: tuple[str, ...] = ("",)
 
     @property
@@ -107,7 +107,7 @@ class Deeds:
         return keyed(self.object.lower(), column(rows, "Id"), suffix)
 
 
-def deeds(org: Org, name: str) -> Deeds | None:
+def deeds(org: Org, name: str) -> Activities | None:
     """The source of one kind of deeds; None where this user does not see its object."""
     table, wanted = _WANTED[name]
     visible = org.fields(table)
@@ -118,7 +118,7 @@ def deeds(org: Org, name: str) -> Deeds | None:
         fields += [f"Campaign.{field}" for field in ("Name", "Type") if field in org.fields("Campaign")]
     converter = {"tasks": _tasks, "events": _events, "campaigns": _campaigns, "orders": _orders}[name]
     suffixes = ("sent", "response") if name == "campaigns" else ("",)
-    return Deeds(name, table, tuple(fields), org.account, Amounts(org.account, ""), converter, suffixes)
+    return Activities(name, table, tuple(fields), org.account, Amounts(org.account, ""), converter, suffixes)
 
 
 def _who(texts: pa.Array) -> Columns:
@@ -132,7 +132,7 @@ def _who(texts: pa.Array) -> Columns:
     }
 
 
-def _tasks(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
+def _tasks(source: Activities, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     rows = rows.filter(is_true(rows, "IsClosed"))
     created = instants(column(rows, "CreatedDate"))
     subtypes = column(rows, "TaskSubtype")
@@ -150,7 +150,7 @@ def _tasks(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     ]
 
 
-def _events(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
+def _events(source: Activities, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     timed = pc.coalesce(column(rows, "StartDateTime"), column(rows, "ActivityDateTime"))
     zone = source.account.time_zone
     # An event of whole days begins, as Salesforce tells it, at midnight of UTC, wherever the people are: only
@@ -171,7 +171,7 @@ def _events(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     ]
 
 
-def _campaigns(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
+def _campaigns(source: Activities, rows: pa.Table, _rejects: Rejects) -> list[Columns]:
     ours = [entry.split(":")[1] for entry in source.account.lists if entry.startswith(CAMPAIGN)]
     rows = rows.filter(pc.invert(pc.is_in(column(rows, "CampaignId"), pa.array(ours, pa.string()))))
     created = instants(column(rows, "CreatedDate"))
@@ -200,7 +200,7 @@ def _campaigns(source: Deeds, rows: pa.Table, _rejects: Rejects) -> list[Columns
     return [sent, {name: entry.filter(responded) for name, entry in response.items()}]
 
 
-def _orders(source: Deeds, rows: pa.Table, rejects: Rejects) -> list[Columns]:
+def _orders(source: Activities, rows: pa.Table, rejects: Rejects) -> list[Columns]:
     rows = rows.filter(pc.fill_null(pc.not_equal(column(rows, "StatusCode"), "Draft"), False))
     ids = column(rows, "Id").to_pylist()
     moments = midnights(column(rows, "EffectiveDate"), source.account.time_zone)

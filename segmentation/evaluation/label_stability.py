@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WEEKS = 12
 MOVED, RETURNED = 0.03, 0.05
-SHY = 0.8  # of a promise: coming weeks are not quite like those that were looked at
+SAFETY_FACTOR = 0.8  # of a promise: coming weeks are not quite like those that were looked at
 FEW = 20_000  # records that are enough to look at: a share of 3% is then known to a tenth of a percent
 FEWEST = 200  # records; the shares of fewer flap by themselves
 TOP = 0.2
@@ -62,9 +62,9 @@ class Replay:
         return returns([column for _, column in self._table.items()])
 
     @property
-    def keeps(self) -> bool:
+    def meets_target(self) -> bool:
         """Do these weeks hold what is promised of the next ones?"""
-        return self.moved <= SHY * MOVED and self.returned <= SHY * RETURNED
+        return self.moved <= SAFETY_FACTOR * MOVED and self.returned <= SAFETY_FACTOR * RETURNED
 
     @property
     def _table(self) -> pd.DataFrame:
@@ -91,7 +91,9 @@ def replay(segmentation: Segmentation, model: Mapping[str, Any], past: Past, unt
     return Replay(labels, segmentation.label(past.features(until), model, None, None, until))
 
 
-def calmest(kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past | None, until: date) -> int:
+def least_sensitive(
+    kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past | None, until: date
+) -> int:
     """The place of the first of ``kinds``, from the liveliest on, that would have kept the promise; of the
     last where none did.
 
@@ -104,7 +106,7 @@ def calmest(kinds: Sequence[Segmentation], model: Mapping[str, Any], past: Past 
         replayed = replay(kind, model, past, until)
         if replayed is None:
             return 0
-        if replayed.keeps:
+        if replayed.meets_target:
             return position
     return len(kinds) - 1
 

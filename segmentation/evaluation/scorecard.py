@@ -87,7 +87,7 @@ def card(
     return lines
 
 
-def falls(lines: Sequence[Line]) -> list[str]:
+def retrain_reasons(lines: Sequence[Line]) -> list[str]:
     """Why a refit is worth proposing; empty: it is not."""
     weighty = ("drift", "newcomers", "stability", "against", "calibration", "auc", "hits")
     return [line.words for line in lines if line.passes is False and line.measure in weighty]

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import Axis, Flags, Fractions, Integers
+from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
 
@@ -94,7 +94,7 @@ class Abc:
         """
         seen = self._seen(features, as_of)
         revenue = seen.revenue[seen.buyer]
-        axes = {"revenue": Axis.fit(revenue, self._cuts(revenue))} if len(revenue) else {}
+        axes = {"revenue": EmpiricalCdf.fit(revenue, self._cuts(revenue))} if len(revenue) else {}
         levels = axes["revenue"].level(revenue) if axes else np.zeros(0, np.int64)
         paid = np.maximum(revenue, 0).astype(np.float64)  # whole numbers of 64 bits do not hold every sum
         figures: dict[str, Any] = {}

@@ -221,7 +221,9 @@ class Lifecycle:
             else [self.dead_band]
         )
         kinds = [Lifecycle(self.horizon_days, band) for band in bands]
-        figures["band"] = bands[label_stability.calmest(kinds, made, past, as_of) if len(bands) > 1 else 0]
+        figures["band"] = bands[
+            label_stability.least_sensitive(kinds, made, past, as_of) if len(bands) > 1 else 0
+        ]
         return {**made, "figures": figures}
 
     def label(

@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import Axis, Fractions, Integers, fair_cuts
+from segmentation.ecdf import EmpiricalCdf, Fractions, Integers, fair_cuts
 from segmentation.hysteresis import Circumstances, settle
 from segmentation.models import buyer_features, model_selection
 from segmentation.models.buyer_features import Buying
-from segmentation.models.clv_model import Champion, Forecast
+from segmentation.models.clv_model import ClvModel, Forecast
 
 if TYPE_CHECKING:
     import ibis
@@ -93,7 +93,7 @@ class Potential:
         champion = model_selection.fit(buyers, as_of, horizon, past)
         forecast = champion.forecast(buyers)
         steps = _steps(forecast.score)
-        axes = {"score": Axis.fit(steps, self._cuts(steps))} if len(steps) else {}
+        axes = {"score": EmpiricalCdf.fit(steps, self._cuts(steps))} if len(steps) else {}
         figures: dict[str, Any] = {
             "winner": champion.winner,
             "horizon": horizon,
@@ -128,7 +128,7 @@ class Potential:
         rank, reasons = np.zeros(len(record)), _Reasons(self, len(record))
         tier = np.zeros(len(record), np.int64)
         if len(buyers):
-            champion, row = Champion.from_dict(model["learned"]), buyers.row
+            champion, row = ClvModel.from_dict(model["learned"]), buyers.row
             forecast = champion.forecast(buyers)
             level[row], pending[row] = was, waiting = (
                 before.memory("tier")[row],
@@ -182,7 +182,7 @@ class _Reasons:
         kind: Potential,
         count: int,
         row: Integers,
-        champion: Champion,
+        champion: ClvModel,
         forecast: Forecast,
         rank: Fractions,
     ) -> _Reasons:
@@ -224,7 +224,7 @@ def _steps(score: Fractions) -> Integers:
     return np.round(_STEPS * np.log(np.maximum(score, 1e-12))).astype(np.int64)
 
 
-def _tiers(axes: Mapping[str, Axis], steps: Integers, forecast: Forecast) -> dict[str, Any]:
+def _tiers(axes: Mapping[str, EmpiricalCdf], steps: Integers, forecast: Forecast) -> dict[str, Any]:
     """Buyers of each tier, and the money that is expected of them."""
     if not axes:
         return {}

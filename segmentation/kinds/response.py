@@ -38,7 +38,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import Axis, Flags, Fractions, Integers
+from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
 from segmentation.models import classifier
@@ -236,7 +236,7 @@ class Response:
         figures["depth"] = self._depth(contest.tested, _target(groups[-1]), borders[1])
         learned = {**points.to_dict(), "forecast": contest.forecast.to_dict()}
         probability = points.predicted(contest.forecast, features, as_of)
-        axis = Axis.fit(
+        axis = EmpiricalCdf.fit(
             _whole(probability) if len(features) else np.zeros(1, np.int64),
             [_below(border) for border in borders],
         )

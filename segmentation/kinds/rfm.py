@@ -41,7 +41,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import Axis, Flags, Fractions, Integers, even_cuts
+from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers, even_cuts
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
 from segmentation.kinds import rfm_groups
@@ -116,7 +116,9 @@ class Rfm:
         axes = {}
         if seen.buyer.any():
             axes = {
-                name: Axis.fit(seen.of_buyers(name), even_cuts(seen.of_buyers(name), rfm_groups.LEVELS))
+                name: EmpiricalCdf.fit(
+                    seen.of_buyers(name), even_cuts(seen.of_buyers(name), rfm_groups.LEVELS)
+                )
                 for name in AXES
             }
         levels = {
@@ -183,7 +185,7 @@ class Rfm:
         return _Seen({"recency": -since, "frequency": frequency, "money": money}, buyer, last, rhythm)
 
     def _settled(
-        self, axes: Mapping[str, Axis], seen: _Seen, before: previous_labels.Before
+        self, axes: Mapping[str, EmpiricalCdf], seen: _Seen, before: previous_labels.Before
     ) -> dict[str, Integers]:
         """What to remember: the confirmed score of each axis (0: none), and the one that waits."""
         bought = np.zeros(len(seen.buyer), np.bool_)
@@ -211,7 +213,7 @@ class Rfm:
             }
         return memory
 
-    def _patient(self, recency: Axis, seen: _Seen, score: Integers) -> Flags:
+    def _patient(self, recency: EmpiricalCdf, seen: _Seen, score: Integers) -> Flags:
         """Is the silence usual for the record, or hardly beyond the border of its R score?"""
         silent = -seen.values["recency"]
         # by score: days from which the next lower one begins

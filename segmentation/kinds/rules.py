@@ -31,7 +31,7 @@ FIRED = "fired"  # place of the first rule that holds, from 0; null: none
 REASON = "reason"
 
 
-class Ruled:
+class RulesKind:
     """Segments by rules, in the order of their priority."""
 
     kind = "rules"

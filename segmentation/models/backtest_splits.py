@@ -39,7 +39,7 @@ FAR = 1.5  # times what the purchase models expected
 
 
 @dataclass(frozen=True)
-class Lesson:
+class BacktestSplit:
     """A day of the past: what was known then, and the money and purchase days of each buyer in the ``span``
     days after.
     """
@@ -66,7 +66,7 @@ class Lesson:
         return float(np.log((self.purchases.sum() + 1) / (expected.sum() + 1)))
 
 
-def lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
+def lessons(past: Past | None, as_of: date, horizon: int) -> list[BacktestSplit]:
     """The latest first; none where the history is too short. ``horizon`` in days."""
     if past is None:
         return []
@@ -81,7 +81,7 @@ def lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
     return taught[:1] + [lesson for lesson in taught[1:] if abs(lesson.level - usual) <= np.log(ODD)]
 
 
-def small_lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
+def small_lessons(past: Past | None, as_of: date, horizon: int) -> list[BacktestSplit]:
     """The same where buyers are too few for purchase models: ``FEWEST`` are enough to rank, seasons are not
     looked for.
     """
@@ -89,7 +89,7 @@ def small_lessons(past: Past | None, as_of: date, horizon: int) -> list[Lesson]:
     return _apart(past, as_of, span, span, fewest=(FEWEST, 0)) if past is not None and span else []
 
 
-def level(taught: list[Lesson]) -> float:
+def level(taught: list[BacktestSplit]) -> float:
     """How many times what purchase models expect comes, if that is far from once; else 1.
 
     They themselves have one vote for once.
@@ -111,9 +111,9 @@ def _apart(
     apart: int,
     most: int = MOST,
     fewest: tuple[int, int] = (FEWEST_CUSTOMERS, FEWEST_REPEATERS),
-) -> list[Lesson]:
+) -> list[BacktestSplit]:
     """Days before as_of, so many days apart, as long as enough was known."""
-    taught: list[Lesson] = []
+    taught: list[BacktestSplit] = []
     for step in range(1, most + 1):
         day = as_of - timedelta(days=step * apart)
         if past.first is None or day <= past.first:
@@ -126,11 +126,11 @@ def _apart(
         money, purchases = (
             came[name].to_numpy(np.float64)[buying.row] for name in ("net_revenue", "purchase_days")
         )
-        taught.append(Lesson(buying, np.maximum(money, 0.0), purchases, span))
+        taught.append(BacktestSplit(buying, np.maximum(money, 0.0), purchases, span))
     return taught
 
 
-def _seasonal(past: Past, as_of: date, late: list[Lesson]) -> bool:
+def _seasonal(past: Past, as_of: date, late: list[BacktestSplit]) -> bool:
     span, levels = late[0].span, [lesson.level for lesson in late]
     coming = _a_year_before(past, as_of, span)
     if coming is None or float(np.abs(np.array(levels) - coming).max()) <= np.log(FAR):

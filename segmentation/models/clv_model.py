@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from segmentation.ecdf import Axis, Fractions
+from segmentation.ecdf import EmpiricalCdf, Fractions
 from segmentation.models import bg_nbd, gamma_gamma
 from segmentation.models.bg_nbd import Purchasing
 from segmentation.models.boosting import Boosted
@@ -94,12 +94,12 @@ class BoostedBuying:
 
 
 @dataclass(frozen=True)
-class Champion:
+class ClvModel:
     """The winner and all that it needs. ``figures`` tell the contest."""
 
     winner: str
     horizon: int  # days
-    axes: Mapping[str, Axis]
+    axes: Mapping[str, EmpiricalCdf]
     models: BuyingModels | None = None
     boosted: BoostedBuying | None = None
     lean: Mapping[str, float] = field(default_factory=lambda: dict(UPRIGHT))
@@ -131,7 +131,7 @@ class Champion:
         probability, purchases = estimates.probability(self.lean), estimates.purchases(self.lean)
         return Forecast(scores[self.winner], probability, purchases, purchases * estimates.spent)
 
-    def scores(self, buying: Buying, estimates: Told | None) -> dict[str, Fractions]:
+    def scores(self, buying: Buying, estimates: Predictions | None) -> dict[str, Fractions]:
         """Scores of all candidates that there are."""
         scores = {"rfm": _rank(self.axes, buying), "recency": 1 / (1.0 + buying.silent)}
         scores |= {"frequency": buying.days.astype(np.float64), "spend": np.maximum(buying.net, 0.0)}
@@ -146,8 +146,8 @@ class Champion:
                 )
         return scores
 
-    def _told(self, buying: Buying, horizon: int) -> Told | None:
-        return told_of(self.models, self.boosted, buying, horizon) if self.models is not None else None
+    def _told(self, buying: Buying, horizon: int) -> Predictions | None:
+        return predict(self.models, self.boosted, buying, horizon) if self.models is not None else None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -166,7 +166,7 @@ class Champion:
         return stored
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Champion:
+    def from_dict(cls, stored: Mapping[str, Any]) -> ClvModel:
         """What ``to_dict`` gave."""
         models = boosted = None
         if "models" in stored:
@@ -181,14 +181,14 @@ class Champion:
             boosted = BoostedBuying(
                 kept["span"], *(Boosted.from_dict(kept[name]) for name in ("money", "purchases", "any"))
             )
-        axes = {name: Axis.from_dict(axis) for name, axis in stored["axes"].items()}
+        axes = {name: EmpiricalCdf.from_dict(axis) for name, axis in stored["axes"].items()}
         return cls(
             stored["winner"], stored["horizon"], axes, models, boosted, stored["lean"], stored["figures"]
         )
 
 
 @dataclass(frozen=True)
-class Told:
+class Predictions:
     """What the models say of buyers over a horizon.
 
     ``boosted``: probability and purchases; None: nothing was boosted.
@@ -219,13 +219,13 @@ class Told:
         return plain if self.boosted is None else (1 - lean[name]) * plain + lean[name] * self.boosted[name]
 
 
-def told_of(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying, horizon: int) -> Told:
+def predict(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying, horizon: int) -> Predictions:
     history, weeks = buying.history(), horizon / WEEK
     probability, expected = models.mbg.purchase(history, weeks), models.mbg.expected(history, weeks)
     by_bg = models.bg.expected(history, weeks)
     spent = models.spending.expected(buying.days, buying.mean)
     if boosted is None:
-        return Told(spent, probability, expected, by_bg, expected * spent)
+        return Predictions(spent, probability, expected, by_bg, expected * spent)
     points, span = models.points(buying, boosted.span), boosted.span / WEEK
     money, purchases, some = (
         boosted.money.predict(points),
@@ -237,10 +237,12 @@ def told_of(models: BuyingModels, boosted: BoostedBuying | None, buying: Buying,
         ratio = np.log1p(-np.minimum(probability, 1 - 1e-12)) / np.log1p(-np.clip(inner, 1e-12, 1 - 1e-12))
         some = -np.expm1(ratio * np.log1p(-np.clip(some, 0.0, 1 - 1e-12)))
         purchases = purchases * expected / np.maximum(models.mbg.expected(history, span), 1e-12)
-    return Told(spent, probability, expected, by_bg, money, {"probability": some, "purchases": purchases})
+    return Predictions(
+        spent, probability, expected, by_bg, money, {"probability": some, "purchases": purchases}
+    )
 
 
-def _rank(axes: Mapping[str, Axis], buying: Buying) -> Fractions:
+def _rank(axes: Mapping[str, EmpiricalCdf], buying: Buying) -> Fractions:
     """Mean of mid-rank percentiles among the buyers of the fit."""
     if not axes:
         return np.zeros(len(buying))
@@ -253,5 +255,9 @@ def _ranked(buying: Buying) -> dict[str, Any]:
     return {"recency": -buying.silent, "frequency": often, "money": money}
 
 
-def axes_of(buying: Buying) -> dict[str, Axis]:
-    return {name: Axis.fit(values, []) for name, values in _ranked(buying).items()} if len(buying) else {}
+def axes_of(buying: Buying) -> dict[str, EmpiricalCdf]:
+    return (
+        {name: EmpiricalCdf.fit(values, []) for name, values in _ranked(buying).items()}
+        if len(buying)
+        else {}
+    )

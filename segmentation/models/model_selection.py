@@ -31,17 +31,17 @@ import numpy as np
 
 from segmentation.ecdf import Flags, Fractions
 from segmentation.evaluation import metrics
-from segmentation.models.backtest_splits import Lesson, lessons, level, small_lessons
+from segmentation.models.backtest_splits import BacktestSplit, lessons, level, small_lessons
 from segmentation.models.boosting import Boosted
 from segmentation.models.buyer_features import Buying
 from segmentation.models.clv_model import (
     UPRIGHT,
     BoostedBuying,
     BuyingModels,
-    Champion,
-    Told,
+    ClvModel,
+    Predictions,
     axes_of,
-    told_of,
+    predict,
 )
 from segmentation.models.optimizer import TooLittle
 
@@ -62,7 +62,7 @@ _BOOSTING = {
 }
 
 
-def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> Champion:
+def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> ClvModel:
     """The champion as of a day. ``horizon`` in days.
 
     Without a past there is no contest, and nothing is boosted.
@@ -72,33 +72,33 @@ def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> Champio
         models = BuyingModels.fit(buying)
     except TooLittle as reason:
         return _judged(
-            Champion("rfm", horizon, axes, figures={"refused": str(reason)}),
+            ClvModel("rfm", horizon, axes, figures={"refused": str(reason)}),
             small_lessons(past, as_of, horizon),
         )
-    return _contest(Champion("btyd", horizon, axes, models), lessons(past, as_of, horizon))
+    return _contest(ClvModel("btyd", horizon, axes, models), lessons(past, as_of, horizon))
 
 
-def _contest(now: Champion, taught: list[Lesson]) -> Champion:
+def _contest(now: ClvModel, taught: list[BacktestSplit]) -> ClvModel:
     """The winner of the contest, made again."""
     if not taught:
         return replace(now, figures={"contest": {}, "note": "the past is too short for a contest"})
     judge, boosted = taught[0], _boosted(taught[:LEARNED]) if len(taught) > 1 else None
     before = _boosted(taught[1:]) if boosted is not None else None
-    then = Champion("btyd", judge.span, axes_of(judge.buying), judge.models, before)
-    estimates = told_of(judge.models, then.boosted, judge.buying, judge.span)
+    then = ClvModel("btyd", judge.span, axes_of(judge.buying), judge.models, before)
+    estimates = predict(judge.models, then.boosted, judge.buying, judge.span)
     scores = then.scores(judge.buying, estimates)
     figures = {name: _ranking(score, judge) for name, score in scores.items()}
     winner, note = _winner(figures, scores, judge)
     lean = _leaning(estimates, judge, level(taught[:LEARNED]))
     if unproven := _unproven(estimates.probability(lean), judge):
-        return _judged(Champion("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught)
+        return _judged(ClvModel("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught)
     told_all = {**_about(judge), "contest": figures, **note, **_foretold(estimates, lean, judge)}
     return replace(
         now, winner=winner, boosted=boosted if before is not None else None, lean=lean, figures=told_all
     )
 
 
-def _unproven(probability: Fractions, judge: Lesson) -> str:
+def _unproven(probability: Fractions, judge: BacktestSplit) -> str:
     """Why the models must not predict; "" where they may."""
     bought = judge.purchases > 0
     some = int(bought.sum())
@@ -115,13 +115,13 @@ def _unproven(probability: Fractions, judge: Lesson) -> str:
     )
 
 
-def _judged(now: Champion, taught: list[Lesson]) -> Champion:
+def _judged(now: ClvModel, taught: list[BacktestSplit]) -> ClvModel:
     """A contest of the simple scores alone, over all lessons: few buyers in one say little."""
     if not taught:
         return now
     rankings = []
     for judge in taught:
-        scores = Champion("rfm", judge.span, axes_of(judge.buying)).scores(judge.buying, None)
+        scores = ClvModel("rfm", judge.span, axes_of(judge.buying)).scores(judge.buying, None)
         rankings.append({name: _ranking(score, judge) for name, score in scores.items()})
     figures = {
         name: {
@@ -135,12 +135,12 @@ def _judged(now: Champion, taught: list[Lesson]) -> Champion:
     )
 
 
-def _about(judge: Lesson) -> dict[str, Any]:
+def _about(judge: BacktestSplit) -> dict[str, Any]:
     return {"span": judge.span, "day": str(judge.buying.now), "customers": len(judge.buying)}
 
 
 def _winner(
-    figures: Mapping[str, Mapping[str, float]], scores: Mapping[str, Fractions], judge: Lesson
+    figures: Mapping[str, Mapping[str, float]], scores: Mapping[str, Fractions], judge: BacktestSplit
 ) -> tuple[str, dict[str, str]]:
     """The best, unless it is ahead of the favourite by no more than one standard error; and what to say of
     it.
@@ -176,7 +176,7 @@ def _ahead(score: Fractions, other: Fractions, money: Fractions, rows: Flags) ->
     return next(merits) - next(merits)
 
 
-def _boosted(taught: list[Lesson]) -> BoostedBuying | None:
+def _boosted(taught: list[BacktestSplit]) -> BoostedBuying | None:
     """Learned from lessons; None where there is none, or one in which nobody or everybody bought."""
     if not taught:
         return None
@@ -196,7 +196,7 @@ def _boosted(taught: list[Lesson]) -> BoostedBuying | None:
     )
 
 
-def _leaning(estimates: Told, judge: Lesson, times: float) -> dict[str, float]:
+def _leaning(estimates: Predictions, judge: BacktestSplit, times: float) -> dict[str, float]:
     """How far to lean on what: what would have been best since the day of the lesson, if that is sure.
 
     Boosting knows the level.
@@ -228,7 +228,7 @@ def _surest(losses: Sequence[tuple[Fractions, ...]], usual: tuple[Fractions, ...
     return chosen
 
 
-def _ranking(score: Fractions, judge: Lesson) -> dict[str, float]:
+def _ranking(score: Fractions, judge: BacktestSplit) -> dict[str, float]:
     if judge.money.sum() <= 0:
         return {"capture_20": 0.0, "gini": 0.0, "auc": 0.0}
     area = metrics.auc(score, judge.purchases)
@@ -240,7 +240,7 @@ def _ranking(score: Fractions, judge: Lesson) -> dict[str, float]:
     return {name: round(float(np.nan_to_num(value)), 4) for name, value in figures.items()}
 
 
-def _foretold(estimates: Told, lean: Mapping[str, float], judge: Lesson) -> dict[str, Any]:
+def _foretold(estimates: Predictions, lean: Mapping[str, float], judge: BacktestSplit) -> dict[str, Any]:
     """How true the forecasts were: of the past, with what was known then."""
     probability, purchases = estimates.probability(lean), estimates.purchases(lean)
     off = purchases - judge.purchases

@@ -21,7 +21,7 @@ import pandas as pd
 
 from segmentation.ecdf import Fractions
 from segmentation.models.buyer_features import Buying
-from segmentation.models.clv_model import Champion, Forecast
+from segmentation.models.clv_model import ClvModel, Forecast
 
 LEAST = 0.1  # of a sum: one back-test proves no forecast better
 WIDE = 1.959964  # standard deviations that hold 95%
@@ -46,7 +46,7 @@ def outlook(
     """
     if days < 1 or periods < 1:
         raise ValueError(f"an outlook needs a day and a period or more, not {days} and {periods}")
-    buyers, champion = Buying.of(features, as_of), Champion.from_dict(model["learned"])
+    buyers, champion = Buying.of(features, as_of), ClvModel.from_dict(model["learned"])
     labels = segments.reindex(buyers.record).fillna("unscored").astype(str).to_numpy()
     names = sorted(set(labels.tolist()))
     rows: list[dict[str, Any]] = []

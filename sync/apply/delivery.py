@@ -23,7 +23,7 @@ from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA, done
 from sync.account import consent
 from sync.account.session import Session
 from sync.apply import throttle
-from sync.apply.rejects import Refusals
+from sync.apply.rejects import RejectedChanges
 from sync.plan.undo import WAYS_BACK
 from sync.pull.pull import stale
 from sync.store import write_history
@@ -89,7 +89,9 @@ class JournalTicket:
         self._journal.execute("UPDATE batches SET job = ? WHERE batch = ?", job, self._batch)
 
 
-def close(session: Session, batch: Batch, outcomes: pa.Table, refusals: Refusals | None = None) -> None:
+def close(
+    session: Session, batch: Batch, outcomes: pa.Table, refusals: RejectedChanges | None = None
+) -> None:
     """Store a batch's answers: journal, rejects, and what the mirror believes the CRM to hold.
 
     ``refusals`` is None where a batch is settled: what settling finds unwritten was never refused, the next
@@ -135,7 +137,7 @@ class Delivery:
         self._session = session
         self._able = session.destination().capabilities
         self._reread = not self._able.compares_before and stale(session.mirror(), session.clock())
-        self._refusals = Refusals(session)
+        self._refusals = RejectedChanges(session)
         self._moved = _moved_since(session, plan) if planned_in != session.run else pa.array([], pa.string())
 
     def carry_out(self, batch: Batch) -> None:

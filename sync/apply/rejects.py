@@ -21,7 +21,7 @@ _FINAL = ("data", "permission", "gone")  # kinds of refusal that trying again al
 _LONGEST = 30 * 24 * 60  # minutes between two attempts
 
 
-class Refusals:
+class RejectedChanges:
     """Refused changes of an account, as they stood when a plan began to be carried out: a plan has each
     change once.
     """

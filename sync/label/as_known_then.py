@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sync.account.segment_catalog import built
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
-from sync.label.file_models import Filed
+from sync.label.file_models import FileModels
 from sync.label.label import fitted, previous_of
 from sync.label.label_store import store
 from sync.label.population import Population
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Fitted = tuple["Segmentation", Population, Mapping[str, Any]]  # what labels, whom, by which model
 
 
-class Known:
+class AsKnownThen:
     """Of a session's day.
 
     What it has fitted for the forecasts of a file is kept in the mirror until the facts change.
@@ -89,7 +89,7 @@ class Known:
     def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> str:
         """Labels for the file, which remember those of the file before."""
         digest, mirror = self._session.config.digest(settings), self._session.mirror()
-        filed = Filed(
+        filed = FileModels(
             self._session, settings.name, json.dumps([digest, made_by[2]["settings"] if made_by else None])
         )
         kept = self.stored(settings)

@@ -18,7 +18,7 @@ from sync.label.drift import OLD
 from sync.store.mirror import quoted
 
 
-class Filed:
+class FileModels:
     """Of one segmentation. ``key``: all that its model depends on but the facts and the day."""
 
     def __init__(self, session: Session, name: str, key: str) -> None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
-from sync.label.as_known_then import Fitted, Known
+from sync.label.as_known_then import AsKnownThen, Fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ NAMED = {
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
-def forecasts(session: Session, horizon: int | None, known_labels: Known) -> dict[str, Any]:
+def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) -> dict[str, Any]:
     """Make the table ``foretold``: one row per record that has any of it, ``record`` and the columns above.
     Figures of the champion.
 
@@ -99,7 +99,7 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
 
 
 def _champion(
-    session: Session, settings: SegmentationSettings, horizon: int | None, known_labels: Known
+    session: Session, settings: SegmentationSettings, horizon: int | None, known_labels: AsKnownThen
 ) -> Fitted:
     """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits,
     else a new one.
@@ -120,10 +120,10 @@ def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) ->
 
     from connectors.values.currency import exponent
     from segmentation.models.buyer_features import Buying
-    from segmentation.models.clv_model import Champion
+    from segmentation.models.clv_model import ClvModel
 
     buyers = Buying.of(frame, session.as_of)
-    forecast = Champion.from_dict(model["learned"]).forecast(buyers)
+    forecast = ClvModel.from_dict(model["learned"]).forecast(buyers)
     columns: dict[str, Any] = {"record": frame["record"].to_numpy(np.int64)}
     unit = 10 ** exponent(session.settings.currency)
     money = None if forecast.money is None else forecast.money / unit

@@ -31,10 +31,10 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     segmentation that they do not hold yet, and beside them its confirmed scores where it has some:
     ``rfm.recency`` and its like, 1 to 5; of kind ``response`` the probability, to rank by, as ``NAME.score``.
     """
-    from sync.label.as_known_then import Known
+    from sync.label.as_known_then import AsKnownThen
     from sync.label.forecasts import forecasts, told_there
 
-    mirror, known_labels = session.mirror(), Known(session)
+    mirror, known_labels = session.mirror(), AsKnownThen(session)
     figures = forecasts(session, horizon, known_labels)
     tables = {s.name: known_labels.table(s) for s in session.segmentations}
     names = [s.name for s in session.segmentations]

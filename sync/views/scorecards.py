@@ -112,7 +112,7 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
         lines = scorecard.card(_held(session, settings, model), today, model, ranked)
         cards_by_name[settings.name] = {
             "lines": scorecard.as_dicts(lines),
-            "falls": scorecard.falls(lines),
+            "falls": scorecard.retrain_reasons(lines),
             **_migration(session, settings.name),
         }
         shown = [name for name in composition if name in session.settings.attributes]

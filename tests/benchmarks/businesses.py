@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segmentation.ecdf import Axis
+from segmentation.ecdf import EmpiricalCdf
 from segmentation.evaluation import metrics
 from segmentation.models import bg_nbd, gamma_gamma
 from segmentation.models.bg_nbd import History
@@ -140,7 +140,9 @@ def _simple(table: pd.DataFrame, plain: Mapping[str, Numbers] | None) -> dict[st
     }
     whole = {name: part.round().to_numpy(np.int64) for name, part in parts.items()}
     scores = {name: values.astype(np.float64) for name, values in whole.items()}
-    scores["mean rank"] = np.mean([Axis.fit(values, []).midrank(values) for values in whole.values()], axis=0)
+    scores["mean rank"] = np.mean(
+        [EmpiricalCdf.fit(values, []).midrank(values) for values in whole.values()], axis=0
+    )
     fifths = [
         np.floor(5 * np.searchsorted(np.sort(values), values) / len(values)) for values in whole.values()
     ]
