@@ -38,7 +38,7 @@ IdType = Literal["text", "number", "email", "salesforce"]
 
 @dataclass(frozen=True)
 class Page:
-    """Rows of a stream, and the position that resumes after them.
+    """Rows of a stream, and the position that resumes after them. Positions are kept: they name no record.
 
     ``whole`` says that this reading delivers ``part`` from its beginning to its end: once its ``last`` page
     is in, rows that the part held before and that this reading did not repeat are gone. A page of a part

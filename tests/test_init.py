@@ -160,6 +160,7 @@ def test_who_is_asked_may_correct_the_guess(tmp_path: Path) -> None:
         ),
         (lambda folder: None, ["--crm", "filez"], "did you mean 'files'"),
         (lambda folder: None, ["--segmentations", "rmf"], "did you mean 'rfm'"),
+        (lambda folder: None, ["--segmentations", "value"], "'value' is now called 'abc'"),
     ],
 )
 def test_what_cannot_be_guessed_is_said(

@@ -97,12 +97,12 @@ def test_an_export_comes_out_right_or_is_refused_with_the_remedy(case: str, tmp_
     if refusal.exists():
         wanted = json.loads(refusal.read_text(encoding="utf-8"))
         with pytest.raises(CommandError) as caught:
-            init(config, "files", folder, "rfm,value")
+            init(config, "files", folder, "rfm,abc")
         assert wanted["says"] in str(caught.value)
         if not wanted["with"]:
             return
         stated = Described(**wanted["with"])
-    answer = init(config, "files", folder, "rfm,value", described=stated)
+    answer = init(config, "files", folder, "rfm,abc", described=stated)
     assert differences(config, expected) == {}
     refused = answer["preview"]["refused"] | answer["preview"]["contact_refused"]
     assert not [reason for reason in refused if not reason.startswith("has … cells")], (

@@ -1,11 +1,11 @@
-"""A whole CRM in memory: it needs no server, gives what a CRM gives and no more, and is the template for a
-new connector. Copy the folder and rename it. The class here is the contract; ``store`` is the CRM itself, in
-whose place comes the client of a real API; ``settings`` and ``limits`` say what the config may hold;
-``reading`` makes pages of what the CRM has, and ``writing`` answers changes.
-"""
+"""A whole CRM in memory, without a server, that gives what a CRM gives and no more: the template for a new
+connector. Copy the folder and rename it. The class here is the contract; ``store`` is the CRM itself: in its
+place comes the client of an API; ``settings`` and ``limits`` say what the config may hold; ``reading`` makes
+pages of what the CRM has, ``writing`` answers changes."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -69,17 +69,16 @@ class MemoryConnector(contract.Connector):
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
         self._ask("ensure_list", writes=True)
-        there = self.store.lists.get(spec.key)
-        id = there.id if there else f"list-{self.store.tick()}"
+        id = self.store.lists[spec.key].id if spec.key in self.store.lists else f"list-{self.store.tick()}"
         self.store.lists[spec.key] = RemoteList(id, spec.key, spec.label, "static", spec.record_type)
         return self.store.lists[spec.key]
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         rows = [{"record_type": remote.record_type, "id": id} for id in sorted(self._members(remote))]
-        if position != str(rows):
+        digest = hashlib.sha256(str(rows).encode()).hexdigest()  # a position is kept, and names nobody
+        if position != digest:
             self._ask("members")
-            table = pa.Table.from_pylist(rows, schema=MEMBER_SCHEMA)
-            yield Page(table, str(rows), part=remote.key, whole=True, first=True)
+            yield Page(pa.Table.from_pylist(rows, MEMBER_SCHEMA), digest, remote.key, whole=True, first=True)
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         self._ask("write", writes=True)  # one call for all changes; each is answered, in its order

@@ -22,8 +22,8 @@ def pages(
     store: Store, account: Account, stream: str, position: str | None, size: int, ask: Callable[[str], None]
 ) -> Iterator[Page]:
     """Pages after a position, the oldest change first; ``ask`` is told of each call."""
-    types = account.activity_types or ["all"]
-    form = [sorted(names) for names in (account.attributes, {spec.name for spec in account.fields}, types)]
+    types = sorted(account.activity_types or ())  # without any, activity is not read at all, or all of it is
+    form = [sorted(account.attributes), sorted({spec.name for spec in account.fields}), types]
     state = json.loads(position) if position else {}
     since = state["clock"] if state.get("form") == form else 0
     schema = _schema(store, account, stream)
@@ -49,8 +49,9 @@ def _records(store: Store, account: Account, record_type: str) -> list[dict[str,
 def _activity(store: Store, account: Account) -> list[dict[str, Any]]:
     """What some segmentation uses, under the clock of the latest row of its id; no campaigns that we fill."""
     latest = {row["id"]: row["clock"] for row in store.activity}  # the newest row stands last
-    used = [row for row in store.activity if row["kind"] in (account.activity_types or [row["kind"]])]
-    return [row | {"clock": latest[row["id"]]} for row in used if row.get("campaign_id") not in account.lists]
+    types = account.activity_types
+    rows = [row for row in store.activity if types is None or row["kind"] in types]
+    return [row | {"clock": latest[row["id"]]} for row in rows if row.get("campaign_id") not in account.lists]
 
 
 def _schema(store: Store, account: Account, stream: str) -> pa.Schema:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from connectors import CRMS
+from sync.config import renames
 from sync.config.faults import ConfigError, one_of
 from sync.exit_codes import CommandError, UsageError
 from sync.start.access import ACCESS, Ask, asked, home_of
@@ -246,14 +247,12 @@ def _chosen(
         return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
     def wrong(text: str) -> str:
-        return next(
-            (
-                f"{word!r} is no {what} that we know; {one_of(word, valid)}"
-                for word in words(text)
-                if word not in valid
-            ),
-            "",
-        )
+        strange = next((word for word in words(text) if word not in valid), None)
+        if strange is None:
+            return ""
+        if strange in renames.KINDS:
+            return f"{strange!r} is now called {renames.KINDS[strange]!r}"
+        return f"{strange!r} is no {what} that we know; {one_of(strange, valid)}"
 
     answer = asked(ask if given is None else lambda _q, _p: given, question, given or proposed, wrong)
     return words(answer)
