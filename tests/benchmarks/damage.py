@@ -92,12 +92,13 @@ class OfFiles:
             how = f"rot: {how}"
         before = damaged_files.foreign(folder)
         verdict, where = Verdict(), f"{self.what}, {path.name}, {how}"
+        deleted = not path.exists()
         for number, command in enumerate(commands):
             code, printed = forked(partial(cli, command, folder), folder / "printed.txt")
             verdict.ends.append(f"{self.what}: {command[0]} {code}")
             where += f" → {' '.join(command[:2])}: exit {code}"
-            set_aside = "set aside as" in printed  # the mirror is gone, and that is said
-            lost = command[0] == "show" and code == 1 and set_aside
+            gone = deleted or "set aside as" in printed  # of the mirror: `show` then says to pull
+            lost = command[0] == "show" and code == 1 and gone
             wrong = misbehaved(code, printed)
             wrong = wrong or self._wrong(folder, command, code, before, number == 0 and not lost)
             if wrong:
