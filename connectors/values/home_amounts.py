@@ -39,29 +39,33 @@ class Amounts:
         units = (
             self._plain(home_amounts) if self.home == self.currency else pa.nulls(len(amounts), pa.int64())
         )
-        wrong = np.zeros(len(amounts), bool)
-        unrated = np.zeros(len(amounts), bool)
-        places = pc.indices_nonzero(
+        wrong, unrated = np.zeros(len(amounts), bool), np.zeros(len(amounts), bool)
+        rows = pc.indices_nonzero(
             pc.and_(units.is_null(), pc.or_(amounts.is_valid(), home_amounts.is_valid()))
-        ).to_pylist()
-        if not places:
+        )
+        if not len(rows):
             return units, pa.array(wrong), pa.array(unrated)
-        stated = pc.coalesce(currencies, pa.scalar(self.home, pa.string()))
-        names = pc.if_else(amounts.is_valid(), stated, pa.scalar(self.home, pa.string()))
-        rates = rates_of(names, moments, self.currency, self._account.rates, self._account.time_zone)
-        worths = [1.0] * len(amounts) if rates is None else rates.to_pylist()
-        is_dated = [True] * len(amounts) if rates is None else moments.is_valid().to_pylist()
-        converted, texts, homes = units.to_pylist(), amounts.to_pylist(), home_amounts.to_pylist()
-        domestic = pc.equal(pc.utf8_upper(names), self.currency).to_pylist()
-        for row in places:
-            if worths[row] is None or not (is_dated[row] or domestic[row]):
-                unrated[row] = True
-                continue
-            converted[row] = worth(
-                texts[row] if texts[row] is not None else homes[row], worths[row], self._places
-            )
-            wrong[row] = converted[row] is None
+        home, own = pa.scalar(self.home, pa.string()), amounts.take(rows)
+        names = pc.if_else(own.is_valid(), pc.coalesce(currencies.take(rows), home), home)
+        texts = pc.coalesce(own, home_amounts.take(rows))
+        converted = units.to_pylist()
+        for row, text, rate in zip(
+            rows.to_pylist(), texts.to_pylist(), self._rates(names, moments.take(rows)), strict=True
+        ):
+            unrated[row] = rate is None
+            converted[row] = None if rate is None else worth(text, rate, self._places)
+            wrong[row] = rate is not None and converted[row] is None
         return pa.array(converted, pa.int64()), pa.array(wrong), pa.array(unrated)
+
+    def _rates(self, names: pa.Array, moments: pa.Array) -> list[float | None]:
+        """Worth of 1 of each currency on its day; None where the config tells none, or the day is not known."""
+        account = self._account
+        rates = rates_of(names, moments, self.currency, account.rates, account.time_zone)
+        if rates is None:
+            return [1.0] * len(names)
+        sure = pc.or_(moments.is_valid(), pc.equal(pc.utf8_upper(names), self.currency))
+        rated: list[float | None] = pc.if_else(sure, rates, pa.scalar(None, pa.float64())).to_pylist()
+        return rated
 
     def _plain(self, texts: pa.Array) -> pa.Array:
         """Amounts that need no rate; null where a text is none."""

@@ -151,7 +151,7 @@ class Delivery:
 
     def _write(self, batch: Batch, changes: pa.Table) -> pa.Table:
         """Write changes; skip those that consent forbids by now, and those of a list that a person deleted."""
-        if batch.kind == "list" and self._remote(batch.target) is None:
+        if batch.kind == "list" and remote_list(self._session, batch.target) is None:
             reason = f"list {batch.target} was deleted in the CRM: `crm-segments setup` makes it again"
             return _told("skipped", "gone", reason, changes.num_rows)
         allowed = consent.allowed(self._session, batch)
@@ -191,7 +191,7 @@ class Delivery:
         """Which changes' ``before`` or ``after`` the CRM holds now."""
         crm = self._session.destination()
         if batch.kind == "list":
-            remote = self._remote(batch.target)
+            remote = remote_list(self._session, batch.target)
             assert remote is not None
             now = crm.current_members(remote, changes)
         else:
@@ -204,7 +204,7 @@ class Delivery:
         ticket = JournalTicket(self._session.journal, batch.batch)
         try:
             if batch.kind == "list":
-                remote = self._remote(batch.target)
+                remote = remote_list(self._session, batch.target)
                 assert remote is not None
                 return self._session.destination().write_members(remote, changes, ticket)
             return self._session.destination().write_fields(changes, ticket)
@@ -234,11 +234,11 @@ class Delivery:
         answers = [self._write_through(batch, changes.filter(mask)) for mask in (left, pc.invert(left))]
         return _woven(left, *answers)
 
-    def _remote(self, key: str) -> RemoteList | None:
-        """The list of a key of ours; None where a person deleted it."""
-        session = self._session
-        sql = "SELECT remote FROM objects WHERE account = ? AND kind = 'list' AND key = ?"
-        return session.lists.get(session.journal.value(sql, session.account, key))
+
+def remote_list(session: Session, key: str) -> RemoteList | None:
+    """The list of a key of ours; None where a person deleted it."""
+    sql = "SELECT remote FROM objects WHERE account = ? AND kind = 'list' AND key = ?"
+    return session.lists.get(session.journal.value(sql, session.account, key))
 
 
 def _names(changes: pa.Table) -> pa.Array:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA
 from sync.account.session import Session
-from sync.apply.delivery import JournalTicket, close
+from sync.apply.delivery import JournalTicket, close, remote_list
 from sync.log import stage
 from sync.store.journal import Batch, now
 
@@ -37,12 +37,7 @@ def _outcomes(session: Session, batch: Batch) -> pa.Table:
     changes = batch.changes().select(CHANGE_SCHEMA.names)
     ticket = JournalTicket(session.journal, batch.batch)
     if batch.kind == "list":
-        made = {
-            row["key"]: row["remote"]
-            for row in session.journal.made(session.account)
-            if row["kind"] == "list"
-        }
-        remote = session.lists.get(made.get(batch.target, ""))
+        remote = remote_list(session, batch.target)
         if remote is None:
             gone = ("rejected", "gone", "the list is there no more")
             return pa.table(
