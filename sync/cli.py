@@ -24,8 +24,8 @@ from typer.core import TyperGroup
 from sync.terminal.shared_options import Format, Verbose, log_lines, takes_shared_options
 
 if TYPE_CHECKING:
-    from sync.account.session import Progress
     from sync.commands import Options
+    from sync.context import Progress
 
 
 class Verbs(TyperGroup):
@@ -627,9 +627,9 @@ def _options(
     as_of: str | None = None,
     progress: Progress | None = None,
 ) -> Options:
-    from sync.account.session import silent
     from sync.commands import Options
     from sync.config.settings import Guards
+    from sync.context import silent
 
     if bool(allow) != bool(reason and reason.strip()):
         raise typer.BadParameter("--allow and --reason go together: say which guard, and why")

@@ -21,7 +21,7 @@ from sync.exit_codes import CommandError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from sync.account.session import Progress
+    from sync.context import Progress
 
 FIRST_CUT = date(2017, 9, 30)
 SECOND_CUT = date(2017, 11, 30)

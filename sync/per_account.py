@@ -15,9 +15,11 @@ from zoneinfo import ZoneInfo
 from connectors import open_source
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
 from sync import pipeline
-from sync.account.session import Open, Progress, Session, locked, silent
+from sync.account.connections import Open
+from sync.account.session import Session, locked
 from sync.config.config import Config, load
 from sync.config.faults import ConfigError
+from sync.context import Context, Progress, silent, utc_now
 from sync.exit_codes import CommandError, UsageError, combined_exit_code, exit_code, later, stopped
 from sync.log import command_ended
 from sync.store import engine
@@ -40,7 +42,7 @@ class Options:
     allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
     as_of: date | None = None
     progress: Progress = silent
-    clock: Callable[[], datetime] | None = None
+    clock: Callable[[], datetime] = utc_now
     open: Open = open_source
 
 
@@ -124,21 +126,19 @@ class Attempt:
 
     def _once(self, work: Callable[[Session], Answer]) -> Answer:
         options = self.options
-        session = Session(
+        if self.journalled:
+            self.run = self.journal.begin_run(self.account, self.command, options.allow)
+        context = Context(
             self.config,
             self.account,
-            self.journal,
+            self.run,
+            options.as_of,
             options.allow,
             options.progress,
-            open=options.open,
-            as_of_override=options.as_of,
+            options.clock,
         )
-        session.healed = self.healed
-        if options.clock:
-            session.clock = options.clock
-        session.run = self.run = (
-            self.journal.begin_run(self.account, self.command, options.allow) if self.journalled else 0
-        )
+        session = Session.begin(context, self.journal, options.open)
+        session.mirrors.healed = self.healed
         return _finished(session, self.command, work, self.journalled)
 
 
@@ -152,11 +152,11 @@ def _refuse_future(session: Session) -> None:
 
 def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
     from sync.account.clock import clock_notes
-    from sync.account.defaults import settle_home
+    from sync.account.defaults import with_defaults
 
     began, code = time.perf_counter(), 1
     try:
-        settle_home(session, command, connected=journalled or command == "check")
+        session = with_defaults(session, command, connected=journalled or command == "check")
         _refuse_future(session)  # by the day of the account, whose time zone may be the CRM's
         answer = {"account": session.account, "exit_code": 0, **work(session)}
         code = answer["exit_code"]
@@ -164,8 +164,8 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         if engine.is_interrupt(error):
             raise KeyboardInterrupt from error
         meaning = _meaning(session, error)
-        if isinstance(meaning, (CommandError, ConnectorError)) and session.healed:  # why all is gone
-            meaning.args = (f"{'; '.join(session.healed)}. {meaning}", *meaning.args[1:])
+        if isinstance(meaning, (CommandError, ConnectorError)) and session.mirrors.healed:  # why all is gone
+            meaning.args = (f"{'; '.join(session.mirrors.healed)}. {meaning}", *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
             calls = asdict(session.calls)
@@ -180,8 +180,8 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         command_ended(session, command, code, began)
     if wrong := clock_notes(session):
         answer["notes"] = list(dict.fromkeys([*wrong, *answer.get("notes", [])]))
-    if session.healed:
-        answer["healed"] = session.healed
+    if session.mirrors.healed:
+        answer["healed"] = session.mirrors.healed
     if journalled:
         answer = {
             "run": session.run,

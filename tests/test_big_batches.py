@@ -20,6 +20,7 @@ from sync.apply.apply import _records
 from sync.apply.delivery import Applied, _woven
 from sync.apply.rejects import RejectedChanges
 from sync.config.config import load
+from sync.context import Context
 from sync.store.journal import PLAN_SCHEMA
 from tests.test_laws import law
 from tests.world import World
@@ -52,7 +53,9 @@ def test_a_hundred_thousand_refusals_are_kept_and_told_in_seconds(tmp_path: Path
     world.config()
     config = load(tmp_path / "config.toml")
     with locked(config) as journal:
-        session = Session(config, "portal", journal, clock=lambda: datetime(2024, 7, 1, tzinfo=UTC))
+        session = Session.begin(
+            Context(config, "portal", clock=lambda: datetime(2024, 7, 1, tzinfo=UTC)), journal
+        )
         table, outcomes, applied = changes(MANY), refused(MANY), Applied()
         batch = journal.batch(journal.add_batch(1, "portal", "field", "", "contact", table, MANY))
         began = time.process_time()

@@ -16,6 +16,7 @@ from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from sync import commands
 from sync.account.session import Session, locked
 from sync.config.config import load
+from sync.context import Context
 from sync.label.feature_frame import prepare_features
 from sync.pull.ingest import Ingest
 from sync.store.mirror import AccountMirror
@@ -50,7 +51,7 @@ def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> d
     path.write_text(CONFIG.format(share=share), encoding="utf-8")
     config = load(path)
     with locked(config) as journal:
-        session = Session(config, "portal", journal)
+        session = Session.begin(Context(config, "portal"), journal)
         try:
             people = [{"record_type": "company", "id": company} for company in ("a", "b")]
             take(session.mirror(), "company", people)
@@ -164,7 +165,7 @@ def test_in_files_too_the_companies_hold_all_that_was_won_once(tmp_path: Path, s
     config = load(path)
     commands.label(config)
     with locked(config) as journal:
-        session = Session(config, "portal", journal)
+        session = Session.begin(Context(config, "portal"), journal)
         try:
             prepare_features(session)
             features = session.mirror().rows(

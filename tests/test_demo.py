@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync.account.session import silent
+from sync.context import silent
 from sync.demo import DemoError, demo
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sync.account.session import Session, locked
+from sync.context import Context
 from tests.world import World
 
 KINDS = """
@@ -87,7 +88,9 @@ def shop(folder: Path, objectors: int) -> World:
 
 def with_session(world: World, use: Callable[[Session], Any]) -> Any:
     with locked(world.config()) as journal:
-        session = Session(world.config(), "portal", journal, clock=lambda: world.now, open=world._open)
+        session = Session.begin(
+            Context(world.config(), "portal", clock=lambda: world.now), journal, world._open
+        )
         try:
             return use(session)
         finally:

@@ -16,6 +16,7 @@ from sync.account.session import Session, locked
 from sync.config.config import load
 from sync.config.faults import ConfigError
 from sync.config.settings import SegmentationSettings
+from sync.context import Context
 from sync.exit_codes import SetupNeeded
 from sync.label.point_in_time import AccountPast
 from sync.plan.control_groups import effects
@@ -76,7 +77,7 @@ def world(tmp_path_factory: Any) -> World:
 def with_session(world: World, use: Any) -> Any:
     config = world.config()
     with locked(config) as journal:
-        session = Session(config, "portal", journal, clock=lambda: world.now, open=world._open)
+        session = Session.begin(Context(config, "portal", clock=lambda: world.now), journal, world._open)
         try:
             return use(session)
         finally:

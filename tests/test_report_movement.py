@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.account.session import Session, locked
+from sync.context import Context
 from sync.report.transitions import RETURN_DAYS, Motion, Movement, movement
 from tests.world import World
 
@@ -24,7 +25,7 @@ def told(days: list[date], states: list[State], until: date | None = None) -> Mo
     with tempfile.TemporaryDirectory() as folder:
         config = World(Path(folder)).config()
         with locked(config) as journal:
-            session = Session(config, "portal", journal)
+            session = Session.begin(Context(config, "portal"), journal)
             before: State = {}
             for day, state in zip(days, states, strict=True):
                 changed = [

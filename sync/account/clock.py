@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sync.account.session import Session
 from sync.exit_codes import CommandError
@@ -15,7 +15,7 @@ def require_clock(session: Session) -> None:
     """Refuses where the clock is more than a day ahead of the CRM's, by its last answer: the day that would be
     labelled has not come. A day that the user names does not hang on the clock.
     """
-    if session.as_of_override or isinstance(session.config.as_of, date):
+    if not session.context.follows_clock:
         return
     for name in session.sources():
         server, clock = session.source(name).server_time(), session.clock()

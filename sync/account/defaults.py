@@ -18,14 +18,15 @@ from sync.config.settings import AccountSettings, known_zone
 _ASKING = frozenset({"check", "pull", "run", "plan", "backfill", "train", "label"})
 
 
-def settle_home(session: Session, command: str, connected: bool) -> None:
-    """Complete the session's config; not ``connected``: the command works with what is known from before."""
+def with_defaults(session: Session, command: str, connected: bool) -> Session:
+    """The session by the completed config; not ``connected``: the command works with what is known from before."""
     accounts = dict(session.config.accounts)
     for name in session.sources():
         is_known = session.journal.value("SELECT count(*) FROM homes WHERE account = ?", name)
         accounts[name] = _settled(session, accounts[name], connected and (command in _ASKING or not is_known))
-    if accounts != session.config.accounts:
-        session.config = replace(session.config, accounts=accounts)
+    if accounts == session.config.accounts:
+        return session
+    return session.about(config=replace(session.config, accounts=accounts))
 
 
 def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountSettings:

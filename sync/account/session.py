@@ -9,19 +9,20 @@ import os
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from connectors import open_source
-from connectors.contract import Account, Calls, Destination, Option, RemoteList, Source
+from connectors.contract import Calls, Destination, RemoteList, Source
 from connectors.errors import ConnectorError
+from sync.account.connections import Connections, Open
 from sync.config.config import Config
 from sync.config.faults import ConfigError
+from sync.context import Context, Progress
 from sync.exit_codes import CommandError, RetryLater
 from sync.store.integrity import JournalDamaged
 from sync.store.journal import Journal, backup_of
@@ -30,60 +31,82 @@ if TYPE_CHECKING:
     from sync.config.settings import AccountSettings, SegmentationSettings
     from sync.store.mirror import AccountMirror, Mirror
 
-Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much (0: not known)
-Open = Callable[[Account], Source]
-
-
 _SOUND_DISK = "What was done is saved; see that its disk is sound, and run again"
 
 
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Progress that nobody sees."""
-
-
-def options_of(config: Config, journal: Journal, account: str) -> dict[str, list[Option]]:
-    """The options of each segmentation's field: stored key and shown title."""
-    from sync.account.segment_catalog import named_segments
-
-    every = {
-        entry.name: named_segments(config, journal, entry, account)
-        for entry in config.segmentations_of(account)
-    }
-    return {name: [Option(entry.key, entry.title) for entry in segments] for name, segments in every.items()}
-
-
-@dataclass
+@dataclass(frozen=True)
 class Session:
-    """One account during one command. Everything is opened when first used and closed by ``opened``."""
+    """What the entry point of a stage works with: what the command is about, its stores and its CRMs.
 
-    config: Config
-    account: str
+    Everything is opened when first used, and closed by ``close``.
+    """
+
+    context: Context
     journal: Journal
-    allow: Mapping[str, str] = field(default_factory=dict)  # guard → reason
-    progress: Progress = silent
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    open: Open = open_source
-    as_of_override: date | None = None
-    run: int = 0
-    healed: list[str] = field(default_factory=list)  # what was wrong with the mirror, and was set right
-    _sources: dict[str, Source] = field(default_factory=dict)
+    connections: Connections
+    mirrors: Mirrors
+
+    @classmethod
+    def begin(cls, context: Context, journal: Journal, open: Open = open_source) -> Session:
+        """A session with nothing opened yet but the journal."""
+        return cls(context, journal, Connections(journal, open), Mirrors(context.config, journal))
+
+    def about(self, **changes: Any) -> Session:
+        """The same stores and CRMs, about something else: another day, another config."""
+        return replace(self, context=replace(self.context, **changes))
+
+    @property
+    def config(self) -> Config:
+        """The config."""
+        return self.context.config
+
+    @property
+    def account(self) -> str:
+        """The account's name."""
+        return self.context.account
+
+    @property
+    def run(self) -> int:
+        """The journal's number of this command."""
+        return self.context.run
+
+    @property
+    def as_of(self) -> date:
+        """The last local day that counts."""
+        return self.context.as_of
+
+    @property
+    def allow(self) -> Mapping[str, str]:
+        """Guard → reason."""
+        return self.context.allow
+
+    @property
+    def progress(self) -> Progress:
+        """Where progress is told."""
+        return self.context.progress
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The present instant."""
+        return self.context.clock
 
     @property
     def settings(self) -> AccountSettings:
         """The account's settings."""
-        return self.config.accounts[self.account]
+        return self.context.settings
 
     @property
     def segmentations(self) -> Sequence[SegmentationSettings]:
         """What this account is labelled with."""
-        return self.config.segmentations_of(self.account)
+        return self.context.segmentations
+
+    def sources(self) -> list[str]:
+        """Accounts whose activity this one uses, itself first."""
+        return self.context.accounts
 
     def source(self, account: str | None = None) -> Source:
         """What this account is read from, or one whose activity it uses."""
-        name = account or self.account
-        if name not in self._sources:
-            self._sources[name] = self.open(self._account(name))
-        return self._sources[name]
+        return self.connections.source(self.config, account or self.account)
 
     @property
     def writes(self) -> bool:
@@ -100,50 +123,43 @@ class Session:
             )
         return opened
 
-    def _account(self, name: str) -> Account:
-        from sync.account.left import left_fields
-        from sync.config.uses import activity_types_used
-
-        ours = {
-            row["remote"]: row["key"]
-            for row in self.journal.made(name)
-            if row["kind"] == "list" and row["remote"]
-        }
-        account = self.config.account(name, options_of(self.config, self.journal, name))
-        # In an order that does not move when a segmentation leaves the config: what was read is then not read
-        # again.
-        fields = sorted(
-            (*account.fields, *left_fields(self.config, self.journal, name)),
-            key=lambda spec: (spec.record_type, spec.name),
-        )
-        return replace(
-            account, fields=tuple(fields), lists=ours, activity_types=activity_types_used(self.config, name)
-        )
-
     @property
     def calls(self) -> Calls:
-        """How often the CRMs were asked so far, by the connectors' own count."""
-        counted = [source.calls for source in self._sources.values()]
-        return Calls(sum(count.read for count in counted), sum(count.write for count in counted))
+        """How often the CRMs were asked so far."""
+        return self.connections.calls
 
     @property
     def diagnostics(self) -> list[str]:
-        """What the CRMs said of their limits and sources, by account where there are several."""
-        several = len(self._sources) > 1
-        return [
-            f"{name}: {note}" if several else note
-            for name, source in self._sources.items()
-            for note in source.diagnostics()
-        ]
+        """What the CRMs said of their limits and sources."""
+        return self.connections.diagnostics
 
     @cached_property
     def lists(self) -> dict[str, RemoteList]:
         """The lists that the CRM has, by id, as they were when first asked for: a command asks once."""
         return {remote.id: remote for remote in self.destination().lists()}
 
+    def mirror(self, account: str | None = None) -> AccountMirror:
+        """The mirror of this account, or of one whose activity it uses."""
+        return self.mirrors.of(account or self.account)
+
+    def close(self) -> None:
+        """Let go of the CRM and the mirror."""
+        self.connections.close()
+        self.mirrors.close()
+
+
+@dataclass
+class Mirrors:
+    """The mirror of the state directory, opened when it is first used; ``healed``: what was wrong with it, and was set right."""
+
+    config: Config
+    journal: Journal
+    healed: list[str] = field(default_factory=list)
+    _accounts: dict[str, AccountMirror] = field(default_factory=dict)
+
     @cached_property
-    def mirror_file(self) -> Mirror:
-        """The mirror of the state directory."""
+    def file(self) -> Mirror:
+        """The file of all accounts."""
         from sync.store.mirror import Memory, Mirror
 
         memory = Memory(self.journal.identity(), self.journal.sequence())
@@ -151,39 +167,16 @@ class Session:
         self.healed.extend(mirror.healed)
         return mirror
 
-    def mirror(self, account: str | None = None) -> AccountMirror:
-        """The mirror of this account, or of one whose activity it uses."""
-        name = account or self.account
-        return self._mirrors.setdefault(name, None) or self._remember(name)
-
-    @cached_property
-    def _mirrors(self) -> dict[str, AccountMirror | None]:
-        return {}
-
-    def _remember(self, name: str) -> AccountMirror:
-        mirror = self._mirrors[name] = self.mirror_file.account(name)
-        return mirror
-
-    @property
-    def as_of(self) -> date:
-        """The last local day that counts."""
-        if self.as_of_override:
-            return self.as_of_override
-        if isinstance(self.config.as_of, date):
-            return self.config.as_of
-        return (self.clock().astimezone(ZoneInfo(self.settings.time_zone)) - timedelta(days=1)).date()
-
-    def sources(self) -> list[str]:
-        """Accounts whose activity this one uses, itself first."""
-        return [self.account, *self.settings.activity_from]
+    def of(self, account: str) -> AccountMirror:
+        """The tables of one account."""
+        if account not in self._accounts:
+            self._accounts[account] = self.file.account(account)
+        return self._accounts[account]
 
     def close(self) -> None:
-        """Let go of the CRM and the mirror."""
-        for source in self._sources.values():
-            with suppress(ConnectorError):  # what a command did or failed at was told before
-                source.close()
-        if "mirror_file" in self.__dict__:
-            self.mirror_file.close()
+        """Write everything to the file and let go of it."""
+        if "file" in self.__dict__:
+            self.file.close()
 
 
 @contextmanager

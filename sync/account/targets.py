@@ -11,8 +11,9 @@ from typing import Literal
 
 from connectors.contract import FieldSpec, ListSpec
 from sync.account import help_texts
+from sync.account.connections import options_of
 from sync.account.segment_catalog import SegmentText, named_segments, segments_of
-from sync.account.session import Session, options_of
+from sync.account.session import Session
 from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
 

@@ -142,10 +142,10 @@ def forget(
     )
     files = _purge_exports(session.journal, {key for _, _, key in people})
     erase(
-        session.mirror_file,
+        session.mirrors.file,
         {account: Names(named[account], spelled[account]) for account in session.sources()},
     )
-    session.mirror_file.path.with_name("journal.salvaged.sqlite").unlink(missing_ok=True)
+    session.mirrors.file.path.with_name("journal.salvaged.sqlite").unlink(missing_ok=True)
     return {"forgotten": len(people), "cleared": cleared, "journal_rows": rows, "files": files, "known": True}
 
 

@@ -37,6 +37,12 @@ class AsKnownThen:
         self._fitted: dict[str, Fitted] = {}
         self._tables: dict[str, str] = {}
 
+    def about(self, session: Session) -> AsKnownThen:
+        """The same, for a session with more segmentations; what is fitted by either serves both."""
+        other = AsKnownThen(session)
+        other._fitted, other._tables = self._fitted, self._tables
+        return other
+
     def stored(self, settings: SegmentationSettings) -> dict[str, Any] | None:
         """The newest model of these settings that was made by the day."""
         from segmentation import model_file

@@ -12,8 +12,7 @@ model from after ``as_of`` is never used: it knows what came (``sync.label.as_kn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,22 +40,23 @@ def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) 
 
     ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
     """
-    with _every_kind(session) as settings:
-        session.progress("forecasting", 0, 0)
-        champion = _champion(session, settings["potential"], horizon, known_labels)
-        _, population, model = champion
-        sources = {
-            kind: known_labels.table(segmentation, champion if kind == "potential" else None)
-            for kind, segmentation in settings.items()
-        }
-        figures = {
-            "horizon": model["learned"]["horizon"],
-            **{k: v for k, v in model["figures"].items() if k != "tiers"},
-        }
-        for position, (_span, frame) in enumerate(population.chunks()):
-            numbers = pa.Table.from_pandas(_numbers(session, frame, model), preserve_index=False)
-            into = "INSERT INTO numbers" if position else "CREATE OR REPLACE TEMP TABLE numbers AS"
-            session.mirror().run(f"{into} SELECT * FROM frame", frame=numbers)
+    settings = _every_kind(session)
+    known_labels = known_labels.about(_with_segmentations(session, settings))
+    session.progress("forecasting", 0, 0)
+    champion = _champion(settings["potential"], horizon, known_labels)
+    _, population, model = champion
+    sources = {
+        kind: known_labels.table(segmentation, champion if kind == "potential" else None)
+        for kind, segmentation in settings.items()
+    }
+    figures = {
+        "horizon": model["learned"]["horizon"],
+        **{k: v for k, v in model["figures"].items() if k != "tiers"},
+    }
+    for position, (_span, frame) in enumerate(population.chunks()):
+        numbers = pa.Table.from_pandas(_numbers(session, frame, model), preserve_index=False)
+        into = "INSERT INTO numbers" if position else "CREATE OR REPLACE TEMP TABLE numbers AS"
+        session.mirror().run(f"{into} SELECT * FROM frame", frame=numbers)
     joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
     for kind, source in sources.items():
         joins += f" FULL JOIN (SELECT record, segment FROM {source}) AS {kind} USING (record)"
@@ -74,12 +74,11 @@ def told_there(session: Session) -> set[str]:
     return {column for kind, column in NAMED.items() if first.get(kind) == column}
 
 
-@contextmanager
-def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]]:
-    """The first segmentation of each kind, the config being as if it had one."""
+def _every_kind(session: Session) -> dict[str, SegmentationSettings]:
+    """The first segmentation of each kind; where the config has none, one for this file alone."""
     from segmentation.label import settings_model
 
-    config, settings_by_kind = session.config, {}
+    settings_by_kind = {}
     for kind in NAMED:
         own = [settings for settings in session.segmentations if settings.kind == kind]
         options = settings_model(kind)()
@@ -90,17 +89,17 @@ def _every_kind(session: Session) -> Iterator[Mapping[str, SegmentationSettings]
                 name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options
             )
         )
+    return settings_by_kind
+
+
+def _with_segmentations(session: Session, settings_by_kind: Mapping[str, SegmentationSettings]) -> Session:
+    """The session as if the config had all of them."""
+    config = session.config
     more = tuple(settings for settings in settings_by_kind.values() if settings not in config.segmentations)
-    session.config = replace(config, segmentations=(*config.segmentations, *more))
-    try:
-        yield settings_by_kind
-    finally:
-        session.config = config
+    return session.about(config=replace(config, segmentations=(*config.segmentations, *more)))
 
 
-def _champion(
-    session: Session, settings: SegmentationSettings, horizon: int | None, known_labels: AsKnownThen
-) -> Fitted:
+def _champion(settings: SegmentationSettings, horizon: int | None, known_labels: AsKnownThen) -> Fitted:
     """The segmentation of kind ``potential`` for the horizon; its model is the stored one where that fits,
     else a new one.
     """

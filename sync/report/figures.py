@@ -112,9 +112,8 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     )
     kinds = ", ".join(f"'{entry}'" for entry in types) or "NULL"
     records = mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})")
-    session.as_of_override = session.as_of_override or max(
-        (entry.as_of for entry in segmentations if entry.as_of), default=None
-    )
+    labelled = max((entry.as_of for entry in segmentations if entry.as_of), default=None)
+    session = session.about(day=session.context.day or labelled)
     return AccountFigures(
         account=session.account,
         crm=session.settings.crm,

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from sync.account.session import Progress as Report
+from sync.context import Progress as Report
 
 LONG = 1000  # characters of a cell that a terminal shows
 

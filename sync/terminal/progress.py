@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sync.account.session import Progress, silent
+from sync.context import Progress, silent
 from sync.log import shows_lines
 
 

@@ -60,7 +60,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     ]
     if not days:
         raise CommandError("nothing is labelled yet: `crm-segments label` does it")
-    session.as_of_override = session.as_of_override or max(days)
+    session = session.about(day=session.context.day or max(days))
     measured = (
         effects(session)
         if any(settings.control for settings in session.segmentations if not names or settings.name in names)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sync.account.session import Session, locked
 from sync.config.config import load
+from sync.context import Context
 from sync.label.label import label
 from sync.store.mirror import Mirror
 from sync.views import label_file
@@ -83,7 +84,7 @@ def main() -> int:
     for as_of in (AS_OF, AS_OF + WEEK):
         print(f"as of {as_of}", flush=True)
         with locked(load(config)) as journal:
-            session = Session(load(config), "shop", journal, progress=meter, as_of_override=as_of)
+            session = Session.begin(Context(load(config), "shop", day=as_of, progress=meter), journal)
             label(session)
             if as_of == AS_OF and options.out:
                 meter("label --out", 0, 0)
