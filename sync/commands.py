@@ -50,7 +50,8 @@ def check(
                 for p in session.source(account).check()
             ]
         problems += [
-            {"account": session.account, "what": p.what, "remedy": p.remedy} for p in rates.problems(session)
+            {"account": session.account, "what": p.what, "remedy": p.remedy}
+            for p in rates.problems(session.config, session.account)
         ]
         setup_plan: Answer = {"steps": [], "refused": [], "notes": []}
         if not problems and session.writes:
@@ -65,7 +66,12 @@ def check(
             setup_plan["notes"] += changed
         last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
         cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
-        notes = [*setup_plan["notes"], *rates.notes(session), *session.diagnostics, *cells]
+        notes = [
+            *setup_plan["notes"],
+            *rates.notes(session.config, session.account),
+            *session.diagnostics,
+            *cells,
+        ]
         answer: Answer = {
             "problems": problems,
             "setup": setup_plan["steps"],

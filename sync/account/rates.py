@@ -13,62 +13,63 @@ from decimal import Decimal
 
 from connectors.contract import Problem
 from connectors.values.currency import exponent
-from sync.account.session import Session
+from sync.config.config import Config
 from sync.exit_codes import CommandError
-from sync.store.mirror import literal
+from sync.store.mirror import AccountMirror
+from sync.store.purchases import amounts_before
+from sync.store.relation import Relation
 
 
-def foreign(session: Session) -> dict[str, str]:
+def foreign(config: Config, account: str) -> dict[str, str]:
     """The joined accounts whose currency is another one, each with its currency."""
-    currencies = {name: session.config.accounts[name].currency for name in session.settings.activity_from}
-    return {name: currency for name, currency in currencies.items() if currency != session.settings.currency}
+    settings = config.accounts[account]
+    currencies = {name: config.accounts[name].currency for name in settings.activity_from}
+    return {name: currency for name, currency in currencies.items() if currency != settings.currency}
 
 
-def problems(session: Session) -> Iterator[Problem]:
+def problems(config: Config, account: str) -> Iterator[Problem]:
     """Joined accounts whose money has no rate at all."""
-    for name, currency in foreign(session).items():
-        if not session.config.rates.get(currency):
+    for name, currency in foreign(config, account).items():
+        if not config.rates.get(currency):
             yield Problem(
-                f"{_both(session, name)}, and [rates] has no rate of {currency}", _remedy(session, currency)
+                f"{_both(config, account, name)}, and [rates] has no rate of {currency}",
+                _remedy(config, account, currency),
             )
 
 
-def notes(session: Session) -> list[str]:
+def notes(config: Config, account: str) -> list[str]:
     """Joined accounts whose money is converted."""
     return [
-        f"{_both(session, name)}: its amounts are converted by [rates] {currency}, on the day of each purchase"
-        for name, currency in foreign(session).items()
-        if session.config.rates.get(currency)
+        f"{_both(config, account, name)}: its amounts are converted by [rates] {currency}, on the day of each purchase"
+        for name, currency in foreign(config, account).items()
+        if config.rates.get(currency)
     ]
 
 
-def converted(session: Session, name: str, rows: str) -> str:
-    """SQL of an account's activity (with ``day`` and ``amount`` in minor units) in this account's currency.
+def converted(config: Config, account: str, theirs: AccountMirror, rows: Relation) -> Relation:
+    """The activity of an account that ``account`` draws from (with ``day`` and ``amount`` in minor units), in
+    the currency of ``account``.
 
     CommandError: an amount has no rate on its day.
     """
-    currency = foreign(session).get(name)
+    currency = foreign(config, account).get(theirs.name)
     if currency is None:
         return rows
-    rates = session.config.rates.get(currency, {})
+    rates = config.rates.get(currency, {})
+    remedy = _remedy(config, account, currency)
     if not rates:
         raise CommandError(
-            f"{_both(session, name)}, and [rates] has no rate of {currency}. {_remedy(session, currency)}"
+            f"{_both(config, account, theirs.name)}, and [rates] has no rate of {currency}. {remedy}"
         )
-    first, mirror = min(rates), session.mirror(name)
-    early = f"amount IS NOT NULL AND NOT shadowed AND day < DATE {literal(first)}"
-    if number := mirror.value(
-        f"SELECT count(*) FROM activity WHERE {early} AND part IN (SELECT part FROM parts WHERE live)"
-    ):
-        what = f"{number:,} amounts of account {name} are older than the first rate of {currency} ({first})"
-        raise CommandError(
-            f"{what}: they cannot be counted for account {session.account}. {_remedy(session, currency)}"
-        )
-    places = exponent(session.settings.currency) - exponent(currency)
-    return _sql(rows, {date.fromisoformat(day): rate for day, rate in rates.items()}, places)
+    first = min(rates)
+    if number := amounts_before(theirs, first):
+        what = f"{number:,} amounts of account {theirs.name} are older than the first rate of {currency} ({first})"
+        raise CommandError(f"{what}: they cannot be counted for account {account}. {remedy}")
+    places = exponent(config.accounts[account].currency) - exponent(currency)
+    return _by_rates(rows, {date.fromisoformat(day): rate for day, rate in rates.items()}, places)
 
 
-def _sql(rows: str, rates: dict[date, float], places: int) -> str:
+def _by_rates(rows: Relation, rates: dict[date, float], places: int) -> Relation:
     """Whole numbers all the way: a rate is ``times`` / ``parts``."""
     exact = {day: Decimal(repr(rate)).scaleb(places) for day, rate in rates.items()}
     decimals = max(0, *(-int(exact_rate.as_tuple().exponent) for exact_rate in exact.values()))
@@ -79,17 +80,17 @@ def _sql(rows: str, rates: dict[date, float], places: int) -> str:
     parts, product = f"{10**decimals}::HUGEINT", "(abs(amount)::HUGEINT * times)"
     half = f"2 * ({product} % {parts})"
     up = f"CASE WHEN {half} > {parts} OR ({half} = {parts} AND ({product} // {parts}) % 2 = 1) THEN 1 ELSE 0 END"
-    return f"""SELECT * EXCLUDE (starts, times) REPLACE ((sign(amount) * ({product} // {parts} + {up}))::BIGINT AS amount)
-               FROM ({rows}) AS foreign_rows ASOF LEFT JOIN (VALUES {listed}) AS rates(starts, times) ON foreign_rows.day >= rates.starts"""
-
-
-def _both(session: Session, name: str) -> str:
-    theirs, ours = session.config.accounts[name].currency, session.settings.currency
-    return (
-        f"account {name} counts in {theirs}, account {session.account}, which takes its activity, in {ours}"
+    return Relation(
+        f"""SELECT * EXCLUDE (starts, times) REPLACE ((sign(amount) * ({product} // {parts} + {up}))::BIGINT AS amount)
+            FROM ({rows}) AS foreign_rows ASOF LEFT JOIN (VALUES {listed}) AS rates(starts, times) ON foreign_rows.day >= rates.starts"""
     )
 
 
-def _remedy(session: Session, currency: str) -> str:
+def _both(config: Config, account: str, name: str) -> str:
+    theirs, ours = config.accounts[name].currency, config.accounts[account].currency
+    return f"account {name} counts in {theirs}, account {account}, which takes its activity, in {ours}"
+
+
+def _remedy(config: Config, account: str, currency: str) -> str:
     written = f'{currency} = {{ "2024-01-01" = 0.9 }} from that day on, or {currency} = 0.9 for all days'
-    return f"Say what 1 {currency} is worth in {session.settings.currency}: [rates] {written}"
+    return f"Say what 1 {currency} is worth in {config.accounts[account].currency}: [rates] {written}"

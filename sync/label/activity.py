@@ -13,6 +13,7 @@ from sync.account.session import Session
 from sync.label.spellings import respelled
 from sync.store.identity_resolution import same_people
 from sync.store.mirror import AccountMirror, literal
+from sync.store.relation import Relation
 
 
 def prepare_deeds(session: Session, answers: bool, recorded_by: date | None = None) -> None:
@@ -98,7 +99,8 @@ def _live(session: Session, account: str, recorded_by: date | None) -> str:
 
 def _joined(session: Session, name: str, answers: bool, recorded_by: date | None) -> str:
     """SQL of another account's activity under this account's records; orders of two accounts never mix."""
-    theirs, live = session.mirror(name), _live(session, name, recorded_by)
+    theirs, live = session.mirror(name), Relation(_live(session, name, recorded_by))
+    money = rates.converted(session.config, session.account, theirs, live)
     order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END AS "order\""""
-    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({rates.converted(session, name, live)}) AS deed
+    return f"""SELECT {_deed(theirs, answers, "same.ours AS record", order)} FROM ({money}) AS deed
                JOIN ({same_people(session.mirror(), theirs, session.settings.match)}) AS same ON deed.record = same.theirs"""

@@ -56,7 +56,7 @@ def prepare_features(session: Session) -> None:
     """
     mirror, needs = session.mirror(), account_needs(session)
     revisions = [session.mirror(name).revision() for name in session.sources()]
-    foreign = rates.foreign(session)
+    foreign = rates.foreign(session.config, session.account)
     money = [session.settings.currency, foreign, session.config.rates if foreign else {}]
     types = session.config.labelled_types(session.account)
     key = json.dumps(

@@ -28,7 +28,8 @@ from sync.account.session import Session
 from sync.config.settings import Limit
 from sync.exit_codes import Trip
 from sync.pull.reading import in_journal, listed, plural, unowned
-from sync.pull.summary import RECENT_DAYS, TOP_REASONS, counts, recently, shapes, summary
+from sync.pull.summary import RECENT_DAYS, TOP_REASONS, recently, summary
+from sync.store.reading_counts import counts, id_shapes
 
 GUARDS = ("max_rejected", "max_unmatched", "max_stale_days", "max_drop")
 NEVER = 36_500  # days: a limit of so many switches max_stale_days off
@@ -69,7 +70,8 @@ def _draws_all_from_others(session: Session, name: str, account: Mapping[str, An
 
 
 def _rejected(session: Session, name: str) -> Iterator[Trip]:
-    whole, recent = counts(session.mirror(name)), recently(session, name)
+    mirror = session.mirror(name)
+    whole, recent = counts(mirror), recently(mirror, session.clock().date(), session.as_of)
     for stream, counted in whole.items():
         what = _refused(session.config.guards.max_rejected, counted)
         when = ""
@@ -160,7 +162,7 @@ def _why_nobody(session: Session, name: str, feed: Mapping[str, Any]) -> str:
             f"customers of {name} are found among the contacts of {session.account} by `match`: see that both sides have it and write "
             f"it alike"
         )
-    theirs, ours = shapes(session, name)
+    theirs, ours = id_shapes(session.mirror(name))
     if theirs == ours:
         return f'ids on both sides look like "{ours}": is the export of contacts whole, and of the same shop?'
     return (

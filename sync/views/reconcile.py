@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -21,7 +21,9 @@ from connectors.values.currency import major_units
 from sync.account.rates import converted
 from sync.account.session import Session
 from sync.exit_codes import CommandError, UsageError
-from sync.pull.summary import major, orders
+from sync.pull.summary import major
+from sync.store.parts import live_streams
+from sync.store.purchases import of_months, orders
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _COLUMNS = ("month", "orders", "net_revenue")
@@ -120,9 +122,7 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
 
     Reads the mirror alone.
     """
-    if not any(
-        session.mirror(name).value("SELECT count(*) FROM parts WHERE live") for name in session.sources()
-    ):
+    if not any(live_streams(session.mirror(name)) for name in session.sources()):
         raise CommandError(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
     ours, currency = _months(session), session.settings.currency
     months = [
@@ -141,17 +141,12 @@ def _months(session: Session) -> dict[str, tuple[int, int, int, int]]:
     accounts.
     """
     by_month: dict[str, tuple[int, int, int, int]] = {}
+    once, ours = session.settings.deal_share == "full", session.account
     for name in session.sources():
         mirror = session.mirror(name)
-        once, money = session.settings.deal_share == "full", partial(converted, session, name)
+        money = partial(converted, session.config, ours, mirror)
         counted = orders(mirror, session.as_of, by_record=False, once=once, into=money)
-        rows: Iterable[tuple[Any, ...]] = mirror.rows(
-            f"""SELECT strftime(day, '%Y-%m'),
-                       count(*) FILTER (purchase AND record IS NOT NULL), coalesce(sum(net) FILTER (record IS NOT NULL), 0)::HUGEINT,
-                       count(*) FILTER (purchase AND record IS NULL), coalesce(sum(net) FILTER (record IS NULL), 0)::HUGEINT
-                FROM ({counted}) GROUP BY 1"""
-        )
-        for month, *figures in rows:
+        for month, figures in of_months(mirror, counted).items():
             before = by_month.get(month, (0, 0, 0, 0))
             by_month[month] = (
                 before[0] + figures[0],
