@@ -71,7 +71,7 @@ def test_connectors_import_nothing_of_each_other() -> None:
 # The folders of ``sync``, each above all that it imports; the stages stand in the order of a run.
 STAGES = ["pull", "label", "plan", "apply"]
 STOREYS = [
-    *("config", "exit_codes", "store", "account", *STAGES, "views", "report", "forget", "start"),
+    *("config", "exit_codes", "store", "account", "consent", *STAGES, "views", "report", "forget", "start"),
     *("pipeline", "per_account", "commands", "demo", "cli"),
 ]
 

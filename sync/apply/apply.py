@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import targets_of
 from sync.apply import throttle
 from sync.apply.delivery import Applied, Delivery
+from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError, GuardTripped, RetryLater, Trip
 from sync.log import stage
 from sync.plan.plan import basis
@@ -32,7 +32,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     row = _ready(session, plan, reviewed)
     throttle.wait_for_window(session)
     journal = session.journal
-    consent.prepare(session)
+    consent = consent_of(session)
     with journal.transaction():
         journal.set_plan(plan, state="applying")
         if row["kind"] != "consent":
@@ -41,7 +41,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
             # before the first write: what is undone in part is not redone either
             hold(session, row["undoes"])
     wanted = None if first is None else _first_records(journal, plan, first)
-    delivery = Delivery(session, plan, planned_in=row["run"])
+    delivery = Delivery(session, consent, plan, planned_in=row["run"])
     applied = delivery.applied
     for batch in journal.rows(
         "SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan

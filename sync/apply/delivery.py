@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 from connectors.contract import RemoteList
 from connectors.errors import RequestError
 from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA, done
-from sync.account import consent
 from sync.account.session import Session
+from sync.account.targets import targets_of
 from sync.apply import throttle
 from sync.apply.rejects import RejectedChanges
+from sync.consent.consent import Consent, allowed_changes
 from sync.plan.undo import WAYS_BACK
 from sync.pull.pull import stale
 from sync.store import write_history
@@ -132,9 +133,10 @@ class Delivery:
     counts.
     """
 
-    def __init__(self, session: Session, plan: int, planned_in: int) -> None:
+    def __init__(self, session: Session, consent: Consent, plan: int, planned_in: int) -> None:
         self.applied = Applied(plan)
         self._session = session
+        self._consent, self._targets = consent, targets_of(session.config, session.account)
         self._able = session.destination().capabilities
         self._reread = not self._able.compares_before and stale(session.mirror(), session.clock())
         self._refusals = RejectedChanges(session)
@@ -154,7 +156,7 @@ class Delivery:
         if batch.kind == "list" and remote_list(self._session, batch.target) is None:
             reason = f"list {batch.target} was deleted in the CRM: `crm-segments setup` makes it again"
             return _told("skipped", "gone", reason, changes.num_rows)
-        allowed = consent.allowed(self._session, batch)
+        allowed = allowed_changes(self._session.mirror(), self._consent, self._targets, batch)
         outcomes = self._write_unmoved(batch, changes.filter(allowed))
         return _woven(
             allowed,

@@ -9,8 +9,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sync.account import consent, rates
+from sync.account import rates
 from sync.account.session import Session
+from sync.consent.consent import consent_of
 from sync.label.activity import prepare_deeds, unbound
 from sync.label.label_store import rebuild_state
 from sync.label.spellings import account_needs
@@ -62,7 +63,7 @@ def prepare_features(session: Session) -> None:
     key = json.dumps(
         [session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match, money, FORM]
     )
-    consent.prepare(session)
+    consent_of(session)  # makes the view ``people``
     if mirror.stamp("features") == key and mirror.has_table("features"):
         return
     session.progress("computing features", 0, 0)

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sync.account import consent
 from sync.account.session import Session
+from sync.consent.consent import consent_of
 from sync.label.activity import prepare_deeds, unbound
 from sync.label.chunks import drawn
 from sync.label.feature_frame import facts, shape_of
@@ -132,7 +132,7 @@ class AccountPast:
         """
         import ibis
 
-        consent.prepare(self._session)
+        consent_of(self._session)  # makes the view ``people``
         mirror = self._session.mirror()
         people = unbound(mirror, "people")
         some = drawn(people, int(mirror.value("SELECT count(*) FROM people")), self._most).select("record")

@@ -7,13 +7,13 @@ from typing import Any
 
 from connectors.contract import Automation, FieldSpec, ListSpec
 from connectors.schemas import MEMBER
-from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, field_specs, list_specs
+from sync.consent.consent import Consent
 from sync.store.mirror import literal
 
 
-def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
+def reactions(session: Session, consent: Consent, changed: Collection[str]) -> dict[str, Any]:
     """``found``: each workflow or flow that listens to a changed target (name, target, value, and how many
     ``records`` would start it); ``unknown``: the right that is missing to tell, or ""."""
     fields = [spec for spec in field_specs(session) if spec.name in changed]
@@ -36,7 +36,7 @@ def reactions(session: Session, changed: Collection[str]) -> dict[str, Any]:
             "name": listener.name,
             "target": listener.target,
             "value": listener.value,
-            "records": _records(session, listener, filters.get(listener.target)),
+            "records": _records(session, consent, listener, filters.get(listener.target)),
         }
         for listener in heard.found
     ]
@@ -52,7 +52,7 @@ def _is_dynamic(session: Session, spec: ListSpec) -> bool:
     return remote is not None and remote.kind == "dynamic"
 
 
-def _records(session: Session, listener: Automation, filtered: ListSpec | None) -> int:
+def _records(session: Session, consent: Consent, listener: Automation, filtered: ListSpec | None) -> int:
     """How many records have a change that the listener starts on."""
     if filtered is None:
         value = "" if listener.value is None else f" AND coalesce(after, '') = {literal(listener.value)}"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
+from sync.consent.consent import Consent, consent_of
 from sync.label.activity import prepare_deeds
 from sync.label.label_store import rebuild_state
 from sync.store.mirror import literal
@@ -42,7 +42,7 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
     out.
     """
     effect_by_target = {}
-    consent.prepare(session)
+    consent = consent_of(session)
     prepare_deeds(session, answers=True)
     for settings in session.segmentations:
         lists = [
@@ -55,7 +55,9 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
             continue
         over = session.as_of - timedelta(days=_days(settings))
         rebuild_state(session, settings.name, (over + timedelta(days=1)).isoformat(), "meant")
-        effect_by_target.update({target.name: _effect(session, settings, target) for target in lists})
+        effect_by_target.update(
+            {target.name: _effect(session, consent, settings, target) for target in lists}
+        )
         session.mirror().run("DROP TABLE meant")
     return effect_by_target
 
@@ -64,7 +66,9 @@ def _days(settings: SegmentationSettings) -> int:
     return getattr(settings.options, "within_days", None) or DAYS
 
 
-def _effect(session: Session, settings: SegmentationSettings, target: Target) -> dict[str, Any]:
+def _effect(
+    session: Session, consent: Consent, settings: SegmentationSettings, target: Target
+) -> dict[str, Any]:
     from segmentation.evaluation.uplift import effect
 
     kind = literal(getattr(settings.options, "target", None) or "purchase")

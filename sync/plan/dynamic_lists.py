@@ -10,9 +10,9 @@ from datetime import UTC, timedelta
 
 from connectors.contract import ListSpec
 from connectors.errors import ConnectorError
-from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, list_specs
+from sync.consent.consent import Consent, consent_of
 from sync.store.mirror import literal
 
 
@@ -94,11 +94,11 @@ def size_notes(session: Session, written: bool) -> list[str]:
         return [f"how many records our dynamic lists hold is unknown: {error}"]
     if not sizes:
         return []
-    consent.prepare(session)
+    consent = consent_of(session)
     moving = _moved_within(session, lag) if lag else 0
     notes = []
     for spec in specs:
-        segment = _segment_size(session, spec)
+        segment = _segment_size(session, consent, spec)
         if spec.key in sizes and abs(sizes[spec.key] - segment) > moving:
             notes.append(
                 f'list {spec.key} ("{spec.label}") shows {sizes[spec.key]:,} records, its segment has {segment:,}: look at its filter '
@@ -121,7 +121,7 @@ def _moved_within(session: Session, minutes: int) -> int:
     return int(changed) + int(written)
 
 
-def _segment_size(session: Session, spec: ListSpec) -> int:
+def _segment_size(session: Session, consent: Consent, spec: ListSpec) -> int:
     """Records whose field holds the list's value, by what the mirror knows, and that may be in the list."""
     target = Target(spec.key, "list", "", channel=spec.channel, unknown_reachable=spec.unknown_reachable)
     return int(

@@ -9,7 +9,7 @@ before.
     none wanted        not ours                                     leave alone; a member of a list that we
                        made: keep and report, or remove
 
-Consent stands above it (``sync.account.consent``): ours is withdrawn from people who object, and anyone who
+Consent stands above it (``sync.consent``): ours is withdrawn from people who object, and anyone who
 cannot be reached from a campaign list.
 
 Pure: it reads the mirror and writes a plan into the journal. Nothing here speaks to a CRM.
@@ -26,9 +26,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
+from sync.consent.consent import Consent, consent_of
 from sync.exit_codes import SetupNeeded, Trip
 from sync.log import stage
 from sync.plan import guards
@@ -114,19 +114,19 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
     selection = selection or Selection()
     mirror, planned = session.mirror(), Planned()
     catch_up(session.journal, mirror)
-    consent.prepare(session)
+    consent = consent_of(session)
     made = made_targets(session)
     _require(session, made.missing)
     planned.deleted = made.deleted
     planned.retired = sorted(name for _kind, name in made.retired)
     planned.held = _held(session)
-    planned.withheld = _withheld(session, [*made.ready, *made.filled])
+    planned.withheld = _withheld(session, consent, [*made.ready, *made.filled])
     begin_changes(mirror)
     prepare_refused(session)
     for target in made.ready:
         part = Selection(withdrawn=True) if target.segmentation in planned.held else selection
-        compare(session, target, part, adopt, made)
-    return finish(session, planned, "forward", basis(session))
+        compare(session, consent, target, part, adopt, made)
+    return finish(session, consent, planned, "forward", basis(session))
 
 
 def basis(session: Session) -> dict[str, Any]:
@@ -153,7 +153,12 @@ def begin_changes(mirror: AccountMirror) -> None:
 
 
 def finish(
-    session: Session, planned: Planned, kind: str, made_from: dict[str, Any], undoes: int | None = None
+    session: Session,
+    consent: Consent,
+    planned: Planned,
+    kind: str,
+    made_from: dict[str, Any],
+    undoes: int | None = None,
 ) -> Planned:
     """Count, judge and save what was gathered in ``changes``."""
     mirror = session.mirror()
@@ -174,7 +179,7 @@ def finish(
     planned.calls = guards.calls(session)
     planned.trips = [] if kind == "consent" else guards.trips(session, planned.calls, kind)
     if planned.changes:
-        planned.listeners = reactions(session, planned.by_target)
+        planned.listeners = reactions(session, consent, planned.by_target)
         _save(session, planned, kind, made_from, undoes)
     return planned
 
@@ -237,7 +242,7 @@ def _require(session: Session, missing: Sequence[str]) -> None:
         )
 
 
-def _withheld(session: Session, targets: Sequence[Target]) -> dict[str, int]:
+def _withheld(session: Session, consent: Consent, targets: Sequence[Target]) -> dict[str, int]:
     """How many labelled records each segmentation's campaign lists leave out, because nobody may reach them
     there.
     """
@@ -296,7 +301,7 @@ def prepare_refused(session: Session) -> None:
     )
 
 
-def _wanted(target: Target) -> str:
+def _wanted(consent: Consent, target: Target) -> str:
     """SQL of (record, value) that labels want in a target, of the records whose consent allows it."""
     labels = quoted("labels_" + target.segmentation)
     allowed = f"record NOT IN ({consent.withdrawn(target)})"
@@ -314,15 +319,17 @@ def _wanted(target: Target) -> str:
     return f"SELECT record, {value} AS value FROM {labels} WHERE {allowed}"
 
 
-def compare(session: Session, target: Target, selection: Selection, adopt: bool, made: Made) -> None:
+def compare(
+    session: Session, consent: Consent, target: Target, selection: Selection, adopt: bool, made: Made
+) -> None:
     """Gather the changes and conflicts of one target."""
     target_key = (target.kind, target.name)
-    _differ(session, target, selection)
-    _judge(session, target, adopt, made.ours[target_key], made.since[target_key])
-    _decide(session, target, made.ours[target_key])
+    _differ(session, consent, target, selection)
+    _judge(session, consent, target, adopt, made.ours[target_key], made.since[target_key])
+    _decide(session, consent, target, made.ours[target_key])
 
 
-def _differ(session: Session, target: Target, selection: Selection) -> None:
+def _differ(session: Session, consent: Consent, target: Target, selection: Selection) -> None:
     """Table ``differing``: where what is wanted and what is there are not the same, on records that were not
     merged into another.
 
@@ -347,7 +354,7 @@ def _differ(session: Session, target: Target, selection: Selection) -> None:
     mirror.run(
         f"""CREATE OR REPLACE TEMP TABLE differing AS
             SELECT record, wanted.value AS wanted, held.value AS actual
-            FROM (SELECT * FROM ({_wanted(target)}) WHERE value IS NOT NULL) AS wanted
+            FROM (SELECT * FROM ({_wanted(consent, target)}) WHERE value IS NOT NULL) AS wanted
             FULL JOIN (SELECT record, value FROM actual WHERE target = {name}) AS held USING (record)
             WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND {scope}"""
     )
@@ -367,7 +374,7 @@ def _before(session: Session, target: Target) -> str:
     return f"SELECT DISTINCT record, segment AS value FROM ({states}) WHERE segment IS NOT NULL AND {str(not target.extra_field).lower()}"
 
 
-def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int) -> None:
+def _judge(session: Session, consent: Consent, target: Target, adopt: bool, made: bool, since: int) -> None:
     """Table ``judged``: whose value stands there. Of a campaign list of our making, we answer for every
     member out of reach.
 
@@ -379,7 +386,7 @@ def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int
     mirror, name = session.mirror(), literal(target.name)
     sent_since = 0 if made else since
     adopted = (
-        f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(target)})))"
+        f"OR (e.latest IS NULL AND d.actual IN (SELECT DISTINCT value FROM ({_wanted(consent, target)})))"
         if adopt
         else ""
     )
@@ -404,7 +411,7 @@ def _judge(session: Session, target: Target, adopt: bool, made: bool, since: int
     )
 
 
-def _decide(session: Session, target: Target, made: bool) -> None:
+def _decide(session: Session, consent: Consent, target: Target, made: bool) -> None:
     """Changes and conflicts of a target, by the table at the top of this file."""
     mirror, name = session.mirror(), literal(target.name)
     overwrite = session.settings.on_conflict == "overwrite"

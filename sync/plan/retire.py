@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sync.account import consent
 from sync.account.session import Session
 from sync.account.targets import targets_of
+from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
@@ -32,14 +32,14 @@ def retire(session: Session, target: str) -> Planned:
     kind = made[target]["kind"]
     _require_there(session, kind, target, made[target]["remote"])
     catch_up(journal, mirror)
-    consent.prepare(session)
+    consent = consent_of(session)
     begin_changes(mirror)
     gather(session, kind, target, "true", "clear")
     mirror.run(
         f"""INSERT INTO conflicts SELECT record, {literal(target)}, NULL, value FROM actual WHERE target = {literal(target)}
             AND coalesce(value, '') <> '' AND record NOT IN (SELECT record FROM changes)"""
     )
-    return finish(session, Planned(), "retire", {})
+    return finish(session, consent, Planned(), "retire", {})
 
 
 def _require_there(session: Session, kind: str, target: str, remote: str) -> None:

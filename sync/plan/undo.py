@@ -9,13 +9,15 @@ from collections.abc import Iterator
 
 import pyarrow.compute as pc
 
-from sync.account import consent
 from sync.account.left import extra_fields_of
 from sync.account.session import Session
+from sync.account.targets import targets_of
+from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
 from sync.store.journal import Batch, now
+from sync.store.relation import Relation
 from sync.store.write_history import catch_up, without
 
 WAYS_BACK = ("undo", "retire")  # kinds of plans that a person asked for, and no run makes again
@@ -31,7 +33,7 @@ def undo(session: Session, run: int) -> Planned:
             f"(what people's consent forbids is taken away for good)"
         )
     catch_up(journal, mirror)
-    consent.prepare(session)
+    consent = consent_of(session)
     begin_changes(mirror)
     _gather(session, run)
     mirror.run(
@@ -45,8 +47,12 @@ def undo(session: Session, run: int) -> Planned:
             target)
            WHERE coalesce(a.value, '') <> coalesce(r.after, '') AND coalesce(a.value, '') <> coalesce(r.before, '')"""
     )
-    consent.withhold(session)
-    return finish(session, Planned(), "undo", {}, undoes=run)
+    targets = targets_of(session.config, session.account)
+    given = Relation(
+        "SELECT record, target FROM changes WHERE coalesce(after, '') <> '' AND (mine_after OR kind = 'list')"
+    )
+    mirror.run(f"DELETE FROM changes WHERE (record, target) IN ({consent.forbidden(targets, given)})")
+    return finish(session, consent, Planned(), "undo", {}, undoes=run)
 
 
 def _batches(session: Session, run: int) -> Iterator[Batch]:

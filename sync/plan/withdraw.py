@@ -5,8 +5,9 @@ Neither guards nor holds stop it.
 
 from __future__ import annotations
 
-from sync.account import consent
 from sync.account.session import Session
+from sync.account.targets import targets_of
+from sync.consent.consent import consent_of, held_against
 from sync.log import stage
 from sync.plan.plan import Planned, Selection, begin_changes, compare, finish, made_targets, prepare_refused
 from sync.plan.retire import gather
@@ -21,8 +22,8 @@ def withdraw(session: Session) -> Planned:
     Targets that the config no longer names are cleared too; those that set-up has not made yet hold nothing.
     """
     mirror, planned = session.mirror(), Planned()
-    consent.prepare(session)
-    target_names = consent.held_against(session)
+    consent = consent_of(session)
+    target_names = held_against(mirror, consent, targets_of(session.config, session.account))
     if not target_names:
         return planned
     catch_up(session.journal, mirror)
@@ -30,7 +31,7 @@ def withdraw(session: Session) -> Planned:
     prepare_refused(session)
     made = made_targets(session)
     for target in (candidate for candidate in made.ready if candidate.name in target_names):
-        compare(session, target, Selection(withdrawn=True), False, made)
+        compare(session, consent, target, Selection(withdrawn=True), False, made)
     for kind, name in (candidate for candidate in made.retired if candidate[1] in target_names):
-        gather(session, kind, name, "record IN (SELECT record FROM consents WHERE objects)", "withdraw")
-    return finish(session, planned, "consent", {})
+        gather(session, kind, name, f"record IN ({consent.objectors})", "withdraw")
+    return finish(session, consent, planned, "consent", {})

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sync.account import consent
 from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
+from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.label.label_store import rebuild_state
 from sync.store.identity_resolution import of_address
@@ -95,7 +95,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
     ``currency``, as exact decimals.
     """
     mirror = session.mirror()
-    consent.prepare(session)
+    consent = consent_of(session)
     record = mirror.record(id) or _by_address(mirror, id)
     if record is None:
         raise CommandError(
@@ -108,7 +108,9 @@ def show(session: Session, id: str) -> dict[str, Any]:
         "id": id,
         "record_type": record_type,
         "person": _person(mirror, number),
-        "objects": bool(mirror.value("SELECT bool_or(objects) FROM consents WHERE record = ?", [number])),
+        "objects": bool(
+            mirror.value(f"SELECT bool_or(objects) FROM ({consent.consents}) WHERE record = ?", [number])
+        ),
         "segmentations": {},
         "held": {},
         "history": [],

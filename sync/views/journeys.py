@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sync.account import consent
 from sync.account.session import Session
+from sync.consent.consent import consent_of
 from sync.label.activity import prepare_deeds, unbound
 from sync.store.mirror import quoted
 
@@ -30,7 +30,7 @@ def ways(session: Session, name: str, most: int | None = None) -> dict[str, dict
     from segmentation.evaluation.attribution import journey
 
     mirror = session.mirror()
-    consent.prepare(session)
+    consent_of(session)  # makes the view ``people``
     labels = f"(SELECT record, segment FROM {quoted('labels_' + name)} WHERE segment IS NOT NULL)"
     records = int(mirror.value(f"SELECT count(*) FROM {labels}"))
     drawn = (

@@ -13,9 +13,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connectors.schemas import ATTRIBUTE, SPELLING
-from sync.account import consent
 from sync.account.segment_catalog import built, built_like, segments_of
 from sync.account.session import Session
+from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.label.label_store import rebuild_state
 from sync.label.point_in_time import AccountPast
@@ -302,11 +302,11 @@ def _reachable(session: Session, settings: SegmentationSettings) -> dict[str, fl
     """Share of each segment that a campaign can reach; nothing is said where no campaign is meant."""
     if not settings.reachable_only:
         return {}
-    consent.prepare(session)
+    consent = consent_of(session)
     unknown = str(settings.unknown_reachable).lower()
     rows = session.mirror().rows(
         f"""SELECT segment, avg(coalesce({quoted("reachable." + settings.channel)}, {unknown})::INTEGER)
-            FROM {quoted("labels_" + settings.name)} JOIN consents USING (record) GROUP BY segment"""
+            FROM {quoted("labels_" + settings.name)} JOIN ({consent.consents}) AS consents USING (record) GROUP BY segment"""
     )
     return {segment: float(share) for segment, share in rows}
 

@@ -1,0 +1,42 @@
+"""Who objects, and who can be reached by which channel? One row per record, from all that the mirror knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.schemas import CHANNELS, REACHABLE
+from sync.store.identity_resolution import alike_people, people
+from sync.store.mirror import AccountMirror, quoted
+from sync.store.relation import Relation
+
+
+def consents_of(mirror: AccountMirror, joined: Sequence[AccountMirror], match: str) -> Relation:
+    """(record, objects, a column per channel) of every record, merged and converted ones included.
+
+    Who was merged or converted has the consent of the survivor. Who objects in a ``joined`` account, whose
+    activity is used here, objects here too: with every record that shares an address with the objector,
+    whichever of them has the activity. It holds until it is asked for again.
+    """
+    objects = ["coalesce(objects_to_profiling, false)"]
+    for theirs in joined:
+        alike = alike_people(mirror, theirs, match)
+        objects.append(
+            f"record IN (SELECT alike.ours FROM ({alike}) AS alike JOIN ({people(theirs)}) AS person ON person.record = alike.theirs "
+            "WHERE person.objects_to_profiling)"
+        )
+    channels = ", ".join(quoted(REACHABLE + channel) for channel in CHANNELS)
+    mirror.run(
+        f"CREATE OR REPLACE TEMP TABLE consents AS SELECT record, {' OR '.join(objects)} AS objects, {channels} FROM ({people(mirror)})"
+    )
+    mirror.run(
+        f"INSERT INTO consents SELECT redirects.record, objects, {channels} FROM redirects JOIN consents ON consents.record = survivor"
+    )
+    return Relation("SELECT * FROM consents")
+
+
+def profiled(mirror: AccountMirror, objectors: Relation) -> Relation:
+    """The records that stand for someone who does not object to profiling. It holds until it is asked for again."""
+    mirror.run(
+        f"CREATE OR REPLACE TEMP VIEW people AS SELECT * FROM ({people(mirror)}) WHERE record NOT IN ({objectors})"
+    )
+    return Relation("SELECT * FROM people")
