@@ -1,4 +1,8 @@
-"""Why a command ends early, and with which exit code.
+"""What does each exit code mean, and why does a command end early?
+
+0 done · 1 failed · 2 usage or config · 3 ``plan --exit-code`` found changes · 4 done with rejects or skips, or
+months that differ · 5 a guard, a hold or a superseded plan stopped it · 75 try again later · 130 Ctrl-C · 143
+SIGTERM. A further code gets its class here, and its rank in ``_FROM_THE_WORST``.
 
 CommandError
 ├─ ConfigError   2   (``sync.config.faults``) the config is wrong, or set-up is missing

@@ -1,0 +1,90 @@
+"""Verbs that read a CRM and label, and write nothing to it: pull, train, evaluate, label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync.cli.execution import execute, options_of
+from sync.cli.options import CONFIG, Account, Allow, AsOf, Composition, Config, Json, Names, Reason
+
+
+def pull(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    allow: Allow = None,
+    reason: Reason = None,
+) -> None:
+    """Read what changed in the CRM."""
+    execute("pull", as_json, lambda c, p: c.pull(config, options_of(account, allow, reason, progress=p)))
+
+
+def train(
+    names: Names = None,
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Only show what a refit would change, and who would move.")
+    ] = False,
+) -> None:
+    """Fit segmentations again (cut points are frozen in between)."""
+    execute(
+        "train",
+        as_json,
+        lambda c, p: c.train(config, options_of(account, as_of=as_of, progress=p), names or (), propose),
+    )
+
+
+def evaluate(
+    names: Names = None,
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    composition: Composition = None,
+) -> None:
+    """Scorecards: how good each segmentation is on days that it had not seen, whether it still is, what
+    campaigns changed.
+    """
+    execute(
+        "evaluate",
+        as_json,
+        lambda c, p: c.evaluate(
+            config, options_of(account, as_of=as_of, progress=p), names or (), composition or ()
+        ),
+    )
+
+
+def label(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    as_of: AsOf = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write id, forecasts and segments to this CSV file.", metavar="FILE"),
+    ] = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option(
+            "--horizon", min=1, max=3660, help="Days that the file's forecasts look ahead.", metavar="DAYS"
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Tell coverage of each attribute, and which rules take whom, never, or in vain."
+        ),
+    ] = False,
+) -> None:
+    """Label every record; writes nothing to the CRM."""
+    execute(
+        "label",
+        as_json,
+        lambda c, p: c.label(config, options_of(account, as_of=as_of, progress=p), out, explain, horizon),
+    )

@@ -1,0 +1,178 @@
+"""Verbs from a first config to a daily run: init, check, setup, schedule, demo."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sync.cli.execution import asking, execute, options_of
+from sync.cli.options import CONFIG, Account, Config, Json, Reconcile, Totals
+
+if TYPE_CHECKING:
+    from sync.context import Progress
+
+
+def init(
+    config: Config = CONFIG,
+    crm: Annotated[
+        str | None, typer.Option("--crm", help="Which CRM; asked for on a terminal. Default: files.")
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option("--path", help="files: the folder of exports.", metavar="DIR")
+    ] = None,
+    segmentations: Annotated[
+        str | None,
+        typer.Option(
+            "--segmentations", help="Kinds with commas between them. Default: rfm,abc.", metavar="KINDS"
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a config that is there.")] = False,
+    api_url: Annotated[
+        str | None,
+        typer.Option("--api-url", help="CRM in the cloud: its address, where it is its customer's own."),
+    ] = None,
+    client_id: Annotated[
+        str | None, typer.Option("--client-id", help="salesforce: consumer key of the connected app.")
+    ] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            "--secret-env",
+            help="CRM in the cloud: environment variable that holds the token.",
+            metavar="NAME",
+        ),
+    ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option("--decimal", help='files: sign before the decimals, "." or ",".', metavar="SIGN"),
+    ] = None,
+    date_format: Annotated[
+        str | None,
+        typer.Option(
+            "--date-format", help='files: how dates are written, such as "%d/%m/%Y".', metavar="FORMAT"
+        ),
+    ] = None,
+    line_items: Annotated[
+        str | None,
+        typer.Option(
+            "--line-items",
+            help="files: amounts of orders of several rows: own, repeat or blank.",
+            metavar="SHAPE",
+        ),
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", help="Zone in which days are counted.", metavar="ZONE")
+    ] = None,
+    currency: Annotated[
+        str | None, typer.Option("--currency", help="Currency in which money is added.", metavar="CODE")
+    ] = None,
+    platform: Annotated[
+        Path | None,
+        typer.Option(
+            "--platform", help="files: a description of your own of a platform's exports.", metavar="FILE"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a commented config from flags, or by asking on a terminal; exports of known platforms are
+    recognised.
+    """
+    asking = not as_json and sys.stdin.isatty()
+    access = {"api_url": api_url, "client_id": client_id, "secret": secret}
+    described = {
+        "decimal": decimal,
+        "date_format": date_format,
+        "line_items": line_items,
+        "time_zone": time_zone,
+        "currency": currency,
+    }
+
+    def ask(question: str, default: str) -> str:
+        return str(typer.prompt(question, default=default, err=True)) if asking else default
+
+    execute(
+        "init",
+        as_json,
+        lambda c, _p: c.init(
+            config, crm, path, segmentations, force, ask, access, {**described, "platform": platform}
+        ),
+    )
+
+
+def check(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    reconcile: Reconcile = None,
+    total: Totals = None,
+) -> None:
+    """Say everything that is wrong at once: config, credentials, rights, files, columns; and months that do
+    not add up to yours.
+    """
+    execute(
+        "check",
+        as_json,
+        lambda c, p: c.check(config, options_of(account, progress=p), reconcile, total or ()),
+    )
+
+
+def setup(
+    config: Config = CONFIG,
+    account: Account = None,
+    as_json: Json = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Make what is shown without asking.")] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Only write the steps into this folder.", metavar="DIR")
+    ] = None,
+    adopt: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adopt", help="Take over this field or list although we did not make it.", metavar="NAME"
+        ),
+    ] = None,
+) -> None:
+    """Show the fields and lists that runs write to, and make them after a yes."""
+    execute(
+        "setup",
+        as_json,
+        lambda c, p: c.setup(
+            config, options_of(account, progress=p), asking("setup", yes, as_json), adopt or (), export
+        ),
+    )
+
+
+def schedule(
+    config: Config = CONFIG,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Only cron, systemd, kubernetes or airflow.")
+    ] = None,
+    at: Annotated[str, typer.Option("--at", help="Time of day.", metavar="HH:MM")] = "02:30",
+    max_age: Annotated[
+        float,
+        typer.Option(
+            "--max-age", help="Hours after which the second entry misses a good run.", metavar="HOURS", min=0
+        ),
+    ] = 26,
+    as_json: Json = False,
+) -> None:
+    """Print what cron, systemd, Kubernetes or Airflow need to run this config every day."""
+    execute("schedule", as_json, lambda c, _p: c.schedule(config, None, kind, at, max_age))
+
+
+def demo(
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="A new folder for everything that the demo makes.")
+    ] = Path("crm-segments-demo"),
+    as_json: Json = False,
+) -> None:
+    """The whole loop twice over 2,469 real households. Needs no account."""
+
+    def work(_commands: Any, progress: Progress) -> dict[str, Any]:
+        from sync.demo import demo as play
+
+        return play(directory, progress, say=(lambda _text: None) if as_json else typer.echo)
+
+    execute("demo", as_json, work)

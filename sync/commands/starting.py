@@ -1,0 +1,147 @@
+"""What do init, check, setup and schedule do, from a first config to a daily run?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sync import pipeline
+from sync.account.session import Session
+from sync.commands.stated_months import beside_stated
+from sync.config.config import Config
+from sync.exit_codes import UsageError, declined
+from sync.per_account import Answer, Options, config_of, each_account
+
+
+def init(
+    config: Path | str,
+    crm: str | None = None,
+    path: Path | None = None,
+    segmentations: str | None = None,
+    force: bool = False,
+    ask: Callable[[str, str], str] = lambda _question, proposed: proposed,
+    access: Mapping[str, str | None] | None = None,
+    described: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Write a first config, from what is given, asked for, and found in the files of a folder; see
+    ``sync.start.init``.
+    """
+    from sync.start.init import Described
+    from sync.start.init import init as write
+
+    return write(Path(config), crm, path, segmentations, force, ask, access, Described(**(described or {})))
+
+
+def check(
+    config: Config | Path | str,
+    options: Options | None = None,
+    reconcile: Path | None = None,
+    totals: Sequence[str] = (),
+) -> Answer:
+    """Everything that is wrong at once: in the config, in the account's rights and files, in what set-up
+    should have made.
+
+    With ``reconcile`` (a file) or ``totals`` it reads the account too, and sets its months beside those
+    (``sync.views.reconcile``).
+    """
+    beside = beside_stated(reconcile, totals)
+
+    def work(session: Session) -> Answer:
+        from sync.account import rates
+        from sync.plan.dynamic_lists import filter_notes
+        from sync.plan.setup import plan_setup
+        from sync.pull.reading import kept, untaken
+
+        problems = []
+        for account in session.sources():
+            problems += [
+                {"account": account, "what": p.what, "remedy": p.remedy}
+                for p in session.source(account).check()
+            ]
+        problems += [
+            {"account": session.account, "what": p.what, "remedy": p.remedy}
+            for p in rates.problems(session.config, session.account)
+        ]
+        setup_plan: Answer = {"steps": [], "refused": [], "notes": []}
+        if not problems and session.writes:
+            setup_plan = plan_setup(session).as_dict()
+            problems += [{"account": session.account, "what": r, "remedy": ""} for r in setup_plan["refused"]]
+            changed = filter_notes(session)
+            problems += [
+                {"account": session.account, "what": note, "remedy": ""}
+                for note in changed
+                if note.startswith("WARNING")
+            ]
+            setup_plan["notes"] += changed
+        last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
+        cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
+        notes = [
+            *setup_plan["notes"],
+            *rates.notes(session.config, session.account),
+            *session.diagnostics,
+            *cells,
+        ]
+        answer: Answer = {
+            "problems": problems,
+            "setup": setup_plan["steps"],
+            "notes": notes,
+            "exit_code": 1 if problems else 0,
+        }
+        if beside is not None and not problems:
+            pipeline.pulled(session)
+            answer |= beside(session)
+        return answer
+
+    return each_account(config, options, "check", work, journalled=False)
+
+
+def setup(
+    config: Config | Path | str,
+    options: Options | None = None,
+    confirm: Callable[[Answer], bool] = lambda _steps: True,
+    adopt: Sequence[str] = (),
+    export: Path | None = None,
+) -> Answer:
+    """Show the fields and lists to be made, and make them after a yes; with ``export`` only write them down."""
+
+    def work(session: Session) -> Answer:
+        from sync.plan.dynamic_lists import filter_notes
+        from sync.plan.setup import apply_setup, plan_setup
+        from sync.plan.setup import export as write_down
+
+        steps = plan_setup(session, adopt)
+        shown = {"setup": steps.as_dict()}
+        if export is not None:
+            files = [str(path) for path in write_down(session, steps, export)]
+            return {**shown, "made": 0, "exported": files[0], "files": files}
+        if steps.refused or not steps.steps or confirm(steps.as_dict()):
+            made = apply_setup(session, steps)
+            return {**shown, "made": made, "notes": filter_notes(session) if made else []}
+        return {**shown, "made": 0, **declined("nothing was made: say --yes to make them")}
+
+    return each_account(config, options, "setup", work)
+
+
+def schedule(
+    config: Config | Path | str,
+    options: Options | None = None,
+    kind: str | None = None,
+    at: str = "02:30",
+    max_age_hours: float = 26,
+) -> Answer:
+    """What schedulers need to run this config every day, and to notice when it did not: text by the
+    scheduler's name.
+    """
+    from datetime import time
+
+    from sync.start import schedule as schedulers
+
+    if kind is not None and kind not in schedulers.KINDS:
+        raise UsageError(f"{kind!r} is no scheduler that we know: {', '.join(schedulers.KINDS)}")
+    try:
+        moment = time.fromisoformat(at)
+    except ValueError:
+        raise UsageError(f"{at!r} is no time of day: write it like 02:30") from None
+    texts = schedulers.schedule(config_of(config), moment, max_age_hours)
+    return {"exit_code": 0, "schedules": {name: text for name, text in texts.items() if kind in (None, name)}}

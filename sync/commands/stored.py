@@ -1,0 +1,187 @@
+"""What do status, show, report, rejects, forget, history and salvage do, with what is stored here?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sync.account.session import Session, lock
+from sync.commands.stated_months import beside_stated
+from sync.config.config import Config
+from sync.exit_codes import UsageError
+from sync.per_account import Answer, Options, config_of, each_account
+
+
+def status(
+    config: Config | Path | str,
+    options: Options | None = None,
+    max_age_hours: float | None = None,
+    reconcile: Path | None = None,
+    totals: Sequence[str] = (),
+) -> Answer:
+    """Last runs, open plans, holds, rejects, what was read; exit code 1 where the last good run is older than
+    ``max_age_hours``.
+
+    With ``reconcile`` or ``totals`` the months that were read stand beside those (``sync.views.reconcile``);
+    4 where some differ.
+    """
+    beside = beside_stated(reconcile, totals)
+
+    def work(session: Session) -> Answer:
+        from sync.views.status import status as state
+
+        summary = state(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
+        summary |= beside(session) if beside else {}
+        if max_age_hours is not None:
+            last = summary["last_good_run"]
+            age = (
+                None
+                if last is None
+                else (session.clock() - datetime.fromisoformat(last)).total_seconds() / 3600
+            )
+            summary["age_hours"] = age
+            summary["exit_code"] = 1 if age is None or age > max_age_hours else summary.get("exit_code", 0)
+        return summary
+
+    return each_account(config, options, "status", work, journalled=False)
+
+
+def salvage(config: Config | Path | str) -> Answer:
+    """Write what can still be read of a damaged journal into a new file beside it; by table, how many rows
+    are kept and lost.
+    """
+    from sync.store.salvage import salvage as save
+
+    settings = config_of(config)
+    damaged = settings.state_dir / "journal.sqlite"
+    with lock(settings):
+        if not damaged.is_file():
+            raise UsageError(f"there is no journal {damaged}")
+        target = damaged.with_name("journal.salvaged.sqlite")
+        return {
+            "exit_code": 0,
+            "salvaged": save(damaged, target),
+            "journal": str(damaged),
+            "out": str(target),
+        }
+
+
+def show(config: Config | Path | str, options: Options | None = None, id: str = "") -> Answer:
+    """Why a record has its segments, since when, and every value before with its run."""
+
+    def work(session: Session) -> Answer:
+        from sync.views.history import show as story
+
+        return story(session, id)
+
+    return each_account(config, options, "show", work, journalled=False)
+
+
+def report(
+    config: Config | Path | str,
+    options: Options | None = None,
+    out: Path | None = None,
+    cards: bool = False,
+    composition: Sequence[str] = (),
+) -> Answer:
+    """One HTML page of everything that people look at, of all accounts; ``report`` in the answer is its path.
+
+    ``cards``: report cards whatever they cost. ``composition``: attributes by which segments are told apart,
+    sensitive ones too.
+    """
+    from sync.report import write
+
+    config, gathered = config_of(config), []
+
+    def work(session: Session) -> Answer:
+        from sync.report.figures import gather, summary
+        from sync.report.insight import Wanted
+
+        gathered.append((gather(session, Wanted(cards, composition)), session.clock()))
+        return {"figures": summary(gathered[-1][0])}
+
+    answer = each_account(config, options, "report", work, journalled=False)
+    if not gathered:
+        return {**answer, "report": None}
+    path = write(
+        [figures for figures, _ in gathered], out or config.state_dir / "report.html", gathered[0][1]
+    )
+    return {**answer, "report": str(path)}
+
+
+def rejects(
+    config: Config | Path | str,
+    options: Options | None = None,
+    action: str = "list",
+    numbers: Sequence[int] = (),
+) -> Answer:
+    """Refused input rows and refused changes.
+
+    ``retry`` gives changes a new budget of attempts, ``drop`` removes entries.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.views.history import rejects as refused
+
+        chosen = f" AND reject IN ({', '.join(str(int(n)) for n in numbers)})" if numbers else ""
+        where = f"account = ?{chosen}"
+        count = session.journal.value(f"SELECT count(*) FROM rejects WHERE {where}", session.account)
+        if action == "retry":
+            session.journal.execute(
+                f"UPDATE rejects SET quarantined = 0, attempts = 0, next_at = NULL WHERE source = 'write' AND {where}",
+                session.account,
+            )
+        elif action == "drop":
+            session.journal.execute(f"DELETE FROM rejects WHERE {where}", session.account)
+        return {"action": action, "count": count, "rejects": refused(session.journal, session.account)}
+
+    return each_account(config, options, "rejects", work, journalled=False)
+
+
+def forget(
+    config: Config | Path | str,
+    options: Options | None = None,
+    id: str = "",
+    confirm: Callable[[Answer], bool] = lambda _shown: True,
+) -> Answer:
+    """Take a person out of every file of ours, after ``confirm`` has been shown what that is.
+
+    Usage where nobody is called that.
+    """
+
+    shown: list[Answer] = []
+
+    def work(session: Session) -> Answer:
+        from sync.forget.forget import forget as erase
+
+        def asked(traces: Answer) -> bool:
+            shown.append(traces)
+            return confirm(traces)
+
+        return erase(session, id, asked)
+
+    answer = each_account(config, options, "forget", work)
+    answers = answer.get("accounts", [answer])
+    if not any("error" in account_answer or account_answer["known"] for account_answer in answers):
+        raise UsageError(
+            f"nobody here is called {id!r}: no record, no change, no label and no file of ours names them. Nothing was done"
+        )
+    return {**answer, "shown": shown}
+
+
+def history(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
+    """Every change that was tried, as a CSV file or (without ``out``) as rows."""
+
+    def work(session: Session) -> Answer:
+        from sync.views import history as past
+
+        if out is not None:
+            return {"changes": past.export(session, out), "out": str(out)}
+        return {
+            "history": [
+                row for part in past.changes(session.journal, session.account) for row in part.to_pylist()
+            ]
+        }
+
+    return each_account(config, options, "history", work, journalled=False)

@@ -1,0 +1,164 @@
+"""What do plan, apply, run, backfill, undo and retire do? All that changes a CRM goes through a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from sync import pipeline
+from sync.account.session import Session
+from sync.config.config import Config
+from sync.exit_codes import CommandError
+from sync.per_account import Answer, Options, each_account
+
+
+def plan(
+    config: Config | Path | str, options: Options | None = None, adopt: bool = False, exit_code: bool = False
+) -> Answer:
+    """Pull, label and show what a run would write; saved under a number that ``apply`` takes.
+
+    Writes nothing to the CRM.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
+        from sync.plan.plan import plan as make
+        from sync.plan.setup import new_names
+
+        pipeline.settled_and_pulled(session)
+        labelled = {**pipeline.reading(session), **pipeline.labelled(session)}
+        planned = make(session, adopt=adopt)
+        code = 3 if exit_code and planned.changes else 0
+        notes = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
+        notes += size_notes(session, written=False)
+        return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}
+
+    return each_account(config, options, "plan", work)
+
+
+def show_plan(
+    config: Config | Path | str, options: Options | None = None, number: int = 0, out: Path | None = None
+) -> Answer:
+    """Each change of a plan with its old and new value and the reason: in a CSV or JSON file (``out``), else
+    the first 10,000.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.views.plan_changes import show_plan as shown
+
+        return shown(session, number, out)
+
+    owner = f"SELECT account FROM plans WHERE plan = {int(number)}"
+    return each_account(config, options, "show_plan", work, journalled=False, owner=owner)
+
+
+def apply(
+    config: Config | Path | str,
+    options: Options | None = None,
+    number: int | None = None,
+    first: int | None = None,
+) -> Answer:
+    """Carry out a plan: the one of that number, which says that somebody has looked at it, or the newest open
+    one.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.apply.apply import apply as carry_out
+        from sync.apply.settle import settle
+        from sync.plan.dynamic_lists import filter_notes, size_notes
+
+        settle(session)
+        chosen = number or session.journal.value(
+            "SELECT max(plan) FROM plans WHERE account = ? AND state IN ('open', 'applying') AND kind = 'forward'",
+            session.account,
+        )
+        if chosen is None:
+            raise CommandError("there is no open plan: `crm-segments plan` makes one")
+        applied = carry_out(session, chosen, reviewed=number is not None, first=first)
+        notes = [*filter_notes(session), *size_notes(session, written=True)]
+        answer = {"applied": applied.as_dict(), **pipeline.reading_of_plan(session, chosen), "notes": notes}
+        return {**answer, "exit_code": pipeline.exit_code_of(applied.as_dict())}
+
+    return each_account(
+        config, options, "apply", work, owner=f"SELECT account FROM plans WHERE plan = {int(number or 0)}"
+    )
+
+
+def run(config: Config | Path | str, options: Options | None = None) -> Answer:
+    """The whole loop: settle, pull, label, plan, apply.
+
+    ``report`` in the answer is null: a page about a million records takes seconds, so ``report`` writes it
+    when it is wanted.
+    """
+    return each_account(config, options, "run", lambda session: pipeline.loop(session, None))
+
+
+def backfill(
+    config: Config | Path | str,
+    options: Options | None = None,
+    ids: Sequence[str] | None = None,
+    since: date | None = None,
+    segment: str | None = None,
+) -> Answer:
+    """Write every field, extra fields too, for everyone or for some; run it again to go on where it was cut
+    off.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.plan.plan import Selection
+
+        return pipeline.loop(
+            session, Selection(ids, segment, since.isoformat() if since else None, extra_fields=True)
+        )
+
+    return each_account(config, options, "backfill", work)
+
+
+def undo(
+    config: Config | Path | str,
+    options: Options | None = None,
+    number: int = 0,
+    confirm: Callable[[Answer], bool] = lambda _plan: True,
+) -> Answer:
+    """Plan to take a run back where the CRM still holds what it wrote, and after a yes carry that out and put
+    what it labelled on hold.
+
+    Without a yes the plan stays open, for ``apply``; exit code 1 says that nothing was written.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.plan import undo as way_back
+
+        pipeline.settled_and_pulled(session)
+        planned = way_back.undo(session, number)
+        answer = {"undoes": number, "held": [], **pipeline.after_a_yes(session, planned, confirm)}
+        if planned.plan is None:
+            answer["held"] = way_back.hold(session, number)
+        elif "declined" not in answer:
+            answer["held"] = way_back.labelled_by(session, number)
+        return answer
+
+    return each_account(
+        config, options, "undo", work, owner=f"SELECT account FROM runs WHERE run = {int(number)}"
+    )
+
+
+def retire(
+    config: Config | Path | str,
+    options: Options | None = None,
+    target: str = "",
+    confirm: Callable[[Answer], bool] = lambda _plan: True,
+) -> Answer:
+    """Plan to clear a field or list of ours that the config no longer names, and carry that out after a yes.
+
+    Without a yes the plan stays open, for ``apply``; exit code 1 says that nothing was written.
+    """
+
+    def work(session: Session) -> Answer:
+        from sync.plan import retire as leaving
+
+        pipeline.settled_and_pulled(session)
+        return pipeline.after_a_yes(session, leaving.retire(session, target), confirm)
+
+    return each_account(config, options, "retire", work)

@@ -1,0 +1,70 @@
+"""What do people read of check, setup, init and schedule?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.terminal.output import say, table
+from sync.terminal.pull_summary import print_reconciled
+
+
+def print_setup(steps: Mapping[str, Any]) -> None:
+    """What set-up would make."""
+    table(
+        "To be made:",
+        ("what", "action", "name", "on", "detail"),
+        [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]],
+    )
+    for refused in steps["refused"]:
+        say(f"refused: {refused}")
+    for note in steps["notes"]:
+        say(f"note: {note}")
+
+
+def print_setup_answer(answer: Mapping[str, Any]) -> None:
+    """What set-up would make, and what was made of it."""
+    print_setup(answer["setup"])
+    if "exported" in answer:
+        more = (
+            f" and {len(answer['files']) - 1} files to deploy beside it" if len(answer["files"]) > 1 else ""
+        )
+        say(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
+    elif answer["made"]:
+        say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
+    elif answer["setup"]["steps"]:
+        say("nothing was made: say --yes to make them")
+    else:
+        say(f"{answer['account']} has everything already. Next: crm-segments plan")
+
+
+def print_check(answer: Mapping[str, Any]) -> None:
+    """What is wrong, and what set-up has still to make."""
+    for problem in answer["problems"]:
+        say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
+    for note in answer["notes"]:
+        say(f"note: {note}")
+    if not answer["problems"]:
+        missing = len(answer["setup"])
+        say(
+            f"{answer['account']}: all well."
+            + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else "")
+        )
+    if "reconcile" in answer:
+        print_reconciled(answer["reconcile"])
+
+
+def print_init(answer: Mapping[str, Any]) -> None:
+    """What the files were taken for, and where the config stands."""
+    from sync.terminal.preview import print_preview
+
+    print_preview(answer)
+    for note in answer["notes"]:
+        say(f"note: {note}")
+    say(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
+
+
+def print_schedule(answer: Mapping[str, Any]) -> None:
+    """What each scheduler needs."""
+    for kind, text in answer["schedules"].items():
+        say((f"### {kind}\n" if len(answer["schedules"]) > 1 else "") + text)

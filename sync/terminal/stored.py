@@ -1,0 +1,201 @@
+"""What do people read of what is stored here: runs, records, changes, rejects, and what is erased?"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from sync.terminal.output import say, table
+from sync.terminal.pull_summary import print_reading, print_reconciled
+
+
+def print_status(answer: Mapping[str, Any]) -> None:
+    """Runs, plans, holds, rejects, and what was read."""
+    say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
+    for note in answer["notes"]:
+        say(f"note: {note}")
+    if answer["reading"]:
+        say(f"as of {answer['reading']['as_of']}")
+        print_reading(answer["reading"])
+    if "reconcile" in answer:
+        print_reconciled(answer["reconcile"])
+    table(
+        "Runs:",
+        ("run", "command", "started", "finished", "exit"),
+        [
+            (
+                r["run"],
+                r["command"],
+                str(r["started_at"])[:19],
+                "interrupted" if r["summary"].get("interrupted") else str(r["finished_at"])[:19],
+                r["exit_code"],
+            )
+            for r in answer["runs"]
+        ],
+    )
+    table(
+        "Open plans:",
+        ("plan", "kind", "state", "as of"),
+        [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]],
+    )
+    table(
+        "On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]]
+    )
+    table(
+        "Rejects:",
+        ("from", "where", "rows", "quarantined"),
+        [(r["source"], r["place"], r["rows"], r["quarantined"]) for r in answer["rejects"]],
+    )
+
+
+def print_salvage(answer: Mapping[str, Any]) -> None:
+    """What was saved of a damaged journal, and how to go on with it."""
+    rows = [(name, count["kept"], count["lost"]) for name, count in answer["salvaged"].items()]
+    table("Read in the journal:", ("table", "rows saved", "rows lost"), rows)
+    journal, saved = shlex.quote(answer["journal"]), shlex.quote(answer["out"])
+    say(f"written to {answer['out']}. A backup is better, where there is one. To go on with what was saved:")
+    say(f"  rm -f {journal}-wal {journal}-shm && mv {journal} {journal}.damaged && mv {saved} {journal}")
+    say(
+        "Values whose note is lost then count as other people's, and stay; `crm-segments plan --adopt` takes our own keys for ours again."
+    )
+
+
+def print_show(answer: Mapping[str, Any]) -> None:
+    """One record's segments, values, features, changes and rejects."""
+    say(f"{answer['record_type']} {answer['id']} of {answer['account']}")
+    for name, value in answer.get("person", {}).items():
+        say(f"  {name}: {', '.join(value) if isinstance(value, list) else value}")
+    if answer["objects"]:
+        say("objects to profiling: is in no segment, and what we wrote is taken away")
+    for name, labelling in answer["segmentations"].items():
+        say(
+            f"\n{name}: {labelling['label']} ({labelling['segment']}), since {labelling['since']}"
+            + (f", before: {labelling['previous']}" if labelling["previous"] else "")
+        )
+        say(f"  {labelling['reason']}")
+        if labelling["description"]:
+            say(f"  {labelling['description']}")
+    say()
+    table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
+    table(
+        "Features:", ("feature", "value"), [(k, v) for k, v in _worded(answer) if not isinstance(v, int) or v]
+    )
+    changes = [
+        (
+            h["run"],
+            str(h["at"])[:19],
+            h["target"],
+            h["before"],
+            h["after"],
+            ": ".join(filter(None, (h["status"], h["reason"]))),
+        )
+        for h in answer["history"]
+    ]
+    table("Changes:", ("run", "at", "target", "before", "after", "outcome"), changes)
+    print_rejects(answer)
+
+
+def _worded(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Features as people read them: money in its currency, what was bought as a list."""
+    money = answer.get("money", {})
+    for name, value in answer.get("features", {}).items():
+        if name in money:
+            yield name, f"{Decimal(money[name]):,} {money['currency']}" if value else 0
+        elif name.startswith("baskets_"):
+            bought = str(value).split("\x1f")
+            yield (
+                name,
+                ", ".join(
+                    f"{category} ({orders})"
+                    for category, orders in zip(bought[::2], bought[1::2], strict=False)
+                ),
+            )
+        else:
+            yield name, value
+
+
+def print_rejects(answer: Mapping[str, Any]) -> None:
+    """Refused rows and refused changes."""
+    rows = []
+    for r in answer["rejects"]:
+        where = (
+            f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}"
+        )
+        rows.append(
+            (
+                r["reject"],
+                where,
+                r["column"] or r["target"],
+                r["reason"] + (" (quarantined)" if r["quarantined"] else ""),
+            )
+        )
+    table("Rejects:", ("number", "place", "column", "reason"), rows)
+    if answer.get("action") in ("retry", "drop"):
+        say(f"{answer['action']}: {answer['count']:,} entries")
+    elif "action" in answer and not rows:
+        say("no rejects")
+
+
+def print_history(answer: Mapping[str, Any]) -> None:
+    """Changes that were tried."""
+    if "out" in answer:
+        say(f"{answer['changes']:,} changes written to {answer['out']}")
+        return
+    table(
+        "Changes:",
+        ("run", "id", "target", "before", "after", "outcome"),
+        [
+            tuple(r[k] for k in ("run", "id", "target", "before", "after", "status"))
+            for r in answer["history"]
+        ],
+    )
+
+
+def print_report(answer: Mapping[str, Any]) -> None:
+    """Figures by which labellings are compared."""
+    rows = [
+        (
+            name,
+            str(figures["as_of"]),
+            figures["records"],
+            figures["labellings"],
+            figures["moved_per_week"],
+            figures["returned_within_12_weeks"],
+        )
+        for name, figures in answer["figures"].items()
+    ]
+    table(
+        f"{answer['account']}:",
+        ("segmentation", "as of", "records", "labellings", "moved a week", "returned in 12 weeks"),
+        rows,
+    )
+
+
+def print_traces(traces: Mapping[str, Any]) -> None:
+    """What is known of a person, before it is erased."""
+    table("Records:", ("account", "type", "id"), [tuple(row.values()) for row in traces["records"]])
+    table(
+        "In the CRM, to be cleared:",
+        ("type", "id", "field or list", "value"),
+        [tuple(row.values()) for row in traces["values"]],
+    )
+    if traces["addresses"]:
+        say(f"addresses: {', '.join(traces['addresses'])}")
+    say(
+        f"{traces['journal_rows']:,} rows of the journal; {len(traces['files'])} exported files: {', '.join(traces['files']) or 'none'}"
+    )
+
+
+def print_forget(answer: Mapping[str, Any]) -> None:
+    """What was erased."""
+    if not answer["forgotten"]:
+        if answer["known"]:
+            say("nothing was erased: say --yes to erase it. It cannot be undone.")
+        return
+    say(
+        f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of "
+        f"the journal and {answer['files']} exported files cleaned, and the mirror. This cannot be undone. Rows that the CRM "
+        f"itself keeps are yours to delete there, and so are backups of the journal that you keep elsewhere."
+    )
