@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -10,22 +11,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from connectors.contract import IdType, Page, Source
+from connectors.contract import Destination, IdType, Page, RemoteList, Source
 from connectors.errors import RequestError
 from connectors.schemas import RECORD_TYPES
 from connectors.values.ids import comparable
 from sync.account.session import Session
+from sync.config.config import Config
 from sync.config.settings import Limit
 from sync.config.uses import activity_types_used, types_used
 from sync.exit_codes import GuardTripped, Trip
 from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
-from sync.store import merged_consent
+from sync.store import actual, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
 from sync.store.journal import Journal, now
 from sync.store.mirror import AccountMirror
-from sync.store.write_history import catch_up
+from sync.store.purchases import note_shape
+from sync.store.reading_counts import not_taken, rows_that_count, waiting
 
 LISTED_REJECTS = 10_000  # of one part; beyond it they are only counted
 
@@ -53,162 +56,145 @@ class Pulled:
 @stage("pull")
 def pull(session: Session) -> Pulled:
     """Read what changed since the last time, of this account and of those whose activity it uses."""
-    pulled, began = Pulled(), session.clock()
+    pulled, began, journal = Pulled(), session.clock(), session.journal
     for account in session.sources():
         mirror, source = session.mirror(account), session.source(account)
-        merged_consent.recall(session.journal, mirror)
-        for stream in _streams(session, account, source):
+        merged_consent.recall(journal, mirror)
+        for stream in _streams(session.config, session.account, source, mirror, journal):
             _pull_stream(session, account, stream, pulled)
         if mirror.stamp("reconciled") != str(
             mirror.revision()
         ):  # also where an earlier pull was cut off before it came to this
             with mirror.transaction():
                 reconcile(mirror)
-                _note_shape(mirror)
+                note_shape(mirror)
                 mirror.set_stamp("reconciled", str(mirror.revision()))
-            merged_consent.remember(session.journal, mirror)
-        pulled.parked += mirror.value("SELECT count(*) FROM parked WHERE NOT shadowed")
-    _pull_lists(session, pulled)
+            merged_consent.remember(journal, mirror)
+        pulled.parked += waiting(mirror)
+    made = {row["key"]: row["remote"] for row in journal.made(session.account) if row["kind"] == "list"}
+    if made:
+        _pull_lists(session.mirror(), journal, session.destination(), session.lists, made, pulled)
     session.mirror().set_stamp("pull_began", began.astimezone(UTC).isoformat(timespec="microseconds"))
     return pulled
 
 
-def _streams(session: Session, account: str, source: Source) -> list[str]:
-    """The streams that some segmentation uses; our own fields only where we write."""
-    kinds, types = activity_types_used(session.config, account), types_used(session.config, account)
-    types |= _types_left(session, account, types)
+def _streams(
+    config: Config, reader: str, source: Source, mirror: AccountMirror, journal: Journal
+) -> list[str]:
+    """The streams that some segmentation uses; our own fields only where we write.
+
+    ``reader``: the account that is pulled, perhaps from the activity of another one.
+    """
+    account = mirror.name
+    activity_types, types = activity_types_used(config, account), types_used(config, account)
+    if account == reader:
+        types |= _types_left(mirror, journal, types)
     streams = [
         stream
         for stream in source.capabilities.streams
         if (
             stream in types
             if stream in RECORD_TYPES
-            else kinds != frozenset()
+            else activity_types != frozenset()
             if stream == "activity"
-            else account == session.account
+            else account == reader
         )
     ]
-    elsewhere = account == session.account and session.settings.activity_from
+    elsewhere = account == reader and config.accounts[reader].activity_from
     if elsewhere and "activity" in streams and source.count("activity") == 0:
         streams.remove("activity")
     return streams
 
 
-def _types_left(session: Session, account: str, used: frozenset[str]) -> set[str]:
+def _types_left(mirror: AccountMirror, journal: Journal, used: frozenset[str]) -> set[str]:
     """Further record types on which something of ours still stands that the config no longer names."""
-    made = {row["record_type"] for row in session.journal.made(account)} - used
-    if not made or account != session.account:
+    made = {row["record_type"] for row in journal.made(mirror.name)} - used
+    if not made:
         return set()
-    mirror = session.mirror(account)
-    catch_up(session.journal, mirror)
-    sql = """SELECT DISTINCT record_type FROM (SELECT record, target, arg_max(coalesce(after, ''), opened) AS latest FROM written
-             GROUP BY record, target) JOIN ids USING (record) WHERE latest <> ''"""
-    return made & {record_type for (record_type,) in mirror.rows(sql)}
+    write_history.catch_up(journal, mirror)
+    return made & write_history.record_types(mirror)
 
 
 def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) -> None:
     """Read one stream page by page, each saved with its position."""
     mirror, source, journal = session.mirror(account), session.source(account), session.journal
-    able, today = source.capabilities, session.clock().date()
-    zone = session.config.accounts[account].time_zone
-    names = session.config.attributes(account)
+    able, named = source.capabilities, stream if account == session.account else f"{account}.{stream}"
+    guard = ShrinkGuard(named, session.config.guards.max_shrink, "max_shrink" in session.allow)
     ingest = Ingest(
         mirror,
         stream,
-        zone,
+        session.config.accounts[account].time_zone,
         able.shared_ids,
-        today,
+        session.clock().date(),
         id_type=able.id_type,
         newest_wins=able.newest_wins,
-        attributes=names,
+        attributes=session.config.attributes(account),
     )
-    named, total, begun = (
-        _named(session, account, stream),
-        source.count(stream) or 0,
-        mirror.position(stream),
-    )
-    arrived, not_taken = False, 0
+    total, begun = source.count(stream) or 0, mirror.position(stream)
+    arrived, ignored = False, 0
     for page in source.read(stream, begun):
         arrived = True
         page = _without_forgotten(journal, account, page, pulled, able.id_type, mirror)
         judged = page.whole and page.last and stream != "value"
-        before, apart = (_held(mirror, stream), _not_taken(mirror, stream)) if judged else (0, 0)
+        before, apart = (rows_that_count(mirror, stream), not_taken(mirror, stream)) if judged else (0, 0)
         with mirror.transaction():
             answer = ingest.take(page)
-            if judged:
-                arrived_too = max(0, _not_taken(mirror, stream) - apart)
-                _guard_shrink(session, named, page, before, _held(mirror, stream) + arrived_too)
+            if judged:  # where more rows are not taken than before, rows that counted then are not missing
+                arrived_too = max(0, not_taken(mirror, stream) - apart)
+                guard.check(before, rows_that_count(mirror, stream) + arrived_too, page.part)
             _keep_rejects(journal, account, stream, page, answer)
         pulled.add(pulled.rows, named, page.records.num_rows)
         pulled.add(pulled.rejected, named, page.rejected + (len(answer.repeated) if answer else 0))
-        not_taken += sum(page.left_out.values()) + page.ownerless
+        ignored += sum(page.left_out.values()) + page.ownerless
         pulled.echo += answer.echo if answer else 0
         session.progress(f"reading {named}", pulled.rows.get(named, 0), total)
-    if begun is None and arrived and source.capabilities.counts:
-        seen = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0) + pulled.forgotten + not_taken
-        _guard_shrink(session, named, None, total, seen)
+    if begun is None and arrived and able.counts:
+        taken = pulled.rows.get(named, 0) + pulled.rejected.get(named, 0)
+        guard.check_count(total, taken + pulled.forgotten + ignored)
 
 
-def _named(session: Session, account: str, stream: str) -> str:
-    return stream if account == session.account else f"{account}.{stream}"
-
-
-def _held(mirror: AccountMirror, stream: str) -> int:
-    """Rows of a stream that count at present."""
-    live = "part IN (SELECT part FROM parts WHERE live AND stream = ?)"
-    if stream in RECORD_TYPES:
-        return int(mirror.value(f"SELECT count(*) FROM records WHERE {live}", [stream]))
-    count = f"SELECT count(*) FROM {{}} WHERE NOT shadowed AND {live}"
-    return sum(int(mirror.value(count.format(table), [stream])) for table in ("activity", "parked"))
-
-
-def _not_taken(mirror: AccountMirror, stream: str) -> int:
-    """Rows that arrived, and were refused, left out or name nobody: where they grow, rows that count before
-    are not missing.
-    """
-    return int(
-        mirror.value(
-            """SELECT coalesce(sum(number), 0) FROM reading JOIN parts USING (part)
-               WHERE live AND stream = ? AND what IN ('refused', 'left_out', 'ownerless')""",
-            [stream],
-        )
-    )
-
-
-def _guard_shrink(session: Session, named: str, page: Page | None, before: int, after: int) -> None:
+@dataclass(frozen=True)
+class ShrinkGuard:
     """An empty or shrunken reading is nearly always a lost right or a cut-off export, never "all customers
     left".
     """
-    limit, missing = session.config.guards.max_shrink, before - after
-    if "max_shrink" in session.allow or not too_many_missing(limit, missing, before):
-        return
-    if page is None:
-        what = f"the CRM counts {before:,} of {named}, but gave {after:,}: this user may not see the others"
-    else:
-        what = f"{named}: with {page.part or 'this reading'} {missing:,} of the {before:,} rows of the last pull are gone"
-    raise GuardTripped(
-        f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
-        [
-            Trip(
-                "max_shrink",
-                f"{missing:,} of {before:,} rows of {named} are missing, {_allowed(limit.share, limit.count)} may be",
-            )
-        ],
-    )
+
+    named: str  # the stream, as people read it
+    limit: Limit
+    allowed: bool
+
+    def check(self, before: int, after: int, part: str) -> None:
+        """GuardTripped: too many rows of the last pull are missing after this one."""
+        what = f"{self.named}: with {part or 'this reading'} {before - after:,} of the {before:,} rows of the last pull are gone"
+        self._check(before, after, what)
+
+    def check_count(self, counted: int, given: int) -> None:
+        """GuardTripped: the CRM gave too few of the rows that it counts."""
+        what = f"the CRM counts {counted:,} of {self.named}, but gave {given:,}: this user may not see the others"
+        self._check(counted, given, what)
+
+    def _check(self, before: int, after: int, what: str) -> None:
+        missing = before - after
+        if self.allowed or not too_many_missing(self.limit, missing, before):
+            return
+        share, count = self.limit.share, self.limit.count
+        most = [f"{share:.0%}"] if share is not None else []
+        most += [f"{count:,}"] if count is not None else []
+        raise GuardTripped(
+            f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
+            [
+                Trip(
+                    "max_shrink",
+                    f"{missing:,} of {before:,} rows of {self.named} are missing, {' or '.join(most)} may be",
+                )
+            ],
+        )
 
 
 def too_many_missing(limit: Limit, missing: int, before: int) -> bool:
     """Whether so many of so many records can hardly have left by themselves."""
     over = limit.share is not None and missing >= max(limit.floor, 1) and missing > limit.share * before
     return over or (limit.count is not None and missing > limit.count)
-
-
-def _allowed(share: float | None, count: int | None) -> str:
-    return " or ".join(
-        text
-        for text in (f"{share:.0%}" if share is not None else "", f"{count:,}" if count is not None else "")
-        if text
-    )
 
 
 def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answer: Ingested | None) -> None:
@@ -332,24 +318,25 @@ def _without_forgotten(
 # -- lists ---------------------------------------------------------------------------------------------------
 
 
-def _pull_lists(session: Session, pulled: Pulled) -> None:
-    """Members of the static lists that we made, where they changed.
+def _pull_lists(
+    mirror: AccountMirror,
+    journal: Journal,
+    destination: Destination,
+    lists: Mapping[str, RemoteList],
+    made: Mapping[str, str],
+    pulled: Pulled,
+) -> None:
+    """Members of the static lists that we made (key → id in the CRM), where they changed.
 
     What is known of a list that is no more is void.
     """
-    made = {
-        row["key"]: row["remote"] for row in session.journal.made(session.account) if row["kind"] == "list"
-    }
-    if not made:
-        return
-    mirror = session.mirror()
-    static = {id: remote for id, remote in session.lists.items() if remote.kind == "static"}
+    static = {id: remote for id, remote in lists.items() if remote.kind == "static"}
     for key, id in made.items():
         _forget_other(mirror, key, id if id in static else "")
         if id not in static:
             continue
-        for page in session.destination().members(static[id], mirror.position("list:" + key)):
-            page = _without_forgotten(session.journal, session.account, page, pulled)
+        for page in destination.members(static[id], mirror.position("list:" + key)):
+            page = _without_forgotten(journal, mirror.name, page, pulled)
             with mirror.transaction():
                 take_members(mirror, key, page)
             pulled.echo += page.records.num_rows
@@ -362,25 +349,9 @@ def _forget_other(mirror: AccountMirror, key: str, id: str) -> None:
         return
     with mirror.transaction():
         if known_id is not None:
-            mirror.run("DELETE FROM positions WHERE stream = ?", ["list:" + key])
-            mirror.run("DELETE FROM actual WHERE target = ?", [key])
+            mirror.forget_position("list:" + key)
+            actual.forget(mirror, key)
         mirror.set_stamp("list:" + key, id)
-
-
-def _note_shape(mirror: AccountMirror) -> None:
-    """Two facts about the activity that decide how costly its features are."""
-    refunds = mirror.value("SELECT coalesce(bool_or(kind = 'refund'), false) FROM activity")
-    orders = mirror.run(
-        """SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed"""
-    ).fetchnumpy()["order"]
-    lines = False
-    if len(orders):
-        import numpy as np
-
-        orders = np.sort(orders)
-        lines = bool((orders[1:] == orders[:-1]).any())
-    mirror.set_stamp("refunds", "yes" if refunds else "no")
-    mirror.set_stamp("order_lines", "yes" if lines else "no")
 
 
 def stale(mirror: AccountMirror, clock: datetime, minutes: int = 15) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.store.journal import Journal
-from sync.store.soundness import as_closed
+from sync.store.soundness import stamp_in
 
 STAMP = "reading"  # under which the mirror of an account keeps its summary
 
@@ -32,17 +32,10 @@ def kept(journal: Journal, account: str, mirror_file: Path) -> dict[str, Any] | 
 
 
 def _in_mirror(account: str, mirror_file: Path) -> dict[str, Any] | None:
-    if not as_closed(mirror_file):  # whoever reads it next looks at it first
-        return None
-    import duckdb
-
     try:
-        with duckdb.connect(str(mirror_file), read_only=True) as connection:
-            row = connection.execute(
-                f'SELECT value FROM "{account}".stamps WHERE name = ?', [STAMP]
-            ).fetchone()
-        reading: dict[str, Any] | None = json.loads(row[0])["reading"] if row else None
-    except (duckdb.Error, ValueError, KeyError):
+        stamp = stamp_in(mirror_file, account, STAMP)
+        reading: dict[str, Any] | None = json.loads(stamp)["reading"] if stamp else None
+    except (ValueError, KeyError):
         return None
     return reading
 

@@ -184,7 +184,7 @@ def _feed(
     counted_types = MONEY if bought else None
     rows = reading_counts.feed(theirs, counted_types, as_of)
     ownerless = sum(reading_counts.counts(theirs).get("activity", {}).get("ownerless", {}).values())
-    word = "order" if theirs.stamp("order_lines") == "no" else "purchase row"
+    word = "purchase row" if purchases.may_have_order_lines(theirs) else "order"
     return {
         "of": word if bought else "row of activity",
         "rows": rows.rows,

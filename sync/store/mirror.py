@@ -325,8 +325,12 @@ class AccountMirror:
 
     def set_position(self, stream: str, position: str) -> None:
         """Call it in the transaction that stores what was read."""
-        self.run("DELETE FROM positions WHERE stream = ?", [stream])
+        self.forget_position(stream)
         self.run("INSERT INTO positions VALUES (?, ?)", [stream, position])
+
+    def forget_position(self, stream: str) -> None:
+        """Let a stream be read from its beginning."""
+        self.run("DELETE FROM positions WHERE stream = ?", [stream])
 
     def revision(self) -> int:
         """Grows whenever records or activity change: equal revisions hold equal frames."""

@@ -42,7 +42,7 @@ def orders(
                    UNION ALL SELECT * FROM every WHERE "order" IN (SELECT "order" FROM every WHERE {late})"""
     if once:
         rows = f"SELECT * FROM ({rows}) QUALIFY NOT named OR row_number() OVER (PARTITION BY key ORDER BY record) = 1"
-    if mirror.stamp("order_lines") == "no" and mirror.stamp("refunds") == "no":
+    if not may_have_order_lines(mirror) and not may_have_refunds(mirror):
         return Relation(f"SELECT record, day, amount AS net, NOT refund AS purchase FROM ({rows})")
     return Relation(
         f"""WITH lines AS NOT MATERIALIZED ({rows})
@@ -88,14 +88,14 @@ def totals(mirror: AccountMirror, as_of: date) -> Totals:
     taken_back = f"""WITH lines AS NOT MATERIALIZED ({rows})
         SELECT record, "order" FROM lines WHERE "order" IS NOT NULL AND (record, "order") IN ({refunded})
         GROUP BY ALL HAVING sum(amount) <= 0"""
-    refunds = mirror.stamp("refunds") != "no"
+    refunds = may_have_refunds(mirror)
     bought = f"SELECT * FROM ({rows}) WHERE NOT refund"
     bought += f""" AND ("order" IS NULL OR (record, "order") NOT IN ({taken_back}))""" if refunds else ""
     net = mirror.value(f"SELECT coalesce(sum(amount), 0)::HUGEINT FROM ({rows})")
     number, buyers, first, last = mirror.rows(
         f"""SELECT count(*), count(DISTINCT record), min(day), max(day) FROM ({bought})"""
     )[0]
-    if mirror.stamp("order_lines") != "no":
+    if may_have_order_lines(mirror):
         number += mirror.value(f"""SELECT count(DISTINCT "order") - count("order") FROM ({bought})""")
     return Totals(number, buyers, net, first, last)
 
@@ -121,6 +121,34 @@ def of_months(mirror: AccountMirror, counted: Relation) -> dict[str, tuple[int, 
             FROM ({counted}) GROUP BY 1"""
     )
     return {month: (orders, net, nobodys, nobodys_net) for month, orders, net, nobodys, nobodys_net in rows}
+
+
+def note_shape(mirror: AccountMirror) -> None:
+    """Remember two facts about the activity that decide how costly its features are: are there refunds, and
+    orders of several rows?
+    """
+    refunds = mirror.value("SELECT coalesce(bool_or(kind = 'refund'), false) FROM activity")
+    orders = mirror.run(
+        """SELECT "order" FROM activity WHERE "order" IS NOT NULL AND NOT shadowed"""
+    ).fetchnumpy()["order"]
+    lines = False
+    if len(orders):
+        import numpy as np
+
+        orders = np.sort(orders)
+        lines = bool((orders[1:] == orders[:-1]).any())
+    mirror.set_stamp("refunds", "yes" if refunds else "no")
+    mirror.set_stamp("order_lines", "yes" if lines else "no")
+
+
+def may_have_refunds(mirror: AccountMirror) -> bool:
+    """Whether a row may be a refund, as far as it was noted."""
+    return mirror.stamp("refunds") != "no"
+
+
+def may_have_order_lines(mirror: AccountMirror) -> bool:
+    """Whether several rows may be one order, as far as it was noted."""
+    return mirror.stamp("order_lines") != "no"
 
 
 def amounts_before(mirror: AccountMirror, day: str) -> int:

@@ -86,3 +86,21 @@ def _note(path: Path) -> Path:
 def _shape(path: Path) -> list[int]:
     state = path.stat()
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+
+
+def stamp_in(path: Path, account: str, name: str) -> str | None:
+    """A remembered text of an account in a mirror that nobody has open; None also where it was not left as we
+    closed it: whoever reads it next looks at it first.
+    """
+    if not as_closed(path):
+        return None
+    import duckdb
+
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            row = connection.execute(
+                f'SELECT value FROM "{account}".stamps WHERE name = ?', [name]
+            ).fetchone()
+    except duckdb.Error:
+        return None
+    return row[0] if row else None

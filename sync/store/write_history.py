@@ -38,6 +38,13 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
     )
 
 
+def record_types(mirror: AccountMirror) -> set[str]:
+    """Those on which a value of ours was the last that we wrote, or may have written."""
+    sql = """SELECT DISTINCT record_type FROM (SELECT record, target, arg_max(coalesce(after, ''), opened) AS latest FROM written
+             GROUP BY record, target) JOIN ids USING (record) WHERE latest <> ''"""
+    return {record_type for (record_type,) in mirror.rows(sql)}
+
+
 def without(changes: pa.Table, positions: Sequence[int]) -> pa.Table:
     """A table without the rows at these positions."""
     if not positions:
@@ -90,7 +97,7 @@ def _void(mirror: AccountMirror, stream: str) -> None:
     position = mirror.position(stream)
     if position is not None:
         mirror.set_stamp("before our writes:" + stream, position)
-        mirror.run("DELETE FROM positions WHERE stream = ?", [stream])
+        mirror.forget_position(stream)
 
 
 def now_read(

@@ -1,0 +1,71 @@
+"""How do the records of a page get into the mirror, and which of them are gone?"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from connectors.schemas import RECORD_SCHEMA
+from sync.store import merged_consent, parts, record_columns
+from sync.store.mirror import AccountMirror, quoted
+
+
+def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
+    """Rows of registered ids, in columns that are ``record_columns.prepared``.
+
+    Of a part that is not ``whole`` they take the place of older rows: a connector may give a record again.
+    """
+    merged_consent.gather(mirror, frame)
+    if not whole:
+        mirror.run(
+            "DELETE FROM records WHERE record IN (SELECT record FROM frame JOIN ids USING (record_type, id))",
+            frame=frame,
+        )
+    kept = mirror.columns("records")
+    taken = [
+        column
+        for column in frame.column_names
+        if (column in RECORD_SCHEMA.names and column in kept) or column.startswith(record_columns.PREFIXES)
+    ]
+    names = "".join(f", {quoted(column)}" for column in taken)
+    values = "".join(f", frame.{quoted(column)}" for column in taken)
+    mirror.run(
+        f"INSERT INTO records (record, part{names}) SELECT ids.record, {part}{values} FROM frame JOIN ids USING (record_type, id)",
+        frame=frame,
+    )
+
+
+def fold(mirror: AccountMirror, part: int, old: int | None) -> list[tuple[int, str]]:
+    """Let the last row of an id win, now that a part is complete; (line, id) of the others.
+
+    What a whole part no longer names is gone with the ``old`` part that it replaces, unless it may stand in a
+    rejected row.
+    """
+    repeated = _fold_within(mirror, part)
+    if old is not None:
+        merged_consent.gather_missing(mirror, old, part)
+        missing = f"part = {old} AND record NOT IN (SELECT record FROM records WHERE part = {part})"
+        vanished = mirror.value(f"SELECT count(*) FROM records WHERE {missing}")
+        if 0 < vanished <= parts.rejected(mirror, part):
+            mirror.run(f"UPDATE records SET part = {part} WHERE {missing}")
+    mirror.run(
+        f"DELETE FROM records WHERE part <> {part} AND record IN (SELECT record FROM records WHERE part = {part}) AND {parts.LIVE}"
+    )
+    mirror.run(
+        f"DELETE FROM records WHERE part = {part} AND deleted AND merged_into IS NULL AND converted_to IS NULL"
+    )
+    return repeated
+
+
+def _fold_within(mirror: AccountMirror, part: int) -> list[tuple[int, str]]:
+    if not mirror.value(f"SELECT count(*) <> count(DISTINCT record) FROM records WHERE part = {part}"):
+        return []
+    repeated = mirror.rows(
+        f"""SELECT line, id FROM (
+                SELECT line, record FROM records WHERE part = {part}
+                QUALIFY row_number() OVER (PARTITION BY record ORDER BY line DESC NULLS LAST) > 1) JOIN ids USING (record) ORDER BY line"""
+    )
+    mirror.run(
+        f"""DELETE FROM records WHERE part = {part} AND rowid NOT IN
+            (SELECT arg_max(rowid, (coalesce(line, 0), rowid)) FROM records WHERE part = {part} GROUP BY record)"""
+    )
+    return repeated
