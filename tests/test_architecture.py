@@ -58,6 +58,7 @@ def test_connectors_import_nothing_of_each_other() -> None:
                 parts[1],
                 "values",
                 "http",
+                "tables",
             }
             steps = [(name, name.split(".")) for name in imported(file)]
             breaches += [

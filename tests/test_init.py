@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.files.header_matching import ACTIVITIES, RECORDS, amounts, mapped, plain, times
+from connectors.tables.header_matching import ACTIVITIES, RECORDS, amounts, mapped, plain, times
 from sync import commands
 from sync.cli import app
 from sync.commands import Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.files.file_sniffer import Sample
-from connectors.files.header_matching import amounts, times, truths
+from connectors.tables.header_matching import amounts, times, truths
 
 _OWN_TO_ALL = 0.9  # share of different texts from which on a column names people rather than groups of them
 

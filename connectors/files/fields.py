@@ -14,14 +14,14 @@ from connectors.errors import RequestError
 from connectors.files.csv_editor import ID, TYPE, Sheet, parsed
 from connectors.files.cursor import begun, fingerprint, loads
 from connectors.files.folder import Folder
-from connectors.files.rejects import FileRejects, Sieve
 from connectors.files.settings import SEGMENTS, WHITESPACE
 from connectors.files.shared_file import Trail, change, glimpse, load, rows_of
 from connectors.files.utf8_file import digest_of, stamp_of
 from connectors.schemas import FIELD, RECORD_TYPES, VALUE_SCHEMA
+from connectors.tables.rejects import Sieve, TableRejects
 from connectors.values.rejects import LISTED
 
-Rows = Callable[[Sheet, FileRejects], pa.Table]
+Rows = Callable[[Sheet, TableRejects], pa.Table]
 
 
 class Fields:
@@ -67,7 +67,7 @@ class Fields:
         if self.path.exists() or loads(position, "")[1]:
             yield from whole(self.folder, "value", SEGMENTS, self.delimiter, position, self._rows)
 
-    def _rows(self, sheet: Sheet, rejects: FileRejects) -> pa.Table:
+    def _rows(self, sheet: Sheet, rejects: TableRejects) -> pa.Table:
         table, kept = named_rows(sheet, rejects)
         for name in dict.fromkeys(spec.name for spec in self.folder.account.fields):
             column = sheet.column(name)
@@ -89,7 +89,7 @@ def _with(sheet: Sheet | None, name: str, delimiter: str, value: str) -> bytes |
 
 
 def named_rows(
-    sheet: Sheet, rejects: FileRejects
+    sheet: Sheet, rejects: TableRejects
 ) -> tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Record type and id of each row that names a record for the last time, and the numbers of those rows."""
     for position in sheet.ragged:
@@ -151,7 +151,7 @@ def whole(
         return
     progress = replace(begun(stamp), digest=digest_of(path, stamp[0]), hashed=stamp[0], done=True)
     sheet, _ = load(path, delimiter)
-    rejects = FileRejects(part)
+    rejects = TableRejects(part)
     records = rows(sheet, rejects) if sheet is not None else VALUE_SCHEMA.empty_table()
     after = state.after(part, progress).dumps()
     yield Page(

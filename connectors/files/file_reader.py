@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.errors import RequestError
 from connectors.files.csv_reader import CsvRows, read_header
-from connectors.files.folder import Dialect
+from connectors.files.folder import FileDialect
 from connectors.files.parquet_reader import MAGIC, ParquetRows
 from connectors.files.utf8_file import Source, stamp_of
 from connectors.files.xlsx_reader import SUFFIXES, ZIP, XlsxRows
@@ -61,7 +61,7 @@ def opened(path: Path, skip: int) -> SheetRows | None:
     return None
 
 
-def headers_of(path: Path, dialect: Dialect) -> list[str]:
+def headers_of(path: Path, dialect: FileDialect) -> list[str]:
     """The names of a file's columns."""
     rows = opened(path, dialect.skip_lines)
     if rows is not None:
@@ -96,7 +96,7 @@ def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
             yield item
 
 
-def columns_of(path: Path, dialect: Dialect, wanted: Sequence[int]) -> Iterator[pa.Table]:
+def columns_of(path: Path, dialect: FileDialect, wanted: Sequence[int]) -> Iterator[pa.Table]:
     """Pages of some columns, by index; rows that cannot be read, and headers that stand there again, are
     passed over.
     """
@@ -111,7 +111,7 @@ def without_headers(table: pa.Table, headers: Sequence[str]) -> pa.Table:
     return table if again is None else table.filter(pc.invert(again))
 
 
-def tables_of(path: Path, dialect: Dialect, wanted: Sequence[int]) -> Iterator[pa.Table]:
+def tables_of(path: Path, dialect: FileDialect, wanted: Sequence[int]) -> Iterator[pa.Table]:
     """Pages of some columns, by ascending index; rows that cannot be read are passed over."""
     rows = opened(path, dialect.skip_lines)
     if rows is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.contract import Account, IdType
 from connectors.errors import AccessError, RequestError
 from connectors.files.settings import TABLES, ActivityTable, RecordTable
+from connectors.tables.dialect import Dialect
 
 _DEFAULT_FILES = {
     "contact": ["contacts.csv|parquet|xlsx"],
@@ -20,13 +21,11 @@ _DEFAULT_FILES = {
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How the files of one stream are written, and what their columns are called."""
+class FileDialect(Dialect):
+    """How the files of one stream are written."""
 
-    stream: str
-    patterns: tuple[str, ...]
     table: RecordTable | ActivityTable
-    columns: Mapping[str, str]  # our name → their header
+    patterns: tuple[str, ...]
     delimiter: str | None
     encoding: str
     skip_lines: int
@@ -38,7 +37,6 @@ class Dialect:
 
     @property
     def orders(self) -> ActivityTable:
-        """The settings of activity. Only for that stream."""
         assert isinstance(self.table, ActivityTable)
         return self.table
 
@@ -54,15 +52,14 @@ class Folder:
         """Where the exports are."""
         return Path(self.account.folder) / Path(self.account.settings.path).expanduser()
 
-    def dialect(self, stream: str) -> Dialect:
+    def dialect(self, stream: str) -> FileDialect:
         """How the files of a stream are written: its own settings before those of the account."""
         settings = self.account.settings
         table = getattr(settings, TABLES[stream])
-        return Dialect(
+        return FileDialect(
             stream,
-            tuple(table.files or _DEFAULT_FILES[stream]),
             table,
-            table.columns,
+            tuple(table.files or _DEFAULT_FILES[stream]),
             table.delimiter or settings.delimiter,
             table.encoding or settings.encoding,
             table.skip_lines or 0,

@@ -16,42 +16,19 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.errors import RequestError
-from connectors.files.column_mapping import Place
 from connectors.files.file_reader import columns_of
-from connectors.files.folder import Dialect, Folder
+from connectors.files.folder import FileDialect, Folder
 from connectors.files.joined_columns import lookups, text_of
-from connectors.files.orders import moment, within
+from connectors.tables.column_mapping import Place
+from connectors.tables.dialect import MONEY, TIMES, Habits
+from connectors.tables.orders import moment, within
 from connectors.values.money import Evidence, Notation
 from connectors.values.text import is_text
 from connectors.values.timestamp_formats import TimeEvidence
 from connectors.values.timestamps import ISO
 
-MONEY = ("amount", "price", "refunded", "outstanding", "gift_card")
-TIMES = ("changed_at", "created_at", "consented_at", "occurred_at", "recorded_at", "updated_at")
 
-
-@dataclass(frozen=True)
-class Habits:
-    """How the cells of a stream are written."""
-
-    notation: Notation = field(default_factory=Notation)
-    # our column (or attribute) → formats of its times
-    formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def of(self, name: str) -> tuple[str, ...]:
-        """The formats of a column; ISO 8601 where nothing else is known."""
-        return self.formats.get(name) or self.formats.get("*") or (ISO,)
-
-    def as_json(self) -> list[Any]:
-        """To be compared and remembered."""
-        notation = self.notation
-        return [
-            [notation.decimal, notation.thousands, notation.negative],
-            {name: list(each) for name, each in self.formats.items()},
-        ]
-
-
-def stated(dialect: Dialect) -> Habits:
+def stated(dialect: FileDialect) -> Habits:
     """What the config says; where it does not, a decimal point and ISO 8601."""
     return Habits(
         Notation(dialect.decimal or ".", dialect.thousands, dialect.negative),
@@ -59,7 +36,7 @@ def stated(dialect: Dialect) -> Habits:
     )
 
 
-def prove(folder: Folder, dialect: Dialect, places: Mapping[str, tuple[Path, Place]]) -> Habits:
+def prove(folder: Folder, dialect: FileDialect, places: Mapping[str, tuple[Path, Place]]) -> Habits:
     """What the config says, and for what it leaves out what the files prove.
 
     RequestError where two readings fit.
@@ -76,7 +53,7 @@ def prove(folder: Folder, dialect: Dialect, places: Mapping[str, tuple[Path, Pla
 
 def judge(
     folder: Folder,
-    dialect: Dialect,
+    dialect: FileDialect,
     places: Mapping[str, tuple[Path, Place]],
     numbers: Evidence,
     times: Mapping[str, TimeEvidence],
@@ -120,7 +97,7 @@ def prove_by(proof: Proof, folder: Folder, places: Mapping[str, tuple[Path, Plac
 class Proof:
     """What the cells of a stream's files say of how they are written, page by page."""
 
-    dialect: Dialect
+    dialect: FileDialect
     typed: Mapping[str, str]  # attribute → type
     # pass over cells that tell no more of a decimal sign that is proven: they are not counted
     brief: bool = False
@@ -130,7 +107,7 @@ class Proof:
     _columns: dict[str, dict[str, int]] = field(default_factory=dict)  # part → our name → column
 
     @classmethod
-    def of(cls, folder: Folder, dialect: Dialect, brief: bool = False) -> Proof:
+    def of(cls, folder: Folder, dialect: FileDialect, brief: bool = False) -> Proof:
         """Of no file yet."""
         return cls(
             dialect, {name: attribute.type for name, attribute in folder.account.attributes.items()}, brief
@@ -179,7 +156,7 @@ class Proof:
         return [amounts, *(partial(evidence[name].add, texts[name]) for name in days)]
 
 
-def _bare(dialect: Dialect, name: str, column: pa.Array) -> pa.Array:
+def _bare(dialect: FileDialect, name: str, column: pa.Array) -> pa.Array:
     """Amounts as they stand within texts, where the config says how to find them."""
     if name != "refunded" or not dialect.orders.refunded_pattern:
         return column
@@ -203,7 +180,7 @@ def _with_moment(page: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
 
 
 def _pages(
-    folder: Folder, dialect: Dialect, path: Path, layout: Place, columns: Mapping[str, int]
+    folder: Folder, dialect: FileDialect, path: Path, layout: Place, columns: Mapping[str, int]
 ) -> Iterator[dict[str, pa.Array]]:
     """Pages of some of a file's columns by our name, joined ones too."""
     if not columns:

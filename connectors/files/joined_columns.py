@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.errors import RequestError
 from connectors.files.file_reader import columns_of, headers_of
-from connectors.files.folder import Dialect, Folder
+from connectors.files.folder import FileDialect, Folder
 from connectors.files.settings import Join
 from connectors.files.utf8_file import stamp_of
 from connectors.values.text import as_text, flat, trimmed
@@ -37,7 +37,7 @@ class Lookup:
             columns[header] = self.columns[header].take(rows)
 
 
-def lookups(folder: Folder, dialect: Dialect, base: Sequence[str], wanted: set[str]) -> list[Lookup]:
+def lookups(folder: Folder, dialect: FileDialect, base: Sequence[str], wanted: set[str]) -> list[Lookup]:
     """The joins of a stream whose base file has these headers, ready to use.
 
     ``wanted``: headers that somebody asks for.
@@ -55,7 +55,7 @@ def lookups(folder: Folder, dialect: Dialect, base: Sequence[str], wanted: set[s
     return joins
 
 
-def joined_headers(folder: Folder, dialect: Dialect) -> list[str]:
+def joined_headers(folder: Folder, dialect: FileDialect) -> list[str]:
     """All headers that joins can add."""
     return [
         header
@@ -65,7 +65,7 @@ def joined_headers(folder: Folder, dialect: Dialect) -> list[str]:
     ]
 
 
-def join_stamps(folder: Folder, dialect: Dialect) -> list[tuple[str, tuple[int, int, int]]]:
+def join_stamps(folder: Folder, dialect: FileDialect) -> list[tuple[str, tuple[int, int, int]]]:
     """What changes as soon as a joined file does."""
     return [
         (name, stamp_of(path))
@@ -74,7 +74,7 @@ def join_stamps(folder: Folder, dialect: Dialect) -> list[tuple[str, tuple[int, 
     ]
 
 
-def _read(folder: Folder, dialect: Dialect, join: Join, wanted: set[str], setting: str) -> Lookup:
+def _read(folder: Folder, dialect: FileDialect, join: Join, wanted: set[str], setting: str) -> Lookup:
     files = folder.matching(join.files)
     if not files:
         raise RequestError(

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.files.distinct_ids import numbered
-from connectors.files.header_matching import plain
-from connectors.files.orders import TOTALS
+from connectors.tables.header_matching import plain
+from connectors.tables.orders import TOTALS
 from connectors.values.money import Notation, read_amounts
 from connectors.values.text import floats
 

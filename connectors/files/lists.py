@@ -12,9 +12,9 @@ from connectors.errors import AccessError, RequestError, UnsupportedError
 from connectors.files.csv_editor import ID, TYPE, Sheet
 from connectors.files.fields import named_rows, whole
 from connectors.files.folder import Folder
-from connectors.files.rejects import FileRejects
 from connectors.files.settings import LISTS, WHITESPACE
 from connectors.files.shared_file import clean, glimpse, load, replace
+from connectors.tables.rejects import TableRejects
 
 _KEY = re.compile(r"[a-z0-9_-][a-z0-9_.-]*\Z")
 
@@ -84,5 +84,5 @@ class Lists:
         return str(sheet.types[0].as_py()) if sheet is not None and len(sheet.starts) else "contact"
 
 
-def _members(sheet: Sheet, rejects: FileRejects) -> pa.Table:
+def _members(sheet: Sheet, rejects: TableRejects) -> pa.Table:
     return named_rows(sheet, rejects)[0]

@@ -19,8 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from connectors.errors import RequestError
-from connectors.files.column_mapping import ACTIVITY_NAMES, RECORD_NAMES
-from connectors.files.settings import ActivityTable, Header, RecordTable, Statuses, Words
+from connectors.files.settings import ActivityTable, RecordTable
+from connectors.tables.column_mapping import ACTIVITY_NAMES, RECORD_NAMES
+from connectors.tables.settings import Header, Statuses, Words
 
 Stream = Literal["contact", "lead", "company", "activity"]
 _OWN_KEYS = ("files", "columns", "status", "words")  # of an account's table: not among the further settings

@@ -17,7 +17,15 @@ import pyarrow.compute as pc
 
 from connectors.contract import Page
 from connectors.errors import RequestError
-from connectors.files.column_mapping import (
+from connectors.files.csv_reader import CsvRows, read_header
+from connectors.files.cursor import Position, Progress, begun, fingerprint, loads
+from connectors.files.file_reader import CHUNK, SheetRows, header_again, headers_of, opened
+from connectors.files.folder import FileDialect, Folder
+from connectors.files.format_detection import prove, stated
+from connectors.files.joined_columns import join_stamps, joined_headers, lookups
+from connectors.files.utf8_file import Source, digest_of, stamp_of
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
+from connectors.tables.column_mapping import (
     ACTIVITY_NAMES,
     AMOUNT,
     OWNERS,
@@ -28,18 +36,11 @@ from connectors.files.column_mapping import (
     missing,
     with_attributes,
 )
-from connectors.files.column_reader import Way
-from connectors.files.contract_columns import Normaliser
-from connectors.files.csv_reader import CsvRows, read_header
-from connectors.files.cursor import Position, Progress, begun, fingerprint, loads
-from connectors.files.file_reader import CHUNK, SheetRows, header_again, headers_of, opened
-from connectors.files.folder import Dialect, Folder
-from connectors.files.format_detection import Habits, prove, stated
-from connectors.files.joined_columns import join_stamps, joined_headers, lookups
-from connectors.files.orders import OrderLines, RepeatedTotals
-from connectors.files.rejects import FileRejects
-from connectors.files.utf8_file import Source, digest_of, stamp_of
-from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
+from connectors.tables.column_reader import constant
+from connectors.tables.contract_columns import Normaliser
+from connectors.tables.dialect import Habits, Way
+from connectors.tables.orders import OrderLines, RepeatedTotals
+from connectors.tables.rejects import TableRejects
 from connectors.values.rejects import LISTED
 from connectors.values.text import readable
 
@@ -53,7 +54,7 @@ class Reading:
     def __init__(self, folder: Folder, stream: str) -> None:
         self._folder = folder
         self._stream = stream
-        self._dialect: Dialect = folder.dialect(stream)
+        self._dialect: FileDialect = folder.dialect(stream)
         self._habits = stated(self._dialect)
 
     def pages(self, position: str | None) -> Iterator[Page]:
@@ -131,14 +132,14 @@ class Reading:
         further = joined_headers(self._folder, self._dialect)
         return tuple(header for header in dict.fromkeys(further) if header not in headers)
 
-    def _constants(self, part: str) -> list[str]:
-        constants = self._dialect.table.constants
-        return [
-            name
-            for pattern, values in constants.items()
+    def _constants(self, part: str) -> dict[str, str]:
+        """Our name → what all rows of a file say."""
+        return {
+            name: value
+            for pattern, values in self._dialect.table.constants.items()
             if fnmatch(part.casefold(), pattern.casefold())
-            for name in values
-        ]
+            for name, value in values.items()
+        }
 
     def _further(self, part: str, layout: Place) -> dict[str, int]:
         """Status columns; and what line items, and prices in place of amounts, need."""
@@ -207,7 +208,7 @@ class Reading:
             progress, count = replace(start, offset=offset, line=line), 0
             for chunk in rows.chunks(offset, line, CHUNK):
                 count += 1
-                rejects = FileRejects(part)
+                rejects = TableRejects(part)
                 foot = self._foot(chunk.refused, chunk.lines) if rows.ended else []
                 rejects.left_out.update({"lines below the table": len(foot)} if foot else {})
                 for at, reason in chunk.refused:
@@ -224,7 +225,7 @@ class Reading:
             if not count:
                 source.hash_to(stamp[0])
                 progress = replace(progress, digest=source.digest(), hashed=source.hashed)
-                yield _page(self._empty(), part, progress, FileRejects(part), fresh), progress
+                yield _page(self._empty(), part, progress, TableRejects(part), fresh), progress
 
     def _foot(self, refused: list[tuple[int, str]], lines: pa.Array) -> list[int]:
         """Lines of another width that follow the last row of a file: who made the report, and when."""
@@ -271,7 +272,7 @@ class Reading:
             fresh, count = progress.offset == 0, 0
             for table in rows.pages(progress.offset, file.wanted):
                 count += 1
-                rejects = FileRejects(part)
+                rejects = TableRejects(part)
                 lines = pa.array(np.arange(progress.offset + 1, progress.offset + len(table) + 1))
                 records = file.normalised(table, lines, rejects, progress.listed)
                 progress = replace(
@@ -281,7 +282,7 @@ class Reading:
                     file.end()
                 yield _page(records, part, progress, rejects, fresh and count == 1), progress
             if not count:
-                yield _page(self._empty(), part, progress, FileRejects(part), fresh), progress
+                yield _page(self._empty(), part, progress, TableRejects(part), fresh), progress
         finally:
             rows.close()
 
@@ -316,10 +317,11 @@ class _File:
             reading._stream == "activity" and shape is None and {"order_id", AMOUNT} <= layout.columns.keys()
         )
         self._watch = RepeatedTotals() if watched else None
-        self._normaliser = Normaliser(Way(folder.account, dialect, reading._habits), part, lines, self._watch)
+        self._normaliser = Normaliser(Way(folder.account, dialect, reading._habits), lines, self._watch)
+        self._constants = reading._constants(part)
         self._setting = folder.setting(reading._stream)
 
-    def normalised(self, table: pa.Table, lines: pa.Array, rejects: FileRejects, listed: int) -> pa.Table:
+    def normalised(self, table: pa.Table, lines: pa.Array, rejects: TableRejects, listed: int) -> pa.Table:
         """The rows of a page in the contract's form."""
         again = header_again(table, self._place.headers)
         if again is not None:
@@ -334,6 +336,11 @@ class _File:
                 what = f"{self._part}: column {name} is of the type {column.type}, which is no plain value"
                 raise RequestError(f"{what}: export it as text")
         attributes = {name: column for name, column in attributes.items() if readable(column.type)}
+        columns |= {
+            name: pa.chunked_array([constant(value, len(lines))])
+            for name, value in self._constants.items()
+            if name not in columns
+        }
         return self._normaliser.page(columns, attributes, further, lines, rejects, LISTED - listed)
 
     def end(self) -> None:
@@ -368,7 +375,7 @@ def _named(table: pa.Table, places: Mapping[str, int]) -> dict[str, pa.ChunkedAr
     return {name: table.column(str(index)) for name, index in places.items()}
 
 
-def _page(records: pa.Table, part: str, progress: Progress, rejects: FileRejects, first: bool) -> Page:
+def _page(records: pa.Table, part: str, progress: Progress, rejects: TableRejects, first: bool) -> Page:
     return Page(
         records, "", part, progress.whole, first and progress.whole, True, rejects.table(), rejects.rejected,
         dict(rejects.refused), int(rejects.refused_minor), dict(rejects.left_out), rejects.ownerless, rejects.voids,

@@ -23,7 +23,6 @@ from connectors.files.column_profile import scan
 from connectors.files.file_sniffer import Sample, read_sample, whole_encoding
 from connectors.files.folder import Folder
 from connectors.files.guess import Guess, Question
-from connectors.files.header_matching import ACTIVITIES, RECORDS, mapped, plain
 from connectors.files.line_item_layout import line_shape
 from connectors.files.platform import Platform, PlatformTable, recognise
 from connectors.files.reading import Reading
@@ -38,6 +37,7 @@ from connectors.files.status_words import (
 from connectors.files.stream_inference import HINTS, money_columns, streams_of, why_left_out
 from connectors.files.whole_columns import Cells
 from connectors.files.xlsx_reader import SUFFIXES
+from connectors.tables.header_matching import ACTIVITIES, RECORDS, mapped, plain
 from connectors.values.currency import currency_of
 from connectors.values.money import Evidence
 

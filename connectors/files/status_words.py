@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from connectors.files.header_matching import CANCELLED, KEPT, MARKED, STATUS, plain, reduced
+from connectors.tables.header_matching import CANCELLED, KEPT, MARKED, STATUS, plain, reduced
 from connectors.values.text import FALSE, TRUE, words_in
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from connectors.files.file_sniffer import Sample
-from connectors.files.header_matching import ACTIVITIES, RECORDS, amounts, mapped, plain, reduced, times
 from connectors.files.settings import TABLES
+from connectors.tables.header_matching import ACTIVITIES, RECORDS, amounts, mapped, plain, reduced, times
 
 HINTS = {
     "company": ("compan", "firm", "organi"),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from connectors.files.column_mapping import column_with
 from connectors.files.file_reader import columns_of, headers_of
 from connectors.files.folder import Folder
+from connectors.tables.column_mapping import column_with
 from connectors.values.text import as_text, trimmed
 
 MOST = 1000  # different texts of a column of words

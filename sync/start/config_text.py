@@ -122,8 +122,8 @@ def _habits(guesses: Sequence[Guess]) -> tuple[dict[str, Any], dict[str, dict[st
 
 
 def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
-    from connectors.files.column_mapping import RECORD_NAMES
-    from connectors.files.header_matching import plain
+    from connectors.tables.column_mapping import RECORD_NAMES
+    from connectors.tables.header_matching import plain
 
     taken = {*RECORD_NAMES, "record_type"}
     lines = []

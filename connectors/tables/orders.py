@@ -1,4 +1,4 @@
-"""Which rows of an export are orders, and which of its rows belong together?
+"""Which rows of a table are orders, and which of its rows belong together?
 
 Shops write an order of several articles as several rows: with an amount on each, with the order's total
 repeated on each, or with the order's cells on its first row alone. They write cancelled orders and drafts
@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.files.settings import Statuses
+from connectors.tables.settings import Statuses
 from connectors.values.text import as_text, flat, is_text, trimmed
 
 TOTALS = (

@@ -1,4 +1,4 @@
-"""How does a page of an export become activity of the contract?
+"""How does a page of a table become activity of the contract?
 
 A row without a time or a sound amount is refused, one that names nobody is counted as such, and one whose
 status does not count is left out.
@@ -12,9 +12,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.files import orders
-from connectors.files.column_mapping import AMOUNT, OWNERS
-from connectors.files.column_reader import (
+from connectors.schemas import ACTIVITY_SCHEMA, RECORD_TYPES, VOID_SCHEMA
+from connectors.tables import orders
+from connectors.tables.column_mapping import AMOUNT, OWNERS
+from connectors.tables.column_reader import (
     NO_TEXT,
     UNSOUND,
     ColumnReader,
@@ -23,9 +24,8 @@ from connectors.files.column_reader import (
     constant,
     quoted,
 )
-from connectors.files.orders import OrderLines, RepeatedTotals, moment, within
-from connectors.files.rejects import Sieve
-from connectors.schemas import ACTIVITY_SCHEMA, RECORD_TYPES, VOID_SCHEMA
+from connectors.tables.orders import OrderLines, RepeatedTotals, moment, within
+from connectors.tables.rejects import Sieve
 from connectors.values.currency import exponent, meant
 from connectors.values.money import minor_units, rates_of, read_amounts
 from connectors.values.text import as_text, flat, is_text, trimmed, words_in

@@ -1,4 +1,4 @@
-"""What are our names for the columns of an export, and in which column of a file do we find each?"""
+"""What are our names for the columns of a table, and in which of its columns do we find each?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a page of an export become records of the contract?
+"""How does a page of a table become records of the contract?
 
 A broken cell becomes null, and its row goes on.
 """
@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import Attribute
-from connectors.files.column_mapping import CHANNEL_NAMES, OPTED_OUT, attribute_column
-from connectors.files.column_reader import NO_TEXT, UNSOUND, ColumnReader, Columns, quoted, unmarked
-from connectors.files.rejects import Sieve
 from connectors.schemas import CHANNELS, REACHABLE, RECORD_SCHEMA
+from connectors.tables.column_mapping import CHANNEL_NAMES, OPTED_OUT, attribute_column
+from connectors.tables.column_reader import NO_TEXT, UNSOUND, ColumnReader, Columns, quoted, unmarked
+from connectors.tables.rejects import Sieve
 from connectors.values.spelling import found_in
 from connectors.values.text import as_text, flat, trimmed
 from connectors.values.timestamps import dates

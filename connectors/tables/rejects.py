@@ -16,7 +16,7 @@ _HARMLESS = re.compile(r"[0-9A-Za-z:./+\- ,]{1,32}\Z")
 
 
 @dataclass
-class FileRejects(Rejects):
+class TableRejects(Rejects):
     """Refused rows and cells of one part, and those that are no fault and do not count."""
 
     refused: Counter[str] = field(default_factory=Counter)  # reason → rows refused whole
@@ -47,7 +47,7 @@ class Sieve:
     A row goes out once, for its first reason.
     """
 
-    def __init__(self, rejects: FileRejects, lines: pa.Array, ids: pa.Array | None, room: int) -> None:
+    def __init__(self, rejects: TableRejects, lines: pa.Array, ids: pa.Array | None, room: int) -> None:
         self._rejects, self._lines, self._ids, self._room = rejects, lines, ids, room
         self._refused: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None  # rows that are out
         # those of them that are a fault

@@ -1,4 +1,4 @@
-"""How is each column of a page of an export read?
+"""How is each column of a page of a table read?
 
 Every kind of column by its own rule, bad cells and rows listed.
 """
@@ -11,14 +11,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import (
-    Account,
-)
-from connectors.files import orders
-from connectors.files.column_mapping import CHANNEL_NAMES, OPTED_OUT, OWNERS
-from connectors.files.folder import Dialect
-from connectors.files.format_detection import Habits
-from connectors.files.rejects import FileRejects, Sieve
+from connectors.contract import Account
+from connectors.tables import orders
+from connectors.tables.column_mapping import CHANNEL_NAMES, OPTED_OUT, OWNERS
+from connectors.tables.dialect import Dialect, Way
+from connectors.tables.rejects import Sieve, TableRejects
 from connectors.values.money import numbers
 from connectors.values.text import as_text, flat, is_text, trimmed, truths, words_in
 from connectors.values.timestamps import ISO, instants
@@ -35,20 +32,11 @@ NO_TEXT = pa.scalar(None, pa.string())
 
 
 @dataclass(frozen=True)
-class Way:
-    """How the files of one stream are read for one account."""
-
-    account: Account
-    dialect: Dialect
-    habits: Habits
-
-
-@dataclass(frozen=True)
 class ColumnReader:
     """Columns of one page, and how to read each kind of them."""
 
     way: Way
-    rejects: FileRejects
+    rejects: TableRejects
     room: int
     columns: Columns
     lines: pa.Array
