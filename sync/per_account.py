@@ -127,7 +127,7 @@ class Attempt:
     def _once(self, work: Callable[[Session], Answer]) -> Answer:
         options = self.options
         if self.journalled:
-            self.run = self.journal.begin_run(self.account, self.command, options.allow)
+            self.run = self.journal.runs.begin(self.account, self.command, options.allow)
         context = Context(
             self.config,
             self.account,
@@ -169,7 +169,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
             calls = asdict(session.calls)
-            session.journal.end_run(
+            session.journal.runs.end(
                 session.run, exit_code(meaning), {"stopped": str(meaning), "calls": calls}
             )
         if meaning is None or meaning is error:
@@ -189,7 +189,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
             "calls": asdict(session.calls),
             "notes": [*answer.get("notes", []), *session.diagnostics],
         }
-        session.journal.end_run(session.run, answer["exit_code"], answer)
+        session.journal.runs.end(session.run, answer["exit_code"], answer)
     return answer
 
 

@@ -60,12 +60,12 @@ def contests(session: Session) -> Answer:
     from segmentation import model_file
 
     kept = {
-        s.name: session.journal.model(session.account, s.name)
+        s.name: session.journal.models.latest(session.account, s.name)
         for s in session.segmentations
         if s.kind == "potential"
     }
     return {
-        name: model_file.from_json(model["content"])["figures"]
+        name: model_file.from_json(model.content)["figures"]
         for name, model in kept.items()
         if model is not None
     }

@@ -21,7 +21,7 @@ from sync.apply.delivery import Applied, _woven
 from sync.apply.rejects import RejectedChanges
 from sync.config.config import load
 from sync.context import Context
-from sync.store.journal import PLAN_SCHEMA
+from sync.store.journal.batches import PLAN_SCHEMA
 from tests.test_laws import law
 from tests.world import World
 
@@ -57,10 +57,10 @@ def test_a_hundred_thousand_refusals_are_kept_and_told_in_seconds(tmp_path: Path
             Context(config, "portal", clock=lambda: datetime(2024, 7, 1, tzinfo=UTC)), journal
         )
         table, outcomes, applied = changes(MANY), refused(MANY), Applied()
-        batch = journal.batch(journal.add_batch(1, "portal", "field", "", "contact", table, MANY))
+        batch = journal.batches.get(journal.batches.add(1, "portal", "field", "", "contact", table, MANY))
         began = time.process_time()
         for attempt in (1, 2):
-            journal.close_batch(batch.batch, outcomes, "2024-07-01", 0)
+            journal.batches.close(batch.batch, outcomes, "2024-07-01", 0)
             RejectedChanges(session).keep(batch, outcomes)
             applied.add(outcomes)
             assert journal.rows(
@@ -82,10 +82,12 @@ def test_a_batch_of_a_hundred_thousand_is_small_in_the_journal_and_cut_at_once(t
     config = world.config()
     with locked(config) as journal:
         table = changes(MANY)
-        number = journal.add_batch(1, "portal", "field", "", "contact", table, MANY)
+        number = journal.batches.add(1, "portal", "field", "", "contact", table, MANY)
         assert journal.value("SELECT length(content) FROM batches") < 10 * MANY, "bytes"
         began = time.process_time()
-        first = journal.split_batch(journal.batch(number), (table.slice(0, 3), 3), (table.slice(3), MANY - 3))
+        first = journal.batches.split(
+            journal.batches.get(number), (table.slice(0, 3), 3), (table.slice(3), MANY - 3)
+        )
         assert len(_records(table)) == MANY
         assert time.process_time() - began < 2
         assert [(row["batch"], row["rows"]) for row in journal.rows("SELECT batch, rows FROM batches ORDER BY rows")] == [

@@ -23,7 +23,7 @@ def test_runs_of_days_that_have_not_come_are_told_and_the_next_run_goes_on(
     world.first_run()
     assert not [note for note in world.do("run", allow=ALLOWED)["notes"] if "has not come" in note]
     with monkeypatch.context() as ahead:
-        ahead.setattr("sync.store.journal.now", lambda: "2999-01-01T00:00:00.000000+00:00")
+        ahead.setattr("sync.store.journal.runs.now", lambda: "2999-01-01T00:00:00.000000+00:00")
         world.buys("1")
         world.do("run", allow=ALLOWED)
     world.buys("2", amount=900_000)

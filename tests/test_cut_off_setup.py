@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.store.journal import Journal
+from sync.store.journal.objects import Objects
 from tests import org_shop, portal_shop
 from tests.each_crm import CRMS, Company, SalesforceCompany, company_of
 
@@ -26,7 +26,7 @@ def cut_off(company: Company, patch: pytest.MonkeyPatch, after: int) -> bool:
     """Set up until the CRM has made so many things, and die before the last of them is remembered; whether it
     came to that.
     """
-    plain, left = Journal.save_object, [after]
+    plain, left = Objects.save, [after]
 
     def save(*arguments: object, **named: object) -> None:
         left[0] -= 1
@@ -35,7 +35,7 @@ def cut_off(company: Company, patch: pytest.MonkeyPatch, after: int) -> bool:
         plain(*arguments, **named)  # type: ignore[arg-type]
 
     with patch.context() as patched:
-        patched.setattr(Journal, "save_object", save)
+        patched.setattr(Objects, "save", save)
         try:
             company.do("setup")
         except Killed:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from sync.exit_codes import CommandError, SetupNeeded
-from sync.store.journal import Journal, backup_of
+from sync.store.journal import Journal
+from sync.store.journal.database import backup_of
 from sync.store.soundness import note_closed
 from tests.world import ALLOWED, World
 

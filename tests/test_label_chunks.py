@@ -262,9 +262,9 @@ def test_labels_of_a_journal_that_did_not_part_them_are_read(tmp_path: Path) -> 
     )
     old.close()
     journal = Journal(path)
-    assert [(day, part.to_pylist()) for day, part in journal.labels("portal", "rfm")] == [
+    assert [(day, part.to_pylist()) for day, part in journal.labels.days("portal", "rfm")] == [
         ("2024-06-30", table.to_pylist())
     ]
-    journal.save_labels("portal", "rfm", "2024-06-30", [table.slice(0, 0), table.slice(0, 0), table])
-    assert [part.num_rows for _day, part in journal.labels("portal", "rfm")] == [0, 1]
+    journal.labels.save("portal", "rfm", "2024-06-30", [table.slice(0, 0), table.slice(0, 0), table])
+    assert [part.num_rows for _day, part in journal.labels.days("portal", "rfm")] == [0, 1]
     journal.close()

@@ -18,7 +18,9 @@ import pytest
 from sync.store import migrations
 from sync.store.arrow_bytes import packed, unpacked
 from sync.store.integrity import JournalDamaged, shape_of
-from sync.store.journal import PLAN_SCHEMA, Journal
+from sync.store.journal import Journal
+from sync.store.journal.batches import PLAN_SCHEMA
+from sync.store.journal.plans import Plan
 from sync.store.migrations import (
     MIGRATIONS,
     SIGNED,
@@ -75,6 +77,18 @@ def journal_of_version(path: Path, version: int) -> Path:
     return path
 
 
+def content_of(journal: Journal) -> str:
+    stored = journal.models.latest("shop", "rfm")
+    assert stored is not None
+    return stored.content
+
+
+def plan_of(journal: Journal) -> Plan:
+    stored = journal.plans.get(2)
+    assert stored is not None
+    return stored
+
+
 def dump(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as connection:
         return [f"version {connection.execute('PRAGMA user_version').fetchone()[0]}", *connection.iterdump()]
@@ -91,16 +105,16 @@ def test_a_journal_of_any_earlier_version_comes_up_with_all_that_it_holds(
 ) -> None:
     with closing(Journal(journal_of_version(tmp_path / "journal.sqlite", version))) as journal:
         assert journal.value("PRAGMA user_version") == PRESENT
-        assert journal.batch(3).changes().equals(CHANGES)
-        assert [(day, part.equals(STATE)) for day, part in journal.labels("shop", "rfm")] == [
+        assert journal.batches.get(3).changes().equals(CHANGES)
+        assert [(day, part.equals(STATE)) for day, part in journal.labels.days("shop", "rfm")] == [
             ("2026-03-01", True)
         ]
-        assert (journal.model("shop", "rfm") or {})["content"] == MODEL
-        assert [row["remote"] for row in journal.made("shop")] == ["77"]
+        assert content_of(journal) == MODEL
+        assert [row.remote for row in journal.objects.of("shop")] == ["77"]
         assert journal.rows("SELECT segmentation, digest FROM holds") == [
             {"segmentation": "rfm", "digest": "digest"}
         ]
-        assert (journal.plan(2) or {})["state"] == "open"
+        assert plan_of(journal).state == "open"
     with closing(Journal(tmp_path / "journal.sqlite")) as journal:
         assert shape_of(journal.connection) == migrations.shape_of_version(PRESENT)
 
@@ -136,7 +150,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
             Journal(path)
     assert dump(path) == before
     with closing(Journal(path)) as journal:
-        assert (journal.model("shop", "rfm") or {})["content"] == MODEL
+        assert content_of(journal) == MODEL
 
 
 KILLED = """
@@ -168,7 +182,9 @@ def test_a_process_that_is_killed_between_two_migrations_leaves_the_file_as_it_w
     assert process.returncode == -signal.SIGKILL
     assert dump(path) == before
     with closing(Journal(path)) as journal:
-        assert journal.value("PRAGMA user_version") == PRESENT and journal.batch(3).changes().equals(CHANGES)
+        assert journal.value("PRAGMA user_version") == PRESENT and journal.batches.get(3).changes().equals(
+            CHANGES
+        )
 
 
 def test_a_journal_of_a_newer_version_is_refused_with_what_to_do(company: Path) -> None:  # noqa: F811
@@ -213,11 +229,11 @@ def test_stored_words_are_renamed_by_one_function(tmp_path: Path, monkeypatch: p
     append(monkeypatch, words)
     for _touched in range(2):  # the second time it is read as it was sealed
         with closing(Journal(path)) as journal:
-            assert json.loads((journal.model("shop", "rfm") or {})["content"]) == {
+            assert json.loads(content_of(journal)) == {
                 "kind": "abc", "settings": {"dead_band": 0.03}, "version": 1
             }  # fmt: skip
-            assert (journal.plan(2) or {})["basis"] == {"b": 1}
-            assert journal.batch(3).changes()["action"].to_pylist() == ["assign"]
+            assert plan_of(journal).basis == {"b": 1}
+            assert journal.batches.get(3).changes()["action"].to_pylist() == ["assign"]
         path.touch()
 
 

@@ -278,5 +278,6 @@ def test_a_stored_model_comes_up_under_the_new_names(
         row = ("shop", "one", 1, "2026-03-01", "digest", "then", json.dumps(old))
         connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     with closing(Journal(path)) as journal:
-        assert json.loads((journal.model("shop", "one") or {})["content"]) == model_of_m006(old) == new
+        stored = journal.models.latest("shop", "one")
+        assert stored is not None and json.loads(stored.content) == model_of_m006(old) == new
     assert model_of_m006(new) == new, "twice is once"

@@ -33,7 +33,7 @@ def told(days: list[date], states: list[State], until: date | None = None) -> Mo
                     for id, s in state.items()
                     if before.get(id) != s
                 ]
-                journal.save_labels(
+                journal.labels.save(
                     "portal", "rfm", day.isoformat(), [pa.Table.from_pylist(changed, schema=SCHEMA)]
                 )
                 before = state

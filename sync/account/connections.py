@@ -66,9 +66,7 @@ def options_of(config: Config, journal: Journal, account: str) -> dict[str, list
 
 def described(config: Config, journal: Journal, name: str) -> Account:
     """An account as its connector gets it: with our fields, also those that the config left, and our lists."""
-    ours = {
-        row["remote"]: row["key"] for row in journal.made(name) if row["kind"] == "list" and row["remote"]
-    }
+    ours = {remote: key for key, remote in journal.objects.lists_of(name).items() if remote}
     account = config.account(name, options_of(config, journal, name))
     # In an order that does not move when a segmentation leaves the config: what was read is then not read
     # again.

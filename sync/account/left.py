@@ -6,11 +6,12 @@ What we ever wrote is read back until it is cleared, whatever the config names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from connectors.contract import FieldSpec, Option
 from sync.config.config import Config
 from sync.store.journal import Journal
+from sync.store.journal.objects import MadeObject
 
 FieldType = Literal["enum", "number", "date", "bool", "text"]
 _EXTRA_FIELDS: Mapping[str, FieldType] = {
@@ -24,25 +25,25 @@ _EXTRA_FIELDS: Mapping[str, FieldType] = {
 def left_fields(config: Config, journal: Journal, account: str) -> tuple[FieldSpec, ...]:
     """The fields that set-up made or adopted in an account and that no segmentation names any more."""
     named = {(spec.record_type, spec.name) for spec in config.fields(account)}
-    made = [row for row in journal.made(account) if row["kind"] == "field"]
-    names = {row["key"] for row in made}
-    return tuple(_spec(row, names) for row in made if (row["record_type"], row["key"]) not in named)
+    made = [row for row in journal.objects.of(account) if row.kind == "field"]
+    names = {row.key for row in made}
+    return tuple(_spec(row, names) for row in made if (row.record_type, row.key) not in named)
 
 
 def extra_fields_of(config: Config, journal: Journal, account: str) -> set[str]:
     """Names of all extra fields of ours in an account, those that the config left behind included."""
     names = {field for settings in config.segmentations_of(account) for field in settings.fields.values()}
-    names |= {row["key"] for row in journal.made(account) if row["kind"] == "field"}
+    names |= {row.key for row in journal.objects.of(account) if row.kind == "field"}
     return {name for name in names if _extra_field(name, names)}
 
 
-def _spec(row: Mapping[str, Any], names: set[str]) -> FieldSpec:
-    form = row["form"]
+def _spec(row: MadeObject, names: set[str]) -> FieldSpec:
+    form = row.form
     options = tuple(Option(str(option["key"]), str(option["label"])) for option in form.get("options") or ())
-    kind: FieldType = form.get("type") or _EXTRA_FIELDS.get(_extra_field(row["key"], names), "enum")
+    kind: FieldType = form.get("type") or _EXTRA_FIELDS.get(_extra_field(row.key, names), "enum")
     return FieldSpec(
-        row["key"],
-        row["record_type"],
+        row.key,
+        row.record_type,
         kind,
         form.get("label", ""),
         form.get("description", ""),

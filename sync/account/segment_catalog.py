@@ -67,11 +67,11 @@ def named_segments(
     config win.
     """
     segmentation = built(config, settings, account)
-    model = journal.model(account, settings.name)
+    model = journal.models.latest(account, settings.name)
     named = getattr(segmentation, "named", None)
-    if named is None or model is None or model["digest"] != config.digest(settings):
+    if named is None or model is None or model.digest != config.digest(settings):
         return _told(settings, segmentation.segments)
-    segments_by_key = {segment.key: segment for segment in named(json.loads(model["content"]))}
+    segments_by_key = {segment.key: segment for segment in named(json.loads(model.content))}
     return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segmentation.segments])
 
 

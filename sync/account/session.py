@@ -25,7 +25,8 @@ from sync.config.faults import ConfigError
 from sync.context import Context, Progress
 from sync.exit_codes import CommandError, RetryLater
 from sync.store.integrity import JournalDamaged
-from sync.store.journal import Journal, backup_of
+from sync.store.journal import Journal
+from sync.store.journal.database import backup_of
 
 if TYPE_CHECKING:
     from sync.config.settings import AccountSettings, SegmentationSettings

@@ -67,9 +67,9 @@ def list_specs(session: Session) -> list[ListSpec]:
     """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
     dynamic = session.destination().capabilities.dynamic_lists
     ids = {
-        (row["record_type"], row["key"]): row["remote"]
-        for row in session.journal.made(session.account)
-        if row["kind"] == "list"
+        (row.record_type, row.key): row.remote
+        for row in session.journal.objects.of(session.account)
+        if row.kind == "list"
     }
     return [
         replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,10 @@ from sync.log import stage
 from sync.plan.plan import basis
 from sync.plan.undo import WAYS_BACK, hold
 from sync.store import write_history
-from sync.store.journal import Batch, Journal, user
+from sync.store.journal import Journal
+from sync.store.journal.batches import Batch
+from sync.store.journal.database import user
+from sync.store.journal.plans import Plan
 
 
 @stage("apply")
@@ -34,71 +36,65 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     journal = session.journal
     consent = consent_of(session)
     with journal.transaction():
-        journal.set_plan(plan, state="applying")
-        if row["kind"] != "consent":
+        journal.plans.update(plan, state="applying")
+        if row.kind != "consent":
             close_other_plans(journal, session.account, plan)
-        if row["undoes"] is not None:
+        if row.undoes is not None:
             # before the first write: what is undone in part is not redone either
-            hold(session, row["undoes"])
+            hold(session, row.undoes)
     wanted = None if first is None else _first_records(journal, plan, first)
-    delivery = Delivery(session, consent, plan, planned_in=row["run"])
+    delivery = Delivery(session, consent, plan, planned_in=row.run)
     applied = delivery.applied
-    for batch in journal.rows(
-        "SELECT batch FROM batches WHERE plan = ? AND state = 'planned' ORDER BY batch", plan
-    ):
+    for batch in journal.batches.of(plan=plan, state="planned"):
         throttle.wait_for_window(session)  # it may close while we write
-        if not _as_far_as_allowed(session, delivery, journal.batch(batch["batch"]), wanted):
+        if not _as_far_as_allowed(session, delivery, batch, wanted):
             raise RetryLater(throttle.used_up(session, plan), throttle.room_at(session))
-        session.progress(
-            "writing", applied.done + applied.rejected + applied.skipped, row["summary"]["changes"]
-        )
-    applied.remaining = journal.value(
-        "SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ? AND state = 'planned'", plan
-    )
+        session.progress("writing", applied.done + applied.rejected + applied.skipped, row.summary["changes"])
+    applied.remaining = journal.batches.changes_of(plan, "planned")
     if (
         not applied.remaining and not applied.transient
     ):  # what an outage refused is the rest of this plan, approved as it is
-        journal.set_plan(plan, state="done")
-    keys = {made["remote"]: made["key"] for made in journal.made(session.account) if made["kind"] == "list"}
+        journal.plans.update(plan, state="done")
+    keys = {remote: key for key, remote in journal.objects.lists_of(session.account).items()}
     write_history.now_read(
         session.mirror(), session.destination(), lambda: session.lists.values() if keys else (), keys
     )
     return applied
 
 
-def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
+def _ready(session: Session, plan: int, reviewed: bool) -> Plan:
     """The plan's row, if it may be carried out now."""
     journal = session.journal
-    row = journal.plan(plan)
-    if row is None or row["account"] != session.account:
+    row = journal.plans.get(plan)
+    if row is None or row.account != session.account:
         raise CommandError(
             f"there is no plan {plan} of account {session.account}: `crm-segments plan` makes one"
         )
-    if row["state"] == "done":
+    if row.state == "done":
         raise GuardTripped(
             f"plan {plan} is done and cannot be applied again: make a new one with `crm-segments plan`",
             plan=plan,
         )
-    if row["state"] == "superseded":
+    if row.state == "superseded":
         what = "another plan was applied since it was made, or a run found nothing left to do"
         raise GuardTripped(
             f"plan {plan} is superseded: {what}. Make a new one with `crm-segments plan`.", plan=plan
         )
     newer = _applied_since(journal, row)
-    moved = [name for name, value in basis(session).items() if row["basis"].get(name) != value]
+    moved = [name for name, value in basis(session).items() if row.basis.get(name) != value]
     again = sorted(
-        row["summary"].get("by_target", {}).keys()
+        row.summary.get("by_target", {}).keys()
         & {t.name for t in targets_of(session.config, session.account)}
     )
     why = None
     if newer:
         why = f"plan {newer} was applied since"
-    elif moved and row["kind"] == "forward":
+    elif moved and row.kind == "forward":
         why = f"the {' and '.join(moved)} of the segmentations changed since"
-    elif again and row["kind"] == "retire":
+    elif again and row.kind == "retire":
         why = f"{' and '.join(again)} is in the config again"
     if why is not None:
-        journal.set_plan(plan, state="superseded")
+        journal.plans.update(plan, state="superseded")
         raise GuardTripped(
             f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
         )
@@ -109,15 +105,15 @@ def _ready(session: Session, plan: int, reviewed: bool) -> dict[str, Any]:
                 for problem in problems
             )
         )
-    if row["state"] == "open":
+    if row.state == "open":
         trips = [
             t
-            for t in row["guards"] or []
+            for t in row.guards
             if t["guard"] not in session.allow and not (reviewed and t["first_labelling"])
         ]
         if trips:
             stop_for(session, plan, trips)
-        journal.set_plan(plan, allowed={"guards": dict(session.allow), "who": user()})
+        journal.plans.update(plan, allowed={"guards": dict(session.allow), "who": user()})
     return row
 
 
@@ -149,44 +145,35 @@ def close_other_plans(journal: Journal, account: str, plan: int | None) -> None:
     ``plan`` is None where a run found nothing to do: that ends what labels wanted before, and not the way
     back from a run.
     """
-    others = journal.rows(
-        "SELECT plan, kind, state, summary FROM plans WHERE account = ? AND state IN ('applying', 'open') AND plan <> ?",
-        account,
-        plan or 0,
-    )
-    for other in others:
-        if plan is None:
-            ended = other["kind"] == "forward"
-        else:
-            ended = not _cut_off(other) or bool(
-                _written_by(journal, other["plan"]) & _written_by(journal, plan)
-            )
-        if ended:
-            journal.set_plan(other["plan"], state="superseded")
+    applied = None if plan is None else journal.plans.get(plan)
+    for other in journal.plans.unfinished(account):
+        if other.plan != plan and _ends(other, applied):
+            journal.plans.update(other.plan, state="superseded")
 
 
-def _cut_off(row: Mapping[str, Any]) -> bool:
+def _ends(other: Plan, applied: Plan | None) -> bool:
+    """Whether an unfinished plan ends where this one is applied, or where there is nothing to apply."""
+    if applied is None:
+        return other.kind == "forward"
+    return not _cut_off(other) or bool(_written_by(other) & _written_by(applied))
+
+
+def _cut_off(row: Plan) -> bool:
     """Whether a person approved of a plan, undo or retire, that was not carried out to its end."""
-    return row["state"] == "applying" and row["kind"] in WAYS_BACK
+    return row.state == "applying" and row.kind in WAYS_BACK
 
 
-def _written_by(journal: Journal, plan: int) -> set[str]:
+def _written_by(plan: Plan) -> set[str]:
     """The fields and lists that a plan changes."""
-    row = journal.plan(plan)
-    return set() if row is None else set(row["summary"].get("by_target", {}))
+    return set(plan.summary.get("by_target", {}))
 
 
-def _applied_since(journal: Journal, row: Mapping[str, Any]) -> int | None:
+def _applied_since(journal: Journal, row: Plan) -> int | None:
     """The first plan that was applied after this one was made, and that ends it."""
-    newer = journal.rows(
-        "SELECT plan FROM plans WHERE account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent' ORDER BY plan",
-        row["account"],
-        row["plan"],
-    )
-    targets = _written_by(journal, row["plan"])
-    for other in newer:
-        if not _cut_off(row) or targets & _written_by(journal, other["plan"]):
-            return int(other["plan"])
+    targets = _written_by(row)
+    for other in journal.plans.applied_after(row):
+        if not _cut_off(row) or targets & _written_by(other):
+            return other.plan
     return None
 
 
@@ -213,7 +200,7 @@ def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wante
         if not let_through.all():
             parts = [changes.filter(pa.array(mask)) for mask in (let_through, ~let_through)]
             counted = [(part, pc.count_distinct(_records(part)).as_py()) for part in parts]
-            batch = session.journal.batch(session.journal.split_batch(batch, *counted))
+            batch = session.journal.batches.get(session.journal.batches.split(batch, *counted))
         delivery.carry_out(batch)
     return bool((let_through == chosen).all())
 
@@ -221,7 +208,7 @@ def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wante
 def _first_records(journal: Journal, plan: int, first: int) -> pa.Array:
     """The first N records of a plan, for a canary."""
     records = pa.array([], pa.string())
-    for batch in journal.batches(plan=plan, state="planned"):
+    for batch in journal.batches.of(plan=plan, state="planned"):
         records = pc.unique(pa.concat_arrays([records, _records(batch.changes())])).slice(0, first)
         if len(records) == first:
             break

@@ -28,7 +28,8 @@ from sync.consent.consent import Consent, allowed_changes
 from sync.plan.undo import WAYS_BACK
 from sync.pull.pull import stale
 from sync.store import write_history
-from sync.store.journal import Batch, Journal
+from sync.store.journal import Journal
+from sync.store.journal.batches import Batch
 
 REASONS = 20  # told in an answer; the others are counted together
 
@@ -104,7 +105,7 @@ def close(
         moved = pc.or_(moved, pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
     written = pc.count_distinct(changes["id"].filter(moved)).as_py()
     with session.journal.transaction():
-        session.journal.close_batch(batch.batch, outcomes, throttle.stamp(session), written)
+        session.journal.batches.close(batch.batch, outcomes, throttle.stamp(session), written)
         _put_off(session.journal, session.account, batch, changes, outcomes)
     if refusals is not None:
         refusals.keep(batch, outcomes)
@@ -118,11 +119,11 @@ def _put_off(journal: Journal, account: str, batch: Batch, changes: pa.Table, ou
     by itself.
     """
     again = changes.filter(pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
-    plan = journal.plan(batch.plan)
-    if not again.num_rows or plan is None or plan["state"] != "applying" or plan["kind"] not in WAYS_BACK:
+    plan = journal.plans.get(batch.plan)
+    if not again.num_rows or plan is None or plan.state != "applying" or plan.kind not in WAYS_BACK:
         return
     records = pc.count_distinct(again["id"]).as_py()
-    journal.add_batch(batch.plan, account, batch.kind, batch.target, batch.record_type, again, records)
+    journal.batches.add(batch.plan, account, batch.kind, batch.target, batch.record_type, again, records)
 
 
 class Delivery:
@@ -146,7 +147,7 @@ class Delivery:
         """Open, write, close. What ends the run leaves the batch open: the next run settles it."""
         session = self._session
         plain = batch.changes().select(CHANGE_SCHEMA.names)
-        session.journal.open_batch(batch.batch, session.run, throttle.stamp(session))
+        session.journal.batches.open(batch.batch, session.run, throttle.stamp(session))
         outcomes = _vanished(batch, self._write(batch, plain))
         close(session, batch, outcomes, self._refusals)
         self.applied.add(outcomes)
@@ -257,7 +258,7 @@ def _moved_since(session: Session, plan: int) -> pa.Array:
     moved = [pa.array([], pa.string())]
     if mirror.stamp("pull_began") is None:
         return moved[0]  # nothing is known: records are read again before they are written
-    for changes in _many(batch.changes() for batch in session.journal.batches(plan=plan, state="planned")):
+    for changes in _many(batch.changes() for batch in session.journal.batches.of(plan=plan, state="planned")):
         rows = mirror.table(
             """SELECT frame.record_type, frame.id, frame.target FROM frame JOIN ids USING (record_type, id)
                LEFT JOIN actual AS a ON a.record = ids.record AND a.target = frame.target

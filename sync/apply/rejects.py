@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from sync.account.session import Session
 from sync.pull.pull import too_many_missing
-from sync.store.journal import Batch, now
+from sync.store.journal.batches import Batch
+from sync.store.journal.database import now
 
 ATTEMPTS = 5  # how often a change that the CRM refuses is tried before it is put in quarantine
 _FINAL = ("data", "permission", "gone")  # kinds of refusal that trying again alone does not cure

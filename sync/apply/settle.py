@@ -8,7 +8,8 @@ from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket, close, remote_list
 from sync.log import stage
-from sync.store.journal import Batch, now
+from sync.store.journal.batches import Batch
+from sync.store.journal.database import now
 
 
 @stage("settle")
@@ -19,7 +20,7 @@ def settle(session: Session) -> int:
     approval.
     """
     count = 0
-    for batch in list(session.journal.batches(account=session.account, state="open")):
+    for batch in list(session.journal.batches.of(account=session.account, state="open")):
         close(session, batch, _outcomes(session, batch))
         count += 1
     session.journal.execute(

@@ -21,7 +21,7 @@ from sync.account.targets import Target
 from sync.store.actual import HELD
 from sync.store.consents import consents_of, profiled
 from sync.store.ids import numbered
-from sync.store.journal import Batch
+from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.relation import Relation
 from sync.store.scratch import readable

@@ -25,7 +25,8 @@ from sync.pull.pull import ADDRESS, KEY, forget_digest, pull
 from sync.store.arrow_bytes import packed, unpacked
 from sync.store.erase import Names, erase
 from sync.store.identity_resolution import of_address, same_person
-from sync.store.journal import Journal, backup_of, now
+from sync.store.journal import Journal
+from sync.store.journal.database import backup_of, now
 from sync.store.mirror import AccountMirror, literal
 
 Person = tuple[str, str, str]  # account, record type, id
@@ -151,7 +152,7 @@ def forget(
 
 def _ours_on(session: Session, person: Person) -> list[tuple[str, str]]:
     """Our fields and lists that the person's record holds something in, and what."""
-    made = {row["key"] for row in session.journal.made(session.account)}
+    made = {row.key for row in session.journal.objects.of(session.account)}
     sql = "SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ? ORDER BY target"
     return [
         (target, value) for target, value in session.mirror().rows(sql, list(person[1:])) if target in made
@@ -171,7 +172,7 @@ def _types_in_journal(journal: Journal, account: str, id: str) -> list[str]:
 def _tables(journal: Journal, account: str) -> Iterator[pa.Table]:
     """All tables of changes and of labels of an account, one at a time."""
     for row in journal.rows("SELECT batch FROM batches WHERE account = ?", account):
-        yield journal.batch(row["batch"]).changes()
+        yield journal.batches.get(row["batch"]).changes()
     sql = "SELECT segmentation, as_of, part FROM labels WHERE account = ?"
     for row in journal.rows(sql, account):
         query = "SELECT content FROM labels WHERE account = ? AND segmentation = ? AND as_of = ? AND part = ?"
@@ -241,8 +242,8 @@ def _clear(session: Session, people: list[Person]) -> int:
     A person asked for it, so no pace holds it back; but what comes later finds it counted.
     """
     cleared = 0
-    made = {row["key"]: row for row in session.journal.made(session.account)}
-    lists = session.lists if any(row["kind"] == "list" for row in made.values()) else {}
+    made = {row.key: row for row in session.journal.objects.of(session.account)}
+    lists = session.lists if any(row.kind == "list" for row in made.values()) else {}
     ticket = JournalTicket(session.journal, 0)
     for person in people:
         _account, record_type, id = person
@@ -251,14 +252,14 @@ def _clear(session: Session, people: list[Person]) -> int:
             {"record_type": record_type, "id": id, "target": t, "before": v, "after": None}
             for t, v in written
         ]
-        fields = [c for c in changes if made[str(c["target"])]["kind"] == "field"]
+        fields = [c for c in changes if made[str(c["target"])].kind == "field"]
         if fields:
-            session.journal.add_written(session.account, 1, stamp(session))
+            session.journal.batches.add_written(session.account, 1, stamp(session))
             session.destination().write_fields(pa.Table.from_pylist(fields, schema=CHANGE_SCHEMA), ticket)
         for change in changes:
-            if change not in fields and made[str(change["target"])]["remote"] in lists:
-                remote = lists[made[str(change["target"])]["remote"]]
-                session.journal.add_written(session.account, 1, stamp(session))
+            if change not in fields and made[str(change["target"])].remote in lists:
+                remote = lists[made[str(change["target"])].remote]
+                session.journal.batches.add_written(session.account, 1, stamp(session))
                 session.destination().write_members(
                     remote, pa.Table.from_pylist([change], schema=CHANGE_SCHEMA), ticket
                 )
@@ -329,7 +330,7 @@ def _are(table: pa.Table, people: set[tuple[str, str]]) -> pa.ChunkedArray:
 
 def _purge_batch(journal: Journal, number: int, people: set[tuple[str, str]]) -> int:
     """Drop changes of these people from a batch and move the notes on the others to their new places."""
-    batch = journal.batch(number)
+    batch = journal.batches.get(number)
     changes = batch.changes()
     gone = _are(changes, people).to_pylist()
     if not any(gone):

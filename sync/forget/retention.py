@@ -14,7 +14,7 @@ from sync.config.uses import types_used
 from sync.label.chunks import spans, within
 from sync.label.label_store import latest_state
 from sync.store.arrow_bytes import packed
-from sync.store.journal import Batch
+from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror, literal
 
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
@@ -43,7 +43,7 @@ def age(session: Session) -> int:
     if old:
         latest = _latest(session)
         for number in old:
-            dropped += _thin(session, journal.batch(number), latest)
+            dropped += _thin(session, journal.batches.get(number), latest)
     with journal.transaction() as connection:
         empty = "DELETE FROM batches WHERE account = ? AND rows = 0 AND state = 'done' AND closed_at < ?"
         connection.execute(empty, (session.account, limit))
@@ -155,7 +155,7 @@ def _fold_labels(session: Session, day: str) -> None:
         latest_state(session, settings.name, day, "folded")
         with journal.transaction() as connection:
             connection.execute(f"DELETE {where}", parameters)
-            journal.save_labels(session.account, settings.name, last, _parts(mirror, "folded"))
+            journal.labels.save(session.account, settings.name, last, _parts(mirror, "folded"))
         mirror.run("DROP TABLE folded")
 
 

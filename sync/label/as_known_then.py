@@ -84,12 +84,12 @@ class AsKnownThen:
         """Whether the labelling itself knew nothing of later days."""
         if not self._session.mirror().has_table("labels_" + settings.name):
             return False
-        latest = self._session.journal.model(self._session.account, settings.name)
+        latest = self._session.journal.models.latest(self._session.account, settings.name)
         return (
             settings.kind == "rules"
             or settings.frozen
             or latest is None
-            or latest["as_of"] <= self._session.as_of.isoformat()
+            or latest.as_of <= self._session.as_of.isoformat()
         )
 
     def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> str:

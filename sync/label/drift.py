@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sync.account.session import Session
+from sync.store.journal.models import StoredModel
 from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
@@ -32,26 +33,26 @@ def refits(session: Session) -> dict[str, str]:
 
     reasons = {}
     for settings in session.segmentations:
-        stored = session.journal.model(session.account, settings.name)
+        stored = session.journal.models.latest(session.account, settings.name)
         if settings.kind in UNLEARNED or settings.frozen or stored is None:
             continue
-        age = (session.as_of - date.fromisoformat(stored["as_of"])).days
+        age = (session.as_of - date.fromisoformat(stored.as_of)).days
         shift, records = shifted(session, settings, stored) or (0.0, 0)
         if shift >= DRIFT and records >= FEWEST:
             reasons[settings.name] = (
-                f"its scores have shifted since the fit of {stored['as_of']} (PSI {shift:.2f}, from {DRIFT} on)"
+                f"its scores have shifted since the fit of {stored.as_of} (PSI {shift:.2f}, from {DRIFT} on)"
             )
-        elif model_file.topless(model_file.from_json(stored["content"])):
+        elif model_file.topless(model_file.from_json(stored.content)):
             reasons[settings.name] = (
                 "its model gives nobody the best score, because many share the best value; a new fit gives it to them"
             )
         elif age >= OLD:
-            reasons[settings.name] = f"its model is of {stored['as_of']}, {age} days old"
+            reasons[settings.name] = f"its model is of {stored.as_of}, {age} days old"
     return reasons
 
 
 def shifted(
-    session: Session, settings: SegmentationSettings, stored: dict[str, Any]
+    session: Session, settings: SegmentationSettings, stored: StoredModel
 ) -> tuple[float, int] | None:
     """PSI of the scores of recent buyers against those of the first labelling under the model, and how many
     they are at least.
@@ -64,10 +65,10 @@ def shifted(
     if not mirror.has_table("labels_" + name) or not mirror.has_table("features"):
         return None
     then = json.loads(mirror.stamp("scores:" + name) or "{}")
-    if then.get("version") != stored["version"] or then["as_of"] > session.as_of.isoformat():
+    if then.get("version") != stored.version or then["as_of"] > session.as_of.isoformat():
         cuts = _deciles(session, name)
         then = {
-            "version": stored["version"],
+            "version": stored.version,
             "as_of": session.as_of.isoformat(),
             "cuts": cuts,
             "counts": _counts(session, name, cuts),

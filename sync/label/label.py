@@ -74,15 +74,13 @@ def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
 
 def _key(session: Session, settings: SegmentationSettings) -> str | None:
     """All that decides the labels, as text; None where there is no fitting model yet."""
-    model = session.journal.model(session.account, settings.name)
+    model = session.journal.models.latest(session.account, settings.name)
     digest = session.config.digest(settings)
-    if model is None or model["digest"] != digest:
+    if model is None or model.digest != digest:
         return None
     revisions = [session.mirror(name).revision() for name in session.sources()]
     used = [_key(session, other) for other in session.config.uses(settings)]
-    return json.dumps(
-        [session.as_of.isoformat(), revisions, digest, model["version"], settings.frozen, *used]
-    )
+    return json.dumps([session.as_of.isoformat(), revisions, digest, model.version, settings.frozen, *used])
 
 
 def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
@@ -107,7 +105,7 @@ def _label_one(session: Session, settings: SegmentationSettings, labelled: Label
                 previous = previous_of(mirror, "before_" + name, span) if previous_as_of else None
                 labels = segmentation.label(frame, model, previous, previous_as_of, session.as_of)
                 store(mirror, "labels_" + name, labels, begun=position > 0)
-        session.journal.save_labels(session.account, name, as_of, changed(mirror, name, spans(mirror)))
+        session.journal.labels.save(session.account, name, as_of, changed(mirror, name, spans(mirror)))
         mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of, "key": _key(session, settings)}))
 
 
@@ -135,9 +133,9 @@ def _model(
     """
     from segmentation import model_file
 
-    stored = session.journal.model(session.account, settings.name)
-    if stored is not None and stored["digest"] == session.config.digest(settings):
-        model = model_file.from_json(stored["content"])
+    stored = session.journal.models.latest(session.account, settings.name)
+    if stored is not None and stored.digest == session.config.digest(settings):
+        model = model_file.from_json(stored.content)
         if not model_file.blank(model):
             return model
     else:
@@ -167,6 +165,6 @@ def _saved(session: Session, settings: SegmentationSettings, model: Model) -> in
     from segmentation import model_file
 
     digest = session.config.digest(settings)
-    return session.journal.save_model(
+    return session.journal.models.save(
         session.account, settings.name, session.as_of.isoformat(), digest, model_file.to_json(model)
     )

@@ -58,7 +58,7 @@ def latest_state(session: Session, name: str, before: str | None, table: str) ->
     mirror, target = session.mirror(), quoted(table)
     columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in STATE.items())
     mirror.run(f"CREATE OR REPLACE TABLE {target} AS SELECT NULL::BIGINT AS record, {columns} LIMIT 0")
-    for _day, frame in session.journal.labels(session.account, name, before, newest_first=True):
+    for _day, frame in session.journal.labels.days(session.account, name, before, newest_first=True):
         mirror.register(frame)
         for column in {c for c in frame.column_names if c.startswith("memory.")} - mirror.columns(table):
             mirror.run(f"ALTER TABLE {target} ADD COLUMN {quoted(column)} BIGINT")

@@ -48,9 +48,9 @@ class AccountPast:
 
         if self._as_of < self._session.as_of:
             return None
-        stored = self._session.journal.model(self._session.account, self._settings.name)
+        stored = self._session.journal.models.latest(self._session.account, self._settings.name)
         try:
-            return model_file.from_json(stored["content"]) if stored else None
+            return model_file.from_json(stored.content) if stored else None
         except ValueError:
             return None
 

@@ -23,12 +23,12 @@ def reactions(session: Session, consent: Consent, changed: Collection[str]) -> d
         if spec.key in changed or (_is_dynamic(session, spec) and spec.field in changed)
     ]
     spec_names = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
-    for row in session.journal.made(session.account):  # what the config no longer names, and is cleared
-        if row["key"] in changed and row["key"] not in spec_names:
-            if row["kind"] == "field":
-                fields.append(FieldSpec(row["key"], row["record_type"]))
+    for row in session.journal.objects.of(session.account):  # what the config no longer names, and is cleared
+        if row.key in changed and row.key not in spec_names:
+            if row.kind == "field":
+                fields.append(FieldSpec(row.key, row.record_type))
             else:
-                lists.append(ListSpec(row["key"], record_type=row["record_type"], id=row["remote"]))
+                lists.append(ListSpec(row.key, record_type=row.record_type, id=row.remote))
     heard = session.destination().automations(fields, lists)
     filters = {spec.key: spec for spec in lists if _is_dynamic(session, spec)}
     listeners = [

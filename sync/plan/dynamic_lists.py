@@ -56,13 +56,11 @@ def _converted(session: Session) -> list[str]:
     """
     made = [
         row
-        for row in session.journal.made(session.account)
-        if row["kind"] == "list" and row["form"].get("kind") == "dynamic"
+        for row in session.journal.objects.of(session.account)
+        if row.kind == "list" and row.form.get("kind") == "dynamic"
     ]
     static = [
-        row["key"]
-        for row in made
-        if row["remote"] in session.lists and session.lists[row["remote"]].kind == "static"
+        row.key for row in made if row.remote in session.lists and session.lists[row.remote].kind == "static"
     ]
     what = "was made a static one in the CRM: its members are written; to have a dynamic one, delete it there and run `crm-segments setup`"
     return [f"list {key} {what}" for key in static]

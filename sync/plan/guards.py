@@ -72,7 +72,7 @@ def _prepare_approved(session: Session, kind: str) -> bool:
     if not unfinished:
         return False
     mirror.run("CREATE OR REPLACE TEMP TABLE approved (record BIGINT, target VARCHAR, after VARCHAR)")
-    for batch in journal.batches(plan=unfinished[0]["plan"]):
+    for batch in journal.batches.of(plan=unfinished[0]["plan"]):
         mirror.run(
             "INSERT INTO approved SELECT record, target, after FROM frame JOIN ids USING (record_type, id)",
             frame=batch.changes(),

@@ -34,7 +34,7 @@ from sync.log import stage
 from sync.plan import guards
 from sync.plan.automation_impact import reactions
 from sync.plan.control_groups import held_out
-from sync.store.journal import PLAN_SCHEMA
+from sync.store.journal.batches import PLAN_SCHEMA
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.write_history import catch_up
 
@@ -134,7 +134,9 @@ def basis(session: Session) -> dict[str, Any]:
     return {
         "digests": {s.name: session.config.digest(s) for s in session.segmentations},
         "models": {
-            s.name: (session.journal.model(session.account, s.name) or {}).get("version")
+            s.name: model.version
+            if (model := session.journal.models.latest(session.account, s.name))
+            else None
             for s in session.segmentations
         },
     }
@@ -192,9 +194,7 @@ def made_targets(session: Session) -> Made:
 
     Lists that the CRM fills by itself stand apart.
     """
-    made = {
-        (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
-    }
+    made = {(row.kind, row.record_type, row.key): row for row in session.journal.objects.of(session.account)}
     types = {settings.name: session.config.record_types(settings) for settings in session.segmentations}
     fields, lists = (
         session.destination().fields(),
@@ -217,10 +217,10 @@ def made_targets(session: Session) -> Made:
             ready += [] if lacking else [target]
         elif row is None:
             missing.append(f"list {target.name}")
-        elif row["remote"] not in lists:
+        elif row.remote not in lists:
             deleted.append(target.name)
         else:
-            (filled if lists[row["remote"]].kind == "dynamic" else ready).append(target)
+            (filled if lists[row.remote].kind == "dynamic" else ready).append(target)
     named = {(t.kind, t.name) for t in targets}
     rows = [((kind, key), row) for (kind, _type, key), row in made.items()]
     return Made(
@@ -229,8 +229,8 @@ def made_targets(session: Session) -> Made:
         missing=missing,
         deleted=deleted,
         retired=list(dict.fromkeys(pair for pair, _ in rows if pair not in named)),
-        ours={pair: all(not row["adopted"] for other, row in rows if other == pair) for pair, _ in rows},
-        since={pair: min(row["since"] for other, row in rows if other == pair) for pair, _ in rows},
+        ours={pair: all(not row.adopted for other, row in rows if other == pair) for pair, _ in rows},
+        since={pair: min(row.since for other, row in rows if other == pair) for pair, _ in rows},
     )
 
 
@@ -470,7 +470,7 @@ def _save(
     """Write the plan and its batches: fields first, each record in one batch, then list by list."""
     journal, mirror, able = session.journal, session.mirror(), session.destination().capabilities
     with journal.transaction():
-        number = journal.save_plan(
+        number = journal.plans.save(
             session.account, session.run, kind, session.as_of.isoformat(), made_from, undoes
         )
         for (record_type,) in mirror.rows(
@@ -482,7 +482,7 @@ def _save(
         ):
             _save_batches(session, number, "list", target, record_type, able.member_batch_size)
         planned.plan = number
-        journal.set_plan(number, guards=planned.as_dict()["trips"], summary=planned.as_dict())
+        journal.plans.update(number, guards=planned.as_dict()["trips"], summary=planned.as_dict())
 
 
 def _save_batches(session: Session, plan: int, kind: str, target: str, record_type: str, size: int) -> None:
@@ -499,7 +499,7 @@ def _save_batches(session: Session, plan: int, kind: str, target: str, record_ty
     sql = f"SELECT {names}, {number} AS number FROM changes JOIN ids USING (record) WHERE {where} ORDER BY record, target"
     for part in _runs(mirror.run(sql).to_arrow_reader(ROWS)):
         count = pc.count_distinct(part["id"]).as_py()
-        session.journal.add_batch(
+        session.journal.batches.add(
             plan,
             session.account,
             kind,

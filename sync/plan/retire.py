@@ -20,7 +20,7 @@ def retire(session: Session, target: str) -> Planned:
     CommandError where there is nothing that could be cleared, with the reason.
     """
     journal, mirror = session.journal, session.mirror()
-    made = {row["key"]: row for row in journal.made(session.account)}
+    made = {row.key: row for row in journal.objects.of(session.account)}
     if target not in made:
         raise CommandError(
             f"{target!r} is no field or list of ours in account {session.account}: we have {', '.join(made) or 'none'}"
@@ -29,8 +29,8 @@ def retire(session: Session, target: str) -> Planned:
         raise CommandError(
             f"{target} is still in the config: take its segmentation out first, then retire it"
         )
-    kind = made[target]["kind"]
-    _require_there(session, kind, target, made[target]["remote"])
+    kind = made[target].kind
+    _require_there(session, kind, target, made[target].remote)
     catch_up(journal, mirror)
     consent = consent_of(session)
     begin_changes(mirror)

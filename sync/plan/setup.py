@@ -20,6 +20,7 @@ from sync.account.targets import field_specs, list_specs
 from sync.exit_codes import SetupNeeded
 from sync.log import stage
 from sync.plan.dynamic_lists import changed_lists, dynamic_specs
+from sync.store.journal.objects import MadeObject
 
 # what is as it is, as long as a field or list lives
 _FIXED = frozenset({"name", "key", "record_type", "type", "kind", "id", "retired", "adopted"})
@@ -75,10 +76,8 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
     A field or list of the same name that is not ours is refused unless adopted by name.
     """
     setup = SetupPlan(refused=title_faults(session.config, session.journal, session.account))
-    made = {
-        (row["kind"], row["record_type"], row["key"]): row for row in session.journal.made(session.account)
-    }
-    there, begun = session.destination().fields(), session.journal.intended(session.account)
+    made = {(row.kind, row.record_type, row.key): row for row in session.journal.objects.of(session.account)}
+    there, begun = session.destination().fields(), session.journal.objects.intended(session.account)
     for spec in field_specs(session):
         setup._fields[(spec.record_type, spec.name)] = spec
         present = there.get((spec.record_type, spec.name))
@@ -100,7 +99,7 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             else []
         ):
             setup.add("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing))
-        elif changed := _changed(ours["form"], form_of(spec)) if present.label else "":
+        elif changed := _changed(ours.form, form_of(spec)) if present.label else "":
             setup.add("field", "update", spec.name, spec.record_type, changed)
     _plan_lists(session, setup, made, adopt, begun)
     return setup
@@ -127,9 +126,9 @@ def new_names(session: Session) -> list[str]:
     if faults := title_faults(session.config, session.journal, session.account):
         return [f"`crm-segments setup` makes nothing until this is settled: {fault}" for fault in faults]
     forms = {
-        (row["record_type"], row["key"]): row["form"]
-        for row in session.journal.made(session.account)
-        if row["kind"] == "field"
+        (row.record_type, row.key): row.form
+        for row in session.journal.objects.of(session.account)
+        if row.kind == "field"
     }
     if not any(
         _changed(forms.get((spec.record_type, spec.name), {}), form_of(spec)) for spec in field_specs(session)
@@ -164,19 +163,19 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _plan_lists(
     session: Session,
     setup: SetupPlan,
-    made: Mapping[tuple[str, str, str], dict[str, Any]],
+    made: Mapping[tuple[str, str, str], MadeObject],
     adopt: Sequence[str],
     begun: Mapping[tuple[str, str, str], dict[str, Any]],
 ) -> None:
     by_id = session.lists
-    mine = {row["remote"] for (kind, _type, _key), row in made.items() if kind == "list"}
+    mine = {row.remote for (kind, _type, _key), row in made.items() if kind == "list"}
     there = [remote for remote in by_id.values() if remote.id not in mine]
     differing, _unknown = changed_lists(session, dynamic_specs(session))
     for spec in list_specs(session):
         setup._lists[spec.key] = spec
         ours = made.get(("list", spec.record_type, spec.key))
-        if ours and ours["remote"] in by_id:
-            _plan_present(setup, spec, by_id[ours["remote"]], ours["form"], differing.get(spec.key, ""))
+        if ours and ours.remote in by_id:
+            _plan_present(setup, spec, by_id[ours.remote], ours.form, differing.get(spec.key, ""))
             continue
         stranger = next(
             (
@@ -242,8 +241,8 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
     if plan.refused:
         raise SetupNeeded("nothing was made:\n" + "\n".join(f"  {line}" for line in plan.refused))
     journal = session.journal
-    begun, made = journal.intended(session.account), journal.made(session.account)
-    ours = {(row["kind"], row["record_type"], row["key"]): bool(row["adopted"]) for row in made}
+    begun, made = journal.objects.intended(session.account), journal.objects.of(session.account)
+    ours = {(row.kind, row.record_type, row.key): row.adopted for row in made}
     for step in plan.steps:
         key = (step.kind, step.record_type, step.name)
         spec: FieldSpec | ListSpec = (
@@ -252,7 +251,7 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
         new = step.action in ("create", "adopt")
         if step.action == "create":
             new = bool(begun[key]["new"]) if key in plan.recovered else True
-            journal.intend_object(session.account, *key, session.run, _meant(spec), new)
+            journal.objects.intend(session.account, *key, session.run, _meant(spec), new)
         if isinstance(spec, FieldSpec):
             strange = step.action == "create" and key not in begun
             spec = replace(spec, adopted=step.action == "adopt" or ours.get(key, strange))
@@ -263,9 +262,9 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
         theirs = step.action == "adopt" or (step.action != "create" and ours.get(key, False))
         # another's, that we did not see and never meant to make
         theirs = theirs or (hidden and ours.get(key, key not in begun))
-        journal.save_object(session.account, *key, remote, theirs, session.run, form, new)
+        journal.objects.save(session.account, *key, remote, theirs, session.run, form, new)
         if step.kind == "field":
-            journal.try_again(session.account, step.record_type, step.name)
+            journal.rejects.try_again(session.account, step.record_type, step.name)
     session.__dict__.pop("lists", None)
     return len(plan.steps)
 
@@ -309,7 +308,7 @@ def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
             spec: FieldSpec | ListSpec = (
                 plan._fields[step.record_type, step.name] if step.kind == "field" else plan._lists[step.name]
             )
-            session.journal.intend_object(
+            session.journal.objects.intend(
                 session.account, step.kind, step.record_type, step.name, session.run, _meant(spec), True
             )
     return written

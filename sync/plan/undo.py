@@ -16,7 +16,8 @@ from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
-from sync.store.journal import Batch, now
+from sync.store.journal.batches import Batch
+from sync.store.journal.database import now
 from sync.store.relation import Relation
 from sync.store.write_history import catch_up, without
 
@@ -61,7 +62,7 @@ def _batches(session: Session, run: int) -> Iterator[Batch]:
         row["plan"]: row["kind"]
         for row in session.journal.rows("SELECT plan, kind FROM plans WHERE account = ?", session.account)
     }
-    for batch in session.journal.batches(account=session.account, run=run, state="done"):
+    for batch in session.journal.batches.of(account=session.account, run=run, state="done"):
         if kinds.get(batch.plan) != "consent":
             yield batch
 
@@ -76,7 +77,7 @@ def _gather(session: Session, run: int) -> None:
     )
     extra_fields = extra_fields_of(session.config, journal, session.account)
     for batch in _batches(session, run):
-        changes = without(batch.changes(), journal.not_done(batch))
+        changes = without(batch.changes(), journal.batches.not_done(batch))
         mirror.register(changes)
         mirror.run(
             f"""INSERT INTO gathered SELECT {batch.batch}, record, target, '{batch.kind}', segmentation, target IN

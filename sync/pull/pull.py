@@ -25,7 +25,8 @@ from sync.pull.ingest import Ingest, Ingested, take_members
 from sync.store import actual, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
-from sync.store.journal import Journal, now
+from sync.store.journal import Journal
+from sync.store.journal.database import now
 from sync.store.mirror import AccountMirror
 from sync.store.purchases import note_shape
 from sync.store.reading_counts import not_taken, rows_that_count, waiting
@@ -71,7 +72,7 @@ def pull(session: Session) -> Pulled:
                 mirror.set_stamp("reconciled", str(mirror.revision()))
             merged_consent.remember(journal, mirror)
         pulled.parked += waiting(mirror)
-    made = {row["key"]: row["remote"] for row in journal.made(session.account) if row["kind"] == "list"}
+    made = session.journal.objects.lists_of(session.account)
     if made:
         _pull_lists(session.mirror(), journal, session.destination(), session.lists, made, pulled)
     session.mirror().set_stamp("pull_began", began.astimezone(UTC).isoformat(timespec="microseconds"))
@@ -108,7 +109,7 @@ def _streams(
 
 def _types_left(mirror: AccountMirror, journal: Journal, used: frozenset[str]) -> set[str]:
     """Further record types on which something of ours still stands that the config no longer names."""
-    made = {row["record_type"] for row in journal.made(mirror.name)} - used
+    made = {row.record_type for row in journal.objects.of(mirror.name)} - used
     if not made:
         return set()
     write_history.catch_up(journal, mirror)

@@ -146,11 +146,11 @@ def _written(journal: Journal, account: str) -> Written | None:
     sql = "SELECT run, command, finished_at, summary FROM runs WHERE account = ? AND summary IS NOT NULL ORDER BY run DESC"
     for row in journal.connection.execute(sql, (account,)):
         applied = json.loads(row["summary"]).get("applied") or {}
-        plan = journal.plan(applied["plan"]) if applied.get("done") else None
+        plan = journal.plans.get(applied["plan"]) if applied.get("done") else None
         if plan is not None:
             return Written(
-                row["run"], row["command"], row["finished_at"], plan["as_of"], plan["summary"].get("by_target", {}), applied["done"],
-                applied["rejected"], applied["skipped"], plan["summary"].get("kept", 0),
+                row["run"], row["command"], row["finished_at"], plan.as_of, plan.summary.get("by_target", {}), applied["done"],
+                applied["rejected"], applied["skipped"], plan.summary.get("kept", 0),
                 _without_names(applied.get("reasons", {})),
             )  # fmt: skip
     return None

@@ -119,10 +119,10 @@ def _model(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
     """The stored model with its version; {} where there is none of these settings."""
     from segmentation import model_file
 
-    stored = session.journal.model(session.account, settings.name)
-    if stored is None or stored["digest"] != session.config.digest(settings):
+    stored = session.journal.models.latest(session.account, settings.name)
+    if stored is None or stored.digest != session.config.digest(settings):
         return {}
-    return {**model_file.from_json(stored["content"]), "version": stored["version"]}
+    return {**model_file.from_json(stored.content), "version": stored.version}
 
 
 def _insight(

@@ -124,7 +124,7 @@ def _lay_out(session: Session, name: str, until: date | None) -> list[date]:
     mirror = session.mirror()
     days: list[date] = []
     mirror.run("CREATE OR REPLACE TEMP TABLE states (as_of DATE, record BIGINT, segment VARCHAR)")
-    for day, table in session.journal.labels(session.account, name):
+    for day, table in session.journal.labels.days(session.account, name):
         if until is not None and date.fromisoformat(day) > until:
             break
         if not days or days[-1] != date.fromisoformat(day):  # a day may come in parts

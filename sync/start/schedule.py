@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from sync.config.config import Config
 from sync.config.tables import secret_keys
 from sync.exit_codes import CommandError
-from sync.store.journal import user
+from sync.store.journal.database import user
 
 PROGRAM = "crm-segments"
 CHECK_AFTER = 4  # hours after a run's start at which its success is looked for

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.contract import Destination, RemoteList
-from sync.store.journal import Batch, Journal
+from sync.store.journal import Journal
+from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror
 
 
@@ -20,7 +21,7 @@ def catch_up(journal: Journal, mirror: AccountMirror) -> None:
     seen = int(mirror.stamp("written") or 0)
     sql = "SELECT batch, opened, changed FROM batches WHERE account = ? AND changed > ? AND state IN ('open', 'done') ORDER BY changed"
     for row in journal.rows(sql, mirror.name, seen):
-        batch = journal.batch(row["batch"])
+        batch = journal.batches.get(row["batch"])
         with mirror.transaction():
             _take(journal, mirror, batch, row["opened"])
             mirror.set_stamp("written", str(row["changed"]))
@@ -30,7 +31,7 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
     """An open batch may have been written, row for row; of a closed one only what was done."""
     changes = batch.changes()
     if batch.state == "done":
-        changes = without(changes, journal.not_done(batch))
+        changes = without(changes, journal.batches.not_done(batch))
     _resolve(mirror, changes)
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
     mirror.run(

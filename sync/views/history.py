@@ -16,7 +16,9 @@ from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.label.label_store import rebuild_state
 from sync.store.identity_resolution import of_address
-from sync.store.journal import Batch, Journal, now
+from sync.store.journal import Journal
+from sync.store.journal.batches import Batch
+from sync.store.journal.database import now
 from sync.store.mirror import AccountMirror, quoted
 
 COLUMNS = (
@@ -40,13 +42,13 @@ def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[p
         "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened",
         account,
     ):
-        batch = journal.batch(row["batch"])
+        batch = journal.batches.get(row["batch"])
         table = _explained(journal, batch, row["closed_at"] or row["opened_at"])
         yield table if id is None else table.filter(pc.equal(table["id"], id))
 
 
 def _explained(journal: Journal, batch: Batch, at: str) -> pa.Table:
-    status, reason = journal.outcomes(batch)
+    status, reason = journal.batches.outcomes(batch)
     if batch.state == "open":
         status = ["unknown"] * batch.rows
     table = batch.changes()

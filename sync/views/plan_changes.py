@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from sync.account.session import Session
 from sync.exit_codes import CommandError, UsageError
-from sync.store.journal import Batch
+from sync.store.journal.batches import Batch
+from sync.store.journal.plans import Plan
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.views.history import remember_export
 
@@ -36,14 +37,14 @@ def show_plan(session: Session, plan: int, out: Path | None = None) -> dict[str,
     ``status`` of a change: planned, done, rejected, skipped, or unknown where its answer is still to be found
     out.
     """
-    row = session.journal.plan(plan)
-    if row is None or row["account"] != session.account:
+    row = session.journal.plans.get(plan)
+    if row is None or row.account != session.account:
         raise CommandError(
             f"there is no plan {plan} of account {session.account}: `crm-segments status` lists the open ones"
         )
-    total = int(session.journal.value("SELECT coalesce(sum(rows), 0) FROM batches WHERE plan = ?", plan))
-    answer = {"plan": plan, "kind": row["kind"], "state": row["state"], "as_of": row["as_of"], "total": total}
-    answer["guards"] = [{"guard": trip["guard"], "what": trip["what"]} for trip in row["guards"] or []]
+    total = session.journal.batches.changes_of(plan)
+    answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}
+    answer["guards"] = [{"guard": trip["guard"], "what": trip["what"]} for trip in row.guards]
     if out is not None:
         _write(session, row, out)
         return {**answer, "out": str(out)}
@@ -55,19 +56,19 @@ def show_plan(session: Session, plan: int, out: Path | None = None) -> dict[str,
     return {**answer, "changes": changes, "more": total - len(changes)}
 
 
-def _changes(session: Session, plan: dict[str, Any]) -> Iterator[pa.Table]:
+def _changes(session: Session, plan: Plan) -> Iterator[pa.Table]:
     """The changes of a plan, batch by batch, in columns of COLUMNS."""
-    for batch in session.journal.batches(plan=plan["plan"]):
+    for batch in session.journal.batches.of(plan=plan.plan):
         changes = batch.changes()
         columns = {name: changes[name] for name in COLUMNS if name in changes.column_names}
-        columns["reason"] = _reasons(session.mirror(), batch, changes, plan["undoes"])
+        columns["reason"] = _reasons(session.mirror(), batch, changes, plan.undoes)
         columns["status"] = pa.array(_status(session, batch), pa.string())
         yield pa.table([columns[name] for name in COLUMNS], names=COLUMNS)
 
 
 def _status(session: Session, batch: Batch) -> list[str]:
     if batch.state == "done":
-        return session.journal.outcomes(batch)[0]
+        return session.journal.batches.outcomes(batch)[0]
     return ["planned" if batch.state == "planned" else "unknown"] * batch.rows
 
 
@@ -95,7 +96,7 @@ def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int
     )
 
 
-def _write(session: Session, plan: dict[str, Any], out: Path) -> None:
+def _write(session: Session, plan: Plan, out: Path) -> None:
     """Write a file beside the place where it goes, then put it there: nobody reads half of it.
 
     Only its owner may.

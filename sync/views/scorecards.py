@@ -20,6 +20,7 @@ from sync.exit_codes import CommandError
 from sync.label.label_store import rebuild_state
 from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
+from sync.store.journal.models import StoredModel
 from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
 
     cards_by_name = {}
     for settings in session.config.in_order(session.account):
-        stored = session.journal.model(session.account, settings.name)
+        stored = session.journal.models.latest(session.account, settings.name)
         if (
             stored is None
             or (names and settings.name not in names)
@@ -104,7 +105,7 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
         ):
             continue
         session.progress(f"judging {settings.title or settings.name}", 0, 0)
-        model = model_file.from_json(stored["content"])
+        model = model_file.from_json(stored.content)
         ranked = _RANKED.get(settings.kind, ())
         if getattr(settings.options, "churn", False):
             ranked = ranked[::-1]
@@ -143,13 +144,13 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     from segmentation.evaluation import scorecard
 
     settings = next(candidate for candidate in session.segmentations if candidate.name == name)
-    stored = session.journal.model(session.account, name)
+    stored = session.journal.models.latest(session.account, name)
     if stored is None:
         return {"note": f"segmentation {name} has no model yet; the next labelling fits one"}
     segmentation = built(session.config, settings, session.account)
     frame, _ = Population(session, settings, segmentation).some()
     fresh = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
-    old = model_file.from_json(stored["content"])
+    old = model_file.from_json(stored.content)
     try:
         before = segmentation.label(frame, old, None, None, session.as_of)
     except ValueError as other:
@@ -161,13 +162,13 @@ def propose(session: Session, name: str) -> dict[str, Any]:
 
 
 def _today(
-    session: Session, settings: SegmentationSettings, stored: Mapping[str, Any], model: Mapping[str, Any]
+    session: Session, settings: SegmentationSettings, stored: StoredModel, model: Mapping[str, Any]
 ) -> Today:
     """What the card of today's labels looks at."""
     from segmentation.evaluation.scorecard import Today
     from sync.label.drift import UNLEARNED, shifted
 
-    fitted = date.fromisoformat(stored["as_of"])
+    fitted = date.fromisoformat(stored.as_of)
     labels, baseline = _labels(session, settings.name), _baseline(session, settings.name, fitted)
     learns = settings.kind not in UNLEARNED
     return Today(
@@ -175,7 +176,7 @@ def _today(
         _reachable(session, settings),
         [segment.key for segment in segments_of(session.config, settings) if segment.playbook],
         baseline,
-        shifted(session, settings, dict(stored)) if learns else None,
+        shifted(session, settings, stored) if learns else None,
         _newcomers(session, labels, baseline, fitted) if learns else None,
         _weeks(session, settings, model) if settings.kind in _STEADY else (None, {}),
     )

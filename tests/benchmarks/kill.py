@@ -114,7 +114,7 @@ def _state(folder: Path) -> State:
     journal = Journal(folder / "state" / "journal.sqlite")
     try:
         for name in ("rfm", "value"):
-            rows = [(as_of, table.to_pylist()) for as_of, table in journal.labels("shop", name)]
+            rows = [(as_of, table.to_pylist()) for as_of, table in journal.labels.days("shop", name)]
             labels = {
                 json.dumps([as_of, row], sort_keys=True, default=str)
                 for as_of, table in rows

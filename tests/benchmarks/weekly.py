@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -31,6 +30,7 @@ from segmentation.label import segmentation
 from sync import commands
 from sync.commands import Options
 from sync.store.journal import Journal
+from sync.store.journal.models import StoredModel
 from sync.store.mirror import Mirror
 from tests.benchmarks.businesses import CONFIG
 from tests.benchmarks.shops import SHOPS
@@ -191,13 +191,13 @@ def _falling(name: str, watched: Watched) -> int:
 def _horizon(config: Path) -> float:
     """Of the life cycle's model; a quarter where only files have one."""
     kept = _stored(config, "lifecycle")
-    return float(model_file.from_json(kept["content"])["figures"]["horizon"]) if kept else 91.0
+    return float(model_file.from_json(kept.content)["figures"]["horizon"]) if kept else 91.0
 
 
-def _stored(config: Path, name: str) -> dict[str, Any] | None:
+def _stored(config: Path, name: str) -> StoredModel | None:
     journal = Journal(config.parent / "state" / "journal.sqlite")
     try:
-        return journal.model("shop", name)
+        return journal.models.latest("shop", name)
     finally:
         journal.close()
 
@@ -248,7 +248,7 @@ def _raw(config: Path, week: date) -> dict[str, dict[int, str]]:
     mirror.close()
     assert kept is not None
     rfm = segmentation("rfm", {}, "USD", 2)
-    cuts = {"frozen": model_file.from_json(kept["content"]), "refitted": rfm.fit(features, week)}
+    cuts = {"frozen": model_file.from_json(kept.content), "refitted": rfm.fit(features, week)}
     groups = {name: rfm.label(features, model, None, None, week) for name, model in cuts.items()}
     return {
         name: dict(zip(labels["record"], labels["segment"], strict=True)) for name, labels in groups.items()
