@@ -14,7 +14,7 @@ import pytest
 from connectors import open_connector, settings_model
 from connectors.contract import Account, Connector
 from connectors.errors import AccessError, ConnectorError, TemporaryError
-from connectors.http.api_errors import UnknownVersion
+from connectors.rest.api_errors import UnknownVersion
 from connectors.salesforce.api_errors import Refusal, fault, of_answer
 from connectors.salesforce.response_policy import locked_out
 from sync.exit_codes import exit_code

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from connectors.http import api_errors
-from connectors.http.api_errors import Kind, shown
+from connectors.rest import api_errors
+from connectors.rest.api_errors import Kind, shown
 
 UNKNOWN_PROPERTY = "PROPERTY_DOESNT_EXIST"
 INVALID_OPTION = "INVALID_OPTION"

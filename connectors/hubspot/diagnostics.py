@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.contract import FieldSpec, Problem
 from connectors.errors import AccessError, QuotaError
-from connectors.http.api_errors import UnknownVersion
 from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.fetching import hidden
 from connectors.hubspot.fields import FORMS
@@ -24,6 +23,7 @@ from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import LIMITS
 from connectors.hubspot.source import Source
 from connectors.hubspot.window import query
+from connectors.rest.api_errors import UnknownVersion
 
 _TIERS = {
     100: "Free or Starter",

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.contract import Account
 from connectors.errors import AccessError, TemporaryError
-from connectors.http.api_errors import UnknownVersion, shown
 from connectors.http.credentials import Token
 from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.response_bodies import decoded
@@ -25,6 +24,7 @@ from connectors.hubspot.paths import Area, Version, older, path
 from connectors.hubspot.response_policy import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, found
+from connectors.rest.api_errors import UnknownVersion, shown
 
 _MOVED = frozenset({301, 302, 307, 308})
 _In = TypeVar("_In")

@@ -17,7 +17,6 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.errors import TemporaryError
-from connectors.http.api_errors import Kind
 from connectors.http.transport import TookPlace
 from connectors.hubspot.api_errors import (
     INVALID_OPTION,
@@ -32,6 +31,7 @@ from connectors.hubspot.fields import normal
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import RECORDS, WRITTEN
+from connectors.rest.api_errors import Kind
 from connectors.schemas import OUTCOME_SCHEMA
 
 RECORDS_PER_CALL = 100

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.http import api_errors
-from connectors.http.api_errors import Kind, shown
+from connectors.rest import api_errors
+from connectors.rest.api_errors import Kind, shown
 
 LOCKED = "UNABLE_TO_LOCK_ROW"
 LIMIT = "REQUEST_LIMIT_EXCEEDED"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from connectors.http.api_errors import Kind
+from connectors.rest.api_errors import Kind
 from connectors.schemas import OUTCOME_SCHEMA
 
 OBJECTS = {"contact": "Contact", "lead": "Lead", "company": "Account"}  # record type → object

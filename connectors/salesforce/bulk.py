@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from connectors.errors import QuotaError, TemporaryError
-from connectors.http.api_errors import shown
+from connectors.rest.api_errors import shown
 from connectors.salesforce import shapes
 from connectors.salesforce.api_errors import Refused
 from connectors.salesforce.client import Manner

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from connectors.contract import Problem
 from connectors.errors import AccessError, RequestError, TemporaryError
-from connectors.http.api_errors import UnknownVersion
+from connectors.rest.api_errors import UnknownVersion
 from connectors.salesforce import required_access, soql
 from connectors.salesforce.api_errors import Denied, Refused
 from connectors.salesforce.batch_rows import OBJECTS

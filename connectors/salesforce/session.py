@@ -14,11 +14,11 @@ import requests
 
 from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
-from connectors.http.api_errors import UnknownVersion
 from connectors.http.credentials import Token
 from connectors.http.rate_limit import RateLimit
 from connectors.http.response_bodies import decoded
 from connectors.http.transport import Transport
+from connectors.rest.api_errors import UnknownVersion
 from connectors.salesforce import shapes
 from connectors.salesforce.client import Client, Manner
 from connectors.salesforce.login import LogIn
