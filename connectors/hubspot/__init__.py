@@ -30,7 +30,7 @@ from connectors.hubspot.list_members import MEMBERS_PER_CALL, ListMembers
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.reading import Reading
 from connectors.hubspot.session import Portal
-from connectors.hubspot.writing import BATCH_SIZE, RECORDS_PER_CALL, Writing
+from connectors.hubspot.writing import BATCH_SIZE, Writing
 
 _STREAMS = ("contact", "company", "activity")
 
@@ -44,7 +44,6 @@ class HubspotConnector(Connector):
         counts=True,
         batch_size=BATCH_SIZE,
         member_batch_size=MEMBERS_PER_CALL,
-        records_per_call=RECORDS_PER_CALL,
         members_per_call=MEMBERS_PER_CALL,
         list_lag_minutes=60,
     )
@@ -58,8 +57,7 @@ class HubspotConnector(Connector):
         self._membership = ListMembers(self._portal, self._lists)
         self._asking = diagnostics.Asking(lambda: self._reading.sources("activity"), self._look_at_lists)
         self._listed: tuple[list[RemoteList], float] | None = None
-        self._types = {(field.record_type, field.name): field.type for field in account.fields}
-        self._writing = Writing(self._portal, self._types)
+        self._writing = Writing(self._portal)
 
     def check(self) -> list[Problem]:
         return diagnostics.problems(self._portal, self._asking)
@@ -125,9 +123,7 @@ class HubspotConnector(Connector):
         return self._membership.write(remote, changes)
 
     def current_values(self, changes: pa.Table) -> pa.Array:
-        fields = zip(changes["record_type"].to_pylist(), changes["target"].to_pylist(), strict=True)
-        values = zip(fields, self._writing.current(changes), strict=True)
-        return pa.array([normal(self._types.get(name, "text"), value) for name, value in values], pa.string())
+        return pa.array(self._writing.current(changes), pa.string())
 
     def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
         return pa.array(self._membership.current(remote, changes["id"].to_pylist()), pa.string())

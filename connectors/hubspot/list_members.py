@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -16,13 +16,13 @@ from connectors.hubspot.lists import Lists
 from connectors.hubspot.paths import TYPE_IDS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import LISTS_OF_RECORD, MOVED, members
-from connectors.schemas import MEMBER, MEMBER_SCHEMA, OUTCOME_SCHEMA
+from connectors.rest.batch_writer import slices
+from connectors.rest.lists import member_page
+from connectors.rest.outcomes import Outcomes
+from connectors.schemas import MEMBER
 
 MEMBERS_PER_CALL = 10_000  # HubSpot names no limit; its other list calls take 100,000
 _PAGE = 250
-_Answer = tuple[str, str | None, str | None]
-_DONE: _Answer = ("done", None, None)
-_GONE: _Answer = ("rejected", "gone", "there is no such record")
 
 
 class ListMembers:
@@ -47,17 +47,8 @@ class ListMembers:
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
         if digest == saved.get("digest") and not stamp:  # with a stamp, the page saves the new one
             return
-        table = pa.table(
-            [pa.repeat(pa.scalar(remote.record_type), len(ids)), pa.array(ids, pa.string())],
-            schema=MEMBER_SCHEMA,
-        )
-        yield Page(
-            table,
-            orjson.dumps({"stamp": stamp, "digest": digest}).decode(),
-            f"list:{remote.id}",
-            whole=True,
-            first=True,
-        )
+        saved = orjson.dumps({"stamp": stamp, "digest": digest}).decode()
+        yield member_page(remote, ids, saved, f"list:{remote.id}")
 
     def write(self, remote: RemoteList, changes: pa.Table) -> pa.Table:
         """Add and remove; what HubSpot leaves unanswered is looked up."""
@@ -65,23 +56,22 @@ class ListMembers:
             raise RequestError(
                 f'HubSpot itself fills the list "{remote.label}": its members cannot be written'
             )
-        rows = list(zip(changes["id"].to_pylist(), changes["after"].to_pylist(), strict=True))
-        answers: list[_Answer] = []
-        for start in range(0, len(rows), MEMBERS_PER_CALL):
-            answers += self._write(remote, rows[start : start + MEMBERS_PER_CALL])
-        columns = zip(*answers, strict=True) if answers else ((), (), ())
-        return pa.table([pa.array(list(column), pa.string()) for column in columns], schema=OUTCOME_SCHEMA)
+        outcomes = Outcomes(changes)
+        for rows in slices(range(changes.num_rows), MEMBERS_PER_CALL):
+            self._write(remote, outcomes, rows)
+        return outcomes.table("HubSpot did not answer for this record")
 
-    def current(self, remote: RemoteList, ids: list[str]) -> list[str | None]:
+    def current(self, remote: RemoteList, ids: Sequence[str]) -> list[str | None]:
         """MEMBER for those who are in the list now, null for the others."""
         member_ids = self._held(remote, {id for id in ids if id.isdigit()})
         return [MEMBER if id in member_ids else None for id in ids]
 
-    def _write(self, remote: RemoteList, rows: list[tuple[str, str | None]]) -> list[_Answer]:
-        real = [(id, after) for id, after in rows if id.isascii() and id.isdigit()]
+    def _write(self, remote: RemoteList, outcomes: Outcomes, rows: Sequence[int]) -> None:
+        ids, after = outcomes.ids, outcomes.after
+        real = [row for row in rows if ids[row].isascii() and ids[row].isdigit()]
         body = {
-            "recordIdsToAdd": [id for id, after in real if after == MEMBER],
-            "recordIdsToRemove": [id for id, after in real if after != MEMBER],
+            "recordIdsToAdd": [ids[row] for row in real if after[row] == MEMBER],
+            "recordIdsToRemove": [ids[row] for row in real if after[row] != MEMBER],
         }
         answer: dict[str, Any] = {}
         if real:
@@ -90,12 +80,14 @@ class ListMembers:
         came = _named(answer, "recordsIdsAdded", "recordIdsAdded")
         went = _named(answer, "recordsIdsRemoved", "recordIdsRemoved")
         missing = _named(answer, "recordIdsMissing", "recordsIdsMissing")
-        open_ = {id for id, after in real if id not in (came if after == MEMBER else went)}
-        member_ids = self._held(remote, open_)
-        return [
-            _DONE if id not in open_ and id.isdigit() else _found(id, after, id in member_ids, id in missing)
-            for id, after in rows
-        ]
+        outcomes.done(row for row in real if ids[row] in (came if after[row] == MEMBER else went))
+        left = set(outcomes.unanswered(real))
+        members = self._held(remote, {ids[row] for row in left})
+        for row in outcomes.unanswered(rows):
+            if (after[row] == MEMBER) == (ids[row] in members):
+                outcomes.done([row])  # it was so before
+            elif ids[row] in missing or row not in left:
+                outcomes.reject([row], "gone", "there is no such record")
 
     def _held(self, remote: RemoteList, ids: set[str]) -> set[str]:
         """Those of the ids that are in the list: by reading the list, or the records, whichever takes fewer
@@ -155,15 +147,6 @@ def _stamp(described: dict[str, Any]) -> list[str] | None:
     properties = described.get("additionalProperties") or {}
     names = ("hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at")
     return [str(properties.get(name) or "") for name in names] if properties.get(names[1]) else None
-
-
-def _found(id: str, after: str | None, is_member: bool, missing: bool) -> _Answer:
-    """The outcome for a record that HubSpot neither added nor removed."""
-    if (after == MEMBER) == is_member:
-        return _DONE  # it was so before
-    if missing or not id.isdigit():
-        return _GONE
-    return ("rejected", "transient", "HubSpot did not answer for this record")
 
 
 def _named(answer: dict[str, Any], *names: str) -> set[str]:

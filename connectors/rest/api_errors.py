@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from connectors.errors import AccessError, RequestError
 
@@ -12,7 +12,21 @@ Kind = Literal[
 ]  # of a rejection: ``schemas.OUTCOME_SCHEMA``
 
 _ADDRESS = re.compile(r"[^\s\"'<>\[\](){},;:]+@[^\s\"'<>\[\](){},;:]+")
-_Refusal = TypeVar("_Refusal")  # what the CRM said, in its own shape
+
+
+class Refusal(Protocol):
+    """What a CRM said when it refused a call or a record."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it means for a record, in the words of the contract."""
+
+    @property
+    def reason(self) -> str:
+        """For the report: what is wrong, and what to do."""
+
+
+_Refusal = TypeVar("_Refusal", bound=Refusal)
 
 
 class Refused(RequestError, Generic[_Refusal]):

@@ -26,8 +26,8 @@ from connectors.contract import (
 )
 from connectors.salesforce import diagnostics, export
 from connectors.salesforce.automations import reacting
-from connectors.salesforce.current_values import holding, normal
-from connectors.salesforce.fields import Fields
+from connectors.salesforce.fields import Fields, normal
+from connectors.salesforce.list_members import ListMembers
 from connectors.salesforce.lists import Lists
 from connectors.salesforce.reading import STREAMS, Reading
 from connectors.salesforce.session import Org
@@ -63,6 +63,7 @@ class SalesforceConnector(Connector):
         self._reading = Reading(self._org)
         self._fields = Fields(self._org)
         self._lists = Lists(self._org)
+        self._members = ListMembers(self._org)
         self._writing = Writing(self._org)
 
     def check(self) -> list[Problem]:
@@ -122,19 +123,19 @@ class SalesforceConnector(Connector):
         return self._lists.sizes(specs)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
-        return self._lists.members(remote, position)
+        return self._members.read(remote, position)
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self._writing.write(changes, ticket)
 
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        return self._lists.write(remote, changes)
+        return self._members.write(remote, changes)
 
     def current_values(self, changes: pa.Table) -> pa.Array:
-        return holding(self._org, changes)
+        return pa.array(self._writing.current(changes), pa.string())
 
     def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
-        return pa.array(self._lists.current(remote, changes["id"].to_pylist()), pa.string())
+        return pa.array(self._members.current(remote, changes["id"].to_pylist()), pa.string())
 
     def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         return self._writing.settle(changes, ticket)

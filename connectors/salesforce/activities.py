@@ -16,7 +16,7 @@ from connectors.activity import gone_rows, rows_of
 from connectors.contract import Account
 from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
-from connectors.salesforce.lists import CAMPAIGN
+from connectors.salesforce.list_members import CAMPAIGN
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
 from connectors.values.api_columns import instants

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from connectors.contract import Automation, Automations, FieldSpec, ListSpec
 from connectors.salesforce import soql
 from connectors.salesforce.api_errors import Denied, Refused
-from connectors.salesforce.batch_rows import OBJECTS
-from connectors.salesforce.lists import CAMPAIGN
+from connectors.salesforce.list_members import CAMPAIGN
+from connectors.salesforce.names import OBJECTS
 from connectors.salesforce.session import Org
 
 _RIGHT = "View Setup and Configuration"

@@ -12,8 +12,7 @@ from connectors.errors import AccessError, RequestError, TemporaryError
 from connectors.rest.api_errors import UnknownVersion
 from connectors.salesforce import required_access, soql
 from connectors.salesforce.api_errors import Denied, Refused
-from connectors.salesforce.batch_rows import OBJECTS
-from connectors.salesforce.current_values import api_name
+from connectors.salesforce.names import OBJECTS, api_name
 from connectors.salesforce.records import sees
 from connectors.salesforce.response_policy import SLOW
 from connectors.salesforce.session import Org

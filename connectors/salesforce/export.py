@@ -13,10 +13,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from connectors.contract import FieldSpec, ListSpec
-from connectors.salesforce.batch_rows import OBJECTS
-from connectors.salesforce.current_values import api_name, short_label
 from connectors.salesforce.fields import PERMISSION_SET, PERMISSION_SET_LABEL, metadata
 from connectors.salesforce.list_views import view_name
+from connectors.salesforce.names import OBJECTS, api_name, short_label
 from connectors.salesforce.settings import Settings
 
 _ROOT = "force-app/main/default"

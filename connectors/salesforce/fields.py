@@ -1,4 +1,4 @@
-"""Which fields are there, and how are ours made and shown?
+"""Which fields are there, how are ours made and shown, and in which form does Salesforce give values back?
 
 A custom field that is made by the Tooling API is seen by nobody until a permission set says so: one
 permission set of ours holds the rights to all our fields, and administrators assign it to whom they like
@@ -18,13 +18,14 @@ from connectors.contract import FieldSpec, Option
 from connectors.errors import AccessError, RequestError, UnsupportedError
 from connectors.salesforce import shapes, soql
 from connectors.salesforce.api_errors import Denied, Refusal, Refused
-from connectors.salesforce.batch_rows import OBJECTS
-from connectors.salesforce.current_values import LENGTH, api_name, short_label
 from connectors.salesforce.limits import LIMITS
+from connectors.salesforce.names import OBJECTS, api_name, short_label
 from connectors.salesforce.session import Org
 
 PERMISSION_SET = "CRM_Segments"
 PERMISSION_SET_LABEL = "CRM Segments"
+_LENGTH = 255  # characters of a text field of ours
+_DECIMALS = 4
 _TYPES = {
     "picklist": "enum",
     "double": "number",
@@ -261,7 +262,7 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
             "valueSet": {"restricted": restricted, "valueSetDefinition": defined},
         }
     if spec.type == "number":
-        return definition | {"type": "Number", "precision": 18, "scale": 4}
+        return definition | {"type": "Number", "precision": 18, "scale": _DECIMALS}
     if spec.type == "date":
         return definition | {"type": "Date"}
     if spec.type == "bool":
@@ -269,7 +270,7 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
             "type": "Checkbox",
             "defaultValue": "false",
         }
-    return definition | {"type": "Text", "length": LENGTH, "externalId": False, "unique": False}
+    return definition | {"type": "Text", "length": _LENGTH, "externalId": False, "unique": False}
 
 
 def _values(options: Iterable[Option]) -> list[dict[str, Any]]:
@@ -314,3 +315,31 @@ def _may_not(spec: FieldSpec, refusal: Refusal) -> AccessError:
         f"this user may not make field {api_name(spec.name)} ({refusal.code}): let an administrator deploy the files of "
         "`crm-segments setup --export DIR`, or run setup as one"
     )
+
+
+def normal(spec: FieldSpec, value: str | None) -> str | None:
+    """The form in which Salesforce gives a value back: one line, trimmed, cut at the field's length; empty is
+    null.
+    """
+    if value is None:
+        return None
+    text = " ".join(value.replace("\0", "").encode("utf-8", "replace").decode().splitlines()).strip()
+    if spec.type == "bool":
+        return "true" if text.lower() in ("true", "1", "yes") else "false"
+    if spec.type == "number":
+        try:
+            return as_text(round(float(text), _DECIMALS)) if text else None
+        except ValueError:
+            return text or None
+    return text[:_LENGTH].strip() or None
+
+
+def as_text(value: Any) -> str | None:
+    """A value of Salesforce's JSON as text in its normal form."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") if value != int(value) else str(int(value))
+    return str(value)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from connectors.contract import Account, ListSpec, RemoteList
 from connectors.errors import UnsupportedError
-from connectors.salesforce import shapes
+from connectors.salesforce import shapes, soql
 from connectors.salesforce.api_errors import Refused
-from connectors.salesforce.batch_rows import OBJECTS
-from connectors.salesforce.current_values import api_name, short_label
+from connectors.salesforce.names import OBJECTS, api_name, short_label
 from connectors.salesforce.session import Org
 
 VIEW = "view"
@@ -38,6 +37,24 @@ class ListViews:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self._ids: dict[str, str] = {}  # by developer name, once all were read
+
+    def all(self) -> list[RemoteList]:
+        """The views that are there, without their keys."""
+        types = {table: record_type for record_type, table in OBJECTS.items()}
+        named = f"DeveloperName LIKE {soql.quoted(PREFIX.strip('_') + '%')}"
+        where = [soql.among("SobjectType", types), named]
+        fields = ["Id", "Name", "DeveloperName", "SobjectType"]
+        rows = [row for page in self._org.query(soql.Select(fields, "ListView", where)) for row in page]
+        if not all(row["DeveloperName"] and row["Name"] and row["SobjectType"] in types for row in rows):
+            raise shapes.foreign("GET", "query")
+        ours = [row for row in rows if row["DeveloperName"].startswith(PREFIX)]
+        self._ids.update({row["DeveloperName"]: row["Id"] for row in ours})
+        return [
+            RemoteList(f"{VIEW}:{table}:{row['DeveloperName']}", "", row["Name"], "dynamic", types[table])
+            for row in ours
+            for table in [row["SobjectType"]]
+        ]
 
     def ensure(self, spec: ListSpec) -> RemoteList:
         """Make the view, or give it its present label, filter and scope."""
@@ -68,19 +85,16 @@ class ListViews:
         }
         return {key: what for key, what in differing.items() if what}
 
-    def sizes(self, specs: Sequence[ListSpec], ids: Mapping[str, str]) -> dict[str, int]:
-        """Key → how many records a view shows, where one call tells.
+    def sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
+        """Key → how many records a list view of ours shows, where one call tells."""
+        if not self._ids:
+            self.all()
+        ours = [spec for spec in _views(specs) if _name(spec) in self._ids]
+        sizes = zip(ours, self._org.many(self._size, ours), strict=True)
+        return {spec.key: size for spec, size in sizes if size is not None}
 
-        ``ids``: of views by their developer names.
-        """
-        ours = [spec for spec in _views(specs) if _name(spec) in ids]
-        counted = zip(
-            ours, self._org.many(lambda spec: self._size(spec, ids[_name(spec)]), ours), strict=True
-        )
-        return {spec.key: size for spec, size in counted if size is not None}
-
-    def _size(self, spec: ListSpec, id: str) -> int | None:
-        path = f"sobjects/{OBJECTS[spec.record_type]}/listviews/{id}/results"
+    def _size(self, spec: ListSpec) -> int | None:
+        path = f"sobjects/{OBJECTS[spec.record_type]}/listviews/{self._ids[_name(spec)]}/results"
         shown = self._org.ask("GET", path, params={"limit": str(_COUNTED)})
         return len(shown.get("records") or ()) if shown.get("done") else None
 

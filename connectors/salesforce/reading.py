@@ -18,9 +18,9 @@ from connectors.contract import Page
 from connectors.errors import UnsupportedError
 from connectors.salesforce import soql
 from connectors.salesforce.activities import deeds
-from connectors.salesforce.batch_rows import OBJECTS
 from connectors.salesforce.cursor import Overlap, Position, Progress, loads
 from connectors.salesforce.fetching import Fetching
+from connectors.salesforce.names import OBJECTS
 from connectors.salesforce.opportunities import opportunities
 from connectors.salesforce.records import records
 from connectors.salesforce.required_access import sources

@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 
 from connectors.contract import Account, Attribute
 from connectors.salesforce import soql
-from connectors.salesforce.batch_rows import OBJECTS
-from connectors.salesforce.current_values import api_name
 from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
+from connectors.salesforce.names import OBJECTS, api_name
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true
 from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connectors.salesforce.batch_rows import OBJECTS
+from connectors.salesforce.names import OBJECTS
 from connectors.salesforce.session import Org
 
 # Sources of activity and the types that come from them. Orders count only where the account names them: in
