@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import Account, Attribute
-from connectors.hubspot import full_read, incremental_read, window
+from connectors.hubspot.fetching import Fetching
+from connectors.hubspot.reading import Reading
+from connectors.rest import full_read, incremental_read
 from connectors.schemas import ATTRIBUTE
 from tests.hubspot_reading import Fold, Row, World, world
 from tests.servers.hubspot import Fault, seed
@@ -224,7 +226,8 @@ def test_more_changes_than_one_search_gives_are_found(crm: World) -> None:
     )
     seed(crm.portal, 10_400)
     session = crm.session()
-    pages = list(window.Window(session, "contacts", "lastmodifieddate", 0).pages())
+    [source] = Reading(session).sources("contact")
+    pages = list(Fetching(session, source).changed(0, 0, 0))
     session.close()
     assert [id for page in pages for id in page.ids] == crm.portal.store.shelves["contacts"].live
 

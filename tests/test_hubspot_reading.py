@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from connectors.contract import Account, Attribute, FieldSpec
-from connectors.hubspot import fetching, full_read
+from connectors.hubspot import fetching
 from connectors.hubspot.reading import Reading
+from connectors.rest import full_read
 from connectors.schemas import ATTRIBUTE, FIELD, RECORD_SCHEMA
 from tests.hubspot_reading import Fold, World, world
 from tests.servers.hubspot import Fault, seed

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import RequestError
-from connectors.hubspot.intervals import END, Interval, gaps, joined
-from connectors.hubspot.parallel_scan import Listed, Misbehaved, Scan, Slice
+from connectors.rest.parallel_scan import END, Interval, Misbehaved, Scan, Slice, gaps, joined
+from connectors.rest.source import Listed
 
 IDS = st.one_of(
     st.sets(st.integers(1, 3000), max_size=1500),

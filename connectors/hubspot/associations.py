@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from connectors.hubspot.shapes import ASSOCIATIONS
+from connectors.hubspot.shapes import ASSOCIATIONS, following
+from connectors.rest.source import Links, Row
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
 
 BATCH = 1_000  # inputs of one call (developer documentation, "Associations")
 _PRIMARY_TYPES = frozenset({1, 5})  # of a contact's and of a deal's companies, as HubSpot defines them
-Results = Sequence[dict[str, Any]]
-Links = dict[str, list[str]]  # record id → ids of its associates, the primary one first
 
 
 class Associations:
@@ -27,7 +26,7 @@ class Associations:
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
 
-    def within(self, kind: str, results: Results, target: str) -> Links:
+    def within(self, kind: str, results: Sequence[Row], target: str) -> Links:
         """Of records that were listed with their associations; what does not fit into a listing is fetched."""
         links, cut = {}, []
         for row in results:
@@ -69,9 +68,9 @@ class Associations:
                         (primary if _is_primary(to) else others).setdefault(id, []).append(
                             str(to["toObjectId"])
                         )
-                after = ((association.get("paging") or {}).get("next") or {}).get("after")
+                after = following(association)
                 if after:
-                    inputs.append({"id": id, "after": str(after)})
+                    inputs.append({"id": id, "after": after})
         answered_ids = dict.fromkeys((*primary, *others))
         return {id: list(dict.fromkeys((*primary.get(id, ()), *others.get(id, ())))) for id in answered_ids}
 
@@ -84,7 +83,7 @@ def _is_primary(to: dict[str, Any]) -> bool:
     )
 
 
-def _ordered(results: Results) -> list[str]:
+def _ordered(results: Sequence[Row]) -> list[str]:
     """Ids of the associates of one listed record: an associate stands there once for each of its labels."""
     if len(results) == 1:
         return [str(results[0]["id"])]

@@ -16,13 +16,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.contract import FieldSpec, Problem
 from connectors.errors import AccessError, QuotaError
 from connectors.hubspot.api_errors import Denied, Refused
-from connectors.hubspot.fetching import hidden
+from connectors.hubspot.fetching import hidden, query
 from connectors.hubspot.fields import FORMS
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import LIMITS
 from connectors.hubspot.source import Source
-from connectors.hubspot.window import query
 from connectors.rest.api_errors import UnknownVersion
 
 _TIERS = {

@@ -1,25 +1,33 @@
-"""How are the records of one source fetched: listed page by page, or read by id?
+"""How are the records of a source fetched: listed page by page, found by their change, or read by id?
 
 And what is in the recycle bin?
+
+A search gives at most 10,000 results, 200 a page, its body has at most 3,000 characters, and what changed is
+found some seconds late (developer documentation, "Search the CRM"). So it is asked for ids and times only, in
+the order of ids, each page a new search behind the last id: neither equal times nor any number of records are
+too many, and nothing is paged past the cap.
+
+HubSpot lists records in the order of their ids, 100 a call, and ``after`` is an id (developer documentation,
+"Contacts guide").
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow as pa
 
 from connectors.errors import AccessError, TemporaryError
-from connectors.hubspot.associations import Associations, Links
-from connectors.hubspot.parallel_scan import Listed
-from connectors.hubspot.shapes import RECORDS
-from connectors.hubspot.source import Result, Source
-from connectors.hubspot.window import query
+from connectors.hubspot.associations import Associations
+from connectors.hubspot.shapes import RECORDS, following
+from connectors.hubspot.source import Source, merged
+from connectors.rest import paging
+from connectors.rest.source import Found, Links, Listed, Row, Runner
 from connectors.values.api_columns import milliseconds, texts
 
 if TYPE_CHECKING:
@@ -27,10 +35,18 @@ if TYPE_CHECKING:
 
 PAGE = BATCH = 100  # records of a listing and of a batch (developer documentation, "CRM objects")
 LONGEST = 7_000  # characters of the properties in an address: beyond, they travel in the body of a batch
+_FOUND = 200  # results of a page of a search
+_MINUTE = 60_000
 
 
 class Fetching:
-    """Fetches the records of one source."""
+    """Fetches the records of one source (``connectors.rest.source.Api``)."""
+
+    crm = "HubSpot"
+    lag = 2 * _MINUTE
+    look_back = 10 * _MINUTE + lag
+    batch = BATCH
+    count_cap = 10_000  # whether a search counts on beyond it is not documented
 
     def __init__(self, portal: Portal, source: Source) -> None:
         self._portal = portal
@@ -40,46 +56,78 @@ class Fetching:
         self.associations = Associations(portal)
         self._shown = False  # whether HubSpot was seen to give what is essential
 
+    @property
+    def run(self) -> Runner:
+        return self._portal.many
+
     def size(self) -> tuple[int, int]:
-        """The highest id and the number of records, as far as search knows."""
         return self._portal.take_size(self._source.kind)
 
-    def total(self) -> int:
-        """The number of records, as far as search knows: asked once in a run."""
-        return self._portal.take_size(self._source.kind)[1]
-
     def some_exist(self) -> bool:
-        """Whether any of the first records that search tells of is there."""
         results = self._portal.search(self._source.kind, query([], [], BATCH))["results"]
         return bool(results) and bool(self.read([str(row["id"]) for row in results])[0])
 
     def holding(self, name: str) -> int:
-        """How many records have a value of a property."""
         body = query([{"propertyName": name, "operator": "HAS_PROPERTY"}], [], 1)
         return int(self._portal.search(self._source.kind, body).get("total") or 0)
 
     def page(self, after: str | None) -> Listed:
         """One page of the listing, with associations."""
         source = self._source
-        params = [
-            ("limit", str(PAGE)),
-            ("archived", "false"),
-            *([("after", after)] if after is not None else []),
-        ]
-        params += [
-            ("properties", name) for name in (source.properties if not self._wide else (source.stamp,))
-        ]
-        if source.targets:
-            params.append(("associations", ",".join(source.targets)))
-        answer = self._portal.ask("GET", self._path, params=params, shape=RECORDS)
-        results, following = answer["results"], ((answer.get("paging") or {}).get("next") or {}).get("after")
+        answer = self._listed(
+            False, after, (source.stamp,) if self._wide else source.properties, source.targets
+        )
+        results = answer["results"]
         if self._wide and results:
             wide = {str(row["id"]): row for row in self.read([str(row["id"]) for row in results])[0]}
             results = [{**row, **wide[id]} for row in results if (id := str(row["id"])) in wide]
         self._check_shown(results)
-        return Listed(results, str(following) if following is not None else None)
+        return Listed(results, following(answer))
 
-    def read(self, ids: Sequence[str]) -> tuple[list[Result], list[str]]:
+    def recycled(self) -> Iterator[tuple[Row, int]]:
+        properties = [name for name in self._source.properties if "merged" in name]
+        for answer in paging.pages(lambda after: self._listed(True, after, properties), following):
+            results = answer["results"]
+            moments = (row.get("archivedAt") or row.get("updatedAt") for row in results)
+            yield from zip(results, _milliseconds(moments), strict=True)
+
+    def _listed(
+        self, archived: bool, after: str | None, properties: Iterable[str], targets: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        params = [("limit", str(PAGE)), ("archived", str(archived).lower())]
+        params += [("after", after)] if after is not None else []
+        params += [("properties", name) for name in properties]
+        params += [("associations", ",".join(targets))] if targets else []
+        answer: dict[str, Any] = self._portal.ask("GET", self._path, params=params, shape=RECORDS)
+        return answer
+
+    def changed(self, start: int, end: int, behind: int) -> Iterator[Found]:
+        """A record that changes while its window is read is found once, or not at all and then in the next
+        window.
+        """
+
+        def last(page: Found) -> int | None:
+            return None if not page.ids or page.total == len(page.ids) else max(page.ids)
+
+        return paging.pages(lambda id: self._found(start, end, id or 0, _FOUND), last, behind)
+
+    def changed_total(self, start: int, end: int) -> int:
+        return self._found(start, end, 0, 1).total
+
+    def _found(self, start: int, end: int, behind: int, limit: int) -> Found:
+        stamp = self._source.stamp
+        filters = [
+            {"propertyName": stamp, "operator": "GTE", "value": str(start)},
+            {"propertyName": "hs_object_id", "operator": "GT", "value": str(behind)},
+        ]
+        if end:
+            filters.append({"propertyName": stamp, "operator": "LT", "value": str(end)})
+        answer = self._portal.search(self._source.kind, query(filters, [stamp], limit))
+        results = [row for row in answer["results"] if int(row["id"]) > behind]
+        stamps = _milliseconds(_stamps(results, stamp), start)
+        return Found([int(row["id"]) for row in results], stamps, int(answer.get("total", -1)))
+
+    def read(self, ids: Sequence[str]) -> tuple[list[Row], list[str]]:
         """Records by id, at most 100 of them, and the ids that HubSpot does not find any more.
 
         An id that was merged away may be answered with the survivor: it is in neither.
@@ -102,7 +150,7 @@ class Fetching:
         self._check_shown(answer["results"])
         return answer["results"], lost
 
-    def _check_shown(self, results: Sequence[Result]) -> None:
+    def _check_shown(self, results: Sequence[Row]) -> None:
         """AccessError where the key may see the records, and not what is essential of them: HubSpot leaves it
         out without a word.
         """
@@ -117,41 +165,15 @@ class Fetching:
             )
         self._shown = True
 
-    def links(self, results: Sequence[Result], listed: bool) -> dict[str, Links]:
-        """The associations of records, which were ``listed`` with them or must be asked for."""
+    def links(self, rows: Sequence[Row], listed: bool) -> dict[str, Links]:
         kind, targets = self._source.kind, self._source.targets
         if listed:
-            return {target: self.associations.within(kind, results, target) for target in targets}
-        ids = [str(row["id"]) for row in results]
+            return {target: self.associations.within(kind, rows, target) for target in targets}
+        ids = [str(row["id"]) for row in rows]
         return {target: self.associations.of(kind, ids, target) for target in targets}
 
-    def recycled(self) -> Iterator[tuple[Result, int]]:
-        """Every record in the recycle bin, and when it came there (milliseconds). In the order of ids."""
-        after: str | None = None
-        properties = [("properties", name) for name in self._source.properties if "merged" in name]
-        while True:
-            params = [
-                ("limit", str(PAGE)),
-                ("archived", "true"),
-                *properties,
-                *([("after", after)] if after is not None else []),
-            ]
-            answer = self._portal.ask("GET", self._path, params=params, shape=RECORDS)
-            results = answer["results"]
-            yield from zip(
-                results,
-                stamps_of(row.get("archivedAt") or row.get("updatedAt") for row in results),
-                strict=True,
-            )
-            following = ((answer.get("paging") or {}).get("next") or {}).get("after")
-            if following is None or str(following) == after:
-                return
-            after = str(following)
-
     def now(self) -> int:
-        """HubSpot's clock at its last answer, in milliseconds; where it does not tell: the time of the latest
-        change.
-        """
+        """HubSpot's clock at its last answer; where it does not tell: the time of the latest change."""
         try:
             moment = parsedate_to_datetime(self._portal.answers.date)
         except (TypeError, ValueError):
@@ -160,25 +182,25 @@ class Fetching:
             return max(self.stamps(answer.get("results") or []), default=0)
         return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
 
-    def stamps(self, results: Sequence[Result]) -> list[int]:
-        """When each record changed last, in milliseconds."""
-        stamp = self._source.stamp
-        return stamps_of((row.get("properties") or {}).get(stamp) or row.get("updatedAt") for row in results)
+    def stamps(self, rows: Sequence[Row]) -> list[int]:
+        return _milliseconds(_stamps(rows, self._source.stamp))
 
-    def digests(self, results: Sequence[Result], links: dict[str, Links]) -> list[int]:
-        """What a record holds, in 32 bits: to tell a record that came again from one that changed."""
+    def created(self, rows: Sequence[Row]) -> list[int]:
+        return _milliseconds(row.get("createdAt") for row in rows)
+
+    def digests(self, rows: Sequence[Row], links: Mapping[str, Links]) -> list[int]:
         names = self._source.properties
-        return [
-            zlib.crc32(
-                orjson.dumps(
-                    [
-                        [row["properties"].get(name) for name in names],
-                        [of.get(str(row["id"])) for of in links.values()],
-                    ]
-                )
-            )
-            for row in results
-        ]
+        held = (
+            [
+                [row["properties"].get(name) for name in names],
+                [of.get(str(row["id"])) for of in links.values()],
+            ]
+            for row in rows
+        )
+        return [zlib.crc32(orjson.dumps(content)) for content in held]
+
+    def merged(self, row: Row) -> list[str]:
+        return merged(row)
 
 
 def hidden(portal: Portal, source: Source) -> list[str]:
@@ -188,8 +210,29 @@ def hidden(portal: Portal, source: Source) -> list[str]:
     return [f"the property {' or '.join(group)} of {source.kind}" for group in lacking]
 
 
-def stamps_of(moments: Iterable[str | None]) -> list[int]:
-    """Times as milliseconds since 1970; 0 for none."""
+def query(
+    filters: Sequence[Mapping[str, Any]],
+    properties: Sequence[str],
+    limit: int,
+    direction: str = "ASCENDING",
+    by: str = "hs_object_id",
+) -> dict[str, Any]:
+    """The body of a search, in the order of ids if nothing else is said."""
+    return {
+        "filterGroups": [{"filters": list(filters)}] if filters else [],
+        "sorts": [{"propertyName": by, "direction": direction}],
+        "properties": list(properties),
+        "limit": limit,
+        "after": "0",
+    }
+
+
+def _stamps(rows: Iterable[Row], name: str) -> Iterator[str | None]:
+    return ((row.get("properties") or {}).get(name) or row.get("updatedAt") for row in rows)
+
+
+def _milliseconds(moments: Iterable[str | None], unknown: int = 0) -> list[int]:
+    """Times as milliseconds since 1970."""
     column: pa.Array = milliseconds(texts(moments))
-    stamps: list[int] = column.fill_null(0).to_pylist()
+    stamps: list[int] = column.fill_null(unknown).to_pylist()
     return stamps

@@ -113,16 +113,9 @@ class ListMembers:
 
     def _ids(self, list_id: str) -> Iterator[str]:
         """Ids of all members, ascending."""
-        after = ""
-        while True:
-            params = [("limit", str(_PAGE)), *([("after", after)] if after else [])]
-            answer = self._portal.ask(
-                "GET", self._portal.path("lists", list_id, "memberships"), params=params, shape=members
-            )
-            yield from (str(member["recordId"]) for member in answer["results"])
-            after = str(((answer.get("paging") or {}).get("next") or {}).get("after") or "")
-            if not after:
-                return
+        path = self._portal.path("lists", list_id, "memberships")
+        for member in self._portal.listing(path, [("limit", str(_PAGE))], members):
+            yield str(member["recordId"])
 
     def _settled(self, list_id: str, patience: float = 60.0) -> dict[str, Any]:
         """The list once HubSpot has worked off what changed it. TemporaryError after ``patience`` seconds."""

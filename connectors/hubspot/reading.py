@@ -12,30 +12,25 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from connectors.contract import Page
-from connectors.hubspot import cursor as positions
-from connectors.hubspot.aggregates import PROPERTIES, Aggregates
+from connectors.hubspot.activities import AGGREGATES, ENGAGEMENTS, Aggregates, Engagements
 from connectors.hubspot.api_errors import Denied, Refused
-from connectors.hubspot.cursor import Position, Progress
-from connectors.hubspot.deals import TERMS, Purchases, void_stages
-from connectors.hubspot.engagements import KINDS, Engagements
 from connectors.hubspot.fetching import Fetching
-from connectors.hubspot.full_read import Step, Whole
-from connectors.hubspot.incremental_read import Changes, TooMany
 from connectors.hubspot.line_items import LineItems
 from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS
-from connectors.hubspot.person import Person
-from connectors.hubspot.records import Records
+from connectors.hubspot.purchases import TERMS, Purchases, void_stages
+from connectors.hubspot.records import Records, person_of
 from connectors.hubspot.source import Source
-from connectors.hubspot.window import Window
-from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
+from connectors.rest.progress import Position, loads
+from connectors.rest.reading import pages
+from connectors.rest.record_reader import RecordReader
 from connectors.values.home_amounts import Amounts
 
 if TYPE_CHECKING:
     from connectors.hubspot.session import Portal
+
+_VERSION = 1  # of what is read out of a record: a change makes every position void
 
 
 class Reading:
@@ -48,15 +43,12 @@ class Reading:
 
     def pages(self, stream: str, position: str | None) -> Iterator[Page]:
         """Pages of ``contact``, ``company`` or ``activity`` after a position."""
-        state = positions.loads(position)
-        sources = self.sources(stream)
-        for name in self._withdrawn(state):
-            state = state.after(name, None)
-            yield Page(_nothing(stream), state.dumps(), part=name, whole=True, first=True)
-        for source in sources:
-            for step in self._steps(source, state.sources.get(source.name)):
-                state = state.after(source.name, step.progress)
-                yield _page(step, source, state)
+        state, sources, portal = loads(position, _VERSION), self.sources(stream), self._portal
+        sweep_every = timedelta(days=portal.settings.full_sync_days)
+        readers = (
+            RecordReader(Fetching(portal, source), source, portal.now(), sweep_every) for source in sources
+        )
+        yield from pages(stream, state, readers, self._withdrawn(state))
 
     def count(self, stream: str) -> int | None:
         """How many records HubSpot's search counts; None of activity, whose deals may belong to nobody or to
@@ -100,7 +92,7 @@ class Reading:
         account, properties = self._portal.account, self._portal.properties(OBJECTS[record_type])
         present = {name: wanted for name, wanted in account.attributes.items() if wanted.field in properties}
         consent = self.consent() if record_type == "contact" else None
-        return Records(account, record_type, present, consent, Person.of(record_type, properties))
+        return Records(account, record_type, present, consent, person_of(record_type, properties))
 
     def _readable(self, kind: str) -> dict[str, dict[str, Any]]:
         """The definitions of an object type; none where the key may not see it, or the portal has none of it."""
@@ -128,7 +120,7 @@ class Reading:
         if (allowed is not None and name not in allowed) or (used is not None and not used & set(kinds)):
             return False
         by_name = allowed is not None or name == "deals" or (used is not None and name != "orders")
-        if by_name or name in PROPERTIES or self._readable(name):
+        if by_name or name in AGGREGATES or self._readable(name):
             return True
         self._left_out[name] = None
         return False
@@ -145,13 +137,13 @@ class Reading:
             yield Purchases(account, kind, amounts, settings.won_stages, products, self._owners(), void)
 
     def _engagements(self) -> Iterator[Source]:
-        for kind, singular in KINDS.items():
+        for kind, singular in ENGAGEMENTS.items():
             if self._wants(kind, singular):
                 yield Engagements(kind, self._owners())
 
     def _rollups(self) -> Iterator[Source]:
         wanted = tuple(
-            rollup for name, each in PROPERTIES.items() for rollup in each if self._wants(name, rollup[0])
+            rollup for name, each in AGGREGATES.items() for rollup in each if self._wants(name, rollup[0])
         )
         if wanted:
             yield Aggregates(wanted)
@@ -165,42 +157,5 @@ class Reading:
         allowed = self._portal.settings.activity
         if allowed is None:
             return []
-        kept = {*OBJECTS.values(), *allowed, *((Aggregates.name,) if set(allowed) & set(PROPERTIES) else ())}
+        kept = {*OBJECTS.values(), *allowed, *((Aggregates.name,) if set(allowed) & set(AGGREGATES) else ())}
         return sorted(set(state.sources) - kept)
-
-    def _steps(self, source: Source, progress: Progress | None) -> Iterator[Step]:
-        fetching = Fetching(self._portal, source)
-        if (
-            progress is not None
-            and progress.form == source.form
-            and progress.finished
-            and not self._sweep_is_due(progress)
-        ):
-            window = Window(self._portal, source.kind, source.stamp, progress.start)
-            try:
-                yield from Changes(window, fetching, source, self._portal.many, progress).steps()
-                return
-            except TooMany:
-                pass
-        yield from Whole(fetching, source, self._portal.many).steps(progress)
-
-    def _sweep_is_due(self, progress: Progress) -> bool:
-        every = timedelta(days=self._portal.settings.full_sync_days) / timedelta(milliseconds=1)
-        return self._portal.now().timestamp() * 1000 - progress.swept > every
-
-
-def _page(step: Step, source: Source, state: Position) -> Page:
-    return Page(
-        step.table,
-        state.dumps(),
-        part=source.name,
-        whole=step.whole,
-        first=step.first,
-        last=step.last or not step.whole,
-        rejects=step.rejects.table(),
-        rejected=step.rejects.rejected,
-    )
-
-
-def _nothing(stream: str) -> pa.Table:
-    return (RECORD_SCHEMA if stream in OBJECTS else ACTIVITY_SCHEMA).empty_table()

@@ -1,32 +1,48 @@
-"""What do contacts and companies of HubSpot mean as records?"""
+"""What do contacts and companies of HubSpot mean as records?
+
+A contact has one e-mail address of its own and, where others were added or came with a merge, those of
+``hs_additional_emails``, separated by ";". A property that the portal does not have, or hides from the key,
+is not asked for: its column is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from connectors.contract import Account, Attribute
-from connectors.hubspot.associations import Links
 from connectors.hubspot.fields import normal_column
 from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS
-from connectors.hubspot.person import Person
-from connectors.hubspot.source import Result, form, values
-from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE, RECORD_SCHEMA
-from connectors.values.api_columns import attribute, instants, texts
+from connectors.hubspot.source import MERGED, ids_of, merged, values
+from connectors.rest.activity import repeated
+from connectors.rest.cursor import fingerprint
+from connectors.rest.records import Person, attribute_columns
+from connectors.rest.source import Links, Row
+from connectors.schemas import FIELD, REACHABLE
+from connectors.values.api_columns import instants, texts
 from connectors.values.rejects import Rejects
 
-_STAMPS = {"contacts": "lastmodifieddate"}
 _OWN = {"contacts": ("email", "associatedcompanyid", "hs_calculated_merged_vids"), "companies": ()}
-MERGED = "hs_merged_object_ids"
+_COUNTRY = ("country", "hs_country_region_code")  # the second is two letters; companies have it too
+_PERSON = {
+    "contact": Person(
+        ("email", "hs_additional_emails"),
+        ("phone", "mobilephone", "hs_whatsapp_phone_number"),
+        ("firstname", "lastname"),
+        _COUNTRY,
+    ),
+    "company": Person((), ("phone",), ("name",), _COUNTRY),
+}
 
 
-def stamp_of(kind: str) -> str:
-    """The property that says when a record of an object type changed."""
-    return _STAMPS.get(kind, "hs_lastmodifieddate")
+def person_of(record_type: str, properties: Collection[str]) -> Person:
+    """The properties that the portal has for who is behind a record."""
+    person = _PERSON[record_type].among(properties)
+    return person if len(person.emails) > 1 else replace(person, emails=())
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,8 @@ class Records:
     account: Account
     record_type: str
     attributes: dict[str, Attribute]  # those that the object type has a property for
-    consent: Consent | None = None  # of contacts
-    person: Person = field(default_factory=lambda: Person((), (), (), ()))
+    consent: Consent | None  # of contacts
+    person: Person
     targets: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
     essential: tuple[tuple[str, ...], ...] = ()
@@ -52,7 +68,7 @@ class Records:
 
     @property
     def stamp(self) -> str:
-        return stamp_of(self.kind)
+        return "lastmodifieddate" if self.kind == "contacts" else "hs_lastmodifieddate"
 
     @property
     def fields(self) -> dict[str, str]:
@@ -61,102 +77,69 @@ class Records:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        named = [
-            self.stamp,
-            MERGED,
-            *_OWN[self.kind],
-            *self.person.properties,
-            *(self.consent.properties if self.consent else ()),
-        ]
-        return tuple(
-            dict.fromkeys([*named, *(wanted.field for wanted in self.attributes.values()), *self.fields])
-        )
+        person = (*self.person.emails, *self.person.phones, *self.person.names, *self.person.country)
+        consent = self.consent.properties if self.consent else ()
+        attributes = (wanted.field for wanted in self.attributes.values())
+        own = (self.stamp, MERGED, *_OWN[self.kind])
+        return tuple(dict.fromkeys((*own, *person, *consent, *attributes, *self.fields)))
 
     @property
-    def form(self) -> str:
-        attributes = {name: asdict(wanted) for name, wanted in self.attributes.items()}
-        consent = self.consent and asdict(self.consent)
-        return form(
+    def fingerprint(self) -> str:
+        return fingerprint(
             self.kind,
             self.properties,
             self.fields,
-            attributes,
+            {name: asdict(wanted) for name, wanted in self.attributes.items()},
             self.account.time_zone,
-            consent,
+            self.consent and asdict(self.consent),
             asdict(self.person),
         )
 
     def table(
-        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
+        self, rows: Sequence[Row], links: Mapping[str, Links], rejects: Rejects, whole: bool
     ) -> pa.Table:
         """One row a record, and one for each record that was merged into it."""
-        ids = [str(entry["id"]) for entry in results]
+        ids, count = pa.array(ids_of(rows), pa.string()), len(rows)
 
         def column(name: str) -> pa.Array:
-            return texts(values(results, name))
+            return values(rows, name)
 
-        done: dict[str, Any] = {
-            "record_type": pa.repeat(pa.scalar(self.record_type, pa.string()), len(ids)),
-            "id": pa.array(ids, pa.string()),
+        columns: dict[str, Any] = {
+            "record_type": repeated(self.record_type, count),
+            "id": ids,
             "changed_at": instants(column(self.stamp)),
-            "created_at": instants(texts(entry.get("createdAt") for entry in results)),
+            "created_at": instants(texts(row.get("createdAt") for row in rows)),
+            **self.person.columns(column, ";"),
+            "merged_into": pa.nulls(count, pa.string()),
+            "deleted": pa.nulls(count, pa.bool_()),
         }
         if self.consent is not None:
-            done["email"] = column("email")
-            done["company_id"] = column("associatedcompanyid")
-        done |= self.person.columns(column)
-        done["merged_into"] = pa.nulls(len(ids), pa.string())
-        done["deleted"] = pa.nulls(len(ids), pa.bool_())
-        if self.consent is not None:
-            objects = self.consent.objects(column)
-            if objects is not None:
-                done["objects_to_profiling"] = objects
-            done[REACHABLE + "email"] = self.consent.reachable(done["email"], column)
-            source = self.consent.source(len(ids), column)
-            if source is not None:
-                done["consent_source"] = source
-        for name, wanted in self.attributes.items():
-            done[ATTRIBUTE + name] = attribute(
-                name, wanted, column(wanted.field), self.account.time_zone, ids, rejects
-            )
-        types = {
-            entry.name: entry.type for entry in self.account.fields if entry.record_type == self.record_type
-        }
-        for name in self.fields:
-            done[FIELD + name] = normal_column(types[name], texts(values(results, name)))
-        return self._with_merged(pa.table(done), results)
+            columns["email"], columns["company_id"] = column("email"), column("associatedcompanyid")
+            columns[REACHABLE + "email"] = self.consent.reachable(columns["email"], column)
+            further = {
+                "objects_to_profiling": self.consent.objects(column),
+                "consent_source": self.consent.source(count, column),
+            }
+            columns |= {name: cells for name, cells in further.items() if cells is not None}
+        columns |= attribute_columns(self.attributes, column, self.account.time_zone, ids, rejects)
+        columns |= {FIELD + name: normal_column(type, column(name)) for name, type in self.fields.items()}
+        into = {old: str(row["id"]) for row in rows for old in merged(row)}
+        tables = [pa.table(columns), *([self._ended(list(into), list(into.values()))] if into else [])]
+        return pa.concat_tables(tables, promote_options="default")
 
-    def gone(self, results: Sequence[Result]) -> pa.Table:
+    def gone(self, rows: Sequence[Row]) -> pa.Table:
         """Deleted rows, also of those that had been merged into them."""
-        ids = list(dict.fromkeys(id for row in results for id in (str(row["id"]), *merged(row))))
-        return self._rows(ids, None)
+        return self._ended(list(dict.fromkeys(id for row in rows for id in (str(row["id"]), *merged(row)))))
 
-    def _with_merged(self, table: pa.Table, results: Sequence[Result]) -> pa.Table:
-        into = {old: str(row["id"]) for row in results for old in merged(row)}
-        if not into:
-            return table
-        return pa.concat_tables(
-            [table, self._rows(list(into), list(into.values()))], promote_options="default"
+    def _ended(self, ids: list[str], survivors: list[str] | None = None) -> pa.Table:
+        """Rows of records that are deleted, or that were merged into ``survivors``."""
+        nobody = pa.nulls(len(ids), pa.string())
+        return pa.table(
+            {
+                "record_type": repeated(self.record_type, len(ids)),
+                "id": pa.array(ids, pa.string()),
+                "merged_into": pa.array(survivors, pa.string()) if survivors else nobody,
+                "deleted": pa.array([None if survivors else True] * len(ids), pa.bool_()),
+                **{FIELD + name: nobody for name in self.fields},
+            }
         )
-
-    def _rows(self, ids: list[str], survivors: list[str] | None) -> pa.Table:
-        rows = {
-            "record_type": pa.array([self.record_type] * len(ids), pa.string()),
-            "id": pa.array(ids, pa.string()),
-            "merged_into": pa.array(survivors if survivors is not None else [None] * len(ids), pa.string()),
-            "deleted": pa.array([None if survivors is not None else True] * len(ids), pa.bool_()),
-            **{FIELD + name: pa.nulls(len(ids), pa.string()) for name in self.fields},
-        }
-        assert set(rows) <= {*RECORD_SCHEMA.names, *(FIELD + name for name in self.fields)}
-        return pa.table(rows)
-
-
-def merged(result: Result) -> list[str]:
-    """Ids of the records that were merged into one: ``ID;ID``, of contacts also ``ID:TIME;ID:TIME``."""
-    properties = result.get("properties") or {}
-    former, dated = properties.get(MERGED), properties.get("hs_calculated_merged_vids")
-    if not former and not dated:
-        return []
-    parts = [*str(former or "").split(";"), *(part.partition(":")[0] for part in str(dated or "").split(";"))]
-    own = str(result["id"])
-    return list(dict.fromkeys(id for part in parts if (id := part.strip()).isdigit() and id != own))

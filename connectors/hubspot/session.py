@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, get_args
@@ -23,8 +23,9 @@ from connectors.hubspot.client import Client
 from connectors.hubspot.paths import Area, Version, older, path
 from connectors.hubspot.response_policy import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.settings import Settings
-from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, found
+from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, following, found
 from connectors.rest.api_errors import UnknownVersion, shown
+from connectors.rest.paging import pages
 
 _MOVED = frozenset({301, 302, 307, 308})
 _In = TypeVar("_In")
@@ -172,7 +173,9 @@ class Portal:
     def properties(self, kind: str) -> dict[str, dict[str, Any]]:
         """Definitions of all properties of an object type by name, read once."""
         if kind not in self._definitions:
-            definitions = {str(row["name"]): row for row in self._results(self.path("properties", kind))}
+            definitions = {
+                str(row["name"]): row for row in self.listing(self.path("properties", kind), shape=PROPERTIES)
+            }
             if not definitions:
                 raise TemporaryError(
                     f"HubSpot tells of no property of {kind} at all, which cannot be: try again later"
@@ -242,16 +245,18 @@ class Portal:
         """Let go of connections."""
         self.transport.close()
 
-    def _results(self, path: str) -> Iterator[dict[str, Any]]:
-        """What is listed under a path, also where HubSpot lists it in pages."""
-        after: str | None = None
-        while True:
-            body = self.ask("GET", path, params=[("after", after)] if after else (), shape=PROPERTIES)
-            yield from body["results"]
-            following = ((body.get("paging") or {}).get("next") or {}).get("after")
-            if not following or str(following) == after:
-                return
-            after = str(following)
+    def listing(
+        self, path: str, params: Sequence[tuple[str, str]] = (), shape: Shape | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """All that is listed under a path, in as many pages as HubSpot likes."""
+
+        def page(after: str | None) -> dict[str, Any]:
+            further = [] if after is None else [("after", after)]
+            answer: dict[str, Any] = self.ask("GET", path, params=[*params, *further], shape=shape)
+            return answer
+
+        for answer in pages(page, following):
+            yield from answer["results"]
 
     def _account(self, area: Literal["details", "usage"]) -> dict[str, Any]:
         """Of the account; the undated path serves where the dated one is not there."""

@@ -138,6 +138,12 @@ LISTS_OF_RECORD = listing("listId")
 FLOWS = listing("id")
 
 
+def following(answer: dict[str, Any]) -> str | None:
+    """The cursor of the page behind an answer; None: it was the last."""
+    after = ((answer.get("paging") or {}).get("next") or {}).get("after")
+    return None if after is None else str(after)
+
+
 def found(answer: Any) -> str:
     """An answer to a search that begins with its first result: records, and how many there are."""
     wrong = RECORDS(answer)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from connectors.hubspot.associations import Links
-from connectors.values.rejects import Rejects
+from connectors.rest import source
+from connectors.rest.source import Row
+from connectors.values.api_columns import texts
 
-Result = dict[str, Any]  # a record as HubSpot gives it
+MERGED = "hs_merged_object_ids"
 
 
-class Source(Protocol):
+class Source(source.Source, Protocol):
     """One object type of HubSpot, read for one stream."""
-
-    @property
-    def name(self) -> str:
-        """The part that its pages are of."""
-
-    @property
-    def kind(self) -> str:
-        """The object type."""
 
     @property
     def stamp(self) -> str:
@@ -44,35 +35,23 @@ class Source(Protocol):
         nobody would know.
         """
 
-    @property
-    def present(self) -> tuple[str, ...]:
-        """Where no record has any of these properties, there is nothing to read. Empty: there always is."""
 
-    @property
-    def form(self) -> str:
-        """Changes as soon as the same record would be read differently."""
-
-    def table(
-        self, results: Sequence[Result], links: dict[str, Links], rejects: Rejects, whole: bool
-    ) -> pa.Table:
-        """The rows that records make.
-
-        ``whole``: nothing of them has been delivered before, so that nothing must be taken back.
-        """
-
-    def gone(self, results: Sequence[Result]) -> pa.Table:
-        """The rows that take back records that were archived (as HubSpot still gives them, or with their id
-        only).
-        """
+def values(rows: Sequence[Row], name: str) -> pa.Array:
+    """A property of each record, as text."""
+    return texts(row["properties"].get(name) for row in rows)
 
 
-def form(*facts: object) -> str:
-    """A digest of what decides how a source is read."""
-    return hashlib.blake2b(
-        json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12
-    ).hexdigest()
+def ids_of(rows: Iterable[Row]) -> list[str]:
+    """The id of each record, as text."""
+    return [str(row["id"]) for row in rows]
 
 
-def values(results: Sequence[Result], name: str) -> list[Any]:
-    """A property of each record."""
-    return [row["properties"].get(name) for row in results]
+def merged(row: Row) -> list[str]:
+    """Ids of the records that were merged into one: ``ID;ID``, of contacts also ``ID:TIME;ID:TIME``."""
+    properties: dict[str, Any] = row.get("properties") or {}
+    former, dated = properties.get(MERGED), properties.get("hs_calculated_merged_vids")
+    if not former and not dated:
+        return []
+    parts = [*str(former or "").split(";"), *(part.partition(":")[0] for part in str(dated or "").split(";"))]
+    own = str(row["id"])
+    return list(dict.fromkeys(id for part in parts if (id := part.strip()).isdigit() and id != own))

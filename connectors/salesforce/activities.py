@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.activity import gone_rows, rows_of
 from connectors.contract import Account
-from connectors.salesforce.cursor import Overlap
+from connectors.rest.activity import gone_rows, rows_of
+from connectors.rest.seen import Overlap
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.list_members import CAMPAIGN
 from connectors.salesforce.session import Org

@@ -17,10 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.activity import gone_rows, rows_of
 from connectors.contract import FieldSpec
+from connectors.rest.activity import gone_rows, rows_of
+from connectors.rest.seen import Overlap
 from connectors.salesforce import soql
-from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching, texts
 from connectors.salesforce.session import Org
 from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights

@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from connectors.contract import Page
 from connectors.errors import UnsupportedError
+from connectors.rest.seen import Overlap
 from connectors.salesforce import soql
 from connectors.salesforce.activities import deeds
-from connectors.salesforce.cursor import Overlap, Position, Progress, loads
+from connectors.salesforce.cursor import Position, Progress, loads
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.names import OBJECTS
 from connectors.salesforce.opportunities import opportunities

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import Account, Attribute
+from connectors.rest.seen import Overlap
 from connectors.salesforce import soql
-from connectors.salesforce.cursor import Overlap
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.names import OBJECTS, api_name
 from connectors.salesforce.session import Org

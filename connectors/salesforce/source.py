@@ -10,7 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.salesforce.cursor import Overlap
+from connectors.rest.seen import Overlap
 from connectors.salesforce.fetching import Fetching
 from connectors.values import timestamps
 from connectors.values.rejects import Rejects

@@ -1,49 +1,41 @@
 """How are all records of an object type read as fast as the limit allows?
 
-HubSpot lists records in the order of their ids, 100 a call, and ``after`` is an id (developer documentation,
-"Contacts guide"). So a scan can start anywhere: its ids are read in ranges, several at a time, and a thread
-without a range takes half of the largest one. That is documented for what ``after`` means, not as a feature:
-where an answer holds other ids than it should, the scan says so (``Misbehaved``) and its caller follows the
-cursors one by one.
+They are listed in the order of their ids, a page a call, and the cursor is an id. So a scan can start
+anywhere: ids are read in ranges, several at a time, and a thread without a range takes half of the largest
+one. Where an answer holds other ids than it should, the scan says so (``Misbehaved``) and its caller follows
+the cursors one by one.
+
+Ids are whole numbers from 0 on. An interval is (first, end), end excluded; END is beyond every id.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from connectors.errors import RequestError
-from connectors.hubspot.intervals import Interval
+from connectors.rest.source import Listed, Row
 
+END = 1 << 62
+Interval = tuple[int, int]
 PAGE = 100  # records of a listing
 # records left in a range: fewer are not worth halving, the first call of a half may bring nothing ...
 SMALLEST = 400
 # ... and so many pages must there be for each range: where it ends, half a page is read twice
 PAGES_A_RANGE = 40
+Fetch = Callable[[str | None], Listed]
 
 
 class Misbehaved(Exception):
-    """``after`` does not start a listing where it says."""
-
-
-@dataclass
-class Listed:
-    """One answer to a listing."""
-
-    results: list[dict[str, Any]]
-    after: str | None  # the cursor that goes on; None: this was the last page
-
-
-Fetch = Callable[[str | None], Listed]
+    """A cursor does not start a listing where it says."""
 
 
 @dataclass
 class Slice:
     """Records whose ids lie in [first, end), all of them."""
 
-    results: list[dict[str, Any]]
+    results: list[Row]
     first: int
     end: int
 
@@ -52,7 +44,7 @@ class Slice:
 class _Range:
     first: int  # next id to be read
     end: int
-    after: str | None = None  # HubSpot's own cursor to ``first``, where it gave one
+    after: str | None = None  # the CRM's own cursor to ``first``, where it gave one
     density: float = 0.0  # records an id, as seen last
     busy: bool = False
 
@@ -137,7 +129,7 @@ class Scan:
         with self._changed:
             first, limit = taken.first, taken.end
             end = limit if listed.after is None else min(max(ids) + 1, limit)
-            kept: dict[int, dict[str, Any]] = {
+            kept: dict[int, Row] = {
                 id: row for id, row in zip(ids, listed.results, strict=True) if first <= id < end
             }  # a row that repeats is one row
             self._left = max(self._left - len(kept), 0.0)
@@ -160,3 +152,24 @@ def _ids(listed: Listed) -> list[int]:
         return [int(row["id"]) for row in listed.results]
     except ValueError as error:
         raise Misbehaved("ids that are no numbers") from error
+
+
+def joined(intervals: Iterable[Interval]) -> list[Interval]:
+    """The same ids in as few intervals as possible, in order."""
+    merged: list[Interval] = []
+    for first, end in sorted(intervals):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        elif first < end:
+            merged.append((first, end))
+    return merged
+
+
+def gaps(intervals: Iterable[Interval]) -> list[Interval]:
+    """The ids that are in none of them."""
+    left, start = [], 0
+    for first, end in joined(intervals):
+        if start < first:
+            left.append((start, first))
+        start = end
+    return [*left, (start, END)] if start < END else left

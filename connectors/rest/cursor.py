@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, TypeVar
 
-Progress = TypeVar("Progress")  # a frozen dataclass of one CRM
+Progress = TypeVar("Progress")  # a frozen dataclass
 
 
 @dataclass(frozen=True)
 class Position(Generic[Progress]):
     """Progress of every source of a stream.
 
-    A changed ``form``, of what is read out of a record, makes every position void.
+    A changed ``version``, of what is read out of a record, makes every position void.
     """
 
-    form: int
+    version: int
     sources: Mapping[str, Progress]
 
     def after(self, name: str, progress: Progress | None) -> Position[Progress]:
@@ -29,19 +30,31 @@ class Position(Generic[Progress]):
         """As text."""
         sources: Any = self.sources
         return json.dumps(
-            {"version": self.form, "sources": {name: asdict(progress) for name, progress in sources.items()}}
+            {
+                "version": self.version,
+                "sources": {name: asdict(progress) for name, progress in sources.items()},
+            }
         )
 
 
-def loads(text: str | None, form: int, progress: Callable[[dict[str, Any]], Progress]) -> Position[Progress]:
-    """The position; from the beginning where there is none, or it is not of this form.
+def loads(
+    text: str | None, version: int, progress: Callable[[dict[str, Any]], Progress]
+) -> Position[Progress]:
+    """The position; from the beginning where there is none, or it is not of this version.
 
     ``progress`` makes one of its keys.
     """
     try:
         tree: dict[str, Any] = json.loads(text or "{}")
-        if tree.get("version") != form:
-            return Position(form, {})
-        return Position(form, {name: progress(stored) for name, stored in tree["sources"].items()})
+        if tree.get("version") != version:
+            return Position(version, {})
+        return Position(version, {name: progress(stored) for name, stored in tree["sources"].items()})
     except (ValueError, TypeError, KeyError, AttributeError):
-        return Position(form, {})
+        return Position(version, {})
+
+
+def fingerprint(*facts: object) -> str:
+    """A digest of what decides how a source is read: of another one, it is read again."""
+    return hashlib.blake2b(
+        json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12
+    ).hexdigest()
