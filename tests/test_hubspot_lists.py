@@ -272,7 +272,7 @@ def test_a_list_that_stays_in_work_is_not_read_half(portal: Shop) -> None:
     remote = connector.ensure_list(STATIC)
     connector.write_members(remote, entering(portal.ids[:3]), Paper())
     with pytest.raises(TemporaryError, match="still works on"):
-        connector._membership._settled(remote.id, patience=0.5)
+        connector._members._settled(remote.id, patience=0.5)
 
 
 def test_an_unchanged_list_brings_no_page_and_a_changed_one_its_members() -> None:

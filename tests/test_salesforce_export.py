@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from connectors import settings_model
 from connectors.contract import FieldSpec, ListSpec, Option
-from connectors.salesforce.export import sources
+from connectors.salesforce import export
 
 FIELD = FieldSpec(
     "seg_rfm", label="Buying habits", options=(Option("champions", "Champions"), Option("lost", "Lost"))
@@ -19,7 +19,7 @@ def _views(lists: list[ListSpec], **settings: object) -> tuple[dict[str, Element
     model = settings_model("salesforce")(
         api_url="https://acme.my.salesforce.com", client_id="id", client_secret="secret", **settings
     )
-    files = sources([FIELD], lists, model)
+    files = export.files([FIELD], lists, model)
     trees = {
         path.rsplit("/", 1)[1]: ElementTree.fromstring(text)
         for path, text in files.items()

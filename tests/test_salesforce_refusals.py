@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from connectors import settings_model
 from connectors.contract import FieldSpec, ListSpec, Option
-from connectors.salesforce import soql
+from connectors.salesforce import export, soql
 from connectors.salesforce.api_errors import of_answer, of_cell, of_item
 from connectors.salesforce.bulk import _locator
-from connectors.salesforce.export import sources
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_the_files_to_deploy_are_whole_xml_whatever_a_segment_is_called() -> Non
     settings = settings_model("salesforce")(
         api_url="https://acme.my.salesforce.com", client_id="id", client_secret="secret"
     )
-    files = sources(fields, views, settings)
+    files = export.files(fields, views, settings)
     parsed = {path: ElementTree.fromstring(text) for path, text in files.items() if path.endswith(".xml")}
     (view,) = (tree for path, tree in parsed.items() if "listViews" in path)
     label = view.find("{*}label")

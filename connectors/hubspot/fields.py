@@ -75,6 +75,10 @@ class Fields:
             self._mend(kind, spec, present)
         return present is None
 
+    def normal(self, spec: FieldSpec, value: str | None) -> str | None:
+        """The form in which HubSpot gives a value back."""
+        return normal(spec.type, value)
+
     def definitions(self, fields: Iterable[FieldSpec]) -> dict[str, list[dict[str, Any]]]:
         """Bodies that create the fields, by object type."""
         bodies: dict[str, list[dict[str, Any]]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.contract import Ticket
 from connectors.hubspot.api_errors import (
     INVALID_OPTION,
     READ_ONLY,
@@ -40,7 +41,7 @@ class Writing:
         self._types = {(field.record_type, field.name): field.type for field in portal.account.fields}
         self._budget = CompareBudget(portal.settings.compare_up_to)
 
-    def write(self, changes: pa.Table) -> pa.Table:
+    def write(self, changes: pa.Table, _ticket: Ticket) -> pa.Table:
         """Carry out changes of fields; the answer to each, in their order. Errors: see ``BatchWriter.write``."""
         return _Batch(self._portal, self._types, changes).write(self._budget)
 

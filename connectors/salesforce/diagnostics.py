@@ -39,6 +39,17 @@ def writing_problems(org: Org) -> list[Problem]:
     return _looked(org, [_production])
 
 
+def notes(org: Org) -> list[str]:
+    """What a person should know that is no problem."""
+    if org.account.consent_basis == "not_opted_out":
+        return list(org.notes)
+    return [
+        *org.notes,
+        "Salesforce tells who opted out, and nobody who opted in: nobody is known to be reachable for a campaign. "
+        f'consent_basis = "not_opted_out" in [accounts.{org.account.name}] takes everybody who did not opt out',
+    ]
+
+
 def _looked(org: Org, looks: Sequence[Look]) -> list[Problem]:
     try:
         _ = org.identity

@@ -27,13 +27,13 @@ _COLUMNS = {
 }
 
 
-def sources(fields: Sequence[FieldSpec], lists: Sequence[ListSpec], settings: Settings) -> dict[str, str]:
+def files(fields: Sequence[FieldSpec], lists: Sequence[ListSpec], settings: Settings) -> dict[str, str]:
     """Files by their path: fields, list views, the permission set, and how to deploy them.
 
     Views of campaigns are not among them: how an org calls the fields of their filters is not told anywhere.
     They are named.
     """
-    files = {
+    texts = {
         "sfdx-project.json": json.dumps(
             {
                 "packageDirectories": [{"path": "force-app", "default": True}],
@@ -45,17 +45,17 @@ def sources(fields: Sequence[FieldSpec], lists: Sequence[ListSpec], settings: Se
     for spec in fields:
         name = api_name(spec.name)
         path = f"{_ROOT}/objects/{OBJECTS[spec.record_type]}/fields/{name}.field-meta.xml"
-        files[path] = _xml("CustomField", [("fullName", name), *_elements(metadata(spec))])
+        texts[path] = _xml("CustomField", [("fullName", name), *_elements(metadata(spec))])
     views = [spec for spec in lists if spec.kind == "dynamic"]
     for view in views:
         if not view.channel:
             name = view_name(view)
-            files[f"{_ROOT}/objects/{OBJECTS[view.record_type]}/listViews/{name}.listView-meta.xml"] = _view(
+            texts[f"{_ROOT}/objects/{OBJECTS[view.record_type]}/listViews/{name}.listView-meta.xml"] = _view(
                 view, name, settings
             )
-    files[f"{_ROOT}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"] = _permission_set(fields)
-    files["README.txt"] = _read_me(fields, [view.key for view in views if view.channel])
-    return files
+    texts[f"{_ROOT}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"] = _permission_set(fields)
+    texts["README.txt"] = _read_me(fields, [view.key for view in views if view.channel])
+    return texts
 
 
 def _view(spec: ListSpec, name: str, settings: Settings) -> str:

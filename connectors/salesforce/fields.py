@@ -88,6 +88,22 @@ class Fields:
                 self._extend(spec, present)
         return made
 
+    def normal(self, spec: FieldSpec, value: str | None) -> str | None:
+        """The form in which Salesforce gives a value back: one line, trimmed, cut at the field's length; empty is
+        null.
+        """
+        if value is None:
+            return None
+        text = " ".join(value.replace("\0", "").encode("utf-8", "replace").decode().splitlines()).strip()
+        if spec.type == "bool":
+            return "true" if text.lower() in ("true", "1", "yes") else "false"
+        if spec.type == "number":
+            try:
+                return as_text(round(float(text), _DECIMALS)) if text else None
+            except ValueError:
+                return text or None
+        return text[:_LENGTH].strip() or None
+
     def _create(self, spec: FieldSpec) -> bool:
         """Whether it was created; False: it is there, and hidden from this user."""
         body = {"FullName": f"{_table(spec)}.{api_name(spec.name)}", "Metadata": metadata(spec)}
@@ -315,23 +331,6 @@ def _may_not(spec: FieldSpec, refusal: Refusal) -> AccessError:
         f"this user may not make field {api_name(spec.name)} ({refusal.code}): let an administrator deploy the files of "
         "`crm-segments setup --export DIR`, or run setup as one"
     )
-
-
-def normal(spec: FieldSpec, value: str | None) -> str | None:
-    """The form in which Salesforce gives a value back: one line, trimmed, cut at the field's length; empty is
-    null.
-    """
-    if value is None:
-        return None
-    text = " ".join(value.replace("\0", "").encode("utf-8", "replace").decode().splitlines()).strip()
-    if spec.type == "bool":
-        return "true" if text.lower() in ("true", "1", "yes") else "false"
-    if spec.type == "number":
-        try:
-            return as_text(round(float(text), _DECIMALS)) if text else None
-        except ValueError:
-            return text or None
-    return text[:_LENGTH].strip() or None
 
 
 def as_text(value: Any) -> str | None:
