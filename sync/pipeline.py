@@ -80,7 +80,7 @@ def labelled(session: Session) -> Answer:
         "as_of": labelling.as_of,
         "segments": labelling.sizes,
         "fitted": labelling.fitted,
-        "refits": refits(session),
+        "refits": refits(session.segmentations, session.mirror(), session.journal.models, session.as_of),
     }
 
 

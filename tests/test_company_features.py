@@ -17,7 +17,7 @@ from sync import commands
 from sync.account.session import Session, locked
 from sync.config.config import load
 from sync.context import Context
-from sync.label.feature_frame import prepare_features
+from sync.label.feature_frame import AccountFeatures
 from sync.pull.ingest import Ingest
 from sync.store.mirror import AccountMirror
 
@@ -75,7 +75,7 @@ def revenue(folder: Path, share: str, deals: list[dict[str, float | None]]) -> d
             ]
             if rows:
                 take(session.mirror(), "activity", rows)
-            prepare_features(session)
+            AccountFeatures(session).table()
             features = session.mirror().rows(
                 "SELECT id, orders, net_revenue FROM features JOIN ids USING (record)"
             )
@@ -167,7 +167,7 @@ def test_in_files_too_the_companies_hold_all_that_was_won_once(tmp_path: Path, s
     with locked(config) as journal:
         session = Session.begin(Context(config, "portal"), journal)
         try:
-            prepare_features(session)
+            AccountFeatures(session).table()
             features = session.mirror().rows(
                 "SELECT id, orders, net_revenue FROM features JOIN ids USING (record)"
             )

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from segmentation import model_file
 from segmentation.label import segmentation
-from sync.label import chunks, population
+from sync.label import population
+from sync.store import chunks
 from sync.store.arrow_bytes import packed
 from sync.store.journal import Journal
 from sync.store.migrations import migrate

@@ -18,7 +18,7 @@ from sync.config.faults import ConfigError
 from sync.config.settings import SegmentationSettings
 from sync.context import Context
 from sync.exit_codes import SetupNeeded
-from sync.label.point_in_time import AccountPast
+from sync.label.feature_frame import AccountFeatures
 from sync.plan.control_groups import effects
 from sync.views.journeys import ways
 from sync.views.scorecards import cards, propose
@@ -139,7 +139,7 @@ def test_the_effect_of_a_campaign_is_told_once_there_is_a_control(world: World) 
 def test_the_past_of_the_mirror_holds_what_was_known_then(world: World) -> None:
     def look(session: Session) -> None:
         settings = next(candidate for candidate in session.segmentations if candidate.name == "buyers")
-        past = AccountPast(session, settings, built(session.config, settings, "portal"))
+        past = AccountFeatures(session).past(settings, built(session.config, settings, "portal"))
         then = past.features(date(2024, 5, 31))
         assert then["record"].is_monotonic_increasing and (then["last_purchase"] <= "2024-05-31").all()
         came = past.outcomes(date(2024, 5, 31), 30)

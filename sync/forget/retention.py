@@ -4,18 +4,17 @@ where.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pyarrow as pa
 
 from sync.account.session import Session
 from sync.config.uses import types_used
-from sync.label.chunks import spans, within
-from sync.label.label_store import latest_state
 from sync.store.arrow_bytes import packed
+from sync.store.chunks import spans
 from sync.store.journal.batches import Batch
-from sync.store.mirror import AccountMirror, literal
+from sync.store.label_tables import states, under_ids
+from sync.store.mirror import literal
 
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
 
@@ -152,17 +151,10 @@ def _fold_labels(session: Session, day: str) -> None:
         if journal.value(f"SELECT count(DISTINCT as_of) {where}", *parameters) < 2:
             continue
         last = journal.value(f"SELECT max(as_of) {where}", *parameters)
-        latest_state(session, settings.name, day, "folded")
-        with journal.transaction() as connection:
+        with (
+            states(journal.labels, mirror, settings.name, day, left=True) as folded,
+            journal.transaction() as connection,
+        ):
             connection.execute(f"DELETE {where}", parameters)
-            journal.labels.save(session.account, settings.name, last, _parts(mirror, "folded"))
-        mirror.run("DROP TABLE folded")
-
-
-def _parts(mirror: AccountMirror, table: str) -> Iterator[pa.Table]:
-    """A state table as the journal keeps it."""
-    for span in spans(mirror):
-        rows = f"(SELECT * FROM {table} WHERE {within(span)})"
-        yield mirror.table(
-            f"SELECT ids.record_type, ids.id, state.* EXCLUDE (record) FROM {rows} AS state JOIN ids USING (record)"
-        )
+            rows = under_ids(mirror, folded, spans(mirror))
+            journal.labels.save(session.account, settings.name, last, rows)

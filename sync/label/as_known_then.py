@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.segment_catalog import built
 from sync.account.session import Session
+from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
+from sync.label.feature_frame import AccountFeatures
 from sync.label.file_models import FileModels
-from sync.label.label import fitted, previous_of
-from sync.label.label_store import store
+from sync.label.label import fitted
 from sync.label.population import Population
-from sync.store.mirror import quoted
+from sync.store.label_tables import LabelTables, StateTables
 
 if TYPE_CHECKING:
     from segmentation.protocol import Segmentation
@@ -33,13 +34,13 @@ class AsKnownThen:
     """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session, self._features = session, AccountFeatures(session)
         self._fitted: dict[str, Fitted] = {}
-        self._tables: dict[str, str] = {}
+        self._tables: dict[str, StateTables] = {}
 
-    def about(self, session: Session) -> AsKnownThen:
-        """The same, for a session with more segmentations; what is fitted by either serves both."""
-        other = AsKnownThen(session)
+    def by(self, config: Config) -> AsKnownThen:
+        """The same by a config with more segmentations; what is fitted by either serves both."""
+        other = AsKnownThen(self._session.about(config=config))
         other._fitted, other._tables = self._fitted, self._tables
         return other
 
@@ -63,27 +64,24 @@ class AsKnownThen:
         digest = self._session.config.digest(settings)
         if digest not in self._fitted:
             segmentation = built(self._session.config, settings, self._session.account)
-            population = Population(self._session, settings, segmentation)
+            population = self._features.population(settings, segmentation)
             model = self.stored(settings) or self._remembered(settings, segmentation, population)
             self._fitted[digest] = segmentation, population, model
         return self._fitted[digest]
 
-    def table(self, settings: SegmentationSettings, made_by: Fitted | None = None) -> str:
-        """The table of a segmentation's labels, quoted: that of the labelling, or one made for the file by
+    def tables(self, settings: SegmentationSettings, made_by: Fitted | None = None) -> StateTables:
+        """Where the labels of a segmentation stand: those of the labelling, or those made for the file by
         ``made_by``.
         """
         if settings.name not in self._tables:
-            session, name = self._session, settings.name
-            self._tables[name] = (
-                quoted("labels_" + name) if self._holds(settings) else self._made(settings, made_by)
-            )
-            session.progress(f"labels of {settings.title or name}", 0, 0)
+            labels = LabelTables(self._session.mirror(), settings.name)
+            suits = labels.exist and self._knew_nothing_later(settings)
+            self._tables[settings.name] = labels if suits else self._made(settings, made_by)
+            self._session.progress(f"labels of {settings.title or settings.name}", 0, 0)
         return self._tables[settings.name]
 
-    def _holds(self, settings: SegmentationSettings) -> bool:
-        """Whether the labelling itself knew nothing of later days."""
-        if not self._session.mirror().has_table("labels_" + settings.name):
-            return False
+    def _knew_nothing_later(self, settings: SegmentationSettings) -> bool:
+        """Whether the labelling itself is by a model of no later day."""
         latest = self._session.journal.models.latest(self._session.account, settings.name)
         return (
             settings.kind == "rules"
@@ -92,36 +90,33 @@ class AsKnownThen:
             or latest.as_of <= self._session.as_of.isoformat()
         )
 
-    def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> str:
+    def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> StateTables:
         """Labels for the file, which remember those of the file before."""
-        digest, mirror = self._session.config.digest(settings), self._session.mirror()
-        filed = FileModels(
-            self._session, settings.name, json.dumps([digest, made_by[2]["settings"] if made_by else None])
-        )
+        from segmentation.model_file import blank
+
+        mirror, as_of = self._session.mirror(), self._session.as_of
+        key = [self._session.config.digest(settings), made_by[2]["settings"] if made_by else None]
+        filed = FileModels(mirror, settings.name, json.dumps(key), as_of)
         kept = self.stored(settings)
         if kept is None or (made_by and made_by[2]["settings"] != kept["settings"]):
             kept = filed.model()
-        from segmentation.model_file import blank
-
         segmentation, population, model = made_by or self._labeller(settings, kept)
         with mirror.transaction():
             if kept is None and not blank(model):
                 filed.keep(model)
-            previous_as_of = filed.turn()
+            previous_as_of = filed.tables.begin(as_of.isoformat())
             for position, (span, frame) in enumerate(population.chunks()):
-                previous = previous_of(mirror, filed.before, span) if previous_as_of else None
-                labels = segmentation.label(
-                    frame, kept or model, previous, previous_as_of, self._session.as_of
-                )
-                store(mirror, filed.table, labels, begun=position > 0)
-        return quoted(filed.table)
+                previous = filed.tables.previous(span) if previous_as_of else None
+                labels = segmentation.label(frame, kept or model, previous, previous_as_of, as_of)
+                filed.tables.store(labels, begun=position > 0)
+        return filed.tables
 
     def _labeller(self, settings: SegmentationSettings, model: Mapping[str, Any] | None) -> Fitted:
         """What labels under a model; one that is fitted now where there is none."""
         if model is None:
             return self.fitted(settings)
         segmentation = built(self._session.config, settings, self._session.account)
-        return segmentation, Population(self._session, settings, segmentation), model
+        return segmentation, self._features.population(settings, segmentation), model
 
     def _remembered(
         self, settings: SegmentationSettings, segmentation: Segmentation, population: Population
@@ -137,6 +132,6 @@ class AsKnownThen:
         if kept == key:
             return model_file.from_json(content)
         session.progress(f"fitting {settings.title or settings.kind} for the file", 0, 0)
-        model = fitted(session, settings, segmentation, population)
+        model = fitted(segmentation, population, self._features.past(settings, segmentation))
         mirror.set_stamp(stamp, f"{key}\n{model_file.to_json(model)}")
         return model

@@ -11,12 +11,14 @@ a record that is silent ages by itself, and a closed group of customers with it,
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from sync.account.session import Session
-from sync.store.journal.models import StoredModel
-from sync.store.mirror import literal, quoted
+from sync.store.journal.models import Models, StoredModel
+from sync.store.label_tables import LabelTables
+from sync.store.mirror import AccountMirror
+from sync.store.scores import counts_between, deciles, scores_of_recent
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -26,18 +28,20 @@ RECENT = 92
 UNLEARNED = ("rules",)  # kinds whose model holds nothing that could age
 
 
-def refits(session: Session) -> dict[str, str]:
+def refits(
+    segmentations: Sequence[SegmentationSettings], mirror: AccountMirror, models: Models, as_of: date
+) -> dict[str, str]:
     """By segmentation: why a refit is worth a look. Segmentations that need none are left out."""
     from segmentation import model_file
     from segmentation.evaluation.scorecard import DRIFT, FEWEST
 
     reasons = {}
-    for settings in session.segmentations:
-        stored = session.journal.models.latest(session.account, settings.name)
+    for settings in segmentations:
+        stored = models.latest(mirror.name, settings.name)
         if settings.kind in UNLEARNED or settings.frozen or stored is None:
             continue
-        age = (session.as_of - date.fromisoformat(stored.as_of)).days
-        shift, records = shifted(session, settings, stored) or (0.0, 0)
+        age = (as_of - date.fromisoformat(stored.as_of)).days
+        shift, records = shifted(mirror, settings.name, stored, as_of) or (0.0, 0)
         if shift >= DRIFT and records >= FEWEST:
             reasons[settings.name] = (
                 f"its scores have shifted since the fit of {stored.as_of} (PSI {shift:.2f}, from {DRIFT} on)"
@@ -51,9 +55,7 @@ def refits(session: Session) -> dict[str, str]:
     return reasons
 
 
-def shifted(
-    session: Session, settings: SegmentationSettings, stored: StoredModel
-) -> tuple[float, int] | None:
+def shifted(mirror: AccountMirror, name: str, model: StoredModel, as_of: date) -> tuple[float, int] | None:
     """PSI of the scores of recent buyers against those of the first labelling under the model, and how many
     they are at least.
     """
@@ -61,49 +63,21 @@ def shifted(
 
     from segmentation.evaluation.metrics import level_stability
 
-    mirror, name = session.mirror(), settings.name
-    if not mirror.has_table("labels_" + name) or not mirror.has_table("features"):
+    tables = LabelTables(mirror, name)
+    if not tables.exist:
+        return None
+    recent = scores_of_recent(mirror, tables.labels, as_of - timedelta(days=RECENT))
+    if recent is None:
         return None
     then = json.loads(mirror.stamp("scores:" + name) or "{}")
-    if then.get("version") != stored.version or then["as_of"] > session.as_of.isoformat():
-        cuts = _deciles(session, name)
+    if then.get("version") != model.version or then["as_of"] > as_of.isoformat():
+        cuts = deciles(mirror, recent)
         then = {
-            "version": stored.version,
-            "as_of": session.as_of.isoformat(),
+            "version": model.version,
+            "as_of": as_of.isoformat(),
             "cuts": cuts,
-            "counts": _counts(session, name, cuts),
+            "counts": counts_between(mirror, recent, cuts),
         }
         mirror.set_stamp("scores:" + name, json.dumps(then))
-    counts = _counts(session, name, then["cuts"])
+    counts = counts_between(mirror, recent, then["cuts"])
     return level_stability(np.array(then["counts"]), np.array(counts)), min(sum(then["counts"]), sum(counts))
-
-
-def _recent(session: Session, name: str) -> str:
-    """SQL of the labels of recent buyers; of an account without purchases, of everybody."""
-    mirror, since = session.mirror(), literal((session.as_of - timedelta(days=RECENT)).isoformat())
-    bought = f"SELECT record FROM features WHERE last_purchase > {since}::DATE"
-    everyone = quoted("labels_" + name)
-    has_buyers = "last_purchase" in mirror.columns("features") and mirror.value(
-        f"SELECT count(*) > 0 FROM ({bought})"
-    )
-    return f"(SELECT score FROM {everyone} SEMI JOIN ({bought}) USING (record))" if has_buyers else everyone
-
-
-def _deciles(session: Session, name: str) -> list[float]:
-    wanted = ", ".join(f"0.{n}" for n in range(1, 10))
-    cuts = session.mirror().value(
-        f"SELECT quantile_cont(score, [{wanted}]) FROM {_recent(session, name)} WHERE NOT isnan(score)"
-    )
-    return sorted({cut for cut in cuts or () if cut is not None})
-
-
-def _counts(session: Session, name: str, cuts: list[float]) -> list[int]:
-    """Records between the cuts; the last place holds those without a score."""
-    above = " + ".join(f"(score > {cut!r})::INTEGER" for cut in cuts) or "0"
-    position = f"CASE WHEN score IS NULL OR isnan(score) THEN {len(cuts) + 1} ELSE {above} END"
-    counted = dict(
-        session.mirror().rows(
-            f"SELECT {position} AS place, count(*) FROM {_recent(session, name)} GROUP BY place"
-        )
-    )
-    return [int(counted.get(n, 0)) for n in range(len(cuts) + 2)]

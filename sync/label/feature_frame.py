@@ -6,88 +6,129 @@ Attributes, features of what it did, and segments that other segmentations gave 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from sync.account import rates
 from sync.account.session import Session
-from sync.consent.consent import consent_of
-from sync.label.activity import prepare_deeds, unbound
-from sync.label.label_store import rebuild_state
-from sync.label.spellings import account_needs
-from sync.store import activity_owner
+from sync.consent.consent import Consent, consent_of
+from sync.label.activity import AccountActivity
+from sync.label.point_in_time import DRAWN, AccountPast
+from sync.label.population import Population
+from sync.label.spellings import account_needs, needs_of
+from sync.store import activity_owner, lazy
+from sync.store.features_table import keep_features, kept_features
+from sync.store.label_tables import LabelTables
 from sync.store.mirror import literal, quoted
+from sync.store.relation import Relation
 
 if TYPE_CHECKING:
     import ibis
 
-    from segmentation.feature_request import Shape
+    from segmentation.protocol import Segmentation
     from sync.config.settings import SegmentationSettings
 
 FORM = 2  # moves whenever other features come out of the same activity
 
 
-def facts(session: Session, settings: SegmentationSettings, features: str = "features") -> ibis.Table:
-    """All that is known of the records of a population: attributes, features, and segments of the
-    segmentations it uses.
+class AccountFeatures:
+    """The features of an account as of the day of a session, and what a segmentation reads of them."""
 
-    A lazy table over the mirror's view ``facts``; it holds until the next call. ``features``: the table that
-    holds them.
-    """
-    mirror, config = session.mirror(), session.config
-    local = f"timezone({literal(session.settings.time_zone)}, created_at) AS created_at, {activity_owner.address_of('email')} AS email"
-    local = f"people.* REPLACE ({local})"
-    columns, joins = [local, f"{features}.* EXCLUDE (record)"], f"JOIN {features} USING (record)"
-    for used in config.uses(settings):
-        table = "labels_" + used.name
-        if not mirror.has_table(table):
-            rebuild_state(session, used.name, None, table)
-        columns.append(f"{quoted(table)}.segment AS {quoted('segment.' + used.name)}")
-        joins += f" LEFT JOIN {mirror.schema}.{quoted(table)} AS {quoted(table)} ON {quoted(table)}.record = people.record"
-    mirror.run(f"CREATE OR REPLACE TEMP VIEW facts AS SELECT {', '.join(columns)} FROM people {joins}")
-    everyone = unbound(mirror, "facts")
-    everyone = everyone.filter(everyone.record_type.isin(config.record_types(settings)))
-    rule = config.population(settings, session.account)
-    return everyone if rule is None else everyone.filter(rule.expression(everyone))
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
+    @cached_property
+    def consent(self) -> Consent:
+        """What its people allow."""
+        return consent_of(self._session)
 
-def prepare_features(session: Session) -> None:
-    """The table ``features`` as of the day, with what the account's segmentations need; kept while nothing
-    changes.
-    """
-    mirror, needs = session.mirror(), account_needs(session)
-    revisions = [session.mirror(name).revision() for name in session.sources()]
-    foreign = rates.foreign(session.config, session.account)
-    money = [session.settings.currency, foreign, session.config.rates if foreign else {}]
-    types = session.config.labelled_types(session.account)
-    key = json.dumps(
-        [session.as_of.isoformat(), revisions, asdict(needs), types, session.settings.match, money, FORM]
-    )
-    consent_of(session)  # makes the view ``people``
-    if mirror.stamp("features") == key and mirror.has_table("features"):
-        return
-    session.progress("computing features", 0, 0)
-    prepare_deeds(session, bool(needs.answers))
-    import ibis
+    @cached_property
+    def activity(self) -> AccountActivity:
+        """What its records have done."""
+        session = self._session
+        mirrors = [session.mirror(name) for name in session.sources()]
+        return AccountActivity.of(session.config, mirrors, self.consent.people)
 
-    from segmentation.features import features
+    def table(self) -> Relation:
+        """The features as of the day that the account's segmentations need; computed where something has
+        changed.
+        """
+        session, activity = self._session, self.activity
+        config, account, mirror = session.config, session.account, activity.mirror
+        needs, foreign = account_needs(config, account), rates.foreign(config, account)
+        money = [session.settings.currency, foreign, config.rates if foreign else {}]
+        key = json.dumps(
+            [
+                session.as_of.isoformat(),
+                [theirs.revision() for theirs in activity.mirrors],
+                asdict(needs),
+                config.labelled_types(account),
+                session.settings.match,
+                money,
+                FORM,
+            ]
+        )
+        kept = kept_features(mirror, key)
+        if kept is not None:
+            return kept
+        from segmentation.features import features
 
-    deeds, shape = unbound(mirror, "deeds"), shape_of(session)
-    sql = ibis.to_sql(
-        features(unbound(mirror, "people"), deeds, session.as_of, needs, shape), dialect="duckdb"
-    )
-    with mirror.transaction():
-        mirror.run(f"CREATE OR REPLACE TABLE features AS {sql}")
-        mirror.set_stamp("features", key)
+        session.progress("computing features", 0, 0)
+        people = lazy.table(mirror, activity.people)
+        deeds = lazy.table(mirror, activity.rows(bool(needs.answers)))
+        rows = features(people, deeds, session.as_of, needs, activity.shape)
+        return keep_features(mirror, lazy.rows_of(rows), key)
 
+    def known(self, settings: SegmentationSettings, features: Relation) -> ibis.Table:
+        """All that is known of the records of a population: attributes, features, and segments of the
+        segmentations that it uses.
+        """
+        session, mirror, people = self._session, self.activity.mirror, self.activity.people
+        local = f"timezone({literal(session.settings.time_zone)}, created_at) AS created_at, {activity_owner.address_of('email')} AS email"
+        columns = [f"people.* REPLACE ({local})", "features.* EXCLUDE (record)"]
+        joins = f"JOIN ({features}) AS features USING (record)"
+        for used in session.config.uses(settings):
+            labels, alias = (
+                LabelTables(mirror, used.name).restored(session.journal.labels),
+                quoted("labels_" + used.name),
+            )
+            columns.append(f"{alias}.segment AS {quoted('segment.' + used.name)}")
+            joins += f" LEFT JOIN ({labels}) AS {alias} ON {alias}.record = people.record"
+        rows = Relation(f"SELECT {', '.join(columns)} FROM ({people}) AS people {joins}")
+        everyone = lazy.table(mirror, rows)
+        everyone = everyone.filter(everyone.record_type.isin(session.config.record_types(settings)))
+        rule = session.config.population(settings, session.account)
+        return everyone if rule is None else everyone.filter(rule.expression(everyone))
 
-def shape_of(session: Session) -> Shape:
-    """What is known of the account's activity."""
-    from segmentation.feature_request import Shape
+    def population(self, settings: SegmentationSettings, segmentation: Segmentation) -> Population:
+        """The records of one segmentation."""
+        known = partial(self.known, settings, self.table())
+        return Population(self.activity.mirror, segmentation, known)
 
-    mirrors = [session.mirror(name) for name in session.sources()]
-    return Shape(
-        order_lines=any(m.stamp("order_lines") != "no" for m in mirrors)
-        or "company" in session.config.labelled_types(session.account),
-        refunds=any(m.stamp("refunds") != "no" for m in mirrors),
-    )
+    def past(
+        self, settings: SegmentationSettings, segmentation: Segmentation, most: int = DRAWN
+    ) -> AccountPast:
+        """What the segmentation sees of the days before; of so many records at most."""
+        session = self._session
+        return AccountPast(
+            segmentation=segmentation,
+            activity=self.activity,
+            needs=needs_of(session.config, session.account, settings),
+            known=partial(self.known, settings),
+            today=session.as_of,
+            as_of=session.as_of,
+            most=most,
+            replaced=partial(self._model, settings),
+        )
+
+    def _model(self, settings: SegmentationSettings) -> Mapping[str, Any] | None:
+        """The newest model of a segmentation, whatever its settings were."""
+        from segmentation import model_file
+
+        stored = self._session.journal.models.latest(self._session.account, settings.name)
+        try:
+            return model_file.from_json(stored.content) if stored else None
+        except ValueError:
+            return None

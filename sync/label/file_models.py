@@ -13,26 +13,27 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sync.account.session import Session
 from sync.label.drift import OLD
-from sync.store.mirror import quoted
+from sync.store.label_tables import FileTables
+from sync.store.mirror import AccountMirror
 
 
 class FileModels:
-    """Of one segmentation. ``key``: all that its model depends on but the facts and the day."""
+    """Of one segmentation on a day. ``key``: all that its model depends on but the facts and the day."""
 
-    def __init__(self, session: Session, name: str, key: str) -> None:
-        self._session, self._name, self._key = session, name, key
-        self.table, self.before = f"file_labels_{name}", f"file_before_{name}"
+    def __init__(self, mirror: AccountMirror, name: str, key: str, as_of: date) -> None:
+        self._mirror, self._key, self._as_of = mirror, key, as_of
+        self._stamp = f"filed:{name}"
+        self.tables = FileTables(mirror, name)
 
     def model(self) -> dict[str, Any] | None:
         """The model of an earlier file, where it is of these settings and not too old."""
         from segmentation import model_file
 
-        header, _, content = (self._session.mirror().stamp(f"filed:{self._name}") or "").partition("\n")
+        header, _, content = (self._mirror.stamp(self._stamp) or "").partition("\n")
         if not content or json.loads(header)["key"] != self._key:
             return None
-        age = (self._session.as_of - date.fromisoformat(json.loads(header)["as_of"])).days
+        age = (self._as_of - date.fromisoformat(json.loads(header)["as_of"])).days
         return model_file.from_json(content) if 0 <= age < OLD else None
 
     def keep(self, model: Mapping[str, Any]) -> None:
@@ -43,25 +44,6 @@ class FileModels:
         from segmentation import model_file
 
         if model["kind"] == "clusters":
-            self._told(None, None)
-        header = json.dumps({"key": self._key, "as_of": self._session.as_of.isoformat()})
-        self._session.mirror().set_stamp(f"filed:{self._name}", f"{header}\n{model_file.to_json(model)}")
-
-    def turn(self) -> date | None:
-        """Make ``before`` the labels of an earlier day, and tell which; None: there are none."""
-        mirror, today = self._session.mirror(), self._session.as_of.isoformat()
-        kept = json.loads(mirror.stamp(f"filed_labels:{self._name}") or "{}")
-        before = kept.get("before")
-        if kept.get("as_of") and kept["as_of"] < today and mirror.has_table(self.table):
-            mirror.run(f"DROP TABLE IF EXISTS {quoted(self.before)}")
-            mirror.run(f"ALTER TABLE {quoted(self.table)} RENAME TO {quoted(self.before)}")
-            before = kept["as_of"]
-        elif not before or before >= today or not mirror.has_table(self.before):
-            before = None
-        self._told(today, before)
-        return date.fromisoformat(before) if before else None
-
-    def _told(self, as_of: str | None, before: str | None) -> None:
-        self._session.mirror().set_stamp(
-            f"filed_labels:{self._name}", json.dumps({"as_of": as_of, "before": before})
-        )
+            self.tables.forget()
+        header = json.dumps({"key": self._key, "as_of": self._as_of.isoformat()})
+        self._mirror.set_stamp(self._stamp, f"{header}\n{model_file.to_json(model)}")

@@ -12,15 +12,19 @@ model from after ``as_of`` is never used: it knows what came (``sync.label.as_kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from sync.account.session import Session
+from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
 from sync.label.as_known_then import AsKnownThen, Fitted
+from sync.store.forecast_rows import with_segments
+from sync.store.relation import Relation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,53 +38,56 @@ NAMED = {
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
-def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) -> dict[str, Any]:
-    """Make the table ``foretold``: one row per record that has any of it, ``record`` and the columns above.
-    Figures of the champion.
+@dataclass(frozen=True)
+class Forecasts:
+    """One row per record that has any of it: ``record`` and the ``columns``; figures of the champion."""
+
+    rows: Relation
+    columns: Sequence[str]
+    figures: dict[str, Any]
+
+
+def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) -> Forecasts:
+    """What is expected of each record; it holds until it is asked for again.
 
     ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
     """
-    settings = _every_kind(session)
-    known_labels = known_labels.about(_with_segmentations(session, settings))
+    settings = _every_kind(session.segmentations)
+    known_labels = known_labels.by(_with_segmentations(session.config, settings))
     session.progress("forecasting", 0, 0)
     champion = _champion(settings["potential"], horizon, known_labels)
     _, population, model = champion
-    sources = {
-        kind: known_labels.table(segmentation, champion if kind == "potential" else None)
+    labels = {
+        NAMED[kind]: known_labels.tables(segmentation, champion if kind == "potential" else None).labels
         for kind, segmentation in settings.items()
     }
     figures = {
         "horizon": model["learned"]["horizon"],
         **{k: v for k, v in model["figures"].items() if k != "tiers"},
     }
-    for position, (_span, frame) in enumerate(population.chunks()):
-        numbers = pa.Table.from_pandas(_numbers(session, frame, model), preserve_index=False)
-        into = "INSERT INTO numbers" if position else "CREATE OR REPLACE TEMP TABLE numbers AS"
-        session.mirror().run(f"{into} SELECT * FROM frame", frame=numbers)
-    joins, columns = "", [f"numbers.{name}" for name in NUMBERS]
-    for kind, source in sources.items():
-        joins += f" FULL JOIN (SELECT record, segment FROM {source}) AS {kind} USING (record)"
-        columns.append(f"{kind}.segment AS {NAMED[kind]}")
-    session.mirror().run(
-        f"CREATE OR REPLACE TEMP TABLE foretold AS SELECT record, {', '.join(columns)} FROM numbers{joins}"
+    numbers = (
+        pa.Table.from_pandas(
+            _numbers(frame, model, session.as_of, session.settings.currency), preserve_index=False
+        )
+        for _span, frame in population.chunks()
     )
-    session.mirror().run("DROP TABLE numbers")
-    return figures
+    rows = with_segments(session.mirror(), numbers, labels)
+    return Forecasts(rows, [*NUMBERS, *labels], figures)
 
 
-def told_there(session: Session) -> set[str]:
+def columns_of_own_name(segmentations: Sequence[SegmentationSettings]) -> set[str]:
     """Segmentations whose segments stand in a column of their own name among the forecasts."""
-    first = {settings.kind: settings.name for settings in reversed(session.segmentations)}
+    first = {settings.kind: settings.name for settings in reversed(segmentations)}
     return {column for kind, column in NAMED.items() if first.get(kind) == column}
 
 
-def _every_kind(session: Session) -> dict[str, SegmentationSettings]:
+def _every_kind(segmentations: Sequence[SegmentationSettings]) -> dict[str, SegmentationSettings]:
     """The first segmentation of each kind; where the config has none, one for this file alone."""
     from segmentation.label import settings_model
 
     settings_by_kind = {}
     for kind in NAMED:
-        own = [settings for settings in session.segmentations if settings.kind == kind]
+        own = [settings for settings in segmentations if settings.kind == kind]
         options = settings_model(kind)()
         settings_by_kind[kind] = (
             own[0]
@@ -92,11 +99,10 @@ def _every_kind(session: Session) -> dict[str, SegmentationSettings]:
     return settings_by_kind
 
 
-def _with_segmentations(session: Session, settings_by_kind: Mapping[str, SegmentationSettings]) -> Session:
-    """The session as if the config had all of them."""
-    config = session.config
+def _with_segmentations(config: Config, settings_by_kind: Mapping[str, SegmentationSettings]) -> Config:
+    """The config as if it had all of them."""
     more = tuple(settings for settings in settings_by_kind.values() if settings not in config.segmentations)
-    return session.about(config=replace(config, segmentations=(*config.segmentations, *more)))
+    return replace(config, segmentations=(*config.segmentations, *more))
 
 
 def _champion(settings: SegmentationSettings, horizon: int | None, known_labels: AsKnownThen) -> Fitted:
@@ -112,7 +118,7 @@ def _champion(settings: SegmentationSettings, horizon: int | None, known_labels:
     return known_labels.fitted(asked)
 
 
-def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) -> pd.DataFrame:
+def _numbers(frame: pd.DataFrame, model: Mapping[str, Any], as_of: date, currency: str) -> pd.DataFrame:
     """``record`` and NUMBERS; what is not predicted is null."""
     import numpy as np
     import pandas as pd
@@ -121,10 +127,10 @@ def _numbers(session: Session, frame: pd.DataFrame, model: Mapping[str, Any]) ->
     from segmentation.models.buyer_features import Buying
     from segmentation.models.clv_model import ClvModel
 
-    buyers = Buying.of(frame, session.as_of)
+    buyers = Buying.of(frame, as_of)
     forecast = ClvModel.from_dict(model["learned"]).forecast(buyers)
     columns: dict[str, Any] = {"record": frame["record"].to_numpy(np.int64)}
-    unit = 10 ** exponent(session.settings.currency)
+    unit = 10 ** exponent(currency)
     money = None if forecast.money is None else forecast.money / unit
     for name, values in zip(
         NUMBERS, (forecast.score, forecast.probability, forecast.purchases, money), strict=True

@@ -8,23 +8,26 @@ journal keeps what each day changed; both tables can be rebuilt from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sync.account.segment_catalog import built
 from sync.account.session import Session
-from sync.label.chunks import Span, spans, within
-from sync.label.label_store import changed, keep, prepare_before, rebuild_state, store
+from sync.config.config import Config
+from sync.label.feature_frame import AccountFeatures
 from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
 from sync.log import stage
-from sync.store.mirror import AccountMirror, quoted
+from sync.store.chunks import spans
+from sync.store.journal.labels import Labels
+from sync.store.journal.models import Models
+from sync.store.label_tables import LabelTables, states
+from sync.store.mirror import AccountMirror
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from segmentation.model_file import Model
     from segmentation.protocol import Segmentation
     from sync.config.settings import SegmentationSettings
@@ -46,125 +49,127 @@ class Labelled:
 @stage("label")
 def label(session: Session) -> Labelled:
     """Label as of ``session.as_of`` whatever is not labelled so already."""
-    labelled = Labelled(session.as_of)
+    labelled, features = Labelled(session.as_of), AccountFeatures(session)
+    mirrors = [session.mirror(name) for name in session.sources()]
     for settings in session.config.in_order(session.account):
-        name = settings.name
-        if not _up_to_date(session, settings):
-            _label_one(session, settings, labelled)
-        rows = session.mirror().rows(
-            f"SELECT segment, count(*) FROM {quoted('labels_' + name)} GROUP BY segment ORDER BY segment"
-        )
-        labelled.sizes[name] = dict(rows)
+        tables = LabelTables(mirrors[0], settings.name)
+        key = partial(_key, session.config, settings, mirrors, session.journal.models, session.as_of)
+        stamp = tables.stamp()
+        if not stamp or stamp["key"] != key():
+            _label_one(session, features, settings, tables, key, labelled)
+        labelled.sizes[settings.name] = tables.sizes()
     return labelled
 
 
 @stage("train")
 def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
     """Fit every segmentation again as of ``session.as_of``, or those of ``names``; returns the new versions."""
-    versions = {}
+    versions, features = {}, AccountFeatures(session)
     for settings in session.config.in_order(session.account):
         if names and settings.name not in names:
             continue
         session.progress(f"fitting {settings.title or settings.name}", 0, 0)
         segmentation = built(session.config, settings, session.account)
-        model = fitted(session, settings, segmentation, Population(session, settings, segmentation))
-        versions[settings.name] = _saved(session, settings, model)
+        population = features.population(settings, segmentation)
+        model = fitted(segmentation, population, features.past(settings, segmentation))
+        digest = session.config.digest(settings)
+        versions[settings.name] = _saved(
+            session.journal.models, session.account, settings.name, session.as_of, digest, model
+        )
     return versions
 
 
-def _key(session: Session, settings: SegmentationSettings) -> str | None:
+def _key(
+    config: Config,
+    settings: SegmentationSettings,
+    mirrors: Sequence[AccountMirror],
+    models: Models,
+    as_of: date,
+) -> str | None:
     """All that decides the labels, as text; None where there is no fitting model yet."""
-    model = session.journal.models.latest(session.account, settings.name)
-    digest = session.config.digest(settings)
+    model = models.latest(mirrors[0].name, settings.name)
+    digest = config.digest(settings)
     if model is None or model.digest != digest:
         return None
-    revisions = [session.mirror(name).revision() for name in session.sources()]
-    used = [_key(session, other) for other in session.config.uses(settings)]
-    return json.dumps([session.as_of.isoformat(), revisions, digest, model.version, settings.frozen, *used])
+    revisions = [mirror.revision() for mirror in mirrors]
+    used = [_key(config, other, mirrors, models, as_of) for other in config.uses(settings)]
+    return json.dumps([as_of.isoformat(), revisions, digest, model.version, settings.frozen, *used])
 
 
-def _up_to_date(session: Session, settings: SegmentationSettings) -> bool:
-    stamp = session.mirror().stamp("labels:" + settings.name)
-    return stamp is not None and json.loads(stamp)["key"] == _key(session, settings)
-
-
-def _label_one(session: Session, settings: SegmentationSettings, labelled: Labelled) -> None:
-    mirror, name, as_of = session.mirror(), settings.name, session.as_of.isoformat()
-    segmentation = built(session.config, settings, session.account)
-    session.progress(f"labelling {settings.title or name}", 0, 0)
-    population = Population(session, settings, segmentation)
-    model = _model(session, settings, segmentation, population, labelled)
-    session.progress(f"labelling {settings.title or name}", 0, 0)
-    with mirror.transaction():
-        kept = settings.frozen and _kept(session, name, population)
-        previous_as_of = prepare_before(session, name)
-        if kept:
-            keep(mirror, name, population.records())
-        else:
-            for position, (span, frame) in enumerate(population.chunks()):
-                previous = previous_of(mirror, "before_" + name, span) if previous_as_of else None
-                labels = segmentation.label(frame, model, previous, previous_as_of, session.as_of)
-                store(mirror, "labels_" + name, labels, begun=position > 0)
-        session.journal.labels.save(session.account, name, as_of, changed(mirror, name, spans(mirror)))
-        mirror.set_stamp("labels:" + name, json.dumps({"as_of": as_of, "key": _key(session, settings)}))
-
-
-def previous_of(mirror: AccountMirror, table: str, span: Span) -> pd.DataFrame:
-    """A span of a state table, for labelling to start from."""
-    return mirror.run(f"SELECT * FROM {quoted(table)} WHERE {within(span)} ORDER BY record").df()
-
-
-def _kept(session: Session, name: str, population: Population) -> bool:
-    """Make ``kept_NAME`` the latest labels up to the day; False where there are none."""
-    table = "kept_" + name
-    rebuild_state(session, name, (session.as_of + timedelta(days=1)).isoformat(), table)
-    return bool(session.mirror().value(f"SELECT count(*) FROM {quoted(table)}"))
-
-
-def _model(
+def _label_one(
     session: Session,
+    features: AccountFeatures,
     settings: SegmentationSettings,
-    segmentation: Segmentation,
-    population: Population,
+    tables: LabelTables,
+    key: Callable[[], str | None],
     labelled: Labelled,
-) -> Model:
-    """The stored model; where there is none for these settings, or one that saw nobody and there is somebody
-    now, a new one.
-    """
+) -> None:
+    """Label one segmentation. ``key`` tells what decides its labels, once it has a model."""
     from segmentation import model_file
 
-    stored = session.journal.models.latest(session.account, settings.name)
-    if stored is not None and stored.digest == session.config.digest(settings):
-        model = model_file.from_json(stored.content)
-        if not model_file.blank(model):
-            return model
-    else:
-        stored = None
-    session.progress(f"fitting {settings.title or settings.name}", 0, 0)
-    model = fitted(session, settings, segmentation, population)
-    if stored is None or not model_file.blank(model):
-        labelled.fitted[settings.name] = _saved(session, settings, model)
-    return model
+    mirror, journal, name, as_of = session.mirror(), session.journal, settings.name, session.as_of
+    titled, digest = settings.title or name, session.config.digest(settings)
+    segmentation = built(session.config, settings, session.account)
+    session.progress(f"labelling {titled}", 0, 0)
+    population = features.population(settings, segmentation)
+    stored = _stored(journal.models, session.account, name, digest)
+    model = stored
+    if model is None or model_file.blank(model):  # none yet, or it saw nobody and there may be somebody now
+        session.progress(f"fitting {titled}", 0, 0)
+        model = fitted(segmentation, population, features.past(settings, segmentation))
+        if stored is None or not model_file.blank(model):
+            labelled.fitted[name] = _saved(journal.models, session.account, name, as_of, digest, model)
+    session.progress(f"labelling {titled}", 0, 0)
+    with mirror.transaction():
+        previous_as_of = tables.begin(journal.labels, as_of.isoformat())
+        if not (settings.frozen and _kept(journal.labels, mirror, tables, name, as_of, population)):
+            for position, (span, frame) in enumerate(population.chunks()):
+                previous = tables.previous(span) if previous_as_of else None
+                labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
+                tables.store(labels, begun=position > 0)
+        journal.labels.save(session.account, name, as_of.isoformat(), tables.changed(spans(mirror)))
+        tables.set_stamp(as_of.isoformat(), key())
 
 
-def fitted(
-    session: Session, settings: SegmentationSettings, segmentation: Segmentation, population: Population
-) -> Model:
+def _kept(
+    labels: Labels,
+    mirror: AccountMirror,
+    tables: LabelTables,
+    name: str,
+    as_of: date,
+    population: Population,
+) -> bool:
+    """Let the latest labels up to the day be those of the day, of records that are still in the population;
+    False where there are none.
+    """
+    with states(labels, mirror, name, (as_of + timedelta(days=1)).isoformat()) as latest:
+        if not mirror.value(f"SELECT count(*) FROM ({latest})"):
+            return False
+        tables.keep(latest, population.records())
+    return True
+
+
+def fitted(segmentation: Segmentation, population: Population, past: AccountPast) -> Model:
     """A model of the population; of very many records it has ``seen`` a draw, and tells ``of`` how many."""
     from segmentation import model_file
 
     frame, count = population.some()
-    model = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    model = segmentation.fit(frame, past.as_of, past)
     if len(frame) < count:
         model["seen"]["of"] = count
     return model_file.from_json(model_file.to_json(model))
 
 
-def _saved(session: Session, settings: SegmentationSettings, model: Model) -> int:
+def _stored(models: Models, account: str, name: str, digest: str) -> Model | None:
+    """The newest model, where it was fitted under these settings."""
+    from segmentation import model_file
+
+    stored = models.latest(account, name)
+    return model_file.from_json(stored.content) if stored and stored.digest == digest else None
+
+
+def _saved(models: Models, account: str, name: str, as_of: date, digest: str, model: Model) -> int:
     """Its version."""
     from segmentation import model_file
 
-    digest = session.config.digest(settings)
-    return session.journal.models.save(
-        session.account, settings.name, session.as_of.isoformat(), digest, model_file.to_json(model)
-    )
+    return models.save(account, name, as_of.isoformat(), digest, model_file.to_json(model))

@@ -2,87 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sync.account.session import Session
-from sync.consent.consent import consent_of
-from sync.label.activity import prepare_deeds, unbound
-from sync.label.chunks import drawn
-from sync.label.feature_frame import facts, shape_of
-from sync.label.spellings import needs_of
+from sync.label.activity import AccountActivity
+from sync.store import lazy
+from sync.store.chunks import drawn
 from sync.store.mirror import literal
+from sync.store.relation import Relation
+from sync.store.scratch import remembered
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
 
     from segmentation.feature_request import Needs
     from segmentation.protocol import Segmentation
-    from sync.config.settings import SegmentationSettings
 
 DRAWN = 200_000  # records of an earlier day: more teach a model nothing that it would show
 
 
+@dataclass(frozen=True)
 class AccountPast:
-    """The past of one account's segmentation. Frames of one day are computed once."""
+    """The past of one account's segmentation. Frames of one day are computed once.
 
-    def __init__(
-        self,
-        session: Session,
-        settings: SegmentationSettings,
-        segmentation: Segmentation,
-        as_of: date | None = None,
-        most: int = DRAWN,
-    ) -> None:
-        self._session, self._settings, self._segmentation = session, settings, segmentation
-        self._as_of, self._most = as_of or session.as_of, most
-        self.features = cache(self._features)
-        self._draw = cache(self._drawn)
+    Looked at are ``most`` records; a fit asks for many days, and they are the same on each.
+    """
+
+    segmentation: Segmentation
+    activity: AccountActivity
+    needs: Needs  # the features that the segmentation and its population look at
+    known: Callable[[Relation], ibis.Table]  # the population, with these features
+    today: date
+    as_of: date
+    replaced: Callable[[], Mapping[str, Any] | None]  # the model that a fit replaces
+    most: int = DRAWN
+    draws: dict[int, Relation] = field(default_factory=dict, compare=False)  # by size, once they are drawn
+    _frames: dict[date, pd.DataFrame] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def model(self) -> Mapping[str, Any] | None:
         """The model that a fit replaces, whatever its settings were."""
-        from segmentation import model_file
-
-        if self._as_of < self._session.as_of:
-            return None
-        stored = self._session.journal.models.latest(self._session.account, self._settings.name)
-        try:
-            return model_file.from_json(stored.content) if stored else None
-        except ValueError:
-            return None
+        return None if self.as_of < self.today else self.replaced()
 
     def until(self, day: date) -> AccountPast:
         """Without what happened or was recorded after ``day``, and without a model."""
-        earlier = AccountPast(self._session, self._settings, self._segmentation, day, self._most)
-        earlier._draw = self._draw
-        return earlier
+        return replace(self, as_of=day)
 
     def few(self, most: int) -> AccountPast:
         """The same of about so many records at most."""
-        return AccountPast(
-            self._session, self._settings, self._segmentation, self._as_of, min(most, self._most)
-        )
+        return replace(self, most=min(most, self.most))
 
     @property
     def first(self) -> date | None:
         """Day of the earliest activity."""
-        self._prepare(None)
-        first_day: date | None = self._session.mirror().value("SELECT min(day) FROM deeds")
+        rows = self.activity.rows(answers=False)
+        first_day: date | None = self.activity.mirror.value(f"SELECT min(day) FROM ({rows})")
         return first_day
 
-    def _features(self, day: date) -> pd.DataFrame:
+    def features(self, day: date) -> pd.DataFrame:
+        """What the segmentation reads of the records that existed on a day, ordered by record."""
+        if day not in self._frames:
+            self._frames[day] = self._read(day)
+        return self._frames[day]
+
+    def _read(self, day: date) -> pd.DataFrame:
         import ibis
 
-        self._compute(day, needs_of(self._session, self._settings), recorded_by=day)
-        records = facts(self._session, self._settings, "past_features")
+        records = self.known(self._features(day, self.needs, recorded_by=day))
         existed = (records.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(
             True
         ) | records.first_purchase.notnull()
-        sql = ibis.to_sql(self._segmentation.reads(records.filter(existed)), dialect="duckdb")
-        return self._session.mirror().run(f"SELECT * FROM ({sql}) ORDER BY record").df()
+        rows = lazy.rows_of(self.segmentation.reads(records.filter(existed)))
+        return self.activity.mirror.run(f"SELECT * FROM ({rows}) ORDER BY record").df()
 
     def outcomes(
         self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()
@@ -91,70 +85,55 @@ class AccountPast:
         from segmentation.feature_request import Needs
 
         end = day + timedelta(days=days)
-        if end > self._as_of:
-            raise ValueError(f"what happens until {end} is not known on {self._as_of}")
+        if end > self.as_of:
+            raise ValueError(f"what happens until {end} is not known on {self.as_of}")
         asked = self.features(day)["record"]
-        self._compute(end, Needs(windows=(days,), kinds=tuple(kinds)), self._recorded_by, campaigns)
+        needs = Needs(windows=(days,), kinds=tuple(kinds))
+        outcome = self._features(end, needs, self._recorded_by, campaigns)
         names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))
         columns = ", ".join(f'"{name}_{days}" AS "{name}"' for name in names)
-        frame = self._session.mirror().run(f"SELECT record, {columns} FROM past_features").df()
+        frame = self.activity.mirror.run(f"SELECT record, {columns} FROM ({outcome})").df()
         return frame.set_index("record").reindex(asked).fillna(0).astype("int64").reset_index()
 
     def campaigns(self) -> pd.DataFrame:
         """Campaigns that were sent, by their first day."""
-        self._prepare(self._recorded_by, answers=True)
-        return (
-            self._session.mirror()
-            .run(
-                f"""SELECT campaign, min(day) FILTER (kind = 'campaign_sent') AS day,
+        rows = self.activity.rows(answers=True, recorded_by=self._recorded_by)
+        return self.activity.mirror.run(
+            f"""SELECT campaign, min(day) FILTER (kind = 'campaign_sent') AS day,
                        count(DISTINCT record) FILTER (kind = 'campaign_sent') AS sent,
                        count(DISTINCT record) FILTER (kind = 'campaign_response') AS responded
-                FROM deeds WHERE kind IN ('campaign_sent', 'campaign_response') AND campaign IS NOT NULL
-                       AND day <= {literal(self._as_of.isoformat())}::DATE
+                FROM ({rows}) WHERE kind IN ('campaign_sent', 'campaign_response') AND campaign IS NOT NULL
+                       AND day <= {literal(self.as_of.isoformat())}::DATE
                 GROUP BY campaign HAVING sent > 0 ORDER BY day, campaign"""
-            )
-            .df()
-        )
+        ).df()
 
     @property
     def _recorded_by(self) -> date | None:
         """Today everything counts that is known; of an earlier day what was recorded by then."""
-        return self._as_of if self._as_of < self._session.as_of else None
+        return self.as_of if self.as_of < self.today else None
 
-    def _prepare(self, recorded_by: date | None, answers: bool = False) -> None:
-        self._draw()
-        prepare_deeds(self._session, answers, recorded_by)
+    def _drawn(self) -> Relation:
+        """(record) of those whose past is looked at."""
+        if self.most not in self.draws:
+            mirror, people = self.activity.mirror, self.activity.people
+            count = int(mirror.value(f"SELECT count(*) FROM ({people})"))
+            some = drawn(lazy.table(mirror, people), count, self.most).select("record")
+            self.draws[self.most] = remembered(mirror, f"draw_of_{self.most}", lazy.rows_of(some))
+        return self.draws[self.most]
 
-    def _drawn(self) -> None:
-        """The table ``drawn_MOST``: the records whose past is looked at.
-
-        A fit asks for many days, and they are the same on each.
-        """
-        import ibis
-
-        consent_of(self._session)  # makes the view ``people``
-        mirror = self._session.mirror()
-        people = unbound(mirror, "people")
-        some = drawn(people, int(mirror.value("SELECT count(*) FROM people")), self._most).select("record")
-        mirror.run(
-            f"CREATE OR REPLACE TEMP TABLE drawn_{self._most} AS {ibis.to_sql(some, dialect='duckdb')}"
-        )
-
-    def _compute(
+    def _features(
         self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()
-    ) -> None:
-        """The table ``past_features`` of the drawn records."""
-        import ibis
-
+    ) -> Relation:
+        """Features of the drawn records as of a day; they hold until others are asked for."""
         from segmentation.features import features
 
-        mirror = self._session.mirror()
-        self._prepare(recorded_by, answers=bool(needs.answers or campaigns))
-        people = unbound(mirror, f"drawn_{self._most}")
-        deeds = unbound(mirror, "deeds").semi_join(people, "record")
+        mirror = self.activity.mirror
+        people = lazy.table(mirror, self._drawn())
+        rows = self.activity.rows(bool(needs.answers or campaigns), recorded_by)
+        deeds = lazy.table(mirror, rows).semi_join(people, "record")
         if campaigns:
             deeds = deeds.filter(
                 deeds.campaign.isin(list(campaigns)) | deeds.kind.isin(("purchase", "refund"))
             )
-        sql = ibis.to_sql(features(people, deeds, day, needs, shape_of(self._session)), dialect="duckdb")
-        mirror.run(f"CREATE OR REPLACE TEMP TABLE past_features AS {sql}")
+        then = features(people, deeds, day, needs, self.activity.shape)
+        return remembered(mirror, "past_features", lazy.rows_of(then))

@@ -7,55 +7,51 @@ A population is labelled whole, chunk by chunk, and fitted on as many records as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from sync.account.session import Session
-from sync.label.chunks import Span, drawn, spans, within
-from sync.label.feature_frame import facts, prepare_features
+from sync.store import lazy
+from sync.store.chunks import Span, drawn, spans, within
+from sync.store.mirror import AccountMirror
+from sync.store.relation import Relation
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
 
     from segmentation.protocol import Segmentation
-    from sync.config.settings import SegmentationSettings
 
 # records that a model is fitted on at most: parameters of a tenth of them differ by less than 3%
 FITTED = 1_000_000
 
 
 class Population:
-    """The records of one segmentation as of the session's day, ordered by record, so that equal facts give
-    equal models.
+    """The records of one segmentation, ordered by record, so that equal facts give equal models.
+
+    ``known``: all that is known of them, as an Ibis table over the mirror.
     """
 
-    def __init__(self, session: Session, settings: SegmentationSettings, segmentation: Segmentation) -> None:
-        self._session, self._settings, self._segmentation = session, settings, segmentation
-        prepare_features(session)
+    def __init__(
+        self, mirror: AccountMirror, segmentation: Segmentation, known: Callable[[], ibis.Table]
+    ) -> None:
+        self._mirror, self._segmentation, self._known = mirror, segmentation, known
 
-    def records(self) -> str:
-        """SQL of ``record``; it holds until facts are asked for again."""
-        import ibis
-
-        return str(ibis.to_sql(facts(self._session, self._settings).select("record"), dialect="duckdb"))
+    def records(self) -> Relation:
+        """(record) of all of them."""
+        return lazy.rows_of(self._known().select("record"))
 
     def chunks(self) -> Iterator[tuple[Span, pd.DataFrame]]:
-        """All of them, at least one chunk. Nothing else may ask for facts meanwhile."""
-        import ibis
-
-        sql = ibis.to_sql(self._segmentation.reads(facts(self._session, self._settings)), dialect="duckdb")
-        mirror = self._session.mirror()
-        for span in spans(mirror):
-            yield span, mirror.run(f"SELECT * FROM ({sql}) WHERE {within(span)} ORDER BY record").df()
+        """All of them, at least one chunk."""
+        rows = lazy.rows_of(self._segmentation.reads(self._known()))
+        for span in spans(self._mirror):
+            yield (
+                span,
+                self._mirror.run(f"SELECT * FROM ({rows}) WHERE {within(span)} ORDER BY record").df(),
+            )
 
     def some(self, most: int | None = None) -> tuple[pd.DataFrame, int]:
         """At most so many of them (else ``FITTED``), the same each time, and how many there are."""
-        import ibis
-
-        mirror, most = self._session.mirror(), most or FITTED
-        everyone = facts(self._session, self._settings)
-        count = int(
-            mirror.value(f"SELECT count(*) FROM ({ibis.to_sql(everyone.select('record'), dialect='duckdb')})")
-        )
-        sql = ibis.to_sql(self._segmentation.reads(drawn(everyone, count, most)), dialect="duckdb")
-        return mirror.run(f"SELECT * FROM ({sql}) ORDER BY record LIMIT {most}").df(), count
+        mirror, most, everyone = self._mirror, most or FITTED, self._known()
+        count = int(mirror.value(f"SELECT count(*) FROM ({lazy.rows_of(everyone.select('record'))})"))
+        rows = lazy.rows_of(self._segmentation.reads(drawn(everyone, count, most)))
+        return mirror.run(f"SELECT * FROM ({rows}) ORDER BY record LIMIT {most}").df(), count

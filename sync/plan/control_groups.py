@@ -7,17 +7,18 @@ to the others is the campaign's doing.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
-from sync.consent.consent import Consent, consent_of
-from sync.label.activity import prepare_deeds
-from sync.label.label_store import rebuild_state
-from sync.store.mirror import literal
+from sync.label.feature_frame import AccountFeatures
+from sync.store.label_tables import states
+from sync.store.mirror import AccountMirror, literal
+from sync.store.relation import Relation
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -42,8 +43,8 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
     out.
     """
     effect_by_target = {}
-    consent = consent_of(session)
-    prepare_deeds(session, answers=True)
+    features = AccountFeatures(session)
+    activity = features.activity.rows(answers=True)
     for settings in session.segmentations:
         lists = [
             target
@@ -54,11 +55,20 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
         if not lists:
             continue
         over = session.as_of - timedelta(days=_days(settings))
-        rebuild_state(session, settings.name, (over + timedelta(days=1)).isoformat(), "meant")
-        effect_by_target.update(
-            {target.name: _effect(session, consent, settings, target) for target in lists}
-        )
-        session.mirror().run("DROP TABLE meant")
+        until = (over + timedelta(days=1)).isoformat()
+        with states(session.journal.labels, session.mirror(), settings.name, until) as meant:
+            effect_by_target.update(
+                {
+                    target.name: _effect(
+                        session.mirror(),
+                        settings,
+                        target,
+                        _Groups(meant, activity, features.consent.withdrawn(target)),
+                        session.as_of,
+                    )
+                    for target in lists
+                }
+            )
     return effect_by_target
 
 
@@ -66,8 +76,21 @@ def _days(settings: SegmentationSettings) -> int:
     return getattr(settings.options, "within_days", None) or DAYS
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """What an effect is computed from."""
+
+    meant: Relation  # labels of the day from which outcomes are over
+    activity: Relation
+    withdrawn: Relation  # records that may not stand in the list
+
+
 def _effect(
-    session: Session, consent: Consent, settings: SegmentationSettings, target: Target
+    mirror: AccountMirror,
+    settings: SegmentationSettings,
+    target: Target,
+    groups: _Groups,
+    as_of: date,
 ) -> dict[str, Any]:
     from segmentation.evaluation.uplift import effect
 
@@ -75,14 +98,15 @@ def _effect(
     named = getattr(settings.options, "campaign_pattern", None)
     answers = f"AND deeds.campaign GLOB {literal(named)}" if named else ""
     days = _days(settings)
-    end = literal((session.as_of - timedelta(days=days)).isoformat())
-    table = session.mirror().table(
+    end = literal((as_of - timedelta(days=days)).isoformat())
+    table = mirror.table(
         f"""WITH listed AS (
-                SELECT record, coalesce(score, 0) AS score, since, NOT ({held_out(target)}) AS treated FROM meant JOIN ids USING (record)
+                SELECT record, coalesce(score, 0) AS score, since, NOT ({held_out(target)}) AS treated
+                FROM ({groups.meant}) JOIN ids USING (record)
                 WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)}
-                    AND since <= {end}::DATE AND record NOT IN ({consent.withdrawn(target)}))
+                    AND since <= {end}::DATE AND record NOT IN ({groups.withdrawn}))
             SELECT listed.record, any_value(score) AS score, any_value(treated) AS treated, count(deeds.kind) > 0 AS came
-            FROM listed LEFT JOIN deeds ON deeds.record = listed.record AND deeds.kind = {kind} {answers}
+            FROM listed LEFT JOIN ({groups.activity}) AS deeds ON deeds.record = listed.record AND deeds.kind = {kind} {answers}
                 AND deeds.day > since AND deeds.day <= since + {days} GROUP BY listed.record"""
     )
     score, came = (table[name].to_numpy().astype(np.float64) for name in ("score", "came"))

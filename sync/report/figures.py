@@ -16,7 +16,6 @@ from connectors.schemas import CHANNELS
 from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import SegmentationSettings
-from sync.label.label_store import rebuild_state
 from sync.pull.reading import STAMP, in_journal
 from sync.report import insight, sizes
 from sync.report.events import Events, events
@@ -24,6 +23,7 @@ from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.report.transitions import Flow, Movement, flows, movement
 from sync.store.identity_resolution import people
+from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror, quoted
 
 
@@ -141,14 +141,14 @@ def _last_reading(session: Session) -> dict[str, Any] | None:
 
 def _labelled(session: Session, name: str) -> bool:
     """Whether there are labels; a mirror that was thrown away gets them back from the journal."""
-    mirror = session.mirror()
-    if mirror.has_table("labels_" + name):
+    tables = LabelTables(session.mirror(), name)
+    if tables.exist:
         return True
     kept = session.journal.value(
         "SELECT count(*) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
     )
     if kept:
-        rebuild_state(session, name, None, "labels_" + name)
+        tables.restored(session.journal.labels)
     return bool(kept)
 
 

@@ -14,7 +14,7 @@ from sync.account.session import Session
 from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, Shade, Text, matrix, table
-from sync.store.mirror import quoted
+from sync.store.label_tables import labels_of
 
 DRAWN = 20_000  # records
 FEWEST = 10  # records of a segment that is told apart
@@ -48,9 +48,7 @@ def gather(session: Session, by: str) -> Journeys:
     """The journeys of the segments of ``by`` up to as_of."""
     from sync.views.journeys import ways
 
-    records = int(
-        session.mirror().value(f"SELECT count(*) FROM {quoted('labels_' + by)} WHERE segment IS NOT NULL")
-    )
+    records = int(session.mirror().value(f"SELECT count(*) FROM ({labels_of(by)}) WHERE segment IS NOT NULL"))
     journeys = ways(session, by, DRAWN)
     return Journeys(
         by,

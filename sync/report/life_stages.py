@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.segment_catalog import built_like
 from sync.account.session import Session
-from sync.label.point_in_time import AccountPast
+from sync.label.feature_frame import AccountFeatures
 from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
@@ -50,7 +50,7 @@ def gather(session: Session, settings: SegmentationSettings, figures: Mapping[st
         session.as_of - timedelta(days=days),
         built_like(session.config, settings, session.account, figures),
     )
-    past = AccountPast(session, settings, segmentation)
+    past = AccountFeatures(session).past(settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
     backtest = run_backtest(segmentation, past, day, days)

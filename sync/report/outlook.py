@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.segment_catalog import built
 from sync.account.session import Session
-from sync.label.population import Population
+from sync.label.feature_frame import AccountFeatures
 from sync.report import charts, formats
 from sync.report.charts import Range
 from sync.report.formats import Money
 from sync.report.panels import Panel, Picture, table
-from sync.store.mirror import quoted
+from sync.store.label_tables import labels_of
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -59,12 +59,11 @@ def gather(
     """By the champion of ``settings`` (kind ``potential``); None where it predicts nothing."""
     from segmentation.models.segment_forecast import bias, outlook
 
-    frame, records = Population(session, settings, built(session.config, settings, session.account)).some(
-        DRAWN
-    )
+    segmentation = built(session.config, settings, session.account)
+    frame, records = AccountFeatures(session).population(settings, segmentation).some(DRAWN)
     labels = (
         session.mirror()
-        .run(f"SELECT record, segment FROM {quoted('labels_' + by)}")
+        .run(f"SELECT record, segment FROM ({labels_of(by)})")
         .df()
         .set_index("record")["segment"]
     )

@@ -36,3 +36,9 @@ def readable(mirror: AccountMirror, frame: pa.Table) -> Iterator[Relation]:
         yield Relation(f"SELECT * FROM {name}")
     finally:
         mirror.connection.unregister(name)
+
+
+def remembered(mirror: AccountMirror, name: str, rows: Relation | str) -> Relation:
+    """The rows, computed now, until others are remembered under the same name."""
+    mirror.run(f"CREATE OR REPLACE TEMP TABLE remembered_{name} AS {rows}")
+    return Relation(f"SELECT * FROM remembered_{name}")

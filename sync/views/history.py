@@ -14,12 +14,13 @@ from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
 from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
-from sync.label.label_store import rebuild_state
+from sync.store.features_table import kept_features
 from sync.store.identity_resolution import of_address
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.journal.database import now
-from sync.store.mirror import AccountMirror, quoted
+from sync.store.label_tables import LabelTables
+from sync.store.mirror import AccountMirror
 
 COLUMNS = (
     "run",
@@ -118,12 +119,8 @@ def show(session: Session, id: str) -> dict[str, Any]:
         "history": [],
     }
     for settings in session.segmentations:
-        table = "labels_" + settings.name
-        if not mirror.has_table(table):
-            rebuild_state(session, settings.name, None, table)
-        rows = (
-            mirror.run(f"SELECT * FROM {quoted(table)} WHERE record = {number}").to_arrow_table().to_pylist()
-        )
+        every = LabelTables(mirror, settings.name).restored(session.journal.labels)
+        rows = mirror.table(f"SELECT * FROM ({every}) WHERE record = {number}").to_pylist()
         labels = {
             s.key: s for s in named_segments(session.config, session.journal, settings, session.account)
         }
@@ -138,12 +135,11 @@ def show(session: Session, id: str) -> dict[str, Any]:
     story["held"] = dict(
         mirror.rows("SELECT target, value FROM actual WHERE record = ? ORDER BY target", [number])
     )
-    if mirror.has_table("features"):
-        rows = (
-            mirror.run(f"SELECT * EXCLUDE (record) FROM features WHERE record = {number}")
-            .to_arrow_table()
-            .to_pylist()
-        )
+    features = kept_features(mirror)
+    if features is not None:
+        rows = mirror.table(
+            f"SELECT * EXCLUDE (record) FROM ({features}) WHERE record = {number}"
+        ).to_pylist()
         story["features"] = {
             key: value for key, value in (rows[0] if rows else {}).items() if value is not None
         }

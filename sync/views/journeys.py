@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.consent.consent import consent_of
-from sync.label.activity import prepare_deeds, unbound
-from sync.store.mirror import quoted
+from sync.label.feature_frame import AccountFeatures
+from sync.store import lazy
+from sync.store.label_tables import labels_of
+from sync.store.scratch import computed
 
 if TYPE_CHECKING:
     import ibis
@@ -25,27 +26,23 @@ def ways(session: Session, name: str, most: int | None = None) -> dict[str, dict
 
     ``most``: of more records than so many, so many are drawn (about).
     """
-    import ibis as engine
-
     from segmentation.evaluation.attribution import journey
 
     mirror = session.mirror()
-    consent_of(session)  # makes the view ``people``
-    labels = f"(SELECT record, segment FROM {quoted('labels_' + name)} WHERE segment IS NOT NULL)"
-    records = int(mirror.value(f"SELECT count(*) FROM {labels}"))
+    activity = AccountFeatures(session).activity.rows(answers=True)
+    labels = f"SELECT record, segment FROM ({labels_of(name)}) WHERE segment IS NOT NULL"
+    records = int(mirror.value(f"SELECT count(*) FROM ({labels})"))
     drawn = (
         f"WHERE (record * {_SPREAD}) % {_RANGE} < {_RANGE * most // records}"
         if most and records > most
         else ""
     )
-    mirror.run(f"CREATE OR REPLACE TEMP TABLE travellers AS FROM {labels} {drawn}")
-    prepare_deeds(session, answers=True)
     columns = "record, kind, occurred_at, channel::VARCHAR AS channel, day"
-    mirror.run(
-        f"CREATE OR REPLACE TEMP TABLE touched AS SELECT {columns} FROM deeds SEMI JOIN travellers USING (record)"
-    )
+    with computed(mirror, f"SELECT * FROM ({labels}) {drawn}") as travellers:
+        touches = f"SELECT {columns} FROM ({activity}) SEMI JOIN ({travellers}) AS t USING (record)"
+        with computed(mirror, touches) as touched:
 
-    def run(expression: ibis.Table) -> pd.DataFrame:
-        return mirror.run(engine.to_sql(expression, dialect="duckdb")).df()
+            def run(expression: ibis.Table) -> pd.DataFrame:
+                return mirror.run(lazy.rows_of(expression).sql).df()
 
-    return journey(run, unbound(mirror, "touched"), unbound(mirror, "travellers"), session.as_of)
+            return journey(run, lazy.table(mirror, touched), lazy.table(mirror, travellers), session.as_of)

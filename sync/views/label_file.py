@@ -15,6 +15,7 @@ import pyarrow.csv as arrow_csv
 
 from connectors.values.currency import exponent
 from sync.account.session import Session
+from sync.store.features_table import kept_features
 from sync.store.identity_resolution import people
 from sync.store.mirror import AccountMirror, quoted
 from sync.views.history import remember_export
@@ -32,11 +33,12 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     ``rfm.recency`` and its like, 1 to 5; of kind ``response`` the probability, to rank by, as ``NAME.score``.
     """
     from sync.label.as_known_then import AsKnownThen
-    from sync.label.forecasts import forecasts, told_there
+    from sync.label.forecasts import columns_of_own_name, forecasts
 
     mirror, known_labels = session.mirror(), AsKnownThen(session)
-    figures = forecasts(session, horizon, known_labels)
-    tables = {s.name: known_labels.table(s) for s in session.segmentations}
+    forecast = forecasts(session, horizon, known_labels)
+    tables = {s.name: known_labels.tables(s) for s in session.segmentations}
+    features = kept_features(mirror)
     names = [s.name for s in session.segmentations]
     ranked = {s.name for s in session.segmentations if s.kind == "response"}
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
@@ -45,32 +47,30 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
         *(["record_type"] if types != {"contact"} else []),
         *_purchases(session.settings.currency, names),
     ]
-    there = told_there(session)
-    columns += [
-        f"foretold.{name}"
-        for name in _columns(mirror, "foretold")
-        if name != "record" and (name not in names or name in there)
-    ]
-    for name, table in tables.items():
+    there = columns_of_own_name(session.segmentations)
+    columns += [f"forecast.{name}" for name in forecast.columns if name not in names or name in there]
+    joins = ""
+    for name, of_name in tables.items():
+        table = quoted("of_" + name)
+        joins += f" LEFT JOIN ({of_name.labels}) AS {table} USING (record)"
         if name not in there:
             columns.append(f"{table}.segment AS {quoted(name)}")
         if name in ranked:
             columns.append(f"{table}.score AS {quoted(name + '.score')}")
-        scores = [c for c in _columns(mirror, table) if c.startswith(_MEMORY) and not c.endswith("pending")]
+        scores = [c for c in of_name.columns() if c.startswith(_MEMORY) and not c.endswith("pending")]
         columns += [
             f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)
         ]
-    joins = " ".join(f"LEFT JOIN {table} USING (record)" for table in tables.values())
-    everyone = " UNION ".join(f"SELECT record FROM {table}" for table in tables.values())
+    everyone = " UNION ".join(f"SELECT record FROM ({of_name.labels})" for of_name in tables.values())
     count = _write(
         mirror,
         out,
         f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record) LEFT JOIN ({_addresses(session)}) USING (record)
-            LEFT JOIN features USING (record) LEFT JOIN foretold USING (record) {joins}
+            LEFT JOIN ({features}) AS features USING (record) LEFT JOIN ({forecast.rows}) AS forecast USING (record) {joins}
             ORDER BY record_type, length(id), id""",
     )
     remember_export(session.journal, out)
-    return count, figures
+    return count, forecast.figures
 
 
 def _write(mirror: AccountMirror, out: Path, sql: str) -> int:
@@ -110,8 +110,3 @@ def _purchases(currency: str, taken: list[str]) -> list[str]:
 
 def _addresses(session: Session) -> str:
     return f"SELECT record, any_value(email) AS email FROM ({people(session.mirror())}) GROUP BY record"
-
-
-def _columns(mirror: AccountMirror, table: str) -> list[str]:
-    names: list[str] = mirror.run(f"SELECT * FROM {table} LIMIT 0").to_arrow_table().column_names
-    return names

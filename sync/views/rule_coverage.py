@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.label.feature_frame import facts, prepare_features
+from sync.label.feature_frame import AccountFeatures
+from sync.store import lazy
 
 if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
@@ -25,12 +26,12 @@ def explain(session: Session) -> dict[str, Any]:
 
 def explained(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
     """The same of one segmentation."""
-    import ibis
-
     from segmentation.rules.coverage import counts, findings
 
-    prepare_features(session)
+    features = AccountFeatures(session)
     rules = [(segment.key, rule) for segment, rule in session.config.rules(settings, session.account)]
-    query = counts(facts(session, settings), session.settings.attributes, [rule for _, rule in rules])
-    row = session.mirror().run(ibis.to_sql(query, dialect="duckdb")).to_arrow_table().to_pylist()[0]
+    query = counts(
+        features.known(settings, features.table()), session.settings.attributes, [rule for _, rule in rules]
+    )
+    row = session.mirror().run(lazy.rows_of(query).sql).to_arrow_table().to_pylist()[0]
     return findings(row, list(session.settings.attributes), [key for key, _ in rules])

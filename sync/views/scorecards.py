@@ -7,7 +7,6 @@ trace.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,10 @@ from sync.account.segment_catalog import built, built_like, segments_of
 from sync.account.session import Session
 from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
-from sync.label.label_store import rebuild_state
-from sync.label.point_in_time import AccountPast
-from sync.label.population import Population
+from sync.label.feature_frame import AccountFeatures
+from sync.store.features_table import feature_names, kept_features
 from sync.store.journal.models import StoredModel
+from sync.store.label_tables import LabelTables, labels_of, states
 from sync.store.mirror import literal, quoted
 
 if TYPE_CHECKING:
@@ -148,8 +147,9 @@ def propose(session: Session, name: str) -> dict[str, Any]:
     if stored is None:
         return {"note": f"segmentation {name} has no model yet; the next labelling fits one"}
     segmentation = built(session.config, settings, session.account)
-    frame, _ = Population(session, settings, segmentation).some()
-    fresh = segmentation.fit(frame, session.as_of, AccountPast(session, settings, segmentation))
+    features = AccountFeatures(session)
+    frame, _ = features.population(settings, segmentation).some()
+    fresh = segmentation.fit(frame, session.as_of, features.past(settings, segmentation))
     old = model_file.from_json(stored.content)
     try:
         before = segmentation.label(frame, old, None, None, session.as_of)
@@ -176,7 +176,7 @@ def _today(
         _reachable(session, settings),
         [segment.key for segment in segments_of(session.config, settings) if segment.playbook],
         baseline,
-        shifted(session, settings, stored) if learns else None,
+        shifted(session.mirror(), settings.name, stored, session.as_of) if learns else None,
         _newcomers(session, labels, baseline, fitted) if learns else None,
         _weeks(session, settings, model) if settings.kind in _STEADY else (None, {}),
     )
@@ -186,14 +186,10 @@ def _migration(session: Session, name: str) -> dict[str, Any]:
     """Where records went since the labelling before; nothing where there was none."""
     from segmentation.evaluation.migration import Migration
 
-    mirror, before = session.mirror(), "before_" + name
-    if not mirror.has_table(before) or not mirror.value(f"SELECT count(*) FROM {quoted(before)}"):
+    tables = LabelTables(session.mirror(), name)
+    if not tables.has_before():
         return {}
-    rows = mirror.rows(
-        f"""SELECT b.segment, l.segment, count(*) FROM {quoted(before)} AS b FULL JOIN {quoted("labels_" + name)} AS l USING (record)
-            GROUP BY ALL ORDER BY ALL"""
-    )
-    return {"migration": Migration.of_counts(rows).to_dict()}
+    return {"migration": Migration.of_counts(tables.moves()).to_dict()}
 
 
 def _newcomers(
@@ -202,15 +198,14 @@ def _newcomers(
     """Labels of those whose first purchase lay in the days before the fit, and of those who came in as many
     days before today.
     """
-    if not session.mirror().has_table("features") or "first_purchase" not in session.mirror().columns(
-        "features"
-    ):
+    features = kept_features(session.mirror())
+    if features is None or "first_purchase" not in feature_names(session.mirror()):
         return None
     span = min(max((session.as_of - fitted).days, 28), DAYS)
     newcomers = []
     for frame, day in ((baseline, fitted), (labels, session.as_of)):
         first, last = (literal((day - timedelta(days=days)).isoformat()) for days in (span, 0))
-        new = f"SELECT record FROM features WHERE first_purchase > {first}::DATE AND first_purchase <= {last}::DATE"
+        new = f"SELECT record FROM ({features}) WHERE first_purchase > {first}::DATE AND first_purchase <= {last}::DATE"
         newcomers.append(frame[frame["record"].isin(session.mirror().run(new).df()["record"])])
     return newcomers[0], newcomers[1]
 
@@ -235,7 +230,7 @@ def _held(session: Session, settings: SegmentationSettings, model: Mapping[str, 
     days = _days(settings, model)
     day = session.as_of - timedelta(days=days)
     segmentation = built_like(session.config, settings, session.account, model["figures"])
-    past = AccountPast(session, settings, segmentation)
+    past = AccountFeatures(session).past(settings, segmentation)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
     return run_backtest(segmentation, past, day, days) if len(past.features(day)) else None
@@ -253,7 +248,7 @@ def _weeks(
     until = session.as_of - timedelta(days=days)
     begin = label_stability.days(until)[0]
     segmentation = built_like(session.config, settings, session.account, model["figures"])
-    past = AccountPast(session, settings, segmentation).few(label_stability.FEW)
+    past = AccountFeatures(session).past(settings, segmentation).few(label_stability.FEW)
     if (
         past.first is None
         or past.first > begin - timedelta(weeks=label_stability.WEEKS)
@@ -269,34 +264,31 @@ def _weeks(
 
 def _labelled(session: Session, name: str) -> date | None:
     """The day of the latest labelling; labels that a new mirror lacks come back from the journal."""
-    mirror = session.mirror()
     day = session.journal.value(
         "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
     )
     if day is None:
         return None
-    if not mirror.has_table("labels_" + name):
-        rebuild_state(session, name, None, "labels_" + name)
+    tables = LabelTables(session.mirror(), name)
+    if not tables.exist:
+        tables.restored(session.journal.labels)
         return date.fromisoformat(day)
-    stamp = mirror.stamp("labels:" + name)
-    return date.fromisoformat(json.loads(stamp)["as_of"] if stamp else day)
+    return date.fromisoformat(tables.stamp().get("as_of", day))
 
 
 def _labels(session: Session, name: str) -> pd.DataFrame:
     return (
         session.mirror()
-        .run(f"SELECT record, segment, score, since FROM {quoted('labels_' + name)} ORDER BY record")
+        .run(f"SELECT record, segment, score, since FROM ({labels_of(name)}) ORDER BY record")
         .df()
     )
 
 
 def _baseline(session: Session, name: str, fitted: date) -> pd.DataFrame:
     """Labels as of the day of the fit, from the journal."""
-    rebuild_state(session, name, (fitted + timedelta(days=1)).isoformat(), "baseline_" + name)
-    table = quoted("baseline_" + name)
-    frame = session.mirror().run(f"SELECT record, segment, score FROM {table} ORDER BY record").df()
-    session.mirror().run(f"DROP TABLE {table}")
-    return frame
+    mirror, until = session.mirror(), (fitted + timedelta(days=1)).isoformat()
+    with states(session.journal.labels, mirror, name, until) as rows:
+        return mirror.run(f"SELECT record, segment, score FROM ({rows}) ORDER BY record").df()
 
 
 def _reachable(session: Session, settings: SegmentationSettings) -> dict[str, float]:
@@ -307,7 +299,7 @@ def _reachable(session: Session, settings: SegmentationSettings) -> dict[str, fl
     unknown = str(settings.unknown_reachable).lower()
     rows = session.mirror().rows(
         f"""SELECT segment, avg(coalesce({quoted("reachable." + settings.channel)}, {unknown})::INTEGER)
-            FROM {quoted("labels_" + settings.name)} JOIN ({consent.consents}) AS consents USING (record) GROUP BY segment"""
+            FROM ({labels_of(settings.name)}) JOIN ({consent.consents}) AS consents USING (record) GROUP BY segment"""
     )
     return {segment: float(share) for segment, share in rows}
 
