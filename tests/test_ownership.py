@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from connectors.contract import IdType
 from connectors.values.ids import comparable
-from sync.store.identity_resolution import same_people, unmatched
-from sync.store.mirror import AccountMirror
+from sync.store.identity_resolution import same_people
+from sync.store.reading_counts import unmatched
 from tests.reading import NOON, Reading, Row, bought, contact
 from tests.test_laws import law
 
@@ -250,22 +250,6 @@ def test_whose_a_purchase_is_follows_from_what_was_read_last(
 # -- people of two accounts ----------------------------------------------------------------------------------
 
 
-class Two:
-    """A CRM and a shop, as much of a session as identity asks for."""
-
-    match = "email"
-
-    def __init__(self, ours: Reading, theirs: Reading) -> None:
-        self._mirrors = {None: ours.mirror, "shop": theirs.mirror}
-
-    @property
-    def settings(self) -> Two:
-        return self
-
-    def mirror(self, account: str | None = None) -> AccountMirror:
-        return self._mirrors[account]
-
-
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[Reading, Reading]]:
     ours = Reading(tmp_path, account="portal")
@@ -332,4 +316,4 @@ def test_what_matches_nobody_is_counted(two: tuple[Reading, Reading]) -> None:
         bought("s9"),
     ]
     theirs.pull(people, {"": rows})
-    assert unmatched(Two(ours, theirs), "shop") == (2, 3)
+    assert unmatched(ours.mirror, theirs.mirror, "email", {"purchase"}) == 3

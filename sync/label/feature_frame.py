@@ -77,8 +77,8 @@ class AccountFeatures:
 
         session.progress("computing features", 0, 0)
         people = lazy.table(mirror, activity.people)
-        deeds = lazy.table(mirror, activity.rows(bool(needs.answers)))
-        rows = features(people, deeds, session.as_of, needs, activity.shape)
+        history = lazy.table(mirror, activity.rows(bool(needs.answers)))
+        rows = features(people, history, session.as_of, needs, activity.shape)
         return keep_features(mirror, lazy.rows_of(rows), key)
 
     def known(self, settings: SegmentationSettings, features: Relation) -> ibis.Table:

@@ -130,10 +130,10 @@ class AccountPast:
         mirror = self.activity.mirror
         people = lazy.table(mirror, self._drawn())
         rows = self.activity.rows(bool(needs.answers or campaigns), recorded_by)
-        deeds = lazy.table(mirror, rows).semi_join(people, "record")
+        history = lazy.table(mirror, rows).semi_join(people, "record")
         if campaigns:
-            deeds = deeds.filter(
-                deeds.campaign.isin(list(campaigns)) | deeds.kind.isin(("purchase", "refund"))
+            history = history.filter(
+                history.campaign.isin(list(campaigns)) | history.kind.isin(("purchase", "refund"))
             )
-        then = features(people, deeds, day, needs, self.activity.shape)
+        then = features(people, history, day, needs, self.activity.shape)
         return remembered(mirror, "past_features", lazy.rows_of(then))

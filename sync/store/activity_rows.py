@@ -46,8 +46,8 @@ def of_joined(
     """Counted ``rows`` of another account under our records; orders of two accounts never mix."""
     order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END AS "order\""""
     return Relation(
-        f"""SELECT {_selected(theirs, answers, "same.ours AS record", order)} FROM ({rows}) AS deed
-            JOIN ({same_people(ours, theirs, match)}) AS same ON deed.record = same.theirs"""
+        f"""SELECT {_selected(theirs, answers, "same.ours AS record", order)} FROM ({rows}) AS act
+            JOIN ({same_people(ours, theirs, match)}) AS same ON act.record = same.theirs"""
     )
 
 
@@ -110,10 +110,10 @@ def respelled(
         columns.append(_replaced("campaign", surveys, "kind = 'survey'"))
     if answers is None:
         return Relation(f"SELECT * REPLACE ({', '.join(columns)}) FROM ({rows})") if columns else rows
-    columns.append("coalesce(forms.shown, deed.answer) AS answer")
+    columns.append("coalesce(forms.shown, act.answer) AS answer")
     return Relation(
-        f"""SELECT deed.* REPLACE ({", ".join(columns)}), forms.compared FROM ({rows}) AS deed
-            LEFT JOIN ({answers}) AS forms ON deed.kind = 'survey' AND forms.given = deed.answer"""
+        f"""SELECT act.* REPLACE ({", ".join(columns)}), forms.compared FROM ({rows}) AS act
+            LEFT JOIN ({answers}) AS forms ON act.kind = 'survey' AND forms.given = act.answer"""
     )
 
 

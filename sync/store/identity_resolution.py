@@ -7,7 +7,6 @@ Across accounts: which records of a shop are which records of the CRM.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
 
 from sync.store import activity_owner, merged_consent, repeats
 from sync.store.mirror import AccountMirror, quoted
@@ -199,41 +198,3 @@ def _keyed(mirror: AccountMirror, match: str) -> str:
         else "NULL::VARCHAR"
     )
     return f"SELECT record, created_at, id, {column} AS key FROM ({people(mirror)}) WHERE record_type = 'contact' AND key <> ''"
-
-
-class Unmatched(NamedTuple):
-    """Of another account: contacts who bought and are nobody here, and their purchase rows."""
-
-    contacts: int
-    purchases: int
-
-
-class _Settings(Protocol):
-    @property
-    def match(self) -> str: ...
-
-
-class _Accounts(Protocol):
-    """What is asked of a session here."""
-
-    @property
-    def settings(self) -> _Settings: ...
-
-    def mirror(self, account: str | None = None) -> AccountMirror: ...
-
-
-def unmatched(session: _Accounts, name: str) -> Unmatched:
-    """How many contacts of account ``name`` with purchases, and how many of their purchase rows, match nobody
-    of this account.
-
-    Rows that repeat another do not count, nor do those that wait, because the other account itself knows
-    nobody of their id.
-    """
-    theirs = session.mirror(name)
-    same = same_people(session.mirror(), theirs, session.settings.match)
-    contacts, purchases = theirs.rows(
-        f"""SELECT count(DISTINCT record), count(*) FROM activity SEMI JOIN (SELECT record FROM ids WHERE record_type = 'contact') AS c
-            USING (record) ANTI JOIN (SELECT theirs AS record FROM ({same})) AS same USING (record)
-            WHERE kind = 'purchase' AND NOT shadowed AND part IN (SELECT part FROM parts WHERE live)"""
-    )[0]
-    return Unmatched(int(contacts), int(purchases))

@@ -16,7 +16,8 @@ Each account has a schema of its own (its name, quoted) with these tables:
   parts        the pieces that streams were delivered in;  positions: how far each stream was read
   reading      what the reading of each part gave, by day: rows delivered, refused and left out by reason, and
                so on
-and per segmentation ``labels_NAME`` and ``before_NAME`` (see ``sync.label.label``).
+and ``features`` of the last labelling, and per segmentation ``labels_NAME`` and ``before_NAME`` (see
+``sync.store.label_tables``).
 """
 
 from __future__ import annotations
