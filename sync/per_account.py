@@ -66,7 +66,7 @@ def each_account(
     command: str,
     work: Callable[[Session], Answer],
     journalled: bool = True,
-    owner: str = "",
+    owner: Callable[[Journal], str | None] | None = None,
 ) -> Answer:
     """Do the work for each account under the lock; note begin and end of it in the journal.
 
@@ -78,8 +78,9 @@ def each_account(
     answers: list[Answer] = []
     with locked(config, back_up=command in _WRITING) as journal:
         accounts = _accounts(config, options)
-        if options.account is None and owner and journal.value(owner) in accounts:
-            accounts = [journal.value(owner)]
+        named = owner(journal) if owner and options.account is None else None
+        if named in accounts:
+            accounts = [named]
         for account in accounts:
             attempt = Attempt(config, options, account, journal, command, journalled)
             try:

@@ -5,7 +5,6 @@ Each gives its part of an answer of ``sync.commands``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +47,10 @@ def reading_of_plan(session: Session, plan: int) -> Answer:
     """What the plan was made from: whoever carries it out says that it was good enough, and the next run is
     compared with it.
     """
-    sql = "SELECT runs.summary FROM runs JOIN plans USING (run) WHERE plan = ?"
-    stored_reading = json.loads(session.journal.value(sql, plan) or "{}").get("reading")
+    journal = session.journal
+    made = journal.plans.get(plan)
+    planned_in = None if made is None else journal.runs.get(made.run)
+    stored_reading = None if planned_in is None else planned_in["summary"].get("reading")
     return {"reading": stored_reading} if stored_reading else {}
 
 

@@ -28,9 +28,7 @@ def require_clock(session: Session) -> None:
 
 def clock_notes(session: Session) -> list[str]:
     """A sentence where the journal holds runs that are dated after now."""
-    began = session.journal.value(
-        "SELECT max(started_at) FROM runs WHERE account = ? AND run <> ?", session.account, session.run
-    )
+    began = session.journal.runs.latest_start(session.account, without=session.run)
     if began is None or datetime.fromisoformat(began) <= datetime.now(UTC) + _SLACK:
         return []
     return [

@@ -22,8 +22,8 @@ def with_defaults(session: Session, command: str, connected: bool) -> Session:
     """The session by the completed config; not ``connected``: the command works with what is known from before."""
     accounts = dict(session.config.accounts)
     for name in session.sources():
-        is_known = session.journal.value("SELECT count(*) FROM homes WHERE account = ?", name)
-        accounts[name] = _settled(session, accounts[name], connected and (command in _ASKING or not is_known))
+        ask = connected and (command in _ASKING or session.journal.defaults.of(name) is None)
+        accounts[name] = _settled(session, accounts[name], ask)
     if accounts == session.config.accounts:
         return session
     return session.about(config=replace(session.config, accounts=accounts))
@@ -33,9 +33,11 @@ def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountS
     left = [name for name in ("time_zone", "currency") if name not in settings.model_fields_set]
     if not left:
         return settings
-    home = _ask(session, settings.name) if ask else _known(session, settings.name)
+    home = _ask(session, settings.name) if ask else session.journal.defaults.of(settings.name)
     settled: dict[str, Any] = {
-        name: value for name in left if (value := getattr(home, name)) and value != getattr(settings, name)
+        name: value
+        for name in left
+        if (value := getattr(home, name, "")) and value != getattr(settings, name)
     }
     if not settled:
         return settings
@@ -51,15 +53,8 @@ def _ask(session: Session, name: str) -> AccountDefaults:
         answer.time_zone if known_zone(answer.time_zone) else "",
         answer.currency if _known_currency(answer.currency) else "",
     )
-    session.journal.execute(
-        "INSERT OR REPLACE INTO homes VALUES (?, ?, ?)", name, home.time_zone, home.currency
-    )
+    session.journal.defaults.save(name, home)
     return home
-
-
-def _known(session: Session, name: str) -> AccountDefaults:
-    rows = session.journal.rows("SELECT time_zone, currency FROM homes WHERE account = ?", name)
-    return AccountDefaults(rows[0]["time_zone"], rows[0]["currency"]) if rows else AccountDefaults()
 
 
 def _known_currency(code: str) -> bool:

@@ -29,7 +29,7 @@ from sync.plan.undo import WAYS_BACK
 from sync.pull.pull import stale
 from sync.store import write_history
 from sync.store.journal import Journal
-from sync.store.journal.batches import Batch
+from sync.store.journal.batches import Batch, Batches
 
 REASONS = 20  # told in an answer; the others are counted together
 
@@ -76,19 +76,18 @@ class Applied:
 class JournalTicket:
     """A batch's place for the CRM's job id: in the journal, before the upload."""
 
-    def __init__(self, journal: Journal, batch: int) -> None:
-        self._journal = journal
+    def __init__(self, batches: Batches, batch: int) -> None:
+        self._batches = batches
         self._batch = batch
 
     @property
     def job(self) -> str | None:
         """The job id that was saved, or None."""
-        job_id: str | None = self._journal.value("SELECT job FROM batches WHERE batch = ?", self._batch)
-        return job_id
+        return self._batches.job(self._batch)
 
     def save(self, job: str) -> None:
         """Store the job id."""
-        self._journal.execute("UPDATE batches SET job = ? WHERE batch = ?", job, self._batch)
+        self._batches.save_job(self._batch, job)
 
 
 def close(
@@ -204,7 +203,7 @@ class Delivery:
     def _write_through(self, batch: Batch, changes: pa.Table) -> pa.Table:
         if not changes.num_rows:
             return done(0)
-        ticket = JournalTicket(self._session.journal, batch.batch)
+        ticket = JournalTicket(self._session.journal.batches, batch.batch)
         try:
             if batch.kind == "list":
                 remote = remote_list(self._session, batch.target)
@@ -240,8 +239,7 @@ class Delivery:
 
 def remote_list(session: Session, key: str) -> RemoteList | None:
     """The list of a key of ours; None where a person deleted it."""
-    sql = "SELECT remote FROM objects WHERE account = ? AND kind = 'list' AND key = ?"
-    return session.lists.get(session.journal.value(sql, session.account, key))
+    return session.lists.get(session.journal.objects.lists_of(session.account).get(key, ""))
 
 
 def _names(changes: pa.Table) -> pa.Array:

@@ -8,6 +8,7 @@ it until it is read again.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from sync.account.session import Session
 from sync.pull.pull import too_many_missing
 from sync.store.journal.batches import Batch
-from sync.store.journal.database import now
+from sync.store.journal.rejects import RefusedChange
 
 ATTEMPTS = 5  # how often a change that the CRM refuses is tried before it is put in quarantine
 _FINAL = ("data", "permission", "gone")  # kinds of refusal that trying again alone does not cure
@@ -30,16 +31,10 @@ class RejectedChanges:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._gone, self._held = 0, int(session.mirror().value("SELECT count(*) FROM records"))
-        rejects = session.journal.rows(
-            "SELECT reject, record_type, record_id AS id, target, after, attempts FROM rejects WHERE account = ? AND source = 'write'",
-            session.account,
-        )
-        text = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
-        schema = pa.schema([("reject", pa.int64()), *text, ("attempts", pa.int64())])
-        self._any = bool(rejects)
+        rejects = session.journal.rejects.attempts(session.account)
+        self._any = bool(rejects.num_rows)
         session.mirror().run(
-            "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects",
-            known_rejects=pa.Table.from_pylist(rejects, schema=schema),
+            "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects", known_rejects=rejects
         )
 
     def keep(self, batch: Batch, outcomes: pa.Table) -> None:
@@ -95,7 +90,7 @@ class RejectedChanges:
         return set(zip(departed["record_type"].to_pylist(), departed["id"].to_pylist(), strict=True))
 
     def _store(self, gone: list[int], fresh: pa.Table) -> None:
-        moment, at = self._session.clock(), now()
+        moment = self._session.clock()
         again = {
             n: (moment + timedelta(minutes=min(15 * 4 ** max(0, min(n, 20) - 1), _LONGEST))).isoformat(
                 timespec="microseconds"
@@ -107,15 +102,13 @@ class RejectedChanges:
             for name in ("record_type", "id", "target", "after", "kind", "reason", "attempts")
         ]
         departed = self._departed(fresh)
-        rows = (  # what waits for its record to be read again waits for no time
-            (self._session.account, *row, None if row[4] == "transient" or row[:2] in departed else again[row[6]],
-             int(row[4] in _FINAL and row[6] >= ATTEMPTS and row[:2] not in departed), at)
-            for row in zip(*columns, strict=True)
-        )  # fmt: skip
-        with self._session.journal.transaction() as connection:
-            connection.executemany("DELETE FROM rejects WHERE reject = ?", [(number,) for number in gone])
-            connection.executemany(
-                """INSERT INTO rejects (account, source, record_type, record_id, target, after, kind, reason, attempts, next_at,
-                    quarantined, at) VALUES (?, 'write', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                rows,
-            )
+
+        def refused(row: tuple[Any, ...]) -> RefusedChange:
+            kind, attempts, has_departed = row[4], row[6], row[:2] in departed
+            # what waits for its record to be read again waits for no time
+            next_at = None if kind == "transient" or has_departed else again[attempts]
+            final = kind in _FINAL and attempts >= ATTEMPTS and not has_departed
+            return RefusedChange._make((*row, next_at, final))
+
+        changes = map(refused, zip(*columns, strict=True))
+        self._session.journal.rejects.replace_changes(self._session.account, gone, changes)

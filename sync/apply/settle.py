@@ -9,7 +9,6 @@ from sync.account.session import Session
 from sync.apply.delivery import JournalTicket, close, remote_list
 from sync.log import stage
 from sync.store.journal.batches import Batch
-from sync.store.journal.database import now
 
 
 @stage("settle")
@@ -23,20 +22,14 @@ def settle(session: Session) -> int:
     for batch in list(session.journal.batches.of(account=session.account, state="open")):
         close(session, batch, _outcomes(session, batch))
         count += 1
-    session.journal.execute(
-        "UPDATE runs SET finished_at = ?, exit_code = 1, summary = '{\"interrupted\": true}' WHERE account = ? AND finished_at IS "
-        "NULL AND run <> ?",
-        now(),
-        session.account,
-        session.run,
-    )
+    session.journal.runs.interrupt_others(session.account, session.run)
     return count
 
 
 def _outcomes(session: Session, batch: Batch) -> pa.Table:
     """What the CRM says. Members of a list that is there no more are nowhere."""
     changes = batch.changes().select(CHANGE_SCHEMA.names)
-    ticket = JournalTicket(session.journal, batch.batch)
+    ticket = JournalTicket(session.journal.batches, batch.batch)
     if batch.kind == "list":
         remote = remote_list(session, batch.target)
         if remote is None:

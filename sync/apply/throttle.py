@@ -13,8 +13,6 @@ from zoneinfo import ZoneInfo
 from sync.account.session import Session
 from sync.exit_codes import RetryLater
 
-_COUNTED = "FROM batches WHERE account = ? AND (state = 'open' OR (state = 'done' AND records > 0 AND closed_at > ?))"
-
 
 def stamp(session: Session) -> str:
     """The present instant of the session's clock, as the journal writes it."""
@@ -38,15 +36,13 @@ def room(session: Session) -> int | None:
     pace = session.config.pace.writes_per_hour
     if pace is None:
         return None
-    counted = session.journal.value(
-        f"SELECT coalesce(sum(records), 0) {_COUNTED}", session.account, _hour_ago(session)
-    )
-    return max(0, pace - int(counted))
+    counted = session.journal.batches.counted_since(session.account, _hour_ago(session))
+    return max(0, pace - counted)
 
 
 def room_at(session: Session) -> datetime:
     """When the first of what was written in the last hour does not count any more."""
-    oldest = session.journal.value(f"SELECT min(closed_at) {_COUNTED}", session.account, _hour_ago(session))
+    oldest = session.journal.batches.first_counted_since(session.account, _hour_ago(session))
     return (datetime.fromisoformat(oldest) if oldest else session.clock().astimezone(UTC)) + timedelta(
         hours=1
     )

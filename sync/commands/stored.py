@@ -122,19 +122,13 @@ def rejects(
     """
 
     def work(session: Session) -> Answer:
-        from sync.views.history import rejects as refused
-
-        chosen = f" AND reject IN ({', '.join(str(int(n)) for n in numbers)})" if numbers else ""
-        where = f"account = ?{chosen}"
-        count = session.journal.value(f"SELECT count(*) FROM rejects WHERE {where}", session.account)
+        refused, account = session.journal.rejects, session.account
+        count = refused.count(account, numbers)
         if action == "retry":
-            session.journal.execute(
-                f"UPDATE rejects SET quarantined = 0, attempts = 0, next_at = NULL WHERE source = 'write' AND {where}",
-                session.account,
-            )
+            refused.retry(account, numbers)
         elif action == "drop":
-            session.journal.execute(f"DELETE FROM rejects WHERE {where}", session.account)
-        return {"action": action, "count": count, "rejects": refused(session.journal, session.account)}
+            refused.drop(account, numbers)
+        return {"action": action, "count": count, "rejects": refused.of(account)}
 
     return each_account(config, options, "rejects", work, journalled=False)
 

@@ -49,8 +49,14 @@ def show_plan(
 
         return shown(session, number, out)
 
-    owner = f"SELECT account FROM plans WHERE plan = {int(number)}"
-    return each_account(config, options, "show_plan", work, journalled=False, owner=owner)
+    return each_account(
+        config,
+        options,
+        "show_plan",
+        work,
+        journalled=False,
+        owner=lambda journal: journal.plans.account_of(number),
+    )
 
 
 def apply(
@@ -69,10 +75,8 @@ def apply(
         from sync.plan.dynamic_lists import filter_notes, size_notes
 
         settle(session)
-        chosen = number or session.journal.value(
-            "SELECT max(plan) FROM plans WHERE account = ? AND state IN ('open', 'applying') AND kind = 'forward'",
-            session.account,
-        )
+        plans = [plan for plan in session.journal.plans.unfinished(session.account) if plan.kind == "forward"]
+        chosen = number or (plans[-1].plan if plans else None)
         if chosen is None:
             raise CommandError("there is no open plan: `crm-segments plan` makes one")
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
@@ -81,7 +85,7 @@ def apply(
         return {**answer, "exit_code": pipeline.exit_code_of(applied.as_dict())}
 
     return each_account(
-        config, options, "apply", work, owner=f"SELECT account FROM plans WHERE plan = {int(number or 0)}"
+        config, options, "apply", work, owner=lambda journal: journal.plans.account_of(number or 0)
     )
 
 
@@ -139,9 +143,7 @@ def undo(
             answer["held"] = way_back.labelled_by(session, number)
         return answer
 
-    return each_account(
-        config, options, "undo", work, owner=f"SELECT account FROM runs WHERE run = {int(number)}"
-    )
+    return each_account(config, options, "undo", work, owner=lambda journal: journal.runs.account_of(number))
 
 
 def retire(

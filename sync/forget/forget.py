@@ -244,7 +244,7 @@ def _clear(session: Session, people: list[Person]) -> int:
     cleared = 0
     made = {row.key: row for row in session.journal.objects.of(session.account)}
     lists = session.lists if any(row.kind == "list" for row in made.values()) else {}
-    ticket = JournalTicket(session.journal, 0)
+    ticket = JournalTicket(session.journal.batches, 0)
     for person in people:
         _account, record_type, id = person
         written = _ours_on(session, person)

@@ -48,16 +48,13 @@ class AsKnownThen:
         """The newest model of these settings that was made by the day."""
         from segmentation import model_file
 
-        content = self._session.journal.value(
-            "SELECT content FROM models WHERE account = ? AND segmentation = ? AND digest = ? AND as_of <= ? ORDER BY version DESC LIMIT 1",
-            *(
-                self._session.account,
-                settings.name,
-                self._session.config.digest(settings),
-                self._session.as_of.isoformat(),
-            ),
+        stored = self._session.journal.models.known_on(
+            self._session.account,
+            settings.name,
+            self._session.config.digest(settings),
+            self._session.as_of.isoformat(),
         )
-        return model_file.from_json(content) if content else None
+        return model_file.from_json(stored.content) if stored else None
 
     def fitted(self, settings: SegmentationSettings) -> Fitted:
         """The stored model, or one fitted for the file alone, with what it labels."""

@@ -111,12 +111,8 @@ def _moved_within(session: Session, minutes: int) -> int:
     changed = session.mirror().value(
         f"SELECT count(*) FROM records WHERE changed_at > {literal(since)}::TIMESTAMPTZ"
     )
-    written = session.journal.value(
-        "SELECT coalesce(sum(records), 0) FROM batches WHERE account = ? AND state = 'done' AND closed_at > ?",
-        session.account,
-        since,
-    )
-    return int(changed) + int(written)
+    written = session.journal.batches.written_since(session.account, since)
+    return int(changed) + written
 
 
 def _segment_size(session: Session, consent: Consent, spec: ListSpec) -> int:

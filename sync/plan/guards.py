@@ -64,15 +64,15 @@ def _prepare_approved(session: Session, kind: str) -> bool:
     approved with it.
     """
     journal, mirror = session.journal, session.mirror()
-    unfinished = journal.rows(
-        "SELECT plan FROM plans WHERE account = ? AND state = 'applying' AND kind = ? ORDER BY plan DESC LIMIT 1",
-        session.account,
-        kind,
-    )
+    unfinished = [
+        plan
+        for plan in journal.plans.unfinished(session.account)
+        if plan.state == "applying" and plan.kind == kind
+    ]
     if not unfinished:
         return False
     mirror.run("CREATE OR REPLACE TEMP TABLE approved (record BIGINT, target VARCHAR, after VARCHAR)")
-    for batch in journal.batches.of(plan=unfinished[0]["plan"]):
+    for batch in journal.batches.of(plan=unfinished[-1].plan):
         mirror.run(
             "INSERT INTO approved SELECT record, target, after FROM frame JOIN ids USING (record_type, id)",
             frame=batch.changes(),

@@ -259,14 +259,12 @@ def _held(session: Session) -> list[str]:
     """Segmentations that an undo put on hold; a changed config or ``--allow undone`` lets them go."""
     on_hold = []
     digests = {s.name: session.config.digest(s) for s in session.segmentations}
-    for row in session.journal.rows("SELECT * FROM holds WHERE account = ?", session.account):
-        name = row["segmentation"]
-        if "undone" in session.allow or digests.get(name) != row["digest"]:
-            session.journal.execute(
-                "DELETE FROM holds WHERE account = ? AND segmentation = ?", session.account, name
-            )
+    holds = session.journal.holds
+    for hold in holds.of(session.account):
+        if "undone" in session.allow or digests.get(hold.segmentation) != hold.digest:
+            holds.release(session.account, hold.segmentation)
         else:
-            on_hold.append(name)
+            on_hold.append(hold.segmentation)
     return on_hold
 
 
@@ -278,17 +276,9 @@ def prepare_refused(session: Session) -> None:
     its survivor, even where the answer was a refusal.
     """
     mirror, moment = session.mirror(), session.clock().isoformat(timespec="microseconds")
-    rows = session.journal.rows(
-        "SELECT record_type, record_id AS id, target, after, kind = 'gone' AS gone, quarantined OR coalesce(next_at > ?, false) AS waits "
-        "FROM rejects WHERE account = ? AND source = 'write'",
-        moment,
-        session.account,
-    )
-    text = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
-    frame = pa.Table.from_pylist(rows, schema=pa.schema([*text, ("gone", pa.int64()), ("waits", pa.int64())]))
     mirror.run(
         "CREATE OR REPLACE TEMP TABLE refusals AS SELECT * FROM frame JOIN ids USING (record_type, id)",
-        frame=frame,
+        frame=session.journal.rejects.waiting(session.account, moment),
     )
     mirror.run(
         """CREATE OR REPLACE TEMP TABLE deferred AS SELECT record, target, after FROM refusals

@@ -17,7 +17,6 @@ from sync.exit_codes import CommandError
 from sync.log import stage
 from sync.plan.plan import Planned, begin_changes, finish
 from sync.store.journal.batches import Batch
-from sync.store.journal.database import now
 from sync.store.relation import Relation
 from sync.store.write_history import catch_up, without
 
@@ -58,12 +57,9 @@ def undo(session: Session, run: int) -> Planned:
 
 def _batches(session: Session, run: int) -> Iterator[Batch]:
     """What a run wrote, without what it took away because consent forbids it."""
-    kinds = {
-        row["plan"]: row["kind"]
-        for row in session.journal.rows("SELECT plan, kind FROM plans WHERE account = ?", session.account)
-    }
+    withdrawing = session.journal.plans.withdrawing(session.account)
     for batch in session.journal.batches.of(account=session.account, run=run, state="done"):
-        if kinds.get(batch.plan) != "consent":
+        if batch.plan not in withdrawing:
             yield batch
 
 
@@ -106,27 +102,19 @@ def hold(session: Session, run: int) -> list[str]:
     digests = {s.name: session.config.digest(s) for s in session.segmentations}
     names = labelled_by(session, run)
     for name in names:
-        session.journal.execute(
-            "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)",
-            session.account,
-            name,
-            run,
-            digests[name],
-            now(),
-        )
+        session.journal.holds.put(session.account, name, run, digests[name])
     return names
 
 
 def cut_off_notes(session: Session) -> list[str]:
     """One sentence for each way back that a person approved of and that did not come to its end."""
-    rows = session.journal.rows(
-        """SELECT p.plan, p.kind, p.undoes, sum(b.rows) AS waiting FROM plans AS p JOIN batches AS b USING (plan)
-           WHERE p.account = ? AND p.state = 'applying' AND p.kind IN ('undo', 'retire') AND b.state = 'planned' GROUP BY p.plan
-           ORDER BY p.plan""",
-        session.account,
-    )
-    names = [f"the undo of run {row['undoes']}" if row["kind"] == "undo" else "a retire" for row in rows]
-    return [
-        f"{name} was cut off: {row['waiting']:,} of its changes wait; `crm-segments apply {row['plan']}` goes on with it"
-        for name, row in zip(names, rows, strict=True)
-    ]
+    notes = []
+    for plan in session.journal.plans.unfinished(session.account):
+        cut_off = plan.state == "applying" and plan.kind in WAYS_BACK
+        waiting = session.journal.batches.changes_of(plan.plan, "planned") if cut_off else 0
+        if waiting:
+            name = f"the undo of run {plan.undoes}" if plan.kind == "undo" else "a retire"
+            notes.append(
+                f"{name} was cut off: {waiting:,} of its changes wait; `crm-segments apply {plan.plan}` goes on with it"
+            )
+    return notes

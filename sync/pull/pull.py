@@ -26,7 +26,7 @@ from sync.store import actual, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
 from sync.store.journal import Journal
-from sync.store.journal.database import now
+from sync.store.journal.rejects import RefusedRow
 from sync.store.mirror import AccountMirror
 from sync.store.purchases import note_shape
 from sync.store.reading_counts import not_taken, rows_that_count, waiting
@@ -202,41 +202,15 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
     """List refused rows with file and line; a part that is read again has its old ones replaced."""
     rows = page.rejects.slice(0, LISTED_REJECTS).to_pylist() if page.rejects is not None else []
     repeated = answer.repeated[:LISTED_REJECTS] if answer else []
-    rows += [
-        {
-            "part": p,
-            "line": line,
-            "column": "id",
-            "id": id,
-            "reason": "repeats an id; a later row with it counts",
-        }
-        for p, line, id in repeated
+    refused = [RefusedRow(row["part"], row["line"], row["column"], row["id"], row["reason"]) for row in rows]
+    refused += [
+        RefusedRow(part, line, "id", id, "repeats an id; a later row with it counts")
+        for part, line, id in repeated
     ]
-    with journal.transaction() as connection:
+    with journal.transaction():
         if page.first and page.whole:
-            connection.execute(
-                "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?",
-                (account, stream, page.part),
-            )
-        connection.executemany(
-            """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts, quarantined,
-                at)
-               VALUES (?, 'pull', ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)""",
-            [
-                (
-                    account,
-                    stream,
-                    r["part"],
-                    r["line"],
-                    r["column"],
-                    stream if stream in RECORD_TYPES else None,
-                    r["id"],
-                    r["reason"],
-                    now(),
-                )
-                for r in rows
-            ],
-        )
+            journal.rejects.drop_rows(account, stream, page.part)
+        journal.rejects.add_rows(account, stream, stream if stream in RECORD_TYPES else None, refused)
 
 
 # -- people whom we were told to forget ---------------------------------------------------------------------

@@ -45,14 +45,8 @@ def in_journal(journal: Journal, account: str, good: bool = False) -> Iterator[d
 
     ``good``: only of runs that wrote, or had nothing to write.
     """
-    where = "AND command IN ('run', 'apply', 'backfill') AND exit_code IN (0, 4)" if good else ""
-    for row in journal.rows(
-        f"SELECT run FROM runs WHERE account = ? AND finished_at IS NOT NULL {where} ORDER BY run DESC",
-        account,
-    ):
-        reading = json.loads(journal.value("SELECT summary FROM runs WHERE run = ?", row["run"]) or "{}").get(
-            "reading"
-        )
+    for run in journal.runs.ended(account, wrote=good):
+        reading = run["summary"].get("reading")
         if reading:
             yield reading
 

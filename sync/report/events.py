@@ -5,7 +5,6 @@ Runs, the last changes written, guards and who let them pass, holds, rejects: ou
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.store.journal import Journal
+from sync.store.journal.runs import Allowance
 
 RUNS = 15
 GUARDS = 30
@@ -81,7 +81,7 @@ class Events:
     runs: list[Run]
     written: Written | None
     trips: list[Tripped]
-    allowances: list[dict[str, Any]]  # run, guard, reason, who, at
+    allowances: list[Allowance]
     holds: list[dict[str, Any]]  # segmentation, run
     rejects: list[Reject]
     rejected: int  # rows in all
@@ -90,21 +90,15 @@ class Events:
 
 def events(journal: Journal, account: str) -> Events:
     """Read the journal of one account."""
-    good = "SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND exit_code IN (0, 4)"
     return Events(
         runs=_runs(journal, account),
         written=_written(journal, account),
         trips=_trips(journal, account),
-        allowances=journal.rows(
-            f"SELECT run, guard, reason, who, at FROM allowances WHERE account = ? ORDER BY run DESC, guard LIMIT {GUARDS}",
-            account,
-        ),
-        holds=journal.rows(
-            "SELECT segmentation, run FROM holds WHERE account = ? ORDER BY segmentation", account
-        ),
+        allowances=journal.runs.allowances(account, GUARDS),
+        holds=[{"segmentation": hold.segmentation, "run": hold.run} for hold in journal.holds.of(account)],
         rejects=_rejects(journal, account),
-        rejected=int(journal.value("SELECT count(*) FROM rejects WHERE account = ?", account)),
-        last_good=journal.value(good, account),
+        rejected=journal.rejects.count(account),
+        last_good=journal.runs.last_good(account),
     )
 
 
@@ -122,10 +116,9 @@ def _without_names(reasons: Mapping[str, int]) -> dict[str, int]:
 
 
 def _runs(journal: Journal, account: str) -> list[Run]:
-    sql = f"SELECT run, command, started_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT {RUNS}"
     runs = []
-    for row in journal.rows(sql, account):
-        summary = json.loads(row["summary"] or "{}")
+    for row in journal.runs.last(account, RUNS):
+        summary = row["summary"]
         applied = summary.get("applied") or {}
         stopped = without_addresses(summary.get("stopped"))
         runs.append(
@@ -143,13 +136,12 @@ def _runs(journal: Journal, account: str) -> list[Run]:
 
 
 def _written(journal: Journal, account: str) -> Written | None:
-    sql = "SELECT run, command, finished_at, summary FROM runs WHERE account = ? AND summary IS NOT NULL ORDER BY run DESC"
-    for row in journal.connection.execute(sql, (account,)):
-        applied = json.loads(row["summary"]).get("applied") or {}
+    for row in journal.runs.ended(account):
+        applied = row["summary"].get("applied") or {}
         plan = journal.plans.get(applied["plan"]) if applied.get("done") else None
         if plan is not None:
             return Written(
-                row["run"], row["command"], row["finished_at"], plan.as_of, plan.summary.get("by_target", {}), applied["done"],
+                row["run"], row["command"], str(row["finished_at"]), plan.as_of, plan.summary.get("by_target", {}), applied["done"],
                 applied["rejected"], applied["skipped"], plan.summary.get("kept", 0),
                 _without_names(applied.get("reasons", {})),
             )  # fmt: skip
@@ -157,16 +149,12 @@ def _written(journal: Journal, account: str) -> Written | None:
 
 
 def _trips(journal: Journal, account: str) -> list[Tripped]:
-    rows = journal.rows(
-        f"SELECT plan, guards FROM plans WHERE account = ? AND coalesce(guards, '[]') <> '[]' ORDER BY plan DESC LIMIT {GUARDS}",
-        account,
-    )
     trips_by_guard: dict[tuple[int, str], Tripped] = {}
-    for row in rows:
-        for trip in json.loads(row["guards"]):
+    for plan, trips in journal.plans.guarded(account, GUARDS):
+        for trip in trips:
             tripped = trips_by_guard.setdefault(
-                (row["plan"], trip["guard"]),
-                Tripped(row["plan"], trip["guard"], bool(trip.get("first_labelling")), []),
+                (plan, trip["guard"]),
+                Tripped(plan, trip["guard"], bool(trip.get("first_labelling")), []),
             )
             tripped.found.append(trip["what"])
     return list(trips_by_guard.values())
@@ -176,16 +164,8 @@ def _rejects(journal: Journal, account: str) -> list[Reject]:
     """Of one sort are rejects of one place, column or target, and reason; what a row held and whose it is are
     taken out of it.
     """
-    rows = journal.rows(
-        """SELECT source, coalesce(CASE source WHEN 'pull' THEN part END, record_type, stream, '') AS place,
-               coalesce("column", target, '') AS about,
-               replace(coalesce(reason, kind, ''), iif(source = 'write', coalesce(record_id, ''), ''), '…') AS reason,
-               count(*) AS rows, sum(coalesce(quarantined, 0)) AS quarantined
-            FROM rejects WHERE account = ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",
-        account,
-    )
     counts: dict[tuple[str, str, str, str], tuple[int, int]] = {}
-    for row in rows:
+    for row in journal.rejects.by_sort(account):
         sort = (row["source"], row["place"], row["about"], _QUOTED.sub("…", without_addresses(row["reason"])))
         before = counts.get(sort, (0, 0))
         counts[sort] = (before[0] + row["rows"], before[1] + row["quarantined"])

@@ -144,9 +144,7 @@ def _labelled(session: Session, name: str) -> bool:
     tables = LabelTables(session.mirror(), name)
     if tables.exist:
         return True
-    kept = session.journal.value(
-        "SELECT count(*) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
-    )
+    kept = session.journal.labels.latest_day(session.account, name)
     if kept:
         tables.restored(session.journal.labels)
     return bool(kept)
@@ -158,11 +156,7 @@ def _segmentation(
     mirror, name = session.mirror(), settings.name
     as_of, before = (_day(mirror.stamp(f"{state}:{name}")) for state in ("labels", "before"))
     if as_of is None:
-        as_of = _day(
-            session.journal.value(
-                "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
-            )
-        )
+        as_of = _day(session.journal.labels.latest_day(session.account, name))
     return SegmentationFigures(
         name=name,
         title=settings.title or name,

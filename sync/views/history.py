@@ -18,7 +18,6 @@ from sync.store.features_table import kept_features
 from sync.store.identity_resolution import of_address
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
-from sync.store.journal.database import now
 from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror
 
@@ -39,23 +38,19 @@ COLUMNS = (
 
 def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[pa.Table]:
     """All changes that were tried, batch by batch from the oldest, with what came of each."""
-    for row in journal.rows(
-        "SELECT batch, closed_at, opened_at FROM batches WHERE account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened",
-        account,
-    ):
-        batch = journal.batches.get(row["batch"])
-        table = _explained(journal, batch, row["closed_at"] or row["opened_at"])
+    for batch in journal.batches.sent(account):
+        table = _explained(journal, batch)
         yield table if id is None else table.filter(pc.equal(table["id"], id))
 
 
-def _explained(journal: Journal, batch: Batch, at: str) -> pa.Table:
+def _explained(journal: Journal, batch: Batch) -> pa.Table:
     status, reason = journal.batches.outcomes(batch)
     if batch.state == "open":
         status = ["unknown"] * batch.rows
     table = batch.changes()
     columns = {
         "run": pa.repeat(batch.run, batch.rows),
-        "at": pa.repeat(at, batch.rows),
+        "at": pa.repeat(batch.closed_at or batch.opened_at, batch.rows),
         **{
             name: table[name]
             for name in ("record_type", "id", "segmentation", "target", "action", "before", "after")
@@ -82,13 +77,8 @@ def export(session: Session, out: Path) -> int:
             ]
             sink.write_table(pa.table(columns, names=table.column_names).cast(schema))
             count += table.num_rows
-    remember_export(session.journal, out)
+    session.journal.exports.remember(out)
     return count
-
-
-def remember_export(journal: Journal, out: Path) -> None:
-    """So that ``forget`` finds the file again."""
-    journal.execute("INSERT OR REPLACE INTO exports VALUES (?, ?)", str(out.resolve()), now())
 
 
 def show(session: Session, id: str) -> dict[str, Any]:
@@ -146,7 +136,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
         story["money"] = _money(story["features"], session.settings.currency)
     for part in changes(session.journal, session.account, id):
         story["history"] += [row for row in part.to_pylist() if row["record_type"] == record_type]
-    story["rejects"] = rejects(session.journal, session.account, id)
+    story["rejects"] = session.journal.rejects.of(session.account, id)
     return story
 
 
@@ -180,18 +170,3 @@ def _money(features: Mapping[str, Any], currency: str) -> dict[str, str]:
         "currency": currency,
         **{name: f"{major_units(value, currency):f}" for name, value in amounts.items()},
     }
-
-
-def rejects(journal: Journal, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
-    """Refused input rows and refused changes, newest last."""
-    sql = (
-        'SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at, '
-        "quarantined, at FROM rejects"
-    )
-    return journal.rows(
-        f"{sql} WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?",
-        account,
-        id,
-        id,
-        limit,
-    )

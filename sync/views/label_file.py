@@ -18,7 +18,6 @@ from sync.account.session import Session
 from sync.store.features_table import kept_features
 from sync.store.identity_resolution import people
 from sync.store.mirror import AccountMirror, quoted
-from sync.views.history import remember_export
 
 ROWS = 100_000  # of the file that are in memory at once
 _MEMORY = "memory."
@@ -69,7 +68,7 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
             LEFT JOIN ({features}) AS features USING (record) LEFT JOIN ({forecast.rows}) AS forecast USING (record) {joins}
             ORDER BY record_type, length(id), id""",
     )
-    remember_export(session.journal, out)
+    session.journal.exports.remember(out)
     return count, forecast.figures
 
 

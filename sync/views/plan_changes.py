@@ -19,7 +19,6 @@ from sync.exit_codes import CommandError, UsageError
 from sync.store.journal.batches import Batch
 from sync.store.journal.plans import Plan
 from sync.store.mirror import AccountMirror, literal, quoted
-from sync.views.history import remember_export
 
 COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
 SHOWN = 10_000  # changes in an answer; a file takes all
@@ -116,7 +115,7 @@ def _write(session: Session, plan: Plan, out: Path) -> None:
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
-    remember_export(session.journal, out)
+    session.journal.exports.remember(out)
 
 
 def _as_csv(sink: Any, parts: Iterator[pa.Table]) -> None:

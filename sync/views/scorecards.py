@@ -264,9 +264,7 @@ def _weeks(
 
 def _labelled(session: Session, name: str) -> date | None:
     """The day of the latest labelling; labels that a new mirror lacks come back from the journal."""
-    day = session.journal.value(
-        "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ?", session.account, name
-    )
+    day = session.journal.labels.latest_day(session.account, name)
     if day is None:
         return None
     tables = LabelTables(session.mirror(), name)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from sync.store.journal.batches import Batches
 from sync.store.journal.database import Database
+from sync.store.journal.defaults import Defaults
+from sync.store.journal.exports import Exports
+from sync.store.journal.holds import Holds
 from sync.store.journal.labels import Labels
 from sync.store.journal.models import Models
 from sync.store.journal.objects import Objects
@@ -31,6 +34,9 @@ class Journal(Database):
         self.plans = Plans(self)
         self.batches = Batches(self)
         self.rejects = Rejects(self)
+        self.holds = Holds(self)
         self.labels = Labels(self)
         self.models = Models(self)
         self.objects = Objects(self)
+        self.exports = Exports(self)
+        self.defaults = Defaults(self)

@@ -47,7 +47,9 @@ class Objects(Repository):
 
     def lists_of(self, account: str) -> dict[str, str]:
         """The lists of an account: key → what the CRM calls it."""
-        return {row.key: row.remote for row in self.of(account) if row.kind == "list"}
+        sql = """SELECT key, remote FROM objects WHERE account = ? AND kind = 'list' AND remote IS NOT ''
+                 ORDER BY record_type, key"""
+        return {row["key"]: row["remote"] for row in self._database.rows(sql, account)}
 
     def save(
         self,

@@ -50,6 +50,11 @@ class Plans(Repository):
         """The plan of a number; None: there is none."""
         return next(self._where("plan = ?", plan), None)
 
+    def account_of(self, plan: int) -> str | None:
+        """Whose plan it is; None: there is none of that number."""
+        account: str | None = self._database.value("SELECT account FROM plans WHERE plan = ?", plan)
+        return account
+
     def update(self, plan: int, **columns: Any) -> None:
         """Change columns of a plan; dictionaries and lists are stored as JSON."""
         values = [json.dumps(v, default=str) if isinstance(v, dict | list) else v for v in columns.values()]

@@ -2,11 +2,110 @@
 
 from __future__ import annotations
 
-from sync.store.journal.database import Repository
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, TypedDict, cast
+
+import pyarrow as pa
+
+from sync.store.journal.database import Repository, now
+
+_CHANGE = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
+ATTEMPTS_SCHEMA = pa.schema([("reject", pa.int64()), *_CHANGE, ("attempts", pa.int64())])
+WAITING_SCHEMA = pa.schema([*_CHANGE, ("gone", pa.int64()), ("waits", pa.int64())])
+
+
+class RefusedRow(NamedTuple):
+    """A row of a CRM or file that could not be read."""
+
+    part: str
+    line: int | None
+    column: str | None
+    id: str | None
+    reason: str
+
+
+class RefusedChange(NamedTuple):
+    """A change that the CRM refused."""
+
+    record_type: str
+    id: str
+    target: str
+    after: str | None
+    kind: str | None
+    reason: str | None
+    attempts: int
+    next_at: str | None  # ISO; None: with the next run
+    quarantined: bool  # it is not sent again by itself
+
+
+class RejectsByPlace(TypedDict):
+    """How many rejects there are of a stream or target."""
+
+    source: str  # pull | write
+    place: str | None
+    rows: int
+    quarantined: int
+
+
+class RejectsBySort(TypedDict):
+    """How many rejects are alike."""
+
+    source: str  # pull | write
+    place: str
+    about: str
+    reason: str
+    rows: int
+    quarantined: int
 
 
 class Rejects(Repository):
     """Rejects, by their numbers: of ``source`` pull (rows that cannot be read) and write (changes)."""
+
+    def add_rows(
+        self, account: str, stream: str, record_type: str | None, rows: Iterable[RefusedRow]
+    ) -> None:
+        """Keep rows of a stream that could not be read."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                """INSERT INTO rejects (account, source, stream, part, line, "column", record_type, record_id, reason, attempts,
+                       quarantined, at)
+                   VALUES (?, 'pull', ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)""",
+                [
+                    (account, stream, row.part, row.line, row.column, record_type, row.id, row.reason, now())
+                    for row in rows
+                ],
+            )
+
+    def drop_rows(self, account: str, stream: str, part: str) -> None:
+        """Drop the rows of a part that is read again."""
+        sql = "DELETE FROM rejects WHERE account = ? AND source = 'pull' AND stream = ? AND part = ?"
+        self._database.execute(sql, account, stream, part)
+
+    # -- changes --------------------------------------------------------------------------------------------
+
+    def attempts(self, account: str) -> pa.Table:
+        """Every refused change, and how often it was tried (ATTEMPTS_SCHEMA)."""
+        sql = """SELECT reject, record_type, record_id AS id, target, after, attempts FROM rejects
+                 WHERE account = ? AND source = 'write'"""
+        return pa.Table.from_pylist(self._database.rows(sql, account), schema=ATTEMPTS_SCHEMA)
+
+    def waiting(self, account: str, moment: str) -> pa.Table:
+        """Every refused change: whether its record is gone, and whether it waits at a moment (WAITING_SCHEMA)."""
+        sql = """SELECT record_type, record_id AS id, target, after, kind = 'gone' AS gone,
+                     quarantined OR coalesce(next_at > ?, false) AS waits
+                 FROM rejects WHERE account = ? AND source = 'write'"""
+        return pa.Table.from_pylist(self._database.rows(sql, moment, account), schema=WAITING_SCHEMA)
+
+    def replace_changes(self, account: str, gone: Sequence[int], fresh: Iterable[RefusedChange]) -> None:
+        """Drop rejects by their numbers, and keep refused changes."""
+        at = now()
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM rejects WHERE reject = ?", [(number,) for number in gone])
+            connection.executemany(
+                """INSERT INTO rejects (account, source, record_type, record_id, target, after, kind, reason, attempts, next_at,
+                       quarantined, at) VALUES (?, 'write', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                ((account, *change, at) for change in fresh),
+            )
 
     def try_again(self, account: str, record_type: str, target: str) -> None:
         """What the CRM refused of a field that has been made or fixed since goes out with the next run."""
@@ -15,3 +114,45 @@ class Rejects(Repository):
             "AND target = ? AND kind IN ('data', 'permission')",
             *(account, record_type, target),
         )
+
+    # -- what people see and do -----------------------------------------------------------------------------
+
+    def of(self, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Rejects of a record, or of all, newest last."""
+        sql = """SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at,
+                     quarantined, at
+                 FROM rejects WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?"""
+        return self._database.rows(sql, account, id, id, limit)
+
+    def count(self, account: str, numbers: Collection[int] = ()) -> int:
+        """How many there are; ``numbers``: of these."""
+        sql = f"SELECT count(*) FROM rejects WHERE account = ?{_chosen(numbers)}"
+        return int(self._database.value(sql, account))
+
+    def retry(self, account: str, numbers: Collection[int] = ()) -> None:
+        """Give changes a new budget of attempts: all, or those of ``numbers``."""
+        sql = "UPDATE rejects SET quarantined = 0, attempts = 0, next_at = NULL WHERE source = 'write' AND account = ?"
+        self._database.execute(sql + _chosen(numbers), account)
+
+    def drop(self, account: str, numbers: Collection[int] = ()) -> None:
+        """Remove rejects: all, or those of ``numbers``."""
+        self._database.execute(f"DELETE FROM rejects WHERE account = ?{_chosen(numbers)}", account)
+
+    def by_place(self, account: str) -> list[RejectsByPlace]:
+        """Counted by stream or target."""
+        sql = """SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined
+                 FROM rejects WHERE account = ? GROUP BY 1, 2"""
+        return [cast(RejectsByPlace, row) for row in self._database.rows(sql, account)]
+
+    def by_sort(self, account: str) -> list[RejectsBySort]:
+        """Counted by place, column or target, and reason, in which the record's id is replaced by ``…``."""
+        sql = """SELECT source, coalesce(CASE source WHEN 'pull' THEN part END, record_type, stream, '') AS place,
+                     coalesce("column", target, '') AS about,
+                     replace(coalesce(reason, kind, ''), iif(source = 'write', coalesce(record_id, ''), ''), '…') AS reason,
+                     count(*) AS rows, sum(coalesce(quarantined, 0)) AS quarantined
+                 FROM rejects WHERE account = ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
+        return [cast(RejectsBySort, row) for row in self._database.rows(sql, account)]
+
+
+def _chosen(numbers: Collection[int]) -> str:
+    return f" AND reject IN ({', '.join(str(int(number)) for number in numbers)})" if numbers else ""

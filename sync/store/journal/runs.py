@@ -10,8 +10,8 @@ from typing import Any, TypedDict, cast
 
 from sync.store.journal.database import Repository, now, user
 
-# Runs that wrote, or had nothing to write
-_GOOD = "exit_code IN (0, 4)"
+_COLUMNS = "run, command, started_at, finished_at, exit_code, summary"
+_GOOD = "exit_code IN (0, 4)"  # it wrote, or had nothing to write
 
 
 class Run(TypedDict):
@@ -62,6 +62,11 @@ class Runs(Repository):
             *(now(), account, run),
         )
 
+    def get(self, run: int) -> Run | None:
+        """The run of a number; None: there is none."""
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM runs WHERE run = ?", run)
+        return _decoded(rows[0]) if rows else None
+
     def account_of(self, run: int) -> str | None:
         """Whose run it is; None: there is none of that number."""
         account: str | None = self._database.value("SELECT account FROM runs WHERE run = ?", run)
@@ -81,7 +86,7 @@ class Runs(Repository):
 
     def last(self, account: str, limit: int) -> list[Run]:
         """The last runs, the newest first."""
-        sql = "SELECT run, command, started_at, finished_at, exit_code, summary FROM runs WHERE account = ? ORDER BY run DESC LIMIT ?"
+        sql = f"SELECT {_COLUMNS} FROM runs WHERE account = ? ORDER BY run DESC LIMIT ?"
         return [_decoded(row) for row in self._database.rows(sql, account, limit)]
 
     def ended(self, account: str, wrote: bool = False) -> Iterator[Run]:
@@ -90,10 +95,10 @@ class Runs(Repository):
         """
         where = f"AND command IN ('run', 'apply', 'backfill') AND {_GOOD}" if wrote else ""
         sql = f"SELECT run FROM runs WHERE account = ? AND finished_at IS NOT NULL {where} ORDER BY run DESC"
-        columns = "run, command, started_at, finished_at, exit_code, summary"
         for row in self._database.rows(sql, account):
-            [content] = self._database.rows(f"SELECT {columns} FROM runs WHERE run = ?", row["run"])
-            yield _decoded(content)
+            run = self.get(row["run"])
+            if run is not None:
+                yield run
 
     def allowances(self, account: str, limit: int) -> list[Allowance]:
         """Guards that were let through, the newest first."""
