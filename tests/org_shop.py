@@ -23,7 +23,8 @@ import requests
 from connectors.errors import ConnectorError
 from connectors.http.rate_limit import RateLimit
 from connectors.http.transport import Transport
-from connectors.salesforce import bulk, fields, session, writing
+from connectors.rest import session
+from connectors.salesforce import bulk, fields, writing
 from sync import commands
 from sync.commands import Options
 from sync.config.faults import ConfigError

@@ -24,7 +24,7 @@ import requests
 from connectors.errors import ConnectorError
 from connectors.http.rate_limit import RateLimit
 from connectors.http.transport import Transport
-from connectors.hubspot import session
+from connectors.rest import session
 from sync import commands
 from sync.commands import Options
 from sync.config.faults import ConfigError

@@ -20,7 +20,7 @@ from connectors import open_connector, settings_model
 from connectors.contract import Account, Attribute, Connector, FieldSpec, ListSpec, Option
 from connectors.errors import ConnectorError
 from connectors.http.transport import Transport
-from connectors.salesforce import session
+from connectors.rest import session
 from connectors.schemas import CHANGE_SCHEMA, MEMBER
 from tests.org_shop import START, hasten
 from tests.org_store import RIGHTS

@@ -9,6 +9,7 @@ own: both are replaced.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partialmethod
 from typing import Any
 
 import orjson
@@ -59,20 +60,13 @@ class _Sender:
         headers: Mapping[str, str] | None = None,
         query_params: Sequence[tuple[str, str]] | None = None,
         body: bytes | None = None,
+        **_given: Any,
     ) -> Call:
         return Call(method, url, params=tuple(query_params or ()), headers=dict(headers or {}), body=body)
 
-    def GET(self, url: str, **given: Any) -> Call:  # noqa: N802 (the library asks for these names)
-        return self._built("GET", url, given.get("headers"), given.get("query_params"))
-
-    def POST(self, url: str, **given: Any) -> Call:  # noqa: N802
-        return self._built("POST", url, given.get("headers"), given.get("query_params"), given.get("body"))
-
-    def PUT(self, url: str, **given: Any) -> Call:  # noqa: N802
-        return self._built("PUT", url, given.get("headers"), given.get("query_params"), given.get("body"))
-
-    def PATCH(self, url: str, **given: Any) -> Call:  # noqa: N802
-        return self._built("PATCH", url, given.get("headers"), given.get("query_params"), given.get("body"))
-
-    def DELETE(self, url: str, **given: Any) -> Call:  # noqa: N802
-        return self._built("DELETE", url, given.get("headers"), given.get("query_params"), given.get("body"))
+    # the library asks for these names
+    GET = partialmethod(_built, "GET")
+    POST = partialmethod(_built, "POST")
+    PUT = partialmethod(_built, "PUT")
+    PATCH = partialmethod(_built, "PATCH")
+    DELETE = partialmethod(_built, "DELETE")

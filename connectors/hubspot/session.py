@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar, get_args
-from urllib.parse import urlencode, urljoin, urlsplit
+from functools import cached_property
+from typing import Any, Literal, cast, get_args
+from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.contract import Account
-from connectors.errors import AccessError, TemporaryError
+from connectors.errors import TemporaryError
 from connectors.http.credentials import Token
-from connectors.http.rate_limit import Rate, RateLimit
+from connectors.http.rate_limit import Rate
 from connectors.http.response_bodies import decoded
-from connectors.http.transport import Call, Transport
 from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.client import Client
+from connectors.hubspot.login import LogIn
 from connectors.hubspot.paths import Area, Version, older, path
 from connectors.hubspot.response_policy import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.settings import Settings
 from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, following, found
-from connectors.rest.api_errors import UnknownVersion, shown
+from connectors.rest.api_errors import UnknownVersion
 from connectors.rest.paging import pages
+from connectors.rest.session import Session
 
 _MOVED = frozenset({301, 302, 307, 308})
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True)
@@ -43,31 +42,27 @@ class Details:
     kind: str = ""  # STANDARD, SANDBOX, DEVELOPER_TEST
 
 
-class Portal:
+class Portal(Session):
     """The one way to a HubSpot account: paths, calls, definitions."""
 
     def __init__(self, account: Account, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.account = account
-        self.settings: Settings = account.settings
-        self._now = now
+        self.settings = settings = cast(Settings, account.settings)
+        self.now = now  # this machine's time
         self._details: Details | None = None
         self._definitions: dict[str, dict[str, dict[str, Any]]] = {}
         self._read_at: dict[str, float] = {}  # when definitions were read, on a monotonic clock
         self._sizes: dict[str, tuple[int, int]] = {}
         self.counted: dict[str, int] = {}  # records by object type, as far as somebody asked
-        settings = self.settings
-        self.answers = Answers(
-            account.name, settings.token is None, settings.calls_per_10_seconds, self.zone, now
-        )
-        first = Rate(
-            min(FIRST_RATE.units, settings.calls_per_10_seconds or FIRST_RATE.units), FIRST_RATE.seconds
-        )
-        self.rate_limit = RateLimit(self._identity(), {"": first, SEARCH: SEARCH_RATE}, account.quota_reserve)
-        self.token = (
-            Token(self._log_in) if settings.token is None else Token.fixed(settings.token.get_secret_value())
-        )
-        self.transport = Transport(self.answers, self.rate_limit, self.token, threads=settings.threads)
-        self._client: Client | None = None
+        ceiling = settings.calls_per_10_seconds
+        self.answers = Answers(account.name, settings.token is None, ceiling, self.zone, now)
+        rates = {"": Rate(min(FIRST_RATE.units, ceiling or FIRST_RATE.units), FIRST_RATE.seconds)}
+        secret = settings.token or settings.refresh_token
+        assert secret is not None
+        owner = f"{settings.client_id or ''} {secret.get_secret_value()}"
+        super().__init__(account, self.answers, {**rates, SEARCH: SEARCH_RATE}, owner)
+        log_in = LogIn(account.name, settings, self.transport)
+        self.token = Token(log_in) if settings.token is None else Token.fixed(secret.get_secret_value())
+        self.transport.token = self.token
         self._guard = threading.Lock()
         self._spoken: Version | None = None  # a version that HubSpot knows: ours, once it has answered in it
 
@@ -139,10 +134,6 @@ class Portal:
         call = self.client.call("GET", path("objects", version, "contacts"), [("limit", "1")], None)
         return self.transport.send(call).status_code != 404
 
-    def many(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-        """The function's results in the order of the items, some of them in flight at a time."""
-        return self.transport.run(function, items)
-
     def search(self, kind: str, body: Mapping[str, Any]) -> Any:
         """One page of a search for records: HubSpot allows few of them by the second."""
         return self.ask("POST", self.path("objects", kind, "search"), body=body, lane=SEARCH, shape=found)
@@ -163,12 +154,10 @@ class Portal:
         self.total(kind)
         return self._sizes.pop(kind)
 
-    @property
+    @cached_property
     def client(self) -> Client:
         """hubspot-api-client, loaded when first used."""
-        if self._client is None:
-            self._client = Client(self.settings.api_url, self.token)
-        return self._client
+        return Client(self.settings.api_url, self.token)
 
     def properties(self, kind: str) -> dict[str, dict[str, Any]]:
         """Definitions of all properties of an object type by name, read once."""
@@ -237,14 +226,6 @@ class Portal:
                 continue
         return ZoneInfo("UTC")
 
-    def now(self) -> datetime:
-        """This machine's time."""
-        return self._now()
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.transport.close()
-
     def listing(
         self, path: str, params: Sequence[tuple[str, str]] = (), shape: Shape | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -268,47 +249,6 @@ class Portal:
                 raise
             body = self.ask("GET", older(area), shape=shape)
         return body
-
-    def _log_in(self) -> tuple[str, float | None]:
-        """A new access token and its life in seconds. The secrets travel in the body, which nobody logs."""
-        settings = self.settings
-        assert settings.client_secret is not None
-        assert settings.refresh_token is not None
-        form = {
-            "grant_type": "refresh_token",
-            "client_id": settings.client_id,
-            "client_secret": settings.client_secret.get_secret_value(),
-            "refresh_token": settings.refresh_token.get_secret_value(),
-        }
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        url = settings.api_url.rstrip("/") + self.path("token")
-        response = self.transport.send(
-            Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True)
-        )
-        body = decoded(response)
-        if response.status_code != 200 or not isinstance(body, dict) or not body.get("access_token"):
-            body = body if isinstance(body, dict) else {}
-            words = " ".join(
-                str(body[name])
-                for name in ("status", "error", "message", "error_description")
-                if body.get(name)
-            )
-            for name in ("client_secret", "refresh_token"):
-                words = words.replace(str(form[name]), "…")
-            raise AccessError(
-                f"HubSpot refuses to renew the token of account {self.account.name} ({response.status_code} {shown(words)}): "
-                "check client_id and client_secret, and install the app again for a new refresh_token"
-            )
-        life = body.get("expires_in")
-        return str(body["access_token"]), float(life) if isinstance(life, int | float) and life > 0 else None
-
-    def _identity(self) -> str:
-        """Whose limits they are: a key of the quota that tells nothing of the secret."""
-        settings = self.settings
-        secret = settings.token or settings.refresh_token
-        assert secret is not None
-        text = f"{settings.client_id or ''} {secret.get_secret_value()}"
-        return f"{settings.api_url} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _newest_first(version: Version) -> tuple[int, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Generic, Literal, Protocol, TypeVar
+from collections.abc import Collection
+from typing import Any, Generic, Literal, Protocol, TypeVar
+from xml.sax.saxutils import escape
 
 from connectors.errors import AccessError, RequestError
 
@@ -59,3 +61,16 @@ class UnknownVersion(RequestError):
 def shown(text: str) -> str:
     """A text of the CRM's as we may show it: short, on one line, without addresses."""
     return " ".join(_ADDRESS.sub("…", text).split())[:200]
+
+
+def without(body: Any, secrets: Collection[str]) -> Any:
+    """An answer with … in place of each secret, wherever it repeats one. The longest must come first."""
+    if isinstance(body, bytes):
+        body = body.decode("utf-8", "replace")
+    if isinstance(body, str):
+        for secret in secrets:
+            body = body.replace(secret, "…").replace(escape(secret), "…")
+        return body
+    if isinstance(body, dict):
+        return {name: without(value, secrets) for name, value in body.items()}
+    return [without(value, secrets) for value in body] if isinstance(body, list) else body

@@ -14,7 +14,6 @@ from typing import Protocol
 import pyarrow as pa
 
 from connectors.contract import (
-    Account,
     AccountDefaults,
     Connector,
     FieldReference,
@@ -24,14 +23,7 @@ from connectors.contract import (
     RemoteList,
     Ticket,
 )
-from connectors.http.transport import Transport
-
-
-class Session(Protocol):
-    """The one way to an account."""
-
-    account: Account
-    transport: Transport
+from connectors.rest.session import Session
 
 
 class Reading(Protocol):
@@ -139,4 +131,4 @@ class RestConnector(Connector):
         return pa.array(self._members.current(remote, changes["id"].to_pylist()), pa.string())
 
     def close(self) -> None:
-        self._session.transport.close()
+        self._session.close()

@@ -209,7 +209,7 @@ class Bulk:
         """
         params = ({} if whole else {"maxRecords": str(PAGE)}) | ({"locator": locator} if locator else {})
         response = self._org.send(
-            "GET", f"jobs/query/{job}/results", params=params, headers={"Accept": "text/csv"}, manner=_WIDE
+            "GET", f"jobs/query/{job}/results", _WIDE, params, headers={"Accept": "text/csv"}
         )
         following = response.headers.get("Sforce-Locator", "null")
         table = parsed(response.content)
@@ -237,13 +237,8 @@ class Bulk:
         Sent again after a lost reply: a job that has its rows says so, which is well.
         """
         try:
-            self._org.send(
-                "PUT",
-                f"jobs/ingest/{job}/batches",
-                body=content,
-                headers={"Content-Type": "text/csv"},
-                manner=_UPLOAD,
-            )
+            path, headers = f"jobs/ingest/{job}/batches", {"Content-Type": "text/csv"}
+            self._org.send("PUT", path, _UPLOAD, body=content, headers=headers)
         except Refused as error:
             status = self.status("ingest", job)
             if (
@@ -274,7 +269,7 @@ class Bulk:
 
     def _rows(self, job: str, which: str) -> pa.Table:
         path = f"jobs/ingest/{job}/{which}/"
-        table = parsed(self._org.send("GET", path, headers={"Accept": "text/csv"}, manner=_WIDE).content)
+        table = parsed(self._org.send("GET", path, _WIDE, headers={"Accept": "text/csv"}).content)
         if not {"sf__Id", "Id"} & set(table.column_names) or (
             which == "failedResults" and "sf__Error" not in table.column_names
         ):

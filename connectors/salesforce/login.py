@@ -12,17 +12,16 @@ import re
 import warnings
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-from xml.sax.saxutils import escape
 
 import requests
 
 from connectors.errors import AccessError, ConnectorError
+from connectors.http.refresh_token import KeptToken, refresh
 from connectors.http.response_bodies import decoded
-from connectors.http.transport import Call, Transport
+from connectors.http.transport import Transport
+from connectors.rest.api_errors import without
 from connectors.salesforce.api_errors import Refusal, of_answer
 from connectors.salesforce.client import Manner, Sender
-from connectors.salesforce.refresh_token import KeptToken
 from connectors.salesforce.response_policy import body_of, locked_out
 
 _SOAP_VERSION = "64.0"  # the last in which a name and a password log in (SOAP API Developer Guide, "login()")
@@ -75,39 +74,33 @@ class LogIn:
                 ) from None
             session = None
         if not isinstance(session, str) or not session:
-            url = self._settings.log_in_url
-            raise AccessError(
-                f"the log-in of account {self._account} at {url} answers no session: is it Salesforce's address?"
-            )
+            raise self._foreign()
         self.user = sender.user
         return session
 
     def _by_refresh_token(self, kept: KeptToken) -> str:
         """One that Salesforce replaces is kept before the session is used."""
         self._refresh = kept.current()
-        form = {
-            "grant_type": "refresh_token",
+        secret = self._settings.client_secret
+        grant = {
             "refresh_token": self._refresh,
             "client_id": self._settings.client_id,
+            "client_secret": secret.get_secret_value() if secret is not None else None,
         }
-        if self._settings.client_secret is not None:
-            form["client_secret"] = self._settings.client_secret.get_secret_value()
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        url = f"{self._settings.log_in_url}/services/oauth2/token"
-        response = self._transport.send(
-            Call("POST", url, headers=headers, body=urlencode(form).encode(), anonymous=True)
-        )
+        response = refresh(self._transport, f"{self._settings.log_in_url}/services/oauth2/token", grant)
         answer = decoded(response)
         if response.status_code != 200:
             raise self._refused(response) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-            url = self._settings.log_in_url
-            raise AccessError(
-                f"the log-in of account {self._account} at {url} answers no session: is it Salesforce's address?"
-            )
+            raise self._foreign()
         kept.replace(self._refresh, answer.get("refresh_token"))
         self.user = _user(response)
         return str(answer["access_token"])
+
+    def _foreign(self) -> AccessError:
+        return AccessError(
+            f"the log-in of account {self._account} at {self._settings.log_in_url} answers no session: is it Salesforce's address?"
+        )
 
     def _refused(self, response: requests.Response | None) -> ConnectorError:
         """The error that a refused log-in ends in: in the org's own words, of which our secrets are taken
@@ -115,7 +108,7 @@ class LogIn:
         """
         if response is None:
             return locked_out(self._account, Refusal("", "the library sent nothing"))
-        body = _without(body_of(response), self._secrets())
+        body = without(body_of(response), self._secrets())
         refusal = of_answer(response.status_code, body)[0]
         return locked_out(self._account, refusal)
 
@@ -138,19 +131,6 @@ class _Overhearing(Sender):
         response = super().request(*given, **named)
         self.user, self.last = _user(response), response
         return response
-
-
-def _without(body: Any, secrets: list[str]) -> Any:
-    """The same with … in place of each secret, wherever an answer repeats it."""
-    if isinstance(body, bytes):
-        return _without(body.decode("utf-8", "replace"), secrets)
-    if isinstance(body, str):
-        for secret in secrets:
-            body = body.replace(secret, "…").replace(escape(secret), "…")
-        return body
-    if isinstance(body, dict):
-        return {name: _without(value, secrets) for name, value in body.items()}
-    return [_without(value, secrets) for value in body] if isinstance(body, list) else body
 
 
 def _user(response: requests.Response) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import requests
@@ -15,19 +14,17 @@ import requests
 from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
 from connectors.http.credentials import Token
-from connectors.http.rate_limit import RateLimit
 from connectors.http.response_bodies import decoded
-from connectors.http.transport import Transport
 from connectors.rest.api_errors import UnknownVersion
+from connectors.rest.session import Session
 from connectors.salesforce import shapes
+from connectors.salesforce.api_errors import Refused
 from connectors.salesforce.client import Client, Manner
 from connectors.salesforce.login import LogIn
 from connectors.salesforce.response_policy import Answers
 from connectors.salesforce.settings import Settings
 from connectors.salesforce.soql import Select
 
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 _NOT_THERE = (404, 410)
 _VERSIONS = "/services/data/"
 _ROWS = 2000  # of one page of a query: the most that Salesforce gives ("Query Options Header")
@@ -60,16 +57,14 @@ class Identity:
         return not self.sandbox and self.kind != "Developer Edition"
 
 
-class Org:
+class Org(Session):
     """The one way to a Salesforce account: calls, descriptions, queries, limits."""
 
     def __init__(self, account: Account) -> None:
-        self.account = account
-        self.settings: Settings = account.settings
+        self.settings = settings = cast(Settings, account.settings)
         self.answers = Answers(account.name)
-        self.rate_limit = RateLimit(self._key(), {}, account.quota_reserve)
-        self.transport = Transport(self.answers, self.rate_limit, None, threads=self.settings.threads)
-        self.log_in = LogIn(account.name, self.settings, self.transport, account.folder)
+        super().__init__(account, self.answers, {}, f"{settings.client_id or ''} {settings.username or ''}")
+        self.log_in = LogIn(account.name, settings, self.transport, account.folder)
         self.transport.token = Token(self.log_in)
         self._descriptions: dict[str, dict[str, Any] | None] = {}
         self.notes: dict[str, None] = {}  # what a person should know, each once
@@ -83,26 +78,25 @@ class Org:
         self,
         method: str,
         path: str,
-        *,
+        manner: Manner,
         params: Mapping[str, str] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-        manner: Manner | None = None,
     ) -> requests.Response:
         """The answer to a call; Refused, Denied, and what the transport raises, on other than success."""
         from simple_salesforce.exceptions import SalesforceError
 
-        how = manner or Manner(writes=False, repeatable=method != "POST")
         try:
-            return self.client.send(method, path, how, params, body, headers)
+            return self.client.send(method, path, manner, params, body, headers)
         except SalesforceError as error:
-            if not how.repeatable and int(error.status) >= 500:
+            status = int(error.status)
+            if not manner.repeatable and status >= 500:
                 raise TemporaryError(
-                    f"Salesforce answers {error.status}, and nobody knows whether it did what was asked"
+                    f"Salesforce answers {status}, and nobody knows whether it did what was asked"
                 ) from None
-            if int(error.status) in _NOT_THERE and path != _VERSIONS:
+            if status in _NOT_THERE and path != _VERSIONS:
                 self.check_version()
-            self.answers.refuse(int(error.status), error.content)
+            self.answers.refuse(status, error.content)
 
     def check_version(self) -> None:
         """UnknownVersion where all paths are missing because the org does not speak the configured version."""
@@ -140,13 +134,9 @@ class Org:
 
         TemporaryError where the answer has not the shape of its endpoint's (``shapes``).
         """
-        how = Manner(writes=writes, repeatable=method != "POST" if repeatable is None else repeatable)
-        response = self.send(method, path, params=params, body=body, headers=headers, manner=how)
+        manner = Manner(writes=writes, repeatable=method != "POST" if repeatable is None else repeatable)
+        response = self.send(method, path, manner, params, body, headers)
         return shapes.checked(method, path, decoded(response), body, params, response.status_code)
-
-    def many(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-        """The function's results in the order of the items, some of them in flight at a time."""
-        return self.transport.run(function, items)
 
     def query(self, statement: Select | str, deleted: bool = False) -> Iterator[list[dict[str, Any]]]:
         """Rows of a statement, page by page; ``deleted``: those in the recycle bin and the archive too."""
@@ -170,8 +160,6 @@ class Org:
 
     def _next(self, following: str, headers: Mapping[str, str]) -> Any:
         """A further page. TemporaryError: Salesforce forgot the query, which is asked again by the next run."""
-        from connectors.salesforce.api_errors import Refused
-
         try:
             return self.ask("GET", following, headers=headers)
         except Refused as error:
@@ -193,8 +181,6 @@ class Org:
         nothing.
         """
         if table not in self._descriptions:
-            from connectors.salesforce.api_errors import Refused
-
             try:
                 about = self.ask("GET", f"sobjects/{table}/describe")
             except Refused as error:
@@ -247,8 +233,6 @@ class Org:
         """The org's record of itself; fields that are hidden from this user are left out, and asked for by
         describe only then.
         """
-        from connectors.salesforce.api_errors import Refused
-
         wanted = ["IsSandbox", "InstanceName", "OrganizationType", "TimeZoneSidKey"]
         try:
             rows = next(self.query(Select(wanted, "Organization", limit=1)), [])
@@ -282,12 +266,3 @@ class Org:
     def now(self) -> datetime:
         """The time on Salesforce's clock."""
         return self.answers.server_time()
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.transport.close()
-
-    def _key(self) -> str:
-        """Whose limits they are: a key of the quota that tells nothing of the secret."""
-        text = f"{self.settings.client_id or ''} {self.settings.username or ''}"
-        return f"{self.settings.api_url} {hashlib.sha256(text.encode()).hexdigest()[:16]}"

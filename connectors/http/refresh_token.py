@@ -1,5 +1,6 @@
-"""Where does a refresh token live that Salesforce replaces at every use? In a file of its own, that only this
-user may read.
+"""How is a refresh token used (RFC 6749, section 6), and where does one live that is replaced at every use?
+
+In a file of its own, that only this user may read.
 
 A token that was used once is dead, and using it again ends the whole grant. So the new one is on the disk
 before anything else is done with the session, and where it could not be kept, the old one is not spent at
@@ -11,13 +12,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlencode
+
+import requests
 
 from connectors.errors import AccessError
+from connectors.http.transport import Call, Transport
+
+
+def refresh(transport: Transport, url: str, grant: Mapping[str, str | None]) -> requests.Response:
+    """The answer to a refresh token. The secrets travel in the body, which nobody logs."""
+    form = {name: value for name, value in grant.items() if value is not None}
+    body = urlencode({"grant_type": "refresh_token", **form}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return transport.send(Call("POST", url, headers=headers, body=body, anonymous=True))
 
 
 class KeptToken:
-    """The refresh token of an account: that of the config until Salesforce gave another, then the one in the
+    """The refresh token of an account: that of the config until the CRM gave another, then the one in the
     file.
 
     ``file`` is None where the config names none: then a token that is replaced is refused.
@@ -49,7 +63,7 @@ class KeptToken:
         return str(kept["token"])
 
     def replace(self, used: str, fresh: object) -> None:
-        """Keep what Salesforce gave in place of the one that was used.
+        """Keep what the CRM gave in place of the one that was used.
 
         AccessError where it gave another and no file is named.
         """
