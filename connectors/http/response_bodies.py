@@ -101,8 +101,8 @@ def _decoder(response: requests.Response) -> tuple[Callable[[bytes], bytes], Cal
 
 
 def decoded(response: requests.Response) -> Any:
-    """The JSON of an answer, or None where there is none; what a platform's ``Answers`` decoded already is
-    not decoded again.
+    """The JSON of an answer, or None where there is none; what ``is_json`` decoded already is not
+    decoded again.
     """
     kept = vars(response).get("decoded")
     if kept is not None or not response.content:
@@ -111,3 +111,14 @@ def decoded(response: requests.Response) -> Any:
         return orjson.loads(response.content)
     except orjson.JSONDecodeError:
         return None
+
+
+def is_json(response: requests.Response) -> bool:
+    """Whether the body is JSON to its end, which a proxy may cut off. It is kept: ``decoded`` decodes it no
+    more.
+    """
+    try:
+        vars(response)["decoded"] = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return False
+    return True

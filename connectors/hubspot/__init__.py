@@ -64,8 +64,7 @@ class HubspotConnector(RestConnector):
         return [*diagnostics.notes(self._portal), *self._reading.diagnostics()]
 
     def account_defaults(self) -> AccountDefaults:
-        details = self._portal.details()
-        return AccountDefaults(details.time_zone, details.currency)
+        return self._portal.details()
 
     def count(self, stream: str) -> int | None:
         return super().count(self._known(stream))

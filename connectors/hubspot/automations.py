@@ -13,10 +13,11 @@ from typing import Any
 
 from connectors.contract import Automation, Automations, FieldSpec, ListSpec
 from connectors.hubspot.api_errors import Denied, Refused
-from connectors.hubspot.filters import within
-from connectors.hubspot.paths import TYPE_IDS, older
+from connectors.hubspot.filters import objects, within
+from connectors.hubspot.paths import TYPE_IDS
 from connectors.hubspot.session import Portal
-from connectors.hubspot.shapes import FLOWS, having
+from connectors.hubspot.shapes import FLOWS, following, having
+from connectors.rest.paging import pages
 
 SCOPE = "automation"
 _PAGE = 100
@@ -58,34 +59,22 @@ def reacting(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListSp
 
 
 def _flows(portal: Portal) -> Iterator[dict[str, Any]]:
-    after = ""
-    while True:
-        answer = _ask(portal, (), [("limit", str(_PAGE)), *([("after", after)] if after else [])])
+    def page(after: str | None) -> dict[str, Any]:
+        params = [("limit", str(_PAGE)), *([("after", after)] if after else [])]
+        answer: dict[str, Any] = portal.ask_either("workflows", params=params, shape=FLOWS)
+        return answer
+
+    for answer in pages(page, following):
         yield from answer["results"]
-        after = str(((answer.get("paging") or {}).get("next") or {}).get("after") or "")
-        if not after:
-            return
 
 
 def _whole(portal: Portal, flow: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {**flow, **_ask(portal, (str(flow["id"]),), [])}
+        return {**flow, **portal.ask_either("workflows", str(flow["id"]), shape=having("id"))}
     except Refused as error:
         if error.refusal.status == 404:  # deleted meanwhile
             return {}
         raise
-
-
-def _ask(portal: Portal, steps: tuple[str, ...], params: list[tuple[str, str]]) -> dict[str, Any]:
-    """The undated path serves where the dated one is not there."""
-    shape = having("id") if steps else FLOWS
-    try:
-        body: dict[str, Any] = portal.ask("GET", portal.path("workflows", *steps), params=params, shape=shape)
-    except Refused as error:
-        if error.refusal.status != 404 or portal.path("workflows", *steps) == older("workflows", *steps):
-            raise
-        body = portal.ask("GET", older("workflows", *steps), params=params, shape=shape)
-    return body
 
 
 def _starts(
@@ -110,26 +99,16 @@ def _starts(
 
 def _on_property(criteria: Any, name: str) -> Iterator[str | None]:
     """The values of a property on which the criteria start; None for any."""
-    for branch in _branches(criteria):
-        filters = [rule for rule in branch.get("filters") or () if isinstance(rule, dict)]
+    for branch in objects(criteria):
+        if not isinstance(branch.get("filters"), list):
+            continue
+        filters = [rule for rule in branch["filters"] if isinstance(rule, dict)]
         for rule in filters:
             if rule.get("property") == name:
                 yield from _values(rule) or (None,)
         if any(rule.get("property") in _NAMES and name in _values(rule) for rule in filters):
             values = [value for rule in filters if rule.get("property") in _VALUES for value in _values(rule)]
             yield from values or (None,)
-
-
-def _branches(criteria: Any) -> Iterator[dict[str, Any]]:
-    """All branches that hold filters, wherever they stand."""
-    if isinstance(criteria, dict):
-        if isinstance(criteria.get("filters"), list):
-            yield criteria
-        for value in criteria.values():
-            yield from _branches(value)
-    elif isinstance(criteria, list):
-        for value in criteria:
-            yield from _branches(value)
 
 
 def _values(rule: dict[str, Any]) -> list[str]:

@@ -183,7 +183,7 @@ def _settings(portal: Portal) -> list[Problem]:
 
 
 def _zone_note(portal: Portal) -> list[str]:
-    mine, theirs = portal.account.time_zone, portal.known_details().time_zone
+    mine, theirs = portal.account.time_zone, portal.known_details.time_zone
     if not theirs or _same_zone(theirs, mine):
         return []
     return [

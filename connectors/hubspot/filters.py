@@ -55,14 +55,15 @@ def described(criteria: Any) -> str:
 
 def within(criteria: Any) -> Iterator[dict[str, Any]]:
     """All filters anywhere in branches of whatever kind."""
-    if isinstance(criteria, dict):
-        if isinstance(criteria.get("filterType"), str):
-            yield criteria
-        for value in criteria.values():
-            yield from within(value)
-    elif isinstance(criteria, list):
-        for value in criteria:
-            yield from within(value)
+    return (entry for entry in objects(criteria) if isinstance(entry.get("filterType"), str))
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects anywhere in decoded JSON, the outer ones first."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(part)
 
 
 def _check_channel(spec: ListSpec, consent: Consent | None) -> None:

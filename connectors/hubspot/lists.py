@@ -157,14 +157,18 @@ class Lists:
 
     def one(self, id: str) -> dict[str, Any] | None:
         """A list with its filters; None where it is gone."""
+        description = self._described(self._path(id))
+        return None if description is None or description.get("deletedAt") else description
+
+    def _described(self, path: str) -> dict[str, Any] | None:
         try:
-            answer = self._portal.ask("GET", self._path(id), params=[("includeFilters", "true")], shape=LIST)
+            answer = self._portal.ask("GET", path, params=[("includeFilters", "true")], shape=LIST)
         except Refused as error:
             if error.refusal.status == 404:
                 return None
             raise
         description: dict[str, Any] = answer.get("list") or answer
-        return None if description.get("deletedAt") else description
+        return description
 
     def _find(self, spec: ListSpec) -> dict[str, Any] | None:
         """Ours by its id, brought back where it was deleted; else by our mark; else by its name, where it can
@@ -207,15 +211,7 @@ class Lists:
 
     def _by_name(self, spec: ListSpec) -> dict[str, Any] | None:
         name = quote(spec.label or spec.key, safe="")
-        path = self._path("object-type-id", TYPE_IDS[spec.record_type], "name") + f"/{name}"
-        try:
-            answer = self._portal.ask("GET", path, params=[("includeFilters", "true")], shape=LIST)
-        except Refused as error:
-            if error.refusal.status == 404:
-                return None
-            raise
-        description: dict[str, Any] = answer.get("list") or answer
-        return description
+        return self._described(f"{self._path('object-type-id', TYPE_IDS[spec.record_type], 'name')}/{name}")
 
     def _create(self, spec: ListSpec, filters: dict[str, Any] | None) -> dict[str, Any]:
         body = self.body(spec, filters)

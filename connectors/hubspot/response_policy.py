@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
-import orjson
 import requests
 
 from connectors.errors import AccessError, QuotaError, RequestError
 from connectors.http.rate_limit import Rate, RateLimit
-from connectors.http.response_bodies import decoded
+from connectors.http.response_bodies import decoded, is_json
 from connectors.http.transport import Call, Verdict
-from connectors.hubspot.api_errors import Denied, Refusal, Refused, of_answer
+from connectors.hubspot.api_errors import Denied, Refused, of_answer
 
 SEARCH = "search"  # the lane of calls that HubSpot counts by the second
 FIRST_RATE = Rate(90, 10.0)  # before the first answer tells: below the smallest portal's 100 calls
@@ -59,7 +58,7 @@ class Answers:
         """The verdict on an answer; an error where nobody needs to see it. Sets ``decoded`` on a good answer."""
         status = response.status_code
         if 200 <= status < 300:
-            return Verdict("answer") if self._whole(response) else Verdict("again")
+            return Verdict("answer" if not response.content or is_json(response) else "again")
         if status == 401:
             return self._unknown(response)
         if status == 429:
@@ -78,22 +77,17 @@ class Answers:
         self.date = headers.get("Date") or self.date
         if response.status_code == 429 and "DAILY" in _policy(response):
             quota.exhausted(self.midnight())
-        calls, span = (
-            _number(headers.get("X-HubSpot-RateLimit-Max")),
-            _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds")),
+        calls, span, remaining, limit, left = (
+            _number(headers.get(f"X-HubSpot-RateLimit-{name}"))
+            for name in ("Max", "Interval-Milliseconds", "Remaining", "Daily", "Daily-Remaining")
         )
         if calls:
             rate = Rate(min(calls, self._ceiling or calls), (span or 10_000) / 1000)
             if rate != self.learned:
                 self.learned = rate
                 quota.learn_rate("", rate)
-        remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"))
         if remaining is not None:
             quota.learn_left(remaining)
-        limit, left = (
-            _number(headers.get("X-HubSpot-RateLimit-Daily")),
-            _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining")),
-        )
         if limit and left is not None:
             self.daily = (limit, left)
             quota.learn_daily(limit, left, self.midnight())
@@ -107,9 +101,6 @@ class Answers:
     def refuse(self, response: requests.Response) -> NoReturn:
         """Raise what an answer that is no success means. Only after ``judge`` let it through."""
         refusal = of_answer(response.status_code, decoded(response))
-        self._raise(refusal)
-
-    def _raise(self, refusal: Refusal) -> NoReturn:
         trace = f" (correlation id {refusal.correlation})" if refusal.correlation else ""
         if refusal.status == 403:
             scopes = ", ".join(refusal.scopes)
@@ -125,16 +116,6 @@ class Answers:
         if refusal.status == 414:
             raise Refused(f"the address of a call is too long for HubSpot{trace}", refusal)
         raise Refused(f"HubSpot refuses with {refusal.status}: {refusal.reason}", refusal)
-
-    def _whole(self, response: requests.Response) -> bool:
-        """Is the body all there? A proxy may cut it off; what is decoded once is kept."""
-        if not response.content:
-            return True
-        try:
-            vars(response)["decoded"] = orjson.loads(response.content)
-        except orjson.JSONDecodeError:
-            return False
-        return True
 
     def _unknown(self, response: requests.Response) -> Verdict:
         refusal = of_answer(401, decoded(response))

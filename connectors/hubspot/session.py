@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from connectors.contract import Account
+from connectors.contract import Account, AccountDefaults
 from connectors.errors import TemporaryError
 from connectors.http.credentials import Token
 from connectors.http.rate_limit import Rate
@@ -31,24 +32,13 @@ from connectors.rest.session import Session
 _MOVED = frozenset({301, 302, 307, 308})
 
 
-@dataclass(frozen=True)
-class Details:
-    """What HubSpot tells of a portal; empty where the key may not read it."""
-
-    portal: str = ""
-    time_zone: str = ""
-    currency: str = ""
-    currencies: tuple[str, ...] = ()
-    kind: str = ""  # STANDARD, SANDBOX, DEVELOPER_TEST
-
-
 class Portal(Session):
     """The one way to a HubSpot account: paths, calls, definitions."""
 
     def __init__(self, account: Account, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.settings = settings = cast(Settings, account.settings)
         self.now = now  # this machine's time
-        self._details: Details | None = None
+        self._details: AccountDefaults | None = None
         self._definitions: dict[str, dict[str, dict[str, Any]]] = {}
         self._read_at: dict[str, float] = {}  # when definitions were read, on a monotonic clock
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -181,45 +171,38 @@ class Portal(Session):
         if time.monotonic() - self._read_at.get(kind, 0.0) > older_than:
             self._definitions.pop(kind, None)
 
-    def details(self) -> Details:
-        """Time zone and currency of the portal, where the key may read them."""
+    def details(self) -> AccountDefaults:
+        """Time zone and currency of the portal, where the key may read them; asked once."""
         if self._details is None:
-            try:
-                body = self._account("details")
-            except (Denied, Refused):
-                body = {}
-            self._details = Details(
-                portal=str(body.get("portalId") or ""),
-                time_zone=str(body.get("timeZone") or ""),
-                currency=str(body.get("companyCurrency") or ""),
-                currencies=tuple(str(code) for code in body.get("additionalCurrencies") or ()),
-                kind=str(body.get("accountType") or ""),
-            )
+            body: dict[str, Any] = {}
+            with suppress(Denied, Refused):
+                body = self.ask_either("details", shape=ACCOUNT)
+            names = ("timeZone", "companyCurrency")
+            self._details = AccountDefaults(*(str(body.get(name) or "") for name in names))
         return self._details
 
-    def known_details(self) -> Details:
+    @property
+    def known_details(self) -> AccountDefaults:
         """What was told so far, without asking."""
-        return self._details or Details()
+        return self._details or AccountDefaults()
 
     def usage(self) -> tuple[int, int] | None:
         """(limit, left) of the day's calls, or None where HubSpot does not tell (every other log-in than a
         private app).
         """
-        try:
-            results = self._account("usage")["results"]
-        except (Denied, Refused):
-            return self.answers.daily
-        daily = next((row for row in results if row.get("usageLimit")), None)
-        if daily is None:
-            return self.answers.daily
-        limit, used = int(daily["usageLimit"]), int(daily.get("currentUsage") or 0)
-        self.answers.daily = (limit, max(limit - used, 0))
-        self.rate_limit.learn_daily(limit, max(limit - used, 0), self.answers.midnight())
+        with suppress(Denied, Refused):
+            results = self.ask_either("usage", shape=USAGE)["results"]
+            daily = next((row for row in results if row.get("usageLimit")), None)
+            if daily is not None:
+                limit = int(daily["usageLimit"])
+                left = max(limit - int(daily.get("currentUsage") or 0), 0)
+                self.answers.daily = (limit, left)
+                self.rate_limit.learn_daily(limit, left, self.answers.midnight())
         return self.answers.daily
 
     def zone(self) -> ZoneInfo:
         """Where the portal's day begins: as HubSpot told, else as the config says."""
-        for name in (self._details.time_zone if self._details else "", self.account.time_zone):
+        for name in (self.known_details.time_zone, self.account.time_zone):
             try:
                 return ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError):
@@ -239,16 +222,17 @@ class Portal(Session):
         for answer in pages(page, following):
             yield from answer["results"]
 
-    def _account(self, area: Literal["details", "usage"]) -> dict[str, Any]:
-        """Of the account; the undated path serves where the dated one is not there."""
-        shape = ACCOUNT if area == "details" else USAGE
+    def ask_either(
+        self, area: Area, *steps: str, params: Sequence[tuple[str, str]] = (), shape: Shape | None = None
+    ) -> Any:
+        """As ``ask``: what stands under the undated path where it is not (yet) under the dated one."""
+        dated, undated = self.path(area, *steps), older(area, *steps)
         try:
-            body: dict[str, Any] = self.ask("GET", self.path(area), shape=shape)
+            return self.ask("GET", dated, params=params, shape=shape)
         except Refused as error:
-            if error.refusal.status != 404:
+            if error.refusal.status != 404 or dated == undated:
                 raise
-            body = self.ask("GET", older(area), shape=shape)
-        return body
+        return self.ask("GET", undated, params=params, shape=shape)
 
 
 def _newest_first(version: Version) -> tuple[int, ...]:

@@ -15,12 +15,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
-import orjson
 import requests
 
 from connectors.errors import AccessError, ConnectorError, QuotaError, TemporaryError
 from connectors.http.rate_limit import RateLimit
-from connectors.http.response_bodies import decoded
+from connectors.http.response_bodies import decoded, is_json
 from connectors.http.transport import Call, Verdict
 from connectors.salesforce.api_errors import EXPIRED, LIMIT, Denied, Refusal, Refused, of_answer
 
@@ -122,13 +121,8 @@ class Answers:
         if not response.content:
             # what was asked for is not there
             return response.status_code != 200 or response.request.method != "GET"
-        if "json" not in response.headers.get("Content-Type", ""):
-            return "html" not in response.headers.get("Content-Type", "")
-        try:
-            vars(response)["decoded"] = orjson.loads(response.content)
-        except orjson.JSONDecodeError:
-            return False
-        return True
+        kind = response.headers.get("Content-Type", "")
+        return is_json(response) if "json" in kind else "html" not in kind
 
 
 def body_of(response: requests.Response) -> Any:

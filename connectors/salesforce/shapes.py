@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from connectors.errors import TemporaryError
+from connectors.rest.shapes import Test, filled, having, listing, number, of, optional
 
 # answer, body of the request, its parameters → whether the answer is sound
 Check = Callable[[Any, Any, Mapping[str, str]], bool]
@@ -69,130 +70,79 @@ def rows(fields: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
     return True
 
 
-def _dicts(entries: Any) -> bool:
-    return isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
-
-
 def _query(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not isinstance(answer, dict) or not _dicts(answer.get("records")):
+    if not having(records=listing(of(dict)), totalSize=number, done=of(bool))(answer):
         return False
     following = answer.get("nextRecordsUrl")
-    if not _whole(answer.get("totalSize")) or not isinstance(answer.get("done"), bool):
-        return False
     return bool(answer["done"]) or (isinstance(following, str) and following.startswith("/"))
 
 
 def _description(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
     """Every object has an id at least: one without fields is none that anybody may not see."""
-    if not isinstance(answer, dict) or not _dicts(answer.get("fields")):
-        return False
-    fields = answer["fields"]
-    named = all(isinstance(field.get("name"), str) and isinstance(field.get("type"), str) for field in fields)
-    return named and any(field["name"] == "Id" for field in fields)
-
-
-def _counts(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not isinstance(answer, dict) or not _dicts(answer.get("sObjects")):
-        return False
-    return all(
-        isinstance(entry.get("name"), str) and _whole(entry.get("count")) for entry in answer["sObjects"]
-    )
-
-
-def _described(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    """A custom field as the Metadata API describes it."""
-    return isinstance(answer, dict) and isinstance(answer.get("Metadata"), dict) and bool(answer["Metadata"])
+    sound = having(fields=listing(having(name=of(str), type=of(str))))(answer)
+    return sound and any(field["name"] == "Id" for field in answer["fields"])
 
 
 def _limits(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not isinstance(answer, dict) or not all(isinstance(entry, dict) for entry in answer.values()):
-        return False
-    daily = answer.get("DailyApiRequests")
-    return daily is None or (_whole(daily.get("Max")) and _whole(daily.get("Remaining")))
-
-
-def _versions(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    return _dicts(answer) and bool(answer) and all(isinstance(entry.get("version"), str) for entry in answer)
-
-
-def _made(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    return isinstance(answer, dict) and answer.get("success") is True and _text(answer.get("id"))
+    daily = optional(having(Max=number, Remaining=number))
+    return having(DailyApiRequests=daily)(answer) and all(map(of(dict), answer.values()))
 
 
 def _collection(answer: Any, body: Any, params: Mapping[str, str]) -> bool:
     """A verdict for each record, in their order."""
     records = body.get("records") if isinstance(body, dict) else params.get("ids", "").split(",")
-    return (
-        _dicts(answer)
-        and len(answer) == len(records or ())
-        and all(isinstance(item.get("success"), bool) for item in answer)
-    )
+    return listing(having(success=of(bool)))(answer) and len(answer) == len(records or ())
 
 
 def _retrieved(answer: Any, body: Any, _params: Mapping[str, str]) -> bool:
     """A record, or null, for each id."""
-    if not isinstance(answer, list) or len(answer) != len(body["ids"]):
-        return False
-    return all(record is None or (isinstance(record, dict) and _text(record.get("Id"))) for record in answer)
+    return listing(optional(having(Id=filled)))(answer) and len(answer) == len(body["ids"])
 
 
-def _job(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not isinstance(answer, dict) or not _text(answer.get("id")) or answer.get("state") not in _STATES:
-        return False
-    numbers = ("numberRecordsProcessed", "numberRecordsFailed")
-    return all(answer.get(name) is None or _whole(answer[name]) for name in numbers)
-
-
-def _started(answer: Any, body: Any, params: Mapping[str, str]) -> bool:
+def _started(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
     """A job whose state was changed is in another one than before."""
-    return _job(answer, body, params) and answer["state"] != "Open"
+    return _job(answer) and answer["state"] != "Open"
 
 
 def _pages(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not isinstance(answer, dict) or not _dicts(answer.get("resultPages")):
+    if not having(resultPages=listing(having(resultUrl=filled)), done=of(bool))(answer):
         return False
     following = answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
-    if not all(_text(page.get("resultUrl")) for page in answer["resultPages"]) or not isinstance(
-        following, str | None
-    ):
-        return False
-    return isinstance(answer.get("done"), bool) and (answer["done"] or bool(following))
+    return isinstance(following, str | None) and (answer["done"] or bool(following))
 
 
-def _view(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    return (
-        isinstance(answer, dict)
-        and _text(answer.get("label"))
-        and _dicts(answer.get("filteredByInfo") or [])
-        and all(_filter(each) for each in answer.get("filteredByInfo") or ())
-        and isinstance(answer.get("scope"), dict | None)
-        and isinstance(answer.get("filterLogicString"), str | None)
-    )
+def _always(test: Test) -> Check:
+    """A shape that does not depend on what was asked."""
+    return lambda answer, _body, _params: test(answer)
 
 
-def _filter(each: dict[str, Any]) -> bool:
-    """Whether a view's filter has operands that are texts; "blank" may be none."""
-    operands = each.get("operandLabels")
-    return operands is None or (
-        isinstance(operands, list) and all(isinstance(operand, str | None) for operand in operands)
-    )
+_job = having(
+    id=filled,
+    state=lambda state: state in _STATES,
+    numberRecordsProcessed=optional(number),
+    numberRecordsFailed=optional(number),
+)
+# a custom field as the Metadata API describes it
+_described = having(Metadata=lambda metadata: isinstance(metadata, dict) and bool(metadata))
+_counts = having(sObjects=listing(having(name=of(str), count=number)))
+_made = having(success=lambda success: success is True, id=filled)
+_shown = having(records=listing(of(dict)), done=of(bool))  # what a list view shows
+# a filter has operands that are texts; "blank" may be none
+_filter = having(operandLabels=optional(listing(optional(of(str)))))
+_view = having(
+    label=filled,
+    filteredByInfo=optional(listing(_filter)),
+    scope=optional(of(dict)),
+    filterLogicString=optional(of(str)),
+)
 
 
-def _something(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
+def _versions(answer: Any) -> bool:
+    return listing(having(version=of(str)))(answer) and bool(answer)
+
+
+def _something(answer: Any) -> bool:
     return isinstance(answer, dict) and bool(answer)
-
-
-def _shown(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    """What a list view shows."""
-    return isinstance(answer, dict) and _dicts(answer.get("records")) and isinstance(answer.get("done"), bool)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
 
 
 _SHAPES: list[tuple[str, re.Pattern[str], Check]] = [
@@ -200,18 +150,18 @@ _SHAPES: list[tuple[str, re.Pattern[str], Check]] = [
     for methods, pattern, check in (
         ("GET", r"(tooling/)?query(all)?(/[^/]+)?", _query),
         ("GET", r"(tooling/)?sobjects/\w+/describe", _description),
-        ("GET", r"tooling/sobjects/CustomField/\w+", _described),
-        ("GET", r"limits/recordCount", _counts),
+        ("GET", r"tooling/sobjects/CustomField/\w+", _always(_described)),
+        ("GET", r"limits/recordCount", _always(_counts)),
         ("GET", r"limits", _limits),
-        ("GET", r"services/data", _versions),
-        ("POST", r"(tooling/)?sobjects/\w+", _made),
+        ("GET", r"services/data", _always(_versions)),
+        ("POST", r"(tooling/)?sobjects/\w+", _always(_made)),
         ("PATCH POST DELETE", r"composite/sobjects", _collection),
         ("POST", r"composite/sobjects/\w+", _retrieved),
-        ("GET POST", r"jobs/(query|ingest)(/\w+)?", _job),
+        ("GET POST", r"jobs/(query|ingest)(/\w+)?", _always(_job)),
         ("PATCH", r"jobs/(query|ingest)/\w+", _started),
         ("GET", r"jobs/query/\w+/resultPages", _pages),
-        ("GET", r"sobjects/\w+/listviews/\w+/results", _shown),
-        ("GET", r"ui-api/list-info/\w+/\w+", _view),
-        ("POST", r"ui-api/list-info/\w+", _something),
+        ("GET", r"sobjects/\w+/listviews/\w+/results", _always(_shown)),
+        ("GET", r"ui-api/list-info/\w+/\w+", _always(_view)),
+        ("POST", r"ui-api/list-info/\w+", _always(_something)),
     )
 ]
