@@ -11,51 +11,23 @@ from typing import Literal
 from urllib.parse import quote
 
 Version = Literal["legacy", "2026-03", "2026-09"]
-Area = Literal[
-    "objects",
-    "associations",
-    "properties",
-    "lists",
-    "limits",
-    "token",
-    "details",
-    "usage",
-    "workflows",
-    "subscriptions",
-    "statuses",
-]
+_OfRecords = Literal["objects", "associations", "properties", "lists", "limits"]
+Area = _OfRecords | Literal["token", "details", "usage", "workflows"]
 
-_LEGACY: dict[Area, str] = {
-    "objects": "/crm/v3/objects",
-    "associations": "/crm/v4/associations",
-    "properties": "/crm/v3/properties",
-    "lists": "/crm/v3/lists",
-    "limits": "/crm/v3/limits",
-    "token": "/oauth/v1/token",
-    "details": "/account-info/v3/details",
-    "usage": "/account-info/v3/api-usage/daily/private-apps",
-    "workflows": "/automation/v4/flows",
-    "subscriptions": "/communication-preferences/v4/definitions",
-    "statuses": "/communication-preferences/v4/statuses",
-}
-_DATED: dict[Area, str] = {
-    "objects": "/crm/objects/{version}",
-    "associations": "/crm/associations/{version}",
-    "properties": "/crm/properties/{version}",
-    "lists": "/crm/lists/{version}",
-    "limits": "/crm/limits/{version}",
-    "token": "/oauth/{version}/token",
-    "details": "/account-info/{version}/details",
-    "usage": "/account-info/{version}/api-usage/daily/private-apps",
+_PATHS: dict[Area, tuple[str, str]] = {  # under ``legacy``, and under a date
+    "objects": ("/crm/v3/objects", "/crm/objects/{version}"),
+    "associations": ("/crm/v4/associations", "/crm/associations/{version}"),
+    "properties": ("/crm/v3/properties", "/crm/properties/{version}"),
+    "lists": ("/crm/v3/lists", "/crm/lists/{version}"),
+    "limits": ("/crm/v3/limits", "/crm/limits/{version}"),
+    "token": ("/oauth/v1/token", "/oauth/{version}/token"),
+    "details": ("/account-info/v3/details", "/account-info/{version}/details"),
+    "usage": (
+        "/account-info/v3/api-usage/daily/private-apps",
+        "/account-info/{version}/api-usage/daily/private-apps",
+    ),
     # HubSpot publishes workflows under no other date; /v4/ ends in 2027
-    "workflows": "/automation/2026-09-beta/flows",
-    "subscriptions": "/communication-preferences/{version}/definitions",
-    "statuses": "/communication-preferences/{version}/statuses",
-}
-_WITHOUT: dict[Version, frozenset[Area]] = {
-    "legacy": frozenset(_DATED),
-    "2026-03": frozenset(),
-    "2026-09": frozenset(),
+    "workflows": ("/automation/v4/flows", "/automation/2026-09-beta/flows"),
 }
 
 OBJECTS = {"contact": "contacts", "company": "companies"}  # record type → HubSpot's name of the object type
@@ -64,7 +36,8 @@ TYPE_IDS = {"contact": "0-1", "company": "0-2"}  # record type → HubSpot's id 
 
 def path(area: Area, version: Version, *steps: str) -> str:
     """The path of an area, and below it the steps (each is quoted, slashes within it separate)."""
-    root = _LEGACY[area] if area in _WITHOUT[version] else _DATED[area].format(version=version)
+    legacy, dated = _PATHS[area]
+    root = legacy if version == "legacy" else dated.format(version=version)
     return "/".join((root, *(quote(step, safe="/") for step in steps)))
 
 

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from connectors.rest import shapes
+from connectors.rest.shapes import Test, of, optional
+
 Shape = Callable[[Any], str]  # what is wrong with an answer; "" where nothing is
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -43,11 +46,6 @@ def having(*names: str, within: str = "") -> Shape:
     return wrong
 
 
-def anything(answer: Any) -> str:
-    """Any object."""
-    return "" if isinstance(answer, dict) else "it is no object"
-
-
 def record(row: Any) -> str:
     """A record with an id and plain values."""
     properties, id = row.get("properties"), str(row.get("id"))
@@ -72,62 +70,56 @@ def _association(row: Any) -> str:
         return "an association has no record that it begins at"
     if not isinstance(to, list) or not all(isinstance(link, dict) and "toObjectId" in link for link in to):
         return "an association has no list of associates"
-    types = [kind for link in to for kind in link.get("associationTypes") or ()]
-    return (
-        _of_paging(row)
-        if all(isinstance(kind, dict) for kind in types)
-        else "an association has strange types"
-    )
+    if not all(isinstance(kind, dict) for link in to for kind in link.get("associationTypes") or ()):
+        return "an association has strange types"
+    return _of_paging(row)
 
 
-def _definition(row: Any) -> str:
-    options = row.get("options") or []
-    if not isinstance(options, list) or not all(isinstance(option, dict) for option in options):
-        return "a property has strange options"
-    rights = row.get("modificationMetadata")
-    return "" if rights is None or isinstance(rights, dict) else "a property has strange rights"
+def _telling(*parts: tuple[Test, str]) -> Shape:
+    """The text of the first test that an answer, or a row of it, does not pass."""
+    return lambda value: next((text for test, text in parts if not test(value)), "")
 
 
-def _listed(row: Any) -> str:
-    further = row.get("additionalProperties")
-    return "" if further is None or isinstance(further, dict) else "a list has strange properties"
+def _nothing_or(test: Test) -> Test:
+    return lambda value: not value or test(value)
 
 
-def _of_account(answer: Any) -> str:
-    wrong = having("portalId", "timeZone", "companyCurrency")(answer)
-    further = None if wrong else answer.get("additionalCurrencies")
-    return wrong if further is None or isinstance(further, list) else "it has strange currencies"
-
-
-def _usage(row: Any) -> str:
-    return (
-        ""
-        if all(_is_number(row.get(name, 0)) for name in ("usageLimit", "currentUsage"))
-        else "it has strange numbers of calls"
-    )
-
-
-def _room(row: Any) -> str:
-    return "" if _is_number(row.get("limit")) and _is_number(row.get("usage")) else "it has strange limits"
-
-
-def _moved(answer: Any) -> str:
-    if not isinstance(answer, dict):
-        return "it is no object"
+def _moves(answer: Any) -> bool:
     lists = (value for name, value in answer.items() if name.lower().startswith("record"))
-    return (
-        ""
-        if all(value is None or isinstance(value, list) for value in lists)
-        else "it holds something else than lists of ids"
-    )
+    return all(value is None or isinstance(value, list) for value in lists)
 
+
+def _account(answer: Any) -> str:
+    wrong = having("portalId", "timeZone", "companyCurrency")(answer)
+    currencies = shapes.having(additionalCurrencies=optional(of(list)))
+    return wrong or _telling((currencies, "it has strange currencies"))(answer)
+
+
+def _counts(row: Any) -> bool:
+    return all(of(int)(row.get(name, 0)) for name in ("usageLimit", "currentUsage"))
+
+
+_objects = shapes.listing(of(dict))
+_definition = _telling(
+    (shapes.having(options=_nothing_or(_objects)), "a property has strange options"),
+    (shapes.having(modificationMetadata=optional(of(dict))), "a property has strange rights"),
+)
+_listed = _telling((shapes.having(additionalProperties=optional(of(dict))), "a list has strange properties"))
+_room = _telling((shapes.having(limit=of(int), usage=of(int)), "it has strange limits"))
+_folder = shapes.having(folder=shapes.having(childNodes=_nothing_or(_objects)))
+_context = shapes.having(context=optional(of(dict)))
+_of_errors = _telling(
+    (shapes.having(errors=_nothing_or(_objects)), "its errors are none"),
+    (shapes.having(errors=_nothing_or(shapes.listing(_context))), "its errors are strange"),
+)
 
 RECORDS = listing("id", row=record)
 WRITTEN = listing("id")
-ACCOUNT = _of_account
-USAGE = listing(row=_usage)
+ACCOUNT = _account
+USAGE = listing(row=_telling((_counts, "it has strange numbers of calls")))
 LIMITS = listing("objectTypeId", key="byObjectType", row=_room)
-MOVED = _moved
+anything = having()
+MOVED = _telling((of(dict), "it is no object"), (_moves, "it holds something else than lists of ids"))
 ASSOCIATIONS = listing(row=_association)
 PROPERTIES = listing("name", row=_definition)
 LISTS = listing("listId", "name", "processingType", key="lists", row=_listed)
@@ -136,6 +128,9 @@ LIST = having("listId", "processingType", within="list")
 MEMBERS = listing("recordId")
 LISTS_OF_RECORD = listing("listId")
 FLOWS = listing("id")
+folder = _telling(
+    (shapes.having(folder=of(dict)), "it has no folder"), (_folder, "a folder holds strange folders")
+)
 
 
 def following(answer: dict[str, Any]) -> str | None:
@@ -150,11 +145,9 @@ def found(answer: Any) -> str:
     total = answer.get("total") if isinstance(answer, dict) else None
     if wrong or not isinstance(total, int) or isinstance(total, bool) or total < 0:
         return wrong or "it does not tell how many records there are"
-    return (
-        ""
-        if bool(total) == bool(answer["results"])
-        else f"it tells of {total} records and holds {len(answer['results'])}"
-    )
+    if bool(total) == bool(answer["results"]):
+        return ""
+    return f"it tells of {total} records and holds {len(answer['results'])}"
 
 
 def members(answer: Any) -> str:
@@ -162,19 +155,6 @@ def members(answer: Any) -> str:
     wrong = MEMBERS(answer)
     total = None if wrong else answer.get("total")
     return "it tells of members and holds none" if not wrong and total and not answer["results"] else wrong
-
-
-def folder(answer: Any) -> str:
-    """A folder of lists."""
-    inner = answer.get("folder") if isinstance(answer, dict) else None
-    if not isinstance(inner, dict):
-        return "it has no folder"
-    nodes = inner.get("childNodes") or []
-    return (
-        ""
-        if isinstance(nodes, list) and all(isinstance(node, dict) for node in nodes)
-        else "a folder holds strange folders"
-    )
 
 
 def _of_rows(rows: list[Any], names: tuple[str, ...], row: Shape | None, key: str) -> str:
@@ -192,30 +172,12 @@ def _of_rows(rows: list[Any], names: tuple[str, ...], row: Shape | None, key: st
 
 def _of_paging(answer: dict[str, Any]) -> str:
     paging = answer.get("paging")
-    if paging is None:
-        return ""
     following = paging.get("next") if isinstance(paging, dict) else paging
-    if following is None:
+    if following is None or (isinstance(following, dict) and _is_named(following, "after")):
         return ""
-    if not isinstance(following, dict) or not _is_named(following, "after"):
-        return "it does not tell where it goes on"
-    return ""
-
-
-def _of_errors(answer: dict[str, Any]) -> str:
-    errors = answer.get("errors") or []
-    if not isinstance(errors, list) or not all(isinstance(row, dict) for row in errors):
-        return "its errors are none"
-    contexts = (row.get("context") for row in errors)
-    return "" if all(row is None or isinstance(row, dict) for row in contexts) else "its errors are strange"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return "it does not tell where it goes on"
 
 
 def _is_named(row: dict[str, Any], name: str) -> bool:
     value = row.get(name)
-    return (isinstance(value, str) and value != "") or (
-        isinstance(value, int) and not isinstance(value, bool)
-    )
+    return shapes.filled(value) or of(int)(value)
