@@ -254,19 +254,10 @@ def _spec(record_type: str, about: Mapping[str, Any]) -> FieldSpec:
     type_: Any = (
         "bool" if about.get("fieldType") == "booleancheckbox" else _TYPES.get(str(about.get("type")), "text")
     )
-    options = (
-        tuple(Option(str(o.get("value")), str(o.get("label"))) for o in about.get("options") or ())
-        if type_ == "enum"
-        else ()
-    )
-    return FieldSpec(
-        str(about["name"]),
-        record_type,
-        type_,
-        str(about.get("label") or ""),
-        str(about.get("description") or ""),
-        options,
-    )
+    listed = about.get("options") or () if type_ == "enum" else ()
+    options = tuple(Option(str(option.get("value")), str(option.get("label"))) for option in listed)
+    label, description = (str(about.get(key) or "") for key in ("label", "description"))
+    return FieldSpec(str(about["name"]), record_type, type_, label, description, options)
 
 
 def _kind(spec: FieldSpec) -> str:

@@ -23,38 +23,16 @@ LIMIT = "REQUEST_LIMIT_EXCEEDED"
 EXPIRED = "INVALID_SESSION_ID"
 MEMBER_ALREADY = "DUPLICATE_VALUE"
 
-_PASSING = frozenset(
-    {
-        LOCKED,
-        LIMIT,
-        "SERVER_UNAVAILABLE",
-        "UNKNOWN_EXCEPTION",
-        "REQUEST_RUNNING_TOO_LONG",
-        "QUERY_TIMEOUT",
-        "TOO_MANY_LOCK_FAILURE",
-        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-    }
-)
-_GONE = frozenset(
-    {"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID", "NOT_FOUND", "DELETED_ENTITY"}
-)
-_PERMISSION = frozenset(
-    {
-        "INSUFFICIENT_ACCESS_OR_READONLY",
-        "INSUFFICIENT_ACCESS",
-        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
-        "API_DISABLED_FOR_ORG",
-        "API_CURRENTLY_DISABLED",
-        "API_DISABLED",
-        "FUNCTIONALITY_NOT_ENABLED",
-        "INVALID_FIELD",
-        "INVALID_FIELD_FOR_INSERT_UPDATE",
-        "INVALID_TYPE",
-        "INVALIDENTITY",
-        "TXN_SECURITY_METERING_ERROR",
-    }
-)
-_CONFLICT = frozenset({"DUPLICATES_DETECTED", "DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
+_CODES: dict[Kind, str] = {
+    "transient": f"{LOCKED} {LIMIT} SERVER_UNAVAILABLE UNKNOWN_EXCEPTION REQUEST_RUNNING_TOO_LONG QUERY_TIMEOUT TOO_MANY_LOCK_FAILURE "
+    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+    "gone": "ENTITY_IS_DELETED INVALID_CROSS_REFERENCE_KEY MALFORMED_ID NOT_FOUND DELETED_ENTITY",
+    "permission": "INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY API_DISABLED "
+    "API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED FUNCTIONALITY_NOT_ENABLED INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE INVALID_TYPE "
+    "INVALIDENTITY TXN_SECURITY_METERING_ERROR",
+    "conflict": "DUPLICATES_DETECTED DUPLICATE_VALUE DUPLICATE_EXTERNAL_ID",
+}
+_KINDS = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _REMEDIES = {
     "API_DISABLED_FOR_ORG": "the org's edition or the user's profile has no API: ask the administrator for the right API Enabled",
     "API_CURRENTLY_DISABLED": "the API is switched off for this user: ask the administrator for the right API Enabled",
@@ -84,20 +62,10 @@ class Refusal:
     @property
     def kind(self) -> Kind:
         """What it means for a record, in the words of the contract."""
-        if self.code in _PASSING or LOCKED in self.text or (not self.code and self.status >= 500):
+        if LOCKED in self.text or (not self.code and self.status >= 500):
             return "transient"
-        if self.code in _GONE:
-            return "gone"
-        if self.code in _PERMISSION:
-            return "permission"
-        if self.status == 404:
-            return "gone"
-        return "conflict" if self.code in _CONFLICT else "data"
-
-    @property
-    def locked(self) -> bool:
-        """Whether another transaction held the record (or its account): to be tried again in smaller pieces."""
-        return self.code == LOCKED or LOCKED in self.text
+        named = _KINDS.get(self.code)
+        return "gone" if self.status == 404 and named in (None, "conflict") else named or "data"
 
     @property
     def reason(self) -> str:
@@ -139,15 +107,17 @@ def fault(text: str | bytes) -> dict[str, str]:
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     if "<" not in plain or not re.search(r"<(?:[\w-]+:)?(?:Fault|exceptionCode|errorCode|error)\b", plain):
         return {}
-    code = next(
-        filter(None, (_element(plain, name) for name in ("exceptionCode", "errorCode", "faultcode"))), ""
-    ).rpartition(":")[2]
-    message = next(
-        filter(None, (_element(plain, name) for name in ("exceptionMessage", "faultstring", "message"))), ""
-    )
+    code = _first(_element(plain, name) for name in ("exceptionCode", "errorCode", "faultcode"))
+    code = code.rpartition(":")[2]
+    message = _first(_element(plain, name) for name in ("exceptionMessage", "faultstring", "message"))
     return (
         {"exceptionCode": code, "exceptionMessage": message.removeprefix(f"{code}:").strip()} if code else {}
     )
+
+
+def _first(texts: Iterable[Any]) -> str:
+    """The first text that is one, and not empty."""
+    return next((text for text in texts if isinstance(text, str) and text), "")
 
 
 def _element(text: str, name: str) -> str:
@@ -174,22 +144,8 @@ def of_cell(text: str) -> Refusal:
 
 
 def _complaint(body: dict[str, Any], status: int) -> Refusal:
-    code = next(
-        (
-            body[key]
-            for key in ("errorCode", "statusCode", "exceptionCode", "error")
-            if isinstance(body.get(key), str)
-        ),
-        "",
-    )
-    text = next(
-        (
-            body[key]
-            for key in ("message", "exceptionMessage", "error_description")
-            if isinstance(body.get(key), str)
-        ),
-        "",
-    )
+    code = _first(body.get(key) for key in ("errorCode", "statusCode", "exceptionCode", "error"))
+    text = _first(body.get(key) for key in ("message", "exceptionMessage", "error_description"))
     fields = body.get("fields")
     return Refusal(_normal(code), shown(text), _names(fields) if isinstance(fields, list) else (), status)
 

@@ -9,8 +9,7 @@ forget headers) is never reached. Answers are asked for without the white space 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -18,18 +17,17 @@ import requests
 
 from connectors.http.transport import Call, Transport
 
+_TIMEOUT = (5.0, 120.0)
 _DROPPED = frozenset({"x-prettyprint", "authorization", "x-sfdc-session"})
 
 
-@dataclass(frozen=True)
-class Manner:
+class Manner(TypedDict, total=False):
     """How a call may be sent: see ``transport.Call``."""
 
-    writes: bool = False
-    repeatable: bool = True
-    timeout: tuple[float, float] = (5, 120)
-    stream: bool = False
-    anonymous: bool = False
+    writes: bool
+    repeatable: bool
+    timeout: tuple[float, float]
+    anonymous: bool
 
 
 class Sender(requests.Session):
@@ -37,11 +35,11 @@ class Sender(requests.Session):
     sends.
     """
 
-    def __init__(self, transport: Transport, url: str, manner: Manner = Manner()) -> None:
+    def __init__(self, transport: Transport, url: str, manner: Manner | None = None) -> None:
         super().__init__()
         self._transport = transport
         self._url = url
-        self._manner = manner
+        self._manner: Manner = manner or {}
 
     def request(  # type: ignore[override]
         self,
@@ -55,27 +53,12 @@ class Sender(requests.Session):
         **_given: Any,
     ) -> requests.Response:
         """The answer, whatever its status, once the transport is done with it."""
-        how = manner or self._manner
-        kept = {
-            name: value
-            for name, value in (headers or {}).items()
-            if name.lower() not in _DROPPED or how.anonymous
-        }
-        body = _body(data, json, kept)
+        how: Manner = {"timeout": _TIMEOUT, **(manner or self._manner)}
+        dropped = () if how.get("anonymous") else _DROPPED
+        kept = {name: value for name, value in (headers or {}).items() if name.lower() not in dropped}
         asked = tuple((name, str(value)) for name, value in (params or {}).items())
-        call = Call(
-            method.upper(),
-            self._own(url),
-            asked,
-            kept,
-            body,
-            writes=how.writes,
-            repeatable=how.repeatable,
-            timeout=how.timeout,
-            stream=how.stream,
-            anonymous=how.anonymous,
-        )
-        return self._transport.send(call)
+        body = _body(data, json, kept)
+        return self._transport.send(Call(method.upper(), self._own(url), asked, kept, body, **how))
 
     def _own(self, url: str) -> str:
         """The library writes https and a host of its own: the account's address stands in their place."""
@@ -83,44 +66,17 @@ class Sender(requests.Session):
         return self._url + parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-class Client:
-    """Calls of one org, in one version of its API. ``transport`` must be able to sign them."""
+def library(transport: Transport, url: str, version: str) -> Any:
+    """simple-salesforce, in one version of the API. ``transport`` must be able to sign its calls."""
+    from simple_salesforce.api import Salesforce
 
-    def __init__(self, transport: Transport, url: str, version: str) -> None:
-        from simple_salesforce.api import Salesforce
-
-        self._library = Salesforce(
-            session=Sender(transport, url),
-            session_id="set by the transport",
-            instance_url=url,
-            version=version,
-            object_pairs_hook=dict,
-        )
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        manner: Manner,
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        """The answer to a call below the version's path (or at a whole path, as Salesforce names next pages).
-
-        ``body``: bytes as they are, or anything that is JSON. SalesforceError (of simple-salesforce) on other
-        than success.
-        """
-        url = (
-            self._library.base_url + path
-            if not path.startswith("/")
-            else f"https://{self._library.sf_instance}{path}"
-        )
-        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
-        answer: requests.Response = self._library._call_salesforce(
-            method, url, params=params, data=data, headers=dict(headers or {}), manner=manner
-        )
-        return answer
+    return Salesforce(
+        session=Sender(transport, url),
+        session_id="set by the transport",
+        instance_url=url,
+        version=version,
+        object_pairs_hook=dict,
+    )
 
 
 def _body(data: Any, json: Any, headers: dict[str, str]) -> bytes | None:

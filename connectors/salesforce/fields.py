@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from connectors.contract import FieldSpec, Option
@@ -71,7 +72,7 @@ class Fields:
         self._org.forget(table)
         present = self._org.fields(table).get(api_name(spec.name))
         made = present is None and self._create(spec)
-        if present is not None and spec.type == "enum" and present["type"] == "picklist":
+        if present is not None:
             self._extend(spec, present)
         if not (present and present.get("updateable")):
             try:
@@ -83,9 +84,7 @@ class Fields:
                 ) from error
             self._await(spec)
         if present is None and not made:  # now that it is seen: what its picklist lacks
-            present = self._org.fields(table)[api_name(spec.name)]
-            if spec.type == "enum" and present["type"] == "picklist":
-                self._extend(spec, present)
+            self._extend(spec, self._org.fields(table)[api_name(spec.name)])
         return made
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
@@ -108,41 +107,37 @@ class Fields:
         """Whether it was created; False: it is there, and hidden from this user."""
         body = {"FullName": f"{_table(spec)}.{api_name(spec.name)}", "Metadata": metadata(spec)}
         try:
-            self._org.ask("POST", "tooling/sobjects/CustomField", body=body, writes=True)
+            self._write(spec, "POST", "", body)
         except Refused as error:
             if error.refusal.code not in _THERE or "mismatch" in error.refusal.text.lower():
                 raise (
                     _may_not(spec, error.refusal) if error.refusal.kind == "permission" else error
                 ) from error
             return False
+        return True
+
+    def _write(self, spec: FieldSpec, method: str, path: str, body: dict[str, Any]) -> None:
+        try:
+            self._org.ask(method, f"tooling/sobjects/CustomField{path}", body=body, writes=True)
         except Denied as error:
             raise _may_not(spec, error.refusal) from error
         self._org.forget(_table(spec))
-        return True
 
     def _extend(self, spec: FieldSpec, present: dict[str, Any]) -> None:
-        values = {
-            option["value"]: option
-            for option in present.get("picklistValues") or ()
-            if option.get("active", True)
-        }
-        lacking = [option for option in spec.options if option.key not in values]
-        renamed = [
-            option
-            for option in spec.options
-            if option.key in values and values[option.key].get("label") != option.label
-        ]
+        """Add the values that a picklist lacks; of one that is ours, bring the labels up to date."""
+        if spec.type != "enum" or present["type"] != "picklist":
+            return
+        there = {option.key: option.label for option in _options(present)}
+        lacking = [option for option in spec.options if option.key not in there]
+        renamed = [option for option in spec.options if there.get(option.key, option.label) != option.label]
         if spec.adopted and lacking:
             self._add_values(spec, lacking)
-        if spec.adopted or (not lacking and not renamed):
+        if spec.adopted or not (lacking or renamed):
             return
-        kept = [Option(key, str(option.get("label") or key)) for key, option in values.items()]
-        labels = {option.key: option.label for option in spec.options}
-        options = tuple(
-            Option(option.key, labels.get(option.key, option.label)) for option in (*kept, *lacking)
-        )
-        whole = FieldSpec(spec.name, spec.record_type, spec.type, spec.label, spec.description, options)
-        self._change(spec, self._id_of(spec), metadata(whole, bool(present.get("restrictedPicklist"))))
+        labels = {**there, **{option.key: option.label for option in spec.options}}
+        options = tuple(Option(key, label) for key, label in labels.items())
+        described = metadata(replace(spec, options=options), bool(present.get("restrictedPicklist")))
+        self._write(spec, "PATCH", f"/{self._id_of(spec)}", {"Metadata": described})
 
     def _add_values(self, spec: FieldSpec, lacking: Sequence[Option]) -> None:
         """Add values to the picklist of a person: its words, its other values and their order stay."""
@@ -164,7 +159,8 @@ class Fields:
             for value in defined.get("value") or ()
         ]
         defined = {**defined, "value": [*kept, *_values(added.values())]}
-        self._change(spec, id, {**described, "valueSet": {**values, "valueSetDefinition": defined}})
+        described = {**described, "valueSet": {**values, "valueSetDefinition": defined}}
+        self._write(spec, "PATCH", f"/{id}", {"Metadata": described})
 
     def _id_of(self, spec: FieldSpec) -> str:
         rows = self._tooling(_definition(spec))
@@ -173,15 +169,6 @@ class Fields:
                 f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config"
             )
         return str(rows[0]["Id"])
-
-    def _change(self, spec: FieldSpec, id: str, described: dict[str, Any]) -> None:
-        try:
-            self._org.ask(
-                "PATCH", f"tooling/sobjects/CustomField/{id}", body={"Metadata": described}, writes=True
-            )
-        except Denied as error:
-            raise _may_not(spec, error.refusal) from error
-        self._org.forget(_table(spec))
 
     def _tooling(self, statement: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._org.ask("GET", "tooling/query/", params={"q": statement})[
@@ -295,19 +282,14 @@ def _values(options: Iterable[Option]) -> list[dict[str, Any]]:
 
 def _spec(record_type: str, name: str, about: dict[str, Any]) -> FieldSpec:
     kind: Any = _TYPES.get(about["type"], "text")
-    options = tuple(
-        Option(str(option["value"]), str(option.get("label") or option["value"]))
-        for option in about.get("picklistValues") or ()
-        if option.get("active", True)
-    )
-    return FieldSpec(
-        name,
-        record_type,
-        kind,
-        str(about.get("label") or ""),
-        str(about.get("inlineHelpText") or ""),
-        options,
-    )
+    label, description = (str(about.get(key) or "") for key in ("label", "inlineHelpText"))
+    return FieldSpec(name, record_type, kind, label, description, _options(about))
+
+
+def _options(about: dict[str, Any]) -> tuple[Option, ...]:
+    """The values of a picklist that can be chosen."""
+    values = (option for option in about.get("picklistValues") or () if option.get("active", True))
+    return tuple(Option(str(value["value"]), str(value.get("label") or value["value"])) for value in values)
 
 
 def _table(spec: FieldSpec) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import orjson
 import requests
 
 from connectors.contract import Account
@@ -19,7 +20,7 @@ from connectors.rest.api_errors import UnknownVersion
 from connectors.rest.session import Session
 from connectors.salesforce import shapes
 from connectors.salesforce.api_errors import Refused
-from connectors.salesforce.client import Client, Manner
+from connectors.salesforce.client import Manner, library
 from connectors.salesforce.login import LogIn
 from connectors.salesforce.response_policy import Answers
 from connectors.salesforce.settings import Settings
@@ -70,9 +71,8 @@ class Org(Session):
         self.notes: dict[str, None] = {}  # what a person should know, each once
 
     @cached_property
-    def client(self) -> Client:
-        """simple-salesforce, loaded when first used."""
-        return Client(self.transport, self.settings.api_url, self.settings.api_version)
+    def _library(self) -> Any:
+        return library(self.transport, self.settings.api_url, self.settings.api_version)
 
     def send(
         self,
@@ -83,20 +83,30 @@ class Org(Session):
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """The answer to a call; Refused, Denied, and what the transport raises, on other than success."""
+        """The answer to a call below the version's path (or at a whole path, as Salesforce names next pages);
+        Refused, Denied, and what the transport raises, on other than success.
+
+        ``body``: bytes as they are, or anything that is JSON.
+        """
         from simple_salesforce.exceptions import SalesforceError
 
+        whole = f"https://{self._library.sf_instance}{path}"
+        url = whole if path.startswith("/") else self._library.base_url + path
+        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         try:
-            return self.client.send(method, path, manner, params, body, headers)
+            answer: requests.Response = self._library._call_salesforce(
+                method, url, params=params, data=data, headers=dict(headers or {}), manner=manner
+            )
         except SalesforceError as error:
             status = int(error.status)
-            if not manner.repeatable and status >= 500:
+            if not manner.get("repeatable", True) and status >= 500:
                 raise TemporaryError(
                     f"Salesforce answers {status}, and nobody knows whether it did what was asked"
                 ) from None
             if status in _NOT_THERE and path != _VERSIONS:
                 self.check_version()
             self.answers.refuse(status, error.content)
+        return answer
 
     def check_version(self) -> None:
         """UnknownVersion where all paths are missing because the org does not speak the configured version."""
