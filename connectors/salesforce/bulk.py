@@ -85,12 +85,8 @@ class Bulk:
 
     def status(self, kind: Kind, job: str) -> Status | None:
         """How a job is doing; None: Salesforce does not know it (any more)."""
-        try:
-            return _status(self._org.ask("GET", f"jobs/{kind}/{job}"))
-        except Refused as error:
-            if error.refusal.kind == "gone":
-                return None
-            raise
+        answer = self._org.ask_for(f"jobs/{kind}/{job}")
+        return None if answer is None else _status(answer)
 
     def wait(self, kind: Kind, job: str, rows: int = 0) -> Status:
         """The status at its end; the more ``rows`` it has, the later is the first look.

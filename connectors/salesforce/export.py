@@ -33,15 +33,9 @@ def files(fields: Sequence[FieldSpec], lists: Sequence[ListSpec], settings: Sett
     Views of campaigns are not among them: how an org calls the fields of their filters is not told anywhere.
     They are named.
     """
-    texts = {
-        "sfdx-project.json": json.dumps(
-            {
-                "packageDirectories": [{"path": "force-app", "default": True}],
-                "sourceApiVersion": settings.api_version,
-            },
-            indent=2,
-        )
-    }
+    folders = [{"path": "force-app", "default": True}]
+    project = {"packageDirectories": folders, "sourceApiVersion": settings.api_version}
+    texts = {"sfdx-project.json": json.dumps(project, indent=2)}
     for spec in fields:
         name = api_name(spec.name)
         path = f"{_ROOT}/objects/{OBJECTS[spec.record_type]}/fields/{name}.field-meta.xml"
@@ -75,16 +69,13 @@ def _view(spec: ListSpec, name: str, settings: Settings) -> str:
 
 
 def _permission_set(fields: Sequence[FieldSpec]) -> str:
+    names = sorted((OBJECTS[field.record_type], field.name) for field in fields)
     rights = [
         (
             "fieldPermissions",
-            [
-                ("editable", True),
-                ("field", f"{OBJECTS[field.record_type]}.{api_name(field.name)}"),
-                ("readable", True),
-            ],
+            [("editable", True), ("field", f"{table}.{api_name(name)}"), ("readable", True)],
         )
-        for field in sorted(fields, key=lambda field: (OBJECTS[field.record_type], field.name))
+        for table, name in names
     ]
     description = ("description", "Sees and edits the fields of crm-segments.")
     return _xml(
@@ -95,26 +86,14 @@ def _permission_set(fields: Sequence[FieldSpec]) -> str:
 
 def _elements(definition: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     """A field of the Tooling API's JSON as elements: its names differ in a picklist's values only."""
+    names = {"fullName": "valueName", "default": "default", "label": "label"}
     for key, value in sorted(definition.items()):
-        if value is None:
-            continue
         if key == "valueSet":
-            values = [
-                (
-                    "value",
-                    [
-                        ("fullName", option["valueName"]),
-                        ("default", option["default"]),
-                        ("label", option["label"]),
-                    ],
-                )
-                for option in value["valueSetDefinition"]["value"]
-            ]
-            yield (
-                key,
-                [("restricted", value["restricted"]), ("valueSetDefinition", [("sorted", False), *values])],
-            )
-        else:
+            options = value["valueSetDefinition"]["value"]
+            values = [("value", [(name, option[of]) for name, of in names.items()]) for option in options]
+            listed = ("valueSetDefinition", [("sorted", False), *values])
+            yield key, [("restricted", value["restricted"]), listed]
+        elif value is not None:
             yield key, value
 
 

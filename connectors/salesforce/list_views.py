@@ -65,25 +65,21 @@ class ListViews:
         elif present.get("label") != wanted["label"] or self._difference(spec, present):
             changed = {key: value for key, value in wanted.items() if key != "listViewApiName"}
             if present.get("filterLogicString"):
-                changed["filterLogicString"] = " AND ".join(
-                    str(number) for number in range(1, len(wanted["filteredByInfo"]) + 1)
-                )
+                numbers = range(1, len(wanted["filteredByInfo"]) + 1)
+                changed["filterLogicString"] = " AND ".join(map(str, numbers))
             self._send("PATCH", f"ui-api/list-info/{table}/{name}", changed, spec)
         return RemoteList(f"{VIEW}:{table}:{name}", spec.key, wanted["label"], "dynamic", spec.record_type)
 
     def changed(self, specs: Sequence[ListSpec]) -> dict[str, str]:
         """Key → what differs, of the views that show other records than we would make them show."""
         ours = _views(specs)
-        pairs = list(zip(ours, self._org.many(self._present, ours), strict=True))
-        if any(
-            present is not None and not isinstance(present.get("filteredByInfo"), list)
-            for _, present in pairs
-        ):
-            raise shapes.foreign("GET", "ui-api/list-info")  # a view without filters tells an empty list
-        differing = {
-            spec.key: self._difference(spec, present) for spec, present in pairs if present is not None
-        }
-        return {key: what for key, what in differing.items() if what}
+        differing = {}
+        for spec, present in zip(ours, self._org.many(self._present, ours), strict=True):
+            if present is not None and not isinstance(present.get("filteredByInfo"), list):
+                raise shapes.foreign("GET", "ui-api/list-info")  # a view without filters tells an empty list
+            if present is not None and (difference := self._difference(spec, present)):
+                differing[spec.key] = difference
+        return differing
 
     def sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
         """Key → how many records a list view of ours shows, where one call tells."""
@@ -99,15 +95,8 @@ class ListViews:
         return len(shown.get("records") or ()) if shown.get("done") else None
 
     def _present(self, spec: ListSpec) -> Body | None:
-        try:
-            present: Body = self._org.ask(
-                "GET", f"ui-api/list-info/{OBJECTS[spec.record_type]}/{_name(spec)}"
-            )
-        except Refused as error:
-            if error.refusal.kind != "gone":
-                raise
-            return None
-        return present
+        view: Body | None = self._org.ask_for(f"ui-api/list-info/{OBJECTS[spec.record_type]}/{_name(spec)}")
+        return view
 
     def _send(self, method: str, path: str, body: Body, spec: ListSpec) -> None:
         """Send a view.
@@ -131,11 +120,8 @@ class ListViews:
     def _view(self, spec: ListSpec, name: str) -> Body:
         settings = self._org.settings
         visible = self._org.fields(OBJECTS[spec.record_type])
-        columns = [
-            column
-            for column in _COLUMNS[spec.record_type]
-            if column.partition(".")[0] in visible or "." in column
-        ]
+        usual = _COLUMNS[spec.record_type]
+        columns = [column for column in usual if column.partition(".")[0] in visible or "." in column]
         shared: Body = {"visibility": "Public"}
         if settings.list_view_groups:
             shared = {"visibility": "Shared", "listShares": list(settings.list_view_groups)}
@@ -149,53 +135,38 @@ class ListViews:
         }
 
     def _filters(self, spec: ListSpec) -> list[Body]:
+        own = _filter(api_name(spec.field), "Equals", *self._operands(spec))
         visible = self._org.fields(OBJECTS[spec.record_type])
-        filters: list[Body] = [
-            {
-                "fieldApiName": api_name(spec.field),
-                "operator": "Equals",
-                "operandLabels": self._operands(spec),
-            }
-        ]
-        return [*filters, *_reachable(spec, visible, self._org.account)] if spec.channel else filters
+        return [own, *(_reachable(spec, visible, self._org.account) if spec.channel else ())]
 
     def _operands(self, spec: ListSpec) -> list[str]:
         """The value's label and the value; the label alone where another value is labelled like it."""
-        values = (
-            self._org.fields(OBJECTS[spec.record_type]).get(api_name(spec.field), {}).get("picklistValues")
-            or ()
-        )
+        field = self._org.fields(OBJECTS[spec.record_type]).get(api_name(spec.field), {})
+        values = field.get("picklistValues") or ()
         labels = {str(value["value"]): str(value.get("label") or value["value"]) for value in values}
         own = labels.pop(spec.value, spec.value)
         return [own] if own == spec.value or spec.value in labels.values() else [own, spec.value]
 
     def _difference(self, spec: ListSpec, present: Body) -> str:
         """What a view shows otherwise than ours; "" where nothing."""
-        own = api_name(spec.field)
-        now, wanted = _told(present.get("filteredByInfo")), _told(self._filters(spec))
-        mine = {
-            (spec.value,),
-            *((label,) for label in self._operands(spec)),
-            tuple(sorted(self._operands(spec))),
-        }
-        sound = sorted(row for row in now if row[0] != own) == sorted(row for row in wanted if row[0] != own)
-        sound = sound and [(field, operator) for field, operator, _ in now if field == own] == [
-            (own, "Equals")
-        ]
-        if not sound or not all(given in mine for field, _, given in now if field == own):
+        own, operands = api_name(spec.field), self._operands(spec)
+        now, wanted = _plain(present.get("filteredByInfo")), _plain(self._filters(spec))
+        mine = {(spec.value,), *((label,) for label in operands), tuple(sorted(operands))}
+        of_own = [(operator, given) for field, operator, given in now if field == own]
+        others, wanted_others = (sorted(row for row in rows if row[0] != own) for rows in (now, wanted))
+        single = len(of_own) == 1 and of_own[0][0] == "Equals" and of_own[0][1] in mine
+        if others != wanted_others or not single:
             shown = ", ".join(
                 f"{field} {operator} {' or '.join(given)}".strip() for field, operator, given in now
             )
             return f"filter: it shows whom {shown or 'no filter'} says"
-        scope, logic = (
+        scope, usual = (
             str((present.get("scope") or {}).get("apiName") or ""),
-            str(present.get("filterLogicString") or ""),
-        )
-        if "mine" in (scope.lower(), self._org.settings.list_view_scope) and scope.lower() not in (
-            "",
             self._org.settings.list_view_scope,
-        ):
+        )
+        if "mine" in (scope.lower(), usual) and scope.lower() not in ("", usual):
             return f"scope: it shows {scope}"
+        logic = str(present.get("filterLogicString") or "")
         return f"filter logic: {logic}" if re.search(r"\b(OR|NOT)\b", logic, re.IGNORECASE) else ""
 
 
@@ -215,16 +186,17 @@ def _views(specs: Sequence[ListSpec]) -> list[ListSpec]:
     return [spec for spec in specs if spec.kind == "dynamic" and spec.id.startswith(VIEW)]
 
 
-def _told(filters: Any) -> list[tuple[str, str, tuple[str, ...]]]:
+def _filter(field: str, operator: str, *operands: str) -> Body:
+    return {"fieldApiName": field, "operator": operator, "operandLabels": list(operands)}
+
+
+def _plain(filters: Sequence[Body] | None) -> list[tuple[str, str, tuple[str, ...]]]:
     """Field, operator and operands; "blank" comes back as "" or as nothing."""
-    return [
-        (
-            str(row.get("fieldApiName", "")),
-            str(row.get("operator", "")),
-            tuple(sorted(x for x in row.get("operandLabels") or () if x)),
-        )
-        for row in filters or ()
-    ]
+    rows = []
+    for row in filters or ():
+        operands = sorted(operand for operand in row.get("operandLabels") or () if operand)
+        rows.append((str(row.get("fieldApiName", "")), str(row.get("operator", "")), tuple(operands)))
+    return rows
 
 
 def _reachable(spec: ListSpec, visible: dict[str, Any], account: Account) -> list[dict[str, Any]]:
@@ -244,13 +216,9 @@ def _reachable(spec: ListSpec, visible: dict[str, Any], account: Account) -> lis
             f"list {spec.key}: Salesforce tells who opted out ({opt_out}), and nobody who opted in, so that nobody would be in it: write "
             f'consent_basis = "not_opted_out" in [accounts.{account.name}], if you may write to everybody who did not opt out'
         )
-    filters = (
-        [{"fieldApiName": opt_out, "operator": "Equals", "operandLabels": ["False"]}]
-        if opt_out in visible
-        else []
-    )
+    filters = [_filter(opt_out, "Equals", "False")] if opt_out in visible else []
     if spec.channel == "email":
-        filters.append({"fieldApiName": "Email", "operator": "NotEqual", "operandLabels": [""]})
+        filters.append(_filter("Email", "NotEqual", ""))
         if "EmailBouncedDate" in visible:
-            filters.append({"fieldApiName": "EmailBouncedDate", "operator": "Equals", "operandLabels": [""]})
+            filters.append(_filter("EmailBouncedDate", "Equals", ""))
     return filters

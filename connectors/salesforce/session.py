@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,7 @@ from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
 from connectors.http.credentials import Token
 from connectors.http.response_bodies import decoded
-from connectors.rest.api_errors import UnknownVersion
+from connectors.rest.api_errors import Kind, UnknownVersion
 from connectors.rest.session import Session
 from connectors.salesforce import shapes
 from connectors.salesforce.api_errors import Refused
@@ -148,6 +148,15 @@ class Org(Session):
         response = self.send(method, path, manner, params, body, headers)
         return shapes.checked(method, path, decoded(response), body, params, response.status_code)
 
+    def ask_for(self, path: str, absent: Container[Kind] = ("gone",)) -> Any:
+        """What stands under a path; None: Salesforce refuses it as something that is not there."""
+        try:
+            return self.ask("GET", path)
+        except Refused as error:
+            if error.refusal.kind not in absent:
+                raise
+            return None
+
     def query(self, statement: Select | str, deleted: bool = False) -> Iterator[list[dict[str, Any]]]:
         """Rows of a statement, page by page; ``deleted``: those in the recycle bin and the archive too."""
         for rows, _ in self.pages(statement, deleted):
@@ -191,12 +200,7 @@ class Org(Session):
         nothing.
         """
         if table not in self._descriptions:
-            try:
-                about = self.ask("GET", f"sobjects/{table}/describe")
-            except Refused as error:
-                if error.refusal.kind not in ("gone", "permission"):
-                    raise
-                about = None
+            about = self.ask_for(f"sobjects/{table}/describe", absent=("gone", "permission"))
             self._descriptions[table] = about and {
                 **about,
                 "fields": {field["name"]: field for field in about["fields"]},
