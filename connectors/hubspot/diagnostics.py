@@ -68,8 +68,8 @@ def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Probl
         faults += _absent(portal)
         if writing:
             faults += _hidden(portal, asking.sources())
-        for part in (_settings, _unwritable, _limits) if writing else ():
-            faults += part(portal)
+            for look in (_settings, _unwritable, _limits):
+                faults += look(portal)
     except AccessError as error:  # the log-in itself: nothing else can be asked
         return [Problem(str(error), "then run `crm-segments check` again")]
     except UnknownVersion as error:
@@ -169,17 +169,14 @@ def _current(portal: Portal) -> list[FieldSpec]:
     return [field for field in portal.account.fields if not field.retired]
 
 
-def _settings(portal: Portal) -> list[Problem]:
+def _settings(portal: Portal) -> Iterator[Problem]:
     """Settings that contradict what HubSpot tells of the portal."""
-    account, details = portal.account, portal.details()
-    if not details.currency or details.currency == account.currency or details.currency in account.rates:
-        return []
-    what = f"the portal's company currency is {details.currency}, the config says {account.currency} and has no rate for it"
-    return [
-        Problem(
-            what, f'set currency = "{details.currency}" in [accounts.{account.name}], or give its [rates]'
+    account, theirs = portal.account, portal.details().currency
+    if theirs and theirs != account.currency and theirs not in account.rates:
+        yield Problem(
+            f"the portal's company currency is {theirs}, the config says {account.currency} and has no rate for it",
+            f'set currency = "{theirs}" in [accounts.{account.name}], or give its [rates]',
         )
-    ]
 
 
 def _zone_note(portal: Portal) -> list[str]:
@@ -205,25 +202,23 @@ def _same_zone(zone: str, other: str) -> bool:
     )
 
 
-def _absent(portal: Portal) -> list[Problem]:
+def _absent(portal: Portal) -> Iterator[Problem]:
     """Properties that the config names and HubSpot has not: it would leave them out without a word."""
     definitions = [_definitions(portal, kind) for kind in OBJECTS.values()]
     if not definitions[0]:
-        return []  # the scope that is missing is named already
-    faults = []
+        return  # the scope that is missing is named already
     for name, attribute in portal.account.attributes.items():
         if not any(attribute.field in properties for properties in definitions):
-            what = f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key"
-            faults.append(Problem(what, "write the property's internal name (Settings > Properties)"))
+            yield Problem(
+                f"attribute {name}: HubSpot has no property {attribute.field}, or hides it from the key",
+                "write the property's internal name (Settings > Properties)",
+            )
     objection = portal.settings.profiling_opt_out_property
     if objection and objection not in definitions[0]:
-        faults.append(
-            Problem(
-                f"profiling_opt_out_property: HubSpot has no contact property {objection}",
-                "write the property's internal name",
-            )
+        yield Problem(
+            f"profiling_opt_out_property: HubSpot has no contact property {objection}",
+            "write the property's internal name",
         )
-    return faults
 
 
 def _hidden(portal: Portal, sources: Sequence[Source]) -> Iterator[Problem]:
@@ -250,34 +245,24 @@ def _unlinked(portal: Portal) -> Iterator[Problem]:
         yield Problem(what, "associate deals with contacts in HubSpot, or allow the key to see the contacts")
 
 
-def _unwritable(portal: Portal) -> list[Problem]:
+def _unwritable(portal: Portal) -> Iterator[Problem]:
     """Properties of ours that are there and cannot be written."""
-    faults = []
     for field in _current(portal):
-        kind = OBJECTS.get(field.record_type)
-        present = _definitions(portal, kind).get(field.name) if kind else None
-        if present is not None:
-            faults += _of_field(field.name, FORMS[field.type][0], present)
-    return faults
-
-
-def _of_field(name: str, wanted: str, present: dict[str, Any]) -> list[Problem]:
-    rights = present.get("modificationMetadata") or {}
-    if present.get("type") != wanted:
-        what = f"property {name} is of type {present.get('type')} in HubSpot, ours is {wanted}"
-        return [Problem(what, "give ours another name in the config")]
-    if rights.get("readOnlyValue") or present.get("calculated"):
-        what = f"property {name} is read-only: HubSpot or another app fills it"
-        return [
-            Problem(
-                what, "allow it to be edited (Settings > Properties), or give ours another name in the config"
+        definitions = _definitions(portal, OBJECTS[field.record_type]) if field.record_type in OBJECTS else {}
+        present, wanted = definitions.get(field.name), FORMS[field.type][0]
+        if present is None:
+            continue
+        if present.get("type") != wanted:
+            what = f"property {field.name} is of type {present.get('type')} in HubSpot, ours is {wanted}"
+            yield Problem(what, "give ours another name in the config")
+        elif (present.get("modificationMetadata") or {}).get("readOnlyValue") or present.get("calculated"):
+            yield Problem(
+                f"property {field.name} is read-only: HubSpot or another app fills it",
+                "allow it to be edited (Settings > Properties), or give ours another name in the config",
             )
-        ]
-    return []
 
 
-def _limits(portal: Portal) -> list[Problem]:
-    faults = []
+def _limits(portal: Portal) -> Iterator[Problem]:
     daily = portal.usage()
     if daily and daily[1] <= portal.account.quota_reserve * daily[0]:
         kept = f"{portal.account.quota_reserve:.0%} are reserved for others"
@@ -286,15 +271,14 @@ def _limits(portal: Portal) -> list[Problem]:
             f"{what}; a lower reserve in the config leaves fewer to them", portal.answers.midnight()
         )
     for record_type, kind in OBJECTS.items():
-        mine = [field for field in _current(portal) if field.record_type == record_type]
-        lacking = [field.name for field in mine if field.name not in _definitions(portal, kind)]
-        room = _room(portal, kind) if lacking else None
+        mine = [field.name for field in _current(portal) if field.record_type == record_type]
+        lacking = [name for name in mine if name not in _definitions(portal, kind)]
+        room = _room(portal, TYPE_IDS[record_type]) if lacking else None
         if room is not None and room < len(lacking):
-            what = f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}"
-            faults.append(
-                Problem(what, "archive properties that nobody uses, or drop extra_fields in the config")
+            yield Problem(
+                f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}",
+                "archive properties that nobody uses, or drop extra_fields in the config",
             )
-    return faults
 
 
 def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
@@ -304,12 +288,11 @@ def _definitions(portal: Portal, kind: str) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _room(portal: Portal, kind: str) -> int | None:
-    """How many properties of a kind can still be made, where HubSpot tells."""
+def _room(portal: Portal, type_id: str) -> int | None:
+    """How many properties of an object type can still be made, where HubSpot tells."""
     try:
         limits = portal.ask("GET", portal.path("limits", "custom-properties"), shape=LIMITS)
     except (Denied, Refused):
         return None
-    id = next(TYPE_IDS[record_type] for record_type, name in OBJECTS.items() if name == kind)
-    limit = next((row for row in limits["byObjectType"] if row.get("objectTypeId") == id), None)
+    limit = next((row for row in limits["byObjectType"] if row.get("objectTypeId") == type_id), None)
     return None if limit is None else max(int(limit["limit"]) - int(limit["usage"]), 0)
