@@ -77,7 +77,7 @@ class Company:
         shutil.copytree(self.past, folder)
         self.shop.folder = folder
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        server = getattr(self.shop.server, "server", None) or self.shop.server._http
+        server = self.shop.server._http
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
     def do(self, command: str) -> int:
@@ -241,7 +241,7 @@ def _stages(
 
 def _rest(shop: Any) -> None:
     """The thread that serves ends; the socket stays, for the copies of this process."""
-    server = getattr(shop.server, "server", None) or shop.server._http
+    server = shop.server._http
     server.shutdown()
 
 
@@ -378,7 +378,7 @@ def _opened_org(name: str, past: Path) -> OrgShop:
     salesforce.seed(org, 12, opportunities=24, campaigns=1, days=500, odd=True)
     lists = {"salesforce": "static", "salesforce views": "dynamic", "salesforce bulk": "none"}[name]
     activity = 'activity = ["opportunities", "tasks", "events", "campaigns", "orders"]'
-    shop = OrgShop(past, salesforce.Server(org).start(), lists=lists, account=activity)
+    shop = OrgShop(past, salesforce.Server(org), lists=lists, account=activity)
     shop.bulk = "bulk" in name
     return shop
 

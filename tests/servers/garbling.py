@@ -49,6 +49,15 @@ class Garbler:
     others: dict[str, bytes] = field(default_factory=dict)  # what other calls were answered
     calls: list[tuple[str, str]] = field(default_factory=list)  # method and target of all
 
+    def through(self, method: str, target: str, ask: Callable[[], Sent]) -> Sent:
+        """What arrives of an answer; not asked for at all where early damage stands before it."""
+        strikes = self.strikes(method, target)
+        sent = Sent(200, b"{}", "application/json") if strikes and self.early else ask()
+        if strikes:
+            return self.spoilt(sent, target)
+        self.remember(sent, target)
+        return sent
+
     def strikes(self, method: str, target: str) -> bool:
         """Whether this call is damaged; counts it."""
         self.calls.append((method, target))

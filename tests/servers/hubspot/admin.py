@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -35,22 +34,13 @@ def answer(portal: Portal, method: str, target: str, body: bytes) -> Reply:
 
 
 def _knobs(portal: Portal, body: dict[str, Any]) -> dict[str, Any]:
-    for name, value in body.items():
-        if not hasattr(portal.knobs, name):
-            raise ValueError(f"no knob {name}")
-        setattr(portal.knobs, name, value)
+    portal.knobs.update(body)
     return vars(portal.knobs)
 
 
 def _clock(portal: Portal, body: dict[str, Any]) -> dict[str, Any]:
     """``speed``, ``set`` (ISO), ``advance`` (seconds)."""
-    if "set" in body:
-        portal.clock.set(datetime.fromisoformat(body["set"]))
-    if "speed" in body:
-        now = portal.clock.now()
-        portal.clock.set(datetime.fromisoformat(iso(now)))
-        portal.clock.speed = float(body["speed"])
-    portal.settle(float(body.get("advance", 0)))
+    portal.settle(portal.clock.adjust(body))
     return {"now": iso(portal.clock.now())}
 
 

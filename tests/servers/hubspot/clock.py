@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
+from tests.servers.kit.clock import VirtualTime
 
-class Clock:
-    """Virtual time: runs ``speed`` times as fast as real time, from ``start`` (default: now)."""
+
+class Clock(VirtualTime):
+    """Virtual time in milliseconds."""
 
     def __init__(self, speed: float = 1.0, start: datetime | None = None) -> None:
-        self.speed = speed
-        self._began = time.monotonic()
-        self._start = (start or datetime.now(UTC)).timestamp() * 1000
-        self.start = int(self._start)
+        start = start or datetime.now(UTC)
+        super().__init__(start, speed)
+        self.start = int(start.timestamp() * 1000)
 
     def now(self) -> int:
-        return int(self._start + (time.monotonic() - self._began) * 1000 * self.speed)
-
-    def advance(self, seconds: float) -> None:
-        """Turn the clock on (or back)."""
-        self._start += seconds * 1000
-
-    def set(self, moment: datetime) -> None:
-        """From now on it is ``moment``."""
-        self._start = moment.timestamp() * 1000
-        self._began = time.monotonic()
+        return int(self.seconds() * 1000)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tests.servers.kit.settings import Settings
+
 
 @dataclass
-class Knobs:
+class Knobs(Settings):
     """Settings of a portal; all may be changed while it serves. Seconds are virtual unless said otherwise."""
 
     portal_id: int = 4242

@@ -5,46 +5,33 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import socket
-import struct
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.servers.garbling import Garbler, Sent
+from tests.servers.garbling import Sent
 from tests.servers.hubspot import admin
 from tests.servers.hubspot.breakage import broken
 from tests.servers.hubspot.faults import Fault
 from tests.servers.hubspot.portal import Portal
 from tests.servers.hubspot.routing import Reply
+from tests.servers.kit.serving import Handler, Served
 
 
 class _Cut(Exception):
     """The connection ends here, without an answer."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_GET(self) -> None:
-        portal = self.server.portal
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
+class _Handler(Handler):
+    def _do(self) -> None:
+        portal: Portal = self.server.stand_in
+        body = self.body()
         if self.path.startswith("/__admin"):
             self._send(admin.answer(portal, self.command, self.path, body), [])
             return
         began = time.monotonic()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        if headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
         reply, faults = self._answer(portal, headers, body)
         rows = (
             len(reply.body.get("results", ()))
@@ -57,22 +44,25 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send(reply, faults)
         except _Cut:
-            self._cut()
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True
+            self.reset()
 
     def _answer(self, portal: Portal, headers: dict[str, str], body: bytes) -> tuple[Reply, list[Fault]]:
         """What the portal answers, and what random damage makes of it."""
-        garbler = portal.garbler
-        if garbler is None:
+        if portal.garbler is None:
             return portal.answer(self.command, self.path, headers, body)
-        strikes = garbler.strikes(self.command, self.path)
-        reply, faults = Reply(200, {}), list[Fault]()
-        if not (strikes and garbler.early):
-            reply, faults = portal.answer(self.command, self.path, headers, body)
-        return _garbled(reply, garbler, strikes, self.path), faults
+        reply, faults, own = Reply(200), list[Fault](), None
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815
+        def ask() -> Sent:
+            nonlocal reply, faults, own
+            reply, faults = portal.answer(self.command, self.path, headers, body)
+            own = Sent(reply.status, _bytes(reply), reply.content_type)
+            return own
+
+        sent = portal.garbler.through(self.command, self.path, ask)
+        spoilt = Reply(sent.status, sent.body, reply.headers, sent.type)
+        return reply if sent is own else spoilt, faults
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _do  # noqa: N815
 
     def _send(self, reply: Reply, faults: list[Fault]) -> None:
         fault = next((each for each in faults if each.do != "meanwhile"), None)
@@ -81,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = _bytes(reply)
         compress = fault is not None and fault.do == "gzip"
         accepted = (
-            self.server.portal.knobs.gzip
+            self.server.stand_in.knobs.gzip
             and "gzip" in self.headers.get("Accept-Encoding", "")
             and len(content) > 500
         )
@@ -93,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
             sent = content[: len(content) // 2]
         self._head(reply, len(sent) if fault is not None and fault.honest else len(content))
         if fault is not None and fault.do == "slow":
-            self._drip(sent, fault.seconds)
+            self.drip(sent, len(sent) // 10 + 1, fault.seconds / 10)
         else:
             self.wfile.write(sent)
             self.wfile.flush()
@@ -101,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the rest of what was promised never comes
 
     def _spoilt(self, reply: Reply, fault: Fault) -> Reply:
-        portal = self.server.portal
+        portal = self.server.stand_in
         match fault.do:
             case "reset" | "lost":
                 raise _Cut
@@ -122,30 +112,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, reply: Reply, length: int) -> None:
         self.send_response_only(reply.status)
-        self.send_header("Date", formatdate(self.server.portal.clock.now() / 1000, usegmt=True))
-        self.send_header("Date", formatdate(self.server.portal.clock.now() / 1000, usegmt=True))
+        self.send_header("Date", formatdate(self.server.stand_in.clock.now() / 1000, usegmt=True))
+        self.send_header("Date", formatdate(self.server.stand_in.clock.now() / 1000, usegmt=True))
         for name, value in reply.headers.items():
             self.send_header(name, value)
         if reply.status != 204:
             self.send_header("Content-Type", reply.content_type)
             self.send_header("Content-Length", str(length))
         self.end_headers()
-
-    def _drip(self, content: bytes, seconds: float) -> None:
-        pieces = 10
-        size = len(content) // pieces + 1
-        for start in range(0, len(content), size):
-            self.wfile.write(content[start : start + size])
-            self.wfile.flush()
-            time.sleep(seconds / pieces)
-
-    def _cut(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Say nothing: the portal keeps its own log."""
 
 
 def _bytes(reply: Reply) -> bytes:
@@ -156,15 +130,6 @@ def _bytes(reply: Reply) -> bytes:
         if isinstance(reply.body, bytes)
         else json.dumps(reply.body, separators=(",", ":")).encode()
     )
-
-
-def _garbled(reply: Reply, garbler: Garbler, strikes: bool, target: str) -> Reply:
-    sent = Sent(reply.status, _bytes(reply), reply.content_type)
-    if not strikes:
-        garbler.remember(sent, target)
-        return reply
-    spoilt = garbler.spoilt(sent, target)
-    return Reply(spoilt.status, spoilt.body, reply.headers, spoilt.type)
 
 
 def _odd(body: Any, how: str) -> Any:
@@ -207,42 +172,21 @@ def _without(body: Any, fault: Fault) -> Any:
     )
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-    block_on_close = False
-
-    def __init__(self, portal: Portal, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.portal = portal
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may go away; anything else is a fault of ours and is shown."""
-        if not isinstance(
-            sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1],
-            ConnectionError | TimeoutError,
-        ):
-            super().handle_error(request, client_address)
-
-
-@dataclass
-class Running:
+class Running(Served[Portal]):
     """A server that answers."""
 
-    url: str
-    portal: Portal
-    server: ThreadingHTTPServer
+    handler = _Handler
+
+    def __init__(self, portal: Portal, port: int = 0) -> None:
+        self.portal = portal
+        super().__init__(portal, port)
 
 
 @contextlib.contextmanager
 def serving(portal: Portal, port: int = 0) -> Iterator[Running]:
     """Serve a portal from a thread, at ``url``."""
-    server = _Server(portal, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
+    running = Running(portal, port)
     try:
-        yield Running(f"http://127.0.0.1:{server.server_address[1]}", portal, server)
+        yield running
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        running.stop()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
+from tests.servers.kit.settings import knobs_of, parser
 from tests.servers.salesforce.http import Server
 from tests.servers.salesforce.knobs import Knobs
 from tests.servers.salesforce.org import Org
@@ -19,10 +19,7 @@ from tests.servers.salesforce.seeding import seed
 
 def main() -> None:
     options = _options()
-    knobs: dict[str, Any] = {}
-    for text in options.knob:
-        name, _, value = text.partition("=")
-        knobs[name] = json.loads(value) if value[:1] in '{["-0123456789tfn' else value
+    knobs = knobs_of(options.knob)
     if options.latency:
         knobs["latency_seconds"] = options.latency
     org = Org(options.seed, rights=("ApiEnabled", *options.right), **knobs)
@@ -36,7 +33,7 @@ def main() -> None:
         org.faults.add(*json.loads(options.faults.read_text()))
     if options.public_key:
         org.login.public_key = options.public_key.read_text()
-    server = Server(org, options.port).start()
+    server = Server(org, options.port)
     print(server.url, flush=True)
     credentials = {
         name: getattr(org.login, name)
@@ -47,36 +44,16 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.servers.salesforce", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("--port", type=int, default=0, help="0: any free one")
-    parser.add_argument("--seed", type=int, default=0)
+    options = parser("salesforce", (__doc__ or "").splitlines()[0], Knobs)
     for name in ("contacts", "orders", "campaigns"):
-        parser.add_argument(f"--{name}", type=int, default=0)
+        options.add_argument(f"--{name}", type=int, default=0)
     for name in ("accounts", "leads", "opportunities", "tasks", "members"):
-        parser.add_argument(f"--{name}", type=int, help="default: follows from the contacts")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--speed", type=float, default=1.0, help="of the org's clock")
-    parser.add_argument("--offset", type=float, default=0.0, help="seconds that the org's clock is ahead")
-    parser.add_argument(
-        "--faults", type=Path, help="a JSON list of rules, as tests/servers/salesforce/faults.py has them"
-    )
-    parser.add_argument("--public-key", type=Path, help="PEM: signatures of JWTs are verified with it")
-    parser.add_argument(
-        "--right",
-        action="append",
-        default=[],
-        help="permission of the user, such as CustomizeApplication; repeatable",
-    )
-    parser.add_argument(
-        "--knob",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"one of {', '.join(Knobs.__dataclass_fields__)}",
-    )
-    return parser.parse_args()
+        options.add_argument(f"--{name}", type=int, help="default: follows from the contacts")
+    options.add_argument("--offset", type=float, default=0.0, help="seconds that the org's clock is ahead")
+    options.add_argument("--public-key", type=Path, help="PEM: signatures of JWTs are verified with it")
+    what = "permission of the user, such as CustomizeApplication; repeatable"
+    options.add_argument("--right", action="append", default=[], help=what)
+    return options.parse_args()
 
 
 if __name__ == "__main__":

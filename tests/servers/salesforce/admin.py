@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from tests.servers.salesforce import seeding
@@ -87,12 +86,7 @@ def administered(org: Org, request: Request) -> Response:
 
 
 def _clock(org: Org, request: Request) -> Any:
-    body = request.table()
-    if "set" in body:
-        org.clock.set(datetime.fromisoformat(body["set"].replace("Z", "+00:00")))
-    if "speed" in body:
-        org.clock.speed = float(body["speed"])
-    org.clock.advance(float(body.get("advance", 0)))
+    org.clock.advance(org.clock.adjust(request.table()))
     return {"now": org.clock.now().isoformat()}
 
 

@@ -6,22 +6,19 @@ A threading HTTP server: one flush a reply, gzip where it is taken, faults of th
 from __future__ import annotations
 
 import gzip
-import socket
-import struct
-import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
 from tests.servers.garbling import Sent
+from tests.servers.kit.serving import Handler, Served
 from tests.servers.salesforce.admin import administered
 from tests.servers.salesforce.foreign import before, spoilt
 from tests.servers.salesforce.messages import Request, Response
@@ -36,55 +33,17 @@ _HTML = (
 _WIRE = {"reset", "truncate", "lost", "slow"}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], org: Org) -> None:
-        self.org = org
-        super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "local"
-    wbufsize = 1 << 18
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """The org keeps its own log."""
-
-    def handle_one_request(self) -> None:
-        with suppress(ConnectionError, BrokenPipeError):
-            super().handle_one_request()
-
+class _Handler(Handler):
     def _request(self) -> Request:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self._body(headers)
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
-        host = headers.get("host") or "{}:{}".format(*self.server.server_address[:2])
-        return Request(self.command, unquote(parts.path), params, headers, body, f"http://{host}", self.path)
-
-    def _body(self, headers: dict[str, str]) -> bytes:
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            parts = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            body = b"".join(parts)
-        else:
-            body = self.rfile.read(int(headers.get("content-length") or 0))
-        return gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
+        host = f"http://{headers.get('host') or '{}:{}'.format(*self.server.server_address[:2])}"
+        return Request(self.command, unquote(parts.path), params, headers, self.body(), host, self.path)
 
     def _do(self) -> None:
-        org, request = self.server.org, self._request()
+        org: Org = self.server.stand_in
+        request = self._request()
         if request.path.startswith("/__admin"):
             self._send(request, administered(org, request), [])
             return
@@ -118,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault["do"] == "slow":
                 time.sleep(fault.get("seconds", 1.0))
             if fault["do"] == "lost":
-                self._break()
+                self.reset()
                 return
         packed = "gzip" in request.headers.get("accept-encoding", "") and response.status != 204
         self._head(response, packed)
@@ -138,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunks(_zipped(response.body) if packed else response.body, packed, limit, share)
 
     def _head(self, response: Response, packed: bool) -> None:
-        org = self.server.org
+        org = self.server.stand_in
         self.send_response_only(response.status)
         self.send_header(
             "Date",
@@ -157,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._paced(body[:cut])
         self.wfile.flush()
         if limit is not None:
-            self._break()
+            self.reset()
         elif share is not None:
             self.close_connection = True
 
@@ -173,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             if limit is not None and sent + len(part) > limit:
                 self.wfile.write(b"%x\r\n%s" % (len(part), part[: limit - sent]))
                 self.wfile.flush()
-                self._break()
+                self.reset()
                 return
             sent += len(part)
             if part:
@@ -184,39 +143,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _paced(self, body: bytes) -> None:
-        rate = self.server.org.knobs.bytes_per_second
-        if not rate:
+        rate = self.server.stand_in.knobs.bytes_per_second
+        if rate:
+            self.drip(body, max(1, int(rate / 20)), 0.05)
+        else:
             self.wfile.write(body)
-            return
-        step = max(1, int(rate / 20))
-        for start in range(0, len(body), step):
-            self.wfile.write(body[start : start + step])
-            self.wfile.flush()
-            time.sleep(0.05)
-
-    def _break(self) -> None:
-        """Close with a reset, not with an orderly end."""
-        self.close_connection = True
-        with suppress(OSError):
-            self.wfile.flush()
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
 
 
 def _perhaps_garbled(org: Org, request: Request, faults: list[dict[str, Any]], target: str) -> Response:
     """What the org answers, and what random damage makes of it."""
-    garbler = org.garbler
-    if garbler is None:
+    if org.garbler is None:
         return _answer(org, request, faults)
-    strikes = garbler.strikes(request.method, target)
-    response = Response(200, b"{}") if strikes and garbler.early else _answer(org, request, faults)
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-    sent = Sent(response.status, body, response.type)
-    if strikes:
-        sent = garbler.spoilt(sent, target)
-    else:
-        garbler.remember(sent, target)
-    return Response(sent.status, sent.body, response.headers, sent.type)
+    headers: dict[str, str] = {}
+
+    def ask() -> Sent:
+        response = _answer(org, request, faults)
+        headers.update(response.headers)
+        body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+        return Sent(response.status, body, response.type)
+
+    sent = org.garbler.through(request.method, target, ask)
+    return Response(sent.status, sent.body, headers, sent.type)
 
 
 def _zipped(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -289,34 +236,20 @@ def _before(org: Org, fault: dict[str, Any]) -> Response | None:
     return None
 
 
-class Server:
+class Server(Served[Org]):
     """A running server: ``url`` is where, ``org`` what it serves."""
 
-    def __init__(self, org: Org, port: int = 0, host: str = "127.0.0.1") -> None:
+    handler = _Handler
+
+    def __init__(self, org: Org, port: int = 0) -> None:
         self.org = org
-        self._http = _Server((host, port), org)
-        self.url = "http://{}:{}".format(*self._http.server_address[:2])
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.05,), daemon=True, name="salesforce"
-        )
-
-    def start(self) -> Server:
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-    def wait(self) -> None:
-        """Until the process is told to end."""
-        self._thread.join()
+        super().__init__(org, port)
 
 
 @contextmanager
 def serving(org: Org, port: int = 0) -> Iterator[Server]:
     """A server of this org in a thread, as long as the block runs."""
-    server = Server(org, port).start()
+    server = Server(org, port)
     try:
         yield server
     finally:

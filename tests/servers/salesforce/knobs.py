@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from tests.servers.kit.settings import Settings
 
 
 @dataclass
-class Knobs:
+class Knobs(Settings):
     """Settings of an org; all may be changed while it runs."""
 
     # Log-in
@@ -71,9 +72,3 @@ class Knobs:
     delete_moves_stamp: bool = True  # UNCONFIRMED for some objects
     cache_counts_seconds: float = 0.0  # recordCount answers what it knew so long ago
     field_delay_seconds: float = 0.0  # UNCONFIRMED: until a right to a field is felt
-
-    def update(self, settings: dict[str, Any]) -> None:
-        for name, value in settings.items():
-            if name not in self.__dataclass_fields__:
-                raise ValueError(f"no such knob: {name}; there are {', '.join(self.__dataclass_fields__)}")
-            setattr(self, name, value)
