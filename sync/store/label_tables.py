@@ -129,7 +129,7 @@ class LabelTables(StateTables):
         return self._mirror.rows(
             f"""SELECT b.segment, l.segment, count(*) FROM ({self.before}) AS b FULL JOIN ({self.labels}) AS l USING (record)
                 GROUP BY ALL ORDER BY ALL"""
-        )  # type: ignore[return-value]
+        )
 
     def begin(self, labels: Labels, as_of: str) -> date | None:
         """Make ``before`` the state before a day, for new labels; returns the day that it is of."""
