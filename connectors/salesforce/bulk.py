@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from csv import reader
 from dataclasses import dataclass
-from itertools import chain, dropwhile
+from itertools import chain, dropwhile, pairwise
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ from pyarrow import csv
 
 from connectors.errors import QuotaError, TemporaryError
 from connectors.rest.api_errors import shown
+from connectors.rest.paging import pages
 from connectors.salesforce import shapes
 from connectors.salesforce.api_errors import Refused
 from connectors.salesforce.client import Manner
@@ -160,28 +161,20 @@ class Bulk:
         """(locator of a page, of the page behind it) from ``start`` on; none where Salesforce does not list
         them so.
         """
-        locators = (
-            self._listed(job)
-            if start is None
-            else dropwhile(lambda listed: listed != start, self._listed(job))
-        )
-        for locator in locators:
-            for following in locators:
-                yield locator, following
-                locator = following
-            yield locator, None
+        locators = self._listed(job)
+        if start is not None:
+            locators = dropwhile(lambda locator: locator != start, locators)
+        return pairwise(chain(locators, [None]))
 
     def _listed(self, job: str) -> Iterator[str | None]:
         """Locators of all pages, five a call; none where Salesforce does not list them."""
-        path: str | None = f"jobs/query/{job}/resultPages"
-        while path:
-            try:
-                answer = self._org.ask("GET", path)
-            except Refused:
-                return
-            for page in answer["resultPages"]:
-                yield _locator(page["resultUrl"])
-            path = None if answer["done"] else answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
+        path = f"jobs/query/{job}/resultPages"
+        try:
+            for answer in pages(lambda link: self._org.ask("GET", link or path), _following):
+                for page in answer["resultPages"]:
+                    yield _locator(page["resultUrl"])
+        except Refused:
+            return
 
     def _listed_page(
         self, job: str, locator: str | None, following: str | None
@@ -193,11 +186,7 @@ class Bulk:
         return table, following, None if following else behind
 
     def _one_by_one(self, job: str, locator: str | None) -> Iterator[tuple[pa.Table, str | None]]:
-        while True:
-            table, locator = self._page(job, locator)
-            yield table, locator
-            if locator is None:
-                return
+        return pages(lambda at: self._page(job, at), lambda page: page[1], locator)
 
     def _page(self, job: str, locator: str | None, whole: bool = False) -> tuple[pa.Table, str | None]:
         """Rows from a locator on, and the locator behind them; ``whole``: as many as Salesforce put into the
@@ -312,6 +301,10 @@ def _status(answer: dict[str, Any]) -> Status:
         int(answer.get("numberRecordsFailed") or 0),
         shown(str(answer.get("errorMessage") or "")),
     )
+
+
+def _following(answer: dict[str, Any]) -> str | None:
+    return None if answer["done"] else answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
 
 
 def _locator(url: str) -> str | None:

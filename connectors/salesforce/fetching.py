@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -74,11 +75,11 @@ class Fetching:
             try:
                 job = self._bulk.ask(statement, deleted=True)
             except Unable:
-                yield from self._paged(statement)
+                pass
+            else:
+                yield from self.job(job, statement.fields)
                 return
-            yield from self.job(job, statement.fields)
-            return
-        yield from self._paged(statement)
+        yield from _batches(statement, self._org.pages(statement, deleted=True))
 
     def job(self, job: str, fields: Sequence[str], locator: str | None = None) -> Iterator[Batch]:
         """The rows of a query job, from the beginning or from a page of it.
@@ -103,16 +104,12 @@ class Fetching:
         if not self._fits(statement):
             yield from self.all(statement, None)
             return
-        pages = self._pages(statement)
+        pages = self._org.pages(statement, deleted=True)
         first, total = next(pages)
         if total > self._org.settings.bulk_reads_above:
             yield from self.all(statement, total)
-            return
-        pending = first
-        for rows, _ in pages:
-            yield Batch(pending, last=False)
-            pending = rows
-        yield Batch(pending)
+        else:
+            yield from _batches(statement, chain([(first, total)], pages))
 
     def among(
         self, fields: Sequence[str], table: str, key: str, ids: Sequence[str], where: Sequence[str] = ()
@@ -121,24 +118,22 @@ class Fetching:
         tables = [texts([], fields)]
         for start in range(0, len(ids), _IN_LIST):
             statement = soql.Select(fields, table, [soql.among(key, ids[start : start + _IN_LIST]), *where])
-            tables += [rows for rows, _ in self._pages(statement)]
+            tables += [texts(rows, fields) for rows, _ in self._org.pages(statement, deleted=True)]
         return pa.concat_tables(tables)
-
-    def _paged(self, statement: soql.Select) -> Iterator[Batch]:
-        pending: pa.Table | None = None
-        for rows, _ in self._pages(statement):
-            if pending is not None:
-                yield Batch(pending, last=False)
-            pending = rows
-        yield Batch(pending if pending is not None else texts([], statement.fields))
-
-    def _pages(self, statement: soql.Select) -> Iterator[tuple[pa.Table, int]]:
-        """Tables of a page, and how many rows there are altogether."""
-        for rows, total in self._org.pages(statement, deleted=True):
-            yield texts(rows, statement.fields), total
 
     def _fits(self, statement: soql.Select) -> bool:
         return len(quote(str(statement))) <= _ADDRESS_ROOM
+
+
+def _batches(
+    statement: soql.Select, pages: Iterator[tuple[Sequence[dict[str, Any]], int]]
+) -> Iterator[Batch]:
+    """Pages of rows as batches of which the last one knows that it is."""
+    pending, _ = next(pages)
+    for rows, _ in pages:
+        yield Batch(texts(pending, statement.fields), last=False)
+        pending = rows
+    yield Batch(texts(pending, statement.fields))
 
 
 def texts(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> pa.Table:

@@ -18,15 +18,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import Account, Attribute
+from connectors.contract import Attribute
+from connectors.rest.activity import repeated
+from connectors.rest.cursor import fingerprint
+from connectors.rest.records import Person, attribute_columns
 from connectors.rest.seen import Overlap
 from connectors.salesforce import soql
 from connectors.salesforce.fetching import Fetching
 from connectors.salesforce.names import OBJECTS, api_name
 from connectors.salesforce.session import Org
-from connectors.salesforce.source import STAMP, column, form, is_true
-from connectors.schemas import ATTRIBUTE, FIELD, REACHABLE
-from connectors.values.api_columns import attribute, instants, lists_of
+from connectors.salesforce.source import STAMP, Source, column, is_true
+from connectors.schemas import FIELD, REACHABLE
+from connectors.values.api_columns import instants
 from connectors.values.rejects import Rejects
 
 _OWN = {
@@ -42,12 +45,13 @@ _OWN = {
     ),
     "company": ("IsPersonAccount",),
 }
-_PHONES = {
-    "contact": ("Phone", "MobilePhone", "HomePhone", "OtherPhone"),
-    "lead": ("Phone", "MobilePhone"),
-    "company": ("Phone",),
+_PERSON = {
+    "contact": Person(
+        ("Email",), ("Phone", "MobilePhone", "HomePhone", "OtherPhone"), ("Name",), ("MailingCountry",)
+    ),
+    "lead": Person(("Email",), ("Phone", "MobilePhone"), ("Name",), ("Country",)),
+    "company": Person((), ("Phone",), ("Name",), ("BillingCountry",)),
 }
-_COUNTRY = {"contact": "MailingCountry", "lead": "Country", "company": "BillingCountry"}
 _SYSTEM = ("Id", "CreatedDate", STAMP, "IsDeleted", "MasterRecordId")
 _MANY_PARENTS = 1_500  # of which each is asked for by its id: five calls
 _OBJECTIONS = ("HasOptedOutProfiling", "HasOptedOutProcessing", "ShouldForget")
@@ -64,31 +68,19 @@ class Parent:
 
 
 @dataclass
-class Records:
+class Records(Source):
     """One of the record types, as far as this user sees it."""
 
-    account: Account
     record_type: str
-    fields: tuple[str, ...]
     attributes: Mapping[str, Attribute]  # those of which this user sees the field
     ours: tuple[tuple[str, str, str], ...]  # (name, name in Salesforce, type) of our fields that are there
     parents: tuple[Parent, ...] = ()  # what is read of other records
 
     @property
-    def name(self) -> str:
-        return self.object
-
-    @property
-    def object(self) -> str:
-        return OBJECTS[self.record_type]
-
-    @property
-    def form(self) -> str:
+    def fingerprint(self) -> str:
         attributes = {name: asdict(wanted) for name, wanted in self.attributes.items()}
-        return form(self.fields, attributes, self.ours, self.account.time_zone, self.account.consent_basis)
-
-    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
-        """Nothing: what a record needs stands in its own row."""
+        account = self.account
+        return fingerprint(self.fields, attributes, self.ours, account.time_zone, account.consent_basis)
 
     def further(
         self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
@@ -116,37 +108,33 @@ class Records:
         """One row a record."""
         if "IsPersonAccount" in rows.column_names and self.record_type == "company":
             rows = rows.filter(pc.invert(is_true(rows, "IsPersonAccount")))  # a person account is a contact
-        ids = column(rows, "Id")
-        master = column(rows, "MasterRecordId")
-        done: dict[str, Any] = {
-            "record_type": pa.repeat(pa.scalar(self.record_type, pa.string()), rows.num_rows),
+        ids, master = column(rows, "Id"), column(rows, "MasterRecordId")
+        nothing, is_deleted = pa.scalar(None, pa.string()), is_true(rows, "IsDeleted")
+
+        def cells(name: str) -> pa.Array:
+            return column(rows, name)
+
+        columns: dict[str, pa.Array] = {
+            "record_type": repeated(self.record_type, rows.num_rows),
             "id": ids,
-            "changed_at": instants(column(rows, STAMP)),
-            "created_at": instants(column(rows, "CreatedDate")),
+            "changed_at": instants(cells(STAMP)),
+            "created_at": instants(cells("CreatedDate")),
+            **_PERSON[self.record_type].among(self.fields).columns(cells),
+            "merged_into": master,
+            "deleted": pc.and_(is_deleted, master.is_null()),
         }
-        if self.record_type != "company":
-            done |= {"email": column(rows, "Email"), "company_id": column(rows, "AccountId")}
-        done |= self._person(rows)
-        done["merged_into"] = master
         if self.record_type == "lead":
-            contact = column(rows, "ConvertedContactId")
-            done["converted_to"] = pc.if_else(
-                is_true(rows, "IsConverted"), contact, pa.scalar(None, pa.string())
-            )
-        done["deleted"] = pc.and_(is_true(rows, "IsDeleted"), master.is_null())
+            converted = is_true(rows, "IsConverted")
+            columns["converted_to"] = pc.if_else(converted, cells("ConvertedContactId"), nothing)
         if self.record_type != "company":
-            done |= self._consent(rows)
-        listed = ids.to_pylist() if self.attributes else []
-        for name, wanted in self.attributes.items():
-            done[ATTRIBUTE + name] = attribute(
-                name, wanted, column(rows, wanted.field), self.account.time_zone, listed, rejects
-            )
+            columns |= {"email": cells("Email"), "company_id": cells("AccountId"), **self._consent(rows)}
+        columns |= attribute_columns(self.attributes, cells, self.account.time_zone, ids, rejects)
         # What nobody can write any more holds nothing of ours: it would be cleared without success, again and again.
-        closed = pc.or_(is_true(rows, "IsDeleted"), is_true(rows, "IsConverted"))
-        for name, remote, kind in self.ours:
-            cells = _plain(column(rows, remote)) if kind == "number" else column(rows, remote)
-            done[FIELD + name] = pc.if_else(closed, pa.scalar(None, pa.string()), cells)
-        return pa.table(done)
+        is_closed = pc.or_(is_deleted, is_true(rows, "IsConverted"))
+        for name, remote, type in self.ours:
+            current = _plain(cells(remote)) if type == "number" else cells(remote)
+            columns[FIELD + name] = pc.if_else(is_closed, nothing, current)
+        return pa.table(columns)
 
     def _consent(self, rows: pa.Table) -> dict[str, pa.Array]:
         """Objections, and who may be contacted how; null where no field tells."""
@@ -170,45 +158,29 @@ class Records:
         not_ticked = pa.scalar(True if self.account.consent_basis == "not_opted_out" else None, pa.bool_())
         return pc.if_else(pc.equal(column(rows, opt_out), "false"), not_ticked, False)
 
-    def _person(self, rows: pa.Table) -> dict[str, pa.Array]:
-        """Name, addresses, numbers and country; a column is left out where this user sees no field of it."""
-        columns: dict[str, pa.Array] = {}
-        if "Email" in self.fields:
-            columns["emails"] = lists_of([column(rows, "Email")])
-        phones = [name for name in _PHONES[self.record_type] if name in self.fields]
-        if phones:
-            columns["phones"] = lists_of([column(rows, name) for name in phones])
-        if "Name" in self.fields:
-            columns["name"] = column(rows, "Name")
-        if _COUNTRY[self.record_type] in self.fields:
-            columns["country"] = column(rows, _COUNTRY[self.record_type])
-        return columns
-
 
 def records(org: Org, record_type: str) -> Records | None:
     """The source of a record type; None where this user does not see the object."""
-    visible = org.fields(OBJECTS[record_type])
+    table, account = OBJECTS[record_type], org.account
+    visible = org.fields(table)
     if not visible:
         return None
-    account = org.account
-    attributes = {
-        name: spec for name, spec in account.attributes.items() if sees(org, OBJECTS[record_type], spec.field)
-    }
+    attributes = {name: spec for name, spec in account.attributes.items() if sees(org, table, spec.field)}
     ours = tuple(
         (spec.name, api_name(spec.name), spec.type)
         for spec in account.fields
         if spec.record_type == record_type and api_name(spec.name) in visible
     )
-    person = ("Name", *_PHONES[record_type], _COUNTRY[record_type])
-    own = [name for name in (*_SYSTEM, *_OWN[record_type], *person) if name in visible]
+    person = _PERSON[record_type]
+    wanted = (*_SYSTEM, *_OWN[record_type], *person.names, *person.phones, *person.country)
+    own = [name for name in wanted if name in visible]
     if "IndividualId" in own:
         individual = org.fields("Individual")
         own += [f"Individual.{name}" for name in _OBJECTIONS if name in individual]
-    wanted = [*own, *(spec.field for spec in attributes.values()), *(remote for _, remote, _ in ours)]
-    fields = tuple(dict.fromkeys(wanted))
-    return Records(
-        account, record_type, fields, attributes, ours, tuple(_parents(org, OBJECTS[record_type], fields))
-    )
+    own += [spec.field for spec in attributes.values()] + [remote for _, remote, _ in ours]
+    fields = tuple(dict.fromkeys(own))
+    parents = tuple(_parents(org, table, fields))
+    return Records(table, table, fields, account, record_type, attributes, ours, parents)
 
 
 def _parents(org: Org, table: str, fields: Sequence[str]) -> Iterator[Parent]:

@@ -16,6 +16,7 @@ from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, TemporaryError
 from connectors.http.credentials import Token
 from connectors.http.response_bodies import decoded
+from connectors.rest import paging
 from connectors.rest.api_errors import Kind, UnknownVersion
 from connectors.rest.session import Session
 from connectors.salesforce import shapes
@@ -168,14 +169,16 @@ class Org(Session):
         """As ``query``, each page with the number of all rows."""
         headers = {"Sforce-Query-Options": f"batchSize={_ROWS}"}
         path = "queryAll/" if deleted else "query/"
-        answer = self.ask("GET", path, params={"q": str(statement)}, headers=headers)
-        while True:
+
+        def page(link: str | None) -> Any:
+            if link is not None:
+                return self._next(link, headers)
+            return self.ask("GET", path, params={"q": str(statement)}, headers=headers)
+
+        for answer in paging.pages(page, lambda answer: None if answer["done"] else answer["nextRecordsUrl"]):
             if isinstance(statement, Select) and not shapes.rows(statement.fields, answer["records"]):
                 raise shapes.foreign("GET", path)
             yield answer["records"], answer["totalSize"]
-            if answer["done"]:
-                return
-            answer = self._next(answer["nextRecordsUrl"], headers)
 
     def _next(self, following: str, headers: Mapping[str, str]) -> Any:
         """A further page. TemporaryError: Salesforce forgot the query, which is asked again by the next run."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.contract import Account
 from connectors.rest.seen import Overlap
 from connectors.salesforce.fetching import Fetching
 from connectors.values import timestamps
@@ -18,48 +18,39 @@ from connectors.values.rejects import Rejects
 STAMP = "SystemModstamp"
 
 
-class Source(Protocol):
+@dataclass
+class Source(ABC):
     """One object, read for one stream. Rows are tables of texts with the columns ``fields``."""
 
-    @property
-    def name(self) -> str:
-        """The part that its pages are of."""
+    name: str  # the part that its pages are of
+    object: str  # its name in Salesforce
+    fields: tuple[str, ...]  # what is read of each row
+    account: Account
 
     @property
-    def object(self) -> str:
-        """The object's name in Salesforce."""
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Changes as soon as the same row would be read differently."""
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """What is read of each row."""
-
-    @property
-    def form(self) -> str:
-        """A digest that changes as soon as the same row would be read differently."""
-
-    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
-        """Fetch what the rows of a window (None: all rows) cannot be understood without."""
-
-    def further(
-        self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
-    ) -> Iterator[pa.Table]:
-        """Rows that did not change in the window, but what belongs to them did.
-
-        ``known``: ids of those that are given anyway.
-        """
-
+    @abstractmethod
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
         """The rows of the contract.
 
         ``whole``: nothing was delivered before, so that nothing must be taken back.
         """
 
+    def prepare(self, fetching: Fetching, window: Sequence[str] | None, overlap: Overlap) -> None:
+        """Fetch what the rows of a window (None: all rows) cannot be understood without. Here: nothing."""
+        return
 
-def form(*facts: object) -> str:
-    """A digest of what decides how a source is read."""
-    return hashlib.blake2b(
-        json.dumps(facts, sort_keys=True, default=repr).encode(), digest_size=12
-    ).hexdigest()
+    def further(
+        self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
+    ) -> Iterator[pa.Table]:
+        """Rows that did not change in the window, but what belongs to them did. Here: none.
+
+        ``known_ids``: of rows that are given anyway.
+        """
+        return iter(())
 
 
 def column(rows: pa.Table, name: str) -> pa.Array:
@@ -81,6 +72,6 @@ def midnights(texts: pa.Array, zone: str) -> pa.Array:
 
 
 def keyed(prefix: str, ids: pa.Array, suffix: str = "") -> pa.Array:
-    """Ids of activity: what it is, the record of Salesforce, and which of its deeds."""
+    """Ids of activity: what it is, the record of Salesforce, and which of its activities."""
     parts = [pa.scalar(prefix), ids, *([pa.scalar(suffix)] if suffix else [])]
     return pc.binary_join_element_wise(*parts, "/")

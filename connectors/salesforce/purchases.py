@@ -1,29 +1,40 @@
-"""Who bought what? Won opportunities, each belonging to the contacts of its roles.
+"""Who bought what? Won opportunities, each belonging to the contacts of its roles; and orders, where the
+account counts them.
 
 An opportunity without roles belongs to its account's primary contact (the person of a person account, or the
 primary contact role of the account), else to the account itself. Where accounts get segments, it is its own
 account's too, wherever the contacts are employed. A role does not move the stamp of its opportunity, nor the
-other way round: both are looked at ("Object Reference": Opportunity, OpportunityContactRole).
+other way round: both are looked at. Only activated orders count ("Object Reference": Opportunity,
+OpportunityContactRole, Order).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import FieldSpec
-from connectors.rest.activity import gone_rows, rows_of
+from connectors.rest.activity import (
+    Columns,
+    Owners,
+    Prices,
+    purchase_types,
+    repeated,
+    rows_of,
+    taking_back,
+)
+from connectors.rest.cursor import fingerprint
 from connectors.rest.seen import Overlap
 from connectors.salesforce import soql
+from connectors.salesforce.activities import Activities, Meaning, activity_of
 from connectors.salesforce.fetching import Fetching, texts
 from connectors.salesforce.session import Org
-from connectors.salesforce.source import STAMP, column, form, is_true, keyed, midnights
+from connectors.salesforce.source import STAMP, Source, column, is_true, keyed, midnights
 from connectors.values.api_columns import instants
 from connectors.values.home_amounts import Amounts
 from connectors.values.rejects import Rejects
@@ -43,37 +54,47 @@ _WANTED = (
 )
 _ROLE = ("OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "Id", STAMP)
 _PERSON = "Account.PersonContactId"
+_ORDER = (
+    "AccountId",
+    "BillToContactId",
+    "EffectiveDate",
+    "StatusCode",
+    "TotalAmount",
+    "CurrencyIsoCode",
+    "IsReductionOrder",
+    "Type",
+)
 
 
 @dataclass
-class Opportunities:
+class Opportunities(Source):
     """The opportunities that this user sees."""
 
     org: Org
-    fields: tuple[str, ...]
     amounts: Amounts
     corporate: dict[str, float]  # currency → how much of it is worth 1 of the org's corporate currency
-    name: str = "opportunities"
-    object: str = "Opportunity"
-    _roles: pd.DataFrame = field(default_factory=lambda: _owners(texts([], _ROLE)))
-    _primary: dict[str, str] = field(default_factory=dict)  # account → its primary contact
+    _roles: Mapping[str, Sequence[str]] = field(default_factory=dict)  # opportunity → its contacts
+    _primary: Mapping[str, str] = field(default_factory=dict)  # account → its primary contact
 
     @property
-    def form(self) -> str:
-        account = self.org.account
-        facts = (
+    def fingerprint(self) -> str:
+        account = self.account
+        return fingerprint(
+            self.fields,
             account.currency,
             account.time_zone,
             account.rates,
             account.deal_share,
             self.org.settings.won_stages,
+            self._of_people,
+            self._of_accounts,
+            "parts to the cent",
         )
-        return form(self.fields, *facts, self._of_people, self._of_accounts, "parts to the cent")
 
     @property
     def _labelled(self) -> list[FieldSpec]:
         """Fields that segments are written to."""
-        return [spec for spec in self.org.account.fields if not spec.retired]
+        return [spec for spec in self.account.fields if not spec.retired]
 
     @property
     def _of_accounts(self) -> bool:
@@ -89,7 +110,7 @@ class Opportunities:
         """The roles of the window's opportunities, and primary contacts of their accounts."""
         roles = self._roles_of(fetching, window)
         overlap.delivered(roles)
-        self._roles, self._primary = _owners(roles), self._primaries(fetching, window)
+        self._roles, self._primary = _contacts(roles), self._primaries(fetching, window)
 
     def further(
         self, fetching: Fetching, window: Sequence[str], known_ids: pa.Array, overlap: Overlap
@@ -104,53 +125,30 @@ class Opportunities:
         if not others:
             return
         rows = fetching.among(self.fields, self.object, "Id", others)
-        self._roles = _owners(fetching.among(_ROLE, "OpportunityContactRole", "OpportunityId", others))
-        self._primary = self._primary_of(
-            fetching, sorted({account_id for account_id in rows["AccountId"].to_pylist() if account_id})
-        )
+        self._roles = _contacts(fetching.among(_ROLE, "OpportunityContactRole", "OpportunityId", others))
+        accounts = sorted({account_id for account_id in rows["AccountId"].to_pylist() if account_id})
+        self._primary = self._primary_of(fetching, accounts)
         yield rows
 
     def table(self, rows: pa.Table, rejects: Rejects, whole: bool) -> pa.Table:
         """One row for each won opportunity and each record that it belongs to; lost and deleted ones are
         taken back.
         """
-        won = self._won(rows, rejects)
-        table = self._shared(won)
-        if whole:
-            return table
-        ids = keyed("opportunity", column(rows, "Id"))
-        void = ids.filter(pc.invert(pc.is_in(ids, table["id"].combine_chunks())))
-        return (
-            pa.concat_tables([table, gone_rows(void.to_pylist())], promote_options="default")
-            if len(void)
-            else table
-        )
+        table = self._shared(self._won(rows, rejects))
+        return table if whole else taking_back(table, keyed("opportunity", column(rows, "Id")).to_pylist())
 
-    def _won(self, rows: pa.Table, rejects: Rejects) -> dict[str, pa.Array]:
+    def _won(self, rows: pa.Table, rejects: Rejects) -> Columns:
         """Columns of the won ones whose date and amount can be read."""
-        stages = self.org.settings.won_stages
-        won = (
-            pc.is_in(column(rows, "StageName"), pa.array(stages, pa.string()))
-            if stages
-            else is_true(rows, "IsWon")
-        )
+        stages = pa.array(self.org.settings.won_stages, pa.string())
+        won = pc.is_in(column(rows, "StageName"), stages) if len(stages) else is_true(rows, "IsWon")
         rows = rows.filter(pc.and_(won, pc.invert(is_true(rows, "IsDeleted"))))
-        ids, account = column(rows, "Id"), self.org.account
-        listed = ids.to_pylist()
-        moments = midnights(column(rows, "CloseDate"), account.time_zone)
-        rejects.refuse(moments.is_null(), listed, "a purchase without a close date: it is not counted")
+        ids, moments = column(rows, "Id"), midnights(column(rows, "CloseDate"), self.account.time_zone)
         currencies, amounts = column(rows, "CurrencyIsoCode"), column(rows, "Amount")
-        units, wrong, unrated = self.amounts.minor(
-            amounts, currencies, self._home(amounts, currencies), moments
-        )
-        dated = moments.is_valid()
-        rejects.refuse(pc.and_(wrong, dated), listed, "Amount is no number: it is not counted")
-        remedy = f"no rate for its currency on its day: set [rates] for what account {account.name} sells in"
-        rejects.refuse(pc.and_(unrated, dated), listed, remedy)
-        good = pc.and_(dated, pc.invert(pc.or_(wrong, unrated)))
-        rejects.cells(pc.and_(units.is_null(), good), listed, "Amount", "is empty: counted without an amount")
+        home = self._home(amounts, currencies)
+        prices = Prices("a purchase without a close date", "Amount", amounts, currencies, home)
+        units, good = prices.minor(self.account, self.amounts, ids.to_pylist(), moments, rejects)
         columns = {
-            "id": ids,
+            "opportunity": ids,
             "account": column(rows, "AccountId"),
             "person": column(rows, _PERSON),
             "occurred_at": moments,
@@ -169,7 +167,7 @@ class Opportunities:
         worth = [_divided(text, rate) for text, rate in zip(amounts.to_pylist(), rates, strict=True)]
         return pa.array(worth, pa.string())
 
-    def _shared(self, won: dict[str, pa.Array]) -> pa.Table:
+    def _shared(self, won: Columns) -> pa.Table:
         """One row for each opportunity and owner; where accounts get segments, one for the account whose
         opportunity it is too.
         """
@@ -182,54 +180,30 @@ class Opportunities:
             others = pc.and_(others, pc.invert(pc.is_in(table["id"], accounts["id"].combine_chunks())))
         return pa.concat_tables([table.filter(others), accounts], promote_options="default")
 
-    def _of_its_account(self, won: dict[str, pa.Array]) -> pa.Table:
+    def _of_its_account(self, won: Columns) -> pa.Table:
         """One row for each opportunity of an account that is no person: the whole of it, whoever took part."""
         here = pc.and_(won["account"].is_valid(), won["person"].is_null())
         own = {name: values.filter(here) for name, values in won.items()}
-        return rows_of(self._columns(own, own["account"], pa.repeat(pa.scalar("company"), len(own["id"]))))
+        return _rows(own, repeated("company", len(own["account"])), own["account"])
 
-    def _of_owners(self, won: dict[str, pa.Array]) -> pa.Table:
+    def _of_owners(self, won: Columns) -> pa.Table:
         """One row for each opportunity and owner, with the owner's part of it."""
-        frame = pd.DataFrame(
-            {
-                "opportunity": won["id"].to_pandas(),
-                "place": np.arange(len(won["id"])),
-                "person": self._persons(won),
-            },
-            dtype=object,
+        accounts, share = won["account"].to_pylist(), self.account.deal_share
+        persons = zip(won["opportunity"].to_pylist(), won["person"].to_pylist(), accounts, strict=True)
+        owners = Owners.of(
+            (self._contacts(*of)[: 1 if share == "primary" else None] for of in persons),
+            ([account] if account else [] for account in accounts),
         )
-        merged = frame.merge(self._roles, on="opportunity", how="left")
-        merged["owner"] = merged["contact"].where(merged["contact"].notna(), merged["person"])
-        if self.org.account.deal_share == "primary":
-            merged = merged.drop_duplicates("opportunity")
-        company = merged["owner"].isna().to_numpy(bool)
-        at = pa.array(merged["place"].to_numpy(np.int64))
-        owners = pa.array(merged["owner"].where(merged["owner"].notna(), None), pa.string())
-        shared = {name: values.take(at) for name, values in won.items()}
-        if self.org.account.deal_share == "split":
-            shared["amount_minor"] = _parts(shared["amount_minor"], merged.groupby("opportunity"))
-        types = pc.if_else(pa.array(company), "company", "contact")
-        table = rows_of(self._columns(shared, pc.coalesce(owners, shared["account"]), types))
+        shared = {name: values.take(pa.array(owners.deals)) for name, values in won.items()}
+        if share == "split":
+            shared["amount_minor"] = owners.parts(shared["amount_minor"])
+        table = _rows(shared, owners.record_types, owners.record_ids)
         return table.filter(table["record_id"].is_valid())
 
-    def _columns(self, won: dict[str, pa.Array], owners: pa.Array, types: pa.Array) -> dict[str, pa.Array]:
-        keys = keyed("opportunity", won["id"])
-        return {
-            **{
-                name: won[name]
-                for name in ("occurred_at", "recorded_at", "amount_minor", "currency", "category")
-            },
-            "id": keys,
-            "record_type": types,
-            "record_id": owners,
-            "order_id": keys,
-            "kind": pc.if_else(pc.fill_null(pc.less(won["amount_minor"], 0), False), "refund", "purchase"),
-        }
-
-    def _persons(self, won: dict[str, pa.Array]) -> list[str | None]:
-        """The primary contact of each one's account, where there is one."""
-        pairs = zip(won["person"].to_pylist(), won["account"].to_pylist(), strict=True)
-        return [person or self._primary.get(account or "") for person, account in pairs]
+    def _contacts(self, opportunity: str, person: str | None, account: str | None) -> Sequence[str]:
+        """Those of its roles, else the primary contact of its account, where there is one."""
+        primary = person or self._primary.get(account or "")
+        return self._roles.get(opportunity) or ([primary] if primary else [])
 
     # What belongs to opportunities
 
@@ -278,7 +252,8 @@ def opportunities(org: Org) -> Opportunities | None:
     if "PersonContactId" in org.fields("Account") and "AccountId" in fields:
         fields.append(_PERSON)
     corporate, rates = _currencies(org)
-    return Opportunities(org, tuple(fields), Amounts(org.account, corporate), rates)
+    amounts = Amounts(org.account, corporate)
+    return Opportunities("opportunities", "Opportunity", tuple(fields), org.account, org, amounts, rates)
 
 
 def _currencies(org: Org) -> tuple[str, dict[str, float]]:
@@ -293,21 +268,23 @@ def _currencies(org: Org) -> tuple[str, dict[str, float]]:
     }
 
 
-def _owners(roles: pa.Table) -> pd.DataFrame:
+def _rows(won: Columns, record_types: pa.Array, record_ids: pa.Array) -> pa.Table:
+    """Rows of opportunities, each with the record that it belongs to."""
+    keys = keyed("opportunity", won["opportunity"])
+    columns = {"id": keys, "record_type": record_types, "record_id": record_ids, "order_id": keys}
+    return rows_of({**won, **columns, "kind": purchase_types(won["amount_minor"])})
+
+
+def _contacts(roles: pa.Table) -> dict[str, list[str]]:
     """Contacts of each opportunity, the primary one first, each once."""
-    roles = roles.filter(
-        pc.and_(pc.invert(is_true(roles, "IsDeleted")), column(roles, "ContactId").is_valid())
-    )
-    frame = pd.DataFrame(
-        {
-            "opportunity": column(roles, "OpportunityId").to_pandas(),
-            "contact": column(roles, "ContactId").to_pandas(),
-            "later": ~is_true(roles, "IsPrimary").to_numpy(zero_copy_only=False),
-            "id": column(roles, "Id").to_pandas(),
-        }
-    ).astype({"opportunity": object, "contact": object, "id": object})
-    ordered = frame.sort_values(["opportunity", "later", "id"]).drop_duplicates(["opportunity", "contact"])
-    return ordered[["opportunity", "contact"]]
+    is_role = pc.and_(pc.invert(is_true(roles, "IsDeleted")), column(roles, "ContactId").is_valid())
+    keys = [("OpportunityId", "ascending"), ("IsPrimary", "descending"), ("Id", "ascending")]
+    roles = roles.filter(is_role).sort_by(keys)  # "true" stands behind "false"
+    contacts: dict[str, dict[str, None]] = {}
+    pairs = zip(roles["OpportunityId"].to_pylist(), roles["ContactId"].to_pylist(), strict=True)
+    for opportunity, contact in pairs:
+        contacts.setdefault(opportunity, {})[contact] = None
+    return {opportunity: list(of) for opportunity, of in contacts.items()}
 
 
 def _by_account(rows: pa.Table) -> dict[str, str]:
@@ -316,26 +293,42 @@ def _by_account(rows: pa.Table) -> dict[str, str]:
     return {account: contact for account, contact in pairs if account and contact}
 
 
-def _parts(units: pa.Array, opportunities: Any) -> pa.Array:
-    """Equal parts of each opportunity's amount, in whole minor units that add up to it: the first owners get
-    what is left over.
-    """
-    has_amount = units.is_valid().to_numpy(zero_copy_only=False)
-    whole = pc.fill_null(units, 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    many, number = (
-        opportunities["place"].transform("size").to_numpy(np.int64),
-        opportunities.cumcount().to_numpy(np.int64),
-    )
-    part = whole // many
-    return pa.array(part + (number < whole - part * many), pa.int64(), mask=~has_amount)
-
-
 def _divided(text: str | None, rate: float | None) -> str | None:
-    from decimal import Decimal, InvalidOperation
-
     if text is None or not rate:
         return None
     try:
         return str((Decimal(text) / Decimal(repr(rate))).quantize(Decimal("0.000001")))
     except InvalidOperation:
         return None
+
+
+def orders(org: Org) -> Activities | None:
+    """The source of orders, or None where this user does not see the object."""
+    return activity_of(org, "orders", Meaning("Order", _ORDER, _orders))
+
+
+def _orders(source: Activities, rows: pa.Table, rejects: Rejects) -> list[Columns]:
+    rows = rows.filter(pc.fill_null(pc.not_equal(column(rows, "StatusCode"), "Draft"), False))
+    ids, moments = column(rows, "Id"), midnights(column(rows, "EffectiveDate"), source.account.time_zone)
+    currencies, amounts = column(rows, "CurrencyIsoCode"), column(rows, "TotalAmount")
+    home = pa.nulls(len(ids), pa.string()) if "CurrencyIsoCode" in rows.column_names else amounts
+    prices = Prices("an order without an effective date", "TotalAmount", amounts, currencies, home)
+    units, good = prices.minor(source.account, source.amounts, ids.to_pylist(), moments, rejects)
+    is_return, contact, keys = (
+        is_true(rows, "IsReductionOrder"),
+        column(rows, "BillToContactId"),
+        source.key(rows),
+    )
+    columns = {
+        "id": keys,
+        "record_type": pc.if_else(contact.is_valid(), "contact", "company"),
+        "record_id": pc.coalesce(contact, column(rows, "AccountId")),
+        "order_id": keys,
+        "kind": pc.if_else(is_return, "refund", "purchase"),
+        "occurred_at": moments,
+        "recorded_at": instants(column(rows, "CreatedDate")),
+        "amount_minor": pc.if_else(is_return, pc.negate(pc.abs(units)), units),
+        "currency": pc.fill_null(currencies, source.amounts.home),
+        "category": column(rows, "Type"),
+    }
+    return [{name: array.filter(good) for name, array in columns.items()}]
