@@ -16,7 +16,7 @@ from connectors.hubspot.api_errors import Denied, Refused
 from connectors.hubspot.filters import objects, within
 from connectors.hubspot.paths import TYPE_IDS
 from connectors.hubspot.session import Portal
-from connectors.hubspot.shapes import FLOWS, following, having
+from connectors.hubspot.shapes import FLOWS, following, named
 from connectors.rest.paging import pages
 
 SCOPE = "automation"
@@ -70,7 +70,7 @@ def _flows(portal: Portal) -> Iterator[dict[str, Any]]:
 
 def _whole(portal: Portal, flow: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {**flow, **portal.ask_either("workflows", str(flow["id"]), shape=having("id"))}
+        return {**flow, **portal.ask_either("workflows", str(flow["id"]), shape=named("id"))}
     except Refused as error:
         if error.refusal.status == 404:  # deleted meanwhile
             return {}

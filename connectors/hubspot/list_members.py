@@ -15,7 +15,7 @@ from connectors.errors import RequestError, TemporaryError
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.paths import TYPE_IDS
 from connectors.hubspot.session import Portal
-from connectors.hubspot.shapes import LISTS_OF_RECORD, MOVED, members
+from connectors.hubspot.shapes import LISTS_OF_RECORD, MEMBERS, MOVED
 from connectors.rest.batch_writer import slices
 from connectors.rest.lists import member_page
 from connectors.rest.outcomes import Outcomes
@@ -114,7 +114,7 @@ class ListMembers:
     def _ids(self, list_id: str) -> Iterator[str]:
         """Ids of all members, ascending."""
         path = self._portal.path("lists", list_id, "memberships")
-        for member in self._portal.listing(path, [("limit", str(_PAGE))], members):
+        for member in self._portal.listing(path, [("limit", str(_PAGE))], MEMBERS):
             yield str(member["recordId"])
 
     def _settled(self, list_id: str, patience: float = 60.0) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from connectors.hubspot.filters import branch, described, same
 from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
 from connectors.hubspot.session import Portal
-from connectors.hubspot.shapes import DESCRIBED, LIST, LISTS, anything, folder
+from connectors.hubspot.shapes import DESCRIBED, FOLDER, LIST, LISTS
+from connectors.rest.shapes import an_object
 
 KEY = "crm_segments_key"  # custom property of a list: whose it is
 _SHOWN = [KEY, "hs_list_size", "hs_last_record_added_at", "hs_last_record_removed_at"]
@@ -255,7 +256,7 @@ class Lists:
         try:
             path = self._path(id, "update-list-name")
             answer = self._portal.ask(
-                "PUT", path, params=[("listName", spec.label)], writes=True, shape=anything
+                "PUT", path, params=[("listName", spec.label)], writes=True, shape=an_object()
             )
         except Refused as error:
             if _TAKEN in error.refusal.codes:
@@ -284,7 +285,7 @@ class Lists:
         return self._folder or ""
 
     def _folder_named(self, name: str) -> dict[str, Any] | None:
-        answer = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")], shape=folder)
+        answer = self._portal.ask("GET", self._path("folders"), params=[("folderId", "0")], shape=FOLDER)
         nodes = (answer.get("folder") or {}).get("childNodes") or ()
         return next((node for node in nodes if node.get("name") == name), None)
 
@@ -297,7 +298,7 @@ class Lists:
                 body=body,
                 writes=True,
                 happened=lambda: self._folder_named(name) is not None,
-                shape=folder,
+                shape=FOLDER,
             )
         except TookPlace:
             return self._folder_named(name)
@@ -305,7 +306,7 @@ class Lists:
 
     def _content(self, id: str) -> set[str]:
         """Ids of the lists in a folder."""
-        answer = self._portal.ask("GET", self._path("folders"), params=[("folderId", id)], shape=folder)
+        answer = self._portal.ask("GET", self._path("folders"), params=[("folderId", id)], shape=FOLDER)
         return {str(id) for id in (answer.get("folder") or {}).get("childLists") or ()}
 
     def _key(self, about: Mapping[str, Any]) -> str:

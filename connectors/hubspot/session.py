@@ -24,10 +24,11 @@ from connectors.hubspot.login import LogIn
 from connectors.hubspot.paths import Area, Version, older, path
 from connectors.hubspot.response_policy import FIRST_RATE, SEARCH, SEARCH_RATE, Answers
 from connectors.hubspot.settings import Settings
-from connectors.hubspot.shapes import ACCOUNT, PROPERTIES, USAGE, Shape, following, found
+from connectors.hubspot.shapes import ACCOUNT, FOUND, PROPERTIES, USAGE, following
 from connectors.rest.api_errors import UnknownVersion
 from connectors.rest.paging import pages
 from connectors.rest.session import Session
+from connectors.rest.shapes import Shape
 
 _MOVED = frozenset({301, 302, 307, 308})
 
@@ -126,7 +127,7 @@ class Portal(Session):
 
     def search(self, kind: str, body: Mapping[str, Any]) -> Any:
         """One page of a search for records: HubSpot allows few of them by the second."""
-        return self.ask("POST", self.path("objects", kind, "search"), body=body, lane=SEARCH, shape=found)
+        return self.ask("POST", self.path("objects", kind, "search"), body=body, lane=SEARCH, shape=FOUND)
 
     def total(self, kind: str) -> int:
         """How many records of an object type search knows: asked once until somebody takes it."""

@@ -1,40 +1,80 @@
-"""Of what must an answer consist? Tests of decoded JSON, to be put together."""
+"""Is an answer what the CRM's documentation says it is?
+
+A proxy, a maintenance page or a fault of the CRM's may answer 200 with nothing, or with something else. Taken
+at its word, an empty answer would mean "there are no deals", and everybody would become a prospect. So each
+call that reads names the shape that its answer must have; another answer is an outage: nothing of it is used,
+and the run goes on later.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-Test = Callable[[Any], bool]
+Shape = Callable[[Any], str]  # what is wrong with a value; "" where nothing is
 
 
-def of(*types: type) -> Test:
-    """A value of one of the types (a bool is no int)."""
-    return lambda value: isinstance(value, types) and (bool in types or not isinstance(value, bool))
+def anything(value: Any) -> str:
+    """Whatever it is, also null."""
+    return ""
 
 
-def optional(test: Test) -> Test:
-    """Null, or a value that passes."""
-    return lambda value: value is None or test(value)
+def text(value: Any) -> str:
+    """A text that is not empty."""
+    return "" if isinstance(value, str) and value else "it is no text"
 
 
-def listing(test: Test) -> Test:
-    """A list of which each entry passes."""
-    return lambda value: isinstance(value, list) and all(map(test, value))
-
-
-def having(**tests: Test) -> Test:
-    """An object whose values pass, by their keys; others may stand beside them."""
-    return lambda value: (
-        isinstance(value, dict) and all(test(value.get(name)) for name, test in tests.items())
+def name(value: Any) -> str:
+    """A text that is not empty, or a whole number."""
+    return (
+        "" if not text(value) or (isinstance(value, int) and not isinstance(value, bool)) else "it is no name"
     )
 
 
-def filled(value: Any) -> bool:
-    """A text that is not empty."""
-    return isinstance(value, str) and bool(value)
+def count(value: Any) -> str:
+    """A whole number from 0 on."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return "" if is_number and value >= 0 else "it is no number"
 
 
-def number(value: Any) -> bool:
-    """A whole number that is not negative."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def flag(value: Any) -> str:
+    """True or false."""
+    return "" if isinstance(value, bool) else "it is neither true nor false"
+
+
+def an_object(
+    required: Mapping[str, Shape] | None = None, optional: Mapping[str, Shape] | None = None
+) -> Shape:
+    """An object with all of the ``required`` values; an ``optional`` one may be missing or null."""
+    needed, possible = dict(required or {}), dict(optional or {})
+
+    def wrong(value: Any) -> str:
+        if not isinstance(value, dict):
+            return "it is no object"
+        for key, shape in needed.items():
+            if key not in value:
+                return f"it has no {key}"
+            if fault := shape(value[key]):
+                return f"{key}: {fault}"
+        for key, shape in possible.items():
+            if value.get(key) is not None and (fault := shape(value[key])):
+                return f"{key}: {fault}"
+        return ""
+
+    return wrong
+
+
+def a_list(row: Shape = anything) -> Shape:
+    """A list, and what each of its entries is."""
+
+    def wrong(value: Any) -> str:
+        if not isinstance(value, list):
+            return "it is no list"
+        return next((fault for entry in value if (fault := row(entry))), "")
+
+    return wrong
+
+
+def both(first: Shape, second: Shape) -> Shape:
+    """A value of both shapes; the second is asked only where the first fits."""
+    return lambda value: first(value) or second(value)

@@ -108,7 +108,9 @@ class Api(Protocol):
         """Records by id, at most ``batch``, and the ids that are not there any more."""
 
     def recycled(self) -> Iterator[tuple[Row, int]]:
-        """Every record in the recycle bin, and when it came there."""
+        """Every record in the recycle bin, and when it came there. TooMany where the CRM has no bin: what is
+        gone is then found by reading everything again.
+        """
 
     def links(self, rows: Sequence[Row], listed: bool) -> dict[str, Links]:
         """The associations of records, which were ``listed`` with them or must be asked for."""

@@ -8,14 +8,11 @@ nothing is concluded from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from connectors.errors import TemporaryError
-from connectors.rest.shapes import Test, filled, having, listing, number, of, optional
-
-# answer, body of the request, its parameters → whether the answer is sound
-Check = Callable[[Any, Any, Mapping[str, str]], bool]
+from connectors.rest.shapes import Shape, a_list, an_object, both, count, flag, text
 
 _STATES = frozenset({"Open", "UploadComplete", "InProgress", "JobComplete", "Failed", "Aborted"})
 # Salesforce's own: a field that people made may be called so and hold a text
@@ -36,9 +33,10 @@ def checked(
 ) -> Any:
     """The answer, if it has the shape of its endpoint; TemporaryError where not."""
     short = re.sub(r"^/?(services/data/v[0-9.]+/)?", "", path).partition("?")[0].strip("/")
-    for methods, pattern, check in _SHAPES:
-        if method in methods.split() and pattern.fullmatch(short):
-            if not check(answer, body, params or {}):
+    for methods, pattern, shape in _SHAPES:
+        if method in methods and pattern.fullmatch(short):
+            asked = _asked(short, body, params or {})
+            if shape(answer) or (asked is not None and len(answer) != asked):
                 raise foreign(method, path)
             return answer
     if method == "GET" and not isinstance(answer, dict | list):
@@ -70,98 +68,95 @@ def rows(fields: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
     return True
 
 
-def _query(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not having(records=listing(of(dict)), totalSize=number, done=of(bool))(answer):
-        return False
-    following = answer.get("nextRecordsUrl")
-    return bool(answer["done"]) or (isinstance(following, str) and following.startswith("/"))
-
-
-def _description(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    """Every object has an id at least: one without fields is none that anybody may not see."""
-    sound = having(fields=listing(having(name=of(str), type=of(str))))(answer)
-    return sound and any(field["name"] == "Id" for field in answer["fields"])
-
-
-def _limits(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    daily = optional(having(Max=number, Remaining=number))
-    return having(DailyApiRequests=daily)(answer) and all(map(of(dict), answer.values()))
-
-
-def _collection(answer: Any, body: Any, params: Mapping[str, str]) -> bool:
-    """A verdict for each record, in their order."""
-    records = body.get("records") if isinstance(body, dict) else params.get("ids", "").split(",")
-    return listing(having(success=of(bool)))(answer) and len(answer) == len(records or ())
-
-
-def _retrieved(answer: Any, body: Any, _params: Mapping[str, str]) -> bool:
-    """A record, or null, for each id."""
-    return listing(optional(having(Id=filled)))(answer) and len(answer) == len(body["ids"])
-
-
-def _started(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    """A job whose state was changed is in another one than before."""
-    return _job(answer) and answer["state"] != "Open"
-
-
-def _pages(answer: Any, _body: Any, _params: Mapping[str, str]) -> bool:
-    if not having(resultPages=listing(having(resultUrl=filled)), done=of(bool))(answer):
-        return False
+def _goes_on(answer: dict[str, Any]) -> str:
+    """What is not done tells where it goes on."""
     following = answer.get("nextRecordsUrl") or answer.get("nextRecordUrl")
-    return isinstance(following, str | None) and (answer["done"] or bool(following))
+    is_link = isinstance(following, str) and following.startswith("/")
+    return "" if answer["done"] or is_link else "it does not tell where it goes on"
 
 
-def _always(test: Test) -> Check:
-    """A shape that does not depend on what was asked."""
-    return lambda answer, _body, _params: test(answer)
+def _has_id(answer: dict[str, Any]) -> str:
+    """Every object has an id at least: one without fields is none that anybody may not see."""
+    return "" if any(field["name"] == "Id" for field in answer["fields"]) else "it has no Id"
 
 
-_job = having(
-    id=filled,
-    state=lambda state: state in _STATES,
-    numberRecordsProcessed=optional(number),
-    numberRecordsFailed=optional(number),
+def _is_filled(value: Any) -> str:
+    return "" if value else "it is empty"
+
+
+def _are_objects(answer: dict[str, Any]) -> str:
+    return _OBJECTS(list(answer.values()))
+
+
+def _succeeded(answer: dict[str, Any]) -> str:
+    return "" if answer["success"] else "it had no success"
+
+
+def _state(value: Any) -> str:
+    return "" if value in _STATES else "it is no state of a job"
+
+
+def _started(answer: dict[str, Any]) -> str:
+    """A job whose state was changed is in another one than before."""
+    return "it is open still" if answer["state"] == "Open" else ""
+
+
+def _or_null(shape: Shape) -> Shape:
+    return lambda value: "" if value is None else shape(value)
+
+
+def _text_or_null(value: Any) -> str:
+    return "" if isinstance(value, str | None) else "it is no text"
+
+
+_OBJECTS = a_list(an_object())
+_FILLED = both(an_object(), _is_filled)
+_JOB = an_object(
+    {"id": text, "state": _state}, {"numberRecordsProcessed": count, "numberRecordsFailed": count}
 )
-# a custom field as the Metadata API describes it
-_described = having(Metadata=lambda metadata: isinstance(metadata, dict) and bool(metadata))
-_counts = having(sObjects=listing(having(name=of(str), count=number)))
-_made = having(success=lambda success: success is True, id=filled)
-_shown = having(records=listing(of(dict)), done=of(bool))  # what a list view shows
-# a filter has operands that are texts; "blank" may be none
-_filter = having(operandLabels=optional(listing(optional(of(str)))))
-_view = having(
-    label=filled,
-    filteredByInfo=optional(listing(_filter)),
-    scope=optional(of(dict)),
-    filterLogicString=optional(of(str)),
-)
+_FIELD = an_object({"name": text, "type": text})
+_LIMIT = an_object({"Max": count, "Remaining": count})
+_RESULT_PAGES = {"resultPages": a_list(an_object({"resultUrl": text})), "done": flag}
+_VIEW = {
+    # "blank" may be no operand
+    "filteredByInfo": a_list(an_object(optional={"operandLabels": a_list(_text_or_null)})),
+    "scope": an_object(),
+    "filterLogicString": _text_or_null,
+}
 
-
-def _versions(answer: Any) -> bool:
-    return listing(having(version=of(str)))(answer) and bool(answer)
-
-
-def _something(answer: Any) -> bool:
-    return isinstance(answer, dict) and bool(answer)
-
-
-_SHAPES: list[tuple[str, re.Pattern[str], Check]] = [
-    (methods, re.compile(pattern, re.IGNORECASE), check)
-    for methods, pattern, check in (
-        ("GET", r"(tooling/)?query(all)?(/[^/]+)?", _query),
-        ("GET", r"(tooling/)?sobjects/\w+/describe", _description),
-        ("GET", r"tooling/sobjects/CustomField/\w+", _always(_described)),
-        ("GET", r"limits/recordCount", _always(_counts)),
-        ("GET", r"limits", _limits),
-        ("GET", r"services/data", _always(_versions)),
-        ("POST", r"(tooling/)?sobjects/\w+", _always(_made)),
-        ("PATCH POST DELETE", r"composite/sobjects", _collection),
-        ("POST", r"composite/sobjects/\w+", _retrieved),
-        ("GET POST", r"jobs/(query|ingest)(/\w+)?", _always(_job)),
-        ("PATCH", r"jobs/(query|ingest)/\w+", _started),
-        ("GET", r"jobs/query/\w+/resultPages", _pages),
-        ("GET", r"sobjects/\w+/listviews/\w+/results", _always(_shown)),
-        ("GET", r"ui-api/list-info/\w+/\w+", _always(_view)),
-        ("POST", r"ui-api/list-info/\w+", _always(_something)),
+# methods, path, shape
+_SHAPES: list[tuple[frozenset[str], re.Pattern[str], Shape]] = [
+    (frozenset(methods.split()), re.compile(pattern, re.IGNORECASE), shape)
+    for methods, pattern, shape in (
+        (
+            "GET",
+            r"(tooling/)?query(all)?(/[^/]+)?",
+            both(an_object({"records": _OBJECTS, "totalSize": count, "done": flag}), _goes_on),
+        ),
+        ("GET", r"(tooling/)?sobjects/\w+/describe", both(an_object({"fields": a_list(_FIELD)}), _has_id)),
+        ("GET", r"tooling/sobjects/CustomField/\w+", an_object({"Metadata": _FILLED})),
+        (
+            "GET",
+            r"limits/recordCount",
+            an_object({"sObjects": a_list(an_object({"name": text, "count": count}))}),
+        ),
+        ("GET", r"limits", both(an_object(optional={"DailyApiRequests": _LIMIT}), _are_objects)),
+        ("GET", r"services/data", both(a_list(an_object({"version": text})), _is_filled)),
+        ("POST", r"(tooling/)?sobjects/\w+", both(an_object({"success": flag, "id": text}), _succeeded)),
+        ("PATCH POST DELETE", r"composite/sobjects", a_list(an_object({"success": flag}))),
+        ("POST", r"composite/sobjects/\w+", a_list(_or_null(an_object({"Id": text})))),
+        ("GET POST", r"jobs/(query|ingest)(/\w+)?", _JOB),
+        ("PATCH", r"jobs/(query|ingest)/\w+", both(_JOB, _started)),
+        ("GET", r"jobs/query/\w+/resultPages", both(an_object(_RESULT_PAGES), _goes_on)),
+        ("GET", r"sobjects/\w+/listviews/\w+/results", an_object({"records": _OBJECTS, "done": flag})),
+        ("GET", r"ui-api/list-info/\w+/\w+", an_object({"label": text}, _VIEW)),
+        ("POST", r"ui-api/list-info/\w+", _FILLED),
     )
 ]
+
+
+def _asked(short: str, body: Any, params: Mapping[str, str]) -> int | None:
+    """How many records a call asked about, each of which is answered in its place; None: of another call."""
+    if re.fullmatch(r"composite/sobjects", short):
+        return len(body["records"] if isinstance(body, dict) else params.get("ids", "").split(","))
+    return len(body["ids"]) if re.fullmatch(r"composite/sobjects/\w+", short) else None
