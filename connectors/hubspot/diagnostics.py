@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.contract import FieldSpec, Problem
 from connectors.errors import AccessError, QuotaError
@@ -23,6 +21,7 @@ from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import LIMITS
 from connectors.hubspot.source import Source
 from connectors.rest.api_errors import UnknownVersion
+from connectors.rest.diagnostics import no_way_in, rate_missing, same_zone
 
 _TIERS = {
     100: "Free or Starter",
@@ -70,10 +69,8 @@ def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Probl
             faults += _hidden(portal, asking.sources())
             for look in (_settings, _unwritable, _limits):
                 faults += look(portal)
-    except AccessError as error:  # the log-in itself: nothing else can be asked
-        return [Problem(str(error), "then run `crm-segments check` again")]
-    except UnknownVersion as error:
-        return [Problem(error.what, error.remedy)]
+    except (AccessError, UnknownVersion) as error:
+        return [no_way_in(error)]
     except QuotaError as error:
         if not faults:  # nothing to fix: time does it
             raise
@@ -169,37 +166,20 @@ def _current(portal: Portal) -> list[FieldSpec]:
     return [field for field in portal.account.fields if not field.retired]
 
 
-def _settings(portal: Portal) -> Iterator[Problem]:
+def _settings(portal: Portal) -> list[Problem]:
     """Settings that contradict what HubSpot tells of the portal."""
-    account, theirs = portal.account, portal.details().currency
-    if theirs and theirs != account.currency and theirs not in account.rates:
-        yield Problem(
-            f"the portal's company currency is {theirs}, the config says {account.currency} and has no rate for it",
-            f'set currency = "{theirs}" in [accounts.{account.name}], or give its [rates]',
-        )
+    mine, theirs = portal.account.currency, portal.details().currency
+    what = f"the portal's company currency is {theirs}, the config says {mine} and has no rate for it"
+    return rate_missing(portal.account, theirs, what)
 
 
 def _zone_note(portal: Portal) -> list[str]:
     mine, theirs = portal.account.time_zone, portal.known_details.time_zone
-    if not theirs or _same_zone(theirs, mine):
+    if not theirs or same_zone(theirs, mine):
         return []
     return [
         f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"
     ]
-
-
-def _same_zone(zone: str, other: str) -> bool:
-    """Two names of zones whose clocks go alike, this year."""
-    try:
-        zones = ZoneInfo(zone), ZoneInfo(other)
-    except (ZoneInfoNotFoundError, ValueError):
-        return zone == other
-    year = datetime.now(UTC).year
-    moments = [datetime(year, month, 1, tzinfo=UTC) for month in range(1, 13)]
-    return all(
-        moment.astimezone(zones[0]).utcoffset() == moment.astimezone(zones[1]).utcoffset()
-        for moment in moments
-    )
 
 
 def _absent(portal: Portal) -> Iterator[Problem]:

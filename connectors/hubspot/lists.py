@@ -19,6 +19,7 @@ from connectors.hubspot.opt_out import Consent
 from connectors.hubspot.paths import OBJECTS, TYPE_IDS
 from connectors.hubspot.session import Portal
 from connectors.hubspot.shapes import DESCRIBED, FOLDER, LIST, LISTS
+from connectors.rest.batch_writer import slices
 from connectors.rest.shapes import an_object
 
 KEY = "crm_segments_key"  # custom property of a list: whose it is
@@ -55,13 +56,8 @@ class Lists:
         """Lists as HubSpot describes them, without their filters."""
         offset = 0
         while offset < _LAST_OFFSET:
-            body = {
-                "query": "",
-                "offset": offset,
-                "count": _PAGE,
-                "additionalProperties": _SHOWN,
-                **({"listIds": list(ids)} if ids else {}),
-            }
+            body = {"query": "", "offset": offset, "count": _PAGE, "additionalProperties": _SHOWN}
+            body |= {"listIds": list(ids)} if ids else {}
             answer = self._portal.ask("POST", self._path("search"), body=body, shape=LISTS)
             yield from answer["lists"]
             if not answer.get("hasMore"):
@@ -97,8 +93,7 @@ class Lists:
         """Key → what differs, of our dynamic lists whose filter is not the one that we would give them."""
         differences: dict[str, str] = {}
         wanted = {spec.id: spec for spec in specs if spec.kind == "dynamic" and spec.id}
-        for start in range(0, len(wanted), _READ):
-            ids = list(wanted)[start : start + _READ]
+        for ids in slices(list(wanted), _READ):
             params = [("includeFilters", "true"), *(("listIds", id) for id in ids)]
             answer = self._portal.ask("GET", self._path(), params=params)
             lists = answer.get("lists") if isinstance(answer, dict) else None
@@ -107,11 +102,9 @@ class Lists:
                     "the answer about filters of lists is not HubSpot's, or only a part of it; try again later"
                 )
             for remote in lists:
-                spec = wanted.get(str(remote.get("listId")))
-                if spec is None or remote.get("deletedAt") or remote.get("processingType") != "DYNAMIC":
-                    continue
-                current = remote.get("filterBranch")
-                if not same(current, self.filters(spec)):
+                spec, current = wanted.get(str(remote.get("listId"))), remote.get("filterBranch")
+                ours = spec and not remote.get("deletedAt") and remote.get("processingType") == "DYNAMIC"
+                if spec and ours and not same(current, self.filters(spec)):
                     differences[spec.key] = f"filter: it holds whom {described(current)} says"
         return differences
 
@@ -149,11 +142,9 @@ class Lists:
         }
         if filters is not None:
             body["filterBranch"] = filters
-        if settings.list_teams or settings.list_users:
-            body["listPermissions"] = {
-                "teamsWithEditAccess": list(settings.list_teams),
-                "usersWithEditAccess": list(settings.list_users),
-            }
+        teams, users = list(settings.list_teams), list(settings.list_users)
+        if teams or users:
+            body["listPermissions"] = {"teamsWithEditAccess": teams, "usersWithEditAccess": users}
         return body
 
     def one(self, id: str) -> dict[str, Any] | None:
@@ -290,19 +281,16 @@ class Lists:
         return next((node for node in nodes if node.get("name") == name), None)
 
     def _new_folder(self, name: str) -> dict[str, Any] | None:
-        body = {"name": name, "parentFolderId": "0"}
+        def there() -> bool:
+            return self._folder_named(name) is not None
+
+        body, path = {"name": name, "parentFolderId": "0"}, self._path("folders")
         try:
-            made: dict[str, Any] = self._portal.ask(
-                "POST",
-                self._path("folders"),
-                body=body,
-                writes=True,
-                happened=lambda: self._folder_named(name) is not None,
-                shape=FOLDER,
-            )
+            made = self._portal.ask("POST", path, body=body, writes=True, happened=there, shape=FOLDER)
         except TookPlace:
             return self._folder_named(name)
-        return made.get("folder")
+        node: dict[str, Any] | None = made.get("folder")
+        return node
 
     def _content(self, id: str) -> set[str]:
         """Ids of the lists in a folder."""

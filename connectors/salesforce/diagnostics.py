@@ -5,11 +5,12 @@ Everything at once, without changing anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from connectors.contract import Problem
 from connectors.errors import AccessError, RequestError, TemporaryError
 from connectors.rest.api_errors import UnknownVersion
+from connectors.rest.diagnostics import no_way_in, rate_missing
 from connectors.salesforce import required_access, soql
 from connectors.salesforce.api_errors import Denied, Refused
 from connectors.salesforce.names import OBJECTS, api_name
@@ -21,7 +22,7 @@ _SHARE = 0.9  # of the records that the org counts, a user who sees fewer is tol
 _ACCESS = "give the user read and edit access to {} (profile or permission set)"
 SET_UP = "View Setup and Configuration"
 
-Look = Callable[[Org], Iterator[Problem]]
+Look = Callable[[Org], Iterable[Problem]]
 
 
 def problems(org: Org) -> list[Problem]:
@@ -53,10 +54,8 @@ def notes(org: Org) -> list[str]:
 def _looked(org: Org, looks: Sequence[Look]) -> list[Problem]:
     try:
         _ = org.identity
-    except UnknownVersion as error:
-        return [Problem(error.what, error.remedy)]
-    except AccessError as error:
-        return [Problem(str(error), "then run `crm-segments check` again")]
+    except (AccessError, UnknownVersion) as error:
+        return [no_way_in(error)]
     return [problem for look in looks for problem in _told(look, org)]
 
 
@@ -71,7 +70,7 @@ def _version(org: Org) -> Iterator[Problem]:
     try:
         org.check_version()
     except UnknownVersion as error:
-        yield Problem(error.what, error.remedy)
+        yield no_way_in(error)
 
 
 def _production(org: Org) -> Iterator[Problem]:
@@ -187,13 +186,10 @@ def _counted(org: Org, table: str) -> int | None:
         return org.total(soql.count(table))
 
 
-def _currency(org: Org) -> Iterator[Problem]:
-    corporate, mine = org.corporate_currency(), org.account.currency
-    if corporate and corporate != mine and corporate not in org.account.rates:
-        yield Problem(
-            f"the org's corporate currency is {corporate}, the config says {mine}",
-            f'set currency = "{corporate}" in [accounts.{org.account.name}], or give its [rates]',
-        )
+def _currency(org: Org) -> list[Problem]:
+    theirs = org.corporate_currency()
+    what = f"the org's corporate currency is {theirs}, the config says {org.account.currency}"
+    return rate_missing(org.account, theirs, what)
 
 
 def _limits(org: Org) -> Iterator[Problem]:

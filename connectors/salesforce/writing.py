@@ -9,7 +9,6 @@ account that they share.
 from __future__ import annotations
 
 import io
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from pyarrow import csv
 
 from connectors.contract import Ticket
 from connectors.rest.batch_writer import Held, bisected, read_back, slices
+from connectors.rest.jobs import Jobs
 from connectors.rest.outcomes import Outcomes, Record
 from connectors.salesforce import soql
 from connectors.salesforce.api_errors import Refusal, Refused, of_cell, of_item
@@ -124,7 +124,7 @@ class _Batch:
         self._bulk = Bulk(org, sleep)
         self._sleep = sleep
         self._outcomes = Outcomes(changes)
-        self._jobs = _Jobs(ticket)
+        self._jobs = Jobs(ticket)
 
     def write(self) -> pa.Table:
         if 0 < len(set(self._outcomes.ids)) <= self._org.settings.compare_up_to:
@@ -356,39 +356,6 @@ class _Batch:
 
     def _is_passing(self, record: Record) -> bool:
         return any(map(self._outcomes.is_passing, record.rows))
-
-
-class _Jobs:
-    """The jobs of a batch, as its ticket keeps them: name → (id of the job, whether it has its rows).
-
-    The name is that of the piece; further jobs, for what the first one did not come to, have a number behind
-    it.
-    """
-
-    def __init__(self, ticket: Ticket) -> None:
-        self._ticket = ticket
-        self._known: dict[str, list[Any]] = json.loads(ticket.job) if ticket.job else {}
-
-    def __bool__(self) -> bool:
-        return bool(self._known)
-
-    def of(self, piece: str) -> list[str]:
-        """Names of a piece's jobs, in their order."""
-        return [name for name in self._known if name == piece or name.startswith(f"{piece}.")]
-
-    def __getitem__(self, name: str) -> tuple[str, bool]:
-        job, has_rows = self._known[name]
-        return str(job), bool(has_rows)
-
-    def opened(self, name: str, job: str) -> None:
-        """A job was made; nothing runs yet."""
-        self._known[name] = [job, False]
-        self._ticket.save(json.dumps(self._known))
-
-    def uploaded(self, name: str) -> None:
-        """The job has its rows."""
-        self._known[name][1] = True
-        self._ticket.save(json.dumps(self._known))
 
 
 def _held(org: Org, outcomes: Outcomes, described: bool = True) -> Held:
