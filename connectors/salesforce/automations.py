@@ -63,22 +63,13 @@ def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _triggers(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
-    when = {"CampaignMember": ("UsageAfterInsert", "UsageBeforeInsert")}
-    fields = [
-        "Name",
-        "TableEnumOrId",
-        "UsageAfterUpdate",
-        "UsageBeforeUpdate",
-        "UsageAfterInsert",
-        "UsageBeforeInsert",
-    ]
+    updates, inserts = ("UsageAfterUpdate", "UsageBeforeUpdate"), ("UsageAfterInsert", "UsageBeforeInsert")
     where = ["Status = 'Active'", soql.among("TableEnumOrId", tables)]
-    rows = org.ask("GET", "tooling/query/", params={"q": str(soql.Select(fields, "ApexTrigger", where))})[
-        "records"
-    ]
-    usual = ("UsageAfterUpdate", "UsageBeforeUpdate")
+    statement = soql.Select(["Name", "TableEnumOrId", *updates, *inserts], "ApexTrigger", where)
+    rows = org.ask("GET", "tooling/query/", params={"q": str(statement)})["records"]
     return [
-        (row["TableEnumOrId"], f"Apex trigger {row['Name']}")
+        (table, f"Apex trigger {row['Name']}")
         for row in rows
-        if any(row.get(moment) for moment in when.get(row["TableEnumOrId"], usual))
+        for table in [row["TableEnumOrId"]]
+        if any(row.get(moment) for moment in (inserts if table == "CampaignMember" else updates))
     ]

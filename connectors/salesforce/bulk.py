@@ -43,16 +43,15 @@ _PATIENCE = 6 * 3600.0  # seconds until a job that does not end is left alone, f
 _WIDE = Manner(timeout=(5, 300))
 _UPLOAD = Manner(writes=True, timeout=(5, 600))
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
-_UNABLE = frozenset(
-    {
-        "INVALIDENTITY",
-        "API_ERROR",
-        "FEATURENOTENABLED",
-        "FEATURE_NOT_ENABLED",
-        "LIMIT_EXCEEDED",
-        "EXCEEDED_QUOTA",
-    }
-)
+_FORMAT = {"contentType": "CSV", "lineEnding": "LF"}
+_UNABLE = [
+    "INVALIDENTITY",
+    "API_ERROR",
+    "FEATURENOTENABLED",
+    "FEATURE_NOT_ENABLED",
+    "LIMIT_EXCEEDED",
+    "EXCEEDED_QUOTA",
+]
 
 
 class Unable(Exception):
@@ -122,12 +121,8 @@ class Bulk:
 
     def ask(self, statement: Select, deleted: bool) -> str:
         """Start a query; its job's id. Unable: Bulk cannot do this one."""
-        body = {
-            "operation": "queryAll" if deleted else "query",
-            "query": str(statement),
-            "contentType": "CSV",
-            "lineEnding": "LF",
-        }
+        operation = "queryAll" if deleted else "query"
+        body = {"operation": operation, "query": str(statement), **_FORMAT}
         try:
             # a query that runs twice harms nobody
             answer = self._org.ask("POST", "jobs/query", body=body, repeatable=True)
@@ -207,13 +202,7 @@ class Bulk:
 
     def open(self, table: str) -> str:
         """A new job that will update rows of an object; nothing runs yet. Its id."""
-        body = {
-            "object": table,
-            "operation": "update",
-            "contentType": "CSV",
-            "lineEnding": "LF",
-            "columnDelimiter": "COMMA",
-        }
+        body = {"object": table, "operation": "update", **_FORMAT, "columnDelimiter": "COMMA"}
         return str(self._org.ask("POST", "jobs/ingest", body=body, writes=True)["id"])
 
     def upload(self, job: str, content: bytes) -> None:
@@ -226,11 +215,8 @@ class Bulk:
             self._org.send("PUT", path, _UPLOAD, body=content, headers=headers)
         except Refused as error:
             status = self.status("ingest", job)
-            if (
-                status is None
-                or status.state != "Open"
-                or error.refusal.code not in ("INVALIDJOBSTATE", "INVALID_JOB_STATE", "API_ERROR")
-            ):
+            has_rows = error.refusal.code in ("INVALIDJOBSTATE", "INVALID_JOB_STATE", "API_ERROR")
+            if status is None or status.state != "Open" or not has_rows:
                 raise
 
     def start(self, job: str) -> None:

@@ -142,25 +142,14 @@ def _user(response: requests.Response) -> str:
 def _given(settings: Any) -> dict[str, Any]:
     """What simple-salesforce wants to be given for each of the ways."""
     domain = "test" if settings.sandbox else "login"
+    user = {"username": settings.username, "domain": domain}
     if settings.private_key is not None:
         key = settings.private_key.get_secret_value()
-        return {
-            "username": settings.username,
-            "consumer_key": settings.client_id,
-            "privatekey": key,
-            "domain": domain,
-        }
+        return {**user, "consumer_key": settings.client_id, "privatekey": key}
     if settings.password is not None:
         token = settings.security_token.get_secret_value() if settings.security_token else ""
-        secret = settings.password.get_secret_value()
-        return {
-            "username": settings.username,
-            "password": secret,
-            "security_token": token,
-            "domain": domain,
-            "sf_version": _SOAP_VERSION,
-            "client_id": "crm-segments",
-        }
+        secrets = {"password": settings.password.get_secret_value(), "security_token": token}
+        return {**user, **secrets, "sf_version": _SOAP_VERSION, "client_id": "crm-segments"}
     secret = settings.client_secret.get_secret_value()
     # the sender knows the true host
     return {"consumer_key": settings.client_id, "consumer_secret": secret, "domain": "my"}

@@ -40,8 +40,6 @@ class Answers:
         self._account = account
         self._now = now
         self._ahead = timedelta()  # of the server's clock before ours
-        # calls of all apps in the last 24 hours, and how many are allowed
-        self.usage: tuple[int, int] | None = None
 
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
         """The verdict on an answer; an error where nobody needs to see it."""
@@ -71,7 +69,6 @@ class Answers:
         usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
         if usage:
             used, limit = int(usage[1]), int(usage[2])
-            self.usage = (used, limit)
             quota.learn_daily(limit, max(limit - used, 0), None)
 
     def server_time(self) -> datetime:
@@ -82,15 +79,12 @@ class Answers:
         """Raise what an answer that is no success means. Only after ``judge`` let it through."""
         refusal = of_answer(status, body)[0]
         if status == 401:
-            raise Denied(
-                f"Salesforce does not accept the session of account {self._account}: {refusal.reason}",
-                refusal,
-            )
-        if refusal.kind == "permission" and status == 403:
-            raise Denied(
-                f"Salesforce denies it to the user of account {self._account}: {refusal.reason}", refusal
-            )
-        raise Refused(f"Salesforce refuses with {status}: {refusal.reason}", refusal)
+            what = f"Salesforce does not accept the session of account {self._account}"
+        elif status == 403 and refusal.kind == "permission":
+            what = f"Salesforce denies it to the user of account {self._account}"
+        else:
+            raise Refused(f"Salesforce refuses with {status}: {refusal.reason}", refusal)
+        raise Denied(f"{what}: {refusal.reason}", refusal)
 
     def _too_much(self, refusals: list[Refusal]) -> Verdict:
         """Either too many long requests at this moment, or the calls of the day are gone."""
@@ -106,11 +100,8 @@ class Answers:
     @staticmethod
     def _cut(response: requests.Response) -> bool:
         """Is it a refusal in JSON that broke off, so that nobody can tell what was refused?"""
-        return (
-            "json" in response.headers.get("Content-Type", "")
-            and bool(response.content)
-            and decoded(response) is None
-        )
+        is_json = "json" in response.headers.get("Content-Type", "")
+        return is_json and bool(response.content) and decoded(response) is None
 
     @staticmethod
     def _whole(response: requests.Response) -> bool:
