@@ -50,7 +50,7 @@ def reacting(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -
 def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:
     fields = ["Label", "TriggerObjectOrEventId", "TriggerObjectOrEventLabel", "RecordTriggerType"]
     where = ["IsActive = true", "TriggerType IN ('RecordAfterSave','RecordBeforeSave')"]
-    rows = [row for page in org.query(soql.Select(fields, "FlowDefinitionView", where)) for row in page]
+    rows = org.rows(fields, "FlowDefinitionView", *where)
     flows = []
     for table in tables:
         label = str((org.describe(table) or {}).get("label") or table)

@@ -163,20 +163,19 @@ class Fields:
         self._write(spec, "PATCH", f"/{id}", {"Metadata": described})
 
     def _id_of(self, spec: FieldSpec) -> str:
-        rows = self._tooling(_definition(spec))
+        where = [
+            f"DeveloperName = {soql.quoted(api_name(spec.name).removesuffix('__c'))}",
+            f"TableEnumOrId = {soql.quoted(_table(spec))}",
+        ]
+        params = {"q": str(soql.Select(["Id"], "CustomField", where))}
+        rows = self._org.ask("GET", "tooling/query/", params=params)["records"]
+        if not shapes.rows(["Id"], rows):
+            raise shapes.foreign("GET", "tooling/query/")
         if not rows:
             raise RequestError(
                 f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config"
             )
         return str(rows[0]["Id"])
-
-    def _tooling(self, statement: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._org.ask("GET", "tooling/query/", params={"q": statement})[
-            "records"
-        ]
-        if not shapes.rows(["Id"], rows):
-            raise shapes.foreign("GET", "tooling/query/")
-        return rows
 
     # Rights
 
@@ -185,7 +184,7 @@ class Fields:
         parent = self._permission_set()
         field = f"{_table(spec)}.{api_name(spec.name)}"
         where = [f"ParentId = {soql.quoted(parent)}", f"Field = {soql.quoted(field)}"]
-        rows = next(self._org.query(soql.Select(["Id", "PermissionsEdit"], "FieldPermissions", where)), [])
+        rows = self._org.rows(["Id", "PermissionsEdit"], "FieldPermissions", *where)
         rights = {"PermissionsRead": True, "PermissionsEdit": True}
         if not rows:
             body = {"ParentId": parent, "SobjectType": _table(spec), "Field": field, **rights}
@@ -196,8 +195,7 @@ class Fields:
         self._org.forget(_table(spec))
 
     def _permission_set(self) -> str:
-        where = [f"Name = {soql.quoted(PERMISSION_SET)}"]
-        rows = next(self._org.query(soql.Select(["Id"], "PermissionSet", where)), [])
+        rows = self._org.rows(["Id"], "PermissionSet", f"Name = {soql.quoted(PERMISSION_SET)}")
         if rows:
             return str(rows[0]["Id"])
         body = {
@@ -213,7 +211,7 @@ class Fields:
         if not user:
             return
         where = [f"PermissionSetId = {soql.quoted(parent)}", f"AssigneeId = {soql.quoted(user)}"]
-        if not next(self._org.query(soql.Select(["Id"], "PermissionSetAssignment", where)), []):
+        if not self._org.rows(["Id"], "PermissionSetAssignment", *where):
             body = {"AssigneeId": user, "PermissionSetId": parent}
             self._org.ask("POST", "sobjects/PermissionSetAssignment", body=body, writes=True)
 
@@ -252,28 +250,20 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
     """A field as the Metadata API describes it; ``restricted``: the picklist takes no value that it does not
     list.
     """
-    label = short_label(spec.label or spec.name)
     definition: dict[str, Any] = {
-        "label": label,
+        "label": short_label(spec.label or spec.name),
         "inlineHelpText": spec.description[:510] or None,
-        "required": False,
     }
-    if spec.type == "enum":
-        defined = {"sorted": False, "value": _values(spec.options)}
-        return definition | {
-            "type": "Picklist",
-            "valueSet": {"restricted": restricted, "valueSetDefinition": defined},
-        }
-    if spec.type == "number":
-        return definition | {"type": "Number", "precision": 18, "scale": _DECIMALS}
-    if spec.type == "date":
-        return definition | {"type": "Date"}
     if spec.type == "bool":
-        return {name: value for name, value in definition.items() if name != "required"} | {
-            "type": "Checkbox",
-            "defaultValue": "false",
-        }
-    return definition | {"type": "Text", "length": _LENGTH, "externalId": False, "unique": False}
+        return {**definition, "type": "Checkbox", "defaultValue": "false"}
+    listed = {"sorted": False, "value": _values(spec.options)}
+    of_type: dict[str, dict[str, Any]] = {
+        "enum": {"type": "Picklist", "valueSet": {"restricted": restricted, "valueSetDefinition": listed}},
+        "number": {"type": "Number", "precision": 18, "scale": _DECIMALS},
+        "date": {"type": "Date"},
+        "text": {"type": "Text", "length": _LENGTH, "externalId": False, "unique": False},
+    }
+    return {**definition, "required": False, **of_type[spec.type]}
 
 
 def _values(options: Iterable[Option]) -> list[dict[str, Any]]:
@@ -300,12 +290,6 @@ def _table(spec: FieldSpec) -> str:
             f"field {spec.name!r} cannot be made: names in Salesforce have {LIMITS.field_rule}"
         )
     return OBJECTS[spec.record_type]
-
-
-def _definition(spec: FieldSpec) -> str:
-    name = api_name(spec.name).removesuffix("__c")
-    where = [f"DeveloperName = {soql.quoted(name)}", f"TableEnumOrId = {soql.quoted(_table(spec))}"]
-    return str(soql.Select(["Id"], "CustomField", where))
 
 
 def _may_not(spec: FieldSpec, refusal: Refusal) -> AccessError:

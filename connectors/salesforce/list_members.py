@@ -50,8 +50,8 @@ class ListMembers:
         where.append(f"{field} != null")
         if self._org.settings.keep_members:
             where.append(f"Status != {soql.quoted(REMOVED)}")
-        pages = self._org.query(soql.Select([field], "CampaignMember", where))
-        yield member_page(remote, [row[field] for page in pages for row in page], mark, remote.id)
+        ids = [row[field] for row in self._org.rows([field], "CampaignMember", *where)]
+        yield member_page(remote, ids, mark, remote.id)
 
     def write(self, remote: RemoteList, changes: pa.Table) -> pa.Table:
         """Add and remove members; an outcome for each change.
@@ -82,8 +82,7 @@ class ListMembers:
 
         def read(ids: Sequence[str]) -> list[dict[str, Any]]:
             where = [f"CampaignId = {soql.quoted(campaign)}", soql.among(field, ids)]
-            pages = self._org.query(soql.Select(["Id", field, "Status"], "CampaignMember", where))
-            return [row for page in pages for row in page]
+            return self._org.rows(["Id", field, "Status"], "CampaignMember", *where)
 
         members: _Members = {}
         for call in slices(ids, COLLECTION):

@@ -43,9 +43,8 @@ class ListViews:
         """The views that are there, without their keys."""
         types = {table: record_type for record_type, table in OBJECTS.items()}
         named = f"DeveloperName LIKE {soql.quoted(PREFIX.strip('_') + '%')}"
-        where = [soql.among("SobjectType", types), named]
         fields = ["Id", "Name", "DeveloperName", "SobjectType"]
-        rows = [row for page in self._org.query(soql.Select(fields, "ListView", where)) for row in page]
+        rows = self._org.rows(fields, "ListView", soql.among("SobjectType", types), named)
         if not all(row["DeveloperName"] and row["Name"] and row["SobjectType"] in types for row in rows):
             raise shapes.foreign("GET", "query")
         ours = [row for row in rows if row["DeveloperName"].startswith(PREFIX)]

@@ -9,7 +9,6 @@ Guide", List Views; "Object Reference", CampaignMember).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -64,7 +63,10 @@ class Lists:
         names: dict[str, str] = {}
         for some in slices([id for _, id, *_ in ours], COLLECTION):
             names.update(
-                {row["Id"]: row["Name"] for row in self._rows(["Id", "Name"], soql.among("Id", some))}
+                {
+                    row["Id"]: row["Name"]
+                    for row in self._org.rows(["Id", "Name"], "Campaign", soql.among("Id", some))
+                }
             )
         return [
             RemoteList(":".join((CAMPAIGN, id, *types)), "", names[id], "static", "".join(types) or "contact")
@@ -105,16 +107,13 @@ class Lists:
         """
         fields = [field for field in ("Id", "Name", "Description") if field in self._org.fields("Campaign")]
         if spec.id.startswith(CAMPAIGN):
-            rows = self._rows(fields, soql.among("Id", [spec.id.split(":")[1]]))
+            rows = self._org.rows(fields, "Campaign", soql.among("Id", [spec.id.split(":")[1]]))
             if rows and rows[0]["Name"] != name:
                 self._org.ask("PATCH", f"sobjects/Campaign/{rows[0]['Id']}", body={"Name": name}, writes=True)
         else:
-            candidates = self._rows(fields, f"Name = {soql.quoted(name)}")
+            candidates = self._org.rows(fields, "Campaign", f"Name = {soql.quoted(name)}")
             rows = [row for row in candidates if (row.get("Description") or "").endswith(_mark(spec))]
         return str(rows[0]["Id"]) if rows else ""
-
-    def _rows(self, fields: Sequence[str], where: str) -> list[dict[str, Any]]:
-        return [row for page in self._org.query(soql.Select(fields, "Campaign", [where])) for row in page]
 
 
 def _mark(spec: ListSpec) -> str:

@@ -163,6 +163,10 @@ class Org(Session):
         for rows, _ in self.pages(statement, deleted):
             yield rows
 
+    def rows(self, fields: Sequence[str], table: str, *where: str) -> list[dict[str, Any]]:
+        """All rows of a statement of which few are expected."""
+        return [row for page in self.query(Select(fields, table, where)) for row in page]
+
     def pages(
         self, statement: Select | str, deleted: bool = False
     ) -> Iterator[tuple[list[dict[str, Any]], int]]:
@@ -269,7 +273,7 @@ class Org(Session):
         """The currency that an org of several adds up in; "" in an org of one, which does not tell it."""
         if not self.several_currencies:
             return ""
-        rows = next(self.query(Select(["IsoCode"], "CurrencyType", ["IsCorporate = true"])), [])
+        rows = self.rows(["IsoCode"], "CurrencyType", "IsCorporate = true")
         return str(rows[0]["IsoCode"]) if rows else ""
 
     def may_write(self) -> None:

@@ -346,9 +346,9 @@ class _Batch:
             return records
         parents: dict[str, str] = {}
         for some in slices(records, COLLECTION):
-            where = [soql.among("Id", (record.id for record in some))]
-            for page in self._org.query(soql.Select(["Id", "AccountId"], "Contact", where)):
-                parents.update({row["Id"]: row["AccountId"] or "" for row in page})
+            where = soql.among("Id", (record.id for record in some))
+            rows = self._org.rows(["Id", "AccountId"], "Contact", where)
+            parents.update({row["Id"]: row["AccountId"] or "" for row in rows})
         return sorted(records, key=lambda record: parents.get(record.id, ""))
 
     def _is_open(self, record: Record) -> bool:
