@@ -5,18 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from connectors.contract import (
-    Account,
-    AccountDefaults,
-    Automations,
-    Capabilities,
-    Connector,
-    FieldSpec,
-    ListSpec,
-    Page,
-    Problem,
-    RemoteList,
-)
+from connectors import contract
 from connectors.errors import UnsupportedError
 from connectors.hubspot import automations, diagnostics, export
 from connectors.hubspot.fields import FRESH, Fields
@@ -31,7 +20,7 @@ from connectors.rest.connector import RestConnector
 class HubspotConnector(RestConnector):
     """One HubSpot portal."""
 
-    capabilities = Capabilities(
+    capabilities = contract.Capabilities(
         streams=("contact", "company", "activity"),
         dynamic_lists=True,
         counts=True,
@@ -45,17 +34,17 @@ class HubspotConnector(RestConnector):
     _lists: Lists
     _members: ListMembers
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: contract.Account) -> None:
         self._portal = portal = Portal(account)
         lists, reading = Lists(portal), Reading(portal)
         super().__init__(portal, reading, Fields(portal), lists, ListMembers(portal, lists), Writing(portal))
         self._asking = diagnostics.Asking(lambda: reading.sources("activity"), self._look_at_lists)
-        self._listed: tuple[list[RemoteList], float] | None = None
+        self._listed: tuple[list[contract.RemoteList], float] | None = None
 
-    def check(self) -> list[Problem]:
+    def check(self) -> list[contract.Problem]:
         return diagnostics.problems(self._portal, self._asking)
 
-    def check_reading(self) -> list[Problem]:
+    def check_reading(self) -> list[contract.Problem]:
         return diagnostics.problems(self._portal, self._asking, writing=False)
 
     def diagnostics(self) -> list[str]:
@@ -63,24 +52,28 @@ class HubspotConnector(RestConnector):
             return []
         return [*diagnostics.notes(self._portal), *self._reading.diagnostics()]
 
-    def account_defaults(self) -> AccountDefaults:
+    def account_defaults(self) -> contract.AccountDefaults:
         return self._portal.details()
 
     def count(self, stream: str) -> int | None:
         return super().count(self._known(stream))
 
-    def read(self, stream: str, position: str | None) -> Iterator[Page]:
+    def read(self, stream: str, position: str | None) -> Iterator[contract.Page]:
         return super().read(self._known(stream), position)
 
-    def lists(self) -> list[RemoteList]:
+    def lists(self) -> list[contract.RemoteList]:
         seen, (listed, moment) = self._listed is not None, self._listed or ([], 0.0)
         self._listed = None  # what a check has just read serves once
         return listed if seen and time.monotonic() - moment < FRESH else self._lists.all()
 
-    def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+    def export(
+        self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
+    ) -> dict[str, str]:
         return export.files(self._portal, self._fields, self._lists, fields, lists)
 
-    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
+    def automations(
+        self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
+    ) -> contract.Automations:
         return automations.reacting(self._portal, fields, lists)
 
     def _look_at_lists(self) -> None:
@@ -93,6 +86,6 @@ class HubspotConnector(RestConnector):
         return stream
 
 
-def connect(account: Account) -> Connector:
+def connect(account: contract.Account) -> contract.Connector:
     """The connector of a HubSpot account."""
     return HubspotConnector(account)

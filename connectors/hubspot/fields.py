@@ -130,7 +130,7 @@ class Fields:
                 f"property {spec.name} is of type {actual} in HubSpot, ours is {wanted}: give ours another name in the config"
             )
         changed: dict[str, Any] = {}
-        if spec.type == "enum" and _lacks_options(spec, present):
+        if spec.type == "enum" and _with_options(spec, present) != list(present.get("options") or ()):
             self._portal.forget(kind)  # the call replaces all options: none that came meanwhile may be lost
             present = self._portal.properties(kind).get(spec.name, present)
             changed["options"] = _with_options(spec, present)
@@ -143,10 +143,6 @@ class Fields:
                 "PATCH", self._portal.path("properties", kind, spec.name), body=changed, writes=True
             )
             self._portal.forget(kind)
-
-
-def _lacks_options(spec: FieldSpec, present: Mapping[str, Any]) -> bool:
-    return _with_options(spec, present) != list(present.get("options") or ())
 
 
 def _with_options(spec: FieldSpec, present: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ _NO_VALUE = "includeObjectsWithNoValueSet"
 
 def branch(spec: ListSpec, consent: Consent | None) -> dict[str, Any]:
     """The filter of a dynamic list. ``consent``: of a campaign list, what says who may be mailed."""
-    mine = {"operationType": "ENUMERATION", "operator": "IS_ANY_OF", "values": [spec.value], _NO_VALUE: False}
+    mine = _asking("ENUMERATION", "IS_ANY_OF", False, values=[spec.value])
     filters = [_of_property(spec.field, mine)]
     yes: tuple[Rule, ...] = ()
     if spec.channel:
@@ -87,12 +87,7 @@ def _check_channel(spec: ListSpec, consent: Consent | None) -> None:
 
 def _is(rule: Rule) -> dict[str, Any]:
     """The rule applies: asked only of properties with options."""
-    return {
-        "operationType": _operation(rule),
-        "operator": "IS_ANY_OF",
-        "values": list(rule.values),
-        _NO_VALUE: False,
-    }
+    return _asking(_operation(rule), "IS_ANY_OF", False, values=list(rule.values))
 
 
 def _not(rule: Rule) -> dict[str, Any]:
@@ -100,21 +95,11 @@ def _not(rule: Rule) -> dict[str, Any]:
     if rule.test == "filled":
         return _known(False)
     if rule.test == "positive":
-        return {
-            "operationType": "NUMBER",
-            "operator": "IS_LESS_THAN_OR_EQUAL_TO",
-            "value": 0,
-            _NO_VALUE: True,
-        }
+        return _asking("NUMBER", "IS_LESS_THAN_OR_EQUAL_TO", True, value=0)
     values = list(rule.values) or ["true"]
     if rule.type == "bool":
-        return {
-            "operationType": "BOOL",
-            "operator": "IS_NOT_EQUAL_TO",
-            "value": values == ["true"],
-            _NO_VALUE: True,
-        }
-    return {"operationType": _operation(rule), "operator": "IS_NONE_OF", "values": values, _NO_VALUE: True}
+        return _asking("BOOL", "IS_NOT_EQUAL_TO", True, value=values == ["true"])
+    return _asking(_operation(rule), "IS_NONE_OF", True, values=values)
 
 
 def _operation(rule: Rule) -> str:
@@ -122,11 +107,12 @@ def _operation(rule: Rule) -> str:
 
 
 def _known(is_known: bool) -> dict[str, Any]:
-    return {
-        "operationType": "ALL_PROPERTY",
-        "operator": "IS_KNOWN" if is_known else "IS_UNKNOWN",
-        _NO_VALUE: not is_known,
-    }
+    return _asking("ALL_PROPERTY", "IS_KNOWN" if is_known else "IS_UNKNOWN", not is_known)
+
+
+def _asking(kind: str, operator: str, without_value: bool, **operand: Any) -> dict[str, Any]:
+    """An operation; ``without_value``: it holds too for a record that has no value."""
+    return {"operationType": kind, "operator": operator, **operand, _NO_VALUE: without_value}
 
 
 def _of_property(name: str, operation: dict[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from connectors.contract import (
-    Account,
-    AccountDefaults,
-    Automations,
-    Capabilities,
-    Connector,
-    FieldSpec,
-    ListSpec,
-    Problem,
-    Ticket,
-)
+from connectors import contract
 from connectors.rest.connector import RestConnector
 from connectors.salesforce import automations, diagnostics, export
 from connectors.salesforce.fields import Fields
@@ -32,7 +22,7 @@ _BATCH = 100_000  # records of one batch
 _BULK_CALLS = 15  # of a job: made, uploaded, started, looked at, and its results fetched
 
 
-def connect(account: Account) -> Connector:
+def connect(account: contract.Account) -> contract.Connector:
     """The connector of an org. Logs in when first asked something."""
     return SalesforceConnector(account)
 
@@ -42,10 +32,10 @@ class SalesforceConnector(RestConnector):
 
     _writing: Writing
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: contract.Account) -> None:
         self._org = org = Org(account)
         super().__init__(org, Reading(org), Fields(org), Lists(org), ListMembers(org), Writing(org))
-        self.capabilities = Capabilities(
+        self.capabilities = contract.Capabilities(
             streams=STREAMS,
             dynamic_lists=True,
             counts=True,
@@ -58,26 +48,30 @@ class SalesforceConnector(RestConnector):
             bulk_calls=_BULK_CALLS,
         )
 
-    def check(self) -> list[Problem]:
+    def check(self) -> list[contract.Problem]:
         return diagnostics.problems(self._org)
 
-    def check_reading(self) -> list[Problem]:
+    def check_reading(self) -> list[contract.Problem]:
         return diagnostics.reading_problems(self._org)
 
-    def check_writing(self) -> list[Problem]:
+    def check_writing(self) -> list[contract.Problem]:
         return diagnostics.writing_problems(self._org)
 
     def diagnostics(self) -> list[str]:
         return diagnostics.notes(self._org)
 
-    def account_defaults(self) -> AccountDefaults:
-        return AccountDefaults(self._org.identity.time_zone, self._org.corporate_currency())
+    def account_defaults(self) -> contract.AccountDefaults:
+        return contract.AccountDefaults(self._org.identity.time_zone, self._org.corporate_currency())
 
-    def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
+    def settle_fields(self, changes: pa.Table, ticket: contract.Ticket) -> pa.Table:
         return self._writing.settle(changes, ticket)
 
-    def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
+    def export(
+        self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
+    ) -> dict[str, str]:
         return export.files(fields, lists, self._org.settings)
 
-    def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
+    def automations(
+        self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
+    ) -> contract.Automations:
         return automations.reacting(self._org, fields, lists)

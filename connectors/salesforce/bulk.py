@@ -8,6 +8,7 @@ Arrow parses them while the next ones arrive.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from csv import reader
@@ -44,14 +45,7 @@ _WIDE = Manner(timeout=(5, 300))
 _UPLOAD = Manner(writes=True, timeout=(5, 600))
 _ENDED = frozenset({"JobComplete", "Failed", "Aborted"})
 _FORMAT = {"contentType": "CSV", "lineEnding": "LF"}
-_UNABLE = [
-    "INVALIDENTITY",
-    "API_ERROR",
-    "FEATURENOTENABLED",
-    "FEATURE_NOT_ENABLED",
-    "LIMIT_EXCEEDED",
-    "EXCEEDED_QUOTA",
-]
+_UNABLE = re.compile("INVALIDENTITY|API_ERROR|FEATURE_?NOT_?ENABLED|LIMIT_EXCEEDED|EXCEEDED_QUOTA")
 
 
 class Unable(Exception):
@@ -127,7 +121,7 @@ class Bulk:
             # a query that runs twice harms nobody
             answer = self._org.ask("POST", "jobs/query", body=body, repeatable=True)
         except Refused as error:
-            if error.refusal.code in _UNABLE or "ulk" in error.refusal.text:
+            if _UNABLE.fullmatch(error.refusal.code) or "ulk" in error.refusal.text:
                 raise Unable(str(error)) from error
             raise
         return str(answer["id"])

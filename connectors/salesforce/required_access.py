@@ -34,29 +34,24 @@ class Need:
 
 
 _NEEDS = {
-    "opportunities": (
-        Need("Opportunity", ("AccountId", "Amount", "CloseDate"), "purchases"),
-        Need(
-            "OpportunityContactRole",
-            ("OpportunityId", "ContactId", "IsPrimary"),
-            "whose purchase an opportunity is",
-        ),
-    ),
-    "tasks": (Need("Task", ("WhoId", "IsClosed", "ActivityDate"), "tasks, calls and e-mails"),),
-    "events": (Need("Event", ("WhoId", "StartDateTime|ActivityDateTime"), "meetings"),),
-    "campaigns": (
-        Need("Campaign", ("Name",), "names of campaigns"),
-        Need(
-            "CampaignMember",
-            ("CampaignId", "ContactId", "HasResponded"),
-            "campaigns and the responses to them",
-        ),
-    ),
-    "orders": (
-        Need(
-            "Order", ("AccountId", "BillToContactId", "EffectiveDate", "StatusCode", "TotalAmount"), "orders"
-        ),
-    ),
+    source: tuple(Need(table, tuple(fields.split()), lost) for table, fields, lost in needs)
+    for source, needs in {
+        "opportunities": [
+            ("Opportunity", "AccountId Amount CloseDate", "purchases"),
+            (
+                "OpportunityContactRole",
+                "OpportunityId ContactId IsPrimary",
+                "whose purchase an opportunity is",
+            ),
+        ],
+        "tasks": [("Task", "WhoId IsClosed ActivityDate", "tasks, calls and e-mails")],
+        "events": [("Event", "WhoId StartDateTime|ActivityDateTime", "meetings")],
+        "campaigns": [
+            ("Campaign", "Name", "names of campaigns"),
+            ("CampaignMember", "CampaignId ContactId HasResponded", "campaigns and the responses to them"),
+        ],
+        "orders": [("Order", "AccountId BillToContactId EffectiveDate StatusCode TotalAmount", "orders")],
+    }.items()
 }
 
 
