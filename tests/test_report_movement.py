@@ -39,7 +39,7 @@ def told(days: list[date], states: list[State], until: date | None = None) -> Mo
                 before = state
             ids = pa.table({"record_type": ["contact"] * len(states[0]), "id": list(states[0])})
             session.mirror().register(ids)
-            measured = movement(session, "rfm", until)
+            measured = movement(session.mirror(), journal, "rfm", until)
             session.close()
     return measured
 

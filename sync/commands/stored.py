@@ -171,7 +171,7 @@ def history(config: Config | Path | str, options: Options | None = None, out: Pa
         from sync.views import history as past
 
         if out is not None:
-            return {"changes": past.export(session, out), "out": str(out)}
+            return {"changes": past.export(session.journal, session.account, out), "out": str(out)}
         return {
             "history": [
                 row for part in past.changes(session.journal, session.account) for row in part.to_pylist()

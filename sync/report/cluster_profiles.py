@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from sync.account.session import Session
 from sync.report import formats
 from sync.report.formats import Money
 from sync.report.panels import Panel, Shade, Text, matrix
-from sync.store.mirror import quoted
+from sync.store.label_tables import labels_of
+from sync.store.mirror import AccountMirror
+from sync.store.segment_figures import mean_features
 
 TRAITS = 14  # that are shown, those that differ most
 _FAR = 1.5  # standard deviations that are shown in full colour
@@ -35,7 +37,7 @@ class Profile:
     traits: list[Trait]
 
 
-def gather(session: Session, name: str, learned: Mapping[str, Any]) -> Profile:
+def gather(mirror: AccountMirror, name: str, learned: Mapping[str, Any], as_of: date) -> Profile:
     """From the frozen centres of a model, and from the features of today's members."""
     import numpy as np
 
@@ -50,7 +52,12 @@ def gather(session: Session, name: str, learned: Mapping[str, Any]) -> Profile:
     sizes = np.array([max(entry["records"], 1) for entry in clusters], np.float64)
     away = centres - np.average(centres, axis=0, weights=sizes)
     keys = [f"cluster_{entry['number']}" for entry in clusters]
-    means = _means(session, name, {trait.column: trait.sort for trait, level in encoder.names() if not level})
+    days_of = {
+        trait.column: trait.sort == "day"
+        for trait, level in encoder.names()
+        if not level and trait.sort in ("number", "money", "day")
+    }
+    means = mean_features(mirror, labels_of(name), days_of, as_of)
     traits = []
     for position, (trait, level) in enumerate(encoder.names()):
         values = (
@@ -70,27 +77,6 @@ def gather(session: Session, name: str, learned: Mapping[str, Any]) -> Profile:
     return Profile(
         sorted(traits, key=lambda entry: -max(abs(value) for value in entry.away.values()))[:TRAITS]
     )
-
-
-def _means(session: Session, name: str, sorts: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
-    """Per column that the features hold, the mean by segment; of a day, days from it to as_of."""
-    mirror = session.mirror()
-    columns = [
-        column
-        for column, sort in sorts.items()
-        if column in mirror.columns("features") and sort in ("number", "money", "day")
-    ]
-    if not columns:
-        return {}
-    end = session.as_of.isoformat()
-    expressions = [
-        f"DATE '{end}' - {quoted(term)}::DATE" if sorts[term] == "day" else quoted(term) for term in columns
-    ]
-    means = ", ".join(f"avg({term})" for term in expressions)
-    rows = mirror.rows(
-        f"SELECT segment, {means} FROM {quoted('labels_' + name)} JOIN features USING (record) GROUP BY segment"
-    )
-    return {column: {row[0]: row[1 + position] for row in rows} for position, column in enumerate(columns)}
 
 
 def panels(

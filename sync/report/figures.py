@@ -8,13 +8,16 @@ left out (bands such as 35-44 stay), and only where several records share them.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from connectors.schemas import CHANNELS
 from connectors.values.currency import exponent
+from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
+from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
 from sync.pull.reading import STAMP, in_journal
 from sync.report import insight, sizes
@@ -22,9 +25,12 @@ from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.report.transitions import Flow, Movement, flows, movement
-from sync.store.identity_resolution import people
-from sync.store.label_tables import LabelTables
+from sync.store import coverage
+from sync.store.journal import Journal
+from sync.store.label_tables import LabelTables, labels_of
 from sync.store.mirror import AccountMirror, quoted
+from sync.store.relation import Relation
+from sync.store.segment_figures import crossed, sizes_and_revenue
 
 
 @dataclass(frozen=True)
@@ -102,16 +108,15 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     mirror = session.mirror()
     session.progress("gathering figures", 0, 0)
     revenue = sizes.revenue_column(mirror)
-    chosen = [entry for entry in session.segmentations if _labelled(session, entry.name)]
-    segmentations = [_segmentation(session, entry, revenue) for entry in chosen]
+    chosen = [entry for entry in session.segmentations if _labelled(mirror, session.journal, entry.name)]
+    segmentations = [
+        _segmentation(mirror, session.journal, session.config, entry, revenue) for entry in chosen
+    ]
     segmentations.sort(key=lambda entry: entry.kind != "lifecycle")
     names = [entry.name for entry in segmentations]
     types = sorted({t for entry in session.segmentations for t in session.config.record_types(entry)})
-    mirror.run(
-        f"CREATE OR REPLACE TEMP VIEW everyone AS SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false)"
-    )
-    kinds = ", ".join(f"'{entry}'" for entry in types) or "NULL"
-    records = mirror.value(f"SELECT count(*) FROM everyone WHERE record_type IN ({kinds})")
+    people = coverage.everyone(mirror, types)
+    records = coverage.count(mirror, people)
     labelled = max((entry.as_of for entry in segmentations if entry.as_of), default=None)
     session = session.about(day=session.context.day or labelled)
     return AccountFigures(
@@ -121,51 +126,56 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         exponent=exponent(session.settings.currency),
         records=records,
         segmentations=segmentations,
-        coverage=_coverage(session, kinds),
+        coverage=_coverage(mirror, people, session.settings.attributes),
         overlaps=[_overlap(mirror, a, b) for position, a in enumerate(names) for b in names[position + 1 :]],
         events=events(session.journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
         insights=insight.gather(session, names, records, wanted),
-        reading=_last_reading(session),
+        reading=_last_reading(mirror, session.journal),
     )
 
 
-def _last_reading(session: Session) -> dict[str, Any] | None:
-    stamped = session.mirror().stamp(STAMP)
-    return (
-        json.loads(stamped)["reading"]
-        if stamped
-        else next(in_journal(session.journal, session.account), None)
-    )
+def _last_reading(mirror: AccountMirror, journal: Journal) -> dict[str, Any] | None:
+    stamped = mirror.stamp(STAMP)
+    return json.loads(stamped)["reading"] if stamped else next(in_journal(journal, mirror.name), None)
 
 
-def _labelled(session: Session, name: str) -> bool:
+def _labelled(mirror: AccountMirror, journal: Journal, name: str) -> bool:
     """Whether there are labels; a mirror that was thrown away gets them back from the journal."""
-    tables = LabelTables(session.mirror(), name)
+    tables = LabelTables(mirror, name)
     if tables.exist:
         return True
-    kept = session.journal.labels.latest_day(session.account, name)
+    kept = journal.labels.latest_day(mirror.name, name)
     if kept:
-        tables.restored(session.journal.labels)
+        tables.restored(journal.labels)
     return bool(kept)
 
 
 def _segmentation(
-    session: Session, settings: SegmentationSettings, revenue: str | None
+    mirror: AccountMirror,
+    journal: Journal,
+    config: Config,
+    settings: SegmentationSettings,
+    revenue: str | None,
 ) -> SegmentationFigures:
-    mirror, name = session.mirror(), settings.name
+    name = settings.name
     as_of, before = (_day(mirror.stamp(f"{state}:{name}")) for state in ("labels", "before"))
     if as_of is None:
-        as_of = _day(session.journal.labels.latest_day(session.account, name))
+        as_of = _day(journal.labels.latest_day(mirror.name, name))
     return SegmentationFigures(
         name=name,
         title=settings.title or name,
         kind=settings.kind,
         as_of=as_of,
         before=before,
-        segments=sizes.segments(session, settings, revenue),
-        flows=flows(session, name) if before else [],
-        movement=movement(session, name, as_of),
+        segments=sizes.segments(
+            sizes_and_revenue(mirror, labels_of(name), revenue),
+            settings,
+            named_segments(config, journal, settings, mirror.name),
+            revenue,
+        ),
+        flows=flows(mirror, name) if before else [],
+        movement=movement(mirror, journal, name, as_of),
         spots=sizes.spots(mirror, name),
         reasons=sizes.reasons(mirror, name),
     )
@@ -177,39 +187,21 @@ def _day(stamp: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _coverage(session: Session, kinds: str) -> list[Coverage]:
-    """Attributes of the config, and by which channels records may be reached where the CRM tells."""
-    mirror = session.mirror()
+def _coverage(mirror: AccountMirror, people: Relation, wanted: Collection[str]) -> list[Coverage]:
+    """The ``wanted`` attributes, and by which channels records may be reached where the CRM tells."""
     attributes = mirror.attributes()
-    columns = {
-        name: quoted("attribute." + name)
-        for name in session.settings.attributes
-        if "attribute." + name in attributes
-    }
+    columns = {name: quoted("attribute." + name) for name in wanted if "attribute." + name in attributes}
     columns |= {"e-mail address": "nullif(email, '')"}
     columns |= {
         f"may be reached by {channel}: yes or no": quoted(f"reachable.{channel}") for channel in CHANNELS
     }
-    counted = ", ".join(f"count({column})" for column in columns.values())
-    row = mirror.rows(f"SELECT {counted} FROM everyone WHERE record_type IN ({kinds})")[0]
-    covered = [Coverage(name, number) for name, number in zip(columns, row, strict=True)]
-    absent = [
-        Coverage(name, 0) for name in session.settings.attributes if "attribute." + name not in attributes
-    ]
-    return [
-        coverage
-        for coverage in covered
-        if coverage.known or coverage.attribute in session.settings.attributes
-    ] + absent
+    covered = [Coverage(*entry) for entry in coverage.counts_with(mirror, people, columns).items()]
+    absent = [Coverage(name, 0) for name in wanted if "attribute." + name not in attributes]
+    return [entry for entry in covered if entry.known or entry.attribute in wanted] + absent
 
 
 def _overlap(mirror: AccountMirror, first: str, second: str) -> Overlap:
-    rows = mirror.rows(
-        f"""SELECT a.segment, b.segment, count(*)
-            FROM {quoted("labels_" + first)} AS a JOIN {quoted("labels_" + second)} AS b USING (record)
-            WHERE a.segment IS NOT NULL AND b.segment IS NOT NULL GROUP BY ALL"""
-    )
-    return Overlap(first, second, {(a, b): number for a, b, number in rows})
+    return Overlap(first, second, crossed(mirror, labels_of(first), labels_of(second)))
 
 
 def summary(figures: AccountFigures) -> dict[str, Any]:

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sync.account.segment_catalog import built, built_like
 from sync.account.session import Session
 from sync.exit_codes import CommandError
+from sync.label.feature_frame import AccountFeatures
+from sync.plan.control_groups import effects as measured
 from sync.report import cluster_profiles, journeys, life_stages, outlook, priority
 from sync.report.cluster_profiles import Profile
 from sync.report.journeys import Journeys
 from sync.report.life_stages import Rates
 from sync.report.outlook import Outlook
 from sync.report.priority import Ranked
-
-if TYPE_CHECKING:
-    from sync.config.settings import SegmentationSettings
+from sync.store import segment_figures
+from sync.store.journal import Journal
+from sync.store.label_tables import labels_of
+from sync.store.segment_figures import segment_of_each
+from sync.views import scorecards
+from sync.views.journeys import ways
+from sync.views.rule_coverage import explained
 
 JUDGED = 50_000  # records
 
@@ -82,93 +89,64 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     if not labelled or not session.mirror().has_table("features"):
         return Insights()
     session.progress("gathering what the models know", 0, 0)
+    mirror, config, account = session.mirror(), session.config, session.account
+    lead, chosen = labelled[0], [entry for entry in session.segmentations if entry.name in labelled]
     judged = wanted.cards or bool(wanted.composition) or records <= JUDGED
-    cards = _cards(session, wanted) if judged else {}
-    effects = _effects(session, labelled)
-    models = {
-        settings.name: _model(session, settings)
-        for settings in session.segmentations
-        if settings.name in labelled
-    }
-    of = {
-        settings.name: _insight(
-            session,
-            settings,
-            models[settings.name],
-            cards.get(settings.name, {}),
-            effects.get(settings.name, {}),
+    cards = scorecards.cards(session, wanted.composition) if judged else {}
+    effects = _by_segmentation(measured(session) if any(settings.control for settings in chosen) else {})
+    models = {s.name: _model(session.journal, account, s.name, config.digest(s)) for s in chosen}
+    of, features = {}, AccountFeatures(session)
+    for settings in chosen:
+        name, model = settings.name, models[settings.name]
+        figures, rates = model.get("figures", {}), None
+        if settings.kind == "lifecycle" and figures:
+            stages = built_like(config, settings, account, figures)
+            rates = life_stages.gather(stages, features.past(settings, stages), figures, session.as_of)
+        of[name] = Insight(
+            figures,
+            int(model.get("version", 0)),
+            str(model.get("as_of", "")),
+            settings.options.model_dump() if settings.options is not None else {},
+            rates,
+            cluster_profiles.gather(mirror, name, model.get("learned", {}), session.as_of)
+            if settings.kind == "clusters" and model
+            else None,
+            explained(features, config, account, settings)["rules"] if settings.kind == "rules" else (),
+            cards.get(name, {}),
+            effects.get(name, {}),
         )
-        for settings in session.segmentations
-        if settings.name in labelled
-    }
-    potential = next(
-        (
-            settings
-            for settings in session.segmentations
-            if settings.kind == "potential" and models.get(settings.name)
-        ),
-        None,
-    )
-    forecast = outlook.gather(session, potential, models[potential.name], labelled[0]) if potential else None
+    potential, forecast = next((s for s in chosen if s.kind == "potential" and models[s.name]), None), None
+    if potential is not None:
+        frame, population = features.population(potential, built(config, potential, account)).some(
+            outlook.DRAWN
+        )
+        segments = segment_of_each(mirror, labels_of(lead))
+        forecast = outlook.gather(frame, population, segments, models[potential.name], session.as_of, lead)
     return Insights(
-        of, journeys.gather(session, labelled[0]), forecast, priority.gather(session, labelled), judged
+        of,
+        journeys.gather(
+            lead, segment_figures.labelled(mirror, labels_of(lead)), ways(session, lead, journeys.DRAWN)
+        ),
+        forecast,
+        priority.gather(mirror, config, account, labelled),
+        judged,
     )
 
 
-def _model(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
+def _model(journal: Journal, account: str, name: str, digest: str) -> dict[str, Any]:
     """The stored model with its version; {} where there is none of these settings."""
     from segmentation import model_file
 
-    stored = session.journal.models.latest(session.account, settings.name)
-    if stored is None or stored.digest != session.config.digest(settings):
+    stored = journal.models.latest(account, name)
+    if stored is None or stored.digest != digest:
         return {}
     return {**model_file.from_json(stored.content), "version": stored.version}
 
 
-def _insight(
-    session: Session,
-    settings: SegmentationSettings,
-    model: Mapping[str, Any],
-    card: Mapping[str, Any],
-    effects: Mapping[str, Any],
-) -> Insight:
-    figures = model.get("figures", {})
-    return Insight(
-        figures,
-        int(model.get("version", 0)),
-        str(model.get("as_of", "")),
-        settings.options.model_dump() if settings.options is not None else {},
-        life_stages.gather(session, settings, figures) if settings.kind == "lifecycle" and figures else None,
-        cluster_profiles.gather(session, settings.name, model.get("learned", {}))
-        if settings.kind == "clusters" and model
-        else None,
-        _rules(session, settings) if settings.kind == "rules" else (),
-        card,
-        effects,
-    )
-
-
-def _rules(session: Session, settings: SegmentationSettings) -> Sequence[Mapping[str, object]]:
-    from sync.views.rule_coverage import explained
-
-    rules: Sequence[Mapping[str, object]] = explained(session, settings)["rules"]
-    return rules
-
-
-def _cards(session: Session, wanted: Wanted) -> dict[str, Any]:
-    from sync.views.scorecards import cards
-
-    return cards(session, wanted.composition)
-
-
-def _effects(session: Session, labelled: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """By segmentation and segment; asked for only where a control group is configured."""
-    from sync.plan.control_groups import effects
-
-    if not any(settings.control for settings in session.segmentations if settings.name in labelled):
-        return {}
+def _by_segmentation(effects: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Effects of targets by segmentation and segment."""
     effects_by_name: dict[str, dict[str, Any]] = {}
-    for target, effect in effects(session).items():
+    for target, effect in effects.items():
         name, _, segment = target.partition(".")
         effects_by_name.setdefault(name, {})[segment] = effect
     return effects_by_name

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync.account.session import Session
 from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, Shade, Text, matrix, table
-from sync.store.label_tables import labels_of
 
 DRAWN = 20_000  # records
 FEWEST = 10  # records of a segment that is told apart
@@ -44,12 +42,10 @@ class Journeys:
         return sorted(sums, key=lambda step: (-sums[step], step))
 
 
-def gather(session: Session, by: str) -> Journeys:
-    """The journeys of the segments of ``by`` up to as_of."""
-    from sync.views.journeys import ways
-
-    records = int(session.mirror().value(f"SELECT count(*) FROM ({labels_of(by)}) WHERE segment IS NOT NULL"))
-    journeys = ways(session, by, DRAWN)
+def gather(by: str, records: int, journeys: Mapping[str, dict[str, Any]]) -> Journeys:
+    """The journeys of the segments of ``by``, that has so many records, as ``sync.views.journeys`` gives them
+    of ``DRAWN``.
+    """
     return Journeys(
         by,
         {key: journey for key, journey in journeys.items() if journey["first"].records >= FEWEST},

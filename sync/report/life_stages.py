@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segment_catalog import built_like
-from sync.account.session import Session
-from sync.label.feature_frame import AccountFeatures
+from sync.label.point_in_time import AccountPast
 from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
 
 if TYPE_CHECKING:
-    from sync.config.settings import SegmentationSettings
+    from segmentation.protocol import Segmentation
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,16 @@ class Rates:
     stages: list[Stage]
 
 
-def gather(session: Session, settings: SegmentationSettings, figures: Mapping[str, Any]) -> Rates | None:
+def gather(
+    segmentation: Segmentation, past: AccountPast, figures: Mapping[str, Any], as_of: date
+) -> Rates | None:
     """Label as of a horizon ago with what was known then, and look at what came; None where the past is too
     short.
     """
     from segmentation.evaluation.backtest import run_backtest
 
     days = round(figures["horizon"])
-    day, segmentation = (
-        session.as_of - timedelta(days=days),
-        built_like(session.config, settings, session.account, figures),
-    )
-    past = AccountFeatures(session).past(settings, segmentation)
+    day = as_of - timedelta(days=days)
     if past.first is None or past.first > day - timedelta(days=days):
         return None
     backtest = run_backtest(segmentation, past, day, days)

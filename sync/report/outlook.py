@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segment_catalog import built
-from sync.account.session import Session
-from sync.label.feature_frame import AccountFeatures
 from sync.report import charts, formats
 from sync.report.charts import Range
 from sync.report.formats import Money
 from sync.report.panels import Panel, Picture, table
-from sync.store.label_tables import labels_of
 
 if TYPE_CHECKING:
-    from sync.config.settings import SegmentationSettings
+    import pandas as pd
 
 DRAWN = 20_000  # records: of more, so many are predicted and stand for the others
 DAYS, PERIODS = 30, 3
@@ -54,20 +50,15 @@ class Outlook:
 
 
 def gather(
-    session: Session, settings: SegmentationSettings, model: Mapping[str, Any], by: str
+    frame: pd.DataFrame, records: int, segments: pd.Series, model: Mapping[str, Any], as_of: date, by: str
 ) -> Outlook | None:
-    """By the champion of ``settings`` (kind ``potential``); None where it predicts nothing."""
+    """By a model of kind ``potential``; None where it predicts nothing.
+
+    ``frame``: facts of ``DRAWN`` of so many ``records``. ``segments``: of the segmentation ``by``, by record.
+    """
     from segmentation.models.segment_forecast import bias, outlook
 
-    segmentation = built(session.config, settings, session.account)
-    frame, records = AccountFeatures(session).population(settings, segmentation).some(DRAWN)
-    labels = (
-        session.mirror()
-        .run(f"SELECT record, segment FROM ({labels_of(by)})")
-        .df()
-        .set_index("record")["segment"]
-    )
-    forecast = outlook(frame, model, labels, session.as_of, DAYS, PERIODS)
+    forecast = outlook(frame, model, segments, as_of, DAYS, PERIODS)
     scale = records / max(1, len(frame))
     rows = [
         Expected(

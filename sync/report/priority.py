@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.account.segment_catalog import segments_of
-from sync.account.session import Session
+from sync.config.config import Config
 from sync.report import charts, formats
 from sync.report.charts import Bar
 from sync.report.panels import Panel, Picture, table
-from sync.store.mirror import literal, quoted
+from sync.store.label_tables import labels_of
+from sync.store.mirror import AccountMirror
+from sync.store.segment_figures import claimed
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class Ranked:
     first: int
 
 
-def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
+def gather(mirror: AccountMirror, config: Config, account: str, names: Sequence[str]) -> list[Ranked]:
     """Segments with a priority, the most urgent (1) first; of equal ones the earlier in the config."""
     wanted: list[tuple[int, int, str, str, str]] = []
-    for settings in session.segmentations:
+    for settings in config.segmentations_of(account):
         if settings.name in names:
-            for segment in segments_of(session.config, settings):
+            for segment in segments_of(config, settings):
                 priority = str(segment.playbook.get("priority", ""))
                 if priority.isdigit():
                     wanted.append(
@@ -45,17 +47,7 @@ def gather(session: Session, names: Sequence[str]) -> list[Ranked]:
     if not wanted:
         return []
     wanted.sort()
-    parts = [
-        f"SELECT record, {position} AS place FROM {quoted('labels_' + name)} WHERE segment = {literal(key)}"
-        for position, (_, _, name, key, _) in enumerate(wanted)
-    ]
-    claimed = (
-        f"SELECT place, min(place) OVER (PARTITION BY record) AS best FROM ({' UNION ALL '.join(parts)})"
-    )
-    rows = session.mirror().rows(
-        f"SELECT place, count(*), count(*) FILTER (place = best) FROM ({claimed}) GROUP BY place"
-    )
-    sizes = {position: (records, first) for position, records, first in rows}
+    sizes = claimed(mirror, [(labels_of(name), key) for _, _, name, key, _ in wanted])
     return [
         Ranked(name, key, priority, message, *sizes.get(position, (0, 0)))
         for position, (priority, _, name, key, message) in enumerate(wanted)

@@ -1,19 +1,18 @@
 """How do records move? Sizes of segments over time, the share that moves, and the share that comes back.
 
-The journal keeps what each day changed; here those changes are laid end to end. A *move* is a change from one
-segment into another. A *return* is a move into a segment that the record had left at most twelve weeks
-before, whatever lay in between (science: A-B-A and A-B-C-A alike). Who enters or leaves the population does
-not move.
+``sync.store.label_history`` tells what a move and a return are.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import accumulate
 
-from sync.account.session import Session
-from sync.store.mirror import quoted
+from sync.store.journal import Journal
+from sync.store.label_history import label_history
+from sync.store.label_tables import labels_before, labels_of
+from sync.store.mirror import AccountMirror
+from sync.store.segment_figures import moves
 
 RETURN_DAYS = 84  # twelve weeks
 
@@ -71,82 +70,24 @@ class Flow:
     records: int
 
 
-def flows(session: Session, name: str) -> list[Flow]:
+def flows(mirror: AccountMirror, name: str) -> list[Flow]:
     """What became of the segments of the labelling before, as the mirror holds both states."""
-    mirror = session.mirror()
     if not mirror.has_table("before_" + name):
         return []
-    rows = mirror.rows(
-        f"""SELECT b.segment, l.segment, count(*) FROM {quoted("before_" + name)} AS b
-            FULL JOIN {quoted("labels_" + name)} AS l USING (record) GROUP BY ALL ORDER BY ALL"""
-    )
-    return [Flow(*row) for row in rows]
+    return [Flow(*row) for row in moves(mirror, labels_before(name), labels_of(name))]
 
 
-def movement(session: Session, name: str, until: date | None) -> Movement:
+def movement(mirror: AccountMirror, journal: Journal, name: str, until: date | None) -> Movement:
     """Lay the changes of every day up to ``until`` end to end."""
-    days = _lay_out(session, name, until)
-    if not days:
-        return Movement()
-    mirror = session.mirror()
-    mirror.run(
-        """CREATE OR REPLACE TEMP TABLE steps AS SELECT as_of, record, segment, before
-           FROM (SELECT *, lag(segment) OVER (PARTITION BY record ORDER BY as_of) AS before FROM states)
-           WHERE segment IS DISTINCT FROM before"""
-    )
-    mirror.run(
-        "CREATE OR REPLACE TEMP TABLE moves AS FROM steps WHERE segment IS NOT NULL AND before IS NOT NULL"
-    )
-    mirror.run(
-        f"""CREATE OR REPLACE TEMP TABLE returns AS SELECT DISTINCT later.as_of, later.record FROM moves AS later JOIN moves AS earlier
-            ON later.record = earlier.record AND later.segment = earlier.before
-            AND earlier.as_of < later.as_of AND earlier.as_of >= later.as_of - {RETURN_DAYS}"""
-    )
-    sizes = _sizes(session, days)
-    moved, returned = (
-        dict(mirror.rows(f"SELECT as_of, count(*) FROM {table} GROUP BY as_of"))
-        for table in ("moves", "returns")
-    )
-    records = [sum(column) for column in zip(*sizes.values(), strict=True)] if sizes else [0] * len(days)
+    history = label_history(mirror, journal.labels.days(mirror.name, name), until, RETURN_DAYS)
+    sizes = history.sizes.values()
+    records = [sum(column) for column in zip(*sizes, strict=True)] if sizes else [0] * len(history.days)
     return Movement(
         [
-            Motion(day, count, moved.get(day, 0), returned.get(day, 0))
-            for day, count in zip(days, records, strict=True)
+            Motion(day, count, history.moved.get(day, 0), history.returned.get(day, 0))
+            for day, count in zip(history.days, records, strict=True)
         ],
-        sizes,
-        mirror.value("SELECT count(DISTINCT record) FROM steps WHERE segment IS NOT NULL"),
-        mirror.value("SELECT count(DISTINCT record) FROM returns"),
+        history.sizes,
+        history.ever,
+        history.ever_returned,
     )
-
-
-def _lay_out(session: Session, name: str, until: date | None) -> list[date]:
-    """Table ``states``: the segment of each record whose state a day changed. Returns the days."""
-    mirror = session.mirror()
-    days: list[date] = []
-    mirror.run("CREATE OR REPLACE TEMP TABLE states (as_of DATE, record BIGINT, segment VARCHAR)")
-    for day, table in session.journal.labels.days(session.account, name):
-        if until is not None and date.fromisoformat(day) > until:
-            break
-        if not days or days[-1] != date.fromisoformat(day):  # a day may come in parts
-            days.append(date.fromisoformat(day))
-        frame = table.select(["record_type", "id", "segment"])
-        mirror.run(
-            f"INSERT INTO states SELECT DATE '{days[-1]}', record, segment FROM frame JOIN ids USING (record_type, id)",
-            frame=frame,
-        )
-    return days
-
-
-def _sizes(session: Session, days: list[date]) -> dict[str, list[int]]:
-    """Records in each segment on each day: who came, less who went, added up."""
-    rows = session.mirror().rows(
-        """SELECT as_of, segment, count(*) FROM steps WHERE segment IS NOT NULL GROUP BY ALL
-           UNION ALL SELECT as_of, before, -count(*) FROM steps WHERE before IS NOT NULL GROUP BY ALL"""
-    )
-    changed: dict[str, dict[date, int]] = {}
-    for day, segment, number in rows:
-        of_segment = changed.setdefault(segment, {})
-        of_segment[day] = of_segment.get(day, 0) + number
-    return {
-        segment: list(accumulate(steps.get(day, 0) for day in days)) for segment, steps in changed.items()
-    }

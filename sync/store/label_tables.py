@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sync.store.chunks import Span, within
+from sync.store.ids import numbered
 from sync.store.journal.labels import Labels
-from sync.store.mirror import AccountMirror, quoted
+from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.relation import Relation
+from sync.store.scratch import readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,3 +245,18 @@ def under_ids(mirror: AccountMirror, rows: Relation, spans: Iterable[Span]) -> I
         yield mirror.table(
             f"SELECT ids.record_type, ids.id, state.* EXCLUDE (record) FROM {within_span} AS state JOIN ids USING (record)"
         )
+
+
+def label_reasons(mirror: AccountMirror, segmentation: str, changes: pa.Table) -> dict[tuple[str, str], str]:
+    """(record type, id) → reason of the last labelling, of the records of those ``changes`` that are of the
+    segmentation.
+    """
+    with readable(mirror, changes.select(["record_type", "id", "segmentation"])) as frame:
+        of_segmentation = (
+            f"SELECT DISTINCT record_type, id FROM ({frame}) WHERE segmentation = {literal(segmentation)}"
+        )
+        rows = mirror.rows(
+            f"""SELECT named.record_type, named.id, label.reason FROM ({numbered(Relation(of_segmentation))}) AS named
+                JOIN ({labels_of(segmentation)}) AS label USING (record) WHERE label.reason IS NOT NULL"""
+        )
+    return {(record_type, id): reason for record_type, id, reason in rows}

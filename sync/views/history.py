@@ -14,12 +14,10 @@ from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
 from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
-from sync.store.features_table import kept_features
-from sync.store.identity_resolution import of_address
+from sync.store import record_facts
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.label_tables import LabelTables
-from sync.store.mirror import AccountMirror
 
 COLUMNS = (
     "run",
@@ -61,7 +59,7 @@ def _explained(journal: Journal, batch: Batch) -> pa.Table:
     return pa.table(columns).select(COLUMNS)
 
 
-def export(session: Session, out: Path) -> int:
+def export(journal: Journal, account: str, out: Path) -> int:
     """Write the whole history as CSV; returns the number of changes."""
     from connectors.files.csv_cells import guarded
 
@@ -70,14 +68,14 @@ def export(session: Session, out: Path) -> int:
     import pyarrow.csv as arrow_csv
 
     with arrow_csv.CSVWriter(out, schema) as sink:
-        for table in changes(session.journal, session.account):
+        for table in changes(journal, account):
             columns = [
                 guarded(table[c]) if c in ("id", "before", "after", "reason") else table[c]
                 for c in table.column_names
             ]
             sink.write_table(pa.table(columns, names=table.column_names).cast(schema))
             count += table.num_rows
-    session.journal.exports.remember(out)
+    journal.exports.remember(out)
     return count
 
 
@@ -89,32 +87,29 @@ def show(session: Session, id: str) -> dict[str, Any]:
     """
     mirror = session.mirror()
     consent = consent_of(session)
-    record = mirror.record(id) or _by_address(mirror, id)
-    if record is None:
+    named = record_facts.found_by(mirror, id)
+    if named is None:
         raise CommandError(
             f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new"
         )
-    number, record_type = record
-    id = str(mirror.value("SELECT id FROM ids WHERE record = ?", [number]))
+    record, record_type, id = named
     story: dict[str, Any] = {
         "account": session.account,
         "id": id,
         "record_type": record_type,
-        "person": _person(mirror, number),
-        "objects": bool(
-            mirror.value(f"SELECT bool_or(objects) FROM ({consent.consents}) WHERE record = ?", [number])
-        ),
+        "person": record_facts.person(mirror, record),
+        "objects": record_facts.objects_to_profiling(mirror, consent.consents, record),
         "segmentations": {},
         "held": {},
         "history": [],
     }
     for settings in session.segmentations:
         every = LabelTables(mirror, settings.name).restored(session.journal.labels)
-        rows = mirror.table(f"SELECT * FROM ({every}) WHERE record = {number}").to_pylist()
+        row = record_facts.labels_of_record(mirror, every, record)
         labels = {
             s.key: s for s in named_segments(session.config, session.journal, settings, session.account)
         }
-        for row in rows:
+        if row:
             text = labels.get(row["segment"])
             story["segmentations"][settings.name] = {
                 **{key: row[key] for key in ("segment", "since", "previous", "score", "reason")},
@@ -122,43 +117,15 @@ def show(session: Session, id: str) -> dict[str, Any]:
                 "description": text.description if text else "",
                 "playbook": text.playbook if text else {},
             }
-    story["held"] = dict(
-        mirror.rows("SELECT target, value FROM actual WHERE record = ? ORDER BY target", [number])
-    )
-    features = kept_features(mirror)
+    story["held"] = record_facts.held_values(mirror, record)
+    features = record_facts.features_of(mirror, record)
     if features is not None:
-        rows = mirror.table(
-            f"SELECT * EXCLUDE (record) FROM ({features}) WHERE record = {number}"
-        ).to_pylist()
-        story["features"] = {
-            key: value for key, value in (rows[0] if rows else {}).items() if value is not None
-        }
-        story["money"] = _money(story["features"], session.settings.currency)
+        story["features"] = features
+        story["money"] = _money(features, session.settings.currency)
     for part in changes(session.journal, session.account, id):
         story["history"] += [row for row in part.to_pylist() if row["record_type"] == record_type]
     story["rejects"] = session.journal.rejects.of(session.account, id)
     return story
-
-
-def _by_address(mirror: AccountMirror, address: str) -> tuple[int, str] | None:
-    """The oldest record that has an address."""
-    records = of_address(mirror, address)
-    return (
-        (records[0], str(mirror.value("SELECT record_type FROM ids WHERE record = ?", records[:1])))
-        if records
-        else None
-    )
-
-
-def _person(mirror: AccountMirror, record: int) -> dict[str, Any]:
-    """Name, addresses, numbers and country, as far as the source has them."""
-    alive = f"record = {record} AND part IN (SELECT part FROM parts WHERE live)"
-    rows = (
-        mirror.run(f"SELECT name, email, emails, phones, country FROM records WHERE {alive}")
-        .to_arrow_table()
-        .to_pylist()
-    )
-    return {key: value for key, value in (rows[0] if rows else {}).items() if value is not None}
 
 
 def _money(features: Mapping[str, Any], currency: str) -> dict[str, str]:

@@ -18,7 +18,8 @@ from sync.account.session import Session
 from sync.exit_codes import CommandError, UsageError
 from sync.store.journal.batches import Batch
 from sync.store.journal.plans import Plan
-from sync.store.mirror import AccountMirror, literal, quoted
+from sync.store.label_tables import label_reasons
+from sync.store.mirror import AccountMirror
 
 COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
 SHOWN = 10_000  # changes in an answer; a file takes all
@@ -77,20 +78,17 @@ def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int
     """
     if undoes is not None:
         return pa.array([f"run {undoes} is undone"] * changes.num_rows, pa.string())
-    label: dict[tuple[str, str], str] = {}
-    for name in {
-        segmentation
-        for segmentation in changes["segmentation"].to_pylist()
-        if segmentation and mirror.has_table("labels_" + segmentation)
-    }:
-        sql = f"""SELECT DISTINCT frame.record_type, frame.id, l.reason FROM frame JOIN ids USING (record_type, id)
-                  JOIN {quoted("labels_" + name)} AS l USING (record) WHERE frame.segmentation = {literal(name)} AND l.reason IS NOT NULL"""
-        rows = mirror.table(sql, frame=changes.select(["record_type", "id", "segmentation"])).to_pylist()
-        label |= {(name, row["record_type"] + "\0" + row["id"]): row["reason"] for row in rows}
+    names = {name for name in changes["segmentation"].to_pylist() if name}
+    reasons = {
+        name: label_reasons(mirror, name, changes) for name in names if mirror.has_table("labels_" + name)
+    }
     columns = [changes[name].to_pylist() for name in ("segmentation", "record_type", "id", "action")]
     rows = zip(*columns, strict=True)
     return pa.array(
-        [_REASONS.get(action) or label.get((name, f"{type_}\0{id}"), "") for name, type_, id, action in rows],
+        [
+            _REASONS.get(action) or reasons.get(name, {}).get((type_, id), "")
+            for name, type_, id, action in rows
+        ],
         pa.string(),
     )
 

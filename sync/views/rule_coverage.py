@@ -12,6 +12,7 @@ from sync.label.feature_frame import AccountFeatures
 from sync.store import lazy
 
 if TYPE_CHECKING:
+    from sync.config.config import Config
     from sync.config.settings import SegmentationSettings
 
 
@@ -19,19 +20,20 @@ def explain(session: Session) -> dict[str, Any]:
     """Per segmentation, of its population: ``records``, ``coverage`` (attribute → share that has it),
     ``rules`` (by priority: ``key``, ``holds``, ``fires`` (no earlier rule held), ``overlaps`` (the earlier
     rule that holds wherever this one does)), ``no_rule`` (records that no rule holds)."""
+    features, config, account = AccountFeatures(session), session.config, session.account
     return {
-        settings.name: explained(session, settings) for settings in session.config.in_order(session.account)
+        settings.name: explained(features, config, account, settings) for settings in config.in_order(account)
     }
 
 
-def explained(session: Session, settings: SegmentationSettings) -> dict[str, Any]:
+def explained(
+    features: AccountFeatures, config: Config, account: str, settings: SegmentationSettings
+) -> dict[str, Any]:
     """The same of one segmentation."""
     from segmentation.rules.coverage import counts, findings
 
-    features = AccountFeatures(session)
-    rules = [(segment.key, rule) for segment, rule in session.config.rules(settings, session.account)]
-    query = counts(
-        features.known(settings, features.table()), session.settings.attributes, [rule for _, rule in rules]
-    )
-    row = session.mirror().run(lazy.rows_of(query).sql).to_arrow_table().to_pylist()[0]
-    return findings(row, list(session.settings.attributes), [key for key, _ in rules])
+    attributes = config.accounts[account].attributes
+    rules = [(segment.key, rule) for segment, rule in config.rules(settings, account)]
+    query = counts(features.known(settings, features.table()), attributes, [rule for _, rule in rules])
+    row = features.activity.mirror.run(lazy.rows_of(query).sql).to_arrow_table().to_pylist()[0]
+    return findings(row, list(attributes), [key for key, _ in rules])
