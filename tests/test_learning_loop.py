@@ -21,7 +21,7 @@ from sync.exit_codes import SetupNeeded
 from sync.label.feature_frame import AccountFeatures
 from sync.plan.control_groups import effects
 from sync.views.journeys import ways
-from sync.views.scorecards import cards, propose
+from sync.views.scorecards import cards, proposals
 from tests.world import ALLOWED, World
 
 MORE = """
@@ -163,7 +163,7 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
         assert lines["lift"]["value"] > 1 and lines["lift"]["interval"][0] > 1
         assert lines["coverage"]["value"] == 1
         assert cards_by_name["groups"]["lines"] and cards_by_name["buyers"]["lines"]
-        proposal = propose(session, "groups")
+        proposal = proposals(session, ["groups"])["groups"]
         assert proposal["moved"] <= 0.2 and "difference" in proposal
         assert (
             session.journal.rows(

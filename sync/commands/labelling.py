@@ -38,7 +38,7 @@ def train(
         from sync.views.scorecards import check_names, proposals
 
         pipeline.pulled(session)
-        check_names(session, names)
+        check_names(session.account, session.segmentations, names)
         if propose:
             return {
                 "as_of": session.as_of,

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from sync.store.mirror import AccountMirror
+from datetime import date
+from typing import TYPE_CHECKING
+
+from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def kept_features(mirror: AccountMirror, key: str | None = None) -> Relation | None:
@@ -24,3 +30,15 @@ def keep_features(mirror: AccountMirror, rows: Relation, key: str) -> Relation:
 def feature_names(mirror: AccountMirror) -> set[str]:
     """The features that the mirror keeps, by name; none where it keeps none."""
     return mirror.columns("features") - {"record"}
+
+
+def bought_first_within(mirror: AccountMirror, after: date, until: date) -> pd.Series | None:
+    """Numbers of the records whose first purchase lies in the days after ``after`` up to ``until``; None where
+    the mirror keeps no first purchases.
+    """
+    features = kept_features(mirror)
+    if features is None or "first_purchase" not in feature_names(mirror):
+        return None
+    first, last = literal(after.isoformat()), literal(until.isoformat())
+    within = f"first_purchase > {first}::DATE AND first_purchase <= {last}::DATE"
+    return mirror.run(f"SELECT record FROM ({features}) WHERE {within}").df()["record"]

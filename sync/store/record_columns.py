@@ -7,7 +7,8 @@ first names both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -16,6 +17,10 @@ from connectors.schemas import ATTRIBUTE, SPELLING
 from connectors.values.spelling import as_compared, as_shown, elements
 from connectors.values.text import flat
 from sync.store.mirror import AccountMirror, quoted
+from sync.store.relation import Relation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREFIXES = (ATTRIBUTE, SPELLING)
 _SQL_TYPES = {pa.float64(): "DOUBLE", pa.date32(): "DATE", pa.bool_(): "BOOLEAN"}
@@ -82,3 +87,19 @@ def _widen(mirror: AccountMirror, column: str, kind: str, column_types: dict[str
         cast = f"try_cast({quoted(column)} AS {kind})"
         mirror.run(f"ALTER TABLE records ALTER COLUMN {quoted(column)} SET DATA TYPE {kind} USING {cast}")
     column_types[column] = kind
+
+
+def shown_attributes(mirror: AccountMirror, people: Relation, names: Sequence[str]) -> pd.DataFrame:
+    """``record`` and attributes of people as they are read, in the order of their numbers; values that are the
+    same but for case and blanks stand as most of them are spelled. Attributes that nobody has are left out.
+    """
+    columns = mirror.columns("records")
+    shown = [f"{_spelled(name, columns)} AS {quoted(name)}" for name in names if ATTRIBUTE + name in columns]
+    return mirror.run(f"SELECT {', '.join(['record', *shown])} FROM ({people}) ORDER BY record").df()
+
+
+def _spelled(name: str, columns: Collection[str]) -> str:
+    key, spelling = quoted(ATTRIBUTE + name), quoted(SPELLING + name)
+    if SPELLING + name not in columns:
+        return key
+    return f"coalesce(mode({spelling}) OVER (PARTITION BY {key}), {key})"

@@ -23,6 +23,11 @@ def labelled(mirror: AccountMirror, labels: Relation) -> int:
     return int(mirror.value(f"SELECT count(*) FROM ({labels}) WHERE segment IS NOT NULL"))
 
 
+def scored(mirror: AccountMirror, labels: Relation) -> pd.DataFrame:
+    """``record``, ``segment``, ``score`` and ``since`` of each record, in the order of their numbers."""
+    return mirror.run(f"SELECT record, segment, score, since FROM ({labels}) ORDER BY record").df()
+
+
 def segment_of_each(mirror: AccountMirror, labels: Relation) -> pd.Series:
     """The segment of each record, by its number."""
     return mirror.run(f"SELECT record, segment FROM ({labels})").df().set_index("record")["segment"]
