@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sync.account.session import Session
 from sync.label.feature_frame import AccountFeatures
 from sync.store import lazy
+from sync.store.journey_rows import touches, travellers
 from sync.store.label_tables import labels_of
-from sync.store.scratch import computed
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
-
-_SPREAD, _RANGE = 2_654_435_761, 2**32  # Knuth's multiplicative hash: an even draw, the same each time
 
 
 def ways(session: Session, name: str, most: int | None = None) -> dict[str, dict[str, Any]]:
@@ -30,19 +28,9 @@ def ways(session: Session, name: str, most: int | None = None) -> dict[str, dict
 
     mirror = session.mirror()
     activity = AccountFeatures(session).activity.rows(answers=True)
-    labels = f"SELECT record, segment FROM ({labels_of(name)}) WHERE segment IS NOT NULL"
-    records = int(mirror.value(f"SELECT count(*) FROM ({labels})"))
-    drawn = (
-        f"WHERE (record * {_SPREAD}) % {_RANGE} < {_RANGE * most // records}"
-        if most and records > most
-        else ""
-    )
-    columns = "record, kind, occurred_at, channel::VARCHAR AS channel, day"
-    with computed(mirror, f"SELECT * FROM ({labels}) {drawn}") as travellers:
-        touches = f"SELECT {columns} FROM ({activity}) SEMI JOIN ({travellers}) AS t USING (record)"
-        with computed(mirror, touches) as touched:
+    with travellers(mirror, labels_of(name), most) as records, touches(mirror, activity, records) as touched:
 
-            def run(expression: ibis.Table) -> pd.DataFrame:
-                return mirror.run(lazy.rows_of(expression).sql).df()
+        def run(expression: ibis.Table) -> pd.DataFrame:
+            return mirror.run(lazy.rows_of(expression).sql).df()
 
-            return journey(run, lazy.table(mirror, touched), lazy.table(mirror, travellers), session.as_of)
+        return journey(run, lazy.table(mirror, touched), lazy.table(mirror, records), session.as_of)

@@ -15,9 +15,9 @@ import pyarrow.csv as arrow_csv
 
 from connectors.values.currency import exponent
 from sync.account.session import Session
-from sync.store.features_table import kept_features
-from sync.store.identity_resolution import people
-from sync.store.mirror import AccountMirror, quoted
+from sync.store.label_rows import LabelColumns, label_rows
+from sync.store.mirror import AccountMirror
+from sync.store.relation import Relation
 
 ROWS = 100_000  # of the file that are in memory at once
 _MEMORY = "memory."
@@ -36,48 +36,36 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
 
     mirror, known_labels = session.mirror(), AsKnownThen(session)
     forecast = forecasts(session, horizon, known_labels)
-    tables = {s.name: known_labels.tables(s) for s in session.segmentations}
-    features = kept_features(mirror)
-    names = [s.name for s in session.segmentations]
-    ranked = {s.name for s in session.segmentations if s.kind == "response"}
+    names, there = [s.name for s in session.segmentations], columns_of_own_name(session.segmentations)
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
-    columns = [
-        "id",
-        *(["record_type"] if types != {"contact"} else []),
-        *_purchases(session.settings.currency, names),
-    ]
-    there = columns_of_own_name(session.segmentations)
-    columns += [f"forecast.{name}" for name in forecast.columns if name not in names or name in there]
-    joins = ""
-    for name, of_name in tables.items():
-        table = quoted("of_" + name)
-        joins += f" LEFT JOIN ({of_name.labels}) AS {table} USING (record)"
-        if name not in there:
-            columns.append(f"{table}.segment AS {quoted(name)}")
-        if name in ranked:
-            columns.append(f"{table}.score AS {quoted(name + '.score')}")
-        scores = [c for c in of_name.columns() if c.startswith(_MEMORY) and not c.endswith("pending")]
-        columns += [
-            f"{table}.{quoted(c)} AS {quoted(c.replace(_MEMORY, name + '.'))}" for c in sorted(scores)
-        ]
-    everyone = " UNION ".join(f"SELECT record FROM ({of_name.labels})" for of_name in tables.values())
-    count = _write(
+    segmentations = []
+    for settings in session.segmentations:
+        tables, name = known_labels.tables(settings), settings.name
+        shown = {} if name in there else {"segment": name}
+        shown |= {"score": name + ".score"} if settings.kind == "response" else {}
+        scores = [c for c in tables.columns() if c.startswith(_MEMORY) and not c.endswith("pending")]
+        shown |= {column: column.replace(_MEMORY, name + ".") for column in sorted(scores)}
+        segmentations.append(LabelColumns(tables.labels, shown))
+    rows = label_rows(
         mirror,
-        out,
-        f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record) LEFT JOIN ({_addresses(session)}) USING (record)
-            LEFT JOIN ({features}) AS features USING (record) LEFT JOIN ({forecast.rows}) AS forecast USING (record) {joins}
-            ORDER BY record_type, length(id), id""",
+        segmentations,
+        forecast.rows,
+        [name for name in forecast.columns if name not in names or name in there],
+        exponent(session.settings.currency),
+        taken=names,  # a name that a segmentation has is that segmentation's
+        with_type=types != {"contact"},
     )
+    count = _write(mirror, out, rows)
     session.journal.exports.remember(out)
     return count, forecast.figures
 
 
-def _write(mirror: AccountMirror, out: Path, sql: str) -> int:
+def _write(mirror: AccountMirror, out: Path, rows: Relation) -> int:
     """Batch by batch, so that a file of any length needs little memory; returns the number of rows."""
     from connectors.files.csv_cells import guarded
 
     count = 0
-    reader = mirror.run(sql).to_arrow_reader(ROWS)
+    reader = mirror.run(rows.sql).to_arrow_reader(ROWS)
     with arrow_csv.CSVWriter(
         out, reader.schema, write_options=arrow_csv.WriteOptions(quoting_style="needed")
     ) as sink:
@@ -88,24 +76,3 @@ def _write(mirror: AccountMirror, out: Path, sql: str) -> int:
             sink.write_table(table)
             count += batch.num_rows
     return count
-
-
-def _purchases(currency: str, taken: list[str]) -> list[str]:
-    """The columns that a person checks against the shop's own figures.
-
-    A name that a segmentation has is that segmentation's.
-    """
-    digits = exponent(currency)
-    unit = f"0.{'1'.rjust(digits, '0')}" if digits else "1"
-    columns = {
-        "email": "email",
-        "orders": "coalesce(features.orders, 0)::BIGINT",
-        "net_revenue": f"(coalesce(features.net_revenue, 0)::DECIMAL(19, 0) * {unit}::DECIMAL({digits + 1}, {digits}))::VARCHAR",
-        "first_purchase": "features.first_purchase",
-        "last_purchase": "features.last_purchase",
-    }
-    return [f"{column} AS {name}" for name, column in columns.items() if name not in taken]
-
-
-def _addresses(session: Session) -> str:
-    return f"SELECT record, any_value(email) AS email FROM ({people(session.mirror())}) GROUP BY record"
