@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.values.money import Notation, minor_units, numbers, read_amounts
+from connectors.values.minor_units import minor_units
+from connectors.values.money import Notation, numbers, read_amounts
 from connectors.values.text import as_text
 from connectors.values.timestamps import instants, to_utc
 from tests.files_shop import HEAD, Shop

@@ -16,8 +16,9 @@ from connectors.contract import Account
 from connectors.files import column_profile, file_reader, preview, schema_inference
 from connectors.files.distinct_ids import CountedIds, DistinctIds, numbered, texts_of
 from connectors.files.settings import Settings
-from connectors.values.money import minor_units
-from connectors.values.timestamps import STRPTIME, by_digits
+from connectors.values.digit_times import by_digits
+from connectors.values.minor_units import minor_units
+from connectors.values.timestamps import STRPTIME
 from sync.start.init import init
 
 IDS = st.from_regex(r"(ORD-|#|)(0{0,2}[0-9]{1,4}|[0-9]{15,17}|x|\u0663)", fullmatch=True)

@@ -27,7 +27,8 @@ from connectors.tables.column_reader import (
 from connectors.tables.orders import OrderLines, RepeatedTotals, moment, within
 from connectors.tables.rejects import Sieve
 from connectors.values.currency import exponent, meant
-from connectors.values.money import minor_units, rates_of, read_amounts
+from connectors.values.minor_units import minor_units, rates_of
+from connectors.values.money import read_amounts
 from connectors.values.text import as_text, flat, is_text, trimmed, words_in
 
 _DEDUCTIONS = ("refunded", "outstanding", "gift_card")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from connectors.contract import Account
 from connectors.values.currency import exponent
-from connectors.values.money import minor_units, rates_of, worth
+from connectors.values.minor_units import minor_units, rates_of, worth
 
 
 class Amounts:

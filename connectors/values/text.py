@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 TRUE, FALSE = ("true", "yes", "1", "y"), ("false", "no", "0", "n")
 CELL_LIMIT = 1 << 20
 # a number as machines write it: the one pattern of all readers
+EXACT = pa.decimal128(38, 12)  # in which decimals are read
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 
 
