@@ -176,7 +176,9 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
 
 
 def test_the_journey_of_each_segment_is_told_from_the_mirror(world: World) -> None:
-    ways_by_segment = with_session(world, lambda session: ways(session, "rfm"))
+    ways_by_segment = with_session(
+        world, lambda session: ways(AccountFeatures(session), "rfm", session.as_of)
+    )
     assert sum(way["first"].records for way in ways_by_segment.values()) == 300
     assert all(way["second"].events <= way["first"].events for way in ways_by_segment.values())
 

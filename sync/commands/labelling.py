@@ -64,12 +64,11 @@ def evaluate(
     ``effects``: what campaigns with a control group changed.
     """
 
-    def work(session: Session) -> Answer:
-        from sync.views.scorecards import card as judge
+    from sync.views.scorecards import card as judge
 
-        return judge(session, names, composition)
-
-    return each_account(config, options, "evaluate", work, journalled=False)
+    return each_account(
+        config, options, "evaluate", lambda session: judge(session, names, composition), journalled=False
+    )
 
 
 def label(

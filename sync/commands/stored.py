@@ -70,12 +70,9 @@ def salvage(config: Config | Path | str) -> Answer:
 def show(config: Config | Path | str, options: Options | None = None, id: str = "") -> Answer:
     """Why a record has its segments, since when, and every value before with its run."""
 
-    def work(session: Session) -> Answer:
-        from sync.views.history import show as story
+    from sync.views.history import show as story
 
-        return story(session, id)
-
-    return each_account(config, options, "show", work, journalled=False)
+    return each_account(config, options, "show", lambda session: story(session, id), journalled=False)
 
 
 def report(

@@ -44,16 +44,13 @@ def show_plan(
     the first 10,000.
     """
 
-    def work(session: Session) -> Answer:
-        from sync.views.plan_changes import show_plan as shown
-
-        return shown(session, number, out)
+    from sync.views.plan_changes import show_plan as shown
 
     return each_account(
         config,
         options,
         "show_plan",
-        work,
+        lambda session: shown(session, number, out),
         journalled=False,
         owner=lambda journal: journal.plans.account_of(number),
     )
@@ -109,14 +106,10 @@ def backfill(
     off.
     """
 
-    def work(session: Session) -> Answer:
-        from sync.plan.plan import Selection
+    from sync.plan.plan import Selection
 
-        return pipeline.loop(
-            session, Selection(ids, segment, since.isoformat() if since else None, extra_fields=True)
-        )
-
-    return each_account(config, options, "backfill", work)
+    selection = Selection(ids, segment, since.isoformat() if since else None, extra_fields=True)
+    return each_account(config, options, "backfill", lambda session: pipeline.loop(session, selection))
 
 
 def undo(

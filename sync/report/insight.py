@@ -125,7 +125,9 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     return Insights(
         of,
         journeys.gather(
-            lead, segment_figures.labelled(mirror, labels_of(lead)), ways(session, lead, journeys.DRAWN)
+            lead,
+            segment_figures.labelled(mirror, labels_of(lead)),
+            ways(features, lead, session.as_of, journeys.DRAWN),
         ),
         forecast,
         priority.gather(mirror, config, account, labelled),

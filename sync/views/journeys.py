@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sync.account.session import Session
 from sync.label.feature_frame import AccountFeatures
 from sync.store import lazy
 from sync.store.journey_rows import touches, travellers
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def ways(session: Session, name: str, most: int | None = None) -> dict[str, dict[str, Any]]:
-    """The journey per segment of a segmentation as of ``session.as_of``; people who object are in none. See
+def ways(
+    features: AccountFeatures, name: str, as_of: date, most: int | None = None
+) -> dict[str, dict[str, Any]]:
+    """The journey per segment of a segmentation as of a day; people who object are in none. See
     ``segmentation.evaluation.attribution``.
 
     ``most``: of more records than so many, so many are drawn (about).
     """
     from segmentation.evaluation.attribution import journey
 
-    mirror = session.mirror()
-    activity = AccountFeatures(session).activity.rows(answers=True)
+    mirror, activity = features.activity.mirror, features.activity.rows(answers=True)
     with travellers(mirror, labels_of(name), most) as records, touches(mirror, activity, records) as touched:
 
         def run(expression: ibis.Table) -> pd.DataFrame:
             return mirror.run(lazy.rows_of(expression).sql).df()
 
-        return journey(run, lazy.table(mirror, touched), lazy.table(mirror, records), session.as_of)
+        return journey(run, lazy.table(mirror, touched), lazy.table(mirror, records), as_of)

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from sync.account.session import Session
 from sync.exit_codes import CommandError, UsageError
+from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.journal.plans import Plan
 from sync.store.label_tables import label_reasons
@@ -46,29 +47,29 @@ def show_plan(session: Session, plan: int, out: Path | None = None) -> dict[str,
     answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}
     answer["guards"] = [{"guard": trip["guard"], "what": trip["what"]} for trip in row.guards]
     if out is not None:
-        _write(session, row, out)
+        _write(session.journal, session.mirror(), row, out)
         return {**answer, "out": str(out)}
     changes: list[dict[str, Any]] = []
-    for part in _changes(session, row):
+    for part in _changes(session.journal, session.mirror(), row):
         changes += part.slice(0, SHOWN - len(changes)).to_pylist()
         if len(changes) >= SHOWN:
             break
     return {**answer, "changes": changes, "more": total - len(changes)}
 
 
-def _changes(session: Session, plan: Plan) -> Iterator[pa.Table]:
+def _changes(journal: Journal, mirror: AccountMirror, plan: Plan) -> Iterator[pa.Table]:
     """The changes of a plan, batch by batch, in columns of COLUMNS."""
-    for batch in session.journal.batches.of(plan=plan.plan):
+    for batch in journal.batches.of(plan=plan.plan):
         changes = batch.changes()
         columns = {name: changes[name] for name in COLUMNS if name in changes.column_names}
-        columns["reason"] = _reasons(session.mirror(), batch, changes, plan.undoes)
-        columns["status"] = pa.array(_status(session, batch), pa.string())
+        columns["reason"] = _reasons(mirror, batch, changes, plan.undoes)
+        columns["status"] = pa.array(_status(journal, batch), pa.string())
         yield pa.table([columns[name] for name in COLUMNS], names=COLUMNS)
 
 
-def _status(session: Session, batch: Batch) -> list[str]:
+def _status(journal: Journal, batch: Batch) -> list[str]:
     if batch.state == "done":
-        return session.journal.batches.outcomes(batch)[0]
+        return journal.batches.outcomes(batch)[0]
     return ["planned" if batch.state == "planned" else "unknown"] * batch.rows
 
 
@@ -93,7 +94,7 @@ def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int
     )
 
 
-def _write(session: Session, plan: Plan, out: Path) -> None:
+def _write(journal: Journal, mirror: AccountMirror, plan: Plan, out: Path) -> None:
     """Write a file beside the place where it goes, then put it there: nobody reads half of it.
 
     Only its owner may.
@@ -109,11 +110,11 @@ def _write(session: Session, plan: Plan, out: Path) -> None:
             newline="",
             encoding="utf-8",
         ) as sink:
-            write(sink, _changes(session, plan))
+            write(sink, _changes(journal, mirror, plan))
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
-    session.journal.exports.remember(out)
+    journal.exports.remember(out)
 
 
 def _as_csv(sink: Any, parts: Iterator[pa.Table]) -> None:

@@ -12,6 +12,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,10 @@ from typing import Any
 from connectors.values.currency import major_units
 from sync.account.rates import converted
 from sync.account.session import Session
+from sync.config.config import Config
 from sync.exit_codes import CommandError, UsageError
 from sync.pull.summary import major
+from sync.store.mirror import AccountMirror
 from sync.store.parts import live_streams
 from sync.store.purchases import of_months, orders
 
@@ -122,9 +125,13 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
 
     Reads the mirror alone.
     """
-    if not any(live_streams(session.mirror(name)) for name in session.sources()):
+    mirrors = [session.mirror(name) for name in session.sources()]
+    if not any(map(live_streams, mirrors)):
         raise CommandError(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
-    ours, currency = _months(session), session.settings.currency
+    ours, currency = (
+        _months(session.config, session.account, mirrors, session.as_of),
+        session.settings.currency,
+    )
     months = [
         _compared(month, stated[month], ours.get(month, (0, 0, 0, 0)), currency) for month in sorted(stated)
     ]
@@ -136,16 +143,17 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
     }
 
 
-def _months(session: Session) -> dict[str, tuple[int, int, int, int]]:
+def _months(
+    config: Config, ours: str, mirrors: Sequence[AccountMirror], as_of: date
+) -> dict[str, tuple[int, int, int, int]]:
     """Month → orders and net revenue of known records, and of nobody, up to ``as_of``, over all source
     accounts.
     """
     by_month: dict[str, tuple[int, int, int, int]] = {}
-    once, ours = session.settings.deal_share == "full", session.account
-    for name in session.sources():
-        mirror = session.mirror(name)
-        money = partial(converted, session.config, ours, mirror)
-        counted = orders(mirror, session.as_of, by_record=False, once=once, into=money)
+    once = config.accounts[ours].deal_share == "full"
+    for mirror in mirrors:
+        money = partial(converted, config, ours, mirror)
+        counted = orders(mirror, as_of, by_record=False, once=once, into=money)
         for month, figures in of_months(mirror, counted).items():
             before = by_month.get(month, (0, 0, 0, 0))
             by_month[month] = (
