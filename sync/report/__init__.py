@@ -1,6 +1,8 @@
 """What do people look at? One HTML page of segments, moves, reasons, guards and rejects, whole by itself.
 
-``gather`` adds up the figures of one account, ``write`` makes the page of one or several.
+``figures.gather`` collects all figures of one account first; what comes after it draws values only. ``write``
+makes the page of one or several accounts. A chart is drawn by ``charts``; the module that is named after its
+question (``sizes``, ``journeys``, …) turns its figures into panels, and ``sections`` says where they stand.
 """
 
 from __future__ import annotations

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from sync.account.segment_catalog import built, built_like
 from sync.account.session import Session
+from sync.config.config import Config
+from sync.config.settings import SegmentationSettings
 from sync.exit_codes import CommandError
 from sync.label.feature_frame import AccountFeatures
 from sync.plan.control_groups import effects as measured
@@ -95,44 +98,71 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     cards = scorecards.cards(session, wanted.composition) if judged else {}
     effects = _by_segmentation(measured(session) if any(settings.control for settings in chosen) else {})
     models = {s.name: _model(session.journal, account, s.name, config.digest(s)) for s in chosen}
-    of, features = {}, AccountFeatures(session)
-    for settings in chosen:
-        name, model = settings.name, models[settings.name]
-        figures, rates = model.get("figures", {}), None
-        if settings.kind == "lifecycle" and figures:
-            stages = built_like(config, settings, account, figures)
-            rates = life_stages.gather(stages, features.past(settings, stages), figures, session.as_of)
-        of[name] = Insight(
-            figures,
-            int(model.get("version", 0)),
-            str(model.get("as_of", "")),
-            settings.options.model_dump() if settings.options is not None else {},
-            rates,
-            cluster_profiles.gather(mirror, name, model.get("learned", {}), session.as_of)
-            if settings.kind == "clusters" and model
-            else None,
-            explained(features, config, account, settings)["rules"] if settings.kind == "rules" else (),
-            cards.get(name, {}),
-            effects.get(name, {}),
+    features, as_of = AccountFeatures(session), session.as_of
+    of = {
+        settings.name: _insight(
+            features,
+            config,
+            settings,
+            models[settings.name],
+            as_of,
+            cards.get(settings.name, {}),
+            effects.get(settings.name, {}),
         )
-    potential, forecast = next((s for s in chosen if s.kind == "potential" and models[s.name]), None), None
-    if potential is not None:
-        frame, population = features.population(potential, built(config, potential, account)).some(
-            outlook.DRAWN
-        )
-        segments = segment_of_each(mirror, labels_of(lead))
-        forecast = outlook.gather(frame, population, segments, models[potential.name], session.as_of, lead)
-    return Insights(
-        of,
-        journeys.gather(
-            lead,
-            segment_figures.labelled(mirror, labels_of(lead)),
-            ways(features, lead, session.as_of, journeys.DRAWN),
-        ),
-        forecast,
-        priority.gather(mirror, config, account, labelled),
-        judged,
+        for settings in chosen
+    }
+    potential = next((s for s in chosen if s.kind == "potential" and models[s.name]), None)
+    forecast = (
+        _forecast(features, config, potential, models[potential.name], as_of, lead) if potential else None
     )
+    walked = journeys.gather(
+        lead,
+        segment_figures.labelled(mirror, labels_of(lead)),
+        ways(features, lead, as_of, journeys.DRAWN),
+    )
+    return Insights(of, walked, forecast, priority.gather(mirror, config, account, labelled), judged)
+
+
+def _insight(
+    features: AccountFeatures,
+    config: Config,
+    settings: SegmentationSettings,
+    model: Mapping[str, Any],
+    as_of: date,
+    card: Mapping[str, Any],
+    effects: Mapping[str, Mapping[str, Any]],
+) -> Insight:
+    mirror, figures, rates = features.activity.mirror, model.get("figures", {}), None
+    if settings.kind == "lifecycle" and figures:
+        stages = built_like(config, settings, mirror.name, figures)
+        rates = life_stages.gather(stages, features.past(settings, stages), figures, as_of)
+    return Insight(
+        figures,
+        int(model.get("version", 0)),
+        str(model.get("as_of", "")),
+        settings.options.model_dump() if settings.options is not None else {},
+        rates,
+        cluster_profiles.gather(mirror, settings.name, model.get("learned", {}), as_of)
+        if settings.kind == "clusters" and model
+        else None,
+        explained(features, config, mirror.name, settings)["rules"] if settings.kind == "rules" else (),
+        card,
+        effects,
+    )
+
+
+def _forecast(
+    features: AccountFeatures,
+    config: Config,
+    settings: SegmentationSettings,
+    model: Mapping[str, Any],
+    as_of: date,
+    by: str,
+) -> Outlook | None:
+    mirror = features.activity.mirror
+    population = features.population(settings, built(config, settings, mirror.name))
+    frame, records = population.some(outlook.DRAWN)
+    return outlook.gather(frame, records, segment_of_each(mirror, labels_of(by)), model, as_of, by)
 
 
 def _model(journal: Journal, account: str, name: str, digest: str) -> dict[str, Any]:
