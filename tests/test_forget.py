@@ -16,7 +16,7 @@ from connectors.contract import Page
 from connectors.schemas import ACTIVITY_SCHEMA, VOID_SCHEMA
 from sync.cli import app
 from sync.exit_codes import UsageError
-from sync.pull.pull import Pulled, _without_forgotten, forget_digest
+from sync.pull.pull import Pulled, _without_forgotten
 from sync.store.journal import Journal
 from tests.reading import void
 from tests.world import ALLOWED, World
@@ -233,9 +233,7 @@ def test_who_is_forgotten_right_after_another_is_cleared_in_the_crm_too(tmp_path
 
 def test_a_cancelled_order_of_a_forgotten_person_is_not_kept_either(tmp_path: Path) -> None:
     with closing(Journal(tmp_path / "journal.sqlite")) as journal:
-        journal.execute(
-            "INSERT INTO forgotten VALUES (?, ?)", forget_digest(journal, "shop", "contact", ID), "2026-01-01"
-        )
+        journal.forgotten.add("shop", "contact", ID)
         voids = pa.Table.from_pylist([void(ID, order_id="A"), void("7", order_id="B")], schema=VOID_SCHEMA)
         page = Page(ACTIVITY_SCHEMA.empty_table(), "", "orders.csv", voids=voids)
         kept = _without_forgotten(journal, "shop", page, Pulled())

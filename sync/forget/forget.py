@@ -21,12 +21,13 @@ from sync.account.session import Session
 from sync.apply.delivery import JournalTicket
 from sync.apply.throttle import stamp
 from sync.exit_codes import declined
-from sync.pull.pull import ADDRESS, KEY, forget_digest, pull
+from sync.pull.pull import pull
 from sync.store.arrow_bytes import packed, unpacked
 from sync.store.erase import Names, erase
 from sync.store.identity_resolution import of_address, same_person
 from sync.store.journal import Journal
-from sync.store.journal.database import backup_of, now
+from sync.store.journal.database import backup_of
+from sync.store.journal.forgotten import ADDRESS, KEY
 from sync.store.mirror import AccountMirror, literal
 
 Person = tuple[str, str, str]  # account, record type, id
@@ -197,10 +198,7 @@ def _named_elsewhere(mirror: AccountMirror, names: Set[str]) -> bool:
 def _is_forgotten(session: Session, id: str) -> bool:
     names = [ADDRESS] if "@" in id else ["contact", "lead", "company"]
     key = comparable(id, "email") if "@" in id else id
-    digests = [forget_digest(session.journal, session.account, name, key) for name in names]
-    return any(
-        session.journal.value("SELECT count(*) FROM forgotten WHERE digest = ?", digest) for digest in digests
-    )
+    return any(session.journal.forgotten.has(session.account, name, key) for name in names)
 
 
 def _remember(session: Session, people: list[Person], addresses: set[str]) -> None:
@@ -222,8 +220,7 @@ def _remember(session: Session, people: list[Person], addresses: set[str]) -> No
         for address in addresses
     ]
     for account, what, name in names:
-        digest = forget_digest(session.journal, account, what, name)
-        session.journal.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", digest, now())
+        session.journal.forgotten.add(account, what, name)
 
 
 def _spelled(mirror: AccountMirror, people: list[Person]) -> set[str]:

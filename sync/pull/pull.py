@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from sync.store import actual, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
 from sync.store.journal import Journal
+from sync.store.journal.forgotten import ADDRESS, KEY
 from sync.store.journal.rejects import RefusedRow
 from sync.store.mirror import AccountMirror
 from sync.store.purchases import note_shape
@@ -216,27 +216,6 @@ def _keep_rejects(journal: Journal, account: str, stream: str, page: Page, answe
 # -- people whom we were told to forget ---------------------------------------------------------------------
 
 
-# what a digest is of, beside a record type: an id as it is compared, an e-mail address
-KEY, ADDRESS = ("key", "address")
-
-
-def forget_digest(journal: Journal, account: str, record_type: str, id: str) -> str:
-    """What stays of a forgotten person: a keyed hash, from which nobody gets the id back without the
-    journal's key.
-    """
-    key = journal.value("SELECT digest FROM forgotten WHERE at = 'key'")
-    if key is None:
-        import secrets
-
-        key = secrets.token_hex(32)
-        journal.execute("INSERT INTO forgotten VALUES (?, 'key')", key)
-    return _digest(bytes.fromhex(key), account, record_type, id)
-
-
-def _digest(key: bytes, account: str, record_type: str, id: str) -> str:
-    return hmac.digest(key, f"{account}\0{record_type}\0{id}".encode(), "sha256").hex()
-
-
 def _without_forgotten(
     journal: Journal,
     account: str,
@@ -250,14 +229,10 @@ def _without_forgotten(
     A row of activity that names a forgotten address, but another record of ``mirror`` by its id, is that
     record's: it stays.
     """
-    digests = {row["digest"] for row in journal.rows("SELECT digest FROM forgotten WHERE at <> 'key'")}
-    if not digests or not (page.records.num_rows or page.voids):
+    test = journal.forgotten.test(account)
+    if test is None or not (page.records.num_rows or page.voids):
         return page
-    secret = bytes.fromhex(journal.value("SELECT digest FROM forgotten WHERE at = 'key'"))
-
-    @cache
-    def forgotten(what: str, name: str) -> bool:
-        return _digest(secret, account, what, name) in digests
+    forgotten = cache(test)
 
     @cache
     def gone(record_type: str, id: str | None, email: str | None) -> bool:

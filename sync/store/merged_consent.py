@@ -112,14 +112,14 @@ def recall(journal: Journal, mirror: AccountMirror) -> None:
     """A new mirror learns from the journal who said no."""
     if mirror.stamp("merged_consents") is not None:
         return
-    rows = journal.rows("SELECT * FROM merged_consents WHERE account = ?", mirror.name)
+    rows = journal.merged_consents.of(mirror.name)
     kept = pa.table(
         {
-            "record_type": pa.array([row["record_type"] for row in rows], pa.string()),
-            "id": pa.array([row["id"] for row in rows], pa.string()),
-            "survivor": pa.array([row["survivor"] for row in rows], pa.string()),
-            "survivor_type": pa.array([row["survivor_type"] for row in rows], pa.string()),
-            "refused": pa.array([row["refused"].split() for row in rows], pa.list_(pa.string())),
+            "record_type": pa.array([row.record_type for row in rows], pa.string()),
+            "id": pa.array([row.id for row in rows], pa.string()),
+            "survivor": pa.array([row.survivor for row in rows], pa.string()),
+            "survivor_type": pa.array([row.survivor_type for row in rows], pa.string()),
+            "refused": pa.array([row.refused.split() for row in rows], pa.list_(pa.string())),
         }
     )
     no = ", ".join(
@@ -150,13 +150,5 @@ def remember(journal: Journal, mirror: AccountMirror) -> None:
             JOIN ids AS own ON own.record = merged_consents.record JOIN ids AS other ON other.record = merged_consents.survivor
             WHERE refused <> '' ORDER BY ALL"""
     )
-    columns = "record_type, id, survivor_type, survivor, refused"
-    before = journal.rows(
-        f"SELECT {columns} FROM merged_consents WHERE account = ? ORDER BY 1, 2", mirror.name
-    )
-    if [tuple(row.values()) for row in before] != sorted(rows):
-        with journal.transaction() as connection:
-            connection.execute("DELETE FROM merged_consents WHERE account = ?", (mirror.name,))
-            connection.executemany(
-                "INSERT INTO merged_consents VALUES (?, ?, ?, ?, ?, ?)", [(mirror.name, *row) for row in rows]
-            )
+    if journal.merged_consents.of(mirror.name) != sorted(rows):
+        journal.merged_consents.replace(mirror.name, rows)

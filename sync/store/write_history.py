@@ -19,15 +19,13 @@ from sync.store.mirror import AccountMirror
 def catch_up(journal: Journal, mirror: AccountMirror) -> None:
     """Bring ``written`` up to the journal. A new mirror starts from nothing and gets all of it."""
     seen = int(mirror.stamp("written") or 0)
-    sql = "SELECT batch, opened, changed FROM batches WHERE account = ? AND changed > ? AND state IN ('open', 'done') ORDER BY changed"
-    for row in journal.rows(sql, mirror.name, seen):
-        batch = journal.batches.get(row["batch"])
+    for batch in journal.batches.changed_since(mirror.name, seen):
         with mirror.transaction():
-            _take(journal, mirror, batch, row["opened"])
-            mirror.set_stamp("written", str(row["changed"]))
+            _take(journal, mirror, batch)
+            mirror.set_stamp("written", str(batch.changed))
 
 
-def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) -> None:
+def _take(journal: Journal, mirror: AccountMirror, batch: Batch) -> None:
     """An open batch may have been written, row for row; of a closed one only what was done."""
     changes = batch.changes()
     if batch.state == "done":
@@ -35,7 +33,7 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch, opened: int) ->
     _resolve(mirror, changes)
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
     mirror.run(
-        f"INSERT INTO written SELECT {batch.batch}, {opened}, record, target, after, mine_after FROM resolved"
+        f"INSERT INTO written SELECT {batch.batch}, {batch.opened}, record, target, after, mine_after FROM resolved"
     )
 
 

@@ -13,9 +13,12 @@ from pathlib import Path
 from sync.store.journal.batches import Batches
 from sync.store.journal.database import Database
 from sync.store.journal.defaults import Defaults
+from sync.store.journal.departed import Departed
 from sync.store.journal.exports import Exports
+from sync.store.journal.forgotten import Forgotten
 from sync.store.journal.holds import Holds
 from sync.store.journal.labels import Labels
+from sync.store.journal.merged_consents import MergedConsents
 from sync.store.journal.models import Models
 from sync.store.journal.objects import Objects
 from sync.store.journal.plans import Plans
@@ -38,5 +41,8 @@ class Journal(Database):
         self.labels = Labels(self)
         self.models = Models(self)
         self.objects = Objects(self)
+        self.merged_consents = MergedConsents(self)
+        self.departed = Departed(self)
+        self.forgotten = Forgotten(self)
         self.exports = Exports(self)
         self.defaults = Defaults(self)
