@@ -1,1 +1,1 @@
-"""Segmentation: frames in, labels out. Pure: no files, no clock, no CRM. Start at ``segmentation.label``."""
+"""Segmentation: frames in, labels out. Pure: no files, no clock, no CRM. Start at ``segmentation.kinds``."""

@@ -14,8 +14,6 @@ from typing import Any
 from segmentation.ecdf import EmpiricalCdf
 
 VERSION = 1
-# kinds whose levels are shares of the buyers, so that somebody has each axis' highest one
-RANKED = ("rfm", "potential")
 
 Model = dict[str, Any]
 
@@ -48,13 +46,11 @@ def blank(model: Mapping[str, Any]) -> bool:
 
 
 def topless(model: Mapping[str, Any]) -> bool:
-    """Whether nobody of the fit has the highest score of some axis that is cut by ranks.
+    """Whether nobody of the fit has the highest score of some axis; of a kind that cuts by ranks.
 
     Versions that counted ties by those who are worse alone made such models; ``segmentation.ecdf.fair_cuts``
     makes none.
     """
-    if model.get("kind") not in RANKED:
-        return False
     ranked_axes = [EmpiricalCdf.from_dict(stored) for stored in model["axes"].values()]
     return any(axis.count > len(axis.cuts) > 0 and axis.knots[-1] <= axis.cuts[-1] for axis in ranked_axes)
 

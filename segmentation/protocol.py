@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 class Segmentation(Protocol):
     """One configured way of segmenting."""
 
-    kind: str
     needs: Needs
 
     @property
     def segments(self) -> list[Segment]:
         """Every segment that ``label`` may give."""
+
+    def named(self, model: Mapping[str, Any]) -> list[Segment]:
+        """The segments that a model gives, under its names."""
+
+    def like(self, figures: Mapping[str, Any]) -> Segmentation:
+        """The same with what a model has settled (its figures), to judge that model on other days."""
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """What ``fit`` and ``label`` read of a facts frame (``segmentation.rules.logic``), one row per record."""

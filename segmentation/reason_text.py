@@ -52,20 +52,3 @@ def reasons(*parts: Any) -> pa.Array:
 def ago(days: Integers) -> pa.Array:
     """``today``, ``1 day ago``, ``3 days ago``."""
     return pc.if_else(pa.array(days == 0), "today", joined(counted(days, "day", "days"), " ago"))
-
-
-def plain(kind: str) -> str:
-    """A kind of activity in words: ``email open``."""
-    return kind.replace("_", " ")
-
-
-def plural(kind: str) -> str:
-    """Several of a kind: ``email opens``."""
-    singular = plain(kind)
-    return (
-        f"{singular.removesuffix(' sent')}s sent"
-        if singular.endswith(" sent")
-        else singular
-        if singular.endswith("s")
-        else singular + "s"
-    )

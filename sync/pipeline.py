@@ -55,7 +55,7 @@ def reading_of_plan(session: Session, plan: int) -> Answer:
 
 
 def contests(session: Session) -> Answer:
-    """By segmentation of kind ``potential``: its winner, how each candidate did, and how true its forecasts
+    """By segmentation that predicts value: its winner, how each candidate did, and how true its forecasts
     were.
     """
     from segmentation import model_file
@@ -63,7 +63,7 @@ def contests(session: Session) -> Answer:
     kept = {
         s.name: session.journal.models.latest(session.account, s.name)
         for s in session.segmentations
-        if s.kind == "potential"
+        if s.options.predicts_value
     }
     return {
         name: model_file.from_json(model.content)["figures"]

@@ -5,7 +5,7 @@ packages.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +19,12 @@ import pytest
 
 from segmentation.feature_request import Needs, Shape
 from segmentation.features import features
+from segmentation.frames import Segment
+from segmentation.kinds import kind_named
+from segmentation.kinds.base import Account
+from segmentation.protocol import Segmentation
+from segmentation.rules.comparison import Kind
+from segmentation.rules.logic import Rule
 
 Row = tuple[int, int | None, str, date, int | None, str | None]
 _NUMBER, _TEXT = pa.int64(), pa.string()
@@ -33,6 +39,19 @@ ACTIVITY = pa.schema(
     ]
 )
 CDNOW_START = date(1997, 9, 30)
+
+
+def segmentation(
+    kind: str,
+    options: Mapping[str, Any],
+    currency: str,
+    exponent: int,
+    rules: Sequence[tuple[Segment, Rule]] = (),
+    attributes: Mapping[str, Kind] | None = None,
+) -> Segmentation:
+    """What fits and labels, by a kind's name and options. ValueError tells every fault of the options."""
+    chosen = kind_named(kind).model_validate(options)
+    return chosen.in_account(Account(currency, exponent, rules, attributes or {}))
 
 
 def installed(package: str, file: str) -> Path:

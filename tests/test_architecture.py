@@ -5,6 +5,7 @@ not belong there?
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -138,6 +139,13 @@ def test_no_file_is_longer_than_525_lines() -> None:
         for file in FILES
     }
     assert not {file: length for file, length in lengths.items() if length > 525}
+
+
+def test_every_file_that_contributors_are_sent_to_is_there() -> None:
+    text = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:connectors|segmentation|sync|tests)/[\w/.]*)`", text)
+    assert len(paths) > 30
+    assert not [path for path in paths if "NAME" not in path and not (ROOT / path).exists()]
 
 
 def test_every_module_of_the_product_states_its_question() -> None:

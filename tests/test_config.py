@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors import CRMS, settings_model
 from connectors.contract import Attribute, Option
-from segmentation.label import KINDS
+from segmentation.kinds import KINDS
 from sync.config.config import Config, ConfigError, Limit, load, secret
 from sync.config.secret import SecretError
 from sync.config.toml_lines import Lines

@@ -216,7 +216,7 @@ def test_parquet_is_looked_into_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["rfm", "abc", "lifecycle", "rules"])
 def test_every_kind_of_segmentation_can_be_asked_for(tmp_path: Path, kind: str) -> None:
-    from segmentation.label import KINDS
+    from segmentation.kinds import KINDS
 
     folder = english(tmp_path / "exports")
     if kind not in KINDS:

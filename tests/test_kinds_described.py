@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.label import KINDS
+from segmentation.kinds import KINDS
 from sync.config.settings import SegmentationSettings
 
 TEXT = (Path(__file__).parent.parent / "segmentation" / "README.md").read_text(encoding="utf-8")

@@ -20,13 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation import model_file
-from segmentation.label import segmentation
 from sync.label import population
 from sync.store import chunks
 from sync.store.arrow_bytes import packed
 from sync.store.journal import Journal
 from sync.store.migrations import migrate
-from tests.segmentation_frames import CDNOW_START, Played, cdnow
+from tests.segmentation_frames import CDNOW_START, Played, cdnow, segmentation
 from tests.test_every_kind import EVERY, KINDS
 from tests.test_every_kind import models as stored
 from tests.test_rules_segments import LOYALS, YOUNG, ruled

@@ -22,7 +22,7 @@ from tests.benchmarks import trades
 from tests.benchmarks.trades import Business
 from tests.segmentation_frames import Played
 
-KIND = Potential()
+KIND = Potential().in_account()
 
 
 @cache

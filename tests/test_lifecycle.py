@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation.kinds.lifecycle import Lifecycle
-from segmentation.kinds.lifecycle_stages import STAGES
+from segmentation.kinds.lifecycle import STAGES, Lifecycle
 from tests.segmentation_frames import cdnow, complete_journey, computed, frame
 
 AS_OF = date(2025, 6, 30)
@@ -28,7 +27,7 @@ MODEL: dict[str, Any] = {
     "figures": {"driver": "silence", "horizon": 10.0, "usual": 20.0},
     "axes": {},
 }
-LIFE = Lifecycle()
+LIFE = Lifecycle().in_account()
 
 
 def customers(**silent: tuple[int, int, float | None]) -> pd.DataFrame:
@@ -154,8 +153,11 @@ def test_the_horizon_is_learned_from_all_gaps_or_given() -> None:
     rows += [(3, None, "purchase", AS_OF - timedelta(days=300 * n), 100, None) for n in range(3)]
     features = frame(rows, AS_OF, needs=LIFE.needs)
     assert LIFE.fit(features, AS_OF)["figures"]["horizon"] == pytest.approx(10.0)
-    assert Lifecycle(45).fit(features, AS_OF)["figures"]["horizon"] == 45
-    assert Lifecycle(45).fit(features, AS_OF)["settings"] != LIFE.fit(features, AS_OF)["settings"]
+    assert Lifecycle(horizon_days=45).in_account().fit(features, AS_OF)["figures"]["horizon"] == 45
+    assert (
+        Lifecycle(horizon_days=45).in_account().fit(features, AS_OF)["settings"]
+        != LIFE.fit(features, AS_OF)["settings"]
+    )
 
 
 def test_with_hardly_any_gap_a_month_is_assumed() -> None:
@@ -191,7 +193,9 @@ def test_with_enough_customers_the_probability_of_a_purchase_decides() -> None:
     features = computed(cdnow(), date(1997, 9, 30), LIFE.needs)
     figures = LIFE.fit(features, date(1997, 9, 30))["figures"]
     assert figures["driver"] == "repurchase" and figures["model"]["converged"] and figures["horizon"] == 125
-    assert Lifecycle().fit(features.head(150), date(1997, 9, 30))["figures"]["driver"] == "silence"
+    assert (
+        Lifecycle().in_account().fit(features.head(150), date(1997, 9, 30))["figures"]["driver"] == "silence"
+    )
 
 
 def test_stages_are_cut_at_even_odds_a_quarter_and_a_tenth() -> None:

@@ -69,6 +69,16 @@ def test_a_title_that_the_kind_gives_another_segment_is_refused_with_the_line(tm
     )
 
 
+def test_that_holds_for_kinds_that_learn_from_attributes_too(tmp_path: Path) -> None:
+    shop = HEAD.replace('path = "crm"\n', 'path = "crm"\nattributes = { city = "city" }\n', 1)
+    twin = "{ key = 'cluster_1', title = 'not clustered' }"
+    more = 'attributes = ["city"]\naccounts = ["shop"]\n'
+    file = tmp_path / "config.toml"
+    file.write_text(shop + segmentation("alike", "Alike", "seg_alike", twin, "clusters", more))
+    with pytest.raises(ConfigError, match="'Not clustered' is the title of segment 'unscored' too"):
+        load(file)
+
+
 def test_two_segmentations_of_one_title_are_refused_where_they_meet_in_an_account(tmp_path: Path) -> None:
     first = segmentation("one", "Buying habits", "seg_one", more='accounts = ["shop"]\n')
     (message,) = faults(tmp_path, first + segmentation("two", "buying Habits ", "seg_two"))

@@ -24,7 +24,7 @@ BUSINESSES: dict[str, tuple[Any, date, int]] = {
     "cdnow": (cdnow, date(1997, 9, 30), 273),
     "complete_journey": (complete_journey, date(2017, 9, 30), 92),
 }
-KIND = Potential()
+KIND = Potential().in_account()
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.files.cursor import fingerprint
-from segmentation.label import settings_model
+from segmentation.kinds import kind_named
 from sync.cli import app
 from sync.config.config import ConfigError, load
 from sync.config.renames import KEYS, KINDS, VERBS
@@ -158,7 +158,7 @@ def test_an_old_verb_is_refused_with_the_new_one(old: str, new: str, words: list
 
 @pytest.mark.parametrize("new", KINDS.values())
 def test_every_new_kind_is_one(new: str) -> None:
-    assert settings_model(new)
+    assert kind_named(new)
 
 
 # What decides whether stored models and labels still fit the config

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from segmentation.features import features
 from segmentation.frames import Segment
-from segmentation.kinds.rules import RulesKind
+from segmentation.kinds.base import Account
+from segmentation.kinds.rules import Rules
+from segmentation.protocol import Segmentation
 from segmentation.rules.logic import Rule
 from segmentation.rules.parser import RuleError, parse
 
@@ -419,8 +421,9 @@ def test_a_compiled_rule_says_of_every_record_what_a_plain_reading_says(
 # -- segments ------------------------------------------------------------------------------------------------
 
 
-def ruled(*trees: tuple[str, Any]) -> RulesKind:
-    return RulesKind([(Segment(key, key), parse(tree, ATTRIBUTES, OTHERS)) for key, tree in trees])
+def ruled(*trees: tuple[str, Any]) -> Segmentation:
+    rules = [(Segment(key, key), parse(tree, ATTRIBUTES, OTHERS)) for key, tree in trees]
+    return Rules().in_account(Account(rules=rules))
 
 
 YOUNG, LOYALS = (
@@ -430,7 +433,7 @@ YOUNG, LOYALS = (
 
 
 def labelled(
-    chosen: RulesKind,
+    chosen: Segmentation,
     people: Sequence[Mapping[str, Any]],
     activity: Any,
     previous: Any = None,
@@ -476,10 +479,10 @@ def test_the_reason_names_the_branch_that_holds_and_what_fails_under_not() -> No
             {"all": [{"not": {"did": "visit"}}, {"feature": "net_revenue", "at_least": 5}]},
         ]
     }
-    chosen = RulesKind([(Segment("x", "X"), parse(tree, ATTRIBUTES))])
+    chosen, rule = ruled(("x", tree)), parse(tree, ATTRIBUTES)
     people = [{"record": 1, "attribute.city": "Bonn"}, {"record": 2, "attribute.city": "Ulm"}]
     activity = [{**row, "record": 2} for row in LOYAL]
-    table = facts(chosen.rules[0][1], people, activity)
+    table = facts(rule, people, activity)
     frame = CON.to_pyarrow(chosen.reads(table).order_by("record"))
     assert frame["reason"].to_pylist() == ["x: city Bonn", "x: visits so far: 0; net_revenue 23.00"]
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from segmentation import model_file
 from segmentation.evaluation import cluster_stability
+from segmentation.kinds.base import Account
 from segmentation.kinds.clusters import Clusters
-from segmentation.label import segmentation
-from segmentation.models.encoder import MISSING, OTHER, Encoder, Looked, Trait
+from segmentation.models.encoder import MISSING, OTHER, Encoder, Trait
 from segmentation.rules.comparison import Kind
-from tests.segmentation_frames import Played, cdnow, complete_journey
+from tests.segmentation_frames import Played, cdnow, complete_journey, segmentation
 
 AS_OF = date(2025, 6, 30)
 
@@ -58,14 +58,14 @@ def keys(labels: pd.DataFrame) -> list[str]:
 
 
 def test_buyers_of_a_kind_share_a_cluster() -> None:
-    frame, kind = shoppers(), Clusters(4)
+    frame, kind = shoppers(), Clusters(k=4).in_account()
     labels = keys(kind.label(frame, kind.fit(frame, AS_OF), None, None, AS_OF))
     assert [len(set(labels[start : start + 100])) for start in range(0, 400, 100)] == [1, 1, 1, 1]
     assert len(set(labels)) == 4
 
 
 def test_the_number_of_clusters_is_one_that_comes_back_and_never_mixes_kinds_of_buyers() -> None:
-    frame, kind = shoppers(), Clusters()
+    frame, kind = shoppers(), Clusters().in_account()
     model = kind.fit(frame, AS_OF)
     labels = keys(kind.label(frame, model, None, None, AS_OF))
     assert not set(labels[:100]) & set(labels[300:])
@@ -76,7 +76,7 @@ def test_the_number_of_clusters_is_one_that_comes_back_and_never_mixes_kinds_of_
 
 
 def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
-    kind = Clusters(4)
+    kind = Clusters(k=4).in_account()
     model = kind.fit(shoppers(), AS_OF)
     names = [cluster["name"] for cluster in model["learned"]["clusters"]]
     assert len(set(names)) == 4
@@ -87,7 +87,7 @@ def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
 
 
 def test_a_refit_keeps_numbers_and_names() -> None:
-    kind = Clusters(4)
+    kind = Clusters(k=4).in_account()
     first = kind.fit(shoppers(), AS_OF)
     again = kind.fit(shoppers(seed=2), AS_OF + timedelta(days=30), Before(first))  # type: ignore[arg-type]
     names = [
@@ -99,7 +99,7 @@ def test_a_refit_keeps_numbers_and_names() -> None:
 
 
 def test_a_cluster_that_dissolves_is_retired_and_its_number_never_used_again() -> None:
-    kind = Clusters()
+    kind = Clusters().in_account()
     first = kind.fit(shoppers(4), AS_OF)
     fewer = kind.fit(shoppers(3).assign(net_revenue=lambda f: f["net_revenue"] % 977), AS_OF, Before(first))  # type: ignore[arg-type]
     third = kind.fit(shoppers(4, seed=3), AS_OF, Before(fewer))  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def test_a_cluster_that_dissolves_is_retired_and_its_number_never_used_again() -
 
 
 def test_when_numbers_are_used_up_the_old_clusters_stay_and_the_model_says_so() -> None:
-    kind = Clusters(max_clusters=4)
+    kind = Clusters(max_clusters=4).in_account()
     first = kind.fit(shoppers(4), AS_OF)
     other = shoppers(4, shift=2).assign(net_revenue=lambda f: f["net_revenue"] % 977)
     again = kind.fit(other, AS_OF, Before(first))  # type: ignore[arg-type]
@@ -129,7 +129,7 @@ def test_when_numbers_are_used_up_the_old_clusters_stay_and_the_model_says_so() 
 
 
 def test_a_record_changes_its_cluster_on_the_second_day_that_another_is_clearly_nearer() -> None:
-    frame, kind = shoppers(), Clusters(4)
+    frame, kind = shoppers(), Clusters(k=4).in_account()
     model = kind.fit(frame, AS_OF)
     labels, seen = kind.label(frame, model, None, None, AS_OF), []
     changed = frame.copy()
@@ -145,7 +145,7 @@ def test_a_record_changes_its_cluster_on_the_second_day_that_another_is_clearly_
 
 
 def test_labelling_in_pieces_gives_the_same_labels() -> None:
-    frame, kind = shoppers(), Clusters(4)
+    frame, kind = shoppers(), Clusters(k=4).in_account()
     model = kind.fit(frame, AS_OF)
     whole = kind.label(frame, model, None, None, AS_OF)
     pieces = [
@@ -159,15 +159,15 @@ def test_who_never_bought_is_a_prospect_unless_attributes_tell_more() -> None:
     frame = shoppers().astype({"last_purchase": object})
     frame.loc[:9, "last_purchase"] = None
     frame.loc[:9, ["purchase_days", "net_revenue", "orders"]] = 0
-    kind = Clusters(4)
+    kind = Clusters(k=4).in_account()
     assert set(keys(kind.label(frame, kind.fit(frame, AS_OF), None, None, AS_OF))[:10]) == {"prospect"}
-    with_city = Clusters(4, looked=Looked(attributes=("city",), types={"city": Kind()}))
+    with_city = Clusters(k=4, attributes=("city",)).in_account(Account(attributes={"city": Kind()}))
     frame["attribute.city"] = np.where(np.arange(len(frame)) % 2, "Oslo", "Rome")
     assert "prospect" not in keys(with_city.label(frame, with_city.fit(frame, AS_OF), None, None, AS_OF))
 
 
 def test_too_few_records_are_not_clustered_and_the_reason_says_so() -> None:
-    frame, kind = shoppers(2, 10), Clusters()
+    frame, kind = shoppers(2, 10), Clusters().in_account()
     labels = kind.label(frame, kind.fit(frame, AS_OF), None, None, AS_OF)
     assert set(labels["segment"]) == {"unscored"}
     assert "fewer than 100 records" in labels["reason"].iloc[0]
@@ -184,7 +184,7 @@ def test_sensitive_attributes_are_used_only_when_switched_on_by_name() -> None:
     ("day", "later"), [(date(1997, 9, 30), date(1997, 10, 31)), (date(1998, 5, 31), date(1998, 6, 30))]
 )
 def test_on_cdnow_84_percent_keep_their_label_over_a_refit_a_month_later(day: date, later: date) -> None:
-    kind = Clusters(5)
+    kind = Clusters(k=5).in_account()
     now, then = Played(cdnow(), kind, day), Played(cdnow(), kind, later)
     model = model_file.from_json(model_file.to_json(kind.fit(now.now(), day)))
     refit = kind.fit(then.now(), later, Played(cdnow(), kind, later, model))
@@ -201,7 +201,7 @@ def test_on_cdnow_84_percent_keep_their_label_over_a_refit_a_month_later(day: da
 
 def test_complete_journey_gets_a_number_of_clusters_that_comes_back() -> None:
     day = date(2017, 9, 30)
-    kind = Clusters()
+    kind = Clusters().in_account()
     model = kind.fit(Played(complete_journey(), kind, day).now(), day)
     chosen = next(
         trial for trial in model["figures"]["stability"] if trial["k"] == len(model["learned"]["clusters"])

@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 from segmentation import model_file
 from segmentation.evaluation import attribution, metrics, migration, scorecard, uplift
 from segmentation.evaluation.backtest import run_backtest
-from segmentation.label import KINDS, segmentation, settings_model
+from segmentation.kinds import KINDS, kind_named
+from segmentation.kinds.base import Kind as AnyKind
 from segmentation.models import segment_forecast
 from segmentation.rules.comparison import Kind
 from tests.hostile_shops import DAY, finite, opened
-from tests.segmentation_frames import Played, cdnow
+from tests.segmentation_frames import Played, cdnow, segmentation
 
 pytestmark = [
     pytest.mark.filterwarnings(f"error::{warning}")
@@ -171,7 +172,7 @@ def test_any_frame_gets_labels_with_reasons_or_a_clear_refusal(index: int, data:
         sound(labels, keys)
     for fitted in (model, again):
         finite(fitted)
-        assert not hasattr(kind, "named") or {segment.key for segment in kind.named(fitted)} <= keys
+        assert {segment.key for segment in kind.named(fitted)} <= keys
 
 
 def sound(labels: pd.DataFrame, keys: set[str]) -> None:
@@ -205,7 +206,7 @@ def _quiet(dtype: Any, count: int) -> pd.Series:
 @pytest.mark.parametrize("index", range(len(SORTS)), ids=NAMES)
 def test_options_know_the_keys_of_the_segments(index: int) -> None:
     kind, options = SORTS[index]
-    assert settings_model(kind).model_validate(options).keys() == [
+    assert kind_named(kind).model_validate(options).keys() == [
         segment.key for segment in chosen(index).segments
     ]
 
@@ -257,18 +258,20 @@ def test_a_business_out_of_joint_is_labelled_judged_and_foretold_or_refused_with
         _travelled(con, after)
 
 
+class _Ranked:
+    """A kind whose segments are all ordered."""
+
+    def __init__(self, kind: AnyKind) -> None:
+        self.judgement, self.own_lines, self.ranked = kind.judgement, kind.own_lines, tuple(kind.keys())
+
+
 def _judged(
     chosen: Any, past: Played, fitted: tuple[Any, Any], labelled: Sequence[pd.DataFrame], con: Any
 ) -> None:
     """The card, the proposal, the composition and the migration say only what is finite."""
     before, after, anew = labelled
     seen = run_backtest(chosen, past, EARLIER, 60) if len(past.features(EARLIER)) else None
-    lines = scorecard.card(
-        seen,
-        scorecard.Today(after, {}, ["a"], before),
-        fitted[1],
-        [segment.key for segment in chosen.segments],
-    )
+    lines = scorecard.card(_Ranked(chosen.kind), seen, scorecard.Today(after, {}, ["a"], before), fitted[1])
     people = con.con.execute(
         'SELECT record, "attribute.city" AS city, "attribute.kids" AS kids FROM records'
     ).df()

@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from segmentation import model_file
 from segmentation.feature_request import Needs
 from segmentation.kinds.offers import NOTHING, Offers
-from segmentation.label import segmentation
 from segmentation.models.category_features import Baskets
+from segmentation.protocol import Segmentation
 from segmentation.slugs import slugs
-from tests.segmentation_frames import Row, complete_journey_campaigns, frame
+from tests.segmentation_frames import Row, complete_journey_campaigns, frame, segmentation
 
 AS_OF = date(2025, 6, 30)
 
@@ -38,7 +38,7 @@ def shop(*rows: str | None, segment: str = "all") -> pd.DataFrame:
 BUYERS = [told(Wine=5, Cheese=3)] * 60 + [told(Beer=4, Crisps=2)] * 60
 
 
-def given_to(kind: Offers, features: pd.DataFrame, taught: pd.DataFrame | None = None) -> list[str]:
+def given_to(kind: Segmentation, features: pd.DataFrame, taught: pd.DataFrame | None = None) -> list[str]:
     model = model_file.from_json(
         model_file.to_json(kind.fit(shop(*BUYERS) if taught is None else taught, AS_OF))
     )
@@ -46,12 +46,12 @@ def given_to(kind: Offers, features: pd.DataFrame, taught: pd.DataFrame | None =
 
 
 def test_replenishing_offers_what_the_record_buys_most() -> None:
-    kind = Offers(["Wine", "Beer"])
+    kind = Offers(categories=["Wine", "Beer"]).in_account()
     assert given_to(kind, shop(told(Wine=1, Beer=6), told(Wine=6, Beer=1), None)) == ["beer", "wine", NOTHING]
 
 
 def test_discovering_offers_what_those_buy_who_buy_alike_and_never_what_is_owned() -> None:
-    kind = Offers(["Cheese", "Crisps"], goal="discover")
+    kind = Offers(categories=["Cheese", "Crisps"], goal="discover").in_account()
     assert given_to(kind, shop(told(Wine=2), told(Beer=1), told(Wine=1, Cheese=9))) == [
         "cheese",
         "crisps",
@@ -61,13 +61,15 @@ def test_discovering_offers_what_those_buy_who_buy_alike_and_never_what_is_owned
 
 def test_what_few_buy_together_is_not_offered() -> None:
     taught = shop(*BUYERS, *[told(Wine=1, Caviar=9)] * 10)
-    assert given_to(Offers(["Caviar"], goal="discover"), shop(told(Wine=3)), taught) == [NOTHING]
+    assert given_to(
+        Offers(categories=["Caviar"], goal="discover").in_account(), shop(told(Wine=3)), taught
+    ) == [NOTHING]
 
 
 def test_the_habits_of_a_segment_decide_where_the_record_has_none() -> None:
     taught = pd.concat([shop(*BUYERS[:60], segment="a"), shop(*BUYERS[60:], segment="b")], ignore_index=True)
     taught["record"] = range(len(taught))
-    kind = Offers(["Wine", "Beer"], segment_by="rfm")
+    kind = Offers(categories=["Wine", "Beer"], segment_by="rfm").in_account()
     features = pd.concat(
         [shop(told(Bread=1), segment="a"), shop(told(Bread=1), segment="b").assign(record=1)],
         ignore_index=True,
@@ -81,7 +83,7 @@ def test_the_habits_of_a_segment_decide_where_the_record_has_none() -> None:
 
 
 def test_lists_tell_rank_and_support_and_reasons_the_orders() -> None:
-    kind = Offers(["Wine", "Beer", "Cheese"])
+    kind: Any = Offers(categories=["Wine", "Beer", "Cheese"]).in_account()
     model = kind.fit(shop(*BUYERS), AS_OF)
     ranked = kind.lists(shop(told(Wine=3, Cheese=1)), model)
     assert ranked["category"].tolist()[:2] == ["Wine", "Cheese"] and ranked["support"].tolist()[0] == 60
@@ -90,7 +92,7 @@ def test_lists_tell_rank_and_support_and_reasons_the_orders() -> None:
 
 
 def test_an_offer_changes_when_another_was_clearly_better_on_two_days() -> None:
-    kind = Offers(["Wine", "Beer"])
+    kind = Offers(categories=["Wine", "Beer"]).in_account()
     model = kind.fit(shop(*BUYERS), AS_OF)
     labels, seen = kind.label(shop(told(Wine=4, Beer=1)), model, None, None, AS_OF), []
     for day, now in enumerate(
@@ -144,7 +146,9 @@ class Tastes:
 @pytest.mark.parametrize("taste", [True, False])
 def test_discovering_is_tried_out_and_never_finds_less_than_what_is_popular(taste: bool) -> None:
     past = Tastes(400, taste)
-    kind = Offers([*Tastes.tastes[0], *Tastes.tastes[1], "Bread", "Milk", "Eggs"], goal="discover")
+    kind = Offers(
+        categories=[*Tastes.tastes[0], *Tastes.tastes[1], "Bread", "Milk", "Eggs"], goal="discover"
+    ).in_account()
     now = past.features(AS_OF)
     model = model_file.from_json(model_file.to_json(kind.fit(now, AS_OF, past)))
     tried = model["figures"]["tried"]
@@ -157,14 +161,14 @@ def test_discovering_is_tried_out_and_never_finds_less_than_what_is_popular(tast
 
 def test_replenishing_tells_how_often_it_was_bought_beside_what_is_popular() -> None:
     past = Tastes(400, True)
-    kind = Offers([*Tastes.tastes[0], *Tastes.tastes[1]])
+    kind = Offers(categories=[*Tastes.tastes[0], *Tastes.tastes[1]]).in_account()
     now = past.features(AS_OF).assign(recent=[told(**{past.bought(row, 1)[0]: 1}) for row in range(400)])
     tried = kind.fit(now, AS_OF, past)["figures"]["tried"]
     assert tried["bought"][0] > 1.5 * tried["popular"][0] > 0
 
 
 def test_without_a_past_nothing_is_tried_and_likeness_alone_decides() -> None:
-    model = Offers(["Wine", "Beer"], goal="discover").fit(shop(*BUYERS), AS_OF)
+    model = Offers(categories=["Wine", "Beer"], goal="discover").in_account().fit(shop(*BUYERS), AS_OF)
     assert "tried" not in model["figures"] and model["learned"]["weight"] == 1.0
 
 
@@ -242,7 +246,7 @@ def test_on_complete_journey_replenishing_beats_popularity_and_discovering_finds
     bought = set(zip(came["record"], came["category"], strict=True))
     hits: dict[str, float] = {}
     for goal in ("replenish", "discover"):
-        kind = Offers(names, goal=goal)
+        kind: Any = Offers(categories=names, goal=goal).in_account()
         labels = kind.label(features, kind.fit(features, day), None, None, day)
         offered = labels[(labels["segment"] != NOTHING) & labels["record"].isin(came["record"])]
         of: dict[Any, str] = dict(zip(kind.keys, names, strict=True))

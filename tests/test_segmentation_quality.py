@@ -10,14 +10,39 @@ import pandas as pd
 
 from segmentation.evaluation import scorecard
 from segmentation.evaluation.backtest import Backtest, run_backtest
+from segmentation.evaluation.judgement import Line
 from segmentation.evaluation.migration import Migration, migration
-from segmentation.evaluation.scorecard import Line, Today, card, composition, proposal, retrain_reasons
+from segmentation.evaluation.scorecard import Today, composition, proposal, retrain_reasons
+from segmentation.kinds import KINDS
 from segmentation.kinds.abc import Abc
+from segmentation.kinds.base import Kind
 from segmentation.kinds.clusters import Clusters
+from segmentation.kinds.offers import Offers
 from segmentation.kinds.rfm import Rfm
 from tests.segmentation_frames import Played, cdnow, complete_journey
 
 DAY = date(1997, 9, 30)
+
+
+class Plain(Kind):
+    """A kind that declares nothing but the order of its segments."""
+
+    name = "plain"
+    segmentation_class = ""
+    order: tuple[str, ...] = ()
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        return self.order
+
+
+def card(
+    backtest: Backtest | None, today: Today, model: dict[str, Any], ranked: tuple[str, ...] = ()
+) -> list[Line]:
+    """The card of a model by the kind that it is of; by a plain one where it does not say."""
+    kinds = {"": Plain(order=ranked), "offers": Offers(categories=("Wine",))}
+    name = model.get("kind", "")
+    return scorecard.card(kinds[name] if name in kinds else KINDS[name](), backtest, today, model)
 
 
 def of(lines: list[Line], measure: str) -> Line:
@@ -44,9 +69,9 @@ def outcomes(revenue: Any) -> pd.DataFrame:
 
 
 def test_on_cdnow_the_best_tier_brings_more_than_its_share_of_what_came_after() -> None:
-    past = Played(cdnow(), Abc(), date(1998, 6, 30))
-    backtest = run_backtest(Abc(), past, DAY, 273)
-    lines = card(backtest, Today(backtest.labels), {"kind": "abc", "figures": {}}, ranked=("a", "b", "c"))
+    past = Played(cdnow(), Abc().in_account(), date(1998, 6, 30))
+    backtest = run_backtest(Abc().in_account(), past, DAY, 273)
+    lines = card(backtest, Today(backtest.labels), {"kind": "abc", "figures": {}})
     lift = of(lines, "lift")
     assert (
         lift.passes
@@ -194,7 +219,7 @@ def test_empty_and_tiny_labellings_have_a_card_too() -> None:
 
 
 def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:
-    kind = Rfm()
+    kind = Rfm().in_account()
     now, later = (
         Played(complete_journey(), kind, day).now() for day in (date(2017, 9, 30), date(2017, 12, 31))
     )
@@ -209,7 +234,7 @@ def test_a_proposal_shows_cuts_figures_and_who_would_move() -> None:
 
 
 def test_a_back_test_of_clusters_fits_on_what_was_known_then() -> None:
-    kind = Clusters(4)
+    kind = Clusters(k=4).in_account()
     backtest = run_backtest(kind, Played(cdnow(), kind, date(1998, 6, 30)), DAY, 90)
     assert len(backtest.labels) == len(backtest.outcomes) == 23_570
     lines = card(backtest, Today(backtest.labels), kind.fit(Played(cdnow(), kind, DAY).now(), DAY))

@@ -18,19 +18,28 @@ from pydantic import ValidationError
 from segmentation import model_file
 from segmentation.evaluation import metrics
 from segmentation.evaluation.uplift import effect
-from segmentation.kinds.response import LEAST_AUC, Event, Response
-from segmentation.label import segmentation
+from segmentation.kinds.response import Response
+from segmentation.kinds.response_segmentation import LEAST_AUC
 from segmentation.models import classifier
 from segmentation.models.boosting import Boosted
 from segmentation.models.category_features import SEPARATOR, Habits
-from tests.segmentation_frames import Played, cdnow, complete_journey, complete_journey_campaigns
+from segmentation.protocol import Segmentation
+from tests.segmentation_frames import (
+    Played,
+    cdnow,
+    complete_journey,
+    complete_journey_campaigns,
+    segmentation,
+)
 
 AS_OF = date(2017, 12, 31)
 
 
 @cache
-def campaigns() -> tuple[Response, dict[str, Any], pd.DataFrame]:
-    kind = Response(Event("campaign_response", 56, campaign_pattern="Type A *"), cost=1.0, value=5.0)
+def campaigns() -> tuple[Segmentation, dict[str, Any], pd.DataFrame]:
+    kind = Response(
+        target="campaign_response", within_days=56, campaign_pattern="Type A *", cost=1.0, value=5.0
+    ).in_account()
     past = Played(complete_journey_campaigns(), kind, AS_OF)
     model = model_file.from_json(model_file.to_json(kind.fit(past.now(), AS_OF, past)))
     return kind, model, past.now()
@@ -84,7 +93,7 @@ def test_labels_are_the_same_in_pieces_and_after_json() -> None:
 
 
 def test_small_campaigns_test_together_and_none_teaches_that_was_not_over() -> None:
-    kind = Response(Event("campaign_response", 30, campaign_pattern="Type *"))
+    kind = Response(target="campaign_response", within_days=30, campaign_pattern="Type *").in_account()
     past = Played(complete_journey_campaigns(), kind, AS_OF)
     figures = kind.fit(past.now(), AS_OF, past)["figures"]
     assert figures["refused"] == "" and figures["tested"] > 1 and len(figures["cuts"]) <= 12
@@ -102,7 +111,7 @@ def test_counts_that_grow_with_a_short_history_are_left_out() -> None:
 
 
 def test_what_is_bought_by_category_is_learned_from_and_never_told() -> None:
-    kind = Response(Event("purchase", 30))
+    kind = Response(target="purchase", within_days=30).in_account()
     past = Coin(3000, 0.1, habit=6)
     now = past.features(AS_OF)
     model = model_file.from_json(model_file.to_json(kind.fit(now, AS_OF, past)))
@@ -121,7 +130,7 @@ def test_categories_that_speak_of_a_health_are_no_habits() -> None:
 
 
 def test_a_horizon_that_is_too_long_is_told_with_one_that_would_do() -> None:
-    kind = Response(Event("purchase", 300))
+    kind = Response(target="purchase", within_days=300).in_account()
     past = Coin(2000, 0.2, signal=5)
     past.first = AS_OF - timedelta(days=500)
     refused = kind.fit(past.features(AS_OF), AS_OF, past)["figures"]["refused"]
@@ -129,7 +138,7 @@ def test_a_horizon_that_is_too_long_is_told_with_one_that_would_do() -> None:
 
 
 def test_churn_is_foreseen_for_buyers_alone() -> None:
-    kind = Response(Event("purchase", 28, churn=True))
+    kind = Response(target="purchase", within_days=28, churn=True).in_account()
     past = Played(complete_journey(), kind, AS_OF)
     features = past.now()
     model = kind.fit(features, AS_OF, past)
@@ -140,7 +149,7 @@ def test_churn_is_foreseen_for_buyers_alone() -> None:
 
 
 def test_nothing_recorded_after_a_cut_is_a_feature_of_it() -> None:
-    kind = Response(Event("purchase", 28))
+    kind = Response(target="purchase", within_days=28).in_account()
     con = ibis.duckdb.connect()
     rows = [
         (1, date(2017, 9, 1), date(2017, 9, 1)),
@@ -211,7 +220,8 @@ class Coin:
 
 
 def _columns() -> list[str]:
-    return [trait.column for trait in Response(Event("purchase", 30)).traits]
+    kind: Any = Response(target="purchase", within_days=30).in_account()
+    return [trait.column for trait in kind.traits]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +234,7 @@ def _columns() -> list[str]:
     ],
 )
 def test_a_model_that_says_nothing_is_refused_with_the_reason(past: Any, why: str) -> None:
-    kind = Response(Event("purchase", 30))
+    kind = Response(target="purchase", within_days=30).in_account()
     features = Coin(50, 0.5).features(AS_OF)
     model = model_file.from_json(model_file.to_json(kind.fit(features, AS_OF, past)))
     labels = kind.label(features, model, None, None, AS_OF)
@@ -234,7 +244,7 @@ def test_a_model_that_says_nothing_is_refused_with_the_reason(past: Any, why: st
 
 
 def test_a_signal_is_found_and_published_figures_are_of_the_untouched_cut() -> None:
-    kind = Response(Event("purchase", 30))
+    kind = Response(target="purchase", within_days=30).in_account()
     past = Coin(3000, 0.1, signal=5)
     model = kind.fit(past.features(AS_OF), AS_OF, past)
     assert model["figures"]["refused"] == "" and model["figures"]["auc"] > LEAST_AUC
@@ -244,7 +254,7 @@ def test_a_signal_is_found_and_published_figures_are_of_the_untouched_cut() -> N
 
 
 def test_campaigns_that_nobody_sent_are_refused() -> None:
-    kind = Response(Event("campaign_response", 30, campaign_pattern="X*"))
+    kind = Response(target="campaign_response", within_days=30, campaign_pattern="X*").in_account()
     past = Played(cdnow(), kind, date(1998, 6, 30))
     con_has = past.con.table("activity").columns
     assert "campaign" not in con_has

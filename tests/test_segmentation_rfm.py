@@ -16,13 +16,16 @@ from segmentation import model_file
 from segmentation.ecdf import EmpiricalCdf, even_cuts
 from segmentation.feature_request import Needs, Shape
 from segmentation.kinds import rfm_groups
-from segmentation.kinds.rfm import AXES, Rfm
+from segmentation.kinds.base import Account
+from segmentation.kinds.rfm import Rfm
+from segmentation.kinds.rfm_segmentation import AXES
+from segmentation.protocol import Segmentation
 from tests.segmentation_frames import CDNOW_START, cdnow, complete_journey, computed
 
 Person = tuple[int | None, int, int]  # days since the last purchase (None: never), purchase days, net revenue
 AS_OF = date(2025, 6, 30)
 WEEK = timedelta(days=7)
-RFM = Rfm(currency="EUR", exponent=2)
+RFM = Rfm().in_account(Account("EUR", 2))
 
 
 def people(*rows: Person, as_of: date = AS_OF, gap: int = 0) -> pd.DataFrame:
@@ -56,7 +59,7 @@ PEOPLE = st.lists(
 )
 
 
-def label(kind: Rfm, features: pd.DataFrame, as_of: date = AS_OF, model: Any = None) -> pd.DataFrame:
+def label(kind: Segmentation, features: pd.DataFrame, as_of: date = AS_OF, model: Any = None) -> pd.DataFrame:
     return kind.label(features, model or kind.fit(features, as_of), None, None, as_of)
 
 
@@ -336,7 +339,7 @@ def test_the_reason_is_worded_in_the_figures_of_the_record() -> None:
 
 
 def test_a_currency_without_minor_units_is_worded_without_them() -> None:
-    assert "1,204 JPY" in label(Rfm(currency="JPY", exponent=0), people((3, 1, 1204)))["reason"][0]
+    assert "1,204 JPY" in label(Rfm().in_account(Account("JPY", 0)), people((3, 1, 1204)))["reason"][0]
 
 
 def test_a_model_that_saw_no_buyer_tells_nobody_apart_and_holds_nobody_back() -> None:

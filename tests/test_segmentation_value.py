@@ -18,13 +18,14 @@ from pydantic import ValidationError
 
 from segmentation import model_file
 from segmentation.ecdf import KNOTS, EmpiricalCdf, even_cuts
+from segmentation.kinds import kind_named
 from segmentation.kinds.abc import Abc
-from segmentation.label import segmentation, settings_model
-from tests.segmentation_frames import complete_journey, computed
+from segmentation.protocol import Segmentation
+from tests.segmentation_frames import complete_journey, computed, segmentation
 
 AS_OF = date(2025, 6, 30)
 LATER = AS_OF + timedelta(days=7)
-VALUE = Abc()
+VALUE = Abc().in_account()
 
 
 def buyers(*money: int | None) -> pd.DataFrame:
@@ -36,7 +37,7 @@ def buyers(*money: int | None) -> pd.DataFrame:
     )
 
 
-def tiers(*money: int | None, kind: Abc = VALUE) -> list[str]:
+def tiers(*money: int | None, kind: Segmentation = VALUE) -> list[str]:
     features = buyers(*money)
     labels = kind.label(features, kind.fit(features, AS_OF), None, None, AS_OF)
     return [str(segment) for segment in labels["segment"]]
@@ -56,7 +57,14 @@ def test_who_brought_nothing_is_c_and_who_never_bought_a_prospect() -> None:
 
 
 def test_shares_are_settings() -> None:
-    assert tiers(50, 30, 10, 5, 3, 2, kind=Abc(a_share=0.5, b_share=0.9)) == ["a", "b", "b", "c", "c", "c"]
+    assert tiers(50, 30, 10, 5, 3, 2, kind=Abc(a_share=0.5, b_share=0.9).in_account()) == [
+        "a",
+        "b",
+        "b",
+        "c",
+        "c",
+        "c",
+    ]
 
 
 @given(st.lists(st.integers(-50, 1000), min_size=1, max_size=40))
@@ -189,7 +197,7 @@ def test_dates_of_any_spelling_are_understood() -> None:
 
 def test_options_are_checked_and_every_fault_is_told() -> None:
     with pytest.raises(ValueError, match="choose one of rules, rfm, lifecycle, abc"):
-        settings_model("rmf")
+        kind_named("rmf")
     with pytest.raises(ValidationError) as raised:
         segmentation(
             "rfm", {"window_day": 30, "dead_band": 2, "groups": [{"key": "a", "r": [4, 2]}]}, "EUR", 2
@@ -244,7 +252,7 @@ def test_an_axis_of_many_values_keeps_few_knots_and_exact_levels() -> None:
 
 def test_reading_the_config_imports_no_engine() -> None:
     modules = "{'ibis', 'pandas', 'pyarrow', 'numpy'}"
-    code = f"import sys, segmentation.label, segmentation.rules.parser; print(sorted({modules} & set(sys.modules)))"
+    code = f"import sys, segmentation.kinds, segmentation.rules.parser; print(sorted({modules} & set(sys.modules)))"
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from segmentation.evaluation import label_stability
-from segmentation.evaluation.kind_targets import steady
 from segmentation.evaluation.label_stability import Replay, cost, least_sensitive, replay
+from segmentation.evaluation.scorecard import steadiness
 from segmentation.feature_request import Needs
 from segmentation.kinds.lifecycle import Lifecycle
 from sync import commands
@@ -40,18 +40,23 @@ def test_moves_and_returns_are_counted_at_any_distance_and_newcomers_do_not_move
 
 
 def test_without_a_past_the_liveliest_band_is_taken() -> None:
-    assert least_sensitive([Lifecycle(dead_band=0.35), Lifecycle(dead_band=0.7)], {}, None, DAY) == 0
+    assert (
+        least_sensitive(
+            [Lifecycle(dead_band=0.35).in_account(), Lifecycle(dead_band=0.7).in_account()], {}, None, DAY
+        )
+        == 0
+    )
 
 
 def test_a_business_that_would_not_keep_the_promise_gets_a_wider_band() -> None:
-    early, kind = date(1997, 9, 30), Lifecycle()  # most customers were new in the weeks before
+    early, kind = date(1997, 9, 30), Lifecycle().in_account()  # most customers were new in the weeks before
     past = Played(cdnow(), kind, early)
     assert kind.fit(past.now(), early, past)["figures"]["band"] > 0.35
     assert kind.fit(past.now(), early)["figures"]["band"] == 0.35
 
 
 def test_what_steadiness_costs_is_told_beside_what_it_gives() -> None:
-    kind: Any = Lifecycle()
+    kind: Any = Lifecycle().in_account()
     past = Played(cdnow(), kind, date(1998, 6, 30))
     model = kind.fit(past.features(DAY - 12 * WEEK), DAY - 12 * WEEK)
     replayed = replay(kind, model, past, DAY)
@@ -66,13 +71,13 @@ def test_what_steadiness_costs_is_told_beside_what_it_gives() -> None:
     assert price["score"] > cost(replayed, outcomes, ranked=True)["score"], (
         "an AUC, and a share of the revenue"
     )
-    lines = steady(kind.kind, replayed, price)
+    lines = steadiness(kind.kind.judgement, replayed, price)
     assert [line.measure for line in lines] == ["moved a week", "returned", "cost of steadiness"]
     assert all(line.passes is not False for line in lines) and f"{price['steady']:.4f}" in lines[-1].words
 
 
 def test_a_purchase_that_is_taken_back_does_not_undo_a_return() -> None:
-    life, needs, start = Lifecycle(horizon_days=60), Needs(horizon=True), date(2025, 1, 1)
+    life, needs, start = Lifecycle(horizon_days=60).in_account(), Needs(horizon=True), date(2025, 1, 1)
     model = {"version": 1, "kind": "lifecycle", "settings": {"horizon_days": 60}, "axes": {}}
     model["figures"] = {"driver": "silence", "horizon": 60.0, "usual": 60.0}
     once = (1, 1, "purchase", start, 1000, None)

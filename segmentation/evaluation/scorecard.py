@@ -15,9 +15,9 @@
     steadiness     moved a week, returned within twelve weeks, and what that costs
                    (``segmentation.evaluation.label_stability``)
 
-What a kind promises beyond that, and by which of these lines it is judged: ``segmentation.evaluation.kind_targets``. Each
-line says whether it passes. A card that falls proposes a refit and shows what it would change; it applies
-none.
+By which of these lines a kind is judged, and what it promises beyond that, the kind says
+(``segmentation.kinds.base``). Each line says whether it passes. A card that falls proposes a refit and shows
+what it would change; it applies none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,15 +34,13 @@ import pandas as pd
 from segmentation.ecdf import Fractions
 from segmentation.evaluation import metrics
 from segmentation.evaluation.backtest import numbers
-from segmentation.evaluation.kind_targets import Line as Line
-from segmentation.evaluation.kind_targets import judged, promised, steady
+from segmentation.evaluation.judgement import TOP, Judgement, Line
 from segmentation.evaluation.migration import migration
 
 if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
     from segmentation.evaluation.label_stability import Replay
 
-TOP = 0.2
 ENOUGH = 100  # records, for a share to be judged
 SMALLEST = 0.01
 DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer flap by themselves
@@ -68,22 +66,52 @@ class Today:
     weeks: tuple[Replay | None, Mapping[str, float]] = (None, {})
 
 
-def card(
-    backtest: Backtest | None, today: Today, model: Mapping[str, Any], ranked: Sequence[str] = ()
-) -> list[Line]:
-    """The card of a model's segmentation: of ``today``, and of ``backtest``, a day that lies back.
+class Judged(Protocol):
+    """What a scorecard must know of a kind (``segmentation.kinds.base``)."""
 
-    ``ranked``: keys of ordered segments, the best first.
-    """
+    @property
+    def judgement(self) -> Judgement:
+        """By which lines it is judged."""
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Keys of the segments that are ordered, the best first."""
+
+    def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
+        """Lines that only this kind has."""
+
+
+def card(kind: Judged, backtest: Backtest | None, today: Today, model: Mapping[str, Any]) -> list[Line]:
+    """The card of a model's segmentation: of ``today``, and of ``backtest``, a day that lies back."""
+    if backtest is not None and not len(backtest.labels):
+        backtest = None
     lines: list[Line] = []
-    kind = str(model.get("kind", ""))
-    if backtest is not None and len(backtest.labels):
-        lines = judged(
-            kind, [*_lift(backtest, ranked), *_separation(backtest, ranked), *_efficiency(backtest)]
-        )
-    lines += promised(backtest if backtest is not None and len(backtest.labels) else None, model)
+    if backtest is not None:
+        after = [*_lift(backtest, kind.ranked), *_separation(backtest, kind.ranked), *_efficiency(backtest)]
+        lines = kind.judgement.of(after)
+    lines += kind.own_lines(backtest, model)
     lines += [*_coverage(today.labels), *_actionability(today.labels, today.reachable, today.playbooks)]
-    lines += [*_drift(today), *_kept(today), *steady(kind, *today.weeks)]
+    lines += [*_drift(today), *_kept(today), *steadiness(kind.judgement, *today.weeks)]
+    return lines
+
+
+def steadiness(judgement: Judgement, replayed: Replay | None, figures: Mapping[str, float]) -> list[Line]:
+    """How many moved and came back in the weeks that were played again, and what the memory of labels costs."""
+    from segmentation.evaluation.label_stability import MOVED, RETURNED, WEEKS
+
+    if replayed is None:
+        return []
+    moved, returned = replayed.moved, replayed.returned
+    words = f"{moved:.2%} moved in a week, over {WEEKS} weeks played again (at most {MOVED:.0%} is promised)"
+    lines = [Line("moved a week", round(moved, 4), moved <= MOVED if judgement.steady else None, words)]
+    words = f"{returned:.2%} came back within {WEEKS} weeks to a segment that they had left (at most {RETURNED:.0%})"
+    few = returned <= RETURNED if judgement.steady else None
+    lines.append(Line("returned", round(returned, 4), few, words))
+    if {"raw", "steady", "score"} <= figures.keys():
+        by_revenue = judgement.by_revenue
+        what = "share of the next revenue in the best fifth" if by_revenue else "AUC of buying again"
+        words = f"{what}: by steady labels {figures['steady']:.4f}, without memory {figures['raw']:.4f}, by score {figures['score']:.4f}"
+        lines.append(Line("cost of steadiness", round(figures["raw"] - figures["steady"], 4), None, words))
     return lines
 
 

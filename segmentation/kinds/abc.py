@@ -1,172 +1,50 @@
 """Who brings the money? (kind ``abc``)
 
 ABC on net revenue, of all history or of a window: ``a`` is the smallest set of buyers that brings ``a_share``
-of the revenue, ``b`` the next up to ``b_share``, ``c`` the rest. Revenue is the sum of positive net revenues.
-Ties stay together (in the better tier); who brought nothing, or less, is ``c``; who never bought is
-``prospect``. The score is the mid-rank percentile. The borders are frozen at the fit, and a record moves as
-``segmentation.hysteresis`` says.
+of the revenue, ``b`` the next up to ``b_share``, ``c`` the rest; who never bought is ``prospect``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from pydantic import Field, model_validator
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers
-from segmentation.feature_request import Needs
-from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
-
-if TYPE_CHECKING:
-    import ibis
-
-    from segmentation.point_in_time import Past
-
-TIERS = ("c", "b", "a")  # by level, lowest first
-PROSPECT = "prospect"
+from segmentation.evaluation.judgement import Judgement
+from segmentation.frames import Segment
+from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
 
 
-@dataclass(frozen=True)
-class _Seen:
-    revenue: Integers
-    buyer: Flags
+class Abc(BandedKind):
+    """ABC tiers of net revenue."""
 
+    window_days: int | None = Field(None, ge=1, description="days of revenue; all history if not set")
+    a_share: float = Field(0.8, gt=0, lt=1)
+    b_share: float = Field(0.95, gt=0, le=1)
 
-class Abc:
-    """ABC tiers of net revenue. ``currency`` and ``exponent`` only word the reasons."""
-
-    kind = "abc"
-
-    def __init__(
-        self,
-        window_days: int | None = None,
-        a_share: float = 0.8,
-        b_share: float = 0.95,
-        dead_band: float = DEAD_BAND,
-        currency: str = "EUR",
-        exponent: int = 2,
-    ) -> None:
-        if not 0 < a_share < b_share <= 1:
-            raise ValueError(
-                f"shares must rise: 0 < a_share < b_share <= 1, but a_share is {a_share} and b_share {b_share}"
-            )
-        self.window_days, self.a_share, self.b_share, self.dead_band = (
-            window_days,
-            a_share,
-            b_share,
-            dead_band,
-        )
-        self.currency, self.exponent = currency, exponent
-        self.needs = Needs(windows=(window_days,) if window_days else ())
+    name = "abc"
+    segmentation_class = "segmentation.kinds.abc_segmentation:AbcSegmentation"
+    suggestion = Suggestion(
+        "Customer value", "who brings 80% of net revenue, who up to 95%, who the rest", name="value"
+    )
+    judgement = Judgement(judged=("lift", "bought again"), steady=True)
+    value_axis = "past"
 
     @property
-    def segments(self) -> list[frames.Segment]:
+    def segments(self) -> list[Segment]:
         """The tiers from the best, then prospects."""
         a, b = f"{self.a_share:.0%}", f"{self.b_share:.0%}"
         return [
-            frames.Segment("a", "A", f"The fewest buyers who bring {a} of the revenue"),
-            frames.Segment("b", "B", f"The next, up to {b} of the revenue"),
-            frames.Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}"),
-            frames.Segment(PROSPECT, "Prospect", "No purchase yet"),
+            Segment("a", "A", f"The fewest buyers who bring {a} of the revenue"),
+            Segment("b", "B", f"The next, up to {b} of the revenue"),
+            Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}"),
+            Segment(PROSPECT, "Prospect", "No purchase yet"),
         ]
-
-    def reads(self, facts: ibis.Table) -> ibis.Table:
-        """The features that it is about."""
-        return facts.select(
-            *(
-                "record",
-                "last_purchase",
-                f"net_revenue_{self.window_days}" if self.window_days else "net_revenue",
-            ),
-        )
-
-    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
-        """Freeze the borders between the tiers and the percentiles of the buyers in ``features``.
-
-        ValueError: a wrong frame.
-        """
-        seen = self._seen(features, as_of)
-        revenue = seen.revenue[seen.buyer]
-        axes = {"revenue": EmpiricalCdf.fit(revenue, self._cuts(revenue))} if len(revenue) else {}
-        levels = axes["revenue"].level(revenue) if axes else np.zeros(0, np.int64)
-        paid = np.maximum(revenue, 0).astype(np.float64)  # whole numbers of 64 bits do not hold every sum
-        figures: dict[str, Any] = {}
-        for level, tier in enumerate(TIERS, start=1):
-            figures[tier] = {
-                "buyers": int((levels == level).sum()),
-                "revenue": int(paid[levels == level].sum()),
-            }
-        counts = {"records": len(features), "buyers": len(revenue)}
-        return model_file.model(self.kind, as_of, self._frozen, counts, axes, figures)
-
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
-
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
-        """
-        seen = self._seen(features, as_of)
-        axes = model_file.axes(model, self.kind, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        level, pending = before.memory("revenue"), before.memory("revenue_pending")
-        rank = np.zeros(len(record))
-        if axes:
-            level, pending = settle(
-                axes["revenue"], seen.revenue, level, pending, self.dead_band, Circumstances.none(len(record))
-            )
-            level = np.where(seen.revenue <= 0, 1, level)
-            rank = np.where(seen.buyer, axes["revenue"].midrank(seen.revenue), 0.0)
-        level, pending = np.where(seen.buyer, level, 0), np.where(seen.buyer, pending, 0)
-        memory = {"revenue": level, "revenue_pending": pending}
-        keys, tier = (PROSPECT, *TIERS), np.where(seen.buyer, np.maximum(level, 1), 0)
-        return previous_labels.labels(
-            record, keys, tier, rank, lambda rows: self._reasons(seen, rank, rows), before, as_of, memory
-        )
 
     @property
-    def _frozen(self) -> dict[str, Any]:
-        return {"window_days": self.window_days, "a_share": self.a_share, "b_share": self.b_share}
+    def ranked(self) -> tuple[str, ...]:
+        return ("a", "b", "c")
 
-    def _seen(self, features: pd.DataFrame, as_of: date) -> _Seen:
-        revenue = f"net_revenue_{self.window_days}" if self.window_days else "net_revenue"
-        frames.check_features(features, (revenue,), ("last_purchase",), as_of)
-        return _Seen(
-            features[revenue].to_numpy(np.int64), ~np.isnat(frames.as_days(features["last_purchase"]))
-        )
-
-    def _cuts(self, revenue: Integers) -> list[int]:
-        """Greatest values of ``c`` and of ``b``: one unit below the least value of the tier above."""
-        falling = np.sort(revenue[revenue > 0])[::-1]
-        if not len(falling):
-            return [0, 0]
-        brought = np.cumsum(falling.astype(np.float64))
-        ends = [
-            int(np.searchsorted(brought, share * float(brought[-1]), side="left"))
-            for share in (self.b_share, self.a_share)
-        ]
-        return [int(falling[min(end, len(falling) - 1)]) - 1 for end in ends]
-
-    def _reasons(self, seen: _Seen, rank: Fractions, rows: Integers) -> pa.Array:
-        """``1,204.50 EUR in all, more than 83% of the buyers``."""
-        within = f"in {self.window_days} days" if self.window_days else "in all"
-        words = reason_text.reasons(
-            *(reason_text.money(seen.revenue[rows], self.currency, self.exponent), f" {within}, more than "),
-            *(reason_text.number((100 * rank[rows]).astype(np.int64)), "% of the buyers"),
-        )
-        return pc.if_else(pa.array(seen.buyer[rows]), words, "no purchase yet")
+    @model_validator(mode="after")
+    def _rising(self) -> Abc:
+        if self.a_share >= self.b_share:
+            raise ValueError(f"a_share = {self.a_share} must be below b_share = {self.b_share}")
+        return self

@@ -1,237 +1,62 @@
 """Who is going to bring the money? (kind ``potential``)
 
-The champion score of ``segmentation.models.clv_model``, whichever candidate predicted best on this business's own past,
-cuts the buyers of the fit: ``high`` are the best ``high_share`` of them, ``medium`` the next up to
-``medium_share``, ``low`` the rest; who never bought is ``prospect``. Equal scores share a tier; more than
-``high_share`` of equal ones stand where they stand among the others (``segmentation.ecdf.fair_cuts``). What a
-record has brought so far is another question: kind ``value``.
-
-Reasons tell expected money and purchases within the horizon: the 90th percentile of the days between
-purchases, or ``horizon_days``. The score is the mid-rank percentile. Cuts are frozen at the fit, and a record
-moves as ``segmentation.hysteresis`` says. Not for few customers, nor where purchases are few contracts: the
-model then says so, ranks by RFM or spending, and predicts nothing.
+The score that predicted best on this business's own past (``segmentation.models.clv_model``) cuts the buyers:
+``high`` are the best ``high_share`` of them, ``medium`` the next up to ``medium_share``, ``low`` the rest; who
+never bought is ``prospect``. What a record has brought so far is another question: kind ``abc``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from pydantic import Field, model_validator
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import EmpiricalCdf, Fractions, Integers, fair_cuts
-from segmentation.hysteresis import Circumstances, settle
-from segmentation.models import buyer_features, model_selection
-from segmentation.models.buyer_features import Buying
-from segmentation.models.clv_model import ClvModel, Forecast
-
-if TYPE_CHECKING:
-    import ibis
-
-    from segmentation.point_in_time import Past
-
-DEAD_BAND = 0.05  # of the population: expectations flap more than revenue so far
-TIERS = ("low", "medium", "high")  # by level
-PROSPECT = "prospect"
-_STEPS = 1e6  # of a logarithm: an axis holds whole numbers
+from segmentation.evaluation.judgement import Judgement
+from segmentation.frames import Segment
+from segmentation.kinds.base import PROSPECT, Kind
 
 
-class Potential:
-    """Tiers of what buyers will bring. ``currency`` and ``exponent`` only word the reasons."""
+class Potential(Kind):
+    """Tiers of what buyers will bring."""
 
-    kind = "potential"
+    # expectations flap more than revenue so far
+    dead_band: float = Field(0.05, ge=0, lt=0.5, description="dead band, as a share of the population")
+    horizon_days: int | None = Field(
+        None, ge=1, description="days that are looked ahead; the 90th percentile of gaps if not set"
+    )
+    high_share: float = Field(0.2, gt=0, lt=1, description="share of the buyers that is high")
+    medium_share: float = Field(0.5, gt=0, lt=1, description="share of the buyers that is high or medium")
 
-    def __init__(
-        self,
-        horizon_days: int | None = None,
-        high_share: float = 0.2,
-        medium_share: float = 0.5,
-        dead_band: float = DEAD_BAND,
-        currency: str = "EUR",
-        exponent: int = 2,
-    ) -> None:
-        if not 0 < high_share < medium_share < 1:
-            raise ValueError(
-                f"shares must rise: 0 < high_share < medium_share < 1, but they are {high_share} and {medium_share}"
-            )
-        self.horizon_days, self.high_share, self.medium_share, self.dead_band = (
-            horizon_days,
-            high_share,
-            medium_share,
-            dead_band,
-        )
-        self.currency, self.exponent = currency, exponent
-        self.needs = buyer_features.NEEDS
+    name = "potential"
+    segmentation_class = "segmentation.kinds.potential_segmentation:PotentialSegmentation"
+    cuts_by_ranks = True
+    predicts_value = True
+    judgement = Judgement(judged=("lift", "against", "efficiency"), steady=True)
+    panels = "model_selection"
+    value_axis = "future"
+    forecast_column = "value_tier"
 
     @property
-    def segments(self) -> list[frames.Segment]:
+    def segments(self) -> list[Segment]:
         """The tiers from the best, then prospects."""
         high, medium = f"{self.high_share:.0%}", f"{self.medium_share:.0%}"
         return [
-            frames.Segment(
-                "high", "High potential", f"The {high} of the buyers who are expected to bring most"
-            ),
-            frames.Segment("medium", "Medium potential", f"The next, up to {medium} of the buyers"),
-            frames.Segment("low", "Low potential", "Buyers who are expected to bring least"),
-            frames.Segment(PROSPECT, "Prospect", "No purchase yet"),
+            Segment("high", "High potential", f"The {high} of the buyers who are expected to bring most"),
+            Segment("medium", "Medium potential", f"The next, up to {medium} of the buyers"),
+            Segment("low", "Low potential", "Buyers who are expected to bring least"),
+            Segment(PROSPECT, "Prospect", "No purchase yet"),
         ]
 
-    def reads(self, facts: ibis.Table) -> ibis.Table:
-        """The features that it is about."""
-        return facts.select(*buyer_features.COLUMNS)
-
-    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
-        """The champion on the past, and the cuts of its score. ValueError: a wrong frame."""
-        buyers = Buying.of(features, as_of)
-        horizon = self.horizon_days or buyer_features.horizon(features)
-        champion = model_selection.fit(buyers, as_of, horizon, past)
-        forecast = champion.forecast(buyers)
-        steps = _steps(forecast.score)
-        axes = {"score": EmpiricalCdf.fit(steps, self._cuts(steps))} if len(steps) else {}
-        figures: dict[str, Any] = {
-            "winner": champion.winner,
-            "horizon": horizon,
-            "lean": dict(champion.lean),
-            **champion.figures,
-        }
-        figures["tiers"] = _tiers(axes, steps, forecast)
-        made = model_file.model(
-            self.kind, as_of, self._frozen, {"records": len(features), "buyers": len(buyers)}, axes, figures
-        )
-        return {**made, "learned": champion.to_dict()}
-
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
-
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
-        """
-        buyers = Buying.of(features, as_of)
-        axes = model_file.axes(model, self.kind, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        level, pending = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
-        rank, reasons = np.zeros(len(record)), _Reasons(self, len(record))
-        tier = np.zeros(len(record), np.int64)
-        if len(buyers):
-            champion, row = ClvModel.from_dict(model["learned"]), buyers.row
-            forecast = champion.forecast(buyers)
-            level[row], pending[row] = was, waiting = (
-                before.memory("tier")[row],
-                before.memory("tier_pending")[row],
-            )
-            if axes:
-                steps = _steps(forecast.score)
-                level[row], pending[row] = settle(
-                    axes["score"], steps, was, waiting, self.dead_band, Circumstances.none(len(row))
-                )
-                rank[row] = axes["score"].midrank(steps)
-            tier[row] = np.maximum(level[row], 1)
-            reasons = _Reasons.of(self, len(record), row, champion, forecast, rank)
-        memory = {"tier": level, "tier_pending": pending}
-        return previous_labels.labels(
-            record, (PROSPECT, *TIERS), tier, rank, reasons.words, before, as_of, memory
-        )
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        return ("high", "medium", "low")
 
     @property
-    def _frozen(self) -> dict[str, Any]:
-        return {
-            "horizon_days": self.horizon_days,
-            "high_share": self.high_share,
-            "medium_share": self.medium_share,
-        }
+    def days_ahead(self) -> int | None:
+        return self.horizon_days
 
-    def _cuts(self, steps: Integers) -> list[int]:
-        """Greatest scores of ``low`` and of ``medium``; a tie that is wider than ``high`` stands where it
-        stands among the others.
-        """
-        borders = [1 - self.medium_share, 1 - self.high_share]
-        cuts = [int(cut) for cut in np.quantile(steps, borders, method="lower")]
-        return fair_cuts(steps, cuts, borders, self.high_share)
-
-
-@dataclass(frozen=True)
-class _Reasons:
-    """``410.00 EUR expected in 125 days (2.1 purchases), more than of 93% of the buyers``."""
-
-    kind: Potential
-    count: int
-    place: Integers | None = None  # of each record among the buyers, -1: none
-    winner: str = ""
-    horizon: int = 0
-    forecast: Forecast | None = None
-    rank: Fractions | None = None
-
-    @classmethod
-    def of(
-        cls,
-        kind: Potential,
-        count: int,
-        row: Integers,
-        champion: ClvModel,
-        forecast: Forecast,
-        rank: Fractions,
-    ) -> _Reasons:
-        positions = np.full(count, -1)
-        positions[row] = np.arange(len(row))
-        return cls(kind, count, positions, champion.winner, champion.horizon, forecast, rank)
-
-    def words(self, rows: Integers) -> pa.Array:
-        if self.forecast is None or self.place is None or self.rank is None or not len(self.forecast.score):
-            return pa.array(["no purchase yet"] * len(rows), pa.string())
-        at = np.maximum(self.place[rows], 0)
-        share = reason_text.number((100 * self.rank[rows]).astype(np.int64))
-        if self.forecast.money is None or self.forecast.purchases is None:
-            summary = reason_text.reasons(
-                "too little data for a forecast; by ", self.winner, " above ", share, "% of the buyers"
+    @model_validator(mode="after")
+    def _rising(self) -> Potential:
+        if self.high_share >= self.medium_share:
+            raise ValueError(
+                f"high_share = {self.high_share} must be below medium_share = {self.medium_share}"
             )
-        else:
-            tenths = np.round(10 * self.forecast.purchases[at]).astype(np.int64)
-            money = np.clip(self.forecast.money[at], -1e15, 1e15).round().astype(np.int64)
-            summary = reason_text.reasons(
-                *(
-                    reason_text.money(money, self.kind.currency, self.kind.exponent),
-                    f" expected in {self.horizon} days (",
-                ),
-                *(
-                    reason_text.number(tenths // 10),
-                    ".",
-                    reason_text.number(tenths % 10),
-                    " purchases); score above ",
-                    share,
-                    "% of the buyers",
-                ),
-            )
-        return pc.if_else(pa.array(self.place[rows] >= 0), summary, "no purchase yet")
-
-
-def _steps(score: Fractions) -> Integers:
-    """Scores as whole numbers in the same order."""
-    return np.round(_STEPS * np.log(np.maximum(score, 1e-12))).astype(np.int64)
-
-
-def _tiers(axes: Mapping[str, EmpiricalCdf], steps: Integers, forecast: Forecast) -> dict[str, Any]:
-    """Buyers of each tier, and the money that is expected of them."""
-    if not axes:
-        return {}
-    level = axes["score"].level(steps)
-    money = forecast.money if forecast.money is not None else np.zeros(len(steps))
-    tiers = enumerate(TIERS, start=1)
-    return {
-        tier: {"buyers": int((level == n).sum()), "money": round(float(money[level == n].sum()))}
-        for n, tier in tiers
-    }
+        return self

@@ -1,242 +1,43 @@
 """How do records buy: how lately, how often, for how much? (kind ``rfm``)
 
-R = days since the last purchase, F = purchase days and M = net revenue within the window. Each gets a score
-of 1 to 5 among the buyers of the population when the model was made:
-
-    1 + floor(5 * worse / n)                        worse: number strictly worse; n: buyers
-    1 + min(4, floor(5 * worse / (n - tied)))       where more than a fifth share the value (tied > n / 5); 5
-                                                    where all share it
-
-Ties share a score, and the best value has a 5 however many share it (``segmentation.ecdf.fair_cuts``); net
-revenue of nothing or less is M 1. Scores make a cell, the cell a named group. The ranking score is the mean
-of the three mid-rank percentiles.
-
-Groups do not flap: each axis has a dead band and moves on the second proposal
-(``segmentation.hysteresis``), and
-- R falls only when a silence is unusual for the record itself: longer than ``recency_patience`` times its mean gap (of
-  records with three purchase days or more, and one in the window). For who buys weekly, eight days are no
-  news;
-- and only when it has passed the border by a quarter of it: where borders lie close together, one fall takes
-  the place of several;
-- F and M fall when a purchase is made, or when the window has run empty: in between they would tell the same
-  silence again;
-- immediate are only moves in which a purchase says something new: a prospect's first one, and (upward, on
-  every axis) one of a customer whose R had fallen to 1 or 2. A frequent buyer's next purchase is no news
-  either.
-Weekly, this brings group changes on Complete Journey from 48% of the households to 6%, on CDNOW from 5.1% to
-2.5%. There 72% of the customers belong to another group at the end than at the start (70% never buy again),
-which alone is 1.9% a week.
+Each record has a score of 1 to 5 for recency, frequency and money; the three make a cell, and the cell belongs
+to a named group (``segmentation.kinds.rfm_groups``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from pydantic import Field, field_validator
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from segmentation import frames, model_file, previous_labels, reason_text
-from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers, even_cuts
-from segmentation.feature_request import Needs
-from segmentation.hysteresis import DEAD_BAND, Circumstances, settle
-from segmentation.kinds import rfm_groups
-
-if TYPE_CHECKING:
-    import ibis
-
-    from segmentation.point_in_time import Past
-
-AXES = ("recency", "frequency", "money")
-LAPSED = 2  # up to this R score, a new purchase counts at once
-RECENCY_PATIENCE = 3.0  # mean gaps; with gaps at random, one in twenty is longer
-PATIENCE = 0.25  # of a border between two R scores, in days
+from segmentation.evaluation.judgement import Judgement
+from segmentation.frames import Segment
+from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
+from segmentation.kinds.rfm_groups import DEFAULT, Group, table
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """Records as RFM sees them: per axis values of which the greater is better (0 where there is no
-    purchase).
-    """
+class Rfm(BandedKind):
+    """RFM scores and named groups."""
 
-    values: Mapping[str, Integers]
-    buyer: Flags
-    last: np.ndarray[Any, np.dtype[np.datetime64]]
-    rhythm: Fractions  # usual days between purchases, 0 where unknown
+    window_days: int = Field(365, ge=1, description="days of purchases that F and M count")
+    recency_patience: float = Field(
+        3.0, ge=0, description="R falls only after a silence longer than this many of the record's mean gaps"
+    )
+    groups: tuple[Group, ...] = DEFAULT
 
-    def of_buyers(self, name: str) -> Integers:
-        return self.values[name][self.buyer]
-
-
-class Rfm:
-    """RFM scores and named groups. ``currency`` and ``exponent`` only word the reasons."""
-
-    kind = "rfm"
-
-    def __init__(
-        self,
-        window_days: int = 365,
-        groups_table: Sequence[rfm_groups.Group] = rfm_groups.DEFAULT,
-        dead_band: float = DEAD_BAND,
-        recency_patience: float = RECENCY_PATIENCE,
-        currency: str = "EUR",
-        exponent: int = 2,
-    ) -> None:
-        self.window_days, self.dead_band, self.recency_patience = window_days, dead_band, recency_patience
-        self.currency, self.exponent = currency, exponent
-        self.groups = tuple(groups_table)
-        self._cells = rfm_groups.table(self.groups)
-        self.needs = Needs(windows=(window_days,))
+    name = "rfm"
+    segmentation_class = "segmentation.kinds.rfm_segmentation:RfmSegmentation"
+    suggestion = Suggestion("Buying habits", "recency, frequency and money in named groups")
+    cuts_by_ranks = True
+    judgement = Judgement(judged=("lift",))
+    forecast_column = "rfm"
 
     @property
-    def segments(self) -> list[frames.Segment]:
+    def segments(self) -> list[Segment]:
         """The groups in their order, then prospects."""
-        named = [
-            frames.Segment(group.key, group.title or group.key, group.description) for group in self.groups
-        ]
-        return [*named, frames.Segment(rfm_groups.PROSPECT, "Prospect", "No purchase yet")]
+        named = [Segment(group.key, group.title or group.key, group.description) for group in self.groups]
+        return [*named, Segment(PROSPECT, "Prospect", "No purchase yet")]
 
-    def reads(self, facts: ibis.Table) -> ibis.Table:
-        """The features that it is about."""
-        return facts.select(
-            *("record", "purchase_days", "first_purchase", "last_purchase"),
-            *(f"purchase_days_{self.window_days}", f"net_revenue_{self.window_days}"),
-        )
-
-    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
-        """Freeze the scores' cuts and the percentiles of the buyers in ``features``.
-
-        ValueError: a wrong frame.
-        """
-        seen = self._seen(features, as_of)
-        axes = {}
-        if seen.buyer.any():
-            axes = {
-                name: EmpiricalCdf.fit(
-                    seen.of_buyers(name), even_cuts(seen.of_buyers(name), rfm_groups.LEVELS)
-                )
-                for name in AXES
-            }
-        levels = {
-            name: _floored(name, axes[name].level(seen.of_buyers(name)), seen.of_buyers(name))
-            for name in axes
-        }
-        figures = {
-            name: np.bincount(levels[name], minlength=rfm_groups.LEVELS + 1)[1:].tolist() for name in axes
-        }
-        counts = {"records": len(features), "buyers": int(seen.buyer.sum())}
-        return model_file.model(self.kind, as_of, self._frozen, counts, axes, figures)
-
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
-
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
-        """
-        seen = self._seen(features, as_of)
-        axes = model_file.axes(model, self.kind, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        memory = self._settled(axes, seen, before)
-        scores = {name: np.where(seen.buyer, np.maximum(memory[name], 1), 0) for name in AXES}
-        codes = np.full(len(record), len(self.groups), np.int64)
-        codes[seen.buyer] = self._cells[tuple(scores[name][seen.buyer] - 1 for name in AXES)]
-        rank = np.zeros(len(record))
-        for name in axes:
-            rank[seen.buyer] += axes[name].midrank(seen.of_buyers(name)) / len(AXES)
-        keys = [segment.key for segment in self.segments]
-        return previous_labels.labels(
-            record, keys, codes, rank, lambda rows: self._reasons(scores, seen, rows), before, as_of, memory
-        )
-
-    @property
-    def _frozen(self) -> dict[str, Any]:
-        return {"window_days": self.window_days}
-
-    def _seen(self, features: pd.DataFrame, as_of: date) -> _Seen:
-        in_window, revenue = f"purchase_days_{self.window_days}", f"net_revenue_{self.window_days}"
-        frames.check_features(
-            features, (in_window, revenue, "purchase_days"), ("first_purchase", "last_purchase"), as_of
-        )
-        last = frames.as_days(features["last_purchase"])
-        buyer = ~np.isnat(last)
-        today = np.datetime64(as_of, "D")
-        since = (today - np.where(buyer, last, today)).astype(np.int64)
-        frequency, money, days = (
-            features[column].to_numpy(np.int64) for column in (in_window, revenue, "purchase_days")
-        )
-        span = np.where(buyer, last, today) - np.where(
-            buyer, frames.as_days(features["first_purchase"]), today
-        )
-        steady = buyer & (days >= 3) & (frequency > 0) & ~np.isnat(span)
-        rhythm = np.where(steady, np.where(steady, span, 0).astype(np.int64) / np.maximum(days - 1, 1), 0.0)
-        return _Seen({"recency": -since, "frequency": frequency, "money": money}, buyer, last, rhythm)
-
-    def _settled(
-        self, axes: Mapping[str, EmpiricalCdf], seen: _Seen, before: previous_labels.Before
-    ) -> dict[str, Integers]:
-        """What to remember: the confirmed score of each axis (0: none), and the one that waits."""
-        bought = np.zeros(len(seen.buyer), np.bool_)
-        if before.as_of is not None:
-            bought = seen.buyer & (seen.last > np.datetime64(before.as_of, "D"))
-        returned = bought & (before.memory("recency") <= LAPSED)
-        quiet = ~bought & (seen.values["frequency"] > 0)
-        memory: dict[str, Integers] = {}
-        for name in AXES:
-            values, was, expected = seen.values[name], before.memory(name), before.memory(name + "_pending")
-            confirmed, pending = was, expected
-            if name in axes:
-                steady = self._patient(axes[name], seen, was) if name == "recency" else quiet
-                confirmed, pending = settle(
-                    axes[name], values, was, expected, self.dead_band, Circumstances(returned, steady)
-                )
-            if name != "recency":  # a fall that a purchase proposed waits for the next purchase
-                pending = np.where(
-                    quiet & (confirmed == was) & (expected < was) & (pending == 0), expected, pending
-                )
-            score = _floored(name, confirmed, values) if name in axes else confirmed
-            memory |= {
-                name: np.where(seen.buyer, score, 0),
-                name + "_pending": np.where(seen.buyer, pending, 0),
-            }
-        return memory
-
-    def _patient(self, recency: EmpiricalCdf, seen: _Seen, score: Integers) -> Flags:
-        """Is the silence usual for the record, or hardly beyond the border of its R score?"""
-        silent = -seen.values["recency"]
-        # by score: days from which the next lower one begins
-        borders = np.concatenate([[np.inf, np.inf], -recency.cuts])
-        patient: Flags = (silent <= self.recency_patience * seen.rhythm) | (
-            silent < (1 + PATIENCE) * borders[score]
-        )
-        return patient
-
-    def _reasons(self, scores: Mapping[str, Integers], seen: _Seen, rows: Integers) -> pa.Array:
-        """``R5 F4 M5: last purchase 3 days ago; 12 purchase days and 1,204.50 EUR in 365 days``."""
-        r, f, m = (scores[name][rows] for name in AXES)
-        lately, often, much = (seen.values[name][rows] for name in AXES)
-        words = reason_text.reasons(
-            *("R", reason_text.number(r), " F", reason_text.number(f), " M", reason_text.number(m)),
-            *(": last purchase ", reason_text.ago(-lately), "; "),
-            *(reason_text.counted(often, "purchase day", "purchase days"), " and "),
-            *(reason_text.money(much, self.currency, self.exponent), f" in {self.window_days} days"),
-            reason_text.chosen(much <= 0, "; no net revenue, so M is 1", ""),
-        )
-        return pc.if_else(pa.array(seen.buyer[rows]), words, "no purchase yet")
-
-
-def _floored(name: str, levels: Integers, values: Integers) -> Integers:
-    """M is 1 where there is no net revenue."""
-    return np.where(values <= 0, 1, levels) if name == "money" else levels
+    @field_validator("groups")
+    @classmethod
+    def _total(cls, value: tuple[Group, ...]) -> tuple[Group, ...]:
+        table(value)
+        return value

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from segmentation.kinds.base import PROSPECT
+
 if TYPE_CHECKING:
     from segmentation.ecdf import Integers
 
 LEVELS = 5
-PROSPECT = "prospect"
 
 Score = Annotated[int, Field(ge=1, le=LEVELS)]
 

@@ -1,94 +1,37 @@
 """Which of the user's own segments does each record belong to? (kind ``rules``)
 
 Every segment has a rule (``segmentation.rules.parser``). Segments exclude each other: the first in the order of the
-config whose rule holds wins. A record that no rule holds has no segment, and no label. Rules are exact: there
-is no dead band, and a record moves when its facts do. Only when a segment changes do since, previous and the
-reason; the reason names the segment's key and the values that its rule looked at. There is no score.
+config whose rule holds wins. A record that no rule holds has no segment, and no label. There is nothing to
+configure beside the segments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
-from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
-from segmentation import frames, model_file, previous_labels
-from segmentation.feature_request import Needs
-from segmentation.rules.logic import Rule
-
-if TYPE_CHECKING:
-    import ibis
-
-    from segmentation.point_in_time import Past
-
-FIRED = "fired"  # place of the first rule that holds, from 0; null: none
-REASON = "reason"
+from segmentation.evaluation.judgement import Judgement
+from segmentation.kinds.base import Kind, Suggestion
 
 
-class RulesKind:
-    """Segments by rules, in the order of their priority."""
+class Rules(Kind):
+    """None: the config's segments say all."""
 
-    kind = "rules"
-
-    def __init__(self, segments: Sequence[tuple[frames.Segment, Rule]]) -> None:
-        self.rules = tuple(segments)
-        self.needs = reduce(or_, (rule.needs() for _, rule in segments), Needs())
+    name = "rules"
+    segmentation_class = "segmentation.kinds.rules_segmentation:RulesSegmentation"
+    suggestion = Suggestion(
+        "Audience",
+        "rules of your own, the first that fits wins",
+        lines=(
+            "",
+            "[[segmentations.segments]]",
+            'key = "recent"',
+            'title = "Bought lately"',
+            'when = { did = "purchase", within_days = 90 }',
+        ),
+    )
+    learns = False
+    segments_by_rules = True
+    judgement = Judgement(shown=("separation", "bought again"), judged=())
+    panels = "priority"
 
     @property
-    def segments(self) -> list[frames.Segment]:
-        """The segments in the order of their priority."""
-        return [segment for segment, _ in self.rules]
-
-    def reads(self, facts: ibis.Table) -> ibis.Table:
-        """record, the place of the rule that fires, and the values that made it fire."""
-        import ibis
-
-        holds = [rule.expression(facts) for _, rule in self.rules]
-        fired = ibis.cases(
-            *((condition, ibis.literal(position, "int64")) for position, condition in enumerate(holds))
-        )
-        reason = ibis.cases(
-            *(
-                (condition, ibis.literal(f"{segment.key}: ") + rule.words(facts))
-                for condition, (segment, rule) in zip(holds, self.rules, strict=True)
-            )
-        )
-        return facts.select("record", **{FIRED: fired, REASON: reason.substr(0, frames.REASON_LENGTH)})
-
-    def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
-        """How many records each rule gets; nothing is learned."""
-        fired = features[FIRED].dropna().astype(np.int64)
-        figures = {
-            segment.key: int((fired == position).sum()) for position, (segment, _) in enumerate(self.rules)
-        }
-        return model_file.model(
-            self.kind, as_of, {}, {"records": len(features), "segmented": len(fired)}, {}, figures
-        )
-
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of the records in ``features`` (a frame as of ``reads``) that a rule holds, given those of
-        an earlier day.
-        """
-        model_file.axes(model, self.kind, {})
-        matched = features[features[FIRED].notna()].reset_index(drop=True)
-        record, fired = matched["record"].to_numpy(np.int64), matched[FIRED].to_numpy(np.int64)
-        reasons = frames.as_texts(matched[REASON])
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        keys = [segment.key for segment, _ in self.rules]
-        no_score = np.full(len(record), np.nan)
-        return previous_labels.labels(
-            record, keys, fired, no_score, lambda rows: reasons.take(pa.array(rows)), before, as_of, {}
-        )
+    def activity_types_used(self) -> frozenset[str] | None:
+        return frozenset()

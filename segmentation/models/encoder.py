@@ -19,7 +19,7 @@ level that 1% share, is left out, and the reason is told. Everything is frozen a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -54,27 +54,16 @@ class Trait:
     order: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Looked:
-    """What a model looks at beside purchases as such: kinds of activity, categories, and attributes by their
-    types.
+def traits_of(categories: Sequence[str], attributes: Sequence[str], types: Mapping[str, Kind]) -> list[Trait]:
+    """What a model looks at of categories (net revenue in them) and of attributes, which have ``types``.
+
+    ValueError where an attribute cannot be learned from.
     """
-
-    kinds: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    attributes: tuple[str, ...] = ()
-    types: Mapping[str, Kind] = field(default_factory=dict)
-
-    def traits(self) -> list[Trait]:
-        """Of categories (net revenue in them) and attributes.
-
-        ValueError where an attribute cannot be learned from.
-        """
-        spent = [
-            Trait(f"net_revenue.{name}", "money", name, f"high spend on {name}", f"low spend on {name}")
-            for name in self.categories
-        ]
-        return [*spent, *attribute_traits(self.attributes, self.types)]
+    spent = [
+        Trait(f"net_revenue.{name}", "money", name, f"high spend on {name}", f"low spend on {name}")
+        for name in categories
+    ]
+    return [*spent, *attribute_traits(attributes, types)]
 
 
 @dataclass(frozen=True)

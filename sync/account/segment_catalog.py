@@ -31,7 +31,7 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
     """The object that fits and labels."""
     from connectors.values.currency import exponent
     from segmentation.frames import Segment
-    from segmentation.label import segmentation
+    from segmentation.kinds.base import Account
     from segmentation.rules.comparison import Kind
 
     currency = config.accounts[account].currency
@@ -42,17 +42,17 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
     attributes = {
         name: Kind(entry.type, entry.order) for name, entry in config.accounts[account].attributes.items()
     }
-    return segmentation(settings.kind, settings.options, currency, exponent(currency), rules, attributes)
+    segmentation: Segmentation = settings.options.in_account(
+        Account(currency, exponent(currency), rules, attributes)
+    )
+    return segmentation
 
 
 def built_like(
     config: Config, settings: SegmentationSettings, account: str, figures: Mapping[str, Any]
 ) -> Segmentation:
     """The same with what a model of it has settled (its figures), for judging that model on other days."""
-    plain = built(config, settings, account)
-    like = getattr(plain, "like", None)
-    segmentation: Segmentation = like(figures) if like else plain
-    return segmentation
+    return built(config, settings, account).like(figures)
 
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
@@ -68,10 +68,9 @@ def named_segments(
     """
     segmentation = built(config, settings, account)
     model = journal.models.latest(account, settings.name)
-    named = getattr(segmentation, "named", None)
-    if named is None or model is None or model.digest != config.digest(settings):
+    if not settings.options.names_from_model or model is None or model.digest != config.digest(settings):
         return _told(settings, segmentation.segments)
-    segments_by_key = {segment.key: segment for segment in named(json.loads(model.content))}
+    segments_by_key = {segment.key: segment for segment in segmentation.named(json.loads(model.content))}
     return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segmentation.segments])
 
 

@@ -11,25 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sync.config import faults
 from sync.config.faults import Fault
-from sync.config.rules import Placed, segment_by
+from sync.config.rules import Placed, options_use
 from sync.config.settings import AccountSettings
 
 
 def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]) -> Iterator[Fault]:
     """Faults of the keys ``attributes`` and ``sensitive`` of segmentations that learn."""
-    from segmentation.label import LearningSettings
+    from segmentation.kinds.base import LearningKind
     from segmentation.sensitive import sensitive
 
     ours = {field for _, settings in read for field in settings.fields.values()}
     written = [name for name, account in accounts.items() if account.writable]
     named = [settings.name for _, settings in read]
     for path, settings in read:
-        for name in segment_by(settings):
+        for name in options_use(settings):
             if name not in named:
                 yield Fault(
                     (*path, "segment_by"), f"there is no segmentation {name!r}; {faults.one_of(name, named)}"
                 )
-        if not isinstance(settings.options, LearningSettings):
+        if not isinstance(settings.options, LearningKind):
             continue
         for key, names in (
             ("attributes", settings.options.attributes),

@@ -61,7 +61,7 @@ def parsed(
 
 def keys_of(settings: SegmentationSettings) -> list[str]:
     """Keys of all segments of a segmentation."""
-    if settings.kind == "rules" or settings.options is None:
+    if settings.options is None or settings.options.segments_by_rules:
         return [segment.key for segment in settings.segments]
     keys: list[str] = settings.options.keys()
     return keys
@@ -70,14 +70,14 @@ def keys_of(settings: SegmentationSettings) -> list[str]:
 def used(settings: SegmentationSettings) -> frozenset[str]:
     """Names of the segmentations that a segmentation's rules mention, whether or not there are such."""
     return frozenset(
-        {*(name for _, tree in _trees(settings) for name in _mentioned(tree)), *segment_by(settings)}
+        {*(name for _, tree in _trees(settings) for name in _mentioned(tree)), *options_use(settings)}
     )
 
 
-def segment_by(settings: SegmentationSettings) -> tuple[str, ...]:
-    """The segmentation whose segments a kind looks at."""
-    name = getattr(settings.options, "segment_by", None)
-    return (name,) if isinstance(name, str) else ()
+def options_use(settings: SegmentationSettings) -> tuple[str, ...]:
+    """Names of the segmentations that the options of its kind name."""
+    names: tuple[str, ...] = settings.options.uses if settings.options is not None else ()
+    return names
 
 
 def _mentioned(tree: Any) -> Iterator[str]:
@@ -135,7 +135,8 @@ def _read(
 
 def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
     """Segments that the kind does not have, or that lack what the kind wants."""
-    if settings.kind == "rules" and not settings.segments:
+    by_rules = settings.options.segments_by_rules
+    if by_rules and not settings.segments:
         what = "has no segment: add [[segmentations.segments]] with key, title and when = { ... }; the first whose rule holds wins"
         yield Fault((*path, "kind"), what)
     keys = keys_of(settings) if settings.segments else []
@@ -148,12 +149,12 @@ def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[F
             )
         elif segment.key in [earlier.key for earlier in settings.segments[:index]]:
             yield Fault((*where, "key"), f"{segment.key!r} is described twice; keep one")
-        if settings.kind == "rules" and segment.when is None:
+        if by_rules and segment.when is None:
             yield Fault(
                 (*where, "when"),
                 "is missing: say who belongs to it, such as { did = 'purchase', within_days = 90 }",
             )
-        if settings.kind != "rules" and segment.when is not None:
+        if not by_rules and segment.when is not None:
             yield Fault(
                 (*where, "when"),
                 f"has no place in kind {settings.kind!r}, which chooses by itself; rules are of kind 'rules'",

@@ -194,18 +194,16 @@ def _clashes(read: Sequence[tuple[KeyPath, SegmentationSettings]]) -> list[Fault
 def _segmentation(
     table: dict[str, Any], path: KeyPath, collected: list[Fault]
 ) -> SegmentationSettings | None:
-    from segmentation import label
+    from segmentation.kinds import KINDS
 
     common = {key: table[key] for key in _common(SegmentationSettings) if key in table}
     own = {key: table[key] for key in table if key not in common}
     kind = table.get("kind")
     options: BaseModel | None = None
-    if kind in label.KINDS:
-        options = validated(
-            label.settings_model(str(kind)), own, path, collected, also=_common(SegmentationSettings)
-        )
+    if kind in KINDS:
+        options = validated(KINDS[str(kind)], own, path, collected, also=_common(SegmentationSettings))
     elif kind is not None:
         collected.append(
-            Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, label.KINDS)}")
+            Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, KINDS)}")
         )
     return validated(SegmentationSettings, {**common, "options": options}, path, collected)

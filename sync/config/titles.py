@@ -58,17 +58,9 @@ def _segments(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
 def _titles(settings: SegmentationSettings) -> dict[str, str]:
     """Key → title of each segment, in order."""
     own = {segment.key: segment.title or segment.key for segment in settings.segments}
-    if settings.kind == "rules" or settings.options is None or not own:
+    if not own or settings.options is None or settings.options.segments_by_rules:
         return own
-    from segmentation.label import segmentation
-
-    try:
-        default = {
-            segment.key: segment.title
-            for segment in segmentation(settings.kind, settings.options, "EUR", 2).segments
-        }
-    except ValueError:  # it looks at attributes, which are judged elsewhere
-        return own
+    default = {segment.key: segment.title for segment in settings.options.segments}
     named = {segment.key: segment.title for segment in settings.segments if segment.title}
     return {**default, **named}
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 MONEY = frozenset({"purchase", "refund"})
-# Kinds of segmentation that look at purchases, and at what their options name as ``activity_types``.
-_OF_MONEY = ("rfm", "abc", "lifecycle", "potential", "clusters", "offers")
 
 
 def activity_types_used(config: Config, account: str) -> frozenset[str] | None:
@@ -58,18 +56,13 @@ def _segmentations(config: Config, account: str) -> Iterator[tuple[str, Segmenta
 
 
 def _kinds(config: Config, settings: SegmentationSettings, account: str) -> frozenset[str] | None:
-    population = config.population(settings, account)
-    rules = [population] if population is not None else []
-    if settings.kind == "rules":
-        rules += [rule for _, rule in config.rules(settings, account)]
-    elif settings.kind not in _OF_MONEY:
+    types: frozenset[str] | None = settings.options.activity_types_used
+    if types is None:
         return None
-    kinds = (
-        frozenset()
-        if settings.kind == "rules"
-        else MONEY | frozenset(getattr(settings.options, "activity_types", ()))
-    )
-    return kinds.union(*map(_of_rule, rules))
+    population = config.population(settings, account)
+    rules = [rule for _, rule in config.rules(settings, account)]
+    rules += [population] if population is not None else []
+    return types.union(*map(_of_rule, rules))
 
 
 def _of_rule(rule: Rule) -> frozenset[str]:

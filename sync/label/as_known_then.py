@@ -81,7 +81,7 @@ class AsKnownThen:
         """Whether the labelling itself is by a model of no later day."""
         latest = self._session.journal.models.latest(self._session.account, settings.name)
         return (
-            settings.kind == "rules"
+            not settings.options.learns
             or settings.frozen
             or latest is None
             or latest.as_of <= self._session.as_of.isoformat()

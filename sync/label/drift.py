@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 OLD = 92  # days: a quarter
 RECENT = 92
-UNLEARNED = ("rules",)  # kinds whose model holds nothing that could age
 
 
 def refits(
@@ -38,7 +37,7 @@ def refits(
     reasons = {}
     for settings in segmentations:
         stored = models.latest(mirror.name, settings.name)
-        if settings.kind in UNLEARNED or settings.frozen or stored is None:
+        if not settings.options.learns or settings.frozen or stored is None:
             continue
         age = (as_of - date.fromisoformat(stored.as_of)).days
         shift, records = shifted(mirror, settings.name, stored, as_of) or (0.0, 0)
@@ -46,7 +45,7 @@ def refits(
             reasons[settings.name] = (
                 f"its scores have shifted since the fit of {stored.as_of} (PSI {shift:.2f}, from {DRIFT} on)"
             )
-        elif model_file.topless(model_file.from_json(stored.content)):
+        elif settings.options.cuts_by_ranks and model_file.topless(model_file.from_json(stored.content)):
             reasons[settings.name] = (
                 "its model gives nobody the best score, because many share the best value; a new fit gives it to them"
             )

@@ -39,11 +39,12 @@ class FileModels:
     def keep(self, model: Mapping[str, Any]) -> None:
         """Use this model for the files to come.
 
-        Clusters of another model are others, so their labels are forgotten.
+        Segments that a model finds are others in another model, so their labels are forgotten.
         """
         from segmentation import model_file
+        from segmentation.kinds import kind_named
 
-        if model["kind"] == "clusters":
+        if kind_named(model["kind"]).names_from_model:
             self.tables.forget()
         header = json.dumps({"key": self._key, "as_of": self._as_of.isoformat()})
         self._mirror.set_stamp(self._stamp, f"{header}\n{model_file.to_json(model)}")

@@ -29,12 +29,8 @@ from sync.store.relation import Relation
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMED = {
-    "lifecycle": "lifecycle",
-    "rfm": "rfm",
-    "potential": "value_tier",
-    "clusters": "cluster",
-}  # kind → column
+    from segmentation.kinds.base import Kind
+
 NUMBERS = ("value_score", "p_purchase", "expected_purchases", "expected_value")
 
 
@@ -55,11 +51,14 @@ def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) 
     settings = _every_kind(session.segmentations)
     known_labels = known_labels.by(_with_segmentations(session.config, settings))
     session.progress("forecasting", 0, 0)
-    champion = _champion(settings["potential"], horizon, known_labels)
+    value = next(entry for entry in settings if entry.options.predicts_value)
+    champion = _champion(value, horizon, known_labels)
     _, population, model = champion
     labels = {
-        NAMED[kind]: known_labels.tables(segmentation, champion if kind == "potential" else None).labels
-        for kind, segmentation in settings.items()
+        segmentation.options.forecast_column: known_labels.tables(
+            segmentation, champion if segmentation is value else None
+        ).labels
+        for segmentation in settings
     }
     figures = {
         "horizon": model["learned"]["horizon"],
@@ -78,30 +77,34 @@ def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) 
 def columns_of_own_name(segmentations: Sequence[SegmentationSettings]) -> set[str]:
     """Segmentations whose segments stand in a column of their own name among the forecasts."""
     first = {settings.kind: settings.name for settings in reversed(segmentations)}
-    return {column for kind, column in NAMED.items() if first.get(kind) == column}
+    return {
+        kind.forecast_column for name, kind in _kinds().items() if first.get(name) == kind.forecast_column
+    }
 
 
-def _every_kind(segmentations: Sequence[SegmentationSettings]) -> dict[str, SegmentationSettings]:
+def _every_kind(segmentations: Sequence[SegmentationSettings]) -> list[SegmentationSettings]:
     """The first segmentation of each kind; where the config has none, one for this file alone."""
-    from segmentation.label import settings_model
-
-    settings_by_kind = {}
-    for kind in NAMED:
-        own = [settings for settings in segmentations if settings.kind == kind]
-        options = settings_model(kind)()
-        settings_by_kind[kind] = (
-            own[0]
-            if own
-            else SegmentationSettings(
-                name=f"for_file_{kind}", kind=kind, field=f"for_file_{kind}", options=options
-            )
+    chosen = []
+    for name, kind in _kinds().items():
+        own = [settings for settings in segmentations if settings.kind == name]
+        for_file = f"for_file_{name}"
+        chosen.append(
+            own[0] if own else SegmentationSettings(name=for_file, kind=name, field=for_file, options=kind())
         )
-    return settings_by_kind
+    return chosen
 
 
-def _with_segmentations(config: Config, settings_by_kind: Mapping[str, SegmentationSettings]) -> Config:
+def _kinds() -> dict[str, type[Kind]]:
+    """The kinds that have a column among the forecasts, in the order of the columns."""
+    from segmentation.kinds import KINDS
+
+    columns = {name: kind for name, kind in KINDS.items() if kind.forecast_column}
+    return dict(sorted(columns.items(), key=lambda entry: not entry[1].leads))
+
+
+def _with_segmentations(config: Config, chosen: Sequence[SegmentationSettings]) -> Config:
     """The config as if it had all of them."""
-    more = tuple(settings for settings in settings_by_kind.values() if settings not in config.segmentations)
+    more = tuple(settings for settings in chosen if settings not in config.segmentations)
     return replace(config, segmentations=(*config.segmentations, *more))
 
 

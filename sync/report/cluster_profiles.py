@@ -41,7 +41,7 @@ def gather(mirror: AccountMirror, name: str, learned: Mapping[str, Any], as_of: 
     """From the frozen centres of a model, and from the features of today's members."""
     import numpy as np
 
-    from segmentation.kinds.clusters import CATEGORY
+    from segmentation.kinds.clusters_segmentation import CATEGORY
     from segmentation.models.encoder import Encoder
 
     clusters = learned.get("clusters") or []

@@ -15,6 +15,7 @@ from typing import Any
 
 from connectors.schemas import CHANNELS
 from connectors.values.currency import exponent
+from segmentation.kinds import kind_named
 from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
 from sync.config.config import Config
@@ -112,7 +113,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     segmentations = [
         _segmentation(mirror, session.journal, session.config, entry, revenue) for entry in chosen
     ]
-    segmentations.sort(key=lambda entry: entry.kind != "lifecycle")
+    segmentations.sort(key=lambda entry: not kind_named(entry.kind).leads)
     names = [entry.name for entry in segmentations]
     types = sorted({t for entry in session.segmentations for t in session.config.record_types(entry)})
     people = coverage.everyone(mirror, types)

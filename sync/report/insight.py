@@ -111,7 +111,7 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
         )
         for settings in chosen
     }
-    potential = next((s for s in chosen if s.kind == "potential" and models[s.name]), None)
+    potential = next((s for s in chosen if s.options.predicts_value and models[s.name]), None)
     forecast = (
         _forecast(features, config, potential, models[potential.name], as_of, lead) if potential else None
     )
@@ -133,19 +133,20 @@ def _insight(
     effects: Mapping[str, Mapping[str, Any]],
 ) -> Insight:
     mirror, figures, rates = features.activity.mirror, model.get("figures", {}), None
-    if settings.kind == "lifecycle" and figures:
+    panels = settings.options.panels
+    if panels == "life_stages" and figures:
         stages = built_like(config, settings, mirror.name, figures)
         rates = life_stages.gather(stages, features.past(settings, stages), figures, as_of)
     return Insight(
         figures,
         int(model.get("version", 0)),
         str(model.get("as_of", "")),
-        settings.options.model_dump() if settings.options is not None else {},
+        settings.options.model_dump(),
         rates,
         cluster_profiles.gather(mirror, settings.name, model.get("learned", {}), as_of)
-        if settings.kind == "clusters" and model
+        if panels == "cluster_profiles" and model
         else None,
-        explained(features, config, mirror.name, settings)["rules"] if settings.kind == "rules" else (),
+        explained(features, config, mirror.name, settings)["rules"] if panels == "priority" else (),
         card,
         effects,
     )

@@ -5,9 +5,10 @@ Each only where there is something to tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from segmentation.kinds import kind_named
 from sync.report import (
     cluster_profiles,
     journeys,
@@ -56,37 +57,74 @@ def judgement(segmentation: SegmentationFigures, account: AccountFigures) -> lis
 
 
 def _of_kind(segmentation: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
-    money = Money(account.currency, account.exponent)
-    if segmentation.kind == "rules":
-        return priority.rules(insight.rules, segmentation.titles)
-    if segmentation.kind == "lifecycle" and insight.rates:
-        return life_stages.panels(insight.rates, segmentation.titles)
+    draw = _DRAWN.get(kind_named(segmentation.kind).panels)
+    return draw(segmentation, insight, account) if draw is not None else []
+
+
+def _priority(segmentation: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
+    return priority.rules(insight.rules, segmentation.titles)
+
+
+def _life_stages(segmentation: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
+    return life_stages.panels(insight.rates, segmentation.titles) if insight.rates else []
+
+
+def _model_selection(
+    segmentation: SegmentationFigures, insight: Insight, account: AccountFigures
+) -> list[Panel]:
     if not insight.figures:
         return []
-    if segmentation.kind == "potential":
-        return model_selection.panels(insight.figures, segmentation.titles, money)
-    if segmentation.kind == "clusters" and insight.profile:
-        return cluster_profiles.panels(insight.profile, insight.figures, segmentation.titles, money)
-    if segmentation.kind == "response":
-        return response_models.panels(insight.figures, account.currency)
-    if segmentation.kind == "offers":
-        by = str(insight.options.get("segment_by") or "")
-        habits = next((other.titles for other in account.segmentations if other.name == by), {})
-        return offers.panels(
-            insight.figures,
-            habits,
-            _crossed(account, by, segmentation.name),
-            segmentation.titles,
-            str(insight.options.get("goal")),
-        )
-    return []
+    return model_selection.panels(insight.figures, segmentation.titles, _money(account))
+
+
+def _cluster_profiles(
+    segmentation: SegmentationFigures, insight: Insight, account: AccountFigures
+) -> list[Panel]:
+    if not insight.figures or not insight.profile:
+        return []
+    return cluster_profiles.panels(insight.profile, insight.figures, segmentation.titles, _money(account))
+
+
+def _response_models(
+    segmentation: SegmentationFigures, insight: Insight, account: AccountFigures
+) -> list[Panel]:
+    return response_models.panels(insight.figures, account.currency) if insight.figures else []
+
+
+def _offers(segmentation: SegmentationFigures, insight: Insight, account: AccountFigures) -> list[Panel]:
+    if not insight.figures:
+        return []
+    by = str(insight.options.get("segment_by") or "")
+    habits = next((other.titles for other in account.segmentations if other.name == by), {})
+    return offers.panels(
+        insight.figures,
+        habits,
+        _crossed(account, by, segmentation.name),
+        segmentation.titles,
+        str(insight.options.get("goal")),
+    )
+
+
+def _money(account: AccountFigures) -> Money:
+    return Money(account.currency, account.exponent)
+
+
+# by the name of the panels that a kind declares (``segmentation.kinds.base``)
+_DRAWN: Mapping[str, Callable[[SegmentationFigures, Insight, AccountFigures], list[Panel]]] = {
+    "priority": _priority,
+    "life_stages": _life_stages,
+    "model_selection": _model_selection,
+    "cluster_profiles": _cluster_profiles,
+    "response_models": _response_models,
+    "offers": _offers,
+}
 
 
 def of_account(account: AccountFigures) -> list[Section]:
     """What concerns several segmentations."""
     titles = {entry.name: entry.title for entry in account.segmentations}
     labels = {entry.name: entry.titles for entry in account.segmentations}
-    money, insights = Money(account.currency, account.exponent), account.insights
+    money, insights = _money(account), account.insights
     sections = []
     if insights.outlook:
         lead = f"What the coming days are expected to bring, by {titles[insights.outlook.by]}."
@@ -116,10 +154,10 @@ def of_account(account: AccountFigures) -> list[Section]:
 
 
 def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> list[Panel]:
-    kinds = {segmentation.kind: segmentation.name for segmentation in reversed(account.segmentations)}
-    if not {"abc", "potential"} <= set(kinds):
+    axes = {kind_named(entry.kind).value_axis: entry.name for entry in reversed(account.segmentations)}
+    if not {"past", "future"} <= set(axes):
         return []
-    historic, predictive = kinds["abc"], kinds["potential"]
+    historic, predictive = axes["past"], axes["future"]
     return value_matrix.panels(_crossed(account, historic, predictive), labels[historic], labels[predictive])
 
 

@@ -73,7 +73,7 @@ def segments(
     ``sizes``: records and revenue by segment. ``named``: the segments as people read them.
     """
     nobody = (0, 0 if revenue else None)
-    listed = [segment for segment in named if settings.kind != "clusters" or segment.key in sizes]
+    listed = [segment for segment in named if not settings.options.names_from_model or segment.key in sizes]
     figures = [
         SegmentFigures(s.key, s.title, s.description, s.playbook, *sizes.get(s.key, nobody)) for s in listed
     ]

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from connectors.files.guess import Guess
 
 _ACCOUNT = "shop"
-_NAMES = {"abc": "value"}  # of segmentations that are not called by their kind
-_SEGMENTATIONS = {
-    "rfm": ("Buying habits", "recency, frequency and money in named groups"),
-    "abc": ("Customer value", "who brings 80% of net revenue, who up to 95%, who the rest"),
-    "lifecycle": ("Life cycle", "from prospect over active to lost and won back"),
-    "rules": ("Audience", "rules of your own, the first that fits wins"),
-}
 
 
 @dataclass
@@ -208,27 +201,21 @@ def _literal(value: Any) -> str:
 
 
 def _segmentation_lines(kind: str, crm: str) -> list[str]:
-    title, about = _SEGMENTATIONS.get(kind, (kind.capitalize(), ""))
-    name = _NAMES.get(kind, kind)
+    from segmentation.kinds import kind_named
+
+    suggestion = kind_named(kind).suggestion
+    name, title = suggestion.name or kind, suggestion.title or kind.capitalize()
     lines = [
         "",
         "[[segmentations]]",
         f"name = {quoted(name)}    # stored; never change it",
         f"title = {quoted(title)}    # shown; change it at will",
-        f"kind = {quoted(kind)}    # {about}".rstrip(" #"),
+        f"kind = {quoted(kind)}    # {suggestion.about}".rstrip(" #"),
         f'field = "seg_{name}"    # the column that holds the segment',
         _LISTS["cloud" if crm in ACCESS else "files"],
         'extra_fields = ["reason", "since"]    # why, and since when',
     ]
-    if kind == "rules":
-        lines += [
-            "",
-            "[[segmentations.segments]]",
-            'key = "recent"',
-            'title = "Bought lately"',
-            'when = { did = "purchase", within_days = 90 }',
-        ]
-    return lines
+    return [*lines, *suggestion.lines]
 
 
 def quoted(text: str) -> str:

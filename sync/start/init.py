@@ -80,7 +80,7 @@ def init(
             notes.append(
                 f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)"
             )
-    from segmentation.label import KINDS
+    from segmentation.kinds import KINDS
 
     question = f"Which segmentations, with commas between them ({', '.join(KINDS)})?"
     kinds = _chosen("segmentation", segmentations, question, "rfm,abc", KINDS, ask)

@@ -42,7 +42,7 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
     for settings in session.segmentations:
         tables, name = known_labels.tables(settings), settings.name
         shown = {} if name in there else {"segment": name}
-        shown |= {"score": name + ".score"} if settings.kind == "response" else {}
+        shown |= {"score": name + ".score"} if settings.options.score_is_probability else {}
         scores = [c for c in tables.columns() if c.startswith(_MEMORY) and not c.endswith("pending")]
         shown |= {column: column.replace(_MEMORY, name + ".") for column in sorted(scores)}
         segmentations.append(LabelColumns(tables.labels, shown))

@@ -36,13 +36,6 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
-_STEADY = ("lifecycle", "abc", "potential")  # kinds of which few moves and returns are promised
-_RANKED = {
-    "abc": ("a", "b", "c"),
-    "potential": ("high", "medium", "low"),
-    "lifecycle": ("active", "at_risk", "dormant", "lost"),
-    "response": ("likely", "possible", "unlikely"),
-}
 
 
 def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
@@ -114,11 +107,9 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
             continue
         session.progress(f"judging {settings.title or settings.name}", 0, 0)
         model = model_file.from_json(stored.content)
-        ranked = _RANKED.get(settings.kind, ())
-        if getattr(settings.options, "churn", False):
-            ranked = ranked[::-1]
         today = _today(features, journal.labels, config, settings, stored, model, as_of)
-        lines = scorecard.card(_backtest(features, config, settings, model, as_of), today, model, ranked)
+        past = _backtest(features, config, settings, model, as_of)
+        lines = scorecard.card(settings.options, past, today, model)
         cards_by_name[settings.name] = {
             "lines": scorecard.as_dicts(lines),
             "falls": scorecard.retrain_reasons(lines),
@@ -138,7 +129,7 @@ def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str
     chosen = [
         settings
         for settings in session.config.in_order(session.account)
-        if (settings.name in names if names else settings.kind != "rules")
+        if (settings.name in names if names else settings.options.learns)
     ]
     features, journal, config = AccountFeatures(session), session.journal, session.config
     return {
@@ -188,21 +179,21 @@ def _today(
 ) -> Today:
     """What the card of today's labels looks at."""
     from segmentation.evaluation.scorecard import Today
-    from sync.label.drift import UNLEARNED, shifted
+    from sync.label.drift import shifted
 
     mirror, fitted = features.activity.mirror, date.fromisoformat(stored.as_of)
     labels = scored(mirror, labels_of(settings.name))
     with states(kept, mirror, settings.name, (fitted + timedelta(days=1)).isoformat()) as rows:
         baseline = scored(mirror, rows)[["record", "segment", "score"]]
-    learns = settings.kind not in UNLEARNED
+    kind = settings.options
     return Today(
         labels,
         _reachable(mirror, features.consent, settings) if settings.reachable_only else {},
         [segment.key for segment in segments_of(config, settings) if segment.playbook],
         baseline,
-        shifted(mirror, settings.name, stored, as_of) if learns else None,
-        _newcomers(mirror, labels, baseline, fitted, as_of) if learns else None,
-        _weeks(features, config, settings, model, as_of) if settings.kind in _STEADY else (None, {}),
+        shifted(mirror, settings.name, stored, as_of) if kind.learns else None,
+        _newcomers(mirror, labels, baseline, fitted, as_of) if kind.learns else None,
+        _weeks(features, config, settings, model, as_of) if kind.judgement.steady else (None, {}),
     )
 
 
@@ -232,12 +223,7 @@ def _newcomers(
 def _days(settings: SegmentationSettings, model: Mapping[str, Any]) -> int:
     """How far a kind looks ahead."""
     figures = model["figures"]
-    return round(
-        figures.get("days")
-        or figures.get("horizon")
-        or getattr(settings.options, "horizon_days", None)
-        or DAYS
-    )
+    return round(figures.get("days") or figures.get("horizon") or settings.options.days_ahead or DAYS)
 
 
 def _backtest(
@@ -250,7 +236,7 @@ def _backtest(
     """A back-test as of the horizon ago; None where the past is too short, or the kind is not about buying."""
     from segmentation.evaluation.backtest import run_backtest
 
-    if settings.kind in ("response", "offers"):
+    if not settings.options.judgement.by_purchases:
         return None
     days = _days(settings, model)
     day = as_of - timedelta(days=days)
@@ -288,7 +274,8 @@ def _weeks(
     replayed = label_stability.replay(segmentation, fitted, past, until)
     if replayed is None:
         return None, {}
-    return replayed, label_stability.cost(replayed, past.outcomes(until, days), settings.kind != "lifecycle")
+    by_revenue = settings.options.judgement.by_revenue
+    return replayed, label_stability.cost(replayed, past.outcomes(until, days), by_revenue)
 
 
 def _labelled(mirror: AccountMirror, journal: Journal, name: str) -> date | None:

@@ -35,7 +35,7 @@ def main() -> int:
     )
     parser.add_argument("--contacts", type=int, default=10_000_000)
     contacts = parser.parse_args().contacts
-    kinds: list[Any] = [Potential(), Lifecycle(), Rfm()]
+    kinds: list[Any] = [Potential().in_account(), Lifecycle().in_account(), Rfm().in_account()]
     fitted = [kind.fit(_drawn(20_000, 0, AS_OF), AS_OF, _Drawn()) for kind in kinds]
     seconds = [0.0] * len(kinds)
     for start in range(0, contacts, CHUNK):

@@ -26,7 +26,6 @@ import pandas as pd
 
 from segmentation import model_file
 from segmentation.evaluation.migration import returns
-from segmentation.label import segmentation
 from sync import commands
 from sync.commands import Options
 from sync.store.journal import Journal
@@ -35,6 +34,7 @@ from sync.store.mirror import Mirror
 from tests.benchmarks.businesses import CONFIG
 from tests.benchmarks.shops import SHOPS
 from tests.benchmarks.trades import BUSINESSES, Business, cdnow, journey
+from tests.segmentation_frames import segmentation
 
 MOVED, RETURNED, RAW, SAME = 0.03, 0.05, 0.25, 0.84
 KINDS = ("lifecycle", "abc", "potential", "clusters")

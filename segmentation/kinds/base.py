@@ -1,0 +1,171 @@
+"""What does every kind of segmentation declare, and what do all of them have in common?
+
+A kind is one class: its options are the fields, with their defaults and their validation; the rest tells the
+config, the labelling, the scorecard and the report what they must know. A second class fits and labels: it is
+imported when it is first used, because numpy, pandas and pyarrow are costly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from segmentation.evaluation.judgement import Judgement, Line, calibration
+from segmentation.frames import Segment
+from segmentation.rules.comparison import Kind as AttributeType
+from segmentation.sensitive import unasked
+
+if TYPE_CHECKING:
+    from segmentation.evaluation.backtest import Backtest
+    from segmentation.protocol import Segmentation
+    from segmentation.rules.logic import Rule
+
+MONEY = frozenset({"purchase", "refund"})
+PROSPECT = "prospect"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a kind must know of the account that it labels. ``exponent``: decimal places of the currency.
+
+    ``rules``: the segments of the config that have a rule, by priority. ``attributes``: types.
+    """
+
+    currency: str = "EUR"
+    exponent: int = 2
+    rules: Sequence[tuple[Segment, Rule]] = ()
+    attributes: Mapping[str, AttributeType] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What ``init`` writes for a kind. ``about``: a comment. ``lines``: further lines of TOML."""
+
+    title: str = ""  # the kind's name if empty
+    about: str = ""
+    name: str = ""  # of the segmentation; the kind's if empty
+    lines: tuple[str, ...] = ()
+
+
+class Kind(BaseModel):
+    """A kind of segmentation under its options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+    segmentation_class: ClassVar[str]  # what fits and labels, as module:Class
+    suggestion: ClassVar[Suggestion] = Suggestion()
+
+    learns: ClassVar[bool] = True  # its model holds what may grow old
+    segments_by_rules: ClassVar[bool] = False  # its segments are those of the config, each with a rule
+    names_from_model: ClassVar[bool] = False  # a model finds the segments and names them
+    cuts_by_ranks: ClassVar[bool] = False  # somebody of the fit has the highest score of each axis
+    predicts_value: ClassVar[bool] = False  # its model predicts purchases and their value
+    score_is_probability: ClassVar[bool] = False
+
+    judgement: ClassVar[Judgement] = Judgement()
+
+    panels: ClassVar[str] = ""  # what it shows in the report, by the name of a module of ``sync.report``
+    leads: ClassVar[bool] = False  # where several kinds are shown, it stands first
+    value_axis: ClassVar[Literal["", "past", "future"]] = ""  # of the matrix of value
+    # column of a file of labels: forecasts give it there, by default options where the config has no such kind
+    forecast_column: ClassVar[str] = ""
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Every segment that a label may have, in order; none where the config gives them."""
+        return []
+
+    def keys(self) -> list[str]:
+        """Keys of the segments, in their order."""
+        return [segment.key for segment in self.segments]
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Keys of the segments that are ordered, the best first."""
+        return ()
+
+    @property
+    def days_ahead(self) -> int | None:
+        """How far it looks ahead; None: the model says it, or it does not."""
+        return None
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Names of the segmentations that its options name."""
+        return ()
+
+    @property
+    def activity_types_used(self) -> frozenset[str] | None:
+        """Types of activity that it looks at, its rules aside; None: not to be told, so all of them."""
+        return MONEY
+
+    def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
+        """Lines of the scorecard that only this kind has. ``backtest`` None: there is none."""
+        return calibration(model.get("figures", {})) if backtest is not None else []
+
+    def in_account(self, account: Account | None = None) -> Segmentation:
+        """What fits and labels by these options in an account."""
+        module, _, name = self.segmentation_class.partition(":")
+        made: Segmentation = getattr(import_module(module), name)(self, account or Account())
+        return made
+
+
+class BandedKind(Kind):
+    """A kind whose segments have borders that records could flap at."""
+
+    dead_band: float = Field(0.03, ge=0, lt=0.5, description="dead band, as a share of the population")
+
+
+class LearningKind(Kind):
+    """A kind that learns from what the config names of people."""
+
+    activity_types: tuple[str, ...] = Field(
+        (), description="activity types that are looked at, beside purchases"
+    )
+    categories: tuple[str, ...] = Field((), description="categories of purchases that are looked at")
+    attributes: tuple[str, ...] = Field((), description="attributes that are looked at")
+    sensitive: tuple[str, ...] = Field((), description="sensitive attributes that are looked at all the same")
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """All attributes that are looked at."""
+        return (*self.attributes, *self.sensitive)
+
+    @property
+    def activity_types_used(self) -> frozenset[str] | None:
+        return MONEY | frozenset(self.activity_types)
+
+    @field_validator("attributes")
+    @classmethod
+    def _asked_for(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if faults := unasked(value):
+            raise ValueError("; ".join(faults))
+        return value
+
+
+K = TypeVar("K", bound=Kind)
+
+
+class KindSegmentation(Generic[K]):
+    """A kind in an account; the base of what fits and labels (``segmentation.protocol``)."""
+
+    def __init__(self, kind: K, account: Account) -> None:
+        self.kind, self.account = kind, account
+
+    @property
+    def segments(self) -> list[Segment]:
+        """Every segment that a label may have, in order."""
+        return self.kind.segments
+
+    def named(self, model: Mapping[str, Any]) -> list[Segment]:
+        """The segments that a model gives, under its names."""
+        return self.segments
+
+    def like(self, figures: Mapping[str, Any]) -> Self:
+        """The same with what a model has settled (its figures), to judge that model on other days."""
+        return self
