@@ -89,11 +89,7 @@ class Refused(api_errors.Refused[Refusal]):
 
 
 class Denied(api_errors.Denied[Refusal]):
-    """A right is missing; ``scopes`` names it where HubSpot does."""
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        return self.refusal.scopes
+    """A right is missing; ``refusal.scopes`` names it where HubSpot does."""
 
 
 def of_answer(status: int, body: Any) -> Refusal:

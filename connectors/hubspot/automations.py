@@ -49,7 +49,7 @@ def reacting(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListSp
             for entry in _starts(flow, fields, lists)
         ]
     except Denied as error:
-        scopes = ", ".join(error.scopes or (SCOPE,))
+        scopes = ", ".join(error.refusal.scopes or (SCOPE,))
         return Automations(
             unknown=f"workflows cannot be read: the key lacks the scope {scopes}, or the portal has no workflows"
         )

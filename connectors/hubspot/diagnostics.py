@@ -84,11 +84,8 @@ def notes(portal: Portal) -> list[str]:
     rate, daily = portal.rate_limit.rate(), portal.answers.daily
     if rate is None or not portal.answers.learned:
         return []
-    tier = (
-        "Enterprise"
-        if rate.units == 190 and daily and daily[0] >= _ENTERPRISE
-        else _TIERS.get(rate.units, "")
-    )
+    enterprise = rate.units == 190 and daily and daily[0] >= _ENTERPRISE
+    tier = "Enterprise" if enterprise else _TIERS.get(rate.units, "")
     counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(portal.counted.items()))
     a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
     return [
@@ -114,7 +111,7 @@ def _denied(probe: _Probe) -> tuple[str, ...]:
     try:
         probe.ask()
     except Denied as error:
-        return error.scopes or (probe.scope,)
+        return error.refusal.scopes or (probe.scope,)
     except Refused:
         pass  # it may, but this call is not one that can succeed
     return ()
@@ -123,13 +120,11 @@ def _denied(probe: _Probe) -> tuple[str, ...]:
 def _to_read(portal: Portal, asking: Asking) -> Iterator[_Probe]:
     for kind in _kinds(portal):
         yield _Probe(f"crm.objects.{kind}.read", f"to read {kind}", partial(portal.total, kind))
-        yield _Probe(
-            f"crm.schemas.{kind}.read", f"to read the properties of {kind}", partial(portal.properties, kind)
-        )
+        properties = partial(portal.properties, kind)
+        yield _Probe(f"crm.schemas.{kind}.read", f"to read the properties of {kind}", properties)
     for kind in dict.fromkeys(source.kind for source in asking.sources()):
-        yield _Probe(
-            _SCOPES.get(kind, "crm.objects.contacts.read"), f"to read {kind}", partial(portal.total, kind)
-        )
+        scope = _SCOPES.get(kind, "crm.objects.contacts.read")
+        yield _Probe(scope, f"to read {kind}", partial(portal.total, kind))
     yield _Probe("crm.lists.read", "to read lists", asking.lists)
 
 
@@ -142,21 +137,15 @@ def _to_write(portal: Portal) -> Iterator[_Probe]:
         yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", update)
         yield _Probe(f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", create)
     nothing: dict[str, list[str]] = {"recordIdsToAdd": [], "recordIdsToRemove": []}
-    members = partial(
-        portal.ask, "PUT", portal.path("lists", "0", "memberships/add-and-remove"), body=nothing
-    )
+    path = portal.path("lists", "0", "memberships/add-and-remove")
+    members = partial(portal.ask, "PUT", path, body=nothing)
     yield _Probe("crm.lists.write", "to make and fill lists", members)
 
 
 def _kinds(portal: Portal) -> list[str]:
     """Object types whose records we write."""
-    return [
-        kind for record_type, kind in OBJECTS.items() if record_type == "contact" or _with_companies(portal)
-    ]
-
-
-def _with_companies(portal: Portal) -> bool:
-    return any(field.record_type == "company" for field in _current(portal))
+    types = {"contact", *(field.record_type for field in _current(portal))}
+    return [kind for record_type, kind in OBJECTS.items() if record_type in types]
 
 
 def _current(portal: Portal) -> list[FieldSpec]:

@@ -106,7 +106,9 @@ class _Batch(BatchWriter[Refusal]):
         try:
             return self._portal.ask("POST", path, body=body, writes=True, happened=happened, shape=WRITTEN)
         except Denied as error:
-            if error.scopes or error.refusal.category == "MISSING_SCOPES":  # the key may not write at all
+            if (
+                error.refusal.scopes or error.refusal.category == "MISSING_SCOPES"
+            ):  # the key may not write at all
                 raise
             raise Refused(str(error), error.refusal) from error
 

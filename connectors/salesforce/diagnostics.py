@@ -194,7 +194,7 @@ def _currency(org: Org) -> list[Problem]:
 
 def _limits(org: Org) -> Iterator[Problem]:
     try:
-        daily = org.limits().get("DailyApiRequests")
+        daily = org.ask("GET", "limits/").get("DailyApiRequests")
     except (Refused, Denied):
         org.note(
             f"the org's limits are unknown beyond what each answer tells: give the user the right {SET_UP!r} to see them"

@@ -114,10 +114,9 @@ class Org(Session):
         wanted, versions = self.settings.api_version, self.versions
         if versions and wanted not in versions:
             what = f"the org of account {self.account.name} does not know version {wanted} of the API"
-            newest = max(versions, key=float)
+            key = f'api_version = "{max(versions, key=float)}"'
             raise UnknownVersion(
-                what,
-                f'set api_version = "{newest}" in [accounts.{self.account.name}], the newest that it speaks',
+                what, f"set {key} in [accounts.{self.account.name}], the newest that it speaks"
             )
 
     @cached_property
@@ -208,10 +207,9 @@ class Org(Session):
         """
         if table not in self._descriptions:
             about = self.ask_for(f"sobjects/{table}/describe", absent=("gone", "permission"))
-            self._descriptions[table] = about and {
-                **about,
-                "fields": {field["name"]: field for field in about["fields"]},
-            }
+            if about is not None:
+                about = {**about, "fields": {field["name"]: field for field in about["fields"]}}
+            self._descriptions[table] = about
         return self._descriptions[table]
 
     def fields(self, table: str) -> dict[str, dict[str, Any]]:
@@ -222,11 +220,6 @@ class Org(Session):
     def forget(self, table: str) -> None:
         """The description of an object changed."""
         self._descriptions.pop(table, None)
-
-    def limits(self) -> dict[str, dict[str, int]]:
-        """Every limit of the org by name: Max and Remaining."""
-        limits: dict[str, dict[str, int]] = self.ask("GET", "limits/")
-        return limits
 
     def record_counts(self, tables: Sequence[str]) -> dict[str, int]:
         """How many records the org itself counts, whoever looks (deleted and archived ones are not); an
