@@ -45,7 +45,7 @@ def test_a_property_is_made_in_a_group_of_ours_with_its_words(portal: Shop) -> N
     portal.connect().ensure_field(SEGMENT)
     made = portal.portal.schema.properties["contacts"][SEGMENT.name].body()
     assert (made["groupName"], made["label"], made["description"]) == (
-        GROUP,
+        GROUP["name"],
         SEGMENT.label,
         SEGMENT.description,
     )

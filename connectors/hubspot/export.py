@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from connectors.contract import FieldSpec, ListSpec
-from connectors.hubspot.fields import GROUP, GROUP_LABEL, Fields
+from connectors.hubspot.fields import GROUP, Fields
 from connectors.hubspot.lists import Lists
 from connectors.hubspot.session import Portal
 
@@ -23,18 +23,13 @@ def files(
     """
     bodies: dict[str, tuple[str, Any]] = {}
     for kind, inputs in fields.definitions(specs).items():
-        group = {"name": GROUP, "label": GROUP_LABEL, "displayOrder": -1}
-        bodies[f"group-{kind}.json"] = (portal.path("properties", kind, "groups"), group)
-        bodies[f"properties-{kind}.json"] = (
-            portal.path("properties", kind, "batch/create"),
-            {"inputs": inputs},
-        )
+        bodies[f"group-{kind}.json"] = (portal.path("properties", kind, "groups"), GROUP)
+        path = portal.path("properties", kind, "batch/create")
+        bodies[f"properties-{kind}.json"] = (path, {"inputs": inputs})
     for spec in listed:
         filters = lists.filters(spec) if spec.kind == "dynamic" else None
-        bodies[f"list-{re.sub('[^A-Za-z0-9._-]', '_', spec.key)}.json"] = (
-            portal.path("lists"),
-            lists.body(spec, filters),
-        )
+        name = f"list-{re.sub('[^A-Za-z0-9._-]', '_', spec.key)}.json"
+        bodies[name] = (portal.path("lists"), lists.body(spec, filters))
     calls = "\n".join(f"POST {portal.settings.api_url}{path}  {name}" for name, (path, _) in bodies.items())
     texts = {
         name: orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"

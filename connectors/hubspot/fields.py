@@ -18,9 +18,9 @@ from connectors.hubspot.limits import LIMITS
 from connectors.hubspot.paths import OBJECTS
 from connectors.hubspot.session import Portal
 
-GROUP = "crm_segments"  # properties that we made stand in a group of our own
+# properties that we made stand in a group of our own
+GROUP = {"name": "crm_segments", "label": "CRM segments", "displayOrder": -1}
 FRESH = 60.0  # seconds for which definitions are not read again, unless we change them
-GROUP_LABEL = "CRM segments"
 FORMS = {  # our type → HubSpot's type, and the form in which people see it
     "enum": ("enumeration", "select"),
     "number": ("number", "number"),
@@ -53,9 +53,8 @@ class Fields:
                 if record_type == "contact":
                     raise
                 continue
-            fields_by_key.update(
-                {(record_type, name): _spec(record_type, about) for name, about in definitions.items()}
-            )
+            for name, about in definitions.items():
+                fields_by_key[record_type, name] = _spec(record_type, about)
         return fields_by_key
 
     def ensure(self, spec: FieldSpec) -> bool:
@@ -93,11 +92,10 @@ class Fields:
         if kind not in self._grouped:
             self._ensure_group(kind)
             self._grouped.add(kind)
+        body = definition(spec)
         try:
-            self._portal.ask(
-                "POST", self._portal.path("properties", kind), body=definition(spec), writes=True
-            )
-            self._portal.properties(kind)[spec.name] = definition(spec)
+            self._portal.ask("POST", self._portal.path("properties", kind), body=body, writes=True)
+            self._portal.properties(kind)[spec.name] = body
             return None
         except Refused as error:
             self._portal.forget(kind)
@@ -111,14 +109,9 @@ class Fields:
 
     def _ensure_group(self, kind: str) -> None:
         path = self._portal.path("properties", kind, "groups")
-        try:
-            self._portal.ask("GET", f"{path}/{GROUP}")
-        except Refused as error:
-            if error.refusal.status != 404:
-                raise
-            body = {"name": GROUP, "label": GROUP_LABEL, "displayOrder": -1}
+        if self._portal.ask_for(f"{path}/{GROUP['name']}") is None:
             try:
-                self._portal.ask("POST", path, body=body, writes=True)
+                self._portal.ask("POST", path, body=GROUP, writes=True)
             except Refused as taken:
                 if not _exists(taken):
                     raise
@@ -135,30 +128,20 @@ class Fields:
             present = self._portal.properties(kind).get(spec.name, present)
             changed["options"] = _with_options(spec, present)
         # a property that a person made keeps its words
-        if present.get("groupName") == GROUP and not spec.adopted:
+        if present.get("groupName") == GROUP["name"] and not spec.adopted:
             shown = {"label": spec.label or spec.name, "description": spec.description}
             changed.update({name: text for name, text in shown.items() if text and text != present.get(name)})
         if changed:
-            self._portal.ask(
-                "PATCH", self._portal.path("properties", kind, spec.name), body=changed, writes=True
-            )
+            path = self._portal.path("properties", kind, spec.name)
+            self._portal.ask("PATCH", path, body=changed, writes=True)
             self._portal.forget(kind)
 
 
 def _with_options(spec: FieldSpec, present: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The options that a property shall have; those of a property that a person made keep their words."""
     there = list(present.get("options") or ())
-    if not spec.adopted:
-        return merged(there, spec.options)
     values = {option.get("value") for option in there}
-    labels = {str(option.get("label")) for option in there}
-    lacking = [option for option in spec.options if option.key not in values]
-    named = [
-        Option(option.key, f"{label} ({option.key})" if label in labels else label)
-        for option in lacking
-        if (label := option.label or option.key)
-    ]
-    return merged(there, named)
+    return merged(there, [option for option in spec.options if not (spec.adopted and option.key in values)])
 
 
 def definition(spec: FieldSpec) -> dict[str, Any]:
@@ -166,7 +149,7 @@ def definition(spec: FieldSpec) -> dict[str, Any]:
     type_, form = FORMS[spec.type]
     options = {"enum": spec.options, "bool": _TRUTH}.get(spec.type)
     body = {
-        "groupName": GROUP,
+        "groupName": GROUP["name"],
         "name": spec.name,
         "label": spec.label or spec.name,
         "description": spec.description,

@@ -101,11 +101,8 @@ class ListMembers:
         type_id = TYPE_IDS.get(remote.record_type, TYPE_IDS["contact"])
 
         def of_record(id: str) -> bool:
-            answer = self._portal.ask(
-                "GET",
-                self._portal.path("lists", "records", type_id, id, "memberships"),
-                shape=LISTS_OF_RECORD,
-            )
+            path = self._portal.path("lists", "records", type_id, id, "memberships")
+            answer = self._portal.ask("GET", path, shape=LISTS_OF_RECORD)
             return any(str(membership["listId"]) == remote.id for membership in answer["results"])
 
         wanted = sorted(ids)
@@ -127,10 +124,8 @@ class ListMembers:
             if description.get("processingStatus") != "PROCESSING":
                 return description
             if time.monotonic() + wait > ends:
-                raise TemporaryError(
-                    f"HubSpot still works on list {list_id}: its members are not known yet",
-                    retry_after=patience,
-                )
+                what = f"HubSpot still works on list {list_id}: its members are not known yet"
+                raise TemporaryError(what, retry_after=patience)
             time.sleep(wait)
             wait = min(wait * 2, 8.0)
 

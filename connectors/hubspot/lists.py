@@ -153,13 +153,8 @@ class Lists:
         return None if description is None or description.get("deletedAt") else description
 
     def _described(self, path: str) -> dict[str, Any] | None:
-        try:
-            answer = self._portal.ask("GET", path, params=[("includeFilters", "true")], shape=LIST)
-        except Refused as error:
-            if error.refusal.status == 404:
-                return None
-            raise
-        description: dict[str, Any] = answer.get("list") or answer
+        answer = self._portal.ask_for(path, [("includeFilters", "true")], LIST)
+        description: dict[str, Any] | None = answer and (answer.get("list") or answer)
         return description
 
     def _find(self, spec: ListSpec) -> dict[str, Any] | None:

@@ -83,10 +83,9 @@ class Portal(Session):
         built = self.client.call(method, path, list(params), body)
         call = replace(built, writes=writes, repeatable=repeatable, happened=happened, lane=lane)
         response = self.transport.send(call)
-        if response.status_code in _MOVED and (
-            moved := _by_a_slash(call.url, response.headers.get("Location") or "")
-        ):
-            response = self.transport.send(replace(call, url=moved))
+        moved = response.headers.get("Location") if response.status_code in _MOVED else None
+        if moved and (url := _by_a_slash(call.url, moved)):
+            response = self.transport.send(replace(call, url=url))
         if not 200 <= response.status_code < 300:
             if response.status_code == 404:
                 self._check_version()
@@ -108,12 +107,8 @@ class Portal(Session):
         wanted = self.settings.api_version
         with self._guard:
             if self._spoken is None:
-                others = sorted(
-                    (version for version in get_args(Version) if version != wanted), key=_newest_first
-                )
-                self._spoken = next(
-                    (version for version in (wanted, *others) if self._speaks(version)), wanted
-                )
+                versions = dict.fromkeys((wanted, *sorted(get_args(Version), key=_newest_first)))
+                self._spoken = next(filter(self._speaks, versions), wanted)
         if self._spoken != wanted:
             raise UnknownVersion(
                 f"HubSpot does not know version {wanted} of its API (account {self.account.name})",
@@ -133,9 +128,8 @@ class Portal(Session):
         """How many records of an object type search knows: asked once until somebody takes it."""
         if kind not in self._sizes:
             sorts = [{"propertyName": "hs_object_id", "direction": "DESCENDING"}]
-            body = self.search(
-                kind, {"filterGroups": [], "sorts": sorts, "properties": [], "limit": 1, "after": "0"}
-            )
+            query = {"filterGroups": [], "sorts": sorts, "properties": [], "limit": 1, "after": "0"}
+            body = self.search(kind, query)
             self.counted[kind] = int(body["total"])
             self._sizes[kind] = (int(body["results"][0]["id"]) if body["results"] else 0), self.counted[kind]
         return self._sizes[kind][1]
@@ -223,17 +217,22 @@ class Portal(Session):
         for answer in pages(page, following):
             yield from answer["results"]
 
+    def ask_for(self, path: str, params: Sequence[tuple[str, str]] = (), shape: Shape | None = None) -> Any:
+        """What stands under a path; None: HubSpot has nothing there."""
+        try:
+            return self.ask("GET", path, params=params, shape=shape)
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise
+            return None
+
     def ask_either(
         self, area: Area, *steps: str, params: Sequence[tuple[str, str]] = (), shape: Shape | None = None
     ) -> Any:
         """As ``ask``: what stands under the undated path where it is not (yet) under the dated one."""
         dated, undated = self.path(area, *steps), older(area, *steps)
-        try:
-            return self.ask("GET", dated, params=params, shape=shape)
-        except Refused as error:
-            if error.refusal.status != 404 or dated == undated:
-                raise
-        return self.ask("GET", undated, params=params, shape=shape)
+        answer = None if dated == undated else self.ask_for(dated, params, shape)
+        return self.ask("GET", undated, params=params, shape=shape) if answer is None else answer
 
 
 def _newest_first(version: Version) -> tuple[int, ...]:
@@ -246,8 +245,5 @@ def _by_a_slash(url: str, location: str) -> str:
     "".
     """
     asked, target = urlsplit(url).path, urlsplit(urljoin(url, location)).path
-    return (
-        url[: len(url) - len(asked)] + target
-        if asked != target and asked.rstrip("/") == target.rstrip("/")
-        else ""
-    )
+    by_a_slash = asked != target and asked.rstrip("/") == target.rstrip("/")
+    return url[: len(url) - len(asked)] + target if by_a_slash else ""
