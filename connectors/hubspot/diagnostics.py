@@ -164,11 +164,8 @@ def _settings(portal: Portal) -> list[Problem]:
 
 def _zone_note(portal: Portal) -> list[str]:
     mine, theirs = portal.account.time_zone, portal.known_details.time_zone
-    if not theirs or same_zone(theirs, mine):
-        return []
-    return [
-        f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"
-    ]
+    note = f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"
+    return [note] if theirs and not same_zone(theirs, mine) else []
 
 
 def _absent(portal: Portal) -> Iterator[Problem]:
@@ -236,9 +233,8 @@ def _limits(portal: Portal) -> Iterator[Problem]:
     if daily and daily[1] <= portal.account.quota_reserve * daily[0]:
         kept = f"{portal.account.quota_reserve:.0%} are reserved for others"
         what = f"{daily[1]:,} of the portal's {daily[0]:,} calls of the day are left, and {kept}"
-        raise QuotaError(
-            f"{what}; a lower reserve in the config leaves fewer to them", portal.answers.midnight()
-        )
+        remedy = "a lower reserve in the config leaves fewer to them"
+        raise QuotaError(f"{what}; {remedy}", portal.answers.midnight())
     for record_type, kind in OBJECTS.items():
         mine = [field.name for field in _current(portal) if field.record_type == record_type]
         lacking = [name for name in mine if name not in _definitions(portal, kind)]

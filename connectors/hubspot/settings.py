@@ -25,9 +25,8 @@ class Settings(BaseModel):
     client_secret: SecretStr | None = None
     refresh_token: SecretStr | None = None
     activity: tuple[Source, ...] | None = None  # None: those that some segmentation uses
-    won_stages: tuple[
-        str, ...
-    ] = ()  # ids of deal stages that mean a purchase; none: the stages that HubSpot calls won
+    # ids of deal stages that mean a purchase; none: the stages that HubSpot calls won
+    won_stages: tuple[str, ...] = ()
     products: bool = True  # what was bought with a deal: reads its line items, where it has some
     # name or id of the subscription type that says who may be mailed
     email_subscription: Annotated[str, BeforeValidator(str)] = ""

@@ -167,9 +167,8 @@ class _Batch(BatchWriter[Refusal]):
 
     def _culprits(self, records: Sequence[Record], refusal: Refusal) -> dict[str, set[str]]:
         """The properties by record that the refusal is about, as far as it tells; of a record alone, all of it."""
-        named = [record for record in records if record.id in refusal.ids] or (
-            records if len(records) == 1 else []
-        )
+        alone = records if len(records) == 1 else []
+        named = [record for record in records if record.id in refusal.ids] or alone
         blamed: dict[str, set[str]] = {}
         for detail in refusal.details:
             of_all = detail.code == UNKNOWN_PROPERTY or detail.code in READ_ONLY

@@ -39,12 +39,8 @@ def reacting(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -
                 listening += [Automation(name, target) for target in targets[table]]
         except (Refused, Denied):
             unknown.append(what)
-    missing = (
-        f"which {' and '.join(unknown)} start is unknown: give the user the right {_RIGHT!r}"
-        if unknown
-        else ""
-    )
-    return Automations(tuple(listening), missing)
+    missing = f"which {' and '.join(unknown)} start is unknown: give the user the right {_RIGHT!r}"
+    return Automations(tuple(listening), missing if unknown else "")
 
 
 def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:

@@ -57,31 +57,18 @@ def _view(spec: ListSpec, name: str, settings: Settings) -> str:
     columns = [("columns", column) for column in (*_COLUMNS[spec.record_type], field)]
     filters = ("filters", [("field", field), ("operation", "equals"), ("value", spec.value)])
     scope = ("filterScope", "Mine" if settings.list_view_scope == "mine" else "Everything")
-    shared = (
-        [("sharedTo", [("group", group) for group in settings.list_view_groups])]
-        if settings.list_view_groups
-        else []
-    )
-    return _xml(
-        "ListView",
-        [("fullName", name), *columns, scope, filters, ("label", short_label(spec.label)), *shared],
-    )
+    groups = [("group", group) for group in settings.list_view_groups]
+    shown = [scope, filters, ("label", short_label(spec.label)), *([("sharedTo", groups)] if groups else [])]
+    return _xml("ListView", [("fullName", name), *columns, *shown])
 
 
 def _permission_set(fields: Sequence[FieldSpec]) -> str:
-    names = sorted((OBJECTS[field.record_type], field.name) for field in fields)
-    rights = [
-        (
-            "fieldPermissions",
-            [("editable", True), ("field", f"{table}.{api_name(name)}"), ("readable", True)],
-        )
-        for table, name in names
-    ]
+    names = sorted((OBJECTS[spec.record_type], spec.name) for spec in fields)
+    paths = [("field", f"{table}.{api_name(name)}") for table, name in names]
+    rights = [("fieldPermissions", [("editable", True), field, ("readable", True)]) for field in paths]
     description = ("description", "Sees and edits the fields of crm-segments.")
-    return _xml(
-        "PermissionSet",
-        [description, *rights, ("hasActivationRequired", False), ("label", PERMISSION_SET_LABEL)],
-    )
+    further = [("hasActivationRequired", False), ("label", PERMISSION_SET_LABEL)]
+    return _xml("PermissionSet", [description, *rights, *further])
 
 
 def _elements(definition: dict[str, Any]) -> Iterable[tuple[str, Any]]:

@@ -110,9 +110,9 @@ class Fields:
             self._write(spec, "POST", "", body)
         except Refused as error:
             if error.refusal.code not in _THERE or "mismatch" in error.refusal.text.lower():
-                raise (
-                    _may_not(spec, error.refusal) if error.refusal.kind == "permission" else error
-                ) from error
+                if error.refusal.kind == "permission":
+                    raise _may_not(spec, error.refusal) from error
+                raise
             return False
         return True
 

@@ -55,9 +55,8 @@ class LogIn:
 
         sender = _Overhearing(self._transport, self._settings.log_in_url, _LOG_IN)
         try:
-            with (
-                warnings.catch_warnings()
-            ):  # the library would print an address to approve the app at, with its client_id
+            # the library would print an address to approve the app at, with its client_id
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
                 session, _instance = SalesforceLogin(session=sender, **_given(self._settings))
         except SalesforceAuthenticationFailed:

@@ -54,11 +54,9 @@ class Answers:
             return Verdict("renew")
         if call.repeatable and (codes & SLOW or self._cut(response)):
             return Verdict("again")
-        if status in _ELSEWHERE and not (
-            status == 500 and any(refusal.kind != "transient" for refusal in refusals)
-        ):
-            return Verdict("again") if call.repeatable or status in (429, 503) else Verdict("answer")
-        return Verdict("answer")
+        stays = status == 500 and any(refusal.kind != "transient" for refusal in refusals)
+        passes = status in _ELSEWHERE and not stays and (call.repeatable or status in (429, 503))
+        return Verdict("again" if passes else "answer")
 
     def learn(self, call: Call, response: requests.Response, quota: RateLimit) -> None:
         """The day's budget and the server's clock, from the headers."""

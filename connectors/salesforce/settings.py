@@ -42,9 +42,8 @@ class Settings(BaseModel):
     won_stages: tuple[str, ...] = ()  # names of stages that mean a purchase; none: IsWon
     campaigns: bool = False  # a static list is a Campaign whose members we add and remove
     keep_members: bool = False  # who leaves such a list stays as a member with the status Removed
-    list_view_groups: tuple[
-        str, ...
-    ] = ()  # developer names of public groups that see our list views; none: everybody
+    # developer names of public groups that see our list views; none: everybody
+    list_view_groups: tuple[str, ...] = ()
     list_view_scope: Literal["everything", "mine"] = "everything"
     bulk_reads_above: int = Field(50_000, ge=2_000)  # rows; below it REST pages are quicker
     bulk_writes_above: int = Field(2_000, ge=200)  # records; Salesforce's own advice
