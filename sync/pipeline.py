@@ -12,7 +12,7 @@ from sync.account.session import Session
 from sync.exit_codes import GuardTripped, RetryLater, Trip, combined_exit_code, declined
 
 if TYPE_CHECKING:
-    from sync.plan.plan import Planned
+    from sync.plan.finish import Planned
 
 Answer = dict[str, Any]
 
@@ -151,13 +151,14 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.apply.apply import close_other_plans
     from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
     from sync.plan.plan import plan as make
-    from sync.plan.setup import new_names
+    from sync.plan.setup import new_names, plan_setup
     from sync.plan.undo import cut_off_notes
 
     answer: Answer = {"pulled": settled_and_pulled(session), **reading(session), **labelled(session)}
     answer["withdrawn"] = withdrawn(session)
     planned = make(session, selection)
-    answer["notes"] = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
+    names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
+    answer["notes"] = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
     answer["notes"] += size_notes(session, written=False)
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "report": None}
     if planned.plan is None:
@@ -169,7 +170,7 @@ def loop(session: Session, selection: Any) -> Answer:
         answer["applied"] = applied.as_dict()
         answer["notes"] += size_notes(session, written=True)
     codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
-    answer["notes"] += cut_off_notes(session)
+    answer["notes"] += cut_off_notes(session.journal, session.account)
     answer["exit_code"] = combined_exit_code([*codes, *([4] if planned.deleted else [])])
     from sync.forget.retention import age
 

@@ -19,7 +19,7 @@ from sync.config.settings import SegmentationSettings
 from sync.context import Context
 from sync.exit_codes import SetupNeeded
 from sync.label.feature_frame import AccountFeatures
-from sync.plan.control_groups import effects
+from sync.views.campaign_effects import effects
 from sync.views.journeys import ways
 from sync.views.scorecards import cards, proposals
 from tests.world import ALLOWED, World

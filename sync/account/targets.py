@@ -13,9 +13,9 @@ from connectors.contract import FieldSpec, ListSpec
 from sync.account import help_texts
 from sync.account.connections import options_of
 from sync.account.segment_catalog import SegmentText, named_segments, segments_of
-from sync.account.session import Session
 from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
+from sync.store.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def targets_of(config: Config, account: str) -> list[Target]:
     return targets
 
 
-def field_specs(session: Session) -> list[FieldSpec]:
+def field_specs(config: Config, journal: Journal, account: str) -> list[FieldSpec]:
     """The fields that set-up makes, with the help texts that people read beside them."""
-    config, journal, account, descriptions = session.config, session.journal, session.account, {}
-    for settings in session.segmentations:
+    descriptions = {}
+    for settings in config.segmentations_of(account):
         title, segments = settings.title or settings.name, named_segments(config, journal, settings, account)
         for extra_field, name in settings.fields.items():
             descriptions[name] = (
@@ -63,29 +63,23 @@ def field_specs(session: Session) -> list[FieldSpec]:
     ]
 
 
-def list_specs(session: Session) -> list[ListSpec]:
-    """The lists that set-up makes; a CRM without dynamic lists gets static ones."""
-    dynamic = session.destination().capabilities.dynamic_lists
+def list_specs(config: Config, journal: Journal, account: str, dynamic: bool) -> list[ListSpec]:
+    """The lists that set-up makes; a CRM without ``dynamic`` lists gets static ones."""
     ids = {
-        (row.record_type, row.key): row.remote
-        for row in session.journal.objects.of(session.account)
-        if row.kind == "list"
+        (made.record_type, made.key): made.remote
+        for made in journal.objects.of(account)
+        if made.kind == "list"
     }
+    basis = config.accounts[account].consent_basis
     return [
         replace(
             spec,
             kind="dynamic" if spec.kind == "dynamic" and dynamic else "static",
             id=ids.get((spec.record_type, spec.key)) or "",
-            consent_basis=session.settings.consent_basis
-            if spec.channel and spec.kind == "dynamic" and dynamic
-            else "",
+            consent_basis=basis if spec.channel and spec.kind == "dynamic" and dynamic else "",
         )
-        for settings in session.segmentations
-        for spec, _segment in _lists(
-            session.config,
-            settings,
-            named_segments(session.config, session.journal, settings, session.account),
-        )
+        for settings in config.segmentations_of(account)
+        for spec, _segment in _lists(config, settings, named_segments(config, journal, settings, account))
     ]
 
 

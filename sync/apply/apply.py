@@ -15,7 +15,7 @@ from sync.apply.delivery import Applied, Delivery
 from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError, GuardTripped, RetryLater, Trip
 from sync.log import stage
-from sync.plan.plan import basis
+from sync.plan.finish import basis
 from sync.plan.undo import WAYS_BACK, hold
 from sync.store import write_history
 from sync.store.journal import Journal
@@ -41,7 +41,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
             close_other_plans(journal, session.account, plan)
         if row.undoes is not None:
             # before the first write: what is undone in part is not redone either
-            hold(session, row.undoes)
+            hold(session.config, journal, session.account, row.undoes)
     wanted = None if first is None else _first_records(journal, plan, first)
     delivery = Delivery(session, consent, plan, planned_in=row.run)
     applied = delivery.applied
@@ -81,7 +81,11 @@ def _ready(session: Session, plan: int, reviewed: bool) -> Plan:
             f"plan {plan} is superseded: {what}. Make a new one with `crm-segments plan`.", plan=plan
         )
     newer = _applied_since(journal, row)
-    moved = [name for name, value in basis(session).items() if row.basis.get(name) != value]
+    moved = [
+        name
+        for name, value in basis(session.config, journal, session.account).items()
+        if row.basis.get(name) != value
+    ]
     again = sorted(
         row.summary.get("by_target", {}).keys()
         & {t.name for t in targets_of(session.config, session.account)}

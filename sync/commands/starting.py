@@ -113,7 +113,12 @@ def setup(
         steps = plan_setup(session, adopt)
         shown = {"setup": steps.as_dict()}
         if export is not None:
-            files = [str(path) for path in write_down(session, steps, export)]
+            files = [
+                str(path)
+                for path in write_down(
+                    session.destination(), session.journal, session.account, session.run, steps, export
+                )
+            ]
             return {**shown, "made": 0, "exported": files[0], "files": files}
         if steps.refused or not steps.steps or confirm(steps.as_dict()):
             made = apply_setup(session, steps)

@@ -24,13 +24,14 @@ def plan(
     def work(session: Session) -> Answer:
         from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
         from sync.plan.plan import plan as make
-        from sync.plan.setup import new_names
+        from sync.plan.setup import new_names, plan_setup
 
         pipeline.settled_and_pulled(session)
         labelled = {**pipeline.reading(session), **pipeline.labelled(session)}
         planned = make(session, adopt=adopt)
         code = 3 if exit_code and planned.changes else 0
-        notes = [*new_names(session), *filter_notes(session), *deleted_notes(planned.deleted)]
+        names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
+        notes = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
         notes += size_notes(session, written=False)
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}
 
@@ -106,7 +107,7 @@ def backfill(
     off.
     """
 
-    from sync.plan.plan import Selection
+    from sync.plan.selection import Selection
 
     selection = Selection(ids, segment, since.isoformat() if since else None, extra_fields=True)
     return each_account(config, options, "backfill", lambda session: pipeline.loop(session, selection))
@@ -131,9 +132,9 @@ def undo(
         planned = way_back.undo(session, number)
         answer = {"undoes": number, "held": [], **pipeline.after_a_yes(session, planned, confirm)}
         if planned.plan is None:
-            answer["held"] = way_back.hold(session, number)
+            answer["held"] = way_back.hold(session.config, session.journal, session.account, number)
         elif "declined" not in answer:
-            answer["held"] = way_back.labelled_by(session, number)
+            answer["held"] = way_back.labelled_by(session.config, session.journal, session.account, number)
         return answer
 
     return each_account(config, options, "undo", work, owner=lambda journal: journal.runs.account_of(number))

@@ -1,42 +1,75 @@
-"""What in the CRM starts when the gathered changes are carried out, and for how many records?"""
+"""What in the CRM starts when changes are carried out, and for how many records?"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from connectors.contract import Automation, FieldSpec, ListSpec
+from connectors.contract import Automation, Automations, FieldSpec, ListSpec, RemoteList
 from connectors.schemas import MEMBER
-from sync.account.session import Session
-from sync.account.targets import Target, field_specs, list_specs
+from sync.account.targets import Target
 from sync.consent.consent import Consent
-from sync.store.mirror import literal
+from sync.store.ids import IDS
+from sync.store.journal.objects import MadeObject
+from sync.store.mirror import AccountMirror, literal
+from sync.store.relation import Relation
 
 
-def reactions(session: Session, consent: Consent, changed: Collection[str]) -> dict[str, Any]:
+def present_dynamic(
+    specs: Sequence[ListSpec], lists: Callable[[], Mapping[str, RemoteList]]
+) -> dict[str, ListSpec]:
+    """By key, our lists that the CRM fills by itself: their members move with the field that they filter on.
+
+    ``lists``: those that the CRM has, by id; asked only where the config names any.
+    """
+    present = lists() if specs else {}
+    return {spec.key: spec for spec in specs if spec.id in present and present[spec.id].kind == "dynamic"}
+
+
+def concerned(
+    changed: Collection[str],
+    fields: Sequence[FieldSpec],
+    lists: Sequence[ListSpec],
+    made: Iterable[MadeObject],
+    dynamic: Mapping[str, ListSpec],
+) -> tuple[list[FieldSpec], list[ListSpec]]:
+    """The fields and lists of ours that move with the ``changed`` targets.
+
+    ``made``: what set-up made; of that, targets that the config no longer names may be cleared.
+    """
+    moved = [spec for spec in fields if spec.name in changed]
+    moved_lists = [
+        spec for spec in lists if spec.key in changed or (spec.key in dynamic and spec.field in changed)
+    ]
+    names = {*(spec.name for spec in moved), *(spec.key for spec in moved_lists)}
+    for target in made:
+        if target.key in changed and target.key not in names:
+            if target.kind == "field":
+                moved.append(FieldSpec(target.key, target.record_type))
+            else:
+                moved_lists.append(ListSpec(target.key, record_type=target.record_type, id=target.remote))
+    return moved, moved_lists
+
+
+def reactions(
+    mirror: AccountMirror,
+    changes: Relation,
+    consent: Consent,
+    heard: Automations,
+    dynamic: Mapping[str, ListSpec],
+) -> dict[str, Any]:
     """``found``: each workflow or flow that listens to a changed target (name, target, value, and how many
     ``records`` would start it); ``unknown``: the right that is missing to tell, or ""."""
-    fields = [spec for spec in field_specs(session) if spec.name in changed]
-    lists = [
-        spec
-        for spec in list_specs(session)
-        if spec.key in changed or (_is_dynamic(session, spec) and spec.field in changed)
-    ]
-    spec_names = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
-    for row in session.journal.objects.of(session.account):  # what the config no longer names, and is cleared
-        if row.key in changed and row.key not in spec_names:
-            if row.kind == "field":
-                fields.append(FieldSpec(row.key, row.record_type))
-            else:
-                lists.append(ListSpec(row.key, record_type=row.record_type, id=row.remote))
-    heard = session.destination().automations(fields, lists)
-    filters = {spec.key: spec for spec in lists if _is_dynamic(session, spec)}
     listeners = [
         {
             "name": listener.name,
             "target": listener.target,
             "value": listener.value,
-            "records": _records(session, consent, listener, filters.get(listener.target)),
+            "records": int(
+                mirror.value(
+                    f"SELECT count(DISTINCT record) FROM ({changes}) WHERE {_starts(listener, consent, dynamic.get(listener.target))}"
+                )
+            ),
         }
         for listener in heard.found
     ]
@@ -46,25 +79,17 @@ def reactions(session: Session, consent: Consent, changed: Collection[str]) -> d
     }
 
 
-def _is_dynamic(session: Session, spec: ListSpec) -> bool:
-    """A list that the CRM fills by itself: its members move with the field that it filters on."""
-    remote = session.lists.get(spec.id)
-    return remote is not None and remote.kind == "dynamic"
-
-
-def _records(session: Session, consent: Consent, listener: Automation, filtered: ListSpec | None) -> int:
-    """How many records have a change that the listener starts on."""
+def _starts(listener: Automation, consent: Consent, filtered: ListSpec | None) -> str:
+    """SQL condition on a change: the listener starts on it."""
     if filtered is None:
         value = "" if listener.value is None else f" AND coalesce(after, '') = {literal(listener.value)}"
-        where = f"target = {literal(listener.target)}{value}"
-    else:
-        target = Target(
-            filtered.key, "list", "", channel=filtered.channel, unknown_reachable=filtered.unknown_reachable
-        )
-        value = literal(filtered.value)
-        enters = f"after = {value} AND record NOT IN ({consent.unreachable(target)})"
-        leaves = f"before = {value}" if listener.value is None else "false"
-        starts = "false" if listener.value not in (None, MEMBER) else enters
-        of_type = f"record IN (SELECT record FROM ids WHERE record_type = {literal(filtered.record_type)})"
-        where = f"target = {literal(filtered.field)} AND {of_type} AND ({starts} OR {leaves})"
-    return int(session.mirror().value(f"SELECT count(DISTINCT record) FROM changes WHERE {where}"))
+        return f"target = {literal(listener.target)}{value}"
+    target = Target(
+        filtered.key, "list", "", channel=filtered.channel, unknown_reachable=filtered.unknown_reachable
+    )
+    value = literal(filtered.value)
+    enters = f"after = {value} AND record NOT IN ({consent.unreachable(target)})"
+    leaves = f"before = {value}" if listener.value is None else "false"
+    starts = "false" if listener.value not in (None, MEMBER) else enters
+    of_type = f"record IN (SELECT record FROM ({IDS}) WHERE record_type = {literal(filtered.record_type)})"
+    return f"target = {literal(filtered.field)} AND {of_type} AND ({starts} OR {leaves})"

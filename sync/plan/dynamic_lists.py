@@ -5,33 +5,34 @@ Its filter is compared with ours, and its size with the segment's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, timedelta
 
-from connectors.contract import ListSpec
+from connectors.contract import Destination, ListSpec, RemoteList
 from connectors.errors import ConnectorError
 from sync.account.session import Session
 from sync.account.targets import Target, list_specs
 from sync.consent.consent import Consent, consent_of
-from sync.store.mirror import literal
+from sync.store.actual import values_in
+from sync.store.ids import IDS, MERGED, changed_after
+from sync.store.journal import Journal
+from sync.store.journal.objects import MadeObject
+from sync.store.mirror import AccountMirror, literal
 
 
-def dynamic_specs(session: Session) -> list[ListSpec]:
-    """Our dynamic lists, of those that the config names and the CRM has."""
-    specs = [spec for spec in list_specs(session) if spec.kind == "dynamic" and spec.id]
-    return (
-        [spec for spec in specs if spec.id in session.lists and session.lists[spec.id].kind == "dynamic"]
-        if specs
-        else []
-    )
+def dynamic_specs(specs: Sequence[ListSpec], lists: Callable[[], Mapping[str, RemoteList]]) -> list[ListSpec]:
+    """Of our lists, the dynamic ones that the CRM has. ``lists``: the CRM's, by id, asked where we have any."""
+    dynamic = [spec for spec in specs if spec.kind == "dynamic" and spec.id]
+    present = lists() if dynamic else {}
+    return [spec for spec in dynamic if spec.id in present and present[spec.id].kind == "dynamic"]
 
 
-def changed_lists(session: Session, specs: Sequence[ListSpec]) -> tuple[dict[str, str], str]:
+def changed_lists(destination: Destination, specs: Sequence[ListSpec]) -> tuple[dict[str, str], str]:
     """Key → what differs, of the lists whose filter is no longer ours; and why that is unknown, "" where it
     is known.
     """
     try:
-        return (session.destination().changed_lists(specs) if specs else {}), ""
+        return (destination.changed_lists(specs) if specs else {}), ""
     except ConnectorError as error:  # nothing waits for this: what is written does not depend on it
         return {}, str(error)
 
@@ -40,28 +41,28 @@ def filter_notes(session: Session) -> list[str]:
     """A sentence for each list whose filter is no longer ours; campaign lists first, since their filter is
     the consent filter.
     """
-    specs = dynamic_specs(session)
-    changed, unknown = changed_lists(session, specs)
+    destination, account = session.destination(), session.account
+    able = destination.capabilities
+    specs = dynamic_specs(
+        list_specs(session.config, session.journal, account, able.dynamic_lists), lambda: session.lists
+    )
+    changed, unknown = changed_lists(destination, specs)
     if unknown:
         return [f"whether the filters of our dynamic lists are still ours is unknown: {unknown}"]
     differing = sorted(
         (spec for spec in specs if spec.key in changed), key=lambda spec: (not spec.channel, spec.key)
     )
-    return [_sentence(spec, changed[spec.key]) for spec in differing] + _converted(session)
+    converted = _converted(session.journal.objects.of(account), lambda: session.lists)
+    return [_sentence(spec, changed[spec.key]) for spec in differing] + converted
 
 
-def _converted(session: Session) -> list[str]:
+def _converted(made: Sequence[MadeObject], lists: Callable[[], Mapping[str, RemoteList]]) -> list[str]:
     """A sentence for each list that we made as a dynamic one and that somebody turned into a static one:
     members are written now.
     """
-    made = [
-        row
-        for row in session.journal.objects.of(session.account)
-        if row.kind == "list" and row.form.get("kind") == "dynamic"
-    ]
-    static = [
-        row.key for row in made if row.remote in session.lists and session.lists[row.remote].kind == "static"
-    ]
+    dynamic = [row for row in made if row.kind == "list" and row.form.get("kind") == "dynamic"]
+    present = lists() if dynamic else {}
+    static = [row.key for row in dynamic if row.remote in present and present[row.remote].kind == "static"]
     what = "was made a static one in the CRM: its members are written; to have a dynamic one, delete it there and run `crm-segments setup`"
     return [f"list {key} {what}" for key in static]
 
@@ -82,47 +83,52 @@ def size_notes(session: Session, written: bool) -> list[str]:
     A CRM that counts at once is asked after writing (``written``), one that takes its time before: then
     records that changed meanwhile may be missing, or too many.
     """
-    lag = session.destination().capabilities.list_lag_minutes
-    specs = dynamic_specs(session) if written == (not lag) else []
+    destination, account, journal, mirror = (
+        session.destination(),
+        session.account,
+        session.journal,
+        session.mirror(),
+    )
+    able = destination.capabilities
+    if written != (not able.list_lag_minutes):
+        return []
+    specs = dynamic_specs(
+        list_specs(session.config, journal, account, able.dynamic_lists), lambda: session.lists
+    )
     if not specs:
         return []
     try:
-        sizes = session.destination().list_sizes(specs)
+        sizes = destination.list_sizes(specs)
     except ConnectorError as error:  # nothing waits for this: what is written does not depend on it
         return [f"how many records our dynamic lists hold is unknown: {error}"]
     if not sizes:
         return []
-    consent = consent_of(session)
-    moving = _moved_within(session, lag) if lag else 0
-    notes = []
-    for spec in specs:
-        segment = _segment_size(session, consent, spec)
-        if spec.key in sizes and abs(sizes[spec.key] - segment) > moving:
-            notes.append(
-                f'list {spec.key} ("{spec.label}") shows {sizes[spec.key]:,} records, its segment has {segment:,}: look at its filter '
-                "in the CRM, and at what our user may see"
-            )
-    return notes
+    consent, moving = consent_of(session), 0
+    if able.list_lag_minutes:
+        since = session.clock().astimezone(UTC) - timedelta(minutes=able.list_lag_minutes)
+        moving = _moved_since(mirror, journal, account, since.isoformat(timespec="microseconds"))
+    segments = {spec.key: _segment_size(mirror, consent, spec) for spec in specs if spec.key in sizes}
+    return [
+        f'list {spec.key} ("{spec.label}") shows {sizes[spec.key]:,} records, its segment has {segments[spec.key]:,}: look at its '
+        "filter in the CRM, and at what our user may see"
+        for spec in specs
+        if spec.key in sizes and abs(sizes[spec.key] - segments[spec.key]) > moving
+    ]
 
 
-def _moved_within(session: Session, minutes: int) -> int:
-    """Records that somebody, or we, may have changed in so many minutes."""
-    since = (session.clock().astimezone(UTC) - timedelta(minutes=minutes)).isoformat(timespec="microseconds")
-    changed = session.mirror().value(
-        f"SELECT count(*) FROM records WHERE changed_at > {literal(since)}::TIMESTAMPTZ"
-    )
-    written = session.journal.batches.written_since(session.account, since)
-    return int(changed) + written
+def _moved_since(mirror: AccountMirror, journal: Journal, account: str, since: str) -> int:
+    """Records that somebody, or we, may have changed since an instant (ISO)."""
+    return changed_after(mirror, since) + journal.batches.written_since(account, since)
 
 
-def _segment_size(session: Session, consent: Consent, spec: ListSpec) -> int:
+def _segment_size(mirror: AccountMirror, consent: Consent, spec: ListSpec) -> int:
     """Records whose field holds the list's value, by what the mirror knows, and that may be in the list."""
     target = Target(spec.key, "list", "", channel=spec.channel, unknown_reachable=spec.unknown_reachable)
     return int(
-        session.mirror().value(
-            f"""SELECT count(DISTINCT record) FROM actual JOIN ids USING (record) WHERE target = {literal(spec.field)}
-                AND value = {literal(spec.value)} AND ids.record_type = {literal(spec.record_type)}
-                AND record NOT IN (SELECT record FROM redirects) AND record NOT IN ({consent.unreachable(target)})"""
+        mirror.value(
+            f"""SELECT count(DISTINCT record) FROM ({values_in(spec.field)}) JOIN ({IDS}) AS ids USING (record)
+                WHERE value = {literal(spec.value)} AND ids.record_type = {literal(spec.record_type)}
+                AND record NOT IN (SELECT record FROM ({MERGED})) AND record NOT IN ({consent.unreachable(target)})"""
         )
     )
 

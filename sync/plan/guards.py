@@ -1,24 +1,26 @@
-"""Guards: what stops a plan before its first write, in shares and in counts.
-
-They read the table ``changes`` of a plan.
-"""
+"""Guards: what stops a plan before its first write, in shares and in counts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from sync.account.session import Session
-from sync.config.settings import Limit
+import pyarrow as pa
+
+from connectors.contract import Capabilities
+from sync.config.settings import Guards, Limit
 from sync.exit_codes import Trip
-from sync.plan.reading_guards import reading_trips
-from sync.store.mirror import literal
+from sync.store.actual import HELD
+from sync.store.ids import IDS, PRESENT, numbered
+from sync.store.mirror import AccountMirror, literal
+from sync.store.relation import Relation
+from sync.store.scratch import Scratch, readable
+from sync.store.write_history import WRITTEN
+
+_ASKED_FOR = ("undo", "retire")
 
 
-def calls(session: Session, table: str = "changes") -> int:
-    """Calls that the gathered changes cost, by the connector's cost model; ``table``: only those of this view
-    of them.
-    """
-    able, mirror = session.destination().capabilities, session.mirror()
+def calls(mirror: AccountMirror, changes: Relation, able: Capabilities) -> int:
+    """Calls that changes cost, by the connector's cost model."""
 
     def cost(records: int, size: int, members: bool) -> int:
         full, remainder = divmod(records, size)
@@ -26,113 +28,114 @@ def calls(session: Session, table: str = "changes") -> int:
             able.write_calls(remainder, members) if remainder else 0
         )
 
-    total = 0
-    for (records,) in mirror.rows(
-        f"SELECT count(DISTINCT record) FROM {table} JOIN ids USING (record) WHERE kind = 'field' GROUP BY record_type"
-    ):
-        total += cost(records, able.batch_size, members=False)
-    for (members,) in mirror.rows(f"SELECT count(*) FROM {table} WHERE kind = 'list' GROUP BY target"):
-        total += cost(members, able.member_batch_size, members=True)
-    return total
+    records_of_types = mirror.rows(
+        f"SELECT count(DISTINCT record) FROM ({changes}) JOIN ({IDS}) USING (record) WHERE kind = 'field' GROUP BY record_type"
+    )
+    members_of_lists = mirror.rows(f"SELECT count(*) FROM ({changes}) WHERE kind = 'list' GROUP BY target")
+    return sum(cost(records, able.batch_size, members=False) for (records,) in records_of_types) + sum(
+        cost(members, able.member_batch_size, members=True) for (members,) in members_of_lists
+    )
 
 
-_ASKED_FOR = ("undo", "retire")
-
-
-def trips(session: Session, cost: int, kind: str = "forward") -> list[Trip]:
-    """Every guard that the gathered changes of a plan of that kind trip; of a ``forward`` one, which is made
-    from what was read, every guard on that too.
+def trips(
+    scratch: Scratch,
+    changes: Relation,
+    approved: Iterable[pa.Table] | None,
+    limits: Guards,
+    able: Capabilities,
+    kind: str,
+) -> list[Trip] | None:
+    """Every guard that the changes of a plan of that kind trip. ``approved``: what was approved with a plan of
+    that kind that was cut off; None where no plan was. None where nothing else is left to be changed.
 
     Naming what to undo or to retire settles shares (its own size is what goes); counts hold all the same.
     What consent takes away is weighed by none.
     """
-    session.mirror().run(
-        "CREATE OR REPLACE TEMP VIEW weighed AS SELECT * FROM changes WHERE action <> 'withdraw'"
-    )
-    if _prepare_approved(session, kind):
-        if not session.mirror().value("SELECT count(*) FROM weighed WHERE NOT extra_field"):
-            return []
-        cost = calls(session, "weighed")
-    tripped = [trip for trip in _trips(session, cost, kind in _ASKED_FOR) if trip.guard not in session.allow]
-    return sorted(
-        [*tripped, *(reading_trips(session) if kind == "forward" else [])], key=lambda trip: trip.guard
-    )
-
-
-def _prepare_approved(session: Session, kind: str) -> bool:
-    """Whether a plan of that kind was cut off while it was applied: then ``weighed`` is what of the changes was not
-    approved with it.
-    """
-    journal, mirror = session.journal, session.mirror()
-    unfinished = [
-        plan
-        for plan in journal.plans.unfinished(session.account)
-        if plan.state == "applying" and plan.kind == kind
+    mirror = scratch.mirror
+    weighed = Relation(f"SELECT * FROM ({changes}) WHERE action <> 'withdraw'")
+    if approved is None:
+        cost = calls(mirror, changes, able)
+    else:
+        weighed = _not_approved(scratch, weighed, approved)
+        if not mirror.value(f"SELECT count(*) FROM ({weighed}) WHERE NOT extra_field"):
+            return None
+        cost = calls(mirror, weighed, able)
+    new = _first_labelled(mirror, changes)
+    asked_for = kind in _ASKED_FOR
+    return [
+        *_by_segment(mirror, weighed, new, limits, asked_for),
+        *_by_segmentation(mirror, weighed, limits, asked_for),
+        *_of_all(mirror, weighed, new, limits, cost, asked_for),
     ]
-    if not unfinished:
-        return False
-    mirror.run("CREATE OR REPLACE TEMP TABLE approved (record BIGINT, target VARCHAR, after VARCHAR)")
-    for batch in journal.batches.of(plan=unfinished[-1].plan):
-        mirror.run(
-            "INSERT INTO approved SELECT record, target, after FROM frame JOIN ids USING (record_type, id)",
-            frame=batch.changes(),
-        )
-    mirror.run(
-        """CREATE OR REPLACE TEMP VIEW weighed AS SELECT c.* FROM changes AS c WHERE action <> 'withdraw' AND NOT EXISTS (
-               SELECT 1 FROM approved AS a WHERE a.record = c.record
+
+
+def _not_approved(scratch: Scratch, changes: Relation, approved: Iterable[pa.Table]) -> Relation:
+    """What of the changes was not approved before."""
+    before = scratch.collection("record BIGINT, target VARCHAR, after VARCHAR")
+    for part in approved:
+        with readable(scratch.mirror, part) as frame:
+            before.add(Relation(f"SELECT record, target, after FROM ({numbered(frame)})"))
+    return Relation(
+        f"""SELECT c.* FROM ({changes}) AS c WHERE NOT EXISTS (
+               SELECT 1 FROM ({before.rows}) AS a WHERE a.record = c.record
                AND (c.extra_field OR (a.target = c.target AND coalesce(a.after, '') = coalesce(c.after, ''))))"""
     )
-    return True
 
 
-def _trips(session: Session, cost: int, asked_for: bool) -> Iterator[Trip]:
-    guards, mirror = session.config.guards, session.mirror()
-    first = _first(session)
-    new = f"segmentation IN ({', '.join(map(literal, first)) or 'NULL'})"
-    yield from _by_segment(session, first, asked_for)
+def _by_segmentation(
+    mirror: AccountMirror, weighed: Relation, limits: Guards, asked_for: bool
+) -> Iterator[Trip]:
+    """Who changes or loses a segment, against all that have one."""
     for segmentation, holders, moved, cleared in mirror.rows(
-        """SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND
+        f"""SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND
             coalesce(after, '') <> ''),
                    count(*) FILTER (coalesce(after, '') = '' AND coalesce(before, '') <> '')
-            FROM weighed JOIN (SELECT target, count(*) AS holders FROM actual WHERE coalesce(value, '') <> '' GROUP BY target) USING
-                (target)
+            FROM ({weighed}) JOIN (SELECT target, count(*) AS holders FROM ({HELD}) GROUP BY target) USING (target)
             WHERE kind = 'field' AND NOT extra_field GROUP BY segmentation"""
     ):
-        if over(guards.max_change, moved, holders, asked_for):
+        if over(limits.max_change, moved, holders, asked_for):
             yield Trip(
                 "max_change",
-                f"{moved:,} of the {holders:,} records labelled by {segmentation} would change their segment{_limits(guards.max_change)}",
+                f"{moved:,} of the {holders:,} records labelled by {segmentation} would change their segment{_limits(limits.max_change)}",
             )
-        if over(guards.max_cleared, cleared, holders, asked_for):
+        if over(limits.max_cleared, cleared, holders, asked_for):
             yield Trip(
                 "max_cleared",
-                f"{cleared:,} of the {holders:,} records labelled by {segmentation} would lose their segment{_limits(guards.max_cleared)}",
+                f"{cleared:,} of the {holders:,} records labelled by {segmentation} would lose their segment{_limits(limits.max_cleared)}",
             )
-    overwritten = mirror.value("SELECT count(*) FROM weighed WHERE action = 'overwrite'")
-    if over(guards.max_overwrite, overwritten, mirror.value("SELECT count(*) FROM records"), asked_for):
+
+
+def _of_all(
+    mirror: AccountMirror, weighed: Relation, new: Collection[str], limits: Guards, cost: int, asked_for: bool
+) -> Iterator[Trip]:
+    """The plan as a whole: what it overwrites, how much it writes, what it costs."""
+    overwritten = mirror.value(f"SELECT count(*) FROM ({weighed}) WHERE action = 'overwrite'")
+    if over(limits.max_overwrite, overwritten, mirror.value(f"SELECT count(*) FROM ({PRESENT})"), asked_for):
         yield Trip(
             "max_overwrite",
-            f"{overwritten:,} values that other people wrote would be overwritten{_limits(guards.max_overwrite)}",
+            f"{overwritten:,} values that other people wrote would be overwritten{_limits(limits.max_overwrite)}",
         )
+    first = f"segmentation IN ({', '.join(map(literal, new)) or 'NULL'})"
     writes, later_writes = mirror.rows(
-        f"SELECT count(*), count(*) FILTER (NOT coalesce({new}, false)) FROM weighed"
+        f"SELECT count(*), count(*) FILTER (NOT coalesce({first}, false)) FROM ({weighed})"
     )[0]
-    if over(guards.max_writes, writes, writes, asked_for):
+    if over(limits.max_writes, writes, writes, asked_for):
         yield Trip(
             "max_writes",
-            f"{writes:,} changes in one plan{_limits(guards.max_writes)}",
-            first=not over(guards.max_writes, later_writes, later_writes, asked_for),
+            f"{writes:,} changes in one plan{_limits(limits.max_writes)}",
+            first=not over(limits.max_writes, later_writes, later_writes, asked_for),
         )
-    if over(guards.max_calls, cost, cost, asked_for):
-        yield Trip("max_calls", f"applying this takes {cost:,} calls{_limits(guards.max_calls)}")
+    if over(limits.max_calls, cost, cost, asked_for):
+        yield Trip("max_calls", f"applying this takes {cost:,} calls{_limits(limits.max_calls)}")
 
 
-def _by_segment(session: Session, first: list[str], asked_for: bool) -> Iterator[Trip]:
+def _by_segment(
+    mirror: AccountMirror, weighed: Relation, new: Collection[str], limits: Guards, asked_for: bool
+) -> Iterator[Trip]:
     """Newcomers and leavers of each segment against its size, from the segmentations' own fields."""
-    guards, mirror = session.config.guards, session.mirror()
     rows = mirror.rows(
-        """WITH own AS (SELECT * FROM weighed WHERE kind = 'field' AND NOT extra_field),
-           sizes AS (SELECT target, value AS segment, count(*) AS size FROM actual WHERE coalesce(value, '') <> '' GROUP BY ALL),
+        f"""WITH own AS (SELECT * FROM ({weighed}) WHERE kind = 'field' AND NOT extra_field),
+           sizes AS (SELECT target, value AS segment, count(*) AS size FROM ({HELD}) GROUP BY ALL),
            enters AS (SELECT segmentation, target, after AS segment, count(*) AS number FROM own WHERE coalesce(after, '') <> '' GROUP BY
                ALL),
            leaves AS (SELECT segmentation, target, before AS segment, count(*) AS number FROM own WHERE coalesce(before, '') <> '' GROUP
@@ -142,7 +145,7 @@ def _by_segment(session: Session, first: list[str], asked_for: bool) -> Iterator
     )
     for segmentation, segment, enters, leaves, size in rows:
         name = f"{segmentation}.{segment}"
-        if segmentation in first:
+        if segmentation in new:
             if enters:
                 yield Trip(
                     "max_enter",
@@ -150,17 +153,17 @@ def _by_segment(session: Session, first: list[str], asked_for: bool) -> Iterator
                     first=True,
                 )
             continue
-        if over(guards.max_enter, enters, size, asked_for):
+        if over(limits.max_enter, enters, size, asked_for):
             yield Trip(
                 "max_enter",
-                f"{enters:,} records would enter {name}, which holds {size:,}{_limits(guards.max_enter)}",
+                f"{enters:,} records would enter {name}, which holds {size:,}{_limits(limits.max_enter)}",
             )
-        if over(guards.max_leave, leaves, size, asked_for):
+        if over(limits.max_leave, leaves, size, asked_for):
             yield Trip(
                 "max_leave",
-                f"{leaves:,} of the {size:,} records in {name} would leave it{_limits(guards.max_leave)}",
+                f"{leaves:,} of the {size:,} records in {name} would leave it{_limits(limits.max_leave)}",
             )
-        least = guards.min_size.count or 0
+        least = limits.min_size.count or 0
         if size - leaves + enters < least <= size:
             yield Trip(
                 "min_size",
@@ -168,17 +171,16 @@ def _by_segment(session: Session, first: list[str], asked_for: bool) -> Iterator
             )
 
 
-def _first(session: Session) -> list[str]:
+def _first_labelled(mirror: AccountMirror, changes: Relation) -> list[str]:
     """Segmentations of which this account never held a value of ours: their first labelling is reviewed by a
     person.
     """
-    mirror = session.mirror()
     return [
         name
-        for (name,) in mirror.rows("SELECT DISTINCT segmentation FROM changes WHERE action <> 'restore'")
+        for (name,) in mirror.rows(f"SELECT DISTINCT segmentation FROM ({changes}) WHERE action <> 'restore'")
         if not mirror.value(
-            "SELECT count(*) FROM written WHERE mine AND coalesce(after, '') <> '' AND target IN (SELECT target FROM changes WHERE "
-            "segmentation = ? AND kind = 'field' AND NOT extra_field)",
+            f"""SELECT count(*) FROM ({WRITTEN}) WHERE mine AND coalesce(after, '') <> '' AND target IN (
+                   SELECT target FROM ({changes}) WHERE segmentation = ? AND kind = 'field' AND NOT extra_field)""",
             [name],
         )
     ]

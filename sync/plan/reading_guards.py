@@ -20,15 +20,19 @@ only a question, passes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from connectors.contract import Source
 from sync.account.session import Session
 from sync.config.settings import Limit
 from sync.exit_codes import Trip
 from sync.pull.reading import in_journal, listed, plural, unowned
 from sync.pull.summary import RECENT_DAYS, TOP_REASONS, recently, summary
+from sync.store.journal import Journal
+from sync.store.mirror import AccountMirror
 from sync.store.reading_counts import counts, id_shapes
 
 GUARDS = ("max_rejected", "max_unmatched", "max_stale_days", "max_drop")
@@ -36,48 +40,42 @@ NEVER = 36_500  # days: a limit of so many switches max_stale_days off
 
 
 def reading_trips(session: Session) -> list[Trip]:
-    """Every guard that what was read trips, and that is not allowed by name."""
-    reading = summary(session)
-    trips = [
-        trip
-        for name in session.sources()
-        for trip in _of_account(session, name, reading["accounts"][name], reading["as_of"])
-    ]
+    """Every guard that what was read trips, and that is not allowed by name.
+
+    It is asked for before anything is planned: an account without activity may be asked whether it has none.
+    """
+    reading, trips = summary(session), list[Trip]()
+    limits, today = session.config.guards, session.clock().date()
+    for name in session.sources():
+        mirror, account = session.mirror(name), reading["accounts"][name]
+        trips += _rejected(limits.max_rejected, mirror, today, session.as_of)
+        feed = account["feed"]
+        elsewhere = name == session.account and session.settings.activity_from
+        if feed is None or (elsewhere and _no_activity(account, session.source())):
+            continue
+        trips += _unmatched(limits.max_unmatched, session.journal, session.account, mirror, feed)
+        trips += _stale(limits.max_stale_days.count, name, account, reading["as_of"])
+        trips += _dropped(limits.max_drop, name, account)
     return [trip for trip in trips if trip.guard not in session.allow]
 
 
-def _of_account(session: Session, name: str, account: Mapping[str, Any], as_of: str) -> Iterator[Trip]:
-    yield from _rejected(session, name)
-    feed = account["feed"]
-    if feed is None or _draws_all_from_others(session, name, account):
-        return
-    yield from _unmatched(session, name, feed)
-    yield from _stale(session, name, account, as_of)
-    yield from _dropped(session, name, account)
-
-
-def _draws_all_from_others(session: Session, name: str, account: Mapping[str, Any]) -> bool:
-    """Whether the account has no activity, says so itself, and uses that of others."""
-    elsewhere = name == session.account and session.settings.activity_from
-    return (
-        bool(elsewhere)
-        and not account["streams"].get("activity", {}).get("rows")
-        and session.source().count("activity") == 0
-    )
+def _no_activity(account: Mapping[str, Any], source: Source) -> bool:
+    """Whether an account has no activity, and says so itself."""
+    return not account["streams"].get("activity", {}).get("rows") and source.count("activity") == 0
 
 
 # -- refused rows ------------------------------------------------------------------------------------------
 
 
-def _rejected(session: Session, name: str) -> Iterator[Trip]:
-    mirror = session.mirror(name)
-    whole, recent = counts(mirror), recently(mirror, session.clock().date(), session.as_of)
+def _rejected(limit: Limit, mirror: AccountMirror, today: date, as_of: date) -> Iterator[Trip]:
+    name = mirror.name
+    whole, recent = counts(mirror), recently(mirror, today, as_of)
     for stream, counted in whole.items():
-        what = _refused(session.config.guards.max_rejected, counted)
+        what = _refused(limit, counted)
         when = ""
         if not what:
             what, when = (
-                _refused(session.config.guards.max_rejected, recent.get(stream, {})),
+                _refused(limit, recent.get(stream, {})),
                 f" read in the last {RECENT_DAYS} days",
             )
         if what:
@@ -118,27 +116,29 @@ def _refused(limit: Limit, counted: Mapping[str, Mapping[str, int]]) -> str:
 # -- rows that count for nobody ----------------------------------------------------------------------------
 
 
-def _unmatched(session: Session, name: str, feed: Mapping[str, Any]) -> Iterator[Trip]:
-    limit = session.config.guards.max_unmatched
+def _unmatched(
+    limit: Limit, journal: Journal, account: str, mirror: AccountMirror, feed: Mapping[str, Any]
+) -> Iterator[Trip]:
+    name = mirror.name
     nobody, whole = unowned(feed)
     if not whole or limit.share is None or nobody < limit.floor:
         return
-    share, before = nobody / whole, _share_before(session, name)
+    share, before = nobody / whole, _share_before(journal, account, name)
     if share <= limit.share + (before or 0.0):
         return
     word = plural(feed["of"])
     what = f"{nobody:,} of {whole:,} {word} in {name} ({share:.1%}) count for nobody here"
     if 2 * (feed["unknown"] + feed["unmatched"]) > whole - feed["unnamed"]:
-        yield Trip("max_unmatched", f"{what}: {_why_nobody(session, name, feed)}")
+        yield Trip("max_unmatched", f"{what}: {_why_nobody(mirror, account, feed)}")
     elif before is None:
         yield Trip("max_unmatched", f"{what}, {_parts(feed)}: is that so?", first=True)
     else:
         yield Trip("max_unmatched", f"{what}, {_parts(feed)}; in the last good run it was {before:.1%}")
 
 
-def _share_before(session: Session, name: str) -> float | None:
+def _share_before(journal: Journal, account: str, name: str) -> float | None:
     """Share of rows that counted for nobody in the last good run that looked at this account."""
-    for reading in in_journal(session.journal, session.account, good=True):
+    for reading in in_journal(journal, account, good=True):
         feed = reading["accounts"].get(name, {}).get("feed")
         if feed:
             nobody, whole = unowned(feed)
@@ -155,14 +155,15 @@ def _parts(feed: Mapping[str, Any]) -> str:
     return ", ".join(f"{feed[key]:,} {text}" for key, text in words if feed[key])
 
 
-def _why_nobody(session: Session, name: str, feed: Mapping[str, Any]) -> str:
+def _why_nobody(mirror: AccountMirror, account: str, feed: Mapping[str, Any]) -> str:
     """Shapes of ids on both sides, never the ids themselves, and what to do."""
+    name = mirror.name
     if feed["unmatched"] > feed["unknown"]:
         return (
-            f"customers of {name} are found among the contacts of {session.account} by `match`: see that both sides have it and write "
+            f"customers of {name} are found among the contacts of {account} by `match`: see that both sides have it and write "
             f"it alike"
         )
-    theirs, ours = id_shapes(session.mirror(name))
+    theirs, ours = id_shapes(mirror)
     if theirs == ours:
         return f'ids on both sides look like "{ours}": is the export of contacts whole, and of the same shop?'
     return (
@@ -174,8 +175,8 @@ def _why_nobody(session: Session, name: str, feed: Mapping[str, Any]) -> str:
 # -- rows that no longer come ------------------------------------------------------------------------------
 
 
-def _stale(session: Session, name: str, account: Mapping[str, Any], as_of: str) -> Iterator[Trip]:
-    limit, feed = session.config.guards.max_stale_days.count, account["feed"]
+def _stale(limit: int | None, name: str, account: Mapping[str, Any], as_of: str) -> Iterator[Trip]:
+    feed = account["feed"]
     if limit is None:
         return
     word = "order" if feed["of"] != "row of activity" else feed["of"]
@@ -205,8 +206,8 @@ def _nothing(name: str, account: Mapping[str, Any], as_of: str) -> str:
 # -- weeks that fall ---------------------------------------------------------------------------------------
 
 
-def _dropped(session: Session, name: str, account: Mapping[str, Any]) -> Iterator[Trip]:
-    limit, bought = session.config.guards.max_drop, account["purchases"]
+def _dropped(limit: Limit, name: str, account: Mapping[str, Any]) -> Iterator[Trip]:
+    bought = account["purchases"]
     if limit.share is None or not bought:
         return
     last, *before = bought["weeks"]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from connectors.contract import FieldSpec, RemoteList
 from sync.account.session import Session
 from sync.account.targets import targets_of
 from sync.consent.consent import consent_of
 from sync.exit_codes import CommandError
 from sync.log import stage
-from sync.plan.plan import Planned, begin_changes, finish
+from sync.plan.finish import Decision, Header, Planned, finish
+from sync.store.actual import values_in
+from sync.store.ids import MERGED
 from sync.store.mirror import literal
-from sync.store.write_history import catch_up
+from sync.store.relation import Relation
+from sync.store.scratch import Scratch
+from sync.store.write_history import WRITTEN, catch_up
 
 
 @stage("plan retire")
@@ -19,60 +26,62 @@ def retire(session: Session, target: str) -> Planned:
 
     CommandError where there is nothing that could be cleared, with the reason.
     """
-    journal, mirror = session.journal, session.mirror()
-    made = {row.key: row for row in journal.objects.of(session.account)}
+    account, journal, mirror = session.account, session.journal, session.mirror()
+    made = {row.key: row for row in journal.objects.of(account)}
     if target not in made:
         raise CommandError(
-            f"{target!r} is no field or list of ours in account {session.account}: we have {', '.join(made) or 'none'}"
+            f"{target!r} is no field or list of ours in account {account}: we have {', '.join(made) or 'none'}"
         )
-    if target in {t.name for t in targets_of(session.config, session.account)}:
+    if target in {t.name for t in targets_of(session.config, account)}:
         raise CommandError(
             f"{target} is still in the config: take its segmentation out first, then retire it"
         )
     kind = made[target].kind
-    _require_there(session, kind, target, made[target].remote)
+    if kind == "field":
+        _require_field(session.destination().fields(), target, account)
+    else:
+        _require_list(session.lists.get(made[target].remote), target, account)
     catch_up(journal, mirror)
     consent = consent_of(session)
-    begin_changes(mirror)
-    gather(session, kind, target, "true", "clear")
-    mirror.run(
-        f"""INSERT INTO conflicts SELECT record, {literal(target)}, NULL, value FROM actual WHERE target = {literal(target)}
-            AND coalesce(value, '') <> '' AND record NOT IN (SELECT record FROM changes)"""
-    )
-    return finish(session, consent, Planned(), "retire", {})
+    with Scratch(mirror) as scratch:
+        changes = scratch.table(cleared(kind, target, "clear"))
+        others = f"coalesce(value, '') <> '' AND record NOT IN (SELECT record FROM ({changes}))"
+        columns = f"record, {literal(target)} AS target, NULL::VARCHAR AS wanted, value AS actual"
+        conflicts = Relation(f"SELECT {columns} FROM ({values_in(target)}) WHERE {others}")
+        return finish(session, scratch, consent, Decision(changes, conflicts), Header("retire"), Planned())
 
 
-def _require_there(session: Session, kind: str, target: str, remote: str) -> None:
-    """CommandError where the CRM has the target no longer, or fills it by itself."""
-    if kind == "field":
-        if not any(name == target for _type, name in session.destination().fields()):
-            raise CommandError(
-                f"field {target} is no longer in account {session.account}, or hidden from us: there is nothing to clear"
-            )
-        return
-    remote_list = session.lists.get(remote)
-    if remote_list is None:
+def _require_field(fields: Mapping[tuple[str, str], FieldSpec], target: str, account: str) -> None:
+    """CommandError where the CRM has the field no longer."""
+    if not any(name == target for _type, name in fields):
         raise CommandError(
-            f"list {target} is no longer in account {session.account}: there is nothing to clear"
+            f"field {target} is no longer in account {account}, or hidden from us: there is nothing to clear"
         )
-    if remote_list.kind == "dynamic":
+
+
+def _require_list(remote: RemoteList | None, target: str, account: str) -> None:
+    """CommandError where the CRM has the list no longer, or fills it by itself."""
+    if remote is None:
+        raise CommandError(f"list {target} is no longer in account {account}: there is nothing to clear")
+    if remote.kind == "dynamic":
         raise CommandError(
             f"the CRM fills list {target} by itself, from a field of ours: delete the list there, or retire that field, which empties it"
         )
 
 
-def gather(session: Session, kind: str, target: str, where: str, action: str) -> None:
-    """Gather into ``changes`` the clearing of our values in a target, of the records that meet a SQL
-    condition.
+def cleared(kind: str, target: str, action: str, records: Relation | None = None) -> Relation:
+    """The changes that clear our values in a target, of these records alone where they are given.
 
     What we wrote on a record that was merged stands on its survivor.
     """
-    name, empty = literal(target), "NULL" if kind == "list" else "''"
-    session.mirror().run(
-        f"""INSERT INTO changes SELECT a.record, {name}, {literal(kind)}, {name}, false, a.value, {empty}, {literal(action)}, true, true
-            FROM (SELECT * FROM actual WHERE {where}) AS a
+    name, empty = literal(target), "NULL::VARCHAR" if kind == "list" else "''"
+    among = "" if records is None else f"AND a.record IN ({records})"
+    return Relation(
+        f"""SELECT a.record, {name} AS target, {literal(kind)} AS kind, {name} AS segmentation, false AS extra_field,
+                a.value AS before, {empty} AS after, {literal(action)} AS action, true AS mine_before, true AS mine_after
+            FROM ({values_in(target)}) AS a
             JOIN (SELECT coalesce(survivor, record) AS record, after, arg_max(mine, opened) AS mine
-                  FROM written LEFT JOIN redirects USING (record) WHERE target = {name} GROUP BY ALL) AS w
-            ON w.record = a.record AND w.after = a.value WHERE a.target = {name} AND w.mine AND coalesce(a.value, '') <> ''
-            AND a.record NOT IN (SELECT record FROM redirects)"""
+                  FROM ({WRITTEN}) LEFT JOIN ({MERGED}) USING (record) WHERE target = {name} GROUP BY ALL) AS w
+            ON w.record = a.record AND w.after = a.value WHERE w.mine AND coalesce(a.value, '') <> ''
+            AND a.record NOT IN (SELECT record FROM ({MERGED})) {among}"""
     )

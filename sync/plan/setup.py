@@ -6,20 +6,22 @@ Shown first, made after a yes; a run itself creates nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from connectors.contract import FieldSpec, ListSpec, RemoteList
+from connectors.contract import Destination, FieldSpec, ListSpec, RemoteList
 from connectors.errors import RequestError
 from sync.account.segment_catalog import title_faults
 from sync.account.session import Session
 from sync.account.targets import field_specs, list_specs
+from sync.config.config import Config
 from sync.exit_codes import SetupNeeded
 from sync.log import stage
 from sync.plan.dynamic_lists import changed_lists, dynamic_specs
+from sync.store.journal import Journal
 from sync.store.journal.objects import MadeObject
 
 # what is as it is, as long as a field or list lives
@@ -78,7 +80,7 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
     setup = SetupPlan(refused=title_faults(session.config, session.journal, session.account))
     made = {(row.kind, row.record_type, row.key): row for row in session.journal.objects.of(session.account)}
     there, begun = session.destination().fields(), session.journal.objects.intended(session.account)
-    for spec in field_specs(session):
+    for spec in field_specs(session.config, session.journal, session.account):
         setup._fields[(spec.record_type, spec.name)] = spec
         present = there.get((spec.record_type, spec.name))
         ours = made.get(("field", spec.record_type, spec.name))
@@ -101,7 +103,17 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             setup.add("field", "extend", spec.name, spec.record_type, "options " + ", ".join(missing))
         elif changed := _changed(ours.form, form_of(spec)) if present.label else "":
             setup.add("field", "update", spec.name, spec.record_type, changed)
-    _plan_lists(session, setup, made, adopt, begun)
+    able = session.destination().capabilities
+    lists = list_specs(session.config, session.journal, session.account, able.dynamic_lists)
+    dynamic = dynamic_specs(lists, lambda: session.lists)
+    differing, _unknown = changed_lists(session.destination(), dynamic)
+    _plan_lists(setup, lists, session.lists, differing, made, adopt, begun)
+    if not able.dynamic_lists:
+        asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
+        setup.notes += [
+            f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static"
+            for name in asked
+        ]
     return setup
 
 
@@ -120,21 +132,20 @@ def _as_meant(begun: Mapping[str, Any] | None, present: FieldSpec) -> bool:
     }
 
 
-def new_names(session: Session) -> list[str]:
+def new_names(config: Config, journal: Journal, account: str, plan: Callable[[], SetupPlan]) -> list[str]:
     """What people would read again in the CRM after ``setup``, because a model found other names. The CRM is
     asked only where our memory of what was made says so; names that ``setup`` would refuse are told."""
-    if faults := title_faults(session.config, session.journal, session.account):
+    if faults := title_faults(config, journal, account):
         return [f"`crm-segments setup` makes nothing until this is settled: {fault}" for fault in faults]
     forms = {
-        (row.record_type, row.key): row.form
-        for row in session.journal.objects.of(session.account)
-        if row.kind == "field"
+        (row.record_type, row.key): row.form for row in journal.objects.of(account) if row.kind == "field"
     }
     if not any(
-        _changed(forms.get((spec.record_type, spec.name), {}), form_of(spec)) for spec in field_specs(session)
+        _changed(forms.get((spec.record_type, spec.name), {}), form_of(spec))
+        for spec in field_specs(config, journal, account)
     ):
         return []
-    steps = [step.name for step in plan_setup(session).steps if step.action in ("update", "rename")]
+    steps = [step.name for step in plan().steps if step.action in ("update", "rename")]
     return (
         [
             f"segments have other names than the CRM shows: `crm-segments setup` renames {len(steps)} fields and lists"
@@ -161,17 +172,18 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _plan_lists(
-    session: Session,
     setup: SetupPlan,
+    specs: Sequence[ListSpec],
+    by_id: Mapping[str, RemoteList],
+    differing: Mapping[str, str],
     made: Mapping[tuple[str, str, str], MadeObject],
     adopt: Sequence[str],
     begun: Mapping[tuple[str, str, str], dict[str, Any]],
 ) -> None:
-    by_id = session.lists
+    """``by_id``: the lists that the CRM has; ``differing``: what differs, of the dynamic ones of ours."""
     mine = {row.remote for (kind, _type, _key), row in made.items() if kind == "list"}
     there = [remote for remote in by_id.values() if remote.id not in mine]
-    differing, _unknown = changed_lists(session, dynamic_specs(session))
-    for spec in list_specs(session):
+    for spec in specs:
         setup._lists[spec.key] = spec
         ours = made.get(("list", spec.record_type, spec.key))
         if ours and ours.remote in by_id:
@@ -197,12 +209,6 @@ def _plan_lists(
             setup.refused.append(
                 f"list {spec.key} exists and we did not make it: rename the segmentation, or take it over with --adopt {spec.key}"
             )
-    if not session.destination().capabilities.dynamic_lists:
-        asked = [s.name for s in session.segmentations if s.lists == "dynamic"]
-        setup.notes += [
-            f"{name} asks for dynamic lists, which {session.settings.crm} does not have: its lists are static"
-            for name in asked
-        ]
 
 
 def _plan_present(
@@ -255,7 +261,7 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
         if isinstance(spec, FieldSpec):
             strange = step.action == "create" and key not in begun
             spec = replace(spec, adopted=step.action == "adopt" or ours.get(key, strange))
-        remote, form, there = _ensured(session, spec)
+        remote, form, there = _ensured(session.destination(), spec)
         hidden = step.action == "create" and there and key not in plan.recovered
         if hidden and key in ours:
             new = False  # what we wrote into it is still ours
@@ -273,26 +279,28 @@ def _meant(spec: FieldSpec | ListSpec) -> dict[str, Any]:
     return {**form_of(spec), "type": spec.type} if isinstance(spec, FieldSpec) else form_of(spec)
 
 
-def _ensured(session: Session, spec: FieldSpec | ListSpec) -> tuple[str, dict[str, Any], bool]:
+def _ensured(destination: Destination, spec: FieldSpec | ListSpec) -> tuple[str, dict[str, Any], bool]:
     """Make it, or bring it up to date: its name or id in the CRM, the form to remember, and whether it is a
     field that was there.
     """
     if isinstance(spec, FieldSpec):
-        reference = session.destination().ensure_field(spec)
+        reference = destination.ensure_field(spec)
         return reference.name, _meant(spec), bool(reference.existed)
-    made = session.destination().ensure_list(spec)
+    made = destination.ensure_list(spec)
     return made.id, {**_meant(spec), "asked": spec.kind, "kind": made.kind, "shown": made.label}, False
 
 
-def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
+def export(
+    destination: Destination, journal: Journal, account: str, run: int, plan: SetupPlan, folder: Path
+) -> list[Path]:
     """Write the steps as JSON, and beside it what an administrator can deploy where we may not make fields;
     returns the files.
 
     What is described is remembered, so that it is ours once it is there as it was described.
     """
-    texts = {f"{session.account}.json": json.dumps(plan.as_dict(), indent=2) + "\n"}
-    deployable = session.destination().export(list(plan._fields.values()), list(plan._lists.values()))
-    texts |= {f"{session.account}/{name}": text for name, text in deployable.items()}
+    texts = {f"{account}.json": json.dumps(plan.as_dict(), indent=2) + "\n"}
+    deployable = destination.export(list(plan._fields.values()), list(plan._lists.values()))
+    texts |= {f"{account}/{name}": text for name, text in deployable.items()}
     written = []
     for name, text in texts.items():
         path = folder / name
@@ -308,7 +316,5 @@ def export(session: Session, plan: SetupPlan, folder: Path) -> list[Path]:
             spec: FieldSpec | ListSpec = (
                 plan._fields[step.record_type, step.name] if step.kind == "field" else plan._lists[step.name]
             )
-            session.journal.objects.intend(
-                session.account, step.kind, step.record_type, step.name, session.run, _meant(spec), True
-            )
+            journal.objects.intend(account, step.kind, step.record_type, step.name, run, _meant(spec), True)
     return written

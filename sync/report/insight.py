@@ -17,7 +17,6 @@ from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
 from sync.exit_codes import CommandError
 from sync.label.feature_frame import AccountFeatures
-from sync.plan.control_groups import effects as measured
 from sync.report import cluster_profiles, journeys, life_stages, outlook, priority
 from sync.report.cluster_profiles import Profile
 from sync.report.journeys import Journeys
@@ -29,6 +28,7 @@ from sync.store.journal import Journal
 from sync.store.label_tables import labels_of
 from sync.store.segment_figures import segment_of_each
 from sync.views import scorecards
+from sync.views.campaign_effects import effects as measured
 from sync.views.journeys import ways
 from sync.views.rule_coverage import explained
 

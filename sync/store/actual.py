@@ -8,7 +8,8 @@ from connectors.schemas import FIELD
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.relation import Relation
 
-# (record, target, value) of all that is not empty
+ACTUAL = Relation("SELECT record, target, value FROM actual")
+# the same of all that is not empty
 HELD = Relation("SELECT record, target, value FROM actual WHERE coalesce(value, '') <> ''")
 
 

@@ -8,6 +8,7 @@ from connectors.schemas import CHANNELS, REACHABLE
 from sync.store.identity_resolution import alike_people, people
 from sync.store.mirror import AccountMirror, quoted
 from sync.store.relation import Relation
+from sync.store.scratch import remembered
 
 
 def consents_of(mirror: AccountMirror, joined: Sequence[AccountMirror], match: str) -> Relation:
@@ -25,18 +26,16 @@ def consents_of(mirror: AccountMirror, joined: Sequence[AccountMirror], match: s
             "WHERE person.objects_to_profiling)"
         )
     channels = ", ".join(quoted(REACHABLE + channel) for channel in CHANNELS)
-    mirror.run(
-        f"CREATE OR REPLACE TEMP TABLE consents AS SELECT record, {' OR '.join(objects)} AS objects, {channels} FROM ({people(mirror)})"
+    own = f"SELECT record, {' OR '.join(objects)} AS objects, {channels} FROM ({people(mirror)})"
+    return remembered(
+        mirror,
+        "consents",
+        f"""WITH own AS MATERIALIZED ({own})
+            FROM own UNION ALL
+            SELECT redirects.record, objects, {channels} FROM redirects JOIN own ON own.record = survivor""",
     )
-    mirror.run(
-        f"INSERT INTO consents SELECT redirects.record, objects, {channels} FROM redirects JOIN consents ON consents.record = survivor"
-    )
-    return Relation("SELECT * FROM consents")
 
 
 def profiled(mirror: AccountMirror, objectors: Relation) -> Relation:
-    """The records that stand for someone who does not object to profiling. It holds until it is asked for again."""
-    mirror.run(
-        f"CREATE OR REPLACE TEMP VIEW people AS SELECT * FROM ({people(mirror)}) WHERE record NOT IN ({objectors})"
-    )
-    return Relation("SELECT * FROM people")
+    """The records that stand for someone who does not object to profiling."""
+    return Relation(f"SELECT * FROM ({people(mirror)}) WHERE record NOT IN ({objectors})")

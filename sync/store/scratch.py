@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
+from types import TracebackType
 
 import pyarrow as pa
 
@@ -16,15 +18,62 @@ from sync.store.relation import Relation
 _NUMBERS = count(1)
 
 
+@dataclass(frozen=True)
+class Collection:
+    """Rows that are gathered one part after the other."""
+
+    mirror: AccountMirror
+    name: str
+
+    @property
+    def rows(self) -> Relation:
+        """What is gathered by the time that it is read."""
+        return Relation(f"SELECT * FROM {self.name}")
+
+    def add(self, rows: Relation) -> None:
+        """Gather more rows, whose columns stand in the same order."""
+        self.mirror.run(f"INSERT INTO {self.name} {rows}")
+
+
+class Scratch:
+    """Tables of a mirror that are gone at the end of the block."""
+
+    def __init__(self, mirror: AccountMirror) -> None:
+        self.mirror = mirror
+        self._names: list[str] = []
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if error is None:  # else the engine itself may be at fault, and the connection ends soon
+            for name in self._names:
+                self.mirror.run(f"DROP TABLE {name}")
+
+    def table(self, rows: Relation | str) -> Relation:
+        """The rows, computed now."""
+        name = self._name()
+        self.mirror.run(f"CREATE TEMP TABLE {name} AS {rows}")
+        return Relation(f"SELECT * FROM {name}")
+
+    def collection(self, columns: str) -> Collection:
+        """An empty collection; ``columns``: names and SQL types."""
+        name = self._name()
+        self.mirror.run(f"CREATE TEMP TABLE {name} ({columns})")
+        return Collection(self.mirror, name)
+
+    def _name(self) -> str:
+        self._names.append(f"scratch_{next(_NUMBERS)}")
+        return self._names[-1]
+
+
 @contextmanager
 def computed(mirror: AccountMirror, rows: Relation | str) -> Iterator[Relation]:
     """The rows, computed now, as long as the block lasts."""
-    name = f"scratch_{next(_NUMBERS)}"
-    mirror.run(f"CREATE TEMP TABLE {name} AS {rows}")
-    try:
-        yield Relation(f"SELECT * FROM {name}")
-    finally:
-        mirror.run(f"DROP TABLE {name}")
+    with Scratch(mirror) as scratch:
+        yield scratch.table(rows)
 
 
 @contextmanager

@@ -14,6 +14,10 @@ from connectors.contract import Destination, RemoteList
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror
+from sync.store.relation import Relation
+
+# what we wrote or may have written, and by which batch
+WRITTEN = Relation("SELECT record, target, after, mine, opened FROM written")
 
 
 def catch_up(journal: Journal, mirror: AccountMirror) -> None:

@@ -42,7 +42,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     """What ``crm-segments evaluate`` tells: the cards of the latest labelling (of all segmentations, or of
     ``names``), and what campaigns with a control group changed. CommandError: a name that there is not, or nothing is
     labelled yet."""
-    from sync.plan.control_groups import effects
+    from sync.views.campaign_effects import effects
 
     check_names(session.account, session.segmentations, names)
     attributes = session.settings.attributes

@@ -1,0 +1,210 @@
+"""What becomes of changes that were decided? They are counted, weighed by the guards, and saved as a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.contract import Capabilities
+from sync.account.session import Session
+from sync.account.targets import field_specs, list_specs
+from sync.config.config import Config
+from sync.consent.consent import Consent
+from sync.exit_codes import Trip
+from sync.plan import guards
+from sync.plan.automation_impact import concerned, present_dynamic, reactions
+from sync.store.ids import IDS
+from sync.store.journal import Journal
+from sync.store.journal.batches import PLAN_SCHEMA
+from sync.store.mirror import AccountMirror, literal
+from sync.store.relation import Relation
+from sync.store.scratch import Scratch
+
+ROWS = 100_000  # changes that are in memory at once while batches are cut
+CONFLICTS_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be changed, and what is left as other people made it."""
+
+    # record, target, kind, segmentation, extra_field, before, after, action, mine_before, mine_after
+    changes: Relation
+    conflicts: Relation  # record, target, wanted, actual
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a plan is saved under."""
+
+    kind: str  # forward | consent | undo | retire
+    # what it was made from; where one of these moved, the plan is superseded
+    basis: dict[str, Any] = field(default_factory=dict)
+    undoes: int | None = None  # a run
+
+
+@dataclass
+class Planned:
+    """A plan: ``plan`` is its number, or None where nothing is to be changed."""
+
+    plan: int | None = None
+    changes: int = 0
+    records: int = 0
+    kept: int = 0  # values of other people that were left as they are
+    calls: int = 0  # that applying it would cost
+    by_target: dict[str, dict[str, int]] = field(default_factory=dict)  # target → action → changes
+    trips: list[Trip] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # segmentations that wait after an undo
+    # segmentation → labelled records left out of its campaign lists
+    withheld: dict[str, int] = field(default_factory=dict)
+    # lists of ours that a person deleted: nothing is written to them
+    deleted: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
+    conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
+    listeners: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For printing and for the journal."""
+        return {
+            **self.__dict__,
+            "trips": [{"guard": t.guard, "what": t.what, "first_labelling": t.first} for t in self.trips],
+        }
+
+
+def basis(config: Config, journal: Journal, account: str) -> dict[str, Any]:
+    """What a plan was made from; where one of these moved, the plan is superseded."""
+    names = {settings.name: settings for settings in config.segmentations_of(account)}
+    return {
+        "digests": {name: config.digest(settings) for name, settings in names.items()},
+        "models": {
+            name: model.version if (model := journal.models.latest(account, name)) else None for name in names
+        },
+    }
+
+
+def finish(
+    session: Session,
+    scratch: Scratch,
+    consent: Consent,
+    decision: Decision,
+    header: Header,
+    planned: Planned,
+    reading: Sequence[Trip] = (),
+) -> Planned:
+    """Count, weigh and save what was decided. ``reading``: guards that the reading trips which it is made from.
+
+    Who reacts is asked of the CRM here, and only where something is changed: an unchanged run would pay for
+    the question each day.
+    """
+    changes, journal, account = decision.changes, session.journal, session.account
+    capabilities = session.destination().capabilities
+    _count(scratch.mirror, decision, planned)
+    planned.calls = guards.calls(scratch.mirror, changes, capabilities)
+    if header.kind != "consent":
+        approved = _approved(journal, account, header.kind)
+        trips = guards.trips(scratch, changes, approved, session.config.guards, capabilities, header.kind)
+        tripped = [] if trips is None else [*trips, *reading]
+        planned.trips = sorted(
+            (trip for trip in tripped if trip.guard not in session.allow), key=lambda trip: trip.guard
+        )
+    if planned.changes:
+        made = journal.objects.of(account)
+        fields = field_specs(session.config, journal, account)
+        lists = list_specs(session.config, journal, account, capabilities.dynamic_lists)
+        dynamic = present_dynamic(lists, lambda: session.lists)
+        heard = session.destination().automations(*concerned(planned.by_target, fields, lists, made, dynamic))
+        planned.listeners = reactions(scratch.mirror, changes, consent, heard, dynamic)
+        with journal.transaction():
+            planned.plan = journal.plans.save(
+                account, session.run, header.kind, session.as_of.isoformat(), header.basis, header.undoes
+            )
+            _save_batches(journal, account, scratch.mirror, changes, planned.plan, capabilities)
+            journal.plans.update(planned.plan, guards=planned.as_dict()["trips"], summary=planned.as_dict())
+    return planned
+
+
+def _approved(journal: Journal, account: str, kind: str) -> Iterable[pa.Table] | None:
+    """The changes of a plan of that kind that was cut off while it was applied; None: there is none."""
+    unfinished = [
+        plan.plan
+        for plan in journal.plans.unfinished(account)
+        if plan.state == "applying" and plan.kind == kind
+    ]
+    return (batch.changes() for batch in journal.batches.of(plan=unfinished[-1])) if unfinished else None
+
+
+def _count(mirror: AccountMirror, decision: Decision, planned: Planned) -> None:
+    for target, action, number in mirror.rows(
+        f"SELECT target, action, count(*) FROM ({decision.changes}) GROUP BY ALL ORDER BY ALL"
+    ):
+        planned.by_target.setdefault(target, {})[action] = number
+        planned.changes += number
+    planned.records = mirror.value(f"SELECT count(DISTINCT record) FROM ({decision.changes})")
+    planned.kept = mirror.value(f"SELECT count(*) FROM ({decision.conflicts})")
+    names = ("id", "target", "wanted", "holds")
+    planned.conflicts = [
+        dict(zip(names, row, strict=True))
+        for row in mirror.rows(
+            f"""SELECT id, target, wanted, actual FROM ({decision.conflicts}) JOIN ({IDS}) USING (record)
+                ORDER BY target, id LIMIT {CONFLICTS_SHOWN}"""
+        )
+    ]
+
+
+# -- saving ------------------------------------------------------------------------------------------------
+
+
+def _save_batches(
+    journal: Journal, account: str, mirror: AccountMirror, changes: Relation, plan: int, able: Capabilities
+) -> None:
+    """The batches of a plan: fields first, each record in one batch, then list by list."""
+    named = f"({changes}) AS changes JOIN ({IDS}) AS ids USING (record)"
+    parts: list[tuple[str, str, str, int]] = [
+        ("field", "", record_type, able.batch_size)
+        for (record_type,) in mirror.rows(
+            f"SELECT DISTINCT record_type FROM {named} WHERE kind = 'field' ORDER BY 1"
+        )
+    ]
+    parts += [
+        ("list", target, record_type, able.member_batch_size)
+        for target, record_type in mirror.rows(
+            f"SELECT DISTINCT target, record_type FROM {named} WHERE kind = 'list' ORDER BY ALL"
+        )
+    ]
+    for kind, target, record_type, size in parts:
+        where = f"kind = {literal(kind)} AND record_type = {literal(record_type)}" + (
+            f" AND target = {literal(target)}" if target else ""
+        )
+        for part in _batches(mirror, f"{named} WHERE {where}", size):
+            records = pc.count_distinct(part["id"]).as_py()
+            content = part.select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA)
+            journal.batches.add(plan, account, kind, target, record_type, content, records)
+
+
+def _batches(mirror: AccountMirror, rows: str, size: int) -> Iterator[pa.Table]:
+    """Changes (SQL after FROM) in batches of at most ``size`` records."""
+    records = mirror.value(f"SELECT count(DISTINCT record) FROM {rows}")
+    number = "0" if records <= size else f"(dense_rank() OVER (ORDER BY record) - 1) // {size}"
+    names = ", ".join(PLAN_SCHEMA.names)
+    sql = f"SELECT {names}, {number} AS number FROM {rows} ORDER BY record, target"
+    return _runs(mirror.run(sql).to_arrow_reader(ROWS))
+
+
+def _runs(rows: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows of one ``number`` after the other, in one pass: a CRM that takes a hundred at a time gets many
+    batches.
+    """
+    remaining: list[pa.Table] = []
+    for batch in rows:
+        table = pa.concat_tables([*remaining, pa.Table.from_batches([batch])])
+        ends = np.flatnonzero(np.diff(table["number"].to_numpy())) + 1
+        starts = [0, *ends.tolist()]
+        yield from (table.slice(start, end - start) for start, end in pairwise(starts))
+        remaining = [table.slice(starts[-1])]
+    yield from (table for table in remaining if table.num_rows)
