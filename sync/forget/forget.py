@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,22 @@ from sync.apply.delivery import JournalTicket
 from sync.apply.throttle import stamp
 from sync.exit_codes import declined
 from sync.pull.pull import pull
+from sync.store import actual
 from sync.store.arrow_bytes import packed, unpacked
 from sync.store.erase import Names, erase
-from sync.store.identity_resolution import of_address, same_person
+from sync.store.identity_resolution import (
+    names_any,
+    names_of,
+    of_address,
+    of_id,
+    same_person,
+    unknown_of_id,
+)
 from sync.store.journal import Journal
 from sync.store.journal.database import backup_of
 from sync.store.journal.forgotten import ADDRESS, KEY
-from sync.store.mirror import AccountMirror, literal
+from sync.store.mirror import AccountMirror
+from sync.store.records import holds_records
 
 Person = tuple[str, str, str]  # account, record type, id
 
@@ -63,24 +72,23 @@ class Traces:
         }
 
 
-def people_of(session: Session, id: str) -> tuple[list[Person], set[str]]:
-    """A person's records in the account and in those whose activity it uses, and all addresses of theirs;
-    nobody: no records.
+def people_of(mirrors: Sequence[AccountMirror], id: str) -> tuple[list[Person], set[str]]:
+    """A person's records in the account of the first of the mirrors and in those whose activity it uses, and
+    all addresses of theirs; nobody: no records.
 
     ``id`` is that of a record here, with all that were merged with it; where there is none, it is an address.
     In the other accounts the person is whoever has one of the addresses.
     """
     people: list[Person] = []
     addresses: set[str] = {id} if "@" in id else set()
-    for account in session.sources():
-        mirror, records, strangers = session.mirror(account), [], []
-        if account == session.account:
-            records = [number for (number,) in mirror.rows("SELECT record FROM ids WHERE id = ?", [id])]
-            strangers = mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])
-        if account != session.account or not (records or strangers):
+    for mirror in mirrors:
+        here = mirror is mirrors[0]
+        records, unknown = (of_id(mirror, id), unknown_of_id(mirror, id)) if here else ([], [])
+        if not records and not unknown:
             records = [number for address in sorted(addresses) for number in of_address(mirror, address)]
         rows = same_person(mirror, records)
-        people += [(account, record_type, key) for record_type, key, *_ in [*rows, *strangers]]
+        people += [(mirror.name, record_type, key) for record_type, key, _addresses in rows]
+        people += [(mirror.name, record_type, key) for record_type, key in unknown]
         addresses |= {address for _, _, record_addresses in rows for address in record_addresses}
     return list(dict.fromkeys(people)), addresses
 
@@ -89,28 +97,28 @@ def traces(session: Session, id: str) -> Traces | None:
     """What is known of a person by an id or an address: in the mirror, in the journal and in files; None:
     nobody is called that.
     """
-    if not session.mirror().value("SELECT count(*) FROM records"):  # it may have been deleted
+    journal, mirrors = session.journal, [session.mirror(name) for name in session.sources()]
+    if not holds_records(mirrors[0]):
         pull(session)
-    people, addresses = people_of(session, id)
+    people, addresses = people_of(mirrors, id)
     if not people:  # who left the CRM may stand in the journal
-        people = [
-            (session.account, kind, id) for kind in _types_in_journal(session.journal, session.account, id)
-        ]
-    named = any(_named_elsewhere(session.mirror(account), addresses | {id}) for account in session.sources())
-    before = _is_forgotten(session, id)
+        people = [(session.account, kind, id) for kind in _types_in_journal(journal, session.account, id)]
+    named = any(names_any(mirror, addresses | {id}) for mirror in mirrors)
+    before = _is_forgotten(journal, session.account, id)
     if not people and not named and not before:
         return None
     people = people or [(session.account, "contact", id)]
     rows = sum(
-        _count(session.journal, account, {(kind, key) for name, kind, key in people if name == account})
+        _count(journal, account, {(kind, key) for name, kind, key in people if name == account})
         for account in session.sources()
     )
-    files = [str(path) for path, _ in _exports_without(session.journal, {key for _, _, key in people})]
+    files = [str(path) for path, _ in _exports_without(journal, {key for _, _, key in people})]
+    made = {row.key for row in journal.objects.of(session.account)}
     values = [
         (person, target, value)
         for person in people
         if person[0] == session.account
-        for target, value in _ours_on(session, person)
+        for target, value in _ours_on(mirrors[0], made, person)
     ]
     return Traces(people, addresses, values, rows, files, before)
 
@@ -133,10 +141,19 @@ def forget(
         return {**nothing, **declined("nothing was erased: say --yes to erase it. It cannot be undone.")}
     people, addresses = trace.people, trace.addresses
     spelled = {
-        account: addresses | _spelled(session.mirror(account), people) for account in session.sources()
+        name: addresses | names_of(session.mirror(name), {id for account, _, id in people if account == name})
+        for name in session.sources()
     }
     cleared = _clear(session, [p for p in people if p[0] == session.account])
-    _remember(session, people, addresses)
+    compared = [
+        (account, f"{KEY} {kind}", comparable(key, session.source(account).capabilities.id_type))
+        for account, kind, key in people
+    ]
+    addressed = [
+        (name, ADDRESS, comparable(address, "email")) for name in session.sources() for address in addresses
+    ]
+    for account, what, text in [*people, *compared, *addressed]:
+        session.journal.forgotten.add(account, what, text)
     named = {account: {(t, i) for name, t, i in people if name == account} for account in session.sources()}
     rows = sum(
         purge_journal(session.journal, account, named[account], spelled[account])
@@ -151,13 +168,10 @@ def forget(
     return {"forgotten": len(people), "cleared": cleared, "journal_rows": rows, "files": files, "known": True}
 
 
-def _ours_on(session: Session, person: Person) -> list[tuple[str, str]]:
-    """Our fields and lists that the person's record holds something in, and what."""
-    made = {row.key for row in session.journal.objects.of(session.account)}
-    sql = "SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ? ORDER BY target"
-    return [
-        (target, value) for target, value in session.mirror().rows(sql, list(person[1:])) if target in made
-    ]
+def _ours_on(mirror: AccountMirror, made: Collection[str], person: Person) -> list[tuple[str, str]]:
+    """The targets that we ``made`` and in which the person's record holds something, and what."""
+    _account, record_type, id = person
+    return [pair for pair in actual.of_record(mirror, record_type, id) if pair[0] in made]
 
 
 def _types_in_journal(journal: Journal, account: str, id: str) -> list[str]:
@@ -186,50 +200,10 @@ def _count(journal: Journal, account: str, people: set[tuple[str, str]]) -> int:
     )
 
 
-def _named_elsewhere(mirror: AccountMirror, names: Set[str]) -> bool:
-    """Whether activity that belongs to nobody names them."""
-    listed = ", ".join(map(literal, sorted(names)))
-    return any(
-        mirror.value(f"SELECT count(*) FROM {table} WHERE id IN ({listed}) OR email IN ({listed})")
-        for table in ("parked", "names")
-    )
-
-
-def _is_forgotten(session: Session, id: str) -> bool:
+def _is_forgotten(journal: Journal, account: str, id: str) -> bool:
     names = [ADDRESS] if "@" in id else ["contact", "lead", "company"]
     key = comparable(id, "email") if "@" in id else id
-    return any(session.journal.forgotten.has(session.account, name, key) for name in names)
-
-
-def _remember(session: Session, people: list[Person], addresses: set[str]) -> None:
-    """Keyed hashes of the ids, as they are written and as they are compared, and of the addresses: whose rows
-    are not read again.
-    """
-    names = list(people)
-    for account, record_type, key in people:
-        names.append(
-            (
-                account,
-                f"{KEY} {record_type}",
-                comparable(key, session.source(account).capabilities.id_type),
-            )
-        )
-    names += [
-        (account, ADDRESS, comparable(address, "email"))
-        for account in session.sources()
-        for address in addresses
-    ]
-    for account, what, name in names:
-        session.journal.forgotten.add(account, what, name)
-
-
-def _spelled(mirror: AccountMirror, people: list[Person]) -> set[str]:
-    """Ids and addresses by which activity of an account names these people, as they are written there."""
-    ids = ", ".join(literal(id) for account, _, id in people if account == mirror.name) or "NULL"
-    rows = mirror.rows(
-        f"SELECT names.id, names.email FROM names JOIN ids USING (record) WHERE ids.id IN ({ids})"
-    )
-    return {text for row in rows for text in row if text}
+    return any(journal.forgotten.has(account, name, key) for name in names)
 
 
 def _clear(session: Session, people: list[Person]) -> int:
@@ -244,7 +218,7 @@ def _clear(session: Session, people: list[Person]) -> int:
     ticket = JournalTicket(session.journal.batches, 0)
     for person in people:
         _account, record_type, id = person
-        written = _ours_on(session, person)
+        written = _ours_on(session.mirror(), made, person)
         changes = [
             {"record_type": record_type, "id": id, "target": t, "before": v, "after": None}
             for t, v in written

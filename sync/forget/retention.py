@@ -4,17 +4,19 @@ where.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
 from sync.account.session import Session
 from sync.config.uses import types_used
+from sync.store import write_history
 from sync.store.arrow_bytes import packed
 from sync.store.chunks import spans
+from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.label_tables import states, under_ids
-from sync.store.mirror import literal
+from sync.store.mirror import AccountMirror
 
 DEPARTED_DAYS = 30  # how long the journal remembers records that have left the CRM, in case they come back
 
@@ -40,9 +42,10 @@ def age(session: Session) -> int:
     ]
     dropped = 0
     if old:
-        latest = _latest(session)
+        write_history.catch_up(journal, session.mirror())
+        latest = write_history.last_batches(session.mirror())
         for number in old:
-            dropped += _thin(session, journal.batches.get(number), latest)
+            dropped += _thin(journal, session.mirror(), journal.batches.get(number), latest)
     with journal.transaction() as connection:
         empty = "DELETE FROM batches WHERE account = ? AND rows = 0 AND state = 'done' AND closed_at < ?"
         connection.execute(empty, (session.account, limit))
@@ -57,43 +60,38 @@ def age(session: Session) -> int:
         connection.execute(
             "DELETE FROM rejects WHERE account = ? AND at < ? AND NOT quarantined", (session.account, limit)
         )
-    _fold_labels(
-        session, min(limit[:10], (session.as_of - timedelta(days=session.config.retention_days)).isoformat())
-    )
-    return dropped + _purge_departed(session)
+    day = min(limit[:10], (session.as_of - timedelta(days=session.config.retention_days)).isoformat())
+    for settings in session.segmentations:
+        _fold_labels(journal, session.mirror(), settings.name, day)
+    read = types_used(session.config, session.account)
+    return dropped + _purge_departed(journal, session.mirror(), read, session.clock())
 
 
-def _purge_departed(session: Session) -> int:
+def _purge_departed(journal: Journal, mirror: AccountMirror, types: frozenset[str], clock: datetime) -> int:
     """Take records that left the CRM out of the journal, once nothing of ours is left on them and their time
     has passed.
     """
     from sync.forget.forget import purge_journal
 
-    journal, mirror, account = session.journal, session.mirror(), session.account
-    stamp = f"{mirror.revision()} {session.clock():%Y-%m-%d}"
+    account, stamp = mirror.name, f"{mirror.revision()} {clock:%Y-%m-%d}"
     if mirror.stamp("departed") == stamp:
         return 0
     mirror.set_stamp("departed", stamp)
-    read = ", ".join(map(literal, sorted(types_used(session.config, account)))) or "NULL"
-    gone = mirror.rows(
-        f"""SELECT DISTINCT record_type, id FROM ids SEMI JOIN written USING (record) ANTI JOIN records USING (record)
-            ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)
-            WHERE record_type IN ({read})"""
-    )
+    gone = write_history.departed(mirror, types)
     recorded = {
         (row["record_type"], row["id"])
         for row in journal.rows("SELECT record_type, id FROM departed WHERE account = ?", account)
     }
     with journal.transaction() as connection:
-        returned = [(account, *key) for key in recorded - set(gone)]
+        returned = [(account, *key) for key in recorded - gone]
         connection.executemany(
             "DELETE FROM departed WHERE account = ? AND record_type = ? AND id = ?", returned
         )
         connection.executemany(
             "INSERT INTO departed VALUES (?, ?, ?, ?)",
-            [(account, *key, session.clock().isoformat()) for key in set(gone) - recorded],
+            [(account, *key, clock.isoformat()) for key in gone - recorded],
         )
-    limit = (session.clock() - timedelta(days=DEPARTED_DAYS)).isoformat()
+    limit = (clock - timedelta(days=DEPARTED_DAYS)).isoformat()
     due = {
         (r["record_type"], r["id"])
         for r in journal.rows("SELECT * FROM departed WHERE account = ? AND at < ?", account, limit)
@@ -102,28 +100,14 @@ def _purge_departed(session: Session) -> int:
         return 0
     count = purge_journal(journal, account, due)
     journal.execute("DELETE FROM departed WHERE account = ? AND at < ?", account, limit)
-    keys = pa.table({"record_type": [t for t, _ in due], "id": [i for _, i in due]})
-    mirror.run(
-        "DELETE FROM written WHERE record IN (SELECT record FROM ids JOIN keys USING (record_type, id))",
-        keys=keys,
-    )
+    write_history.forget(mirror, due)
     return count
 
 
-def _latest(session: Session) -> pa.Table:
-    """(record_type, id, target, batch) of the last change of each record and target."""
-    from sync.store.write_history import catch_up
-
-    catch_up(session.journal, session.mirror())
-    return session.mirror().table(
-        "SELECT ids.record_type, ids.id, target, arg_max(batch, opened) AS batch FROM written JOIN ids USING (record) GROUP BY ALL"
-    )
-
-
-def _thin(session: Session, batch: Batch, latest: pa.Table) -> int:
+def _thin(journal: Journal, mirror: AccountMirror, batch: Batch, latest: pa.Table) -> int:
     """Keep of a batch only changes that nothing newer replaced."""
-    journal, changes = session.journal, batch.changes()
-    kept = session.mirror().table(
+    changes = batch.changes()
+    kept = mirror.table(
         f"SELECT frame.* FROM frame SEMI JOIN (SELECT * FROM latest WHERE batch = {batch.batch}) AS l USING (record_type, id, target)",
         frame=changes,
         latest=latest,
@@ -142,19 +126,16 @@ def _thin(session: Session, batch: Batch, latest: pa.Table) -> int:
     return int(changes.num_rows - kept.num_rows)
 
 
-def _fold_labels(session: Session, day: str) -> None:
+def _fold_labels(journal: Journal, mirror: AccountMirror, segmentation: str, day: str) -> None:
     """Days before ``day`` become one state under the last of them."""
-    journal, mirror = session.journal, session.mirror()
-    for settings in session.segmentations:
-        where = "FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?"
-        parameters = (session.account, settings.name, day)
-        if journal.value(f"SELECT count(DISTINCT as_of) {where}", *parameters) < 2:
-            continue
-        last = journal.value(f"SELECT max(as_of) {where}", *parameters)
-        with (
-            states(journal.labels, mirror, settings.name, day, left=True) as folded,
-            journal.transaction() as connection,
-        ):
-            connection.execute(f"DELETE {where}", parameters)
-            rows = under_ids(mirror, folded, spans(mirror))
-            journal.labels.save(session.account, settings.name, last, rows)
+    where = "FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?"
+    parameters = (mirror.name, segmentation, day)
+    if journal.value(f"SELECT count(DISTINCT as_of) {where}", *parameters) < 2:
+        return
+    last = journal.value(f"SELECT max(as_of) {where}", *parameters)
+    with (
+        states(journal.labels, mirror, segmentation, day, left=True) as folded,
+        journal.transaction() as connection,
+    ):
+        connection.execute(f"DELETE {where}", parameters)
+        journal.labels.save(mirror.name, segmentation, last, under_ids(mirror, folded, spans(mirror)))

@@ -40,6 +40,12 @@ def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
         )
 
 
+def of_record(mirror: AccountMirror, record_type: str, id: str) -> list[tuple[str, str]]:
+    """(target, value) of all that a record holds something in."""
+    sql = "SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ? ORDER BY target"
+    return [(target, value) for target, value in mirror.rows(sql, [record_type, id])]
+
+
 def as_written(mirror: AccountMirror, part: int) -> int:
     """How many values of a part came back as we wrote them."""
     return int(

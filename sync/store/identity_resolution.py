@@ -6,10 +6,10 @@ Across accounts: which records of a shop are which records of the CRM.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sync.store import activity_owner, merged_consent, repeats
-from sync.store.mirror import AccountMirror, quoted
+from sync.store.mirror import AccountMirror, literal, quoted
 
 
 def reconcile(mirror: AccountMirror) -> None:
@@ -126,6 +126,35 @@ def of_address(mirror: AccountMirror, address: str) -> list[int]:
         int(record)
         for record, _, _ in mirror.rows(f"{query} ORDER BY created_at NULLS LAST, length(id), id", [address])
     ]
+
+
+def of_id(mirror: AccountMirror, id: str) -> list[int]:
+    """Records of any type that have an id in the CRM."""
+    return [int(record) for (record,) in mirror.rows("SELECT record FROM ids WHERE id = ?", [id])]
+
+
+def unknown_of_id(mirror: AccountMirror, id: str) -> list[tuple[str, str]]:
+    """(record type, id) under which activity of unknown records stands by an id."""
+    rows = mirror.rows("SELECT DISTINCT record_type, id FROM parked WHERE id = ?", [id])
+    return [(record_type, id) for record_type, id in rows]
+
+
+def names_any(mirror: AccountMirror, texts: Collection[str]) -> bool:
+    """Whether activity names a record by one of these ids or addresses, be it known or not."""
+    listed = ", ".join(map(literal, sorted(texts)))
+    return any(
+        mirror.value(f"SELECT count(*) FROM {table} WHERE id IN ({listed}) OR email IN ({listed})")
+        for table in ("parked", "names")
+    )
+
+
+def names_of(mirror: AccountMirror, ids: Collection[str]) -> set[str]:
+    """Ids and addresses by which activity names the records of these ids, as they are written there."""
+    listed = ", ".join(map(literal, ids)) or "NULL"
+    rows = mirror.rows(
+        f"SELECT names.id, names.email FROM names JOIN ids USING (record) WHERE ids.id IN ({listed})"
+    )
+    return {text for row in rows for text in row if text}
 
 
 def same_person(mirror: AccountMirror, records: Sequence[int]) -> list[tuple[str, str, list[str]]]:

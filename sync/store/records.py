@@ -69,3 +69,8 @@ def _fold_within(mirror: AccountMirror, part: int) -> list[tuple[int, str]]:
             (SELECT arg_max(rowid, (coalesce(line, 0), rowid)) FROM records WHERE part = {part} GROUP BY record)"""
     )
     return repeated
+
+
+def holds_records(mirror: AccountMirror) -> bool:
+    """Whether the mirror knows of any record: it may have been deleted."""
+    return bool(mirror.value("SELECT count(*) FROM records"))

@@ -5,7 +5,7 @@ The mirror's ``written`` table: every value that we wrote or may have written, f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors.contract import Destination, RemoteList
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
-from sync.store.mirror import AccountMirror
+from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 
 # what we wrote or may have written, and by which batch
@@ -46,6 +46,33 @@ def record_types(mirror: AccountMirror) -> set[str]:
     sql = """SELECT DISTINCT record_type FROM (SELECT record, target, arg_max(coalesce(after, ''), opened) AS latest FROM written
              GROUP BY record, target) JOIN ids USING (record) WHERE latest <> ''"""
     return {record_type for (record_type,) in mirror.rows(sql)}
+
+
+def last_batches(mirror: AccountMirror) -> pa.Table:
+    """(record_type, id, target, batch) of the last change of each record and target."""
+    return mirror.table(
+        "SELECT ids.record_type, ids.id, target, arg_max(batch, opened) AS batch FROM written JOIN ids USING (record) GROUP BY ALL"
+    )
+
+
+def departed(mirror: AccountMirror, types: Collection[str]) -> set[tuple[str, str]]:
+    """(record type, id) of records that we wrote to and that left the CRM, with nothing of ours left on them."""
+    listed = ", ".join(map(literal, sorted(types))) or "NULL"
+    rows = mirror.rows(
+        f"""SELECT DISTINCT record_type, id FROM ids SEMI JOIN written USING (record) ANTI JOIN records USING (record)
+            ANTI JOIN (SELECT record FROM actual WHERE coalesce(value, '') <> '') AS held USING (record)
+            WHERE record_type IN ({listed})"""
+    )
+    return {(record_type, id) for record_type, id in rows}
+
+
+def forget(mirror: AccountMirror, people: Collection[tuple[str, str]]) -> None:
+    """What we wrote to these (record type, id)."""
+    keys = pa.table({"record_type": [t for t, _ in people], "id": [i for _, i in people]})
+    mirror.run(
+        "DELETE FROM written WHERE record IN (SELECT record FROM ids JOIN keys USING (record_type, id))",
+        keys=keys,
+    )
 
 
 def without(changes: pa.Table, positions: Sequence[int]) -> pa.Table:
