@@ -81,7 +81,7 @@ class AccountFeatures:
         rows = features(people, history, session.as_of, needs, activity.shape)
         return keep_features(mirror, lazy.rows_of(rows), key)
 
-    def known(self, settings: SegmentationSettings, features: Relation) -> ibis.Table:
+    def frame(self, settings: SegmentationSettings, features: Relation) -> ibis.Table:
         """All that is known of the records of a population: attributes, features, and segments of the
         segmentations that it uses.
         """
@@ -104,8 +104,8 @@ class AccountFeatures:
 
     def population(self, settings: SegmentationSettings, segmentation: Segmentation) -> Population:
         """The records of one segmentation."""
-        known = partial(self.known, settings, self.table())
-        return Population(self.activity.mirror, segmentation, known)
+        frame = partial(self.frame, settings, self.table())
+        return Population(self.activity.mirror, segmentation, frame)
 
     def past(
         self, settings: SegmentationSettings, segmentation: Segmentation, most: int = DRAWN
@@ -116,7 +116,7 @@ class AccountFeatures:
             segmentation=segmentation,
             activity=self.activity,
             needs=needs_of(session.config, session.account, settings),
-            known=partial(self.known, settings),
+            frame=partial(self.frame, settings),
             today=session.as_of,
             as_of=session.as_of,
             most=most,

@@ -34,7 +34,7 @@ class AccountPast:
     segmentation: Segmentation
     activity: AccountActivity
     needs: Needs  # the features that the segmentation and its population look at
-    known: Callable[[Relation], ibis.Table]  # the population, with these features
+    frame: Callable[[Relation], ibis.Table]  # the population, with these features
     today: date
     as_of: date
     replaced: Callable[[], Mapping[str, Any] | None]  # the model that a fit replaces
@@ -71,7 +71,7 @@ class AccountPast:
     def _read(self, day: date) -> pd.DataFrame:
         import ibis
 
-        records = self.known(self._features(day, self.needs, recorded_by=day))
+        records = self.frame(self._features(day, self.needs, recorded_by=day))
         existed = (records.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(
             True
         ) | records.first_purchase.notnull()

@@ -28,21 +28,21 @@ FITTED = 1_000_000
 class Population:
     """The records of one segmentation, ordered by record, so that equal facts give equal models.
 
-    ``known``: all that is known of them, as an Ibis table over the mirror.
+    ``frame``: all that is known of them, as an Ibis table over the mirror.
     """
 
     def __init__(
-        self, mirror: AccountMirror, segmentation: Segmentation, known: Callable[[], ibis.Table]
+        self, mirror: AccountMirror, segmentation: Segmentation, frame: Callable[[], ibis.Table]
     ) -> None:
-        self._mirror, self._segmentation, self._known = mirror, segmentation, known
+        self._mirror, self._segmentation, self._frame = mirror, segmentation, frame
 
     def records(self) -> Relation:
         """(record) of all of them."""
-        return lazy.rows_of(self._known().select("record"))
+        return lazy.rows_of(self._frame().select("record"))
 
     def chunks(self) -> Iterator[tuple[Span, pd.DataFrame]]:
         """All of them, at least one chunk."""
-        rows = lazy.rows_of(self._segmentation.reads(self._known()))
+        rows = lazy.rows_of(self._segmentation.reads(self._frame()))
         for span in spans(self._mirror):
             yield (
                 span,
@@ -51,7 +51,7 @@ class Population:
 
     def some(self, most: int | None = None) -> tuple[pd.DataFrame, int]:
         """At most so many of them (else ``FITTED``), the same each time, and how many there are."""
-        mirror, most, everyone = self._mirror, most or FITTED, self._known()
+        mirror, most, everyone = self._mirror, most or FITTED, self._frame()
         count = int(mirror.value(f"SELECT count(*) FROM ({lazy.rows_of(everyone.select('record'))})"))
         rows = lazy.rows_of(self._segmentation.reads(drawn(everyone, count, most)))
         return mirror.run(f"SELECT * FROM ({rows}) ORDER BY record LIMIT {most}").df(), count

@@ -130,7 +130,7 @@ def _stream(
     if stream == "activity":
         rows = reading_counts.activity_rows(mirror, as_of)
     else:
-        rows = reading_counts.HeldRows(reading_counts.rows_that_count(mirror, stream), unknown=0, late=0)
+        rows = reading_counts.CountedRows(reading_counts.rows_that_count(mirror, stream), unknown=0, late=0)
     delivered = rows.owned + rows.unknown if repeats_rows else total("rows")
     return {
         "rows": delivered + total("refused") + total("left_out") + total("ownerless"),

@@ -75,7 +75,7 @@ def rows_that_count(mirror: AccountMirror, stream: str) -> int:
 
 
 @dataclass(frozen=True)
-class HeldRows:
+class CountedRows:
     """Rows that count: of known and of unknown records, and of both those dated after a day."""
 
     owned: int
@@ -83,7 +83,7 @@ class HeldRows:
     late: int
 
 
-def activity_rows(mirror: AccountMirror, as_of: date) -> HeldRows:
+def activity_rows(mirror: AccountMirror, as_of: date) -> CountedRows:
     """Rows of activity."""
     after = f"count(*) FILTER (day > DATE {literal(as_of.isoformat())})"
     counted = [
@@ -91,7 +91,7 @@ def activity_rows(mirror: AccountMirror, as_of: date) -> HeldRows:
         for table in _ACTIVITY
     ]
     (owned, late), (unknown, late_too) = counted
-    return HeldRows(owned, unknown, late + late_too)
+    return CountedRows(owned, unknown, late + late_too)
 
 
 def waiting(mirror: AccountMirror) -> int:

@@ -34,6 +34,6 @@ def explained(
 
     attributes = config.accounts[account].attributes
     rules = [(segment.key, rule) for segment, rule in config.rules(settings, account)]
-    query = counts(features.known(settings, features.table()), attributes, [rule for _, rule in rules])
+    query = counts(features.frame(settings, features.table()), attributes, [rule for _, rule in rules])
     row = features.activity.mirror.run(lazy.rows_of(query).sql).to_arrow_table().to_pylist()[0]
     return findings(row, list(attributes), [key for key, _ in rules])
