@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from connectors.contract import IdType
 from sync.store.mirror import AccountMirror, literal
+from sync.store.relation import Relation
 
 BLANKS = " \t\r\n\u00a0"
 COLUMN = "named_by"  # of activity and parked, once a row is named so
@@ -61,8 +62,8 @@ def means_record(mirror: AccountMirror, record_type: str, id: str, id_type: IdTy
     return bool(mirror.value(sql, [record_type, id]))
 
 
-def addresses(mirror: AccountMirror, ids: bool = False) -> str:
-    """SQL of (record, record_type, own_type, address, created_at, id): every address of everybody; with
+def addresses(mirror: AccountMirror, ids: bool = False) -> Relation:
+    """(record, record_type, own_type, address, created_at, id): every address of everybody; with
     ``ids``, ids count as addresses.
 
     An address of a merged or converted record is one of the survivor; ``own_type`` is the type of the record
@@ -78,14 +79,18 @@ def addresses(mirror: AccountMirror, ids: bool = False) -> str:
             f" UNION ALL SELECT record, {address_of('id')} FROM {schema}.ids SEMI JOIN {alive} USING (record)"
         )
     if not mirror.value("SELECT count(*) FROM redirects"):
-        return f"""SELECT record, record_type, record_type AS own_type, address, person.created_at, who.id
+        return Relation(
+            f"""SELECT record, record_type, record_type AS own_type, address, person.created_at, who.id
             FROM ({every}) JOIN {schema}.ids AS who USING (record) JOIN {alive} AS person USING (record)
             WHERE address <> ''"""
-    return f"""SELECT who.record, who.record_type, own.record_type AS own_type, address, person.created_at, who.id
+        )
+    return Relation(
+        f"""SELECT who.record, who.record_type, own.record_type AS own_type, address, person.created_at, who.id
         FROM ({every}) AS every JOIN {schema}.ids AS own ON own.record = every.record
         LEFT JOIN {schema}.redirects ON redirects.record = every.record
         JOIN {schema}.ids AS who ON who.record = coalesce(redirects.survivor, every.record)
         JOIN {alive} AS person ON person.record = who.record WHERE address <> ''"""
+    )
 
 
 def oldest(alias: str) -> str:

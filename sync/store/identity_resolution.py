@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from sync.store import activity_owner, merged_consent, repeats
 from sync.store.mirror import AccountMirror, literal, quoted
+from sync.store.relation import Relation
 
 
 def reconcile(mirror: AccountMirror) -> None:
@@ -169,8 +170,8 @@ def same_person(mirror: AccountMirror, records: Sequence[int]) -> list[tuple[str
     return [(record_type, id, emails or []) for record_type, id, emails in rows]
 
 
-def people(mirror: AccountMirror) -> str:
-    """SQL of the records that stand for someone: merged and converted ones excluded, the less permissive
+def people(mirror: AccountMirror) -> Relation:
+    """The records that stand for someone: merged and converted ones excluded, the less permissive
     consent won.
     """
     alive = "SELECT part FROM parts WHERE live"
@@ -180,7 +181,7 @@ def people(mirror: AccountMirror) -> str:
     )
     bound = "SELECT 1 FROM redirects UNION ALL SELECT 1 FROM merged_consents WHERE survivor IS NOT NULL"
     if not mirror.value(f"SELECT count(*) FROM ({bound})"):
-        return plain
+        return Relation(plain)
     objects, *reachable = map(quoted, merged_consent.COLUMNS)
     columns = ", ".join([objects, *reachable])
     consents = [f"bool_or({objects}) AS {objects}", *(f"bool_and({name}) AS {name}" for name in reachable)]
@@ -189,41 +190,51 @@ def people(mirror: AccountMirror) -> str:
         f"CASE WHEN consent.survivor IS NULL THEN alive.{name} ELSE least(alive.{name}, consent.{name}) END AS {name}"
         for name in reachable
     ]
-    return f"""WITH alive AS NOT MATERIALIZED ({plain}),
+    return Relation(
+        f"""WITH alive AS NOT MATERIALIZED ({plain}),
         consent AS (SELECT survivor, {", ".join(consents)} FROM (
             SELECT survivor, {columns} FROM alive JOIN {mirror.schema}.redirects USING (record)
             UNION ALL SELECT survivor, {columns} FROM {mirror.schema}.merged_consents WHERE survivor IS NOT NULL) GROUP BY survivor)
         SELECT alive.* REPLACE ({", ".join(won)}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
         WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""
+    )
 
 
-def same_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> str:
-    """SQL of (theirs, ours): which record of another account is which record here.
+def same_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> Relation:
+    """(theirs, ours): which record of another account is which record here.
 
     Keys are compared without case and blanks; of addresses every one of theirs with every one of ours. Where
     several records here share a key with one of theirs, the oldest gets the activity, so that no purchase
     counts twice.
     """
-    return f"""SELECT theirs.record AS theirs, {activity_owner.oldest("ours")} AS ours FROM ({_keyed(theirs, match)}) AS theirs
+    return Relation(
+        f"""SELECT theirs.record AS theirs, {activity_owner.oldest("ours")} AS ours FROM ({_keyed(theirs, match)}) AS theirs
         JOIN ({_keyed(ours, match)}) AS ours ON theirs.key = ours.key GROUP BY theirs.record"""
+    )
 
 
-def alike_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> str:
-    """SQL of (theirs, ours): every pair that shares a key.
+def alike_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> Relation:
+    """(theirs, ours): every pair that shares a key.
 
     What binds a person binds all records that may be theirs.
     """
-    return f"""SELECT DISTINCT theirs.record AS theirs, ours.record AS ours FROM ({_keyed(theirs, match)}) AS theirs
+    return Relation(
+        f"""SELECT DISTINCT theirs.record AS theirs, ours.record AS ours FROM ({_keyed(theirs, match)}) AS theirs
         JOIN ({_keyed(ours, match)}) AS ours ON theirs.key = ours.key"""
+    )
 
 
-def _keyed(mirror: AccountMirror, match: str) -> str:
-    """SQL of (record, created_at, id, key): contacts by all that they are matched by."""
+def _keyed(mirror: AccountMirror, match: str) -> Relation:
+    """(record, created_at, id, key): contacts by all that they are matched by."""
     if match == "email":
-        return f"SELECT record, created_at, id, address AS key FROM ({activity_owner.addresses(mirror)}) WHERE record_type = 'contact'"
+        return Relation(
+            f"SELECT record, created_at, id, address AS key FROM ({activity_owner.addresses(mirror)}) WHERE record_type = 'contact'"
+        )
     column = (
         activity_owner.address_of(quoted("attribute." + match))
         if "attribute." + match in mirror.attributes()
         else "NULL::VARCHAR"
     )
-    return f"SELECT record, created_at, id, {column} AS key FROM ({people(mirror)}) WHERE record_type = 'contact' AND key <> ''"
+    return Relation(
+        f"SELECT record, created_at, id, {column} AS key FROM ({people(mirror)}) WHERE record_type = 'contact' AND key <> ''"
+    )
