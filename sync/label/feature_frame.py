@@ -15,7 +15,7 @@ from sync.account import rates
 from sync.account.session import Session
 from sync.consent.consent import Consent, consent_of
 from sync.label.activity import AccountActivity
-from sync.label.point_in_time import DRAWN, AccountPast
+from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
 from sync.label.spellings import account_needs, needs_of
 from sync.store import activity_owner, lazy
@@ -90,10 +90,8 @@ class AccountFeatures:
         columns = [f"people.* REPLACE ({local})", "features.* EXCLUDE (record)"]
         joins = f"JOIN ({features}) AS features USING (record)"
         for used in session.config.uses(settings):
-            labels, alias = (
-                LabelTables(mirror, used.name).restored(session.journal.labels),
-                quoted("labels_" + used.name),
-            )
+            labels = LabelTables(mirror, used.name).restored(session.journal.labels)
+            alias = quoted("labels_" + used.name)
             columns.append(f"{alias}.segment AS {quoted('segment.' + used.name)}")
             joins += f" LEFT JOIN ({labels}) AS {alias} ON {alias}.record = people.record"
         rows = Relation(f"SELECT {', '.join(columns)} FROM ({people}) AS people {joins}")
@@ -107,10 +105,8 @@ class AccountFeatures:
         frame = partial(self.frame, settings, self.table())
         return Population(self.activity.mirror, segmentation, frame)
 
-    def past(
-        self, settings: SegmentationSettings, segmentation: Segmentation, most: int = DRAWN
-    ) -> AccountPast:
-        """What the segmentation sees of the days before; of so many records at most."""
+    def past(self, settings: SegmentationSettings, segmentation: Segmentation) -> AccountPast:
+        """What the segmentation sees of the days before."""
         session = self._session
         return AccountPast(
             segmentation=segmentation,
@@ -119,7 +115,6 @@ class AccountFeatures:
             frame=partial(self.frame, settings),
             today=session.as_of,
             as_of=session.as_of,
-            most=most,
             replaced=partial(self._model, settings),
         )
 

@@ -22,9 +22,8 @@ from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
 from sync.log import stage
 from sync.store.chunks import spans
-from sync.store.journal.labels import Labels
 from sync.store.journal.models import Models
-from sync.store.label_tables import LabelTables, states
+from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror
 
 if TYPE_CHECKING:
@@ -122,31 +121,14 @@ def _label_one(
     session.progress(f"labelling {titled}", 0, 0)
     with mirror.transaction():
         previous_as_of = tables.begin(journal.labels, as_of.isoformat())
-        if not (settings.frozen and _kept(journal.labels, mirror, tables, name, as_of, population)):
+        tomorrow = (as_of + timedelta(days=1)).isoformat()
+        if not (settings.frozen and tables.keep(journal.labels, tomorrow, population.records())):
             for position, (span, frame) in enumerate(population.chunks()):
                 previous = tables.previous(span) if previous_as_of else None
                 labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
                 tables.store(labels, begun=position > 0)
         journal.labels.save(session.account, name, as_of.isoformat(), tables.changed(spans(mirror)))
         tables.set_stamp(as_of.isoformat(), key())
-
-
-def _kept(
-    labels: Labels,
-    mirror: AccountMirror,
-    tables: LabelTables,
-    name: str,
-    as_of: date,
-    population: Population,
-) -> bool:
-    """Let the latest labels up to the day be those of the day, of records that are still in the population;
-    False where there are none.
-    """
-    with states(labels, mirror, name, (as_of + timedelta(days=1)).isoformat()) as latest:
-        if not mirror.value(f"SELECT count(*) FROM ({latest})"):
-            return False
-        tables.keep(latest, population.records())
-    return True
 
 
 def fitted(segmentation: Segmentation, population: Population, past: AccountPast) -> Model:

@@ -144,11 +144,17 @@ class LabelTables(StateTables):
         self._mirror.set_stamp("before:" + self._name, json.dumps({"as_of": latest or ""}))
         return date.fromisoformat(latest) if latest else None
 
-    def keep(self, kept: Relation, population: Relation) -> None:
-        """Make these earlier labels the labels of the records that are in the population."""
-        self._mirror.run(
-            f"CREATE OR REPLACE TABLE {quoted(self._labels)} AS SELECT * FROM ({kept}) WHERE record IN ({population})"
-        )
+    def keep(self, labels: Labels, before: str, population: Relation) -> bool:
+        """Let the latest labels up to (without) a day be the labels, those of the records that are in the
+        population; False where there are none.
+        """
+        with states(labels, self._mirror, self._name, before) as latest:
+            if not self._mirror.value(f"SELECT count(*) FROM ({latest})"):
+                return False
+            self._mirror.run(
+                f"CREATE OR REPLACE TABLE {quoted(self._labels)} AS SELECT * FROM ({latest}) WHERE record IN ({population})"
+            )
+        return True
 
     def changed(self, spans: Iterable[Span]) -> Iterator[pa.Table]:
         """Labels that differ from the state before, span by span, under (record_type, id); a record that left
