@@ -145,6 +145,7 @@ def forget(
         for name in session.sources()
     }
     cleared = _clear(session, [p for p in people if p[0] == session.account])
+    # whose rows are not read again: ids, as they are written and as they are compared, and addresses
     compared = [
         (account, f"{KEY} {kind}", comparable(key, session.source(account).capabilities.id_type))
         for account, kind, key in people
