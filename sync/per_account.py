@@ -179,7 +179,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
     finally:
         session.close()
         command_ended(session, command, code, began)
-    if wrong := clock_notes(session):
+    if wrong := clock_notes(session.journal, session.account, session.run):
         answer["notes"] = list(dict.fromkeys([*wrong, *answer.get("notes", [])]))
     if session.mirrors.healed:
         answer["healed"] = session.mirrors.healed

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sync.account.session import Session
 from sync.exit_codes import CommandError
+from sync.store.journal import Journal
 
 _DAY = timedelta(days=1)
 _SLACK = timedelta(minutes=5)  # by which clocks of two computers on one state directory may differ
@@ -26,9 +27,9 @@ def require_clock(session: Session) -> None:
             )
 
 
-def clock_notes(session: Session) -> list[str]:
+def clock_notes(journal: Journal, account: str, run: int) -> list[str]:
     """A sentence where the journal holds runs that are dated after now."""
-    began = session.journal.runs.latest_start(session.account, without=session.run)
+    began = journal.runs.latest_start(account, without=run)
     if began is None or datetime.fromisoformat(began) <= datetime.now(UTC) + _SLACK:
         return []
     return [

@@ -6,13 +6,15 @@ those that do not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.contract import AccountDefaults
+from connectors.contract import AccountDefaults, Source
 from connectors.values.currency import exponent
 from sync.account.session import Session
 from sync.config.settings import AccountSettings, known_zone
+from sync.store.journal.defaults import Defaults
 
 # others take what these found out
 _ASKING = frozenset({"check", "pull", "run", "plan", "backfill", "train", "label"})
@@ -20,40 +22,43 @@ _ASKING = frozenset({"check", "pull", "run", "plan", "backfill", "train", "label
 
 def with_defaults(session: Session, command: str, connected: bool) -> Session:
     """The session by the completed config; not ``connected``: the command works with what is known from before."""
-    accounts = dict(session.config.accounts)
+    accounts, remembered = dict(session.config.accounts), session.journal.defaults
     for name in session.sources():
-        ask = connected and (command in _ASKING or session.journal.defaults.of(name) is None)
-        accounts[name] = _settled(session, accounts[name], ask)
+        settings = accounts[name]
+        left = [key for key in ("time_zone", "currency") if key not in settings.model_fields_set]
+        if not left:
+            continue
+        ask = connected and (command in _ASKING or remembered.of(name) is None)
+        home = _asked(session.source(name), remembered, name) if ask else remembered.of(name)
+        completed = accounts[name] = _completed(settings, left, home)
+        if ask and completed is not settings:  # else the connector is opened with them
+            defaults = AccountDefaults(completed.time_zone, completed.currency)
+            session.source(name).use_defaults(defaults)
     if accounts == session.config.accounts:
         return session
     return session.about(config=replace(session.config, accounts=accounts))
 
 
-def _settled(session: Session, settings: AccountSettings, ask: bool) -> AccountSettings:
-    left = [name for name in ("time_zone", "currency") if name not in settings.model_fields_set]
-    if not left:
-        return settings
-    home = _ask(session, settings.name) if ask else session.journal.defaults.of(settings.name)
+def _completed(
+    settings: AccountSettings, left: Sequence[str], home: AccountDefaults | None
+) -> AccountSettings:
+    """The settings with what they ``left`` open, where the account's home says something else."""
     settled: dict[str, Any] = {
         name: value
         for name in left
         if (value := getattr(home, name, "")) and value != getattr(settings, name)
     }
-    if not settled:
-        return settings
-    completed = settings.model_copy(update=settled)
-    if ask:  # else the connector is opened with them
-        session.source(settings.name).use_defaults(AccountDefaults(completed.time_zone, completed.currency))
-    return completed
+    return settings.model_copy(update=settled) if settled else settings
 
 
-def _ask(session: Session, name: str) -> AccountDefaults:
-    answer = session.source(name).account_defaults()
+def _asked(source: Source, remembered: Defaults, name: str) -> AccountDefaults:
+    """What the CRM says, remembered for commands that do not ask."""
+    answer = source.account_defaults()
     home = AccountDefaults(
         answer.time_zone if known_zone(answer.time_zone) else "",
         answer.currency if _known_currency(answer.currency) else "",
     )
-    session.journal.defaults.save(name, home)
+    remembered.save(name, home)
     return home
 
 
