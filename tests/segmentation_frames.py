@@ -23,7 +23,7 @@ from segmentation.frames import Segment
 from segmentation.kinds import kind_named
 from segmentation.kinds.base import Account
 from segmentation.protocol import Segmentation
-from segmentation.rules.comparison import Kind
+from segmentation.rules.comparison import AttributeType
 from segmentation.rules.logic import Rule
 
 Row = tuple[int, int | None, str, date, int | None, str | None]
@@ -47,7 +47,7 @@ def segmentation(
     currency: str,
     exponent: int,
     rules: Sequence[tuple[Segment, Rule]] = (),
-    attributes: Mapping[str, Kind] | None = None,
+    attributes: Mapping[str, AttributeType] | None = None,
 ) -> Segmentation:
     """What fits and labels, by a kind's name and options. ValueError tells every fault of the options."""
     chosen = kind_named(kind).model_validate(options)

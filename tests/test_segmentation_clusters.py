@@ -16,7 +16,7 @@ from segmentation.evaluation import cluster_stability
 from segmentation.kinds.base import Account
 from segmentation.kinds.clusters import Clusters
 from segmentation.models.encoder import MISSING, OTHER, Encoder, Trait
-from segmentation.rules.comparison import Kind
+from segmentation.rules.comparison import AttributeType
 from tests.segmentation_frames import Played, cdnow, complete_journey, segmentation
 
 AS_OF = date(2025, 6, 30)
@@ -161,7 +161,7 @@ def test_who_never_bought_is_a_prospect_unless_attributes_tell_more() -> None:
     frame.loc[:9, ["purchase_days", "net_revenue", "orders"]] = 0
     kind = Clusters(k=4).in_account()
     assert set(keys(kind.label(frame, kind.fit(frame, AS_OF), None, None, AS_OF))[:10]) == {"prospect"}
-    with_city = Clusters(k=4, attributes=("city",)).in_account(Account(attributes={"city": Kind()}))
+    with_city = Clusters(k=4, attributes=("city",)).in_account(Account(attributes={"city": AttributeType()}))
     frame["attribute.city"] = np.where(np.arange(len(frame)) % 2, "Oslo", "Rome")
     assert "prospect" not in keys(with_city.label(frame, with_city.fit(frame, AS_OF), None, None, AS_OF))
 
@@ -175,8 +175,10 @@ def test_too_few_records_are_not_clustered_and_the_reason_says_so() -> None:
 
 def test_sensitive_attributes_are_used_only_when_switched_on_by_name() -> None:
     with pytest.raises(ValueError, match="'gender' is sensitive"):
-        segmentation("clusters", {"attributes": ["gender"]}, "EUR", 2, attributes={"gender": Kind()})
-    chosen = segmentation("clusters", {"sensitive": ["gender"]}, "EUR", 2, attributes={"gender": Kind()})
+        segmentation("clusters", {"attributes": ["gender"]}, "EUR", 2, attributes={"gender": AttributeType()})
+    chosen = segmentation(
+        "clusters", {"sensitive": ["gender"]}, "EUR", 2, attributes={"gender": AttributeType()}
+    )
     assert any(trait.column == "attribute.gender" for trait in chosen.traits)  # type: ignore[attr-defined]
 
 

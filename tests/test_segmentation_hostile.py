@@ -25,7 +25,7 @@ from segmentation.evaluation.backtest import run_backtest
 from segmentation.kinds import KINDS, kind_named
 from segmentation.kinds.base import Kind as AnyKind
 from segmentation.models import segment_forecast
-from segmentation.rules.comparison import Kind
+from segmentation.rules.comparison import AttributeType
 from tests.hostile_shops import DAY, finite, opened
 from tests.segmentation_frames import Played, cdnow, segmentation
 
@@ -37,11 +37,11 @@ pytestmark = [
 AS_OF = date(2025, 6, 30)
 LATER = AS_OF + timedelta(days=7)
 ATTRIBUTES = {
-    "city": Kind(),
-    "income": Kind("ordered", ("low", "high")),
-    "kids": Kind("number"),
-    "vip": Kind("bool"),
-    "since": Kind("date"),
+    "city": AttributeType(),
+    "income": AttributeType("ordered", ("low", "high")),
+    "kids": AttributeType("number"),
+    "vip": AttributeType("bool"),
+    "since": AttributeType("date"),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "clusters": {"attributes": list(ATTRIBUTES)},
@@ -235,7 +235,12 @@ EARLIER, NEXT = DAY - timedelta(days=60), DAY + timedelta(days=7)
 def test_a_business_out_of_joint_is_labelled_judged_and_foretold_or_refused_with_a_reason(
     shop: str, kind: str, options: dict[str, Any]
 ) -> None:
-    types = {"city": Kind(), "kids": Kind("number"), "since": Kind("date"), "each": Kind()}
+    types = {
+        "city": AttributeType(),
+        "kids": AttributeType("number"),
+        "since": AttributeType("date"),
+        "each": AttributeType(),
+    }
     con, chosen = opened(shop), segmentation(kind, options, "EUR", 2, attributes=types)
     keys, past = {segment.key for segment in chosen.segments}, Played(con, chosen, DAY)
     model = model_file.from_json(model_file.to_json(chosen.fit(past.now(), DAY, past)))
@@ -357,7 +362,7 @@ def test_no_kind_even_reads_a_sensitive_attribute_that_is_not_switched_on_by_nam
     facts = facts.mutate(**{f"attribute.{name}": facts.record.cast("string") for name in PERSONAL})
     assert not {f"attribute.{name}" for name in PERSONAL} & set(chosen(index).reads(facts).columns)
     if kind in ("clusters", "response"):
-        types = {**ATTRIBUTES, **dict.fromkeys(PERSONAL, Kind())}
+        types = {**ATTRIBUTES, **dict.fromkeys(PERSONAL, AttributeType())}
         for name in PERSONAL:
             with pytest.raises(ValueError, match="is sensitive"):
                 segmentation(kind, {**options, "attributes": [name]}, "EUR", 2, attributes=types)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.config.uses import MONEY, activity_types_used, types_used
+from segmentation.kinds.base import MONEY
+from sync.config.uses import activity_types_used, types_used
 from tests.world import World
 
 RULES = """[[segmentations]]

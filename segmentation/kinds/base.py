@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from segmentation.evaluation.judgement import Judgement, Line, calibration
 from segmentation.frames import Segment
-from segmentation.rules.comparison import Kind as AttributeType
+from segmentation.rules.comparison import AttributeType
 from segmentation.sensitive import unasked
 
 if TYPE_CHECKING:

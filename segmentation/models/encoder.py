@@ -29,7 +29,7 @@ import pandas as pd
 
 from segmentation import frames
 from segmentation.ecdf import Fractions
-from segmentation.rules.comparison import ATTRIBUTE, Kind
+from segmentation.rules.comparison import ATTRIBUTE, AttributeType
 
 Matrix = npt.NDArray[np.float64]
 
@@ -54,7 +54,9 @@ class Trait:
     order: tuple[str, ...] = ()
 
 
-def traits_of(categories: Sequence[str], attributes: Sequence[str], types: Mapping[str, Kind]) -> list[Trait]:
+def traits_of(
+    categories: Sequence[str], attributes: Sequence[str], types: Mapping[str, AttributeType]
+) -> list[Trait]:
     """What a model looks at of categories (net revenue in them) and of attributes, which have ``types``.
 
     ValueError where an attribute cannot be learned from.
@@ -174,7 +176,7 @@ class Encoder:
         return cls(tuple(columns), dict(stored["dropped"]))
 
 
-def attribute_traits(names: Sequence[str], kinds: Mapping[str, Kind]) -> list[Trait]:
+def attribute_traits(names: Sequence[str], kinds: Mapping[str, AttributeType]) -> list[Trait]:
     """The traits of attributes. ValueError where one is not configured or cannot be learned from."""
     traits = []
     for name in names:

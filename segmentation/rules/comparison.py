@@ -29,7 +29,7 @@ SEPARATOR = ";"  # between the elements of a set
 
 
 @dataclass(frozen=True)
-class Kind:
+class AttributeType:
     """Type of an attribute, and its values: of an ordered one from the lowest, of a text one those that are
     allowed (none: all).
     """
@@ -80,7 +80,7 @@ class Subject:
 
     name: str
     column: str
-    kind: Kind
+    kind: AttributeType
     needs: Needs = NOTHING
     # of money: the column is in minor units, rules and reasons speak of major ones
     exponent: int | None = None
@@ -132,7 +132,7 @@ class Comparison:
         return self.subject.needs
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> AttributeType:
         return self.subject.kind
 
     def words(self, facts: ibis.Table) -> StringValue:
@@ -221,7 +221,9 @@ def _literal(value: Any) -> Any:
     return [_literal(element) for element in value] if isinstance(value, tuple) else value
 
 
-def read_value(kind: Kind, operator: str, given: Any, folded: Callable[[str], str] | None = None) -> Any:
+def read_value(
+    kind: AttributeType, operator: str, given: Any, folded: Callable[[str], str] | None = None
+) -> Any:
     """The value of an operator as it compares. ``folded``: the form of the subject's texts.
 
     ValueError says what is wrong with it.
@@ -255,7 +257,7 @@ def read_value(kind: Kind, operator: str, given: Any, folded: Callable[[str], st
     return values
 
 
-def _folded(kind: Kind, given: Any, form: Callable[[str], str]) -> Any:
+def _folded(kind: AttributeType, given: Any, form: Callable[[str], str]) -> Any:
     """Texts in the form in which they are compared; those of an order as the order spells them."""
     if isinstance(given, list | tuple):
         return [_folded(kind, element, form) for element in given]
@@ -268,7 +270,7 @@ def _folded(kind: Kind, given: Any, form: Callable[[str], str]) -> Any:
     )
 
 
-def _one(kind: Kind, given: Any) -> Any:
+def _one(kind: AttributeType, given: Any) -> Any:
     if (
         kind.type == "number"
         and isinstance(given, int | float)

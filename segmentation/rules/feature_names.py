@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from segmentation.feature_request import Needs
-from segmentation.rules.comparison import Kind, Subject
+from segmentation.rules.comparison import AttributeType, Subject
 
-NUMBER, DAY = Kind("number"), Kind("date")
+NUMBER, DAY = AttributeType("number"), AttributeType("date")
 
 # Kinds of activity of the contract; a CRM may have others.
 ACTIVITY_KINDS = (
@@ -82,7 +82,7 @@ def answer_to(survey: str, number: bool, folded: Callable[[str], str] | None = N
     return Subject(
         f"answer to {survey}:",
         f"answer_number.{survey}" if number else f"answer.{survey}",
-        NUMBER if number else Kind(),
+        NUMBER if number else AttributeType(),
         needs,
         folded=None if number else folded,
     )
@@ -91,7 +91,7 @@ def answer_to(survey: str, number: bool, folded: Callable[[str], str] | None = N
 def segment_of(segmentation: str, keys: Sequence[str]) -> Subject:
     """The segment that another segmentation gives on the same day."""
     return Subject(
-        segmentation, f"segment.{segmentation}", Kind("text", tuple(keys)), segmentation=segmentation
+        segmentation, f"segment.{segmentation}", AttributeType("text", tuple(keys)), segmentation=segmentation
     )
 
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from segmentation.rules import feature_names
-from segmentation.rules.comparison import OPERATORS, Comparison, Kind, Subject, read_value
+from segmentation.rules.comparison import OPERATORS, AttributeType, Comparison, Subject, read_value
 from segmentation.rules.distance import Near
 from segmentation.rules.logic import All, Leaf, Rule
 
@@ -134,7 +134,7 @@ class Leaves:
         if not comparisons:
             return self.fault(
                 where,
-                f"says nothing of the answer; add one of {', '.join(_fitting(Kind()))}, or at_least and its like",
+                f"says nothing of the answer; add one of {', '.join(_fitting(AttributeType()))}, or at_least and its like",
             )
         read = []
         for operator, value in comparisons.items():
@@ -278,7 +278,7 @@ def _rest(tree: Mapping[str, Any], head: str) -> dict[str, Any]:
     return {name: value for name, value in tree.items() if name != head}
 
 
-def _fitting(kind: Kind) -> list[str]:
+def _fitting(kind: AttributeType) -> list[str]:
     return [name for name, operator in OPERATORS.items() if kind.type in operator.types]
 
 

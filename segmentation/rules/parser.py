@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from segmentation.rules.comparison import ATTRIBUTE, Kind, Subject
+from segmentation.rules.comparison import ATTRIBUTE, AttributeType, Subject
 from segmentation.rules.logic import All, Not, Rule, Some
 from segmentation.rules.operators import Fault, Leaves, step
 
@@ -42,14 +42,14 @@ RECORD_TYPES = ("contact", "lead", "company")
 CHANNELS = ("email", "phone", "sms", "post")
 DEPTH = 40  # of a tree
 
-COLUMNS: Mapping[str, Kind] = {
-    "record_type": Kind("text", RECORD_TYPES),
-    "id": Kind(),
-    "email": Kind(),
-    "company_id": Kind(),
-    "created_at": Kind("date"),
-    "objects_to_profiling": Kind("bool"),
-    **{f"reachable.{channel}": Kind("bool") for channel in CHANNELS},
+COLUMNS: Mapping[str, AttributeType] = {
+    "record_type": AttributeType("text", RECORD_TYPES),
+    "id": AttributeType(),
+    "email": AttributeType(),
+    "company_id": AttributeType(),
+    "created_at": AttributeType("date"),
+    "objects_to_profiling": AttributeType("bool"),
+    **{f"reachable.{channel}": AttributeType("bool") for channel in CHANNELS},
 }
 
 
@@ -77,7 +77,8 @@ def parse(
     letter by letter. ``answer_form``: the same of answers to surveys.
     """
     kinds = {
-        name: (ATTRIBUTE + name, Kind(type_, tuple(order))) for name, (type_, order) in attributes.items()
+        name: (ATTRIBUTE + name, AttributeType(type_, tuple(order)))
+        for name, (type_, order) in attributes.items()
     }
     kinds |= {name: (name, kind) for name, kind in COLUMNS.items()}
     forms = folded or {}

@@ -17,7 +17,7 @@ from itertools import pairwise, product
 from math import prod
 from typing import Any
 
-from segmentation.rules.comparison import Comparison, Kind, Logic
+from segmentation.rules.comparison import AttributeType, Comparison, Logic
 from segmentation.rules.logic import Predicate, Rule
 
 LIMIT = 3_000
@@ -95,7 +95,7 @@ def _points(leaves: Collection[Predicate]) -> dict[Hashable, Sequence[Any]]:
     return points
 
 
-def _values(kind: Kind, leaves: Sequence[Comparison]) -> list[Any]:
+def _values(kind: AttributeType, leaves: Sequence[Comparison]) -> list[Any]:
     if kind.type == "bool":
         return [True, False]
     if kind.values:

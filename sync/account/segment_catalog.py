@@ -32,7 +32,7 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
     from connectors.values.currency import exponent
     from segmentation.frames import Segment
     from segmentation.kinds.base import Account
-    from segmentation.rules.comparison import Kind
+    from segmentation.rules.comparison import AttributeType
 
     currency = config.accounts[account].currency
     rules = [
@@ -40,7 +40,8 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
         for entry, rule in config.rules(settings, account)
     ]
     attributes = {
-        name: Kind(entry.type, entry.order) for name, entry in config.accounts[account].attributes.items()
+        name: AttributeType(entry.type, entry.order)
+        for name, entry in config.accounts[account].attributes.items()
     }
     segmentation: Segmentation = settings.options.in_account(
         Account(currency, exponent(currency), rules, attributes)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from segmentation.kinds.base import MONEY
+
 if TYPE_CHECKING:
     from segmentation.rules.logic import Rule
     from sync.config.config import Config
     from sync.config.settings import SegmentationSettings
-
-MONEY = frozenset({"purchase", "refund"})
 
 
 def activity_types_used(config: Config, account: str) -> frozenset[str] | None:

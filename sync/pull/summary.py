@@ -14,9 +14,10 @@ from typing import Any
 
 from connectors.schemas import RECORD_TYPES
 from connectors.values.currency import major_units
+from segmentation.kinds.base import MONEY
 from sync.account.session import Session
 from sync.config.config import Config
-from sync.config.uses import MONEY, activity_types_used
+from sync.config.uses import activity_types_used
 from sync.pull.reading import STAMP
 from sync.store import parts, purchases, reading_counts
 from sync.store.mirror import AccountMirror
