@@ -42,6 +42,17 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Event:
+    """What a campaign to its segments is measured by: activity of this type, within so many days if it says
+    so, in answer to campaigns of this pattern of names.
+    """
+
+    activity_type: str = "purchase"
+    within_days: int | None = None
+    campaign_pattern: str | None = None
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """What ``init`` writes for a kind. ``about``: a comment. ``lines``: further lines of TOML."""
 
@@ -100,6 +111,16 @@ class Kind(BaseModel):
         return ()
 
     @property
+    def measured_by(self) -> Event:
+        """What shows that a campaign to its segments had an effect."""
+        return Event()
+
+    @property
+    def categories_used(self) -> tuple[str, ...]:
+        """Categories of purchases that its options name."""
+        return ()
+
+    @property
     def activity_types_used(self) -> frozenset[str] | None:
         """Types of activity that it looks at, its rules aside; None: not to be told, so all of them."""
         return MONEY
@@ -135,6 +156,10 @@ class LearningKind(Kind):
     def learned(self) -> tuple[str, ...]:
         """All attributes that are looked at."""
         return (*self.attributes, *self.sensitive)
+
+    @property
+    def categories_used(self) -> tuple[str, ...]:
+        return self.categories
 
     @property
     def activity_types_used(self) -> frozenset[str] | None:

@@ -53,6 +53,10 @@ class Offers(Kind):
     def uses(self) -> tuple[str, ...]:
         return (self.segment_by,) if self.segment_by is not None else ()
 
+    @property
+    def categories_used(self) -> tuple[str, ...]:
+        return self.categories
+
     def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
         """What is wanted next: more hits than offering everybody what sells best."""
         tried = model.get("figures", {}).get("tried")

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from segmentation.activity_words import plain
 from segmentation.evaluation.judgement import AUC, TOP, Judgement, Line, calibration
 from segmentation.frames import Segment
-from segmentation.kinds.base import BandedKind, LearningKind
+from segmentation.kinds.base import BandedKind, Event, LearningKind
 from segmentation.point_in_time import RESPONSE
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ class Response(LearningKind, BandedKind):
         """Of churn, those are best who stay."""
         from_likely = (LIKELY, POSSIBLE, UNLIKELY)
         return from_likely[::-1] if self.churn else from_likely
+
+    @property
+    def measured_by(self) -> Event:
+        return Event(self.target, self.within_days, self.campaign_pattern)
 
     @property
     def activity_types_used(self) -> frozenset[str] | None:

@@ -45,7 +45,7 @@ def categories_of(config: Config, account: str, needs: Needs) -> list[str]:
     offered = {
         name
         for segmentation in config.segmentations_of(account)
-        for name in getattr(segmentation.options, "categories", ())
+        for name in segmentation.options.categories_used
     }
     return sorted({*needs.categories, *(name for name, _days in needs.shares), *offered})
 

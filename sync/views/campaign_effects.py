@@ -62,7 +62,8 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def _days(settings: SegmentationSettings) -> int:
-    return getattr(settings.options, "within_days", None) or DAYS
+    days: int | None = settings.options.measured_by.within_days
+    return days or DAYS
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def _effect(
 ) -> dict[str, Any]:
     from segmentation.evaluation.uplift import effect
 
-    kind = literal(getattr(settings.options, "target", None) or "purchase")
-    named = getattr(settings.options, "campaign_pattern", None)
+    event = settings.options.measured_by
+    kind, named = literal(event.activity_type), event.campaign_pattern
     answers = f"AND deeds.campaign GLOB {literal(named)}" if named else ""
     days = _days(settings)
     end = literal((as_of - timedelta(days=days)).isoformat())
