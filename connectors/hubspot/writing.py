@@ -75,7 +75,11 @@ class _Batch(BatchWriter[Refusal]):
 
     def read(self, record_type: str, targets: Sequence[str], ids: Sequence[str]) -> Values:
         path = self._portal.path("objects", OBJECTS[record_type], "batch/read")
-        body = {"properties": targets, "propertiesWithHistory": [], "inputs": [{"id": id} for id in ids]}
+        body = {
+            "properties": sorted(targets),
+            "propertiesWithHistory": [],
+            "inputs": [{"id": id} for id in ids],
+        }
         answer = self._portal.ask("POST", path, body=body, shape=RECORDS)
         return {str(record["id"]): record["properties"] for record in answer["results"]}
 

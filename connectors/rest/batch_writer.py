@@ -19,7 +19,7 @@ import pyarrow as pa
 from connectors.errors import TemporaryError
 from connectors.http.transport import TookPlace, Transport
 from connectors.rest.api_errors import Refusal, Refused
-from connectors.rest.outcomes import Outcomes, Record
+from connectors.rest.outcomes import Outcomes, Record, targets_of
 
 Complaint = TypeVar("Complaint", bound=Refusal)
 Item = TypeVar("Item")
@@ -63,9 +63,8 @@ def read_back(transport: Transport, records: Mapping[str, Sequence[Record]], rea
     """
     held: Held = {}
     for record_type, of_type in records.items():
-        targets = sorted({target for record in of_type for target in record.cells})
         calls = slices([record.id for record in of_type], size)
-        for values in transport.run(partial(read, record_type, targets), calls):
+        for values in transport.run(partial(read, record_type, targets_of(of_type)), calls):
             held.update({(record_type, id): of_record for id, of_record in values.items()})
     return held
 
@@ -235,8 +234,7 @@ class BatchWriter(ABC, Generic[Complaint]):
 
         So a segment and the fields that go with it stay together.
         """
-        targets = sorted({target for record in records for target in record.cells})
-        current = self.read(record_type, targets, [record.id for record in records])
+        current = self.read(record_type, targets_of(records), [record.id for record in records])
         unmoved: list[Record] = []
         for record in records:
             values = current.get(record.id, {})
@@ -267,8 +265,7 @@ class BatchWriter(ABC, Generic[Complaint]):
 
     def _arrived(self, record_type: str, records: Sequence[Record]) -> bool:
         """Whether all of these records hold what a call was to write, whose answer was lost."""
-        targets = sorted({target for record in records for target in record.cells})
-        current = self.read(record_type, targets, [record.id for record in records])
+        current = self.read(record_type, targets_of(records), [record.id for record in records])
         return all(
             (current.get(record.id, {}).get(target) or "") == (self.outcomes.after[row] or "")
             for record in records

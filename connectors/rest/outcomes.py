@@ -31,6 +31,12 @@ class Record:
         return Record(self.id, {name: row for name, row in self.cells.items() if name not in targets})
 
 
+def targets_of(records: Iterable[Record]) -> list[str]:
+    """All targets of records, in the order of their changes."""
+    cells = sorted((row, target) for record in records for target, row in record.cells.items())
+    return list(dict.fromkeys(target for _, target in cells))
+
+
 class Outcomes:
     """Changes (CHANGE_SCHEMA), column by column, and what is known of each. Threads work on different rows."""
 

@@ -23,7 +23,7 @@ from pyarrow import csv
 from connectors.contract import Ticket
 from connectors.rest.batch_writer import Held, bisected, read_back, slices
 from connectors.rest.jobs import Jobs
-from connectors.rest.outcomes import Outcomes, Record
+from connectors.rest.outcomes import Outcomes, Record, targets_of
 from connectors.salesforce import soql
 from connectors.salesforce.api_errors import Refusal, Refused, of_cell, of_item
 from connectors.salesforce.bulk import NULL, UPLOAD_LIMIT, Bulk, Status, refused_job
@@ -97,7 +97,7 @@ class _Rows:
     def csv(self, records: Sequence[Record]) -> bytes:
         """Some of the rows as an upload: a blank cell leaves the field of a record as it is."""
         columns = {"Id": pa.array([record.id for record in records], pa.string())}
-        for target in dict.fromkeys(target for record in records for target in record.cells):
+        for target in targets_of(records):
             cells = [
                 self.text(record, target) or NULL if target in record.cells else "" for record in records
             ]
