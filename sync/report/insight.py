@@ -24,6 +24,7 @@ from sync.report.life_stages import Rates
 from sync.report.outlook import Outlook
 from sync.report.priority import Ranked
 from sync.store import segment_figures
+from sync.store.features_table import kept_features
 from sync.store.journal import Journal
 from sync.store.label_tables import labels_of
 from sync.store.segment_figures import segment_of_each
@@ -89,7 +90,7 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
             raise CommandError(
                 f"account {session.account} has no attribute {name!r}: it has {', '.join(attributes) or 'none'}"
             )
-    if not labelled or not session.mirror().has_table("features"):
+    if not labelled or kept_features(session.mirror()) is None:
         return Insights()
     session.progress("gathering what the models know", 0, 0)
     mirror, config, account = session.mirror(), session.config, session.account

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sync.account.segment_catalog import SegmentText
 from sync.config.settings import SegmentationSettings
-from sync.store.label_tables import labels_of
+from sync.store.features_table import feature_names
+from sync.store.label_tables import LabelTables, labels_of
 from sync.store.mirror import AccountMirror
 from sync.store.segment_figures import by_scores, every_nth, frequent_reasons
 
@@ -51,12 +52,11 @@ class Spot:
 
 def revenue_column(mirror: AccountMirror) -> str | None:
     """The features' column of money: all history where it is there, else the widest window."""
+    names = feature_names(mirror)
     windows = [
-        name
-        for name in mirror.columns("features")
-        if name.startswith("net_revenue_") and name.rpartition("_")[2].isdigit()
+        name for name in names if name.startswith("net_revenue_") and name.rpartition("_")[2].isdigit()
     ]
-    if "net_revenue" in mirror.columns("features"):
+    if "net_revenue" in names:
         return "net_revenue"
     return max(windows, key=lambda name: int(name.rpartition("_")[2]), default=None)
 
@@ -83,7 +83,7 @@ def segments(
 
 def spots(mirror: AccountMirror, name: str) -> list[Spot]:
     """Records by their scores, where the segmentation remembers scores of recency, frequency and money."""
-    if not {f"memory.{axis}" for axis in AXES} <= mirror.columns("labels_" + name):
+    if not {f"memory.{axis}" for axis in AXES} <= LabelTables(mirror, name).columns():
         return []
     scores = [f"memory.{axis}" for axis in AXES]
     return [Spot(*row) for row in by_scores(mirror, labels_of(name), scores)]

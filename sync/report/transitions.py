@@ -10,9 +10,8 @@ from datetime import date
 
 from sync.store.journal import Journal
 from sync.store.label_history import label_history
-from sync.store.label_tables import labels_before, labels_of
+from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror
-from sync.store.segment_figures import moves
 
 RETURN_DAYS = 84  # twelve weeks
 
@@ -72,9 +71,8 @@ class Flow:
 
 def flows(mirror: AccountMirror, name: str) -> list[Flow]:
     """What became of the segments of the labelling before, as the mirror holds both states."""
-    if not mirror.has_table("before_" + name):
-        return []
-    return [Flow(*row) for row in moves(mirror, labels_before(name), labels_of(name))]
+    tables = LabelTables(mirror, name)
+    return [Flow(*row) for row in tables.moves()] if tables.keeps_before else []
 
 
 def movement(mirror: AccountMirror, journal: Journal, name: str, until: date | None) -> Movement:

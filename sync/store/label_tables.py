@@ -120,11 +120,14 @@ class LabelTables(StateTables):
         _write_states(labels, self._mirror, self._name, before, quoted(table))
         self._mirror.run(f"DELETE FROM {quoted(table)} WHERE segment IS NULL")
 
+    @property
+    def keeps_before(self) -> bool:
+        """Whether the mirror keeps the state that these started from; it may be empty."""
+        return self._mirror.has_table(self._before)
+
     def has_before(self) -> bool:
         """Whether there is a labelling that these started from."""
-        return self._mirror.has_table(self._before) and bool(
-            self._mirror.value(f"SELECT count(*) FROM ({self.before})")
-        )
+        return self.keeps_before and bool(self._mirror.value(f"SELECT count(*) FROM ({self.before})"))
 
     def moves(self) -> list[tuple[str | None, str | None, int]]:
         """(segment before, segment now, records); None: not in the population."""

@@ -54,17 +54,6 @@ def crossed(mirror: AccountMirror, first: Relation, second: Relation) -> dict[tu
     return {(a, b): number for a, b, number in rows}
 
 
-def moves(
-    mirror: AccountMirror, before: Relation, after: Relation
-) -> list[tuple[str | None, str | None, int]]:
-    """(segment before, segment after, records) of two labellings; None: not in the population."""
-    rows = mirror.rows(
-        f"""SELECT b.segment, l.segment, count(*) FROM ({before}) AS b FULL JOIN ({after}) AS l USING (record)
-            GROUP BY ALL ORDER BY ALL"""
-    )
-    return [(left, came, number) for left, came, number in rows]
-
-
 def by_scores(
     mirror: AccountMirror, labels: Relation, axes: Sequence[str]
 ) -> list[tuple[int, int, int, float, str]]:

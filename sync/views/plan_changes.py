@@ -19,7 +19,7 @@ from sync.exit_codes import CommandError, UsageError
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.journal.plans import Plan
-from sync.store.label_tables import label_reasons
+from sync.store.label_tables import LabelTables, label_reasons
 from sync.store.mirror import AccountMirror
 
 COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
@@ -81,7 +81,7 @@ def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int
         return pa.array([f"run {undoes} is undone"] * changes.num_rows, pa.string())
     names = {name for name in changes["segmentation"].to_pylist() if name}
     reasons = {
-        name: label_reasons(mirror, name, changes) for name in names if mirror.has_table("labels_" + name)
+        name: label_reasons(mirror, name, changes) for name in names if LabelTables(mirror, name).exist
     }
     columns = [changes[name].to_pylist() for name in ("segmentation", "record_type", "id", "action")]
     rows = zip(*columns, strict=True)
