@@ -18,6 +18,12 @@ def values_in(target: str) -> Relation:
     return Relation(f"SELECT record, value FROM actual WHERE target = {literal(target)}")
 
 
+def of_record(mirror: AccountMirror, record_type: str, id: str) -> list[tuple[str, str]]:
+    """(target, value) of all that stands on a record."""
+    sql = "SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ? ORDER BY target"
+    return [(target, value) for target, value in mirror.rows(sql, [record_type, id])]
+
+
 def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
     """Values of a page, a column ``field.TARGET`` each: only those that exist become rows.
 
@@ -38,12 +44,6 @@ def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
         mirror.run(
             f"INSERT INTO actual SELECT record, {literal(target)}, {value}, {part} FROM arrived WHERE {value} IS NOT NULL"
         )
-
-
-def of_record(mirror: AccountMirror, record_type: str, id: str) -> list[tuple[str, str]]:
-    """(target, value) of all that a record holds something in."""
-    sql = "SELECT target, value FROM actual JOIN ids USING (record) WHERE record_type = ? AND id = ? ORDER BY target"
-    return [(target, value) for target, value in mirror.rows(sql, [record_type, id])]
 
 
 def as_written(mirror: AccountMirror, part: int) -> int:

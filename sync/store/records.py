@@ -9,6 +9,11 @@ from sync.store import merged_consent, parts, record_columns
 from sync.store.mirror import AccountMirror, quoted
 
 
+def count(mirror: AccountMirror) -> int:
+    """How many there are, in all parts."""
+    return int(mirror.value("SELECT count(*) FROM records"))
+
+
 def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
     """Rows of registered ids, in columns that are ``record_columns.prepared``.
 

@@ -55,6 +55,15 @@ def last_batches(mirror: AccountMirror) -> pa.Table:
     )
 
 
+def still_last(mirror: AccountMirror, batch: Batch, last: pa.Table) -> pa.Table:
+    """The changes of a batch that nothing newer replaced, by ``last_batches``."""
+    return mirror.table(
+        f"SELECT frame.* FROM frame SEMI JOIN (SELECT * FROM latest WHERE batch = {batch.batch}) AS l USING (record_type, id, target)",
+        frame=batch.changes(),
+        latest=last,
+    )
+
+
 def departed(mirror: AccountMirror, types: Collection[str]) -> set[tuple[str, str]]:
     """(record type, id) of records that we wrote to and that left the CRM, with nothing of ours left on them."""
     listed = ", ".join(map(literal, sorted(types))) or "NULL"

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sync.store.arrow_bytes import packed, unpacked
 from sync.store.journal.database import Repository
+from sync.store.journal.people import People, are_about
 
 # Beside schemas.CHANGE_SCHEMA: which segmentation wants it, what is done, and whose the value was and will
 # be.
@@ -171,6 +172,53 @@ class Batches(Repository):
         for row in self._database.rows(sql, batch.batch):
             status[row["position"]], reason[row["position"]] = row["status"], row["reason"]
         return status, reason
+
+    # -- what is forgotten of them --------------------------------------------------------------------------
+
+    def forget(self, account: str, people: People) -> int:
+        """Drop the changes of these records, and move the notes on the others to their new positions; returns
+        how many there were.
+        """
+        with self._database.transaction():
+            return sum(self._forget(batch, people) for batch in self.of(account=account))
+
+    def _forget(self, batch: Batch, people: People) -> int:
+        database, changes = self._database, batch.changes()
+        gone = are_about(changes, people).to_pylist()
+        if not any(gone):
+            return 0
+        kept_positions = (position for position, is_gone in enumerate(gone) if not is_gone)
+        moved = {position: new for new, position in enumerate(kept_positions)}
+        notes = database.rows("SELECT * FROM exceptions WHERE batch = ?", batch.batch)
+        database.execute("DELETE FROM exceptions WHERE batch = ?", batch.batch)
+        for note in notes:
+            if note["position"] in moved:
+                row = (batch.batch, moved[note["position"]], note["status"], note["kind"], note["reason"])
+                database.execute("INSERT INTO exceptions VALUES (?, ?, ?, ?, ?)", *row)
+        kept = changes.filter(pa.array([not is_gone for is_gone in gone]))
+        sql = "UPDATE batches SET content = ?, rows = ? WHERE batch = ?"
+        database.execute(sql, packed(kept), kept.num_rows, batch.batch)
+        if batch.state == "planned":  # of others the pace still counts what they moved
+            records = len(set(kept["id"].to_pylist()))
+            database.execute("UPDATE batches SET records = ? WHERE batch = ?", records, batch.batch)
+        return int(changes.num_rows - kept.num_rows)
+
+    def keep_only(self, batch: Batch, kept: pa.Table) -> None:
+        """Forget all changes of a closed batch but these, and what came of it; a batch without changes goes."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM exceptions WHERE batch = ?", (batch.batch,))
+            if kept.num_rows:
+                connection.execute(
+                    "UPDATE batches SET content = ?, rows = ? WHERE batch = ?",
+                    (packed(kept), kept.num_rows, batch.batch),
+                )
+            else:
+                connection.execute("DELETE FROM batches WHERE batch = ?", (batch.batch,))
+
+    def drop_empty_before(self, account: str, at: str) -> None:
+        """Drop batches without changes that were answered before an instant (ISO)."""
+        sql = "DELETE FROM batches WHERE account = ? AND rows = 0 AND state = 'done' AND closed_at < ?"
+        self._database.execute(sql, account, at)
 
     # -- how much was, and will be, written -----------------------------------------------------------------
 

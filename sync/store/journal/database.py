@@ -137,6 +137,14 @@ class Database:
                 integrity.seal(self.connection)
             integrity.copy_soundly(self.connection, copy)
 
+    def rewrite(self) -> None:
+        """Write the file again, so that nothing deleted can still be read, in it or in its copy."""
+        for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            self.connection.execute(statement)
+        if backup_of(self.path).exists():
+            backup_of(self.path).unlink()
+            self.back_up(at_once=True)
+
     def next(self) -> int:
         """A number that grows with everything that happens to a batch."""
         with self.transaction() as connection:

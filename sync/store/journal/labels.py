@@ -8,6 +8,9 @@ import pyarrow as pa
 
 from sync.store.arrow_bytes import packed, unpacked
 from sync.store.journal.database import Repository, now
+from sync.store.journal.people import People, without
+
+_PART = "account = ? AND segmentation = ? AND as_of = ? AND part = ?"
 
 
 class Labels(Repository):
@@ -35,9 +38,48 @@ class Labels(Repository):
         order = "as_of DESC, part" if newest_first else "as_of, part"
         sql = f"SELECT as_of, part FROM labels WHERE {where} < coalesce(?, '9999-99-99') ORDER BY {order}"
         for row in self._database.rows(sql, account, segmentation, before):
-            query = f"SELECT content FROM labels WHERE {where} = ? AND part = ?"
-            content = self._database.value(query, account, segmentation, row["as_of"], row["part"])
-            yield row["as_of"], unpacked(content)
+            yield row["as_of"], self._part(account, (segmentation, row["as_of"], row["part"]))
+
+    def tables(self, account: str) -> Iterator[pa.Table]:
+        """All rows that days changed, a part at a time."""
+        for key in self._keys(account):
+            yield self._part(account, key)
+
+    def forget(self, account: str, people: People) -> int:
+        """Drop the rows of these records; returns how many there were."""
+        count = 0
+        with self._database.transaction() as connection:
+            for key in self._keys(account):
+                table = self._part(account, key)
+                kept = without(table, people)
+                if kept.num_rows < table.num_rows:
+                    count += table.num_rows - kept.num_rows
+                    connection.execute(
+                        f"UPDATE labels SET content = ? WHERE {_PART}", (packed(kept), account, *key)
+                    )
+        return count
+
+    def fold(self, account: str, segmentation: str, before: str, states: Iterable[pa.Table]) -> None:
+        """Replace the days up to but without ``before`` by the last of them, with these rows of state."""
+        last = self.latest_day(account, segmentation, before)
+        if last is None:
+            return
+        with self._database.transaction() as connection:
+            sql = "DELETE FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?"
+            connection.execute(sql, (account, segmentation, before))
+            self.save(account, segmentation, last, states)
+
+    def count_days(self, account: str, segmentation: str, before: str) -> int:
+        """How many days there are up to but without ``before``."""
+        sql = "SELECT count(DISTINCT as_of) FROM labels WHERE account = ? AND segmentation = ? AND as_of < ?"
+        return int(self._database.value(sql, account, segmentation, before))
+
+    def _keys(self, account: str) -> list[tuple[str, str, int]]:
+        rows = self._database.rows("SELECT segmentation, as_of, part FROM labels WHERE account = ?", account)
+        return [(row["segmentation"], row["as_of"], row["part"]) for row in rows]
+
+    def _part(self, account: str, key: tuple[str, str, int]) -> pa.Table:
+        return unpacked(self._database.value(f"SELECT content FROM labels WHERE {_PART}", account, *key))
 
     def latest_day(self, account: str, segmentation: str, before: str | None = None) -> str | None:
         """The latest day up to but without ``before``."""

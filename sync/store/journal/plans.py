@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,20 @@ class Plans(Repository):
         """Number and tripped guards of plans that tripped some, the newest first."""
         sql = "SELECT plan, guards FROM plans WHERE account = ? AND coalesce(guards, '[]') <> '[]' ORDER BY plan DESC LIMIT ?"
         return [(row["plan"], json.loads(row["guards"])) for row in self._database.rows(sql, account, limit)]
+
+    def drop_before(self, account: str, at: str) -> None:
+        """Drop plans that were made before an instant (ISO), unless a batch is theirs."""
+        self._database.execute(
+            "DELETE FROM plans WHERE account = ? AND created_at < ? AND plan NOT IN (SELECT plan FROM batches)",
+            *(account, at),
+        )
+
+    def clean(self, account: str, cleaned: Callable[[Any], Any]) -> None:
+        """Rewrite the summary of each."""
+        sql = "SELECT plan, summary FROM plans WHERE account = ? AND summary IS NOT NULL"
+        for row in self._database.rows(sql, account):
+            summary = json.dumps(cleaned(json.loads(row["summary"])))
+            self._database.execute("UPDATE plans SET summary = ? WHERE plan = ?", summary, row["plan"])
 
     def _where(self, condition: str, *parameters: Any) -> Iterator[Plan]:
         return map(_decoded, self._rows(condition, parameters))

@@ -138,6 +138,23 @@ class Rejects(Repository):
         """Remove rejects: all, or those of ``numbers``."""
         self._database.execute(f"DELETE FROM rejects WHERE account = ?{_chosen(numbers)}", account)
 
+    def record_types(self, account: str, id: str) -> set[str]:
+        """Types of the records of an id that something of was refused."""
+        sql = "SELECT DISTINCT coalesce(record_type, 'contact') AS record_type FROM rejects WHERE account = ? AND record_id = ?"
+        return {row["record_type"] for row in self._database.rows(sql, account, id)}
+
+    def forget(self, account: str, ids: Iterable[str]) -> None:
+        """Drop what names one of these ids."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM rejects WHERE account = ? AND record_id = ?", [(account, id) for id in ids]
+            )
+
+    def drop_before(self, account: str, at: str) -> None:
+        """Drop those from before an instant (ISO), unless they are in quarantine."""
+        sql = "DELETE FROM rejects WHERE account = ? AND at < ? AND NOT quarantined"
+        self._database.execute(sql, account, at)
+
     def by_place(self, account: str) -> list[RejectsByPlace]:
         """Counted by stream or target."""
         sql = """SELECT source, coalesce(stream, target) AS place, count(*) AS rows, sum(quarantined) AS quarantined

@@ -5,7 +5,7 @@ through?
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypedDict, cast
 
 from sync.store.journal.database import Repository, now, user
@@ -104,6 +104,20 @@ class Runs(Repository):
         """Guards that were let through, the newest first."""
         sql = "SELECT run, guard, reason, who, at FROM allowances WHERE account = ? ORDER BY run DESC, guard LIMIT ?"
         return [cast(Allowance, row) for row in self._database.rows(sql, account, limit)]
+
+    def drop_before(self, account: str, at: str) -> None:
+        """Drop runs that began before an instant (ISO), unless a batch is theirs."""
+        self._database.execute(
+            "DELETE FROM runs WHERE account = ? AND started_at < ? AND run NOT IN (SELECT coalesce(run, 0) FROM batches)",
+            *(account, at),
+        )
+
+    def clean(self, account: str, cleaned: Callable[[Any], Any]) -> None:
+        """Rewrite the summary of each."""
+        sql = "SELECT run, summary FROM runs WHERE account = ? AND summary IS NOT NULL"
+        for row in self._database.rows(sql, account):
+            summary = json.dumps(cleaned(json.loads(row["summary"])))
+            self._database.execute("UPDATE runs SET summary = ? WHERE run = ?", summary, row["run"])
 
 
 def _decoded(row: dict[str, Any]) -> Run:
