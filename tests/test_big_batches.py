@@ -61,12 +61,14 @@ def test_a_hundred_thousand_refusals_are_kept_and_told_in_seconds(tmp_path: Path
         began = time.process_time()
         for attempt in (1, 2):
             journal.batches.close(batch.batch, outcomes, "2024-07-01", 0)
-            RejectedChanges(session).keep(batch, outcomes)
+            RejectedChanges(session.mirror(), journal.rejects, config.guards.max_shrink, session.clock).keep(
+                batch, outcomes
+            )
             applied.add(outcomes)
             assert journal.rows(
                 "SELECT count(*) AS n, min(attempts) AS least, max(attempts) AS most FROM rejects"
             ) == [{"n": MANY, "least": attempt, "most": attempt}]
-        RejectedChanges(session).keep(
+        RejectedChanges(session.mirror(), journal.rejects, config.guards.max_shrink, session.clock).keep(
             batch,
             pa.table([pa.repeat("done", MANY), *[pa.nulls(MANY, pa.string())] * 2], schema=OUTCOME_SCHEMA),
         )

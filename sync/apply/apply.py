@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.contract import Problem
 from sync.account.session import Session
 from sync.account.targets import targets_of
-from sync.apply import throttle
 from sync.apply.delivery import Applied, Delivery
-from sync.consent.consent import consent_of
-from sync.exit_codes import CommandError, GuardTripped, RetryLater, Trip
+from sync.apply.rejects import RejectedChanges
+from sync.apply.throttle import Throttle
+from sync.consent.consent import allowed_changes, consent_of
+from sync.exit_codes import CommandError, GuardTripped, Trip
 from sync.log import stage
 from sync.plan.finish import basis
 from sync.plan.undo import WAYS_BACK, hold
 from sync.store import write_history
 from sync.store.journal import Journal
-from sync.store.journal.batches import Batch
+from sync.store.journal.batches import Batch, Batches
 from sync.store.journal.database import user
-from sync.store.journal.plans import Plan
+from sync.store.journal.plans import Plan, Plans
 
 
 @stage("apply")
@@ -31,45 +34,62 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     GuardTripped where a guard is tripped or the plan is superseded, before the first write; RetryLater where a window
     is closed or the pace is used up, with everything so far saved.
     """
-    row = _ready(session, plan, reviewed)
-    throttle.wait_for_window(session)
-    journal = session.journal
+    journal, mirror, account = session.journal, session.mirror(), session.account
+    row = _stored(journal.plans, account, plan)
+    targets = targets_of(session.config, account)
+    _require_current(
+        journal.plans, row, basis(session.config, journal, account), {target.name for target in targets}
+    )
+    _require_rights(account, session.destination().check_writing())
+    if row.state == "open":
+        _require_allowed(row, session.allow, reviewed)
+        journal.plans.update(plan, allowed={"guards": dict(session.allow), "who": user()})
+    windows, pace = session.config.windows(account), session.config.pace.writes_per_hour
+    throttle = Throttle(journal.batches, account, session.clock, windows, pace, session.settings.time_zone)
+    throttle.wait_for_window()
     consent = consent_of(session)
     with journal.transaction():
         journal.plans.update(plan, state="applying")
         if row.kind != "consent":
-            close_other_plans(journal, session.account, plan)
+            close_other_plans(journal, account, plan)
         if row.undoes is not None:
             # before the first write: what is undone in part is not redone either
-            hold(session.config, journal, session.account, row.undoes)
+            hold(session.config, journal, account, row.undoes)
     wanted = None if first is None else _first_records(journal, plan, first)
-    delivery = Delivery(session, consent, plan, planned_in=row.run)
+    delivery = Delivery(
+        journal,
+        mirror,
+        session.destination(),
+        lambda: session.lists,
+        RejectedChanges(mirror, journal.rejects, session.config.guards.max_shrink, session.clock),
+        lambda batch: allowed_changes(mirror, consent, targets, batch),
+        session.clock,
+        session.run,
+        row,
+    )
     applied = delivery.applied
     for batch in journal.batches.of(plan=plan, state="planned"):
-        throttle.wait_for_window(session)  # it may close while we write
-        if not _as_far_as_allowed(session, delivery, batch, wanted):
-            raise RetryLater(throttle.used_up(session, plan), throttle.room_at(session))
+        throttle.wait_for_window()  # it may close while we write
+        if not _as_far_as_allowed(journal.batches, throttle, delivery, batch, wanted):
+            raise throttle.used_up(plan)
         session.progress("writing", applied.done + applied.rejected + applied.skipped, row.summary["changes"])
     applied.remaining = journal.batches.changes_of(plan, "planned")
     if (
         not applied.remaining and not applied.transient
     ):  # what an outage refused is the rest of this plan, approved as it is
         journal.plans.update(plan, state="done")
-    keys = {remote: key for key, remote in journal.objects.lists_of(session.account).items()}
+    keys = {remote: key for key, remote in journal.objects.lists_of(account).items()}
     write_history.now_read(
-        session.mirror(), session.destination(), lambda: session.lists.values() if keys else (), keys
+        mirror, session.destination(), lambda: session.lists.values() if keys else (), keys
     )
     return applied
 
 
-def _ready(session: Session, plan: int, reviewed: bool) -> Plan:
-    """The plan's row, if it may be carried out now."""
-    journal = session.journal
-    row = journal.plans.get(plan)
-    if row is None or row.account != session.account:
-        raise CommandError(
-            f"there is no plan {plan} of account {session.account}: `crm-segments plan` makes one"
-        )
+def _stored(plans: Plans, account: str, plan: int) -> Plan:
+    """The plan of a number, if it can still be carried out."""
+    row = plans.get(plan)
+    if row is None or row.account != account:
+        raise CommandError(f"there is no plan {plan} of account {account}: `crm-segments plan` makes one")
     if row.state == "done":
         raise GuardTripped(
             f"plan {plan} is done and cannot be applied again: make a new one with `crm-segments plan`",
@@ -77,19 +97,23 @@ def _ready(session: Session, plan: int, reviewed: bool) -> Plan:
         )
     if row.state == "superseded":
         what = "another plan was applied since it was made, or a run found nothing left to do"
-        raise GuardTripped(
-            f"plan {plan} is superseded: {what}. Make a new one with `crm-segments plan`.", plan=plan
-        )
-    newer = _applied_since(journal, row)
-    moved = [
-        name
-        for name, value in basis(session.config, journal, session.account).items()
-        if row.basis.get(name) != value
-    ]
-    again = sorted(
-        row.summary.get("by_target", {}).keys()
-        & {t.name for t in targets_of(session.config, session.account)}
+        raise _superseded(plan, what)
+    return row
+
+
+def _superseded(plan: int, why: str) -> GuardTripped:
+    return GuardTripped(
+        f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
     )
+
+
+def _require_current(plans: Plans, row: Plan, made_from: Mapping[str, Any], targets: Set[str]) -> None:
+    """GuardTripped where a plan does not follow from what is now; it is superseded. ``made_from``: what a plan
+    would be made from now; ``targets``: names of those in the config.
+    """
+    newer = _applied_since(plans, row)
+    moved = [name for name, value in made_from.items() if row.basis.get(name) != value]
+    again = sorted(row.summary.get("by_target", {}).keys() & targets)
     why = None
     if newer:
         why = f"plan {newer} was applied since"
@@ -98,46 +122,42 @@ def _ready(session: Session, plan: int, reviewed: bool) -> Plan:
     elif again and row.kind == "retire":
         why = f"{' and '.join(again)} is in the config again"
     if why is not None:
-        journal.plans.update(plan, state="superseded")
-        raise GuardTripped(
-            f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
-        )
-    if problems := session.destination().check_writing():
+        plans.update(row.plan, state="superseded")
+        raise _superseded(row.plan, why)
+
+
+def _require_rights(account: str, problems: Sequence[Problem]) -> None:
+    if problems:
         raise CommandError(
             "\n".join(
-                f"{session.account}: {problem.what}. {problem.remedy}. Nothing was written."
-                for problem in problems
+                f"{account}: {problem.what}. {problem.remedy}. Nothing was written." for problem in problems
             )
         )
-    if row.state == "open":
-        trips = [
-            t
-            for t in row.guards
-            if t["guard"] not in session.allow and not (reviewed and t["first_labelling"])
-        ]
-        if trips:
-            stop_for(session, plan, trips)
-        journal.plans.update(plan, allowed={"guards": dict(session.allow), "who": user()})
-    return row
 
 
-def stop_for(session: Session, plan: int, trips: list[dict[str, Any]]) -> None:
-    """Raise the GuardTripped that explains tripped guards."""
-    lines = [f"  {t['guard']}: {t['what']}" for t in trips]
-    first = all(t["first_labelling"] for t in trips)
-    names = sorted({t["guard"] for t in trips})
+def _require_allowed(row: Plan, allow: Mapping[str, str], reviewed: bool) -> None:
+    """GuardTripped where guards stop a plan that nobody let through."""
+    trips = [
+        trip
+        for trip in row.guards
+        if trip["guard"] not in allow and not (reviewed and trip["first_labelling"])
+    ]
+    if not trips:
+        return
+    lines = [f"  {trip['guard']}: {trip['what']}" for trip in trips]
+    names = sorted({trip["guard"] for trip in trips})
     review = (
-        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {plan}`; or"
-        if first
+        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {row.plan}`; or"
+        if all(trip["first_labelling"] for trip in trips)
         else "If that is right,"
     )
-    allow = " ".join(f"--allow {name}" for name in names)
+    allowing = " ".join(f"--allow {name}" for name in names)
     raise GuardTripped(
-        f"guards stopped plan {plan}, and nothing of it was written:\n"
+        f"guards stopped plan {row.plan}, and nothing of it was written:\n"
         + "\n".join(lines)
-        + f"\n{review} run again with {allow} --reason TEXT.",
-        [Trip(t["guard"], t["what"], t["first_labelling"]) for t in trips],
-        plan,
+        + f"\n{review} run again with {allowing} --reason TEXT.",
+        [Trip(trip["guard"], trip["what"], trip["first_labelling"]) for trip in trips],
+        row.plan,
     )
 
 
@@ -172,10 +192,10 @@ def _written_by(plan: Plan) -> set[str]:
     return set(plan.summary.get("by_target", {}))
 
 
-def _applied_since(journal: Journal, row: Plan) -> int | None:
+def _applied_since(plans: Plans, row: Plan) -> int | None:
     """The first plan that was applied after this one was made, and that ends it."""
     targets = _written_by(row)
-    for other in journal.plans.applied_after(row):
+    for other in plans.applied_after(row):
         if not _cut_off(row) or targets & _written_by(other):
             return other.plan
     return None
@@ -184,7 +204,9 @@ def _applied_since(journal: Journal, row: Plan) -> int | None:
 # -- how much of a batch -----------------------------------------------------------------------------------
 
 
-def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wanted: pa.Array | None) -> bool:
+def _as_far_as_allowed(
+    batches: Batches, throttle: Throttle, delivery: Delivery, batch: Batch, wanted: pa.Array | None
+) -> bool:
     """Carry out what the canary and the pace let through of a planned batch; the rest stays planned.
 
     False: the pace held some back.
@@ -194,7 +216,7 @@ def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wante
     chosen = (
         np.ones(changes.num_rows, np.bool_) if wanted is None else _mask(pc.is_in(records, value_set=wanted))
     )
-    room = throttle.room(session)
+    room = throttle.room()
     let_through = chosen
     if room is not None:
         let_through = chosen & _mask(
@@ -204,7 +226,7 @@ def _as_far_as_allowed(session: Session, delivery: Delivery, batch: Batch, wante
         if not let_through.all():
             parts = [changes.filter(pa.array(mask)) for mask in (let_through, ~let_through)]
             counted = [(part, pc.count_distinct(_records(part)).as_py()) for part in parts]
-            batch = session.journal.batches.get(session.journal.batches.split(batch, *counted))
+            batch = batches.get(batches.split(batch, *counted))
         delivery.carry_out(batch)
     return bool((let_through == chosen).all())
 

@@ -9,28 +9,30 @@ stands alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import RemoteList
+from connectors.contract import Destination, RemoteList
 from connectors.errors import RequestError
 from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA, done
-from sync.account.session import Session
-from sync.account.targets import targets_of
-from sync.apply import throttle
 from sync.apply.rejects import RejectedChanges
-from sync.consent.consent import Consent, allowed_changes
+from sync.apply.throttle import stamp
 from sync.plan.undo import WAYS_BACK
 from sync.pull.pull import stale
-from sync.store import write_history
+from sync.store import actual, write_history
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch, Batches
+from sync.store.journal.objects import Objects
+from sync.store.journal.plans import Plan
+from sync.store.mirror import AccountMirror
 
+_NOTHING = pa.array([], pa.string())
 REASONS = 20  # told in an answer; the others are counted together
 
 
@@ -91,7 +93,12 @@ class JournalTicket:
 
 
 def close(
-    session: Session, batch: Batch, outcomes: pa.Table, refusals: RejectedChanges | None = None
+    journal: Journal,
+    mirror: AccountMirror,
+    batch: Batch,
+    outcomes: pa.Table,
+    at: str,
+    refusals: RejectedChanges | None = None,
 ) -> None:
     """Store a batch's answers: journal, rejects, and what the mirror believes the CRM to hold.
 
@@ -103,14 +110,13 @@ def close(
     if refusals is not None:  # the answer may be lost where the CRM was busy: counted by the pace
         moved = pc.or_(moved, pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
     written = pc.count_distinct(changes["id"].filter(moved)).as_py()
-    with session.journal.transaction():
-        session.journal.batches.close(batch.batch, outcomes, throttle.stamp(session), written)
-        _put_off(session.journal, session.account, batch, changes, outcomes)
+    with journal.transaction():
+        journal.batches.close(batch.batch, outcomes, at, written)
+        _put_off(journal, mirror.name, batch, changes, outcomes)
     if refusals is not None:
         refusals.keep(batch, outcomes)
-    mirror = session.mirror()
     write_history.now_actual(mirror, batch, changes.filter(pc.equal(outcomes["status"], "done")))
-    write_history.catch_up(session.journal, mirror)
+    write_history.catch_up(journal, mirror)
 
 
 def _put_off(journal: Journal, account: str, batch: Batch, changes: pa.Table, outcomes: pa.Table) -> None:
@@ -129,34 +135,46 @@ class Delivery:
     """The carrying out of one plan. Whether the pull is so old that records are read again is decided once,
     when it begins.
 
-    ``planned_in``: the run that made the plan. Where another one carries it out, what was read since then
-    counts.
+    ``allowed``: which changes of a batch consent allows. Where another ``run`` than the one that made the plan
+    carries it out, what was read since then counts.
     """
 
-    def __init__(self, session: Session, consent: Consent, plan: int, planned_in: int) -> None:
-        self.applied = Applied(plan)
-        self._session = session
-        self._consent, self._targets = consent, targets_of(session.config, session.account)
-        self._able = session.destination().capabilities
-        self._reread = not self._able.compares_before and stale(session.mirror(), session.clock())
-        self._refusals = RejectedChanges(session)
-        self._moved = _moved_since(session, plan) if planned_in != session.run else pa.array([], pa.string())
+    def __init__(
+        self,
+        journal: Journal,
+        mirror: AccountMirror,
+        destination: Destination,
+        lists: Callable[[], Mapping[str, RemoteList]],
+        refusals: RejectedChanges,
+        allowed: Callable[[Batch], pa.Array],
+        clock: Callable[[], datetime],
+        run: int,
+        plan: Plan,
+    ) -> None:
+        self.applied = Applied(plan.plan)
+        self._journal, self._mirror, self._destination, self._lists = journal, mirror, destination, lists
+        self._refusals, self._allowed, self._clock, self._run = refusals, allowed, clock, run
+        self._able = destination.capabilities
+        self._reread = not self._able.compares_before and stale(mirror, clock())
+        self._moved = _moved_since(mirror, journal.batches, plan) if plan.run != run else _NOTHING
 
     def carry_out(self, batch: Batch) -> None:
         """Open, write, close. What ends the run leaves the batch open: the next run settles it."""
-        session = self._session
         plain = batch.changes().select(CHANGE_SCHEMA.names)
-        session.journal.batches.open(batch.batch, session.run, throttle.stamp(session))
+        self._journal.batches.open(batch.batch, self._run, stamp(self._clock()))
         outcomes = _vanished(batch, self._write(batch, plain))
-        close(session, batch, outcomes, self._refusals)
+        close(self._journal, self._mirror, batch, outcomes, stamp(self._clock()), self._refusals)
         self.applied.add(outcomes)
+
+    def _remote(self, batch: Batch) -> RemoteList | None:
+        return remote_list(self._lists(), self._journal.objects, self._mirror.name, batch.target)
 
     def _write(self, batch: Batch, changes: pa.Table) -> pa.Table:
         """Write changes; skip those that consent forbids by now, and those of a list that a person deleted."""
-        if batch.kind == "list" and remote_list(self._session, batch.target) is None:
+        if batch.kind == "list" and self._remote(batch) is None:
             reason = f"list {batch.target} was deleted in the CRM: `crm-segments setup` makes it again"
             return _told("skipped", "gone", reason, changes.num_rows)
-        allowed = allowed_changes(self._session.mirror(), self._consent, self._targets, batch)
+        allowed = self._allowed(batch)
         outcomes = self._write_unmoved(batch, changes.filter(allowed))
         return _woven(
             allowed,
@@ -191,9 +209,9 @@ class Delivery:
 
     def _stands(self, batch: Batch, changes: pa.Table, column: str) -> pa.Array:
         """Which changes' ``before`` or ``after`` the CRM holds now."""
-        crm = self._session.destination()
+        crm = self._destination
         if batch.kind == "list":
-            remote = remote_list(self._session, batch.target)
+            remote = self._remote(batch)
             assert remote is not None
             now = crm.current_members(remote, changes)
         else:
@@ -203,13 +221,13 @@ class Delivery:
     def _write_through(self, batch: Batch, changes: pa.Table) -> pa.Table:
         if not changes.num_rows:
             return done(0)
-        ticket = JournalTicket(self._session.journal.batches, batch.batch)
+        ticket = JournalTicket(self._journal.batches, batch.batch)
         try:
             if batch.kind == "list":
-                remote = remote_list(self._session, batch.target)
+                remote = self._remote(batch)
                 assert remote is not None
-                return self._session.destination().write_members(remote, changes, ticket)
-            return self._session.destination().write_fields(changes, ticket)
+                return self._destination.write_members(remote, changes, ticket)
+            return self._destination.write_fields(changes, ticket)
         except RequestError as error:
             return self._halved(batch, changes, error)
 
@@ -237,9 +255,11 @@ class Delivery:
         return _woven(left, *answers)
 
 
-def remote_list(session: Session, key: str) -> RemoteList | None:
-    """The list of a key of ours; None where a person deleted it."""
-    return session.lists.get(session.journal.objects.lists_of(session.account).get(key, ""))
+def remote_list(
+    lists: Mapping[str, RemoteList], objects: Objects, account: str, key: str
+) -> RemoteList | None:
+    """The list of a key of ours, of those that the CRM has by id; None where a person deleted it."""
+    return lists.get(objects.lists_of(account).get(key, ""))
 
 
 def _names(changes: pa.Table) -> pa.Array:
@@ -248,23 +268,14 @@ def _names(changes: pa.Table) -> pa.Array:
     return pc.binary_join_element_wise(*parts, "\0")
 
 
-def _moved_since(session: Session, plan: int) -> pa.Array:
+def _moved_since(mirror: AccountMirror, batches: Batches, plan: Plan) -> pa.Array:
     """Names of the changes of a plan whose value is no longer what it was planned from, by what was read and
     written since.
     """
-    mirror = session.mirror()
-    moved = [pa.array([], pa.string())]
     if mirror.stamp("pull_began") is None:
-        return moved[0]  # nothing is known: records are read again before they are written
-    for changes in _many(batch.changes() for batch in session.journal.batches.of(plan=plan, state="planned")):
-        rows = mirror.table(
-            """SELECT frame.record_type, frame.id, frame.target FROM frame JOIN ids USING (record_type, id)
-               LEFT JOIN actual AS a ON a.record = ids.record AND a.target = frame.target
-               WHERE coalesce(a.value, '') <> coalesce(frame.before, '')""",
-            frame=changes.select(["record_type", "id", "target", "before"]),
-        )
-        moved.append(_names(rows))
-    return pa.concat_arrays(moved)
+        return _NOTHING  # nothing is known: records are read again before they are written
+    planned = _many(batch.changes() for batch in batches.of(plan=plan.plan, state="planned"))
+    return pa.concat_arrays([_NOTHING, *(_names(actual.moved(mirror, changes)) for changes in planned)])
 
 
 def _many(tables: Iterable[pa.Table], rows: int = 100_000) -> Iterator[pa.Table]:

@@ -7,16 +7,20 @@ it until it is read again.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sync.account.session import Session
+from sync.config.settings import Limit
 from sync.pull.pull import too_many_missing
+from sync.store import records
 from sync.store.journal.batches import Batch
-from sync.store.journal.rejects import RefusedChange
+from sync.store.journal.rejects import RefusedChange, Rejects
+from sync.store.mirror import AccountMirror
+from sync.store.scratch import readable, remembered
 
 ATTEMPTS = 5  # how often a change that the CRM refuses is tried before it is put in quarantine
 _FINAL = ("data", "permission", "gone")  # kinds of refusal that trying again alone does not cure
@@ -28,14 +32,15 @@ class RejectedChanges:
     change once.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._gone, self._held = 0, int(session.mirror().value("SELECT count(*) FROM records"))
-        rejects = session.journal.rejects.attempts(session.account)
-        self._any = bool(rejects.num_rows)
-        session.mirror().run(
-            "CREATE OR REPLACE TEMP TABLE refused AS SELECT * FROM known_rejects", known_rejects=rejects
-        )
+    def __init__(
+        self, mirror: AccountMirror, rejects: Rejects, max_shrink: Limit, clock: Callable[[], datetime]
+    ) -> None:
+        self._mirror, self._rejects, self._max_shrink, self._clock = mirror, rejects, max_shrink, clock
+        self._gone, self._in_mirror = 0, records.count(mirror)
+        attempts = rejects.attempts(mirror.name)
+        self._any = bool(attempts.num_rows)
+        with readable(mirror, attempts) as rows:
+            self._refused = remembered(mirror, "refused", rows)
 
     def keep(self, batch: Batch, outcomes: pa.Table) -> None:
         """Remember what of a batch was refused, forget what went through. An outage costs no attempt."""
@@ -48,13 +53,13 @@ class RejectedChanges:
                 changes.filter(pc.and_(refused, pc.equal(pc.fill_null(outcomes["kind"], ""), "gone")))
             )
         if self._any:
-            gone = "SELECT reject FROM refused SEMI JOIN answered USING (record_type, id, target)"
-            numbers = self._session.mirror().table(gone, answered=changes)["reject"].to_pylist()
+            gone = f"SELECT reject FROM ({self._refused}) SEMI JOIN answered USING (record_type, id, target)"
+            numbers = self._mirror.table(gone, answered=changes)["reject"].to_pylist()
         else:
             numbers = []
-        fresh = self._session.mirror().table(
-            """SELECT a.*, coalesce(r.attempts, 0) + (coalesce(a.kind, '') <> 'transient')::INTEGER AS attempts FROM answered AS a
-               LEFT JOIN (SELECT record_type, id, target, after, max(attempts) AS attempts FROM refused GROUP BY ALL) AS r
+        fresh = self._mirror.table(
+            f"""SELECT a.*, coalesce(r.attempts, 0) + (coalesce(a.kind, '') <> 'transient')::INTEGER AS attempts FROM answered AS a
+               LEFT JOIN (SELECT record_type, id, target, after, max(attempts) AS attempts FROM ({self._refused}) GROUP BY ALL) AS r
                ON r.record_type = a.record_type AND r.id = a.id AND r.target = a.target AND r.after IS NOT DISTINCT FROM a.after""",
             answered=pa.table({**dict(zip(changes.column_names, changes.columns, strict=True)), "kind": outcomes["kind"],
                                "reason": outcomes["reason"]}).filter(refused),
@@ -67,30 +72,17 @@ class RejectedChanges:
         """
         if not changes.num_rows:
             return
-        mirror = self._session.mirror()
-        mirror.run(
-            "CREATE OR REPLACE TEMP TABLE gone AS SELECT DISTINCT record FROM frame JOIN ids USING (record_type, id)",
-            frame=changes,
-        )
-        self._gone += int(mirror.value("SELECT count(*) FROM gone SEMI JOIN records USING (record)"))
-        if too_many_missing(self._session.config.guards.max_shrink, self._gone, self._held):
-            return
-        with mirror.transaction():
-            for table in ("records", "actual"):
-                mirror.run(f"DELETE FROM {table} WHERE record IN (SELECT record FROM gone)")
-            mirror.touched()
+        self._gone += records.count_of(self._mirror, changes)
+        if not too_many_missing(self._max_shrink, self._gone, self._in_mirror):
+            records.take_out(self._mirror, changes)
 
     def _departed(self, refused: pa.Table) -> set[tuple[str, str]]:
         """Those of the refused records that are gone and have left the mirror."""
         gone = refused.filter(pc.equal(pc.fill_null(refused["kind"], ""), "gone"))
-        if not gone.num_rows:
-            return set()
-        sql = "SELECT DISTINCT record_type, id FROM frame JOIN ids USING (record_type, id) ANTI JOIN records USING (record)"
-        departed = self._session.mirror().table(sql, frame=gone)
-        return set(zip(departed["record_type"].to_pylist(), departed["id"].to_pylist(), strict=True))
+        return records.missing(self._mirror, gone) if gone.num_rows else set()
 
     def _store(self, gone: list[int], fresh: pa.Table) -> None:
-        moment = self._session.clock()
+        moment = self._clock()
         again = {
             n: (moment + timedelta(minutes=min(15 * 4 ** max(0, min(n, 20) - 1), _LONGEST))).isoformat(
                 timespec="microseconds"
@@ -111,4 +103,4 @@ class RejectedChanges:
             return RefusedChange._make((*row, next_at, final))
 
         changes = map(refused, zip(*columns, strict=True))
-        self._session.journal.rejects.replace_changes(self._session.account, gone, changes)
+        self._rejects.replace_changes(self._mirror.name, gone, changes)

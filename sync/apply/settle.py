@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from connectors.contract import Destination, RemoteList
 from connectors.schemas import CHANGE_SCHEMA, OUTCOME_SCHEMA
 from sync.account.session import Session
 from sync.apply.delivery import JournalTicket, close, remote_list
+from sync.apply.throttle import stamp
 from sync.log import stage
-from sync.store.journal.batches import Batch
+from sync.store.journal.batches import Batch, Batches
 
 
 @stage("settle")
@@ -20,22 +22,26 @@ def settle(session: Session) -> int:
     """
     count = 0
     for batch in list(session.journal.batches.of(account=session.account, state="open")):
-        close(session, batch, _outcomes(session, batch))
+        remote = None
+        if batch.kind == "list":
+            remote = remote_list(session.lists, session.journal.objects, session.account, batch.target)
+        outcomes = _outcomes(session.destination(), session.journal.batches, batch, remote)
+        close(session.journal, session.mirror(), batch, outcomes, stamp(session.clock()))
         count += 1
     session.journal.runs.interrupt_others(session.account, session.run)
     return count
 
 
-def _outcomes(session: Session, batch: Batch) -> pa.Table:
+def _outcomes(
+    destination: Destination, batches: Batches, batch: Batch, remote: RemoteList | None
+) -> pa.Table:
     """What the CRM says. Members of a list that is there no more are nowhere."""
-    changes = batch.changes().select(CHANGE_SCHEMA.names)
-    ticket = JournalTicket(session.journal.batches, batch.batch)
+    changes, ticket = batch.changes().select(CHANGE_SCHEMA.names), JournalTicket(batches, batch.batch)
     if batch.kind == "list":
-        remote = remote_list(session, batch.target)
         if remote is None:
             gone = ("rejected", "gone", "the list is there no more")
             return pa.table(
                 [pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA
             )
-        return session.destination().settle_members(remote, changes, ticket)
-    return session.destination().settle_fields(changes, ticket)
+        return destination.settle_members(remote, changes, ticket)
+    return destination.settle_fields(changes, ticket)

@@ -7,54 +7,61 @@ hour holds more than the config says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sync.account.session import Session
+from sync.config.windows import Windows
 from sync.exit_codes import RetryLater
+from sync.store.journal.batches import Batches
+
+_HOUR = timedelta(hours=1)
 
 
-def stamp(session: Session) -> str:
-    """The present instant of the session's clock, as the journal writes it."""
-    return session.clock().astimezone(UTC).isoformat(timespec="microseconds")
+def stamp(moment: datetime) -> str:
+    """An instant as the journal writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def wait_for_window(session: Session) -> None:
-    """RetryLater where the config's windows are closed now."""
-    windows = session.config.windows(session.account)
-    moment = session.clock()
-    if not windows.open_at(moment):
-        opening = windows.next_opening(moment)
-        raise RetryLater(
-            f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then",
-            opening,
+@dataclass(frozen=True)
+class Throttle:
+    """The writing windows and the pace of an account."""
+
+    batches: Batches
+    account: str
+    clock: Callable[[], datetime]
+    windows: Windows
+    pace: int | None  # records in an hour; None: as many as you like
+    time_zone: str
+
+    def wait_for_window(self) -> None:
+        """RetryLater where the windows are closed now."""
+        moment = self.clock()
+        if not self.windows.open_at(moment):
+            opening = self.windows.next_opening(moment)
+            raise RetryLater(
+                f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then",
+                opening,
+            )
+
+    def room(self) -> int | None:
+        """Records that may be written now; None: as many as you like."""
+        if self.pace is None:
+            return None
+        return max(0, self.pace - self.batches.counted_since(self.account, self._hour_ago()))
+
+    def used_up(self, plan: int) -> RetryLater:
+        """Says that the rest of a plan waits until the first of what was written in the last hour does not count
+        any more.
+        """
+        oldest = self.batches.first_counted_since(self.account, self._hour_ago())
+        room_at = (datetime.fromisoformat(oldest) if oldest else self.clock().astimezone(UTC)) + _HOUR
+        return RetryLater(
+            f"the pace of {self.pace:,} records an hour is used up; the rest of plan {plan} waits until "
+            f"{room_at.astimezone(ZoneInfo(self.time_zone)):%H:%M %Z}, then run again",
+            room_at,
         )
 
-
-def room(session: Session) -> int | None:
-    """Records that may be written now; None: as many as you like."""
-    pace = session.config.pace.writes_per_hour
-    if pace is None:
-        return None
-    counted = session.journal.batches.counted_since(session.account, _hour_ago(session))
-    return max(0, pace - counted)
-
-
-def room_at(session: Session) -> datetime:
-    """When the first of what was written in the last hour does not count any more."""
-    oldest = session.journal.batches.first_counted_since(session.account, _hour_ago(session))
-    return (datetime.fromisoformat(oldest) if oldest else session.clock().astimezone(UTC)) + timedelta(
-        hours=1
-    )
-
-
-def used_up(session: Session, plan: int) -> str:
-    """The sentence that says so."""
-    return (
-        f"the pace of {session.config.pace.writes_per_hour:,} records an hour is used up; the rest of plan {plan} waits until "
-        f"{room_at(session).astimezone(ZoneInfo(session.settings.time_zone)):%H:%M %Z}, then run again"
-    )
-
-
-def _hour_ago(session: Session) -> str:
-    return (session.clock().astimezone(UTC) - timedelta(hours=1)).isoformat(timespec="microseconds")
+    def _hour_ago(self) -> str:
+        return stamp(self.clock() - _HOUR)

@@ -222,12 +222,12 @@ def _clear(session: Session, values: Sequence[tuple[Person, str, str]]) -> int:
         ]
         fields = [change for change in changes if made[str(change["target"])].kind == "field"]
         if fields:
-            batches.add_written(session.account, 1, stamp(session))
+            batches.add_written(session.account, 1, stamp(session.clock()))
             session.destination().write_fields(pa.Table.from_pylist(fields, schema=CHANGE_SCHEMA), ticket)
         for change in changes:
             remote = lists.get(made[str(change["target"])].remote)
             if change not in fields and remote is not None:
-                batches.add_written(session.account, 1, stamp(session))
+                batches.add_written(session.account, 1, stamp(session.clock()))
                 table = pa.Table.from_pylist([change], schema=CHANGE_SCHEMA)
                 session.destination().write_members(remote, table, ticket)
     return len(values)

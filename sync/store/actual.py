@@ -24,6 +24,16 @@ def of_record(mirror: AccountMirror, record_type: str, id: str) -> list[tuple[st
     return [(target, value) for target, value in mirror.rows(sql, [record_type, id])]
 
 
+def moved(mirror: AccountMirror, changes: pa.Table) -> pa.Table:
+    """(record_type, id, target) of changes whose value is no longer the one ``before``."""
+    return mirror.table(
+        """SELECT frame.record_type, frame.id, frame.target FROM frame JOIN ids USING (record_type, id)
+           LEFT JOIN actual AS a ON a.record = ids.record AND a.target = frame.target
+           WHERE coalesce(a.value, '') <> coalesce(frame.before, '')""",
+        frame=changes.select(["record_type", "id", "target", "before"]),
+    )
+
+
 def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
     """Values of a page, a column ``field.TARGET`` each: only those that exist become rows.
 

@@ -14,6 +14,30 @@ def count(mirror: AccountMirror) -> int:
     return int(mirror.value("SELECT count(*) FROM records"))
 
 
+def count_of(mirror: AccountMirror, named: pa.Table) -> int:
+    """How many of the records that rows with ``record_type`` and ``id`` name are there."""
+    sql = "SELECT count(DISTINCT record) FROM frame JOIN ids USING (record_type, id) SEMI JOIN records USING (record)"
+    return int(mirror.value(sql, frame=named))
+
+
+def missing(mirror: AccountMirror, named: pa.Table) -> set[tuple[str, str]]:
+    """(record type, id) of those that such rows name, that are known, and that are not there."""
+    sql = "SELECT DISTINCT record_type, id FROM frame JOIN ids USING (record_type, id) ANTI JOIN records USING (record)"
+    rows = mirror.table(sql, frame=named)
+    return set(zip(rows["record_type"].to_pylist(), rows["id"].to_pylist(), strict=True))
+
+
+def take_out(mirror: AccountMirror, named: pa.Table) -> None:
+    """Those that such rows name leave, as if their deletion had been read."""
+    with mirror.transaction():
+        for table in ("records", "actual"):
+            mirror.run(
+                f"DELETE FROM {table} WHERE record IN (SELECT record FROM frame JOIN ids USING (record_type, id))",
+                frame=named,
+            )
+        mirror.touched()
+
+
 def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
     """Rows of registered ids, in columns that are ``record_columns.prepared``.
 
