@@ -26,6 +26,7 @@ from connectors.rest.activity import (
     Columns,
     Owners,
     Prices,
+    deal_facts,
     gone_rows,
     purchase_types,
     repeated,
@@ -131,20 +132,8 @@ class Purchases:
 
     @property
     def fingerprint(self) -> str:
-        account = self.account
-        return fingerprint(
-            self.kind,
-            self.properties,
-            self.targets,
-            account.currency,
-            account.time_zone,
-            account.rates,
-            account.deal_share,
-            self.amounts.home,
-            self.won_stages,
-            self.void_stages,
-            asdict(self.terms),
-        )
+        facts = (*deal_facts(self.account), self.amounts.home, self.won_stages, self.void_stages)
+        return fingerprint(self.kind, self.properties, self.targets, *facts, asdict(self.terms))
 
     def table(
         self, rows: Sequence[Row], links: Mapping[str, Links], rejects: Rejects, whole: bool

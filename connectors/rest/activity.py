@@ -52,6 +52,11 @@ def taking_back(table: pa.Table, ids: Iterable[str]) -> pa.Table:
     return pa.concat_tables([table, gone_rows(void)], promote_options="default") if void else table
 
 
+def deal_facts(account: Account) -> tuple[object, ...]:
+    """What of the account decides how deals are read."""
+    return account.currency, account.time_zone, account.rates, account.deal_share
+
+
 @dataclass(frozen=True)
 class Owners:
     """One row for each pair of a deal and a record that it belongs to, the rows of a deal together."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.rest.full_read import FullRead, Step
@@ -12,28 +11,19 @@ from connectors.rest.progress import Progress
 from connectors.rest.source import Api, Source
 
 
-@dataclass(frozen=True)
 class RecordReader:
-    """Reads one source (``connectors.rest.reading.Reader``)."""
+    """Reads one source (``connectors.rest.reading.Reader``), and every ``sweep_every`` all of it."""
 
-    api: Api
-    source: Source
-    now: datetime
-    sweep_every: timedelta  # so often everything is read again
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.source.fingerprint
+    def __init__(self, api: Api, source: Source, now: datetime, sweep_every: timedelta) -> None:
+        self.name, self.fingerprint = source.name, source.fingerprint
+        self._api, self._source = api, source
+        self._sweeps_before = (now - sweep_every).timestamp() * 1000
 
     def is_sweep_due(self, progress: Progress) -> bool:
-        return self.now.timestamp() * 1000 - progress.swept > self.sweep_every / timedelta(milliseconds=1)
+        return progress.swept < self._sweeps_before
 
     def full(self, saved: Progress | None) -> Iterator[Step]:
-        return FullRead(self.api, self.source).steps(saved)
+        return FullRead(self._api, self._source).steps(saved)
 
     def changes(self, progress: Progress) -> Iterator[Step]:
-        return IncrementalRead(self.api, self.source, progress).steps()
+        return IncrementalRead(self._api, self._source, progress).steps()

@@ -23,15 +23,8 @@ from connectors.salesforce.session import Org
 
 _ADDRESS_ROOM = soql.URL_LIMIT - 2_048  # headers and the rest of the address need some
 _COUNTED = (
-    "Contact",
-    "Lead",
-    "Account",
-    "Opportunity",
-    "OpportunityContactRole",
-    "Task",
-    "Event",
-    "CampaignMember",
-    "Order",
+    *("Contact", "Lead", "Account", "Opportunity", "OpportunityContactRole"),
+    *("Task", "Event", "CampaignMember", "Order"),
 )
 _IN_LIST = 300  # ids of one statement: about 7,000 characters of an address
 

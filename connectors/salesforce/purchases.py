@@ -23,6 +23,7 @@ from connectors.rest.activity import (
     Columns,
     Owners,
     Prices,
+    deal_facts,
     purchase_types,
     repeated,
     rows_of,
@@ -40,29 +41,15 @@ from connectors.values.home_amounts import Amounts
 from connectors.values.rejects import Rejects
 
 _WANTED = (
-    "Id",
-    "AccountId",
-    "Amount",
-    "CurrencyIsoCode",
-    "CloseDate",
-    "IsWon",
-    "StageName",
-    "Type",
-    STAMP,
-    "CreatedDate",
-    "IsDeleted",
+    *("Id", "AccountId", "Amount", "CurrencyIsoCode", "CloseDate", "IsWon", "StageName", "Type"),
+    *(STAMP, "CreatedDate", "IsDeleted"),
 )
 _ROLE = ("OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "Id", STAMP)
+_PRIMARY, _IS_PRIMARY = ("AccountId", "ContactId", "IsDeleted"), "IsPrimary = true"
 _PERSON = "Account.PersonContactId"
 _ORDER = (
-    "AccountId",
-    "BillToContactId",
-    "EffectiveDate",
-    "StatusCode",
-    "TotalAmount",
-    "CurrencyIsoCode",
-    "IsReductionOrder",
-    "Type",
+    *("AccountId", "BillToContactId", "EffectiveDate", "StatusCode", "TotalAmount", "CurrencyIsoCode"),
+    *("IsReductionOrder", "Type"),
 )
 
 
@@ -78,18 +65,8 @@ class Opportunities(Source):
 
     @property
     def fingerprint(self) -> str:
-        account = self.account
-        return fingerprint(
-            self.fields,
-            account.currency,
-            account.time_zone,
-            account.rates,
-            account.deal_share,
-            self.org.settings.won_stages,
-            self._of_people,
-            self._of_accounts,
-            "parts to the cent",
-        )
+        facts = (*deal_facts(self.account), self.org.settings.won_stages)
+        return fingerprint(self.fields, *facts, self._of_people, self._of_accounts, "parts to the cent")
 
     @property
     def _labelled(self) -> list[FieldSpec]:
@@ -213,30 +190,29 @@ class Opportunities(Source):
     def _roles_of(self, fetching: Fetching, window: Sequence[str] | None) -> pa.Table:
         if not self._has_roles():
             return texts([], _ROLE)
-        where = [] if window is None else [f"OpportunityId IN ({soql.Select(['Id'], self.object, window)})"]
-        statement = soql.Select(_ROLE, "OpportunityContactRole", where)
-        read = (
-            fetching.all(statement, fetching.size("OpportunityContactRole"))
-            if window is None
-            else fetching.changed(statement)
-        )
-        return pa.concat_tables([batch.table for batch in read])
+        if window is None:
+            everything = soql.Select(_ROLE, "OpportunityContactRole")
+            batches = fetching.all(everything, fetching.size("OpportunityContactRole"))
+        else:
+            where = [f"OpportunityId IN ({soql.Select(['Id'], self.object, window)})"]
+            batches = fetching.changed(soql.Select(_ROLE, "OpportunityContactRole", where))
+        return pa.concat_tables([batch.table for batch in batches])
 
     def _primaries(self, fetching: Fetching, window: Sequence[str] | None) -> dict[str, str]:
+        """Primary contacts of the accounts of a window's opportunities."""
         if not self._has_primaries():
             return {}
-        where = ["IsPrimary = true"]
+        where = [_IS_PRIMARY]
         if window is not None:
             where.append(f"AccountId IN ({soql.Select(['AccountId'], self.object, window)})")
-        statement = soql.Select(["AccountId", "ContactId", "IsDeleted"], "AccountContactRole", where)
-        return _by_account(pa.concat_tables([batch.table for batch in fetching.changed(statement)]))
+        batches = fetching.changed(soql.Select(_PRIMARY, "AccountContactRole", where))
+        return _by_account(pa.concat_tables([batch.table for batch in batches]))
 
     def _primary_of(self, fetching: Fetching, accounts: Sequence[str]) -> dict[str, str]:
         if not self._has_primaries():
             return {}
-        fields = ["AccountId", "ContactId", "IsDeleted"]
         return _by_account(
-            fetching.among(fields, "AccountContactRole", "AccountId", accounts, ["IsPrimary = true"])
+            fetching.among(_PRIMARY, "AccountContactRole", "AccountId", accounts, [_IS_PRIMARY])
         )
 
     def _has_primaries(self) -> bool:
@@ -263,9 +239,8 @@ def _currencies(org: Org) -> tuple[str, dict[str, float]]:
     statement = soql.Select(["IsoCode", "ConversionRate", "IsCorporate"], "CurrencyType", ["IsActive = true"])
     rows = [row for page in org.query(statement) for row in page]
     corporate = next((str(row["IsoCode"]) for row in rows if row["IsCorporate"]), "")
-    return corporate, {
-        str(row["IsoCode"]): float(row["ConversionRate"]) for row in rows if row["ConversionRate"]
-    }
+    rated = (row for row in rows if row["ConversionRate"])
+    return corporate, {str(row["IsoCode"]): float(row["ConversionRate"]) for row in rated}
 
 
 def _rows(won: Columns, record_types: pa.Array, record_ids: pa.Array) -> pa.Table:
@@ -314,11 +289,8 @@ def _orders(source: Activities, rows: pa.Table, rejects: Rejects) -> list[Column
     home = pa.nulls(len(ids), pa.string()) if "CurrencyIsoCode" in rows.column_names else amounts
     prices = Prices("an order without an effective date", "TotalAmount", amounts, currencies, home)
     units, good = prices.minor(source.account, source.amounts, ids.to_pylist(), moments, rejects)
-    is_return, contact, keys = (
-        is_true(rows, "IsReductionOrder"),
-        column(rows, "BillToContactId"),
-        source.key(rows),
-    )
+    is_return, contact = is_true(rows, "IsReductionOrder"), column(rows, "BillToContactId")
+    keys = source.key(rows)
     columns = {
         "id": keys,
         "record_type": pc.if_else(contact.is_valid(), "contact", "company"),

@@ -32,17 +32,10 @@ from connectors.schemas import FIELD, REACHABLE
 from connectors.values.api_columns import instants
 from connectors.values.rejects import Rejects
 
+_CONSENT = ("HasOptedOutOfEmail", "EmailBouncedDate", "DoNotCall", "IndividualId")
 _OWN = {
-    "contact": ("Email", "AccountId", "HasOptedOutOfEmail", "EmailBouncedDate", "DoNotCall", "IndividualId"),
-    "lead": (
-        "Email",
-        "HasOptedOutOfEmail",
-        "EmailBouncedDate",
-        "DoNotCall",
-        "IndividualId",
-        "IsConverted",
-        "ConvertedContactId",
-    ),
+    "contact": ("Email", "AccountId", *_CONSENT),
+    "lead": ("Email", *_CONSENT, "IsConverted", "ConvertedContactId"),
     "company": ("IsPersonAccount",),
 }
 _PERSON = {
