@@ -83,13 +83,13 @@ class Partners:
         return Listed(rows, str(rows[-1]["id"]) if len(rows) == self.batch else None)
 
     def changed(self, start: int, end: int, behind: int) -> Iterator[Found]:
-        def found(id: int | None) -> Found:
+        def page(id: int | None) -> Found:
             rows = self.crm_.search_read(
                 lambda row: row["write_date"] >= start and row["id"] > (id or 0), self.batch
             )
             return Found([row["id"] for row in rows], [row["write_date"] for row in rows], -1)
 
-        return paging.pages(found, lambda page: page.ids[-1] if len(page.ids) == self.batch else None, behind)
+        return paging.pages(page, lambda last: last.ids[-1] if len(last.ids) == self.batch else None, behind)
 
     def changed_total(self, start: int, end: int) -> int:
         return sum(start <= row["write_date"] < end for row in self.crm_.partners.values())
