@@ -318,6 +318,9 @@ class Source(ABC):
         reads everything again.
         """
 
+    def end_reading(self) -> None:
+        """A pull has read what it needs: let go of what holds its pages together, such as a snapshot."""
+
     def close(self) -> None:
         """Let go of sessions and files."""
 

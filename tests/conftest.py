@@ -5,6 +5,7 @@ CI, an empty cache.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,3 +23,12 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     tests.
     """
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_database_server_is_left() -> Iterator[None]:
+    """Those that tests started end with them."""
+    yield
+    from tests.servers.databases import stop_all
+
+    stop_all()

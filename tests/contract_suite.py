@@ -1,14 +1,14 @@
-"""What must hold of every connector? Subclass ``ContractSuite``, give it the fixture ``crm``, and pytest
-tells.
+"""What must hold of every connector? Subclass ``ContractSuite`` (of what can only be read: ``SourceSuite``), give
+it the fixture ``crm``, and pytest tells.
 
 A ``Crm`` is one account of the CRM under test: it opens connectors on it, and does what people do behind our
-back.
+back. A ``Shop`` is one that can only be read.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from connectors.contract import Connector, FieldSpec, ListSpec, Option, Page, RemoteList
+from connectors.contract import Connector, FieldSpec, ListSpec, Option, Page, RemoteList, Source
 from connectors.schemas import (
     ACTIVITY_SCHEMA,
     ATTRIBUTE,
@@ -48,12 +48,12 @@ ODD_TEXTS = [
 ]
 
 
-class Crm(ABC):
-    """One account of the CRM under test, as its people see it. Days are UTC dates."""
+class Shop(ABC):
+    """One account under test, as its people see it. Days are UTC dates."""
 
     @abstractmethod
-    def connect(self) -> Connector:
-        """A new connector on the account, opened with the fields SEGMENT and REASON, and attribute ``city``."""
+    def connect(self) -> Source:
+        """A new source on the account, opened with attribute ``city``."""
 
     @abstractmethod
     def put(
@@ -68,6 +68,14 @@ class Crm(ABC):
     @abstractmethod
     def buy(self, id: str, moment: datetime, amount: str, order: str) -> None:
         """A contact buys something, in the account's currency (EUR)."""
+
+
+class Crm(Shop):
+    """One account of the CRM under test."""
+
+    @abstractmethod
+    def connect(self) -> Connector:
+        """A new connector on the account, opened with the fields SEGMENT and REASON, and attribute ``city``."""
 
     @abstractmethod
     def set_field(self, id: str, name: str, value: str | None) -> None:
@@ -97,7 +105,7 @@ class Reader:
     what they held.
     """
 
-    def __init__(self, crm: Crm, stream: str) -> None:
+    def __init__(self, crm: Shop, stream: str) -> None:
         self.crm, self.stream = crm, stream
         self.position: str | None = None
         self.parts: dict[str, list[dict[str, Any]]] = {}
@@ -153,19 +161,121 @@ def value_stream(connector: Connector) -> str:
     return "value" if "value" in connector.capabilities.streams else "contact"
 
 
-class ContractSuite(ABC):
-    """The tests. A fixture gives the account, empty of records; two contacts are there before each test."""
+class SourceSuite(ABC):
+    """What must hold of reading. A fixture gives the account, empty of records; two contacts are there before
+    each test.
+    """
 
     @pytest.fixture
     @abstractmethod
-    def crm(self, tmp_path: Any) -> Crm | Iterator[Crm]:
+    def crm(self, tmp_path: Any) -> Any:
         """The account under test."""
 
     @pytest.fixture(autouse=True)
-    def _two_contacts(self, crm: Crm) -> None:
+    def _two_contacts(self, crm: Shop) -> None:
         crm.put("1", email="ada@example.org", city="Ulm")
         crm.put("2", email="bob@example.org", city="Bonn")
         crm.buy("1", noon(1, 5), "12.50", "order-1")
+
+    @pytest.fixture
+    def ready(self, crm: Shop) -> Any:
+        """A source on an account that is set up."""
+        return crm.connect()
+
+    def test_a_sound_account_has_no_problems(self, crm: Shop) -> None:
+        assert crm.connect().check() == []
+
+    @pytest.mark.parametrize(
+        ("stream", "schema"),
+        [("contact", RECORD_SCHEMA), ("activity", ACTIVITY_SCHEMA), ("value", VALUE_SCHEMA)],
+    )
+    def test_pages_have_the_columns_and_types_of_the_contract(
+        self, crm: Shop, ready: Source, stream: str, schema: pa.Schema
+    ) -> None:
+        if stream not in ready.capabilities.streams:
+            pytest.skip(f"has no stream {stream}")
+        for page in ready.read(stream, None):
+            for column in page.records.schema:
+                allowed = column.name.startswith((ATTRIBUTE, FIELD)) or column.name in [*schema.names, "line"]
+                assert allowed, column.name
+                if column.name in schema.names:
+                    assert column.type == schema.field(column.name).type, column.name
+            required = [column.name for column in schema if not column.nullable]
+            assert all(page.records[name].null_count == 0 for name in required)
+
+    def test_every_contact_arrives_with_its_attributes(self, crm: Shop) -> None:
+        reader = Reader(crm, "contact")
+        reader.pull()
+        assert {id: (row["email"], row[ATTRIBUTE + "city"]) for id, row in reader.rows.items()} == {
+            "1": ("ada@example.org", "Ulm"),
+            "2": ("bob@example.org", "Bonn"),
+        }
+
+    def test_every_purchase_arrives_in_minor_units_and_utc(self, crm: Shop) -> None:
+        reader = Reader(crm, "activity")
+        reader.pull()
+        (row,) = reader.rows.values()
+        assert (row["record_id"], row["kind"], row["amount_minor"], row["occurred_at"]) == (
+            "1",
+            "purchase",
+            1250,
+            noon(1, 5),
+        )
+
+    @pytest.mark.parametrize("stream", ["contact", "activity"])
+    def test_an_unchanged_account_has_nothing_new(self, crm: Shop, stream: str) -> None:
+        reader = Reader(crm, stream)
+        assert reader.pull() > 0
+        assert reader.pull() == 0
+
+    def test_an_edited_contact_is_read_again(self, crm: Shop) -> None:
+        reader = Reader(crm, "contact")
+        reader.pull()
+        crm.put("2", email="bob@example.org", city="Köln")
+        reader.pull()
+        assert reader.rows["2"][ATTRIBUTE + "city"] == "Köln"
+        assert reader.rows["1"][ATTRIBUTE + "city"] == "Ulm"
+
+    def test_new_purchases_join_the_old_ones(self, crm: Shop) -> None:
+        reader = Reader(crm, "activity")
+        reader.pull()
+        crm.buy("2", noon(2, 1), "3", "order-2")
+        reader.pull()
+        assert sorted(row["amount_minor"] for row in reader.rows.values()) == [300, 1250]
+
+    def test_a_reading_that_stops_after_any_page_goes_on_without_a_gap(self, crm: Shop) -> None:
+        for number in range(3, 30):
+            crm.put(str(number), email=f"{number}@example.org")
+        reader = Reader(crm, "contact")
+        while reader.pull(pages=1):
+            pass
+        assert sorted(reader.rows, key=int) == [str(number) for number in range(1, 30)]
+
+    def test_a_deleted_contact_is_reported(self, crm: Shop) -> None:
+        reader = Reader(crm, "contact")
+        reader.pull()
+        if not crm.connect().capabilities.deletions:
+            pytest.skip("does not report deletions")
+        crm.delete("2")
+        reader.pull()
+        assert list(reader.rows) == ["1"]
+
+    def test_a_merged_contact_names_its_survivor(self, crm: Shop) -> None:
+        reader = Reader(crm, "contact")
+        reader.pull()
+        if not crm.connect().capabilities.merges:
+            pytest.skip("does not report merges")
+        crm.put("2", merged_into="1")
+        reader.pull()
+        assert reader.rows["2"]["merged_into"] == "1"
+
+    def test_the_count_is_what_can_be_read_or_not_told(self, crm: Shop) -> None:
+        assert crm.connect().count("contact") in (2, None)
+        assert crm.connect().count("activity") in (1, None)
+
+
+class ContractSuite(SourceSuite):
+    """The tests of a connector that reads and writes."""
 
     @pytest.fixture
     def ready(self, crm: Crm) -> Connector:
@@ -179,102 +289,9 @@ class ContractSuite(ABC):
     def loyal(self, ready: Connector) -> RemoteList:
         return ready.ensure_list(LIST)
 
-    # Reading
-
-    def test_a_sound_account_has_no_problems(self, crm: Crm) -> None:
-        assert crm.connect().check() == []
-
     def test_opening_and_checking_reads_and_writes_nothing(self, crm: Crm) -> None:
         crm.connect().check()
         assert (SEGMENT.record_type, SEGMENT.name) not in crm.connect().fields()
-
-    @pytest.mark.parametrize(
-        ("stream", "schema"),
-        [("contact", RECORD_SCHEMA), ("activity", ACTIVITY_SCHEMA), ("value", VALUE_SCHEMA)],
-    )
-    def test_pages_have_the_columns_and_types_of_the_contract(
-        self, crm: Crm, ready: Connector, stream: str, schema: pa.Schema
-    ) -> None:
-        if stream not in ready.capabilities.streams:
-            pytest.skip(f"has no stream {stream}")
-        for page in ready.read(stream, None):
-            for column in page.records.schema:
-                allowed = column.name.startswith((ATTRIBUTE, FIELD)) or column.name in [*schema.names, "line"]
-                assert allowed, column.name
-                if column.name in schema.names:
-                    assert column.type == schema.field(column.name).type, column.name
-            required = [column.name for column in schema if not column.nullable]
-            assert all(page.records[name].null_count == 0 for name in required)
-
-    def test_every_contact_arrives_with_its_attributes(self, crm: Crm) -> None:
-        reader = Reader(crm, "contact")
-        reader.pull()
-        assert {id: (row["email"], row[ATTRIBUTE + "city"]) for id, row in reader.rows.items()} == {
-            "1": ("ada@example.org", "Ulm"),
-            "2": ("bob@example.org", "Bonn"),
-        }
-
-    def test_every_purchase_arrives_in_minor_units_and_utc(self, crm: Crm) -> None:
-        reader = Reader(crm, "activity")
-        reader.pull()
-        (row,) = reader.rows.values()
-        assert (row["record_id"], row["kind"], row["amount_minor"], row["occurred_at"]) == (
-            "1",
-            "purchase",
-            1250,
-            noon(1, 5),
-        )
-
-    @pytest.mark.parametrize("stream", ["contact", "activity"])
-    def test_an_unchanged_account_has_nothing_new(self, crm: Crm, stream: str) -> None:
-        reader = Reader(crm, stream)
-        assert reader.pull() > 0
-        assert reader.pull() == 0
-
-    def test_an_edited_contact_is_read_again(self, crm: Crm) -> None:
-        reader = Reader(crm, "contact")
-        reader.pull()
-        crm.put("2", email="bob@example.org", city="Köln")
-        reader.pull()
-        assert reader.rows["2"][ATTRIBUTE + "city"] == "Köln"
-        assert reader.rows["1"][ATTRIBUTE + "city"] == "Ulm"
-
-    def test_new_purchases_join_the_old_ones(self, crm: Crm) -> None:
-        reader = Reader(crm, "activity")
-        reader.pull()
-        crm.buy("2", noon(2, 1), "3", "order-2")
-        reader.pull()
-        assert sorted(row["amount_minor"] for row in reader.rows.values()) == [300, 1250]
-
-    def test_a_reading_that_stops_after_any_page_goes_on_without_a_gap(self, crm: Crm) -> None:
-        for number in range(3, 30):
-            crm.put(str(number), email=f"{number}@example.org")
-        reader = Reader(crm, "contact")
-        while reader.pull(pages=1):
-            pass
-        assert sorted(reader.rows, key=int) == [str(number) for number in range(1, 30)]
-
-    def test_a_deleted_contact_is_reported(self, crm: Crm) -> None:
-        reader = Reader(crm, "contact")
-        reader.pull()
-        if not crm.connect().capabilities.deletions:
-            pytest.skip("does not report deletions")
-        crm.delete("2")
-        reader.pull()
-        assert list(reader.rows) == ["1"]
-
-    def test_a_merged_contact_names_its_survivor(self, crm: Crm) -> None:
-        reader = Reader(crm, "contact")
-        reader.pull()
-        if not crm.connect().capabilities.merges:
-            pytest.skip("does not report merges")
-        crm.put("2", merged_into="1")
-        reader.pull()
-        assert reader.rows["2"]["merged_into"] == "1"
-
-    def test_the_count_is_what_can_be_read_or_not_told(self, crm: Crm) -> None:
-        assert crm.connect().count("contact") in (2, None)
-        assert crm.connect().count("activity") in (1, None)
 
     # Fields
 

@@ -28,18 +28,17 @@ from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from connectors.tables.column_mapping import (
     ACTIVITY_NAMES,
     AMOUNT,
-    OWNERS,
     RECORD_NAMES,
     Place,
-    column_with,
     locate,
     missing,
+    require_activity,
     with_attributes,
 )
 from connectors.tables.column_reader import constant
 from connectors.tables.contract_columns import Normaliser
 from connectors.tables.dialect import Habits, Way
-from connectors.tables.orders import OrderLines, RepeatedTotals
+from connectors.tables.orders import OrderLines, RepeatedTotals, further_columns
 from connectors.tables.rejects import TableRejects
 from connectors.values.rejects import LISTED
 from connectors.values.text import readable
@@ -113,20 +112,12 @@ class Reading:
         layout = locate(part, [*headers, *joined], names, self._dialect.columns, own)
         layout = replace(layout, joined=joined)
         setting, mapping = self._folder.setting(self._stream), self._dialect.columns
-        constants = self._constants(part)
         if not activity:
             if "id" not in layout.columns:
                 raise missing(part, layout, "id", setting, mapping)
             return with_attributes(layout, self._folder.account.attributes)
-        owners = ("record_id", *OWNERS, "contact_email")
-        if not set(owners) & {*layout.columns, *constants}:
-            name = next((name for name in owners if name in mapping), "contact_id")
-            raise missing(
-                part, layout, name, setting, mapping, " (or lead_id, company_id, record_id, contact_email)"
-            )
-        if not {"occurred_at", "date"} & layout.columns.keys():
-            raise missing(part, layout, "occurred_at", setting, mapping)
-        return replace(layout, further=self._further(part, layout))
+        require_activity(part, layout, setting, mapping, self._constants(part))
+        return replace(layout, further=further_columns(part, layout, self._dialect.orders, setting))
 
     def _joined(self, headers: list[str]) -> tuple[str, ...]:
         further = joined_headers(self._folder, self._dialect)
@@ -140,40 +131,6 @@ class Reading:
             if fnmatch(part.casefold(), pattern.casefold())
             for name, value in values.items()
         }
-
-    def _further(self, part: str, layout: Place) -> dict[str, int]:
-        """Status columns; and what line items, and prices in place of amounts, need."""
-        setting, indexes_by_header = self._folder.setting(self._stream), {}
-        orders = self._dialect.orders
-        for header in orders.status:
-            hits = column_with(layout.headers, header)
-            if not hits:
-                shown = ", ".join(repr(label) for label in layout.headers[:30] if label)
-                raise RequestError(
-                    f"{part}: status column {header!r} is missing; its headers are {shown}. Correct [{setting}.status]"
-                )
-            indexes_by_header[header] = hits[0]
-        if orders.line_items in ("repeat", "blank"):
-            for name in ("order_id", AMOUNT):
-                if name not in layout.columns:
-                    raise missing(
-                        part,
-                        layout,
-                        name,
-                        setting,
-                        self._dialect.columns,
-                        f", which line_items = {orders.line_items!r} needs",
-                    )
-        if "price" in layout.columns and AMOUNT not in layout.columns and "quantity" not in layout.columns:
-            raise missing(
-                part,
-                layout,
-                "quantity",
-                setting,
-                self._dialect.columns,
-                ", which price needs where there is no amount",
-            )
-        return indexes_by_header
 
     def _file(
         self, part: str, path: Path, stamp: tuple[int, int, int], old: Progress | None
@@ -345,11 +302,9 @@ class _File:
 
     def end(self) -> None:
         """Call it behind the last page. RequestError where what was read would count several times."""
-        if self._watch is not None and self._watch.suspicious:
+        if self._watch is not None:
             header = self._place.headers[self._place.columns[AMOUNT]]
-            what = f"{self._part}: {self._watch.alike:,} of its orders of several rows have the same {header!r} on each of them"
-            remedy = 'set line_items = "repeat" if it is the order\'s total, or line_items = "own" if each row has its own amount, in'
-            raise RequestError(f"{what}, which would be added up: {remedy} [{self._setting}]")
+            self._watch.refuse_suspicious(self._part, header, self._setting)
 
     def _with_joins(self, table: pa.Table) -> pa.Table:
         if not self._joins:

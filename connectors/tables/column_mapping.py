@@ -127,6 +127,23 @@ def missing(
     )
 
 
+def require_activity(
+    part: str, layout: Place, setting: str, mapping: Mapping[str, str], constants: Iterable[str] = ()
+) -> None:
+    """MissingColumn where rows of activity say neither whose they are nor when they were.
+
+    ``constants``: our names of what all rows say.
+    """
+    owners = ("record_id", *OWNERS, "contact_email")
+    if not set(owners) & {*layout.columns, *constants}:
+        name = next((name for name in owners if name in mapping), "contact_id")
+        raise missing(
+            part, layout, name, setting, mapping, " (or lead_id, company_id, record_id, contact_email)"
+        )
+    if not {"occurred_at", "date"} & layout.columns.keys():
+        raise missing(part, layout, "occurred_at", setting, mapping)
+
+
 def attribute_column(name: str) -> str:
     """The column of a page that holds an attribute."""
     return ATTRIBUTE + name

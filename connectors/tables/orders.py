@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.tables.settings import Statuses
+from connectors.errors import RequestError
+from connectors.tables.column_mapping import AMOUNT, Place, column_with, missing
+from connectors.tables.settings import ActivityColumns, Statuses
 from connectors.values.text import as_text, flat, is_text, trimmed
 
 TOTALS = (
@@ -28,6 +30,40 @@ ORDER_AMOUNT = "amount of the order"  # on each of its rows
 OWN_CELLS = ("id", "product", "category", "quantity", "price", "line")  # of a row rather than of its order
 _NO_TEXT = pa.scalar(None, pa.string())
 Columns = dict[str, pa.Array]
+
+
+def further_columns(part: str, layout: Place, orders: ActivityColumns, setting: str) -> dict[str, int]:
+    """Status columns; and what line items, and prices in place of amounts, need."""
+    indexes_by_header = {}
+    for header in orders.status:
+        hits = column_with(layout.headers, header)
+        if not hits:
+            shown = ", ".join(repr(label) for label in layout.headers[:30] if label)
+            raise RequestError(
+                f"{part}: status column {header!r} is missing; its headers are {shown}. Correct [{setting}.status]"
+            )
+        indexes_by_header[header] = hits[0]
+    if orders.line_items in ("repeat", "blank"):
+        for name in ("order_id", AMOUNT):
+            if name not in layout.columns:
+                raise missing(
+                    part,
+                    layout,
+                    name,
+                    setting,
+                    orders.columns,
+                    f", which line_items = {orders.line_items!r} needs",
+                )
+    if "price" in layout.columns and AMOUNT not in layout.columns and "quantity" not in layout.columns:
+        raise missing(
+            part,
+            layout,
+            "quantity",
+            setting,
+            orders.columns,
+            ", which price needs where there is no amount",
+        )
+    return indexes_by_header
 
 
 def totals(columns: Mapping[str, pa.Array], owners: pa.Array, times: pa.Array) -> pa.Array:
@@ -121,7 +157,7 @@ class OrderLines:
         further = pa.array(seen[code] | (np.arange(len(code)) > starts[code]))
         if "id" in columns:  # of the order rather than of its row
             columns["id"] = pc.if_else(further, pa.scalar(None, columns["id"].type), columns["id"])
-        expected = pa.array([*sums, None], pa.string()).take(pa.array(np.where(code < 0, len(orders), code)))
+        expected = pa.array([*sums, None], amounts.type).take(pa.array(np.where(code < 0, len(orders), code)))
         self._keys, self._codes, self._heads = orders, code, starts[code]
         self._earlier = [order in self._seen for order in orders]
         contradicts = pc.and_(further, pc.fill_null(pc.not_equal(amounts, expected), False))
@@ -187,6 +223,13 @@ class RepeatedTotals:
     def suspicious(self) -> bool:
         """Whether the amounts look like totals that are repeated: added up, they would count several times."""
         return self.alike >= _ENOUGH and self.alike >= _MOST * (self.alike + self.different)
+
+    def refuse_suspicious(self, part: str, header: str, setting: str) -> None:
+        """RequestError where what was read would count several times. ``header``: their name of the amount."""
+        if self.suspicious:
+            what = f"{part}: {self.alike:,} of its orders of several rows have the same {header!r} on each of them"
+            remedy = 'set line_items = "repeat" if it is the order\'s total, or line_items = "own" if each row has its own amount, in'
+            raise RequestError(f"{what}, which would be added up: {remedy} [{setting}]")
 
 
 def _shifted(array: pa.Array, first: str | None) -> pa.Array:

@@ -302,11 +302,25 @@ def _unshown(value: Any) -> Any:
     return [_unshown(element) for element in value] if isinstance(value, list) else value
 
 
+# where an account is, and how it is reached
+_PLACES = (
+    "path",
+    "api_url",
+    "host",
+    "port",
+    "user",
+    "database",
+    "sslmode",
+    "sslrootcert",
+    "statement_timeout_minutes",
+)
+
+
 def _definition(account: AccountSettings) -> Any:
     """What of an account changes labels: how it is read, without places, secrets and rules of writing."""
     unlike = {"on_conflict", "quota_reserve", "writable"}
     settings = account.settings
-    private = {"path", "api_url", *(secret_keys(type(settings)) if isinstance(settings, BaseModel) else ())}
+    private = {*_PLACES, *(secret_keys(type(settings)) if isinstance(settings, BaseModel) else ())}
     mapping = {key: value for key, value in (_dumped(settings) or {}).items() if key not in private}
     path = ("accounts", account.name)
     return [

@@ -63,6 +63,7 @@ def pull(session: Session) -> Pulled:
         merged_consent.recall(journal, mirror)
         for stream in _streams(session.config, session.account, source, mirror, journal):
             _pull_stream(session, account, stream, pulled)
+        source.end_reading()
         if mirror.stamp("reconciled") != str(
             mirror.revision()
         ):  # also where an earlier pull was cut off before it came to this

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from connectors import CRMS
 from sync.config import renames
 from sync.config.faults import ConfigError, one_of
 from sync.exit_codes import CommandError, UsageError
@@ -36,6 +35,9 @@ _NEEDED = {
         ("occurred_at", "date"),
     ),
 }
+
+
+_CHOICE = ("files", *ACCESS)  # for which a first config can be written
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,11 @@ def init(
         raise CommandError(
             f"{config} is there already: name another file with --config, or replace it with --force"
         )
-    crm = _chosen("CRM", crm, f"Which CRM ({', '.join(CRMS)})?", "files", CRMS, ask)[0]
+    if crm == "sql":
+        raise CommandError(
+            'init does not look into a database yet: write [accounts.NAME] crm = "sql" as config.example.toml shows'
+        )
+    crm = _chosen("CRM", crm, f"Which CRM ({', '.join(_CHOICE)})?", "files", _CHOICE, ask)[0]
     notes: list[str] = []
     guesses: Sequence[Guess] = []
     described, preview, folder, home = described or Described(), None, Path(), dict[str, str]()

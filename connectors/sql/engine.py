@@ -1,0 +1,93 @@
+"""What must the driver of a database do for us? One module of ``connectors.sql.engines`` for each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.errors import ConnectorError, RequestError
+from connectors.sql.address import DatabaseAddress
+from connectors.sql.failures import failure
+
+# metadata of a text column that holds plain decimals, as machines write them, with a point
+NUMERIC = {b"crm_segments": b"number"}
+ROWS = 10_000  # of a batch, where the driver hands out rows
+
+
+class Engine(ABC):
+    """One connection, in one read-only snapshot: all that is asked between ``begin`` and ``end`` belongs together.
+
+    Columns arrive in plain Arrow types; exact numbers as text with NUMERIC, or as decimals.
+    """
+
+    title: str  # the product, as people call it
+    dialect: str  # as sqlglot calls it
+    extra: str = ""  # of ours that installs the driver
+    untested = False  # nobody has run it against the real thing
+    one_snapshot = True  # several statements see the database at one moment
+
+    def __init__(self, address: DatabaseAddress, timeout_minutes: int) -> None:
+        self.address = address
+        self.timeout_minutes = timeout_minutes
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Connect, and open a snapshot."""
+
+    @abstractmethod
+    def schema(self, statement: str) -> pa.Schema:
+        """The columns of a statement that gives no row."""
+
+    @abstractmethod
+    def batches(self, statement: str) -> Iterator[pa.Table]:
+        """The rows of a statement, as they come."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Close the connection. Safe to repeat."""
+
+    @abstractmethod
+    def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
+        """What an error of the driver means; None: it is none of the driver's."""
+
+    def plain(self, column: exp.Expression, field: pa.Field) -> exp.Expression:
+        """How a column is asked for so that it arrives in a plain type."""
+        return column
+
+    def driver(self, module: str) -> Any:
+        """The driver's module. RequestError says how to install it."""
+        try:
+            return import_module(module)
+        except ImportError:
+            remedy = f"run `pip install 'crm-segments[{self.extra}]'`"
+            raise RequestError(f"{self.title} needs a driver that is not installed: {remedy}") from None
+
+    @contextmanager
+    def asking(self, source: str = "", grant: str = "") -> Iterator[None]:
+        """Errors within are those of ``connectors.errors``; the connection is closed by them."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, ConnectorError):
+                raise
+            explained = self.explained(error, source, grant)
+            if explained is None:
+                raise
+            self.end()
+            raise explained from None
+
+    def failed(self, meaning: Any, said: object, source: str = "", grant: str = "") -> ConnectorError:
+        """As ``failures.failure``, of this database."""
+        return failure(meaning, self.address, str(said), source, grant)
+
+
+def engine_of(address: DatabaseAddress, timeout_minutes: int) -> Engine:
+    """The engine of an address. Connects nowhere, and needs no driver yet."""
+    made: Engine = import_module(f"connectors.sql.engines.{address.engine}").ENGINE(address, timeout_minutes)
+    return made

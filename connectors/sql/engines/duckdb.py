@@ -1,0 +1,61 @@
+"""How is a DuckDB file read? As Arrow, in one transaction of a connection that cannot write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.errors import ConnectorError
+from connectors.sql.engine import ROWS, Engine
+from connectors.sql.statements import as_type
+from connectors.values.text import readable
+
+
+class DuckDbEngine(Engine):
+    title, dialect = "DuckDB", "duckdb"
+
+    _connection: duckdb.DuckDBPyConnection | None = None
+
+    def begin(self) -> None:
+        with self.asking():
+            if not self.address.path.is_file():
+                raise self.failed("database", "no such file")
+            self._connection = duckdb.connect(str(self.address.path), read_only=True)
+            self._connection.execute("SET TimeZone = 'UTC'")
+            self._connection.execute("BEGIN TRANSACTION")
+
+    def schema(self, statement: str) -> pa.Schema:
+        assert self._connection is not None
+        schema: pa.Schema = self._connection.execute(statement).to_arrow_table().schema
+        return schema
+
+    def batches(self, statement: str) -> Iterator[pa.Table]:
+        assert self._connection is not None
+        for batch in self._connection.execute(statement).to_arrow_reader(ROWS * 5):
+            yield pa.Table.from_batches([batch])
+
+    def plain(self, column: exp.Expression, field: pa.Field) -> exp.Expression:
+        return column if readable(field.type) else as_type(column, "TEXT")
+
+    def end(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
+        if isinstance(error, PermissionError):
+            return self.failed("grant", error.strerror, source, "the right to read the file")
+        if not isinstance(error, duckdb.Error):
+            return None
+        said = str(error)
+        if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+            return self.failed("missing", said, source)
+        if isinstance(error, duckdb.IOException):
+            return self.failed("busy" if "lock" in said else "database", said)
+        return self.failed("request", said, source)
+
+
+ENGINE = DuckDbEngine

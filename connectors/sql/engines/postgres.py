@@ -1,0 +1,95 @@
+"""How is PostgreSQL read? By COPY through ADBC, in one repeatable-read transaction."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from connectors.sql.engines.adbc import AdbcEngine
+from connectors.sql.statements import as_type
+
+_BATCH = 4 << 20  # bytes
+_STATES = {
+    "28P01": "log-in",
+    "28000": "log-in",
+    "42501": "grant",
+    "3D000": "database",
+    "42P01": "missing",
+    "42703": "missing",
+    "3F000": "missing",
+    "57014": "slow",
+    "57P01": "lost",
+    "57P02": "lost",
+    "57P03": "lost",
+    "25P03": "lost",
+}
+# what libpq says where there is no code, in its order
+_SAID = (
+    (r"password|authentication|role .* does not exist|no pg_hba.conf entry", "log-in"),
+    (r"database .* does not exist", "database"),
+    (r"could not translate host name", "host"),
+    (r"certificate|SSL|TLS", "tls"),
+)
+
+
+class PostgresEngine(AdbcEngine):
+    title, dialect, extra = "PostgreSQL", "postgres", "postgres"
+    module = "adbc_driver_postgresql.dbapi"
+
+    def connected(self, dbapi: Any) -> Any:
+        return dbapi.connect(self._connection_text())
+
+    def prepare(self, cursor: Any) -> None:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute(f"SET LOCAL statement_timeout = {self.timeout_minutes * 60_000}")
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 600000")  # holds no old rows for ever
+        cursor.execute("SET LOCAL TimeZone = 'UTC'")
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH)})
+
+    def plain(self, column: exp.Expression, field: pa.Field) -> exp.Expression:
+        type_ = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
+        if (
+            type_ == "money"
+        ):  # an amount in the server's currency, which the driver takes for a number of cents
+            return as_type(column, "DECIMAL")
+        if isinstance(field.type, pa.BaseExtensionType) and type_ != "numeric":
+            return as_type(column, "TEXT")
+        return as_type(column, "TEXT") if pa.types.is_interval(field.type) else column
+
+    def meaning(self, sqlstate: str, said: str) -> str:
+        if sqlstate in _STATES:
+            return _STATES[sqlstate]
+        if not sqlstate:
+            if re.search(
+                r"server closed the connection|terminating connection|Connection (refused|reset)", said
+            ):
+                return "lost"
+            return next((meaning for pattern, meaning in _SAID if re.search(pattern, said)), "lost")
+        return super().meaning(sqlstate, said)
+
+    def _connection_text(self) -> str:
+        address = self.address
+        parts = {
+            "host": address.host,
+            "port": str(address.port or ""),
+            "user": address.user,
+            "password": address.password,
+            "dbname": address.database,
+            "connect_timeout": "20",
+            "application_name": "crm-segments",
+            "sslmode": address.tls,
+            "sslrootcert": address.root_certificate or ("system" if address.tls == "verify-full" else ""),
+            **address.options,
+        }
+        return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items() if value)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+ENGINE = PostgresEngine

@@ -1,0 +1,84 @@
+"""How is SQLite read? Cell by cell, because each cell has a type of its own; a page holds text, exactly as it
+stands in the file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from connectors.errors import ConnectorError
+from connectors.sql.engine import NUMERIC, ROWS, Engine
+
+
+class SqliteEngine(Engine):
+    title, dialect = "SQLite", "sqlite"
+
+    _connection: sqlite3.Connection | None = None
+
+    def begin(self) -> None:
+        with self.asking():
+            path = self.address.path
+            if not path.is_file():
+                raise self.failed("database", "no such file")
+            uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+            self._connection.text_factory = bytes
+            self._connection.execute("PRAGMA query_only = ON")
+            self._connection.execute("BEGIN")
+
+    def schema(self, statement: str) -> pa.Schema:
+        names = [column[0] for column in self._execute(statement).description]
+        return pa.schema([pa.field(name, pa.string()) for name in names])
+
+    def batches(self, statement: str) -> Iterator[pa.Table]:
+        cursor = self._execute(statement)
+        names = [column[0] for column in cursor.description]
+        while rows := cursor.fetchmany(ROWS):
+            yield _table(names, list(zip(*rows, strict=True)))
+
+    def end(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
+        if isinstance(error, PermissionError):
+            return self.failed("grant", error.strerror, source, "the right to read the file")
+        if not isinstance(error, sqlite3.Error):
+            return None
+        said = str(error)
+        if "no such" in said:
+            return self.failed("missing", said, source)
+        if "unable to open" in said or "not a database" in said or "readonly" in said:
+            return self.failed("database", said)
+        return self.failed("busy" if "locked" in said or "busy" in said else "request", said, source)
+
+    def _execute(self, statement: str) -> sqlite3.Cursor:
+        assert self._connection is not None
+        return self._connection.execute(statement)
+
+
+def _table(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> pa.Table:
+    fields, arrays = [], []
+    for name, cells in zip(names, columns, strict=True):
+        numeric = not any(isinstance(cell, bytes) for cell in cells)
+        fields.append(pa.field(name, pa.string(), metadata=NUMERIC if numeric else None))
+        arrays.append(pa.array([_letters(cell) for cell in cells], pa.binary()).view(pa.string()))
+    return pa.table(arrays, schema=pa.schema(fields))
+
+
+def _letters(cell: Any) -> bytes | None:
+    """A cell as text; whole numbers that are kept as floats lose their ``.0``."""
+    if cell is None or isinstance(cell, bytes):
+        return cell
+    if isinstance(cell, float):
+        return (str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)).encode()
+    return str(cell).encode()
+
+
+ENGINE = SqliteEngine
