@@ -86,6 +86,8 @@ def test_rows_without_a_time_of_change_are_compared_each_time(shop: DatabaseShop
     assert set(reader.rows) == {"none"} and reader.pull() == 0
     shop.run("UPDATE customers SET city = 'Bonn' WHERE id = 'none'")
     assert reader.pull() == 1 and reader.rows["none"][ATTRIBUTE + "city"] == "Bonn"
+    shop.run("UPDATE customers SET city = 'Ulm' WHERE id = 'none'")
+    assert reader.pull() == 1 and reader.rows["none"][ATTRIBUTE + "city"] == "Ulm", "as it was at first"
     customer(shop, "1", 0)
     assert reader.pull() == 1 and reader.pull() == 0
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from connectors.activity import gone_rows
 from connectors.contract import Page
+from connectors.rest.activity import gone_rows
 from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from connectors.sql import statements
 from connectors.sql.changed_at import SECOND, ChangeClock, clock_of, latest, stamps
@@ -140,13 +140,14 @@ class Reading:
         column, seen, floor = self._layout.changed_at, SeenRows.loads(progress.seen), progress.floor
         empty = statements.without_value(column)
         where = exp.Not(this=empty.copy()) if floor is None else self._since(floor)
-        page, start = None, progress
+        page, start, present = None, progress, SeenRows()
         for condition, order in ((empty, None), (where, column)):
             for table in self._asked(condition, order):
                 times = self._times(table)
                 if floor is not None:
                     table, times = _at_or_after(table, times, floor)
                 hashes = row_hashes(table)
+                present.add(times, hashes)
                 fresh = pa.array(~seen.has(hashes))
                 progress = self._moved(progress, times)
                 seen.add(times.filter(fresh), hashes[fresh.to_numpy(zero_copy_only=False)])
@@ -158,7 +159,7 @@ class Reading:
                     page = self._replacing(_Piece(changed, replace(start, seen=seen.dumps())))
         if page is not None:
             after = floor if progress.top is None else self._floor(progress.top)
-            kept = seen if after is None else seen.since(after)
+            kept = present if after is None else present.since(after)
             yield replace(page, position=replace(progress, floor=after, seen=kept.dumps()).dumps())
 
     def _replacing(self, piece: _Piece) -> Page:

@@ -164,10 +164,10 @@ def _folder_of(program: str, folders: Sequence[str]) -> str:
     """The folder of a server's program. Without it, or without our driver, the test is skipped, or fails in CI."""
     if find_spec(_DRIVERS[program]) is None:
         _absent(f"{_DRIVERS[program]} is not installed: pip install '.[test]'")
-    for folder in folders:
-        if Path(folder, program).exists():
-            return folder
-    _absent(f"{program} is not installed: apt-get install {_PACKAGES[program]}")
+    there = [folder for folder in folders if Path(folder, program).exists()]
+    if not there:
+        _absent(f"{program} is not installed: apt-get install {_PACKAGES[program]}")
+    return there[0]
 
 
 def _absent(what: str) -> NoReturn:
@@ -177,9 +177,9 @@ def _absent(what: str) -> NoReturn:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
