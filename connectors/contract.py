@@ -414,17 +414,14 @@ class Destination(ABC):
         return settled(changes, self.current_members(remote, changes))
 
     def caught_up(self, stream: str | RemoteList, position: str) -> str | None:
-        """The position of a reader who stood at ``position`` and has since taken every outcome of this
-        destination's writes.
+        """The position of a reader who stood at ``position`` and has taken every outcome of our writes since.
 
         None where somebody else may have changed the stream meanwhile: then it is read.
         """
         return None
 
     def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
-        """The same fields and lists as files (name → text) that an administrator deploys where we may not
-        make them.
-        """
+        """The same fields and lists as files (name → text), for an administrator where we may not make them."""
         return {}
 
     def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
