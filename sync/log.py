@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from connectors.contract import Calls
     from sync.account.session import Session
 
 LogFormat = Literal["text", "json"]
@@ -43,9 +44,9 @@ def stage(
             try:
                 answer = work(session, *args, **kwargs)
             except BaseException as error:
-                _line(logging.WARNING, name, session, type(error).__name__, began, {})
+                _line(logging.WARNING, name, session.account, session.run, type(error).__name__, began, {})
                 raise
-            _line(logging.INFO, name, session, "done", began, _numbers(answer))
+            _line(logging.INFO, name, session.account, session.run, "done", began, _numbers(answer))
             return answer
 
         return logged
@@ -53,21 +54,27 @@ def stage(
     return decorate
 
 
-def command_ended(session: Session, command: str, exit_code: int, began: float) -> None:
+def command_ended(command: str, account: str, run: int, exit_code: int, calls: Calls, began: float) -> None:
     """Log the line of a whole command: its exit code and the calls that it made."""
     level = logging.INFO if exit_code in (0, 3) else logging.WARNING
-    numbers = {"exit_code": exit_code, **_numbers({"calls": asdict(session.calls)})}
-    _line(level, command, session, "ended", began, numbers)
+    numbers = {"exit_code": exit_code, **_numbers({"calls": asdict(calls)})}
+    _line(level, command, account, run, "ended", began, numbers)
 
 
 def _line(
-    level: int, name: str, session: Session, outcome: str, began: float, numbers: Mapping[str, int | float]
+    level: int,
+    name: str,
+    account: str,
+    run: int,
+    outcome: str,
+    began: float,
+    numbers: Mapping[str, int | float],
 ) -> None:
     if not logger.isEnabledFor(level):
         return
     fields = {
-        "account": session.account,
-        "run": session.run,
+        "account": account,
+        "run": run,
         "stage": name,
         "outcome": outcome,
         "seconds": round(time.perf_counter() - began, 3),

@@ -29,6 +29,7 @@ from sync.store.journal import Journal
 from sync.store.soundness import begin_anew
 
 Answer = pipeline.Answer
+Work = Callable[[Session], Answer]  # what a command does for one account
 
 # commands that write to the CRM
 _WRITING = frozenset({"run", "apply", "backfill", "undo", "retire", "setup"})
@@ -64,7 +65,7 @@ def each_account(
     config: Config | Path | str,
     options: Options | None,
     command: str,
-    work: Callable[[Session], Answer],
+    work: Work,
     journalled: bool = True,
     owner: Callable[[Journal], str | None] | None = None,
 ) -> Answer:
@@ -110,7 +111,7 @@ class Attempt:
     run: int = 0
     healed: list[str] = field(default_factory=list)
 
-    def healing(self, work: Callable[[Session], Answer]) -> Answer:
+    def healing(self, work: Work) -> Answer:
         """The answer of the work. A second fault of the engine is none of the file: CommandError."""
         mirror_file = self.config.state_dir / "mirror.duckdb"
         try:
@@ -125,7 +126,7 @@ class Attempt:
                 f"config: change what was changed last, and report it"
             ) from fault
 
-    def _once(self, work: Callable[[Session], Answer]) -> Answer:
+    def _once(self, work: Work) -> Answer:
         options = self.options
         if self.journalled:
             self.run = self.journal.runs.begin(self.account, self.command, options.allow)
@@ -143,28 +144,29 @@ class Attempt:
         return _finished(session, self.command, work, self.journalled)
 
 
-def _refuse_future(session: Session) -> None:
+def _refuse_future(as_of: date, moment: datetime, time_zone: str) -> None:
     """Nobody knows yet what a day brings that has not come: what is labelled as of it would be wrong."""
-    if session.as_of > session.clock().astimezone(ZoneInfo(session.settings.time_zone)).date():
-        raise UsageError(
-            f"{session.as_of} has not come yet: as_of is the last day that counts, today at the latest"
-        )
+    if as_of > moment.astimezone(ZoneInfo(time_zone)).date():
+        raise UsageError(f"{as_of} has not come yet: as_of is the last day that counts, today at the latest")
 
 
-def _finished(session: Session, command: str, work: Callable[[Session], Answer], journalled: bool) -> Answer:
+def _finished(session: Session, command: str, work: Work, journalled: bool) -> Answer:
     from sync.account.clock import clock_notes
     from sync.account.defaults import with_defaults
 
     began, code = time.perf_counter(), 1
     try:
         session = with_defaults(session, command, connected=journalled or command == "check")
-        _refuse_future(session)  # by the day of the account, whose time zone may be the CRM's
+        _refuse_future(
+            session.as_of, session.clock(), session.settings.time_zone
+        )  # by the day of the account, whose time zone may be the CRM's
         answer = {"account": session.account, "exit_code": 0, **work(session)}
         code = answer["exit_code"]
     except Exception as error:
         if engine.is_interrupt(error):
             raise KeyboardInterrupt from error
-        meaning = _meaning(session, error)
+        mirror_file = session.config.state_dir / "mirror.duckdb"
+        meaning = _meaning(error, session.clock, session.settings.time_zone, mirror_file)
         if isinstance(meaning, (CommandError, ConnectorError)) and session.mirrors.healed:  # why all is gone
             meaning.args = (f"{'; '.join(session.mirrors.healed)}. {meaning}", *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
@@ -178,7 +180,7 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
         raise meaning from error
     finally:
         session.close()
-        command_ended(session, command, code, began)
+        command_ended(command, session.account, session.run, code, session.calls, began)
     if wrong := clock_notes(session.journal, session.account, session.run):
         answer["notes"] = list(dict.fromkeys([*wrong, *answer.get("notes", [])]))
     if session.mirrors.healed:
@@ -194,15 +196,17 @@ def _finished(session: Session, command: str, work: Callable[[Session], Answer],
     return answer
 
 
-def _meaning(session: Session, error: Exception) -> Exception | None:
+def _meaning(
+    error: Exception, clock: Callable[[], datetime], time_zone: str, mirror_file: Path
+) -> Exception | None:
     """What ends the work, in words for people; None for what nobody predicted."""
     if isinstance(error, (TemporaryError, QuotaError)):
-        return later(error, session.clock(), ZoneInfo(session.settings.time_zone))
+        return later(error, clock(), ZoneInfo(time_zone))
     if isinstance(error, (CommandError, ConnectorError, ConfigError)):
         return error
     if engine.is_engine_error(error):
         try:
-            return engine.judge(error, session.config.state_dir / "mirror.duckdb")
+            return engine.judge(error, mirror_file)
         except CommandError as stop:
             return stop
     if isinstance(error, sqlite3.Error):

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
 from sync.exit_codes import GuardTripped, RetryLater, Trip, combined_exit_code, declined
+from sync.store.journal import Journal
+from sync.store.journal.models import Models
 
 if TYPE_CHECKING:
+    from sync.config.settings import SegmentationSettings
     from sync.plan.finish import Planned
 
 Answer = dict[str, Any]
@@ -43,28 +46,23 @@ def reading(session: Session) -> Answer:
     return {"reading": summary(session)}
 
 
-def reading_of_plan(session: Session, plan: int) -> Answer:
+def reading_of_plan(journal: Journal, plan: int) -> Answer:
     """What the plan was made from: whoever carries it out says that it was good enough, and the next run is
     compared with it.
     """
-    journal = session.journal
     made = journal.plans.get(plan)
     planned_in = None if made is None else journal.runs.get(made.run)
     stored_reading = None if planned_in is None else planned_in["summary"].get("reading")
     return {"reading": stored_reading} if stored_reading else {}
 
 
-def contests(session: Session) -> Answer:
+def contests(models: Models, account: str, segmentations: Sequence[SegmentationSettings]) -> Answer:
     """By segmentation that predicts value: its winner, how each candidate did, and how true its forecasts
     were.
     """
     from segmentation import model_file
 
-    kept = {
-        s.name: session.journal.models.latest(session.account, s.name)
-        for s in session.segmentations
-        if s.options.predicts_value
-    }
+    kept = {s.name: models.latest(account, s.name) for s in segmentations if s.options.predicts_value}
     return {
         name: model_file.from_json(model.content)["figures"]
         for name, model in kept.items()

@@ -87,6 +87,21 @@ def test_data_flows_one_way_through_sync() -> None:
     assert not breaches
 
 
+def test_only_the_store_reads_and_writes_rows_of_the_journal() -> None:
+    """Everybody else asks its repositories: ``journal.plans.get(7)``."""
+    breaches = []
+    for file in (ROOT / "sync").rglob("*.py"):
+        if not file.is_relative_to(ROOT / "sync" / "store"):
+            breaches += [
+                f"{file.relative_to(ROOT)}:{node.lineno}"
+                for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Attribute)
+                and node.attr in ("rows", "value", "execute", "connection")
+                and ast.unparse(node.value).endswith("journal")
+            ]
+    assert not breaches
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Imports inside functions, and those for types alone, count."""
     modules = {

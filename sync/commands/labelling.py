@@ -46,7 +46,9 @@ def train(
                 "contests": {},
                 "proposals": proposals(session, names),
             }
-        return {"as_of": session.as_of, "models": fit(session, names), "contests": pipeline.contests(session)}
+        fitted = fit(session, names)
+        contests = pipeline.contests(session.journal.models, session.account, session.segmentations)
+        return {"as_of": session.as_of, "models": fitted, "contests": contests}
 
     return each_account(config, options, "train", work)
 

@@ -17,8 +17,7 @@ def beside_stated(file: Path | None, totals: Sequence[str]) -> Callable[[Session
 
     stated = beside.totals(file, totals)
 
-    def work(session: Session) -> Answer:
-        reconciled = beside.reconcile(session, stated)
+    def answer(reconciled: Answer) -> Answer:
         return {"reconcile": reconciled, "exit_code": 4 if reconciled["differ"] else 0}
 
-    return work
+    return lambda session: answer(beside.reconcile(session, stated))

@@ -11,6 +11,8 @@ from sync.commands.stated_months import beside_stated
 from sync.config.config import Config
 from sync.exit_codes import UsageError
 from sync.per_account import Answer, Options, config_of, each_account
+from sync.store.journal import Journal
+from sync.store.journal.rejects import Rejects
 
 
 def status(
@@ -118,8 +120,7 @@ def rejects(
     ``retry`` gives changes a new budget of attempts, ``drop`` removes entries.
     """
 
-    def work(session: Session) -> Answer:
-        refused, account = session.journal.rejects, session.account
+    def work(refused: Rejects, account: str) -> Answer:
         count = refused.count(account, numbers)
         if action == "retry":
             refused.retry(account, numbers)
@@ -127,7 +128,13 @@ def rejects(
             refused.drop(account, numbers)
         return {"action": action, "count": count, "rejects": refused.of(account)}
 
-    return each_account(config, options, "rejects", work, journalled=False)
+    return each_account(
+        config,
+        options,
+        "rejects",
+        lambda session: work(session.journal.rejects, session.account),
+        journalled=False,
+    )
 
 
 def forget(
@@ -143,16 +150,13 @@ def forget(
 
     shown: list[Answer] = []
 
-    def work(session: Session) -> Answer:
-        from sync.forget.forget import forget as erase
+    from sync.forget.forget import forget as erase
 
-        def asked(traces: Answer) -> bool:
-            shown.append(traces)
-            return confirm(traces)
+    def asked(traces: Answer) -> bool:
+        shown.append(traces)
+        return confirm(traces)
 
-        return erase(session, id, asked)
-
-    answer = each_account(config, options, "forget", work)
+    answer = each_account(config, options, "forget", lambda session: erase(session, id, asked))
     answers = answer.get("accounts", [answer])
     if not any("error" in account_answer or account_answer["known"] for account_answer in answers):
         raise UsageError(
@@ -164,15 +168,17 @@ def forget(
 def history(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
     """Every change that was tried, as a CSV file or (without ``out``) as rows."""
 
-    def work(session: Session) -> Answer:
-        from sync.views import history as past
+    from sync.views import history as past
 
+    def work(journal: Journal, account: str) -> Answer:
         if out is not None:
-            return {"changes": past.export(session.journal, session.account, out), "out": str(out)}
-        return {
-            "history": [
-                row for part in past.changes(session.journal, session.account) for row in part.to_pylist()
-            ]
-        }
+            return {"changes": past.export(journal, account, out), "out": str(out)}
+        return {"history": [row for part in past.changes(journal, account) for row in part.to_pylist()]}
 
-    return each_account(config, options, "history", work, journalled=False)
+    return each_account(
+        config,
+        options,
+        "history",
+        lambda session: work(session.journal, session.account),
+        journalled=False,
+    )

@@ -79,7 +79,11 @@ def apply(
             raise CommandError("there is no open plan: `crm-segments plan` makes one")
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
         notes = [*filter_notes(session), *size_notes(session, written=True)]
-        answer = {"applied": applied.as_dict(), **pipeline.reading_of_plan(session, chosen), "notes": notes}
+        answer = {
+            "applied": applied.as_dict(),
+            **pipeline.reading_of_plan(session.journal, chosen),
+            "notes": notes,
+        }
         return {**answer, "exit_code": pipeline.exit_code_of(applied.as_dict())}
 
     return each_account(
