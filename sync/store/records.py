@@ -16,8 +16,10 @@ def count(mirror: AccountMirror) -> int:
 
 def count_of(mirror: AccountMirror, named: pa.Table) -> int:
     """How many of the records that rows with ``record_type`` and ``id`` name are there."""
-    sql = "SELECT count(DISTINCT record) FROM frame JOIN ids USING (record_type, id) SEMI JOIN records USING (record)"
-    return int(mirror.value(sql, frame=named))
+    sql = (
+        "SELECT DISTINCT record FROM frame JOIN ids USING (record_type, id) SEMI JOIN records USING (record)"
+    )
+    return int(mirror.table(sql, frame=named).num_rows)
 
 
 def missing(mirror: AccountMirror, named: pa.Table) -> set[tuple[str, str]]:
