@@ -130,7 +130,12 @@ def test_a_control_group_is_labelled_and_stands_in_no_campaign_list(world: World
 
 
 def test_the_effect_of_a_campaign_is_told_once_there_is_a_control(world: World) -> None:
-    by_segment = with_session(world, effects)
+    by_segment = with_session(
+        world,
+        lambda session: effects(
+            AccountFeatures(session), session.config, session.journal.labels, session.as_of
+        ),
+    )
     assert set(by_segment) == {f"buyers.{key}" for key in ("likely", "possible", "unlikely", "unscored")}
     # nobody's 30 days are over yet
     assert by_segment["buyers.likely"]["days"] == 30 and "too few" in by_segment["buyers.likely"]["note"]
@@ -158,12 +163,14 @@ def test_cards_judge_on_days_that_were_not_seen_and_a_refit_is_only_proposed(wor
         versions = session.journal.rows(
             "SELECT segmentation, max(version) AS version FROM models GROUP BY 1 ORDER BY 1"
         )
-        cards_by_name = cards(session)
+        cards_by_name = cards(AccountFeatures(session), session.config, session.journal, session.as_of)
         lines = {line["measure"]: line for line in cards_by_name["value"]["lines"]}
         assert lines["lift"]["value"] > 1 and lines["lift"]["interval"][0] > 1
         assert lines["coverage"]["value"] == 1
         assert cards_by_name["groups"]["lines"] and cards_by_name["buyers"]["lines"]
-        proposal = proposals(session, ["groups"])["groups"]
+        proposal = proposals(
+            AccountFeatures(session), session.config, session.journal.models, session.as_of, ["groups"]
+        )["groups"]
         assert proposal["moved"] <= 0.2 and "difference" in proposal
         assert (
             session.journal.rows(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from sync.account.session import Session
 from sync.exit_codes import CommandError
 from sync.store.journal import Journal
 
@@ -12,17 +12,14 @@ _DAY = timedelta(days=1)
 _SLACK = timedelta(minutes=5)  # by which clocks of two computers on one state directory may differ
 
 
-def require_clock(session: Session) -> None:
-    """Refuses where the clock is more than a day ahead of the CRM's, by its last answer: the day that would be
-    labelled has not come. A day that the user names does not hang on the clock.
+def require_clock(now: datetime, servers: Mapping[str, datetime | None]) -> None:
+    """Refuses where the clock is more than a day ahead of the server of an account, by its last answer: the day
+    that would be labelled has not come.
     """
-    if not session.context.follows_clock:
-        return
-    for name in session.sources():
-        server, clock = session.source(name).server_time(), session.clock()
-        if server is not None and clock - server > _DAY:
+    for name, server in servers.items():
+        if server is not None and now - server > _DAY:
             raise CommandError(
-                f"this computer's clock says {clock.astimezone(UTC):%Y-%m-%d %H:%M} UTC, the server of account {name} says "
+                f"this computer's clock says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC, the server of account {name} says "
                 f"{server.astimezone(UTC):%Y-%m-%d %H:%M} UTC: set the clock right and run again. Nothing was written"
             )
 

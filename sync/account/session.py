@@ -139,6 +139,10 @@ class Session:
         """The lists that the CRM has, by id, as they were when first asked for: a command asks once."""
         return {remote.id: remote for remote in self.destination().lists()}
 
+    def all_mirrors(self) -> list[AccountMirror]:
+        """The mirror of this account, and after it those of accounts whose activity it uses."""
+        return [self.mirror(name) for name in self.sources()]
+
     def mirror(self, account: str | None = None) -> AccountMirror:
         """The mirror of this account, or of one whose activity it uses."""
         return self.mirrors.of(account or self.account)

@@ -34,6 +34,7 @@ def train(
     """
 
     def work(session: Session) -> Answer:
+        from sync.label.feature_frame import AccountFeatures
         from sync.label.label import train as fit
         from sync.views.scorecards import check_names, proposals
 
@@ -44,7 +45,9 @@ def train(
                 "as_of": session.as_of,
                 "models": {},
                 "contests": {},
-                "proposals": proposals(session, names),
+                "proposals": proposals(
+                    AccountFeatures(session), session.config, session.journal.models, session.as_of, names
+                ),
             }
         fitted = fit(session, names)
         contests = pipeline.contests(session.journal.models, session.account, session.segmentations)

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.schemas import REACHABLE
-from sync.account.session import Session
 from sync.account.targets import Target
 from sync.store.actual import HELD
 from sync.store.consents import consents_of, profiled
@@ -56,11 +55,14 @@ class Consent:
         )
 
 
-def consent_of(session: Session) -> Consent:
-    """What the people of an account allow. It holds until it is asked for again."""
-    mirror = session.mirror()
-    joined = [session.mirror(name) for name in session.settings.activity_from]
-    consents = consents_of(mirror, joined, session.settings.match)
+def consent_of(mirrors: Sequence[AccountMirror], match: str) -> Consent:
+    """What the people of an account allow. It holds until it is asked for again.
+
+    ``mirrors``: that of the account, then those of accounts whose activity it uses; ``match``: by which attribute
+    their people are found in it.
+    """
+    mirror, *joined = mirrors
+    consents = consents_of(mirror, joined, match)
     return Consent(consents, profiled(mirror, Relation(f"SELECT record FROM ({consents}) WHERE objects")))
 
 

@@ -42,14 +42,13 @@ class AccountFeatures:
     @cached_property
     def consent(self) -> Consent:
         """What its people allow."""
-        return consent_of(self._session)
+        return consent_of(self._session.all_mirrors(), self._session.settings.match)
 
     @cached_property
     def activity(self) -> AccountActivity:
         """What its records have done."""
         session = self._session
-        mirrors = [session.mirror(name) for name in session.sources()]
-        return AccountActivity.of(session.config, mirrors, self.consent.people)
+        return AccountActivity.of(session.config, session.all_mirrors(), self.consent.people)
 
     def table(self) -> Relation:
         """The features as of the day that the account's segmentations need; computed where something has

@@ -49,7 +49,7 @@ class Labelled:
 def label(session: Session) -> Labelled:
     """Label as of ``session.as_of`` whatever is not labelled so already."""
     labelled, features = Labelled(session.as_of), AccountFeatures(session)
-    mirrors = [session.mirror(name) for name in session.sources()]
+    mirrors = session.all_mirrors()
     for settings in session.config.in_order(session.account):
         tables = LabelTables(mirrors[0], settings.name)
         key = partial(_key, session.config, settings, mirrors, session.journal.models, session.as_of)

@@ -39,7 +39,10 @@ def undo(session: Session, run: int) -> Planned:
             f"(what people's consent forbids is taken away for good)"
         )
     catch_up(journal, mirror)
-    consent, extra_fields = consent_of(session), extra_fields_of(config, journal, account)
+    consent, extra_fields = (
+        consent_of(session.all_mirrors(), session.settings.match),
+        extra_fields_of(config, journal, account),
+    )
     with Scratch(mirror) as scratch:
         written = _written(scratch, journal, _batches(journal, account, run), extra_fields)
         decision = _way_back(scratch, written, consent, targets_of(config, account))

@@ -35,7 +35,7 @@ def summary(session: Session) -> dict[str, Any]:
     Kept in the mirror, so that an unchanged world is counted once, and ``status`` needs to count nothing.
     """
     config, as_of, ours = session.config, session.as_of, session.mirror()
-    mirrors = [session.mirror(name) for name in session.sources()]
+    mirrors = session.all_mirrors()
     key = [
         as_of.isoformat(),
         [[theirs.name, theirs.revision(), sorted(_types(config, theirs) or ("all",))] for theirs in mirrors],

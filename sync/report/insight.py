@@ -96,10 +96,15 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     mirror, config, account = session.mirror(), session.config, session.account
     lead, chosen = labelled[0], [entry for entry in session.segmentations if entry.name in labelled]
     judged = wanted.cards or bool(wanted.composition) or records <= JUDGED
-    cards = scorecards.cards(session, wanted.composition) if judged else {}
-    effects = _by_segmentation(measured(session) if any(settings.control for settings in chosen) else {})
-    models = {s.name: _model(session.journal, account, s.name, config.digest(s)) for s in chosen}
-    features, as_of = AccountFeatures(session), session.as_of
+    features, journal, as_of = AccountFeatures(session), session.journal, session.as_of
+    cards = (
+        scorecards.cards(features, config, journal, as_of, session.progress, wanted.composition)
+        if judged
+        else {}
+    )
+    controlled = any(settings.control for settings in chosen)
+    effects = _by_segmentation(measured(features, config, journal.labels, as_of) if controlled else {})
+    models = {s.name: _model(journal, account, s.name, config.digest(s)) for s in chosen}
     of = {
         settings.name: _insight(
             features,

@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sync.account.session import Session
 from sync.account.targets import Target, targets_of
 from sync.label.feature_frame import AccountFeatures
 from sync.plan.control_groups import held_out
 from sync.store.ids import IDS
+from sync.store.journal.labels import Labels
 from sync.store.label_tables import states
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 
 if TYPE_CHECKING:
+    from sync.config.config import Config
     from sync.config.settings import SegmentationSettings
 
 DAYS = 30  # after the label in which an outcome counts, where the kind has no horizon of its own
 
 
-def effects(session: Session) -> dict[str, dict[str, Any]]:
+def effects(
+    features: AccountFeatures, config: Config, kept: Labels, as_of: date
+) -> dict[str, dict[str, Any]]:
     """Per campaign list with a control group, what it changed: see ``segmentation.evaluation.uplift``.
 
     Of those who were in the list's segment so many days ago, whatever became of them since: a response may
@@ -31,29 +34,24 @@ def effects(session: Session) -> dict[str, dict[str, Any]]:
     purchase, within so many days after a record got its segment; records whose days are not over yet are left
     out.
     """
-    effect_by_target = {}
-    features = AccountFeatures(session)
+    effect_by_target, mirror = {}, features.activity.mirror
     activity = features.activity.rows(answers=True)
-    for settings in session.segmentations:
-        lists = [
-            target
-            for target in targets_of(session.config, session.account)
-            if target.segmentation == settings.name
-        ]
+    for settings in config.segmentations_of(mirror.name):
+        lists = [target for target in targets_of(config, mirror.name) if target.segmentation == settings.name]
         lists = [target for target in lists if target.control and target.kind == "list"]
         if not lists:
             continue
-        over = session.as_of - timedelta(days=_days(settings))
+        over = as_of - timedelta(days=_days(settings))
         until = (over + timedelta(days=1)).isoformat()
-        with states(session.journal.labels, session.mirror(), settings.name, until) as meant:
+        with states(kept, mirror, settings.name, until) as meant:
             effect_by_target.update(
                 {
                     target.name: _effect(
-                        session.mirror(),
+                        mirror,
                         settings,
                         target,
                         _Groups(meant, activity, features.consent.withdrawn(target)),
-                        session.as_of,
+                        as_of,
                     )
                     for target in lists
                 }

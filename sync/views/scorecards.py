@@ -16,12 +16,13 @@ from sync.account.segment_catalog import built, built_like, segments_of
 from sync.account.session import Session
 from sync.config.config import Config
 from sync.consent.consent import Consent
+from sync.context import Progress, silent
 from sync.exit_codes import CommandError
 from sync.label.feature_frame import AccountFeatures
 from sync.store.features_table import bought_first_within
 from sync.store.journal import Journal
 from sync.store.journal.labels import Labels
-from sync.store.journal.models import StoredModel
+from sync.store.journal.models import Models, StoredModel
 from sync.store.label_tables import LabelTables, labels_of, states
 from sync.store.mirror import AccountMirror
 from sync.store.record_columns import shown_attributes
@@ -61,8 +62,9 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     if not days:
         raise CommandError("nothing is labelled yet: `crm-segments label` does it")
     session = session.about(day=session.context.day or max(days))
+    features = AccountFeatures(session)
     measured = (
-        effects(session)
+        effects(features, session.config, session.journal.labels, session.as_of)
         if any(settings.control for settings in session.segmentations if not names or settings.name in names)
         else {}
     )
@@ -71,7 +73,10 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
         for target, effect in measured.items()
         if not names or target.partition(".")[0] in names
     }
-    return {"as_of": session.as_of, "cards": cards(session, composition, names), "effects": measured}
+    judged = cards(
+        features, session.config, session.journal, session.as_of, session.progress, composition, names
+    )
+    return {"as_of": session.as_of, "cards": judged, "effects": measured}
 
 
 def check_names(account: str, segmentations: Sequence[SegmentationSettings], names: Sequence[str]) -> None:
@@ -84,7 +89,15 @@ def check_names(account: str, segmentations: Sequence[SegmentationSettings], nam
             )
 
 
-def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str] = ()) -> dict[str, Any]:
+def cards(
+    features: AccountFeatures,
+    config: Config,
+    journal: Journal,
+    as_of: date,
+    progress: Progress = silent,
+    composition: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> dict[str, Any]:
     """Per segmentation its ``lines`` (``segmentation.evaluation.scorecard``), why it ``falls``, the ``migration`` since
     the labelling before (``segmentation.evaluation.migration``), and its ``composition`` by asked attributes.
 
@@ -94,18 +107,16 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
     from segmentation import model_file
     from segmentation.evaluation import scorecard
 
-    cards_by_name = {}
-    mirror, journal, config = session.mirror(), session.journal, session.config
-    features, as_of = AccountFeatures(session), session.as_of
-    for settings in config.in_order(session.account):
-        stored = journal.models.latest(session.account, settings.name)
+    cards_by_name, mirror = {}, features.activity.mirror
+    for settings in config.in_order(mirror.name):
+        stored = journal.models.latest(mirror.name, settings.name)
         if (
             stored is None
             or (names and settings.name not in names)
             or _labelled(mirror, journal, settings.name) is None
         ):
             continue
-        session.progress(f"judging {settings.title or settings.name}", 0, 0)
+        progress(f"judging {settings.title or settings.name}", 0, 0)
         model = model_file.from_json(stored.content)
         today = _today(features, journal.labels, config, settings, stored, model, as_of)
         past = _backtest(features, config, settings, model, as_of)
@@ -115,7 +126,7 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
             "falls": scorecard.retrain_reasons(lines),
             **_migration(mirror, settings.name),
         }
-        shown = [name for name in composition if name in session.settings.attributes]
+        shown = [name for name in composition if name in config.accounts[mirror.name].attributes]
         if shown:
             cards_by_name[settings.name]["composition"] = scorecard.composition(
                 today.labels, shown_attributes(mirror, features.consent.people, shown)
@@ -123,20 +134,15 @@ def cards(session: Session, composition: Sequence[str] = (), names: Sequence[str
     return cards_by_name
 
 
-def proposals(session: Session, names: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """``propose`` of all segmentations that learn, or of ``names``. CommandError: a name that there is not."""
-    check_names(session.account, session.segmentations, names)
-    chosen = [
-        settings
-        for settings in session.config.in_order(session.account)
-        if (settings.name in names if names else settings.options.learns)
-    ]
-    features, journal, config = AccountFeatures(session), session.journal, session.config
+def proposals(
+    features: AccountFeatures, config: Config, models: Models, as_of: date, names: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """What a refit would change, of all segmentations that learn, or of ``names``."""
+    account = features.activity.mirror.name
     return {
-        settings.name: _proposal(
-            features, config, settings, journal.models.latest(session.account, settings.name), session.as_of
-        )
-        for settings in chosen
+        settings.name: _proposal(features, config, settings, models.latest(account, settings.name), as_of)
+        for settings in config.in_order(account)
+        if (settings.name in names if names else settings.options.learns)
     }
 
 
