@@ -14,7 +14,7 @@ from connectors import open_source, settings_model
 from connectors.contract import Account
 from connectors.errors import AccessError, ConnectorError, RequestError, TemporaryError, UnsupportedError
 from connectors.sql.address import address_of, is_loopback
-from connectors.sql.engine import engine_of
+from connectors.sql.engines.base import engine_of
 from connectors.sql.statements import condition, name, query_source, since, table_source
 from tests.contract_suite import Reader, noon
 from tests.database_shops import DatabaseShop, shop_of

@@ -36,8 +36,8 @@ from connectors.tables.column_mapping import (
     with_attributes,
 )
 from connectors.tables.column_reader import constant
-from connectors.tables.contract_columns import Normaliser
 from connectors.tables.dialect import Habits, Way
+from connectors.tables.normaliser import Normaliser
 from connectors.tables.orders import OrderLines, RepeatedTotals, further_columns
 from connectors.tables.rejects import TableRejects
 from connectors.values.rejects import LISTED

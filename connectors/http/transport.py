@@ -1,7 +1,7 @@
 """How does anything reach a CRM over HTTP? The one way out: session, time-outs, retry, rate and quota,
 redaction.
 
-What an answer means is the CRM's to say (``Reading``); how often, when and with which token a call goes out
+What an answer means is the CRM's to say (``ResponsePolicy``); how often, when and with which token a call goes out
 is decided here, for all of them. No error and no log line holds a query, a body or a token.
 """
 
@@ -57,7 +57,7 @@ class Call:
     lane: str = ""  # a narrower budget of calls, besides the common one
     # seconds: to connect; of silence, and (unless streamed) of the body
     timeout: tuple[float, float] = (5, 60)
-    stream: bool = False  # the body of a good answer is left to ``bodies.chunks``
+    stream: bool = False  # the body of a good answer is left to ``response_bodies.chunks``
     anonymous: bool = False  # goes without the token: a log-in
     units: int = 1  # what the call costs of the burst limit
 
@@ -79,7 +79,7 @@ class Verdict:
     lane: str = ""
 
 
-class Reading(Protocol):
+class ResponsePolicy(Protocol):
     """How one CRM's answers are read."""
 
     def judge(self, call: Call, response: requests.Response, attempt: int) -> Verdict:
@@ -101,7 +101,7 @@ class Transport:
 
     def __init__(
         self,
-        reading: Reading,
+        policy: ResponsePolicy,
         quota: RateLimit,
         token: Token | None = None,
         *,
@@ -110,7 +110,7 @@ class Transport:
         attempts: int = 8,
         backoff: float = 1.0,
     ) -> None:
-        self.reading = reading
+        self.policy = policy
         self.rate_limit = quota
         self.token = token
         self._scheme = scheme
@@ -135,10 +135,10 @@ class Transport:
         )
 
     def send(self, call: Call) -> requests.Response:
-        """The answer to a call, whatever its status, once the CRM's reading takes it for one.
+        """The answer to a call, whatever its status, once the policy takes it for one.
 
         TookPlace: its answer was lost, and ``call.happened`` saw its effect. TemporaryError: none after all
-        attempts, or the CRM wants a pause of over a minute. QuotaError, AccessError, and what the reading
+        attempts, or the CRM wants a pause of over a minute. QuotaError, AccessError, and what the policy
         raises.
         """
         renewed, unknown = 0, False
@@ -151,7 +151,7 @@ class Transport:
                     unknown = True
                     response, signed = self._once(call)
                     unknown = not 300 <= response.status_code < 500
-                    verdict = self.reading.judge(call, response, number)
+                    verdict = self.policy.judge(call, response, number)
                     if verdict.action == "renew" and self.token is not None and not call.anonymous:
                         with self._guard:
                             self._rejected.add(signed)
@@ -225,7 +225,7 @@ class Transport:
             self._date = response.headers.get("Date") or self._date
             if not call.stream or response.status_code >= 400:
                 response_bodies.read(response, call.timeout[1])
-            self.reading.learn(call, response, self.rate_limit)
+            self.policy.learn(call, response, self.rate_limit)
         except response_bodies.CutError as error:
             raise _unknown(call, str(error).partition(";")[0]) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

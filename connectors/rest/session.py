@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from connectors.contract import Account
 from connectors.http.rate_limit import Rate, RateLimit
-from connectors.http.transport import Reading, Transport
+from connectors.http.transport import ResponsePolicy, Transport
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -21,7 +21,9 @@ class Session:
     and may hold a secret.
     """
 
-    def __init__(self, account: Account, policy: Reading, rates: Mapping[str, Rate], owner: str) -> None:
+    def __init__(
+        self, account: Account, policy: ResponsePolicy, rates: Mapping[str, Rate], owner: str
+    ) -> None:
         self.account = account
         key = f"{account.settings.api_url} {hashlib.sha256(owner.encode()).hexdigest()[:16]}"
         self.rate_limit = RateLimit(key, rates, account.quota_reserve)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from connectors.contract import Account, Calls, Capabilities, Page, Problem, Source
 from connectors.errors import ConnectorError, UnsupportedError
 from connectors.sql.address import address_of, is_loopback
-from connectors.sql.engine import Engine, engine_of
+from connectors.sql.engines.base import Engine, engine_of
 from connectors.sql.layout import Layout, StreamSource, attribute_is_there, layout_of
 from connectors.sql.reading import Reading
 from connectors.sql.settings import TABLES, Settings

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import RequestError
-from connectors.sql.engine import NUMERIC
+from connectors.sql.engines.base import NUMERIC
 from connectors.values.text import as_text, flat, is_text
 from connectors.values.timestamps import instants
 

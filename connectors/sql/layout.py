@@ -12,7 +12,7 @@ from sqlglot import exp
 from connectors.contract import Account, Attribute
 from connectors.errors import RequestError
 from connectors.sql import statements
-from connectors.sql.engine import NUMERIC, Engine
+from connectors.sql.engines.base import NUMERIC, Engine
 from connectors.sql.settings import TABLES, ActivityRows, RecordRows
 from connectors.sql.statements import RowSource
 from connectors.tables.column_mapping import (

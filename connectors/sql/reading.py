@@ -23,14 +23,14 @@ from connectors.schemas import ACTIVITY_SCHEMA, RECORD_SCHEMA
 from connectors.sql import statements
 from connectors.sql.changed_at import SECOND, ChangeClock, clock_of, latest, stamps
 from connectors.sql.cursor import Progress, form_of, loads
-from connectors.sql.engine import Engine
+from connectors.sql.engines.base import Engine
 from connectors.sql.layout import Layout, StreamSource, layout_of, sound_columns
 from connectors.sql.row_hashes import ContentDigest, SeenRows, row_hashes
 from connectors.sql.settings import TABLES
 from connectors.tables.column_mapping import AMOUNT
 from connectors.tables.column_reader import ColumnReader
-from connectors.tables.contract_columns import Normaliser
 from connectors.tables.dialect import Way
+from connectors.tables.normaliser import Normaliser
 from connectors.tables.orders import OrderLines, RepeatedTotals
 from connectors.tables.rejects import TableRejects
 from connectors.values.rejects import LISTED

@@ -2,7 +2,7 @@
 
 A kind is one class: its options are the fields, with their defaults and their validation; the rest tells the
 config, the labelling, the scorecard and the report what they must know. A second class fits and labels: it is
-imported when it is first used, because numpy, pandas and pyarrow are costly.
+imported when it is first used, because numpy, pandas and pyarrow are costly. The package lists all kinds (``KINDS``).
 """
 
 from __future__ import annotations

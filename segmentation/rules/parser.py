@@ -35,8 +35,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from segmentation.rules.comparison import ATTRIBUTE, AttributeType, Subject
+from segmentation.rules.leaves import Fault, Leaves, step
 from segmentation.rules.logic import All, Not, Rule, Some
-from segmentation.rules.operators import Fault, Leaves, step
 
 RECORD_TYPES = ("contact", "lead", "company")
 CHANNELS = ("email", "phone", "sms", "post")

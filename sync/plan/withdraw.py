@@ -11,9 +11,9 @@ from sync.account.session import Session
 from sync.account.targets import field_specs, targets_of
 from sync.consent.consent import consent_of, held_against
 from sync.log import stage
+from sync.plan.decide import decide
 from sync.plan.finish import Decision, Header, Planned, finish
 from sync.plan.gather import compare, write_history
-from sync.plan.plan import decide
 from sync.plan.remote_state import forms_of, made_targets, remote_state
 from sync.plan.retire import cleared
 from sync.plan.selection import Selection

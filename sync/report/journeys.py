@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, Shade, Text, matrix, table
+from sync.report.svg import Bar
 
 DRAWN = 20_000  # records
 FEWEST = 10  # records of a segment that is told apart
@@ -81,7 +81,7 @@ def _plain(step: str) -> str:
 
 
 def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps: list[str]) -> Panel:
-    shown = steps[: charts.COLOURS - 1] if len(steps) > charts.COLOURS else steps
+    shown = steps[: svg.COLOURS - 1] if len(steps) > svg.COLOURS else steps
     bars, rows = [], []
     overall = _shares_of_all(journeys, order)
     for key in order:
@@ -95,7 +95,7 @@ def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps:
             index = f"{100 * row['share'] / overall[step]:,.0f}"
             rows.append((labels[key], _plain(step), *counts, formats.percent(row["share"]), index))
     key_names = (*(_plain(step) for step in shown), *(() if shown == steps else ("others",)))
-    drawn = charts.stacks("Touchpoints of each segment, beside purchases", bars)
+    drawn = svg.stacks("Touchpoints of each segment, beside purchases", bars)
     remark = (
         "what people do or are sent beside purchases; first: the ways that begin with it; last: the purchases that it stands right before; "
         f"index: its share against that of all segments, which is 100. Touches before a purchase: {_each(journeys, order, labels)}"
@@ -194,7 +194,7 @@ def _waits(
     pictures, rows = [], []
     for key, wait in waits.items():
         had = f"{title} of {labels[key]}: share that has it after so many days"
-        line = charts.lines(had, days, [[wait.after(day) for day in days]], top=1.0, dots=False)
+        line = svg.lines(had, days, [[wait.after(day) for day in days]], top=1.0, dots=False)
         half = formats.UNKNOWN if wait.median is None else formats.days(wait.median)
         pictures.append(
             Picture(line, labels[key], f"half after {half}" if wait.median is not None else "fewer than half")

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.label.point_in_time import AccountPast
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Bar
 
 if TYPE_CHECKING:
     from segmentation.protocol import Segmentation
@@ -84,7 +84,7 @@ def panels(rates: Rates, labels: Mapping[str, str]) -> list[Panel]:
                 formats.percent(stage.probability),
             )
         )
-    drawn = charts.bars("Share of each stage that bought again, and that was expected to", bars, track=True)
+    drawn = svg.bars("Share of each stage that bought again, and that was expected to", bars, track=True)
     remark = f"stages as of {rates.day}, with what was known then, and purchases in the {formats.days(rates.days)} after"
     if order[0].probability is None:
         remark += "; too little is known for a probability, so the stages go by silence alone"

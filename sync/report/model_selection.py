@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.formats import Money
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Bar
 
 _CANDIDATES = {
     "rfm": "RFM rank",
@@ -70,7 +70,7 @@ def _contest(figures: Mapping[str, Any]) -> Panel:
         values = [got[key] for key, _ in _MEASURES]
         bars.append(Bar(label, tuple(values), formats.percent(values[0])))
         rows.append((label, formats.percent(values[0]), *(formats.figure(value) for value in values[1:])))
-    drawn = charts.bars("How each candidate ranked customers in the contest", bars)
+    drawn = svg.bars("How each candidate ranked customers in the contest", bars)
     notes = "; ".join(str(figures[key]) for key in ("refused", "note") if figures.get(key))
     remark = (
         f"each candidate as of {formats.days(figures['span'])} before the fit, judged on what came since; "
@@ -110,7 +110,7 @@ def _tiers(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
         )
         for key in order
     ]
-    drawn = charts.bars("Buyers of each tier, and the revenue that is expected of them", bars)
+    drawn = svg.bars("Buyers of each tier, and the revenue that is expected of them", bars)
     head = ("Tier", "Buyers", "Share", "Expected", "Share")
     remark = f"within {formats.days(figures['horizon'])} of the fit, of all its buyers"
     key = ("share of buyers", "share of expected revenue")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, Table, table
 from sync.report.sizes import SHARED_BY
+from sync.report.svg import Bar
 
 _BEST = 3
 
@@ -78,7 +78,7 @@ def _tried(tried: Mapping[str, Any]) -> list[Panel]:
         Panel(
             "Was it what they wanted?",
             remark,
-            [Picture(charts.bars("Share of the offers that were bought", bars))],
+            [Picture(svg.bars("Share of the offers that were bought", bars))],
             table=table(head, rows),
         )
     ]

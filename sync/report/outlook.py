@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sync.report import charts, formats
-from sync.report.charts import Range
+from sync.report import formats, svg
 from sync.report.formats import Money
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +130,7 @@ def _picture(title: str, rows: list[Expected], names: list[str], money: Money) -
         low, value, high = (line.figures[key] for key in ("money_low", "money", "money_high"))
         text = f"{money.brief(value)} ({money.brief(low)} to {money.brief(high)})"
         ranges.append(Range(name, low / most, value / most, high / most, text))
-    return Picture(charts.ranges(title, ranges))
+    return Picture(svg.ranges(title, ranges))
 
 
 def _span(expected: Expected, name: str) -> str:

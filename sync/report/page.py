@@ -15,14 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sync.pull import reading
-from sync.report import charts
-from sync.report.charts import Bar, Cell, Ribbon
+from sync.report import svg
 from sync.report.events import without_addresses
 from sync.report.figures import AccountFigures, Coverage, Overlap, SegmentationFigures
 from sync.report.formats import Money, percent
 from sync.report.formats import count as _count
 from sync.report.sections import judgement, of_account, of_segmentation
 from sync.report.sizes import every
+from sync.report.svg import Bar, Cell, Ribbon
 
 _HERE = Path(__file__).parent
 _OUTSIDE = "no segment"
@@ -136,7 +136,7 @@ def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
 
 def _coverage(coverage: Sequence[Coverage], records: int) -> dict[str, Any]:
     rows = [(covered.attribute, covered.known, _share(covered.known, records) or 0.0) for covered in coverage]
-    drawn = charts.bars(
+    drawn = svg.bars(
         "Share of records of which each attribute is known",
         [Bar(n, (s,), f"{k:,} · {percent(s)}") for n, k, s in rows],
         True,
@@ -184,10 +184,10 @@ def _changes(by_target: dict[str, dict[str, int]]) -> dict[str, Any]:
     members = sorted(((target, *both) for target, both in lists.items()), key=lambda row: -sum(row[1:]))
     largest = max((max(row[1:]) for row in members), default=1) or 1
     return {
-        "fields": charts.bars(
+        "fields": svg.bars(
             "Changes by field", [Bar(target, (number / most,), text) for target, number, text in shown]
         ),
-        "lists": charts.bars(
+        "lists": svg.bars(
             "Members that came into and went out of lists",
             [
                 Bar(target, (came / largest, went / largest), f"{came:,} in · {went:,} out")
@@ -222,7 +222,7 @@ def _segmentation(segmentation: SegmentationFigures, figures: AccountFigures) ->
     return {
         "figures": segmentation,
         "table": table,
-        "sizes": charts.bars(f"Segments of {segmentation.title}: share of records, and of revenue", rows),
+        "sizes": svg.bars(f"Segments of {segmentation.title}: share of records, and of revenue", rows),
         "has_revenue": segmentation.revenue is not None,
         "headline": _headline(table),
         "map": _map(segmentation),
@@ -264,7 +264,7 @@ def _map(segmentation: SegmentationFigures) -> Markup:
             label = segmentation.titles.get(spot.segment, spot.segment) if spot else ""
             cells.append(Cell(spot.records / most, f"{spot.records:,}", label) if spot else Cell(0, "0"))
         rows.append((f"R{recency}", cells))
-    return charts.heat(
+    return svg.heat(
         "Records by recency and frequency score",
         [f"F{f}" for f in range(1, 6)],
         rows,
@@ -308,7 +308,7 @@ def _flow(segmentation: SegmentationFigures) -> dict[str, Any]:
     title = f"Records that moved from one segment of {segmentation.title} to another"
     stayed = sum(flow.records for flow in segmentation.flows if flow.before and flow.before == flow.after)
     return {
-        "flow": charts.flow(title, [Ribbon(*flow) for flow in moves], order),
+        "flow": svg.flow(title, [Ribbon(*flow) for flow in moves], order),
         "moves": moves,
         "stayed": stayed,
         "stayed_share": _share(stayed, _before(segmentation)),
@@ -328,8 +328,8 @@ def _trends(segmentation: SegmentationFigures) -> dict[str, Any]:
     for key in keys:
         label, values = segmentation.titles.get(key, key), sizes[key]
         words = f"{label}: {values[0]:,} on {motions[0].as_of}, {values[-1]:,} on {motions[-1].as_of}"
-        trends.append((label, values, charts.lines(words, days, [values])))
-    moving = charts.lines(
+        trends.append((label, values, svg.lines(words, days, [values])))
+    moving = svg.lines(
         f"Share of records that moved, and that returned to an earlier segment within twelve weeks, of {segmentation.title}",
         days[1:],
         [[motion.share for motion in motions[1:]], [motion.returned_share for motion in motions[1:]]],

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sync.account.segment_catalog import segments_of
 from sync.config.config import Config
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Bar
 from sync.store.label_tables import labels_of
 from sync.store.mirror import AccountMirror
 from sync.store.segment_figures import claimed
@@ -73,7 +73,7 @@ def panels(
         )
         counts = (formats.count(number) for number in (entry.priority, entry.records, entry.first))
         rows.append((titles.get(entry.segmentation, entry.segmentation), label, entry.message, *counts))
-    drawn = charts.bars(
+    drawn = svg.bars(
         "Records of each segment with a playbook, and those that no better priority claims", bars
     )
     head = ("Segmentation", "Segment", "Message", "Priority", "Records", "First")
@@ -108,7 +108,7 @@ def rules(rule_counts: Sequence[Mapping[str, object]], labels: Mapping[str, str]
         )
         for key, holds, fires, over in counted
     ]
-    drawn = charts.bars("Records that each rule holds for, and that it takes", bars)
+    drawn = svg.bars("Records that each rule holds for, and that it takes", bars)
     remark = "rules are asked in this order, and the first that holds takes the record"
     head = ("Rule", "Holds for", "Takes", "Always behind")
     return [

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Bar
 
 _LEARNERS = {"logistic": "Logistic regression", "boosting": "Boosting", "mixture": "the mean of both"}
 _FIGURES = (
@@ -96,7 +96,7 @@ def _depth(depth: Mapping[str, float], currency: str) -> Panel:
         rows.append(("Profit of contacting all", f"{depth['profit_of_all']:,.2f} {currency}"))
         gain = f"{depth['profit']:,.0f} {currency} of profit, against {depth['profit_of_all']:,.0f} {currency} by contacting all"
         remark = f"a contact pays from a probability of {formats.percent(depth['probability'])}: {gain}"
-    drawn = charts.bars("Whom to contact, and whom that reaches", bars, track=True)
+    drawn = svg.bars("Whom to contact, and whom that reaches", bars, track=True)
     return Panel(
         "Break-even depth", remark, [Picture(drawn)], table=table(("At the break-even", "Value"), rows)
     )
@@ -125,5 +125,5 @@ def _effect(label: str, effect: Mapping[str, Any]) -> Panel:
         ("Qini of the score", formats.figure(effect["qini"])),
     ]
     remark = f"{groups}{': ' + effect['note'] if effect['note'] else ''}"
-    drawn = charts.bars(f"Share that did it, contacted and held out: {label}", bars)
+    drawn = svg.bars(f"Share that did it, contacted and held out: {label}", bars)
     return Panel(title, remark, [Picture(drawn)], table=table(("Of the difference", "Value"), rows))

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sync.report import charts, formats
-from sync.report.charts import Bar
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Bar
 
 _GREY = 6  # the place of the colour that says "not known"
 _CLUSTER = re.compile(r"\bcluster_\d+\b")
@@ -60,7 +60,7 @@ def _composition(name: str, of: Mapping[str, Mapping[str, float]], labels: Mappi
         others = (max(0.0, 1 - sum(drawn_shares)),) if has_rest else ()
         bars.append(Bar(labels.get(key, key), drawn_shares + others, ""))
         rows.append((labels.get(key, key), *(formats.percent(of[key].get(value, 0.0)) for value in ordered)))
-    drawn = charts.stacks(f"Values of {name} in each segment", bars)
+    drawn = svg.stacks(f"Values of {name} in each segment", bars)
     names = (*shown, *(("the rest",) if has_rest else ()))
     remark = "who is in each segment; values that few records share are other"
     return Panel(
@@ -83,7 +83,7 @@ def drift(cards: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> 
         for name, value in psi_by_name.items()
     ]
     rows = [(titles[name], f"{value:.4f}", _drifted(value)) for name, value in psi_by_name.items()]
-    drawn = charts.bars(
+    drawn = svg.bars(
         "Population stability index of each segmentation's score since its fit", bars, track=True
     )
     remark = "population stability index of the scores since the fit: below 0.1 none, from 0.25 major; a whole bar is 0.5"

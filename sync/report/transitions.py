@@ -1,6 +1,6 @@
 """How do records move? Sizes of segments over time, the share that moves, and the share that comes back.
 
-``sync.store.label_history`` tells what a move and a return are.
+``sync.store.label_moves`` tells what a move and a return are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from sync.store.journal import Journal
-from sync.store.label_history import label_history
+from sync.store.label_moves import label_history
 from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror
 

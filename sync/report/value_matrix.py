@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sync.report import charts, formats
-from sync.report.charts import Cell
+from sync.report import formats, svg
 from sync.report.panels import Panel, Picture, table
+from sync.report.svg import Cell
 
 HISTORIC, PREDICTIVE = ("a", "b", "c"), ("high", "medium", "low")
 
@@ -37,7 +37,7 @@ def panels(
             )
         grid.append((historic.get(tier, tier)[:12], line))
     names = [predictive.get(other, other).split(" ")[0] for other in PREDICTIVE]
-    drawn = charts.heat(
+    drawn = svg.heat(
         "Records by what they brought and what they will bring",
         names,
         grid,

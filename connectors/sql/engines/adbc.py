@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.errors import ConnectorError
-from connectors.sql.engine import NUMERIC, Engine
+from connectors.sql.engines.base import NUMERIC, Engine
 
 
 class AdbcEngine(Engine):

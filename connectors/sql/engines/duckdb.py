@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.errors import ConnectorError
-from connectors.sql.engine import ROWS, Engine
+from connectors.sql.engines.base import ROWS, Engine
 from connectors.sql.statements import as_type
 from connectors.values.text import readable
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import ConnectorError
-from connectors.sql.engine import NUMERIC, ROWS, Engine
+from connectors.sql.engines.base import NUMERIC, ROWS, Engine
 
 # MySQL's number of a column type → Arrow's; the others are text
 _TYPES = {

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from connectors.errors import ConnectorError
-from connectors.sql.engine import NUMERIC, ROWS, Engine
+from connectors.sql.engines.base import NUMERIC, ROWS, Engine
 
 
 class SqliteEngine(Engine):

@@ -1,5 +1,5 @@
 """How is a figure drawn? Inline SVG that keeps its letters readable at any width: places are percentages,
-letters are pixels.
+letters are pixels. Which figures stand on the page, and where, ``sync.report.sections`` says.
 
 Every chart is an image with a title for those who hear the page; texts are escaped here, so that a name out
 of a CRM stays a name. Colours are classes (``c0`` to ``c7``, Okabe and Ito's colour-blind-safe palette) whose

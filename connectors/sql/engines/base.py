@@ -1,4 +1,7 @@
-"""What must the driver of a database do for us? One module of ``connectors.sql.engines`` for each."""
+"""What must the driver of a database do for us? One module beside this one for each.
+
+Which one an address means, ``connectors.sql.address`` says.
+"""
 
 from __future__ import annotations
 
