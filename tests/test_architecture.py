@@ -71,7 +71,19 @@ def test_connectors_import_nothing_of_each_other() -> None:
 # The folders of ``sync``, each above all that it imports; the stages stand in the order of a run.
 STAGES = ["pull", "label", "plan", "apply"]
 STOREYS = [
-    *("config", "exit_codes", "store", "account", "consent", *STAGES, "views", "report", "forget", "start"),
+    *(
+        "config",
+        "exit_codes",
+        "context",
+        "store",
+        "account",
+        "consent",
+        *STAGES,
+        "views",
+        "report",
+        "forget",
+        "start",
+    ),
     *("pipeline", "per_account", "commands", "demo", "cli"),
 ]
 
@@ -100,6 +112,40 @@ def test_only_the_store_reads_and_writes_rows_of_the_journal() -> None:
                 and ast.unparse(node.value).endswith("journal")
             ]
     assert not breaches
+
+
+def test_sql_that_names_a_stored_table_stands_in_the_store() -> None:
+    """Of the journal as of the mirror; what else passes between stages is a relation or an Arrow table."""
+    store = ROOT / "sync" / "store"
+    created = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?:main\.)?(\w+)")
+    tables = {
+        name for file in store.rglob("*.py") for name in created.findall(file.read_text(encoding="utf-8"))
+    }
+    assert {"ids", "actual", "written", "plans", "batches", "labels"} <= tables
+    named = re.compile(
+        rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|USING)\s+\"?(?:{'|'.join(tables)}|(?:labels|before)_\w*|features)\b"
+    )
+    breaches = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in (ROOT / "sync").rglob("*.py")
+        if not file.is_relative_to(store)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and named.search(node.value)
+    ]
+    assert not breaches
+
+
+def test_only_entry_points_of_stages_and_commands_take_a_session_or_a_context() -> None:
+    """All else takes what it needs. The number may fall, and never rise."""
+    takers = [
+        f"{file.relative_to(ROOT)}: {node.name}"
+        for file in (ROOT / "sync").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        for argument in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        if argument.annotation and ast.unparse(argument.annotation) in ("Session", "Context")
+    ]
+    assert len(takers) <= 54, "\n".join(takers)
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -275,22 +275,34 @@ class AccountMirror:
             raise
         self.connection.execute("COMMIT")
 
-    def run(
-        self, sql: str, parameters: list[Any] | None = None, **frames: pa.Table
-    ) -> duckdb.DuckDBPyConnection:
-        """Execute SQL in this account's schema; Arrow tables given by keyword are readable under that name."""
+    @contextmanager
+    def _executed(
+        self, sql: str, parameters: list[Any] | None, frames: Mapping[str, pa.Table]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Executed SQL, whose rows are to be fetched within: the frames are readable no longer."""
         self._use()
         for name, frame in frames.items():
             self.connection.register(name, frame)
         try:
-            return self.connection.execute(sql, parameters or [])
+            yield self.connection.execute(sql, parameters or [])
         finally:
             for name in frames:
                 self.connection.unregister(name)
 
+    def run(
+        self, sql: str, parameters: list[Any] | None = None, **frames: pa.Table
+    ) -> duckdb.DuckDBPyConnection:
+        """Execute SQL in this account's schema; Arrow tables given by keyword are readable under that name.
+
+        Rows of such a table are not fetched from the answer: ask ``value`` or ``table`` for them.
+        """
+        with self._executed(sql, parameters, frames) as executed:
+            return executed
+
     def value(self, sql: str, parameters: list[Any] | None = None, **frames: pa.Table) -> Any:
         """First column of the first row, or None."""
-        row = self.run(sql, parameters, **frames).fetchone()
+        with self._executed(sql, parameters, frames) as executed:
+            row = executed.fetchone()
         return None if row is None else row[0]
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
@@ -299,15 +311,9 @@ class AccountMirror:
 
     def table(self, sql: str, parameters: list[Any] | None = None, **frames: pa.Table) -> pa.Table:
         """All rows as an Arrow table."""
-        self._use()
-        for name, frame in frames.items():
-            self.connection.register(name, frame)
-        try:
-            result: pa.Table = self.connection.execute(sql, parameters or []).to_arrow_table()
-            return result
-        finally:
-            for name in frames:
-                self.connection.unregister(name)
+        with self._executed(sql, parameters, frames) as executed:
+            rows: pa.Table = executed.to_arrow_table()
+        return rows
 
     def stamp(self, name: str) -> str | None:
         """A remembered text: what a derived table was made from."""
