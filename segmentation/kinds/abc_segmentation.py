@@ -22,7 +22,8 @@ from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds.abc import Abc
-from segmentation.kinds.base import PROSPECT, Account, KindSegmentation
+from segmentation.kinds.banded_segmentation import Banded, BandedSegmentation
+from segmentation.kinds.base import PROSPECT, Account
 
 if TYPE_CHECKING:
     import ibis
@@ -38,7 +39,7 @@ class _Seen:
     buyer: Flags
 
 
-class AbcSegmentation(KindSegmentation[Abc]):
+class AbcSegmentation(BandedSegmentation[Abc, _Seen]):
     """ABC tiers of net revenue."""
 
     def __init__(self, kind: Abc, account: Account) -> None:
@@ -69,26 +70,16 @@ class AbcSegmentation(KindSegmentation[Abc]):
         counts = {"records": len(features), "buyers": len(revenue)}
         return model_file.model(self.kind.name, as_of, self._frozen, counts, axes, figures)
 
-    def label(
+    def _banded(
         self,
-        features: pd.DataFrame,
+        seen: _Seen,
+        axes: Mapping[str, EmpiricalCdf],
         model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
-
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
-        """
-        seen = self._seen(features, as_of)
-        axes = model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
+        before: previous_labels.Before,
+    ) -> Banded:
+        count = len(seen.revenue)
         level, pending = before.memory("revenue"), before.memory("revenue_pending")
-        rank = np.zeros(len(record))
+        rank = np.zeros(count)
         if axes:
             level, pending = settle(
                 axes["revenue"],
@@ -96,16 +87,14 @@ class AbcSegmentation(KindSegmentation[Abc]):
                 level,
                 pending,
                 self.kind.dead_band,
-                Circumstances.none(len(record)),
+                Circumstances.none(count),
             )
             level = np.where(seen.revenue <= 0, 1, level)
             rank = np.where(seen.buyer, axes["revenue"].midrank(seen.revenue), 0.0)
         level, pending = np.where(seen.buyer, level, 0), np.where(seen.buyer, pending, 0)
         memory = {"revenue": level, "revenue_pending": pending}
-        keys, tier = (PROSPECT, *TIERS), np.where(seen.buyer, np.maximum(level, 1), 0)
-        return previous_labels.labels(
-            record, keys, tier, rank, lambda rows: self._reasons(seen, rank, rows), before, as_of, memory
-        )
+        tier = np.where(seen.buyer, np.maximum(level, 1), 0)
+        return Banded((PROSPECT, *TIERS), tier, rank, lambda rows: self._reasons(seen, rank, rows), memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from segmentation.hysteresis import choose
 from segmentation.kinds.base import PROSPECT, Account, KindSegmentation
 from segmentation.kinds.cluster_names import names_of
 from segmentation.kinds.clusters import OTHERS, TOO_LITTLE, UNSCORED, Clusters, cluster, cluster_key
-from segmentation.models.encoder import Encoder, Matrix, Trait, traits_of
+from segmentation.models.encoder import Encoder, Matrix, Trait, columns_of, traits_of
 from segmentation.rules.comparison import ATTRIBUTE
 
 if TYPE_CHECKING:
@@ -91,13 +91,7 @@ class ClustersSegmentation(KindSegmentation[Clusters]):
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """record, and what is known of each trait; an attribute that no record ever had is null."""
-        import ibis
-
-        columns = {"orders": facts.orders}
-        for trait in self.traits:
-            is_known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
-            columns[trait.column] = facts[trait.column] if is_known else ibis.null().cast("string")
-        return facts.select("record", **columns)
+        return facts.select("record", orders=facts.orders, **columns_of(facts, self.traits))
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
         """Clusters of ``features``, numbered and started from those of ``past.model``.

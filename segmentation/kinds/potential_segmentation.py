@@ -25,7 +25,8 @@ import pyarrow.compute as pc
 from segmentation import model_file, previous_labels, reason_text
 from segmentation.ecdf import EmpiricalCdf, Fractions, Integers, fair_cuts
 from segmentation.hysteresis import Circumstances, settle
-from segmentation.kinds.base import PROSPECT, Account, KindSegmentation
+from segmentation.kinds.banded_segmentation import Banded, BandedSegmentation
+from segmentation.kinds.base import PROSPECT, Account
 from segmentation.kinds.potential import Potential
 from segmentation.models import buyer_features, model_selection
 from segmentation.models.buyer_features import Buying
@@ -40,7 +41,15 @@ TIERS = ("low", "medium", "high")  # by level
 _STEPS = 1e6  # of a logarithm: an axis holds whole numbers
 
 
-class PotentialSegmentation(KindSegmentation[Potential]):
+@dataclass(frozen=True)
+class _Seen:
+    """The buyers among the records, and how many records there are."""
+
+    buyers: Buying
+    count: int
+
+
+class PotentialSegmentation(BandedSegmentation[Potential, _Seen]):
     """Tiers of what buyers will bring."""
 
     needs = buyer_features.NEEDS
@@ -74,27 +83,17 @@ class PotentialSegmentation(KindSegmentation[Potential]):
         )
         return {**made, "learned": champion.to_dict()}
 
-    def label(
+    def _banded(
         self,
-        features: pd.DataFrame,
+        seen: _Seen,
+        axes: Mapping[str, EmpiricalCdf],
         model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
-
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
-        """
-        buyers = Buying.of(features, as_of)
-        axes = model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        level, pending = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
-        rank, reasons = np.zeros(len(record)), _Reasons(self.account, len(record))
-        tier = np.zeros(len(record), np.int64)
+        before: previous_labels.Before,
+    ) -> Banded:
+        buyers, count = seen.buyers, seen.count
+        level, pending = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        rank, reasons = np.zeros(count), _Reasons(self.account, count)
+        tier = np.zeros(count, np.int64)
         if len(buyers):
             champion, row = ClvModel.from_dict(model["learned"]), buyers.row
             forecast = champion.forecast(buyers)
@@ -109,11 +108,12 @@ class PotentialSegmentation(KindSegmentation[Potential]):
                 )
                 rank[row] = axes["score"].midrank(steps)
             tier[row] = np.maximum(level[row], 1)
-            reasons = _Reasons.of(self.account, len(record), row, champion, forecast, rank)
+            reasons = _Reasons.of(self.account, count, row, champion, forecast, rank)
         memory = {"tier": level, "tier_pending": pending}
-        return previous_labels.labels(
-            record, (PROSPECT, *TIERS), tier, rank, reasons.words, before, as_of, memory
-        )
+        return Banded((PROSPECT, *TIERS), tier, rank, reasons.words, memory)
+
+    def _seen(self, features: pd.DataFrame, as_of: date) -> _Seen:
+        return _Seen(Buying.of(features, as_of), len(features))
 
     @property
     def _frozen(self) -> dict[str, Any]:

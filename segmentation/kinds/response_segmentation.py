@@ -43,7 +43,7 @@ from segmentation.models import classifier
 from segmentation.models.category_features import Habits
 from segmentation.models.classifier import Forecast, Span
 from segmentation.models.design_matrix import BASKETS, Points
-from segmentation.models.encoder import Encoder, traits_of
+from segmentation.models.encoder import Encoder, columns_of, traits_of
 from segmentation.point_in_time import RESPONSE, SENT, Past
 from segmentation.rules.comparison import ATTRIBUTE
 
@@ -82,15 +82,10 @@ class ResponseSegmentation(KindSegmentation[Response]):
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """record, its baskets, and what is known of each trait; an attribute that no record ever had is null."""
-        import ibis
-
         columns: dict[str, Any] = {BASKETS: facts[f"baskets_{HABITS}"]}
         if self.needs.horizon:
             columns["horizon_days"] = facts.horizon_days
-        for trait in self.traits:
-            is_known = trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
-            columns[trait.column] = facts[trait.column] if is_known else ibis.null().cast("string")
-        return facts.select("record", **columns)
+        return facts.select("record", **columns, **columns_of(facts, self.traits))
 
     # -- fit -------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,8 @@ from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers, even_cut
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds import rfm_groups
-from segmentation.kinds.base import Account, KindSegmentation
+from segmentation.kinds.banded_segmentation import Banded, BandedSegmentation
+from segmentation.kinds.base import Account
 from segmentation.kinds.rfm import Rfm
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class _Seen:
         return self.values[name][self.buyer]
 
 
-class RfmSegmentation(KindSegmentation[Rfm]):
+class RfmSegmentation(BandedSegmentation[Rfm, _Seen]):
     """RFM scores and named groups."""
 
     def __init__(self, kind: Rfm, account: Account) -> None:
@@ -112,35 +113,21 @@ class RfmSegmentation(KindSegmentation[Rfm]):
         counts = {"records": len(features), "buyers": int(seen.buyer.sum())}
         return model_file.model(self.kind.name, as_of, self._frozen, counts, axes, figures)
 
-    def label(
+    def _banded(
         self,
-        features: pd.DataFrame,
+        seen: _Seen,
+        axes: Mapping[str, EmpiricalCdf],
         model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
-
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
-        """
-        seen = self._seen(features, as_of)
-        axes = model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
+        before: previous_labels.Before,
+    ) -> Banded:
         memory = self._settled(axes, seen, before)
         scores = {name: np.where(seen.buyer, np.maximum(memory[name], 1), 0) for name in AXES}
-        codes = np.full(len(record), len(self.kind.groups), np.int64)
+        codes = np.full(len(seen.buyer), len(self.kind.groups), np.int64)
         codes[seen.buyer] = self._cells[tuple(scores[name][seen.buyer] - 1 for name in AXES)]
-        rank = np.zeros(len(record))
+        rank = np.zeros(len(seen.buyer))
         for name in axes:
             rank[seen.buyer] += axes[name].midrank(seen.of_buyers(name)) / len(AXES)
-        keys = self.kind.keys()
-        return previous_labels.labels(
-            record, keys, codes, rank, lambda rows: self._reasons(scores, seen, rows), before, as_of, memory
-        )
+        return Banded(self.kind.keys(), codes, rank, lambda rows: self._reasons(scores, seen, rows), memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:

@@ -18,10 +18,10 @@ level that 1% share, is left out, and the reason is told. Everything is frozen a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ import pandas as pd
 from segmentation import frames
 from segmentation.ecdf import Fractions
 from segmentation.rules.comparison import ATTRIBUTE, AttributeType
+
+if TYPE_CHECKING:
+    import ibis
 
 Matrix = npt.NDArray[np.float64]
 
@@ -52,6 +55,18 @@ class Trait:
     high: str = ""
     low: str = ""
     order: tuple[str, ...] = ()
+
+
+def columns_of(facts: ibis.Table, traits: Iterable[Trait]) -> dict[str, Any]:
+    """The columns of traits in a facts frame, by name; an attribute that no record ever had is null."""
+    import ibis
+
+    return {
+        trait.column: facts[trait.column]
+        if trait.column in facts.columns or not trait.column.startswith(ATTRIBUTE)
+        else ibis.null().cast("string")
+        for trait in traits
+    }
 
 
 def traits_of(
