@@ -7,7 +7,10 @@ from typing import Literal
 from connectors.errors import AccessError, ConnectorError, RequestError, TemporaryError
 from connectors.sql.address import DatabaseAddress
 
-Meaning = Literal["log-in", "grant", "tls", "host", "database", "missing", "lost", "busy", "slow", "request"]
+Meaning = Literal[
+    "log-in", "grant", "tls", "host", "database", "missing", "lost", "busy", "slow", "request",
+    "write grant", "not set up", "not written",
+]  # fmt: skip
 
 
 def failure(
@@ -28,6 +31,8 @@ def failure(
     access = {
         "log-in": f"{address.shown} refuses the log-in of {user}{quoted}: correct user and password in {setting}",
         "grant": f"{user} may not read {where}{quoted}: ask an administrator for {grant or 'the right to read it'}",
+        "write grant": f"{user} may not write {where}{quoted}: ask an administrator for {grant or 'the right to write it'}; "
+        "`crm-segments setup --export FOLDER` writes down all that is needed",
         "tls": f"{address.shown} cannot be trusted over TLS{quoted}: name the authority's file (sslrootcert) or the host "
         f"as its certificate has it in {setting}; sslmode says how much is verified",
         "host": f"the host of {address.shown} is not found{quoted}: correct host or url in {setting}",
@@ -41,6 +46,10 @@ def failure(
         return RequestError(
             f"{where} has not what was asked for{quoted}: correct table, query or columns in {setting}"
         )
+    if meaning == "not set up":
+        return RequestError(f"{where} has not what is written to{quoted}: run `crm-segments setup`")
+    if meaning == "not written":
+        return RequestError(f"{where} refuses what is written{quoted}: correct segments_schema in {setting}")
     return RequestError(
         f"{where} refuses the statement{quoted}: correct table, query or deleted in {setting}"
     )

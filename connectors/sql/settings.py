@@ -88,6 +88,10 @@ class Settings(CellFormats):
     # a row is committed after its time of change was set: so far back is read again
     look_back_minutes: int = Field(15, ge=0)
     full_sync_days: int = Field(7, ge=1)  # with changed_at: so often all rows are read, to find deleted ones
+    # the schema that segments are written to, in tables of ours; None: the database is only read
+    segments_schema: str | None = Field(
+        None, min_length=1, max_length=48, pattern=r"^[^\x00-\x1f]*[^\x00-\x20]$"
+    )
     contacts: RecordRows = RecordRows()
     leads: RecordRows = RecordRows()
     companies: RecordRows = RecordRows()

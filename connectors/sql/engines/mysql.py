@@ -42,6 +42,11 @@ _MEANINGS = {
 class MySqlEngine(Engine):
     title, dialect, extra = "MySQL", "mysql", "mysql"
 
+    # how a session goes on, once it is connected
+    opening: tuple[str, ...] = (
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    )
     _connection: Any = None
     _cursor: Any = None  # of the rows that are on their way
 
@@ -62,8 +67,7 @@ class MySqlEngine(Engine):
                 "SET SESSION time_zone = '+00:00'",
                 "SET SESSION net_write_timeout = 3600",  # we store a page while the server waits
                 "SET SESSION " + limit % (self.timeout_minutes * 60),
-                "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                *self.opening,
             ):
                 with self._connection.cursor() as cursor:
                     cursor.execute(statement)
