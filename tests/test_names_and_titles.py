@@ -130,14 +130,6 @@ def test_a_title_that_is_too_long_is_refused_where_the_crm_does_not_take_it(tmp_
     assert "segmentations[0].segments[0].title: has 256 characters; salesforce takes 255" in message
 
 
-READ_ONLY = ("sql",)  # nothing of ours gets a name there
-
-
-@pytest.mark.parametrize("crm", [crm for crm in CRMS if crm not in READ_ONLY])
-def test_every_crm_that_is_written_says_which_names_it_takes(crm: str) -> None:
+@pytest.mark.parametrize("crm", CRMS)
+def test_every_crm_says_which_names_it_takes(crm: str) -> None:
     assert limits(crm).takes("seg_rfm") and limits(crm).field_rule
-
-
-@pytest.mark.parametrize("crm", READ_ONLY)
-def test_what_is_only_read_takes_any_name(crm: str) -> None:
-    assert limits(crm).takes("seg_rfm") and not limits(crm).field_rule
