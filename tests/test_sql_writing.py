@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors import open_source, settings_model
+from connectors import open_connector, open_source, settings_model
 from connectors.contract import Account, Connector, Destination, FieldSpec, ListSpec, Option
-from connectors.errors import AccessError, RequestError
+from connectors.errors import AccessError, RequestError, TemporaryError
 from connectors.schemas import FIELD, MEMBER
 from tests.contract_suite import LIST, ODD_TEXTS, REASON, SEGMENT, Paper, changes, noon, statuses
 from tests.database_shops import KINDS, rows_of, text
@@ -318,14 +319,14 @@ for batch in range(200):
 
 
 def test_a_writer_killed_anywhere_leaves_whole_batches_and_settling_tells_which(
-    postgres: SegmentDatabase,
+    database: SegmentDatabase,
 ) -> None:
-    ready(postgres)
-    settings = {**postgres.shop.where, **postgres.shop.settings, "contacts": postgres.shop.contacts}
+    ready(database)
+    settings = {**database.shop.where, **database.shop.settings, "contacts": database.shop.contacts}
     folder = Path(__file__).parent.parent
-    seen = set()
+    values, seen = database.table("segment_values"), set()
     for delay in (0.0, 0.013, 0.031, 0.047, 0.071, 0.09):
-        postgres.run("DELETE FROM crm_segments.segment_values")
+        database.run(f"DELETE FROM {values}")
         command = [sys.executable, "-c", _WRITER, json.dumps(settings)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as process:
             assert process.stdout is not None
@@ -337,15 +338,62 @@ def test_a_writer_killed_anywhere_leaves_whole_batches_and_settling_tells_which(
         last = max(int(number) for _, number in lines_of_it)
         for batch in range(last + 1):
             rows = changes(*((f"{batch}-{n}", REASON.name, None, f"text {n}") for n in range(2000)))
-            (status,) = set(statuses(postgres.connect().settle_fields(rows, Paper())))
+            (status,) = set(statuses(database.connect().settle_fields(rows, Paper())))
             assert status == "done" or ["done", str(batch)] not in lines_of_it
             if batch == last:
                 seen.add(status)
-                again = statuses(postgres.connect().write_fields(rows, Paper()))
+                again = statuses(database.connect().write_fields(rows, Paper()))
                 assert set(again) == {"done"}
-        (count,) = asked(postgres, "SELECT count(*) FROM crm_segments.segment_values")[0]
-        assert count == (last + 1) * 2000
+        (count,) = asked(database, f"SELECT count(*) FROM {values}")[0]
+        assert int(count) == (last + 1) * 2000
     assert "rejected" in seen, "some kill came in the middle of a batch"
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_a_server_killed_in_mid_write_is_tried_again_later_and_settled(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database: Any = database_of(kind, tmp_path)
+    database.put("1")
+    ready(database)
+    batch = changes(*((str(number), REASON.name, None, "x") for number in range(3000)))
+    server = database.shop.server
+    commit = f"connectors.sql.writers.{'postgres' if kind == 'postgres' else 'mysql'}.WRITER.commit"
+    with monkeypatch.context() as broken:
+        broken.setattr(commit, lambda writer: (server.kill(), writer.run("SELECT 1")))
+        with pytest.raises(TemporaryError):
+            database.connect().write_fields(batch, Paper())
+    server.start()
+    assert set(statuses(database.connect().settle_fields(batch, Paper()))) == {"rejected"}
+    assert set(statuses(database.connect().write_fields(batch, Paper()))) == {"done"}
+    assert set(statuses(database.connect().settle_fields(batch, Paper()))) == {"done"}
+    database.close()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_two_runs_at_once_leave_one_value_and_tell_the_other(kind: str, tmp_path: Path) -> None:
+    database = database_of(kind, tmp_path)
+    database.put("1")
+    ready(database)
+    connectors = [open_connector(database.shop.account(fields=database.fields)) for _ in range(4)]
+    answers: dict[int, list[str]] = {}
+
+    def write(number: int) -> None:
+        batch = changes(*((str(id), REASON.name, None, f"of {number}") for id in range(500)))
+        while number not in answers:
+            with suppress(TemporaryError):  # a deadlock: the server takes one of them back
+                answers[number] = statuses(connectors[number].write_fields(batch, Paper()))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    (winner,) = [number for number, outcomes in answers.items() if set(outcomes) == {"done"}]
+    assert [set(outcomes) for number, outcomes in answers.items() if number != winner] == [{"skipped"}] * 3
+    rows = asked(database, f"SELECT DISTINCT value FROM {database.table('segment_values')}")
+    assert rows == [(f"of {winner}",)]
+    database.close()
 
 
 def test_a_failure_in_mid_batch_leaves_nothing_of_it(postgres: SegmentDatabase) -> None:
