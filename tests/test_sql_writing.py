@@ -354,10 +354,12 @@ def test_a_server_killed_in_mid_write_is_tried_again_later_and_settled(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database: Any = database_of(kind, tmp_path)
+    server = database.shop.server
+    if kind == "mariadb":  # the tests' server forgets the last second in a crash; a real one does not
+        server.run("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
     database.put("1")
     ready(database)
     batch = changes(*((str(number), REASON.name, None, "x") for number in range(3000)))
-    server = database.shop.server
     commit = f"connectors.sql.writers.{'postgres' if kind == 'postgres' else 'mysql'}.WRITER.commit"
     with monkeypatch.context() as broken:
         broken.setattr(commit, lambda writer: (server.kill(), writer.run("SELECT 1")))
