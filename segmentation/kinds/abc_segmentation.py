@@ -7,7 +7,6 @@ less, is ``c``. The score is the mid-rank percentile. The borders are frozen at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, model_file, previous_labels, reason_text
+from segmentation import frames, model_file, reason_text
 from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds.abc import Abc
-from segmentation.kinds.banded_segmentation import Banded, BandedSegmentation
 from segmentation.kinds.base import PROSPECT, Account
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 
 if TYPE_CHECKING:
     import ibis
@@ -39,7 +38,7 @@ class _Seen:
     buyer: Flags
 
 
-class AbcSegmentation(BandedSegmentation[Abc, _Seen]):
+class AbcSegmentation(LabellingKind[Abc, _Seen]):
     """ABC tiers of net revenue."""
 
     def __init__(self, kind: Abc, account: Account) -> None:
@@ -70,13 +69,8 @@ class AbcSegmentation(BandedSegmentation[Abc, _Seen]):
         counts = {"records": len(features), "buyers": len(revenue)}
         return model_file.model(self.kind.name, as_of, self._frozen, counts, axes, figures)
 
-    def _banded(
-        self,
-        seen: _Seen,
-        axes: Mapping[str, EmpiricalCdf],
-        model: Mapping[str, Any],
-        before: previous_labels.Before,
-    ) -> Banded:
+    def _given(self, seen: _Seen, start: Start) -> Given:
+        axes, before = start.axes, start.before
         count = len(seen.revenue)
         level, pending = before.memory("revenue"), before.memory("revenue_pending")
         rank = np.zeros(count)
@@ -94,7 +88,7 @@ class AbcSegmentation(BandedSegmentation[Abc, _Seen]):
         level, pending = np.where(seen.buyer, level, 0), np.where(seen.buyer, pending, 0)
         memory = {"revenue": level, "revenue_pending": pending}
         tier = np.where(seen.buyer, np.maximum(level, 1), 0)
-        return Banded((PROSPECT, *TIERS), tier, rank, lambda rows: self._reasons(seen, rank, rows), memory)
+        return Given((PROSPECT, *TIERS), tier, rank, lambda rows: self._reasons(seen, rank, rows), memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:

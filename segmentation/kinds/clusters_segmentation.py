@@ -27,15 +27,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, model_file, previous_labels, reason_text
+from segmentation import frames, model_file, reason_text
 from segmentation.activity_words import plural
 from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.evaluation import cluster_stability
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import choose
-from segmentation.kinds.base import PROSPECT, Account, KindSegmentation
+from segmentation.kinds.base import PROSPECT, Account
 from segmentation.kinds.cluster_names import names_of
 from segmentation.kinds.clusters import OTHERS, TOO_LITTLE, UNSCORED, Clusters, cluster, cluster_key
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.models.encoder import Encoder, Matrix, Trait, columns_of, traits_of
 from segmentation.rules.comparison import ATTRIBUTE
 
@@ -66,7 +67,7 @@ class _Learned:
         return self.encoder.matrix(features, as_of, CATEGORY)
 
 
-class ClustersSegmentation(KindSegmentation[Clusters]):
+class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
     """Clusters of behaviour."""
 
     def __init__(self, kind: Clusters, account: Account) -> None:
@@ -203,34 +204,23 @@ class ClustersSegmentation(KindSegmentation[Clusters]):
         centres, tried = cluster_stability.most_stable(points)
         return centres, [trial.figures() for trial in tried]
 
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day;
-        row by row, so in any chunks.
-
-        The score says how clear the case is: 1 - distance to the own centre / distance to the next.
-        ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
-        """
+    def _seen(self, features: pd.DataFrame, as_of: date) -> pd.DataFrame:
         self._check(features, as_of)
-        model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        inside, learned = self._clustered(features), _learned(model)
+        return features
+
+    def _given(self, seen: pd.DataFrame, start: Start) -> Given:
+        """The score says how clear the case is: 1 - distance to the own centre / distance to the next."""
+        model, before, as_of = start.model, start.before, start.as_of
+        inside, learned = self._clustered(seen), _learned(model)
         codes = np.where(inside, 1, 0)  # prospect, unscored, then the clusters
-        pending, score = np.zeros(len(record), np.int64), np.full(len(record), np.nan)
+        pending, score = np.zeros(len(seen), np.int64), np.full(len(seen), np.nan)
         if learned is not None:
-            for part in cluster_stability.parts(len(record)):
+            for part in cluster_stability.parts(len(seen)):
                 rows = np.flatnonzero(inside[part]) + part.start
                 former = _numbers(before.text("segment").take(pa.array(rows)))
                 waiting = before.memory("pending")[rows]
                 places, pending[rows], score[rows] = self._settled(
-                    learned, features.iloc[rows], as_of, former, waiting
+                    learned, seen.iloc[rows], as_of, former, waiting
                 )
                 codes[rows] = places + 2
         keys = [
@@ -240,15 +230,13 @@ class ClustersSegmentation(KindSegmentation[Clusters]):
         ]
         reasons = _Reasons(
             self.account,
-            features,
+            seen,
             as_of,
             codes,
             ["", TOO_LITTLE, *(learned.names if learned else ())],
             model["figures"]["refused"],
         )
-        return previous_labels.labels(
-            record, keys, codes, score, reasons.of, before, as_of, {"pending": pending}
-        )
+        return Given(keys, codes, score, reasons.of, {"pending": pending})
 
     def _settled(
         self, learned: _Learned, frame: pd.DataFrame, as_of: date, former: Integers, waiting: Integers

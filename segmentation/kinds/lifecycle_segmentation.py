@@ -32,7 +32,7 @@ from segmentation import frames, model_file, previous_labels, reason_text
 from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.evaluation import label_stability
 from segmentation.feature_request import Needs
-from segmentation.kinds.base import KindSegmentation
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.lifecycle import STAGES, Lifecycle
 from segmentation.models import bg_nbd, buyer_features
 from segmentation.models.bg_nbd import History, Purchasing
@@ -163,7 +163,7 @@ class Repurchase:
         return reason_text.joined(percent, within, reason_text.ago(seen.silent[rows]))
 
 
-class LifecycleSegmentation(KindSegmentation[Lifecycle]):
+class LifecycleSegmentation(LabellingKind[Lifecycle, Seen]):
     """Stages of life. The horizon and the dead band are learned where the options do not say them."""
 
     needs = Needs(horizon=True)
@@ -209,32 +209,19 @@ class LifecycleSegmentation(KindSegmentation[Lifecycle]):
         ]
         return {**made, "figures": figures}
 
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
+    def _seen(self, features: pd.DataFrame, as_of: date) -> Seen:
+        return _seen(features, as_of)
 
-        ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
-        """
-        seen = _seen(features, as_of)
-        model_file.axes(model, self.kind.name, self._frozen)
-        driver = _driver(model["figures"])
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        stage, pending = self._stages(driver, seen, before, self._bands(driver, model["figures"]), as_of)
+    def _given(self, seen: Seen, start: Start) -> Given:
+        figures, before = start.model["figures"], start.before
+        driver = _driver(figures)
+        stage, pending = self._stages(driver, seen, before, self._bands(driver, figures), start.as_of)
         score = np.where(seen.buyer, driver.score(seen), 0.0)
         former = pc.fill_null(pc.index_in(before.text("segment"), pa.array(STAGES)), -1).to_numpy(
             zero_copy_only=False
         )
         reasons = _Reasons(driver, seen, stage, former)
-        return previous_labels.labels(
-            record, STAGES, stage, score, reasons.of, before, as_of, {"stage_pending": pending}
-        )
+        return Given(STAGES, stage, score, reasons.of, {"stage_pending": pending})
 
     @property
     def _frozen(self) -> dict[str, Any]:

@@ -27,11 +27,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, model_file, previous_labels, reason_text
+from segmentation import frames, model_file, reason_text
 from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import choose
-from segmentation.kinds.base import Account, KindSegmentation
+from segmentation.kinds.base import Account
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.offers import NOTHING, Offers
 from segmentation.kinds.offers_habits import EVERYONE, Learned, Matrix, learn, parts
 from segmentation.models import offer_backtest
@@ -53,7 +54,7 @@ _Behind = Callable[[Integers], Integers]  # chosen place per row → buyers behi
 _Scored = tuple[slice, Matrix, Integers, _Behind]
 
 
-class OffersSegmentation(KindSegmentation[Offers]):
+class OffersSegmentation(LabellingKind[Offers, pd.DataFrame]):
     """The next category per record."""
 
     def __init__(self, kind: Offers, account: Account) -> None:
@@ -132,23 +133,12 @@ class OffersSegmentation(KindSegmentation[Offers]):
                     simple.add(allowed, came[part], span.bought[part])
         return offer_backtest.judged(span, [option.weight for option in every], counts, simple)
 
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day;
-        row by row.
+    def _seen(self, features: pd.DataFrame, as_of: date) -> pd.DataFrame:
+        return features
 
-        The score is that of the category: a share of the next orders, or of the likeness. ValueError: a wrong
-        frame, a model of other settings, previous labels that are not of an earlier day.
-        """
-        model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
+    def _given(self, seen: pd.DataFrame, start: Start) -> Given:
+        """The score is that of the category: a share of the next orders, or of the likeness."""
+        model, before, count = start.model, start.before, len(seen)
         former = (
             pc.fill_null(pc.index_in(before.text("segment"), pa.array(self.keys)), -1).to_numpy(
                 zero_copy_only=False
@@ -156,10 +146,10 @@ class OffersSegmentation(KindSegmentation[Offers]):
             + 1
         )
         waiting = np.where(before.memory("pending") <= len(self.keys), before.memory("pending"), 0)
-        chosen, pending, score = former.astype(np.int64), waiting.copy(), np.full(len(record), np.nan)
-        own, support = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
+        chosen, pending, score = former.astype(np.int64), waiting.copy(), np.full(count, np.nan)
+        own, support = np.zeros(count, np.int64), np.zeros(count, np.int64)
         learned = Learned.from_model(model)
-        for part, values, counts, behind in self._scored(features, learned):
+        for part, values, counts, behind in self._scored(seen, learned):
             rows = np.arange(len(values))
             best = values.argmax(1) + 1
             some = values[rows, best - 1] > 0
@@ -174,7 +164,7 @@ class OffersSegmentation(KindSegmentation[Offers]):
             own[part], support[part] = counts[rows, at], behind(at)
         named = pa.array(["", *self.kind.categories], pa.string())
 
-        alike, bought = learned.weight == 1, self._read(features).held() > 0
+        alike, bought = learned.weight == 1, self._read(seen).held() > 0
 
         def reasons(rows: Integers) -> pa.Array:
             words = self._reasons(named.take(pa.array(chosen[rows])), own[rows], support[rows], alike)
@@ -182,9 +172,7 @@ class OffersSegmentation(KindSegmentation[Offers]):
                 pa.array(chosen[rows] > 0), words, self._nothing(bought[rows], model["figures"])
             )
 
-        return previous_labels.labels(
-            record, [NOTHING, *self.keys], chosen, score, reasons, before, as_of, {"pending": pending}
-        )
+        return Given([NOTHING, *self.keys], chosen, score, reasons, {"pending": pending})
 
     def lists(self, features: pd.DataFrame, model: Mapping[str, Any], most: int = 3) -> pd.DataFrame:
         """The best categories of each record: record, rank from 1, category, score, support (buyers behind

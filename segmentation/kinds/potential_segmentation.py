@@ -22,11 +22,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import model_file, previous_labels, reason_text
+from segmentation import model_file, reason_text
 from segmentation.ecdf import EmpiricalCdf, Fractions, Integers, fair_cuts
 from segmentation.hysteresis import Circumstances, settle
-from segmentation.kinds.banded_segmentation import Banded, BandedSegmentation
 from segmentation.kinds.base import PROSPECT, Account
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.potential import Potential
 from segmentation.models import buyer_features, model_selection
 from segmentation.models.buyer_features import Buying
@@ -49,7 +49,7 @@ class _Seen:
     count: int
 
 
-class PotentialSegmentation(BandedSegmentation[Potential, _Seen]):
+class PotentialSegmentation(LabellingKind[Potential, _Seen]):
     """Tiers of what buyers will bring."""
 
     needs = buyer_features.NEEDS
@@ -83,19 +83,14 @@ class PotentialSegmentation(BandedSegmentation[Potential, _Seen]):
         )
         return {**made, "learned": champion.to_dict()}
 
-    def _banded(
-        self,
-        seen: _Seen,
-        axes: Mapping[str, EmpiricalCdf],
-        model: Mapping[str, Any],
-        before: previous_labels.Before,
-    ) -> Banded:
+    def _given(self, seen: _Seen, start: Start) -> Given:
+        axes, before = start.axes, start.before
         buyers, count = seen.buyers, seen.count
         level, pending = np.zeros(count, np.int64), np.zeros(count, np.int64)
         rank, reasons = np.zeros(count), _Reasons(self.account, count)
         tier = np.zeros(count, np.int64)
         if len(buyers):
-            champion, row = ClvModel.from_dict(model["learned"]), buyers.row
+            champion, row = ClvModel.from_dict(start.model["learned"]), buyers.row
             forecast = champion.forecast(buyers)
             level[row], pending[row] = was, waiting = (
                 before.memory("tier")[row],
@@ -110,7 +105,7 @@ class PotentialSegmentation(BandedSegmentation[Potential, _Seen]):
             tier[row] = np.maximum(level[row], 1)
             reasons = _Reasons.of(self.account, count, row, champion, forecast, rank)
         memory = {"tier": level, "tier_pending": pending}
-        return Banded((PROSPECT, *TIERS), tier, rank, reasons.words, memory)
+        return Given((PROSPECT, *TIERS), tier, rank, reasons.words, memory)
 
     def _seen(self, features: pd.DataFrame, as_of: date) -> _Seen:
         return _Seen(Buying.of(features, as_of), len(features))

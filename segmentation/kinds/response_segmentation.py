@@ -30,12 +30,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation import frames, model_file, previous_labels, reason_text
+from segmentation import frames, model_file, reason_text
 from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds import response_cuts as cuts
-from segmentation.kinds.base import Account, KindSegmentation
+from segmentation.kinds.base import Account
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.response import LIKELY, POSSIBLE, UNLIKELY, UNSCORED, Response
 from segmentation.kinds.response_cuts import Cut
 from segmentation.kinds.response_traits import WINDOWS, buying, doing, grows
@@ -61,7 +62,7 @@ _LEVELS = (UNSCORED, UNLIKELY, POSSIBLE, LIKELY)
 _FINE = 1_000_000  # probabilities as whole numbers
 
 
-class ResponseSegmentation(KindSegmentation[Response]):
+class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
     """Likely, possible, unlikely."""
 
     def __init__(self, kind: Response, account: Account) -> None:
@@ -187,45 +188,32 @@ class ResponseSegmentation(KindSegmentation[Response]):
 
     # -- label -----------------------------------------------------------------------------------------------
 
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day;
-        row by row.
-
-        ValueError: a wrong frame, a model of other settings, previous labels that are not of an earlier day.
-        """
+    def _seen(self, features: pd.DataFrame, as_of: date) -> pd.DataFrame:
         self._check(features, as_of)
-        axes = model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
-        level, pending = np.zeros(len(record), np.int64), np.zeros(len(record), np.int64)
-        asked, score = cuts.asked(self.kind, features), np.full(len(record), np.nan)
-        reasons = _Reasons(
-            model["figures"], self.kind.event, asked, score, pa.nulls(len(record), pa.string())
-        )
+        return features
+
+    def _given(self, seen: pd.DataFrame, start: Start) -> Given:
+        model, before, as_of, count = start.model, start.before, start.as_of, len(seen)
+        level, pending = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        asked, score = cuts.asked(self.kind, seen), np.full(count, np.nan)
+        reasons = _Reasons(model["figures"], self.kind.event, asked, score, pa.nulls(count, pa.string()))
         if "learned" in model:
             points, forecast = _learned(model)
-            predicted = points.predicted(forecast, features, as_of)
+            predicted = points.predicted(forecast, seen, as_of)
             score = np.where(asked, predicted, np.nan)
             waiting = (before.memory("probability"), before.memory("probability_pending"))
             level, pending = settle(
-                axes["probability"],
+                start.axes["probability"],
                 _whole(predicted),
                 *waiting,
                 self.kind.dead_band,
-                Circumstances.none(len(record)),
+                Circumstances.none(count),
             )
             level, pending = np.where(asked, level, 0), np.where(asked, pending, 0)
-            because = points.because(forecast, features, as_of, level)
+            because = points.because(forecast, seen, as_of, level)
             reasons = _Reasons(model["figures"], self.kind.event, asked, score, because)
         memory = {"probability": level, "probability_pending": pending}
-        return previous_labels.labels(record, _LEVELS, level, score, reasons.of, before, as_of, memory)
+        return Given(_LEVELS, level, score, reasons.of, memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:

@@ -45,8 +45,8 @@ from segmentation.ecdf import EmpiricalCdf, Flags, Fractions, Integers, even_cut
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds import rfm_groups
-from segmentation.kinds.banded_segmentation import Banded, BandedSegmentation
 from segmentation.kinds.base import Account
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.rfm import Rfm
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Seen:
         return self.values[name][self.buyer]
 
 
-class RfmSegmentation(BandedSegmentation[Rfm, _Seen]):
+class RfmSegmentation(LabellingKind[Rfm, _Seen]):
     """RFM scores and named groups."""
 
     def __init__(self, kind: Rfm, account: Account) -> None:
@@ -113,13 +113,8 @@ class RfmSegmentation(BandedSegmentation[Rfm, _Seen]):
         counts = {"records": len(features), "buyers": int(seen.buyer.sum())}
         return model_file.model(self.kind.name, as_of, self._frozen, counts, axes, figures)
 
-    def _banded(
-        self,
-        seen: _Seen,
-        axes: Mapping[str, EmpiricalCdf],
-        model: Mapping[str, Any],
-        before: previous_labels.Before,
-    ) -> Banded:
+    def _given(self, seen: _Seen, start: Start) -> Given:
+        axes, before = start.axes, start.before
         memory = self._settled(axes, seen, before)
         scores = {name: np.where(seen.buyer, np.maximum(memory[name], 1), 0) for name in AXES}
         codes = np.full(len(seen.buyer), len(self.kind.groups), np.int64)
@@ -127,7 +122,7 @@ class RfmSegmentation(BandedSegmentation[Rfm, _Seen]):
         rank = np.zeros(len(seen.buyer))
         for name in axes:
             rank[seen.buyer] += axes[name].midrank(seen.of_buyers(name)) / len(AXES)
-        return Banded(self.kind.keys(), codes, rank, lambda rows: self._reasons(scores, seen, rows), memory)
+        return Given(self.kind.keys(), codes, rank, lambda rows: self._reasons(scores, seen, rows), memory)
 
     @property
     def _frozen(self) -> dict[str, Any]:

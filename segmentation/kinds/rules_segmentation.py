@@ -7,7 +7,6 @@ There is no score.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from functools import reduce
 from operator import or_
@@ -17,9 +16,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from segmentation import frames, model_file, previous_labels
+from segmentation import frames, model_file
 from segmentation.feature_request import Needs
-from segmentation.kinds.base import Account, KindSegmentation
+from segmentation.kinds.base import Account
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.rules import Rules
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ FIRED = "fired"  # place of the first rule that holds, from 0; null: none
 REASON = "reason"
 
 
-class RulesSegmentation(KindSegmentation[Rules]):
+class RulesSegmentation(LabellingKind[Rules, pd.DataFrame]):
     """Segments by rules, in the order of their priority."""
 
     def __init__(self, kind: Rules, account: Account) -> None:
@@ -70,24 +70,19 @@ class RulesSegmentation(KindSegmentation[Rules]):
             self.kind.name, as_of, {}, {"records": len(features), "segmented": len(fired)}, {}, figures
         )
 
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of the records in ``features`` (a frame as of ``reads``) that a rule holds, given those of
-        an earlier day.
-        """
-        model_file.axes(model, self.kind.name, {})
-        matched = features[features[FIRED].notna()].reset_index(drop=True)
-        record, fired = matched["record"].to_numpy(np.int64), matched[FIRED].to_numpy(np.int64)
-        reasons = frames.as_texts(matched[REASON])
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
+    def _labelled(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Those (of a frame as of ``reads``) that a rule holds."""
+        return features[features[FIRED].notna()].reset_index(drop=True)
+
+    @property
+    def _frozen(self) -> dict[str, Any]:
+        return {}
+
+    def _seen(self, features: pd.DataFrame, as_of: date) -> pd.DataFrame:
+        return features
+
+    def _given(self, seen: pd.DataFrame, start: Start) -> Given:
+        fired, reasons = seen[FIRED].to_numpy(np.int64), frames.as_texts(seen[REASON])
         keys = [segment.key for segment, _ in self.rules]
-        no_score = np.full(len(record), np.nan)
-        return previous_labels.labels(
-            record, keys, fired, no_score, lambda rows: reasons.take(pa.array(rows)), before, as_of, {}
-        )
+        no_score = np.full(len(seen), np.nan)
+        return Given(keys, fired, no_score, lambda rows: reasons.take(pa.array(rows)), {})

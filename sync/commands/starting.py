@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sync import pipeline
 from sync.account.session import Session
 from sync.commands.stated_months import beside_stated
 from sync.config.config import Config
+from sync.context import utc_now
 from sync.exit_codes import UsageError, declined
 from sync.per_account import Answer, Options, config_of, each_account
 
@@ -23,6 +25,7 @@ def init(
     ask: Callable[[str, str], str] = lambda _question, proposed: proposed,
     access: Mapping[str, str | None] | None = None,
     described: Mapping[str, Any] | None = None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Answer:
     """Write a first config, from what is given, asked for, and found in the files of a folder; see
     ``sync.start.init``.
@@ -30,7 +33,8 @@ def init(
     from sync.start.init import Described
     from sync.start.init import init as write
 
-    return write(Path(config), crm, path, segmentations, force, ask, access, Described(**(described or {})))
+    about = Described(**(described or {}))
+    return write(Path(config), crm, path, segmentations, force, ask, access, about, clock)
 
 
 def check(

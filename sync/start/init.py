@@ -7,7 +7,7 @@ The text is loaded before it is kept, so a config that ``init`` writes is one th
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from sync.config import renames
 from sync.config.faults import ConfigError, one_of
+from sync.context import utc_now
 from sync.exit_codes import CommandError, UsageError
 from sync.start.access import ACCESS, Ask, asked, home_of
 from sync.start.access import lines as access_lines
@@ -55,6 +56,7 @@ class Described:
 def init(
     config: Path, crm: str | None = None, path: Path | None = None, segmentations: str | None = None, force: bool = False,
     ask: Ask = lambda _question, proposed: proposed, access: Mapping[str, str | None] | None = None, described: Described | None = None,
+    clock: Callable[[], datetime] = utc_now,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a commented config for a folder of exports, or for a CRM in the cloud. What is not given is asked
     for, and asked again where the answer is wrong. ``access``: api_url, client_id, and secret (the name of an
@@ -107,7 +109,7 @@ def init(
         home=home,
     )
     if guesses:
-        preview = _look(folder, answers)
+        preview = _look(folder, answers, clock())
     _keep(config, text_of(answers))
     if preview is not None:
         _stop_at_nothing(config, preview, guesses)
@@ -209,7 +211,7 @@ def _settle(folder: Path, guess: Guess, ask: Ask) -> None:
             raise CommandError(str(error)) from None
 
 
-def _look(folder: Path, answers: Answers) -> Preview | None:
+def _look(folder: Path, answers: Answers, now: datetime) -> Preview | None:
     """Read everything once as the config will; what that tells of ids and of the last day goes into the
     config.
     """
@@ -229,7 +231,7 @@ def _look(folder: Path, answers: Answers) -> Preview | None:
     except ConnectorError as error:
         raise CommandError(str(error)) from None
     answers.id_type = preview.id_type
-    today = datetime.now(ZoneInfo(answers.time_zone)).date()
+    today = now.astimezone(ZoneInfo(answers.time_zone)).date()
     if preview.last_day is not None and (today - preview.last_day).days - 1 > STALE_DAYS:
         answers.as_of = preview.last_day.isoformat()
         answers.notes.append(

@@ -24,6 +24,9 @@ ALLOWED = dict.fromkeys(GUARDS, "the oracle looks on")
 _UNTOLD = {"seconds", "age_hours"}  # figures of this machine and this day
 
 
+RECORDED = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+
 @dataclass
 class Player:
     """One scene; ``steps`` is what was recorded so far, ``moment`` the time of its world."""
@@ -67,8 +70,10 @@ class Player:
         return answer
 
     def init(self, step: str, exports: Path, **arguments: Any) -> dict[str, Any]:
-        """Let a config be written from a folder of exports."""
-        answer = self._answer(lambda: commands.init(self.config, path=exports, **arguments))
+        """Let a config be written from a folder of exports, on the day of the recording."""
+        answer = self._answer(
+            lambda: commands.init(self.config, path=exports, clock=lambda: RECORDED, **arguments)
+        )
         text = self.config.read_text(encoding="utf-8") if self.config.exists() else ""
         self.steps[step] = {"answer": self.normal.tree(_told(answer)), "config": self.normal.text(text)}
         return answer

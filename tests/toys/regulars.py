@@ -11,17 +11,20 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import Field
 
-from segmentation import frames, model_file, previous_labels, reason_text
+from segmentation import frames, model_file, reason_text
 from segmentation.evaluation.judgement import Judgement, Line
 from segmentation.feature_request import Needs
 from segmentation.frames import Segment
-from segmentation.kinds.base import Kind, KindSegmentation, Suggestion
+from segmentation.kinds.base import Kind, Suggestion
+from segmentation.kinds.labelling import Given, LabellingKind, Start
 
 if TYPE_CHECKING:
     import ibis
 
     from segmentation.evaluation.backtest import Backtest
     from segmentation.point_in_time import Past
+
+Days = np.ndarray[Any, np.dtype[np.int64]]  # purchase days, record by record
 
 
 class Regulars(Kind):
@@ -49,7 +52,7 @@ class Regulars(Kind):
         return [Line("regulars", share, None, f"{share:.0%} were regulars at the fit")]
 
 
-class RegularsSegmentation(KindSegmentation[Regulars]):
+class RegularsSegmentation(LabellingKind[Regulars, Days]):
     """Learns how many regulars there are, and labels by purchase days."""
 
     needs = Needs()
@@ -60,35 +63,22 @@ class RegularsSegmentation(KindSegmentation[Regulars]):
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
         """The share of the regulars. ValueError: a wrong frame."""
-        regular = self._days(features, as_of) >= self.kind.days
+        regular = self._seen(features, as_of) >= self.kind.days
         figures = {"share": round(float(regular.mean()), 4) if len(regular) else 0.0}
         return model_file.model(self.kind.name, as_of, self._frozen, {"records": len(regular)}, {}, figures)
 
-    def label(
-        self,
-        features: pd.DataFrame,
-        model: Mapping[str, Any],
-        previous: pd.DataFrame | None,
-        previous_as_of: date | None,
-        as_of: date,
-    ) -> pd.DataFrame:
-        """Labels of every record. ValueError: a wrong frame, or a model of other settings."""
-        days = self._days(features, as_of)
-        model_file.axes(model, self.kind.name, self._frozen)
-        record = features["record"].to_numpy(np.int64)
-        before = previous_labels.before(previous, previous_as_of, record, as_of)
+    def _given(self, seen: Days, start: Start) -> Given:
+        def reasons(rows: Days) -> pa.Array:
+            return reason_text.counted(seen[rows], "purchase day", "purchase days")
 
-        def reasons(rows: np.ndarray[Any, Any]) -> pa.Array:
-            return reason_text.counted(days[rows], "purchase day", "purchase days")
-
-        codes = np.where(days >= self.kind.days, 0, 1)
-        score = days / max(1, days.max(initial=1))
-        return previous_labels.labels(record, self.kind.keys(), codes, score, reasons, before, as_of, {})
+        codes = np.where(seen >= self.kind.days, 0, 1)
+        score = seen / max(1, seen.max(initial=1))
+        return Given(self.kind.keys(), codes, score, reasons, {})
 
     @property
     def _frozen(self) -> dict[str, Any]:
         return {"days": self.kind.days}
 
-    def _days(self, features: pd.DataFrame, as_of: date) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def _seen(self, features: pd.DataFrame, as_of: date) -> Days:
         frames.check_features(features, ("purchase_days",), (), as_of)
         return features["purchase_days"].to_numpy(np.int64)

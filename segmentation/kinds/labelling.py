@@ -1,4 +1,4 @@
-"""What do all kinds that cut buyers into levels (rfm, abc, potential) do alike when they label?"""
+"""What do all kinds do alike when they label: what does a labelling start from, and what does it give?"""
 
 from __future__ import annotations
 
@@ -21,18 +21,28 @@ Seen = TypeVar("Seen")  # the records as the kind sees them
 
 
 @dataclass(frozen=True)
-class Banded:
-    """What each record is labelled, row by row."""
+class Start:
+    """What a labelling starts from."""
+
+    model: Mapping[str, Any]
+    axes: Mapping[str, EmpiricalCdf]  # those of the model; none where it saw nobody
+    before: previous_labels.Before
+    as_of: date
+
+
+@dataclass(frozen=True)
+class Given:
+    """What each record is given, row by row."""
 
     keys: Sequence[str]  # of the segments
     codes: Integers  # into ``keys``
-    rank: Fractions  # mid-rank percentile among the buyers of the fit; 0 for others
+    score: Fractions  # null: none
     reasons: Callable[[Integers], pa.Array]  # words of the rows whose positions it gets
     memory: Mapping[str, Integers]  # what the next labelling starts from
 
 
-class BandedSegmentation(KindSegmentation[K], Generic[K, Seen]):
-    """Levels of axes whose borders are frozen at the fit."""
+class LabellingKind(KindSegmentation[K], Generic[K, Seen]):
+    """A kind that labels in one pass: it looks at the records, and gives each a segment."""
 
     def label(
         self,
@@ -42,20 +52,25 @@ class BandedSegmentation(KindSegmentation[K], Generic[K, Seen]):
         previous_as_of: date | None,
         as_of: date,
     ) -> pd.DataFrame:
-        """Labels of every record in ``features`` (``segmentation.frames``), given those of an earlier day.
+        """Labels of the records in ``features`` (``segmentation.frames``), given those of an earlier day; row by
+        row, so in any chunks.
 
-        A model that saw no buyer (``models.blank``) tells nobody apart: buyers then have the lowest level
-        until there is another one. ValueError: a wrong frame, a model of other settings, previous labels that
-        are not of an earlier day.
+        A model that saw nobody (``model_file.blank``) tells nobody apart. ValueError: a wrong frame, a model of
+        other settings, previous labels that are not of an earlier day.
         """
+        features = self._labelled(features)
         seen = self._seen(features, as_of)
         axes = model_file.axes(model, self.kind.name, self._frozen)
         record = features["record"].to_numpy(np.int64)
         before = previous_labels.before(previous, previous_as_of, record, as_of)
-        bands = self._banded(seen, axes, model, before)
+        given = self._given(seen, Start(model, axes, before, as_of))
         return previous_labels.labels(
-            record, bands.keys, bands.codes, bands.rank, bands.reasons, before, as_of, bands.memory
+            record, given.keys, given.codes, given.score, given.reasons, before, as_of, given.memory
         )
+
+    def _labelled(self, features: pd.DataFrame) -> pd.DataFrame:
+        """The records that get a label: here all of them."""
+        return features
 
     @property
     @abstractmethod
@@ -67,11 +82,5 @@ class BandedSegmentation(KindSegmentation[K], Generic[K, Seen]):
         """The records as the kind sees them. ValueError: a wrong frame."""
 
     @abstractmethod
-    def _banded(
-        self,
-        seen: Seen,
-        axes: Mapping[str, EmpiricalCdf],
-        model: Mapping[str, Any],
-        before: previous_labels.Before,
-    ) -> Banded:
-        """What each record is labelled. ``axes``: those of the model, none where it saw no buyer."""
+    def _given(self, seen: Seen, start: Start) -> Given:
+        """What each record is given."""
