@@ -332,6 +332,28 @@ def test_an_undo_that_was_killed_goes_on(crm: str, moment: int, deleted: bool) -
         assert world.do("run", allow=ALLOWED)["exit_code"] == 5, "and the next run does not redo it"
 
 
+@pytest.mark.parametrize("crm", ["memory", "files"])
+def test_an_apply_that_was_killed_at_any_moment_is_ended_by_the_next_one(crm: str) -> None:
+    def planned(world: World) -> int:
+        spree(world)
+        return int(world.do("plan", allow=ALLOWED)["plan"]["plan"])
+
+    with lived(crm=crm) as world:
+        plan = planned(world)
+        with killed_at(world, 0) as moments:
+            world.do("apply", number=plan, allow=ALLOWED)
+        wanted = cells(world)
+    assert moments[0] > 3
+    for moment in range(1, moments[0] + 1):
+        with lived(crm=crm) as world:
+            plan = planned(world)
+            with killed_at(world, moment):
+                world.do("apply", number=plan, allow=ALLOWED)
+            if cells(world) != wanted:
+                world.do("apply", number=plan, allow=ALLOWED)
+            assert cells(world) == wanted, moment
+
+
 @law(4)
 @given(
     crm=CRMS, edits=st.lists(EDITS, min_size=1, max_size=8), seed=st.integers(0, 99), size=st.integers(1, 30)

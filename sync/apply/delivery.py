@@ -112,20 +112,23 @@ def close(
     written = pc.count_distinct(changes["id"].filter(moved)).as_py()
     with journal.transaction():
         journal.batches.close(batch.batch, outcomes, at, written)
-        _put_off(journal, mirror.name, batch, changes, outcomes)
+        _put_off(journal, mirror.name, batch, changes, outcomes, settled=refusals is None)
     if refusals is not None:
         refusals.keep(batch, outcomes)
     write_history.now_actual(mirror, batch, changes.filter(pc.equal(outcomes["status"], "done")))
     write_history.catch_up(journal, mirror)
 
 
-def _put_off(journal: Journal, account: str, batch: Batch, changes: pa.Table, outcomes: pa.Table) -> None:
+def _put_off(
+    journal: Journal, account: str, batch: Batch, changes: pa.Table, outcomes: pa.Table, settled: bool
+) -> None:
     """What an outage or a kill kept from a way back (undo, retire) is planned once more: no later plan finds it
-    by itself.
+    by itself. What settling finds unwritten of a run's plan is planned once more too, so that ``apply`` ends it.
     """
     again = changes.filter(pc.equal(pc.fill_null(outcomes["kind"], ""), "transient"))
     plan = journal.plans.get(batch.plan)
-    if not again.num_rows or plan is None or plan.state != "applying" or plan.kind not in WAYS_BACK:
+    kinds = (*WAYS_BACK, "forward") if settled else WAYS_BACK
+    if not again.num_rows or plan is None or plan.state != "applying" or plan.kind not in kinds:
         return
     records = pc.count_distinct(again["id"]).as_py()
     journal.batches.add(batch.plan, account, batch.kind, batch.target, batch.record_type, again, records)
