@@ -9,21 +9,20 @@ import pyarrow as pa
 from sqlglot import exp
 
 from connectors.errors import ConnectorError
-from connectors.sql.engines.base import ROWS, Engine
+from connectors.sql.engines.base import ROWS
+from connectors.sql.engines.files import FileEngine
 from connectors.sql.statements import as_type
 from connectors.values.text import readable
 
 
-class DuckDbEngine(Engine):
+class DuckDbEngine(FileEngine):
     title, dialect = "DuckDB", "duckdb"
 
     _connection: duckdb.DuckDBPyConnection | None = None
 
     def begin(self) -> None:
         with self.asking():
-            if not self.address.path.is_file():
-                raise self.failed("database", "no such file")
-            self._connection = duckdb.connect(str(self.address.path), read_only=True)
+            self._connection = duckdb.connect(str(self.existing()), read_only=True)
             self._connection.execute("SET TimeZone = 'UTC'")
             self._connection.execute("BEGIN TRANSACTION")
 
@@ -40,16 +39,9 @@ class DuckDbEngine(Engine):
     def plain(self, column: exp.Expression, field: pa.Field) -> exp.Expression:
         return column if readable(field.type) else as_type(column, "TEXT")
 
-    def end(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
     def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
-        if isinstance(error, PermissionError):
-            return self.failed("grant", error.strerror, source, "the right to read the file")
         if not isinstance(error, duckdb.Error):
-            return None
+            return super().explained(error, source, grant)
         said = str(error)
         if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
             return self.failed("missing", said, source)

@@ -12,20 +12,18 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from connectors.errors import ConnectorError
-from connectors.sql.engines.base import NUMERIC, ROWS, Engine
+from connectors.sql.engines.base import NUMERIC, ROWS
+from connectors.sql.engines.files import FileEngine
 
 
-class SqliteEngine(Engine):
+class SqliteEngine(FileEngine):
     title, dialect = "SQLite", "sqlite"
 
     _connection: sqlite3.Connection | None = None
 
     def begin(self) -> None:
         with self.asking():
-            path = self.address.path
-            if not path.is_file():
-                raise self.failed("database", "no such file")
-            uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+            uri = f"file:{quote(str(self.existing().absolute()))}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             self._connection.text_factory = bytes
             self._connection.execute("PRAGMA query_only = ON")
@@ -41,16 +39,9 @@ class SqliteEngine(Engine):
         while rows := cursor.fetchmany(ROWS):
             yield _table(names, list(zip(*rows, strict=True)))
 
-    def end(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
     def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
-        if isinstance(error, PermissionError):
-            return self.failed("grant", error.strerror, source, "the right to read the file")
         if not isinstance(error, sqlite3.Error):
-            return None
+            return super().explained(error, source, grant)
         said = str(error)
         if "no such" in said:
             return self.failed("missing", said, source)

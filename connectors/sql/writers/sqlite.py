@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from urllib.parse import quote
 
@@ -10,16 +9,13 @@ import pyarrow as pa
 
 from connectors.sql.engines.sqlite import SqliteEngine
 from connectors.sql.statements import name_of
-from connectors.sql.writers.base import Writer
+from connectors.sql.writers.files import GRANT, FileWriter
 
 
-class SqliteWriter(Writer, SqliteEngine):
+class SqliteWriter(FileWriter, SqliteEngine):
     def begin(self) -> None:
-        with self.asking(grant="the right to write to the file and its folder"):
-            path = self.address.path
-            if not path.is_file():
-                raise self.failed("database", "no such file")
-            uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+        with self.asking(grant=GRANT):
+            uri = f"file:{quote(str(self.existing().absolute()))}?mode=rw"
             self._connection = sqlite3.connect(
                 uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30
             )
@@ -37,15 +33,6 @@ class SqliteWriter(Writer, SqliteEngine):
         cells = zip(*(column.to_pylist() for column in rows.columns), strict=True)
         places = ", ".join("?" * len(names))
         self._connection.executemany(f"INSERT INTO {table} VALUES ({places})", cells)
-
-    def commit(self) -> None:
-        self.run("COMMIT")
-
-    def may_create(self) -> bool:
-        return os.access(self.address.path, os.W_OK) and os.access(self.address.path.parent, os.W_OK)
-
-    def create_grant(self) -> str:
-        return "the right to write to the file and its folder"
 
 
 WRITER = SqliteWriter
