@@ -256,7 +256,7 @@ def demo(folder: Path, progress: Progress, say: Callable[[str], None]) -> dict[s
     say(f"6. Why is household {moved['id']} where it is?")
     _say_story(moved, say)
     say(
-        f"7. The report for people, from sizes and moves to forecasts and report cards, as one page for any browser: {page}"
+        f"7. The report for people, from sizes and moves to forecasts and scorecards, as one page for any browser: {page}"
     )
     _say_next(folder, second["run"], moved["id"], say)
     answer = {"folder": str(folder), "config": str(config), "report": page}

@@ -72,7 +72,6 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(
         "Value on two axes",
         "Revenue of the next 30 days",
         "Touchpoints",
-        "Report card",
     ):
         assert title in page
 

@@ -111,7 +111,7 @@ def told(tmp_path_factory: Any) -> tuple[World, str]:
     world.do("setup")
     for day in (date(2024, 6, 23), date(2024, 6, 30)):
         world.do("run", allow=ALLOWED, as_of=day)
-    return world, world.do("report", composition=("town",))["report"]
+    return world, world.do("report", scorecards=True, composition=("town",))["report"]
 
 
 def test_every_kind_has_its_pictures(told: tuple[World, str], browser: Any) -> None:
@@ -136,7 +136,7 @@ def test_every_kind_has_its_pictures(told: tuple[World, str], browser: Any) -> N
         "What to offer whom",
         "Which rule takes whom",
         "Migration",
-        "Report card",
+        "Scorecard",
         "Composition by town",
         "Drift",
     ):
@@ -206,17 +206,47 @@ def test_an_attribute_that_there_is_not_is_named(told: tuple[World, str]) -> Non
     assert not (world.folder / "never.html").exists()
 
 
-def test_of_a_large_account_report_cards_are_made_when_asked(
-    told: tuple[World, str], monkeypatch: pytest.MonkeyPatch
+def test_scorecards_are_computed_when_asked_for_kept_and_shown_with_their_day(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.customers(120)
+    world.first_run()
+
+    def page(**asked: Any) -> str:
+        return Path(world.do("report", **asked)["report"]).read_text(encoding="utf-8")
+
+    assert "No scorecard has been computed yet for" in page() and "<h3>Scorecard</h3>" not in page()
+    world.do("evaluate", names=("rfm",))
+    one = page()
+    assert one.count("<h3>Scorecard</h3>") == 1 and "computed yet for value. crm-segments report" in one
+    every = page(scorecards=True)
+    assert every.count("<h3>Scorecard</h3>") == 2 and "No scorecard has been computed" not in every
+    assert every.count("As of 2024-06-30. \u2713") == 2 and page() == every
+    world.customers(130)
+    world.do("run", allow=ALLOWED)
+    assert page().count("As of 2024-06-30, and labels, model or data have changed since") == 2
+    assert page(scorecards=True).count("As of 2024-06-30. \u2713") == 2
+
+
+def test_a_scorecard_of_the_same_facts_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world = World(tmp_path)
+    world.customers(60)
+    world.first_run()
+    first = world.do("evaluate")["cards"]
+    monkeypatch.setattr("sync.views.scorecards._card", None)
+    assert world.do("evaluate")["cards"] == first
+    with pytest.raises(TypeError, match="not callable"):
+        world.do("evaluate", as_of=date(2024, 6, 1))
+
+
+def test_a_composition_is_shown_without_scorecards(told: tuple[World, str]) -> None:
     world, _ = told
-    monkeypatch.setattr("sync.report.insight.JUDGED", 10)
-    for asked, shown in ((False, False), (True, True)):
-        page = Path(world.do("report", out=world.folder / "large.html", cards=asked)["report"]).read_text(
-            encoding="utf-8"
-        )
-        assert ("<h3>Report card</h3>" in page, "crm-segments report --cards" in page) == (shown, not shown)
-        assert "Composition by" not in page  # nobody asked
+    out = world.folder / "composition.html"
+    page = Path(world.do("report", out=out, composition=("town",))["report"]).read_text(encoding="utf-8")
+    assert "Composition by town" in page
+    page = Path(world.do("report", out=out)["report"]).read_text(encoding="utf-8")
+    assert "Composition by" not in page
 
 
 def test_a_config_without_models_has_none_of_their_pictures(tmp_path: Path) -> None:
@@ -309,7 +339,8 @@ def test_the_migration_matrix_tells_shares_of_each_row_and_where_it_leads() -> N
 
 def test_a_failing_card_proposes_a_refit_and_names_clusters() -> None:
     line = {"measure": "drift", "value": 0.3, "passes": False, "words": "cluster_2 drifts", "interval": None}
-    (panel,) = scorecards.panels({"lines": [line], "falls": ["cluster_2 drifts"]}, {"cluster_2": "often"})
+    card = {"lines": [line], "falls": ["cluster_2 drifts"], "as_of": "2024-06-30", "current": True}
+    (panel,) = scorecards.panels(card, {}, {"cluster_2": "often"})
     assert "A refit is proposed, never made by itself: \u201coften\u201d drifts" in texts(
         panel
     ) and "\u2717 drift | 0.3 | " in texts(panel)

@@ -1,4 +1,4 @@
-"""Does a report card praise what is good, catch what is not, and propose without applying?"""
+"""Does a scorecard praise what is good, catch what is not, and propose without applying?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a segmentation any good, and is it still? A report card of it, on days that it had not seen.
+"""Is a segmentation any good, and is it still? A scorecard of it, on days that it had not seen.
 
     lift           revenue share of the best segments over their size, in the days after; with a 95% interval
                    by bootstrap

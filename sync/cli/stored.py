@@ -62,16 +62,22 @@ def report(
             "--out", help="Write the page to this file. Default: report.html in state_dir.", metavar="FILE"
         ),
     ] = None,
-    cards: Annotated[
-        bool, typer.Option("--cards", help="Make report cards of large accounts too; that takes minutes.")
+    scorecards: Annotated[
+        bool,
+        typer.Option(
+            "--scorecards", help="Compute the scorecards first; of a large account that takes minutes."
+        ),
     ] = False,
+    cards: Annotated[bool, typer.Option("--cards", hidden=True)] = False,
     composition: Composition = None,
 ) -> None:
-    """Write one HTML page for people: sizes, revenue, moves, forecasts, report cards, guards, rejects."""
+    """Write one HTML page for people: sizes, revenue, moves, forecasts, scorecards, guards, rejects."""
+    if cards:
+        fail("--cards is called --scorecards now", 2, as_json)
     execute(
         "report",
         as_json,
-        lambda c, p: c.report(config, options_of(account, progress=p), out, cards, composition or ()),
+        lambda c, p: c.report(config, options_of(account, progress=p), out, scorecards, composition or ()),
     )
 
 

@@ -62,8 +62,8 @@ def evaluate(
     names: Sequence[str] = (),
     composition: Sequence[str] = (),
 ) -> Answer:
-    """Report cards of the latest labelling: how good each segmentation is, and whether it still is. Reads
-    only.
+    """Scorecards of the latest labelling: how good each segmentation is, and whether it still is. They are kept
+    for the report.
 
     ``composition``: attributes by which the answer tells who is in each segment, sensitive ones too.
     ``effects``: what campaigns with a control group changed.

@@ -81,13 +81,13 @@ def report(
     config: Config | Path | str,
     options: Options | None = None,
     out: Path | None = None,
-    cards: bool = False,
+    scorecards: bool = False,
     composition: Sequence[str] = (),
 ) -> Answer:
     """One HTML page of everything that people look at, of all accounts; ``report`` in the answer is its path.
 
-    ``cards``: report cards whatever they cost. ``composition``: attributes by which segments are told apart,
-    sensitive ones too.
+    ``scorecards``: compute those that are not kept of today's facts; without it those that are kept are
+    shown. ``composition``: attributes by which segments are told apart, sensitive ones too.
     """
     from sync.report import write
 
@@ -97,7 +97,7 @@ def report(
         from sync.report.figures import gather, summary
         from sync.report.insight import Wanted
 
-        gathered.append((gather(session, Wanted(cards, composition)), session.clock()))
+        gathered.append((gather(session, Wanted(scorecards, composition)), session.clock()))
         return {"figures": summary(gathered[-1][0])}
 
     answer = each_account(config, options, "report", work, journalled=False)

@@ -131,7 +131,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         overlaps=[_overlap(mirror, a, b) for position, a in enumerate(names) for b in names[position + 1 :]],
         events=events(session.journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
-        insights=insight.gather(session, names, records, wanted),
+        insights=insight.gather(session, names, wanted),
         reading=_last_reading(mirror, session.journal),
     )
 

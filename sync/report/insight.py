@@ -1,7 +1,7 @@
 """What do the models know, and does it hold? All that goes beyond sizes and moves, gathered once per account.
 
-What takes long is bounded: journeys and outlooks are of a draw of the records, and cards (which fit again as
-of an earlier day) are made by themselves only of accounts up to ``JUDGED`` records.
+What takes long is bounded: journeys and outlooks are of a draw of the records, and scorecards (which fit
+again as of an earlier day) are those that the mirror keeps, unless they are asked for.
 """
 
 from __future__ import annotations
@@ -33,16 +33,14 @@ from sync.views.campaign_effects import effects as measured
 from sync.views.journeys import ways
 from sync.views.rule_coverage import explained
 
-JUDGED = 50_000  # records
-
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a report is asked for beside the usual: cards whatever they cost, and who is in each segment by
-    these attributes.
+    """What a report is asked for in addition to the usual: scorecards of today, whatever they cost, and who is
+    in each segment by these attributes.
     """
 
-    cards: bool = False
+    scorecards: bool = False
     composition: Sequence[str] = ()
 
 
@@ -63,7 +61,8 @@ class Insight:
     rates: Rates | None = None
     profile: Profile | None = None
     rules: Sequence[Mapping[str, object]] = ()
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)  # the scorecard that is kept, if any
+    composition: Mapping[str, Any] = field(default_factory=dict)  # by attribute
     effects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by segment
 
 
@@ -75,10 +74,9 @@ class Insights:
     journeys: Journeys | None = None
     outlook: Outlook | None = None
     ranked: Sequence[Ranked] = ()
-    judged: bool = True  # cards were made
 
 
-def gather(session: Session, labelled: Sequence[str], records: int, wanted: Wanted) -> Insights:
+def gather(session: Session, labelled: Sequence[str], wanted: Wanted) -> Insights:
     """Of the ``labelled`` segmentations, the leading one first. Without activity in the mirror there is
     nothing to add.
 
@@ -95,13 +93,11 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
     session.progress("gathering what the models know", 0, 0)
     mirror, config, account = session.mirror(), session.config, session.account
     lead, chosen = labelled[0], [entry for entry in session.segmentations if entry.name in labelled]
-    judged = wanted.cards or bool(wanted.composition) or records <= JUDGED
     features, journal, as_of = AccountFeatures(session), session.journal, session.as_of
-    cards = (
-        scorecards.cards(features, config, journal, as_of, session.progress, wanted.composition)
-        if judged
-        else {}
-    )
+    if wanted.scorecards:
+        scorecards.cards(features, config, journal, as_of, session.progress)
+    cards = scorecards.kept_cards(features, config, journal, as_of)
+    composed = scorecards.compositions(features, config, labelled, wanted.composition)
     controlled = any(settings.control for settings in chosen)
     effects = _by_segmentation(measured(features, config, journal.labels, as_of) if controlled else {})
     models = {s.name: _model(journal, account, s.name, config.digest(s)) for s in chosen}
@@ -113,6 +109,7 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
             models[settings.name],
             as_of,
             cards.get(settings.name, {}),
+            composed.get(settings.name, {}),
             effects.get(settings.name, {}),
         )
         for settings in chosen
@@ -126,7 +123,7 @@ def gather(session: Session, labelled: Sequence[str], records: int, wanted: Want
         segment_figures.labelled(mirror, labels_of(lead)),
         ways(features, lead, as_of, journeys.DRAWN),
     )
-    return Insights(of, walked, forecast, priority.gather(mirror, config, account, labelled), judged)
+    return Insights(of, walked, forecast, priority.gather(mirror, config, account, labelled))
 
 
 def _insight(
@@ -136,6 +133,7 @@ def _insight(
     model: Mapping[str, Any],
     as_of: date,
     card: Mapping[str, Any],
+    composition: Mapping[str, Any],
     effects: Mapping[str, Mapping[str, Any]],
 ) -> Insight:
     mirror, figures, rates = features.activity.mirror, model.get("figures", {}), None
@@ -154,6 +152,7 @@ def _insight(
         else None,
         explained(features, config, mirror.name, settings)["rules"] if panels == "priority" else (),
         card,
+        composition,
         effects,
     )
 

@@ -1,6 +1,6 @@
 """Is each segmentation still good?
 
-Its report card, why a refit is worth it, and who is in its segments where that was asked.
+Its scorecard where one was computed, why a refit is worth it, and who is in its segments where that was asked.
 """
 
 from __future__ import annotations
@@ -15,13 +15,22 @@ from sync.report.svg import Bar
 
 _GREY = 6  # the place of the colour that says "not known"
 _CLUSTER = re.compile(r"\bcluster_\d+\b")
+_STALE = ", and labels, model or data have changed since: crm-segments report --scorecards computes it again"
 _MARKS = {True: "✓", False: "✗", None: formats.UNKNOWN}
 
 
-def panels(card: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
-    """``card``: what ``sync.views.scorecards.cards`` gives of one segmentation."""
+def panels(card: Mapping[str, Any], composition: Mapping[str, Any], labels: Mapping[str, str]) -> list[Panel]:
+    """``card`` and ``composition``: what ``sync.views.scorecards`` gives of one segmentation."""
     card_panels = [_card(card, labels)] if card.get("lines") else []
-    return card_panels + [_composition(name, of, labels) for name, of in card.get("composition", {}).items()]
+    return card_panels + [_composition(name, of, labels) for name, of in composition.items()]
+
+
+def missing(cards: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """Which scorecards nobody has computed yet, and how to get them; empty where none is missing."""
+    without = [titles[name] for name, card in cards.items() if not card]
+    if not without:
+        return ""
+    return f"No scorecard has been computed yet for {', '.join(without)}. crm-segments report --scorecards computes and keeps them."
 
 
 def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
@@ -32,11 +41,12 @@ def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
             value += " ({:.3g} to {:.3g})".format(*line["interval"])
         rows.append((f"{_MARKS[line['passes']]} {line['measure']}", value, _named(line["words"], labels)))
     remark = "✓ passes, ✗ fails, a dash is for information; in brackets the 95% interval"
+    remark = f"As of {card['as_of']}{'' if card['current'] else _STALE}. {remark}"
     if card["falls"]:
         why = "; ".join(_named(reason, labels) for reason in card["falls"])
         remark += f". A refit is proposed, never made by itself: {why}. crm-segments train makes it"
     shown = table(("Measure", "Value", "What it says"), rows, texts=3)
-    return Panel("Report card", remark, table=shown, wide=True)
+    return Panel("Scorecard", remark, table=shown, wide=True)
 
 
 def _named(text: str, labels: Mapping[str, str]) -> str:

@@ -24,7 +24,7 @@ from sync.report import (
 )
 from sync.report.figures import AccountFigures, SegmentationFigures
 from sync.report.formats import Money
-from sync.report.insight import JUDGED, Insight
+from sync.report.insight import Insight
 from sync.report.panels import Panel
 
 
@@ -48,11 +48,11 @@ def of_segmentation(segmentation: SegmentationFigures, account: AccountFigures) 
 
 
 def judgement(segmentation: SegmentationFigures, account: AccountFigures) -> list[Panel]:
-    """Where its records go, and its report card."""
-    card = account.insights.of.get(segmentation.name, Insight()).card
+    """Where its records go, and its scorecard."""
+    insight = account.insights.of.get(segmentation.name, Insight())
     return [
         *migrations.panels(segmentation.flows, segmentation.titles),
-        *scorecards.panels(card, segmentation.titles),
+        *scorecards.panels(insight.card, insight.composition, segmentation.titles),
     ]
 
 
@@ -145,12 +145,15 @@ def of_account(account: AccountFigures) -> list[Section]:
     sections.append(
         Section("together", "Together", "What several segmentations say of the same people.", crossed)
     )
-    lead = "How far scores have moved since the models were made; each segmentation's report card stands in its own part."
-    if not insights.judged:
-        lead = f"Report cards of accounts with more than {JUDGED:,} records are made when asked for: crm-segments report --cards"
-    drift = scorecards.drift({name: entry.card for name, entry in insights.of.items()}, titles)
-    sections.append(Section("true", "Is it still true?", lead, drift))
-    return [entry for entry in sections if entry.panels or (entry.name == "true" and not insights.judged)]
+    cards = {name: entry.card for name, entry in insights.of.items()}
+    missing, drift = scorecards.missing(cards, titles), scorecards.drift(cards, titles)
+    lead = "How far scores have moved since the models were made; each segmentation's scorecard stands in its own part."
+    sections.append(
+        Section(
+            "true", "Is it still true?", " ".join([lead] * bool(drift) + [missing] * bool(missing)), drift
+        )
+    )
+    return [entry for entry in sections if entry.panels or (entry.name == "true" and missing)]
 
 
 def _axes(account: AccountFigures, labels: Mapping[str, Mapping[str, str]]) -> list[Panel]:

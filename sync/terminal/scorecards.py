@@ -1,4 +1,4 @@
-"""What do people read of report cards, of proposed refits and of campaigns' effects?"""
+"""What do people read of scorecards, of proposed refits and of campaigns' effects?"""
 
 from __future__ import annotations
 

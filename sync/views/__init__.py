@@ -1,4 +1,4 @@
-"""What may be asked about an account: one record's story, all labels as a file, report cards.
+"""What may be asked about an account: one record's story, all labels as a file, scorecards.
 
 Nothing here changes anything.
 """

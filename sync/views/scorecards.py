@@ -2,12 +2,14 @@
 applied.
 
 A card needs the days after an earlier day, so it fits and labels as of ``as_of`` minus the horizon, without a
-trace.
+trace. That is costly: a card is computed when somebody asks for it, and the mirror keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from sync.store.features_table import bought_first_within
 from sync.store.journal import Journal
 from sync.store.journal.labels import Labels
 from sync.store.journal.models import Models, StoredModel
+from sync.store.kept_scorecards import KeptScorecard, keep_scorecard, kept_scorecard
 from sync.store.label_tables import LabelTables, labels_of, states
 from sync.store.mirror import AccountMirror
 from sync.store.record_columns import shown_attributes
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
+FORM = 1  # moves whenever another card comes out of the same facts
 
 
 def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
@@ -73,9 +77,9 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
         for target, effect in measured.items()
         if not names or target.partition(".")[0] in names
     }
-    judged = cards(
-        features, session.config, session.journal, session.as_of, session.progress, composition, names
-    )
+    judged = cards(features, session.config, session.journal, session.as_of, session.progress, names)
+    for name, shares in compositions(features, session.config, judged, composition).items():
+        judged[name]["composition"] = shares
     return {"as_of": session.as_of, "cards": judged, "effects": measured}
 
 
@@ -95,43 +99,110 @@ def cards(
     journal: Journal,
     as_of: date,
     progress: Progress = silent,
-    composition: Sequence[str] = (),
     names: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Per segmentation its ``lines`` (``segmentation.evaluation.scorecard``), why it ``falls``, the ``migration`` since
-    the labelling before (``segmentation.evaluation.migration``), and its ``composition`` by asked attributes.
-
-    ``composition``: attributes whose shares are shown per segment, sensitive ones too. ``names``: only these
-    segmentations.
+) -> dict[str, dict[str, Any]]:
+    """Per segmentation (of all, or of ``names``) its ``lines`` (``segmentation.evaluation.scorecard``), why it
+    ``falls``, the ``migration`` since the labelling before (``segmentation.evaluation.migration``), and ``as_of``, the day
+    that the card is of. What is kept of the same facts is not computed again.
     """
+    cards_by_name, mirror = {}, features.activity.mirror
+    for settings, stored in _judged(features, config, journal):
+        if names and settings.name not in names:
+            continue
+        facts, kept = _facts(features, settings, stored, as_of), kept_scorecard(mirror, settings.name)
+        if kept is None or kept.facts != facts:
+            progress(f"judging {settings.title or settings.name}", 0, 0)
+            computed = _card(features, config, journal.labels, settings, stored, as_of)
+            kept = keep_scorecard(mirror, settings.name, KeptScorecard(as_of.isoformat(), facts, computed))
+        cards_by_name[settings.name] = {**kept.card, "as_of": kept.as_of}
+    return cards_by_name
+
+
+def kept_cards(
+    features: AccountFeatures, config: Config, journal: Journal, as_of: date
+) -> dict[str, dict[str, Any]]:
+    """The cards that were computed before, as ``cards`` gives them; ``current`` false: labels, model or data have
+    changed since.
+    """
+    kept = {
+        settings.name: (kept_scorecard(features.activity.mirror, settings.name), settings, stored)
+        for settings, stored in _judged(features, config, journal)
+    }
+    return {
+        name: {
+            **card.card,
+            "as_of": card.as_of,
+            "current": card.facts == _facts(features, settings, stored, as_of),
+        }
+        for name, (card, settings, stored) in kept.items()
+        if card is not None
+    }
+
+
+def _judged(
+    features: AccountFeatures, config: Config, journal: Journal
+) -> Iterator[tuple[SegmentationSettings, StoredModel]]:
+    """Segmentations that have labels and a model."""
+    mirror = features.activity.mirror
+    for settings in config.in_order(mirror.name):
+        stored = journal.models.latest(mirror.name, settings.name)
+        if stored is not None and _labelled(mirror, journal, settings.name) is not None:
+            yield settings, stored
+
+
+def _facts(
+    features: AccountFeatures, settings: SegmentationSettings, stored: StoredModel, as_of: date
+) -> str:
+    """A digest of all that a card is computed from."""
+    mirror, name = features.activity.mirror, settings.name
+    facts = [
+        FORM,
+        as_of.isoformat(),
+        settings.model_dump(mode="json"),
+        stored.version,
+        stored.content,
+        *(mirror.stamp(f"{state}:{name}") for state in ("labels", "before")),
+        *(theirs.revision() for theirs in features.activity.mirrors),
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _card(
+    features: AccountFeatures,
+    config: Config,
+    kept: Labels,
+    settings: SegmentationSettings,
+    stored: StoredModel,
+    as_of: date,
+) -> dict[str, Any]:
     from segmentation import model_file
     from segmentation.evaluation import scorecard
 
-    cards_by_name, mirror = {}, features.activity.mirror
-    for settings in config.in_order(mirror.name):
-        stored = journal.models.latest(mirror.name, settings.name)
-        if (
-            stored is None
-            or (names and settings.name not in names)
-            or _labelled(mirror, journal, settings.name) is None
-        ):
-            continue
-        progress(f"judging {settings.title or settings.name}", 0, 0)
-        model = model_file.from_json(stored.content)
-        today = _today(features, journal.labels, config, settings, stored, model, as_of)
-        past = _backtest(features, config, settings, model, as_of)
-        lines = scorecard.card(settings.options, past, today, model)
-        cards_by_name[settings.name] = {
-            "lines": scorecard.as_dicts(lines),
-            "falls": scorecard.retrain_reasons(lines),
-            **_migration(mirror, settings.name),
-        }
-        shown = [name for name in composition if name in config.accounts[mirror.name].attributes]
-        if shown:
-            cards_by_name[settings.name]["composition"] = scorecard.composition(
-                today.labels, shown_attributes(mirror, features.consent.people, shown)
-            )
-    return cards_by_name
+    model = model_file.from_json(stored.content)
+    today = _today(features, kept, config, settings, stored, model, as_of)
+    past = _backtest(features, config, settings, model, as_of)
+    lines = scorecard.card(settings.options, past, today, model)
+    return {
+        "lines": scorecard.as_dicts(lines),
+        "falls": scorecard.retrain_reasons(lines),
+        **_migration(features.activity.mirror, settings.name),
+    }
+
+
+def compositions(
+    features: AccountFeatures, config: Config, names: Iterable[str], attributes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Per segmentation of ``names`` and asked attribute the shares of its values in each segment, those of
+    sensitive attributes too; nothing where no attribute of the account is asked for.
+    """
+    from segmentation.evaluation import scorecard
+
+    mirror = features.activity.mirror
+    shown = [name for name in attributes if name in config.accounts[mirror.name].attributes]
+    if not shown:
+        return {}
+    values = shown_attributes(mirror, features.consent.people, shown)
+    return {name: scorecard.composition(scored(mirror, labels_of(name)), values) for name in names}
 
 
 def proposals(
