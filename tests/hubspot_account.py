@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors import open_connector, settings_model
 from connectors.contract import Account, FieldSpec, Option
-from connectors.hubspot import HubspotConnector
+from connectors.hubspot.connector import HubspotConnector
 from tests.servers.hubspot import TOKEN, Fault, Knobs, Portal, serving
 
 SEGMENT = FieldSpec(

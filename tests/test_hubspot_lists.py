@@ -12,7 +12,7 @@ import pytest
 
 from connectors.contract import Automation, ListSpec, RemoteList
 from connectors.errors import AccessError, RequestError, TemporaryError, UnsupportedError
-from connectors.hubspot import HubspotConnector
+from connectors.hubspot.connector import HubspotConnector
 from connectors.schemas import MEMBER
 from tests.contract_suite import Paper, changes
 from tests.hubspot_account import SCORE, SEGMENT, TIER, Shop, shop

@@ -12,19 +12,10 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.values.folding import comparable, folded
 from connectors.values.text import letters_of, trimmed
 
 _BETWEEN = r"\s*;\s*"  # elements of a set
-
-
-def folded(text: str) -> str:
-    """A text without case, its accents composed (NFC)."""
-    return normalize("NFC", normalize("NFC", text).casefold())
-
-
-def comparable(text: str) -> str:
-    """A whole value as it is compared: ``folded``, without blanks around."""
-    return folded(text).strip()
 
 
 def as_compared(texts: pa.Array) -> pa.Array:

@@ -91,6 +91,10 @@ class Kind(BaseModel):
         """Every segment that a label may have, in order; none where the config gives them."""
         return []
 
+    def named(self, model: Mapping[str, Any]) -> list[Segment]:
+        """The segments that a model gives, under its names."""
+        return self.segments
+
     def keys(self) -> list[str]:
         """Keys of the segments, in their order."""
         return [segment.key for segment in self.segments]
@@ -189,7 +193,7 @@ class KindSegmentation(Generic[K]):
 
     def named(self, model: Mapping[str, Any]) -> list[Segment]:
         """The segments that a model gives, under its names."""
-        return self.segments
+        return self.kind.named(model)
 
     def like(self, figures: Mapping[str, Any]) -> Self:
         """The same with what a model has settled (its figures), to judge that model on other days."""

@@ -69,6 +69,12 @@ class Clusters(LearningKind):
         numbers = range(1, self.max_clusters + 1)
         return [*(cluster(number, f"Cluster {number}") for number in numbers), *OTHERS]
 
+    def named(self, model: Mapping[str, Any]) -> list[Segment]:
+        clusters = sorted(
+            model.get("learned", {}).get("clusters", ()), key=lambda stored: int(stored["number"])
+        )
+        return [*(cluster(stored["number"], stored["name"]) for stored in clusters), *OTHERS]
+
     @model_validator(mode="after")
     def _numbers_suffice(self) -> Clusters:
         if self.k is not None and self.max_clusters < self.k:

@@ -35,7 +35,7 @@ from segmentation.feature_request import Needs
 from segmentation.hysteresis import choose
 from segmentation.kinds.base import PROSPECT, Account
 from segmentation.kinds.cluster_names import names_of
-from segmentation.kinds.clusters import OTHERS, TOO_LITTLE, UNSCORED, Clusters, cluster, cluster_key
+from segmentation.kinds.clusters import TOO_LITTLE, UNSCORED, Clusters, cluster_key
 from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.models.encoder import Encoder, Matrix, Trait, columns_of, traits_of
 from segmentation.rules.comparison import ATTRIBUTE
@@ -82,13 +82,6 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
         self.traits = (*_BUYING, *counted, *looked)
         self.everyone = bool(kind.activity_types or kind.learned)
         self.needs = Needs(kinds=kind.activity_types, categories=kind.categories)
-
-    def named(self, model: Mapping[str, Any]) -> list[frames.Segment]:
-        """The segments that a model gives, under its names."""
-        clusters = sorted(
-            model.get("learned", {}).get("clusters", ()), key=lambda stored: int(stored["number"])
-        )
-        return [*(cluster(stored["number"], stored["name"]) for stored in clusters), *OTHERS]
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """record, and what is known of each trait; an attribute that no record ever had is null."""

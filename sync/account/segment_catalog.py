@@ -58,7 +58,7 @@ def built_like(
 
 def segments_of(config: Config, settings: SegmentationSettings) -> list[SegmentText]:
     """All segments in their order, with the titles, descriptions and playbooks of the config."""
-    return _told(settings, built(config, settings, (settings.accounts or config.writable)[0]).segments)
+    return _told(settings, _segments(config, settings, (settings.accounts or config.writable)[0]))
 
 
 def named_segments(
@@ -67,12 +67,25 @@ def named_segments(
     """The same under the names that the account's model gave them, where its kind finds names; those of the
     config win.
     """
-    segmentation = built(config, settings, account)
+    segments = _segments(config, settings, account)
     model = journal.models.latest(account, settings.name)
     if not settings.options.names_from_model or model is None or model.digest != config.digest(settings):
-        return _told(settings, segmentation.segments)
-    segments_by_key = {segment.key: segment for segment in segmentation.named(json.loads(model.content))}
-    return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segmentation.segments])
+        return _told(settings, segments)
+    segments_by_key = {segment.key: segment for segment in settings.options.named(json.loads(model.content))}
+    return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segments])
+
+
+def _segments(config: Config, settings: SegmentationSettings, account: str) -> list[Segment]:
+    """Every segment that a label may have: those of the kind, or those of the config by their rules. What fits
+    and labels need not be imported for them.
+    """
+    from segmentation.frames import Segment
+
+    if settings.options.segments_by_rules:
+        rules = config.rules(settings, account)
+        return [Segment(entry.key, entry.title or entry.key) for entry, _ in rules]
+    segments: list[Segment] = settings.options.segments
+    return segments
 
 
 def title_faults(config: Config, journal: Journal, account: str) -> list[str]:
@@ -80,7 +93,7 @@ def title_faults(config: Config, journal: Journal, account: str) -> list[str]:
     included: two that people and CRMs take for one, and titles that are too long.
     """
     from connectors import limits
-    from connectors.values.spelling import comparable
+    from connectors.values.folding import comparable
 
     longest = limits(config.accounts[account].crm).option_label
     faults = []

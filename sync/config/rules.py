@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from connectors.values.currency import exponent
-from connectors.values.spelling import comparable, folded
+from connectors.values.folding import comparable, folded
 from sync.config import faults
 from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings

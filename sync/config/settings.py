@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.values.spelling import comparable
+from connectors.values.folding import comparable
 from sync.config.windows import Window, Windows
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

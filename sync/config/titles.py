@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import connectors
 from connectors import limits
-from connectors.values.spelling import comparable
+from connectors.values.folding import comparable
 from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings
 from sync.config.toml_lines import KeyPath

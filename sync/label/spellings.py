@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from connectors.values.spelling import comparable
+from connectors.values.folding import comparable
 from sync.account.segment_catalog import built
 from sync.store.activity_rows import Spellings, other_categories, other_surveys
 from sync.store.mirror import AccountMirror

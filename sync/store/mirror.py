@@ -231,7 +231,10 @@ def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 class AccountMirror:
-    """The tables of one account. SQL in here names them without their schema."""
+    """The tables of one account. SQL in here names them without their schema.
+
+    What every command asks has no parameters: DuckDB imports pandas before it binds the first one.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         self.connection = connection
@@ -248,19 +251,13 @@ class AccountMirror:
 
     def has_table(self, table: str) -> bool:
         """Whether this account has that table."""
-        return bool(
-            self.value(
-                "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?",
-                [self.name, table],
-            )
-        )
+        named = f"schema_name = {literal(self.name)} AND table_name = {literal(table)}"
+        return bool(self.value(f"SELECT count(*) FROM duckdb_tables() WHERE {named}"))
 
     def columns(self, table: str) -> set[str]:
         """Names of a table's columns."""
-        rows = self.rows(
-            "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
-            [self.name, table],
-        )
+        named = f"schema_name = {literal(self.name)} AND table_name = {literal(table)}"
+        rows = self.rows(f"SELECT column_name FROM duckdb_columns() WHERE {named}")
         return {name for (name,) in rows}
 
     @contextmanager
@@ -317,7 +314,7 @@ class AccountMirror:
 
     def stamp(self, name: str) -> str | None:
         """A remembered text: what a derived table was made from."""
-        text: str | None = self.value("SELECT value FROM stamps WHERE name = ?", [name])
+        text: str | None = self.value(f"SELECT value FROM stamps WHERE name = {literal(name)}")
         return text
 
     def set_stamp(self, name: str, value: str) -> None:
@@ -327,7 +324,7 @@ class AccountMirror:
 
     def position(self, stream: str) -> str | None:
         """How far a stream was read."""
-        position: str | None = self.value("SELECT position FROM positions WHERE stream = ?", [stream])
+        position: str | None = self.value(f"SELECT position FROM positions WHERE stream = {literal(stream)}")
         return position
 
     def set_position(self, stream: str, position: str) -> None:
@@ -360,17 +357,16 @@ class AccountMirror:
 
     def record(self, id: str, record_type: str | None = None) -> tuple[int, str] | None:
         """Number and type of a record by its id in the CRM."""
+        of_type = f" AND record_type = {literal(record_type)}" if record_type else ""
         rows = self.rows(
-            "SELECT record, record_type FROM ids WHERE id = ? AND coalesce(record_type = ?, true) ORDER BY record_type",
-            [id, record_type],
+            f"SELECT record, record_type FROM ids WHERE id = {literal(id)}{of_type} ORDER BY record_type"
         )
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
     def attributes(self) -> Mapping[str, str]:
         """Attribute columns of ``records`` and their SQL types."""
         rows = self.rows(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = 'records' AND "
-            "starts_with(column_name, 'attribute.')",
-            [self.name],
+            f"SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = {literal(self.name)} AND table_name = 'records' AND "
+            "starts_with(column_name, 'attribute.')"
         )
         return dict(rows)

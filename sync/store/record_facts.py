@@ -17,7 +17,7 @@ def found_by(mirror: AccountMirror, id_or_address: str) -> tuple[int, str, str] 
     number = named[0] if named else next(iter(of_address(mirror, id_or_address)), None)
     if number is None:
         return None
-    record_type, id = mirror.rows("SELECT record_type, id FROM ids WHERE record = ?", [number])[0]
+    record_type, id = mirror.rows(f"SELECT record_type, id FROM ids WHERE record = {number}")[0]
     return number, str(record_type), str(id)
 
 
@@ -30,7 +30,7 @@ def person(mirror: AccountMirror, record: int) -> dict[str, Any]:
 
 def objects_to_profiling(mirror: AccountMirror, consents: Relation, record: int) -> bool:
     """Whether the person objects, by these consents."""
-    return bool(mirror.value(f"SELECT bool_or(objects) FROM ({consents}) WHERE record = ?", [record]))
+    return bool(mirror.value(f"SELECT bool_or(objects) FROM ({consents}) WHERE record = {record}"))
 
 
 def labels_of_record(mirror: AccountMirror, labels: Relation, record: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def labels_of_record(mirror: AccountMirror, labels: Relation, record: int) -> di
 
 def held_values(mirror: AccountMirror, record: int) -> dict[str, str]:
     """What the CRM holds of it in our fields and lists, by target."""
-    return dict(mirror.rows("SELECT target, value FROM actual WHERE record = ? ORDER BY target", [record]))
+    return dict(mirror.rows(f"SELECT target, value FROM actual WHERE record = {record} ORDER BY target"))
 
 
 def features_of(mirror: AccountMirror, record: int) -> dict[str, Any] | None:

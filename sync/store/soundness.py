@@ -90,7 +90,7 @@ def _shape(path: Path) -> list[int]:
 
 def stamp_in(path: Path, account: str, name: str) -> str | None:
     """A remembered text of an account in a mirror that nobody has open; None also where it was not left as we
-    closed it: whoever reads it next looks at it first.
+    closed it: whoever reads it next looks at it first. ``name``: a name of ours, which needs no quoting.
     """
     if not as_closed(path):
         return None
@@ -98,8 +98,9 @@ def stamp_in(path: Path, account: str, name: str) -> str | None:
 
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
+            # without parameters: before it binds the first one, DuckDB imports pandas
             row = connection.execute(
-                f'SELECT value FROM "{account}".stamps WHERE name = ?', [name]
+                f"SELECT value FROM \"{account}\".stamps WHERE name = '{name}'"
             ).fetchone()
     except duckdb.Error:
         return None

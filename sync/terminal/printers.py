@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
-from sync.terminal.labelling import print_explained, print_fitted, print_pulled, print_segments
 from sync.terminal.output import fault, say
-from sync.terminal.pull_summary import print_reading
-from sync.terminal.scorecards import print_card
-from sync.terminal.starting import print_check, print_init, print_schedule, print_setup_answer
-from sync.terminal.stored import (
-    print_forget,
-    print_history,
-    print_rejects,
-    print_report,
-    print_salvage,
-    print_show,
-    print_status,
-)
-from sync.terminal.writing import print_applied, print_plan, print_plan_changes
 
 # others print their notes among the rest
 _NOTED = frozenset({"run", "plan", "apply", "backfill", "undo", "retire", "setup"})
@@ -33,7 +20,7 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
         else:
             for note in account_answer.get("healed", ()):
                 say(f"note: {note}")
-            _PRINTERS.get(command, _print_loop)(account_answer)
+            _printer(command)(account_answer)
             for note in account_answer.get("notes", ()) if command in _NOTED else ():
                 (fault if note.startswith("WARNING") else say)(
                     note if note.startswith("WARNING") else f"note: {note}"
@@ -42,8 +29,23 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
         say(f"written to {answer['report']}; any browser opens it, without a network")
 
 
+def _printer(command: str) -> Callable[[Mapping[str, Any]], None]:
+    """What prints the answer of a command."""
+    if command == "demo":
+        return _print_demo
+    if command not in _PRINTERS:
+        return _print_loop
+    module, _, name = _PRINTERS[command].partition(".")
+    printer: Callable[[Mapping[str, Any]], None] = getattr(import_module(f"sync.terminal.{module}"), name)
+    return printer
+
+
 def _print_loop(answer: Mapping[str, Any]) -> None:
     """Whatever parts of the loop an answer has."""
+    from sync.terminal.labelling import print_explained, print_fitted, print_pulled, print_segments
+    from sync.terminal.pull_summary import print_reading
+    from sync.terminal.writing import print_applied, print_plan
+
     if "as_of" in answer:
         say(f"{answer['account']}, as of {answer['as_of']}")
     if "pulled" in answer:
@@ -81,19 +83,19 @@ def _print_demo(_answer: Mapping[str, Any]) -> None:
     """The demo tells its story while it goes."""
 
 
+# where each answer's text is made; imported when it is asked for, since each knows its own costly words
 _PRINTERS = {
-    "show_plan": print_plan_changes,
-    "setup": print_setup_answer,
-    "check": print_check,
-    "show": print_show,
-    "rejects": print_rejects,
-    "status": print_status,
-    "salvage": print_salvage,
-    "forget": print_forget,
-    "history": print_history,
-    "report": print_report,
-    "evaluate": print_card,
-    "schedule": print_schedule,
-    "init": print_init,
-    "demo": _print_demo,
+    "show_plan": "writing.print_plan_changes",
+    "setup": "starting.print_setup_answer",
+    "check": "starting.print_check",
+    "schedule": "starting.print_schedule",
+    "init": "starting.print_init",
+    "show": "stored.print_show",
+    "rejects": "stored.print_rejects",
+    "status": "stored.print_status",
+    "salvage": "stored.print_salvage",
+    "forget": "stored.print_forget",
+    "history": "stored.print_history",
+    "report": "stored.print_report",
+    "evaluate": "scorecards.print_card",
 }
