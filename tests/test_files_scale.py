@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from connectors.contract import Account
 from connectors.files import column_profile, file_reader, preview, schema_inference
-from connectors.files.distinct_ids import CountedIds, DistinctIds, numbered, texts_of
 from connectors.files.settings import Settings
+from connectors.tables.distinct_ids import CountedIds, DistinctIds, numbered, texts_of
 from connectors.values.digit_times import by_digits
 from connectors.values.minor_units import minor_units
 from connectors.values.timestamps import STRPTIME

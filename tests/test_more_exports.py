@@ -22,7 +22,8 @@ from connectors.files.reading import Reading
 from connectors.values.ids import comparable
 from sync.config.config import load
 from sync.exit_codes import CommandError
-from sync.start.init import Described, init
+from sync.start.init import init
+from sync.start.tables import Described
 
 CASES = Path(__file__).parent / "more_exports"
 NAMES = sorted(path.name for path in CASES.iterdir() if path.is_dir())

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from connectors.files.distinct_ids import DistinctIds
 from connectors.files.file_reader import ahead, headers_of, tables_of, without_headers
 from connectors.files.folder import Folder
 from connectors.files.format_detection import Proof, prove_by
 from connectors.files.joined_columns import text_of
 from connectors.files.whole_columns import Cells, count_words
 from connectors.tables.column_mapping import Place, column_with
+from connectors.tables.distinct_ids import DistinctIds
 from connectors.values.text import is_text
 
 _Step = Callable[[], None]

@@ -30,10 +30,11 @@ from connectors.files.folder import Folder
 from connectors.files.lists import Lists
 from connectors.files.reading import Reading
 from connectors.files.row_counts import Counts
-from connectors.files.settings import SEGMENTS, TABLES
+from connectors.files.settings import SEGMENTS
 from connectors.files.shared_file import Trail, change, load
 from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
 from connectors.schemas import OUTCOME_SCHEMA
+from connectors.tables.settings import TABLES
 
 _STREAMS = (*TABLES, "value")
 _ROWS = 1_000_000  # in one batch: a file is replaced whole, however few of its rows change

@@ -11,10 +11,11 @@ from connectors.errors import ConnectorError
 from connectors.files.fields import Fields
 from connectors.files.folder import Folder
 from connectors.files.lists import Lists
-from connectors.files.preview import Preview, look
+from connectors.files.preview import look
 from connectors.files.reading import Reading
-from connectors.files.settings import TABLES
 from connectors.tables.column_mapping import Place
+from connectors.tables.preview import Preview
+from connectors.tables.settings import TABLES
 
 # share of a stream's rows that may be refused, and number up to which a share says nothing
 REFUSED, MANY_REFUSED = (0.005, 3)

@@ -9,7 +9,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from connectors.files.file_reader import header_again, opened
 from connectors.files.settings import UTF8
 from connectors.files.xlsx_reader import XlsxRows
+from connectors.tables.sample import Sample
 from connectors.values.text import as_text
 
 ROWS = 500
@@ -28,24 +29,16 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+\Z")
 
 
 @dataclass(frozen=True)
-class Sample:
-    """The first rows of a file: cells by header, trimmed. A setting that is None is the usual one."""
+class FileSample(Sample):
+    """The first rows of a file. A setting that is None is the usual one."""
 
-    name: str
-    columns: Mapping[str, Sequence[str]]
-    size: int
     delimiter: str | None = None
     encoding: str | None = None
     skip_lines: int = 0
     other_sheets: Sequence[str] = ()  # of a spreadsheet, that hold other tables and are not read
 
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """The headers that are not empty."""
-        return tuple(self.columns)
 
-
-def read_sample(path: Path) -> Sample | None:
+def read_sample(path: Path) -> FileSample | None:
     """The beginning of a file; None where it has no header.
 
     RequestError for a file that cannot be read as a table.
@@ -72,11 +65,11 @@ def read_sample(path: Path) -> Sample | None:
             if name.strip()
         }
         others = rows.others if isinstance(rows, XlsxRows) else ()
-        return Sample(path.name, columns, path.stat().st_size, skip_lines=titles, other_sheets=others)
+        return FileSample(path.name, columns, path.stat().st_size, skip_lines=titles, other_sheets=others)
     return _of_text(path)
 
 
-def _of_text(path: Path) -> Sample | None:
+def _of_text(path: Path) -> FileSample | None:
     with path.open("rb") as file:
         raw = file.read(_BYTES)
     encoding = _encoding(raw)
@@ -108,7 +101,9 @@ def _of_text(path: Path) -> Sample | None:
         for index, name in enumerate(header)
         if name.strip()
     }
-    return Sample(path.name, columns, path.stat().st_size, delimiter, encoding, skipped) if columns else None
+    return (
+        FileSample(path.name, columns, path.stat().st_size, delimiter, encoding, skipped) if columns else None
+    )
 
 
 def _line_of(lines: Sequence[str], delimiter: str, row: int) -> int:

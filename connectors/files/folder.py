@@ -9,8 +9,9 @@ from pathlib import Path
 
 from connectors.contract import Account, IdType
 from connectors.errors import AccessError, RequestError
-from connectors.files.settings import TABLES, ActivityTable, RecordTable
+from connectors.files.settings import ActivityTable, RecordTable
 from connectors.tables.dialect import Dialect
+from connectors.tables.settings import TABLES
 
 _DEFAULT_FILES = {
     "contact": ["contacts.csv|parquet|xlsx"],

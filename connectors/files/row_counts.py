@@ -4,53 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from connectors.files.file_reader import SheetRows, opened
 from connectors.files.folder import Folder
 from connectors.files.settings import SEGMENTS, UTF8
 from connectors.files.utf8_file import Source, Stamp, stamp_of
-
-_COMPACT = 4_000_000  # texts that may wait before they are compared with those before them
-
-
-class DistinctTexts:
-    """Different texts of a column that comes page by page: exact, and at the cost of Arrow's memory rather
-    than Python's.
-    """
-
-    def __init__(self) -> None:
-        self._parts: list[pa.Array] = []
-        self._waiting = self._compact = 0
-
-    def add(self, texts: pa.ChunkedArray | pa.Array) -> None:
-        """Take texts (none of them null) into account."""
-        part = pc.unique(texts).cast(pa.large_string())
-        self._parts.append(part)
-        self._waiting += len(part)
-        if self._waiting > max(_COMPACT, self._compact):
-            self._unite()
-
-    def take(self, others: DistinctTexts) -> None:
-        """Take all texts of others into account."""
-        self._parts += others._parts
-        self._waiting += sum(map(len, others._parts))
-
-    def _unite(self) -> None:
-        if len(self._parts) > 1:
-            self._parts = [pc.unique(pa.chunked_array(self._parts))]
-        self._waiting, self._compact = 0, sum(map(len, self._parts))
-
-    def count(self) -> int:
-        """How many there are."""
-        self._unite()
-        return self._compact
-
-    def texts(self) -> pa.Array:
-        """All of them."""
-        self._unite()
-        return self._parts[0].cast(pa.string()) if self._parts else pa.array([], pa.string())
 
 
 class Counts:

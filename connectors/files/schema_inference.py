@@ -11,40 +11,36 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from connectors.contract import Account, Attribute
 from connectors.errors import ConnectorError
-from connectors.files.attribute_types import attribute_types
 from connectors.files.column_profile import scan
-from connectors.files.file_sniffer import Sample, read_sample, whole_encoding
+from connectors.files.file_guess import FileGuess
+from connectors.files.file_sniffer import FileSample, read_sample, whole_encoding
 from connectors.files.folder import Folder
-from connectors.files.guess import Guess, Question
-from connectors.files.line_item_layout import line_shape
 from connectors.files.platform import Platform, PlatformTable, recognise
 from connectors.files.reading import Reading
-from connectors.files.settings import LISTS, SEGMENTS, TABLES, ActivityTable, RecordTable, Settings
-from connectors.files.status_words import (
+from connectors.files.settings import LISTS, SEGMENTS, ActivityTable, RecordTable, Settings
+from connectors.files.xlsx_reader import SUFFIXES
+from connectors.tables.attribute_types import attribute_types
+from connectors.tables.guess import Question
+from connectors.tables.header_matching import ACTIVITIES, RECORDS, mapped, plain
+from connectors.tables.settings import TABLES
+from connectors.tables.settling import settle_amount, settle_decimal, settle_lines, settle_times
+from connectors.tables.status_words import (
     decide_kind,
     decide_status,
     describe_words,
     refunded_flag,
     words_asked,
 )
-from connectors.files.stream_inference import HINTS, money_columns, streams_of, why_left_out
-from connectors.files.whole_columns import Cells
-from connectors.files.xlsx_reader import SUFFIXES
-from connectors.tables.header_matching import ACTIVITIES, RECORDS, mapped, plain
+from connectors.tables.stream_inference import HINTS, streams_of, why_left_out
 from connectors.values.currency import currency_of
-from connectors.values.money import Evidence
 
 _TEXTS = (".csv", ".txt", ".tsv", ".parquet", *SUFFIXES)
 
 
-def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[Guess], list[str]]:
+def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[FileGuess], list[str]]:
     """What the files of a folder seem to be, contacts first, at most one guess a stream; and which files were
     left out, and why.
     """
@@ -58,7 +54,7 @@ def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[Guess], list[
                 continue
             if sample is not None:
                 samples.append(sample)
-    groups: dict[str, list[list[Sample]]] = {}
+    groups: dict[str, list[list[FileSample]]] = {}
     kinds = {sample.name: _recognised(sample, platforms, notes) for sample in samples}
     streams = streams_of(samples)
     for sample in samples:
@@ -109,7 +105,7 @@ _Known = Mapping[str, tuple[Platform, PlatformTable] | None]
 
 
 def _recognised(
-    sample: Sample, platforms: Sequence[Platform], notes: list[str]
+    sample: FileSample, platforms: Sequence[Platform], notes: list[str]
 ) -> tuple[Platform, PlatformTable] | None:
     tables = recognise(sample.headers, platforms)
     if len(tables) > 1:
@@ -119,7 +115,7 @@ def _recognised(
     return tables[0] if len(tables) == 1 else None
 
 
-def _add(groups: list[list[Sample]], sample: Sample, kinds: _Known) -> None:
+def _add(groups: list[list[FileSample]], sample: FileSample, kinds: _Known) -> None:
     """Files of one form stand together: of one kind of a platform's exports, or with the same headers."""
     for group in groups:
         first = group[0]
@@ -136,16 +132,16 @@ def _add(groups: list[list[Sample]], sample: Sample, kinds: _Known) -> None:
 def _guess(
     path: Path,
     stream: str,
-    groups: Sequence[Sequence[Sample]],
-    everything: Sequence[Sample],
+    groups: Sequence[Sequence[FileSample]],
+    everything: Sequence[FileSample],
     kinds: _Known,
     joins: Sequence[str],
-) -> Guess:
+) -> FileGuess:
     """The likeliest files of a stream: those of a platform that is known, else by their name, else the
     largest.
     """
 
-    def rank(group: Sequence[Sample]) -> tuple[bool, bool, bool, int]:
+    def rank(group: Sequence[FileSample]) -> tuple[bool, bool, bool, int]:
         name = plain(group[0].name)
         hinted = any(hint in name for hint in HINTS[stream])
         return (
@@ -157,7 +153,7 @@ def _guess(
 
     best = max(groups, key=rank)
     sample = max(best, key=lambda file: (len(file.headers), file.size))
-    guess = Guess(stream, sample, [file.name for file in best], _patterns(stream, best, everything))
+    guess = FileGuess(stream, sample, [file.name for file in best], files=_patterns(stream, best, everything))
     guess.encoding = next((encoding for file in best if (encoding := whole_encoding(path / file.name))), None)
     guess.notes = [
         f"{file.name} looks like {TABLES[stream]} too, but its columns differ: it is left out"
@@ -171,7 +167,7 @@ def _guess(
     else:
         guess.columns = mapped(ACTIVITIES if stream == "activity" else RECORDS, sample.columns)
         if stream == "activity":
-            _settle_amount(guess)
+            settle_amount(guess)
         elif "id" not in guess.columns and "email" in guess.columns:
             guess.columns = {"id": guess.columns["email"], **guess.columns}
             guess.notes.append(
@@ -182,7 +178,7 @@ def _guess(
     return guess
 
 
-def _patterns(stream: str, samples: Sequence[Sample], everything: Sequence[Sample]) -> list[str]:
+def _patterns(stream: str, samples: Sequence[FileSample], everything: Sequence[FileSample]) -> list[str]:
     """Names of files, with a star for numbers where that takes in no other file.
 
     None: they have the usual names.
@@ -202,7 +198,7 @@ def _patterns(stream: str, samples: Sequence[Sample], everything: Sequence[Sampl
     return sorted(names if clash else starred)
 
 
-def _take_description(guess: Guess, platform: Platform, table: PlatformTable) -> None:
+def _take_description(guess: FileGuess, platform: Platform, table: PlatformTable) -> None:
     resolved = table.resolved(guess.sample.headers)
     guess.columns = dict(resolved.columns)
     guess.settings = dict(table.settings)
@@ -214,72 +210,17 @@ def _take_description(guess: Guess, platform: Platform, table: PlatformTable) ->
     guess.described = table
 
 
-def _settle_amount(guess: Guess) -> None:
-    """A price is no total: with a quantity the two are multiplied, alone it stands for the amount, and that
-    is said.
-    """
-    columns = guess.columns
-    if "amount" in columns:
-        columns.pop("price", None) if "quantity" not in columns else None
-    elif "price" in columns and "quantity" not in columns:
-        columns["amount"] = columns.pop("price")
-        guess.notes.append(
-            f"{guess.sample.name}: {columns['amount']!r} is taken for the amount of a row, since there is no quantity"
-        )
-    guess.currency = _header_currency(columns.get("amount") or columns.get("price") or "")
-    if not {"occurred_at", "date"} & columns.keys():
-        return
-    clock = next(
-        (
-            header
-            for header in guess.sample.headers
-            if plain(header) in ("time", "uhrzeit", "ordertime", "heure", "hora", "ora")
-        ),
-        None,
-    )
-    day = guess.sample.columns[columns["occurred_at"]]
-    if (
-        clock
-        and not any(":" in cell for cell in day)
-        and any(re.match(r"\d{1,2}:\d\d", cell) for cell in guess.sample.columns[clock])
-    ):
-        columns["date"], columns["time"] = columns.pop("occurred_at"), clock
-
-
-def adjusted_column(guess: Guess) -> str | None:
-    """A header of what was left of an order's amount after refunds, where nothing else tells what was given
-    back.
-    """
-    if "refunded" in guess.columns:
-        return None
-    used = guess.columns.values()
-    return next(
-        (
-            header
-            for header in money_columns(guess.sample, used)
-            if plain(header).startswith(("adjustedtotal", "adjustedorder"))
-        ),
-        None,
-    )
-
-
-def _header_currency(header: str) -> str:
-    """``Total (USD)``, ``amount_eur``: the currency that a header names."""
-    marks = re.findall(r"[$€£¥]|(?<![A-Za-z])[A-Za-z]{3}(?![A-Za-z])", header)
-    return next((code for mark in reversed(marks) if (code := currency_of([mark.upper()]))), "")
-
-
 # -- what whole files prove ----------------------------------------------------------------------------------
 
 
-def settings_of(path: Path, guesses: Sequence[Guess]) -> Settings:
+def settings_of(path: Path, guesses: Sequence[FileGuess]) -> Settings:
     """The settings that the guesses amount to."""
     return Settings.model_validate(
         {"path": str(path), **{TABLES[guess.stream]: guess.table() for guess in guesses}}
     )
 
 
-def settle(path: Path, guess: Guess) -> list[Question]:
+def settle(path: Path, guess: FileGuess) -> list[Question]:
     """Prove on all cells how the files are written; questions for what they leave open. Changes the guess."""
     attributes = {header: Attribute(header, kind) for header, kind in guess.attributes.items()}  # type: ignore[arg-type]
     folder = Folder(Account("shop", "files", settings_of(path, [guess]), attributes=attributes))
@@ -300,16 +241,16 @@ def settle(path: Path, guess: Guess) -> list[Question]:
     guess.proof, numbers, moments = seen.proof, seen.proof.numbers, seen.proof.times
     questions = []
     if not dialect.decimal and numbers.cells:
-        questions += _settle_decimal(guess, numbers)
+        questions += settle_decimal(guess, numbers)
     if not dialect.date_format:
-        questions += _settle_times(guess, moments)
+        questions += settle_times(guess, moments)
     if guess.stream == "activity":
         if 2 * numbers.marked > numbers.cells:  # marks on a few rows alone are those of foreign amounts
             guess.currency = guess.currency or currency_of(numbers.marks) or ""
         if not guess.platform:
             decide_kind(guess, seen.words)
             refunded_flag(guess, seen.words)
-            questions += _settle_lines(guess, folder, seen.single)
+            questions += settle_lines(guess, seen.cells.pages, seen.single)
             decide_status(guess, seen.words)
         elif guess.described is not None:
             _judge_words(guess, guess.described, seen.words)
@@ -317,7 +258,7 @@ def settle(path: Path, guess: Guess) -> list[Question]:
 
 
 def _judge_words(
-    guess: Guess, table: PlatformTable, words_of: Callable[[str], Mapping[str, int] | None]
+    guess: FileGuess, table: PlatformTable, words_of: Callable[[str], Mapping[str, int] | None]
 ) -> None:
     for header, described in table.status.items():
         spelt = next(
@@ -330,99 +271,3 @@ def _judge_words(
                 f"{guess.sample.name}: {header} {shown} is not counted: move it to counted in the config if it should be"
             )
         describe_words(guess, spelt, known_words, described.asked, words_of(spelt))
-
-
-def _settle_decimal(guess: Guess, numbers: Evidence) -> list[Question]:
-    if numbers.decimal == ",":
-        guess.settings["decimal"] = ","
-    if numbers.decimal is not None:
-        return []
-
-    def take(answer: str) -> None:
-        guess.settings["decimal"] = answer
-
-    text = f"{guess.sample.name}: {numbers.doubt()}. Which sign stands before the decimals ('.' or ',')?"
-    remedy = f'{guess.sample.name}: {numbers.doubt()}: say which with --decimal "." or --decimal ","'
-    return [Question(text, [".", ","], take, remedy)]
-
-
-def _settle_times(guess: Guess, moments: Mapping[str, Any]) -> list[Question]:
-    questions: list[Question] = []
-    formats: dict[str, list[str]] = {}
-    for name, evidence in moments.items():
-        if not evidence.cells:
-            continue
-        chosen = evidence.formats()
-        if chosen is None and evidence.readings():
-            header = guess.columns.get(name) or guess.columns.get("date", name)
-            text = f"{guess.sample.name}, column {header!r}: {evidence.doubt()}"
-            readings = evidence.readings()
-
-            def take(answer: str, readings: Sequence[str] = readings) -> None:
-                guess.settings["date_format"] = [answer if answer in readings else readings[0]]
-
-            remedy = f"{text}: say which with --date-format " + " or --date-format ".join(
-                f'"{reading}"' for reading in readings
-            )
-            questions.append(
-                Question(f"{text}. Which format ({', '.join(readings)})?", readings, take, remedy)
-            )
-        elif chosen is not None:
-            formats[name] = chosen
-    different = {tuple(chosen) for chosen in formats.values()}
-    if len(different) == 1 and different != {("iso",)}:
-        guess.settings["date_format"] = list(next(iter(different)))
-    return questions
-
-
-def _of_sales(page: dict[str, pa.Array], guess: Guess) -> dict[str, pa.Array]:
-    """Rows that are no refunds: what is given back is no second line of its order."""
-    kinds = page.pop("kind", None)
-    if kinds is None:
-        return page
-    refunds = pa.array(
-        [word for word, kind in guess.settings["activity_types"].items() if kind == "refund"], pa.string()
-    )
-    sales = pc.invert(pc.fill_null(pc.is_in(kinds, value_set=refunds), False))
-    return {name: column.filter(sales) for name, column in page.items()}
-
-
-def _settle_lines(guess: Guess, folder: Folder, single: bool) -> list[Question]:
-    """``single``: no two rows share an order, so each amount is that of its row."""
-    columns = guess.columns
-    if not {"order_id", "amount"} <= columns.keys() or "line_items" in guess.settings:
-        return []
-    if single:
-        columns.pop("price", None) if {"price", "quantity"} <= columns.keys() else None
-        return []
-    named: list[str] = [name for name in ("order_id", "amount", "price", "quantity") if name in columns]
-    if "price" in named and "quantity" not in named:
-        named.remove("price")
-    named += ["kind"] if guess.settings.get("activity_types") else []
-    pages = Cells(folder, guess.stream).pages([columns[name] for name in named])
-    shape, example = line_shape(
-        (_of_sales(dict(zip(named, page, strict=True)), guess) for page in pages),
-        guess.settings.get("decimal", "."),
-        columns["amount"],
-    )
-    if shape in ("repeat", "blank"):
-        guess.settings["line_items"] = shape
-        columns.pop("price", None)
-    elif shape == "own" and {"price", "quantity"} <= columns.keys():
-        columns.pop("price")
-    if shape is not None:
-        return []
-
-    def take(answer: str) -> None:
-        guess.settings["line_items"] = answer
-
-    text = f"{guess.sample.name}: every order of several rows has the same {columns['amount']!r} on each of them (such as {example})"
-    question = f"{text}. Is it the order's total, repeated (repeat), or each row's own amount (own)?"
-    return [
-        Question(
-            question,
-            ["repeat", "own"],
-            take,
-            f"{text}: say which with --line-items repeat or --line-items own",
-        )
-    ]

@@ -24,12 +24,6 @@ from connectors.tables.settings import (
 
 WHITESPACE = "whitespace"  # as a delimiter: runs of blanks
 UTF8 = "utf-8"
-TABLES = {
-    "contact": "contacts",
-    "lead": "leads",
-    "company": "companies",
-    "activity": "activities",
-}  # stream → table of the settings
 SEGMENTS = "segments.csv"
 LISTS = "lists"
 

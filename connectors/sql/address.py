@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from connectors.contract import Account
 from connectors.errors import RequestError
-from connectors.sql.settings import Settings
+from connectors.sql.settings import LogIn
 
 _SCHEMES = {
     "postgres": "postgres",
@@ -75,7 +75,7 @@ class DatabaseAddress:
 
 def address_of(account: Account) -> DatabaseAddress:
     """Where the database of an account is. RequestError names what is wrong with its url, and never quotes it."""
-    settings: Settings = account.settings
+    settings: LogIn = account.settings
     if settings.url is not None:
         return _from_url(account, settings, settings.url.get_secret_value())
     engine, host = settings.engine or "", settings.host or ""
@@ -87,7 +87,7 @@ def address_of(account: Account) -> DatabaseAddress:
     )  # fmt: skip
 
 
-def _from_url(account: Account, settings: Settings, url: str) -> DatabaseAddress:
+def _from_url(account: Account, settings: LogIn, url: str) -> DatabaseAddress:
     where = f"url of account {account.name}"
     scheme, separator, behind = url.partition("://")
     engine = _SCHEMES.get(scheme.partition("+")[0].lower())

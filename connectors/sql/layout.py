@@ -13,7 +13,7 @@ from connectors.contract import Account, Attribute
 from connectors.errors import RequestError
 from connectors.sql import statements
 from connectors.sql.engines.base import NUMERIC, Engine
-from connectors.sql.settings import TABLES, ActivityRows, RecordRows
+from connectors.sql.settings import ActivityRows, RecordRows
 from connectors.sql.statements import RowSource
 from connectors.tables.column_mapping import (
     ACTIVITY_NAMES,
@@ -27,6 +27,7 @@ from connectors.tables.column_mapping import (
 )
 from connectors.tables.dialect import MONEY, Dialect, Habits
 from connectors.tables.orders import further_columns
+from connectors.tables.settings import TABLES
 from connectors.values.money import Notation
 from connectors.values.text import readable
 

@@ -26,13 +26,13 @@ from connectors.sql.cursor import Progress, form_of, loads
 from connectors.sql.engines.base import Engine
 from connectors.sql.layout import Layout, StreamSource, layout_of, sound_columns
 from connectors.sql.row_hashes import ContentDigest, SeenRows, row_hashes
-from connectors.sql.settings import TABLES
 from connectors.tables.column_mapping import AMOUNT
 from connectors.tables.column_reader import ColumnReader
 from connectors.tables.dialect import Way
 from connectors.tables.normaliser import Normaliser
 from connectors.tables.orders import OrderLines, RepeatedTotals
 from connectors.tables.rejects import TableRejects
+from connectors.tables.settings import TABLES
 from connectors.values.rejects import LISTED
 
 PAGE_ROWS, PAGE_BYTES = 100_000, 64 << 20  # of a page: whichever comes first

@@ -6,16 +6,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.tables.settings import ActivityColumns, CellFormats, Header, RecordColumns
+from connectors.tables.settings import TABLES, ActivityColumns, CellFormats, Header, RecordColumns
 
 EngineName = Literal["postgres", "mysql", "sqlite", "duckdb", "snowflake", "bigquery"]
 TlsMode = Literal["disable", "require", "verify-ca", "verify-full"]
-TABLES = {
-    "contact": "contacts",
-    "lead": "leads",
-    "company": "companies",
-    "activity": "activities",
-}  # stream → table of the settings
 _LOG_IN = ("engine", "path", "host", "port", "user", "password", "database")
 _FILES = ("sqlite", "duckdb")
 
@@ -69,8 +63,8 @@ class ActivityRows(ActivityColumns, Rows):
         return self
 
 
-class Settings(CellFormats):
-    """What ``[accounts.NAME]`` takes where ``crm = "sql"``."""
+class LogIn(CellFormats):
+    """Where a database is, and who logs in."""
 
     url: SecretStr | None = None  # postgresql://user:password@host/database, mysql://...
     engine: EngineName | None = None  # ... or these, one by one
@@ -88,17 +82,9 @@ class Settings(CellFormats):
     # a row is committed after its time of change was set: so far back is read again
     look_back_minutes: int = Field(15, ge=0)
     full_sync_days: int = Field(7, ge=1)  # with changed_at: so often all rows are read, to find deleted ones
-    # the schema that segments are written to, in tables of ours; None: the database is only read
-    segments_schema: str | None = Field(
-        None, min_length=1, max_length=48, pattern=r"^[^\x00-\x1f]*[^\x00-\x20]$"
-    )
-    contacts: RecordRows = RecordRows()
-    leads: RecordRows = RecordRows()
-    companies: RecordRows = RecordRows()
-    activities: ActivityRows = ActivityRows()
 
     @model_validator(mode="after")
-    def _one_log_in(self) -> Settings:
+    def _one_log_in(self) -> LogIn:
         given = [name for name in _LOG_IN if getattr(self, name) is not None]
         if self.url is not None and given:
             raise ValueError(f"url and {given[0]} are two ways to name a database: keep url, or leave it out")
@@ -112,6 +98,23 @@ class Settings(CellFormats):
             )
             if getattr(self, needed) is None:
                 raise ValueError(f"engine {self.engine} needs {needed} too")
+        return self
+
+
+class Settings(LogIn):
+    """What ``[accounts.NAME]`` takes where ``crm = "sql"``."""
+
+    # the schema that segments are written to, in tables of ours; None: the database is only read
+    segments_schema: str | None = Field(
+        None, min_length=1, max_length=48, pattern=r"^[^\x00-\x1f]*[^\x00-\x20]$"
+    )
+    contacts: RecordRows = RecordRows()
+    leads: RecordRows = RecordRows()
+    companies: RecordRows = RecordRows()
+    activities: ActivityRows = ActivityRows()
+
+    @model_validator(mode="after")
+    def _something_is_read(self) -> Settings:
         if not any(getattr(self, name).stands for name in TABLES.values()):
             raise ValueError(
                 "nothing is read: set table or query of contacts, leads, companies or activities"

@@ -10,8 +10,9 @@ from connectors.sql.address import address_of, is_loopback
 from connectors.sql.engines.base import Engine, engine_of
 from connectors.sql.layout import Layout, StreamSource, attribute_is_there, layout_of
 from connectors.sql.reading import Reading
-from connectors.sql.settings import TABLES, Settings
+from connectors.sql.settings import Settings
 from connectors.sql.writers.base import ENGINES
+from connectors.tables.settings import TABLES
 
 
 class SqlSource(Source):

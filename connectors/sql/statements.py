@@ -57,6 +57,12 @@ class RowSource:
             statement = statement.limit(limit)
         return statement.sql(self.dialect)
 
+    def words(self, column: exp.Expression, limit: int) -> str:
+        """The different values of a column, and how many rows have each."""
+        counted = exp.alias_(exp.Count(this=exp.Star()), "c1", quoted=True)
+        statement = exp.select(exp.alias_(column, "c0", quoted=True), counted).from_(self.tree.copy())
+        return statement.group_by(column.copy()).limit(limit).sql(self.dialect)
+
 
 def _nulls_first(dialect: str) -> bool:
     """As the dialect sorts by itself: no row without a value is asked for."""

@@ -32,6 +32,12 @@ def one_or_several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+TABLES = {
+    "contact": "contacts",
+    "lead": "leads",
+    "company": "companies",
+    "activity": "activities",
+}  # stream → table of the settings
 Decimal = Literal[".", ","]
 # " " is every blank, no-break ones too; "'" the typographic one too
 Thousands = Literal[".", ",", "'", " ", "_", "none"]

@@ -21,7 +21,41 @@ def init(
         str | None, typer.Option("--crm", help="Which CRM; asked for on a terminal. Default: files.")
     ] = None,
     path: Annotated[
-        Path | None, typer.Option("--path", help="files: the folder of exports.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            "--path", help="files: the folder of exports. sql: the file of a database.", metavar="PATH"
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url", help="sql: where the database's url is, such as env:DATABASE_URL.", metavar="REF"
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="sql, in place of --url: postgres, mysql, sqlite, duckdb ..."),
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="sql, with --engine.")] = None,
+    port: Annotated[str | None, typer.Option("--port", help="sql, with --engine.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="sql, with --engine.")] = None,
+    password: Annotated[
+        str | None,
+        typer.Option("--password", help="sql, with --engine: where it is, such as env:NAME.", metavar="REF"),
+    ] = None,
+    database: Annotated[str | None, typer.Option("--database", help="sql, with --engine.")] = None,
+    sslmode: Annotated[
+        str | None, typer.Option("--sslmode", help="sql: disable, require, verify-ca or verify-full.")
+    ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option("--schema", help="sql: the schema of customers and orders, where several hold some."),
+    ] = None,
+    segments_schema: Annotated[
+        str | None,
+        typer.Option(
+            "--segments-schema", help="sql: the schema that segments are written to.", metavar="NAME"
+        ),
     ] = None,
     segmentations: Annotated[
         str | None,
@@ -75,19 +109,33 @@ def init(
             "--platform", help="files: a description of your own of a platform's exports.", metavar="FILE"
         ),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is proposed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a commented config from flags, or by asking on a terminal; exports of known platforms are
-    recognised.
+    """Write a commented config from flags, or by asking on a terminal; exports and landed tables of known
+    platforms are recognised.
     """
-    asking = not as_json and sys.stdin.isatty()
+    asking = not as_json and not yes and sys.stdin.isatty()
     access = {"api_url": api_url, "client_id": client_id, "secret": secret}
-    described = {
+    described: dict[str, Any] = {
         "decimal": decimal,
         "date_format": date_format,
         "line_items": line_items,
         "time_zone": time_zone,
         "currency": currency,
+        "platform": platform,
+        "schema": schema,
+        "segments_schema": segments_schema,
+        "log_in": {
+            "url": url,
+            "engine": engine,
+            "host": host,
+            "port": port,
+            "user": user,
+            "password": password,
+            "database": database,
+            "sslmode": sslmode,
+        },
     }
 
     def ask(question: str, default: str) -> str:
@@ -96,9 +144,7 @@ def init(
     execute(
         "init",
         as_json,
-        lambda c, _p: c.init(
-            config, crm, path, segmentations, force, ask, access, {**described, "platform": platform}
-        ),
+        lambda c, _p: c.init(config, crm, path, segmentations, force, ask, access, described),
     )
 
 

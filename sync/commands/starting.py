@@ -30,8 +30,8 @@ def init(
     """Write a first config, from what is given, asked for, and found in the files of a folder; see
     ``sync.start.init``.
     """
-    from sync.start.init import Described
     from sync.start.init import init as write
+    from sync.start.tables import Described
 
     about = Described(**(described or {}))
     return write(Path(config), crm, path, segmentations, force, ask, access, about, clock)

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sync.start.access import ACCESS
 
 if TYPE_CHECKING:
-    from connectors.files.guess import Guess
-
-_ACCOUNT = "shop"
+    from connectors.tables.guess import Guess
 
 
 @dataclass
@@ -33,19 +31,23 @@ class Answers:
     as_of: str = "yesterday"
     id_type: str = "text"
     home: Mapping[str, str] = field(default_factory=dict)  # what a CRM in the cloud told of itself
+    account: str = "shop"  # as the config calls it
+
+
+_GUESSED = {"files": ": a guess at your files", "sql": ": a guess at your tables"}
 
 
 def text_of(answers: Answers) -> str:
     """The config as a person would have written it. Strings are written as JSON, which TOML reads."""
     lines = [
-        f"# Written by `crm-segments init`{'' if answers.crm in ACCESS else ': a guess at your files'}. Read it, mend it, then run"
+        f"# Written by `crm-segments init`{_GUESSED.get(answers.crm, '')}. Read it, mend it, then run"
         " `crm-segments check`.",
         "# Every setting there is, with its reason: config.example.toml.",
         "",
         'state_dir = "state"            # our memory of what was written, and why: back it up',
         f'as_of = {quoted(answers.as_of)}            # the last day that counts: "yesterday", or a date, to pin it: 2024-01-31',
         "",
-        f"[accounts.{ACCESS[answers.crm].account if answers.crm in ACCESS else _ACCOUNT}]",
+        f"[accounts.{answers.account}]",
         f"crm = {quoted(answers.crm)}",
         *answers.access,
         *_home_lines(answers),
@@ -56,9 +58,9 @@ def text_of(answers: Answers) -> str:
         lines.append(
             f"id_type = {quoted(answers.id_type)}    # how the ids of customers and of their orders are compared"
         )
-    lines += _attribute_lines(answers.guesses)
+    lines += _attribute_lines(answers.guesses, answers.account)
     for guess in answers.guesses:
-        lines += _table_lines(guess, own[guess.stream])
+        lines += _table_lines(guess, own[guess.stream], answers.account)
     for kind in answers.kinds:
         lines += _segmentation_lines(kind, answers.crm)
     return "\n".join(lines) + "\n"
@@ -83,8 +85,10 @@ def _home_lines(answers: Answers) -> list[str]:
 
 _LISTS = {
     "files": 'lists = "static"    # a file of members for each segment; "none" for no lists',
+    "tables": 'lists = "static"    # their members stand in list_members; "none" for no lists',
     "cloud": 'lists = "dynamic"    # the CRM fills them by the field; "static": we write members; "none" for no lists',
 }
+_KIND_OF_LISTS = {"files": "files", "sql": "tables"}
 _ABOUT = {
     "delimiter": "between cells, also of what is written",
     "encoding": "of the files' text",
@@ -114,7 +118,7 @@ def _habits(guesses: Sequence[Guess]) -> tuple[dict[str, Any], dict[str, dict[st
     }
 
 
-def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
+def _attribute_lines(guesses: Sequence[Guess], account: str) -> list[str]:
     from connectors.tables.column_mapping import RECORD_NAMES
     from connectors.tables.header_matching import plain
 
@@ -133,13 +137,13 @@ def _attribute_lines(guesses: Sequence[Guess]) -> list[str]:
             + (quoted(header) if kind == "text" else f"{{ field = {quoted(header)}, type = {quoted(kind)} }}")
         )
     about = "   # what rules may use = its column; type: text | number | date | bool | ordered (with order = [...]) | set"
-    return ["", f"[accounts.{_ACCOUNT}.attributes]{about}", *lines] if lines else []
+    return ["", f"[accounts.{account}.attributes]{about}", *lines] if lines else []
 
 
-def _table_lines(guess: Guess, habits: Mapping[str, Any]) -> list[str]:
-    from connectors.files.settings import TABLES
+def _table_lines(guess: Guess, habits: Mapping[str, Any], account: str) -> list[str]:
+    from connectors.tables.settings import TABLES
 
-    table = f"accounts.{_ACCOUNT}.{TABLES[guess.stream]}"
+    table = f"accounts.{account}.{TABLES[guess.stream]}"
     named = {name: header for name, header in guess.columns.items() if header.casefold() != name}
     lines = [f"# {guess.sample.name}: {guess.platform}" if guess.platform else f"# {guess.sample.name}"]
     if guess.amounts:
@@ -179,6 +183,8 @@ _ABOUT_FURTHER = {
     "constants": "   # what all rows of a file say",
     "activity_types": "   # their word = ours",
     "refunded_pattern": "    # where the amounts stand in the text of refunded",
+    "changed_at": "    # when a row was last written: only newer ones are read again",
+    "deleted": "    # rows that are gone",
     "join": "    # further columns of each row, from other files",
 }
 
@@ -197,6 +203,8 @@ def _literal(value: Any) -> str:
         )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_literal, value)) + "]"
+    if isinstance(value, str) and "\n" in value and "'''" not in value:
+        return f"'''\n{value}\n'''"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -212,7 +220,7 @@ def _segmentation_lines(kind: str, crm: str) -> list[str]:
         f"title = {quoted(title)}    # shown; change it at will",
         f"kind = {quoted(kind)}    # {suggestion.about}".rstrip(" #"),
         f'field = "seg_{name}"    # the column that holds the segment',
-        _LISTS["cloud" if crm in ACCESS else "files"],
+        _LISTS[_KIND_OF_LISTS.get(crm, "cloud")],
         'extra_fields = ["reason", "since"]    # why, and since when',
     ]
     return [*lines, *suggestion.lines]

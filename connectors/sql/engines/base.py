@@ -39,6 +39,11 @@ class Engine(ABC):
         self.address = address
         self.timeout_minutes = timeout_minutes
 
+    # asks for a row for each column that the user may read: schema, table, column, type
+    catalogue = """SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
+        WHERE LOWER(table_schema) NOT IN ('information_schema', 'pg_catalog', 'mysql', 'performance_schema', 'sys')
+        ORDER BY table_schema, table_name, ordinal_position"""
+
     @abstractmethod
     def begin(self) -> None:
         """Connect, and open a snapshot."""

@@ -38,6 +38,12 @@ _SAID = (
 class PostgresEngine(AdbcEngine):
     title, dialect, extra = "PostgreSQL", "postgres", "postgres"
     module = "adbc_driver_postgresql.dbapi"
+    # information_schema knows of no materialized views, and shows what may be written as well
+    catalogue = """SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL)
+        FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+        AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND has_schema_privilege(n.oid, 'USAGE')
+        AND has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY n.nspname, c.relname, a.attnum"""
 
     def connected(self, dbapi: Any) -> Any:
         return dbapi.connect(self._connection_text())

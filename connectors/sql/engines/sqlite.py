@@ -18,6 +18,8 @@ from connectors.sql.engines.files import FileEngine
 
 class SqliteEngine(FileEngine):
     title, dialect = "SQLite", "sqlite"
+    catalogue = """SELECT '', m.name, c.name, c.type FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c
+        WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY m.name, c.cid"""
 
     _connection: sqlite3.Connection | None = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.files.file_sniffer import Sample
 from connectors.tables.header_matching import amounts, times, truths
+from connectors.tables.sample import Sample
 
 _OWN_TO_ALL = 0.9  # share of different texts from which on a column names people rather than groups of them
 

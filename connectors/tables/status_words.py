@@ -10,7 +10,7 @@ from connectors.tables.header_matching import CANCELLED, KEPT, MARKED, STATUS, p
 from connectors.values.text import FALSE, TRUE, words_in
 
 if TYPE_CHECKING:
-    from connectors.files.guess import Guess
+    from connectors.tables.guess import Guess
 
 _COUNTED = words_in("""
     paid complete completed processing shipped delivered fulfilled closedwon won success successful

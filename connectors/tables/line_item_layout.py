@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.files.distinct_ids import numbered
+from connectors.tables.distinct_ids import numbered
 from connectors.tables.header_matching import plain
 from connectors.tables.orders import TOTALS
 from connectors.values.money import Notation, read_amounts

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from connectors.files.file_sniffer import Sample
-from connectors.files.settings import TABLES
 from connectors.tables.header_matching import ACTIVITIES, RECORDS, amounts, mapped, plain, reduced, times
+from connectors.tables.sample import Sample
+from connectors.tables.settings import TABLES
 
 HINTS = {
     "company": ("compan", "firm", "organi"),

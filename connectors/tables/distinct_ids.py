@@ -1,5 +1,5 @@
-"""Ids that are a number behind a text that all of them share (ORD-1001), as numbers: exact, and many times
-cheaper than texts.
+"""How many different ids does a column hold that comes page by page? Ids that are a number behind a text that all
+of them share (ORD-1001) are kept as numbers: exact, and many times cheaper than texts.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.files.row_counts import DistinctTexts
 from connectors.values.text import bytes_of
 
+_COMPACT = 4_000_000  # texts that may wait before they are compared with those before them
 Keys = npt.NDArray[np.int64]
 _DIGITS = 15  # at most; a key holds their number above their value, since 7 and 007 are two ids
 _SHIFT = 54
@@ -67,6 +67,44 @@ def counted(keys: Keys, numbers: Keys | None = None) -> tuple[Keys, Keys]:
     if numbers is None:
         return keys[starts], np.diff(np.append(starts, len(keys)))
     return keys[starts], np.add.reduceat(numbers, starts) if len(keys) else numbers
+
+
+class DistinctTexts:
+    """Different texts of a column that comes page by page: exact, and at the cost of Arrow's memory rather
+    than Python's.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[pa.Array] = []
+        self._waiting = self._compact = 0
+
+    def add(self, texts: pa.ChunkedArray | pa.Array) -> None:
+        """Take texts (none of them null) into account."""
+        part = pc.unique(texts).cast(pa.large_string())
+        self._parts.append(part)
+        self._waiting += len(part)
+        if self._waiting > max(_COMPACT, self._compact):
+            self._unite()
+
+    def take(self, others: DistinctTexts) -> None:
+        """Take all texts of others into account."""
+        self._parts += others._parts
+        self._waiting += sum(map(len, others._parts))
+
+    def _unite(self) -> None:
+        if len(self._parts) > 1:
+            self._parts = [pc.unique(pa.chunked_array(self._parts))]
+        self._waiting, self._compact = 0, sum(map(len, self._parts))
+
+    def count(self) -> int:
+        """How many there are."""
+        self._unite()
+        return self._compact
+
+    def texts(self) -> pa.Array:
+        """All of them."""
+        self._unite()
+        return self._parts[0].cast(pa.string()) if self._parts else pa.array([], pa.string())
 
 
 @dataclass

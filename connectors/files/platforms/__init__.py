@@ -1,4 +1,0 @@
-"""How is the export of a known platform laid out?
-
-One TOML file for each; ``connectors.files.platform`` reads them.
-"""
