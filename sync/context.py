@@ -55,8 +55,8 @@ class Context:
 
     @property
     def accounts(self) -> list[str]:
-        """Accounts whose activity this one uses, itself first."""
-        return [self.account, *self.settings.activity_from]
+        """Accounts whose activity or attributes this one uses, itself first."""
+        return [self.account, *self.settings.joined]
 
     @property
     def follows_clock(self) -> bool:

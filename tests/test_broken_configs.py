@@ -25,6 +25,13 @@ ATTRIBUTES = '[accounts.shop.attributes]\ncity = "city"\nkids = { field = "k", t
 SEGMENT = '[[segmentations.segments]]\nkey = "near"\ntitle = "Near"\n'
 GOOD = ACCOUNT + ATTRIBUTES + RFM
 
+
+def drawn(*lines: str) -> str:
+    """A config with an account that draws attributes from the shop."""
+    account = '[accounts.portal]\ncrm = "files"\npath = "p"\nattributes_from = ["shop"]\n'
+    return account + "".join(f"{line}\n" for line in lines) + GOOD
+
+
 # text, key path of the fault, what the message must hold: the remedy or the valid values
 BROKEN = [
     # the top
@@ -42,6 +49,22 @@ BROKEN = [
     (GOOD.replace('"crm"\n', '"crm"\nquota_reserve = 30  # HERE\n'), "accounts.shop.quota_reserve", "less than or equal to 1"),
     (GOOD.replace('"crm"\n', '"crm"\ndecimal = ";"  # HERE\n'), "accounts.shop.decimal", '"."'),
     (GOOD.replace('"crm"\n', '"crm"\nactivity_from = ["web"]  # HERE\n'), "accounts.shop.activity_from[0]", "valid: none"),
+    (drawn().replace('_from = ["shop"]', '_from = ["shp"]  # HERE'), "accounts.portal.attributes_from[0]", "did you mean 'shop'"),
+    (drawn().replace('["shop"]', '["shop"]  # HERE').replace(ATTRIBUTES, ""), "accounts.portal.attributes_from[0]",
+     "add [accounts.shop.attributes]"),
+    (drawn().replace("accounts.shop", "accounts.reachable").replace('["shop"]', '["reachable"] # HERE').replace("city =", "email ="),
+     "accounts.portal.attributes_from[0]", "give the account another name"),
+    (drawn('match = "kids"  # HERE'), "accounts.portal.match", "'kids' is no attribute of account portal"),
+    (drawn('match = { own = "card", other = "id" }  # HERE'), "accounts.portal.match.own", "valid: id, email"),
+    (drawn('match = { own = "id", other = "kid" }  # HERE'), "accounts.portal.match.other", "did you mean 'kids'"),
+    (drawn('match = { shop = { own = "id", other = "kid" } }  # HERE'), "accounts.portal.match.shop.other", "did you mean 'kids'"),
+    (drawn('match = { shp = "id" }  # HERE'), "accounts.portal.match.shp", "did you mean 'shop'"),
+    (drawn('match = { own = "id" }  # HERE'), "accounts.portal.match.own", "or a pair"),
+    (drawn('match = { own = "id", other = "likes" }  # HERE').replace("city =", 'likes = { field = "l", type = "set" }\ncity ='),
+     "accounts.portal.match.other", "match by one value"),
+    (drawn("match = 7  # HERE"), "accounts.portal.match", "or a pair"),
+    (drawn() + RULES + SEGMENT + 'when = { attribute = "shop.citty", is = "Bonn" }  # HERE\n',
+     "segmentations[1].segments[0].when.attribute", "did you mean 'shop.city'"),
     (GOOD + '[accounts.shop.contacts.columns]\ncustomer = "x"  # HERE\n', "accounts.shop.contacts.columns.customer", "our names are id"),
     (GOOD.replace('city = "city"', 'city = { field = "city", type = "ordered" }  # HERE'), "accounts.shop.attributes.city", "order ="),
     (GOOD.replace('city = "city"', 'city = { field = "city", type = "texte" }  # HERE'), "accounts.shop.attributes.city.type", "text"),

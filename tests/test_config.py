@@ -86,7 +86,7 @@ def test_the_example_shows_the_default_guards() -> None:
 def test_a_small_config_has_the_agreed_defaults(tmp_path: Path) -> None:
     config = written(tmp_path, SMALL)
     shop = config.accounts["shop"]
-    assert (shop.time_zone, shop.currency, shop.on_conflict, shop.match, shop.writable) == (
+    assert (shop.time_zone, shop.currency, shop.on_conflict, shop.match_with("any").own, shop.writable) == (
         "UTC",
         "EUR",
         "keep",

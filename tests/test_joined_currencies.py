@@ -95,6 +95,32 @@ def test_check_tells_that_two_accounts_have_different_currencies(shop: Path) -> 
     )
 
 
+def test_attributes_of_another_currency_are_taken_as_they_stand_and_check_says_so(shop: Path) -> None:
+    """Nothing says which of them are money, or of which day: no rate is asked for."""
+    config = CONFIG.replace("activity_from", "attributes_from").replace("USD = {", "GBP = {")
+    rules = """[[segmentations]]
+name = "spenders"
+kind = "rules"
+field = "seg_spenders"
+segments = [{ key = "big", when = { attribute = "shop.spent", above = 99.5 } }]
+"""
+    write(
+        shop,
+        config + rules + '[accounts.shop.attributes]\nspent = { field = "spent", type = "number" }\n',
+        [],
+    )
+    (shop / "shop" / "contacts.csv").write_text("id,email,spent\n1,a@x.org,100.00\n2,b@x.org,99.00\n")
+    answer = check(shop)
+    assert answer["problems"] == []
+    assert any(
+        "(shop.spent) are taken as they stand, so rules name amounts of money in USD" in n
+        for n in answer["notes"]
+    )
+    revenue(shop)
+    with (shop / "labels.csv").open(newline="") as file:
+        assert {row["id"]: row["spenders"] for row in csv.DictReader(file)} == {"1": "big", "2": ""}
+
+
 def test_without_a_rate_check_names_both_accounts_and_the_remedy_and_nothing_is_labelled(shop: Path) -> None:
     write(shop, CONFIG.replace("USD = {", "GBP = {"), ORDERS)
     problem = check(shop)["problems"][0]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from connectors.contract import IdType
 from connectors.values.ids import comparable
-from sync.store.identity_resolution import same_people
-from sync.store.reading_counts import unmatched
+from sync.store.joined import Joined, same_people
+from sync.store.reading_counts import strangers
 from tests.reading import NOON, Reading, Row, bought, contact
 from tests.test_laws import law
 
@@ -261,7 +261,7 @@ def two(tmp_path: Path) -> Iterator[tuple[Reading, Reading]]:
 
 def pairs(ours: Reading, theirs: Reading) -> dict[str, str]:
     """Whom of theirs we know, as whom."""
-    sql = same_people(ours.mirror, theirs.mirror, "email")
+    sql = same_people(ours.mirror, Joined(theirs.mirror))
     rows = ours.mirror.rows(
         f"""SELECT t.id, o.id FROM ({sql}) AS same JOIN "shop".ids AS t ON t.record = theirs
             JOIN "portal".ids AS o ON o.record = ours"""
@@ -285,7 +285,7 @@ def test_every_address_of_theirs_is_matched_with_every_address_of_ours(two: tupl
     assert pairs(ours, theirs) == {"s1": "1", "s2": "2"}
 
 
-def test_of_several_matches_the_oldest_record_here_wins(two: tuple[Reading, Reading]) -> None:
+def test_who_fits_several_contacts_here_is_none_of_them(two: tuple[Reading, Reading]) -> None:
     ours, theirs = two
     ours.pull(
         [
@@ -295,13 +295,16 @@ def test_of_several_matches_the_oldest_record_here_wins(two: tuple[Reading, Read
         ]
     )
     theirs.pull([contact("s1", "a@x.example", "b@x.example"), contact("s2", "a@x.example")])
-    assert pairs(ours, theirs) == {"s1": "2", "s2": "1"}
+    assert pairs(ours, theirs) == {}
+    ours.pull([contact("1", "a@x.example", created_at=YOUNG), contact("2", "b@x.example", created_at=OLD)])
+    assert pairs(ours, theirs) == {"s2": "1"}, "s1 has an address of both"
 
 
 def test_what_matches_nobody_is_counted(two: tuple[Reading, Reading]) -> None:
     ours, theirs = two
-    ours.pull([contact("1", "a@x.example")])
+    ours.pull([contact("1", "a@x.example"), contact("2", "d@x.example"), contact("3", "d@x.example")])
     people = [
+        contact("s5", "d@x.example"),
         contact("s1", "A@x.example"),
         contact("s2", "b@x.example"),
         contact("s3", "c@x.example"),
@@ -314,6 +317,7 @@ def test_what_matches_nobody_is_counted(two: tuple[Reading, Reading]) -> None:
         bought("s4"),
         bought("s3", kind="visit"),
         bought("s9"),
+        bought("s5"),
     ]
     theirs.pull(people, {"": rows})
-    assert unmatched(ours.mirror, theirs.mirror, "email", {"purchase"}) == 3
+    assert strangers(ours.mirror, Joined(theirs.mirror), {"purchase"}) == (3, 1)

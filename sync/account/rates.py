@@ -38,12 +38,26 @@ def problems(config: Config, account: str) -> Iterator[Problem]:
 
 
 def notes(config: Config, account: str) -> list[str]:
-    """Joined accounts whose money is converted."""
-    return [
+    """Joined accounts whose money is converted, and those whose numbers are taken as they stand."""
+    converted = [
         f"{_both(config, account, name)}: its amounts are converted by [rates] {currency}, on the day of each purchase"
         for name, currency in foreign(config, account).items()
         if config.rates.get(currency)
     ]
+    return [*converted, *_unconverted(config, account)]
+
+
+def _unconverted(config: Config, account: str) -> Iterator[str]:
+    """Attributes have no currency and no day: a number may be an amount, but nobody says so."""
+    settings = config.accounts[account]
+    for name in settings.attributes_from:
+        theirs = config.accounts[name]
+        numbers = [f"{name}.{key}" for key, value in theirs.attributes.items() if value.type == "number"]
+        if numbers and theirs.currency != settings.currency:
+            yield (
+                f"account {name} counts in {theirs.currency}, account {account} in {settings.currency}: numbers among its attributes "
+                f"({', '.join(numbers)}) are taken as they stand, so rules name amounts of money in {theirs.currency}"
+            )
 
 
 def converted(config: Config, account: str, theirs: AccountMirror, rows: Relation) -> Relation:

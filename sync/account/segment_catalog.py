@@ -41,7 +41,7 @@ def built(config: Config, settings: SegmentationSettings, account: str) -> Segme
     ]
     attributes = {
         name: AttributeType(entry.type, entry.order)
-        for name, entry in config.accounts[account].attributes.items()
+        for name, entry in config.accounts[account].known_attributes.items()
     }
     segmentation: Segmentation = settings.options.in_account(
         Account(currency, exponent(currency), rules, attributes)

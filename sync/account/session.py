@@ -30,6 +30,7 @@ from sync.store.journal.database import backup_of
 
 if TYPE_CHECKING:
     from sync.config.settings import AccountSettings, SegmentationSettings
+    from sync.store.joined import Joined
     from sync.store.mirror import AccountMirror, Mirror
 
 _SOUND_DISK = "What was done is saved; see that its disk is sound, and run again"
@@ -102,11 +103,11 @@ class Session:
         return self.context.segmentations
 
     def sources(self) -> list[str]:
-        """Accounts whose activity this one uses, itself first."""
+        """Accounts whose activity or attributes this one uses, itself first."""
         return self.context.accounts
 
     def source(self, account: str | None = None) -> Source:
-        """What this account is read from, or one whose activity it uses."""
+        """What this account is read from, or one that it draws from."""
         return self.connections.source(self.config, account or self.account)
 
     @property
@@ -140,11 +141,23 @@ class Session:
         return {remote.id: remote for remote in self.destination().lists()}
 
     def all_mirrors(self) -> list[AccountMirror]:
-        """The mirror of this account, and after it those of accounts whose activity it uses."""
+        """The mirror of this account, and after it those of accounts that it draws from."""
         return [self.mirror(name) for name in self.sources()]
 
+    def joined(self) -> list[Joined]:
+        """The accounts whose activity or attributes this one uses, and by what their contacts are found here."""
+        return [self._joined(name) for name in self.settings.joined]
+
+    def _joined(self, name: str) -> Joined:
+        from sync.store.joined import Joined
+
+        settings, match = self.settings, self.settings.match_with(name)
+        attributes = self.config.accounts[name].attributes if name in settings.attributes_from else {}
+        types = {attribute: theirs.type for attribute, theirs in attributes.items()}
+        return Joined(self.mirror(name), match.own, match.other, name in settings.activity_from, types)
+
     def mirror(self, account: str | None = None) -> AccountMirror:
-        """The mirror of this account, or of one whose activity it uses."""
+        """The mirror of this account, or of one that it draws from."""
         return self.mirrors.of(account or self.account)
 
     def close(self) -> None:

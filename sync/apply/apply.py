@@ -47,7 +47,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     windows, pace = session.config.windows(account), session.config.pace.writes_per_hour
     throttle = Throttle(journal.batches, account, session.clock, windows, pace, session.settings.time_zone)
     throttle.wait_for_window()
-    consent = consent_of(session.all_mirrors(), session.settings.match)
+    consent = consent_of(session.mirror(), session.joined())
     with journal.transaction():
         journal.plans.update(plan, state="applying")
         if row.kind != "consent":

@@ -55,7 +55,7 @@ def check(
         from sync.account import rates
         from sync.plan.dynamic_lists import filter_notes
         from sync.plan.setup import plan_setup
-        from sync.pull.reading import kept, untaken
+        from sync.pull.reading import kept, untaken, without_match
 
         problems = []
         for account in session.sources():
@@ -79,6 +79,10 @@ def check(
             ]
             setup_plan["notes"] += changed
         last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
+        problems += [
+            {"account": session.account, "what": p.what, "remedy": p.remedy}
+            for p in (without_match(last, session.settings) if last else ())
+        ]
         cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
         notes = [
             *setup_plan["notes"],

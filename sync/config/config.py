@@ -206,7 +206,7 @@ class Config:
         written, nor of what its keys are called today.
         """
         names = set(segmentation.accounts or self.writable)
-        names |= {source for name in names for source in self.accounts[name].activity_from}
+        names |= {source for name in names for source in self.accounts[name].joined}
         content = {
             "segmentation": [
                 segmentation.name,
@@ -318,7 +318,9 @@ _PLACES = (
 
 def _definition(account: AccountSettings) -> Any:
     """What of an account changes labels: how it is read, without places, secrets and rules of writing."""
-    unlike = {"on_conflict", "quota_reserve", "writable"}
+    unlike = {"on_conflict", "quota_reserve", "writable"} | (
+        set() if account.attributes_from else {"attributes_from"}
+    )
     settings = account.settings
     private = {*_PLACES, *(secret_keys(type(settings)) if isinstance(settings, BaseModel) else ())}
     mapping = {key: value for key, value in (_dumped(settings) or {}).items() if key not in private}

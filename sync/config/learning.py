@@ -38,11 +38,11 @@ def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettin
             for index, name in enumerate(names):
                 where = (*path, key, index)
                 for account in (accounts[a] for a in settings.accounts or written if a in accounts):
-                    attribute = account.attributes.get(name)
+                    attribute = account.known_attributes.get(name)
                     if attribute is None:
                         yield Fault(
                             where,
-                            f"account {account.name} has no attribute {name!r}; {faults.one_of(name, account.attributes)}",
+                            f"account {account.name} has no attribute {name!r}; {faults.one_of(name, account.known_attributes)}",
                         )
                     elif attribute.field in ours or attribute.field.removesuffix("__c") in ours:
                         yield Fault(

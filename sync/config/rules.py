@@ -23,7 +23,10 @@ Placed = tuple[KeyPath, SegmentationSettings]
 def inexact(accounts: Sequence[AccountSettings]) -> frozenset[str]:
     """Names of the attributes whose texts are compared without case and blanks."""
     return frozenset(
-        name for account in accounts for name, attribute in account.attributes.items() if not attribute.exact
+        name
+        for account in accounts
+        for name, attribute in account.known_attributes.items()
+        if not attribute.exact
     )
 
 
@@ -32,7 +35,7 @@ def attribute_types(accounts: Sequence[AccountSettings]) -> dict[str, tuple[str,
     return {
         name: (attribute.type, attribute.order)
         for account in accounts
-        for name, attribute in account.attributes.items()
+        for name, attribute in account.known_attributes.items()
     }
 
 

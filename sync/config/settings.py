@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -95,6 +96,26 @@ def _rate(value: object) -> object:
     return {"0001-01-01": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _matches(value: object) -> object:
+    """By account; what holds for all that are not named stands under ``""``."""
+    if isinstance(value, str) or (isinstance(value, dict) and value.keys() & {"own", "other"}):
+        return {"": _match(value)}
+    if not isinstance(value, dict):
+        raise ValueError(_NO_MATCH)
+    return {name: _match(match) for name, match in value.items()}
+
+
+_NO_MATCH = 'is one name that both accounts have, or a pair: { own = "customer_number", other = "id" }'
+
+
+def _match(value: object) -> object:
+    if isinstance(value, str):
+        return {"own": value, "other": value}
+    if not isinstance(value, dict) or value.keys() != {"own", "other"}:
+        raise ValueError(_NO_MATCH)
+    return value
+
+
 def _bare(key: str) -> BeforeValidator:
     """A bare string stands for a table that has only ``key``."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
@@ -142,8 +163,25 @@ class AttributeSettings(Table):
         return self
 
 
+class Match(Table):
+    """By what a contact of another account is found here: ``id``, ``email``, or the name of an attribute."""
+
+    own: Name
+    other: Name
+
+    @property
+    def written(self) -> str | dict[str, str]:
+        """As the config has it."""
+        return self.own if self.own == self.other else {"own": self.own, "other": self.other}
+
+
+_BY_EMAIL = Match(own="email", other="email")
+
+
 class AccountSettings(Table):
-    """What every account has, whichever CRM it is of. ``settings`` is the connector's own model, validated."""
+    """What every account has, whichever CRM it is of. ``settings`` is the connector's own model, validated;
+    ``joined_attributes`` are those of the accounts that ``attributes_from`` names.
+    """
 
     name: Name = Field(exclude=True)
     crm: str
@@ -154,10 +192,31 @@ class AccountSettings(Table):
     consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
     quota_reserve: Share = 0.3
     activity_from: tuple[str, ...] = ()
-    match: Name = "email"
+    attributes_from: tuple[str, ...] = ()
+    match: Annotated[dict[str, Match], BeforeValidator(_matches)] = {"": _BY_EMAIL}
     attributes: dict[Name, Annotated[AttributeSettings, _bare("field")]] = {}
     writable: bool = True
     settings: Any = Field(default=None, exclude=True)
+    joined_attributes: dict[str, AttributeSettings] = Field(default={}, exclude=True)
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """Names of the accounts whose activity or attributes are used here."""
+        return tuple(dict.fromkeys((*self.activity_from, *self.attributes_from)))
+
+    @property
+    def known_attributes(self) -> dict[str, AttributeSettings]:
+        """All attributes that a contact has here: its own, and those of joined accounts as ``ACCOUNT.NAME``."""
+        return {**self.attributes, **self.joined_attributes}
+
+    def match_with(self, account: str) -> Match:
+        """By what the contacts of a joined account are found here."""
+        return self.match.get(account) or self.match.get("", _BY_EMAIL)
+
+    @field_serializer("match")
+    def _match_as_written(self, match: dict[str, Match]) -> Any:
+        written = {name: pair.written for name, pair in match.items()}
+        return written[""] if list(written) == [""] else written
 
 
 class SegmentSettings(Table):

@@ -17,6 +17,7 @@ import connectors
 from connectors import settings_model
 from sync.config import faults
 from sync.config.faults import Fault
+from sync.config.joining import joined_by_any, joining_faults, with_joined_attributes
 from sync.config.learning import learning_faults
 from sync.config.rules import rule_faults
 from sync.config.secret import FORMS, is_reference
@@ -69,17 +70,14 @@ def read_accounts(tree: object, collected: list[Fault]) -> dict[str, AccountSett
                 "there is no account; add a table such as [accounts.shop] with crm and its settings",
             )
         )
-    lists = [
-        table["activity_from"] for table in tables.values() if isinstance(table.get("activity_from"), list)
-    ]
-    sources = {source for listed in lists for source in listed if isinstance(source, str)}
+    sources = joined_by_any(tables.values())
     accounts = {}
     for name, table in tables.items():
         account = _account(name, table, name not in sources, collected)
         if account:
             accounts[name] = account
-            collected.extend(_account_faults(account, tables))
-    return accounts
+            collected.extend(joining_faults(account, tables))
+    return with_joined_attributes(accounts)
 
 
 def _account(
@@ -107,26 +105,6 @@ def _account(
 def _common(model: type[BaseModel]) -> list[str]:
     """The keys that the user may write in every such table."""
     return [key for key, field in model.model_fields.items() if not field.exclude]
-
-
-def _account_faults(account: AccountSettings, tables: Mapping[str, Any]) -> list[Fault]:
-    path = ("accounts", account.name)
-    collected = []
-    for index, source in enumerate(account.activity_from):
-        if source not in tables or source == account.name:
-            others = [name for name in tables if name != account.name]
-            collected.append(
-                Fault(
-                    (*path, "activity_from", index),
-                    f"{source!r} is no other account; {faults.one_of(source, others)}",
-                )
-            )
-    for name in (account.name, *account.activity_from) if account.match != "email" else ():
-        attributes = ["email", *tables.get(name, {}).get("attributes", {})]
-        if name in tables and account.match not in attributes:
-            what = f"{account.match!r} is no attribute of account {name}; {faults.one_of(account.match, attributes)}"
-            collected.append(Fault((*path, "match"), what))
-    return collected
 
 
 def secret_keys(model: type[BaseModel]) -> list[str]:

@@ -1,6 +1,6 @@
 """What does an account have to read?
 
-Only what some segmentation uses: of itself, and of accounts that draw its activity.
+Only what some segmentation uses: of itself, and of accounts that draw its activity or attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def activity_types_used(config: Config, account: str) -> frozenset[str] | None:
     None: not to be told, so all of them.
     """
     used_kinds: frozenset[str] = frozenset()
-    for written, settings in _segmentations(config, account):
+    for written, settings in _segmentations(config, account, activity=True):
         kinds = _kinds(config, settings, written)
         if kinds is None:
             return None
@@ -34,8 +34,8 @@ def types_used(config: Config, account: str) -> frozenset[str]:
     """Record types that have to be read.
 
     A company's activity is that of its contacts too. A lead that became a contact brings its consent and its
-    history along, so leads are read wherever contacts are. Another account's activity is joined by its
-    contacts.
+    history along, so leads are read wherever contacts are. Another account's activity and attributes are
+    joined by its contacts.
     """
     types: set[str] = set()
     for written, settings in _segmentations(config, account):
@@ -47,10 +47,16 @@ def types_used(config: Config, account: str) -> frozenset[str]:
     return frozenset(types)
 
 
-def _segmentations(config: Config, account: str) -> Iterator[tuple[str, SegmentationSettings]]:
-    """Each segmentation that reads from an account, with the account that it is written to."""
+def _segmentations(
+    config: Config, account: str, activity: bool = False
+) -> Iterator[tuple[str, SegmentationSettings]]:
+    """Each segmentation that reads from an account, with the account that it is written to.
+
+    ``activity``: only those that its activity counts for.
+    """
     for name in config.writable:
-        if name == account or account in config.accounts[name].activity_from:
+        reader = config.accounts[name]
+        if name == account or account in (reader.activity_from if activity else reader.joined):
             for settings in config.segmentations_of(name):
                 yield name, settings
 

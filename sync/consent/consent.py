@@ -20,6 +20,7 @@ from sync.account.targets import Target
 from sync.store.actual import HELD
 from sync.store.consents import consents_of, profiled
 from sync.store.ids import numbered
+from sync.store.joined import Joined
 from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.relation import Relation
@@ -55,14 +56,12 @@ class Consent:
         )
 
 
-def consent_of(mirrors: Sequence[AccountMirror], match: str) -> Consent:
+def consent_of(mirror: AccountMirror, joined: Sequence[Joined]) -> Consent:
     """What the people of an account allow. It holds until it is asked for again.
 
-    ``mirrors``: that of the account, then those of accounts whose activity it uses; ``match``: by which attribute
-    their people are found in it.
+    ``joined``: the accounts whose activity or attributes it uses.
     """
-    mirror, *joined = mirrors
-    consents = consents_of(mirror, joined, match)
+    consents = consents_of(mirror, joined)
     return Consent(consents, profiled(mirror, Relation(f"SELECT record FROM ({consents}) WHERE objects")))
 
 

@@ -23,6 +23,7 @@ from sync.pull.pull import pull
 from sync.store import actual
 from sync.store.erase import Names, erase
 from sync.store.identity_resolution import names_any, names_of, of_address, of_id, same_person, unknown_of_id
+from sync.store.joined import Joined, alike
 from sync.store.journal import Journal
 from sync.store.journal.forgotten import ADDRESS, KEY, Forgotten
 from sync.store.journal.people import count_about
@@ -75,7 +76,7 @@ def forget(
     if not holds_records(session.mirror()):  # it may have been deleted
         pull(session)
     journal, mirrors = session.journal, {account: session.mirror(account) for account in session.sources()}
-    trace = traces(journal, mirrors, session.account, id)
+    trace = traces(journal, mirrors, session.joined(), session.account, id)
     nothing = {"forgotten": 0, "cleared": 0, "journal_rows": 0, "files": 0, "known": trace is not None}
     if trace is None:
         return nothing
@@ -99,11 +100,13 @@ def forget(
 # -- what is known of a person -----------------------------------------------------------------------------
 
 
-def traces(journal: Journal, mirrors: Mapping[str, AccountMirror], account: str, id: str) -> Traces | None:
+def traces(
+    journal: Journal, mirrors: Mapping[str, AccountMirror], joined: Sequence[Joined], account: str, id: str
+) -> Traces | None:
     """What is known of a person by an id or an address: in the mirror, in the journal and in files; None:
     nobody is called that.
     """
-    people, addresses = _people(mirrors, account, id)
+    people, addresses = _people(mirrors, joined, account, id)
     if not people:  # who left the CRM may stand in the journal
         people = [(account, record_type, id) for record_type in _types_in_journal(journal, account, id)]
     named = any(names_any(mirror, addresses | {id}) for mirror in mirrors.values())
@@ -130,19 +133,27 @@ def traces(journal: Journal, mirrors: Mapping[str, AccountMirror], account: str,
     return Traces(people, addresses, values, rows, files, before)
 
 
-def _people(mirrors: Mapping[str, AccountMirror], account: str, id: str) -> tuple[list[Person], set[str]]:
-    """A person's records in the account and in those whose activity it uses, and all addresses of theirs;
-    nobody: no records.
+def _people(
+    mirrors: Mapping[str, AccountMirror], joined: Sequence[Joined], account: str, id: str
+) -> tuple[list[Person], set[str]]:
+    """A person's records in the account and in those that it draws from, and all addresses of theirs; nobody:
+    no records.
 
     ``id`` is that of a record here, with all that were merged with it; where there is none, it is an address.
-    In the other accounts the person is whoever has one of the addresses.
+    In the other accounts the person is whoever has one of the addresses, or is found by what the account is
+    joined by.
     """
     people: list[Person] = []
     addresses: set[str] = {id} if "@" in id else set()
+    ours, sources, here = mirrors[account], {source.name: source for source in joined}, list[int]()
     for name, mirror in mirrors.items():
         numbers, unknown = (of_id(mirror, id), unknown_of_id(mirror, id)) if name == account else ([], [])
         if not numbers and not unknown:
             numbers = [number for address in sorted(addresses) for number in of_address(mirror, address)]
+        if name == account:
+            here = numbers
+        elif name in sources:
+            numbers += alike(ours, sources[name], here)
         rows = same_person(mirror, numbers)
         people += [(name, record_type, key) for record_type, key, _addresses in rows]
         people += [(name, record_type, key) for record_type, key in unknown]

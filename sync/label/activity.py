@@ -16,6 +16,7 @@ from sync.account import rates
 from sync.config.config import Config
 from sync.label.spellings import account_needs, categories_of, spellings
 from sync.store import activity_rows
+from sync.store.joined import Joined
 from sync.store.mirror import AccountMirror
 from sync.store.purchases import may_have_order_lines, may_have_refunds
 from sync.store.relation import Relation
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class AccountActivity:
     """The activity of an account's records, on any day."""
 
-    mirrors: Sequence[AccountMirror]  # of the account, then of those that it draws from
+    mirror: AccountMirror  # the account's own
+    joined: Sequence[Joined]  # the accounts whose activity it uses
     people: Relation  # records that may be looked at
     settings: AccountSettings
     in_currency: Callable[
@@ -40,12 +42,15 @@ class AccountActivity:
     surveys: Sequence[str]
 
     @classmethod
-    def of(cls, config: Config, mirrors: Sequence[AccountMirror], people: Relation) -> AccountActivity:
+    def of(
+        cls, config: Config, mirror: AccountMirror, joined: Sequence[Joined], people: Relation
+    ) -> AccountActivity:
         """The activity that an account's segmentations look at."""
-        account = mirrors[0].name
+        account = mirror.name
         needs = account_needs(config, account)
         return cls(
-            mirrors=mirrors,
+            mirror=mirror,
+            joined=[source for source in joined if source.activity],
             people=people,
             settings=config.accounts[account],
             in_currency=partial(rates.converted, config, account),
@@ -55,9 +60,9 @@ class AccountActivity:
         )
 
     @property
-    def mirror(self) -> AccountMirror:
-        """The account's own."""
-        return self.mirrors[0]
+    def mirrors(self) -> list[AccountMirror]:
+        """The account's own, then those of the accounts that it draws from."""
+        return [self.mirror, *(source.mirror for source in self.joined)]
 
     def rows(self, answers: bool, recorded_by: date | None = None) -> Relation:
         """All activity of the records; of an earlier day only what was recorded by the end of it.
@@ -67,9 +72,9 @@ class AccountActivity:
         ours, zone = self.mirror, self.settings.time_zone
         counted = [activity_rows.counted(mirror, recorded_by, zone) for mirror in self.mirrors]
         rows = [activity_rows.of_records(ours, counted[0], answers)]
-        for theirs, activity in zip(self.mirrors[1:], counted[1:], strict=True):
-            money = self.in_currency(theirs, activity)
-            rows.append(activity_rows.of_joined(ours, theirs, money, self.settings.match, answers))
+        for source, activity in zip(self.joined, counted[1:], strict=True):
+            money = self.in_currency(source.mirror, activity)
+            rows.append(activity_rows.of_joined(ours, source, money, answers))
         if self.has_companies:
             shared_whole = self.settings.deal_share == "full"
             activity = activity_rows.together_with_companies(ours, rows, self.people, shared_whole)

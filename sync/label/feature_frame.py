@@ -20,6 +20,7 @@ from sync.label.population import Population
 from sync.label.spellings import account_needs, needs_of
 from sync.store import activity_owner, lazy
 from sync.store.features_table import keep_features, kept_features
+from sync.store.joined import with_attributes
 from sync.store.label_tables import LabelTables
 from sync.store.mirror import literal, quoted
 from sync.store.relation import Relation
@@ -42,13 +43,24 @@ class AccountFeatures:
     @cached_property
     def consent(self) -> Consent:
         """What its people allow."""
-        return consent_of(self._session.all_mirrors(), self._session.settings.match)
+        return consent_of(self._session.mirror(), self._session.joined())
 
     @cached_property
     def activity(self) -> AccountActivity:
         """What its records have done."""
         session = self._session
-        return AccountActivity.of(session.config, session.all_mirrors(), self.consent.people)
+        return AccountActivity.of(session.config, session.mirror(), session.joined(), self.consent.people)
+
+    @property
+    def revisions(self) -> list[int]:
+        """Of the account and of all that it draws from: equal ones hold equal frames."""
+        return [mirror.revision() for mirror in self._session.all_mirrors()]
+
+    @cached_property
+    def people(self) -> Relation:
+        """Those who do not object, with all attributes that are known of them, other accounts' too."""
+        session = self._session
+        return with_attributes(session.mirror(), self.consent.people, session.joined())
 
     def table(self) -> Relation:
         """The features as of the day that the account's segmentations need; computed where something has
@@ -64,7 +76,7 @@ class AccountFeatures:
                 [theirs.revision() for theirs in activity.mirrors],
                 asdict(needs),
                 config.labelled_types(account),
-                session.settings.match,
+                [source.signature() for source in activity.joined],
                 money,
                 FORM,
             ]
@@ -84,7 +96,7 @@ class AccountFeatures:
         """All that is known of the records of a population: attributes, features, and segments of the
         segmentations that it uses.
         """
-        session, mirror, people = self._session, self.activity.mirror, self.activity.people
+        session, mirror, people = self._session, self.activity.mirror, self.people
         local = f"timezone({literal(session.settings.time_zone)}, created_at) AS created_at, {activity_owner.address_of('email')} AS email"
         columns = [f"people.* REPLACE ({local})", "features.* EXCLUDE (record)"]
         joins = f"JOIN ({features}) AS features USING (record)"

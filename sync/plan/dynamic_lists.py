@@ -103,7 +103,7 @@ def size_notes(session: Session, written: bool) -> list[str]:
         return [f"how many records our dynamic lists hold is unknown: {error}"]
     if not sizes:
         return []
-    consent, moving = consent_of(session.all_mirrors(), session.settings.match), 0
+    consent, moving = consent_of(session.mirror(), session.joined()), 0
     if able.list_lag_minutes:
         since = session.clock().astimezone(UTC) - timedelta(minutes=able.list_lag_minutes)
         moving = _moved_since(mirror, journal, account, since.isoformat(timespec="microseconds"))

@@ -34,7 +34,7 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
     """Compare and decide; save what is to be done as a plan that ``apply`` carries out."""
     config, account, journal, mirror = session.config, session.account, session.journal, session.mirror()
     catch_up(journal, mirror)
-    consent, objects = consent_of(session.all_mirrors(), session.settings.match), journal.objects.of(account)
+    consent, objects = consent_of(session.mirror(), session.joined()), journal.objects.of(account)
     remote = remote_state(session.destination(), lambda: session.lists, objects)
     made = made_targets(config, account, objects, remote)
     _require(account, made.missing)

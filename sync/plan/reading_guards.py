@@ -10,7 +10,8 @@ only a question, passes.
                     told and stop nothing, but half of a stream always does
     max_unmatched   rows that count for nobody, in points above the last good run; without one, a question;
                     where most rows that name somebody find nobody, the ids are written differently: that
-                    stops
+                    stops. So with contacts of an account whose attributes are used (attributes_from):
+                    where none of them is found here, that stops
     max_stale_days  days from the newest row that segmentations live on to ``as_of``. Nothing at all is as old
                     as NEVER
     max_drop        orders or net revenue of the last seven days, as a share of the median of the four weeks
@@ -29,7 +30,7 @@ from connectors.contract import Source
 from sync.account.session import Session
 from sync.config.settings import Limit
 from sync.exit_codes import Trip
-from sync.pull.reading import in_journal, listed, plural, unowned
+from sync.pull.reading import by_what, in_journal, listed, none_found, plural, unowned
 from sync.pull.summary import RECENT_DAYS, TOP_REASONS, recently, summary
 from sync.store.journal import Journal
 from sync.store.mirror import AccountMirror
@@ -49,6 +50,10 @@ def reading_trips(session: Session) -> list[Trip]:
     for name in session.sources():
         mirror, account = session.mirror(name), reading["accounts"][name]
         trips += _rejected(limits.max_rejected, mirror, today, session.as_of)
+        if "match" in account:
+            trips += _strangers(
+                limits.max_unmatched, session.journal, session.account, name, account["match"]
+            )
         feed = account["feed"]
         elsewhere = name == session.account and session.settings.activity_from
         if feed is None or (elsewhere and _no_activity(account, session.source())):
@@ -128,12 +133,49 @@ def _unmatched(
         return
     word = plural(feed["of"])
     what = f"{nobody:,} of {whole:,} {word} in {name} ({share:.1%}) count for nobody here"
-    if 2 * (feed["unknown"] + feed["unmatched"]) > whole - feed["unnamed"]:
+    if 2 * (nobody - feed["unnamed"]) > whole - feed["unnamed"]:
         yield Trip("max_unmatched", f"{what}: {_why_nobody(mirror, account, feed)}")
     elif before is None:
         yield Trip("max_unmatched", f"{what}, {_parts(feed)}: is that so?", first=True)
     else:
         yield Trip("max_unmatched", f"{what}, {_parts(feed)}; in the last good run it was {before:.1%}")
+
+
+def _strangers(
+    limit: Limit, journal: Journal, account: str, name: str, match: Mapping[str, Any]
+) -> Iterator[Trip]:
+    """Contacts of an account whose attributes are used, and that are nobody here: what they have steers no
+    rule.
+    """
+    whole, nobody = match["contacts"], match["contacts"] - match["matched"]
+    if not match["attributes"] or limit.share is None:
+        return
+    if not match["matched"] and (nobody >= limit.floor or not whole):
+        yield Trip("max_unmatched", f"{none_found(name, match)}: rules on {name}.* hold nobody. {_REMEDY}")
+        return
+    before = _strangers_before(journal, account, name)
+    if nobody < limit.floor or nobody / whole <= limit.share + (before or 0.0):
+        return
+    what = f"{nobody:,} of {whole:,} contacts of {name} ({nobody / whole:.1%}) are not found here {by_what(match)}"
+    what += (
+        f", {match['ambiguous']:,} of them because they fit several contacts" if match["ambiguous"] else ""
+    )
+    if before is None:
+        yield Trip("max_unmatched", f"{what}, so their attributes steer no rule: is that so?", first=True)
+    else:
+        yield Trip("max_unmatched", f"{what}; in the last good run it was {before:.1%}. {_REMEDY}")
+
+
+_REMEDY = "See that both sides have it and write it alike, or set `match`"
+
+
+def _strangers_before(journal: Journal, account: str, name: str) -> float | None:
+    """Share of contacts that were nobody here in the last good run that looked for them."""
+    for reading in in_journal(journal, account, good=True):
+        match = reading["accounts"].get(name, {}).get("match")
+        if match and match["contacts"]:
+            return float((match["contacts"] - match["matched"]) / match["contacts"])
+    return None
 
 
 def _share_before(journal: Journal, account: str, name: str) -> float | None:
@@ -151,17 +193,18 @@ def _parts(feed: Mapping[str, Any]) -> str:
         ("unknown", "are of an unknown contact"),
         ("unnamed", "name nobody"),
         ("unmatched", "are of customers not found here"),
+        ("ambiguous", "are of customers who fit several contacts here"),
     )
-    return ", ".join(f"{feed[key]:,} {text}" for key, text in words if feed[key])
+    return ", ".join(f"{feed[key]:,} {text}" for key, text in words if feed.get(key))
 
 
 def _why_nobody(mirror: AccountMirror, account: str, feed: Mapping[str, Any]) -> str:
     """Shapes of ids on both sides, never the ids themselves, and what to do."""
     name = mirror.name
-    if feed["unmatched"] > feed["unknown"]:
+    if feed["unmatched"] + feed.get("ambiguous", 0) > feed["unknown"]:
         return (
             f"customers of {name} are found among the contacts of {account} by `match`: see that both sides have it and write "
-            f"it alike"
+            f"it alike, each of one contact alone"
         )
     theirs, ours = id_shapes(mirror)
     if theirs == ours:

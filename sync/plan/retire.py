@@ -42,7 +42,7 @@ def retire(session: Session, target: str) -> Planned:
     else:
         _require_list(session.lists.get(made[target].remote), target, account)
     catch_up(journal, mirror)
-    consent = consent_of(session.all_mirrors(), session.settings.match)
+    consent = consent_of(session.mirror(), session.joined())
     with Scratch(mirror) as scratch:
         changes = scratch.table(cleared(kind, target, "clear"))
         others = f"coalesce(value, '') <> '' AND record NOT IN (SELECT record FROM ({changes}))"

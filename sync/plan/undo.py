@@ -40,7 +40,7 @@ def undo(session: Session, run: int) -> Planned:
         )
     catch_up(journal, mirror)
     consent, extra_fields = (
-        consent_of(session.all_mirrors(), session.settings.match),
+        consent_of(session.mirror(), session.joined()),
         extra_fields_of(config, journal, account),
     )
     with Scratch(mirror) as scratch:

@@ -30,7 +30,7 @@ def withdraw(session: Session) -> Planned:
     Targets that the config no longer names are cleared too; those that set-up has not made yet hold nothing.
     """
     config, account, journal, mirror = session.config, session.account, session.journal, session.mirror()
-    consent = consent_of(session.all_mirrors(), session.settings.match)
+    consent = consent_of(session.mirror(), session.joined())
     names = held_against(mirror, consent, targets_of(config, account))
     if not names:
         return Planned()

@@ -24,6 +24,7 @@ from sync.pull.ingest import Ingest, Ingested, take_members
 from sync.store import actual, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
+from sync.store.joined import ID_TYPE
 from sync.store.journal import Journal
 from sync.store.journal.forgotten import ADDRESS, KEY
 from sync.store.journal.rejects import RefusedRow
@@ -56,11 +57,12 @@ class Pulled:
 
 @stage("pull")
 def pull(session: Session) -> Pulled:
-    """Read what changed since the last time, of this account and of those whose activity it uses."""
+    """Read what changed since the last time, of this account and of those that it draws from."""
     pulled, began, journal = Pulled(), session.clock(), session.journal
     for account in session.sources():
         mirror, source = session.mirror(account), session.source(account)
         merged_consent.recall(journal, mirror)
+        mirror.set_stamp(ID_TYPE, source.capabilities.id_type)
         for stream in _streams(session.config, session.account, source, mirror, journal):
             _pull_stream(session, account, stream, pulled)
         source.end_reading()

@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from connectors.contract import Problem
+from sync.config.settings import AccountSettings
 from sync.store.journal import Journal
 from sync.store.soundness import stamp_in
 
@@ -20,7 +22,7 @@ STAMP = "reading"  # under which the mirror of an account keeps its summary
 def unowned(feed: Mapping[str, Any]) -> tuple[int, int]:
     """Rows that count for nobody here, of all rows that could."""
     nobody = feed["unknown"] + feed["unnamed"]
-    return nobody + feed["unmatched"], nobody + feed["rows"]
+    return nobody + feed["unmatched"] + feed.get("ambiguous", 0), nobody + feed["rows"]
 
 
 # -- what is kept of it --------------------------------------------------------------------------------------
@@ -111,8 +113,59 @@ def sentences(reading: Mapping[str, Any]) -> list[str]:
     for account, figures in reading["accounts"].items():
         for stream, counted in figures["streams"].items():
             lines += _of_stream(_named(reading, account, _WORDS[stream]), counted, reading["as_of"])
+        lines += _of_match(account, figures)
         lines += _of_feed(reading, account, figures)
     return lines
+
+
+def _of_match(account: str, figures: Mapping[str, Any]) -> Iterator[str]:
+    """How many contacts of another account are found here, and where its records disagree."""
+    match = figures.get("match")
+    if not match:
+        return
+    contacts, ambiguous = match["contacts"], match["ambiguous"]
+    if not match["matched"]:
+        yield f"WARNING: {none_found(account, match)}."
+    else:
+        yield (
+            f"{match['matched']:,} of {contacts:,} contacts of {account} ({_share(match['matched'], contacts)}) are found here "
+            f"{by_what(match)}; {match['unmatched']:,} fit nobody."
+        )
+    if ambiguous:
+        yield (
+            f"{ambiguous:,} contacts of {account} ({_share(ambiguous, contacts)}) fit several contacts here: nothing of theirs "
+            f"counts for any."
+        )
+    for name, counted in match["attributes"].items():
+        yield f"{counted['known']:,} contacts here have {name}." + (
+            f" Of {counted['disagreeing']:,} more the records of {account} disagree: it is not known."
+            if counted["disagreeing"]
+            else ""
+        )
+
+
+def none_found(account: str, match: Mapping[str, Any]) -> str:
+    """That nobody of another account is found here."""
+    if not match["contacts"]:
+        return f"{account} has no contacts, so none of them is found here"
+    return f"none of the {match['contacts']:,} contacts of {account} is found here {by_what(match)}"
+
+
+def without_match(reading: Mapping[str, Any], settings: AccountSettings) -> Iterator[Problem]:
+    """Joined accounts of which the last reading found nobody here, by what they are matched by today."""
+    for account in settings.joined:
+        match, today = reading["accounts"].get(account, {}).get("match"), settings.match_with(account)
+        if match and not match["matched"] and (match["own"], match["other"]) == (today.own, today.other):
+            yield Problem(
+                f"in the last reading {none_found(account, match)}",
+                f"see that contacts of both have it and write it alike, or set match of account {settings.name}; then `crm-segments pull`",
+            )
+
+
+def by_what(match: Mapping[str, Any]) -> str:
+    """``by email``, or ``by customer_number = id there``."""
+    own, other = match["own"], match["other"]
+    return f"by {own}" if own == other else f"by {own} = {other} there"
 
 
 def untaken(reading: Mapping[str, Any]) -> list[str]:
@@ -158,6 +211,7 @@ def _of_feed(reading: Mapping[str, Any], account: str, figures: Mapping[str, Any
         (feed["unknown"], "belong to no known contact"),
         (feed["unnamed"], "name nobody"),
         (feed["unmatched"], f"belong to customers of {account} who are not found among the contacts here"),
+        (feed.get("ambiguous", 0), f"belong to customers of {account} who fit several contacts here"),
     ):
         if number:
             yield f"{number:,} of {whole:,} {word}{of} ({_share(number, whole)}) {what}: they count for nobody."

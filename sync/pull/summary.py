@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from sync.config.config import Config
 from sync.config.uses import activity_types_used
 from sync.pull.reading import STAMP
 from sync.store import parts, purchases, reading_counts
+from sync.store.joined import Joined, known, matched
 from sync.store.mirror import AccountMirror
 
 STREAMS = (*RECORD_TYPES, "activity")
@@ -35,11 +37,12 @@ def summary(session: Session) -> dict[str, Any]:
     Kept in the mirror, so that an unchanged world is counted once, and ``status`` needs to count nothing.
     """
     config, as_of, ours = session.config, session.as_of, session.mirror()
+    joined = {source.name: source for source in session.joined()}
     mirrors = session.all_mirrors()
     key = [
         as_of.isoformat(),
         [[theirs.name, theirs.revision(), sorted(_types(config, theirs) or ("all",))] for theirs in mirrors],
-        session.settings.match,
+        [source.signature() for source in joined.values()],
         session.settings.currency,
     ]
     kept = json.loads(ours.stamp(STAMP) or "{}")
@@ -47,7 +50,9 @@ def summary(session: Session) -> dict[str, Any]:
         accounts = {}
         for theirs in mirrors:
             repeats_rows = session.source(theirs.name).capabilities.shared_ids
-            accounts[theirs.name] = _account(config, ours, theirs, as_of, repeats_rows)
+            accounts[theirs.name] = _account(
+                config, ours, theirs, as_of, repeats_rows, joined.get(theirs.name)
+            )
         through = [account["data_through"] for account in accounts.values() if account["data_through"]]
         reading = {
             "as_of": as_of.isoformat(),
@@ -61,19 +66,26 @@ def summary(session: Session) -> dict[str, Any]:
 
 
 def _account(
-    config: Config, ours: AccountMirror, theirs: AccountMirror, as_of: date, repeats_rows: bool
+    config: Config,
+    ours: AccountMirror,
+    theirs: AccountMirror,
+    as_of: date,
+    repeats_rows: bool,
+    joined: Joined | None,
 ) -> dict[str, Any]:
-    """One of the accounts that the account of ``ours`` is read from.
+    """One of the accounts that the account of ``ours`` is read from; ``joined``: what is used of another one.
 
     ``repeats_rows``: its CRM gives a row again whenever it changes.
     """
-    types, currency = _types(config, theirs), config.accounts[theirs.name].currency
+    used = joined is None or joined.activity
+    types = _types(config, theirs) if used else frozenset[str]()
+    currency = config.accounts[theirs.name].currency
     streams = _streams(theirs, as_of, repeats_rows)
     bought = _purchases(theirs, as_of, currency) if types is None or types & MONEY else None
     feed = None
     if types != frozenset():
         late = streams.get("activity", {}).get("after_as_of", 0)
-        feed = _feed(ours, theirs, config.accounts[ours.name].match, types, as_of, late)
+        feed = _feed(ours, theirs, joined, types, as_of, late)
     through = feed and feed["last_day"]
     return {
         "currency": currency,
@@ -82,6 +94,21 @@ def _account(
         "streams": streams,
         "purchases": bought,
         "feed": feed,
+        **({"match": _match(ours, joined)} if joined else {}),
+    }
+
+
+def _match(ours: AccountMirror, joined: Joined) -> dict[str, Any]:
+    """How many contacts of another account are found here, and what of their attributes is known."""
+    found = matched(ours, joined)
+    return {
+        "own": joined.own,
+        "other": joined.other,
+        "contacts": found.contacts,
+        "matched": found.matched,
+        "unmatched": found.unmatched,
+        "ambiguous": found.ambiguous,
+        "attributes": {name: asdict(counted) for name, counted in known(ours, joined).items()},
     }
 
 
@@ -173,7 +200,7 @@ def _purchases(mirror: AccountMirror, as_of: date, currency: str) -> dict[str, A
 def _feed(
     ours: AccountMirror,
     theirs: AccountMirror,
-    match: str,
+    joined: Joined | None,
     types: frozenset[str] | None,
     as_of: date,
     late: int,
@@ -185,15 +212,15 @@ def _feed(
     counted_types = MONEY if bought else None
     rows = reading_counts.feed(theirs, counted_types, as_of)
     ownerless = sum(reading_counts.counts(theirs).get("activity", {}).get("ownerless", {}).values())
+    unmatched, ambiguous = reading_counts.strangers(ours, joined, counted_types) if joined else (0, 0)
     word = "purchase row" if purchases.may_have_order_lines(theirs) else "order"
     return {
         "of": word if bought else "row of activity",
         "rows": rows.rows,
         "unknown": rows.unknown,
         "unnamed": ownerless + rows.unnamed,
-        "unmatched": 0
-        if theirs.name == ours.name
-        else reading_counts.unmatched(ours, theirs, match, counted_types),
+        "unmatched": unmatched,
+        **({"ambiguous": ambiguous} if joined else {}),
         "after_as_of": late,
         "first_day": rows.first_day and rows.first_day.isoformat(),
         "last_day": rows.last_day and rows.last_day.isoformat(),

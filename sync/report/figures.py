@@ -27,6 +27,7 @@ from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.report.transitions import Flow, Movement, flows, movement
 from sync.store import coverage
+from sync.store.joined import with_attributes
 from sync.store.journal import Journal
 from sync.store.label_tables import LabelTables, labels_of
 from sync.store.mirror import AccountMirror, quoted
@@ -127,7 +128,9 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         exponent=exponent(session.settings.currency),
         records=records,
         segmentations=segmentations,
-        coverage=_coverage(mirror, people, session.settings.attributes),
+        coverage=_coverage(
+            mirror, with_attributes(mirror, people, session.joined()), session.settings.known_attributes
+        ),
         overlaps=[_overlap(mirror, a, b) for position, a in enumerate(names) for b in names[position + 1 :]],
         events=events(session.journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
@@ -190,7 +193,7 @@ def _day(stamp: str | None) -> date | None:
 
 def _coverage(mirror: AccountMirror, people: Relation, wanted: Collection[str]) -> list[Coverage]:
     """The ``wanted`` attributes, and by which channels records may be reached where the CRM tells."""
-    attributes = mirror.attributes()
+    attributes = mirror.columns_of(people)
     columns = {name: quoted("attribute." + name) for name in wanted if "attribute." + name in attributes}
     columns |= {"e-mail address": "nullif(email, '')"}
     columns |= {

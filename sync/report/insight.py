@@ -82,7 +82,7 @@ def gather(session: Session, labelled: Sequence[str], wanted: Wanted) -> Insight
 
     CommandError: an attribute is asked for that the account does not have.
     """
-    attributes = session.settings.attributes
+    attributes = session.settings.known_attributes
     for name in wanted.composition:
         if name not in attributes:
             raise CommandError(

@@ -93,6 +93,17 @@ def addresses(mirror: AccountMirror, ids: bool = False) -> Relation:
     )
 
 
+def ids_of_people(mirror: AccountMirror) -> Relation:
+    """(record, record_type, text): the id of everybody; who was merged is meant by the survivor."""
+    schema = mirror.schema
+    alive = f"SELECT record FROM {schema}.records WHERE {_ALIVE.format(schema=schema)}"
+    return Relation(
+        f"""SELECT coalesce(survivor, own.record) AS record, own.record_type, own.id AS text
+            FROM {schema}.ids AS own LEFT JOIN {schema}.redirects ON redirects.record = own.record
+            WHERE coalesce(survivor, own.record) IN ({alive})"""
+    )
+
+
 def oldest(alias: str) -> str:
     """SQL of the oldest of several records that share an address."""
     return f"first({alias}.record ORDER BY {alias}.created_at NULLS LAST, length({alias}.id), {alias}.id)"

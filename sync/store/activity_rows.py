@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from connectors.values.spelling import as_compared, as_shown
-from sync.store.identity_resolution import same_people
+from sync.store.joined import Joined, same_people
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 
@@ -40,14 +40,13 @@ def of_records(mirror: AccountMirror, rows: Relation, answers: bool) -> Relation
     return Relation(f"SELECT {_selected(mirror, answers)} FROM ({rows})")
 
 
-def of_joined(
-    ours: AccountMirror, theirs: AccountMirror, rows: Relation, match: str, answers: bool
-) -> Relation:
+def of_joined(ours: AccountMirror, joined: Joined, rows: Relation, answers: bool) -> Relation:
     """Counted ``rows`` of another account under our records; orders of two accounts never mix."""
+    theirs = joined.mirror
     order = f"""CASE WHEN "order" IS NOT NULL THEN (hash({literal(theirs.name)}, "order") >> 1)::BIGINT END AS "order\""""
     return Relation(
         f"""SELECT {_selected(theirs, answers, "same.ours AS record", order)} FROM ({rows}) AS act
-            JOIN ({same_people(ours, theirs, match)}) AS same ON act.record = same.theirs"""
+            JOIN ({same_people(ours, joined)}) AS same ON act.record = same.theirs"""
     )
 
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.schemas import CHANNELS, REACHABLE
-from sync.store.identity_resolution import alike_people, people
+from sync.store.identity_resolution import people
+from sync.store.joined import Joined, alike_people
 from sync.store.mirror import AccountMirror, quoted
 from sync.store.relation import Relation
 from sync.store.scratch import remembered
 
 
-def consents_of(mirror: AccountMirror, joined: Sequence[AccountMirror], match: str) -> Relation:
+def consents_of(mirror: AccountMirror, joined: Sequence[Joined]) -> Relation:
     """(record, objects, a column per channel) of every record, merged and converted ones included.
 
     Who was merged or converted has the consent of the survivor. Who objects in a ``joined`` account, whose
-    activity is used here, objects here too: with every record that shares an address with the objector,
-    whichever of them has the activity. It holds until it is asked for again.
+    activity or attributes are used here, objects here too: with every record that shares a key with the
+    objector, whether or not it has the activity. It holds until it is asked for again.
     """
     objects = ["coalesce(objects_to_profiling, false)"]
-    for theirs in joined:
-        alike = alike_people(mirror, theirs, match)
+    for source in joined:
+        alike, everyone = alike_people(mirror, source), people(source.mirror)
         objects.append(
-            f"record IN (SELECT alike.ours FROM ({alike}) AS alike JOIN ({people(theirs)}) AS person ON person.record = alike.theirs "
-            "WHERE person.objects_to_profiling)"
+            f"record IN (SELECT alike.ours FROM ({alike}) AS alike JOIN ({everyone}) AS person "
+            "ON person.record = alike.theirs WHERE person.objects_to_profiling)"
         )
     channels = ", ".join(quoted(REACHABLE + channel) for channel in CHANNELS)
     own = f"SELECT record, {' OR '.join(objects)} AS objects, {channels} FROM ({people(mirror)})"

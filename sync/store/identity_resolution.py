@@ -1,7 +1,7 @@
 """Who is who: merges and conversions send history to the survivor, parked activity finds its record, vanished
 records lose theirs.
 
-Across accounts: which records of a shop are which records of the CRM.
+Who is who across accounts is told by ``sync.store.joined``.
 """
 
 from __future__ import annotations
@@ -121,12 +121,10 @@ def _unpark(mirror: AccountMirror) -> None:
 
 def of_address(mirror: AccountMirror, address: str) -> list[int]:
     """Everybody who has an address, the oldest first; who was merged is meant by the survivor."""
-    query = f"""SELECT DISTINCT record, created_at, id FROM ({activity_owner.addresses(mirror)})
-                WHERE address = {activity_owner.address_of("?")}"""
-    return [
-        int(record)
-        for record, _, _ in mirror.rows(f"{query} ORDER BY created_at NULLS LAST, length(id), id", [address])
-    ]
+    everybody = f"""SELECT DISTINCT record, created_at, id FROM ({activity_owner.addresses(mirror)})
+                    WHERE address = {activity_owner.address_of("?")}"""
+    query = f"SELECT record FROM ({everybody}) ORDER BY created_at NULLS LAST, length(id), id"
+    return [int(record) for (record,) in mirror.rows(query, [address])]
 
 
 def of_id(mirror: AccountMirror, id: str) -> list[int]:
@@ -197,44 +195,4 @@ def people(mirror: AccountMirror) -> Relation:
             UNION ALL SELECT survivor, {columns} FROM {mirror.schema}.merged_consents WHERE survivor IS NOT NULL) GROUP BY survivor)
         SELECT alive.* REPLACE ({", ".join(won)}) FROM alive LEFT JOIN consent ON consent.survivor = alive.record
         WHERE alive.record NOT IN (SELECT record FROM {mirror.schema}.redirects)"""
-    )
-
-
-def same_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> Relation:
-    """(theirs, ours): which record of another account is which record here.
-
-    Keys are compared without case and blanks; of addresses every one of theirs with every one of ours. Where
-    several records here share a key with one of theirs, the oldest gets the activity, so that no purchase
-    counts twice.
-    """
-    return Relation(
-        f"""SELECT theirs.record AS theirs, {activity_owner.oldest("ours")} AS ours FROM ({_keyed(theirs, match)}) AS theirs
-        JOIN ({_keyed(ours, match)}) AS ours ON theirs.key = ours.key GROUP BY theirs.record"""
-    )
-
-
-def alike_people(ours: AccountMirror, theirs: AccountMirror, match: str) -> Relation:
-    """(theirs, ours): every pair that shares a key.
-
-    What binds a person binds all records that may be theirs.
-    """
-    return Relation(
-        f"""SELECT DISTINCT theirs.record AS theirs, ours.record AS ours FROM ({_keyed(theirs, match)}) AS theirs
-        JOIN ({_keyed(ours, match)}) AS ours ON theirs.key = ours.key"""
-    )
-
-
-def _keyed(mirror: AccountMirror, match: str) -> Relation:
-    """(record, created_at, id, key): contacts by all that they are matched by."""
-    if match == "email":
-        return Relation(
-            f"SELECT record, created_at, id, address AS key FROM ({activity_owner.addresses(mirror)}) WHERE record_type = 'contact'"
-        )
-    column = (
-        activity_owner.address_of(quoted("attribute." + match))
-        if "attribute." + match in mirror.attributes()
-        else "NULL::VARCHAR"
-    )
-    return Relation(
-        f"SELECT record, created_at, id, {column} AS key FROM ({people(mirror)}) WHERE record_type = 'contact' AND key <> ''"
     )

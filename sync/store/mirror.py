@@ -260,6 +260,10 @@ class AccountMirror:
         rows = self.rows(f"SELECT column_name FROM duckdb_columns() WHERE {named}")
         return {name for (name,) in rows}
 
+    def columns_of(self, rows: object) -> set[str]:
+        """Names of the columns of a relation."""
+        return set(self.table(f"SELECT * FROM ({rows}) LIMIT 0").column_names)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, also against ``kill -9``."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from connectors.schemas import RECORD_TYPES
-from sync.store.identity_resolution import same_people
+from sync.store.joined import Joined, fitting
 from sync.store.mirror import AccountMirror, literal
 from sync.store.parts import LIVE
 
@@ -132,14 +132,16 @@ def feed(mirror: AccountMirror, types: Collection[str] | None, as_of: date) -> F
     return Feed(rows, first, last, unknown, unnamed)
 
 
-def unmatched(ours: AccountMirror, theirs: AccountMirror, match: str, types: Collection[str] | None) -> int:
-    """Rows of another account's records in which nobody of ours is found."""
-    same = same_people(ours, theirs, match)
-    return int(
-        theirs.value(
-            f"SELECT count(*) FROM activity WHERE {_counted(types)} AND record NOT IN (SELECT theirs FROM ({same}))"
-        )
-    )
+def strangers(ours: AccountMirror, joined: Joined, types: Collection[str] | None) -> tuple[int, int]:
+    """Rows of another account's records that are nobody here: those that fit nobody, and those that fit
+    several.
+    """
+    fits = fitting(ours, joined)
+    unmatched, ambiguous = joined.mirror.rows(
+        f"""SELECT count(*) FILTER (theirs IS NULL), count(theirs) FILTER (ours IS NULL)
+            FROM activity LEFT JOIN ({fits}) AS fits ON activity.record = theirs WHERE {_counted(types)}"""
+    )[0]
+    return int(unmatched), int(ambiguous)
 
 
 def _counted(types: Collection[str] | None) -> str:

@@ -93,7 +93,7 @@ def shown_attributes(mirror: AccountMirror, people: Relation, names: Sequence[st
     """``record`` and attributes of people as they are read, in the order of their numbers; values that are the
     same but for case and blanks stand as most of them are spelled. Attributes that nobody has are left out.
     """
-    columns = mirror.columns("records")
+    columns = mirror.columns_of(people)
     shown = [f"{_spelled(name, columns)} AS {quoted(name)}" for name in names if ATTRIBUTE + name in columns]
     return mirror.run(f"SELECT {', '.join(['record', *shown])} FROM ({people}) ORDER BY record").df()
 

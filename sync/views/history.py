@@ -86,7 +86,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
     ``currency``, as exact decimals.
     """
     mirror = session.mirror()
-    consent = consent_of(session.all_mirrors(), session.settings.match)
+    consent = consent_of(session.mirror(), session.joined())
     named = record_facts.found_by(mirror, id)
     if named is None:
         raise CommandError(

@@ -125,7 +125,7 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
 
     Reads the mirror alone.
     """
-    mirrors = session.all_mirrors()
+    mirrors = [session.mirror(), *(source.mirror for source in session.joined() if source.activity)]
     if not any(map(live_streams, mirrors)):
         raise CommandError(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
     ours, currency = (

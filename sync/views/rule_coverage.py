@@ -32,7 +32,7 @@ def explained(
     """The same of one segmentation."""
     from segmentation.rules.coverage import counts, findings
 
-    attributes = config.accounts[account].attributes
+    attributes = config.accounts[account].known_attributes
     rules = [(segment.key, rule) for segment, rule in config.rules(settings, account)]
     query = counts(features.frame(settings, features.table()), attributes, [rule for _, rule in rules])
     row = features.activity.mirror.run(lazy.rows_of(query).sql).to_arrow_table().to_pylist()[0]

@@ -50,7 +50,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
     from sync.views.campaign_effects import effects
 
     check_names(session.account, session.segmentations, names)
-    attributes = session.settings.attributes
+    attributes = session.settings.known_attributes
     for name in composition:
         if name not in attributes:
             raise CommandError(
@@ -162,7 +162,7 @@ def _facts(
         stored.version,
         stored.content,
         *(mirror.stamp(f"{state}:{name}") for state in ("labels", "before")),
-        *(theirs.revision() for theirs in features.activity.mirrors),
+        *features.revisions,
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -198,10 +198,10 @@ def compositions(
     from segmentation.evaluation import scorecard
 
     mirror = features.activity.mirror
-    shown = [name for name in attributes if name in config.accounts[mirror.name].attributes]
+    shown = [name for name in attributes if name in config.accounts[mirror.name].known_attributes]
     if not shown:
         return {}
-    values = shown_attributes(mirror, features.consent.people, shown)
+    values = shown_attributes(mirror, features.people, shown)
     return {name: scorecard.composition(scored(mirror, labels_of(name)), values) for name in names}
 
 
