@@ -82,6 +82,17 @@ class Layout:
     changed: int | None  # number of the expression that tells when a row changed
     changed_at: str  # the name of its column
     types: tuple[tuple[str, str], ...]  # header and type of each column that is asked for
+    exact: frozenset[int]  # columns asked for that hold exact numbers as text
+
+    def marked(self, table: pa.Table) -> pa.Table:
+        """A page whose exact numbers are marked as such."""
+        if not self.exact:
+            return table
+        fields = [
+            field.with_metadata(NUMERIC) if index in self.exact else field
+            for index, field in enumerate(table.schema)
+        ]
+        return pa.table(table.columns, schema=pa.schema(fields))
 
     def named(self, table: pa.Table, part: Mapping[str, int]) -> dict[str, pa.ChunkedArray]:
         """Columns of a page under the names of a mapping."""
@@ -195,6 +206,7 @@ def _asked(
         number[hits[0]] if hits else None,
         fields[hits[0]].name if hits else "",
         tuple((fields[index].name, str(fields[index].type)) for index in indexes),
+        frozenset(number[index] for index in indexes if engine.exact(fields[index])),
     )
 
 

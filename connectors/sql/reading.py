@@ -35,7 +35,7 @@ from connectors.tables.rejects import TableRejects
 from connectors.tables.settings import TABLES
 from connectors.values.rejects import LISTED
 
-PAGE_ROWS, PAGE_BYTES = 100_000, 64 << 20  # of a page: whichever comes first
+PAGE_ROWS, PAGE_BYTES = 500_000, 128 << 20  # of a page: whichever comes first
 
 
 def today() -> float:
@@ -118,15 +118,18 @@ class Reading:
             where = self._since(again)
         for condition, order in ((empty, None), (where, column)) if fresh else ((where, column),):
             for table in self._asked(condition, order):
-                times, hashes = self._times(table), row_hashes(table)
-                new = pa.array(~seen.has(hashes)) if not fresh else None
-                seen.add(times, hashes)
+                times = self._times(table)
+                delivered = table if fresh else table.filter(pa.array(~seen.has(row_hashes(table))))
                 progress = replace(
                     self._moved(progress, times), line=progress.line + table.num_rows, floor=floor
                 )
                 if progress.top is not None:
-                    seen = seen.since(min(self._floor(progress.top), floor or progress.top))
-                delivered = table if new is None else table.filter(new)
+                    back = min(self._floor(progress.top), floor or progress.top)
+                    recent, times = _at_or_after(table, times, back)
+                    seen = seen.since(back)
+                else:
+                    recent = table
+                seen.add(times, row_hashes(recent))
                 if delivered.num_rows:
                     yield _Piece(delivered, replace(progress, seen=seen.dumps()))
         if progress.top is not None:
@@ -226,7 +229,7 @@ class Reading:
                 batch = next(batches, None)
             if batch is None:
                 return
-            yield batch
+            yield self._layout.marked(batch)
 
     def _nothing(self) -> pa.Table:
         return pa.table({f"c{index}": pa.nulls(0, pa.string()) for index in range(len(self._layout.asked))})

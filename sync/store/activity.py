@@ -15,6 +15,7 @@ from connectors.schemas import ACTIVITY_SCHEMA
 from sync.store import activity_owner, repeats
 from sync.store.identity_resolution import settle, unsettle
 from sync.store.mirror import AccountMirror, literal, quoted
+from sync.store.record_numbers import WORTH_IT, RecordNumbers, record_numbers
 
 # Columns that a mirror has once a page brings them: an empty column of 20 million rows still costs seconds.
 OPTIONAL = {
@@ -26,6 +27,7 @@ OPTIONAL = {
     "campaign": "VARCHAR",
     "answer": "VARCHAR",
 }
+ASKED_ALONE = 5  # small pages that look their own records up
 # What a row without an id is known by.
 _CONTENT = [
     "record_type",
@@ -65,6 +67,9 @@ class Activity:
         self._newest = newest_wins
         self._time_zone = time_zone
         self._prepared = False
+        self._all_known = False  # all records were looked up, not those of a page alone
+        self._asked = 0  # pages that asked for theirs
+        self._numbers: dict[str, RecordNumbers | None] = {}  # by record type, once a large page asks
         self._looked_up: bool | None = None  # names; true: addresses, too
 
     def widen(self, page: pa.Table) -> None:
@@ -101,27 +106,46 @@ class Activity:
 
     def _add_by_id(self, frame: pa.Table, part: int) -> None:
         mirror = self._mirror
-        day, days = self._day(frame)
-        columns = _columns(frame, part, day)
+        self._look_up_ids(frame if "record_id" in frame.column_names else None)
+        columns = _columns(frame, part, self._day(frame))
         names = ", ".join(quoted(name) for name in columns)
         values = ", ".join(columns.values())
         added = 0
         for record_type in frame["record_type"].unique().to_pylist():
             of_type = f"record_type = {literal(record_type)}"
+            numbers = self._numbers_of(frame, record_type)
+            if numbers is None:
+                found = (
+                    f"known.record, {values} FROM frame JOIN (SELECT * FROM known WHERE {of_type}) AS known"
+                )
+                found += f" ON frame.record_id = known.id WHERE frame.{of_type}"
+            else:
+                found = (
+                    f"frame.record, {values} FROM frame WHERE frame.record IS NOT NULL AND frame.{of_type}"
+                )
             added += mirror.value(
-                f"""INSERT INTO activity (record, {names}) SELECT known.record, {values} FROM frame {days}
-                    JOIN (SELECT * FROM known WHERE {of_type}) AS known ON frame.record_id = known.id WHERE frame.{of_type}""",
-                frame=frame,
+                f"INSERT INTO activity (record, {names}) SELECT {found}",
+                frame=frame if numbers is None else frame.append_column("record", numbers),
             )
         if added < frame.num_rows:
             mirror.run(
-                f"""INSERT INTO parked (record_type, id, {names}) SELECT frame.record_type, frame.record_id, {values} FROM frame {days}
+                f"""INSERT INTO parked (record_type, id, {names}) SELECT frame.record_type, frame.record_id, {values} FROM frame
                     ANTI JOIN known ON frame.record_type = known.record_type AND frame.record_id = known.id""",
                 frame=frame,
             )
 
+    def _numbers_of(self, frame: pa.Table, record_type: str) -> pa.Array | None:
+        """The record of each row, as far as it is of a type; None where SQL has to look for it."""
+        if frame.num_rows < WORTH_IT or "record_id" not in frame.column_names:
+            return None
+        if record_type not in self._numbers:
+            self._numbers[record_type] = record_numbers(self._mirror, "known", record_type)
+        numbers = self._numbers[record_type]
+        return None if numbers is None else numbers.of(frame["record_id"])
+
     def _add_by_name(self, frame: pa.Table, part: int) -> None:
         mirror = self._mirror
+        self._look_up_ids()
         addressed = "record_email" in frame.column_names
         if self._looked_up is None or (addressed and not self._looked_up):
             activity_owner.look_up_names(mirror, addressed)
@@ -131,10 +155,10 @@ class Activity:
                 frame = frame.append_column(name, pa.nulls(frame.num_rows, pa.string()))
         frame = activity_owner.with_names(mirror, frame)
         activity_owner.learn(mirror, frame)
-        day, days = self._day(frame)
+        day = self._day(frame)
         columns = {**_columns(frame, part, day, _person(self._id_type)), activity_owner.COLUMN: "names.name"}
         listed, values = ", ".join(quoted(name) for name in columns), ", ".join(columns.values())
-        source = f"frame JOIN names ON frame.name = names.name {days}"
+        source = "frame JOIN names ON frame.name = names.name"
         strangers = frame.num_rows - mirror.value(
             f"INSERT INTO activity (record, {listed}) SELECT names.record, {values} FROM {source} WHERE names.record IS NOT NULL",
             frame=frame,
@@ -154,24 +178,44 @@ class Activity:
                 mirror.set_stamp("id_type", self._id_type)
                 unsettle(mirror)
             settle(mirror)
-            activity_owner.look_up_ids(mirror)
             self._prepared = True
 
-    def _day(self, frame: pa.Table) -> tuple[str, str]:
-        """Local day of ``occurred_at``: an expression and the join that it needs.
+    def _look_up_ids(self, page: pa.Table | None = None) -> None:
+        """A few small pages ask for the ids that they name; more, or a large one, for all at once."""
+        if self._all_known:
+            return
+        self._asked += 1
+        alone = page is not None and page.num_rows < WORTH_IT and self._asked <= ASKED_ALONE
+        activity_owner.look_up_ids(self._mirror, page if alone else None)
+        self._all_known = not alone
 
-        Zones change their offset on quarters of an hour, so each quarter that occurs is asked about once.
+    def _day(self, frame: pa.Table) -> str:
+        """SQL of the local day of ``occurred_at``.
+
+        Zones change their offset on quarters of an hour, so each quarter that occurs is asked about once; between
+        the changes, which are few, the offset is a constant.
         """
         if self._time_zone in ("UTC", "Etc/UTC"):
-            return "frame.occurred_at::DATE", ""
+            return "frame.occurred_at::DATE"
         zone = literal(self._time_zone)
         self._mirror.run(
-            f"""CREATE OR REPLACE TEMP TABLE quarters AS
-                SELECT quarter, timezone({zone}, timezone('UTC', make_timestamp(quarter * 900000000)))::DATE AS day
-                FROM (SELECT DISTINCT epoch_us(occurred_at) // 900000000 AS quarter FROM frame)""",
+            """CREATE OR REPLACE TEMP TABLE quarters AS
+               SELECT DISTINCT epoch_us(occurred_at) // 900000000 * 900000000 AS quarter FROM frame""",
             frame=frame,
         )
-        return "quarters.day", "JOIN quarters ON epoch_us(frame.occurred_at) // 900000000 = quarters.quarter"
+        offsets = self._mirror.rows(
+            f"""SELECT quarter, ahead FROM (
+                    SELECT quarter, ahead, lag(ahead) OVER (ORDER BY quarter) AS before FROM (
+                        SELECT quarter, epoch_us(timezone({zone}, timezone('UTC', make_timestamp(quarter)))) - quarter AS ahead
+                        FROM quarters))
+                WHERE ahead IS DISTINCT FROM before ORDER BY quarter DESC"""
+        )
+        if not offsets:
+            return "NULL::DATE"
+        moment, (*later, (_, earliest)) = "epoch_us(frame.occurred_at)", offsets
+        cases = "".join(f" WHEN {moment} >= {quarter} THEN {ahead}" for quarter, ahead in later)
+        offset = f"CASE{cases} ELSE {earliest} END" if cases else str(earliest)
+        return f"make_timestamp({moment} + {offset})::DATE"
 
     def _without_deleted(self, frame: pa.Table) -> pa.Table:
         """Rows that say ``deleted`` take what stands under their id out of the mirror, and go no further

@@ -116,14 +116,21 @@ def with_names(mirror: AccountMirror, frame: pa.Table) -> pa.Table:
     )
 
 
-def look_up_ids(mirror: AccountMirror) -> None:
+def look_up_ids(mirror: AccountMirror, page: pa.Table | None = None) -> None:
     """Table ``known``: (record_type, id, record) of all records that stand for somebody, merged ones for
-    their survivor.
+    their survivor; of those alone that the activity of a page names.
     """
+    frames = {} if page is None else {"frame": page.select(["record_type", "record_id"])}
+    named = (
+        ""
+        if page is None
+        else "SEMI JOIN frame ON ids.record_type = frame.record_type AND ids.id = frame.record_id"
+    )
     mirror.run(
-        """CREATE OR REPLACE TEMP TABLE known AS SELECT * FROM (
-               SELECT record_type, id, coalesce(survivor, ids.record) AS record
-               FROM ids SEMI JOIN records USING (record) LEFT JOIN redirects USING (record)) AS named SEMI JOIN records USING (record)"""
+        f"""CREATE OR REPLACE TEMP TABLE known AS SELECT * FROM (
+               SELECT record_type, id, coalesce(survivor, ids.record) AS record FROM (FROM ids {named}) AS ids
+               SEMI JOIN records USING (record) LEFT JOIN redirects USING (record)) AS named SEMI JOIN records USING (record)""",
+        **frames,
     )
 
 

@@ -81,10 +81,12 @@ def _redirect(mirror: AccountMirror) -> None:
 
 def _park_orphans(mirror: AccountMirror) -> None:
     """Activity of records that are gone waits, without a name, in case they come back."""
-    gone = "SELECT DISTINCT record FROM activity ANTI JOIN records USING (record)"
-    if not mirror.value(f"SELECT count(*) FROM ({gone})"):
+    vanished = "SELECT record FROM ids ANTI JOIN records USING (record)"
+    if not mirror.value(f"CREATE OR REPLACE TEMP TABLE vanished AS {vanished}"):
         return
-    mirror.run(f"CREATE OR REPLACE TEMP TABLE gone AS {gone}")
+    gone = "SELECT DISTINCT record FROM activity SEMI JOIN vanished USING (record)"
+    if not mirror.value(f"CREATE OR REPLACE TEMP TABLE gone AS {gone}"):
+        return
     mirror.run(
         """INSERT INTO parked BY NAME SELECT ids.record_type, ids.id, activity.* EXCLUDE (record)
            FROM activity JOIN gone USING (record) JOIN ids USING (record)"""

@@ -89,15 +89,28 @@ def totals(mirror: AccountMirror, as_of: date) -> Totals:
         SELECT record, "order" FROM lines WHERE "order" IS NOT NULL AND (record, "order") IN ({refunded})
         GROUP BY ALL HAVING sum(amount) <= 0"""
     refunds = may_have_refunds(mirror)
-    bought = f"SELECT * FROM ({rows}) WHERE NOT refund"
-    bought += f""" AND ("order" IS NULL OR (record, "order") NOT IN ({taken_back}))""" if refunds else ""
-    net = mirror.value(f"SELECT coalesce(sum(amount), 0)::HUGEINT FROM ({rows})")
-    number, buyers, first, last = mirror.rows(
-        f"""SELECT count(*), count(DISTINCT record), min(day), max(day) FROM ({bought})"""
+    counts = "NOT refund"
+    counts += f""" AND ("order" IS NULL OR (record, "order") NOT IN ({taken_back}))""" if refunds else ""
+    bought = f"SELECT * FROM ({rows}) WHERE {counts}"
+    net, number, first, last = mirror.rows(
+        f"""SELECT coalesce(sum(amount), 0)::HUGEINT, count(*) FILTER (counts), min(day) FILTER (counts), max(day) FILTER (counts)
+            FROM (SELECT *, {counts} AS counts FROM ({rows}))"""
     )[0]
+    buyers = _different_records(mirror, bought)
     if may_have_order_lines(mirror):
         number += mirror.value(f"""SELECT count(DISTINCT "order") - count("order") FROM ({bought})""")
     return Totals(number, buyers, net, first, last)
+
+
+def _different_records(mirror: AccountMirror, rows: str) -> int:
+    """How many records some rows are of. Records are small numbers: grouped by their place instead of by a hash, up to
+    four millions of them cost a fifth.
+    """
+    mirror.run("SET perfect_ht_threshold = 22")
+    try:
+        return int(mirror.value(f"SELECT count(*) FROM (SELECT record FROM ({rows}) GROUP BY record)"))
+    finally:
+        mirror.run("RESET perfect_ht_threshold")
 
 
 def of_weeks(mirror: AccountMirror, as_of: date, weeks: int) -> Sequence[tuple[int, int]]:

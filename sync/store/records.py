@@ -7,6 +7,7 @@ import pyarrow as pa
 from connectors.schemas import RECORD_SCHEMA
 from sync.store import merged_consent, parts, record_columns
 from sync.store.mirror import AccountMirror, quoted
+from sync.store.record_numbers import WORTH_IT, record_numbers
 
 
 def count(mirror: AccountMirror) -> int:
@@ -59,10 +60,21 @@ def add(mirror: AccountMirror, frame: pa.Table, part: int, whole: bool) -> None:
     ]
     names = "".join(f", {quoted(column)}" for column in taken)
     values = "".join(f", frame.{quoted(column)}" for column in taken)
-    mirror.run(
-        f"INSERT INTO records (record, part{names}) SELECT ids.record, {part}{values} FROM frame JOIN ids USING (record_type, id)",
-        frame=frame,
-    )
+    numbers = _numbers_of(mirror, frame)
+    if numbers is None:
+        found = f"ids.record, {part}{values} FROM frame JOIN ids USING (record_type, id)"
+    else:
+        frame, found = frame.append_column("record", numbers), f"frame.record, {part}{values} FROM frame"
+    mirror.run(f"INSERT INTO records (record, part{names}) SELECT {found}", frame=frame)
+
+
+def _numbers_of(mirror: AccountMirror, frame: pa.Table) -> pa.Array | None:
+    """The numbers of a page of registered ids of one type; None where SQL has to look for them."""
+    types = frame["record_type"].unique().to_pylist()
+    if frame.num_rows < WORTH_IT or len(types) != 1:
+        return None
+    numbers = record_numbers(mirror, "ids", types[0])
+    return None if numbers is None else numbers.of(frame["id"])
 
 
 def fold(mirror: AccountMirror, part: int, old: int | None) -> list[tuple[int, str]]:

@@ -68,6 +68,10 @@ class Engine(ABC):
         """How a column is asked for so that it arrives in a plain type."""
         return column
 
+    def exact(self, field: pa.Field) -> bool:
+        """Whether ``plain`` asks for a column of exact numbers as text."""
+        return False
+
     def driver(self, module: str) -> Any:
         """The driver's module. RequestError says how to install it."""
         try:

@@ -56,14 +56,16 @@ class PostgresEngine(AdbcEngine):
         cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH)})
 
     def plain(self, column: exp.Expression, field: pa.Field) -> exp.Expression:
-        type_ = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
         if (
-            type_ == "money"
+            _type_of(field) == "money"
         ):  # an amount in the server's currency, which the driver takes for a number of cents
             return as_type(column, "DECIMAL")
-        if isinstance(field.type, pa.BaseExtensionType) and type_ != "numeric":
-            return as_type(column, "TEXT")
-        return as_type(column, "TEXT") if pa.types.is_interval(field.type) else column
+        # of exact numbers too: the server writes them in half of the time that the driver takes to
+        foreign = isinstance(field.type, pa.BaseExtensionType) or pa.types.is_interval(field.type)
+        return as_type(column, "TEXT") if foreign else column
+
+    def exact(self, field: pa.Field) -> bool:
+        return _type_of(field) == "numeric"
 
     def meaning(self, sqlstate: str, said: str) -> str:
         if sqlstate in _STATES:
@@ -91,6 +93,12 @@ class PostgresEngine(AdbcEngine):
             **address.options,
         }
         return " ".join(f"{name}={_quoted(value)}" for name, value in parts.items() if value)
+
+
+def _type_of(field: pa.Field) -> str:
+    """What PostgreSQL calls the type of a column, as far as Arrow has no word for it."""
+    metadata: dict[bytes, bytes] = field.metadata or {}
+    return metadata.get(b"POSTGRESQL:type", b"").decode()
 
 
 def _quoted(value: str) -> str:
