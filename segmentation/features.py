@@ -44,7 +44,7 @@ from datetime import date, timedelta
 
 import ibis
 from ibis import Table, _
-from ibis.expr.types import BooleanColumn, IntegerColumn, Value
+from ibis.expr.types import BooleanColumn, DateScalar, DateValue, IntegerColumn, Value
 
 from segmentation import frames
 from segmentation.feature_request import Needs, Shape
@@ -56,24 +56,34 @@ MOST = 10**17  # minor units of a record, either way: sums beyond it are no mone
 
 @dataclass(frozen=True)
 class _Cut:
-    """The day up to which things are known."""
+    """The day up to which things are known: a date, or an expression that is bound to one when it is asked."""
 
-    as_of: date
+    as_of: date | DateScalar
+
+    def day(self, ago: int = 0) -> DateValue:
+        if isinstance(self.as_of, date):
+            return ibis.literal(self.as_of - timedelta(days=ago), "date")
+        return (self.as_of - ibis.interval(days=ago)).cast("date") if ago else self.as_of
 
     def window(self, days: int) -> BooleanColumn:
-        return _.day > ibis.literal(self.as_of - timedelta(days=days), "date")
+        return _.day > self.day(days)
 
     def known(self, activity: Table) -> Table:
-        return activity.filter(_.day <= ibis.literal(self.as_of, "date"))
+        return activity.filter(_.day <= self.day())
 
 
 def features(
-    records: Table, activity: Table, as_of: date, needs: Needs | None = None, shape: Shape | None = None
+    records: Table,
+    activity: Table,
+    as_of: date | DateScalar,
+    needs: Needs | None = None,
+    shape: Shape | None = None,
 ) -> Table:
     """One row per record of ``records`` (columns: see the module). ValueError names a column that a frame
     lacks.
 
-    ``shape`` states facts about ``activity`` that spare work; stating a wrong one gives wrong counts.
+    ``as_of`` may be an expression, so that what is compiled once is asked of many days. ``shape`` states facts
+    about ``activity`` that spare work; stating a wrong one gives wrong counts.
     """
     needs, shape = needs or Needs(), shape or Shape()
     frames.check(records, frames.RECORDS, "records")
@@ -97,7 +107,7 @@ def features(
         everyone = everyone.cross_join(gaps.agg(horizon_days=gaps.gap.quantile(0.9).cast("float64")))
     for kind in needs.ages:
         for end in ("first", "last"):
-            age = ibis.literal(as_of, "date").delta(everyone[f"{end}_{kind}"], unit="day").cast("int64")
+            age = cut.day().delta(everyone[f"{end}_{kind}"], unit="day").cast("int64")
             everyone = everyone.mutate(**{f"days_since_{end}_{kind}": age})
     return everyone.mutate(**{name: _whole(everyone[name].fill_null(0)) for name in needs.counts()})
 

@@ -233,6 +233,25 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert completed.stdout.strip() == "0 []"
 
 
+@pytest.mark.parametrize("verb", [["status"], ["schedule"], ["show", "3"], ["history"]])
+def test_what_only_looks_things_up_imports_nothing_that_labels(tmp_path: Path, verb: list[str]) -> None:
+    world = folder(tmp_path)
+    first(world)
+    words = [*verb, "--config", str(tmp_path / "config.toml")]
+    code = (
+        f"import sys, sync.cli; from typer.testing import CliRunner; shown = CliRunner().invoke(sync.cli.app, {words});"
+        "print(shown.exit_code, [name for name in ('pandas', 'ibis', 'sklearn', 'scipy', 'requests') if name in sys.modules])"
+    )
+    completed = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        check=True,
+    )
+    assert completed.stdout.strip() == "0 []"
+
+
 def test_files_of_ours_are_read_by_nobody_else(tmp_path: Path) -> None:
     world = folder(tmp_path)
     first(world)

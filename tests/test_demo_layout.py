@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from sync.config.config import load
-from sync.demo import FIRST_CUT, SECOND_CUT, DemoError, add, lay_out
+from sync.demo.shop import FIRST_CUT, SECOND_CUT, DemoError, add, lay_out
 
 
 @pytest.fixture(scope="module")

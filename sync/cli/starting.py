@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sync.cli.execution import asking, execute, options_of
+from sync.cli.execution import asking, execute, fail, options_of
 from sync.cli.options import CONFIG, Account, Config, Json, Reconcile, Totals
 
 if TYPE_CHECKING:
@@ -213,12 +213,22 @@ def demo(
         Path, typer.Argument(metavar="[DIR]", help="A new folder for everything that the demo makes.")
     ] = Path("crm-segments-demo"),
     as_json: Json = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="All eight segmentations and their scorecards; takes a minute or two."),
+    ] = False,
+    show_report: Annotated[
+        bool, typer.Option("--open", help="Open the report in the browser at the end.")
+    ] = False,
 ) -> None:
     """The whole loop twice over 2,469 real households. Needs no account."""
 
     def work(_commands: Any, progress: Progress) -> dict[str, Any]:
-        from sync.demo import demo as play
+        from sync.demo.play import demo as play
 
-        return play(directory, progress, say=(lambda _text: None) if as_json else typer.echo)
+        answer = play(directory, progress, (lambda _text: None) if as_json else typer.echo, full)
+        if show_report and typer.launch(answer["report"]):
+            fail(f"no browser could be started; open {answer['report']} yourself", 1, as_json)
+        return answer
 
     execute("demo", as_json, work)

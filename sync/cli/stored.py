@@ -11,6 +11,8 @@ import typer
 from sync.cli.execution import execute, fail, options_of
 from sync.cli.options import CONFIG, Account, Composition, Config, Json, Reconcile, Totals
 
+_NEWEST = 50  # changes that a terminal shows
+
 
 def status(
     config: Config = CONFIG,
@@ -121,8 +123,17 @@ def history(
     account: Account = None,
     as_json: Json = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write it to this CSV file.", metavar="FILE")
+        Path | None, typer.Option("--out", help="Write all of it to this CSV file.", metavar="FILE")
+    ] = None,
+    id: Annotated[str, typer.Option("--id", help="Only of the record with this id.", metavar="ID")] = "",
+    run: Annotated[int | None, typer.Option("--run", help="Only of this run.", metavar="RUN")] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last", min=1, help="Only so many, the newest. Default: 50; with --json all.", metavar="N"
+        ),
     ] = None,
 ) -> None:
-    """Every change that was tried, with its run and what came of it."""
-    execute("history", as_json, lambda c, p: c.history(config, options_of(account), out))
+    """Changes that were tried, with their run and what came of each."""
+    shown = last if last is not None or as_json or out is not None or id else _NEWEST
+    execute("history", as_json, lambda c, p: c.history(config, options_of(account), out, id, run, shown))

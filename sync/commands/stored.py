@@ -165,15 +165,27 @@ def forget(
     return {**answer, "shown": shown}
 
 
-def history(config: Config | Path | str, options: Options | None = None, out: Path | None = None) -> Answer:
-    """Every change that was tried, as a CSV file or (without ``out``) as rows."""
-
+def history(
+    config: Config | Path | str,
+    options: Options | None = None,
+    out: Path | None = None,
+    id: str = "",
+    run: int | None = None,
+    last: int | None = None,
+) -> Answer:
+    """Every change that was tried, as a CSV file or (without ``out``) as rows: of one record (``id``), of one
+    ``run``, only the ``last`` ones; ``of`` then tells of how many. UsageError: a file is asked for in part.
+    """
     from sync.views import history as past
+
+    if out is not None and (id or run is not None or last is not None):
+        raise UsageError("--out writes all changes: leave --id, --run and --last out")
 
     def work(journal: Journal, account: str) -> Answer:
         if out is not None:
             return {"changes": past.export(journal, account, out), "out": str(out)}
-        return {"history": [row for part in past.changes(journal, account) for row in part.to_pylist()]}
+        counted = {} if last is None or id else {"of": journal.batches.sent_rows(account, run)}
+        return {"history": past.rows(journal, account, id, run, last), **counted}
 
     return each_account(
         config,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -64,8 +63,8 @@ class AccountActivity:
         """The account's own, then those of the accounts that it draws from."""
         return [self.mirror, *(source.mirror for source in self.joined)]
 
-    def rows(self, answers: bool, recorded_by: date | None = None) -> Relation:
-        """All activity of the records; of an earlier day only what was recorded by the end of it.
+    def rows(self, answers: bool, recorded_by: str = "") -> Relation:
+        """All activity of the records; with an earlier day (in SQL) only what was recorded by the end of it.
 
         With ``answers`` it has the columns that answers and touches need, too.
         """

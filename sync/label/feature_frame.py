@@ -6,7 +6,7 @@ Attributes, features of what it did, and segments that other segmentations gave 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ class AccountFeatures:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._compiled: dict[str, dict[Hashable, Relation]] = {}
 
     @cached_property
     def consent(self) -> Consent:
@@ -127,6 +128,7 @@ class AccountFeatures:
             today=session.as_of,
             as_of=session.as_of,
             replaced=partial(self._model, settings),
+            compiled=self._compiled.setdefault(settings.name, {}),
         )
 
     def _model(self, settings: SegmentationSettings) -> Mapping[str, Any] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.label.activity import AccountActivity
 from sync.store import lazy
+from sync.store.bound_days import BoundDay, written
 from sync.store.chunks import drawn
 from sync.store.mirror import literal
 from sync.store.relation import Relation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from segmentation.protocol import Segmentation
 
 DRAWN = 200_000  # records of an earlier day: more teach a model nothing that it would show
+_DAY, _RECORDED_BY = BoundDay("past_day"), BoundDay("past_recorded_by")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class AccountPast:
     replaced: Callable[[], Mapping[str, Any] | None]  # the model that a fit replaces
     most: int = DRAWN
     draws: dict[int, Relation] = field(default_factory=dict, compare=False)  # by size, once they are drawn
+    # SQL by what it asks, with the day left open: to compile it costs more than to run it
+    compiled: dict[Hashable, Relation] = field(default_factory=dict, compare=False)
     _frames: dict[date, pd.DataFrame] = field(default_factory=dict, init=False, compare=False)
 
     @property
@@ -69,14 +73,17 @@ class AccountPast:
         return self._frames[day]
 
     def _read(self, day: date) -> pd.DataFrame:
-        import ibis
+        features = self._features(day, self.needs, recorded_by=day)
+        if "frame" not in self.compiled:
+            self.compiled["frame"] = self._frame(features)
+        return self.activity.mirror.run(f"SELECT * FROM ({self.compiled['frame']}) ORDER BY record").df()
 
-        records = self.frame(self._features(day, self.needs, recorded_by=day))
-        existed = (records.created_at.cast("date") <= ibis.literal(day, "date")).fill_null(
+    def _frame(self, features: Relation) -> Relation:
+        records = self.frame(features)
+        existed = (records.created_at.cast("date") <= _DAY.expression).fill_null(
             True
         ) | records.first_purchase.notnull()
-        rows = lazy.rows_of(self.segmentation.reads(records.filter(existed)))
-        return self.activity.mirror.run(f"SELECT * FROM ({rows}) ORDER BY record").df()
+        return lazy.rows_of(self.segmentation.reads(records.filter(existed)))
 
     def outcomes(
         self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()
@@ -97,7 +104,8 @@ class AccountPast:
 
     def campaigns(self) -> pd.DataFrame:
         """Campaigns that were sent, by their first day."""
-        rows = self.activity.rows(answers=True, recorded_by=self._recorded_by)
+        recorded_by = written(self._recorded_by) if self._recorded_by else ""
+        rows = self.activity.rows(answers=True, recorded_by=recorded_by)
         return self.activity.mirror.run(
             f"""SELECT campaign, min(day) FILTER (kind = 'campaign_sent') AS day,
                        count(DISTINCT record) FILTER (kind = 'campaign_sent') AS sent,
@@ -125,15 +133,24 @@ class AccountPast:
         self, day: date, needs: Needs, recorded_by: date | None = None, campaigns: Sequence[str] = ()
     ) -> Relation:
         """Features of the drawn records as of a day; they hold until others are asked for."""
+        mirror, key = self.activity.mirror, (needs, recorded_by is not None, tuple(campaigns), self.most)
+        if key not in self.compiled:
+            self.compiled[key] = self._features_of(needs, recorded_by is not None, campaigns)
+        _DAY.bind(mirror, day)
+        if recorded_by is not None:
+            _RECORDED_BY.bind(mirror, recorded_by)
+        return remembered(mirror, "past_features", self.compiled[key])
+
+    def _features_of(self, needs: Needs, recorded: bool, campaigns: Sequence[str]) -> Relation:
+        """The same as of the bound days."""
         from segmentation.features import features
 
         mirror = self.activity.mirror
         people = lazy.table(mirror, self._drawn())
-        rows = self.activity.rows(bool(needs.answers or campaigns), recorded_by)
+        rows = self.activity.rows(bool(needs.answers or campaigns), _RECORDED_BY.sql if recorded else "")
         history = lazy.table(mirror, rows).semi_join(people, "record")
         if campaigns:
             history = history.filter(
                 history.campaign.isin(list(campaigns)) | history.kind.isin(("purchase", "refund"))
             )
-        then = features(people, history, day, needs, self.activity.shape)
-        return remembered(mirror, "past_features", lazy.rows_of(then))
+        return lazy.rows_of(features(people, history, _DAY.expression, needs, self.activity.shape))

@@ -7,7 +7,6 @@ answer, channel); ``deal`` tells what several records did together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 import pyarrow as pa
 
@@ -21,14 +20,14 @@ _ANSWER = ("occurred_at", "campaign", "answer", "channel")  # and where answers 
 Spellings = Sequence[Sequence[str]]  # pairs: as it stands in activity, as it is meant
 
 
-def counted(mirror: AccountMirror, recorded_by: date | None = None, time_zone: str = "UTC") -> Relation:
-    """The rows of ``activity`` that count; with a day, those that were recorded by the end of it, as far as
-    that is known.
+def counted(mirror: AccountMirror, recorded_by: str = "", time_zone: str = "UTC") -> Relation:
+    """The rows of ``activity`` that count; with a day (in SQL), those that were recorded by the end of it, as
+    far as that is known.
     """
     condition = ""
-    if recorded_by is not None and "recorded_at" in mirror.columns("activity"):
-        end, zone = literal((recorded_by + timedelta(days=1)).isoformat()), literal(time_zone)
-        condition = f"AND coalesce(recorded_at < timezone('UTC', timezone({zone}, {end}::TIMESTAMP)), true)"
+    if recorded_by and "recorded_at" in mirror.columns("activity"):
+        end, zone = f"({recorded_by} + 1)::TIMESTAMP", literal(time_zone)
+        condition = f"AND coalesce(recorded_at < timezone('UTC', timezone({zone}, {end})), true)"
     return Relation(
         f"""SELECT * FROM {mirror.schema}.activity WHERE NOT shadowed
             AND part IN (SELECT part FROM {mirror.schema}.parts WHERE live) {condition}"""

@@ -151,6 +151,10 @@ def print_history(answer: Mapping[str, Any]) -> None:
             for r in answer["history"]
         ],
     )
+    if answer.get("of", 0) > len(answer["history"]):
+        say(
+            f"The newest {len(answer['history']):,} of {answer['of']:,} changes. --last, --run and --id choose, --out FILE writes all."
+        )
 
 
 def print_report(answer: Mapping[str, Any]) -> None:

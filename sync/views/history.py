@@ -19,26 +19,47 @@ from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.label_tables import LabelTables
 
-COLUMNS = (
-    "run",
-    "at",
-    "record_type",
-    "id",
-    "segmentation",
-    "target",
-    "action",
-    "before",
-    "after",
-    "status",
-    "reason",
-)
+_OF_CHANGE = ("record_type", "id", "segmentation", "target", "action", "before", "after")
+COLUMNS = ("run", "at", *_OF_CHANGE, "status", "reason")
 
 
-def changes(journal: Journal, account: str, id: str | None = None) -> Iterator[pa.Table]:
+def rows(
+    journal: Journal, account: str, id: str = "", run: int | None = None, last: int | None = None
+) -> list[dict[str, Any]]:
+    """Changes that were tried, the oldest first, with what came of each: all, or those of a record or a run; of
+    these the ``last`` ones.
+    """
+    parts: list[list[dict[str, Any]]] = []
+    for batch in journal.batches.sent(account, run, newest_first=True):
+        parts.append(_rows(journal, batch, id))
+        if last is not None and sum(map(len, parts)) >= last:
+            break
+    every = [row for part in reversed(parts) for row in part]
+    return every if last is None else every[len(every) - min(last, len(every)) :]
+
+
+def _rows(journal: Journal, batch: Batch, id: str) -> list[dict[str, Any]]:
+    """The rows of one batch. No value of Python becomes one of Arrow here: Arrow imports pandas for that."""
+    table = batch.changes().select(_OF_CHANGE)
+    places = pc.indices_nonzero(pc.match_substring(table["id"], id))
+    found = places.to_pylist(), table.take(places).to_pylist()
+    if not found[0]:
+        return []
+    status, reason = journal.batches.outcomes(batch)
+    if batch.state == "open":
+        status = ["unknown"] * batch.rows
+    begun = {"run": batch.run, "at": batch.closed_at or batch.opened_at}
+    return [
+        {**begun, **row, "status": status[place], "reason": reason[place]}
+        for place, row in zip(*found, strict=True)
+        if not id or row["id"] == id
+    ]
+
+
+def changes(journal: Journal, account: str) -> Iterator[pa.Table]:
     """All changes that were tried, batch by batch from the oldest, with what came of each."""
     for batch in journal.batches.sent(account):
-        table = _explained(journal, batch)
-        yield table if id is None else table.filter(pc.equal(table["id"], id))
+        yield _explained(journal, batch)
 
 
 def _explained(journal: Journal, batch: Batch) -> pa.Table:
@@ -49,10 +70,7 @@ def _explained(journal: Journal, batch: Batch) -> pa.Table:
     columns = {
         "run": pa.repeat(batch.run, batch.rows),
         "at": pa.repeat(batch.closed_at or batch.opened_at, batch.rows),
-        **{
-            name: table[name]
-            for name in ("record_type", "id", "segmentation", "target", "action", "before", "after")
-        },
+        **{name: table[name] for name in _OF_CHANGE},
         "status": pa.array(status, pa.string()),
         "reason": pa.array(reason, pa.string()),
     }
@@ -122,8 +140,8 @@ def show(session: Session, id: str) -> dict[str, Any]:
     if features is not None:
         story["features"] = features
         story["money"] = _money(features, session.settings.currency)
-    for part in changes(session.journal, session.account, id):
-        story["history"] += [row for row in part.to_pylist() if row["record_type"] == record_type]
+    history = rows(session.journal, session.account, id)
+    story["history"] = [row for row in history if row["record_type"] == record_type]
     story["rejects"] = session.journal.rejects.of(session.account, id)
     return story
 

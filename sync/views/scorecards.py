@@ -102,8 +102,8 @@ def cards(
     names: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Per segmentation (of all, or of ``names``) its ``lines`` (``segmentation.evaluation.scorecard``), why it
-    ``falls``, the ``migration`` since the labelling before (``segmentation.evaluation.migration``), and ``as_of``, the day
-    that the card is of. What is kept of the same facts is not computed again.
+    ``falls``, and the ``migration`` since the labelling before (``segmentation.evaluation.migration``). What is kept of
+    the same facts is not computed again.
     """
     cards_by_name, mirror = {}, features.activity.mirror
     for settings, stored in _judged(features, config, journal):
@@ -114,15 +114,15 @@ def cards(
             progress(f"judging {settings.title or settings.name}", 0, 0)
             computed = _card(features, config, journal.labels, settings, stored, as_of)
             kept = keep_scorecard(mirror, settings.name, KeptScorecard(as_of.isoformat(), facts, computed))
-        cards_by_name[settings.name] = {**kept.card, "as_of": kept.as_of}
+        cards_by_name[settings.name] = kept.card
     return cards_by_name
 
 
 def kept_cards(
     features: AccountFeatures, config: Config, journal: Journal, as_of: date
 ) -> dict[str, dict[str, Any]]:
-    """The cards that were computed before, as ``cards`` gives them; ``current`` false: labels, model or data have
-    changed since.
+    """The cards that were computed before, as ``cards`` gives them, each with ``as_of``, the day that it is of;
+    ``current`` false: labels, model or data have changed since.
     """
     kept = {
         settings.name: (kept_scorecard(features.activity.mirror, settings.name), settings, stored)

@@ -91,9 +91,20 @@ class Batches(Repository):
         where = " AND ".join(f"{c} = ?" for c, _ in conditions) or "1"
         return self._where(f"{where} ORDER BY batch", *(v for _, v in conditions))
 
-    def sent(self, account: str) -> Iterator[Batch]:
-        """Batches with changes that were sent, in the order in which they were opened."""
-        return self._where("account = ? AND state <> 'planned' AND rows > 0 ORDER BY opened", account)
+    def sent(self, account: str, run: int | None = None, newest_first: bool = False) -> Iterator[Batch]:
+        """Batches with changes that were sent (of all runs, or of one), in the order in which they were opened."""
+        condition = "account = ? AND state <> 'planned' AND rows > 0 AND run = coalesce(?, run)"
+        order = "opened DESC" if newest_first else "opened"
+        return self._where(f"{condition} ORDER BY {order}", account, run)
+
+    def sent_rows(self, account: str, run: int | None = None) -> int:
+        """How many changes these hold."""
+        condition = "account = ? AND state <> 'planned' AND run = coalesce(?, run)"
+        return int(
+            self._database.value(
+                f"SELECT coalesce(sum(rows), 0) FROM batches WHERE {condition}", account, run
+            )
+        )
 
     def changed_since(self, account: str, number: int) -> Iterator[Batch]:
         """Batches that were opened or closed since, in that order."""

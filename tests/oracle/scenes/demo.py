@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from sync import demo
+from sync.demo import shop
 from tests.oracle.normal import Tree
 from tests.oracle.player import Player
 
@@ -14,16 +14,16 @@ _SHARE = 12
 
 
 def play(folder: Path, small: bool) -> dict[str, Tree]:
-    config = demo.lay_out(folder / "demo")
+    config = shop.lay_out(folder / "demo", full=True)
     player = Player(folder / "demo", config)
     _thin_out(folder / "demo" / "crm", small)
-    player.on(demo.FIRST_CUT)
+    player.on(shop.FIRST_CUT)
     player.do("setup", "setup")
     planned = player.do("first plan", "plan")["plan"]["plan"]
     player.do("first apply", "apply", number=planned)
-    demo.add(folder / "demo", demo.FIRST_CUT, demo.SECOND_CUT)
+    shop.add(folder / "demo", shop.FIRST_CUT, shop.SECOND_CUT)
     _thin_out(folder / "demo" / "crm", small)
-    player.on(demo.SECOND_CUT)
+    player.on(shop.SECOND_CUT)
     second = player.do("second run", "run")
     player.do("quiet run", "run")
     player.do("evaluation", "evaluate")

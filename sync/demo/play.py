@@ -1,0 +1,47 @@
+"""How does the demo go through the loop? A first labelling that a person looks at, then what two more months move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sync import commands
+from sync.context import Progress
+from sync.demo import story
+from sync.demo.figures import Figures
+from sync.demo.shop import FIRST_CUT, SECOND_CUT, add, lay_out
+
+Say = Callable[[str], None]
+
+
+def demo(folder: Path, progress: Progress, say: Say, full: bool = False) -> dict[str, Any]:
+    """The whole loop, twice, told while it goes. ``full``: all eight segmentations and their scorecards."""
+    options = commands.Options(progress=progress)
+    config = lay_out(folder, full=full)
+    figures = Figures(folder / "crm")
+    try:
+        say(story.begin(folder, figures.shop(), FIRST_CUT))
+        commands.setup(config, options)
+        planned = commands.plan(config, options)
+        first = commands.apply(config, options, number=planned["plan"]["plan"])
+        figures.look("earlier")
+        say(story.found(figures))
+        say(story.planned(planned, first))
+        add(folder, FIRST_CUT, SECOND_CUT)
+        second = commands.run(config, options)
+        figures.look("later")
+        again = commands.run(config, options)
+        id, before, after = figures.example()
+        moved = commands.show(config, options, id=id)
+        say(story.changed(figures, second, again, moved, (before, after)))
+    finally:
+        figures.close()
+    answer: dict[str, Any] = {"folder": str(folder), "config": str(config)}
+    answer |= {"planned": planned, "first": first, "second": second, "again": again}
+    if full:
+        answer["effect"] = commands.evaluate(config, options)["effects"]["coupons.likely"]
+        say(story.effect(answer["effect"]))
+    answer |= {"explained": moved, "report": commands.report(config, options)["report"]}
+    say(story.end(folder, second["run"], id, answer["report"], full))
+    return answer
