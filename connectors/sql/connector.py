@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -26,6 +26,7 @@ from connectors.schemas import MEMBER_SCHEMA, VALUE_SCHEMA
 from connectors.sql import own_values, set_up
 from connectors.sql.address import address_of
 from connectors.sql.engines.base import Engine, engine_of
+from connectors.sql.failures import Answer, tried_again
 from connectors.sql.own_tables import FIELDS, LISTS, MEMBERS, OPTIONS, VALUES, OwnTables
 from connectors.sql.source import SqlSource, problem_of
 from connectors.sql.writers.base import Writer, writing
@@ -60,8 +61,7 @@ class SqlConnector(SqlSource, Connector):
 
     def check_writing(self) -> list[Problem]:
         try:
-            with self._writing(counted=False) as writer:
-                return set_up.missing_rights(writer)
+            return self._transaction(set_up.missing_rights, counted=False)
         except ConnectorError as error:
             return [problem_of(error)]
 
@@ -78,30 +78,29 @@ class SqlConnector(SqlSource, Connector):
             yield from own_values.values(engine, self._tables(engine), names, position)
 
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
-        with self._looking() as engine:
-            tables = self._tables(engine)
-            return (
-                own_values.fields(engine, tables) if {FIELDS, OPTIONS} <= tables.there(engine).keys() else {}
-            )
+        def look(engine: Engine, tables: OwnTables) -> own_values.Fields:
+            there = {FIELDS, OPTIONS} <= tables.there(engine).keys()
+            return own_values.fields(engine, tables) if there else {}
+
+        return self._look(look)
 
     def ensure_field(self, spec: FieldSpec) -> FieldReference:
-        with self._writing() as writer:
-            return FieldReference(spec.name, set_up.make_field(writer, spec))
+        there = self._transaction(lambda writer: set_up.make_field(writer, spec))
+        return FieldReference(spec.name, there)
 
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         text = (value or "").replace("\0", "").encode("utf-8", "replace").decode()
         return text or None
 
     def lists(self) -> list[RemoteList]:
-        with self._looking() as engine:
-            tables = self._tables(engine)
-            return own_values.lists(engine, tables) if LISTS in tables.there(engine) else []
+        return self._look(
+            lambda engine, tables: own_values.lists(engine, tables) if LISTS in tables.there(engine) else []
+        )
 
     def ensure_list(self, spec: ListSpec) -> RemoteList:
         if spec.kind == "dynamic":
             raise UnsupportedError(f"{spec.key}: a database has no dynamic lists: ask for a static one")
-        with self._writing() as writer:
-            set_up.make_list(writer, spec)
+        self._transaction(lambda writer: set_up.make_list(writer, spec))
         return RemoteList(spec.key, spec.key, spec.label or spec.key, "static", spec.record_type)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
@@ -114,19 +113,23 @@ class SqlConnector(SqlSource, Connector):
             yield from own_values.members(engine, tables, remote, position)
 
     def write_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        with self._writing() as writer:
+        def work(writer: Writer) -> pa.Table:
             if VALUES not in writer.tables.there(writer):
                 raise RequestError(f"{writer.tables.shown(VALUES)} is not there (any more): {_SETUP}")
             return write(writer, FIELD_VALUES, changes, own_values.fields(writer, writer.tables).keys())
 
+        return self._transaction(work)
+
     def write_members(self, remote: RemoteList, changes: pa.Table, ticket: Ticket) -> pa.Table:
-        with self._writing() as writer:
+        def work(writer: Writer) -> pa.Table:
             there = writer.tables.there(writer)
             remotes = own_values.lists(writer, writer.tables) if LISTS in there else []
             if remote.id not in {each.id for each in remotes} or MEMBERS not in there:
                 raise RequestError(f"list {remote.key} is not there (any more): {_SETUP}")
             here = {(record_type, remote.id) for record_type in changes["record_type"].to_pylist()}
             return write(writer, LIST_MEMBERS, _of_list(remote, changes), here)
+
+        return self._transaction(work)
 
     def current_values(self, changes: pa.Table) -> pa.Array:
         return self._current(FIELD_VALUES, changes, locked=False)
@@ -154,10 +157,12 @@ class SqlConnector(SqlSource, Connector):
         )  # the tables are ours: a trigger on them is no part of the database as we find it
 
     def _current(self, target: Target, changes: pa.Table, locked: bool) -> pa.Array:
-        with self._writing(counted=False) as writer:
+        def work(writer: Writer) -> pa.Array:
             if target.table not in writer.tables.there(writer):
                 return pa.nulls(changes.num_rows, pa.string())
             return current(writer, target, changes, locked)
+
+        return self._transaction(work, counted=False)
 
     def _tables(self, engine: Engine) -> OwnTables:
         return OwnTables(engine.dialect, self._schema)
@@ -175,26 +180,36 @@ class SqlConnector(SqlSource, Connector):
             if not finished:
                 self._end()
 
-    @contextmanager
-    def _looking(self) -> Iterator[Engine]:
-        """A snapshot of this moment, for one question."""
-        self._end()
-        engine = self._opened()
-        try:
-            with self._asking(engine):
-                yield engine
-        finally:
-            self._end()
+    def _look(self, question: Callable[[Engine, OwnTables], Answer]) -> Answer:
+        """The answer to one question, in a snapshot of this moment."""
 
-    @contextmanager
-    def _writing(self, counted: bool = True) -> Iterator[Writer]:
-        """A transaction. What was read ends before it: a file is either read or written. ``counted``: as a writing."""
-        self._end()
-        self.calls.write += counted
-        self.calls.read += not counted
-        timeout = self._settings.statement_timeout_minutes
-        with writing(address_of(self._account), self._schema, timeout) as writer:
-            yield writer
+        def attempt() -> Answer:
+            self._end()
+            engine = self._opened()
+            try:
+                with self._asking(engine):
+                    return question(engine, self._tables(engine))
+            finally:
+                self._end()
+
+        return tried_again(attempt)
+
+    def _transaction(self, work: Callable[[Writer], Answer], counted: bool = True) -> Answer:
+        """The answer of work in one transaction. What was read ends before it: a file is either read or written.
+
+        It is repeated as a whole: what a lost connection may have committed all the same stands there then, and
+        counts as done. ``counted``: as a writing.
+        """
+
+        def attempt() -> Answer:
+            self._end()
+            self.calls.write += counted
+            self.calls.read += not counted
+            timeout = self._settings.statement_timeout_minutes
+            with writing(address_of(self._account), self._schema, timeout) as writer:
+                return work(writer)
+
+        return tried_again(attempt)
 
 
 def _of_list(remote: RemoteList, changes: pa.Table) -> pa.Table:

@@ -205,9 +205,14 @@ def _asked(
         {name: number[index] for name, index in place.further.items()},
         number[hits[0]] if hits else None,
         fields[hits[0]].name if hits else "",
-        tuple((fields[index].name, str(fields[index].type)) for index in indexes),
+        tuple((fields[index].name, _type_of(engine, fields[index])) for index in indexes),
         frozenset(number[index] for index in indexes if engine.exact(fields[index])),
     )
+
+
+def _type_of(engine: Engine, field: pa.Field) -> str:
+    """Changes with the type of a column, also where both types arrive as text."""
+    return f"{field.type} exact" if engine.exact(field) else str(field.type)
 
 
 def sound_columns(

@@ -8,6 +8,7 @@ from connectors.contract import Account, Calls, Capabilities, Page, Problem, Sou
 from connectors.errors import ConnectorError, UnsupportedError
 from connectors.sql.address import address_of, is_loopback
 from connectors.sql.engines.base import Engine, engine_of
+from connectors.sql.failures import tried_again
 from connectors.sql.layout import Layout, StreamSource, attribute_is_there, layout_of
 from connectors.sql.reading import Reading
 from connectors.sql.settings import Settings
@@ -37,7 +38,7 @@ class SqlSource(Source):
         layouts: dict[str, Layout] = {}
         for name, stream in self._streams.items():
             try:
-                engine = self._opened()
+                engine = tried_again(self._opened)
             except ConnectorError as error:
                 return [*problems, problem_of(error)]
             try:
@@ -128,7 +129,7 @@ class SqlSource(Source):
         """The connection in which the streams of one pull are read; a stream that is read again gets a new one."""
         if stream in self._in_snapshot:
             self._end()
-        engine = self._opened()
+        engine = tried_again(self._opened)
         self._in_snapshot.add(stream)
         return engine
 

@@ -53,7 +53,7 @@ class ActivityPage:
         named = pc.is_valid(owners) if emails is None else pc.or_(pc.is_valid(owners), pc.is_valid(emails))
         moments, bad = rows.instants("occurred_at")
         sieve = rows.sieve(pc.coalesce(owners, NO_TEXT))
-        blank = blank_cells(columns["occurred_at"])
+        blank = pc.is_null(moments) if bad is None else pc.and_not(pc.is_null(moments), bad)
         orders_ = {"order_id": rows.text("order_id")} if "order_id" in columns else {}
         nobody = pc.if_else(named, "somebody", NO_TEXT)
         days = pc.if_else(blank, NO_TEXT, "a day")

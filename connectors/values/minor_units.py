@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.values.text import EXACT, NUMBER, as_text, flat, plain_floats
+from connectors.values.text import NUMBER, as_text, decimals, flat, plain_floats
 from connectors.values.timestamps import local_midnight
 
 _LIMIT = 1 << 62
@@ -36,7 +36,7 @@ def minor_units(
     try:
         if rates is not None:
             raise pa.ArrowInvalid
-        units = _rounded(texts.cast(EXACT), places)
+        units = _rounded(decimals(texts), places)
         return units, unsound
     except pa.ArrowInvalid:
         units = _one_by_one(texts, places, rates)

@@ -16,7 +16,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.values.text import EXACT, as_text, bytes_of, flat, floats, is_text, plain_floats, trimmed
+from connectors.values.text import (
+    EXACT,
+    as_text,
+    bytes_of,
+    decimals,
+    flat,
+    floats,
+    is_text,
+    plain_floats,
+    trimmed,
+)
 
 _FIRST = 1000  # cells that are tried before all others
 _ZERO = 48  # the letter 0
@@ -109,7 +119,7 @@ def _all_plain(texts: pa.Array) -> bool:
     try:
         texts.slice(0, _FIRST).cast(EXACT)  # mostly tells that they are not
         if plain_floats(texts) is None:
-            texts.cast(EXACT)
+            decimals(texts)
     except pa.ArrowInvalid:
         return False
     return True

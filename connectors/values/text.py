@@ -13,6 +13,9 @@ CELL_LIMIT = 1 << 20
 # a number as machines write it: the one pattern of all readers
 EXACT = pa.decimal128(38, 12)  # in which decimals are read
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_DAY = 86_400_000_000  # microseconds
+# what ISO 8601 writes with four digits: from 0001-01-01 to the end of 9999-12-31, in microseconds since 1970
+_YEARS = (-719_162 * _DAY, 2_932_897 * _DAY - 1)
 
 
 def words_in(text: str) -> tuple[str, ...]:
@@ -62,12 +65,13 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, pa.Array | No
     """A column as text, blank cells null, and which cells cannot be text (None: all can).
 
     Whole numbers that came as floats (a column of ids with gaps) lose their ``.0``; lists are joined by
-    ``;``.
+    ``;``. A time outside of the years 1 to 9999 is none: databases write "for ever" so.
     """
     array = flat(column)
     kind = array.type
+    outside = outside_of(array, *_YEARS)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        array = pc.binary_join(array.cast(pa.list_(pa.string())), ";")
+        array = _joined(array.cast(pa.list_(pa.string())))
     elif pa.types.is_floating(kind):
         array = _float_text(array)
     elif not (is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
@@ -78,10 +82,45 @@ def as_text(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, pa.Array | No
             if not pa.types.is_null(kind)
             else array.cast(pa.string())
         )
-    bad = _unsound(array)
+    bad = _unsound(array) if outside is None else outside
     if bad is not None:
         array = pc.if_else(bad, pa.scalar(None, pa.string()), array)
     return _without_blanks(array), bad
+
+
+def outside_of(array: pa.Array, earliest: int, latest: int) -> pa.Array | None:
+    """Which times or days lie outside of two ends (microseconds since 1970), told in their own unit, where nothing
+    overflows yet; None: no cell does, or the type holds no such times.
+    """
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        unit = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0}[kind.unit]
+    else:
+        unit = _DAY if pa.types.is_date32(kind) else 1_000 if pa.types.is_date64(kind) else 0
+    if not unit or array.null_count == len(array):  # nanoseconds reach from 1677 to 2262
+        return None
+    counts = (array.cast(pa.int32()) if pa.types.is_date32(kind) else array).cast(pa.int64())
+    outside = pc.or_(pc.less(counts, earliest // unit), pc.greater(counts, latest // unit))
+    outside = pc.fill_null(outside, False)
+    return outside if pc.any(outside).as_py() else None
+
+
+def decimals(texts: pa.Array) -> pa.Array:
+    """Plain decimals as ``EXACT``. ArrowInvalid where one is not, or has more digits: Arrow's own reader takes some
+    of those for another number.
+    """
+    offsets, _ = bytes_of(texts)
+    if int(np.diff(offsets).max(initial=0)) > EXACT.precision:
+        raise pa.ArrowInvalid("more digits than a decimal has")
+    return texts.cast(EXACT)
+
+
+def _joined(lists: pa.Array) -> pa.Array:
+    """The texts of each list, joined; items without a value are left out."""
+    if not lists.values.null_count:
+        return pc.binary_join(lists, ";")
+    filled = [None if items is None else list(filter(None, items)) for items in lists.to_pylist()]
+    return pc.binary_join(pa.array(filled, lists.type), ";")
 
 
 def _float_text(array: pa.Array) -> pa.Array:

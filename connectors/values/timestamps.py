@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.values.digit_times import by_digits
-from connectors.values.text import as_text, flat, letters_of, trimmed, words_in
+from connectors.values.text import as_text, flat, letters_of, outside_of, trimmed, words_in
 
 INSTANT = pa.timestamp("us", tz="UTC")
 _NAIVE = pa.timestamp("us")
@@ -219,21 +219,9 @@ def local_midnight(day: str, zone: str) -> int:
 
 
 def _held(array: pa.Array) -> tuple[pa.Array, pa.Array | None]:
-    """Typed times and days without those that no calendar holds; told in their own unit, where nothing
-    overflows yet.
-    """
-    kind = array.type
-    if pa.types.is_timestamp(kind):
-        unit = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0}[kind.unit]
-    else:
-        unit = 86_400_000_000 if pa.types.is_date32(kind) else 1_000
-    if not unit or array.null_count == len(array):  # nanoseconds reach from 1677 to 2262
-        return array, None
-    counts = (array.cast(pa.int32()) if pa.types.is_date32(kind) else array).cast(pa.int64())
-    bad = pc.fill_null(pc.or_(pc.less(counts, _EARLIEST // unit), pc.greater(counts, _LATEST // unit)), False)
-    if not pc.any(bad).as_py():
-        return array, None
-    return pc.if_else(bad, pa.scalar(None, kind), array), bad
+    """Typed times and days without those that no calendar holds."""
+    bad = outside_of(array, _EARLIEST, _LATEST)
+    return (array, None) if bad is None else (pc.if_else(bad, pa.scalar(None, array.type), array), bad)
 
 
 def _bounded(moments: pa.Array) -> tuple[pa.Array, pa.Array | None]:

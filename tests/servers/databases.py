@@ -22,6 +22,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.servers.certificates import Certificate
+
 _PACKAGES = {"postgres": "postgresql", "mariadbd": "mariadb-server"}
 _DRIVERS = {"postgres": "adbc_driver_postgresql", "mariadbd": "pymysql"}
 _NUMBERS = count(1)
@@ -37,6 +39,7 @@ class DatabaseServer(ABC):
         self._user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
         shutil.chown(self.folder, self._user)
         self._process: subprocess.Popen[bytes] | None = None
+        self._further: tuple[str, ...] = ()
 
     @abstractmethod
     def _command(self) -> list[str]: ...
@@ -49,7 +52,11 @@ class DatabaseServer(ABC):
         """Start it, and wait until it answers."""
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            self._command(), stdout=log, stderr=log, start_new_session=True, **self._as_user()
+            [*self._command(), *self._further],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            **self._as_user(),
         )
         log.close()
         end = time.monotonic() + 60
@@ -61,6 +68,23 @@ class DatabaseServer(ABC):
                 if time.monotonic() > end or self._process.poll() is not None:
                     raise
                 time.sleep(0.05)
+
+    def restart(self, *options: str) -> None:
+        """Crash, and start with further options of the command line, which hold until the next restart."""
+        self.kill()
+        self._further = options
+        self.start()
+
+    def restart_with_tls(self, certificate: Certificate) -> None:
+        """Restart as a server that speaks TLS to whoever asks for it."""
+        for name, content in (("server.crt", certificate.certificate), ("server.key", certificate.key)):
+            (self.folder / name).write_bytes(content)
+            (self.folder / name).chmod(0o600)
+            shutil.chown(self.folder / name, self._user)
+        self.restart(*self._tls_options(self.folder / "server.crt", self.folder / "server.key"))
+
+    @abstractmethod
+    def _tls_options(self, certificate: Path, key: Path) -> list[str]: ...
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -109,6 +133,10 @@ class PostgresServer(DatabaseServer):
         options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
         return [f"{self._binaries}/postgres", "-D", str(self.folder / "data"), *options]
 
+    def _tls_options(self, certificate: Path, key: Path) -> list[str]:
+        settings = {"ssl": "on", "ssl_cert_file": certificate, "ssl_key_file": key}
+        return [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+
     def run(self, *statements: str, database: str = "postgres") -> None:
         import adbc_driver_postgresql.dbapi as dbapi
 
@@ -144,6 +172,9 @@ class MariaServer(DatabaseServer):
             "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M", "--innodb-flush-log-at-trx-commit=0",
             "--skip-name-resolve", "--skip-log-bin", "--performance-schema=off",
         ]  # fmt: skip
+
+    def _tls_options(self, certificate: Path, key: Path) -> list[str]:
+        return [f"--ssl-cert={certificate}", f"--ssl-key={key}"]
 
     def run(self, *statements: str, database: str = "") -> None:
         import pymysql

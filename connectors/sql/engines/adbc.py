@@ -41,7 +41,8 @@ class AdbcEngine(Engine):
 
     def batches(self, statement: str) -> Iterator[pa.Table]:
         self._cursor.execute(statement)
-        for batch in self._cursor.fetch_record_batch():
+        # the reader of the public fetch_record_batch loses the server's codes of errors
+        for batch in self._cursor._results.reader:
             yield _plain(pa.Table.from_batches([batch]))
 
     def end(self) -> None:
@@ -60,12 +61,19 @@ class AdbcEngine(Engine):
         if not isinstance(error, (manager.Error, pa.ArrowException, OSError)):
             return None
         return self.failed(
-            self.meaning(getattr(error, "sqlstate", None) or "", str(error)), _said(error), source, grant
+            self.meaning((getattr(error, "sqlstate", None) or "").strip("\0"), str(error)),
+            _said(error),
+            source,
+            grant,
         )
 
     def meaning(self, sqlstate: str, said: str) -> str:
         """What an error means (``failures.Meaning``), by its code and by what was said."""
-        by_state = {"28": "log-in", "08": "lost", "53": "busy", "55": "busy", "40": "lost"}
+        if sqlstate == "53300":
+            return "crowded"
+        by_state = {
+            "08": "lost", "28": "log-in", "40": "again", "53": "full", "55": "busy", "58": "fault", "XX": "fault"
+        }  # fmt: skip
         return by_state.get(sqlstate[:2], "request" if sqlstate else "lost")
 
 

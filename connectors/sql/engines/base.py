@@ -21,6 +21,7 @@ from connectors.sql.failures import failure
 # metadata of a text column that holds plain decimals, as machines write them, with a point
 NUMERIC = {b"crm_segments": b"number"}
 ROWS = 10_000  # of a batch, where the driver hands out rows
+LOCK_SECONDS = 60  # how long somebody who has locked a table or a row is waited for
 
 
 class Engine(ABC):

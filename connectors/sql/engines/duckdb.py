@@ -37,7 +37,10 @@ class DuckDbEngine(FileEngine):
             yield pa.Table.from_batches([batch])
 
     def plain(self, column: exp.Expression, field: pa.Field) -> exp.Expression:
-        return column if readable(field.type) else as_type(column, "TEXT")
+        kind = field.type
+        # TIMETZ comes without its zone, and HUGEINT and UHUGEINT as decimals that they do not fit into
+        lossy = pa.types.is_time(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+        return as_type(column, "TEXT") if lossy or not readable(kind) else column
 
     def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
         if not isinstance(error, duckdb.Error):
@@ -45,8 +48,12 @@ class DuckDbEngine(FileEngine):
         said = str(error)
         if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
             return self.failed("missing", said, source)
+        if "No space left" in said or isinstance(error, duckdb.OutOfMemoryException):
+            return self.failed("full", said, source)
         if isinstance(error, duckdb.IOException):
             return self.failed("busy" if "lock" in said else "database", said)
+        if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+            return self.failed("fault", said, source)
         return self.failed("request", said, source)
 
 

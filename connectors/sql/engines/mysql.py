@@ -4,14 +4,17 @@ numbers stay exact. The types of the columns are given back page by page.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import ConnectorError
+from connectors.sql.engines import base
 from connectors.sql.engines.base import NUMERIC, ROWS, Engine
 
 # MySQL's number of a column type → Arrow's; the others are text
@@ -25,18 +28,25 @@ _TYPES = {
 }
 _NUMBERS = (0, 246, 8)  # DECIMAL, and BIGINT, which may have no sign
 _BIT = 16
-_NO_DAY = "^0000|-00"  # 0000-00-00 is how MySQL writes no day
+_NO_DAY = "^0000-00-00"  # how MySQL writes no day
+_NO_CALENDAR = -(1 << 62), -(1 << 31)  # a time and a day that no calendar holds: as such they are rejected
 _MEANINGS = {
-    **dict.fromkeys((1045, 1698, 1251, 1130, 4151), "log-in"),
-    **dict.fromkeys((1044, 1142, 1143, 1370), "grant"),
+    **dict.fromkeys((1045, 1698, 1251, 1130, 1820, 1862, 3118, 4151), "log-in"),
+    **dict.fromkeys((1044, 1142, 1143, 1227, 1370), "grant"),
     **dict.fromkeys((1049,), "database"),
-    **dict.fromkeys((1054, 1146), "missing"),
-    **dict.fromkeys((1205, 1213, 1040, 1203, 1226), "busy"),
+    **dict.fromkeys((1054, 1146, 1356), "missing"),
+    **dict.fromkeys((1020, 1213, 1412), "again"),  # 1412: the table was altered since the snapshot
+    **dict.fromkeys((1040, 1203, 1226), "crowded"),
+    1205: "busy",
     **dict.fromkeys((1969, 3024, 1317), "slow"),
-    **dict.fromkeys((1053, 1077, 1152, 1159, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2055), "lost"),
+    **dict.fromkeys((1021, 1037, 1038, 1041, 1114), "full"),
+    **dict.fromkeys((126, 145, 1034, 1194, 1195), "fault"),
+    **dict.fromkeys((1290, 1792, 1836), "would write"),
+    **dict.fromkeys((1053, 1077, 1152, 1159, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2055, 4031), "lost"),
     2005: "host",
     2026: "tls",
 }
+_NO_SPACE = r"No space left|(Errcode|error|errno): ?28\b|error 28\b"  # said with many codes
 
 
 class MySqlEngine(Engine):
@@ -67,6 +77,8 @@ class MySqlEngine(Engine):
                 "SET SESSION time_zone = '+00:00'",
                 "SET SESSION net_write_timeout = 3600",  # we store a page while the server waits
                 "SET SESSION " + limit % (self.timeout_minutes * 60),
+                f"SET SESSION lock_wait_timeout = {base.LOCK_SECONDS}",
+                f"SET SESSION innodb_lock_wait_timeout = {base.LOCK_SECONDS}",
                 *self.opening,
             ):
                 with self._connection.cursor() as cursor:
@@ -100,7 +112,7 @@ class MySqlEngine(Engine):
     def explained(self, error: Exception, source: str, grant: str) -> ConnectorError | None:
         errors = self.driver("pymysql").err
         if isinstance(error, ssl.SSLError):
-            return self.failed("tls", error.reason or "TLS failed")
+            return self.failed("tls", getattr(error, "verify_message", "") or error.reason or "TLS failed")
         if isinstance(error, OSError):
             return self.failed("lost", error.strerror or type(error).__name__)
         if not isinstance(error, errors.MySQLError):
@@ -110,6 +122,8 @@ class MySqlEngine(Engine):
         meaning = _MEANINGS.get(code, "lost" if not code else "request")
         if code == 2003:
             meaning = self._unreached(said)
+        if re.search(_NO_SPACE, said):
+            meaning = "full"
         return self.failed(meaning, said, source, grant)
 
     def _unreached(self, said: str) -> str:
@@ -121,7 +135,10 @@ class MySqlEngine(Engine):
         mode = self.address.tls
         if mode == "disable":
             return None
-        context = ssl.create_default_context(cafile=self.address.root_certificate or None)
+        try:
+            context = ssl.create_default_context(cafile=self.address.root_certificate or None)
+        except OSError as error:  # ssl.SSLError is one: the file holds no certificate
+            raise self.failed("tls", f"the file {self.address.root_certificate}: {error.strerror}") from None
         if mode != "verify-full":
             context.check_hostname = False
         if mode == "require":
@@ -148,8 +165,34 @@ def _array(field: pa.Field, bit: bool, cells: Sequence[Any]) -> pa.Array:
             pc.match_substring_regex(letters, _NO_DAY), pa.scalar(None, pa.string()), letters
         )
         naive = pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type
-        return letters.cast(naive).cast(field.type)
+        return _moments(letters, naive).cast(field.type)
     return letters.cast(field.type)
+
+
+def _moments(letters: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Times or days; those that MySQL keeps although no calendar has them (2024-02-31) lie outside of every one."""
+    try:
+        return letters.cast(kind)
+    except pa.ArrowInvalid:
+        pass
+    codes = letters.dictionary_encode()
+    sound = pa.array([_is_time(text) for text in codes.dictionary.to_pylist()], pa.bool_()).take(
+        codes.indices
+    )
+    moments = pc.if_else(sound, letters, pa.scalar(None, pa.string())).cast(kind)
+    count = (
+        pa.scalar(_NO_CALENDAR[0], pa.int64())
+        if pa.types.is_timestamp(kind)
+        else pa.scalar(_NO_CALENDAR[1], pa.int32())
+    )
+    return pc.if_else(pc.fill_null(sound, True), moments, count.cast(kind))
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _bytes(cell: Any) -> bytes:

@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from connectors.sql.engines import base
 from connectors.sql.engines.adbc import AdbcEngine
 from connectors.sql.statements import as_type
+from connectors.values.text import readable
 
 _BATCH = 4 << 20  # bytes
 _STATES = {
@@ -20,18 +22,22 @@ _STATES = {
     "42P01": "missing",
     "42703": "missing",
     "3F000": "missing",
+    "25006": "would write",
     "57014": "slow",
-    "57P01": "lost",
-    "57P02": "lost",
-    "57P03": "lost",
-    "25P03": "lost",
+    **dict.fromkeys(("57P01", "57P02", "57P03", "57P05", "25P03"), "lost"),
+    "57P04": "database",  # dropped
 }
-# what libpq says where there is no code, in its order
+# what libpq says where there is no code (of a log-in, or of rows that are copied to the server), in its order
 _SAID = (
+    (r"too many (clients|connections)|remaining connection slots", "crowded"),
     (r"password|authentication|role .* does not exist|no pg_hba.conf entry", "log-in"),
     (r"database .* does not exist", "database"),
     (r"could not translate host name", "host"),
     (r"certificate|SSL|TLS", "tls"),
+    (r"read-only transaction|during recovery", "would write"),
+    (r"permission denied", "grant"),
+    (r"No space left|disk is full", "full"),
+    (r"ERROR:", "request"),
 )
 
 
@@ -52,6 +58,7 @@ class PostgresEngine(AdbcEngine):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute(f"SET LOCAL statement_timeout = {self.timeout_minutes * 60_000}")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 600000")  # holds no old rows for ever
+        cursor.execute(f"SET LOCAL lock_timeout = {base.LOCK_SECONDS * 1000}")
         cursor.execute("SET LOCAL TimeZone = 'UTC'")
         cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH)})
 
@@ -60,9 +67,12 @@ class PostgresEngine(AdbcEngine):
             _type_of(field) == "money"
         ):  # an amount in the server's currency, which the driver takes for a number of cents
             return as_type(column, "DECIMAL")
+        kind = field.type
         # of exact numbers too: the server writes them in half of the time that the driver takes to
-        foreign = isinstance(field.type, pa.BaseExtensionType) or pa.types.is_interval(field.type)
-        return as_type(column, "TEXT") if foreign else column
+        strange = isinstance(kind, pa.BaseExtensionType) or pa.types.is_interval(kind)
+        # 24:00 is a time of PostgreSQL's, and not of Arrow's
+        strange |= pa.types.is_time(kind) or (pa.types.is_nested(kind) and not readable(kind))
+        return as_type(column, "TEXT") if strange else column
 
     def exact(self, field: pa.Field) -> bool:
         return _type_of(field) == "numeric"

@@ -4,6 +4,7 @@ stands in the file.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +15,14 @@ import pyarrow as pa
 from connectors.errors import ConnectorError
 from connectors.sql.engines.base import NUMERIC, ROWS
 from connectors.sql.engines.files import FileEngine
+
+_SAID = (
+    ("unable to open|not a database", "database"),
+    ("readonly", "would write"),
+    ("locked|busy", "busy"),
+    ("is full|out of memory", "full"),
+    ("disk I/O error|malformed", "fault"),
+)
 
 
 class SqliteEngine(FileEngine):
@@ -47,9 +56,8 @@ class SqliteEngine(FileEngine):
         said = str(error)
         if "no such" in said:
             return self.failed("missing", said, source)
-        if "unable to open" in said or "not a database" in said or "readonly" in said:
-            return self.failed("database", said)
-        return self.failed("busy" if "locked" in said or "busy" in said else "request", said, source)
+        meaning = next((meaning for pattern, meaning in _SAID if re.search(pattern, said)), "request")
+        return self.failed(meaning, said, source)
 
     def _execute(self, statement: str) -> sqlite3.Cursor:
         assert self._connection is not None

@@ -18,7 +18,9 @@ from connectors.sql.own_tables import OwnTables
 
 ENGINES = ("postgres", "mysql", "sqlite", "duckdb")
 # what an error means where we write and do not read
-_MEANINGS = {"grant": "write grant", "missing": "not set up", "request": "not written"}
+_MEANINGS = {
+    "grant": "write grant", "missing": "not set up", "request": "not written", "would write": "read only"
+}  # fmt: skip
 
 
 class Writer(Engine):

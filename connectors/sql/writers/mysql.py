@@ -20,7 +20,6 @@ class MySqlWriter(Writer, MySqlEngine):
     opening = (
         # a text that does not fit is refused, not cut off; a backslash is a backslash for us alone to escape
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
-        "SET SESSION innodb_lock_wait_timeout = 60",  # of another writer
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "START TRANSACTION READ WRITE",
     )

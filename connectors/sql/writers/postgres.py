@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.sql.engines import base
 from connectors.sql.engines.postgres import PostgresEngine
 from connectors.sql.own_tables import COLUMNS
 from connectors.sql.statements import name_of
@@ -18,10 +19,10 @@ _MAY = """SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = :s
 
 class PostgresWriter(Writer, PostgresEngine):
     def prepare(self, cursor: Any) -> None:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE")
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.execute(f"SET LOCAL statement_timeout = {self.timeout_minutes * 60_000}")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 600000")
-        cursor.execute("SET LOCAL lock_timeout = 60000")  # of another writer
+        cursor.execute(f"SET LOCAL lock_timeout = {base.LOCK_SECONDS * 1000}")
         cursor.execute("SET LOCAL standard_conforming_strings = on")
         cursor.execute("SET LOCAL client_min_messages = error")
 
