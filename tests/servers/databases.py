@@ -14,6 +14,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from glob import glob
 from importlib.util import find_spec
 from itertools import count
@@ -87,8 +88,12 @@ class DatabaseServer(ABC):
     def _tls_options(self, certificate: Path, key: Path) -> list[str]: ...
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """End it as a crash does, with its processes that have groups of their own."""
+        children = _children_of(self._process.pid) if self._process is not None else []
         self._end(signal.SIGKILL, os.killpg)
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End it, and remove its data."""
@@ -205,6 +210,12 @@ def _absent(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)
+
+
+def _children_of(pid: int) -> list[int]:
+    """Where /proc tells them: PostgreSQL's would live on until they see that their parent is gone."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(text) for text in listed.read_text().split()] if listed.exists() else []
 
 
 def _free_port() -> int:
