@@ -212,7 +212,8 @@ def _asked(
 
 def _type_of(engine: Engine, field: pa.Field) -> str:
     """Changes with the type of a column, also where both types arrive as text."""
-    return f"{field.type} exact" if engine.exact(field) else str(field.type)
+    exact = engine.exact(field) or field.metadata == NUMERIC
+    return f"{field.type} exact" if exact else str(field.type)
 
 
 def sound_columns(
