@@ -77,6 +77,13 @@ class Reading:
         with self.mirror.transaction():
             reconcile(self.mirror)
 
+    def read_contacts(self, people: Sequence[Row], attributes: Mapping[str, pa.DataType]) -> None:
+        """The same of contacts that have attributes, under ``attribute.NAME``."""
+        further = [(f"attribute.{name}", kind) for name, kind in attributes.items()]
+        self._take("contact", {"": people}, pa.schema([*RECORD_SCHEMA, *further]))
+        with self.mirror.transaction():
+            reconcile(self.mirror)
+
     def _take(self, stream: str, parts: Mapping[str, Sequence[Row]], schema: pa.Schema) -> None:
         ingest = Ingest(self.mirror, stream, "UTC", id_type=self.id_type, newest_wins=self.newest_wins)
         for part, rows in parts.items():

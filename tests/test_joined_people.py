@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.store.joined import ID_TYPE, Joined, alike, matched, same_people
+from sync.store.identity_resolution import people
+from sync.store.joined import ID_TYPE, Joined, Known, alike, known, matched, same_people, with_attributes
 from tests.reading import Reading, contact
 from tests.test_laws import law
 
@@ -94,3 +96,33 @@ def test_an_id_of_a_merged_contact_means_the_survivor(tmp_path: Path) -> None:
         assert pairs(ours, joined) == {"1": "2", "2": "2"}
         survivor = ours.mirror.record("2")
         assert survivor and len(alike(ours.mirror, joined, [survivor[0]])) == 2
+
+
+# -- attributes ----------------------------------------------------------------------------------------------
+
+TIERS = st.lists(st.tuples(st.sampled_from(ADDRESSES), st.sampled_from(("gold", "silver", None))), max_size=8)
+
+
+@law(40)
+@given(theirs=TIERS)
+def test_an_attribute_is_known_where_all_records_that_have_it_agree(
+    theirs: Sequence[tuple[str, str | None]],
+) -> None:
+    values: dict[str, set[str]] = {address: set() for address in ADDRESSES}
+    for address, tier in theirs:
+        values[address] |= {tier} - {None}  # type: ignore[arg-type]
+    with two() as (our_reading, their_reading):
+        our_reading.pull([contact(address, address) for address in ADDRESSES])
+        rows = [
+            contact(f"t{n}", address, **{"attribute.tier": tier}) for n, (address, tier) in enumerate(theirs)
+        ]
+        their_reading.read_contacts(rows, {"tier": pa.string()})
+        ours, source = our_reading.mirror, Joined(their_reading.mirror, attributes={"tier": "text"})
+        told = ours.rows(
+            f'SELECT id, "attribute.shop.tier" FROM ({with_attributes(ours, people(ours), [source])})'
+        )
+        assert dict(told) == {
+            address: next(iter(some)) if len(some) == 1 else None for address, some in values.items()
+        }
+        sizes = [len(some) for some in values.values()]
+        assert known(ours, source)["shop.tier"] == Known(sizes.count(1), sizes.count(2))
