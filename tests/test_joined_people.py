@@ -126,3 +126,27 @@ def test_an_attribute_is_known_where_all_records_that_have_it_agree(
         }
         sizes = [len(some) for some in values.values()]
         assert known(ours, source)["shop.tier"] == Known(sizes.count(1), sizes.count(2))
+
+
+def test_a_column_of_ours_that_happens_to_have_the_name_gives_way() -> None:
+    with two() as (our_reading, their_reading):
+        own = contact("1", "a@x.example", **{"attribute.Shop.tier": "ours"})
+        our_reading.read_contacts([own], {"Shop.tier": pa.string()})
+        theirs = contact("s1", "a@x.example", **{"attribute.tier": "gold"})
+        their_reading.read_contacts([theirs], {"tier": pa.string()})
+        ours, source = our_reading.mirror, Joined(their_reading.mirror, attributes={"tier": "text"})
+        rows = ours.table(f"{with_attributes(ours, people(ours), [source])}")
+        assert rows["attribute.shop.tier"].to_pylist() == ["gold"]
+        assert "attribute.Shop.tier" not in rows.column_names
+
+
+def test_an_attribute_that_no_record_of_theirs_ever_had_is_not_known() -> None:
+    with two() as (our_reading, their_reading):
+        our_reading.pull([contact("1", "a@x.example")])
+        their_reading.pull([contact("s1", "a@x.example")])
+        types = {"tier": "text", "spent": "number", "since": "date", "vip": "bool"}
+        ours, source = our_reading.mirror, Joined(their_reading.mirror, attributes=types)
+        rows = ours.table(f"{with_attributes(ours, people(ours), [source])}")
+        kinds = [rows.schema.field(f"attribute.shop.{name}").type for name in types]
+        assert kinds == [pa.string(), pa.float64(), pa.date32(), pa.bool_()]
+        assert known(ours, source)["shop.tier"] == Known(0, 0)

@@ -37,6 +37,7 @@ from sync.store.mirror import AccountMirror
 from sync.store.reading_counts import counts, id_shapes
 
 GUARDS = ("max_rejected", "max_unmatched", "max_stale_days", "max_drop")
+_REMEDY = "See that both sides have it and write it alike, or set `match`"
 NEVER = 36_500  # days: a limit of so many switches max_stale_days off
 
 
@@ -164,9 +165,6 @@ def _strangers(
         yield Trip("max_unmatched", f"{what}, so their attributes steer no rule: is that so?", first=True)
     else:
         yield Trip("max_unmatched", f"{what}; in the last good run it was {before:.1%}. {_REMEDY}")
-
-
-_REMEDY = "See that both sides have it and write it alike, or set `match`"
 
 
 def _strangers_before(journal: Journal, account: str, name: str) -> float | None:

@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connectors.contract import Problem
-from sync.config.settings import AccountSettings
 from sync.store.journal import Journal
 from sync.store.soundness import stamp_in
+
+if TYPE_CHECKING:
+    from connectors.contract import Problem
+    from sync.config.settings import AccountSettings
 
 STAMP = "reading"  # under which the mirror of an account keeps its summary
 
@@ -153,6 +155,8 @@ def none_found(account: str, match: Mapping[str, Any]) -> str:
 
 def without_match(reading: Mapping[str, Any], settings: AccountSettings) -> Iterator[Problem]:
     """Joined accounts of which the last reading found nobody here, by what they are matched by today."""
+    from connectors.contract import Problem
+
     for account in settings.joined:
         match, today = reading["accounts"].get(account, {}).get("match"), settings.match_with(account)
         if match and not match["matched"] and (match["own"], match["other"]) == (today.own, today.other):
