@@ -151,14 +151,15 @@ BY_HAND = {
 
 
 def statements(
-    types: Mapping[str, str], quote: str, schema: str = "", prefix: str = "", naive: bool = False
+    types: Mapping[str, str], quote: str, place: str = "", prefix: str = "", naive: bool = False
 ) -> Iterator[str]:
-    """What makes the tables and their rows. ``types``: what the database calls TEXT_, FLOAT_, BOOL_ and INSTANT."""
+    """What makes the tables and their rows. ``types``: what the database calls TEXT_, FLOAT_, BOOL_ and INSTANT;
+    ``place``: what stands before a table's name.
+    """
 
     def name(text: str) -> str:
         return f"{quote}{text}{quote}"
 
-    place = f"{name(schema)}." if schema else ""
     for table, columns in TABLES.items():
         for word, type_ in types.items():
             columns = columns.replace(word, type_)

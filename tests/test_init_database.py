@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from connectors import open_source
 from connectors.contract import Source
+from connectors.sql.engines.postgres import PostgresEngine
 from sync import commands
 from sync.commands import Options
 from sync.config.config import load
+from sync.exit_codes import CommandError, UsageError
 from tests import landed_shopify
 from tests.database_shops import KINDS, DatabaseShop, rows_of, shop_of
+from tests.servers.databases import PASSWORD
 
 OPTIONS = Options(clock=lambda: datetime(2026, 11, 28, 12, tzinfo=UTC))
 TYPES = {
@@ -49,11 +54,11 @@ class Warehouse:
     def land(self, schema: str = "", prefix: str = "", **types: str) -> None:
         """All tables of the shop, as Fivetran lands them."""
         named = {**TYPES[self.kind], **types}
-        if schema and self.kind in ("postgres", "duckdb"):
-            self.shop.run(f'CREATE SCHEMA "{schema}"')
+        if self._place(schema):
+            self.shop.run(f"CREATE SCHEMA {self._place(schema)[:-1]}")
         self.shop.run(
             *landed_shopify.statements(
-                named, self.quote, self._of(schema), prefix, self.kind in ("mariadb", "sqlite")
+                named, self.quote, self._place(schema), prefix, self.kind in ("mariadb", "sqlite")
             )
         )
         self.let_read(schema)
@@ -67,14 +72,17 @@ class Warehouse:
             )
 
     def insert(self, table: str, cells: dict[str, Any], schema: str = "") -> None:
-        place = f"{self.quote}{self._of(schema)}{self.quote}." if self._of(schema) else ""
         naive = self.kind in ("mariadb", "sqlite")
         self.shop.run(
-            landed_shopify.inserted(f"{place}{self.quote}{table}{self.quote}", cells, self.quote, naive)
+            landed_shopify.inserted(
+                f"{self._place(schema)}{self.quote}{table}{self.quote}", cells, self.quote, naive
+            )
         )
 
-    def _of(self, schema: str) -> str:
-        return schema if self.kind in ("postgres", "duckdb") else ""
+    def _place(self, schema: str) -> str:
+        """What stands before the name of a table; DuckDB's file is ``shop.db``, and so its catalog ``shop``."""
+        catalog = {"postgres": "", "duckdb": '"shop".'}.get(self.kind)
+        return "" if catalog is None or not schema else f'{catalog}"{schema}".'
 
     def init(self, **described: Any) -> dict[str, Any]:
         self.shop.close()
@@ -145,3 +153,216 @@ def test_shopify_as_fivetran_lands_it_is_recognised_and_recency_frequency_and_mo
     source.close()
     labelled = commands.label(there.config, OPTIONS, out=there.folder / "labels.csv")
     assert labelled["exit_code"] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refund_that_is_landed_after_its_order_is_read_at_the_next_pull(
+    kind: str, warehouse: Callable[[str], Warehouse]
+) -> None:
+    """Though the order's own row does not move: the loader brings its tables one by one."""
+    there = warehouse(kind)
+    there.land("shop")
+    there.init()
+    source = there.source()
+    position = [*source.read("activity", None)][-1].position
+    source.close()
+    later = landed_shopify.SYNCED + timedelta(hours=6)
+    refund = landed_shopify.paid(9901, 101, "refund", "0.10", _fivetran_synced=later)
+    there.insert(*refund, schema="shop")
+    source = there.source()
+    read = rows_of([*source.read("activity", position)])
+    source.close()
+    fresh = [row for row in read if not row.get("deleted")]
+    assert [(row["order_id"], row["amount_minor"]) for row in fresh] == [("101", 8000)]
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb", "duckdb"])
+def test_times_that_are_landed_without_a_zone_are_those_of_utc(
+    kind: str, warehouse: Callable[[str], Warehouse]
+) -> None:
+    there = warehouse(kind)
+    there.land("shop", INSTANT=NAIVE[kind])
+    there.init(time_zone="America/Los_Angeles")
+    source = there.source()
+    moments = {row["order_id"]: row["occurred_at"] for row in rows_of([*source.read("activity", None)])}
+    source.close()
+    assert moments["101"] == landed_shopify.at(1)
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "duckdb"])
+def test_tables_with_a_prefix_are_recognised(kind: str, warehouse: Callable[[str], Warehouse]) -> None:
+    there = warehouse(kind)
+    there.land(prefix="shopify_")
+    answer = there.init()
+    assert all(read["sure"].startswith("recognised as Shopify") for read in answer["read_as"])
+    assert answer["preview"]["revenue"] == sum(money for _, money, _ in landed_shopify.BY_HAND.values())
+
+
+def test_of_several_shops_in_a_database_none_is_taken_until_somebody_says_which(
+    warehouse: Callable[[str], Warehouse],
+) -> None:
+    there = warehouse("postgres")
+    there.land("shopify_eu")
+    there.land("shopify_us")
+    with pytest.raises(CommandError) as refused:
+        there.init()
+    assert "Shopify in shopify_eu; Shopify in shopify_us" in str(refused.value)
+    assert "--schema" in str(refused.value) and not there.config.exists()
+    there.insert("order", landed_shopify.order(900, 1, 12, "1.00")[1], schema="shopify_us")
+    assert there.init(schema="shopify_us")["preview"]["orders"] == 9
+    assert "shopify_eu" not in there.config.read_text()
+    with pytest.raises(UsageError, match="valid: public, shopify_eu, shopify_us"):
+        there.init(schema="shopify_uk")
+
+
+def test_a_user_who_may_read_some_tables_alone_gets_what_they_tell_and_is_told_what_is_missing(
+    warehouse: Callable[[str], Warehouse],
+) -> None:
+    there = warehouse("postgres")
+    there.land("shop")
+    there.shop.run(
+        'REVOKE SELECT ON shop."transaction", shop.order_line FROM reader',
+        "GRANT SELECT (id, order_id) ON shop.order_line TO reader",
+    )
+    answer = there.init()
+    assert "payments" not in there.config.read_text()
+    assert any("which lines sell gift cards: they count as purchases" in note for note in answer["notes"])
+    source = there.source()
+    found = by_customer(rows_of([*source.read("activity", None)]))
+    source.close()
+    # refunded lines and adjustments tell alone: only the gift cards and what is outstanding are not known
+    assert found == {
+        **landed_shopify.BY_HAND,
+        "3": (2, 7500 + 6000 - 2000, 4),
+        "6": (2, 10000 - 5000 + 3000, 8),
+    }
+    there.shop.run(
+        "REVOKE SELECT ON ALL TABLES IN SCHEMA shop, public FROM reader",
+        "REVOKE SELECT (id, order_id) ON shop.order_line FROM reader",
+    )
+    with pytest.raises(
+        CommandError, match="may read no table of the database: ask an administrator for GRANT"
+    ):
+        there.init()
+
+
+def test_columns_that_are_missing_are_left_out_of_the_query(warehouse: Callable[[str], Warehouse]) -> None:
+    there = warehouse("duckdb")
+    there.land("shop")
+    there.shop.run(
+        *(
+            f'ALTER TABLE shop.shop."order" DROP COLUMN {name}'
+            for name in ("processed_at", "test", "_fivetran_deleted")
+        ),
+        "ALTER TABLE shop.shop.transaction DROP COLUMN test",
+        "ALTER TABLE shop.shop.order_line_refund DROP COLUMN total_tax",
+    )
+    there.init()
+    assert commands.check(there.config, OPTIONS)["exit_code"] == 0
+    source = there.source()
+    orders = {row["order_id"] for row in rows_of([*source.read("activity", None)])}
+    source.close()
+    assert {"103", "105"} < orders  # nothing says any more that one was a test, and one is gone
+
+
+def test_amounts_in_two_currencies_are_those_of_the_account_or_refused_and_that_is_said(
+    warehouse: Callable[[str], Warehouse],
+) -> None:
+    there = warehouse("duckdb")
+    there.land("shop")
+    there.insert("order", landed_shopify.order(900, 1, 12, "10.00", currency="SEK")[1], schema="shop")
+    answer = there.init()
+    assert answer["currency"] == "EUR"
+    assert answer["preview"]["revenue"] == sum(money for _, money, _ in landed_shopify.BY_HAND.values())
+    assert [
+        (reason.startswith("no rate for currency"), number)
+        for reason, number in answer["preview"]["refused"].items()
+    ] == [(True, 1)]
+
+
+def test_a_catalogue_of_a_thousand_tables_is_asked_once_and_takes_seconds(
+    warehouse: Callable[[str], Warehouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = warehouse("postgres")
+    columns = ", ".join(f"column_{number} text" for number in range(30))
+    there.shop.run(
+        "CREATE SCHEMA erp",
+        f"DO $$ BEGIN FOR n IN 1..1000 LOOP EXECUTE 'CREATE TABLE erp.order_part_' || n || ' (id int, email text, {columns})'; "
+        "END LOOP; END $$",
+    )
+    there.let_read("erp")
+    there.land("shop")
+    asked: list[str] = []
+    plain = PostgresEngine.batches
+
+    def counted(engine: PostgresEngine, statement: str) -> Any:
+        asked.append(statement)
+        return plain(engine, statement)
+
+    monkeypatch.setattr(PostgresEngine, "batches", counted)
+    began = time.process_time()
+    there.init()
+    assert time.process_time() - began < 10
+    assert len([statement for statement in asked if "pg_attribute" in statement]) == 1
+    assert len(asked) < 40
+
+
+@pytest.mark.parametrize("kind", ["postgres", "duckdb"])
+def test_marts_are_taken_before_the_tables_that_they_are_made_of(
+    kind: str, warehouse: Callable[[str], Warehouse]
+) -> None:
+    there = warehouse(kind)
+    there.shop.run(
+        "CREATE SCHEMA marts",
+        "CREATE TABLE marts.dim_customers (customer_id bigint, email text, country text, is_deleted boolean)",
+        "CREATE TABLE marts.fct_orders (order_id bigint, customer_id bigint, ordered_at timestamp, status text, "
+        "order_total numeric(12, 2), currency text, updated_at timestamp)",
+        "CREATE TABLE marts.stg_orders (order_id bigint, customer_id bigint, ordered_at timestamp, order_total numeric(12, 2))",
+        "CREATE TABLE marts.fct_sessions (session_id bigint, customer_id bigint, started_at timestamp)",
+        "INSERT INTO marts.dim_customers VALUES (1, 'a@example.org', 'DE', false), "
+        "(2, 'b@example.org', 'FR', false), (3, 'c@example.org', 'FR', true)",
+        "INSERT INTO marts.fct_orders VALUES (7, 1, '2026-10-01 10:00', 'completed', 10.10, 'EUR', '2026-10-01'), "
+        "(8, 1, '2026-10-02 10:00', 'cancelled', 99, 'EUR', '2026-10-02'), "
+        "(9, 2, '2026-10-03 10:00', 'completed', 20, 'EUR', '2026-10-03')",
+        "INSERT INTO marts.stg_orders VALUES (7, 1, '2026-10-01 10:00', 10.10)",
+    )
+    there.let_read("marts")
+    answer = there.init()
+    assert [read["files"] for read in answer["read_as"]] == [["marts.dim_customers"], ["marts.fct_orders"]]
+    assert (answer["preview"]["contacts"], answer["preview"]["orders"], answer["preview"]["revenue"]) == (
+        2,
+        2,
+        3010,
+    )
+    assert "see that they are right" in answer["read_as"][0]["sure"]
+    settings = load(there.config).accounts["warehouse"].settings
+    assert (settings.activities.changed_at, settings.contacts.deleted) == ("updated_at", "is_deleted")
+    assert commands.check(there.config, OPTIONS)["exit_code"] == 0
+
+
+def test_tables_of_ours_are_never_taken_for_contacts(warehouse: Callable[[str], Warehouse]) -> None:
+    there = warehouse("postgres")
+    there.land("shop")
+    there.shop.run(f"GRANT CREATE ON DATABASE {there.shop.where['url'].rpartition('/')[2]} TO reader")
+    there.init(segments_schema="crm_segments")
+    commands.setup(there.config, OPTIONS, confirm=lambda _steps: True)
+    plan: Any = commands.plan(there.config, OPTIONS)["plan"]["plan"]
+    commands.apply(there.config, OPTIONS, number=plan)
+    again = there.init(segments_schema="crm_segments")
+    assert [read["files"] for read in again["read_as"]] == [["shop.customer"], ["shop.order"]]
+
+
+def test_a_secret_is_named_and_never_written(
+    warehouse: Callable[[str], Warehouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = warehouse("postgres")
+    there.land("shop")
+    with pytest.raises(UsageError, match="--url: a secret is never written down"):
+        there.init(log_in={"url": there.shop.where["url"]})
+    there.init()
+    assert (
+        PASSWORD not in there.config.read_text() and quote(PASSWORD, safe="") not in there.config.read_text()
+    )
+    monkeypatch.delenv("WAREHOUSE_SECRET")
+    with pytest.raises(CommandError, match="export WAREHOUSE_SECRET"):
+        there.init()

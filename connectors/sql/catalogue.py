@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.sql.engines.base import Engine
+from connectors.sql.own_tables import FIELDS, VALUES
 from connectors.tables.platform import folded
 from connectors.values.text import as_text
 
@@ -31,13 +32,14 @@ class TableEntry:
     name: str
     dialect: str
     types: Mapping[str, str] = field(default_factory=dict)  # column → the database's own name of its type
+    catalog: str = ""  # before the schema, where that alone could be meant in two ways
 
     @property
     def shown(self) -> str:
         """As ``table`` of the config names it."""
         return ".".join(
             part if re.fullmatch(r"\w+", part) else '"' + part.replace('"', '""') + '"'
-            for part in (self.schema, self.name)
+            for part in (self.catalog, self.schema, self.name)
             if part
         )
 
@@ -67,12 +69,23 @@ def _bare(name: str) -> str:
 
 
 def catalogue_of(engine: Engine) -> list[TableEntry]:
-    """All tables and views with columns that the user may read, by schema and name."""
+    """All tables and views with columns that the user may read, by schema and name, without those of ours."""
     tables: dict[tuple[str, str], dict[str, str]] = {}
     with engine.asking("the catalogue", "the right to read the catalogue"):
         for schema, table, column, type_ in _rows(engine):
             tables.setdefault((schema, table), {})[column] = type_
-    return [TableEntry(schema, name, engine.dialect, columns) for (schema, name), columns in tables.items()]
+    ours = {(schema, name.removesuffix(VALUES)) for schema, name in tables if name.endswith(VALUES)}
+    ours = {(schema, prefix) for schema, prefix in ours if (schema, prefix + FIELDS) in tables}
+    return [
+        TableEntry(schema, name, engine.dialect, columns, _catalog(engine, schema))
+        for (schema, name), columns in tables.items()
+        if not any(schema == here and name.startswith(prefix) for here, prefix in ours)
+    ]
+
+
+def _catalog(engine: Engine, schema: str) -> str:
+    """DuckDB names a catalog after its file: a schema of the same name needs both."""
+    return schema if engine.dialect == "duckdb" and schema == engine.address.path.stem else ""
 
 
 def _rows(engine: Engine) -> Iterable[tuple[str, ...]]:

@@ -350,8 +350,8 @@ def _of_table(table: TableEntry) -> Callable[[str], tuple[str, Kind] | None]:
 
 
 def _tree(table: TableEntry) -> exp.Table:
-    schema = {"db": name_of(table.schema)} if table.schema else {}
-    return exp.Table(this=name_of(table.name), **schema)
+    above = {"db": table.schema, "catalog": table.catalog}
+    return exp.Table(this=name_of(table.name), **{key: name_of(part) for key, part in above.items() if part})
 
 
 def _column(alias: str, name: str) -> exp.Column:

@@ -47,6 +47,8 @@ class Probe:
         if column not in self._schema().names:
             return None
         rows = self._read(self._source.words(statements.name(column), _MOST + 1))
+        if not rows.num_columns:
+            return {}
         if rows.num_rows > _MOST or not readable(rows.column(0).type):
             return None
         numbers = as_text(rows.column(1))[0].to_pylist()
@@ -72,12 +74,12 @@ class Probe:
 
     def _read(self, statement: str) -> pa.Table:
         with self._engine.asking(self._source.shown):
-            return pa.concat_tables([*self._engine.batches(statement)], promote_options="permissive")
+            batches = [*self._engine.batches(statement)]
+        return pa.concat_tables(batches, promote_options="permissive") if batches else pa.table({})
 
 
 def _cells(rows: pa.Table, number: int) -> list[str]:
-    column = rows.column(number) if rows.num_columns else pa.chunked_array([], pa.string())
-    if not readable(column.type):
+    if not rows.num_columns or not readable((column := rows.column(number)).type):
         return [""] * rows.num_rows
     cells: list[str] = pc.fill_null(trimmed(as_text(column)[0]), "").to_pylist()
     return cells

@@ -56,6 +56,11 @@ class Choice:
     schema: str
     streams: Mapping[str, Taken | PlainTable]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there are contacts and purchases."""
+        return set(NEEDED) <= self.streams.keys()
+
 
 def choices(
     engine: Engine, tables: Sequence[TableEntry], platforms: Sequence[LandedPlatform]
@@ -65,7 +70,7 @@ def choices(
     Where contacts or purchases are missing, it is what is there.
     """
     landed = [_of_place(place) for place in recognised(tables, platforms)]
-    whole = [choice for choice in landed if _is_whole(choice)]
+    whole = [choice for choice in landed if choice.is_whole]
     if whole:
         return whole
     by_schema = candidates(engine, tables)
@@ -75,7 +80,7 @@ def choices(
         if choice.streams
     ]
     plain = [Choice(schema or "the database", schema, streams) for schema, streams in by_schema.items()]
-    return [choice for choice in [*completed, *plain] if _is_whole(choice)] or [*completed, *plain]
+    return [choice for choice in [*completed, *plain] if choice.is_whole] or [*completed, *plain]
 
 
 def guesses_of(engine: Engine, choice: Choice) -> list[Guess]:
@@ -88,10 +93,6 @@ def guesses_of(engine: Engine, choice: Choice) -> list[Guess]:
         elif taken is not None:
             made.append(_of_plain(engine, taken))
     return made
-
-
-def _is_whole(choice: Choice) -> bool:
-    return set(NEEDED) <= choice.streams.keys()
 
 
 def _of_place(place: Place) -> Choice:

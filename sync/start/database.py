@@ -126,7 +126,11 @@ def _chosen(engine: Engine, schema: str | None, ask: Ask) -> Choice:
     from connectors.sql.schema_inference import choices
 
     tables = _of_schema(catalogue_of(engine), schema)
-    likely = choices(engine, tables, load())
+    named = [
+        table for table in tables if table.schema == engine.address.database
+    ]  # MySQL: the url names a schema
+    likely = [choice for choice in choices(engine, named, load()) if choice.is_whole] if named else []
+    likely = likely or choices(engine, tables, load())
     if not likely:
         shown = ", ".join(table.shown for table in tables[:20]) + (" ..." if len(tables) > 20 else "")
         raise CommandError(

@@ -17,6 +17,9 @@ from connectors.values.text import readable
 
 class DuckDbEngine(FileEngine):
     title, dialect = "DuckDB", "duckdb"
+    catalogue = """SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns
+        WHERE table_catalog = current_database() AND table_schema NOT IN ('information_schema', 'pg_catalog')
+        ORDER BY table_schema, table_name, ordinal_position"""
 
     _connection: duckdb.DuckDBPyConnection | None = None
 
