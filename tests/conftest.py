@@ -5,12 +5,17 @@ CI, an empty cache.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.browsing import browser  # noqa: F401  (a fixture)
+
+if TYPE_CHECKING:
+    from tests.warehouses import Warehouse
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("busy"), derandomize=True, print_blob=True)
@@ -32,3 +37,19 @@ def _no_database_server_is_left() -> Iterator[None]:
     from tests.servers.databases import stop_all
 
     stop_all()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Warehouse]]:
+    """Makes databases into which loaders land, by their kind."""
+    from tests.warehouses import Warehouse
+
+    opened: list[Warehouse] = []
+
+    def make(kind: str) -> Warehouse:
+        opened.append(Warehouse(kind, tmp_path, monkeypatch))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.shop.close()

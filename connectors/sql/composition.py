@@ -70,7 +70,7 @@ class _Scope:
                 return is_true(column, kinds.get(id(column), "bool"))
             if node.name.lower() == "instant":
                 return instant(column, kinds.get(id(column), "instant"), self.dialect)
-            if node.name.lower() == "day":
+            if node.name.lower() == "day_of":
                 return _day(column, kinds.get(id(column), "date"), self.dialect)
         if isinstance(node, exp.Greatest):
             return _greatest([node.this, *node.expressions], self.dialect)
@@ -104,6 +104,8 @@ def instant(column: exp.Expression, kind: Kind, dialect: str) -> exp.Expression:
     if kind == "number":
         moment = exp.UnixToTime(this=column)
         return instant(moment, "local", dialect) if dialect == "mysql" else moment
+    if kind == "text" and dialect in ("postgres", "duckdb"):  # whose session is in UTC
+        return exp.cast(exp.func("NULLIF", column, exp.Literal.string("")), "TIMESTAMPTZ")
     if kind == "local" and dialect in ("postgres", "duckdb"):
         return exp.AtTimeZone(this=column, zone=exp.Literal.string("UTC"))
     if kind == "local" and dialect == "mysql":
