@@ -21,6 +21,7 @@ from connectors import open_connector, open_source, settings_model
 from connectors.contract import Account, Connector, Destination, FieldSpec, ListSpec, Option
 from connectors.errors import AccessError, RequestError, TemporaryError
 from connectors.schemas import FIELD, MEMBER
+from connectors.sql.limits import LIMITS
 from tests.contract_suite import LIST, ODD_TEXTS, REASON, SEGMENT, Paper, changes, noon, statuses
 from tests.database_shops import KINDS, rows_of, text
 from tests.segment_databases import SegmentDatabase, database_of
@@ -94,6 +95,31 @@ def test_a_view_of_each_segmentation_shows_title_and_further_fields(database: Se
     assert rows == [("1", "loyal", "Very loyal", "bought often", "7.25", None)]
 
 
+def test_one_view_shows_every_segmentation_of_a_record_type(database: SegmentDatabase) -> None:
+    connector = ready(database)
+    for name, type_ in (("seg_rfm_score", "number"), ("seg_abc_since", "date"), ("seg_abc", "enum")):
+        options = (Option("a", "A"),) if type_ == "enum" else ()
+        connector.ensure_field(FieldSpec(name, type=type_, options=options))  # type: ignore[arg-type]
+    values = {
+        SEGMENT.name: "loyal", REASON.name: "bought often", "seg_rfm_score": "7.25", "seg_abc": "a", "seg_abc_since": "2026-11-01",
+    }  # fmt: skip
+    connector.write_fields(changes(*(("1", name, None, value) for name, value in values.items())), Paper())
+    connector.write_fields(changes(("2", "seg_abc", None, "a")), Paper())
+    query = f"SELECT record_id, segmentation, segment, title, reason, since, score FROM {database.table('contact_segments')}"
+    loyal = next(option.label for option in SEGMENT.options if option.key == "loyal")
+    assert sorted(asked(database, query)) == [
+        ("1", "seg_abc", "a", "A", None, "2026-11-01", None),
+        ("1", "seg_rfm", "loyal", loyal, "bought often", None, "7.25"),
+        ("2", "seg_abc", "a", "A", None, None, None),
+    ]
+    connector.write_fields(changes(("1", "seg_abc", "a", None), ("2", "seg_abc", "a", None)), Paper())
+    assert [row[1] for row in asked(database, query)] == ["seg_rfm"], "a segmentation that is cleared is gone"
+
+
+def test_no_field_takes_the_name_of_the_view_of_all_segmentations() -> None:
+    assert [LIMITS.takes(name) for name in ("segments", "Segments", "segments_2")] == [False, False, True]
+
+
 def test_only_tables_of_ours_are_touched(database: SegmentDatabase) -> None:
     before = [asked(database, f"SELECT * FROM {table}") for table in ("customers", "orders")]
     connector = ready(database)
@@ -123,9 +149,8 @@ def test_nothing_is_there_before_the_setup_and_after_the_tables_are_gone(databas
     connector.write_fields(change, Paper())
     position = list(connector.read("value", None))[-1].position
     connector.end_reading()
-    database.run(
-        f"DROP VIEW {database.table('contact_seg_rfm')}", f"DROP TABLE {database.table('segment_values')}"
-    )
+    views = [database.table(name) for name in ("contact_seg_rfm", "contact_segments")]
+    database.run(*(f"DROP VIEW {view}" for view in views), f"DROP TABLE {database.table('segment_values')}")
     (page,) = database.connect().read("value", position)
     assert page.whole and page.records.num_rows == 0
     assert list(database.connect().read("value", page.position)) == []
@@ -243,6 +268,9 @@ def test_what_an_administrator_made_from_the_export_is_enough(postgres: SegmentD
     assert statuses(connector.write_fields(changes(("1", SEGMENT.name, None, "loyal")), Paper())) == ["done"]
     assert asked(postgres, "SELECT id, segment, title FROM crm_segments.contact_seg_rfm") == [
         ("1", "loyal", "Loyal")
+    ]
+    assert asked(postgres, "SELECT segmentation, segment FROM crm_segments.contact_segments") == [
+        ("seg_rfm", "loyal")
     ]
     with pytest.raises(AccessError, match="GRANT CREATE"):
         connector.ensure_field(FieldSpec("seg_new", options=SEGMENT.options))

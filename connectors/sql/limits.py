@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from connectors.contract import Limits
 
-LIMITS = Limits("[A-Za-z][A-Za-z0-9_]{0,49}", "at most 50 letters (A-Z), digits and _, a letter first")
+# the view of a field "segments" would have the name of the view that shows all segmentations
+LIMITS = Limits(
+    "(?!(?i:segments)$)[A-Za-z][A-Za-z0-9_]{0,49}",
+    "at most 50 letters (A-Z), digits and _, a letter first, and not just segments",
+)

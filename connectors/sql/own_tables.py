@@ -43,6 +43,7 @@ _POSTGRES_CATALOGUE = """SELECT CAST(c.relname AS TEXT), CAST(a.attname AS TEXT)
 _SQLITE_CATALOGUE = """SELECT m.name, p.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p
     WHERE m.type IN ('table', 'view') ORDER BY m.name, p.cid"""
 _VIEW_COLUMNS = ("id", "segment", "title", "changed_at")
+_OVERVIEW_EXTRAS = ("reason", "since", "score")  # further fields that segmentations have in common
 
 
 @dataclass(frozen=True)
@@ -151,16 +152,42 @@ class OwnTables:
             AND o.segment = v.value{joins} WHERE v.record_type = :type AND v.field = :field""",
             read="postgres",
         )
-        lite = self.dialect == "sqlite"
-        tree = exp.Create(this=self.named(view.name), kind="VIEW", expression=select, replace=not lite)
         fields = {f"e{n}": field for n, field in enumerate(view.extras.values())}
-        made = self.spelled(tree, type=view.record_type, field=view.field, **fields)
-        gone = exp.Drop(this=self.named(view.name), kind="VIEW", exists=True).sql(self.dialect)
-        return [gone, made] if lite else [made]
+        return self._view(view.name, select, type=view.record_type, field=view.field, **fields)
+
+    def create_overview(self, record_type: str) -> list[str]:
+        """What makes the view of all segmentations of a record type, a row for each record and segmentation. It reads
+        what segmentations there are, so that it stays as it is when one comes or goes.
+        """
+        extras = "".join(f", {name}.value AS {name}" for name in _OVERVIEW_EXTRAS)
+        joins = "".join(
+            f" LEFT JOIN {VALUES} AS {name} ON {name}.record_type = v.record_type AND {name}.record_id = v.record_id "
+            f"AND {name}.field = CONCAT(v.field, '_{name}')"
+            for name in _OVERVIEW_EXTRAS
+        )
+        select = sqlglot.parse_one(
+            f"""SELECT v.record_id AS record_id, v.field AS segmentation, v.value AS segment, o.title AS title{extras},
+            v.changed_at AS changed_at FROM {VALUES} AS v JOIN {FIELDS} AS f ON f.record_type = v.record_type
+            AND f.field = v.field LEFT JOIN {OPTIONS} AS o ON o.record_type = v.record_type AND o.field = v.field
+            AND o.segment = v.value{joins} WHERE v.record_type = :type AND f.type = 'enum'""",
+            read="postgres",
+        )
+        return self._view(overview_of(record_type), select, type=record_type)
+
+    def _view(self, name: str, select: exp.Expression, **values: str) -> list[str]:
+        lite = self.dialect == "sqlite"
+        tree = exp.Create(this=self.named(name), kind="VIEW", expression=select, replace=not lite)
+        gone = exp.Drop(this=self.named(name), kind="VIEW", exists=True).sql(self.dialect)
+        return [gone] * lite + [self.spelled(tree, **values)]
 
     def grant(self, rights: str, name: str, user: str) -> str:
         """What gives a user rights to one of our tables."""
         return f"GRANT {rights} ON {self.shown(name)} TO {name_of(user or 'this user').sql(self.dialect)}"
+
+
+def overview_of(record_type: str) -> str:
+    """The name of the view that shows all segmentations of a record type."""
+    return f"{record_type}_segments"
 
 
 def views_of(specs: Iterable[FieldSpec]) -> list[View]:

@@ -17,6 +17,7 @@ from connectors.sql.own_tables import (
     STAGED,
     WRITTEN,
     OwnTables,
+    overview_of,
     views_of,
     widened,
 )
@@ -60,6 +61,9 @@ def make_field(writer: Writer, spec: FieldSpec) -> bool:
         if view.record_type == spec.record_type and wider is not None:
             for statement in writer.tables.create_view(wider):
                 writer.run(statement)
+    if overview_of(spec.record_type) not in there:
+        for statement in writer.tables.create_overview(spec.record_type):
+            writer.run(statement)
     row = {
         "record_type": spec.record_type, "target": spec.name, "type": spec.type, "title": spec.label or spec.name,
         "description": spec.description,
@@ -166,8 +170,11 @@ def written_down(tables: OwnTables, fields: Sequence[FieldSpec], user: str) -> s
     """All that an administrator must run, as SQL."""
     role = name_of(user or "the role that writes").sql(tables.dialect)
     statements = [*tables.create_schema(), *map(tables.create_table, COLUMNS)]
+    record_types = sorted({spec.record_type for spec in fields})
     for view in views_of(fields):
         statements += tables.create_view(view)
+    for record_type in record_types:
+        statements += tables.create_overview(record_type)
     if tables.dialect in ("postgres", "mysql"):
         if tables.dialect == "postgres":
             statements.append(f"GRANT USAGE ON SCHEMA {name_of(tables.schema).sql(tables.dialect)} TO {role}")
@@ -175,5 +182,6 @@ def written_down(tables: OwnTables, fields: Sequence[FieldSpec], user: str) -> s
             schema = name_of(tables.schema).sql(tables.dialect)
             statements.append(f"GRANT CREATE TEMPORARY TABLES ON {schema}.* TO {role}")
         statements += [tables.grant(", ".join(_RIGHTS), name, user) for name in COLUMNS]
-        statements += [tables.grant("SELECT", view.name, user) for view in views_of(fields)]
+        views = [*(view.name for view in views_of(fields)), *map(overview_of, record_types)]
+        statements += [tables.grant("SELECT", name, user) for name in views]
     return "".join(f"{statement};\n" for statement in statements)
