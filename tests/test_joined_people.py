@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.store.identity_resolution import people
-from sync.store.joined import ID_TYPE, Joined, Known, alike, known, matched, same_people, with_attributes
+from sync.store.joined import (
+    ID_TYPE,
+    Joined,
+    Known,
+    alike,
+    found,
+    known,
+    matched,
+    same_people,
+    with_attributes,
+)
 from tests.reading import Reading, contact
 from tests.test_laws import law
 
@@ -60,7 +70,7 @@ def test_a_contact_of_theirs_is_the_only_one_here_that_shares_a_key_with_it_or_n
         their_reading.pull([contact(id, *map(str.upper, addresses)) for id, addresses in there.items()])
         joined = Joined(their_reading.mirror)
         assert pairs(our_reading, joined) == {id: min(some) for id, some in fits.items() if len(some) == 1}
-        counted = matched(our_reading.mirror, joined)
+        counted = matched(found(our_reading.mirror, joined))
         sizes = [len(some) for some in fits.values()]
         assert counted.contacts == len(sizes)
         assert (counted.unmatched, counted.matched) == (sizes.count(0), sizes.count(1))
@@ -125,7 +135,7 @@ def test_an_attribute_is_known_where_all_records_that_have_it_agree(
             address: next(iter(some)) if len(some) == 1 else None for address, some in values.items()
         }
         sizes = [len(some) for some in values.values()]
-        assert known(ours, source)["shop.tier"] == Known(sizes.count(1), sizes.count(2))
+        assert known(found(ours, source))["shop.tier"] == Known(sizes.count(1), sizes.count(2))
 
 
 def test_a_column_of_ours_that_happens_to_have_the_name_gives_way() -> None:
@@ -149,4 +159,4 @@ def test_an_attribute_that_no_record_of_theirs_ever_had_is_not_known() -> None:
         rows = ours.table(f"{with_attributes(ours, people(ours), [source])}")
         kinds = [rows.schema.field(f"attribute.shop.{name}").type for name in types]
         assert kinds == [pa.string(), pa.float64(), pa.date32(), pa.bool_()]
-        assert known(ours, source)["shop.tier"] == Known(0, 0)
+        assert known(found(ours, source))["shop.tier"] == Known(0, 0)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from connectors.contract import IdType
 from connectors.values.ids import comparable
-from sync.store.joined import Joined, same_people
+from sync.store.joined import Joined, found, same_people
 from sync.store.reading_counts import strangers
 from tests.reading import NOON, Reading, Row, bought, contact
 from tests.test_laws import law
@@ -320,4 +320,4 @@ def test_what_matches_nobody_is_counted(two: tuple[Reading, Reading]) -> None:
         bought("s5"),
     ]
     theirs.pull(people, {"": rows})
-    assert strangers(ours.mirror, Joined(theirs.mirror), {"purchase"}) == (3, 1)
+    assert strangers(found(ours.mirror, Joined(theirs.mirror)), {"purchase"}) == (3, 1)

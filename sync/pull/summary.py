@@ -21,7 +21,7 @@ from sync.config.config import Config
 from sync.config.uses import activity_types_used
 from sync.pull.reading import STAMP
 from sync.store import parts, purchases, reading_counts
-from sync.store.joined import Joined, known, matched
+from sync.store.joined import Found, Joined, found, known, matched
 from sync.store.mirror import AccountMirror
 
 STREAMS = (*RECORD_TYPES, "activity")
@@ -77,6 +77,7 @@ def _account(
 
     ``repeats_rows``: its CRM gives a row again whenever it changes.
     """
+    source = found(ours, joined) if joined else None
     used = joined is None or joined.activity
     types = _types(config, theirs) if used else frozenset[str]()
     currency = config.accounts[theirs.name].currency
@@ -85,7 +86,7 @@ def _account(
     feed = None
     if types != frozenset():
         late = streams.get("activity", {}).get("after_as_of", 0)
-        feed = _feed(ours, theirs, joined, types, as_of, late)
+        feed = _feed(theirs, source, types, as_of, late)
     through = feed and feed["last_day"]
     return {
         "currency": currency,
@@ -94,21 +95,21 @@ def _account(
         "streams": streams,
         "purchases": bought,
         "feed": feed,
-        **({"match": _match(ours, joined)} if joined else {}),
+        **({"match": _match(source)} if source else {}),
     }
 
 
-def _match(ours: AccountMirror, joined: Joined) -> dict[str, Any]:
+def _match(source: Found) -> dict[str, Any]:
     """How many contacts of another account are found here, and what of their attributes is known."""
-    found = matched(ours, joined)
+    counted = matched(source)
     return {
-        "own": joined.own,
-        "other": joined.other,
-        "contacts": found.contacts,
-        "matched": found.matched,
-        "unmatched": found.unmatched,
-        "ambiguous": found.ambiguous,
-        "attributes": {name: asdict(counted) for name, counted in known(ours, joined).items()},
+        "own": source.joined.own,
+        "other": source.joined.other,
+        "contacts": counted.contacts,
+        "matched": counted.matched,
+        "unmatched": counted.unmatched,
+        "ambiguous": counted.ambiguous,
+        "attributes": {name: asdict(numbers) for name, numbers in known(source).items()},
     }
 
 
@@ -198,9 +199,8 @@ def _purchases(mirror: AccountMirror, as_of: date, currency: str) -> dict[str, A
 
 
 def _feed(
-    ours: AccountMirror,
     theirs: AccountMirror,
-    joined: Joined | None,
+    source: Found | None,
     types: frozenset[str] | None,
     as_of: date,
     late: int,
@@ -212,7 +212,7 @@ def _feed(
     counted_types = MONEY if bought else None
     rows = reading_counts.feed(theirs, counted_types, as_of)
     ownerless = sum(reading_counts.counts(theirs).get("activity", {}).get("ownerless", {}).values())
-    unmatched, ambiguous = reading_counts.strangers(ours, joined, counted_types) if joined else (0, 0)
+    unmatched, ambiguous = reading_counts.strangers(source, counted_types) if source else (0, 0)
     word = "purchase row" if purchases.may_have_order_lines(theirs) else "order"
     return {
         "of": word if bought else "row of activity",
@@ -220,7 +220,7 @@ def _feed(
         "unknown": rows.unknown,
         "unnamed": ownerless + rows.unnamed,
         "unmatched": unmatched,
-        **({"ambiguous": ambiguous} if joined else {}),
+        **({"ambiguous": ambiguous} if source else {}),
         "after_as_of": late,
         "first_day": rows.first_day and rows.first_day.isoformat(),
         "last_day": rows.last_day and rows.last_day.isoformat(),

@@ -65,6 +65,19 @@ def fitting(ours: AccountMirror, joined: Joined) -> Relation:
     )
 
 
+@dataclass(frozen=True)
+class Found:
+    """Another account, and whom its contacts fit here (as ``fitting`` tells)."""
+
+    joined: Joined
+    fits: Relation
+
+
+def found(ours: AccountMirror, joined: Joined) -> Found:
+    """Computed now, for all that is counted of it; it holds until it is asked for again."""
+    return Found(joined, remembered(ours, f"fitting_{joined.name}", fitting(ours, joined)))
+
+
 def same_people(ours: AccountMirror, joined: Joined) -> Relation:
     """(theirs, ours): which contact of another account is which contact here. Nobody of theirs is two of ours;
     several of theirs may be one of ours.
@@ -108,11 +121,12 @@ class Matched:
         return self.contacts - self.matched - self.ambiguous
 
 
-def matched(ours: AccountMirror, joined: Joined) -> Matched:
+def matched(found: Found) -> Matched:
     """How many of their contacts are found here."""
-    contacts = ours.value(f"SELECT count(*) FROM ({people(joined.mirror)}) WHERE record_type = 'contact'")
-    fit, found = ours.rows(f"SELECT count(*), count(ours) FROM ({fitting(ours, joined)})")[0]
-    return Matched(int(contacts), found, fit - found)
+    theirs = found.joined.mirror
+    contacts = theirs.value(f"SELECT count(*) FROM ({people(theirs)}) WHERE record_type = 'contact'")
+    fit, one = theirs.rows(f"SELECT count(*), count(ours) FROM ({found.fits})")[0]
+    return Matched(int(contacts), one, fit - one)
 
 
 # -- keys ----------------------------------------------------------------------------------------------------
@@ -217,7 +231,7 @@ def _values(ours: AccountMirror, source: Joined, columns: Mapping[str, str]) -> 
         else f"CASE WHEN min({value}) = max({value}) THEN min({value}) END AS {quoted(name)}"
         for name, value in columns.items()
     ]
-    return _grouped(ours, source, ", ".join(["same.ours AS record", *agreed]))
+    return _grouped(source, fitting(ours, source), ", ".join(["fits.ours AS record", *agreed]))
 
 
 @dataclass(frozen=True)
@@ -228,11 +242,11 @@ class Known:
     disagreeing: int
 
 
-def known(ours: AccountMirror, source: Joined) -> dict[str, Known]:
+def known(found: Found) -> dict[str, Known]:
     """By the name that the attribute has here."""
     columns = {
         name.removeprefix(ATTRIBUTE): value
-        for name, value in _columns(source).items()
+        for name, value in _columns(found.joined).items()
         if name.startswith(ATTRIBUTE)
     }
     if not columns:
@@ -243,13 +257,14 @@ def known(ours: AccountMirror, source: Joined) -> dict[str, Known]:
         f"count(*) FILTER (low_{n} = high_{n}), count(*) FILTER (low_{n} <> high_{n})"
         for n in range(len(ends))
     ]
-    rows = f"SELECT * FROM ({_grouped(ours, source, ', '.join(['same.ours', *ends]))}) AS of_each(record, {', '.join(names)})"
-    row = ours.rows(f"SELECT {', '.join(counts)} FROM ({rows})")[0]
+    rows = f"SELECT * FROM ({_grouped(found.joined, found.fits, ', '.join(['fits.ours', *ends]))}) AS of_each(record, {', '.join(names)})"
+    row = found.joined.mirror.rows(f"SELECT {', '.join(counts)} FROM ({rows})")[0]
     return {name: Known(*row[2 * n : 2 * n + 2]) for n, name in enumerate(columns)}
 
 
-def _grouped(ours: AccountMirror, source: Joined, selected: str) -> Relation:
+def _grouped(source: Joined, fits: Relation, selected: str) -> Relation:
     return Relation(
-        f"""SELECT {selected} FROM ({same_people(ours, source)}) AS same
-            JOIN ({people(source.mirror)}) AS person ON person.record = same.theirs GROUP BY same.ours"""
+        f"""SELECT {selected} FROM ({fits}) AS fits
+            JOIN ({people(source.mirror)}) AS person ON person.record = fits.theirs
+            WHERE fits.ours IS NOT NULL GROUP BY fits.ours"""
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from connectors.schemas import RECORD_TYPES
-from sync.store.joined import Joined, fitting
+from sync.store.joined import Found
 from sync.store.mirror import AccountMirror, literal
 from sync.store.parts import LIVE
 
@@ -132,14 +132,13 @@ def feed(mirror: AccountMirror, types: Collection[str] | None, as_of: date) -> F
     return Feed(rows, first, last, unknown, unnamed)
 
 
-def strangers(ours: AccountMirror, joined: Joined, types: Collection[str] | None) -> tuple[int, int]:
+def strangers(found: Found, types: Collection[str] | None) -> tuple[int, int]:
     """Rows of another account's records that are nobody here: those that fit nobody, and those that fit
     several.
     """
-    fits = fitting(ours, joined)
-    unmatched, ambiguous = joined.mirror.rows(
+    unmatched, ambiguous = found.joined.mirror.rows(
         f"""SELECT count(*) FILTER (theirs IS NULL), count(theirs) FILTER (ours IS NULL)
-            FROM activity LEFT JOIN ({fits}) AS fits ON activity.record = theirs WHERE {_counted(types)}"""
+            FROM activity LEFT JOIN ({found.fits}) AS fits ON activity.record = theirs WHERE {_counted(types)}"""
     )[0]
     return int(unmatched), int(ambiguous)
 
