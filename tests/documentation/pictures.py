@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.context import silent
-from sync.demo import demo
+from sync.demo.play import demo
 from tests.browsing import SWITCHES
 from tests.documentation import consoles
 from tests.documentation.reference import DOCS
