@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import kill
+from tests.benchmarks import kill, kill_sql
 
 
 def test_a_run_killed_anywhere_and_run_again_ends_like_a_quiet_one(
@@ -20,3 +20,8 @@ def test_a_run_killed_anywhere_and_run_again_ends_like_a_quiet_one(
         sys, "argv", ["kill", "--times", "6", "--seed", "7", "--folder", str(tmp_path / "kill"), *sizes]
     )
     assert kill.main() == 0
+
+
+@pytest.mark.parametrize("database", kill_sql.DATABASES)
+def test_a_run_on_a_database_whose_process_or_server_is_killed_ends_like_a_quiet_one(database: str) -> None:
+    assert kill_sql.main(database, times=2, seed=3, contacts=200) == 0

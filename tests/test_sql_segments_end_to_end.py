@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from connectors.errors import ConnectorError
 from connectors.sql.address import address_of
 from connectors.sql.engines.base import engine_of
 from sync import commands
 from sync.commands import Options
+from sync.exit_codes import CommandError, GuardTripped
 from tests.database_shops import KINDS, text
 from tests.segment_databases import SegmentDatabase, database_of
 
@@ -169,3 +171,42 @@ def test_segments_come_into_the_database_and_are_taken_back(
         commands.retire(path, OPTIONS, target=target)
     assert values_in(database, "seg_spender") == {"2": "vip"} and not members(database)
     assert first["applied"]["done"] > 60
+
+
+# -- tables that are not what they were ----------------------------------------------------------------------
+
+
+def everything(database: SegmentDatabase) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    return values_in(database, "seg_spender"), members(database)
+
+
+@pytest.mark.parametrize("table", ["customers", "orders"])
+def test_a_table_that_was_emptied_empties_no_segment_before_somebody_allows_it(
+    database: SegmentDatabase, path: Path, table: str
+) -> None:
+    commands.setup(path, OPTIONS, confirm=lambda _steps: True)
+    planned_and_applied(path)
+    before = everything(database)
+    database.run(f"CREATE TABLE kept AS SELECT * FROM {table}", f"DELETE FROM {table}")
+    with pytest.raises(GuardTripped):
+        commands.run(path, Options(clock=OPTIONS.clock))
+    assert everything(database) == before
+    database.run(f"INSERT INTO {table} SELECT * FROM kept")
+    again = commands.run(path, Options(clock=OPTIONS.clock))
+    assert (again["exit_code"], again["calls"]["write"]) == (0, 0) and everything(database) == before
+
+
+@pytest.mark.parametrize(("table", "column"), [("customers", "email"), ("orders", "total")])
+def test_a_column_that_was_renamed_stops_the_run_with_its_mapping_and_changes_nothing(
+    database: SegmentDatabase, path: Path, table: str, column: str
+) -> None:
+    commands.setup(path, OPTIONS, confirm=lambda _steps: True)
+    planned_and_applied(path)
+    before = everything(database)
+    database.run(f"ALTER TABLE {table} RENAME COLUMN {column} TO renamed")
+    with pytest.raises((ConnectorError, CommandError), match=rf"'{column}' .*is missing.*\.columns\]"):
+        commands.run(path, OPTIONS)
+    assert everything(database) == before
+    database.run(f"ALTER TABLE {table} RENAME COLUMN renamed TO {column}")
+    again = commands.run(path, OPTIONS)
+    assert (again["exit_code"], again["calls"]["write"]) == (0, 0) and everything(database) == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.contract import Account, Calls, Capabilities, Page, Problem, Source
-from connectors.errors import ConnectorError, UnsupportedError
+from connectors.errors import ConnectorError, TemporaryError, UnsupportedError
 from connectors.sql.address import address_of, is_loopback
 from connectors.sql.engines.base import Engine, engine_of
 from connectors.sql.failures import tried_again
@@ -152,6 +152,8 @@ class SqlSource(Source):
 
 
 def problem_of(error: ConnectorError) -> Problem:
-    """A failure as what a person must fix."""
+    """A failure as what a person must fix. What passes by itself is none, and is raised."""
+    if isinstance(error, TemporaryError):
+        raise error
     what, separator, remedy = str(error).rpartition(": ")
     return Problem(what, remedy) if separator else Problem(remedy, "see the config of this account")

@@ -3,6 +3,7 @@
     python -m tests.benchmarks.kill --times 30 --folder DIR
     python -m tests.benchmarks.kill --times 20 --crm hubspot      # or salesforce:
     tests/benchmarks/kill_remote.py
+    python -m tests.benchmarks.kill --times 20 --crm sql --database mariadb      # tests/benchmarks/kill_sql.py
 
 Every second time the mirror is deleted in between, as someone might who frees disk space. The same seed kills
 at the same moments of a run of the same length.
@@ -23,9 +24,10 @@ import time
 from pathlib import Path
 
 from sync.store.journal import Journal
-from tests.benchmarks import kill_remote
+from tests.benchmarks import kill_remote, kill_sql
 from tests.benchmarks.exports import lay_out
 from tests.benchmarks.process import measure, ours, start
+from tests.servers.databases import stop_all
 
 _ALLOW = ["--allow", "max_enter", "--allow", "max_writes", "--reason", "bench"]
 State = dict[str, str]
@@ -34,6 +36,11 @@ State = dict[str, str]
 def main() -> int:
     """Kill, run again, compare; exit code 1 where one state differs or a run after the kill fails."""
     options = _options()
+    if options.crm == "sql":
+        try:
+            return kill_sql.main(options.database, options.times, options.seed, options.contacts or 3_000)
+        finally:
+            stop_all()
     if options.crm != "files":
         return kill_remote.main(options.crm, options.times, options.seed, options.contacts or 1_500)
     folder: Path = options.folder.resolve()
@@ -136,8 +143,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--crm", choices=("files", *kill_remote.CRMS), default="files")
-    parser.add_argument("--contacts", type=int, help="default: 20,000 of files, else 1,500")
+    parser.add_argument("--crm", choices=("files", "sql", *kill_remote.CRMS), default="files")
+    parser.add_argument("--database", choices=kill_sql.DATABASES, default="postgres", help="of --crm sql")
+    parser.add_argument(
+        "--contacts", type=int, help="default: 20,000 of files, 3,000 of databases, else 1,500"
+    )
     parser.add_argument("--activities", type=int, default=400_000)
     parser.add_argument("--folder", type=Path, default=Path(".benchmarks/kill"), help="is emptied first")
     return parser.parse_args()
