@@ -43,6 +43,22 @@ def customer(shop: DatabaseShop, id: str, minutes_ago: float, city: str = "Ulm")
     shop.run(f"INSERT INTO customers VALUES ({text(id)}, NULL, {text(city)}, NULL, {at}, NULL)")
 
 
+def crowd(shop: DatabaseShop, number: int) -> None:
+    """Customers whose rows one statement has changed at one time, more than are remembered one by one."""
+    at = shop.at(datetime.now(UTC) - timedelta(minutes=1))
+    cells = ", ".join(f"('{id}', NULL, 'Ulm', NULL, {at}, NULL)" for id in range(number))
+    shop.run(f"INSERT INTO customers VALUES {cells}")
+
+
+@pytest.fixture
+def few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.sql.row_hashes.MOST", 20)
+    monkeypatch.setattr(reading, "PAGE_ROWS", 10)
+    for engine in ("mysql", "sqlite"):
+        monkeypatch.setattr(f"connectors.sql.engines.{engine}.ROWS", 10)
+    monkeypatch.setattr("connectors.sql.engines.postgres._BATCH", 200)
+
+
 # -- by the column of changes --------------------------------------------------------------------------------
 
 
@@ -52,6 +68,32 @@ def test_a_row_that_was_committed_late_is_found_within_the_look_back(shop: Datab
     customer(shop, "late", 10)
     assert reader.pull() == 1 and set(reader.rows) == {"1", "late"}
     assert reader.pull() == 0
+
+
+@pytest.mark.usefixtures("few_are_remembered")
+def test_rows_that_were_all_changed_at_one_time_come_once(shop: DatabaseShop) -> None:
+    crowd(shop, 100)
+    reader = pulled(shop)
+    assert len(reader.rows) == 100 and reader.pull() == 0 and reader.pull() == 0
+    customer(shop, "late", 5)
+    assert reader.pull() == 101, "which of them is new cannot be told"
+    assert len(reader.rows) == 101 and reader.pull() == 0
+    shop.run(f"UPDATE customers SET city = 'Bern', updated_at = {shop.at(datetime.now(UTC))} WHERE id <> '7'")
+    reader.pull()
+    cities = {id: row[ATTRIBUTE + "city"] for id, row in reader.rows.items()}
+    assert (cities["7"], cities["8"], cities["late"]) == ("Ulm", "Bern", "Bern")
+    assert reader.pull() == 0
+
+
+@pytest.mark.usefixtures("few_are_remembered")
+def test_a_reading_that_broke_off_among_rows_of_one_time_brings_each_once(served: Any) -> None:
+    crowd(served, 2_000)
+    reader = Reader(served, "contact")
+    assert 0 < reader.pull(pages=2) < 2_000
+    customer(served, "late", 5)
+    reader.pull()
+    assert len(reader.rows) == 2_001 and reader.pull() == 0
+    assert [len(part) for part in reader.parts.values()] == [2_001], "no row comes twice"
 
 
 def test_a_row_outside_the_look_back_waits_for_the_sweep(

@@ -100,8 +100,11 @@ class Reading:
     # -- by the column of changes --------------------------------------------------------------------------
 
     def _all(self, progress: Progress) -> Iterator[Page]:
-        """All rows by the time of their change; an unfinished reading goes on a look-back before its end."""
-        fresh = not progress.began or progress.top is None
+        """All rows by the time of their change; an unfinished reading goes on a look-back before its end, or begins
+        again where too many rows lie in that to be recognised.
+        """
+        together = SeenRows.loads(progress.seen).together
+        fresh = not progress.began or progress.top is None or bool(together)
         if fresh:
             progress = Progress(progress.form, began=today())
         self._rows.line = progress.line
@@ -118,17 +121,17 @@ class Reading:
             where = self._since(again)
         for condition, order in ((empty, None), (where, column)) if fresh else ((where, column),):
             for table in self._asked(condition, order):
-                times = self._times(table)
-                delivered = table if fresh else table.filter(pa.array(~seen.has(row_hashes(table))))
                 progress = replace(
-                    self._moved(progress, times), line=progress.line + table.num_rows, floor=floor
+                    self._moved(progress, self._times(table)),
+                    line=progress.line + table.num_rows,
+                    floor=floor,
                 )
+                delivered = table if fresh else table.filter(pa.array(~seen.has(row_hashes(table))))
+                recent, times = delivered, self._times(delivered)
                 if progress.top is not None:
                     back = min(self._floor(progress.top), floor or progress.top)
-                    recent, times = _at_or_after(table, times, back)
+                    recent, times = _at_or_after(delivered, times, back)
                     seen = seen.since(back)
-                else:
-                    recent = table
                 seen.add(times, row_hashes(recent))
                 if delivered.num_rows:
                     yield _Piece(delivered, replace(progress, seen=seen.dumps()))
@@ -140,30 +143,43 @@ class Reading:
 
     def _changes(self, progress: Progress) -> Iterator[Page]:
         """Rows from the look-back on, without those that were delivered as they are."""
-        column, seen, floor = self._layout.changed_at, SeenRows.loads(progress.seen), progress.floor
-        empty = statements.without_value(column)
-        where = exp.Not(this=empty.copy()) if floor is None else self._since(floor)
+        seen, floor = SeenRows.loads(progress.seen), progress.floor
+        if seen.together and self._digest(floor) == seen.together:
+            return
         page, start, present = None, progress, SeenRows()
-        for condition, order in ((empty, None), (where, column)):
-            for table in self._asked(condition, order):
-                times = self._times(table)
-                if floor is not None:
-                    table, times = _at_or_after(table, times, floor)
-                hashes = row_hashes(table)
-                present.add(times, hashes)
-                fresh = pa.array(~seen.has(hashes))
-                progress = self._moved(progress, times)
-                seen.add(times.filter(fresh), hashes[fresh.to_numpy(zero_copy_only=False)])
-                changed = table.filter(fresh)
-                if changed.num_rows:
-                    if page is not None:
-                        yield page
-                    # until the end is reached, the next reading begins where this one did
-                    page = self._replacing(_Piece(changed, replace(start, seen=seen.dumps())))
+        for table, times in self._looked_back(floor):
+            hashes = row_hashes(table)
+            present.add(times, hashes)
+            fresh = pa.array(~seen.has(hashes))
+            progress = self._moved(progress, times)
+            seen.add(times.filter(fresh), hashes[fresh.to_numpy(zero_copy_only=False)])
+            changed = table.filter(fresh)
+            if changed.num_rows:
+                if page is not None:
+                    yield page
+                # until the end is reached, the next reading begins where this one did
+                page = self._replacing(_Piece(changed, replace(start, seen=seen.dumps())))
         if page is not None:
             after = floor if progress.top is None else self._floor(progress.top)
             kept = present if after is None else present.since(after)
             yield replace(page, position=replace(progress, floor=after, seen=kept.dumps()).dumps())
+
+    def _looked_back(self, floor: int | None) -> Iterator[tuple[pa.Table, pa.Array]]:
+        """Rows without a time of change, and those from a time on (None: all), with their times."""
+        column = self._layout.changed_at
+        empty = statements.without_value(column)
+        where = exp.Not(this=empty.copy()) if floor is None else self._since(floor)
+        for condition, order in ((empty, None), (where, column)):
+            for table in self._asked(condition, order):
+                times = self._times(table)
+                yield (table, times) if floor is None else _at_or_after(table, times, floor)
+
+    def _digest(self, floor: int | None) -> str:
+        """What the rows of the look-back are together."""
+        digest = ContentDigest()
+        for table, _times in self._looked_back(floor):
+            digest.add(table)
+        return digest.text()
 
     def _replacing(self, piece: _Piece) -> Page:
         """A page whose rows take the place of those of their ids, also where they do not count any more."""

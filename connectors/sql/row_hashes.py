@@ -12,7 +12,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-MOST = 200_000  # rows of the look-back that are remembered; where there were more, they come once more
+MOST = 200_000  # rows of the look-back that are remembered one by one; of more, what they are together
+_TOGETHER = "#"  # before the digest of those
+_LOW = np.uint64(0xFFFFFFFF)
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
@@ -40,9 +42,12 @@ class ContentDigest:
     mixed: int = 0
 
     def add(self, table: pa.Table) -> None:
-        hashes = row_hashes(table)
+        self.add_hashes(row_hashes(table))
+
+    def add_hashes(self, hashes: Hashes) -> None:
+        """Rows by their numbers."""
         self.rows += len(hashes)
-        self.total += int(hashes.astype(object).sum()) if len(hashes) else 0
+        self.total += (int((hashes >> np.uint64(32)).sum()) << 32) + int((hashes & _LOW).sum())
         self.mixed ^= int(np.bitwise_xor.reduce(hashes)) if len(hashes) else 0
 
     def text(self) -> str:
@@ -51,10 +56,13 @@ class ContentDigest:
 
 @dataclass
 class SeenRows:
-    """Rows of the look-back that were delivered: their times and hashes."""
+    """Rows of the look-back that were delivered: their times and hashes. Where they are too many to remember, as after a
+    statement that changed millions of rows at one time, ``together`` tells only whether all are still as they were.
+    """
 
     times: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(0, np.int64))
     hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    together: str = ""  # the digest that was remembered in the place of rows
 
     def add(self, times: pa.Array, hashes: Hashes) -> None:
         """Delivered just now. Rows without a time are always looked back at."""
@@ -67,16 +75,18 @@ class SeenRows:
         return np.isin(hashes, self.hashes)
 
     def since(self, floor: int) -> SeenRows:
-        """Those that the next reading looks back at; none where they are too many to remember."""
+        """Those that the next reading looks back at."""
         kept = self.times >= floor
-        if kept.sum() > MOST:
-            return SeenRows()
         return SeenRows(self.times[kept], self.hashes[kept])
 
     def dumps(self) -> str:
         """As text."""
         if not len(self.hashes):
             return ""
+        if len(self.hashes) > MOST:
+            digest = ContentDigest()
+            digest.add_hashes(self.hashes)
+            return _TOGETHER + digest.text()
         order = np.argsort(self.hashes)
         raw = self.times[order].astype("<i8").tobytes() + self.hashes[order].astype("<u8").tobytes()
         return base64.b85encode(zlib.compress(raw, 6)).decode()
@@ -84,8 +94,8 @@ class SeenRows:
     @classmethod
     def loads(cls, text: str) -> SeenRows:
         """From text."""
-        if not text:
-            return cls()
+        if not text or text.startswith(_TOGETHER):
+            return cls(together=text.removeprefix(_TOGETHER))
         raw = zlib.decompress(base64.b85decode(text))
         half = len(raw) // 2
         return cls(
