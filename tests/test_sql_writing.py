@@ -116,6 +116,26 @@ def test_one_view_shows_every_segmentation_of_a_record_type(database: SegmentDat
     assert [row[1] for row in asked(database, query)] == ["seg_rfm"], "a segmentation that is cleared is gone"
 
 
+def test_many_values_come_in_pages_and_not_at_all_where_none_changed(
+    database: SegmentDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.sql.reading.PAGE_ROWS", 10)
+    for engine in ("base", "mysql", "sqlite", "duckdb"):
+        monkeypatch.setattr(f"connectors.sql.engines.{engine}.ROWS", 10)
+    monkeypatch.setattr("connectors.sql.engines.postgres._BATCH", 200)
+    connector = ready(database)
+    ids = [str(id) for id in range(5_000)]
+    connector.write_fields(changes(*((id, SEGMENT.name, None, "loyal") for id in ids)), Paper())
+    pages = list(connector.read("value", None))
+    assert len(pages) > 2
+    assert [page.first for page in pages] == [True, *[False] * (len(pages) - 1)]
+    assert [page.last for page in pages] == [*[False] * (len(pages) - 1), True]
+    assert sorted(id for page in pages for id in page.records["id"].to_pylist()) == sorted(ids)
+    assert list(connector.read("value", pages[-1].position)) == []
+    broken_off = list(connector.read("value", pages[0].position))
+    assert sum(page.records.num_rows for page in broken_off) == 5_000, "it begins again"
+
+
 def test_no_field_takes_the_name_of_the_view_of_all_segmentations() -> None:
     assert [LIMITS.takes(name) for name in ("segments", "Segments", "segments_2")] == [False, False, True]
 

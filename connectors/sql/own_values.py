@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 from sqlglot import exp
@@ -12,6 +13,7 @@ from connectors.contract import FieldSpec, Option, Page, RemoteList
 from connectors.schemas import FIELD, MEMBER_SCHEMA, VALUE_SCHEMA
 from connectors.sql.engines.base import Engine
 from connectors.sql.own_tables import FIELDS, LISTS, MEMBERS, OPTIONS, VALUES, OwnTables
+from connectors.sql.reading import grouped
 from connectors.sql.row_hashes import ContentDigest
 
 Fields = dict[tuple[str, str], FieldSpec]
@@ -68,19 +70,36 @@ def nothing(schema: pa.Schema, part: str, position: str | None) -> Iterator[Page
 
 
 _NOTHING = json.dumps({"content": ""})
+_UNFINISHED = json.dumps({})  # of a reading that broke off: it begins again
 
 
 def _whole(engine: Engine, asked: str, schema: pa.Schema, part: str, position: str | None) -> Iterator[Page]:
-    batches = [
-        pa.table([column.cast(pa.string()) for column in batch.columns], schema=schema)
-        for batch in engine.batches(asked)
-    ]
-    table = pa.concat_tables([schema.empty_table(), *batches])
-    digest = ContentDigest()
-    digest.add(table)
-    now = json.dumps({"columns": schema.names, "content": digest.text()})
-    if now != position:
-        yield Page(table, now, part, whole=True, first=True)
+    """Pages of a whole part. What stood there the last time is looked at first, and then nothing is delivered."""
+    if position is not None:
+        before = ContentDigest()
+        for table in _tables(engine, asked, schema):
+            before.add(table)
+        if _position(schema, before) == position:
+            return
+    digest, page, first = ContentDigest(), None, True
+    for table in _tables(engine, asked, schema):
+        if page is not None:
+            yield replace(page, last=False)
+            first = False
+        digest.add(table)
+        page = Page(table, _UNFINISHED, part, whole=True, first=first)
+    page = page or Page(schema.empty_table(), _UNFINISHED, part, whole=True, first=True)
+    yield replace(page, position=_position(schema, digest))
+
+
+def _position(schema: pa.Schema, digest: ContentDigest) -> str:
+    return json.dumps({"columns": schema.names, "content": digest.text()})
+
+
+def _tables(engine: Engine, asked: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Rows as text, in pages."""
+    for table in grouped(engine.batches(asked)):
+        yield pa.table([column.cast(pa.string()) for column in table.columns], schema=schema)
 
 
 def _rows(engine: Engine, asked: str) -> list[tuple[str, ...]]:

@@ -232,7 +232,7 @@ class Reading:
         statement = self._layout.source.rows(
             self._layout.asked, where.copy() if where is not None else None, order
         )
-        yield from _grouped(self._batches(statement))
+        yield from grouped(self._batches(statement))
 
     def _batches(self, statement: str) -> Iterator[pa.Table]:
         engine, source = self._engine, self._layout.source
@@ -321,7 +321,7 @@ def _at_or_after(table: pa.Table, times: pa.Array, floor: int) -> tuple[pa.Table
     return table.filter(late), times.filter(late)
 
 
-def _grouped(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def grouped(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Rows in pages of a size that is worth storing."""
     waiting: list[pa.Table] = []
     rows = size = 0
