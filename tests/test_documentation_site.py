@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,3 +53,53 @@ def test_search_works_in_a_page_that_is_opened_as_a_file(built: Path, browser: A
         page.get_by_role("link", name="Glossary").first.wait_for(timeout=10_000)
         assert not [url for url in opened.requests if not url.startswith("file:")]
         assert opened.console == []
+
+
+# What a newcomer asks, the page that answers it, and words of the answer.
+QUESTIONS = (
+    ("Does it send e-mails to my customers?", "faq", "It writes segments and lists"),
+    ("Can I try it without an account?", "quickstarts/demo", "It needs no account"),
+    ("Which columns must my order file have?", "reference/files", "occurred_at"),
+    ("My file has other headers; what now?", "reference/files", "our name = your header"),
+    ("Does it know Shopify's exports?", "quickstarts/shopify-hubspot", "recognised as Shopify"),
+    ("Which scopes does the HubSpot key need?", "crms/hubspot", "crm.objects.contacts.read"),
+    ("Which permissions does the Salesforce user need?", "crms/salesforce", "API Enabled"),
+    ("What is a canary?", "glossary", "first few records that a plan is applied to"),
+    ("The first plan was stopped by max_enter. Is that bad?", "guides/first-plan", "In a first labelling"),
+    ("How do I undo a run, and which one?", "guides/undo", "Every run can be undone"),
+    ("How do I run it every night?", "guides/schedule", "crm-segments schedule"),
+    ("Which exit code should wake somebody?", "guides/schedule", "a guard waits for a person"),
+    ("What does 75 mean?", "reference/exit-codes", "Try again later"),
+    ("How do I erase a person?", "guides/consent", "crm-segments forget"),
+    ("Does my data leave my machine?", "privacy", "to nobody else"),
+    ("What is the difference between RFM and the life cycle?", "kinds/index", "How do they buy?"),
+    ("How many customers do I need?", "kinds/index", "100 events"),
+    ("How do I write a segment of my own?", "guides/rules", "share_of"),
+    ("My orders are in dollars and euros", "guides/currencies", "Without a rate"),
+    ("What must I back up?", "guides/move", "journal.sqlite"),
+    ("Does it run on Windows?", "install", "WSL 2"),
+    ("What is the default of max_change?", "reference/config", "max_change"),
+    (
+        "A message says that a status word is neither counted nor left out",
+        "troubleshooting",
+        "neither counted nor left out",
+    ),
+    ("Did my campaign work?", "guides/control-groups", "95% interval"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "page", "words"), QUESTIONS, ids=[question for question, _, _ in QUESTIONS]
+)
+def test_a_newcomer_finds_the_answer_within_two_clicks(
+    built: Path, question: str, page: str, words: str
+) -> None:
+    assert site.clicks(built)[f"{page}.html"] <= 2
+    text = re.sub(r"<[^>]+>", "", (built / f"{page}.html").read_text(encoding="utf-8"))
+    assert words in " ".join(html.unescape(text).split())
+
+
+def test_every_page_is_within_three_clicks_of_home_by_the_texts_alone(built: Path) -> None:
+    reached = site.clicks(built)
+    there = {page.path.relative_to(built).as_posix() for page in site.pages(built)}
+    assert {page for page in there if reached.get(page, 99) > 3} == set()

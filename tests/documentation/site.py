@@ -67,6 +67,24 @@ def dead_links(folder: Path = SITE) -> list[str]:
     return dead
 
 
+def clicks(folder: Path = SITE, home: str = "index.html") -> dict[str, int]:
+    """Page → how many clicks it is away from home, by links within the texts of pages, not by the navigation."""
+    reached, edge = {home: 0}, [home]
+    while edge:
+        page = edge.pop(0)
+        text = (folder / page).read_text(encoding="utf-8")
+        article = text.partition("<article")[2].partition("</article>")[0]
+        reader = _Reader()
+        reader.feed(article)
+        for link in reader.links:
+            target = ((folder / page).parent / urlsplit(unescape(link)).path).resolve()
+            name = target.relative_to(folder).as_posix() if target.is_relative_to(folder) else ""
+            if name.endswith(".html") and name not in reached:
+                reached[name] = reached[page] + 1
+                edge.append(name)
+    return reached
+
+
 class _Reader(HTMLParser):
     """Collects what is loaded, linked and named."""
 
