@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sync import commands
+from sync.config.config import load
 from sync.context import Progress
 from sync.demo import story
 from sync.demo.figures import Figures
@@ -18,7 +19,8 @@ Say = Callable[[str], None]
 def demo(folder: Path, progress: Progress, say: Say, full: bool = False) -> dict[str, Any]:
     """The whole loop, twice, told while it goes. ``full``: all eight segmentations and their scorecards."""
     options = commands.Options(progress=progress)
-    config = lay_out(folder, full=full)
+    file = lay_out(folder, full=full)
+    config = load(file)
     figures = Figures(folder / "crm")
     try:
         say(story.begin(folder, figures.shop(), FIRST_CUT))
@@ -29,6 +31,7 @@ def demo(folder: Path, progress: Progress, say: Say, full: bool = False) -> dict
         say(story.found(figures))
         say(story.planned(planned, first))
         add(folder, FIRST_CUT, SECOND_CUT)
+        config = load(file)  # as of a later day
         second = commands.run(config, options)
         figures.look("later")
         again = commands.run(config, options)
@@ -37,7 +40,7 @@ def demo(folder: Path, progress: Progress, say: Say, full: bool = False) -> dict
         say(story.changed(figures, second, again, moved, (before, after)))
     finally:
         figures.close()
-    answer: dict[str, Any] = {"folder": str(folder), "config": str(config)}
+    answer: dict[str, Any] = {"folder": str(folder), "config": str(file)}
     answer |= {"planned": planned, "first": first, "second": second, "again": again}
     if full:
         answer["effect"] = commands.evaluate(config, options)["effects"]["coupons.likely"]

@@ -8,6 +8,7 @@ A population is labelled whole, chunk by chunk, and fitted on as many records as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sync.store import lazy
@@ -36,13 +37,18 @@ class Population:
     ) -> None:
         self._mirror, self._segmentation, self._frame = mirror, segmentation, frame
 
+    @cached_property
+    def _rows(self) -> Relation:
+        """What the segmentation reads of all of them: one row each. To compile it costs more than to count it."""
+        return lazy.rows_of(self._segmentation.reads(self._frame()))
+
     def records(self) -> Relation:
         """(record) of all of them."""
-        return lazy.rows_of(self._frame().select("record"))
+        return Relation(f"SELECT record FROM ({self._rows})")
 
     def chunks(self) -> Iterator[tuple[Span, pd.DataFrame]]:
         """All of them, at least one chunk."""
-        rows = lazy.rows_of(self._segmentation.reads(self._frame()))
+        rows = self._rows
         for span in spans(self._mirror):
             yield (
                 span,
@@ -51,7 +57,8 @@ class Population:
 
     def some(self, most: int | None = None) -> tuple[pd.DataFrame, int]:
         """At most so many of them (else ``FITTED``), the same each time, and how many there are."""
-        mirror, most, everyone = self._mirror, most or FITTED, self._frame()
-        count = int(mirror.value(f"SELECT count(*) FROM ({lazy.rows_of(everyone.select('record'))})"))
-        rows = lazy.rows_of(self._segmentation.reads(drawn(everyone, count, most)))
+        mirror, most, rows = self._mirror, most or FITTED, self._rows
+        count = int(mirror.value(f"SELECT count(*) FROM ({rows})"))
+        if count > most:
+            rows = lazy.rows_of(self._segmentation.reads(drawn(self._frame(), count, most)))
         return mirror.run(f"SELECT * FROM ({rows}) ORDER BY record LIMIT {most}").df(), count
