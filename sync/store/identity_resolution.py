@@ -84,14 +84,14 @@ def _park_orphans(mirror: AccountMirror) -> None:
     vanished = "SELECT record FROM ids ANTI JOIN records USING (record)"
     if not mirror.value(f"CREATE OR REPLACE TEMP TABLE vanished AS {vanished}"):
         return
-    gone = "SELECT DISTINCT record FROM activity SEMI JOIN vanished USING (record)"
-    if not mirror.value(f"CREATE OR REPLACE TEMP TABLE gone AS {gone}"):
+    orphaned = "SELECT DISTINCT record FROM activity SEMI JOIN vanished USING (record)"
+    if not mirror.value(f"CREATE OR REPLACE TEMP TABLE orphaned AS {orphaned}"):
         return
     mirror.run(
         """INSERT INTO parked BY NAME SELECT ids.record_type, ids.id, activity.* EXCLUDE (record)
-           FROM activity JOIN gone USING (record) JOIN ids USING (record)"""
+           FROM activity JOIN orphaned USING (record) JOIN ids USING (record)"""
     )
-    mirror.run("DELETE FROM activity WHERE record IN (SELECT record FROM gone)")
+    mirror.run("DELETE FROM activity WHERE record IN (SELECT record FROM orphaned)")
 
 
 def _unpark(mirror: AccountMirror) -> None:
