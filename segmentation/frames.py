@@ -41,11 +41,17 @@ RECORDS: Mapping[str, str] = {"record": "integer"}
 
 @dataclass(frozen=True)
 class Segment:
-    """One value of a segmentation: ``key`` is stored and never changes, ``title`` is shown."""
+    """One value of a segmentation: ``key`` is stored and never changes, ``title`` is shown.
+
+    ``advice``: what to do about its customers. ``slipping``: its customers may soon be lost, so their revenue is
+    at risk.
+    """
 
     key: str
     title: str
     description: str = ""
+    advice: str = ""
+    slipping: bool = False
 
 
 def check(table: ibis.Table, columns: Mapping[str, str], name: str) -> None:

@@ -23,7 +23,7 @@ what it would change; it applies none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -88,7 +88,7 @@ def card(kind: Judged, backtest: Backtest | None, today: Today, model: Mapping[s
     lines: list[Line] = []
     if backtest is not None:
         after = [*_lift(backtest, kind.ranked), *_separation(backtest, kind.ranked), *_efficiency(backtest)]
-        lines = kind.judgement.of(after)
+        lines = _judged(kind.judgement.of(after), backtest)
     lines += kind.own_lines(backtest, model)
     lines += [*_coverage(today.labels), *_actionability(today.labels, today.reachable, today.playbooks)]
     lines += [*_drift(today), *_kept(today), *steadiness(kind.judgement, *today.weeks)]
@@ -192,6 +192,18 @@ def _lift(backtest: Backtest, ranked: Sequence[str]) -> list[Line]:
     return lines
 
 
+def _judged(lines: list[Line], backtest: Backtest) -> list[Line]:
+    """The lines without a verdict where too few bought after the day to tell skill from luck."""
+    buyers = int((backtest.bought > 0).sum())
+    if buyers >= ENOUGH:
+        return lines
+    why = f"; no verdict: {buyers} bought in the {backtest.days} days, {ENOUGH} are needed"
+    return [
+        replace(line, passes=None, words=line.words + why) if line.passes is not None else line
+        for line in lines
+    ]
+
+
 def _separation(backtest: Backtest, ranked: Sequence[str]) -> list[Line]:
     segment, revenue, bought = _texts(backtest.labels["segment"]), backtest.revenue, backtest.bought
     keys, positions = np.unique(segment, return_inverse=True)
@@ -247,6 +259,10 @@ def _actionability(
     sizes = {str(key): int(count) for key, count in zip(keys, counts, strict=True) if key not in UNSCORED}
     if not sizes:
         return [Line("actionability", None, None, "there is no segment")]
+    if len(labels) < ENOUGH * len(sizes):
+        needed = ENOUGH * len(sizes)
+        words = f"no verdict: {len(labels):,} records are too few to judge {len(sizes)} segments, {needed:,} are needed"
+        return [Line("actionability", None, None, words)]
     least = max(ENOUGH, SMALLEST * len(labels))
     faults = [f"{key} has {count} records only" for key, count in sizes.items() if count < least]
     faults += [f"{key} has no playbook" for key in sizes if playbooks and key not in playbooks]

@@ -12,6 +12,13 @@ from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
 
+_ADVICE = {
+    "a": "Give each a named contact; call before they go quiet",
+    "b": "Suggest products that A customers buy",
+    "c": "Serve them by e-mail and self-service",
+    PROSPECT: "Show what customers buy first",
+}
+
 
 class Abc(BandedKind):
     """ABC tiers of net revenue."""
@@ -33,10 +40,10 @@ class Abc(BandedKind):
         """The tiers from the best, then prospects."""
         a, b = f"{self.a_share:.0%}", f"{self.b_share:.0%}"
         return [
-            Segment("a", "A", f"The fewest buyers who bring {a} of the revenue"),
-            Segment("b", "B", f"The next, up to {b} of the revenue"),
-            Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}"),
-            Segment(PROSPECT, "Prospect", "No purchase yet"),
+            Segment("a", "A", f"The fewest buyers who bring {a} of the revenue", _ADVICE["a"]),
+            Segment("b", "B", f"The next, up to {b} of the revenue", _ADVICE["b"]),
+            Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}", _ADVICE["c"]),
+            Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT]),
         ]
 
     @property

@@ -19,13 +19,31 @@ if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
 
 SEGMENTS = (
-    Segment(PROSPECT, "Prospect", "No purchase yet"),
-    Segment("new", "New", "A first purchase lately, and none since"),
-    Segment("active", "Active", "Buys in its usual rhythm"),
-    Segment("at_risk", "At risk", "Silent for longer than is usual for it; may well not buy soon"),
-    Segment("dormant", "Dormant", "Silent for long; unlikely to buy soon"),
-    Segment("lost", "Lost", "Silent for so long that hardly any such customer buys soon"),
-    Segment("won_back", "Won back", "Bought again after having been dormant or lost"),
+    Segment(PROSPECT, "Prospect", "No purchase yet", "Show what customers buy first"),
+    Segment(
+        "new", "New", "A first purchase lately, and none since", "Welcome them and suggest a second order"
+    ),
+    Segment("active", "Active", "Buys in its usual rhythm", "Tell them what is new; no need to push"),
+    Segment(
+        "at_risk",
+        "At risk",
+        "Silent for longer than is usual for it; may well not buy soon",
+        "Remind them now; call those who spend most",
+        slipping=True,
+    ),
+    Segment("dormant", "Dormant", "Silent for long; unlikely to buy soon", "Ask what went wrong, once"),
+    Segment(
+        "lost",
+        "Lost",
+        "Silent for so long that hardly any such customer buys soon",
+        "Leave them out of costly campaigns",
+    ),
+    Segment(
+        "won_back",
+        "Won back",
+        "Bought again after having been dormant or lost",
+        "Thank them and follow up within the month",
+    ),
 )
 STAGES = tuple(segment.key for segment in SEGMENTS)
 

@@ -13,6 +13,13 @@ from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT, Kind
 
+_ADVICE = {
+    "high": "Spend time here first: advice, previews, service",
+    "medium": "Suggest a second category or a larger order",
+    "low": "Keep contact cheap: newsletters, not calls",
+    PROSPECT: "Show what customers buy first",
+}
+
 
 class Potential(Kind):
     """Tiers of what buyers will bring."""
@@ -39,10 +46,17 @@ class Potential(Kind):
         """The tiers from the best, then prospects."""
         high, medium = f"{self.high_share:.0%}", f"{self.medium_share:.0%}"
         return [
-            Segment("high", "High potential", f"The {high} of the buyers who are expected to bring most"),
-            Segment("medium", "Medium potential", f"The next, up to {medium} of the buyers"),
-            Segment("low", "Low potential", "Buyers who are expected to bring least"),
-            Segment(PROSPECT, "Prospect", "No purchase yet"),
+            Segment(
+                "high",
+                "High potential",
+                f"The {high} of the buyers who are expected to bring most",
+                _ADVICE["high"],
+            ),
+            Segment(
+                "medium", "Medium potential", f"The next, up to {medium} of the buyers", _ADVICE["medium"]
+            ),
+            Segment("low", "Low potential", "Buyers who are expected to bring least", _ADVICE["low"]),
+            Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT]),
         ]
 
     @property

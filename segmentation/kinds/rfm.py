@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
-from segmentation.kinds.rfm_groups import DEFAULT, Group, table
+from segmentation.kinds.rfm_groups import ADVICE, DEFAULT, SLIPPING, Group, table
 
 
 class Rfm(BandedKind):
@@ -33,8 +33,17 @@ class Rfm(BandedKind):
     @property
     def segments(self) -> list[Segment]:
         """The groups in their order, then prospects."""
-        named = [Segment(group.key, group.title or group.key, group.description) for group in self.groups]
-        return [*named, Segment(PROSPECT, "Prospect", "No purchase yet")]
+        named = [
+            Segment(
+                group.key,
+                group.title or group.key,
+                group.description,
+                ADVICE.get(group.key, ""),
+                slipping=group.key in SLIPPING,
+            )
+            for group in self.groups
+        ]
+        return [*named, Segment(PROSPECT, "Prospect", "No purchase yet", ADVICE[PROSPECT])]
 
     @field_validator("groups")
     @classmethod

@@ -6,7 +6,7 @@ and every group must take at least one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +81,23 @@ DEFAULT: tuple[Group, ...] = (
     _group("hibernating", "Hibernating", (2, 2), (1, 2), (1, 5), "Seldom buyers, long ago"),
     _group("lost", "Lost", (1, 1), (1, 2), (1, 5), "Seldom buyers, the longest ago"),
 )
+
+# what to do about the customers of a group, by its key; none of it costs a discount
+ADVICE: Mapping[str, str] = {
+    "champions": "Thank them, show new things first, ask for a review",
+    "cannot_lose": "Call or write in person this week",
+    "loyal": "Offer membership and what goes with their last order",
+    "at_risk": "Remind them of what they bought; ask what is missing",
+    "potential_loyal": "Suggest a second category",
+    "new": "Welcome them and help with the first order",
+    "needs_attention": "Show what is new since their last order",
+    "promising": "Suggest a second order that fits the first",
+    "about_to_sleep": "Send one reminder of what they liked",
+    "hibernating": "One e-mail a season is enough",
+    "lost": "Leave them out of costly campaigns",
+    PROSPECT: "Show what customers buy first",
+}
+SLIPPING = frozenset({"cannot_lose", "at_risk"})  # used to buy, and may soon be lost
 
 
 def table(groups: Sequence[Group]) -> Integers:

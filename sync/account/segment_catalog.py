@@ -24,7 +24,14 @@ class SegmentText:
     key: str
     title: str
     description: str = ""
-    playbook: dict[str, str | int] = field(default_factory=dict)
+    playbook: dict[str, str | int] = field(default_factory=dict)  # of the config
+    advice: str = ""  # of the kind
+    slipping: bool = False  # its customers may soon be lost
+
+    @property
+    def to_do(self) -> str:
+        """What to do about its customers: the playbook of the config, or else the advice of the kind."""
+        return "; ".join(f"{key}: {value}" for key, value in self.playbook.items()) or self.advice
 
 
 def built(config: Config, settings: SegmentationSettings, account: str) -> Segmentation:
@@ -126,6 +133,8 @@ def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[S
                 (configured and configured.title) or segment.title,
                 (configured and configured.description) or segment.description,
                 dict(configured.playbook) if configured else {},
+                segment.advice,
+                segment.slipping,
             )
         )
     return texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -61,7 +61,9 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Write the page to this file. Default: report.html in state_dir.", metavar="FILE"
+            "--out",
+            help="Write the page to this file. Default: in state_dir, report.html or report-analyst.html.",
+            metavar="FILE",
         ),
     ] = None,
     scorecards: Annotated[
@@ -72,14 +74,19 @@ def report(
     ] = False,
     cards: Annotated[bool, typer.Option("--cards", hidden=True)] = False,
     composition: Composition = None,
+    reader: Annotated[
+        Literal["people", "analyst"],
+        typer.Option("--for", help="people: this month on one page. analyst: everything statistical."),
+    ] = "people",
 ) -> None:
-    """Write one HTML page for people: sizes, revenue, moves, forecasts, scorecards, guards, rejects."""
+    """Write one HTML page: this month by segment, or everything statistical for an analyst."""
     if cards:
         fail("--cards is called --scorecards now", 2, as_json)
+    chosen = composition or ()
     execute(
         "report",
         as_json,
-        lambda c, p: c.report(config, options_of(account, progress=p), out, scorecards, composition or ()),
+        lambda c, p: c.report(config, options_of(account, progress=p), out, scorecards, chosen, reader),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from sync.commands.stated_months import beside_stated
 from sync.config.config import Config
 from sync.exit_codes import UsageError
 from sync.per_account import Answer, Options, config_of, each_account
+from sync.report import Reader
 from sync.store.journal import Journal
 from sync.store.journal.rejects import Rejects
 
@@ -77,14 +78,18 @@ def show(config: Config | Path | str, options: Options | None = None, id: str = 
     return each_account(config, options, "show", lambda session: story(session, id), journalled=False)
 
 
+_PAGES: Mapping[Reader, str] = {"people": "report.html", "analyst": "report-analyst.html"}
+
+
 def report(
     config: Config | Path | str,
     options: Options | None = None,
     out: Path | None = None,
     scorecards: bool = False,
     composition: Sequence[str] = (),
+    reader: Reader = "people",
 ) -> Answer:
-    """One HTML page of everything that people look at, of all accounts; ``report`` in the answer is its path.
+    """One HTML page of all accounts for a reader; ``report`` in the answer is its path.
 
     ``scorecards``: compute those that are not kept of today's facts; without it those that are kept are
     shown. ``composition``: attributes by which segments are told apart, sensitive ones too.
@@ -104,7 +109,7 @@ def report(
     if not gathered:
         return {**answer, "report": None}
     path = write(
-        [figures for figures, _ in gathered], out or config.state_dir / "report.html", gathered[0][1]
+        [figures for figures, _ in gathered], out or config.state_dir / _PAGES[reader], gathered[0][1], reader
     )
     return {**answer, "report": str(path)}
 

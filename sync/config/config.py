@@ -28,6 +28,7 @@ from sync.config.settings import (
     Guards,
     Limit,
     Pace,
+    Report,
     SegmentationSettings,
     SegmentSettings,
     Top,
@@ -43,6 +44,7 @@ __all__ = [
     "Guards",
     "Limit",
     "Pace",
+    "Report",
     "SegmentSettings",
     "SegmentationSettings",
     "Windows",
@@ -74,6 +76,7 @@ class Config:
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     guards: Guards = field(default_factory=Guards)
     pace: Pace = field(default_factory=Pace)
+    report: Report = field(default_factory=Report)
     retention_days: int = 730
     memory_limit: str = "2GB"
 
@@ -246,6 +249,11 @@ def load(path: Path | str) -> Config:
     top = validated(Top, tree, (), collected, also=parts)
     accounts = read_accounts(parts["accounts"], collected)
     segmentations = read_segmentations(parts["segmentations"], accounts, collected)
+    if top is not None and top.report.leading not in (None, *(entry.name for entry in segmentations)):
+        named = ", ".join(entry.name for entry in segmentations) or "none"
+        collected.append(
+            Fault(("report", "leading"), f"{top.report.leading!r} is no segmentation; there is {named}")
+        )
     if collected or top is None:
         lines = Lines(text)
         raise ConfigError(path, sorted(collected, key=lambda fault: lines.of(fault.path) or 0), lines)

@@ -340,6 +340,12 @@ class Pace(Table):
         return Windows(self.windows, ZoneInfo(time_zone))
 
 
+class Report(Table):
+    """What the report shows first."""
+
+    leading: Name | None = None  # the segmentation of page one; None: a life cycle, or else the first one
+
+
 class Top(Table):
     """The config beside its accounts and segmentations."""
 
@@ -351,5 +357,6 @@ class Top(Table):
     ] = {}
     guards: Guards = Guards()
     pace: Pace = Pace()
+    report: Report = Report()
     retention_days: Annotated[int, Field(gt=0)] = 730
     memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"

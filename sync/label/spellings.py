@@ -14,6 +14,7 @@ from connectors.values.folding import comparable
 from sync.account.segment_catalog import built
 from sync.store.activity_rows import Spellings, other_categories, other_surveys
 from sync.store.mirror import AccountMirror
+from sync.store.segment_figures import YEAR
 
 if TYPE_CHECKING:
     from segmentation.feature_request import Needs
@@ -31,10 +32,10 @@ def needs_of(config: Config, account: str, settings: SegmentationSettings) -> Ne
 
 
 def account_needs(config: Config, account: str) -> Needs:
-    """The features that all segmentations of the account look at."""
+    """The features that all segmentations of the account look at, and the last year's that a report tells."""
     from segmentation.feature_request import Needs
 
-    needs = Needs()
+    needs = Needs(windows=(YEAR,))
     for settings in config.segmentations_of(account):
         needs = needs | needs_of(config, account, settings)
     return needs

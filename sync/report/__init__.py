@@ -1,8 +1,11 @@
-"""What do people look at? One HTML page of segments, moves, reasons, guards and rejects, whole by itself.
+"""What do people look at? Two HTML pages, each whole by itself.
 
-``figures.gather`` collects all figures of one account first; what comes after it draws values only. ``write``
-makes the page of one or several accounts. A chart is drawn by ``charts``; the module that is named after its
-question (``sizes``, ``journeys``, …) turns its figures into panels, and ``sections`` says where they stand.
+``people``: this month of the leading segmentation on one page, and each segmentation folded beneath it.
+``analyst``: everything statistical, what was read, guards, rejects and runs.
+
+``figures.gather`` collects all figures of one account first; what comes after it draws values only. A chart is
+drawn by ``svg``; the module that is named after its question (``sizes``, ``journeys``, …) turns its figures into
+panels, and ``sections`` says where they stand.
 """
 
 from __future__ import annotations
@@ -11,17 +14,21 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+Reader = Literal["people", "analyst"]
 
 if TYPE_CHECKING:
     from sync.report.figures import AccountFigures
 
 
-def write(accounts: Sequence[AccountFigures], out: Path, made_at: datetime) -> Path:
-    """Write the page, whole or not at all, readable by its owner alone; returns its path."""
-    from sync.report.page import render
+def write(
+    accounts: Sequence[AccountFigures], out: Path, made_at: datetime, reader: Reader = "people"
+) -> Path:
+    """Write the page for a reader, whole or not at all, readable by its owner alone; returns its path."""
+    from sync.report import analyst, people
 
-    page = render(accounts, made_at)
+    page = {"people": people, "analyst": analyst}[reader].render(accounts, made_at)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(out.name + ".part")
     with os.fdopen(

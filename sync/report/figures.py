@@ -8,23 +8,25 @@ left out (bands such as 35-44 stay), and only where several records share them.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from connectors.schemas import CHANNELS
+from connectors.schemas import CHANNELS, REACHABLE
 from connectors.values.currency import exponent
 from segmentation.kinds import kind_named
 from sync.account.segment_catalog import named_segments
 from sync.account.session import Session
 from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
+from sync.consent.consent import consent_of
 from sync.pull.reading import STAMP, in_journal
-from sync.report import insight, sizes
+from sync.report import insight, sizes, this_month
 from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
+from sync.report.this_month import ThisMonth
 from sync.report.transitions import Flow, Movement, flows, movement
 from sync.store import coverage
 from sync.store.joined import with_attributes
@@ -32,7 +34,7 @@ from sync.store.journal import Journal
 from sync.store.label_tables import LabelTables, labels_of
 from sync.store.mirror import AccountMirror, quoted
 from sync.store.relation import Relation
-from sync.store.segment_figures import crossed, sizes_and_revenue
+from sync.store.segment_figures import Typical, crossed, sizes_and_revenue, typical
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class SegmentationFigures:
     movement: Movement
     spots: list[Spot]
     reasons: list[Reason]
+    typical: Mapping[str, Typical] = field(default_factory=dict)  # by segment
 
     @property
     def records(self) -> int:
@@ -99,6 +102,7 @@ class AccountFigures:
     events: Events
     unlabelled: list[str] = field(default_factory=list)  # segmentations that no labelling has reached yet
     insights: Insights = field(default_factory=Insights)
+    this_month: ThisMonth | None = None
     reading: dict[str, Any] | None = None  # the summary of what was read (``sync.pull.summary``)
 
 
@@ -107,20 +111,22 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
 
     Reads only; an account that was never labelled has none.
     """
-    mirror = session.mirror()
+    mirror, journal = session.mirror(), session.journal
     session.progress("gathering figures", 0, 0)
     revenue = sizes.revenue_column(mirror)
-    chosen = [entry for entry in session.segmentations if _labelled(mirror, session.journal, entry.name)]
+    consents = consent_of(session.all_mirrors(), session.settings.match).consents
+    chosen = [entry for entry in session.segmentations if _labelled(mirror, journal, entry.name)]
     segmentations = [
-        _segmentation(mirror, session.journal, session.config, entry, revenue) for entry in chosen
+        _segmentation(mirror, journal, session.config, entry, revenue, consents) for entry in chosen
     ]
-    segmentations.sort(key=lambda entry: not kind_named(entry.kind).leads)
+    segmentations.sort(key=lambda entry: _place(session.config, entry))
     names = [entry.name for entry in segmentations]
     types = sorted({t for entry in session.segmentations for t in session.config.record_types(entry)})
     people = coverage.everyone(mirror, types)
     records = coverage.count(mirror, people)
     labelled = max((entry.as_of for entry in segmentations if entry.as_of), default=None)
     session = session.about(day=session.context.day or labelled)
+    last_reading = _last_reading(mirror, journal)
     return AccountFigures(
         account=session.account,
         crm=session.settings.crm,
@@ -132,11 +138,26 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
             mirror, with_attributes(mirror, people, session.joined()), session.settings.known_attributes
         ),
         overlaps=[_overlap(mirror, a, b) for position, a in enumerate(names) for b in names[position + 1 :]],
-        events=events(session.journal, session.account),
+        events=events(journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
         insights=insight.gather(session, names, wanted),
-        reading=_last_reading(mirror, session.journal),
+        this_month=_this_month(session, segmentations[0], last_reading) if segmentations else None,
+        reading=last_reading,
     )
+
+
+def _place(config: Config, segmentation: SegmentationFigures) -> tuple[bool, bool]:
+    """The leading segmentation of the config first, then kinds that lead by themselves."""
+    return segmentation.name != config.report.leading, not kind_named(segmentation.kind).leads
+
+
+def _this_month(
+    session: Session, leading: SegmentationFigures, last_reading: Mapping[str, Any] | None
+) -> ThisMonth:
+    settings = next(entry for entry in session.segmentations if entry.name == leading.name)
+    days = [motion.as_of for motion in leading.movement.motions]
+    as_of = leading.as_of or session.as_of
+    return this_month.gather(session, settings, as_of, days, leading.typical, last_reading)
 
 
 def _last_reading(mirror: AccountMirror, journal: Journal) -> dict[str, Any] | None:
@@ -161,8 +182,10 @@ def _segmentation(
     config: Config,
     settings: SegmentationSettings,
     revenue: str | None,
+    consents: Relation,
 ) -> SegmentationFigures:
     name = settings.name
+    channels = [REACHABLE + channel for channel in CHANNELS]
     as_of, before = (_day(mirror.stamp(f"{state}:{name}")) for state in ("labels", "before"))
     if as_of is None:
         as_of = _day(journal.labels.latest_day(mirror.name, name))
@@ -182,6 +205,7 @@ def _segmentation(
         movement=movement(mirror, journal, name, as_of),
         spots=sizes.spots(mirror, name),
         reasons=sizes.reasons(mirror, name),
+        typical=typical(mirror, labels_of(name), consents, channels, as_of) if as_of else {},
     )
 
 

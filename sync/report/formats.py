@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 UNKNOWN = "\u2013"
 
@@ -13,10 +14,22 @@ def count(number: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """``12.3%``; a share that is not known is a dash."""
+    """``12.3%``; ``100%`` and ``0%`` are said of nothing less and nothing more. What is not known is a dash."""
     if share is None:
         return UNKNOWN
-    return f"{share:.0%}" if share >= 0.995 or share == 0 else f"{share:.1%}"
+    if share in (0, 1):
+        return f"{share:.0%}"
+    return "<0.1%" if 0 < share < 0.0005 else f"{min(share, 0.999) if share < 1 else share:.1%}"
+
+
+def day(when: date | None) -> str:
+    """``30 November 2026``."""
+    return UNKNOWN if when is None else f"{when.day} {when:%B %Y}"
+
+
+def change(number: int | None) -> str:
+    """``+12``; what cannot be compared is a dash."""
+    return UNKNOWN if number is None else f"{number:+,}" if number else "0"
 
 
 def signed(share: float) -> str:
@@ -54,3 +67,7 @@ class Money:
             if abs(whole) >= size:
                 return f"{whole / size:,.2f} {letter}"
         return f"{whole:,.0f}"
+
+    def mean(self, amount: int | None, number: int | None) -> str:
+        """An amount divided by a number: ``41 EUR``."""
+        return UNKNOWN if amount is None or not number else self.whole(amount / number)

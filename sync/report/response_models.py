@@ -107,6 +107,19 @@ def effects(effects_by_segment: Mapping[str, Mapping[str, Any]], labels: Mapping
     return [_effect(labels.get(segment, segment), effect) for segment, effect in effects_by_segment.items()]
 
 
+def effect_sentence(title: str, effect: Mapping[str, Any]) -> str:
+    """What a campaign to a segment changed against its control group, for a person who sells."""
+    groups = f"{effect['treated']:,} contacted, {effect['control']:,} held out"
+    if "uplift" not in effect:
+        return f"Campaign to {title}: no result yet ({groups}; {effect['note']})."
+    treated, control = (formats.percent(effect[f"rate_{name}"]) for name in ("treated", "control"))
+    rates = f"{treated} of the contacted did it, {control} of the control group ({groups})"
+    if effect["note"]:
+        return f"Campaign to {title}: {rates}. The difference may be chance."
+    more = "brought" if effect["incremental"] > 0 else "cost"
+    return f"Campaign to {title}: {rates}. It {more} about {abs(effect['incremental']):,.0f} of them."
+
+
 def _effect(label: str, effect: Mapping[str, Any]) -> Panel:
     title = f"What did contacting change? {label}"
     groups = f"{effect['treated']:,} contacted and {effect['control']:,} held out, {effect['days']} days after they came into the segment"

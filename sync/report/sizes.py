@@ -25,7 +25,7 @@ class SegmentFigures:
     key: str
     title: str
     description: str
-    playbook: dict[str, str | int]
+    to_do: str
     records: int
     revenue: int | None  # minor units; None where features hold no money
 
@@ -75,10 +75,10 @@ def segments(
     nobody = (0, 0 if revenue else None)
     listed = [segment for segment in named if not settings.options.names_from_model or segment.key in sizes]
     figures = [
-        SegmentFigures(s.key, s.title, s.description, s.playbook, *sizes.get(s.key, nobody)) for s in listed
+        SegmentFigures(s.key, s.title, s.description, s.to_do, *sizes.get(s.key, nobody)) for s in listed
     ]
     others = sizes.keys() - {segment.key for segment in listed}
-    return figures + [SegmentFigures(key, key, "", {}, *sizes[key]) for key in sorted(others)]
+    return figures + [SegmentFigures(key, key, "", "", *sizes[key]) for key in sorted(others)]
 
 
 def spots(mirror: AccountMirror, name: str) -> list[Spot]:

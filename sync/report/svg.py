@@ -2,8 +2,8 @@
 letters are pixels. Which figures stand on the page, and where, ``sync.report.sections`` says.
 
 Every chart is an image with a title for those who hear the page; texts are escaped here, so that a name out
-of a CRM stays a name. Colours are classes (``c0`` to ``c7``, Okabe and Ito's colour-blind-safe palette) whose
-values the style sheet holds.
+of a CRM stays a name. Colours are classes (``c0`` to ``c11``: the colour-blind-safe palette of Okabe and Ito, then
+four of Tol's) whose values the style sheet holds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from textwrap import wrap
 
 from markupsafe import Markup
 
-COLOURS = 8
+COLOURS = 12
+_LETTER = 0.66  # percent of a page's width that one small letter takes
 LETTERS = 30  # of a label that a narrow screen has room for beside a figure
 
 
@@ -23,11 +24,23 @@ LETTERS = 30  # of a label that a narrow screen has room for beside a figure
 class Bar:
     """One row: shares from 0 to 1 are drawn under each other, ``text`` stands at the right end of the label's
     line.
+
+    ``colour``: of all its shares, the later ones paler; None: each share has a colour of its own.
     """
 
     label: str
     shares: tuple[float, ...]
     text: str
+    colour: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a whole: its share from 0 to 1, and the colour of what it stands for."""
+
+    label: str
+    share: float
+    colour: int
 
 
 @dataclass(frozen=True)
@@ -90,8 +103,28 @@ def bars(title: str, rows: Sequence[Bar], track: bool = False) -> Markup:
                         y, thickness - 2
                     )
                 )
-            box = Markup('<rect class="c{}" x="0" y="{}" width="{:.2f}%" height="{}"/>')
-            drawn.append(box.format(position % COLOURS, y, width, thickness - 2))
+            box = Markup('<rect class="c{}{}" x="0" y="{}" width="{:.2f}%" height="{}"/>')
+            colour = position if row.colour is None else row.colour
+            pale = " pale" if row.colour is not None and position else ""
+            drawn.append(box.format(colour % COLOURS, pale, y, width, thickness - 2))
+    return _image(title, height * len(rows), drawn)
+
+
+def wholes(title: str, rows: Sequence[tuple[str, Sequence[Part]]]) -> Markup:
+    """One bar for each whole, cut into its parts; a part that is wide enough has its name and share beneath."""
+    height, drawn = 62, []
+    for number, (label, parts) in enumerate(rows):
+        top, x = number * height, 0.0
+        drawn.append(_text("0", top + 13, label, "label"))
+        for part in parts:
+            width, words = 100 * min(max(part.share, 0.0), 1.0), f"{part.label} {part.share:.0%}"
+            box = Markup(
+                '<rect class="c{}" x="{:.2f}%" y="{}" width="{:.2f}%" height="18"><title>{}</title></rect>'
+            )
+            drawn.append(box.format(part.colour % COLOURS, x, top + 19, max(width - 0.2, 0.0), words))
+            if width >= _LETTER * (len(words) + 1):
+                drawn.append(_text(f"{x:.2f}%", top + 51, words, "note"))
+            x += width
     return _image(title, height * len(rows), drawn)
 
 
@@ -161,25 +194,22 @@ def heat(
     return _image(title, side + height * len(rows), drawn)
 
 
-def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Markup:
-    """A Sankey diagram from left to right.
-
-    ``order`` gives each segment its place; where records come from has a colour of its own.
-    """
+def flow(
+    title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int], colours: Mapping[str, int]
+) -> Markup:
+    """A Sankey diagram from left to right. ``order`` gives each segment its place; what has no colour is grey."""
     total = sum(ribbon.records for ribbon in ribbons)
     if not total:
         return Markup("")
     sources, targets = (_sums(ribbons, side) for side in ("source", "target"))
-    colours = {
-        name: number % COLOURS for number, name in enumerate(sorted(sources, key=lambda entry: order[entry]))
-    }
+    classes = {name: f"c{colours[name] % COLOURS}" if name in colours else "plain" for name in order}
     gap, least = 8, 18
     room = min(34.0 * max(len(sources), len(targets)) + 20, 420.0)
     scale = room / total
     ends = [_stacked(side, order, scale, gap, least) for side in (sources, targets)]
     height = max(top + tall for end in ends for top, tall in end.values())
     curve = "M0 {:.1f}C50 {:.1f} 50 {:.1f} 100 {:.1f}V{:.1f}C50 {:.1f} 50 {:.1f} 0 {:.1f}Z"
-    path = Markup(f'<path class="ribbon c{{}}" d="{curve}"><title>{{}}</title></path>')
+    path = Markup(f'<path class="ribbon {{}}" d="{curve}"><title>{{}}</title></path>')
     used = [dict.fromkeys(end, 0.0) for end in ends]
     drawn = []
     for ribbon in sorted(ribbons, key=lambda entry: (order[entry.source], order[entry.target])):
@@ -190,7 +220,7 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
         used[1][ribbon.target] += ribbon.records * scale
         words = f"{ribbon.source} → {ribbon.target}: {ribbon.records:,}"
         drawn.append(
-            path.format(colours[ribbon.source], a, a, b, b, b + thick, b + thick, a + thick, a + thick, words)
+            path.format(classes[ribbon.source], a, a, b, b, b + thick, b + thick, a + thick, a + thick, words)
         )
     stretched = Markup(
         '<svg x="1.5%" y="0" width="97%" height="{0:.0f}" viewBox="0 0 100 {0:.0f}" preserveAspectRatio="none">{1}</svg>'
@@ -199,11 +229,7 @@ def flow(title: str, ribbons: Sequence[Ribbon], order: Mapping[str, int]) -> Mar
     for end, sums, x, words in ((ends[0], sources, "0", "start"), (ends[1], targets, "98.5%", "end")):
         for name, (top, _tall) in end.items():
             node = Markup('<rect class="{}" x="{}" y="{:.1f}" width="1.5%" height="{:.1f}"/>')
-            shapes.append(
-                node.format(
-                    f"c{colours[name]}" if name in colours else "plain", x, top, max(sums[name] * scale, 1.5)
-                )
-            )
+            shapes.append(node.format(classes[name], x, top, max(sums[name] * scale, 1.5)))
             middle = top + max(sums[name] * scale, least) / 2 + 4
             anchor = "3%" if words == "start" else "97%"
             shapes.append(_text(anchor, middle, f"{short(name, 20)} {sums[name]:,}", f"halo {words}"))
@@ -217,10 +243,11 @@ def lines(
     height: int = 64,
     top: float | None = None,
     dots: bool = True,
+    colour: int = 0,
 ) -> Markup:
     """Lines over days (ordinals, to scale) that begin at zero.
 
-    ``top``: the value at the upper edge, the greatest by default.
+    ``top``: the value at the upper edge, the greatest by default. ``colour``: of the first line.
     """
     if top is None:
         top = max((value for line in series for value in line), default=0)
@@ -241,8 +268,8 @@ def lines(
             else ""
         )
         drawn.append(
-            Markup('<path class="line s{0}" d="{1}"/><path class="dots s{0}" d="{2}"/>').format(
-                number, steps, marks
+            Markup('<path class="line s{0}{3}" d="{1}"/><path class="dots s{0}" d="{2}"/>').format(
+                (colour + number) % COLOURS, steps, marks, " dashed" if number else ""
             )
         )
     frame = '<svg role="img" class="chart" width="100%" height="{0}" viewBox="0 0 100 {0}" preserveAspectRatio="none">'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,79 @@ def mean_features(
         f"SELECT segment, {means} FROM ({labels}) JOIN features USING (record) GROUP BY segment"
     )
     return {column: {row[0]: row[1 + at] for row in rows} for at, column in enumerate(columns)}
+
+
+@dataclass(frozen=True)
+class Typical:
+    """The customers of one segment. Money in minor units; None: not known.
+
+    ``revenue`` and ``orders``: sums of the last year. ``days_since``: median days since the last purchase.
+    ``typical_orders``, ``typical_revenue``: medians of buyers, in all history. ``reachable``: records that some
+    channel reaches.
+    """
+
+    records: int
+    revenue: int | None
+    orders: int | None
+    days_since: float | None
+    typical_orders: float | None
+    typical_revenue: float | None
+    reachable: int | None
+
+
+YEAR = 365  # days
+_YEARLY = (f"net_revenue_{YEAR}", f"orders_{YEAR}")
+
+
+def typical(
+    mirror: AccountMirror, labels: Relation, consents: Relation, channels: Sequence[str], as_of: date
+) -> dict[str, Typical]:
+    """Segment → what its customers have in common. ``channels``: columns of the consents."""
+    kept = mirror.columns("features") if mirror.has_table("features") else frozenset[str]()
+    revenue, orders = (f"sum({column})::BIGINT" if column in kept else "NULL" for column in _YEARLY)
+    days = f"DATE {literal(as_of.isoformat())} - last_purchase"
+    since = f"median({days})" if "last_purchase" in kept else "NULL"
+    medians = (
+        "median(orders) FILTER (orders > 0), median(net_revenue) FILTER (orders > 0)"
+        if "orders" in kept
+        else "NULL, NULL"
+    )
+    reached = " OR ".join(f"coalesce({quoted(channel)}, false)" for channel in channels)
+    known = " OR ".join(f"{quoted(channel)} IS NOT NULL" for channel in channels)
+    told = mirror.value(f"SELECT coalesce(bool_or({known}), false) FROM ({consents})")
+    rows = mirror.rows(
+        f"""SELECT segment, count(*), {revenue}, {orders}, {since}, {medians},
+                   {f"count(*) FILTER ({reached})" if told else "NULL"}
+            FROM ({labels}) {"LEFT JOIN features USING (record)" if kept else ""}
+            LEFT JOIN ({consents}) AS consents USING (record)
+            WHERE segment IS NOT NULL GROUP BY segment"""
+    )
+    return {segment: Typical(*figures) for segment, *figures in rows}
+
+
+@dataclass(frozen=True)
+class Since:
+    """What became of the segments since an earlier day. ``slipped``: records that newly came into one of the
+    segments asked for, and ``revenue`` what they spent in the last year (minor units; None: not known).
+    """
+
+    sizes: Mapping[str, int]  # segment → records on that day
+    slipped: int
+    revenue: int | None
+
+
+def since(mirror: AccountMirror, then: Relation, now: Relation, slipping: Sequence[str]) -> Since:
+    """Compare the labels of two days. Who had no segment ``then`` did not slip."""
+    sizes = dict(mirror.rows(f"SELECT segment, count(*) FROM ({then}) GROUP BY segment"))
+    keys = ", ".join(map(literal, slipping)) or "NULL"
+    money = mirror.has_table("features") and _YEARLY[0] in mirror.columns("features")
+    entered = f"""SELECT record FROM ({now}) AS now JOIN ({then}) AS earlier USING (record)
+        WHERE now.segment IN ({keys}) AND earlier.segment NOT IN ({keys})"""
+    slipped, revenue = mirror.rows(
+        f"""SELECT count(*), {f"coalesce(sum({_YEARLY[0]}), 0)::BIGINT" if money else "NULL"}
+            FROM ({entered}) {"LEFT JOIN features USING (record)" if money else ""}"""
+    )[0]
+    return Since(sizes, slipped, revenue)
 
 
 def reachable_shares(

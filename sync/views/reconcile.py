@@ -129,7 +129,7 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
     if not any(map(live_streams, mirrors)):
         raise CommandError(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
     ours, currency = (
-        _months(session.config, session.account, mirrors, session.as_of),
+        by_month(session.config, session.account, mirrors, session.as_of),
         session.settings.currency,
     )
     months = [
@@ -143,26 +143,26 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
     }
 
 
-def _months(
-    config: Config, ours: str, mirrors: Sequence[AccountMirror], as_of: date
+def by_month(
+    config: Config, ours: str, mirrors: Sequence[AccountMirror], as_of: date, since: date | None = None
 ) -> dict[str, tuple[int, int, int, int]]:
-    """Month → orders and net revenue of known records, and of nobody, up to ``as_of``, over all source
-    accounts.
+    """Month → orders and net revenue of known records, and of nobody, up to ``as_of`` (from ``since`` on), over
+    all source accounts.
     """
-    by_month: dict[str, tuple[int, int, int, int]] = {}
+    months: dict[str, tuple[int, int, int, int]] = {}
     once = config.accounts[ours].deal_share == "full"
     for mirror in mirrors:
         money = partial(converted, config, ours, mirror)
-        counted = orders(mirror, as_of, by_record=False, once=once, into=money)
+        counted = orders(mirror, as_of, by_record=False, once=once, since=since, into=money)
         for month, figures in of_months(mirror, counted).items():
-            before = by_month.get(month, (0, 0, 0, 0))
-            by_month[month] = (
+            before = months.get(month, (0, 0, 0, 0))
+            months[month] = (
                 before[0] + figures[0],
                 before[1] + figures[1],
                 before[2] + figures[2],
                 before[3] + figures[3],
             )
-    return by_month
+    return months
 
 
 def _compared(month: str, total: Total, ours: tuple[int, int, int, int], currency: str) -> dict[str, Any]:

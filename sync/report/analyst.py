@@ -1,17 +1,11 @@
-"""How do figures become a page? One HTML text that needs nothing else: no script, no picture, no font from
-anywhere.
-
-The template escapes every text; what a browser may do is cut down to inline styles by the page's own policy.
-"""
+"""How does everything statistical become figures in a template? For who judges the models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sync.pull import reading
@@ -19,13 +13,12 @@ from sync.report import svg
 from sync.report.events import without_addresses
 from sync.report.figures import AccountFigures, Coverage, Overlap, SegmentationFigures
 from sync.report.formats import Money, percent
-from sync.report.formats import count as _count
+from sync.report.moves import flow_of
+from sync.report.rendering import rendered
 from sync.report.sections import judgement, of_account, of_segmentation
 from sync.report.sizes import every
-from sync.report.svg import Bar, Cell, Ribbon
+from sync.report.svg import Bar, Cell
 
-_HERE = Path(__file__).parent
-_OUTSIDE = "no segment"
 _LISTS = 12  # that a chart shows
 _EXITS = {
     0: "done", 1: "failed", 2: "config", 3: "changes found", 4: "done with rejects", 5: "stopped by a guard or hold", 75: "try again later",
@@ -33,25 +26,11 @@ _EXITS = {
 
 
 def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
-    """The whole page."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    """The page that ``crm-segments report --for analyst`` writes."""
+    names = ", ".join(figures.account for figures in accounts)
+    return rendered(
+        "analyst.html", [_account(f) for f in accounts], f"Segments of {names}, for analysts", made_at
     )
-    environment.filters |= {"count": _count, "percent": percent, "moment": _moment}
-    style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
-    return environment.get_template("page.html").render(
-        accounts=[_account(figures) for figures in accounts],
-        made_at=made_at.isoformat(timespec="seconds"),
-        style=style,
-    )
-
-
-def _moment(text: str | None) -> str:
-    return str(text or "")[:16].replace("T", " ")
 
 
 def _share(part: int | None, whole: int | None) -> float | None:
@@ -68,7 +47,6 @@ def _account(figures: AccountFigures) -> dict[str, Any]:
         "figures": figures,
         "events": figures.events,
         "as_of": max((entry.as_of for entry in figures.segmentations if entry.as_of), default=None),
-        "tiles": _tiles(figures),
         "segmentations": segmentations,
         "coverage": _coverage(figures.coverage, figures.records),
         "overlaps": [_overlap(entry, figures.segmentations) for entry in figures.overlaps],
@@ -94,44 +72,6 @@ def _reading(last_reading: dict[str, Any] | None) -> dict[str, Any]:
 
 def _of(figures: AccountFigures) -> Money:
     return Money(figures.currency, figures.exponent)
-
-
-def _tiles(figures: AccountFigures) -> list[tuple[str, str, str]]:
-    """(what, figure, remark) that stand at the top."""
-    labelled = max((segmentation.records for segmentation in figures.segmentations), default=0)
-    revenue = max((segmentation.revenue or 0 for segmentation in figures.segmentations), default=0)
-    written = figures.events.written
-    tiles = [
-        (
-            "Records labelled",
-            _count(labelled),
-            f"{percent(_share(labelled, figures.records))} of {figures.records:,} known",
-        ),
-        (
-            "Their net revenue",
-            _of(figures).brief(revenue or None),
-            f"{figures.currency}, of all purchases that count",
-        ),
-    ]
-    for segmentation in figures.segmentations[:2]:
-        moved, whole = _moved(segmentation), _before(segmentation)
-        if segmentation.before:
-            tiles.append(
-                (
-                    f"Moved: {segmentation.title}",
-                    percent(_share(moved, whole)),
-                    f"{moved:,} records since {segmentation.before}",
-                )
-            )
-    tiles.append(
-        (
-            "Last changes written",
-            _count(written.done if written else 0),
-            f"run {written.run}" if written else "none yet",
-        )
-    )
-    tiles.append(("Rejected", _count(figures.events.rejected), "rows and changes that wait for a person"))
-    return tiles
 
 
 def _coverage(coverage: Sequence[Coverage], records: int) -> dict[str, Any]:
@@ -226,7 +166,7 @@ def _segmentation(segmentation: SegmentationFigures, figures: AccountFigures) ->
         "has_revenue": segmentation.revenue is not None,
         "headline": _headline(table),
         "map": _map(segmentation),
-        **_flow(segmentation),
+        "flow": flow_of(segmentation, {key: place for place, key in enumerate(segmentation.titles)}),
         **_trends(segmentation),
         "own": of_segmentation(segmentation, figures),
         "judged": judgement(segmentation, figures),
@@ -271,48 +211,6 @@ def _map(segmentation: SegmentationFigures) -> Markup:
         "buy more often",
         "bought longer ago",
     )
-
-
-def _moved(segmentation: SegmentationFigures) -> int:
-    return sum(
-        flow.records
-        for flow in segmentation.flows
-        if flow.before and flow.after and flow.before != flow.after
-    )
-
-
-def _before(segmentation: SegmentationFigures) -> int:
-    return sum(flow.records for flow in segmentation.flows if flow.before)
-
-
-def _flow(segmentation: SegmentationFigures) -> dict[str, Any]:
-    """Only who moved is drawn: those who stay would leave the moves hair-thin. Their number stands beside it."""
-    names = {
-        **{
-            key: label if list(segmentation.titles.values()).count(label) == 1 else f"{label} ({key})"
-            for key, label in segmentation.titles.items()
-        }
-    }
-    flows = [
-        (
-            names.get(f.before or "", f.before) or _OUTSIDE,
-            names.get(f.after or "", f.after) or _OUTSIDE,
-            f.records,
-        )
-        for f in segmentation.flows
-    ]
-    order: dict[str, int] = {}
-    for name in [*names.values(), *(side for flow in flows for side in flow[:2])]:
-        order.setdefault(name, len(order))
-    moves = sorted((flow for flow in flows if flow[0] != flow[1]), key=lambda flow: -flow[2])
-    title = f"Records that moved from one segment of {segmentation.title} to another"
-    stayed = sum(flow.records for flow in segmentation.flows if flow.before and flow.before == flow.after)
-    return {
-        "flow": svg.flow(title, [Ribbon(*flow) for flow in moves], order),
-        "moves": moves,
-        "stayed": stayed,
-        "stayed_share": _share(stayed, _before(segmentation)),
-    }
 
 
 def _trends(segmentation: SegmentationFigures) -> dict[str, Any]:
