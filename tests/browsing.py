@@ -49,6 +49,20 @@ OUTSIDE = """(width) => [...document.querySelectorAll('svg.chart text')].filter(
                 return box.width && (box.left < -1 || box.right > width + 1);
             }).map((one) => one.textContent)"""
 
+# Tables of which a part can only be seen by scrolling, or stands beside the paper.
+CUT_TABLES = """() => [...document.querySelectorAll('.scroll')].filter((one) =>
+    one.getClientRects().length && one.scrollWidth > one.clientWidth + 1
+).map((one) => one.textContent.trim().slice(0, 60))"""
+# Pairs of words in one chart that lie on each other.
+OVERLAPS = """() => [...document.querySelectorAll('svg.chart')].flatMap((chart) => {
+    const boxes = [...chart.querySelectorAll('text')].map((one) => [one.textContent, one.getBoundingClientRect()])
+        .filter(([, box]) => box.width);
+    return boxes.flatMap(([a, one], place) => boxes.slice(place + 1).filter(([, other]) =>
+        Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1 &&
+        Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 4
+    ).map(([b]) => [a, b]));
+})"""
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:

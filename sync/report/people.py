@@ -12,7 +12,7 @@ from sync.report.events import without_addresses
 from sync.report.figures import AccountFigures, SegmentationFigures
 from sync.report.formats import Money, count, days, percent
 from sync.report.moves import flow_of
-from sync.report.panels import Panel, Picture
+from sync.report.panels import Panel, Picture, table
 from sync.report.rendering import rendered
 from sync.report.sentences import compared_months, sentences
 from sync.report.svg import Bar, Part
@@ -191,14 +191,18 @@ def _sizes(segmentation: SegmentationFigures, shares: Sequence[Any], colours: Ma
     has_revenue = segmentation.revenue is not None
     rows = []
     for segment, size, revenue in shares:
-        words = f"{count(segment.records)} customers"
+        words = count(segment.records) if has_revenue else f"{count(segment.records)} customers"
         if has_revenue:
             words += f" · {percent(revenue)} of revenue"
         drawn = ((size or 0) / largest, (revenue or 0) / largest) if has_revenue else ((size or 0) / largest,)
         rows.append(Bar(segment.title, drawn, words, colours[segment.key]))
     title = f"Segments of {segmentation.title}: share of customers, and of revenue"
-    remark = "strong bar: share of customers; pale bar: share of net revenue" if has_revenue else ""
-    return Panel("Size and revenue", remark, [Picture(svg.bars(title, rows))])
+    remark = "customers (strong bar) · share of net revenue (pale bar)" if has_revenue else ""
+    behind = table(
+        ("Segment", "Customers", "Share", "Share of revenue"),
+        [(s.title, count(s.records), percent(size), percent(revenue)) for s, size, revenue in shares],
+    )
+    return Panel("Size and revenue", remark, [Picture(svg.bars(title, rows))], table=behind)
 
 
 def _moves(segmentation: SegmentationFigures, colours: Mapping[str, int]) -> list[Panel]:
@@ -207,7 +211,8 @@ def _moves(segmentation: SegmentationFigures, colours: Mapping[str, int]) -> lis
     panels = []
     if flow.moves:
         remark = f"from {segmentation.before} to {segmentation.as_of}; {count(flow.stayed)} customers ({percent(flow.stayed_share)}) stayed"
-        panels.append(Panel("Who moved", remark, [Picture(flow.drawn)]))
+        behind = table(("From", "To", "Customers"), [(a, b, count(n)) for a, b, n in flow.moves], texts=2)
+        panels.append(Panel("Who moved", remark, [Picture(flow.drawn)], table=behind))
     motions, sizes = segmentation.movement.motions, segmentation.movement.sizes
     if len(motions) > 2:
         dates = [motion.as_of.toordinal() for motion in motions]
@@ -221,7 +226,12 @@ def _moves(segmentation: SegmentationFigures, colours: Mapping[str, int]) -> lis
             if key in sizes
         ]
         remark = f"{motions[0].as_of} to {motions[-1].as_of}; each line begins at zero and has its own scale"
-        panels.append(Panel("Sizes over time", remark, pictures, wide=True))
+        ends = [(title, sizes[key]) for key, title in segmentation.titles.items() if key in sizes]
+        behind = table(
+            ("Segment", str(motions[0].as_of), str(motions[-1].as_of)),
+            [(title, count(line[0]), count(line[-1])) for title, line in ends],
+        )
+        panels.append(Panel("Sizes over time", remark, pictures, table=behind, wide=True))
     return panels
 
 

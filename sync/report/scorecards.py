@@ -71,7 +71,8 @@ def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
                 _named(line["words"], labels),
             )
         )
-    remark = f"As of {card['as_of']}{'' if card['current'] else _STALE}; each figure with its verdict and what it means; in brackets the 95% interval"
+    day = f"As of {card['as_of']}{'' if card['current'] else _STALE}"
+    remark = f"{day}; each figure with its verdict and what it means; in brackets the 95% interval"
     if card["falls"]:
         why = "; ".join(_named(reason, labels) for reason in card["falls"])
         remark += f". Retraining is proposed, never done by itself: {why}. crm-segments train does it"

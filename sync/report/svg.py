@@ -16,7 +16,7 @@ from textwrap import wrap
 from markupsafe import Markup
 
 COLOURS = 12
-_LETTER = 0.66  # percent of a page's width that one small letter takes
+_LETTER = 0.95  # percent of the width of a sheet of paper that one small letter takes
 LETTERS = 30  # of a label that a narrow screen has room for beside a figure
 
 
@@ -123,7 +123,7 @@ def wholes(title: str, rows: Sequence[tuple[str, Sequence[Part]]]) -> Markup:
             )
             drawn.append(box.format(part.colour % COLOURS, x, top + 19, max(width - 0.2, 0.0), words))
             if width >= _LETTER * (len(words) + 1):
-                drawn.append(_text(f"{x:.2f}%", top + 51, words, "note"))
+                drawn.append(_text(f"{x:.2f}%", top + 51, words, "under"))
             x += width
     return _image(title, height * len(rows), drawn)
 
