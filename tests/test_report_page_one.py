@@ -51,7 +51,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """Customers of five rhythms; of every three, one has stopped buying some day."""
     world = World(tmp_path_factory.mktemp("shop"), value=STAGES)
     for number in range(120):
-        told = {REACHABLE + "email": number % 5 < 3} if number % 5 < 4 else {}
+        told: dict[str, Any] = {REACHABLE + "email": number % 5 < 3} if number % 5 < 4 else {}
         world.store.put(str(number), email=f"customer{number}@example.org", **told)
         stopped = number if number % 3 == 0 else 0
         for days_ago in range(406, stopped, -(10 + 7 * (number % 5))):

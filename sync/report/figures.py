@@ -26,7 +26,7 @@ from sync.report import insight, sizes, this_month
 from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
-from sync.report.this_month import ThisMonth
+from sync.report.this_month import LastLabelling, ThisMonth
 from sync.report.transitions import Flow, Movement, flows, movement
 from sync.store import coverage
 from sync.store.joined import with_attributes
@@ -114,7 +114,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     mirror, journal = session.mirror(), session.journal
     session.progress("gathering figures", 0, 0)
     revenue = sizes.revenue_column(mirror)
-    consents = consent_of(session.all_mirrors(), session.settings.match).consents
+    consents = consent_of(mirror, session.joined()).consents
     chosen = [entry for entry in session.segmentations if _labelled(mirror, journal, entry.name)]
     segmentations = [
         _segmentation(mirror, journal, session.config, entry, revenue, consents) for entry in chosen
@@ -126,7 +126,13 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     records = coverage.count(mirror, people)
     labelled = max((entry.as_of for entry in segmentations if entry.as_of), default=None)
     session = session.about(day=session.context.day or labelled)
-    last_reading = _last_reading(mirror, journal)
+    last_reading, page_one = _last_reading(mirror, journal), None
+    if segmentations:
+        leading = next(entry for entry in chosen if entry.name == names[0])
+        last = _last_labelling(segmentations[0], session.as_of)
+        page_one = this_month.gather(
+            session.config, session.all_mirrors(), journal, leading, last, last_reading
+        )
     return AccountFigures(
         account=session.account,
         crm=session.settings.crm,
@@ -141,7 +147,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         events=events(journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
         insights=insight.gather(session, names, wanted),
-        this_month=_this_month(session, segmentations[0], last_reading) if segmentations else None,
+        this_month=page_one,
         reading=last_reading,
     )
 
@@ -151,13 +157,9 @@ def _place(config: Config, segmentation: SegmentationFigures) -> tuple[bool, boo
     return segmentation.name != config.report.leading, not kind_named(segmentation.kind).leads
 
 
-def _this_month(
-    session: Session, leading: SegmentationFigures, last_reading: Mapping[str, Any] | None
-) -> ThisMonth:
-    settings = next(entry for entry in session.segmentations if entry.name == leading.name)
+def _last_labelling(leading: SegmentationFigures, as_of: date) -> LastLabelling:
     days = [motion.as_of for motion in leading.movement.motions]
-    as_of = leading.as_of or session.as_of
-    return this_month.gather(session, settings, as_of, days, leading.typical, last_reading)
+    return LastLabelling(leading.as_of or as_of, days, leading.typical)
 
 
 def _last_reading(mirror: AccountMirror, journal: Journal) -> dict[str, Any] | None:

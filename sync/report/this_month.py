@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.account.segment_catalog import SegmentText, named_segments
-from sync.account.session import Session
 from sync.pull.reading import unowned
+from sync.store.journal import Journal
 from sync.store.label_tables import labels_of, states
 from sync.store.mirror import AccountMirror
 from sync.store.parts import live_streams
@@ -21,11 +21,28 @@ from sync.store.segment_figures import Since, Typical, since
 from sync.views.reconcile import by_month
 
 if TYPE_CHECKING:
+    from sync.config.config import Config
     from sync.config.settings import SegmentationSettings
 
 MONTH_DAYS = 25  # an earlier labelling is "last month's" from so many days on
 YEARS_DAYS = 2 * 365 + 31  # of the table of months
 _NOBODY = Typical(0, None, None, None, None, None, None)
+
+
+@dataclass(frozen=True)
+class LastLabelling:
+    """The last labelling of a segmentation. ``days``: of all its labellings. ``customers``: by segment."""
+
+    as_of: date
+    days: Sequence[date]
+    customers: Mapping[str, Typical]
+
+    @property
+    def earlier(self) -> date | None:
+        """The latest labelling that is about a month old, else the oldest; None at the first labelling."""
+        days = sorted(day for day in self.days if day < self.as_of)
+        month_old = [day for day in days if (self.as_of - day).days >= MONTH_DAYS]
+        return month_old[-1] if month_old else days[0] if days else None
 
 
 @dataclass(frozen=True)
@@ -76,24 +93,26 @@ class ThisMonth:
 
 
 def gather(
-    session: Session,
+    config: Config,
+    mirrors: Sequence[AccountMirror],
+    journal: Journal,
     settings: SegmentationSettings,
-    as_of: date,
-    labelled_on: Sequence[date],
-    customers: Mapping[str, Typical],
+    last: LastLabelling,
     last_reading: Mapping[str, Any] | None,
 ) -> ThisMonth:
-    """Of the leading segmentation of an account, as of its last labelling.
-
-    ``labelled_on``: the days of all its labellings. ``customers``: by segment.
-    """
-    texts = named_segments(session.config, session.journal, settings, session.account)
+    """Of the leading segmentation of an account. ``mirrors``: its own, then those of accounts that it draws from."""
+    mirror, as_of, customers = mirrors[0], last.as_of, last.customers
+    texts = named_segments(config, journal, settings, mirror.name)
     texts += [SegmentText(key, key) for key in sorted(customers.keys() - {text.key for text in texts})]
-    compared = _earlier(labelled_on, as_of)
+    compared = last.earlier
     slipping = [text.key for text in texts if text.slipping]
-    change = _since(session, settings.name, compared, slipping) if compared else None
+    change = _since(mirror, journal, settings.name, compared, slipping) if compared else None
     rows = [
-        Row(text, customers.get(text.key, _NOBODY), None if change is None else change.sizes.get(text.key, 0))
+        Row(
+            text,
+            customers.get(text.key, _NOBODY),
+            None if change is None else change.sizes.get(text.key, 0),
+        )
         for text in texts
         if text.key in customers or not settings.options.names_from_model
     ]
@@ -103,35 +122,26 @@ def gather(
         as_of=as_of,
         compared=compared,
         rows=rows,
-        months=_months(session, as_of),
+        months=_months(config, mirrors, as_of),
         matched=_matched(last_reading),
         slipped=change,
     )
 
 
-def _earlier(labelled_on: Sequence[date], as_of: date) -> date | None:
-    """The latest labelling that is about a month old, else the oldest; None at the first labelling."""
-    days = sorted(day for day in labelled_on if day < as_of)
-    month_old = [day for day in days if (as_of - day).days >= MONTH_DAYS]
-    return month_old[-1] if month_old else days[0] if days else None
-
-
-def _since(session: Session, name: str, day: date, slipping: Sequence[str]) -> Since:
-    mirror: AccountMirror = session.mirror()
+def _since(mirror: AccountMirror, journal: Journal, name: str, day: date, slipping: Sequence[str]) -> Since:
     until = (day + timedelta(days=1)).isoformat()
-    with states(session.journal.labels, mirror, name, until) as then:
+    with states(journal.labels, mirror, name, until) as then:
         return since(mirror, then, labels_of(name), slipping)
 
 
-def _months(session: Session, as_of: date) -> list[Month]:
+def _months(config: Config, mirrors: Sequence[AccountMirror], as_of: date) -> list[Month]:
     """The months of two years and a month up to ``as_of`` in which something was bought; none where nothing is
     read.
     """
-    mirrors = session.all_mirrors()
     if not any(map(live_streams, mirrors)):
         return []
     first = (as_of - timedelta(days=YEARS_DAYS)).replace(day=1)
-    sums = by_month(session.config, session.account, mirrors, as_of, first)
+    sums = by_month(config, mirrors[0].name, mirrors, as_of, first)
     return [
         Month(month, known + nobodys, net + nobodys_net, nobodys_net, _is_over(month, as_of))
         for month, (known, net, nobodys, nobodys_net) in sorted(sums.items())
