@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.sql.engines.postgres import PostgresEngine
 from sync import commands
+from sync.cli import app
 from sync.config.config import load
 from sync.exit_codes import CommandError, UsageError
 from tests import landed_shopify
@@ -104,6 +106,54 @@ def test_tables_with_a_prefix_are_recognised(kind: str, warehouse: Callable[[str
     answer = there.init()
     assert all(read["sure"].startswith("recognised as Shopify") for read in answer["read_as"])
     assert answer["preview"]["revenue"] == sum(money for _, money, _ in landed_shopify.BY_HAND.values())
+
+
+def test_staging_views_of_a_shop_are_no_second_shop(warehouse: Callable[[str], Warehouse]) -> None:
+    there = warehouse("postgres")
+    there.land("shopify")
+    there.shop.run(
+        "CREATE SCHEMA dbt_stg",
+        'CREATE VIEW dbt_stg.stg_shopify__order_tmp AS SELECT * FROM shopify."order"',
+        "CREATE MATERIALIZED VIEW dbt_stg.stg_shopify__customer_tmp AS SELECT * FROM shopify.customer",
+    )
+    there.let_read("dbt_stg")
+    assert [read["files"] for read in there.init()["read_as"]] == [["shopify.customer"], ["shopify.order"]]
+
+
+def test_former_versions_of_rows_do_not_count(warehouse: Callable[[str], Warehouse]) -> None:
+    there = warehouse("duckdb")
+    there.land("eu")
+    for table in ("order", "customer", "transaction"):
+        there.shop.run(f'ALTER TABLE shop.eu."{table}" ADD COLUMN _fivetran_active boolean DEFAULT true')
+    former: dict[str, Any] = {
+        "_fivetran_active": False,
+        "_fivetran_synced": landed_shopify.SYNCED - timedelta(days=1),
+    }
+    there.insert("order", landed_shopify.order(101, 1, 1, "500.00", **former)[1], schema="eu")
+    there.insert("customer", landed_shopify.customer(1, "former@example.org", **former)[1], schema="eu")
+    there.insert("transaction", landed_shopify.paid(9101, 101, "refund", "80.00", **former)[1], schema="eu")
+    there.init()
+    source = there.source()
+    assert by_customer(rows_of([*source.read("activity", None)])) == landed_shopify.BY_HAND
+    people = {row["id"]: row["email"] for row in rows_of([*source.read("contact", None)])}
+    source.close()
+    assert people["1"] == "ann@example.org"
+
+
+def test_a_refund_of_an_order_without_a_payment_is_told_by_its_lines(
+    warehouse: Callable[[str], Warehouse],
+) -> None:
+    there = warehouse("duckdb")
+    there.land("eu")
+    bought = landed_shopify.order(900, 4, 12, "30.00", financial_status="partially_refunded")
+    there.insert(*bought, schema="eu")
+    there.insert("refund", {"id": 9900, "order_id": 900}, schema="eu")
+    there.insert(*landed_shopify.given_back(9, 9900, 5102, "8.00", "2.00"), schema="eu")
+    there.init()
+    source = there.source()
+    found = by_customer(rows_of([*source.read("activity", None)]))
+    source.close()
+    assert found == {**landed_shopify.BY_HAND, "4": (1, 2000, 12)}
 
 
 def test_of_several_shops_in_a_database_none_is_taken_until_somebody_says_which(
@@ -258,6 +308,44 @@ def test_tables_of_ours_are_never_taken_for_contacts(warehouse: Callable[[str], 
     commands.apply(there.config, OPTIONS, number=plan)
     again = there.init(segments_schema="crm_segments")
     assert [read["files"] for read in again["read_as"]] == [["shop.customer"], ["shop.order"]]
+
+
+def test_from_a_database_to_segments_in_it_and_in_a_crm(warehouse: Callable[[str], Warehouse]) -> None:
+    """The five lines of the README, with a folder in the place of HubSpot."""
+    there = warehouse("postgres")
+    there.land("shop")
+    there.shop.run(f"GRANT CREATE ON DATABASE {there.shop.where['url'].rpartition('/')[2]} TO reader")
+    words = [
+        "--config",
+        str(there.config),
+        "--url",
+        there.log_in["url"],
+        "--segments-schema",
+        "crm_segments",
+        "--yes",
+    ]
+    shown = CliRunner().invoke(app, ["init", *words])
+    assert shown.exit_code == 0, shown.output
+    assert "shop.order: recognised as Shopify, orders, as Fivetran lands them" in shown.output
+    assert "8 orders of" in shown.output and PASSWORD not in shown.output
+    (there.folder / "exports").mkdir()
+    (there.folder / "exports" / "contacts.csv").write_text(
+        "id,email\nc1,ann@example.org\nc2,cy@example.org\n"
+    )
+    (there.folder / "exports" / "activities.csv").write_text("contact_id,occurred_at\n")
+    with there.config.open("a") as file:
+        file.write('[accounts.crm]\ncrm = "files"\npath = "exports"\nactivity_from = ["warehouse"]\n')
+    assert commands.check(there.config, OPTIONS)["exit_code"] == 0
+    commands.setup(there.config, OPTIONS, confirm=lambda _steps: True)
+    planned: Any = commands.plan(there.config, OPTIONS)
+    for account in planned["accounts"]:
+        commands.apply(there.config, OPTIONS, number=account["plan"]["plan"])
+    there.shop.run(
+        "CREATE TABLE seen AS SELECT count(*) AS number FROM crm_segments.contact_seg_rfm",
+        "DO $$ BEGIN ASSERT (SELECT number FROM seen) = 5; END $$",
+    )
+    segments = (there.folder / "exports" / "segments.csv").read_text().splitlines()
+    assert len([line for line in segments[1:] if "prospect" not in line]) == 2
 
 
 def test_a_secret_is_named_and_never_written(

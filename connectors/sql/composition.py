@@ -32,7 +32,8 @@ class Composed:
 
     columns: dict[str, str]  # our name → header
     settings: dict[str, Any]
-    missing: tuple[str, ...] = ()  # our names that the description has, of which nothing is there
+    missing: tuple[str, ...]  # our names that the description has, of which nothing is there
+    bare: dict[str, str]  # our names and status headers that are columns of the table itself → those
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,13 @@ def composed(landing: Landing) -> Composed | None:
     words = {name: words.plain().model_dump() for name, words in description.words.items() if name in columns}
     if words:
         settings["words"] = words
-    bare = _headers({**columns, **statuses})
-    if bare is not None and active_column(table) is None:
+    named = {**columns, **statuses}
+    bare = {name: tree.name for name, tree in named.items() if _is_bare(tree)}
+    if len(bare) == len(named) and active_column(table) is None:
         mapping = {name: bare[name] for name in columns}
-        return Composed(mapping, {**_as_table(table, columns, description.stream, gone), **settings}, absent)
-    return Composed(*_as_query(landing, columns, statuses, used, gone, settings), absent)
+        place = _as_table(table, columns, description.stream, gone)
+        return Composed(mapping, {**place, **settings}, absent, bare)
+    return Composed(*_as_query(landing, columns, statuses, used, gone, settings), absent, bare)
 
 
 def _marks_of_deletion(table: TableEntry, own: exp.Expression | None) -> list[str]:
@@ -201,11 +204,7 @@ def _as_query(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """A query that gives our names; of a table of records all of its columns, since the others are attributes."""
     table, records = landing.table, landing.description.stream != "activity"
-    bare = {
-        name: tree.name
-        for name, tree in columns.items()
-        if records and isinstance(tree, exp.Column) and tree.table == _OURS
-    }
+    bare = {name: tree.name for name, tree in columns.items() if records and _is_bare(tree)}
     query = exp.select(exp.Column(this=exp.Star(), table=name_of(_OURS))) if records else exp.select()
     named = {name: tree for name, tree in {**columns, **statuses}.items() if name not in bare}
     found: dict[str, Any] = {"query": ""}
@@ -336,11 +335,9 @@ def _used(parts: Mapping[str, _Rolled], trees: Iterable[exp.Expression]) -> dict
     return {alias: part for alias, part in parts.items() if alias in named}
 
 
-def _headers(trees: Mapping[str, exp.Expression]) -> dict[str, str] | None:
-    """The header of each, where all are columns of the table."""
-    if all(isinstance(tree, exp.Column) and tree.table == _OURS for tree in trees.values()):
-        return {name: tree.name for name, tree in trees.items()}
-    return None
+def _is_bare(tree: exp.Expression) -> bool:
+    """Whether it is a column of the table itself."""
+    return isinstance(tree, exp.Column) and tree.table == _OURS
 
 
 def _of_table(table: TableEntry) -> Callable[[str], tuple[str, Kind] | None]:

@@ -20,6 +20,10 @@ from connectors.sql.catalogue import TableEntry
 from connectors.sql.settings import ActivityRows, RecordRows
 from connectors.tables.platform import Headers, PlatformDescription, TableDescription, folded, shipped
 
+_MADE_OF_OTHERS = re.compile(
+    r"stg|staging|raw|src|base|int|tmp|temp|bak|backup|old|test|audit|log|history|hist|archive|snapshot"
+)
+
 
 class Strict(BaseModel):
     """A part of a description."""
@@ -79,6 +83,11 @@ def load() -> tuple[LandedPlatform, ...]:
     return tuple(platform for platform in shipped(LandedPlatform) if platform.landed)
 
 
+def is_made_of_others(word: str) -> bool:
+    """Whether a word of a table's name says that it is a step on the way, a copy or a history."""
+    return _MADE_OF_OTHERS.fullmatch(word) is not None
+
+
 def bare_name(name: str) -> str:
     """A name as loaders agree on it: ``IsWon`` is ``is_won``."""
     return folded(name).replace("_", "")
@@ -110,6 +119,11 @@ class Place:
     streams: Mapping[str, Sequence[Landing]]  # by stream, those whose signature tells most first
 
     @property
+    def is_copy(self) -> bool:
+        """Whether prefix or suffix say that the tables are made of others, such as ``stg_shopify__order_tmp``."""
+        return any(is_made_of_others(word) for word in f"{self.prefix}{self.suffix}".lower().split("_"))
+
+    @property
     def shown(self) -> str:
         """As people read it."""
         affix = f", tables {self.prefix}…{self.suffix}" if self.prefix or self.suffix else ""
@@ -117,7 +131,7 @@ class Place:
 
 
 def recognised(tables: Sequence[TableEntry], platforms: Sequence[LandedPlatform]) -> list[Place]:
-    """The places at which tables of a platform stand, those with the most streams first."""
+    """The places at which tables of a platform stand, those with the most streams first; no copies beside originals."""
     found: dict[tuple[str, str, str, str], dict[str, list[tuple[LandedTable, TableEntry]]]] = {}
     for platform in platforms:
         for description in platform.landed:
@@ -138,7 +152,9 @@ def recognised(tables: Sequence[TableEntry], platforms: Sequence[LandedPlatform]
                 for stream, fitting in streams.items()
             }
             places.append(Place(title, schema, prefix, suffix, landings))
-    return sorted(places, key=lambda place: -len(place.streams))
+    originals = {place.platform for place in places if not place.is_copy}
+    likely = [place for place in places if not (place.is_copy and place.platform in originals)]
+    return sorted(likely, key=lambda place: -len(place.streams))
 
 
 def _affix(name: str, usual: Sequence[str]) -> tuple[str, str] | None:

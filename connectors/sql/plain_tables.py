@@ -14,6 +14,7 @@ from functools import lru_cache
 from connectors.errors import AccessError, RequestError
 from connectors.sql.catalogue import TableEntry
 from connectors.sql.engines.base import Engine
+from connectors.sql.landed import is_made_of_others
 from connectors.sql.probing import Probe
 from connectors.sql.statements import table_source
 from connectors.tables.header_matching import ACTIVITIES, RECORDS, plain, reduced
@@ -26,9 +27,6 @@ _USUAL = {
     "activity": ("order", "purchase", "sale", "invoice", "transaction", "payment", "bestellung", "auftrag"),
 }
 _MART = re.compile(r"(dim|fct|fact|mart)_+")
-_BESIDE = re.compile(
-    r"(stg|staging|raw|src|base|int|tmp|temp|bak|backup|old|test|audit|log|history|hist|archive|snapshot)"
-)
 _NEEDED: Mapping[str, Sequence[Sequence[str]]] = {
     "contact": (("id", "email"),),
     "activity": (("contact_id", "contact_email"), ("occurred_at",)),
@@ -97,7 +95,7 @@ def _rank(table: TableEntry, stream: str) -> int:
         else 0
     )
     rank += rank == 3 and core != name
-    return rank - 2 if any(_BESIDE.fullmatch(word) for word in words) else rank
+    return rank - 2 if any(map(is_made_of_others, words)) else rank
 
 
 def _may_hold(table: TableEntry, stream: str) -> bool:

@@ -22,6 +22,7 @@ from connectors.sql.statements import RowSource, query_source, table_source
 from connectors.tables.attribute_types import attribute_types
 from connectors.tables.guess import Guess, Question
 from connectors.tables.header_matching import ACTIVITIES, RECORDS, mapped
+from connectors.tables.sample import Sample
 from connectors.tables.settings import TABLES
 from connectors.tables.settling import settle_amount, settle_decimal, settle_lines, settle_times
 from connectors.tables.status_words import decide_kind, decide_status, describe_words, refunded_flag
@@ -117,9 +118,8 @@ def _source(engine: Engine, settings: Mapping[str, Any]) -> RowSource:
 def _of_landing(engine: Engine, stream: str, taken: Taken) -> Guess:
     landing, settings = taken.landing, dict(taken.composed.settings)
     description, table = landing.description, landing.table
-    source = _source(engine, settings)
-    probe = Probe(engine, source)
-    guess = Guess(stream, probe.sample(table.name), [table.shown], dict(taken.composed.columns))
+    probe = _LandedProbe(engine, taken)
+    guess = Guess(stream, probe.sample(stream), [table.shown], dict(taken.composed.columns))
     loader = loader_of(table)
     by = f", as {loader.title} lands them" if loader is not None else ""
     guess.platform, guess.amounts = f"{landing.platform}, {description.title}{by}", description.amounts
@@ -139,13 +139,32 @@ def _of_landing(engine: Engine, stream: str, taken: Taken) -> Guess:
             named = [*words.counted, *words.left_out, *words.asked]
             counts = None if "*" in words.left_out else probe.words(header)
             describe_words(guess, header, named, words.asked, counts)
-    guess.currency = _main_currency(probe, guess)
+    guess.currency = _main_currency(probe.words("currency"))
     return guess
 
 
-def _main_currency(probe: Probe, guess: Guess) -> str:
+class _LandedProbe:
+    """Asks the table itself where it can: a query adds up other tables too."""
+
+    def __init__(self, engine: Engine, taken: Taken) -> None:
+        self._landing, self._composed = taken.landing, taken.composed
+        self._table = Probe(engine, table_source(taken.landing.table.shown, engine.dialect))
+        self._whole = Probe(engine, _source(engine, taken.composed.settings))
+
+    def sample(self, stream: str) -> Sample:
+        """Some records; of purchases only their number, since the description tells the rest."""
+        name = self._landing.table.name
+        return self._whole.sample(name) if stream != "activity" else Sample(name, {}, self._table.count())
+
+    def words(self, name: str) -> dict[str, int] | None:
+        """The words of a column of ours or of a status; None where there are too many, or no such column."""
+        if name in self._composed.bare:
+            return self._table.words(self._composed.bare[name])
+        return self._whole.words(name)
+
+
+def _main_currency(words: Mapping[str, int] | None) -> str:
     """The currency of most rows; "" where they do not tell."""
-    words = probe.words(guess.columns["currency"]) if "currency" in guess.columns else None
     codes = {word: number for word, number in (words or {}).items() if word}
     return max(codes, key=lambda word: codes[word]).upper() if codes else ""
 
@@ -202,7 +221,8 @@ def _settle_orders(probe: Probe, guess: Guess) -> None:
             f"{sample.name}: an order's amount stands on one of its rows alone: see that its sums are right"
         )
     decide_status(guess, probe.words)
-    guess.currency = _main_currency(probe, guess) or guess.currency
+    words = probe.words(columns["currency"]) if "currency" in columns else None
+    guess.currency = _main_currency(words) or guess.currency
 
 
 def _warn_of_repeated_ids(probe: Probe, guess: Guess) -> None:

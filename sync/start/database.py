@@ -185,6 +185,8 @@ def _lines(written: dict[str, Any], guesses: Sequence[Guess], described: Describ
             f"look_back_minutes = {_LOOK_BACK}    # a loader stamps rows before it commits them: so far back is read again"
         )
     schema = described.segments_schema
+    if schema:
+        lines.append("writable = true    # also where another account takes its purchases from here")
     about = "    # segments are written to tables of ours in this schema"
     lines.append(f"{'' if schema else '# '}segments_schema = {quoted(schema or 'crm_segments')}{about}")
     return lines

@@ -57,9 +57,7 @@ def print_preview(answer: Mapping[str, Any]) -> None:
         say(f"  refused: {number:,} of {total:,} rows ({number / total:.1%}), {reason}")
     lost = preview["unmatched"] + preview["ownerless"]
     if lost:
-        say(
-            f"  without owner: {lost:,} of {total:,} rows ({lost / total:.1%}) belong to no contact in the files"
-        )
+        say(f"  without owner: {lost:,} of {total:,} rows ({lost / total:.1%}) belong to no contact")
     if preview["overlapping"]:
         say(
             f"  in two files: {preview['overlapping']:,} orders; each counts as in the newer one, so a run adds up to less than this"
