@@ -156,6 +156,40 @@ def test_a_refund_of_an_order_without_a_payment_is_told_by_its_lines(
     assert found == {**landed_shopify.BY_HAND, "4": (1, 2000, 12)}
 
 
+def test_tables_that_nobody_knows_are_described_by_a_file_of_the_users_own(
+    warehouse: Callable[[str], Warehouse],
+) -> None:
+    there = warehouse("sqlite")
+    there.shop.run(
+        "CREATE TABLE zt_people (nr integer, mail text)",
+        "CREATE TABLE zt_slips (nr integer, who integer, at text, cents integer, dead integer)",
+        "INSERT INTO zt_people VALUES (1, 'a@example.org')",
+        "INSERT INTO zt_slips VALUES (5, 1, '2026-10-01 10:00', 1234, 0), (6, 1, '2026-10-02 10:00', 99, 1)",
+    )
+    own = there.folder / "till.toml"
+    own.write_text("""
+        name = "till"
+        title = "Our till"
+        [[landed]]
+        stream = "contact"
+        title = "people"
+        table = "people"
+        signature = ["nr", "mail"]
+        columns = { id = "nr", email = "mail" }
+        [[landed]]
+        stream = "activity"
+        title = "slips"
+        table = "slips"
+        signature = ["nr", "who", "cents"]
+        amounts = "gross"
+        columns = { id = "nr", contact_id = "who", occurred_at = "at", amount = "cents * 0.01" }
+        status.dead = { counted = ["0"], left_out = ["1"] }
+    """)
+    answer = there.init(platform=own)
+    assert answer["read_as"][1]["sure"] == "recognised as Our till, slips"
+    assert (answer["preview"]["orders"], answer["preview"]["revenue"]) == (1, 1234)
+
+
 def test_of_several_shops_in_a_database_none_is_taken_until_somebody_says_which(
     warehouse: Callable[[str], Warehouse],
 ) -> None:

@@ -202,7 +202,9 @@ def _as_query(
     gone: list[str],
     settings: dict[str, Any],
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """A query that gives our names; of a table of records all of its columns, since the others are attributes."""
+    """Columns and settings of a query that gives our names; of a table of records all columns, since the others are
+    attributes.
+    """
     table, records = landing.table, landing.description.stream != "activity"
     bare = {name: tree.name for name, tree in columns.items() if records and _is_bare(tree)}
     query = exp.select(exp.Column(this=exp.Star(), table=name_of(_OURS))) if records else exp.select()
@@ -307,7 +309,7 @@ def _rolled(landing: Landing, part: Part) -> _Rolled | None:
         if mine is None or theirs is None:
             return None
         on = exp.EQ(this=_column(alias, theirs), expression=_column(_OURS, mine))
-        query = query.join(exp.alias_(_tree(entry), alias, table=True, quoted=True), on=on)
+        query = query.join(exp.alias_(_tree(entry), alias, table=True, quoted=True), on=on, join_type="left")
     below = table.name.lower().startswith(f"{landing.table.name.lower()}__")
     return _Rolled(query.group_by(key), tuple(given), of, synced is not None, synced is not None or below)
 

@@ -12,13 +12,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.sql.catalogue import TableEntry
 from connectors.sql.settings import ActivityRows, RecordRows
-from connectors.tables.platform import Headers, PlatformDescription, TableDescription, folded, shipped
+from connectors.tables.platform import (
+    Headers,
+    PlatformDescription,
+    TableDescription,
+    described,
+    folded,
+    shipped,
+)
 
 _MADE_OF_OTHERS = re.compile(
     r"stg|staging|raw|src|base|int|tmp|temp|bak|backup|old|test|audit|log|history|hist|archive|snapshot"
@@ -91,6 +99,11 @@ def is_made_of_others(word: str) -> bool:
 def bare_name(name: str) -> str:
     """A name as loaders agree on it: ``IsWon`` is ``is_won``."""
     return folded(name).replace("_", "")
+
+
+def load_file(path: Path) -> LandedPlatform:
+    """A description of the user's own. Raises RequestError that names the file and every key that is wrong."""
+    return described(LandedPlatform, path)
 
 
 @dataclass(frozen=True)

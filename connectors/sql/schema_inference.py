@@ -81,7 +81,10 @@ def choices(
         if choice.streams
     ]
     plain = [Choice(schema or "the database", schema, streams) for schema, streams in by_schema.items()]
-    return [choice for choice in [*completed, *plain] if choice.is_whole] or [*completed, *plain]
+    for likely in (completed, plain):
+        if whole := [choice for choice in likely if choice.is_whole]:
+            return whole
+    return [*completed, *plain]
 
 
 def guesses_of(engine: Engine, choice: Choice) -> list[Guess]:

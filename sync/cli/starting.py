@@ -106,7 +106,7 @@ def init(
     platform: Annotated[
         Path | None,
         typer.Option(
-            "--platform", help="files: a description of your own of a platform's exports.", metavar="FILE"
+            "--platform", help="A description of your own of a platform's exports or tables.", metavar="FILE"
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is proposed.")] = False,

@@ -53,7 +53,7 @@ def found_in_database(config: Path, path: Path | None, ask: Ask, described: Desc
         engine = engine_of(address_of(account), account.settings.statement_timeout_minutes)
         engine.begin()
         try:
-            choice = _chosen(engine, described.schema, ask)
+            choice = _chosen(engine, described, ask)
             guesses = guesses_of(engine, choice)
         finally:
             engine.end()
@@ -119,18 +119,19 @@ def _resolved(written: dict[str, Any], folder: Path) -> dict[str, Any]:
         raise CommandError(str(error)) from None
 
 
-def _chosen(engine: Engine, schema: str | None, ask: Ask) -> Choice:
+def _chosen(engine: Engine, described: Described, ask: Ask) -> Choice:
     """The tables that are taken; where several sets could be, a person says which."""
     from connectors.sql.catalogue import catalogue_of
-    from connectors.sql.landed import load
+    from connectors.sql.landed import load, load_file
     from connectors.sql.schema_inference import choices
 
-    tables = _of_schema(catalogue_of(engine), schema)
+    platforms = [*([load_file(described.platform)] if described.platform else []), *load()]
+    tables = _of_schema(catalogue_of(engine), described.schema)
     named = [
         table for table in tables if table.schema == engine.address.database
     ]  # MySQL: the url names a schema
-    likely = [choice for choice in choices(engine, named, load()) if choice.is_whole] if named else []
-    likely = likely or choices(engine, tables, load())
+    likely = [choice for choice in choices(engine, named, platforms) if choice.is_whole] if named else []
+    likely = likely or choices(engine, tables, platforms)
     if not likely:
         shown = ", ".join(table.shown for table in tables[:20]) + (" ..." if len(tables) > 20 else "")
         raise CommandError(
