@@ -133,7 +133,8 @@ def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
         answer["effect"]["control"] >= 50
         and answer["effect"]["interval"][0] < 0 < answer["effect"]["interval"][1]
     )
-    assert any("held back answered within 45 days" in line and "A demonstration" in line for line in lines)
+    story = "\n".join(lines)
+    assert "held back answered within 45 days" in story and "A demonstration" in story
     page = (folder / "state" / "report.html").read_text(encoding="utf-8")
     for phrase in (
         "What did contacting change?",
