@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sync.store.mirror import AccountMirror
 
-WORTH_IT = 1  # rows of a page from which on the array is made
+WORTH_IT = 50_000  # rows of a page from which on the array is made
 _ROOM = 4  # places of the array for each id that is known
 
 
