@@ -28,6 +28,12 @@ def play(folder: Path, full: bool = False) -> Played:
     return folder, answer, "\n".join(texts).splitlines()
 
 
+def for_analysts(folder: Path) -> str:
+    """The page of the report that holds what models know."""
+    answer = commands.report(folder / "config.toml", reader="analyst")
+    return Path(answer["report"]).read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     return play(tmp_path_factory.mktemp("demo") / "shop")
@@ -107,7 +113,7 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(
     assert set(segments["coupons"]) == {"likely", "possible", "unlikely"}  # the model did not refuse
     assert len([key for key in segments["clusters"] if key.startswith("cluster_")]) >= 3
     assert segments["next_offer"].get("no_offer", 0) < 200
-    page = (folder / "state" / "report.html").read_text(encoding="utf-8")
+    page = for_analysts(folder)
     for title in (
         "Do the stages tell the truth?",
         "Which score foresaw best?",
@@ -135,7 +141,7 @@ def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
     )
     story = "\n".join(lines)
     assert "held back answered within 45 days" in story and "A demonstration" in story
-    page = (folder / "state" / "report.html").read_text(encoding="utf-8")
+    page = for_analysts(folder)
     for phrase in (
         "What did contacting change?",
         "the interval holds zero",

@@ -103,12 +103,15 @@ def end(folder: Path, run: int, id: str, report: str, full: bool) -> str:
     """How to take it back, and how to go on."""
     program, config = _program(), f"--config {shlex.quote(str(folder / 'config.toml'))}"
     more = (
-        "" if full else "\n   All eight segmentations, and how good each one is: crm-segments demo --full DIR"
+        f"How good each segmentation is: {program} report --for analyst {config}"
+        if full
+        else "All eight segmentations, and how good each one is: crm-segments demo --full DIR"
     )
     return f"""\
 5. How to take it back
    {program} undo {run} {config}     gives every value its value of before
-   {program} show {id} {config}     why this customer, and every value before{more}
+   {program} show {id} {config}     why this customer, and every value before
+   {more}
 
 The report of all this, for any browser: {report}
 Your own data: {program} init --path FOLDER     writes a config for your folder of exports and says what comes next"""
