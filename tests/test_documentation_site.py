@@ -48,9 +48,12 @@ def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
 def test_search_works_in_a_page_that_is_opened_as_a_file(built: Path, browser: Any) -> None:
     with Opened(browser, str(built / "index.html")) as opened:
         page = opened.page
-        page.keyboard.press("/")
-        page.keyboard.type("canary", delay=20)
-        page.get_by_role("link", name="Glossary").first.wait_for(timeout=10_000)
+        page.get_by_role("button", name="Search").first.click()
+        box = page.locator("input[aria-label='Search']")
+        box.press_sequentially("canary", delay=30)
+        found = page.locator("a[href*='glossary.html']", has_text="canary").first
+        found.wait_for(timeout=10_000)
+        assert box.input_value() == "canary"
         assert not [url for url in opened.requests if not url.startswith("file:")]
         assert opened.console == []
 

@@ -18,14 +18,15 @@ if (location.protocol === "file:") {
     }
 
     answer(data) {
-      const message = new MessageEvent("message", { data });
+      const message = new MessageEvent("message", { data: structuredClone(data) });
       this.dispatchEvent(message);
       if (this.onmessage) this.onmessage(message);
     }
 
     postMessage(data) {
+      const message = { data: structuredClone(data) }; // a worker gets a copy
       const inside = this.frame.contentWindow;
-      this.ready.then(() => inside.dispatchEvent(new MessageEvent("message", { data })));
+      this.ready.then(() => inside.dispatchEvent(new MessageEvent("message", message)));
     }
 
     terminate() {
