@@ -17,11 +17,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from connectors import CRMS, settings_model
 from connectors.tables.column_mapping import ACTIVITY_NAMES, RECORD_NAMES
 from segmentation.kinds import KINDS
 from segmentation.rules.feature_names import FORMS
 from sync import exit_codes
 from sync.cli import app
+from sync.config import settings
 from tests.documentation import (
     answers,
     cli,
@@ -68,6 +70,18 @@ def test_every_key_of_the_config_has_a_meaning() -> None:
     assert not untold, (
         "describe it in its model, in config.example.toml, or in documentation/config_keys.toml"
     )
+
+
+def test_every_table_of_the_config_has_a_section() -> None:
+    """Also one that is added: of the config itself, of each CRM, and of each kind."""
+    shown = {section.model for section in config.sections()}
+    common = {
+        model
+        for model in vars(settings).values()
+        if isinstance(model, type) and issubclass(model, settings.Table) and model is not settings.Table
+    }
+    crms = {settings_model(crm) for crm in CRMS if crm != "memory"}
+    assert common | crms | {kind for kind in KINDS.values() if kind.model_fields} <= shown
 
 
 def test_every_key_that_is_described_exists() -> None:

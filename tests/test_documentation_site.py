@@ -87,6 +87,7 @@ QUESTIONS = (
         "troubleshooting",
         "neither counted nor left out",
     ),
+    ("Who should I write to this week?", "guides/report", "the slipping segment that brought most"),
     ("Did my campaign work?", "guides/control-groups", "95% interval"),
 )
 

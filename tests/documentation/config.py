@@ -24,7 +24,9 @@ from sync.config.settings import (
     AttributeSettings,
     Guards,
     Limit,
+    Match,
     Pace,
+    Report,
     SegmentationSettings,
     SegmentSettings,
     Top,
@@ -63,6 +65,7 @@ def sections() -> list[Section]:
         Section("Top level", Top, ("",), "Keys above the first table."),
         Section("Accounts", AccountSettings, ("accounts", "accounts.files"), _ACCOUNTS),
         Section("Attributes", AttributeSettings, ("accounts.attributes",), _ATTRIBUTES, level=3),
+        Section("Matches", Match, ("accounts.match",), _MATCHES, level=3),
         Section("Files", settings_model("files"), ("accounts.files",), 'Where `crm = "files"`.', level=3),
         Section("Tables of records", RecordTable, ("records",), _RECORDS, level=3),
         Section(
@@ -96,7 +99,8 @@ def sections() -> list[Section]:
         *(_kind(name) for name in KINDS if own_keys(KINDS[name])),
         Section("Guards", Guards, ("guards",), _GUARDS),
         Section("Limits of a guard", Limit, ("limit",), _LIMITS, level=3),
-        Section("Pace", Pace, ("pace",), "`[pace]`"),
+        Section("Pace", Pace, ("pace",), "`[pace]`: how fast and when is written."),
+        Section("Report", Report, ("report",), "`[report]`: what the report shows first."),
     ]
 
 
@@ -107,6 +111,7 @@ _ACCOUNTS = (
 _ATTRIBUTES = (
     "`[accounts.NAME.attributes]`: what rules may use. A bare string is a text attribute of that field."
 )
+_MATCHES = "`match` of an account, where it is no name of an attribute: how contacts of another account are found here."
 _RECORDS = "`[accounts.NAME.contacts]`, `.leads` and `.companies` of a folder of files."
 _ROWS = "`[accounts.NAME.contacts]`, `.leads` and `.companies` of a database: a `table` or a `query`."
 _SEGMENTATIONS = "`[[segmentations]]`, one for each. Each gives every record of its population one segment."
