@@ -9,15 +9,19 @@ import csv
 import fcntl
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
+from sync import __version__
 from sync.cli import app
+from sync.cli.program import Verbs
 from sync.config.faults import ConfigError
 from tests.world import World
 
@@ -250,6 +254,75 @@ def test_what_only_looks_things_up_imports_nothing_that_labels(tmp_path: Path, v
         check=True,
     )
     assert completed.stdout.strip() == "0 []"
+
+
+def test_the_help_shows_every_verb_once_in_a_group_with_an_example() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert sorted(name for names in Verbs.groups.values() for name in names) == sorted(verbs)
+    for title, names in Verbs.groups.items():
+        section = shown[shown.index(f"{title}:") :]
+        for name in names:
+            assert f"\n  {name} " in section, name
+            example = f"crm-segments {name}"
+            assert f"Example: {example}" in " ".join(CliRunner().invoke(app, [name, "--help"]).stdout.split())
+
+
+def test_the_example_of_a_verb_has_only_options_that_it_knows() -> None:
+    for name, verb in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        words = shlex.split(verb.epilog.partition(": ")[2])[2:]
+        assert verb.make_context(name, words, resilient_parsing=False).params, name
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert (shown.exit_code, shown.stdout) == (0, f"crm-segments {__version__}\n")
+
+
+def test_the_config_may_be_named_before_the_verb_and_the_verb_wins(tmp_path: Path) -> None:
+    folder(tmp_path)
+    config, missing = str(tmp_path / "config.toml"), str(tmp_path / "missing.toml")
+    assert CliRunner().invoke(app, ["--config", config, "check"]).exit_code == 0
+    assert CliRunner().invoke(app, ["--config", missing, "check"]).exit_code == 2
+    assert CliRunner().invoke(app, ["--config", missing, "check", "--config", config]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("run --account ", {"portal"}),
+        ("train ", {"rfm", "value"}),
+        ("train r", {"rfm"}),
+        ("run --allow max_e", {"max_enter"}),
+        ("run --allow undo", {"undone"}),
+        ("init --segmentations rfm,a", {"rfm,abc"}),
+        ("rejects d", {"drop"}),
+        ("schedule --kind cr", {"cron"}),
+    ],
+)
+def test_a_shell_is_offered_the_names_of_the_config(
+    tmp_path: Path, line: str, offered: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path)
+    monkeypatch.setenv("_CRM_SEGMENTS_COMPLETE", "complete_bash")
+    words = f"crm-segments --config {tmp_path / 'config.toml'} {line}"
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    shown = CliRunner().invoke(app, [], prog_name="crm-segments")
+    assert set(shown.stdout.split()) == offered
+
+
+def test_completion_offers_nothing_where_the_config_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("_CRM_SEGMENTS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "crm-segments run --account ")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    for text in (None, "not toml ["):
+        if text is not None:
+            (tmp_path / "config.toml").write_text(text)
+        assert CliRunner().invoke(app, [], prog_name="crm-segments").stdout.strip() == ""
 
 
 def test_files_of_ours_are_read_by_nobody_else(tmp_path: Path) -> None:

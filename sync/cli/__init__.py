@@ -21,12 +21,32 @@ from sync.cli.starting import check, demo, init, schedule, setup
 from sync.cli.stored import forget, history, rejects, report, show, status
 from sync.cli.writing import apply, backfill, plan, retire, run, undo
 
-_IN_THE_ORDER_OF_THE_HELP = (
-    *(check, setup, pull, train, evaluate, label, plan, apply, run, backfill, undo, retire),
-    *(status, show, report, rejects, forget, history, init, schedule, demo),
-)
-for _verb in _IN_THE_ORDER_OF_THE_HELP:
-    add(_verb)
+add("Start", demo, "demo --open")
+add("Start", init, "init --crm files --path exports")
+add("Start", check, "check")
+add("Start", setup, "setup")
+
+add("Daily", plan, "plan show 3 --out plan-3.csv")
+add("Daily", apply, "apply 3 --first 20")
+add("Daily", run, "run")
+add("Daily", status, "status --max-age 26")
+
+add("Look", show, "show 1042")
+add("Look", report, "report --out report.html")
+add("Look", history, "history --run 7 --last 20")
+add("Look", rejects, "rejects")
+
+add("Undo and erase", undo, "undo 7")
+add("Undo and erase", retire, "retire seg_old")
+add("Undo and erase", forget, "forget ann@example.com")
+
+add("Analyst", label, "label --out labels.csv --explain")
+add("Analyst", train, "train rfm --propose")
+add("Analyst", evaluate, "evaluate rfm")
+add("Analyst", backfill, "backfill --segment champions")
+
+add("Operations", schedule, "schedule --kind cron --at 02:30")
+add("Operations", pull, "pull --verbose")
 
 __all__ = ["app", "main"]
 
@@ -35,6 +55,6 @@ def main() -> None:
     """The console script."""
     interrupt.listen()
     try:
-        app()
+        app(prog_name="crm-segments")
     finally:
         interrupt.stop_listening()

@@ -25,15 +25,14 @@ def options_of(
 ) -> Options:
     """What all commands share, of the options of a verb. BadParameter: they do not go together."""
     from sync.commands import Options
-    from sync.config.settings import Guards
+    from sync.config.settings import ALLOWABLE
     from sync.context import silent
 
     if bool(allow) != bool(reason and reason.strip()):
-        raise typer.BadParameter("--allow and --reason go together: say which guard, and why")
-    known_guards = [*Guards.model_fields, "undone"]
+        raise typer.BadParameter("--allow and --reason go together: name the guard, and say why it may pass.")
     for guard in allow or []:
-        if guard not in known_guards:
-            raise typer.BadParameter(f"there is no guard {guard!r}: {', '.join(known_guards)}")
+        if guard not in ALLOWABLE:
+            raise typer.BadParameter(f"There is no guard {guard!r}. Guards: {', '.join(ALLOWABLE)}.")
     return Options(account, {guard: str(reason) for guard in allow or []}, date_of(as_of), progress or silent)
 
 
@@ -59,7 +58,7 @@ def date_of(text: str | None) -> Any:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date: write it like 2026-01-31") from None
+        raise typer.BadParameter(f"Invalid date {text!r}; write it as YYYY-MM-DD.") from None
 
 
 def execute(command: str, as_json: bool, work: Callable[[Any, Progress], dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ def pull(
     allow: Allow = None,
     reason: Reason = None,
 ) -> None:
-    """Read what changed in the CRM."""
+    """Read new data from the CRM."""
     execute("pull", as_json, lambda c, p: c.pull(config, options_of(account, allow, reason, progress=p)))
 
 
@@ -29,10 +29,13 @@ def train(
     as_json: Json = False,
     as_of: AsOf = None,
     propose: Annotated[
-        bool, typer.Option("--propose", help="Only show what a refit would change, and who would move.")
+        bool,
+        typer.Option(
+            "--propose", help="Only show what new models would change, and how many customers would move."
+        ),
     ] = False,
 ) -> None:
-    """Fit segmentations again (cut points are frozen in between)."""
+    """Retrain models and cut-offs; they stay fixed between trainings."""
     execute(
         "train",
         as_json,
@@ -48,9 +51,7 @@ def evaluate(
     as_of: AsOf = None,
     composition: Composition = None,
 ) -> None:
-    """Scorecards: how good each segmentation is on days that it had not seen, whether it still is, what
-    campaigns changed.
-    """
+    """Show quality scorecards: back-test accuracy, drift and campaign effect."""
     execute(
         "evaluate",
         as_json,
@@ -67,22 +68,27 @@ def label(
     as_of: AsOf = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write id, forecasts and segments to this CSV file.", metavar="FILE"),
+        typer.Option("--out", help="Write ids, segments and forecasts to this CSV file.", metavar="FILE"),
     ] = None,
     horizon: Annotated[
         int | None,
         typer.Option(
-            "--horizon", min=1, max=3660, help="Days that the file's forecasts look ahead.", metavar="DAYS"
+            "--horizon",
+            min=1,
+            max=3660,
+            help="How many days ahead the forecasts in the file look.",
+            metavar="DAYS",
         ),
     ] = None,
     explain: Annotated[
         bool,
         typer.Option(
-            "--explain", help="Tell coverage of each attribute, and which rules take whom, never, or in vain."
+            "--explain",
+            help="Show how many customers have each attribute, what each rule matches, and rules that never match.",
         ),
     ] = False,
 ) -> None:
-    """Label every record; writes nothing to the CRM."""
+    """Put every customer into segments, and write nothing to the CRM."""
     execute(
         "label",
         as_json,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sync.cli import completion
 from sync.cli.execution import asking, execute, fail, options_of
 from sync.cli.options import CONFIG, Account, Config, Json, Reconcile, Totals
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def init(
     config: Config = CONFIG,
     crm: Annotated[
-        str | None, typer.Option("--crm", help="Which CRM; asked for on a terminal. Default: files.")
+        str | None,
+        typer.Option(
+            "--crm",
+            help="files, hubspot, salesforce or sql; asked for on a terminal. Default: files.",
+            autocompletion=completion.one_of("files", "hubspot", "salesforce", "sql"),
+        ),
     ] = None,
     path: Annotated[
         Path | None,
@@ -29,44 +35,49 @@ def init(
     url: Annotated[
         str | None,
         typer.Option(
-            "--url", help="sql: where the database's url is, such as env:DATABASE_URL.", metavar="REF"
+            "--url", help="sql: where the database URL is stored, such as env:DATABASE_URL.", metavar="REF"
         ),
     ] = None,
     engine: Annotated[
         str | None,
         typer.Option("--engine", help="sql, in place of --url: postgres, mysql, sqlite, duckdb ..."),
     ] = None,
-    host: Annotated[str | None, typer.Option("--host", help="sql, with --engine.")] = None,
-    port: Annotated[str | None, typer.Option("--port", help="sql, with --engine.")] = None,
-    user: Annotated[str | None, typer.Option("--user", help="sql, with --engine.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="sql, with --engine: the host name.")] = None,
+    port: Annotated[str | None, typer.Option("--port", help="sql, with --engine: the port.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="sql, with --engine: the user name.")] = None,
     password: Annotated[
         str | None,
-        typer.Option("--password", help="sql, with --engine: where it is, such as env:NAME.", metavar="REF"),
+        typer.Option(
+            "--password", help="sql, with --engine: where it is stored, such as env:NAME.", metavar="REF"
+        ),
     ] = None,
-    database: Annotated[str | None, typer.Option("--database", help="sql, with --engine.")] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", help="sql, with --engine: the name of the database.")
+    ] = None,
     sslmode: Annotated[
         str | None, typer.Option("--sslmode", help="sql: disable, require, verify-ca or verify-full.")
     ] = None,
     schema: Annotated[
         str | None,
-        typer.Option("--schema", help="sql: the schema of customers and orders, where several hold some."),
+        typer.Option("--schema", help="sql: the schema of customers and orders, if several have them."),
     ] = None,
     segments_schema: Annotated[
         str | None,
-        typer.Option(
-            "--segments-schema", help="sql: the schema that segments are written to.", metavar="NAME"
-        ),
+        typer.Option("--segments-schema", help="sql: the schema to write segments to.", metavar="NAME"),
     ] = None,
     segmentations: Annotated[
         str | None,
         typer.Option(
-            "--segmentations", help="Kinds with commas between them. Default: rfm,abc.", metavar="KINDS"
+            "--segmentations",
+            help="Kinds of segmentation, with commas between them. Default: rfm,abc.",
+            metavar="KINDS",
+            autocompletion=completion.kinds,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a config that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing config.")] = False,
     api_url: Annotated[
         str | None,
-        typer.Option("--api-url", help="CRM in the cloud: its address, where it is its customer's own."),
+        typer.Option("--api-url", help="hubspot, salesforce: the API address."),
     ] = None,
     client_id: Annotated[
         str | None, typer.Option("--client-id", help="salesforce: consumer key of the connected app.")
@@ -75,13 +86,13 @@ def init(
         str | None,
         typer.Option(
             "--secret-env",
-            help="CRM in the cloud: environment variable that holds the token.",
+            help="hubspot, salesforce: the environment variable that holds the token.",
             metavar="NAME",
         ),
     ] = None,
     decimal: Annotated[
         str | None,
-        typer.Option("--decimal", help='files: sign before the decimals, "." or ",".', metavar="SIGN"),
+        typer.Option("--decimal", help='files: the decimal sign, "." or ",".', metavar="SIGN"),
     ] = None,
     date_format: Annotated[
         str | None,
@@ -98,23 +109,21 @@ def init(
         ),
     ] = None,
     time_zone: Annotated[
-        str | None, typer.Option("--time-zone", help="Zone in which days are counted.", metavar="ZONE")
+        str | None, typer.Option("--time-zone", help="Time zone, such as Europe/Berlin.", metavar="ZONE")
     ] = None,
     currency: Annotated[
-        str | None, typer.Option("--currency", help="Currency in which money is added.", metavar="CODE")
+        str | None, typer.Option("--currency", help="Currency, such as EUR.", metavar="CODE")
     ] = None,
     platform: Annotated[
         Path | None,
         typer.Option(
-            "--platform", help="A description of your own of a platform's exports or tables.", metavar="FILE"
+            "--platform", help="Your own description of a platform's exports or tables.", metavar="FILE"
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is proposed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; accept every proposal.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a commented config from flags, or by asking on a terminal; exports and landed tables of known
-    platforms are recognised.
-    """
+    """Create a config with comments, from options or by asking you. It recognises the exports of common shops."""
     asking = not as_json and not yes and sys.stdin.isatty()
     access = {"api_url": api_url, "client_id": client_id, "secret": secret}
     described: dict[str, Any] = {
@@ -155,8 +164,8 @@ def check(
     reconcile: Reconcile = None,
     total: Totals = None,
 ) -> None:
-    """Say everything that is wrong at once: config, credentials, rights, files, columns; and months that do
-    not add up to yours.
+    """Check config, credentials, permissions and files, and list every problem. It can also compare months with
+    your own totals.
     """
     execute(
         "check",
@@ -169,18 +178,21 @@ def setup(
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Make what is shown without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Create what is shown without asking.")] = False,
     export: Annotated[
-        Path | None, typer.Option("--export", help="Only write the steps into this folder.", metavar="DIR")
+        Path | None,
+        typer.Option("--export", help="Create nothing; write the steps into this folder.", metavar="DIR"),
     ] = None,
     adopt: Annotated[
         list[str] | None,
         typer.Option(
-            "--adopt", help="Take over this field or list although we did not make it.", metavar="NAME"
+            "--adopt",
+            help="Take over this field or list although crm-segments did not create it.",
+            metavar="NAME",
         ),
     ] = None,
 ) -> None:
-    """Show the fields and lists that runs write to, and make them after a yes."""
+    """Preview the fields and lists to create in the CRM; create them once you confirm."""
     execute(
         "setup",
         as_json,
@@ -193,24 +205,32 @@ def setup(
 def schedule(
     config: Config = CONFIG,
     kind: Annotated[
-        str | None, typer.Option("--kind", help="Only cron, systemd, kubernetes or airflow.")
+        str | None,
+        typer.Option(
+            "--kind",
+            help="Only cron, systemd, kubernetes or airflow.",
+            autocompletion=completion.one_of("cron", "systemd", "kubernetes", "airflow"),
+        ),
     ] = None,
     at: Annotated[str, typer.Option("--at", help="Time of day.", metavar="HH:MM")] = "02:30",
     max_age: Annotated[
         float,
         typer.Option(
-            "--max-age", help="Hours after which the second entry misses a good run.", metavar="HOURS", min=0
+            "--max-age",
+            help="Hours without a good run after which the second entry raises an alarm.",
+            metavar="HOURS",
+            min=0,
         ),
     ] = 26,
     as_json: Json = False,
 ) -> None:
-    """Print what cron, systemd, Kubernetes or Airflow need to run this config every day."""
+    """Print what cron, systemd, Kubernetes or Airflow need for a daily run."""
     execute("schedule", as_json, lambda c, _p: c.schedule(config, None, kind, at, max_age))
 
 
 def demo(
     directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="A new folder for everything that the demo makes.")
+        Path, typer.Argument(metavar="DIR", help="A new folder for everything that the demo creates.")
     ] = Path("crm-segments-demo"),
     as_json: Json = False,
     full: Annotated[
@@ -221,7 +241,7 @@ def demo(
         bool, typer.Option("--open", help="Open the report in the browser at the end.")
     ] = False,
 ) -> None:
-    """The whole loop twice over 2,469 real households. Needs no account."""
+    """See the whole loop on 2,469 real households. Needs no account."""
 
     def work(_commands: Any, progress: Progress) -> dict[str, Any]:
         from sync.demo.play import demo as play

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sync.cli import completion
 from sync.cli.execution import execute, fail, options_of
 from sync.cli.options import CONFIG, Account, Composition, Config, Json, Reconcile, Totals
 
@@ -22,7 +23,7 @@ def status(
         float | None,
         typer.Option(
             "--max-age",
-            help="Exit with 1 where the last good run is older than that many hours.",
+            help="Exit with 1 if the last good run is older than this many hours.",
             metavar="HOURS",
         ),
     ] = None,
@@ -32,11 +33,11 @@ def status(
         bool,
         typer.Option(
             "--salvage",
-            help="Of a damaged journal: save what can still be read in a new file, and tell what.",
+            help="Save what is still readable in a damaged journal to a new file.",
         ),
     ] = False,
 ) -> None:
-    """Last runs, open plans, holds and rejects; what was read, and until when data reach."""
+    """Show last runs, open plans, pauses and rejects, and how recent the data is."""
     if salvage:
         execute("salvage", as_json, lambda c, _p: c.salvage(config))
     execute(
@@ -45,12 +46,12 @@ def status(
 
 
 def show(
-    id: Annotated[str, typer.Argument(help="Id of the record in the CRM.")],
+    id: Annotated[str, typer.Argument(help="Id of the customer in the CRM.")],
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
 ) -> None:
-    """Why this record has its segments, since when, and every value before with its run."""
+    """Show why a customer has their segments, since when, and every earlier value."""
     execute("show", as_json, lambda c, p: c.show(config, options_of(account), id))
 
 
@@ -69,7 +70,7 @@ def report(
     scorecards: Annotated[
         bool,
         typer.Option(
-            "--scorecards", help="Compute the scorecards first; of a large account that takes minutes."
+            "--scorecards", help="Compute the scorecards first; this takes minutes for a large account."
         ),
     ] = False,
     cards: Annotated[bool, typer.Option("--cards", hidden=True)] = False,
@@ -91,26 +92,32 @@ def report(
 
 
 def rejects(
-    action: Annotated[str, typer.Argument(help="list, retry (a new budget of attempts) or drop.")] = "list",
-    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of entries; default: all.")] = None,
+    action: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=completion.one_of("list", "retry", "drop"),
+            help="list, retry (the next run tries again) or drop.",
+        ),
+    ] = "list",
+    numbers: Annotated[list[int] | None, typer.Argument(help="Numbers of entries. Default: all.")] = None,
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
 ) -> None:
-    """Refused input rows with file and line, and refused changes."""
+    """List rejected input rows and rejected changes by reason; retry or drop them."""
     if action not in ("list", "retry", "drop"):
         fail(f"{action!r} is no action: list, retry or drop", 2, as_json)
     execute("rejects", as_json, lambda c, p: c.rejects(config, options_of(account), action, numbers or ()))
 
 
 def forget(
-    id: Annotated[str, typer.Argument(help="Id of the person's record in the CRM, or an address of theirs.")],
+    id: Annotated[str, typer.Argument(help="Id in the CRM, or e-mail address, of the person.")],
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Erase what is found without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
 ) -> None:
-    """Show what we know of a person, and after a yes take them out of every file of ours for good."""
+    """Erase a person (GDPR) and never import them again. This cannot be undone."""
 
     def confirm(traces: dict[str, Any]) -> bool:
         if yes:
@@ -130,17 +137,19 @@ def history(
     account: Account = None,
     as_json: Json = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write all of it to this CSV file.", metavar="FILE")
+        Path | None, typer.Option("--out", help="Write the whole history to this CSV file.", metavar="FILE")
     ] = None,
-    id: Annotated[str, typer.Option("--id", help="Only of the record with this id.", metavar="ID")] = "",
-    run: Annotated[int | None, typer.Option("--run", help="Only of this run.", metavar="RUN")] = None,
+    id: Annotated[
+        str, typer.Option("--id", help="Only changes of the customer with this id.", metavar="ID")
+    ] = "",
+    run: Annotated[int | None, typer.Option("--run", help="Only changes of this run.", metavar="RUN")] = None,
     last: Annotated[
         int | None,
         typer.Option(
-            "--last", min=1, help="Only so many, the newest. Default: 50; with --json all.", metavar="N"
+            "--last", min=1, help="Only the newest N changes. Default: 50; with --json all.", metavar="N"
         ),
     ] = None,
 ) -> None:
-    """Changes that were tried, with their run and what came of each."""
+    """List attempted changes, with their run and outcome."""
     shown = last if last is not None or as_json or out is not None or id else _NEWEST
     execute("history", as_json, lambda c, p: c.history(config, options_of(account), out, id, run, shown))

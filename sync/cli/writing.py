@@ -13,11 +13,9 @@ from sync.cli.options import CONFIG, Account, Allow, AsOf, Config, Json, Reason
 
 def plan(
     action: Annotated[
-        str | None, typer.Argument(help="show: each change of a plan that was made.", metavar="[show]")
+        str | None, typer.Argument(help="show: list each change of a saved plan.", metavar="show")
     ] = None,
-    number: Annotated[
-        int | None, typer.Argument(help="Number of the plan to show.", metavar="[PLAN]")
-    ] = None,
+    number: Annotated[int | None, typer.Argument(help="Number of the plan to show.", metavar="PLAN")] = None,
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
@@ -26,23 +24,26 @@ def plan(
     reason: Reason = None,
     adopt: Annotated[
         bool,
-        typer.Option("--adopt", help="Treat segment keys in fields of ours as ours (after a lost journal)."),
+        typer.Option(
+            "--adopt",
+            help="After a lost journal: treat segment keys in our fields as written by crm-segments.",
+        ),
     ] = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit with 3 where there is something to change.")
+        bool, typer.Option("--exit-code", help="Exit with 3 if there is something to change.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="show: write all changes to this .csv or .json file.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Show what a run would write, guarded and costed, and save it under a number; `plan show PLAN` lists
-    each change of it.
+    """Preview all changes before anything is written, saved as a numbered plan. `plan show PLAN` lists each
+    change.
     """
     if (action, number) != (None, None) or out is not None:
         if action != "show" or number is None:
             fail(
-                "say `crm-segments plan`, or `crm-segments plan show PLAN [--out FILE]` with the number of a plan",
+                "Use `crm-segments plan`, or `crm-segments plan show PLAN [--out FILE]` with the number of a plan.",
                 2,
                 as_json,
             )
@@ -62,7 +63,7 @@ def apply(
     plan: Annotated[
         int | None,
         typer.Argument(
-            help="Number of the plan; naming it says that you have looked at it. Default: the newest open one."
+            help="Number of the plan; giving it confirms that you have reviewed it. Default: the newest open one."
         ),
     ] = None,
     config: Config = CONFIG,
@@ -72,10 +73,11 @@ def apply(
     reason: Reason = None,
     as_of: AsOf = None,
     first: Annotated[
-        int | None, typer.Option("--first", help="Only the first N records: a canary.", min=1, metavar="N")
+        int | None,
+        typer.Option("--first", help="Write only the first N customers, as a trial.", min=1, metavar="N"),
     ] = None,
 ) -> None:
-    """Carry out a plan."""
+    """Write the changes of a plan to the CRM."""
     execute(
         "apply",
         as_json,
@@ -91,7 +93,7 @@ def run(
     reason: Reason = None,
     as_of: AsOf = None,
 ) -> None:
-    """The whole loop: settle, pull, label, plan, apply."""
+    """Run the whole loop: read, segment, plan, and write what passes all guards."""
     execute("run", as_json, lambda c, p: c.run(config, options_of(account, allow, reason, as_of, p)))
 
 
@@ -104,17 +106,21 @@ def backfill(
     as_of: AsOf = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", help="Records created or changed on that day or later.", metavar="DATE"),
+        typer.Option(
+            "--since", help="Only customers created or changed on that day or later.", metavar="DATE"
+        ),
     ] = None,
     ids: Annotated[
         str | None,
-        typer.Option("--ids", help="Ids with commas between them, or @FILE with one on each line."),
+        typer.Option(
+            "--ids", help="Only these ids, with commas between them, or @FILE with one id per line."
+        ),
     ] = None,
     segment: Annotated[
-        str | None, typer.Option("--segment", help="Records in this segment.", metavar="KEY")
+        str | None, typer.Option("--segment", help="Only customers in this segment.", metavar="KEY")
     ] = None,
 ) -> None:
-    """Write every field, extra fields too, for everyone or for some; goes on where it was cut off."""
+    """Write all fields again, extra fields included, for everyone or for some customers."""
     execute(
         "backfill",
         as_json,
@@ -131,7 +137,7 @@ def _ids(text: str | None) -> list[str] | None:
         try:
             return Path(text[1:]).read_text(encoding="utf-8").split()
         except OSError as error:
-            raise typer.BadParameter(f"cannot read {text[1:]}: {error.strerror}") from None
+            raise typer.BadParameter(f"Cannot read {text[1:]}: {error.strerror}.") from None
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -143,12 +149,9 @@ def undo(
     allow: Allow = None,
     reason: Reason = None,
     as_of: AsOf = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Carry the plan out without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
 ) -> None:
-    """Plan to take a run back where the CRM still holds what it wrote, and do it after a yes.
-
-    Mail that was sent stays sent.
-    """
+    """Undo a run once you confirm. Later manual edits are kept, and e-mails already sent stay sent."""
 
     execute(
         "undo",
@@ -168,9 +171,9 @@ def retire(
     as_json: Json = False,
     allow: Allow = None,
     reason: Reason = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Carry the plan out without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
 ) -> None:
-    """Plan to clear what we wrote in a field or list that has left the config, and do it after a yes."""
+    """Clear written values from a field or list that you removed from the config."""
     execute(
         "retire",
         as_json,

@@ -329,6 +329,9 @@ class Guards(Table):
     max_drop: _OfWeeks = Limit(share=0.4, floor=20)
 
 
+ALLOWABLE = (*Guards.model_fields, "undone")  # what ``--allow`` takes: guards, and a hold since an undo
+
+
 class Pace(Table):
     """How fast and when we write."""
 

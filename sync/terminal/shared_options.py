@@ -21,9 +21,7 @@ class LogFormat(StrEnum):
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Log a line for each account and stage on standard error.")
 ]
-Format = Annotated[
-    LogFormat | None, typer.Option("--log-format", help="Log those lines in this format, one a line.")
-]
+Format = Annotated[LogFormat | None, typer.Option("--log-format", help="Format of those log lines.")]
 
 
 def log_lines(verbose: bool, log_format: LogFormat | None) -> None:

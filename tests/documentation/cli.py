@@ -9,11 +9,13 @@ from typing import Any
 import typer
 
 from sync.cli import app
+from sync.cli.program import Verbs
 from tests.documentation.markdown import code, page, sentence, table
 
 _ABOUT = """
 Every verb of `crm-segments`, as `crm-segments VERB --help` tells it. Options that stand with every verb are told
-[at the end](#shared-options). What a verb answers with `--json` is told in [JSON answers](json.md), how it ends in
+[at the end](#shared-options); `--config`, `--verbose` and `--log-format` may also stand before the verb, and
+`crm-segments --version` tells the version. What a verb answers with `--json` is told in [JSON answers](json.md), how it ends in
 [exit codes](exit-codes.md).
 """
 _SHARED = ("config", "account", "as_json", "verbose", "log_format", "help")
@@ -28,7 +30,10 @@ def verbs() -> dict[str, Any]:
 def text() -> str:
     """The page."""
     commands = verbs()
-    names = " · ".join(f"[`{name}`](#{name})" for name in commands)
+    names = "\n".join(
+        f"- {title}: " + " · ".join(f"[`{name}`](#{name})" for name in names)
+        for title, names in Verbs.groups.items()
+    )
     sections = [_verb(name, command) for name, command in commands.items()]
     return page("Command line", _ABOUT + "\n" + names, *sections, _shared(commands))
 
@@ -40,7 +45,8 @@ def _verb(name: str, command: Any) -> str:
     told = inspect.cleandoc(command.help or "").replace("\f", "")
     parts = [f"## {name}", *(" ".join(part.split()) for part in told.split("\n\n")), f"```text\n{usage}\n```"]
     if command.epilog:
-        parts.append(inspect.cleandoc(command.epilog))
+        title, _, example = command.epilog.partition(": ")
+        parts.append(f"{title}: {code(example)}")
     if own:
         parts.append(table(("", "Default", "What it does"), [_row(parameter) for parameter in own]))
     return "\n\n".join(parts)
