@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ Every verb of `crm-segments`, as `crm-segments VERB --help` tells it. Options th
 `crm-segments --version` tells the version. What a verb answers with `--json` is told in [JSON answers](json.md), how it ends in
 [exit codes](exit-codes.md).
 """
+_CRMS = "files|hubspot|salesforce|sql"
 _SHARED = ("config", "account", "as_json", "verbose", "log_format", "help")
 
 
@@ -53,7 +55,16 @@ def _verb(name: str, command: Any) -> str:
 
 
 def _row(parameter: Any) -> tuple[str, str, str]:
-    return code(_named(parameter)), _default(parameter), sentence(parameter.help or "")
+    return code(_named(parameter)), _default(parameter), _told(parameter.help or "")
+
+
+def _told(text: str) -> str:
+    """The help of an option. It may begin with the CRMs that it is for, which stay as the config spells them."""
+    about = re.match(rf"(?:{_CRMS})(?:(?:, | or )(?:{_CRMS}))*", text)
+    if about is None:
+        return sentence(text)
+    names = re.sub(_CRMS, lambda name: code(name[0]), about[0])
+    return names + text[about.end() :] + ("" if text.endswith(".") else ".")
 
 
 def _named(parameter: Any) -> str:

@@ -20,6 +20,14 @@ A folder of exports is a CRM of its own (`crm = "files"`), and tables of a datab
 (`crm = "sql"`). This page names every column that has a meaning. Every other column of contacts, leads and companies
 is an attribute, which rules can use; other columns of activities are not read.
 
+The smallest files that work:
+
+| `contacts.csv` | `activities.csv` |
+| --- | --- |
+| `id,email` | `contact_id,occurred_at,amount` |
+| `1001,anna@example.org` | `1001,2026-01-14,59.90` |
+| `1002,ben@example.org` | `1001,2026-01-30,12.50` |
+
 A column of yours under another name is mapped in the config:
 
 ```toml
