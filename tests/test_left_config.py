@@ -139,7 +139,7 @@ def test_retire_names_what_it_does_not_know(company: Company) -> None:
     company.first_run()
     with pytest.raises(CommandError, match="still in the config"):
         company.do("retire", target="seg_second")
-    with pytest.raises(CommandError, match="no field or list of ours"):
+    with pytest.raises(CommandError, match="not a field or list of crm-segments"):
         company.do("retire", target="seg_other")
 
 

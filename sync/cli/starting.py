@@ -248,7 +248,7 @@ def demo(
 
         answer = play(directory, progress, (lambda _text: None) if as_json else typer.echo, full)
         if show_report and typer.launch(answer["report"]):
-            fail(f"no browser could be started; open {answer['report']} yourself", 1, as_json)
+            fail(f"No browser could be started; open {answer['report']} yourself", 1, as_json)
         return answer
 
     execute("demo", as_json, work)

@@ -106,7 +106,7 @@ def rejects(
 ) -> None:
     """List rejected input rows and rejected changes by reason; retry or drop them."""
     if action not in ("list", "retry", "drop"):
-        fail(f"{action!r} is no action: list, retry or drop", 2, as_json)
+        fail(f"{action!r} is not an action. Actions: list, retry, drop", 2, as_json)
     execute("rejects", as_json, lambda c, p: c.rejects(config, options_of(account), action, numbers or ()))
 
 

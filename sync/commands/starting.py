@@ -131,7 +131,7 @@ def setup(
         if steps.refused or not steps.steps or confirm(steps.as_dict()):
             made = apply_setup(session, steps)
             return {**shown, "made": made, "notes": filter_notes(session) if made else []}
-        return {**shown, "made": 0, **declined("nothing was made: say --yes to make them")}
+        return {**shown, "made": 0, **declined("Nothing created. Run again with --yes to create them")}
 
     return each_account(config, options, "setup", work)
 
@@ -151,10 +151,10 @@ def schedule(
     from sync.start import schedule as schedulers
 
     if kind is not None and kind not in schedulers.KINDS:
-        raise UsageError(f"{kind!r} is no scheduler that we know: {', '.join(schedulers.KINDS)}")
+        raise UsageError(f"{kind!r} is an unknown scheduler: {', '.join(schedulers.KINDS)}")
     try:
         moment = time.fromisoformat(at)
     except ValueError:
-        raise UsageError(f"{at!r} is no time of day: write it like 02:30") from None
+        raise UsageError(f"{at!r} is not a time of day; write it as HH:MM, such as 02:30") from None
     texts = schedulers.schedule(config_of(config), moment, max_age_hours)
     return {"exit_code": 0, "schedules": {name: text for name, text in texts.items() if kind in (None, name)}}

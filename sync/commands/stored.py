@@ -60,7 +60,7 @@ def salvage(config: Config | Path | str) -> Answer:
     damaged = settings.state_dir / "journal.sqlite"
     with lock(settings):
         if not damaged.is_file():
-            raise UsageError(f"there is no journal {damaged}")
+            raise UsageError(f"There is no journal {damaged}")
         target = damaged.with_name("journal.salvaged.sqlite")
         return {
             "exit_code": 0,
@@ -165,7 +165,7 @@ def forget(
     answers = answer.get("accounts", [answer])
     if not any("error" in account_answer or account_answer["known"] for account_answer in answers):
         raise UsageError(
-            f"nobody here is called {id!r}: no record, no change, no label and no file of ours names them. Nothing was done"
+            f"Nobody here is called {id!r}: no record, no change, no label and no file of ours names them. Nothing was done"
         )
     return {**answer, "shown": shown}
 

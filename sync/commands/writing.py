@@ -76,7 +76,7 @@ def apply(
         plans = [plan for plan in session.journal.plans.unfinished(session.account) if plan.kind == "forward"]
         chosen = number or (plans[-1].plan if plans else None)
         if chosen is None:
-            raise CommandError("there is no open plan: `crm-segments plan` makes one")
+            raise CommandError("There is no open plan. Create one with `crm-segments plan`")
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
         notes = [*filter_notes(session), *size_notes(session, written=True)]
         answer = {

@@ -30,12 +30,10 @@ def retire(session: Session, target: str) -> Planned:
     made = {row.key: row for row in journal.objects.of(account)}
     if target not in made:
         raise CommandError(
-            f"{target!r} is no field or list of ours in account {account}: we have {', '.join(made) or 'none'}"
+            f"{target!r} is not a field or list of crm-segments in account {account}: we have {', '.join(made) or 'none'}"
         )
     if target in {t.name for t in targets_of(session.config, account)}:
-        raise CommandError(
-            f"{target} is still in the config: take its segmentation out first, then retire it"
-        )
+        raise CommandError(f"{target} is still in the config: remove its segmentation first, then retire it")
     kind = made[target].kind
     if kind == "field":
         _require_field(session.destination().fields(), target, account)
@@ -55,17 +53,17 @@ def _require_field(fields: Mapping[tuple[str, str], FieldSpec], target: str, acc
     """CommandError where the CRM has the field no longer."""
     if not any(name == target for _type, name in fields):
         raise CommandError(
-            f"field {target} is no longer in account {account}, or hidden from us: there is nothing to clear"
+            f"Field {target} is no longer in account {account}, or hidden from us: there is nothing to clear"
         )
 
 
 def _require_list(remote: RemoteList | None, target: str, account: str) -> None:
     """CommandError where the CRM has the list no longer, or fills it by itself."""
     if remote is None:
-        raise CommandError(f"list {target} is no longer in account {account}: there is nothing to clear")
+        raise CommandError(f"List {target} is no longer in account {account}: there is nothing to clear")
     if remote.kind == "dynamic":
         raise CommandError(
-            f"the CRM fills list {target} by itself, from a field of ours: delete the list there, or retire that field, which empties it"
+            f"The CRM fills list {target} by itself, from a field of ours: delete the list there, or retire that field, which empties it"
         )
 
 

@@ -33,7 +33,7 @@ def print_setup_answer(answer: Mapping[str, Any]) -> None:
     elif answer["made"]:
         say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
     elif answer["setup"]["steps"]:
-        say("nothing was made: say --yes to make them")
+        say("Nothing created. Run again with --yes to create them")
     else:
         say(f"{answer['account']} has everything already. Next: crm-segments plan")
 
