@@ -8,7 +8,7 @@ import pyarrow as pa
 
 RecordType = Literal["contact", "lead", "company"]
 RECORD_TYPES: tuple[RecordType, ...] = ("contact", "lead", "company")
-CHANNELS = ("email", "phone", "sms", "post")
+CHANNELS = ("email", "phone", "sms", "post", "ads")
 
 ATTRIBUTE = "attribute."  # column prefix: an attribute of the record, typed by the config
 # column prefix: a text attribute as people read it, where it is compared without case and blanks
@@ -31,7 +31,9 @@ RECORD_SCHEMA = pa.schema(
         # every address of the person, the primary one first; null: only ``email`` is known
         ("emails", pa.list_(pa.string())),
         ("phones", pa.list_(pa.string())),  # every number, the primary one first
-        ("name", pa.string()),
+        ("name", pa.string()),  # whole, as people read it
+        ("first_name", pa.string()),  # these two where the source tells them apart
+        ("last_name", pa.string()),
         ("country", pa.string()),
         ("company_id", pa.string()),
         ("merged_into", pa.string()),  # id of the survivor, of the same record type

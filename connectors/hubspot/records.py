@@ -34,6 +34,8 @@ _PERSON = {
         ("phone", "mobilephone", "hs_whatsapp_phone_number"),
         ("firstname", "lastname"),
         _COUNTRY,
+        ("firstname",),
+        ("lastname",),
     ),
     "company": Person((), ("phone",), ("name",), _COUNTRY),
 }
@@ -77,11 +79,10 @@ class Records:
 
     @property
     def properties(self) -> tuple[str, ...]:
-        person = (*self.person.emails, *self.person.phones, *self.person.names, *self.person.country)
         consent = self.consent.properties if self.consent else ()
         attributes = (wanted.field for wanted in self.attributes.values())
         own = (self.stamp, MERGED, *_OWN[self.kind])
-        return tuple(dict.fromkeys((*own, *person, *consent, *attributes, *self.fields)))
+        return tuple(dict.fromkeys((*own, *self.person.fields, *consent, *attributes, *self.fields)))
 
     @property
     def fingerprint(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,13 +23,26 @@ class Person:
 
     emails: tuple[str, ...] = ()
     phones: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # parts of the whole name, in their order
     country: tuple[str, ...] = ()  # the first that is filled counts
+    first_name: tuple[str, ...] = ()
+    last_name: tuple[str, ...] = ()
 
     def among(self, fields: Container[str]) -> Person:
         """Those that are there and that may be read: the column of what none tells is left out."""
-        told_by = (self.emails, self.phones, self.names, self.country)
-        return Person(*(tuple(name for name in names if name in fields) for names in told_by))
+        return Person(
+            **{by: tuple(name for name in names if name in fields) for by, names in self.told_by.items()}
+        )
+
+    @property
+    def told_by(self) -> dict[str, tuple[str, ...]]:
+        """What is told → the fields that tell it."""
+        return {entry.name: getattr(self, entry.name) for entry in dataclass_fields(self)}
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All of the fields, each once."""
+        return tuple(dict.fromkeys(name for names in self.told_by.values() for name in names))
 
     def columns(self, column: Column, separator: str = "") -> dict[str, pa.Array]:
         """Columns of RECORD_SCHEMA. ``separator`` stands between several addresses in one field."""
@@ -38,12 +52,21 @@ class Person:
         if self.phones:
             columns["phones"] = lists_of([column(name) for name in self.phones])
         if self.names:
-            parts = [pc.fill_null(pc.utf8_trim_whitespace(column(name)), "") for name in self.names]
-            name = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
-            columns["name"] = pc.if_else(pc.equal(name, ""), pa.scalar(None, pa.string()), name)
+            columns["name"] = _joined(column, self.names)
+        if self.first_name:
+            columns["first_name"] = _joined(column, self.first_name)
+        if self.last_name:
+            columns["last_name"] = _joined(column, self.last_name)
         if self.country:
             columns["country"] = pc.coalesce(*(column(name) for name in self.country))
         return columns
+
+
+def _joined(column: Column, names: Sequence[str]) -> pa.Array:
+    """Parts of a name with one blank between them; null where none is filled."""
+    parts = [pc.fill_null(pc.utf8_trim_whitespace(column(name)), "") for name in names]
+    name = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*parts, " "))
+    return pc.if_else(pc.equal(name, ""), pa.scalar(None, pa.string()), name)
 
 
 def attribute_columns(

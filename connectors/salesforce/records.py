@@ -40,9 +40,16 @@ _OWN = {
 }
 _PERSON = {
     "contact": Person(
-        ("Email",), ("Phone", "MobilePhone", "HomePhone", "OtherPhone"), ("Name",), ("MailingCountry",)
+        ("Email",),
+        ("Phone", "MobilePhone", "HomePhone", "OtherPhone"),
+        ("Name",),
+        ("MailingCountry",),
+        ("FirstName",),
+        ("LastName",),
     ),
-    "lead": Person(("Email",), ("Phone", "MobilePhone"), ("Name",), ("Country",)),
+    "lead": Person(
+        ("Email",), ("Phone", "MobilePhone"), ("Name",), ("Country",), ("FirstName",), ("LastName",)
+    ),
     "company": Person((), ("Phone",), ("Name",), ("BillingCountry",)),
 }
 _SYSTEM = ("Id", "CreatedDate", STAMP, "IsDeleted", "MasterRecordId")
@@ -164,8 +171,7 @@ def records(org: Org, record_type: str) -> Records | None:
         for spec in account.fields
         if spec.record_type == record_type and api_name(spec.name) in visible
     )
-    person = _PERSON[record_type]
-    wanted = (*_SYSTEM, *_OWN[record_type], *person.names, *person.phones, *person.country)
+    wanted = (*_SYSTEM, *_OWN[record_type], *_PERSON[record_type].fields)
     own = [name for name in wanted if name in visible]
     if "IndividualId" in own:
         individual = org.fields("Individual")

@@ -22,7 +22,6 @@ RECORD_NAMES = (
         if name not in ("record_type", "line")
     ),
     *OPTED_OUT,
-    *("first_name", "last_name"),  # in place of name
 )
 ACTIVITY_NAMES = (
     *OWNERS,

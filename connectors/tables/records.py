@@ -48,7 +48,7 @@ class RecordPage:
             attribute = rows.account.attributes.get(name, Attribute(name))
             done[attribute_column(name)] = self.attribute(name, column, attribute, sieve)
         order = [name for name in RECORD_SCHEMA.names if name in done]
-        order += [name for name in done if name not in (*RECORD_SCHEMA.names, "first_name", "last_name")]
+        order += [name for name in done if name not in RECORD_SCHEMA.names]
         return sieve.through(pa.table({name: done[name] for name in order}))
 
     def _consent(self, cells: Mapping[str, pa.Array]) -> dict[str, pa.Array]:

@@ -39,7 +39,7 @@ from segmentation.rules.leaves import Fault, Leaves, step
 from segmentation.rules.logic import All, Not, Rule, Some
 
 RECORD_TYPES = ("contact", "lead", "company")
-CHANNELS = ("email", "phone", "sms", "post")
+CHANNELS = ("email", "phone", "sms", "post", "ads")
 DEPTH = 40  # of a tree
 
 COLUMNS: Mapping[str, AttributeType] = {

@@ -4,6 +4,7 @@ whose modules are called like those here.
 starting   init, check, setup, schedule, demo: from a first config to a daily run
 labelling  pull, train, evaluate, label: what reads a CRM and writes nothing to it
 writing    plan, apply, run, backfill, undo, retire: what changes a CRM
+exporting  segment: what writes people into a file
 stored     status, show, report, rejects, forget, history: what is kept here
 
 ``sync.exit_codes`` tells what each exit code means; ``sync.terminal`` prints the answers.
@@ -15,6 +16,7 @@ from sync.terminal import interrupt  # before all that takes time to import
 
 # isort: split
 
+from sync.cli.exporting import segment
 from sync.cli.labelling import evaluate, label, pull, train
 from sync.cli.program import add, app
 from sync.cli.starting import check, demo, init, schedule, setup
@@ -32,6 +34,9 @@ add("Daily", run, "run")
 add("Daily", status, "status --max-age 26")
 
 add("Look", show, "show 1042")
+add(
+    "Look", segment, "segment rfm.champions --out champions.csv --channel email --columns id,email,first_name"
+)
 add("Look", report, "report --out report.html")
 add("Look", history, "history --run 7 --last 20")
 add("Look", rejects, "rejects")

@@ -46,7 +46,7 @@ def status(
 
 
 def show(
-    id: Annotated[str, typer.Argument(help="Id of the customer in the CRM.")],
+    id: Annotated[str, typer.Argument(help="Id of the customer in the CRM, an e-mail address or a name.")],
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,

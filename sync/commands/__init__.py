@@ -5,6 +5,7 @@ the one named), and gives a dictionary with stable keys; ``exit_code`` is among 
 they are used. The modules are those of ``sync.cli``.
 """
 
+from sync.commands.exporting import segment
 from sync.commands.labelling import evaluate, label, pull, train
 from sync.commands.starting import check, init, schedule, setup
 from sync.commands.stored import forget, history, rejects, report, salvage, show, status
@@ -14,5 +15,5 @@ from sync.per_account import Options
 
 __all__ = [
     "Options", "apply", "backfill", "check", "evaluate", "exit_code", "forget", "history", "init", "label", "plan", "pull", "rejects",
-    "report", "retire", "run", "salvage", "schedule", "setup", "show", "show_plan", "status", "train", "undo",
+    "report", "retire", "run", "salvage", "schedule", "segment", "setup", "show", "show_plan", "status", "train", "undo",
 ]  # fmt: skip

@@ -241,7 +241,7 @@ class SegmentationSettings(Table):
     field: Name
     lists: Literal["none", "dynamic", "static"] = "none"
     reachable_only: bool = False
-    channel: Literal["email", "phone", "sms", "post"] = "email"
+    channel: Literal["email", "phone", "sms", "post", "ads"] = "email"
     unknown_reachable: bool = False
     # share of each campaign list that is held out of it, to compare with
     control: Annotated[float, Field(ge=0, le=0.5)] = 0.0

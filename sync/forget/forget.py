@@ -90,7 +90,7 @@ def forget(
     id_types = {account: session.source(account).capabilities.id_type for account, _type, _id in trace.people}
     _remember(journal.forgotten, list(mirrors), trace, id_types)
     rows = sum(purge(journal, account, named.records, named.texts) for account, named in names.items())
-    files = exports.purge(journal.exports.paths(), {key for _, _, key in trace.people})
+    files = exports.purge(journal.exports.paths(), {key for _, _, key in trace.people}, trace.addresses)
     erase(session.mirrors.file, names)
     session.mirrors.file.path.with_name("journal.salvaged.sqlite").unlink(missing_ok=True)
     counts = {"forgotten": len(trace.people), "cleared": cleared, "journal_rows": rows, "files": files}
@@ -121,7 +121,7 @@ def traces(
         for table in _tables(journal, name)
     )
     ids = {key for _, _, key in people}
-    files = [str(path) for path, _ in exports.naming(journal.exports.paths(), ids)]
+    files = [str(path) for path, _ in exports.naming(journal.exports.paths(), ids, addresses)]
     made = {row.key for row in journal.objects.of(account)}
     values = [
         ((account, record_type, key), target, value)

@@ -23,6 +23,7 @@ def purge(journal: Journal, account: str, people: People, spelled: Set[str] = fr
         journal.merged_consents.forget(account, people)
         journal.plans.clean(account, lambda summary: _without(summary, ids))
         journal.runs.clean(account, lambda summary: _without(summary, ids))
+        journal.exports.clean(account, lambda reason: _naming(ids).sub("?", reason))
     journal.rewrite()
     return count
 
@@ -31,7 +32,7 @@ def _without(value: Any, ids: Set[str]) -> Any:
     """A summary without the entries that name one of these ids, and without the words of a CRM or an error
     that quote one.
     """
-    quoted = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, ids)) + r")(?!\w)")
+    quoted = _naming(ids)
 
     def cleaned(part: Any) -> Any:
         if isinstance(part, dict):
@@ -47,3 +48,8 @@ def _without(value: Any, ids: Set[str]) -> Any:
         return part
 
     return cleaned(value)
+
+
+def _naming(ids: Set[str]) -> re.Pattern[str]:
+    """Where a text names one of these ids."""
+    return re.compile(r"(?<!\w)(" + "|".join(map(re.escape, ids)) + r")(?!\w)")

@@ -24,7 +24,9 @@ DIGEST_BYTES = 16
 
 # The key of a row: the row number, or the primary key of tables that have none.
 _KEYS = {
-    **dict.fromkeys(("sequence", "identity", "runs", "plans", "batches", "rejects"), ("rowid",)),
+    **dict.fromkeys(
+        ("sequence", "identity", "runs", "plans", "batches", "rejects", "segment_files"), ("rowid",)
+    ),
     "labels": ("account", "segmentation", "as_of", "part"),
     "models": ("account", "segmentation", "version"),
     "objects": ("account", "kind", "record_type", "key"),
@@ -33,7 +35,12 @@ _KEYS = {
     "exports": ("path",),
     "homes": ("account",),
 }
-_JSON = {"runs": ("summary",), "plans": ("basis", "guards", "allowed", "summary"), "objects": ("form",)}
+_JSON = {
+    "runs": ("summary",),
+    "plans": ("basis", "guards", "allowed", "summary"),
+    "objects": ("form",),
+    "segment_files": ("columns",),
+}
 _BLOBS = {"batches": "content", "labels": "content"}
 _TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 
@@ -55,6 +62,18 @@ def _key_of(table: str, row: str, keys: Mapping[str, Sequence[str]] = _KEYS) -> 
 def triggers(keys: Mapping[str, Sequence[str]]) -> str:
     """SQL: whoever changes a row of these tables (name → key) removes its seal."""
     parts = ["CREATE TABLE seals (name TEXT, key TEXT, seal TEXT, PRIMARY KEY (name, key)) WITHOUT ROWID"]
+    parts.append(row_triggers(keys))
+    for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+        gone = f"DELETE FROM seals WHERE name = 'batches' AND key = quote({row}.batch)"
+        parts.append(
+            f"CREATE TRIGGER exceptions_{event.lower()} AFTER {event} ON exceptions BEGIN {gone}; END"
+        )
+    return ";\n".join(parts)
+
+
+def row_triggers(keys: Mapping[str, Sequence[str]]) -> str:
+    """The same of further tables, once there are seals."""
+    parts = []
     for table in keys:
         for event, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
             gone = "; ".join(
@@ -62,11 +81,6 @@ def triggers(keys: Mapping[str, Sequence[str]]) -> str:
                 for row in rows
             )
             parts.append(f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} BEGIN {gone}; END")
-    for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
-        gone = f"DELETE FROM seals WHERE name = 'batches' AND key = quote({row}.batch)"
-        parts.append(
-            f"CREATE TRIGGER exceptions_{event.lower()} AFTER {event} ON exceptions BEGIN {gone}; END"
-        )
     return ";\n".join(parts)
 
 
@@ -111,7 +125,7 @@ def seal(connection: sqlite3.Connection) -> None:
 def _seals(connection: sqlite3.Connection, table: str, key: str | None = None) -> Iterator[tuple[str, str]]:
     """(key, seal) of all rows of a table, or of one, as they are now."""
     where, chosen = (f"WHERE {_key_of(table, 't')} = ?", (key,)) if key is not None else ("", ())
-    if table in ("runs", "plans", "batches", "rejects") and key is not None:
+    if table in ("runs", "plans", "batches", "rejects", "segment_files") and key is not None:
         where, chosen = "WHERE t.rowid = ?", (int(key),)  # type: ignore[assignment]
     sql = f"SELECT {_key_of(table, 't')}, t.* FROM {table} AS t {where}"
     names = [column[0] for column in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]

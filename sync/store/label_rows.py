@@ -33,7 +33,10 @@ def label_rows(
     ``forecast``: (record, the ``forecast_columns``, …). ``digits``: decimals of the currency. ``taken``: names
     of columns of what was bought that are left out. ``with_type``: the record's type stands behind its id.
     """
-    columns = ["id", *(["record_type"] if with_type else []), *_purchases(digits, taken)]
+    columns = ["id", *(["record_type"] if with_type else [])]
+    figures = {"email": "email", **purchase_columns(digits)}
+    figures["net_revenue"] = f"({figures['net_revenue']})::VARCHAR"  # Arrow writes no decimals as CSV
+    columns += [f"{column} AS {name}" for name, column in figures.items() if name not in taken]
     columns += [f"forecast.{name}" for name in forecast_columns]
     joins = ""
     for position, entry in enumerate(segmentations):
@@ -49,14 +52,15 @@ def label_rows(
     )
 
 
-def _purchases(digits: int, taken: Collection[str]) -> list[str]:
-    """The columns that a person checks against the shop's own figures; money in major units, exact."""
+def purchase_columns(digits: int) -> dict[str, str]:
+    """Name → SQL on ``features``: what a person checks against the shop's own figures; money in major units,
+    exact. ``digits``: decimals of the currency.
+    """
     unit = f"0.{'1'.rjust(digits, '0')}" if digits else "1"
-    columns = {
-        "email": "email",
+    revenue = f"coalesce(features.net_revenue, 0)::DECIMAL(19, 0) * {unit}::DECIMAL({digits + 1}, {digits})"
+    return {
         "orders": "coalesce(features.orders, 0)::BIGINT",
-        "net_revenue": f"(coalesce(features.net_revenue, 0)::DECIMAL(19, 0) * {unit}::DECIMAL({digits + 1}, {digits}))::VARCHAR",
+        "net_revenue": revenue,
         "first_purchase": "features.first_purchase",
         "last_purchase": "features.last_purchase",
     }
-    return [f"{column} AS {name}" for name, column in columns.items() if name not in taken]

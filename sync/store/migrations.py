@@ -146,6 +146,18 @@ def model_of_m006(model: dict[str, Any]) -> dict[str, Any]:
     return {**model, "kind": kind, "settings": settings}
 
 
+def m007_segment_files(connection: sqlite3.Connection) -> None:
+    """Files of a segment's members: who had them written, when, of whom, with what, and why."""
+    _run(
+        connection,
+        """
+CREATE TABLE segment_files (file INTEGER PRIMARY KEY, account TEXT, run INTEGER, segment TEXT, path TEXT, columns TEXT, records INTEGER,
+    channel TEXT, reason TEXT, who TEXT, at TEXT);
+""",
+    )
+    _run(connection, integrity.row_triggers({"segment_files": ("rowid",)}))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_tables,
     m002_forms_of_objects,
@@ -153,6 +165,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m004_seals,
     m005_merged_consents,
     m006_names_in_models,
+    m007_segment_files,
 )
 
 # -- doing them ----------------------------------------------------------------------------------------------

@@ -34,14 +34,16 @@ import pyarrow as pa
 from sync.store import engine
 from sync.store.soundness import as_closed, begin_anew, note_closed, note_opened
 
-VERSION = "3"  # of the tables below: a mirror of another version is thrown away
+VERSION = "4"  # of the tables below: a mirror of another version is thrown away
 
 _TABLES = """
 CREATE TABLE ids (record BIGINT, record_type VARCHAR, id VARCHAR);
 CREATE TABLE records (record BIGINT, part INTEGER, line BIGINT, changed_at TIMESTAMPTZ, created_at TIMESTAMPTZ, email VARCHAR,
-    emails VARCHAR[], phones VARCHAR[], name VARCHAR, country VARCHAR, consented_at TIMESTAMPTZ, consent_source VARCHAR,
-    company_id VARCHAR, merged_into VARCHAR, converted_to VARCHAR, deleted BOOLEAN, objects_to_profiling BOOLEAN,
-    "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN);
+    emails VARCHAR[], phones VARCHAR[], name VARCHAR, first_name VARCHAR, last_name VARCHAR, country VARCHAR,
+    consented_at TIMESTAMPTZ, consent_source VARCHAR, company_id VARCHAR,
+    merged_into VARCHAR, converted_to VARCHAR, deleted BOOLEAN, objects_to_profiling BOOLEAN,
+    "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN,
+    "reachable.ads" BOOLEAN);
 CREATE TABLE activity (record BIGINT, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN, shadowed BOOLEAN, "order" BIGINT,
     kind VARCHAR, day DATE, occurred_at TIMESTAMP, amount BIGINT, category VARCHAR);
 CREATE TABLE parked (record_type VARCHAR, id VARCHAR, email VARCHAR, part INTEGER, line BIGINT, key UBIGINT, named BOOLEAN,
@@ -52,7 +54,8 @@ CREATE TABLE actual (record BIGINT, target VARCHAR, value VARCHAR, part INTEGER)
 CREATE TABLE written (batch BIGINT, opened BIGINT, record BIGINT, target VARCHAR, after VARCHAR, mine BOOLEAN);
 CREATE TABLE redirects (record BIGINT, survivor BIGINT);
 CREATE TABLE merged_consents (record BIGINT, survivor BIGINT, objects_to_profiling BOOLEAN,
-    "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN);
+    "reachable.email" BOOLEAN, "reachable.phone" BOOLEAN, "reachable.sms" BOOLEAN, "reachable.post" BOOLEAN,
+    "reachable.ads" BOOLEAN);
 CREATE TABLE parts (part INTEGER, stream VARCHAR, name VARCHAR, live BOOLEAN, rejected BIGINT);
 CREATE TABLE reading (part INTEGER, read_on DATE, what VARCHAR, reason VARCHAR, number BIGINT);
 CREATE TABLE positions (stream VARCHAR, position VARCHAR);

@@ -4,21 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.store.identity_resolution import of_address
-from sync.store.mirror import AccountMirror
+from sync.store.identity_resolution import of_address, people
+from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 
 _PERSON = "name, email, emails, phones, country"
 
 
-def found_by(mirror: AccountMirror, id_or_address: str) -> tuple[int, str, str] | None:
-    """(number, record type, id) of a record by its id in the CRM, or of the oldest that has an address."""
-    named = mirror.record(id_or_address)
-    number = named[0] if named else next(iter(of_address(mirror, id_or_address)), None)
-    if number is None:
-        return None
-    record_type, id = mirror.rows(f"SELECT record_type, id FROM ids WHERE record = {number}")[0]
-    return number, str(record_type), str(id)
+# letters that are no other letter with a mark, as people without them on their keyboard type them
+_TYPED = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "\u0131": "i"}
+
+
+def found_by(mirror: AccountMirror, text: str) -> list[tuple[int, str, str]]:
+    """(number, record type, id) of the record with this id in the CRM; else of all that have this e-mail address;
+    else of all whose name has these words, in any order, whatever their case and accents.
+    """
+    named = mirror.record(text)
+    numbers = [named[0]] if named else of_address(mirror, text) or _of_name(mirror, text)
+    if not numbers:
+        return []
+    places = {number: place for place, number in enumerate(numbers)}
+    rows = mirror.rows(
+        f"SELECT record, record_type, id FROM ids WHERE record IN ({', '.join(map(str, numbers))})"
+    )
+    return sorted(rows, key=lambda row: places[row[0]])
+
+
+def _of_name(mirror: AccountMirror, name: str) -> list[int]:
+    """Records whose name has these words, the shortest ids first."""
+    words = mirror.value(f"SELECT {_words(literal(name))}")
+    if not words:
+        return []
+    asked = "[" + ", ".join(map(literal, words)) + "]"
+    rows = mirror.rows(
+        f"SELECT record FROM ({people(mirror)}) WHERE list_has_all({_words('name')}, {asked}) ORDER BY length(id), id"
+    )
+    return [int(record) for (record,) in rows]
+
+
+def _words(column: str) -> str:
+    """SQL of the words of a name, as they are compared."""
+    plain = f"strip_accents(lower({column}))"
+    for letter, typed in _TYPED.items():
+        plain = f"replace({plain}, {literal(letter)}, {literal(typed)})"
+    return f"list_filter(regexp_split_to_array({plain}, '[^\\pL\\pN]+'), word -> word <> '')"
 
 
 def person(mirror: AccountMirror, record: int) -> dict[str, Any]:

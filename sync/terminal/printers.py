@@ -91,6 +91,7 @@ _PRINTERS = {
     "schedule": "starting.print_schedule",
     "init": "starting.print_init",
     "show": "stored.print_show",
+    "segment": "exporting.print_segment",
     "rejects": "stored.print_rejects",
     "status": "stored.print_status",
     "salvage": "stored.print_salvage",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from sync.terminal.exporting import print_segment_files
 from sync.terminal.output import say, table
 from sync.terminal.pull_summary import print_reading, print_reconciled
 
@@ -43,6 +44,7 @@ def print_status(answer: Mapping[str, Any]) -> None:
     table(
         "On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]]
     )
+    print_segment_files(answer["segment_files"])
     table(
         "Rejects:",
         ("from", "where", "rows", "quarantined"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sync.store.label_tables import LabelTables
 
 _OF_CHANGE = ("record_type", "id", "segmentation", "target", "action", "before", "after")
 COLUMNS = ("run", "at", *_OF_CHANGE, "status", "reason")
+_LISTED = 20  # records that have the same name
 
 
 def rows(
@@ -100,17 +101,14 @@ def export(journal: Journal, account: str, out: Path) -> int:
 def show(session: Session, id: str) -> dict[str, Any]:
     """Why a record has its segments (or, objecting to profiling, none), since when, and every value before.
 
+    ``id`` may be an e-mail address or a name, too. CommandError: nobody, or several, are called that.
+
     ``features`` hold money in minor units, as everywhere; ``money`` tells the same in units of its
     ``currency``, as exact decimals.
     """
     mirror = session.mirror()
     consent = consent_of(session.mirror(), session.joined())
-    named = record_facts.found_by(mirror, id)
-    if named is None:
-        raise CommandError(
-            f"account {session.account} has no record {id!r} that we know of: `crm-segments pull` reads what is new"
-        )
-    record, record_type, id = named
+    record, record_type, id = _only(session.account, record_facts.found_by(mirror, id))
     story: dict[str, Any] = {
         "account": session.account,
         "id": id,
@@ -144,6 +142,20 @@ def show(session: Session, id: str) -> dict[str, Any]:
     story["history"] = [row for row in history if row["record_type"] == record_type]
     story["rejects"] = session.journal.rejects.of(session.account, id)
     return story
+
+
+def _only(account: str, found: Sequence[tuple[int, str, str]]) -> tuple[int, str, str]:
+    if not found:
+        raise CommandError(
+            f"account {account} has no record of that id, e-mail address or name: `crm-segments pull` reads what is new"
+        )
+    if len(found) > 1:
+        listed = ", ".join(f"{record_type} {id}" for _, record_type, id in found[:_LISTED])
+        more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
+        raise CommandError(
+            f"{len(found):,} records of {account} are called that: {listed}{more}. Show one of them by its id"
+        )
+    return found[0]
 
 
 def _money(features: Mapping[str, Any], currency: str) -> dict[str, str]:

@@ -5,9 +5,7 @@ Each of its changes, with old and new value and the reason, for people and for f
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from sync.store.journal.batches import Batch
 from sync.store.journal.plans import Plan
 from sync.store.label_tables import LabelTables, label_reasons
 from sync.store.mirror import AccountMirror
+from sync.views.private_file import private_file, write_csv
 
 COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
 SHOWN = 10_000  # changes in an answer; a file takes all
@@ -95,36 +94,17 @@ def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int
 
 
 def _write(journal: Journal, mirror: AccountMirror, plan: Plan, out: Path) -> None:
-    """Write a file beside the place where it goes, then put it there: nobody reads half of it.
-
-    Only its owner may.
-    """
+    """Write a plan's changes in the form that the file's ending asks for."""
     write = {".csv": _as_csv, ".json": _as_json}.get(out.suffix.lower())
     if write is None:
         raise UsageError(f"{out.name}: a plan is written as .csv or .json, by the file's ending")
-    temporary = out.with_name(f".{out.name}.crm-segments.tmp")
-    try:
-        with open(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            "w",
-            newline="",
-            encoding="utf-8",
-        ) as sink:
-            write(sink, _changes(journal, mirror, plan))
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with private_file(out) as sink:
+        write(sink, _changes(journal, mirror, plan))
     journal.exports.remember(out)
 
 
 def _as_csv(sink: Any, parts: Iterator[pa.Table]) -> None:
-    from connectors.files.csv_cells import guarded
-
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for part in parts:
-        columns = [guarded(part[name].combine_chunks().cast(pa.string())).to_pylist() for name in COLUMNS]
-        writer.writerows(["" if cell is None else cell for cell in row] for row in zip(*columns, strict=True))
+    write_csv(sink, COLUMNS, parts)
 
 
 def _as_json(sink: Any, parts: Iterator[pa.Table]) -> None:

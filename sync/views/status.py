@@ -16,7 +16,9 @@ _COMPARING = frozenset({"run", "plan", "apply", "backfill", "setup"})
 
 
 def status(journal: Journal, account: str, mirror_file: Path, runs: int = 10) -> dict[str, Any]:
-    """Last runs, open plans, holds and rejects of an account, and the summary of its last reading."""
+    """Last runs, open plans, holds, files of segments and rejects of an account, and the summary of its last
+    reading.
+    """
     last = journal.runs.last(account, runs)
     for row in last:
         if row["finished_at"] is None:  # whoever works here holds the lock, and that is us
@@ -47,6 +49,7 @@ def status(journal: Journal, account: str, mirror_file: Path, runs: int = 10) ->
             {"segmentation": hold.segmentation, "run": hold.run, "at": hold.at}
             for hold in journal.holds.of(account)
         ],
+        "segment_files": journal.exports.segment_files(account, runs),
         "models": journal.models.versions(account),
         "rejects": journal.rejects.by_place(account),
     }

@@ -1,0 +1,37 @@
+"""What do people read of a file of a segment's members, and of those that were written?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sync.terminal.output import say, table
+
+
+def print_segment(answer: Mapping[str, Any]) -> None:
+    """How many are in the file, and why others are not."""
+    by = f" who may be reached by {answer['channel']}" if answer["channel"] else ""
+    say(f"{answer['segment']}: {answer['records']:,} records{by} written to {answer['out']}")
+    for why, count in answer["left_out"].items():
+        say(f"Left out: {count:,}, {why}.")
+    say("The journal keeps who had it written: crm-segments status. Delete the file when it has been used.")
+
+
+def print_segment_files(files: Sequence[Mapping[str, Any]]) -> None:
+    """Who had which members written, when, and for what."""
+    table(
+        "Files of segments:",
+        ("written", "by", "segment", "records", "columns", "for", "file"),
+        [
+            (
+                str(file["at"])[:19],
+                file["who"],
+                file["segment"],
+                file["records"],
+                ", ".join(file["columns"]),
+                ": ".join(filter(None, (file["channel"], file["reason"]))),
+                file["path"],
+            )
+            for file in files
+        ],
+    )
