@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import ibis
@@ -43,15 +43,15 @@ RECORDS: Mapping[str, str] = {"record": "integer"}
 class Segment:
     """One value of a segmentation: ``key`` is stored and never changes, ``title`` is shown.
 
-    ``advice``: what to do about its customers. ``slipping``: its customers may soon be lost, so their revenue is
-    at risk.
+    ``advice``: what to do about its customers. ``standing``: "buying" as usual, "slipping" (may soon be lost, so
+    their revenue is at risk), or "gone" (buys nothing now, or never did).
     """
 
     key: str
     title: str
     description: str = ""
     advice: str = ""
-    slipping: bool = False
+    standing: Literal["buying", "slipping", "gone"] = "buying"
 
 
 def check(table: ibis.Table, columns: Mapping[str, str], name: str) -> None:

@@ -33,6 +33,7 @@ class Abc(BandedKind):
         "Customer value", "who brings 80% of net revenue, who up to 95%, who the rest", name="value"
     )
     judgement = Judgement(judged=("lift", "bought again"), steady=True)
+    how_to_read = "A, B and C are tiers of net revenue: A brings most of it."
     value_axis = "past"
 
     @property
@@ -43,7 +44,7 @@ class Abc(BandedKind):
             Segment("a", "A", f"The fewest buyers who bring {a} of the revenue", _ADVICE["a"]),
             Segment("b", "B", f"The next, up to {b} of the revenue", _ADVICE["b"]),
             Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}", _ADVICE["c"]),
-            Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT]),
+            Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT], "gone"),
         ]
 
     @property

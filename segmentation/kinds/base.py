@@ -80,6 +80,7 @@ class Kind(BaseModel):
 
     judgement: ClassVar[Judgement] = Judgement()
 
+    how_to_read: ClassVar[str] = ""  # a sentence for people who look at its segments
     panels: ClassVar[str] = ""  # what it shows in the report, by the name of a module of ``sync.report``
     leads: ClassVar[bool] = False  # where several kinds are shown, it stands first
     value_axis: ClassVar[Literal["", "past", "future"]] = ""  # of the matrix of value

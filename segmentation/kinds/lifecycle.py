@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
 
 SEGMENTS = (
-    Segment(PROSPECT, "Prospect", "No purchase yet", "Show what customers buy first"),
+    Segment(PROSPECT, "Prospect", "No purchase yet", "Show what customers buy first", "gone"),
     Segment(
         "new", "New", "A first purchase lately, and none since", "Welcome them and suggest a second order"
     ),
@@ -29,14 +29,17 @@ SEGMENTS = (
         "At risk",
         "Silent for longer than is usual for it; may well not buy soon",
         "Remind them now; call those who spend most",
-        slipping=True,
+        "slipping",
     ),
-    Segment("dormant", "Dormant", "Silent for long; unlikely to buy soon", "Ask what went wrong, once"),
+    Segment(
+        "dormant", "Dormant", "Silent for long; unlikely to buy soon", "Ask what went wrong, once", "gone"
+    ),
     Segment(
         "lost",
         "Lost",
         "Silent for so long that hardly any such customer buys soon",
         "Leave them out of costly campaigns",
+        "gone",
     ),
     Segment(
         "won_back",
@@ -67,6 +70,7 @@ class Lifecycle(Kind):
         steady=True,
         by_revenue=False,
     )
+    how_to_read = "Stages compare each customer with the usual time between purchases."
     panels = "life_stages"
     leads = True
     forecast_column = "lifecycle"

@@ -37,6 +37,9 @@ class Potential(Kind):
     cuts_by_ranks = True
     predicts_value = True
     judgement = Judgement(judged=("lift", "against", "efficiency"), steady=True)
+    how_to_read = (
+        "Tiers of what customers are expected to bring, by the score that predicted best in your past."
+    )
     panels = "model_selection"
     value_axis = "future"
     forecast_column = "value_tier"
@@ -56,7 +59,7 @@ class Potential(Kind):
                 "medium", "Medium potential", f"The next, up to {medium} of the buyers", _ADVICE["medium"]
             ),
             Segment("low", "Low potential", "Buyers who are expected to bring least", _ADVICE["low"]),
-            Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT]),
+            Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT], "gone"),
         ]
 
     @property

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
-from segmentation.kinds.rfm_groups import ADVICE, DEFAULT, SLIPPING, Group, table
+from segmentation.kinds.rfm_groups import ADVICE, DEFAULT, STANDING, Group, table
 
 
 class Rfm(BandedKind):
@@ -26,6 +26,7 @@ class Rfm(BandedKind):
     name = "rfm"
     segmentation_class = "segmentation.kinds.rfm_segmentation:RfmSegmentation"
     suggestion = Suggestion("Buying habits", "recency, frequency and money in named groups")
+    how_to_read = "Groups compare customers with each other: lost means the longest ago among your customers, not gone for good."
     cuts_by_ranks = True
     judgement = Judgement(judged=("lift",))
     forecast_column = "rfm"
@@ -39,11 +40,11 @@ class Rfm(BandedKind):
                 group.title or group.key,
                 group.description,
                 ADVICE.get(group.key, ""),
-                slipping=group.key in SLIPPING,
+                STANDING.get(group.key, "buying"),
             )
             for group in self.groups
         ]
-        return [*named, Segment(PROSPECT, "Prospect", "No purchase yet", ADVICE[PROSPECT])]
+        return [*named, Segment(PROSPECT, "Prospect", "No purchase yet", ADVICE[PROSPECT], "gone")]
 
     @field_validator("groups")
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -97,7 +97,12 @@ ADVICE: Mapping[str, str] = {
     "lost": "Leave them out of costly campaigns",
     PROSPECT: "Show what customers buy first",
 }
-SLIPPING = frozenset({"cannot_lose", "at_risk"})  # used to buy, and may soon be lost
+STANDING: Mapping[str, Literal["slipping", "gone"]] = {
+    "cannot_lose": "slipping",
+    "at_risk": "slipping",
+    "hibernating": "gone",
+    "lost": "gone",
+}  # of the groups that do not buy as usual
 
 
 def table(groups: Sequence[Group]) -> Integers:

@@ -26,7 +26,7 @@ class SegmentText:
     description: str = ""
     playbook: dict[str, str | int] = field(default_factory=dict)  # of the config
     advice: str = ""  # of the kind
-    slipping: bool = False  # its customers may soon be lost
+    standing: str = "buying"  # buying, slipping or gone: see ``segmentation.frames.Segment``
 
     @property
     def to_do(self) -> str:
@@ -134,7 +134,7 @@ def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[S
                 (configured and configured.description) or segment.description,
                 dict(configured.playbook) if configured else {},
                 segment.advice,
-                segment.slipping,
+                segment.standing,
             )
         )
     return texts

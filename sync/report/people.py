@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from segmentation.kinds import kind_named
 from sync.pull import reading
 from sync.report import formats, outlook, response_models, svg
 from sync.report.events import without_addresses
@@ -76,6 +77,7 @@ def _colours(segmentations: Sequence[SegmentationFigures]) -> dict[str, int]:
 def _month(
     month: ThisMonth, money: Money, colours: Mapping[str, int], figures: AccountFigures
 ) -> dict[str, Any]:
+    how_to_read = next(_how_to_read(entry) for entry in figures.segmentations if entry.name == month.name)
     effects = figures.insights.of.get(month.name)
     return {
         "figures": month,
@@ -94,6 +96,8 @@ def _month(
             (_named(entry), count(entry.orders), money.whole(entry.revenue), money.whole(entry.nobodys))
             for entry in reversed(month.months)
         ],
+        "revenue": money.whole(month.revenue),
+        "reading": how_to_read,
         "reach": any(row.figures.reachable is not None for row in month.rows),
         "chart": _who_brings_what(month, colours),
         "rows": [_row(row, month, money, colours) for row in month.rows if row.figures.records or row.before],
@@ -172,9 +176,14 @@ def _segmentation(
     return {
         "figures": segmentation,
         "headline": _headline(shares),
+        "reading": _how_to_read(segmentation),
         "panels": [_sizes(segmentation, shares, colours), *_moves(segmentation, colours)][:PICTURES],
         "typical": _typical(segmentation, money, colours),
     }
+
+
+def _how_to_read(segmentation: SegmentationFigures) -> str:
+    return kind_named(segmentation.kind).how_to_read
 
 
 def _headline(shares: Sequence[tuple[Any, float | None, float | None]]) -> str:

@@ -1,5 +1,5 @@
-"""What are the five sentences of page one? What grew, what shrank, how much revenue is at risk, whom to write
-to, and what needs attention.
+"""What are the five sentences of page one? What grew, what shrank, how much revenue is at risk, whom to write to,
+and whether the data are right.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _largest(month: ThisMonth) -> str:
 
 
 def _at_risk(month: ThisMonth, money: Money) -> str:
-    slipping = [row for row in month.rows if row.text.slipping]
+    slipping = [row for row in month.rows if row.text.standing == "slipping"]
     if not slipping:
         return ""
     names = _joined([row.text.title for row in slipping])
@@ -74,16 +74,26 @@ def _spent(customers: int, revenue: int | None, money: Money) -> str:
 
 
 def _write_to(month: ThisMonth, money: Money) -> str:
-    """The slipping segment that brought most, else the one that brought most of all: what to do with it."""
-    candidates = [row for row in month.rows if row.text.slipping and row.figures.records]
-    candidates = candidates or [row for row in month.rows if row.text.to_do and row.figures.revenue]
-    if not candidates:
+    """The slipping segments in their order, else the one that brought most: who they are, and what to do."""
+    chosen = [row for row in month.rows if row.text.standing == "slipping" and row.figures.records]
+    if not chosen:
+        worth = [row for row in month.rows if row.text.to_do and row.figures.revenue]
+        chosen = sorted(worth, key=lambda row: -(row.figures.revenue or 0))[:1]
+    if not chosen:
         return ""
-    chosen = max(candidates, key=lambda row: (row.figures.revenue or 0, row.figures.records))
-    reach = chosen.figures.reachable
-    who = f"{count(chosen.figures.records)} customers in {chosen.text.title}"
-    reached = f", {count(reach)} of whom you may contact" if reach is not None else ""
-    return f"Who to write to: the {who}{reached}. What to do: {chosen.text.to_do}."
+    known = any(row.figures.reachable is not None for row in month.rows)
+    silent = "" if known else " The CRM does not say who may be contacted: check it first."
+    return f"Who to write to: {'; then '.join(_whom(row, money) for row in chosen)}.{silent}"
+
+
+def _whom(row: Row, money: Money) -> str:
+    figures = row.figures
+    who = f"{count(figures.records)} in {row.text.title}"
+    if figures.revenue is not None:
+        who += f", who spent {money.whole(figures.revenue)} in the last twelve months"
+    if figures.reachable is not None:
+        who += f" ({count(figures.reachable)} may be contacted)"
+    return f"{who}: {row.text.to_do[:1].lower()}{row.text.to_do[1:]}"
 
 
 def attention(month: ThisMonth, events: Events, reading: Mapping[str, Any] | None) -> str:
@@ -91,14 +101,18 @@ def attention(month: ThisMonth, events: Events, reading: Mapping[str, Any] | Non
     if month.matched is not None and month.matched < MATCHED:
         nobody = sum(unowned(a["feed"])[0] for a in (reading or {}).get("accounts", {}).values() if a["feed"])
         share = percent(1 - month.matched)
-        return f"Needs attention: {count(nobody)} orders ({share}) have no customer here, so they count for nobody."
+        return (
+            f"Data check: {count(nobody)} orders ({share}) have no customer here, so they count for nobody."
+        )
     if events.holds:
         names = _joined([str(hold["segmentation"]) for hold in events.holds])
-        return f"Needs attention: {names} is paused because a run was undone. To go on: crm-segments run --allow undone --reason TEXT."
+        return f"Data check: {names} is paused because a run was undone. To go on: crm-segments run --allow undone --reason TEXT."
     if events.rejected:
         rows = f"{count(events.rejected)} row{'s' * (events.rejected != 1)} or changes"
-        return f"Needs attention: {rows} could not be taken. To see which: crm-segments rejects."
-    return "Nothing needs your attention."
+        return f"Data check: {rows} could not be taken. To see which: crm-segments rejects."
+    return "Data check: no row was rejected" + (
+        ", and orders have their customers." if month.matched else "."
+    )
 
 
 def compared_months(months: Sequence[Month], shown: int) -> list[tuple[Month, float | None, float | None]]:

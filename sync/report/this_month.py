@@ -105,8 +105,7 @@ def gather(
     texts = named_segments(config, journal, settings, mirror.name)
     texts += [SegmentText(key, key) for key in sorted(customers.keys() - {text.key for text in texts})]
     compared = last.earlier
-    slipping = [text.key for text in texts if text.slipping]
-    change = _since(mirror, journal, settings.name, compared, slipping) if compared else None
+    change = _since(mirror, journal, settings.name, compared, texts) if compared else None
     rows = [
         Row(
             text,
@@ -128,10 +127,15 @@ def gather(
     )
 
 
-def _since(mirror: AccountMirror, journal: Journal, name: str, day: date, slipping: Sequence[str]) -> Since:
+def _since(
+    mirror: AccountMirror, journal: Journal, name: str, day: date, texts: Sequence[SegmentText]
+) -> Since:
+    good, slipping = (
+        [text.key for text in texts if text.standing == standing] for standing in ("buying", "slipping")
+    )
     until = (day + timedelta(days=1)).isoformat()
     with states(journal.labels, mirror, name, until) as then:
-        return since(mirror, then, labels_of(name), slipping)
+        return since(mirror, then, labels_of(name), good, slipping)
 
 
 def _months(config: Config, mirrors: Sequence[AccountMirror], as_of: date) -> list[Month]:

@@ -177,8 +177,8 @@ def typical(
 
 @dataclass(frozen=True)
 class Since:
-    """What became of the segments since an earlier day. ``slipped``: records that newly came into one of the
-    segments asked for, and ``revenue`` what they spent in the last year (minor units; None: not known).
+    """What became of the segments since an earlier day. ``slipped``: records that came from the one sort of
+    segments into the other, and ``revenue`` what they spent in the last year (minor units; None: not known).
     """
 
     sizes: Mapping[str, int]  # segment → records on that day
@@ -186,13 +186,15 @@ class Since:
     revenue: int | None
 
 
-def since(mirror: AccountMirror, then: Relation, now: Relation, slipping: Sequence[str]) -> Since:
-    """Compare the labels of two days. Who had no segment ``then`` did not slip."""
+def since(
+    mirror: AccountMirror, then: Relation, now: Relation, good: Sequence[str], slipping: Sequence[str]
+) -> Since:
+    """Compare the labels of two days: who slipped from a ``good`` segment into a ``slipping`` one?"""
     sizes = dict(mirror.rows(f"SELECT segment, count(*) FROM ({then}) GROUP BY segment"))
-    keys = ", ".join(map(literal, slipping)) or "NULL"
+    before, after = (", ".join(map(literal, keys)) or "NULL" for keys in (good, slipping))
     money = mirror.has_table("features") and _YEARLY[0] in mirror.columns("features")
     entered = f"""SELECT record FROM ({now}) AS now JOIN ({then}) AS earlier USING (record)
-        WHERE now.segment IN ({keys}) AND earlier.segment NOT IN ({keys})"""
+        WHERE earlier.segment IN ({before}) AND now.segment IN ({after})"""
     slipped, revenue = mirror.rows(
         f"""SELECT count(*), {f"coalesce(sum({_YEARLY[0]}), 0)::BIGINT" if money else "NULL"}
             FROM ({entered}) {"LEFT JOIN features USING (record)" if money else ""}"""
