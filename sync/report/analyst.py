@@ -166,7 +166,9 @@ def _segmentation(segmentation: SegmentationFigures, figures: AccountFigures) ->
         "has_revenue": segmentation.revenue is not None,
         "headline": _headline(table),
         "map": _map(segmentation),
-        "flow": flow_of(segmentation, {key: place for place, key in enumerate(segmentation.titles)}),
+        "flow": flow_of(
+            segmentation, segmentation.flows, {key: place for place, key in enumerate(segmentation.titles)}
+        ),
         **_trends(segmentation),
         "own": of_segmentation(segmentation, figures),
         "judged": judgement(segmentation, figures),

@@ -8,7 +8,7 @@ left out (bands such as 35-44 stay), and only where several records share them.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -26,8 +26,8 @@ from sync.report import insight, sizes, this_month
 from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
 from sync.report.sizes import Reason, SegmentFigures, Spot
-from sync.report.this_month import LastLabelling, ThisMonth
-from sync.report.transitions import Flow, Movement, flows, movement
+from sync.report.this_month import Leading, ThisMonth
+from sync.report.transitions import Flow, Movement, Since, flows, movement, since_last_month
 from sync.store import coverage
 from sync.store.joined import with_attributes
 from sync.store.journal import Journal
@@ -52,6 +52,7 @@ class SegmentationFigures:
     spots: list[Spot]
     reasons: list[Reason]
     typical: Mapping[str, Typical] = field(default_factory=dict)  # by segment
+    since: Since | None = None  # last month; None: this is the first labelling
 
     @property
     def records(self) -> int:
@@ -126,13 +127,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     records = coverage.count(mirror, people)
     labelled = max((entry.as_of for entry in segmentations if entry.as_of), default=None)
     session = session.about(day=session.context.day or labelled)
-    last_reading, page_one = _last_reading(mirror, journal), None
-    if segmentations:
-        leading = next(entry for entry in chosen if entry.name == names[0])
-        last = _last_labelling(segmentations[0], session.as_of)
-        page_one = this_month.gather(
-            session.config, session.all_mirrors(), journal, leading, last, last_reading
-        )
+    last_reading = _last_reading(mirror, journal)
     return AccountFigures(
         account=session.account,
         crm=session.settings.crm,
@@ -147,7 +142,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         events=events(journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
         insights=insight.gather(session, names, wanted),
-        this_month=page_one,
+        this_month=_page_one(session.config, session.all_mirrors(), journal, segmentations, last_reading),
         reading=last_reading,
     )
 
@@ -157,9 +152,21 @@ def _place(config: Config, segmentation: SegmentationFigures) -> tuple[bool, boo
     return segmentation.name != config.report.leading, not kind_named(segmentation.kind).leads
 
 
-def _last_labelling(leading: SegmentationFigures, as_of: date) -> LastLabelling:
-    days = [motion.as_of for motion in leading.movement.motions]
-    return LastLabelling(leading.as_of or as_of, days, leading.typical)
+def _page_one(
+    config: Config,
+    mirrors: Sequence[AccountMirror],
+    journal: Journal,
+    segmentations: Sequence[SegmentationFigures],
+    last_reading: Mapping[str, Any] | None,
+) -> ThisMonth | None:
+    first = next((entry for entry in segmentations if entry.as_of), None)
+    if first is None or first.as_of is None:
+        return None
+    account = mirrors[0].name
+    settings = next(entry for entry in config.segmentations_of(account) if entry.name == first.name)
+    texts = named_segments(config, journal, settings, account)
+    leading = Leading(first.name, first.title, first.as_of, first.typical, first.since)
+    return this_month.gather(config, mirrors, texts, leading, last_reading)
 
 
 def _last_reading(mirror: AccountMirror, journal: Journal) -> dict[str, Any] | None:
@@ -191,6 +198,8 @@ def _segmentation(
     as_of, before = (_day(mirror.stamp(f"{state}:{name}")) for state in ("labels", "before"))
     if as_of is None:
         as_of = _day(journal.labels.latest_day(mirror.name, name))
+    moves = movement(mirror, journal, name, as_of)
+    days = [motion.as_of for motion in moves.motions]
     return SegmentationFigures(
         name=name,
         title=settings.title or name,
@@ -204,10 +213,11 @@ def _segmentation(
             revenue,
         ),
         flows=flows(mirror, name) if before else [],
-        movement=movement(mirror, journal, name, as_of),
+        movement=moves,
         spots=sizes.spots(mirror, name),
         reasons=sizes.reasons(mirror, name),
         typical=typical(mirror, labels_of(name), consents, channels, as_of) if as_of else {},
+        since=since_last_month(mirror, journal, name, as_of, days) if as_of else None,
     )
 
 

@@ -100,7 +100,7 @@ def _month(
         "reading": how_to_read,
         "reach": any(row.figures.reachable is not None for row in month.rows),
         "chart": _who_brings_what(month, colours),
-        "rows": [_row(row, month, money, colours) for row in month.rows if row.figures.records or row.before],
+        "rows": [_row(row, month, money, colours) for row in month.rows],
     }
 
 
@@ -215,11 +215,12 @@ def _sizes(segmentation: SegmentationFigures, shares: Sequence[Any], colours: Ma
 
 
 def _moves(segmentation: SegmentationFigures, colours: Mapping[str, int]) -> list[Panel]:
-    """Who moved since the labelling before, and how sizes went."""
-    flow = flow_of(segmentation, colours)
+    """Who moved since last month, and how sizes went."""
+    since = segmentation.since
+    flow = flow_of(segmentation, since.flows if since else (), colours)
     panels = []
-    if flow.moves:
-        remark = f"from {segmentation.before} to {segmentation.as_of}; {count(flow.stayed)} customers ({percent(flow.stayed_share)}) stayed"
+    if since and flow.moves:
+        remark = f"since {formats.day(since.day)}; {count(flow.stayed)} customers ({percent(flow.stayed_share)}) stayed"
         behind = table(("From", "To", "Customers"), [(a, b, count(n)) for a, b, n in flow.moves], texts=2)
         panels.append(Panel("Who moved", remark, [Picture(flow.drawn)], table=behind))
     motions, sizes = segmentation.movement.motions, segmentation.movement.sizes

@@ -24,7 +24,7 @@ def sentences(month: ThisMonth, money: Money, events: Events, reading: Mapping[s
 
 
 def _changes(month: ThisMonth) -> list[str]:
-    if month.compared is None:
+    if month.since is None:
         return [f"This is the first labelling, so nothing can have grown or shrunk yet; {_largest(month)}."]
     changes = [(row.figures.records - (row.before or 0), row) for row in month.rows]
     grew = max(changes, key=lambda entry: entry[0], default=None)
@@ -32,8 +32,8 @@ def _changes(month: ThisMonth) -> list[str]:
     lines = []
     for change, verb in ((grew, "grew"), (shrank, "shrank")):
         if change is not None and (change[0] > 0) == (verb == "grew") and change[0]:
-            lines.append(_change(*change, verb, month.compared))
-    return lines or [f"No segment has another size than on {day(month.compared)}."]
+            lines.append(_change(*change, verb, month.since.day))
+    return lines or [f"No segment has another size than on {day(month.since.day)}."]
 
 
 def _change(number: int, row: Row, verb: str, since: date) -> str:
@@ -57,15 +57,16 @@ def _at_risk(month: ThisMonth, money: Money) -> str:
     if not slipping:
         return ""
     names = _joined([row.text.title for row in slipping])
-    if month.slipped is None:
+    if month.since is None:
         number = sum(row.figures.records for row in slipping)
         revenue = _sum(row.figures.revenue for row in slipping)
-        return f"Revenue at risk: {_spent(number, revenue, money)}; they are in {names} now."
-    since = day(month.compared)
-    if not month.slipped.slipped:
-        return f"Revenue at risk: no customer has moved into {names} since {since}."
-    spent = _spent(month.slipped.slipped, month.slipped.revenue, money)
-    return f"Revenue at risk: {spent}; they have moved into {names} since {since}."
+        return f"Revenue at risk: {_spent(number, revenue, money)}, now in {names}."
+    since = day(month.since.day)
+    usual = {row.text.key for row in month.rows if row.text.standing == "buying"}
+    number, revenue = month.since.moved(usual, {row.text.key for row in slipping})
+    if not number:
+        return f"Revenue at risk: no customer who bought as usual has moved into {names} since {since}."
+    return f"Revenue at risk: {_spent(number, revenue, money)}, who moved into {names} since {since}."
 
 
 def _spent(customers: int, revenue: int | None, money: Money) -> str:

@@ -11,38 +11,30 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sync.account.segment_catalog import SegmentText, named_segments
+from sync.account.segment_catalog import SegmentText
 from sync.pull.reading import unowned
-from sync.store.journal import Journal
-from sync.store.label_tables import labels_of, states
+from sync.report.transitions import Since
 from sync.store.mirror import AccountMirror
 from sync.store.parts import live_streams
-from sync.store.segment_figures import Since, Typical, since
+from sync.store.segment_figures import Typical
 from sync.views.reconcile import by_month
 
 if TYPE_CHECKING:
     from sync.config.config import Config
-    from sync.config.settings import SegmentationSettings
 
-MONTH_DAYS = 25  # an earlier labelling is "last month's" from so many days on
 YEARS_DAYS = 2 * 365 + 31  # of the table of months
 _NOBODY = Typical(0, None, None, None, None, None, None)
 
 
 @dataclass(frozen=True)
-class LastLabelling:
-    """The last labelling of a segmentation. ``days``: of all its labellings. ``customers``: by segment."""
+class Leading:
+    """The segmentation of page one as of its last labelling. ``customers``: by segment."""
 
+    name: str
+    title: str
     as_of: date
-    days: Sequence[date]
     customers: Mapping[str, Typical]
-
-    @property
-    def earlier(self) -> date | None:
-        """The latest labelling that is about a month old, else the oldest; None at the first labelling."""
-        days = sorted(day for day in self.days if day < self.as_of)
-        month_old = [day for day in days if (self.as_of - day).days >= MONTH_DAYS]
-        return month_old[-1] if month_old else days[0] if days else None
+    since: Since | None
 
 
 @dataclass(frozen=True)
@@ -74,11 +66,10 @@ class ThisMonth:
     name: str
     title: str
     as_of: date
-    compared: date | None = None  # the earlier day
     rows: Sequence[Row] = ()
     months: Sequence[Month] = ()  # the oldest first
     matched: float | None = None  # share of orders that have a customer
-    slipped: Since | None = None
+    since: Since | None = None  # last month; None: this is the first labelling
 
     @property
     def revenue(self) -> int | None:
@@ -95,47 +86,28 @@ class ThisMonth:
 def gather(
     config: Config,
     mirrors: Sequence[AccountMirror],
-    journal: Journal,
-    settings: SegmentationSettings,
-    last: LastLabelling,
+    texts: Sequence[SegmentText],
+    leading: Leading,
     last_reading: Mapping[str, Any] | None,
 ) -> ThisMonth:
-    """Of the leading segmentation of an account. ``mirrors``: its own, then those of accounts that it draws from."""
-    mirror, as_of, customers = mirrors[0], last.as_of, last.customers
-    texts = named_segments(config, journal, settings, mirror.name)
-    texts += [SegmentText(key, key) for key in sorted(customers.keys() - {text.key for text in texts})]
-    compared = last.earlier
-    change = _since(mirror, journal, settings.name, compared, texts) if compared else None
+    """Of the ``leading`` segmentation of an account, whose segments people read as ``texts``.
+
+    ``mirrors``: its own, then those of accounts that it draws from.
+    """
+    customers, since = leading.customers, leading.since
+    every = [*texts, *(SegmentText(key, key) for key in sorted(customers.keys() - {t.key for t in texts}))]
     rows = [
-        Row(
-            text,
-            customers.get(text.key, _NOBODY),
-            None if change is None else change.sizes.get(text.key, 0),
-        )
-        for text in texts
-        if text.key in customers or not settings.options.names_from_model
+        Row(text, customers.get(text.key, _NOBODY), since.size(text.key) if since else None) for text in every
     ]
     return ThisMonth(
-        name=settings.name,
-        title=settings.title or settings.name,
-        as_of=as_of,
-        compared=compared,
-        rows=rows,
-        months=_months(config, mirrors, as_of),
+        name=leading.name,
+        title=leading.title,
+        as_of=leading.as_of,
+        rows=[row for row in rows if row.figures.records or row.before],
+        months=_months(config, mirrors, leading.as_of),
         matched=_matched(last_reading),
-        slipped=change,
+        since=since,
     )
-
-
-def _since(
-    mirror: AccountMirror, journal: Journal, name: str, day: date, texts: Sequence[SegmentText]
-) -> Since:
-    good, slipping = (
-        [text.key for text in texts if text.standing == standing] for standing in ("buying", "slipping")
-    )
-    until = (day + timedelta(days=1)).isoformat()
-    with states(journal.labels, mirror, name, until) as then:
-        return since(mirror, then, labels_of(name), good, slipping)
 
 
 def _months(config: Config, mirrors: Sequence[AccountMirror], as_of: date) -> list[Month]:

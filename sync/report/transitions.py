@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from sync.store.journal import Journal
 from sync.store.label_moves import label_history
-from sync.store.label_tables import LabelTables
+from sync.store.label_tables import LabelTables, labels_of, states
 from sync.store.mirror import AccountMirror
+from sync.store.segment_figures import moves_between
 
 RETURN_DAYS = 84  # twelve weeks
 
@@ -67,6 +69,51 @@ class Flow:
     before: str | None
     after: str | None
     records: int
+
+
+@dataclass(frozen=True)
+class Since:
+    """What became of the segments of an earlier day: moves, and what who moved spent in the last year (minor
+    units; None: not known).
+    """
+
+    day: date
+    moves: Sequence[tuple[Flow, int | None]]
+
+    @property
+    def flows(self) -> list[Flow]:
+        """The moves alone."""
+        return [flow for flow, _revenue in self.moves]
+
+    def size(self, segment: str) -> int:
+        """Records that a segment had on that day."""
+        return sum(flow.records for flow in self.flows if flow.before == segment)
+
+    def moved(self, sources: Collection[str], targets: Collection[str]) -> tuple[int, int | None]:
+        """Records that came from the ones into the others, and what they spent."""
+        chosen = [(f, spent) for f, spent in self.moves if f.before in sources and f.after in targets]
+        known = [spent for _flow, spent in chosen if spent is not None]
+        return sum(f.records for f, _spent in chosen), sum(known) if known or not chosen else None
+
+
+MONTH_DAYS = 25  # an earlier labelling is "last month's" from so many days on
+
+
+def since_last_month(
+    mirror: AccountMirror, journal: Journal, name: str, as_of: date, days: Sequence[date]
+) -> Since | None:
+    """What became of the labels of about a month ago, else of the oldest; None at the first labelling.
+
+    ``days``: of all labellings.
+    """
+    earlier = sorted(day for day in days if day < as_of)
+    month_old = [day for day in earlier if (as_of - day).days >= MONTH_DAYS]
+    if not earlier:
+        return None
+    day = month_old[-1] if month_old else earlier[0]
+    with states(journal.labels, mirror, name, (day + timedelta(days=1)).isoformat()) as then:
+        moves = moves_between(mirror, then, labels_of(name))
+    return Since(day, [(Flow(before, after, records), spent) for before, after, records, spent in moves])
 
 
 def flows(mirror: AccountMirror, name: str) -> list[Flow]:

@@ -175,31 +175,20 @@ def typical(
     return {segment: Typical(*figures) for segment, *figures in rows}
 
 
-@dataclass(frozen=True)
-class Since:
-    """What became of the segments since an earlier day. ``slipped``: records that came from the one sort of
-    segments into the other, and ``revenue`` what they spent in the last year (minor units; None: not known).
+def moves_between(
+    mirror: AccountMirror, then: Relation, now: Relation
+) -> list[tuple[str | None, str | None, int, int | None]]:
+    """(segment then, segment now, records, what they spent in the last year in minor units) of the labels of two
+    days. None: no segment that day; of money, not known.
     """
-
-    sizes: Mapping[str, int]  # segment → records on that day
-    slipped: int
-    revenue: int | None
-
-
-def since(
-    mirror: AccountMirror, then: Relation, now: Relation, good: Sequence[str], slipping: Sequence[str]
-) -> Since:
-    """Compare the labels of two days: who slipped from a ``good`` segment into a ``slipping`` one?"""
-    sizes = dict(mirror.rows(f"SELECT segment, count(*) FROM ({then}) GROUP BY segment"))
-    before, after = (", ".join(map(literal, keys)) or "NULL" for keys in (good, slipping))
     money = mirror.has_table("features") and _YEARLY[0] in mirror.columns("features")
-    entered = f"""SELECT record FROM ({now}) AS now JOIN ({then}) AS earlier USING (record)
-        WHERE earlier.segment IN ({before}) AND now.segment IN ({after})"""
-    slipped, revenue = mirror.rows(
-        f"""SELECT count(*), {f"coalesce(sum({_YEARLY[0]}), 0)::BIGINT" if money else "NULL"}
-            FROM ({entered}) {"LEFT JOIN features USING (record)" if money else ""}"""
-    )[0]
-    return Since(sizes, slipped, revenue)
+    revenue = f"coalesce(sum({_YEARLY[0]}), 0)::BIGINT" if money else "NULL"
+    return mirror.rows(
+        f"""SELECT earlier.segment, later.segment, count(*), {revenue}
+            FROM ({then}) AS earlier FULL JOIN ({now}) AS later USING (record)
+            {"LEFT JOIN features USING (record)" if money else ""}
+            WHERE earlier.segment IS NOT NULL OR later.segment IS NOT NULL GROUP BY ALL"""
+    )
 
 
 def reachable_shares(
