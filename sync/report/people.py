@@ -221,6 +221,8 @@ def _moves(segmentation: SegmentationFigures, colours: Mapping[str, int]) -> lis
     panels = []
     if since and flow.moves:
         remark = f"since {formats.day(since.day)}; {count(flow.stayed)} customers ({percent(flow.stayed_share)}) stayed"
+        if len(segmentation.movement.motions) == 2:
+            remark += "; a fall to a worse segment counts once two labellings agree"
         behind = table(("From", "To", "Customers"), [(a, b, count(n)) for a, b, n in flow.moves], texts=2)
         panels.append(Panel("Who moved", remark, [Picture(flow.drawn)], table=behind))
     motions, sizes = segmentation.movement.motions, segmentation.movement.sizes
