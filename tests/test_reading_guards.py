@@ -302,6 +302,23 @@ def test_an_account_without_activity_of_its_own_may_draw_it_from_another(shop: R
     assert shop.trips() == {}
 
 
+def test_so_may_an_account_whose_crm_does_not_count_its_activity(tmp_path: Path) -> None:
+    shop = 'activity_from = ["shop"]\n\n[accounts.shop]\ncrm = "files"\npath = "unused"\n\n'
+    world = World(tmp_path, account=shop, stale_days=3)
+    for number in range(40):
+        for store in (world.store, world.shop):
+            store.put(str(number), email=f"customer{number}@example.org")
+        world.shop.act(
+            str(number),
+            datetime(2024, 6, 1 + number % 30, 10, tzinfo=UTC),
+            amount_minor=500,
+            order_id=f"o{number}",
+        )
+    world.do("setup")
+    plan = world.do("plan")["plan"]
+    assert "max_stale_days" not in {trip["guard"] for trip in plan["trips"]}
+
+
 # -- max_drop ----------------------------------------------------------------------------------------------
 
 

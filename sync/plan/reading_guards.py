@@ -66,8 +66,8 @@ def reading_trips(session: Session) -> list[Trip]:
 
 
 def _no_activity(account: Mapping[str, Any], source: Source) -> bool:
-    """Whether an account has no activity, and says so itself."""
-    return not account["streams"].get("activity", {}).get("rows") and source.count("activity") == 0
+    """Whether an account has no activity, and does not say that there should be some."""
+    return not account["streams"].get("activity", {}).get("rows") and not source.count("activity")
 
 
 # -- refused rows ------------------------------------------------------------------------------------------
