@@ -15,7 +15,7 @@ from sync.report.formats import Money, count, days, percent
 from sync.report.moves import flow_of
 from sync.report.panels import Panel, Picture, table
 from sync.report.rendering import rendered
-from sync.report.sentences import compared_months, sentences
+from sync.report.sentences import compared_months, sentences, whom
 from sync.report.svg import Bar, Part
 from sync.report.this_month import Month, Row, ThisMonth
 
@@ -97,6 +97,7 @@ def _month(
             for entry in reversed(month.months)
         ],
         "revenue": money.whole(month.revenue),
+        "written_to": next((f"{month.name}.{row.text.key}" for row in whom(month)), ""),
         "reading": how_to_read,
         "reach": any(row.figures.reachable is not None for row in month.rows),
         "chart": _who_brings_what(month, colours),

@@ -74,12 +74,15 @@ def _spent(customers: int, revenue: int | None, money: Money) -> str:
     return who if revenue is None else f"{money.whole(revenue)} of the last twelve months, from {who}"
 
 
+def whom(month: ThisMonth) -> list[Row]:
+    """Whom to write to: the slipping segments in their order, else the one that brought most."""
+    slipping = [row for row in month.rows if row.text.standing == "slipping" and row.figures.records]
+    worth = [row for row in month.rows if row.text.to_do and row.figures.revenue]
+    return slipping or sorted(worth, key=lambda row: -(row.figures.revenue or 0))[:1]
+
+
 def _write_to(month: ThisMonth, money: Money) -> str:
-    """The slipping segments in their order, else the one that brought most: who they are, and what to do."""
-    chosen = [row for row in month.rows if row.text.standing == "slipping" and row.figures.records]
-    if not chosen:
-        worth = [row for row in month.rows if row.text.to_do and row.figures.revenue]
-        chosen = sorted(worth, key=lambda row: -(row.figures.revenue or 0))[:1]
+    chosen = whom(month)
     if not chosen:
         return ""
     known = any(row.figures.reachable is not None for row in month.rows)
