@@ -161,8 +161,8 @@ def test_a_person_reads_a_table_and_sentences(shop: ReadingShop) -> None:
 def test_the_report_shows_what_was_read_and_until_when(shop: ReadingShop) -> None:
     shop.do("label")
     page = Path(shop.do("report")["report"]).read_text(encoding="utf-8")
-    assert "Data through 2026-11-27 (the day of as_of)" in page and "What was read" in page
-    assert page.index("Data through") < page.index("<main>")
+    assert "Data through 27 November 2026" in page and "What was read" in page
+    assert page.index("Data through") < page.index('class="sentences"')
     assert "2 of 64 rows of activity" in page
 
 
