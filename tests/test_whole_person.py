@@ -93,9 +93,9 @@ def test_who_is_forgotten_by_an_address_is_forgotten_whole(config: Path) -> None
     assert commands.forget(config, id="ADA@old.org")["forgotten"] == 1
     pulled = read_anew(config)
     assert pulled["forgotten"] == 3 and pulled["parked"] == 0
-    assert b"ada" not in b"".join(
-        path.read_bytes().lower() for path in load(config).state_dir.rglob("*") if path.is_file()
-    )
+    kept = b"".join(path.read_bytes().lower() for path in load(config).state_dir.rglob("*") if path.is_file())
+    # three letters alone may stand in any hash
+    assert not [word for word in (b"ada lind", b"ada@", b"old.org") if word in kept]
 
 
 def test_who_was_merged_into_the_person_is_forgotten_too(config: Path) -> None:

@@ -187,7 +187,7 @@ def moves_between(
         f"""SELECT earlier.segment, later.segment, count(*), {revenue}
             FROM ({then}) AS earlier FULL JOIN ({now}) AS later USING (record)
             {"LEFT JOIN features USING (record)" if money else ""}
-            WHERE earlier.segment IS NOT NULL OR later.segment IS NOT NULL GROUP BY ALL"""
+            WHERE earlier.segment IS NOT NULL OR later.segment IS NOT NULL GROUP BY ALL ORDER BY ALL"""
     )
 
 

@@ -18,8 +18,10 @@ from sync.context import Progress as Report
 
 LONG = 1000  # characters of a cell that a terminal shows
 
-_out = Console(highlight=False, soft_wrap=True)
-_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+def _console(stderr: bool = False) -> Console:
+    """The terminal as it is now: its width may change, and so may what ``COLUMNS`` says."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def safe(text: object) -> str:
@@ -29,12 +31,12 @@ def safe(text: object) -> str:
 
 def say(text: str = "") -> None:
     """A line for people."""
-    _out.print(Text(safe(text)))
+    _console().print(Text(safe(text)))
 
 
 def fault(text: str) -> None:
     """A line for people on standard error."""
-    _err.print(Text(safe(text)))
+    _console(stderr=True).print(Text(safe(text)))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -53,7 +55,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         shown.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(_cell(value)) for value in row))
-    _out.print(shown)
+    _console().print(shown)
     say()
 
 
