@@ -153,6 +153,12 @@ def test_every_kind_has_its_pictures(told: tuple[World, str], browser: Any) -> N
         assert title in text
 
 
+def test_page_one_tells_what_campaigns_of_any_segmentation_changed(told: tuple[World, str]) -> None:
+    world, _ = told
+    page = Path(world.do("report", out=world.folder / "people.html")["report"]).read_text(encoding="utf-8")
+    assert 1 <= page.count("<p>Campaign to ") <= 2
+
+
 def test_texts_of_the_crm_stay_texts_in_every_new_place(told: tuple[World, str], browser: Any) -> None:
     with Opened(browser, told[1]) as opened:
         text = opened.text()

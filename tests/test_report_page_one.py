@@ -171,6 +171,11 @@ def test_orders_without_a_customer_are_the_first_thing_to_look_at() -> None:
     )
 
 
+def test_a_first_labelling_in_which_nobody_has_a_segment_says_so() -> None:
+    said = sentences.sentences(ThisMonth("rfm", "RFM", date(2026, 1, 31)), EUR, QUIET, None)
+    assert said[0].endswith("yet; no customer has a segment.")
+
+
 def test_months_are_compared_only_where_both_are_whole() -> None:
     months = [Month(f"2025-{number:02}", 1, 100 * number, 0, True) for number in range(1, 13)]
     months += [Month("2026-01", 1, 600, 0, True), Month("2026-02", 1, 50, 0, False)]

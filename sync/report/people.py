@@ -21,6 +21,7 @@ from sync.report.this_month import Month, Row, ThisMonth
 
 MONTHS = 6  # that page one shows
 PICTURES = 3  # of a segmentation
+EFFECTS = 2  # campaigns that page one tells of
 
 
 def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
@@ -78,11 +79,10 @@ def _month(
     month: ThisMonth, money: Money, colours: Mapping[str, int], figures: AccountFigures
 ) -> dict[str, Any]:
     how_to_read = next(_how_to_read(entry) for entry in figures.segmentations if entry.name == month.name)
-    effects = figures.insights.of.get(month.name)
     return {
         "figures": month,
         "sentences": sentences(month, money, figures.events, figures.reading),
-        "effects": _effects(effects.effects if effects else {}, month),
+        "effects": _effects(figures),
         "months": [
             (
                 _named(entry),
@@ -154,13 +154,16 @@ def _who_brings_what(month: ThisMonth, colours: Mapping[str, int]) -> Any:
     )
 
 
-def _effects(effects: Mapping[str, Mapping[str, Any]], month: ThisMonth) -> list[str]:
-    """What the last campaigns changed against their control groups, as sentences."""
-    titles = {row.text.key: row.text.title for row in month.rows}
-    return [
-        response_models.effect_sentence(titles.get(segment, segment), effect)
-        for segment, effect in effects.items()
+def _effects(figures: AccountFigures) -> list[str]:
+    """What campaigns changed against their control groups, as sentences; those with a result first."""
+    effects = [
+        (segmentation.titles.get(segment, segment), effect)
+        for segmentation in figures.segmentations
+        if segmentation.name in figures.insights.of
+        for segment, effect in figures.insights.of[segmentation.name].effects.items()
     ]
+    effects.sort(key=lambda entry: "uplift" not in entry[1])
+    return [response_models.effect_sentence(title, effect) for title, effect in effects[:EFFECTS]]
 
 
 def _segmentation(

@@ -25,7 +25,7 @@ def sentences(month: ThisMonth, money: Money, events: Events, reading: Mapping[s
 
 def _changes(month: ThisMonth) -> list[str]:
     if month.since is None:
-        return [f"This is the first labelling, so nothing can have grown or shrunk yet; {_largest(month)}."]
+        return [f"This is the first labelling, so nothing can have grown or shrunk yet{_largest(month)}."]
     changes = [(row.figures.records - (row.before or 0), row) for row in month.rows]
     grew = max(changes, key=lambda entry: entry[0], default=None)
     shrank = min(changes, key=lambda entry: entry[0], default=None)
@@ -47,9 +47,11 @@ def _change(number: int, row: Row, verb: str, since: date) -> str:
 
 
 def _largest(month: ThisMonth) -> str:
+    if not month.rows:
+        return "; no customer has a segment"
     largest = max(month.rows, key=lambda row: row.figures.records)
     share = largest.figures.records / (month.customers or 1)
-    return f"the largest segment is {largest.text.title}, with {percent(share)} of the customers"
+    return f"; the largest segment is {largest.text.title}, with {percent(share)} of the customers"
 
 
 def _at_risk(month: ThisMonth, money: Money) -> str:

@@ -129,8 +129,8 @@ def _play(command: str, scene: Scene, patch: MonkeyPatch) -> str:
 def _as_shown(output: str, scene: Scene) -> str:
     """Without what differs from machine to machine and from day to day."""
     own = {
-        str(scene.folder): "/home/me/shop",
-        str(Path(sys.executable).parent): "/home/me/.venv/bin",
+        str(scene.folder): "/opt/shop",
+        str(Path(sys.executable).parent): "/opt/shop/.venv/bin",
         **scene.shown,
     }
     for text, other in own.items():
