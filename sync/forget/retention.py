@@ -37,6 +37,7 @@ def age(session: Session) -> int:
         journal.plans.drop_before(account, limit)
         journal.rejects.drop_before(account, limit)
         journal.exports.drop_before(account, limit)
+        journal.alerts.drop_before(account, limit)
     day = min(limit[:10], (session.as_of - days).isoformat())
     _fold_labels(journal.labels, session.mirror(), [settings.name for settings in session.segmentations], day)
     return dropped + _purge_departed(

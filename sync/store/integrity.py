@@ -22,11 +22,11 @@ from sync.exit_codes import CommandError
 
 DIGEST_BYTES = 16
 
+# Tables whose rows have a number of their own in the first column.
+NUMBERED = ("runs", "plans", "batches", "rejects", "segment_files", "alerts")
 # The key of a row: the row number, or the primary key of tables that have none.
 _KEYS = {
-    **dict.fromkeys(
-        ("sequence", "identity", "runs", "plans", "batches", "rejects", "segment_files"), ("rowid",)
-    ),
+    **dict.fromkeys(("sequence", "identity", *NUMBERED), ("rowid",)),
     "labels": ("account", "segmentation", "as_of", "part"),
     "models": ("account", "segmentation", "version"),
     "objects": ("account", "kind", "record_type", "key"),
@@ -40,6 +40,7 @@ _JSON = {
     "plans": ("basis", "guards", "allowed", "summary"),
     "objects": ("form",),
     "segment_files": ("columns",),
+    "alerts": ("fields",),
 }
 _BLOBS = {"batches": "content", "labels": "content"}
 _TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
@@ -48,6 +49,7 @@ _TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 PRIMARY_KEYS = {
     **{name: key for name, key in _KEYS.items() if key != ("rowid",)},
     "exceptions": ("batch", "position"),
+    "alert_messages": ("alert", "channel", "state"),
 }
 
 
@@ -125,7 +127,7 @@ def seal(connection: sqlite3.Connection) -> None:
 def _seals(connection: sqlite3.Connection, table: str, key: str | None = None) -> Iterator[tuple[str, str]]:
     """(key, seal) of all rows of a table, or of one, as they are now."""
     where, chosen = (f"WHERE {_key_of(table, 't')} = ?", (key,)) if key is not None else ("", ())
-    if table in ("runs", "plans", "batches", "rejects", "segment_files") and key is not None:
+    if table in NUMBERED and key is not None:
         where, chosen = "WHERE t.rowid = ?", (int(key),)  # type: ignore[assignment]
     sql = f"SELECT {_key_of(table, 't')}, t.* FROM {table} AS t {where}"
     names = [column[0] for column in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]

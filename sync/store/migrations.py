@@ -158,6 +158,19 @@ CREATE TABLE segment_files (file INTEGER PRIMARY KEY, account TEXT, run INTEGER,
     _run(connection, integrity.row_triggers({"segment_files": ("rowid",)}))
 
 
+def m008_alerts(connection: sqlite3.Connection) -> None:
+    """What is wrong with an account, from when to when, and which channel was told of it."""
+    _run(
+        connection,
+        """
+CREATE TABLE alerts (alert INTEGER PRIMARY KEY, account TEXT, cause TEXT, subject TEXT, fields TEXT, times INTEGER, opened_at TEXT,
+    seen_at TEXT, closed_at TEXT);
+CREATE TABLE alert_messages (alert INTEGER, channel TEXT, state TEXT, at TEXT, PRIMARY KEY (alert, channel, state)) WITHOUT ROWID;
+""",
+    )
+    _run(connection, integrity.row_triggers({"alerts": ("rowid",)}))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_tables,
     m002_forms_of_objects,
@@ -166,6 +179,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m005_merged_consents,
     m006_names_in_models,
     m007_segment_files,
+    m008_alerts,
 )
 
 # -- doing them ----------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def _reached(source: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]
         return
     except (sqlite3.Error, UnicodeDecodeError):
         yield ()  # at least one is lost
-    if table in ("runs", "plans", "batches", "rejects", "segment_files"):
+    if table in integrity.NUMBERED:
         yield from _by_number(source, table)
         return
     with suppress(sqlite3.Error, UnicodeDecodeError):

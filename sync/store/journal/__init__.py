@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sync.store.journal.alerts import Alerts
 from sync.store.journal.batches import Batches
 from sync.store.journal.database import Database
 from sync.store.journal.defaults import Defaults
@@ -45,4 +46,5 @@ class Journal(Database):
         self.departed = Departed(self)
         self.forgotten = Forgotten(self)
         self.exports = Exports(self)
+        self.alerts = Alerts(self)
         self.defaults = Defaults(self)
