@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sync.cli.execution import asking, date_of, execute, fail, options_of
 from sync.cli.options import CONFIG, Account, Allow, AsOf, Config, Json, Reason
+
+if TYPE_CHECKING:
+    from sync.context import Progress
 
 
 def plan(
@@ -36,6 +39,12 @@ def plan(
         Path | None,
         typer.Option("--out", help="show: write all changes to this .csv or .json file.", metavar="FILE"),
     ] = None,
+    personal: Annotated[
+        bool,
+        typer.Option(
+            "--personal", help="show: with names and e-mail addresses; needs --reason, kept in the journal."
+        ),
+    ] = False,
 ) -> None:
     """Preview all changes before anything is written, saved as a numbered plan. `plan show PLAN` lists each
     change.
@@ -47,11 +56,18 @@ def plan(
                 2,
                 as_json,
             )
-        execute(
-            "show_plan",
-            as_json,
-            lambda c, p: c.show_plan(config, options_of(account, progress=p), number, out),
-        )
+        if personal and not (reason or "").strip():
+            fail("Say why names are shown: --personal --reason TEXT.", 2, as_json)
+
+        def shown(c: Any, p: Progress) -> dict[str, Any]:
+            from sync.views.personal import Look
+            from sync.views.plan_changes import Page
+
+            page = Page(look=Look(reason or "")) if personal else None
+            answer: dict[str, Any] = c.show_plan(config, options_of(account, progress=p), number, out, page)
+            return answer
+
+        execute("show_plan", as_json, shown)
     execute(
         "plan",
         as_json,

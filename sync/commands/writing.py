@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sync import pipeline
 from sync.account.session import Session
 from sync.config.config import Config
 from sync.exit_codes import CommandError
 from sync.per_account import Answer, Options, each_account
+
+if TYPE_CHECKING:
+    from sync.views.plan_changes import Page
 
 
 def plan(
@@ -39,19 +43,22 @@ def plan(
 
 
 def show_plan(
-    config: Config | Path | str, options: Options | None = None, number: int = 0, out: Path | None = None
+    config: Config | Path | str,
+    options: Options | None = None,
+    number: int = 0,
+    out: Path | None = None,
+    page: Page | None = None,
 ) -> Answer:
-    """Each change of a plan with its old and new value and the reason: in a CSV or JSON file (``out``), else
-    the first 10,000.
+    """What a person judges a plan by (``review``), and each of its changes with old and new value and the reason:
+    in a CSV or JSON file (``out``), else those of a ``page``; by default the first 10,000.
     """
-
     from sync.views.plan_changes import show_plan as shown
 
     return each_account(
         config,
         options,
         "show_plan",
-        lambda session: shown(session, number, out),
+        lambda session: shown(session, number, out, page),
         journalled=False,
         owner=lambda journal: journal.plans.account_of(number),
     )

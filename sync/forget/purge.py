@@ -38,7 +38,7 @@ def _without(value: Any, ids: Set[str]) -> Any:
         if isinstance(part, dict):
             kept = {key: inner for key, inner in part.items() if not quoted.search(key)}
             return {
-                key: quoted.sub("?", inner) if key == "stopped" else cleaned(inner)
+                key: quoted.sub("?", inner) if key in ("stopped", "reason") else cleaned(inner)
                 for key, inner in kept.items()
             }
         if isinstance(part, list):

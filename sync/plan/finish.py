@@ -17,7 +17,7 @@ from sync.account.targets import field_specs, list_specs
 from sync.config.config import Config
 from sync.consent.consent import Consent
 from sync.exit_codes import Trip
-from sync.plan import guards
+from sync.plan import guards, review
 from sync.plan.automation_impact import concerned, present_dynamic, reactions
 from sync.store.ids import IDS
 from sync.store.journal import Journal
@@ -125,7 +125,9 @@ def finish(
                 account, session.run, header.kind, session.as_of.isoformat(), header.basis, header.undoes
             )
             _save_batches(journal, account, scratch.mirror, changes, planned.plan, capabilities)
-            journal.plans.update(planned.plan, guards=planned.as_dict()["trips"], summary=planned.as_dict())
+            counted = review.figures(session.config, journal, scratch.mirror, changes)
+            summary = {**planned.as_dict(), "review": counted}
+            journal.plans.update(planned.plan, guards=summary["trips"], summary=summary)
     return planned
 
 

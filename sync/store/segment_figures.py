@@ -146,7 +146,8 @@ class Typical:
 
 
 YEAR = 365  # days
-_YEARLY = (f"net_revenue_{YEAR}", f"orders_{YEAR}")
+YEARLY_REVENUE = f"net_revenue_{YEAR}"
+_YEARLY = (YEARLY_REVENUE, f"orders_{YEAR}")
 
 
 def typical(

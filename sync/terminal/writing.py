@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.terminal.output import say, table
+from sync.terminal.plan_review import print_review
 
 _LINES = 50  # changes of a plan that a terminal shows
 
@@ -90,11 +91,14 @@ def print_plan_changes(answer: Mapping[str, Any]) -> None:
     if "out" in answer:
         say(f"written to {answer['out']}")
         return
-    columns = ("id", "target", "before", "after", "status", "reason")
+    if answer["review"]:
+        print_review(answer["review"])
+    personal = ("name", "email") if answer["changes"] and "email" in answer["changes"][0] else ()
+    columns = ("id", *personal, "target", "before", "after", "status", "reason")
     rows = answer["changes"][:_LINES]
     table(
         "",
-        ("id", "target", "old", "new", "status", "reason"),
+        ("id", *personal, "target", "old", "new", "status", "reason"),
         [tuple(row[name] for name in columns) for row in rows],
     )
     if answer["total"] > len(rows):

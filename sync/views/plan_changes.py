@@ -1,24 +1,30 @@
 """What exactly would a plan do?
 
-Each of its changes, with old and new value and the reason, for people and for files.
+Its review (``sync.views.plan_review``), and each of its changes with old and new value and the reason, for people
+and for files.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sync.account.session import Session
 from sync.exit_codes import CommandError, UsageError
+from sync.store import plan_figures
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.journal.plans import Plan
 from sync.store.label_tables import LabelTables, label_reasons
 from sync.store.mirror import AccountMirror
+from sync.views.personal import Look, note
+from sync.views.plan_review import review
 from sync.views.private_file import private_file, write_csv
 
 COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
@@ -30,40 +36,109 @@ _REASONS = {
 }
 
 
-def show_plan(session: Session, plan: int, out: Path | None = None) -> dict[str, Any]:
-    """A plan's state and its changes: all of them in ``out`` (CSV or JSON by its ending), else the first in
-    ``changes``.
+@dataclass(frozen=True)
+class Page:
+    """Which changes of a plan somebody looks at. ``segment``: SEGMENTATION.SEGMENT that is left or entered;
+    ``id``: letters of a record's id. ``look``: with names and e-mail addresses.
+    """
+
+    limit: int = SHOWN
+    offset: int = 0
+    segment: str = ""
+    id: str = ""
+    look: Look | None = None
+
+    @property
+    def filters(self) -> bool:
+        """Whether it holds some changes only."""
+        return bool(self.segment or self.id)
+
+
+def show_plan(
+    session: Session, plan: int, out: Path | None = None, page: Page | None = None
+) -> dict[str, Any]:
+    """A plan's state, its review and its changes: all of them in ``out`` (CSV or JSON by its ending), else those
+    of a page in ``changes``.
 
     ``status`` of a change: planned, done, rejected, skipped, or unknown where its answer is still to be found
     out.
     """
-    row = session.journal.plans.get(plan)
+    journal, page = session.journal, page or Page()
+    row = journal.plans.get(plan)
     if row is None or row.account != session.account:
         raise CommandError(
             f"there is no plan {plan} of account {session.account}: `crm-segments status` lists the open ones"
         )
-    total = session.journal.batches.changes_of(plan)
+    total = journal.batches.changes_of(plan)
     answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}
     answer["guards"] = [{"guard": trip["guard"], "what": trip["what"]} for trip in row.guards]
     if out is not None:
-        _write(session.journal, session.mirror(), row, out)
+        _write(journal, session.mirror(), row, out)
         return {**answer, "out": str(out)}
-    changes: list[dict[str, Any]] = []
-    for part in _changes(session.journal, session.mirror(), row):
-        changes += part.slice(0, SHOWN - len(changes)).to_pylist()
-        if len(changes) >= SHOWN:
+    changes, more = _on_page(journal, session.mirror(), row, page, total)
+    answer |= {"review": review(session.config, journal, row), "changes": changes, "more": more}
+    if page.look is None:
+        return answer
+    note(journal, session.account, "show_plan", page.look, plan=plan)
+    return _with_contacts(session.mirror(), answer)
+
+
+def _with_contacts(mirror: AccountMirror, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with ``name`` and ``email`` on every record that it names."""
+    losing = (answer["review"] or {}).get("losing", [])
+    named = [*answer["changes"], *losing]
+    contacts = plan_figures.contacts_of(mirror, {(row["record_type"], row["id"]) for row in named})
+    for row in named:
+        row |= contacts.get((row["record_type"], row["id"]), {"name": "", "email": ""})
+    return answer
+
+
+def _on_page(
+    journal: Journal, mirror: AccountMirror, plan: Plan, page: Page, total: int
+) -> tuple[list[dict[str, Any]], int]:
+    """The changes of a page, and how many come after it (of a part that is looked for: whether any do)."""
+    skipped, rows = 0, list[dict[str, Any]]()
+    for number, size in journal.batches.sizes(plan.plan):
+        if not page.filters and skipped + size <= page.offset:  # what comes before the page is not read
+            skipped += size
+            continue
+        batch = journal.batches.get(number)
+        places = _matching(batch.changes(), page)
+        kept = places[max(0, page.offset - skipped) :][: page.limit + 1 - len(rows)]
+        skipped += min(len(places), max(0, page.offset - skipped))
+        if kept:
+            rows += _explained(journal, mirror, plan, batch, pa.array(kept, pa.int64())).to_pylist()
+        if len(rows) > page.limit:
             break
-    return {**answer, "changes": changes, "more": total - len(changes)}
+    more = len(rows) > page.limit
+    return rows[: page.limit], int(more) if page.filters else max(0, total - page.offset - page.limit)
 
 
-def _changes(journal: Journal, mirror: AccountMirror, plan: Plan) -> Iterator[pa.Table]:
-    """The changes of a plan, batch by batch, in columns of COLUMNS."""
-    for batch in journal.batches.of(plan=plan.plan):
-        changes = batch.changes()
-        columns = {name: changes[name] for name in COLUMNS if name in changes.column_names}
-        columns["reason"] = _reasons(mirror, batch, changes, plan.undoes)
-        columns["status"] = pa.array(_status(journal, batch), pa.string())
-        yield pa.table([columns[name] for name in COLUMNS], names=COLUMNS)
+def _matching(changes: pa.Table, page: Page) -> list[int]:
+    """Positions of the changes that a page is about."""
+    chosen = pa.repeat(pa.scalar(True), changes.num_rows)
+    if page.id:
+        chosen = pc.and_(chosen, pc.match_substring(changes["id"], page.id))
+    if page.segment:
+        name, _, segment = page.segment.partition(".")
+        values = [pc.fill_null(pc.equal(changes[side], segment), False) for side in ("before", "after")]
+        own = pc.and_(pc.fill_null(pc.equal(changes["segmentation"], name), False), pc.or_(*values))
+        chosen = pc.and_(chosen, pc.or_(own, pc.equal(changes["target"], page.segment)))
+    positions: list[int] = pc.indices_nonzero(chosen).to_pylist()
+    return positions
+
+
+def _explained(
+    journal: Journal, mirror: AccountMirror, plan: Plan, batch: Batch, places: pa.Array | None = None
+) -> pa.Table:
+    """Changes of a batch (all, or those at some positions) in columns of COLUMNS."""
+    changes, status = batch.changes(), pa.array(_status(journal, batch), pa.string())
+    if places is not None:
+        changes, status = changes.take(places), status.take(places)
+    columns = {name: changes[name] for name in COLUMNS if name in changes.column_names}
+    columns["reason"] = _reasons(mirror, changes, plan.undoes)
+    columns["status"] = status
+    return pa.table([columns[name] for name in COLUMNS], names=COLUMNS)
 
 
 def _status(journal: Journal, batch: Batch) -> list[str]:
@@ -72,7 +147,7 @@ def _status(journal: Journal, batch: Batch) -> list[str]:
     return ["planned" if batch.state == "planned" else "unknown"] * batch.rows
 
 
-def _reasons(mirror: AccountMirror, batch: Batch, changes: pa.Table, undoes: int | None) -> pa.Array:
+def _reasons(mirror: AccountMirror, changes: pa.Table, undoes: int | None) -> pa.Array:
     """Why each change: the label's own reason where the latest labelling still gives that segment, else what
     the action means.
     """
@@ -99,7 +174,10 @@ def _write(journal: Journal, mirror: AccountMirror, plan: Plan, out: Path) -> No
     if write is None:
         raise UsageError(f"{out.name}: a plan is written as .csv or .json, by the file's ending")
     with private_file(out) as sink:
-        write(sink, _changes(journal, mirror, plan))
+        write(
+            sink,
+            (_explained(journal, mirror, plan, batch) for batch in journal.batches.of(plan=plan.plan)),
+        )
     journal.exports.remember(out)
 
 

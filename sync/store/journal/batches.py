@@ -91,6 +91,11 @@ class Batches(Repository):
         where = " AND ".join(f"{c} = ?" for c, _ in conditions) or "1"
         return self._where(f"{where} ORDER BY batch", *(v for _, v in conditions))
 
+    def sizes(self, plan: int) -> list[tuple[int, int]]:
+        """Number and changes of each batch of a plan, in their order."""
+        sql = "SELECT batch, rows FROM batches WHERE plan = ? ORDER BY batch"
+        return [(row["batch"], row["rows"]) for row in self._database.rows(sql, plan)]
+
     def sent(self, account: str, run: int | None = None, newest_first: bool = False) -> Iterator[Batch]:
         """Batches with changes that were sent (of all runs, or of one), in the order in which they were opened."""
         condition = "account = ? AND state <> 'planned' AND rows > 0 AND run = coalesce(?, run)"
