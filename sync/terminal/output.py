@@ -5,6 +5,8 @@ Text from a CRM is hostile: it is shown without control characters and without m
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +19,17 @@ from rich.text import Text
 from sync.context import Progress as Report
 
 LONG = 1000  # characters of a cell that a terminal shows
+_ENDLESS = 100_000  # columns of a pipe or a file: wider than any table of ours
 
 
 def _console(stderr: bool = False) -> Console:
-    """The terminal as it is now: its width may change, and so may what ``COLUMNS`` says."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    """The terminal as it is now: its width may change, and so may what ``COLUMNS`` says.
+
+    A pipe or a file has no width unless ``COLUMNS`` gives it one: a row stays on one line there, for ``grep``.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    endless = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=_ENDLESS if endless else None)
 
 
 def safe(text: object) -> str:
@@ -55,7 +63,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         shown.add_column(Text(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(_cell(value)) for value in row))
-    _console().print(shown)
+    console = _console()
+    if console.is_terminal:
+        console.print(shown)
+    else:  # without the blanks that fill the last column
+        with console.capture() as capture:
+            console.print(shown)
+        console.print(Text("\n".join(line.rstrip() for line in capture.get().splitlines())))
     say()
 
 
