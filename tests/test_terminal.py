@@ -65,3 +65,34 @@ def test_columns_bind_a_pipe_too_and_a_terminal_folds_at_its_width() -> None:
 @pytest.mark.parametrize("place", ["Sizes [red]now[/red]", "[bold]Lost"])
 def test_what_looks_like_markup_is_shown_as_it_is(place: str) -> None:
     assert place in printed(TABLE)
+
+
+OUTCOMES = {
+    "Done": "done('written to [red]x[/red]')",
+    "Warning": "warn('look at [red]x[/red]')",
+    "Error": "fault('no [red]x[/red]')",
+    "Stopped": "fault('a guard on [red]x[/red]', 5)",
+}
+
+
+@pytest.mark.parametrize("word", OUTCOMES)
+def test_an_outcome_has_its_word_everywhere_and_its_colour_on_a_terminal(word: str) -> None:
+    code = f"from sync.terminal.output import done, warn, fault; {OUTCOMES[word]}"
+    plain = printed(code)
+    assert plain.startswith(f"{word}: ") and "[red]x[/red]" in plain and "\x1b" not in plain
+    for without in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert on_a_terminal(code, without) == plain
+    coloured = on_a_terminal(code, {})
+    assert re.match(rf"\x1b\[[\d;]+m{word}:", coloured), coloured
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+
+
+def test_success_warning_and_error_have_colours_of_their_own() -> None:
+    code = "from sync.terminal.output import done, warn, fault; done('a'); warn('a'); fault('a')"
+    codes = re.findall(r"\x1b\[([\d;]+)m(?:Done|Warning|Error)", on_a_terminal(code, {}))
+    assert len(set(codes)) == 3
+
+
+def test_a_control_character_of_a_crm_stays_without_effect_in_every_outcome() -> None:
+    code = r"from sync.terminal.output import done, warn, fault; [tell('a\x1b[2J') for tell in (done, warn, fault)]"
+    assert "\x1b" not in printed(code)

@@ -81,7 +81,7 @@ def execute(command: str, as_json: bool, work: Callable[[Any, Progress], dict[st
     except OSError as error:
         fail(f"{error}. See that the file or its folder exists, may be used and has room.", 1, as_json)
     except KeyboardInterrupt:  # where the library's user hears signals themselves
-        fail("interrupted; finished work is saved, and the next run goes on from there", 130, as_json)
+        fail(interrupt.SENTENCE, 130, as_json)
     if as_json:
         typer.echo(json.dumps(answer, default=str, ensure_ascii=False))
     else:
@@ -103,7 +103,7 @@ def fail(
             )
         )
     else:
-        from sync.terminal.output import safe
+        from sync.terminal.output import fault
 
-        typer.echo(f"crm-segments: {safe(message)}", err=True)
+        fault(message, code)
     raise typer.Exit(code)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync.terminal.output import say, table
+from sync.terminal.output import done, say, table
 
 
 def print_segment(answer: Mapping[str, Any]) -> None:
     """How many are in the file, and why others are not."""
     by = f" who may be reached by {answer['channel']}" if answer["channel"] else ""
-    say(f"{answer['segment']}: {answer['records']:,} records{by} written to {answer['out']}")
+    done(f"{answer['segment']}: {answer['records']:,} records{by} written to {answer['out']}")
     for why, count in answer["left_out"].items():
         say(f"Left out: {count:,}, {why}.")
     say("The journal keeps who had it written: crm-segments status. Delete the file when it has been used.")

@@ -1,6 +1,9 @@
 """Lines, tables and progress on a terminal.
 
 Text from a CRM is hostile: it is shown without control characters and without markup.
+
+How something went is told by the first word, and where a terminal has colours, by its colour too: ``done`` in
+green, ``warn`` in yellow, ``fault`` in red.
 """
 
 from __future__ import annotations
@@ -29,7 +32,13 @@ def _console(stderr: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     endless = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=_ENDLESS if endless else None)
+    return Console(
+        stderr=stderr,
+        highlight=False,
+        soft_wrap=True,
+        width=_ENDLESS if endless else None,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",  # no bold either
+    )
 
 
 def safe(text: object) -> str:
@@ -42,9 +51,33 @@ def say(text: str = "") -> None:
     _console().print(Text(safe(text)))
 
 
-def fault(text: str) -> None:
-    """A line for people on standard error."""
-    _console(stderr=True).print(Text(safe(text)))
+def done(text: str) -> None:
+    """What went well."""
+    _console().print(_outcome("Done", "bold green", text))
+
+
+def warn(text: str) -> None:
+    """What a person should look at: nothing is broken."""
+    _console().print(_outcome("Warning", "bold yellow", text))
+
+
+def fault(text: str, exit_code: int = 1, stderr: bool = True) -> None:
+    """What is wrong: an error that somebody has to remove, or a stop that a person's yes or time settles."""
+    word = "Stopped" if exit_code in (5, 75) else "Error"
+    _console(stderr).print(_outcome(word, "bold red", text))
+
+
+def say_note(text: str, mark: str = "note: ") -> None:
+    """A note of an answer behind its mark; one that begins with WARNING is a warning."""
+    before, _, warning = text.partition("WARNING: ")
+    if warning and not before:
+        warn(warning)
+    else:
+        say(f"{mark}{text}")
+
+
+def _outcome(word: str, style: str, text: str) -> Text:
+    return Text.assemble((f"{word}:", style), " ", safe(text))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

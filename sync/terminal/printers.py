@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from sync.terminal.output import fault, say
+from sync.terminal.output import done, fault, say, say_note, warn
 
 # others print their notes among the rest
 _NOTED = frozenset({"run", "plan", "apply", "backfill", "undo", "retire", "setup"})
@@ -16,17 +16,15 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
     """The answer of a command, for people."""
     for account_answer in answer.get("accounts", [answer]):
         if "error" in account_answer:
-            fault(f"{account_answer['account']}: {account_answer['error']}")
+            fault(f"{account_answer['account']}: {account_answer['error']}", account_answer["exit_code"])
         else:
             for note in account_answer.get("healed", ()):
-                say(f"note: {note}")
+                warn(note)
             _printer(command)(account_answer)
             for note in account_answer.get("notes", ()) if command in _NOTED else ():
-                (fault if note.startswith("WARNING") else say)(
-                    note if note.startswith("WARNING") else f"note: {note}"
-                )
+                say_note(note)
     if command == "report" and answer["report"]:
-        say(f"written to {answer['report']}; any browser opens it, without a network")
+        done(f"written to {answer['report']}; any browser opens it, without a network")
 
 
 def _printer(command: str) -> Callable[[Mapping[str, Any]], None]:
@@ -59,7 +57,7 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
         say(f"hint: {name}: {why}; what a refit would change: crm-segments train {name} --propose")
     print_fitted(answer)
     if "out" in answer:
-        say(f"written to {answer['out']}")
+        done(f"written to {answer['out']}")
     if answer.get("withdrawn", {}).get("done"):
         say(
             f"Took away {answer['withdrawn']['done']:,} values and memberships that people's consent forbids."

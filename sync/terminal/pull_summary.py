@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.pull import reading as words
-from sync.terminal.output import say, table
+from sync.terminal.output import done, say, say_note, table, warn
 
 
 def print_reading(reading: Mapping[str, Any] | None) -> None:
@@ -15,7 +15,7 @@ def print_reading(reading: Mapping[str, Any] | None) -> None:
         return
     table("What was read, in all:", words.COLUMNS, words.table(reading))
     for sentence in words.sentences(reading):
-        say(sentence)
+        say_note(sentence, "")
     say(f"{words.data_through(reading)}\n")
 
 
@@ -37,8 +37,7 @@ def print_reconciled(answer: Mapping[str, Any]) -> None:
                 f"belong to no known contact; segments do not see them."
             )
     differ = answer["differ"]
-    say(
-        f"Different: {', '.join(differ)} (orders up to {answer['as_of']} are counted)."
-        if differ
-        else "Every month agrees."
-    )
+    if differ:
+        warn(f"Different: {', '.join(differ)} (orders up to {answer['as_of']} are counted).")
+    else:
+        done("Every month agrees.")

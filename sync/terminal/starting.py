@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.terminal.output import say, table
+from sync.terminal.output import done, fault, say, say_note, table, warn
 from sync.terminal.pull_summary import print_reconciled
 
 
@@ -17,7 +17,7 @@ def print_setup(steps: Mapping[str, Any]) -> None:
         [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]],
     )
     for refused in steps["refused"]:
-        say(f"refused: {refused}")
+        warn(f"refused: {refused}")
     for note in steps["notes"]:
         say(f"note: {note}")
 
@@ -29,24 +29,24 @@ def print_setup_answer(answer: Mapping[str, Any]) -> None:
         more = (
             f" and {len(answer['files']) - 1} files to deploy beside it" if len(answer["files"]) > 1 else ""
         )
-        say(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
+        done(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
     elif answer["made"]:
-        say(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
+        done(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
     elif answer["setup"]["steps"]:
-        say("Nothing created. Run again with --yes to create them")
+        warn("Nothing created. Run again with --yes to create them")
     else:
-        say(f"{answer['account']} has everything already. Next: crm-segments plan")
+        done(f"{answer['account']} has everything already. Next: crm-segments plan")
 
 
 def print_check(answer: Mapping[str, Any]) -> None:
     """What is wrong, and what set-up has still to make."""
     for problem in answer["problems"]:
-        say(f"{problem['account']}: {problem['what']}. {problem['remedy']}")
+        fault(f"{problem['account']}: {problem['what']}. {problem['remedy']}", stderr=False)
     for note in answer["notes"]:
-        say(f"note: {note}")
+        say_note(note)
     if not answer["problems"]:
         missing = len(answer["setup"])
-        say(
+        done(
             f"{answer['account']}: all well."
             + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else "")
         )
@@ -61,7 +61,7 @@ def print_init(answer: Mapping[str, Any]) -> None:
     print_preview(answer)
     for note in answer["notes"]:
         say(f"note: {note}")
-    say(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
+    done(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
 
 
 def print_schedule(answer: Mapping[str, Any]) -> None:

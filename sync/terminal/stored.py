@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from sync.terminal.exporting import print_segment_files
-from sync.terminal.output import say, table
+from sync.terminal.output import done, say, say_note, table, warn
 from sync.terminal.pull_summary import print_reading, print_reconciled
 
 
@@ -16,7 +16,7 @@ def print_status(answer: Mapping[str, Any]) -> None:
     """Runs, plans, holds, rejects, and what was read."""
     say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
     for note in answer["notes"]:
-        say(f"note: {note}")
+        say_note(note)
     if answer["reading"]:
         say(f"as of {answer['reading']['as_of']}")
         print_reading(answer["reading"])
@@ -57,7 +57,7 @@ def print_salvage(answer: Mapping[str, Any]) -> None:
     rows = [(name, count["kept"], count["lost"]) for name, count in answer["salvaged"].items()]
     table("Read in the journal:", ("table", "rows saved", "rows lost"), rows)
     journal, saved = shlex.quote(answer["journal"]), shlex.quote(answer["out"])
-    say(f"written to {answer['out']}. A backup is better, where there is one. To go on with what was saved:")
+    done(f"written to {answer['out']}. A backup is better, where there is one. To go on with what was saved:")
     say(f"  rm -f {journal}-wal {journal}-shm && mv {journal} {journal}.damaged && mv {saved} {journal}")
     say(
         "Values whose note is lost then count as other people's, and stay; `crm-segments plan --adopt` takes our own keys for ours again."
@@ -135,15 +135,15 @@ def print_rejects(answer: Mapping[str, Any]) -> None:
         )
     table("Rejects:", ("number", "place", "column", "reason"), rows)
     if answer.get("action") in ("retry", "drop"):
-        say(f"{answer['action']}: {answer['count']:,} entries")
+        done(f"{answer['action']}: {answer['count']:,} entries")
     elif "action" in answer and not rows:
-        say("no rejects")
+        done("no rejects")
 
 
 def print_history(answer: Mapping[str, Any]) -> None:
     """Changes that were tried."""
     if "out" in answer:
-        say(f"{answer['changes']:,} changes written to {answer['out']}")
+        done(f"{answer['changes']:,} changes written to {answer['out']}")
         return
     table(
         "Changes:",
@@ -198,9 +198,9 @@ def print_forget(answer: Mapping[str, Any]) -> None:
     """What was erased."""
     if not answer["forgotten"]:
         if answer["known"]:
-            say("nothing was erased: say --yes to erase it. It cannot be undone.")
+            warn("nothing was erased: say --yes to erase it. It cannot be undone.")
         return
-    say(
+    done(
         f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of "
         f"the journal and {answer['files']} exported files cleaned, and the mirror. This cannot be undone. Rows that the CRM "
         f"itself keeps are yours to delete there, and so are backups of the journal that you keep elsewhere."

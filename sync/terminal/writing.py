@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.terminal.output import say, table
+from sync.terminal.output import done, fault, say, table, warn
 from sync.terminal.plan_review import print_review
 
 _LINES = 50  # changes of a plan that a terminal shows
@@ -15,7 +15,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     """What a plan would change, what stops it, and what it leaves alone."""
     if plan["plan"] is None:
         kept = f"; {plan['kept']:,} values of other people were kept" if plan["kept"] else ""
-        say(f"Nothing to change: the CRM holds what the labels want{kept}.")
+        done(f"Nothing to change: the CRM holds what the labels want{kept}.")
     else:
         rows = [
             (target, action, number)
@@ -28,7 +28,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
             rows,
         )
     for trip in plan["trips"]:
-        say(f"guard {trip['guard']}: {trip['what']}")
+        warn(f"guard {trip['guard']}: {trip['what']}")
     if plan["trips"] and plan["plan"] is not None:
         say(
             f"After a look at it: crm-segments apply {plan['plan']}"
@@ -60,19 +60,20 @@ def print_plan(plan: Mapping[str, Any]) -> None:
         "Starts in the CRM on these changes:", ("workflow or flow", "listens to", "value", "records"), heard
     )
     if unknown:
-        say(f"what reacts to these changes is unknown: {unknown}")
+        warn(f"what reacts to these changes is unknown: {unknown}")
 
 
 def print_applied(answer: Mapping[str, Any]) -> None:
     """What was written, and why some was not."""
     applied, number = answer["applied"], answer.get("plan", {}).get("plan")
     if "declined" in answer:
-        say(f"{answer['declined']}; crm-segments plan show {number} lists it")
+        fault(f"{answer['declined']}; crm-segments plan show {number} lists it", 5)
         return
     if applied["plan"] is None:
-        say("Nothing further to write." if answer.get("withdrawn", {}).get("done") else "Zero writes.")
+        done("Nothing further to write." if answer.get("withdrawn", {}).get("done") else "Zero writes.")
         return
-    say(
+    incomplete = applied["rejected"] or applied["skipped"] or applied["remaining"]
+    (warn if incomplete else done)(
         f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, "
         f"{applied['remaining']:,} wait."
     )
@@ -87,9 +88,9 @@ def print_plan_changes(answer: Mapping[str, Any]) -> None:
         f"plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}: {answer['total']:,} changes"
     )
     for trip in answer["guards"]:
-        say(f"guard {trip['guard']}: {trip['what']}")
+        warn(f"guard {trip['guard']}: {trip['what']}")
     if "out" in answer:
-        say(f"written to {answer['out']}")
+        done(f"written to {answer['out']}")
         return
     if answer["review"]:
         print_review(answer["review"])
