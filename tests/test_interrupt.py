@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -68,7 +69,8 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> bool:
     if process.returncode in (0, 5):
         return True
     assert process.returncode == CODES[number], (process.returncode, out, err)
-    assert err.count("\n") == 1 and "the next run goes on" in err, err
+    assert err.count("\n") == 1 and err.startswith("Stopped"), err
+    assert err.endswith("Finished work is saved; run again to continue.\n"), err
     assert time.monotonic() - began < 10
     return False
 
@@ -153,10 +155,52 @@ def portal(folder: Path, server: socket.socket) -> list[str]:
     return ["--config", str(config)]
 
 
-@pytest.mark.parametrize("number", CODES)
-def test_a_call_that_hangs_is_left(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("delay", [0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_imports_are_left(tmp_path: Path, delay: float) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        process = begun("check", *portal(tmp_path, server))
+        process = begun("pull", *portal(tmp_path, server))
+        time.sleep(delay)
+        assert not ended(process, signal.SIGINT)
+
+
+def test_the_console_script_hears_from_its_first_import_on(tmp_path: Path) -> None:
+    script = tmp_path / "segments"  # whatever it is called
+    script.write_text("import sys\nfrom sync.cli import main\nsys.exit(main())\n", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        words = [sys.executable, str(script), "pull", *portal(tmp_path, server)]
+        process = subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+        )
+        wait_for_ears(process)
+        assert not ended(process, signal.SIGINT)
+
+
+def test_a_question_is_left(stages: Path, tmp_path: Path) -> None:
+    config = shutil.copytree(stages / "fresh", tmp_path / "asked") / "config.toml"
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "sync", "setup", "--config", str(config)]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        text = b""
+        while b"[y/N]" not in text:
+            text += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        said = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert said.strip().endswith("Stopped. Finished work is saved; run again to continue."), said
+    assert "Abort" not in said
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("verb", ["check", "pull"])
+def test_a_call_that_hangs_is_left(tmp_path: Path, number: signal.Signals, verb: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = begun(verb, *portal(tmp_path, server))
         connection, _ = server.accept()
         with connection:
             time.sleep(0.2)

@@ -8,20 +8,20 @@ Ctrl-C, 143 after SIGTERM.
 
 from __future__ import annotations
 
-import json
+# Few and light: until this is imported, Ctrl-C is a traceback of Python's.
+import _thread
 import os
 import signal
 import sys
-import threading
-from pathlib import Path
-from typing import Any
+from time import sleep
 
-_WHY = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by a signal of the system"}
-_AFTER = "what was done is saved, and the next run goes on from there"
+_WHY = {signal.SIGINT: "Stopped.", signal.SIGTERM: "Stopped by a signal of the system."}
+_AFTER = "Finished work is saved; run again to continue."
+SENTENCE = f"{_WHY[signal.SIGINT]} {_AFTER}"
 _SHOW_CURSOR = b"\x1b[?25h"  # a progress bar may have hidden it
 
 as_json = False  # whether the command was asked for JSON
-_ending = threading.Lock()
+_ending = _thread.allocate_lock()
 
 
 def listen() -> None:
@@ -29,8 +29,6 @@ def listen() -> None:
 
     A signal that is ignored (``nohup``) stays ignored.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
     heard = [
         number for number in _WHY if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler)
     ]
@@ -38,8 +36,13 @@ def listen() -> None:
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    threading.Thread(target=_wait, args=(reading,), daemon=True).start()
+    try:
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    except ValueError:  # not the main thread: signals are not ours to hear
+        os.close(reading)
+        os.close(writing)
+        return
+    _thread.start_new_thread(_wait, (reading,))
     for number in heard:
         signal.signal(number, _heard)
 
@@ -59,23 +62,23 @@ def _wait(reading: int) -> None:
                 end(number)
 
 
-def _heard(number: int, _frame: Any) -> None:
+def _heard(number: int, _frame: object) -> None:
     end(number)
 
 
 def end(number: int) -> None:
     """Say why, and be gone."""
     if not _ending.acquire(blocking=False):  # the other thread is about to
-        threading.Event().wait()
+        sleep(60)
     code = 128 + number
-    sentence = f"{_WHY[signal.Signals(number)]}; {_AFTER}"
+    sentence = f"{_WHY[signal.Signals(number)]} {_AFTER}"
     try:
         if sys.stderr is not None and os.isatty(2):
             os.write(2, _SHOW_CURSOR + b"\n")
         if as_json:
-            os.write(1, json.dumps({"exit_code": code, "error": sentence, "guards": []}).encode() + b"\n")
+            os.write(1, f'{{"exit_code": {code}, "error": "{sentence}", "guards": []}}\n'.encode())
         else:
-            os.write(2, f"crm-segments: {sentence}\n".encode())
+            os.write(2, f"{sentence}\n".encode())
     except OSError:
         pass
     finally:
@@ -84,7 +87,7 @@ def end(number: int) -> None:
 
 def is_program() -> bool:
     """Whether this process is the command, and not a program that uses the library."""
-    name = Path(sys.argv[0]).name if sys.argv else ""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
     return name in ("crm-segments", "crm-segments.exe", "__main__.py") or sys.orig_argv[1:3] == ["-m", "sync"]
 
 
