@@ -1,7 +1,7 @@
 """What does each exit code mean, and why does a command end early?
 
 0 done · 1 failed · 2 usage or config · 3 ``plan --exit-code`` found changes · 4 done with rejects or skips, or
-months that differ · 5 a guard, a hold or a superseded plan stopped it · 75 try again later · 130 Ctrl-C · 143
+months that differ · 5 a guard, a hold, a missing approval or a superseded plan stopped it · 75 try again later · 130 Ctrl-C · 143
 SIGTERM. A further code gets its class here, and its rank in ``_FROM_THE_WORST``.
 
 CommandError
@@ -9,6 +9,7 @@ CommandError
 ├─ UsageError    2   what was asked for is not known
 ├─ SetupNeeded   2   a field or list does not exist yet
 ├─ GuardTripped  5   a guard, a hold or a superseded plan
+│  └─ ApprovalNeeded  a plan that nobody approved
 └─ RetryLater    75  another run holds the lock, a window is closed, a quota is used up, the CRM is away
 """
 
@@ -63,6 +64,13 @@ class GuardTripped(CommandError):
         super().__init__(message)
         self.trips = tuple(trips)
         self.plan = plan
+
+
+class ApprovalNeeded(GuardTripped):
+    """A plan waits for somebody's approval, or somebody refused it: nothing was written."""
+
+    def __init__(self, message: str, plan: int | None = None) -> None:
+        super().__init__(message, (), plan)
 
 
 class RetryLater(CommandError):

@@ -92,6 +92,7 @@ def no_changes() -> Answer:
         "rejected": 0,
         "skipped": 0,
         "transient": 0,
+        "left_out": 0,
         "remaining": 0,
         "reasons": {},
     }

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from connectors.schemas import OUTCOME_SCHEMA
 from sync.account.session import Session, locked
-from sync.apply.apply import _records
 from sync.apply.delivery import Applied, _woven
+from sync.apply.extent import records
 from sync.apply.rejects import RejectedChanges
 from sync.config.config import load
 from sync.context import Context
@@ -90,7 +90,7 @@ def test_a_batch_of_a_hundred_thousand_is_small_in_the_journal_and_cut_at_once(t
         first = journal.batches.split(
             journal.batches.get(number), (table.slice(0, 3), 3), (table.slice(3), MANY - 3)
         )
-        assert len(_records(table)) == MANY
+        assert len(records(table)) == MANY
         assert time.process_time() - began < 2
         assert [(row["batch"], row["rows"]) for row in journal.rows("SELECT batch, rows FROM batches ORDER BY rows")] == [
             (first, 3), (number, MANY - 3),

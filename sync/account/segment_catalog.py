@@ -82,6 +82,24 @@ def named_segments(
     return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segments])
 
 
+def named_in_full(config: Config, account: str, name: str) -> str:
+    """SEGMENTATION.SEGMENT of a segment that somebody named so, or by its key where only one has it. UsageError: there is
+    none, or several.
+    """
+    from sync.exit_codes import UsageError
+
+    known = [
+        f"{s.name}.{text.key}" for s in config.segmentations_of(account) for text in segments_of(config, s)
+    ]
+    named = [full for full in known if name in (full, full.partition(".")[2])]
+    if len(named) != 1:
+        problem = (
+            f"{name!r} is no segment" if not named else f"{name!r} is a segment of several segmentations"
+        )
+        raise UsageError(f"{problem}; name one of {', '.join(named or known)}")
+    return named[0]
+
+
 def _segments(config: Config, settings: SegmentationSettings, account: str) -> list[Segment]:
     """Every segment that a label may have: those of the kind, or those of the config by their rules. What fits
     and labels need not be imported for them.

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.contract import Problem
 from sync.account.session import Session
-from sync.account.targets import targets_of
+from sync.account.targets import Target, targets_of
 from sync.apply.delivery import Applied, Delivery
+from sync.apply.extent import Extent, extent, mask, records
 from sync.apply.rejects import RejectedChanges
 from sync.apply.throttle import Throttle
 from sync.consent.consent import allowed_changes, consent_of
 from sync.exit_codes import CommandError, GuardTripped, Trip
 from sync.log import stage
+from sync.plan.approval import require_approved
 from sync.plan.finish import basis
 from sync.plan.undo import WAYS_BACK, hold
 from sync.store import write_history
 from sync.store.journal import Journal
+from sync.store.journal.approvals import PlanDecision
 from sync.store.journal.batches import Batch, Batches
 from sync.store.journal.database import user
 from sync.store.journal.plans import Plan, Plans
@@ -41,9 +43,15 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         journal.plans, row, basis(session.config, journal, account), {target.name for target in targets}
     )
     _require_rights(account, session.destination().check_writing())
+    decision = require_approved(
+        journal, session.config.approval, row, session.clock(), session.settings.time_zone
+    )
     if row.state == "open":
-        _require_allowed(row, session.allow, reviewed)
+        _require_allowed(row, session.allow, reviewed or decision is not None)
         journal.plans.update(plan, allowed={"guards": dict(session.allow), "who": user()})
+    if decision is not None:
+        allowed = {"guards": dict(session.allow), "who": user(), **row.allowed, "approval": decision.approval}
+        journal.plans.update(plan, allowed=allowed)
     windows, pace = session.config.windows(account), session.config.pace.writes_per_hour
     throttle = Throttle(journal.batches, account, session.clock, windows, pace, session.settings.time_zone)
     throttle.wait_for_window()
@@ -55,7 +63,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         if row.undoes is not None:
             # before the first write: what is undone in part is not redone either
             hold(session.config, journal, account, row.undoes)
-    wanted = None if first is None else _first_records(journal, plan, first)
+    within = _extent(journal.batches, plan, targets, first, decision)
     delivery = Delivery(
         journal,
         mirror,
@@ -70,10 +78,14 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     applied = delivery.applied
     for batch in journal.batches.of(plan=plan, state="planned"):
         throttle.wait_for_window()  # it may close while we write
-        if not _as_far_as_allowed(journal.batches, throttle, delivery, batch, wanted):
+        if not _as_far_as_allowed(journal.batches, throttle, delivery, batch, within):
             raise throttle.used_up(plan)
         session.progress("writing", applied.done + applied.rejected + applied.skipped, row.summary["changes"])
     applied.remaining = journal.batches.changes_of(plan, "planned")
+    if (
+        decision is not None and decision.first is None and first is None
+    ):  # what is planned still is left out for good
+        applied.left_out, applied.remaining = applied.remaining, 0
     if (
         not applied.remaining and not applied.transient
     ):  # what an outage refused is the rest of this plan, approved as it is
@@ -204,47 +216,35 @@ def _applied_since(plans: Plans, row: Plan) -> int | None:
 # -- how much of a batch -----------------------------------------------------------------------------------
 
 
+def _extent(
+    batches: Batches, plan: int, targets: Sequence[Target], first: int | None, decision: PlanDecision | None
+) -> Extent:
+    """What was asked for now, as far as it was approved."""
+    trials = [number for number in (first, decision.first if decision else None) if number is not None]
+    without = decision.without if decision else ()
+    return extent(lambda: batches.of(plan=plan), plan, targets, min(trials, default=None), without)
+
+
 def _as_far_as_allowed(
-    batches: Batches, throttle: Throttle, delivery: Delivery, batch: Batch, wanted: pa.Array | None
+    batches: Batches, throttle: Throttle, delivery: Delivery, batch: Batch, within: Extent
 ) -> bool:
-    """Carry out what the canary and the pace let through of a planned batch; the rest stays planned.
+    """Carry out what was approved and the pace lets through of a planned batch; the rest stays planned.
 
     False: the pace held some back.
     """
     changes = batch.changes()
-    records = _records(changes)
-    chosen = (
-        np.ones(changes.num_rows, np.bool_) if wanted is None else _mask(pc.is_in(records, value_set=wanted))
-    )
+    chosen = within.of(changes)
     room = throttle.room()
     let_through = chosen
     if room is not None:
-        let_through = chosen & _mask(
-            pc.is_in(records, value_set=pc.unique(records.filter(pa.array(chosen))).slice(0, room))
+        named = records(changes)
+        let_through = chosen & mask(
+            pc.is_in(named, value_set=pc.unique(named.filter(pa.array(chosen))).slice(0, room))
         )
     if let_through.any():
         if not let_through.all():
-            parts = [changes.filter(pa.array(mask)) for mask in (let_through, ~let_through)]
-            counted = [(part, pc.count_distinct(_records(part)).as_py()) for part in parts]
+            parts = [changes.filter(pa.array(part)) for part in (let_through, ~let_through)]
+            counted = [(part, pc.count_distinct(records(part)).as_py()) for part in parts]
             batch = batches.get(batches.split(batch, *counted))
         delivery.carry_out(batch)
     return bool((let_through == chosen).all())
-
-
-def _first_records(journal: Journal, plan: int, first: int) -> pa.Array:
-    """The first N records of a plan, for a canary."""
-    records = pa.array([], pa.string())
-    for batch in journal.batches.of(plan=plan, state="planned"):
-        records = pc.unique(pa.concat_arrays([records, _records(batch.changes())])).slice(0, first)
-        if len(records) == first:
-            break
-    return records
-
-
-def _records(changes: pa.Table) -> pa.Array:
-    """Which record each change is about, as one text."""
-    return pc.binary_join_element_wise(changes["record_type"], changes["id"], "\0").combine_chunks()
-
-
-def _mask(chosen: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(chosen.to_numpy(zero_copy_only=False), np.bool_)

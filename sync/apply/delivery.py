@@ -46,6 +46,7 @@ class Applied:
     skipped: int = 0
     # of the rejected: refused by an outage or a lock, so that the next run sends them again
     transient: int = 0
+    left_out: int = 0  # changes of segments that were approved of without them
     remaining: int = 0  # changes that wait: beyond a canary, or beyond the pace
     reasons: Counter[str] = field(default_factory=Counter)
 

@@ -3,6 +3,7 @@ whose modules are called like those here.
 
 starting   init, check, setup, schedule, demo: from a first config to a daily run
 labelling  pull, train, evaluate, label: what reads a CRM and writes nothing to it
+approving  approve, reject: what somebody decides about a plan
 writing    plan, apply, run, backfill, undo, retire: what changes a CRM
 exporting  segment: what writes people into a file
 stored     status, show, report, rejects, forget, history: what is kept here
@@ -16,6 +17,7 @@ from sync.terminal import interrupt  # before all that takes time to import
 
 # isort: split
 
+from sync.cli.approving import approve, reject
 from sync.cli.exporting import segment
 from sync.cli.labelling import evaluate, label, pull, train
 from sync.cli.program import add, app
@@ -29,6 +31,8 @@ add("Start", check, "check")
 add("Start", setup, "setup")
 
 add("Daily", plan, "plan show 3 --out plan-3.csv")
+add("Daily", approve, "approve 3 --without rfm.champions")
+add("Daily", reject, 'reject 3 --reason "The new rule takes too many"')
 add("Daily", apply, "apply 3 --first 20")
 add("Daily", run, "run")
 add("Daily", status, "status --max-age 26")

@@ -5,6 +5,7 @@ the one named), and gives a dictionary with stable keys; ``exit_code`` is among 
 they are used. The modules are those of ``sync.cli``.
 """
 
+from sync.commands.approving import approve, reject
 from sync.commands.exporting import segment
 from sync.commands.labelling import evaluate, label, pull, train
 from sync.commands.starting import check, init, schedule, setup
@@ -14,6 +15,6 @@ from sync.exit_codes import exit_code
 from sync.per_account import Options
 
 __all__ = [
-    "Options", "apply", "backfill", "check", "evaluate", "exit_code", "forget", "history", "init", "label", "plan", "pull", "rejects",
-    "report", "retire", "run", "salvage", "schedule", "segment", "setup", "show", "show_plan", "status", "train", "undo",
+    "Options", "apply", "approve", "backfill", "check", "evaluate", "exit_code", "forget", "history", "init", "label", "plan", "pull",
+    "reject", "rejects", "report", "retire", "run", "salvage", "schedule", "segment", "setup", "show", "show_plan", "status", "train", "undo",
 ]  # fmt: skip

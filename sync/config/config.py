@@ -25,6 +25,7 @@ from sync.config.renames import first_kind, first_names, present_names
 from sync.config.secret import SecretError, secret
 from sync.config.settings import (
     AccountSettings,
+    Approval,
     Guards,
     Limit,
     Pace,
@@ -76,6 +77,7 @@ class Config:
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     guards: Guards = field(default_factory=Guards)
     pace: Pace = field(default_factory=Pace)
+    approval: Approval = field(default_factory=lambda: Approval(required=False))
     report: Report = field(default_factory=Report)
     retention_days: int = 730
     memory_limit: str = "2GB"

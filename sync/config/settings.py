@@ -343,6 +343,16 @@ class Pace(Table):
         return Windows(self.windows, ZoneInfo(time_zone))
 
 
+class Approval(Table):
+    """Which plans a person approves of before they are carried out. Without this table none has to be."""
+
+    required: bool = True
+    above: Count = 1_000  # records: a larger plan waits for approval, whatever it is about
+    valid_hours: Annotated[int, Field(gt=0)] = 24
+    four_eyes: bool = False  # whoever made a plan does not approve it
+    user_header: str | None = None  # of a proxy that authenticates people before they reach ``ui``
+
+
 class Report(Table):
     """What the report shows first."""
 
@@ -360,6 +370,7 @@ class Top(Table):
     ] = {}
     guards: Guards = Guards()
     pace: Pace = Pace()
+    approval: Approval = Approval(required=False)
     report: Report = Report()
     retention_days: Annotated[int, Field(gt=0)] = 730
     memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"

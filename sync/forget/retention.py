@@ -35,6 +35,7 @@ def age(session: Session) -> int:
         journal.batches.drop_empty_before(account, limit)
         journal.runs.drop_before(account, limit)
         journal.plans.drop_before(account, limit)
+        journal.approvals.drop_before(account, limit)
         journal.rejects.drop_before(account, limit)
         journal.exports.drop_before(account, limit)
         journal.alerts.drop_before(account, limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,15 +13,18 @@ import pyarrow.compute as pc
 
 from connectors.contract import Capabilities
 from sync.account.session import Session
-from sync.account.targets import field_specs, list_specs
+from sync.account.targets import Target, field_specs, list_specs, targets_of
 from sync.config.config import Config
 from sync.consent.consent import Consent
 from sync.exit_codes import Trip
 from sync.plan import guards, review
+from sync.plan.approval import Reason, agreed, approval_needed, as_dicts, covered, proposal
 from sync.plan.automation_impact import concerned, present_dynamic, reactions
 from sync.store.ids import IDS
 from sync.store.journal import Journal
 from sync.store.journal.batches import PLAN_SCHEMA
+from sync.store.journal.database import user
+from sync.store.journal.plans import Plan
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 from sync.store.scratch import Scratch
@@ -46,6 +49,7 @@ class Header:
     kind: str  # forward | consent | undo | retire
     # what it was made from; where one of these moved, the plan is superseded
     basis: dict[str, Any] = field(default_factory=dict)
+    targets: Sequence[Target] = ()  # that it is about as a whole; none where it is about some records alone
     undoes: int | None = None  # a run
 
 
@@ -68,6 +72,9 @@ class Planned:
     retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
     conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
     listeners: dict[str, Any] = field(default_factory=dict)
+    # why it waits for somebody's approval; None where none has to be given
+    approval: list[dict[str, str]] | None = None
+    made_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For printing and for the journal."""
@@ -120,6 +127,10 @@ def finish(
         dynamic = present_dynamic(lists, lambda: session.lists)
         heard = session.destination().automations(*concerned(planned.by_target, fields, lists, made, dynamic))
         planned.listeners = reactions(scratch.mirror, changes, consent, heard, dynamic)
+        reasons, covers = _approval(session.config, journal, account, scratch, changes, header)
+        planned.approval = as_dicts(reasons) if session.config.approval.required else None
+        planned.made_by = user()
+        header = replace(header, basis={**header.basis, "covers": covers})
         with journal.transaction():
             planned.plan = journal.plans.save(
                 account, session.run, header.kind, session.as_of.isoformat(), header.basis, header.undoes
@@ -131,14 +142,34 @@ def finish(
     return planned
 
 
+def _approval(
+    config: Config, journal: Journal, account: str, scratch: Scratch, changes: Relation, header: Header
+) -> tuple[list[Reason], dict[str, list[str]]]:
+    """Why a plan waits for an approval, and what somebody agrees to who gives it."""
+    weighed = changes
+    cut_off = _cut_off(journal, account, header.kind)
+    if cut_off is not None:
+        decision = next(iter(journal.approvals.of_plan(cut_off.plan)), None)
+        if decision is not None and decision.whole:
+            parts = (batch.changes() for batch in journal.batches.of(plan=cut_off.plan))
+            weighed = guards.not_approved(scratch, changes, parts)
+    targets = targets_of(config, account)
+    offered = proposal(scratch.mirror, weighed, header.kind, header.basis, targets)
+    names = dict.fromkeys(offered.targets.values())
+    reasons = approval_needed(config.approval, offered, agreed(journal, account, names))
+    return reasons, covered(names, header.targets)
+
+
+def _cut_off(journal: Journal, account: str, kind: str) -> Plan | None:
+    """The last plan of a kind that is being applied."""
+    unfinished = journal.plans.unfinished(account)
+    return next((p for p in reversed(unfinished) if p.state == "applying" and p.kind == kind), None)
+
+
 def _approved(journal: Journal, account: str, kind: str) -> Iterable[pa.Table] | None:
     """The changes of a plan of that kind that was cut off while it was applied; None: there is none."""
-    unfinished = [
-        plan.plan
-        for plan in journal.plans.unfinished(account)
-        if plan.state == "applying" and plan.kind == kind
-    ]
-    return (batch.changes() for batch in journal.batches.of(plan=unfinished[-1])) if unfinished else None
+    cut_off = _cut_off(journal, account, kind)
+    return None if cut_off is None else (batch.changes() for batch in journal.batches.of(plan=cut_off.plan))
 
 
 def _count(mirror: AccountMirror, decision: Decision, planned: Planned) -> None:

@@ -56,7 +56,7 @@ def trips(
     if approved is None:
         cost = calls(mirror, changes, able)
     else:
-        weighed = _not_approved(scratch, weighed, approved)
+        weighed = not_approved(scratch, weighed, approved)
         if not mirror.value(f"SELECT count(*) FROM ({weighed}) WHERE NOT extra_field"):
             return None
         cost = calls(mirror, weighed, able)
@@ -69,7 +69,7 @@ def trips(
     ]
 
 
-def _not_approved(scratch: Scratch, changes: Relation, approved: Iterable[pa.Table]) -> Relation:
+def not_approved(scratch: Scratch, changes: Relation, approved: Iterable[pa.Table]) -> Relation:
     """What of the changes was not approved before."""
     before = scratch.collection("record BIGINT, target VARCHAR, after VARCHAR")
     for part in approved:

@@ -57,7 +57,8 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
         history = write_history(scratch, journal.rejects.waiting(account, moment))
         overwrite = session.settings.on_conflict == "overwrite"
         decision = decide(scratch, differences, history, adopt, overwrite)
-        header = Header("forward", basis(config, journal, account))
+        whole = [target for target in made.ready if chosen.whole and target.segmentation not in on_hold]
+        header = Header("forward", basis(config, journal, account), whole)
         return finish(session, scratch, consent, decision, header, planned, reading)
 
 

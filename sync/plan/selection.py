@@ -22,6 +22,11 @@ class Selection:
     extra_fields: bool = False
     withdrawn: bool = False  # only those whose consent forbids a target
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is about every record."""
+        return self.records is None and self.segment is None and self.since is None and not self.withdrawn
+
     def condition(self, target: Target, withdrawn: Relation) -> str:
         """SQL condition on the ``record`` of a target: those who are ``withdrawn`` from it are always selected,
         who was merged into another never else.

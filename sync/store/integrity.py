@@ -23,7 +23,7 @@ from sync.exit_codes import CommandError
 DIGEST_BYTES = 16
 
 # Tables whose rows have a number of their own in the first column.
-NUMBERED = ("runs", "plans", "batches", "rejects", "segment_files", "alerts")
+NUMBERED = ("runs", "plans", "batches", "rejects", "segment_files", "alerts", "approvals")
 # The key of a row: the row number, or the primary key of tables that have none.
 _KEYS = {
     **dict.fromkeys(("sequence", "identity", *NUMBERED), ("rowid",)),
@@ -41,6 +41,7 @@ _JSON = {
     "objects": ("form",),
     "segment_files": ("columns",),
     "alerts": ("fields",),
+    "approvals": ("without",),
 }
 _BLOBS = {"batches": "content", "labels": "content"}
 _TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}

@@ -171,6 +171,18 @@ CREATE TABLE alert_messages (alert INTEGER, channel TEXT, state TEXT, at TEXT, P
     _run(connection, integrity.row_triggers({"alerts": ("rowid",)}))
 
 
+def m009_approvals(connection: sqlite3.Connection) -> None:
+    """What people decided about plans: who, when, how much of them may be carried out, and why not."""
+    _run(
+        connection,
+        """
+CREATE TABLE approvals (approval INTEGER PRIMARY KEY, account TEXT, plan INTEGER, digest TEXT, decision TEXT, first INTEGER, without TEXT,
+    reason TEXT, who TEXT, at TEXT);
+""",
+    )
+    _run(connection, integrity.row_triggers({"approvals": ("rowid",)}))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m001_tables,
     m002_forms_of_objects,
@@ -180,6 +192,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m006_names_in_models,
     m007_segment_files,
     m008_alerts,
+    m009_approvals,
 )
 
 # -- doing them ----------------------------------------------------------------------------------------------

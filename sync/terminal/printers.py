@@ -83,6 +83,8 @@ def _print_demo(_answer: Mapping[str, Any]) -> None:
 
 # where each answer's text is made; imported when it is asked for, since each knows its own costly words
 _PRINTERS = {
+    "approve": "approving.print_decision",
+    "reject": "approving.print_decision",
     "show_plan": "writing.print_plan_changes",
     "setup": "starting.print_setup_answer",
     "check": "starting.print_check",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.terminal.output import done, fault, say, table, warn
+from sync.terminal.approving import print_waiting
 from sync.terminal.plan_review import print_review
 
 _LINES = 50  # changes of a plan that a terminal shows
@@ -35,6 +36,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
             if all(t["first_labelling"] for t in plan["trips"])
             else "A run would stop here; --allow GUARD --reason TEXT lets it pass."
         )
+    print_waiting(plan)
     if plan["kept"]:
         table(
             "Kept, because somebody else wrote them (first 10):",

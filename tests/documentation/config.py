@@ -21,6 +21,7 @@ from connectors.sql.settings import ActivityRows, RecordRows
 from segmentation.kinds import KINDS
 from sync.config.settings import (
     AccountSettings,
+    Approval,
     AttributeSettings,
     Guards,
     Limit,
@@ -99,6 +100,7 @@ def sections() -> list[Section]:
         *(_kind(name) for name in KINDS if own_keys(KINDS[name])),
         Section("Guards", Guards, ("guards",), _GUARDS),
         Section("Limits of a guard", Limit, ("limit",), _LIMITS, level=3),
+        Section("Approval", Approval, ("approval",), _APPROVAL),
         Section("Pace", Pace, ("pace",), "`[pace]`: how fast and when is written."),
         Section("Report", Report, ("report",), "`[report]`: what the report shows first."),
     ]
@@ -119,6 +121,11 @@ _SEGMENTS = "`[[segmentations.segments]]`, below the segmentation that they belo
 _GUARDS = """
 `[guards]`: what stops a plan before its first write (exit code 5). `--allow GUARD --reason TEXT` lets one pass, and
 the journal keeps who did it and why. The last four judge what was read, for each source account by itself.
+"""
+_APPROVAL = """
+`[approval]`: with this table a plan waits for `crm-segments approve` where it is the first labelling by a segmentation, writes a field
+or list for the first time, follows from changed settings or a new training, goes to an ad platform, or is large.
+[Approval](../safety.md#approval) tells how it works.
 """
 _LIMITS = "A guard is a table of these, or one number: a share for some guards, a count for others."
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sync.store.journal.alerts import Alerts
+from sync.store.journal.approvals import Approvals
 from sync.store.journal.batches import Batches
 from sync.store.journal.database import Database
 from sync.store.journal.defaults import Defaults
@@ -37,6 +38,7 @@ class Journal(Database):
         self.runs = Runs(self)
         self.plans = Plans(self)
         self.batches = Batches(self)
+        self.approvals = Approvals(self)
         self.rejects = Rejects(self)
         self.holds = Holds(self)
         self.labels = Labels(self)

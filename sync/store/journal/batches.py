@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -235,6 +237,17 @@ class Batches(Repository):
         """Drop batches without changes that were answered before an instant (ISO)."""
         sql = "DELETE FROM batches WHERE account = ? AND rows = 0 AND state = 'done' AND closed_at < ?"
         self._database.execute(sql, account, at)
+
+    def digest(self, plan: int) -> str:
+        """A hash of all changes of a plan. A batch that is split changes it."""
+        content = hashlib.sha256()
+        sql = "SELECT batch, kind, target, record_type, rows, content FROM batches WHERE plan = ? ORDER BY batch"
+        for row in self._database.connection.execute(sql, (plan,)):
+            content.update(
+                json.dumps([row[name] for name in ("kind", "target", "record_type", "rows")]).encode()
+            )
+            content.update(row["content"])
+        return content.hexdigest()[:32]
 
     # -- how much was, and will be, written -----------------------------------------------------------------
 

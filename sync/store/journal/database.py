@@ -4,8 +4,8 @@ alone; everybody else goes through the repositories of ``Journal``.
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -161,11 +161,11 @@ class Database:
 
 
 def user() -> str:
-    """Who works here, as the machine knows them."""
+    """Who works here, as the system knows them: by the number of their account, not by a variable that anybody can set."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def now() -> str:

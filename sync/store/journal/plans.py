@@ -70,6 +70,19 @@ class Plans(Repository):
         where = "account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent'"
         return self._where(where, plan.account, plan.plan)
 
+    def carried_out(self, account: str) -> Iterator[Plan]:
+        """Plans of what labels wanted that were applied, wholly or in part, the newest first, each read when its turn
+        comes.
+        """
+        sql = (
+            "SELECT plan FROM plans WHERE account = ? AND kind = 'forward' AND (state IN ('applying', 'done') OR (state = 'superseded' "
+            "AND EXISTS (SELECT 1 FROM batches WHERE batches.plan = plans.plan AND batches.state = 'done'))) ORDER BY plan DESC"
+        )
+        for row in self._database.rows(sql, account):
+            plan = self.get(row["plan"])
+            if plan is not None:
+                yield plan
+
     def withdrawing(self, account: str) -> set[int]:
         """Numbers of the plans that took away what consent forbids."""
         sql = "SELECT plan FROM plans WHERE account = ? AND kind = 'consent'"
