@@ -16,5 +16,6 @@ from sync.per_account import Options
 
 __all__ = [
     "Options", "apply", "approve", "backfill", "check", "evaluate", "exit_code", "forget", "history", "init", "label", "plan", "pull",
-    "reject", "rejects", "report", "retire", "run", "salvage", "schedule", "segment", "setup", "show", "show_plan", "status", "train", "undo",
+    "reject", "rejects", "report", "retire", "run", "salvage", "schedule", "segment", "setup", "show", "show_plan", "status", "train",
+    "undo",
 ]  # fmt: skip
