@@ -30,6 +30,8 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from connectors.schemas import OUTCOME_SCHEMA, RECORD_TYPES
+from connectors.usage import Calls as Calls
+from connectors.usage import Quota as Quota
 
 # How two ids are compared. text: as they are; number: without leading zeros and a ".0" behind; email: without
 # case; salesforce: by their first 15 characters (https://help.salesforce.com/s/articleView?id=000385585)
@@ -172,14 +174,6 @@ class AccountDefaults:
     currency: str = ""  # the CRM's own, in which it adds amounts up
 
 
-@dataclass
-class Calls:
-    """How often a connector asked its CRM, log-ins included, since it was opened."""
-
-    read: int = 0
-    write: int = 0
-
-
 @dataclass(frozen=True)
 class Capabilities:
     """What a source or destination can do.
@@ -296,6 +290,10 @@ class Source(ABC):
 
     def server_time(self) -> datetime | None:
         """What the clock of the account's server said in its last answer; None: it has none, or was not asked."""
+        return None
+
+    def quota(self) -> Quota | None:
+        """What the account said last of its calls of a day; None: it has no such limit, or did not say."""
         return None
 
     def account_defaults(self) -> AccountDefaults:

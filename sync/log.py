@@ -46,6 +46,9 @@ def stage(
             except BaseException as error:
                 _line(logging.WARNING, name, session.account, session.run, type(error).__name__, began, {})
                 raise
+            finally:
+                seconds = time.perf_counter() - began
+                session.seconds[name] = session.seconds.get(name, 0.0) + seconds
             _line(logging.INFO, name, session.account, session.run, "done", began, _numbers(answer))
             return answer
 

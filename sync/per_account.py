@@ -7,7 +7,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,7 +21,15 @@ from sync.account.session import Session, locked
 from sync.config.config import Config, load
 from sync.config.faults import ConfigError
 from sync.context import Context, Progress, silent, utc_now
-from sync.exit_codes import CommandError, UsageError, combined_exit_code, exit_code, later, stopped
+from sync.exit_codes import (
+    CommandError,
+    GuardTripped,
+    UsageError,
+    combined_exit_code,
+    exit_code,
+    later,
+    stopped,
+)
 from sync.log import command_ended
 from sync.store import engine
 from sync.store.engine import MirrorFault
@@ -77,7 +86,7 @@ def each_account(
     """
     config, options = config_of(config), options or Options()
     answers: list[Answer] = []
-    with locked(config, back_up=command in _WRITING) as journal:
+    with locked(config, back_up=command in _WRITING) as journal, _told(config, options, journal, command):
         accounts = _accounts(config, options)
         named = owner(journal) if owner and options.account is None else None
         if named in accounts:
@@ -93,6 +102,15 @@ def each_account(
     if len(answers) == 1:
         return answers[0]
     return {"exit_code": combined_exit_code([answer["exit_code"] for answer in answers]), "accounts": answers}
+
+
+def _told(config: Config, options: Options, journal: Journal, command: str) -> AbstractContextManager[None]:
+    """What watches a command: one that writes to the CRM tells its alerts when it ends."""
+    if command not in _WRITING or not config.alerts.channels:
+        return nullcontext()
+    from sync.watch.watch import telling
+
+    return telling(config, journal, options.clock)
 
 
 @dataclass
@@ -171,10 +189,8 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
             meaning.args = (f"{'; '.join(session.mirrors.healed)}. {meaning}", *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
-            calls = asdict(session.calls)
-            session.journal.runs.end(
-                session.run, exit_code(meaning), {"stopped": str(meaning), "calls": calls}
-            )
+            summary = {"stopped": str(meaning), **_guards(meaning), **session.cost}
+            session.journal.runs.end(session.run, exit_code(meaning), summary)
         if meaning is None or meaning is error:
             raise
         raise meaning from error
@@ -189,11 +205,16 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
         answer = {
             "run": session.run,
             **answer,
-            "calls": asdict(session.calls),
+            **session.cost,
             "notes": [*answer.get("notes", []), *session.diagnostics],
         }
         session.journal.runs.end(session.run, answer["exit_code"], answer)
     return answer
+
+
+def _guards(error: Exception) -> Answer:
+    """The guards that stopped a command."""
+    return {"guards": stopped(error)["guards"]} if isinstance(error, GuardTripped) else {}
 
 
 def _meaning(

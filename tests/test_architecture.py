@@ -83,6 +83,7 @@ STOREYS = [
         "report",
         "forget",
         "start",
+        "watch",
     ),
     *("pipeline", "per_account", "commands", "demo", "cli"),
 ]

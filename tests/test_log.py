@@ -106,5 +106,5 @@ def test_a_table_whose_keys_are_sentences_is_told_by_its_sum(
         return {"reasons": {("the list of Ada was deleted", 30): 2, ("no such option", 1): 3}, "done": 4}
 
     caplog.set_level(logging.INFO, logger="crm_segments")
-    refused(cast(Session, SimpleNamespace(account="portal", run=3)))
+    refused(cast(Session, SimpleNamespace(account="portal", run=3, seconds={})))
     assert "reasons=5 done=4" in caplog.text and "Ada" not in caplog.text

@@ -169,6 +169,16 @@ class RateLimit:
         with self._shared_state.change() as numbers:
             numbers["day"] = {"limit": limit, "left": left, "until": until, "seen": time.time()}
 
+    def daily(self) -> tuple[int, int] | None:
+        """The day's budget and what is left of it, as this process was told; None: it was not, or another day
+        has begun.
+        """
+        with self._shared_state.change() as numbers:
+            day = numbers.get("day")
+        if not self._told or not day or time.time() >= (day["until"] or day["seen"] + _STALE):
+            return None
+        return day["limit"], max(day["left"], 0)
+
     def exhausted(self, resets_at: datetime | None = None) -> None:
         """The CRM refused a call because the day's budget is gone: nobody calls before ``resets_at``
         (unknown: 15 minutes).

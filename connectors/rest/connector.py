@@ -20,6 +20,7 @@ from connectors.contract import (
     FieldSpec,
     ListSpec,
     Page,
+    Quota,
     RemoteList,
     Ticket,
 )
@@ -83,6 +84,10 @@ class RestConnector(Connector):
 
     def server_time(self) -> datetime | None:
         return self._session.transport.server_time()
+
+    def quota(self) -> Quota | None:
+        daily = self._session.rate_limit.daily()
+        return None if daily is None else Quota(*daily)
 
     def use_defaults(self, defaults: AccountDefaults) -> None:
         account = self._session.account

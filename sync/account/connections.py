@@ -38,6 +38,15 @@ class Connections:
         counted = [source.calls for source in self._sources.values()]
         return Calls(sum(count.read for count in counted), sum(count.write for count in counted))
 
+    def quotas(self, config: Config) -> dict[str, dict[str, float]]:
+        """What each CRM said of its calls of a day, and the share that is reserved for others."""
+        said = {name: source.quota() for name, source in self._sources.items()}
+        return {
+            name: {"limit": quota.limit, "left": quota.left, "reserve": config.accounts[name].quota_reserve}
+            for name, quota in said.items()
+            if quota is not None
+        }
+
     @property
     def diagnostics(self) -> list[str]:
         """What the CRMs said of their limits and sources, by account where there are several."""

@@ -10,7 +10,7 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ class Session:
     journal: Journal
     connections: Connections
     mirrors: Mirrors
+    seconds: dict[str, float] = field(default_factory=dict)  # that each stage took
 
     @classmethod
     def begin(cls, context: Context, journal: Journal, open: Open = open_source) -> Session:
@@ -131,6 +132,13 @@ class Session:
         return self.connections.calls
 
     @property
+    def cost(self) -> dict[str, Any]:
+        """What a command cost so far: calls, what is left of the day's, and seconds by stage."""
+        quotas = self.connections.quotas(self.config)
+        seconds = {name: round(spent, 3) for name, spent in self.seconds.items()}
+        return {"calls": asdict(self.calls), **({"quota": quotas} if quotas else {}), "seconds": seconds}
+
+    @property
     def diagnostics(self) -> list[str]:
         """What the CRMs said of their limits and sources."""
         return self.connections.diagnostics
@@ -209,6 +217,20 @@ def locked(config: Config, back_up: bool = False) -> Iterator[Journal]:
             if back_up:
                 journal.back_up()
             journal.close()
+
+
+@contextmanager
+def beside(config: Config) -> Iterator[Journal]:
+    """The journal while another command works with it, which alone looks after the file."""
+    path = config.state_dir / "journal.sqlite"
+    try:
+        journal = Journal(path, beside=True)
+    except (sqlite3.Error, ValueError, JournalDamaged) as error:
+        raise RetryLater(f"the journal {path} is in use ({error}); try again later") from error
+    try:
+        yield journal
+    finally:
+        journal.close()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, SecretStr
 
 from connectors.contract import Account, Attribute, FieldSpec, Option
+from sync.config.alerting import Alerts
 from sync.config.faults import ConfigError, Fault
 from sync.config.renames import first_kind, first_names, present_names
 from sync.config.secret import SecretError, secret
@@ -79,6 +80,7 @@ class Config:
     pace: Pace = field(default_factory=Pace)
     approval: Approval = field(default_factory=lambda: Approval(required=False))
     report: Report = field(default_factory=Report)
+    alerts: Alerts = field(default_factory=Alerts)
     retention_days: int = 730
     memory_limit: str = "2GB"
 

@@ -13,9 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationInfo,
@@ -25,17 +23,12 @@ from pydantic import (
 )
 
 from connectors.values.folding import comparable
+from sync.config.alerting import Alerts
+from sync.config.table import Table, date_of, name_of
 from sync.config.windows import Window, Windows
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MEMORY = re.compile(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B")
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is not a name; valid: a small letter, then small letters, digits and _")
-    return text
 
 
 def _zone(text: str) -> str:
@@ -72,21 +65,13 @@ def _memory(text: str) -> str:
     return text
 
 
-def _date(value: object) -> date:
-    """A TOML date, or the same in quotes."""
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is not a date; write it like 2024-01-31") from None
-
-
 def _as_of(value: object) -> object:
     return value if value == "yesterday" else _date_or(value, '"yesterday" or a date such as 2024-01-31')
 
 
 def _date_or(value: object, valid: str) -> date:
     try:
-        return _date(value)
+        return date_of(value)
     except ValueError:
         raise ValueError(f"{value!r} is not understood; valid: {valid}") from None
 
@@ -121,20 +106,14 @@ def _bare(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(name_of)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Day = Annotated[str, AfterValidator(lambda text: _date(text).isoformat())]
+Day = Annotated[str, AfterValidator(lambda text: date_of(text).isoformat())]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 AsOf = Annotated[date | Literal["yesterday"], PlainValidator(_as_of)]
 ExtraField = Literal["reason", "since", "previous", "score"]
-
-
-class Table(BaseModel):
-    """A table of the config: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AttributeSettings(Table):
@@ -372,5 +351,6 @@ class Top(Table):
     pace: Pace = Pace()
     approval: Approval = Approval(required=False)
     report: Report = Report()
+    alerts: Alerts = Alerts()
     retention_days: Annotated[int, Field(gt=0)] = 730
     memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"

@@ -85,6 +85,7 @@ def _print_demo(_answer: Mapping[str, Any]) -> None:
 _PRINTERS = {
     "approve": "approving.print_decision",
     "reject": "approving.print_decision",
+    "watch": "operating.print_watch",
     "show_plan": "writing.print_plan_changes",
     "setup": "starting.print_setup_answer",
     "check": "starting.print_check",

@@ -19,6 +19,7 @@ from connectors import settings_model
 from connectors.files.settings import ActivityTable, RecordTable
 from connectors.sql.settings import ActivityRows, RecordRows
 from segmentation.kinds import KINDS
+from sync.config.alerting import Alerts, Channel
 from sync.config.settings import (
     AccountSettings,
     Approval,
@@ -103,6 +104,8 @@ def sections() -> list[Section]:
         Section("Approval", Approval, ("approval",), _APPROVAL),
         Section("Pace", Pace, ("pace",), "`[pace]`: how fast and when is written."),
         Section("Report", Report, ("report",), "`[report]`: what the report shows first."),
+        Section("Alerts", Alerts, ("alerts",), _ALERTS),
+        Section("Channels", Channel, ("alerts.channels",), _CHANNELS, level=3),
     ]
 
 
@@ -116,6 +119,8 @@ _ATTRIBUTES = (
 _MATCHES = "`match` of an account, where it is no name of an attribute: how contacts of another account are found here."
 _RECORDS = "`[accounts.NAME.contacts]`, `.leads` and `.companies` of a folder of files."
 _ROWS = "`[accounts.NAME.contacts]`, `.leads` and `.companies` of a database: a `table` or a `query`."
+_ALERTS = "`[alerts]`: what counts as wrong, and in which words it is told; see [alerts](../guides/schedule.md#alerts)."
+_CHANNELS = "`[[alerts.channels]]`: who is told. One that is down is tried again by the next `watch`."
 _SEGMENTATIONS = "`[[segmentations]]`, one for each. Each gives every record of its population one segment."
 _SEGMENTS = "`[[segmentations.segments]]`, below the segmentation that they belong to."
 _GUARDS = """

@@ -35,6 +35,7 @@ _SORTS = {
     "MissingColumn": "request",
     "Refused": "request",
     "UnsupportedError": "unsupported",
+    "ChannelError": "failed",
     "Trip": "guard",
     "GuardTripped": "guard",
     "RetryLater": "later",

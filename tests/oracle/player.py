@@ -21,7 +21,7 @@ GUARDS = (
     "max_rejected", "max_unmatched", "max_stale_days", "max_drop",
 )  # fmt: skip
 ALLOWED = dict.fromkeys(GUARDS, "the oracle looks on")
-_UNTOLD = {"seconds", "age_hours"}  # figures of this machine and this day
+_UNTOLD = {"seconds", "age_hours", "quota"}  # figures of this machine and this day, and what is left of it
 
 
 RECORDED = datetime(2026, 11, 29, 12, tzinfo=UTC)

@@ -33,8 +33,8 @@ class Journal(Database):
     read and write rows.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, beside: bool = False) -> None:
+        super().__init__(path, beside)
         self.runs = Runs(self)
         self.plans = Plans(self)
         self.batches = Batches(self)

@@ -26,12 +26,16 @@ def backup_of(path: Path) -> Path:
 
 
 class Database:
-    """The SQLite file of a state directory. Every method that writes has committed when it returns."""
+    """The SQLite file of a state directory. Every method that writes has committed when it returns.
 
-    def __init__(self, path: Path) -> None:
+    ``beside``: another process works with the file, and looks after it.
+    """
+
+    def __init__(self, path: Path, beside: bool = False) -> None:
         self.path = path
         self._sound = True  # nothing that was read of it says otherwise
-        new, touched = not path.exists(), not as_closed(path)
+        self._beside = beside
+        new, touched = not path.exists(), not beside and not as_closed(path)
         if not new and not (path.is_file() and path.stat().st_size):
             raise integrity.JournalDamaged("it is empty" if path.is_file() else "it is no file")
         self.connection = sqlite3.connect(path, isolation_level=None)
@@ -55,6 +59,10 @@ class Database:
             self.connection.execute(f"PRAGMA {pragma}")
         if new:
             os.chmod(self.path, 0o600)
+        if self._beside:
+            if version < len(migrations.MIGRATIONS):
+                raise integrity.JournalDamaged("it is just being brought up to this version")
+            return
         if touched and version >= migrations.SIGNED:
             self.look_through()  # before a migration, which would vouch for what it rewrites
         if version < len(migrations.MIGRATIONS):
@@ -112,7 +120,7 @@ class Database:
         Where that fails, the next one to open it looks at all of it.
         """
         with suppress(sqlite3.Error, integrity.JournalDamaged):
-            if self._sound and not self.connection.in_transaction:
+            if self._sound and not self._beside and not self.connection.in_transaction:
                 with self.transaction():
                     integrity.seal(self.connection)
                 self.connection.close()

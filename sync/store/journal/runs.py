@@ -78,6 +78,13 @@ class Runs(Repository):
         began: str | None = self._database.value(sql, account, without)
         return began
 
+    def first_start(self, account: str) -> str | None:
+        """When (ISO) the first command began that is kept."""
+        began: str | None = self._database.value(
+            "SELECT min(started_at) FROM runs WHERE account = ?", account
+        )
+        return began
+
     def last_good(self, account: str) -> str | None:
         """When (ISO) the last ``run`` ended that wrote, or had nothing to write."""
         sql = f"SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND {_GOOD}"
