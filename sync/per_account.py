@@ -105,8 +105,8 @@ def each_account(
 
 
 def _told(config: Config, options: Options, journal: Journal, command: str) -> AbstractContextManager[None]:
-    """What watches a command: one that writes to the CRM tells its alerts when it ends."""
-    if command not in _WRITING or not config.alerts.channels:
+    """What watches a command: one that writes to the CRM tells its alerts and figures when it ends."""
+    if command not in _WRITING or not (config.alerts.channels or config.metrics.path):
         return nullcontext()
     from sync.watch.watch import telling
 

@@ -108,9 +108,17 @@ def run(
     allow: Allow = None,
     reason: Reason = None,
     as_of: AsOf = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            help="Write the answer to this file as JSON, also when the run fails.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Run the whole loop: read, segment, plan, and write what passes all guards."""
-    execute("run", as_json, lambda c, p: c.run(config, options_of(account, allow, reason, as_of, p)))
+    execute("run", as_json, lambda c, p: c.run(config, options_of(account, allow, reason, as_of, p), summary))
 
 
 def backfill(

@@ -11,6 +11,7 @@ from sync.exit_codes import RetryLater
 from sync.per_account import Answer, Options, config_of
 from sync.store.journal import Journal
 from sync.watch import watch as watching
+from sync.watch.metrics import write_metrics
 
 
 def watch(config: Config | Path | str, options: Options | None = None, trial: bool = False) -> Answer:
@@ -35,4 +36,5 @@ def _watched(config: Config, journal: Journal, moment: datetime, trial: bool, wo
     else:
         watching.judge(config, journal, moment, working)
         deliveries = watching.tell(config, journal, moment)
+        write_metrics(config, journal)
     return watching.answer_of(config, journal, deliveries)

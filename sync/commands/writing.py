@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.errors import ConnectorError
 from sync import pipeline
 from sync.account.session import Session
 from sync.config.config import Config
-from sync.exit_codes import CommandError
+from sync.config.faults import ConfigError
+from sync.context import utc_now
+from sync.exit_codes import CommandError, stopped
 from sync.per_account import Answer, Options, each_account
+from sync.views.private_file import private_file
 
 if TYPE_CHECKING:
     from sync.views.plan_changes import Page
@@ -98,13 +103,25 @@ def apply(
     )
 
 
-def run(config: Config | Path | str, options: Options | None = None) -> Answer:
+def run(config: Config | Path | str, options: Options | None = None, summary: Path | None = None) -> Answer:
     """The whole loop: settle, pull, label, plan, apply.
 
     ``report`` in the answer is null: a page about a million records takes seconds, so ``report`` writes it
-    when it is wanted.
+    when it is wanted. ``summary``: a file that gets the answer as JSON, also where the run ends early.
     """
-    return each_account(config, options, "run", lambda session: pipeline.loop(session, None))
+    try:
+        answer = each_account(config, options, "run", lambda session: pipeline.loop(session, None))
+    except (CommandError, ConnectorError, ConfigError) as error:
+        _summarise(summary, stopped(error))
+        raise
+    _summarise(summary, answer)
+    return answer
+
+
+def _summarise(file: Path | None, answer: Answer) -> None:
+    if file is not None:
+        with private_file(file) as sink:
+            json.dump({"command": "run", "ended_at": utc_now().isoformat(), **answer}, sink, default=str)
 
 
 def backfill(

@@ -128,6 +128,12 @@ class Channel(Table):
         return tuple(reference for reference in (self.url, self.password) if reference is not None)
 
 
+class Metrics(Table):
+    """Figures for a monitoring system."""
+
+    path: str | None = None  # a file for node_exporter's textfile collector
+
+
 class Alerts(Table):
     """What counts as wrong, and who is told."""
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, SecretStr
 
 from connectors.contract import Account, Attribute, FieldSpec, Option
-from sync.config.alerting import Alerts
+from sync.config.alerting import Alerts, Metrics
 from sync.config.faults import ConfigError, Fault
 from sync.config.renames import first_kind, first_names, present_names
 from sync.config.secret import SecretError, secret
@@ -81,6 +81,7 @@ class Config:
     approval: Approval = field(default_factory=lambda: Approval(required=False))
     report: Report = field(default_factory=Report)
     alerts: Alerts = field(default_factory=Alerts)
+    metrics: Metrics = field(default_factory=Metrics)
     retention_days: int = 730
     memory_limit: str = "2GB"
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from connectors.values.folding import comparable
-from sync.config.alerting import Alerts
+from sync.config.alerting import Alerts, Metrics
 from sync.config.table import Table, date_of, name_of
 from sync.config.windows import Window, Windows
 
@@ -352,5 +352,6 @@ class Top(Table):
     approval: Approval = Approval(required=False)
     report: Report = Report()
     alerts: Alerts = Alerts()
+    metrics: Metrics = Metrics()
     retention_days: Annotated[int, Field(gt=0)] = 730
     memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"

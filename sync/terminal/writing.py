@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.terminal.output import done, fault, say, table, warn
 from sync.terminal.approving import print_waiting
+from sync.terminal.output import done, fault, say, table, warn
 from sync.terminal.plan_review import print_review
 
 _LINES = 50  # changes of a plan that a terminal shows

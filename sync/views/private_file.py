@@ -18,12 +18,16 @@ _PHONE = r"^\+[0-9][0-9 ()./\-]*$"  # nothing that a spreadsheet would call
 
 
 @contextmanager
-def private_file(out: Path) -> Iterator[TextIO]:
-    """A file to write into, which takes the place of ``out`` once the block has ended well; else nothing changes."""
+def private_file(out: Path, mode: int = 0o600) -> Iterator[TextIO]:
+    """A file to write into, which takes the place of ``out`` once the block has ended well; else nothing changes.
+
+    ``mode``: who may read it, where it names nobody.
+    """
     temporary = out.with_name(f".{out.name}.crm-segments.tmp")
     temporary.unlink(missing_ok=True)
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.fchmod(handle, mode)
         with open(handle, "w", newline="", encoding="utf-8", errors="surrogateescape") as sink:
             yield sink
         os.replace(temporary, out)

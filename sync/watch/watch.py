@@ -19,6 +19,7 @@ from sync.store.journal.alerts import Alert
 from sync.watch.causes import RUNS, Facts, Findings, of_account, of_secrets
 from sync.watch.channels import ChannelError, send
 from sync.watch.messages import Message, message, text_of
+from sync.watch.metrics import write_metrics
 
 _MENTIONED = timedelta(days=1)  # for so long the end is told of what nobody heard the begin of
 _EVERY_ACCOUNT = ""
@@ -101,6 +102,7 @@ def _tell_quietly(config: Config, journal: Journal, clock: Callable[[], datetime
     try:
         judge(config, journal, clock())
         tell(config, journal, clock())
+        write_metrics(config, journal)
     except Exception as error:  # what was done is done: the next watch tells it
         _logger.warning("alerts could not be told (%s); the next watch tries again", type(error).__name__)
 

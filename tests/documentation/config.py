@@ -19,7 +19,7 @@ from connectors import settings_model
 from connectors.files.settings import ActivityTable, RecordTable
 from connectors.sql.settings import ActivityRows, RecordRows
 from segmentation.kinds import KINDS
-from sync.config.alerting import Alerts, Channel
+from sync.config.alerting import Alerts, Channel, Metrics
 from sync.config.settings import (
     AccountSettings,
     Approval,
@@ -106,6 +106,7 @@ def sections() -> list[Section]:
         Section("Report", Report, ("report",), "`[report]`: what the report shows first."),
         Section("Alerts", Alerts, ("alerts",), _ALERTS),
         Section("Channels", Channel, ("alerts.channels",), _CHANNELS, level=3),
+        Section("Metrics", Metrics, ("metrics",), _METRICS),
     ]
 
 
@@ -120,6 +121,9 @@ _MATCHES = "`match` of an account, where it is no name of an attribute: how cont
 _RECORDS = "`[accounts.NAME.contacts]`, `.leads` and `.companies` of a folder of files."
 _ROWS = "`[accounts.NAME.contacts]`, `.leads` and `.companies` of a database: a `table` or a `query`."
 _ALERTS = "`[alerts]`: what counts as wrong, and in which words it is told; see [alerts](../guides/schedule.md#alerts)."
+_METRICS = (
+    "`[metrics]`: figures for Prometheus; see [look from outside](../guides/schedule.md#look-from-outside)."
+)
 _CHANNELS = "`[[alerts.channels]]`: who is told. One that is down is tried again by the next `watch`."
 _SEGMENTATIONS = "`[[segmentations]]`, one for each. Each gives every record of its population one segment."
 _SEGMENTS = "`[[segmentations.segments]]`, below the segmentation that they belong to."
