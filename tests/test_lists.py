@@ -196,7 +196,7 @@ def test_a_plan_names_what_starts_in_the_crm_and_for_how_many(tmp_path: Path) ->
 
 
 def test_a_workflow_on_a_list_that_we_fill_starts_for_those_who_join(tmp_path: Path) -> None:
-    world = World(tmp_path, value="")
+    world = World(tmp_path, value="", more='[automations]\n"Greet" = 100\n')
     world.store.listeners = (Automation("Greet", "rfm.champions", MEMBER),)
     world.customers(30)
     world.first_run()

@@ -23,6 +23,7 @@ from tests.memory_crm import Faults, MemoryCrm, Store
 
 GUARDS = (
     "max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink",
+    "max_enrolled",
     "max_rejected", "max_unmatched", "max_stale_days", "max_drop",
 )  # fmt: skip
 ALLOWED = dict.fromkeys(GUARDS, "a law holds at any size")

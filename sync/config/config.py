@@ -77,6 +77,7 @@ class Config:
     segmentations: tuple[SegmentationSettings, ...]
     rates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     guards: Guards = field(default_factory=Guards)
+    automations: Mapping[str, int] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
     approval: Approval = field(default_factory=lambda: Approval(required=False))
     report: Report = field(default_factory=Report)

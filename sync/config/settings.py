@@ -301,6 +301,7 @@ class Guards(Table):
     max_calls: _ByCount = _defaults()
     min_size: _ByCount = _defaults(count=0)
     max_shrink: _ByTable = _defaults(0.1)
+    max_enrolled: _ByCount = Limit(count=0)
     # On what was read (``sync.plan.reading_guards``):
     max_rejected: _OfRows = Limit(share=0.005, floor=3)
     max_unmatched: _OfRows = Limit(share=0.03, floor=3)
@@ -348,6 +349,7 @@ class Top(Table):
         Annotated[dict[Day, Annotated[float, Field(gt=0, allow_inf_nan=False)]], BeforeValidator(_rate)],
     ] = {}
     guards: Guards = Guards()
+    automations: dict[str, Count] = {}
     pace: Pace = Pace()
     approval: Approval = Approval(required=False)
     report: Report = Report()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connectors.contract import Automation, Automations, FieldSpec, ListSpec, RemoteList
 from connectors.schemas import MEMBER
 from sync.account.targets import Target
+from sync.config.settings import Limit
 from sync.consent.consent import Consent
+from sync.exit_codes import Trip
 from sync.store.ids import IDS
 from sync.store.journal.objects import MadeObject
 from sync.store.mirror import AccountMirror, literal
@@ -77,6 +79,50 @@ def reactions(
         "found": sorted(listeners, key=lambda listener: (-listener["records"], listener["name"])),
         "unknown": heard.unknown,
     }
+
+
+def enrolled(
+    mirror: AccountMirror,
+    changes: Relation,
+    consent: Consent,
+    heard: Automations,
+    dynamic: Mapping[str, ListSpec],
+) -> dict[str, int]:
+    """By name, for how many records each workflow or flow would start, whatever of ours it listens to."""
+    conditions: dict[str, list[str]] = {}
+    for listener in heard.found:
+        starts = _starts(listener, consent, dynamic.get(listener.target))
+        conditions.setdefault(listener.name, []).append(f"({starts})")
+    counts = {
+        name: int(mirror.value(f"SELECT count(DISTINCT record) FROM ({changes}) WHERE {' OR '.join(parts)}"))
+        for name, parts in conditions.items()
+    }
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def enrolment_trips(
+    starting: Mapping[str, int], unknown: str, records: int, allowed: Mapping[str, int], limit: Limit
+) -> Iterator[Trip]:
+    """Where a plan would start an automation that nobody allowed, or for more records than was allowed.
+
+    ``starting``: by name, for how many; ``unknown``: why that cannot be told, and then it would start for all ``records``;
+    ``allowed``: by name, for how many at most; ``limit``: for all others together.
+    """
+    others = {name: count for name, count in starting.items() if name not in allowed}
+    for name, count in starting.items():
+        if name in allowed and count > allowed[name]:
+            what = f"{name} would start for {count:,} records (at most {allowed[name]:,})"
+            yield Trip("max_enrolled", what)
+    most = limit.count
+    if most is None:
+        return
+    if sum(others.values()) > most:
+        for name, count in others.items():
+            what = f"{name} would start for {count:,} records, and no line of [automations] allows it"
+            yield Trip("max_enrolled", what)
+    if unknown and records > most:
+        what = f"it cannot be told what the changes of {records:,} records start in the CRM: {unknown}"
+        yield Trip("max_enrolled", what)
 
 
 def _starts(listener: Automation, consent: Consent, filtered: ListSpec | None) -> str:

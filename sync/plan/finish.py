@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import Capabilities
+from connectors.contract import Automations, Capabilities, ListSpec
 from sync.account.session import Session
 from sync.account.targets import Target, field_specs, list_specs, targets_of
 from sync.config.config import Config
@@ -19,7 +19,13 @@ from sync.consent.consent import Consent
 from sync.exit_codes import Trip
 from sync.plan import guards, review
 from sync.plan.approval import Reason, agreed, approval_needed, as_dicts, covered, proposal
-from sync.plan.automation_impact import concerned, present_dynamic, reactions
+from sync.plan.automation_impact import (
+    concerned,
+    enrolled,
+    enrolment_trips,
+    present_dynamic,
+    reactions,
+)
 from sync.store.ids import IDS
 from sync.store.journal import Journal
 from sync.store.journal.batches import PLAN_SCHEMA
@@ -113,13 +119,7 @@ def finish(
     capabilities = session.destination().capabilities
     _count(scratch.mirror, decision, planned)
     planned.calls = guards.calls(scratch.mirror, changes, capabilities)
-    if header.kind != "consent":
-        approved = _approved(journal, account, header.kind)
-        trips = guards.trips(scratch, changes, approved, session.config.guards, capabilities, header.kind)
-        tripped = [] if trips is None else [*trips, *reading]
-        planned.trips = sorted(
-            (trip for trip in tripped if trip.guard not in session.allow), key=lambda trip: trip.guard
-        )
+    heard, dynamic = Automations(), dict[str, ListSpec]()
     if planned.changes:
         made = journal.objects.of(account)
         fields = field_specs(session.config, journal, account)
@@ -127,6 +127,19 @@ def finish(
         dynamic = present_dynamic(lists, lambda: session.lists)
         heard = session.destination().automations(*concerned(planned.by_target, fields, lists, made, dynamic))
         planned.listeners = reactions(scratch.mirror, changes, consent, heard, dynamic)
+    if header.kind != "consent":
+        approved = _approved(journal, account, header.kind)
+        judged = guards.weighed(scratch, changes, approved)
+        if judged is not None:
+            cost = planned.calls if approved is None else guards.calls(scratch.mirror, judged, capabilities)
+            tripped = guards.trips(scratch.mirror, judged, changes, session.config.guards, cost, header.kind)
+            starting = enrolled(scratch.mirror, judged, consent, heard, dynamic)
+            tripped += _enrolling(scratch.mirror, session.config, judged, starting, heard.unknown)
+            planned.trips = sorted(
+                (trip for trip in (*tripped, *reading) if trip.guard not in session.allow),
+                key=lambda trip: trip.guard,
+            )
+    if planned.changes:
         reasons, covers = _approval(session.config, journal, account, scratch, changes, header)
         planned.approval = as_dicts(reasons) if session.config.approval.required else None
         planned.made_by = user()
@@ -140,6 +153,13 @@ def finish(
             summary = {**planned.as_dict(), "review": counted}
             journal.plans.update(planned.plan, guards=summary["trips"], summary=summary)
     return planned
+
+
+def _enrolling(
+    mirror: AccountMirror, config: Config, judged: Relation, starting: Mapping[str, int], unknown: str
+) -> Iterator[Trip]:
+    records = mirror.value(f"SELECT count(DISTINCT record) FROM ({judged})") if unknown else 0
+    return enrolment_trips(starting, unknown, records, config.automations, config.guards.max_enrolled)
 
 
 def _approval(

@@ -37,35 +37,31 @@ def calls(mirror: AccountMirror, changes: Relation, able: Capabilities) -> int:
     )
 
 
+def weighed(scratch: Scratch, changes: Relation, approved: Iterable[pa.Table] | None) -> Relation | None:
+    """The changes that guards judge: not what consent takes away, nor what was ``approved`` with a plan of that kind that
+    was cut off (None: no plan was). None where nothing else is left to be changed.
+    """
+    judged = Relation(f"SELECT * FROM ({changes}) WHERE action <> 'withdraw'")
+    if approved is None:
+        return judged
+    judged = not_approved(scratch, judged, approved)
+    return judged if scratch.mirror.value(f"SELECT count(*) FROM ({judged}) WHERE NOT extra_field") else None
+
+
 def trips(
-    scratch: Scratch,
-    changes: Relation,
-    approved: Iterable[pa.Table] | None,
-    limits: Guards,
-    able: Capabilities,
-    kind: str,
-) -> list[Trip] | None:
-    """Every guard that the changes of a plan of that kind trip. ``approved``: what was approved with a plan of
-    that kind that was cut off; None where no plan was. None where nothing else is left to be changed.
+    mirror: AccountMirror, judged: Relation, changes: Relation, limits: Guards, cost: int, kind: str
+) -> list[Trip]:
+    """Every guard that the changes of a plan of that kind trip. ``judged``: those of the changes that are ``weighed``;
+    ``cost``: calls that they take.
 
     Naming what to undo or to retire settles shares (its own size is what goes); counts hold all the same.
-    What consent takes away is weighed by none.
     """
-    mirror = scratch.mirror
-    weighed = Relation(f"SELECT * FROM ({changes}) WHERE action <> 'withdraw'")
-    if approved is None:
-        cost = calls(mirror, changes, able)
-    else:
-        weighed = not_approved(scratch, weighed, approved)
-        if not mirror.value(f"SELECT count(*) FROM ({weighed}) WHERE NOT extra_field"):
-            return None
-        cost = calls(mirror, weighed, able)
     new = _first_labelled(mirror, changes)
     asked_for = kind in _ASKED_FOR
     return [
-        *_by_segment(mirror, weighed, new, limits, asked_for),
-        *_by_segmentation(mirror, weighed, limits, asked_for),
-        *_of_all(mirror, weighed, new, limits, cost, asked_for),
+        *_by_segment(mirror, judged, new, limits, asked_for),
+        *_by_segmentation(mirror, judged, limits, asked_for),
+        *_of_all(mirror, judged, new, limits, cost, asked_for),
     ]
 
 
