@@ -44,5 +44,5 @@ def open_connector(account: Account) -> Connector:
 
     opened = open_source(account)
     if not isinstance(opened, Connector):
-        raise TypeError(f"{account.crm} is no CRM: it can only be read")
+        raise TypeError(f"{account.crm} is not a CRM: it can only be read")
     return opened

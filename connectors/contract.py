@@ -61,7 +61,7 @@ class Page:
     refused_minor: int = 0
     # reason → rows that are no fault and do not count: status, totals, repeats
     left_out: Mapping[str, int] = field(default_factory=dict)
-    ownerless: int = 0  # rows of activity that name nobody: guests, sales at a till
+    ownerless: int = 0  # rows of activity that name no customer: guests, sales at a till
     # VOID_SCHEMA: orders that do not count (cancelled, given back); used with ``newest_wins``
     voids: pa.Table | None = None
 

@@ -56,7 +56,7 @@ def topless(model: Mapping[str, Any]) -> bool:
 
 
 def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, EmpiricalCdf]:
-    """The axes of a model. ValueError when it was made by another version, kind or settings."""
+    """The axes of a model. ValueError when it was created by another version, kind or settings."""
     if model.get("version") != VERSION:
         raise ValueError(
             f"the model is of version {model.get('version')!r}, this program reads version {VERSION}; train again"

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.errors import QuotaError, TemporaryError
 from sync.config.faults import ConfigError
+from sync.sentence import sentence
 
 
 class CommandError(Exception):
@@ -88,15 +89,15 @@ def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) 
     again.
     """
     if isinstance(error, QuotaError):
-        at, what = error.resets_at, "the CRM's quota is used up"
+        at, what = error.resets_at, "the CRM's API quota is used up"
     else:
         at, what = (
             moment + timedelta(seconds=error.retry_after) if error.retry_after else None,
-            "the CRM cannot answer now",
+            "the CRM cannot be reached",
         )
     unknown = "when the quota is renewed" if isinstance(error, QuotaError) else "later"
     when = f"after {at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if at else unknown
-    return RetryLater(f"{what}: {error}. What was done is saved; run again {when}.", at)
+    return RetryLater(f"{sentence(f'{what}: {error}')} Finished work is saved; run again {when}.", at)
 
 
 def exit_code(error: BaseException) -> int:
@@ -116,7 +117,7 @@ def stopped(error: BaseException) -> dict[str, Any]:
         if isinstance(error, GuardTripped)
         else []
     )
-    return {"exit_code": exit_code(error), "error": str(error), "guards": guards, **again}
+    return {"exit_code": exit_code(error), "error": sentence(str(error)), "guards": guards, **again}
 
 
 # From the worst: broken (1, 2) before what waits for a person (5), before what the next run heals by itself

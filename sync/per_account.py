@@ -31,6 +31,7 @@ from sync.exit_codes import (
     stopped,
 )
 from sync.log import command_ended
+from sync.sentence import sentences
 from sync.store import engine
 from sync.store.engine import MirrorFault
 from sync.store.integrity import JournalDamaged
@@ -65,7 +66,7 @@ def _accounts(config: Config, options: Options) -> list[str]:
         return list(config.writable)
     if options.account not in config.accounts:
         raise CommandError(
-            f"the config has no account {options.account!r}: it has {', '.join(config.accounts)}"
+            f"there is no account {options.account!r} in the config. Accounts: {', '.join(config.accounts)}"
         )
     return [options.account]
 
@@ -140,8 +141,8 @@ class Attempt:
             return self._once(work)
         except MirrorFault as fault:
             raise CommandError(
-                f"DuckDB refuses this also with a new mirror: {fault}. What was done is saved. This is a fault of crm-segments or of the "
-                f"config: change what was changed last, and report it"
+                f"DuckDB fails even with a new mirror: {fault}. Finished work is saved. This is a bug in crm-segments or a problem in the "
+                f"config: undo your last change to the config, or report this"
             ) from fault
 
     def _once(self, work: Work) -> Answer:
@@ -165,7 +166,7 @@ class Attempt:
 def _refuse_future(as_of: date, moment: datetime, time_zone: str) -> None:
     """Nobody knows yet what a day brings that has not come: what is labelled as of it would be wrong."""
     if as_of > moment.astimezone(ZoneInfo(time_zone)).date():
-        raise UsageError(f"{as_of} has not come yet: as_of is the last day that counts, today at the latest")
+        raise UsageError(f"{as_of} is in the future: as_of is the last day that counts, today at the latest")
 
 
 def _finished(session: Session, command: str, work: Work, journalled: bool) -> Answer:
@@ -186,7 +187,7 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
         mirror_file = session.config.state_dir / "mirror.duckdb"
         meaning = _meaning(error, session.clock, session.settings.time_zone, mirror_file)
         if isinstance(meaning, (CommandError, ConnectorError)) and session.mirrors.healed:  # why all is gone
-            meaning.args = (f"{'; '.join(session.mirrors.healed)}. {meaning}", *meaning.args[1:])
+            meaning.args = (sentences(*session.mirrors.healed, str(meaning)), *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
             summary = {"stopped": str(meaning), **_guards(meaning), **session.cost}

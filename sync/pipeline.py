@@ -121,8 +121,8 @@ def after_a_yes(session: Session, planned: Planned, confirm: Callable[[Answer], 
     if planned.plan is None:
         return answer
     if not confirm(answer["plan"]):
-        way = f"say --yes, or `crm-segments apply {planned.plan}` carries it out"
-        return {**answer, **declined(f"nothing was written: {way}")}
+        way = f"add --yes, or run `crm-segments apply {planned.plan}`"
+        return {**answer, **declined(f"Nothing was written; {way}")}
     applied = carry_out(session, planned.plan, reviewed=True).as_dict()
     return {**answer, "applied": applied, "exit_code": exit_code_of(applied)}
 
@@ -138,7 +138,8 @@ def _stop_for_reading(trips: Sequence[Trip]) -> None:
         allow = " ".join(f"--allow {name}" for name in sorted({trip.guard for trip in tripped}))
         lines = "\n".join(f"  {trip}" for trip in tripped)
         raise GuardTripped(
-            f"guards on what was read stopped this, nothing was written:\n{lines}\nIf that is right, run again with {allow} --reason TEXT.",
+            f"guards (safety checks) on the data that was read stopped this; nothing was written:\n{lines}\nIf this "
+            f"is expected, run again with {allow} --reason TEXT.",
             tripped,
         )
 

@@ -110,7 +110,7 @@ def test_its_options_are_read_from_the_config_and_its_faults_told_with_their_lin
     assert f"{path}:15: segmentations[0].nights: unknown key; " in message and "days" in message
     path.write_text(CONFIG.format(days='3\nsegments = [{key = "often"}]'), encoding="utf-8")
     with pytest.raises(
-        ConfigError, match=r"'often' is no segment of kind 'regulars'; valid: regular, seldom"
+        ConfigError, match=r"'often' is not a segment of kind 'regulars'; valid: regular, seldom"
     ):
         load(path)
 

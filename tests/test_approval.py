@@ -196,7 +196,7 @@ def test_a_plan_is_approved_without_a_segment(tmp_path: Path) -> None:
 def test_two_people_look_at_a_plan_where_four_eyes_are_asked_for(tmp_path: Path) -> None:
     world = world_of(tmp_path, approval="[approval]\nfour_eyes = true\n")
     number = planned(world)["plan"]
-    with pytest.raises(CommandError, match=f"plan {number} was made by {ME}"):
+    with pytest.raises(CommandError, match=f"plan {number} was created by {ME}"):
         world.do("approve", number=number)
     assert world.do("approve", number=number, who="ann@proxy")["who"] == "ann@proxy"
     assert world.do("apply", number=number)["applied"]["done"] > 0

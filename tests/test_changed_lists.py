@@ -94,7 +94,7 @@ def test_a_lost_consent_filter_of_a_campaign_list_in_hubspot_is_a_warning(portal
     portal.portal.settle(60)
     notes = portal.do("plan")["notes"]
     assert notes[0].startswith(
-        "WARNING: campaign list mail.a may hold people who must not be reached by email"
+        "WARNING: campaign list mail.a may contain people who must not be contacted by email"
     )
     problem = portal.do("check")
     assert problem["exit_code"] == 1 and "mail.a" in problem["problems"][0]["what"]
@@ -105,7 +105,7 @@ def test_a_lost_consent_filter_of_a_campaign_list_in_hubspot_is_a_warning(portal
 def test_a_dynamic_list_that_a_person_made_static_is_told(portal: portal_shop.Shop) -> None:
     listed = next(entry for entry in portal.portal.lists.all.values() if entry.name == "Customer value: A")
     listed.processing, listed.branch = "SNAPSHOT", None
-    assert [note for note in portal.do("plan")["notes"] if "list value.a was made a static one" in note]
+    assert [note for note in portal.do("plan")["notes"] if "list value.a is now a static list" in note]
 
 
 def test_an_unchanged_run_reads_all_filters_of_hubspot_in_one_call(portal: portal_shop.Shop) -> None:
@@ -151,7 +151,7 @@ def test_a_view_whose_operands_are_no_texts_is_unknown(org: org_shop.Shop, opera
     for view in org.org.list_views.views.values():
         view["filteredByInfo"][0] = {**view["filteredByInfo"][0], "operandLabels": operands}
     notes = org.do("run")["notes"]
-    assert any("still ours is unknown" in note and "not Salesforce's" in note for note in notes)
+    assert any("could not be checked" in note and "not Salesforce's" in note for note in notes)
 
 
 @pytest.mark.parametrize("how", ["key", "type"])
@@ -290,4 +290,4 @@ def test_where_filters_cannot_be_read_the_run_goes_on_and_says_so(org: org_shop.
     ):
         org.strikes({"match": {"method": "GET", "path": "ui-api/list-info"}, "times": 99, **fault})
         assert org.code() == 0, org.said
-        assert [note for note in org.said["notes"] if "are still ours is unknown" in note]
+        assert [note for note in org.said["notes"] if "could not be checked" in note]

@@ -126,7 +126,7 @@ def test_a_strangers_list_or_field_is_still_refused(
         company.do("setup")
         for path in tmp_path.rglob("journal.sqlite*"):
             path.unlink()
-        with pytest.raises(SetupNeeded, match="we did not make it"):
+        with pytest.raises(SetupNeeded, match="crm-segments did not create it"):
             company.do("setup")
 
 

@@ -76,7 +76,7 @@ def test_it_is_refused_with_what_to_restore_and_the_copy_that_is_named_goes_on(
         world.do("undo", number=3)
     with pytest.raises(CommandError, match="cannot be used") as stop:
         world.do("run")
-    way_back = re.search(r"`(rm .*?)` brings it back", str(stop.value))
+    way_back = re.search(r"`(rm .*?)` restores it", str(stop.value))
     assert way_back and "--salvage" in str(stop.value)
     subprocess.run(way_back[1], shell=True, check=True)
     answer = world.do("run", allow=ALLOWED)
@@ -149,7 +149,7 @@ def test_damage_that_nobody_saw_coming_is_named_and_does_not_reach_the_copy(
     rotten(world, table)
     before = copy.read_bytes()
     for _ in range(2):  # the second one does not trust it either
-        with pytest.raises(CommandError, match=r"the journal .* cannot be used: .*brings it back"):
+        with pytest.raises(CommandError, match=r"the journal .* cannot be used: .*restores it"):
             world.do("run", allow=ALLOWED)
     assert copy.read_bytes() == before
     assert world.held("seg_rfm") == lived.held("seg_rfm")

@@ -69,4 +69,6 @@ def test_a_property_that_somebody_made_otherwise_is_not_taken_for_ours(shop: Sho
     }
     deploy([(url, json.dumps(body).encode())])
     refused = shop.code("setup")
-    assert refused == 2 and "field seg_rfm exists and we did not make it" in str(shop.said)
+    assert refused == 2 and "field seg_rfm exists already, and crm-segments did not create it" in str(
+        shop.said
+    )

@@ -70,7 +70,7 @@ def test_training_tells_how_each_score_did(sample: Path) -> None:
     result = CliRunner().invoke(
         app, ["train", "--config", str(sample), "--as-of", DAY.isoformat()], terminal_width=120
     )
-    assert result.exit_code == 0 and "what each score would have foreseen of the last" in result.output
+    assert result.exit_code == 0 and "how well each score would have predicted the last" in result.output
     answer = commands.train(sample, Options(as_of=DAY))
     figures = answer["contests"]["potential"]
     assert (

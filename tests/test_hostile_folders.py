@@ -298,7 +298,7 @@ def test_every_verb_answers_where_the_data_are_broken_and_consent_holds(tmp_path
         "prospect"
     }
     code, reply = told(config, "check")
-    assert code == 1 and any("are refused" in problem["what"] for problem in reply["problems"]), (
+    assert code == 1 and any("are rejected" in problem["what"] for problem in reply["problems"]), (
         "no plan could stand on these rows"
     )
     for words in (

@@ -43,7 +43,7 @@ def test_a_sound_portal_has_no_problems_and_names_its_limits(portal: Shop) -> No
     connector = portal.connect()
     assert connector.diagnostics() == []
     assert connector.check() == []
-    assert "calls in 10 s" in connector.diagnostics()[0]
+    assert "calls per 10 s" in connector.diagnostics()[0]
     assert "650,000 a day" in connector.diagnostics()[0]
 
 

@@ -132,7 +132,7 @@ def test_a_list_of_somebody_else_is_never_taken(portal: Shop, spec: ListSpec) ->
         {"name": spec.label, "objectTypeId": "0-1", "processingType": "MANUAL"}, by_app=False
     )
     connector = portal.connect()
-    with pytest.raises(RequestError, match="did not make"):
+    with pytest.raises(RequestError, match="did not create"):
         connector.ensure_list(spec)
     assert connector.calls.write == 0
     assert portal.portal.lists.all == {theirs.id: theirs}
@@ -163,7 +163,7 @@ def test_a_portal_without_room_for_dynamic_lists_gets_a_static_one(portal: Shop)
 
 def test_a_dynamic_list_is_not_filled_by_us(portal: Shop) -> None:
     remote = portal.connect().ensure_list(DYNAMIC)
-    with pytest.raises(RequestError, match="itself fills"):
+    with pytest.raises(RequestError, match="fills the list"):
         portal.connect().write_members(remote, entering(portal.ids[:1], DYNAMIC.key), Paper())
 
 
@@ -271,7 +271,7 @@ def test_a_list_that_stays_in_work_is_not_read_half(portal: Shop) -> None:
     connector = portal.connect()
     remote = connector.ensure_list(STATIC)
     connector.write_members(remote, entering(portal.ids[:3]), Paper())
-    with pytest.raises(TemporaryError, match="still works on"):
+    with pytest.raises(TemporaryError, match="still processing"):
         connector._members._settled(remote.id, patience=0.5)
 
 

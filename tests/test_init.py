@@ -135,17 +135,17 @@ def test_who_is_asked_may_correct_the_guess(tmp_path: Path) -> None:
         return ask
 
     replies = {
-        "contacts.csv is id ": "number",
+        "contacts.csv for id ": "number",
         "email": "-",
-        "Which segmentations": "abc",
-        "time zone": "Asia/Tokyo",
-        "which currency": "JPY",
+        "Segmentations": "abc",
+        "Time zone": "Asia/Tokyo",
+        "Currency": "JPY",
     }
-    answer = commands.init(tmp_path / "config.toml", ask=answers({"folder": str(folder), **replies}))
+    answer = commands.init(tmp_path / "config.toml", ask=answers({"Folder": str(folder), **replies}))
     assert answer["columns"]["contact"] == {"id": "number"} and answer["segmentations"] == ["abc"]
     account = load(tmp_path / "config.toml").accounts["shop"]
     assert (account.time_zone, account.currency) == ("Asia/Tokyo", "JPY")
-    assert any("Which CRM" in question for question in questions)
+    assert any("CRM (" in question for question in questions)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_wrong_answer_is_told_why_and_asked_again(tmp_path: Path) -> None:
     answers = {
         "CRM": ["hubspott", "hubspot"],
         "variable": ["pat-eu1 secret", "MY_TOKEN"],
-        "segmentations": ["rfn", "rfm"],
+        "Segmentations": ["rfn", "rfm"],
     }
 
     def ask(question: str, proposed: str) -> str:

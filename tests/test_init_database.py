@@ -233,7 +233,7 @@ def test_a_user_who_may_read_some_tables_alone_gets_what_they_tell_and_is_told_w
         "REVOKE SELECT (id, order_id) ON shop.order_line FROM reader",
     )
     with pytest.raises(
-        CommandError, match="may read no table of the database: ask an administrator for GRANT"
+        CommandError, match="may not read any table of the database: ask an administrator for GRANT"
     ):
         there.init()
 
@@ -326,7 +326,7 @@ def test_marts_are_taken_before_the_tables_that_they_are_made_of(
         2,
         3010,
     )
-    assert "see that they are right" in answer["read_as"][0]["sure"]
+    assert "check them" in answer["read_as"][0]["sure"]
     settings = load(there.config).accounts["warehouse"].settings
     assert (settings.activities.changed_at, settings.contacts.deleted) == ("updated_at", "is_deleted")
     assert commands.check(there.config, OPTIONS)["exit_code"] == 0
@@ -387,7 +387,7 @@ def test_a_secret_is_named_and_never_written(
 ) -> None:
     there = warehouse("postgres")
     there.land("shop")
-    with pytest.raises(UsageError, match="--url: a secret is never written down"):
+    with pytest.raises(UsageError, match="--url: a secret must not stand in the config"):
         there.init(log_in={"url": there.shop.where["url"]})
     there.init()
     assert (

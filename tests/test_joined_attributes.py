@@ -207,8 +207,8 @@ def test_a_plan_tells_how_many_match(tmp_path: Path) -> None:
     world.store.put("5", email="customer1@example.org")
     world.shop.put("s9", email="nobody@example.org")
     told = sentences(world.do("plan", allow=ALLOWED)["reading"])
-    assert "3 of 5 contacts of shop (60.0%) are found here by email; 1 fit nobody." in told
-    assert "1 contacts of shop (20.0%) fit several contacts here: nothing of theirs counts for any." in told
+    assert "3 of 5 contacts of shop (60.0%) are found here by email; 1 match nobody." in told
+    assert "1 contacts of shop (20.0%) match several contacts here, so their data is not used." in told
     assert "3 contacts here have shop.tier." in told
 
 

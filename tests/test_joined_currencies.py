@@ -113,7 +113,7 @@ segments = [{ key = "big", when = { attribute = "shop.spent", above = 99.5 } }]
     answer = check(shop)
     assert answer["problems"] == []
     assert any(
-        "(shop.spent) are taken as they stand, so rules name amounts of money in USD" in n
+        "(shop.spent) are not converted, so write amounts of money in rules in USD" in n
         for n in answer["notes"]
     )
     revenue(shop)

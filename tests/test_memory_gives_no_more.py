@@ -284,7 +284,7 @@ def test_only_fields_that_were_asked_for_come_back() -> None:
 
 @pytest.mark.parametrize("crm", ["product", "tests", "hubspot"])
 def test_a_field_is_not_turned_into_one_of_another_type(given: dict[str, Given], crm: str) -> None:
-    with pytest.raises(RequestError, match="give ours another name"):
+    with pytest.raises(RequestError, match="choose another name"):
         given[crm].connector.ensure_field(replace(REASON, type="number"))
 
 

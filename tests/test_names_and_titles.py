@@ -48,14 +48,14 @@ def test_two_segments_of_one_title_are_refused_with_the_line(tmp_path: Path) -> 
     two = "{ key = 'a', title = 'Gold', when = { did = 'purchase' } },\n{ key = 'b', title = ' GOLD', when = { did = 'email_click' } }"
     (message,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
     assert message.startswith(
-        "19: segmentations[0].segments[1].title: ' GOLD' is the title of segment 'a' too"
+        "19: segmentations[0].segments[1].title: ' GOLD' is also the title of segment 'a'"
     )
 
 
 def test_a_title_that_equals_the_key_of_another_segment_is_refused(tmp_path: Path) -> None:
     two = "{ key = 'gold', when = { did = 'purchase' } },\n{ key = 'b', title = 'Gold', when = { did = 'email_click' } }"
     (message,) = faults(tmp_path, segmentation("tier", "Tier", "seg_tier", two))
-    assert "'Gold' is the title of segment 'gold' too" in message
+    assert "'Gold' is also the title of segment 'gold'" in message
 
 
 def test_a_title_that_the_kind_gives_another_segment_is_refused_with_the_line(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_that_holds_for_kinds_that_learn_from_attributes_too(tmp_path: Path) -> 
     more = 'attributes = ["city"]\naccounts = ["shop"]\n'
     file = tmp_path / "config.toml"
     file.write_text(shop + segmentation("alike", "Alike", "seg_alike", twin, "clusters", more))
-    with pytest.raises(ConfigError, match="'Not clustered' is the title of segment 'unscored' too"):
+    with pytest.raises(ConfigError, match="'Not clustered' is also the title of segment 'unscored'"):
         load(file)
 
 
@@ -83,7 +83,7 @@ def test_two_segmentations_of_one_title_are_refused_where_they_meet_in_an_accoun
     first = segmentation("one", "Buying habits", "seg_one", more='accounts = ["shop"]\n')
     (message,) = faults(tmp_path, first + segmentation("two", "buying Habits ", "seg_two"))
     assert message.startswith(
-        "22: segmentations[1].title: 'buying Habits ' is the title of segmentation 'one' too"
+        "22: segmentations[1].title: 'buying Habits ' is also the title of segmentation 'one'"
     )
     assert (
         faults(
@@ -117,7 +117,7 @@ def test_a_name_that_a_crm_does_not_take_is_refused_with_the_line(
     line = 17 if key == "field" else 18
     assert messages and any(
         message.startswith(f"{line}: segmentations[0].{key}: ")
-        and f"is no name of a field in {crm}: " in message
+        and f"is not a valid name for a field in {crm}: " in message
         for message in messages
     )
 

@@ -305,7 +305,7 @@ BROKEN = {
     ),
     "a mapping among the further settings": (
         described("till", ["a"], '[tables.settings.columns]\namount = "Betrag"'),
-        "settings.columns: stands beside settings",
+        "settings.columns: belongs next to settings",
     ),
 }
 

@@ -85,7 +85,7 @@ def test_a_refit_is_hinted_at_proposed_with_who_would_move_and_only_train_applie
         "value",
         "potential",
     }
-    assert "hint: rfm" in cli(world, "label", "--as-of", LATER.isoformat()).output
+    assert "Hint: rfm" in cli(world, "label", "--as-of", LATER.isoformat()).output
     code, proposed = answer(world, "train", "rfm", "value", "--propose", "--as-of", LATER.isoformat())
     assert code == 0 and proposed["models"] == {} and set(proposed["proposals"]) == {"rfm", "value"}
     moved = proposed["proposals"]["rfm"]

@@ -89,7 +89,7 @@ def test_purchases_that_were_all_refused_never_make_everybody_a_prospect(shop: R
         shop.orders(line.replace("2026", "year") for line in purchases(number, since=200))
         assert {"max_rejected", "max_stale_days"} == set(shop.trips(allow=["max_shrink"])), number
     assert (
-        "all 600 rows of activity in shop that should count were refused"
+        "all 600 rows of activity in shop that should count were rejected"
         in shop.trips()["max_rejected"]["what"]
     )
 
@@ -162,7 +162,7 @@ def test_few_refused_rows_that_are_most_of_the_money_stop_a_plan(
     assert [trip["guard"] for trip in tripped] == ["max_rejected"] * trips
     if trips:
         assert (
-            "3 refused rows of activity in portal are 93.5% of the money that was read: no rate (3)"
+            "3 rejected rows of activity in portal are 93.5% of the money that was read: no rate (3)"
             in tripped[0]["what"]
         )
 
@@ -218,7 +218,7 @@ def test_zeros_that_lead_are_part_of_a_shape(shop: ReadingShop) -> None:
 
 def test_most_purchases_of_nobody_stop_though_the_ids_look_alike(shop: ReadingShop) -> None:
     shop.contacts([99])
-    assert "is the export of contacts whole" in shop.trips()["max_unmatched"]["what"]
+    assert "is the export of contacts complete" in shop.trips()["max_unmatched"]["what"]
 
 
 def test_two_guests_in_a_tiny_shop_stop_nothing(shop: ReadingShop) -> None:
@@ -269,7 +269,7 @@ def test_visits_that_still_come_do_not_hide_orders_that_do_not(shop: ReadingShop
 
 def test_a_shop_without_any_purchase_trips_too(shop: ReadingShop) -> None:
     shop.orders([])
-    assert "gave no activity that counts" in shop.trips()["max_stale_days"]["what"]
+    assert "has no activity that counts" in shop.trips()["max_stale_days"]["what"]
     shop.guards = "max_stale_days = 36500"
     assert shop.trips() == {}, "a shop that has sold nothing yet may say so"
 

@@ -139,7 +139,9 @@ def test_a_stream_of_which_every_row_was_refused_is_listed(shop: ReadingShop) ->
     shop.orders(["1,never,1.00,z1", "2,never,1.00,z2"])
     reading = shop.do("pull")["reading"]
     assert (streams(reading)["activity"]["rows"], streams(reading)["activity"]["refused"]) == (2, 2)
-    assert any(text.startswith("All 2 rows of activity (100.0%) were refused") for text in sentences(reading))
+    assert any(
+        text.startswith("All 2 rows of activity (100.0%) were rejected") for text in sentences(reading)
+    )
     shown = CliRunner().invoke(app, ["pull", "--config", str(shop.config)]).stdout
     assert "activity" in shown and "All 2 rows" in shown and "No activity up to as_of counts" in shown
 
@@ -153,9 +155,9 @@ def test_repeated_ids_are_counted(shop: ReadingShop) -> None:
 def test_a_person_reads_a_table_and_sentences(shop: ReadingShop) -> None:
     shop.orders([*purchases(1008), *(f"99,{day(n % 30)},5.00,n{n}" for n in range(12))])
     shown = CliRunner().invoke(app, ["pull", "--config", str(shop.config)]).stdout
-    assert "12 of 1,020 orders (1.2%) belong to no known contact: they count for nobody." in shown
+    assert "12 of 1,020 orders (1.2%) belong to no known contact: they are not counted for anyone." in shown
     assert "1,008 orders of 20 customers count, net revenue" in shown
-    assert "without owner" in shown and "Data through 2026-11-27 (the day of as_of)" in shown
+    assert "no customer" in shown and "Data through 2026-11-27 (the day of as_of)" in shown
 
 
 def test_the_report_shows_what_was_read_and_until_when(shop: ReadingShop) -> None:
@@ -208,7 +210,7 @@ def test_status_without_a_mirror_needs_no_duckdb(tmp_path: Path) -> None:
 def test_status_prints_until_when_data_reach(shop: ReadingShop) -> None:
     shop.do("pull")
     shown = CliRunner().invoke(app, ["status", "--config", str(shop.config)]).stdout
-    assert "Data through 2026-11-27 (the day of as_of)" in shown and "without owner" in shown
+    assert "Data through 2026-11-27 (the day of as_of)" in shown and "no customer" in shown
 
 
 # -- reasons, as CRMs give them ----------------------------------------------------------------------------
@@ -255,7 +257,7 @@ def test_reasons_are_kept_and_the_top_three_of_refusals_are_shown(tmp_path: Path
     assert any(
         "9 of 84 rows of activity do not count: status cancelled (7), a total (2)." in text for text in texts
     )
-    assert any("4 of 64 orders (6.2%) name nobody" in text for text in texts)
+    assert any("4 of 64 orders (6.2%) name no customer" in text for text in texts)
 
 
 def test_rows_refused_without_a_reason_are_refused_all_the_same(tmp_path: Path) -> None:
@@ -298,8 +300,8 @@ def test_customers_of_another_account_whom_nobody_here_is_are_told(tmp_path: Pat
     assert reading["accounts"]["till"]["data_through"] == day(5)
     texts = sentences(reading)
     assert (
-        "4 of 11 orders of till (36.4%) belong to customers of till who are not found among the contacts here: they count for nobody."
-        in texts
+        "4 of 11 orders of till (36.4%) belong to customers of till who are not found among the contacts here: "
+        "they are not counted for anyone." in texts
     )
 
 
@@ -354,7 +356,7 @@ def test_counts_add_up_to_the_rows_of_the_file_whatever_is_broken_in_it(
 
 def test_a_day_that_has_not_come_is_refused(shop: ReadingShop) -> None:
     for command in ("label", "plan", "run"):
-        with pytest.raises(UsageError, match="2027-01-01 has not come yet") as refused:
+        with pytest.raises(UsageError, match="2027-01-01 is in the future") as refused:
             shop.do(command, as_of=date(2027, 1, 1))
         assert refused.value.exit_code == 2
     assert shop.do("label", as_of=date(2026, 11, 28))["exit_code"] == 0, "today may be labelled"
@@ -397,7 +399,7 @@ def test_deals_of_hubspot_that_name_nobody_are_told_until_they_have_a_contact(
         assert streams["activity"]["without_owner"] == 3
         orders = reading["accounts"]["portal"]["purchases"]["orders"]
         assert any(
-            sentence.startswith("3 of ") and "name nobody" in sentence for sentence in sentences(reading)
+            sentence.startswith("3 of ") and "name no customer" in sentence for sentence in sentences(reading)
         )
         contact = min(shop.portal.store.shelves["contacts"].records)
         shop.portal.associate("deals", deals[0], "contacts", contact)

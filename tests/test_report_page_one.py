@@ -134,7 +134,7 @@ def test_the_config_says_which_segmentation_leads(tmp_path: Path) -> None:
     world.first_run()
     assert "value: portal in June 2024" in words_of(world)
     world.more = '[report]\nleading = "valeu"\n'
-    with pytest.raises(ConfigError, match="'valeu' is no segmentation; there is rfm, value"):
+    with pytest.raises(ConfigError, match="'valeu' is not a segmentation; valid: rfm, value"):
         world.do("report")
 
 

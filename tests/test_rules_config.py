@@ -189,7 +189,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "two spellings",
         segment("a", '{ did = "Demo" }') + segment("b", '{ last = "demo", at_most_days_ago = 3 }'),
         SECOND,
-        "in one way",
+        "the same way everywhere",
     ),
     (
         "a share as a percentage",

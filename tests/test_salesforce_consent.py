@@ -129,7 +129,7 @@ def test_a_list_view_of_a_campaign_holds_exactly_whom_the_records_call_reachable
     )
     connector = opened(consent_basis=basis)
     if hidden and not unknown:
-        with pytest.raises(UnsupportedError, match="no field tells"):
+        with pytest.raises(UnsupportedError, match="no field that this user sees says who"):
             connector.ensure_list(spec)
         return
     connector.ensure_list(spec)

@@ -97,7 +97,7 @@ def test_a_value_outside_of_an_order_is_told_and_not_only_missing(shop: Path) ->
         "size is not in its order (Small, Large)": 2
     }
     assert any(
-        "2 cells of contacts were not taken, and are not known: size is not in its order (Small, Large) (2)"
+        "2 cells of contacts could not be read and count as unknown: size is not in its order (Small, Large) (2)"
         in sentence
         for sentence in sentences(reading)
     )
@@ -142,7 +142,7 @@ def test_two_names_of_an_order_that_differ_by_case_alone_are_refused_with_the_li
     config.write_text(CONFIG.replace('"Small", "Large"', '"small", "Small"'), encoding="utf-8")
     with pytest.raises(
         ConfigError,
-        match=r"config.toml:\d+: accounts.shop.attributes.size: order names two values that differ by case",
+        match=r"config.toml:\d+: accounts.shop.attributes.size: order lists two values that differ only in case",
     ):
         load(config)
 

@@ -418,9 +418,9 @@ def test_a_database_that_takes_no_changes_is_read_and_not_written(database: Any)
     try:
         assert len(rows_of(list(database.connect().read("contact", None)))) == 1
         error = refused(lambda: write(database))
-        assert isinstance(error, AccessError) and "takes no changes now" in str(error)
+        assert isinstance(error, AccessError) and "accepts no changes now" in str(error)
         assert "read-only" in str(error)
-        assert any("takes no changes" in problem.what for problem in database.connect().check_writing())
+        assert any("accepts no changes" in problem.what for problem in database.connect().check_writing())
     finally:
         shop.server.run(off)
     assert standing(database) == NOTHING and write(database) == DONE
@@ -438,7 +438,7 @@ def test_a_replica_is_read_and_not_written(tmp_path: Path) -> None:
         server.restart()
         assert len(rows_of(list(database.connect().read("contact", None)))) == 1
         error = refused(lambda: write(database))
-        assert isinstance(error, AccessError) and "a replica is only read" in str(error)
+        assert isinstance(error, AccessError) and "a replica is read-only" in str(error)
     finally:
         signal.unlink()
         server.restart()

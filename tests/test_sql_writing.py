@@ -152,7 +152,9 @@ def test_a_table_of_that_name_that_we_did_not_make_is_left_alone(database: Segme
     ready(database)
     table = database.table("segment_lists")
     database.run(f"DROP TABLE {table}", f"CREATE TABLE {table} (theirs int)")
-    with pytest.raises(RequestError, match="we did not make: name another schema as segments_schema"):
+    with pytest.raises(
+        RequestError, match="crm-segments did not create: name another schema as segments_schema"
+    ):
         database.connect().ensure_list(LIST)
     (problem,) = database.connect().check()
     assert "segment_lists" in problem.what and "segments_schema" in problem.remedy
@@ -271,7 +273,7 @@ def test_a_role_that_may_not_create_is_told_the_grant_and_still_reads(postgres: 
     postgres.run(f"REVOKE CREATE ON DATABASE {postgres.shop.database} FROM reader")  # type: ignore[attr-defined]
     connector = postgres.connect()
     (problem,) = connector.check()
-    assert "may not make the schema crm_segments" in problem.what
+    assert "may not create the schema crm_segments" in problem.what
     assert 'GRANT CREATE, USAGE ON SCHEMA "crm_segments" TO "reader"' in problem.remedy
     assert connector.check_writing() == [problem] and connector.check_reading() == []
     assert rows_of(list(connector.read("contact", None)))

@@ -1,7 +1,7 @@
 """Does a state directory of an earlier version open as if nothing had happened? No label moves, nothing is
 written, what was open is open, what was on hold is on hold, and an old run can be undone.
 
-The state was made by ``tests.make_state_fixture``, before any word of the config or the state was renamed.
+The state was created by ``tests.make_state_fixture``, before any word of the config or the state was renamed.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_a_run_that_wrote_nothing_cannot_be_undone(tmp_path: Path) -> None:
     world.first_run()
     quiet = world.do("run")["run"]
     for number in (quiet, 999):
-        with pytest.raises(CommandError, match=f"run {number} wrote nothing"):
+        with pytest.raises(CommandError, match=f"run {number} has nothing to undo"):
             world.do("undo", number=number)
 
 
@@ -166,7 +166,7 @@ def test_an_undo_that_was_cut_off_outlives_a_run_about_other_fields(tmp_path: Pa
     run = world.do("run", allow=ALLOWED)
     assert run["applied"]["done"] > 10 and run["plan"]["held"] == ["rfm", "value"]
     [note] = [note for note in run["notes"] if "was cut off" in note]
-    assert f"`crm-segments apply {plan}` goes on with it" in note
+    assert f"continue with `crm-segments apply {plan}`" in note
     assert world.do("status")["plans"][0]["plan"] == plan
     assert world.do("apply", number=plan)["applied"]["remaining"] == 0
     fields, members = world.state()

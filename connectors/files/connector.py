@@ -125,7 +125,7 @@ class FilesConnector(Connector):
 
         def edit(sheet: Sheet | None) -> tuple[bytes | None, pa.Table]:
             if sheet is None:
-                raise RequestError(f"list {remote.key} is not there (any more): run `crm-segments setup`")
+                raise RequestError(f"list {remote.key} does not exist (any more): run `crm-segments setup`")
             return set_members(sheet, wanted)
 
         return change(

@@ -152,7 +152,7 @@ def parsed(name: str, text: bytes, default: str) -> Sheet:
     delimiter = shown if shown.encode() in line else default
     row = spans(text, begin, delimiter, ended=True)
     if row is None:
-        raise RequestError(f"{name}: its header has an unclosed quote: mend the first line")
+        raise RequestError(f"{name}: its header has an unclosed quote: fix the first line")
     header, behind = row
     places = _sound(text, behind, len(header), delimiter)
     if places is None:
@@ -169,7 +169,7 @@ def parsed(name: str, text: bytes, default: str) -> Sheet:
     if sheet.column(ID) is None:
         shown = ", ".join(repr(label) for label in sheet.names[:30])
         raise RequestError(
-            f"{name} has no column id; its headers are {shown}: name the column of the ids {ID}, or move the file away"
+            f"{name} has no column id; its headers are {shown}: rename the column of the ids to {ID}, or move the file away"
         )
     return sheet
 

@@ -63,7 +63,7 @@ def read_header(source: Source, delimiter: str | None, skip: int = 0) -> Header:
         if text.count(b"\n") > skip and b"\n" in _after_lines(text, skip).strip():
             break
     if not text.strip(b"\r\n \t"):
-        raise RequestError(f"{name} is empty: it needs at least a line with the names of its columns")
+        raise RequestError(f"{name} is empty: it needs at least a line with the column names")
     offset, line = len(text) - len(_after_lines(text, skip)), 1 + skip
     if not text[offset:].strip():
         raise RequestError(
@@ -86,12 +86,12 @@ def read_header(source: Source, delimiter: str | None, skip: int = 0) -> Header:
         ) from None
     if b"\0" in first:
         raise RequestError(
-            f"{name}: its header holds NUL bytes: it is no CSV file, or set encoding, such as utf-16"
+            f"{name}: its header has NUL bytes: it is not a CSV file, or set encoding, such as utf-16"
         )
     delimiter = delimiter or detect(first)
     row = split_row(text, offset, delimiter, ended=True)
     if row is None:
-        raise RequestError(f"{name}: its header has an unclosed quote: mend the first line")
+        raise RequestError(f"{name}: its header has an unclosed quote: fix the first line")
     cells, end = row
     return Header(
         [cell.decode(errors="replace").strip() for cell in cells],

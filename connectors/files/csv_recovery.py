@@ -113,14 +113,14 @@ def mend(
                     line,
                     "is longer than 64 MiB"
                     if full and not ended
-                    else "has an unclosed quote, or text beside a quoted cell",
+                    else "has an unclosed quote, or text next to a quoted cell",
                 )
             )
             at, endless = len(text), not ended
             break
         assert end is not None
         cells = row[0] if row else []
-        fault = _fault(cells, width) if row else "has an unclosed quote, or text beside a quoted cell"
+        fault = _fault(cells, width) if row else "has an unclosed quote, or text next to a quoted cell"
         if (
             row
             and fault
@@ -167,7 +167,7 @@ def _fault(cells: list[bytes], width: int) -> str | None:
         return f"has {len(cells)} cells where the header has {width}"
     whole = b"".join(cells)
     if b"\0" in whole:
-        return "holds a NUL byte"
+        return "has a NUL byte"
     try:
         whole.decode()
         for cell in cells if not whole.isascii() else ():

@@ -29,10 +29,10 @@ def problems(folder: Folder) -> list[Problem]:
         what = f"{path} is {'no folder' if path.exists() else 'not there'}"
         return [*faults, Problem(what, f"set path in [accounts.{folder.account.name}]")]
     if not os.access(path, os.R_OK | os.X_OK):
-        faults.append(Problem(f"{path} cannot be read", "give us the right to read and list the folder"))
+        faults.append(Problem(f"{path} cannot be read", "allow this user to read and list the folder"))
     if any(not field.retired for field in folder.account.fields) and not os.access(path, os.W_OK):
         faults.append(
-            Problem(f"{path} cannot be written", "give us the right to write segments.csv and lists/ there")
+            Problem(f"{path} cannot be written", "allow this user to write segments.csv and lists/ there")
         )
     places = []
     for stream in TABLES:
@@ -73,10 +73,10 @@ def _reading_problems(folder: Folder, preview: Preview) -> list[Problem]:
         number = sum(refused.values())
         if number and ((number >= MANY_REFUSED and number > REFUSED * rows) or 2 * number >= rows):
             reasons = "; ".join(f"{count:,} rows: {reason}" for reason, count in refused.most_common(3))
-            what = f"{number:,} of {rows:,} rows of {TABLES[stream]} are refused: {reasons}"
+            what = f"{number:,} of {rows:,} rows of {TABLES[stream]} are rejected: {reasons}"
             faults.append(
                 Problem(
-                    what, f"correct the export, or how [{folder.setting(stream)}] says that it is written"
+                    what, f"correct the export, or the settings of its format in [{folder.setting(stream)}]"
                 )
             )
     if preview.rows and not preview.orders and not preview.revenue:
@@ -92,7 +92,7 @@ def _reading_problems(folder: Folder, preview: Preview) -> list[Problem]:
         faults.append(
             Problem(
                 what,
-                f"map the column that holds the customer's id or address (contact_id, contact_email) in {setting}",
+                f"map the column with the customer's id or address (contact_id, contact_email) in {setting}",
             )
         )
     configured = folder.account.settings.id_type
@@ -124,13 +124,13 @@ def _unmapped(folder: Folder, places: list[tuple[str, Place]]) -> list[Problem]:
             if not any(name in layout.columns for layout in here):
                 shown = ", ".join(repr(label) for label in here[0].headers[:30])
                 what = f"{header!r}, mapped to {name}, is in no file of {TABLES[stream]}; there are {shown}"
-                faults.append(Problem(what, f"mend [{folder.setting(stream)}.columns] {name}"))
+                faults.append(Problem(what, f"fix [{folder.setting(stream)}.columns] {name}"))
     records = [layout for stream, layout in places if stream != "activity"]
     for name, attribute in folder.account.attributes.items() if records else ():
         if not any(name in layout.attributes for layout in records):
             shown = ", ".join(repr(label) for label in records[0].headers[:30])
             what = f"attribute {name}: no file of records has a column {attribute.field!r}; there are {shown}"
-            faults.append(Problem(what, f"mend [accounts.{folder.account.name}.attributes] {name}"))
+            faults.append(Problem(what, f"fix [accounts.{folder.account.name}.attributes] {name}"))
     return faults
 
 
@@ -152,11 +152,11 @@ def _rates(folder: Folder) -> list[Problem]:
                 date.fromisoformat(day)
             except ValueError:
                 remedy = f"write days of [accounts.{folder.account.name}.rates] like 2024-01-31"
-                faults.append(Problem(f"rates of {currency}: {day!r} is no day", remedy))
+                faults.append(Problem(f"rates of {currency}: {day!r} is not a date", remedy))
     return faults
 
 
 def _problem(error: ConnectorError) -> Problem:
     """The messages of our errors end with what to do, behind a colon."""
     what, _, remedy = str(error).rpartition(": ")
-    return Problem(what or remedy, remedy if what else "mend the file or the setting that it names")
+    return Problem(what or remedy, remedy if what else "fix the file or the setting that it names")

@@ -77,7 +77,7 @@ class Fields:
                 lines = rows_of(sheet) if len(bad) else None
                 for row in bad.tolist():
                     if lines is not None:
-                        rejects.add(lines[row].as_py(), "is no UTF-8", name, sheet.ids[row].as_py())
+                        rejects.add(lines[row].as_py(), "is not UTF-8", name, sheet.ids[row].as_py())
                 table = table.append_column(FIELD + name, pc.fill_null(texts.take(pa.array(kept)), ""))
         return table
 
@@ -95,7 +95,7 @@ def named_rows(
     for position in sheet.ragged:
         rejects.add(
             sheet.text.count(b"\n", 0, position) + 1,
-            f"has not the {len(sheet.names)} cells of the header, or a broken quote",
+            f"does not have the {len(sheet.names)} cells of the header, or has a broken quote",
         )
     types, ids = sheet.types, sheet.ids
     strange = pc.and_(pc.is_valid(ids), pc.invert(pc.is_in(types, pa.array(RECORD_TYPES))))

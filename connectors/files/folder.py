@@ -101,7 +101,7 @@ class Folder:
                         matches[path.relative_to(folder).as_posix()] = path
         except PermissionError as error:
             raise AccessError(
-                f"{folder} cannot be read: give us the right to read and list it ({error.strerror})"
+                f"{folder} cannot be read: allow this user to read and list it ({error.strerror})"
             ) from error
         return dict(sorted(matches.items()))
 

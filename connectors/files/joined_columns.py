@@ -47,7 +47,7 @@ def lookups(folder: Folder, dialect: FileDialect, base: Sequence[str], wanted: s
         setting = f"[{folder.setting(dialect.stream)}] join"
         if join.on not in headers:
             raise RequestError(
-                f"{join.on!r} of {setting} is no column of the files before it; there are {', '.join(headers[:30])}: correct on"
+                f"{join.on!r} of {setting} is not a column of the files before it; there are {', '.join(headers[:30])}: correct on"
             )
         lookup = _read(folder, dialect, join, wanted - set(headers), setting)
         headers += lookup.headers

@@ -56,7 +56,7 @@ class Lists:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise AccessError(
-                f"{path.parent} cannot be made: {error.strerror}: give us the right to write there"
+                f"{path.parent} cannot be created: {error.strerror}: allow this user to write there"
             ) from error
         clean(path)
         if not path.exists():

@@ -32,7 +32,7 @@ class PlatformTable(TableDescription):
     def _settings_are_those_of_files(self) -> PlatformTable:
         for key in _OWN_KEYS:
             if key in self.settings:
-                raise ValueError(f"settings.{key}: stands beside settings, not in it")
+                raise ValueError(f"settings.{key}: belongs next to settings, not in it")
         try:
             (ActivityTable if self.stream == "activity" else RecordTable).model_validate(self.settings)
         except ValidationError as error:

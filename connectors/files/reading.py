@@ -290,7 +290,7 @@ class _File:
         )
         for name, column in (columns | further).items():
             if not readable(column.type):
-                what = f"{self._part}: column {name} is of the type {column.type}, which is no plain value"
+                what = f"{self._part}: column {name} is of the type {column.type}, which is not a plain value"
                 raise RequestError(f"{what}: export it as text")
         attributes = {name: column for name, column in attributes.items() if readable(column.type)}
         columns |= {

@@ -68,8 +68,8 @@ def infer(path: Path, platforms: Sequence[Platform]) -> tuple[list[FileGuess], l
         for pattern in join["files"]
     ]
     notes += [
-        f"{sample.name}: of its sheets {', '.join(map(repr, sample.other_sheets))} hold other tables, which are not read: save each as a "
-        "file of its own if they are wanted"
+        f"{sample.name}: of its sheets {', '.join(map(repr, sample.other_sheets))} have other tables, which are not read: save each as a "
+        "file of its own if you need it"
         for sample in samples
         if sample.other_sheets
     ]
@@ -110,7 +110,7 @@ def _recognised(
     tables = recognise(sample.headers, platforms)
     if len(tables) > 1:
         notes.append(
-            f"{sample.name} may be {' or '.join(f'{p.title}: {t.title}' for p, t in tables)}: its columns are taken by their names"
+            f"{sample.name} may be {' or '.join(f'{p.title}: {t.title}' for p, t in tables)}: its columns are recognised by their names"
         )
     return tables[0] if len(tables) == 1 else None
 

@@ -43,7 +43,7 @@ def _encoding(value: str) -> str:
         "".encode(name)
     except (LookupError, UnicodeError, ValueError):
         raise ValueError(
-            f"{value!r} is no encoding; write the name of a codec such as utf-8, cp1252, latin-1, utf-16"
+            f"{value!r} is not an encoding; write the name of a codec such as utf-8, cp1252, latin-1, utf-16"
         ) from None
     return UTF8 if name in ("utf-8", "utf-8-sig", "ascii") else name
 

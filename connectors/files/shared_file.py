@@ -123,7 +123,7 @@ def replace(path: Path, text: bytes, stamp: Stamp) -> bool:
         with suppress(OSError):
             draft.unlink()
         raise AccessError(
-            f"{path} cannot be written: {error.strerror}: give us the right, or make room"
+            f"{path} cannot be written: {error.strerror}: allow this user to write it, or make room"
         ) from error
     return True
 

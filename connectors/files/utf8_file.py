@@ -37,7 +37,7 @@ def stamp_of(path: Path) -> tuple[int, int, int]:
             raise RequestError(f"{path} is a folder, not a file: move it, or name the files in the config")
         return status.st_size, status.st_mtime_ns, status.st_ino
     except FileNotFoundError:
-        raise RequestError(f"{path} is not there (any more): put it back and run again") from None
+        raise RequestError(f"{path} does not exist (any more): restore it and run again") from None
     except OSError as error:
         raise AccessError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -67,7 +67,7 @@ class Source:
                 f"{path} is a folder, not a file: move it, or name the files in the config"
             ) from None
         except FileNotFoundError:
-            raise RequestError(f"{path} is not there (any more): put it back and run again") from None
+            raise RequestError(f"{path} does not exist (any more): restore it and run again") from None
         except OSError as error:
             raise AccessError(f"{path} cannot be read: {error.strerror}") from error
         self.path, self.encoding, self.size = path, encoding, size

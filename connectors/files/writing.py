@@ -16,7 +16,7 @@ from connectors.files.csv_editor import ID, TYPE, Sheet
 from connectors.schemas import MEMBER, OUTCOME_SCHEMA
 from connectors.values.text import flat
 
-_MOVED = "what stands there is no longer what was expected: pull again"
+_MOVED = "the value there is no longer the expected one: pull again"
 _DONE, _SET, _SKIPPED, _ABSENT, _BAD = range(5)
 
 
@@ -250,7 +250,7 @@ def _outcomes(verdicts: Places, missing: Callable[[int], str]) -> pa.Table:
     codes = pa.array(verdicts)
     status = pa.array(["done", "done", "skipped", "rejected", "rejected"]).take(codes)
     kinds = pa.array([None, None, None, "permission", "data"], pa.string()).take(codes)
-    reasons = pa.array([None, None, _MOVED, None, "holds a NUL character"], pa.string()).take(codes)
+    reasons = pa.array([None, None, _MOVED, None, "has a NUL character"], pa.string()).take(codes)
     absent = np.flatnonzero(verdicts == _ABSENT)
     if len(absent):
         texts = reasons.to_pylist()

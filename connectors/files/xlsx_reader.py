@@ -32,7 +32,7 @@ class XlsxRows:
         sheet = sheets[0] if sheets else []
         filled = [number for number, row in enumerate(sheet) if any(row) and number >= skip]
         if not filled:
-            raise RequestError(f"{path.name} is empty: it needs at least a row with the names of its columns")
+            raise RequestError(f"{path.name} is empty: it needs at least a row with the column names")
         header = filled[0]
         width = max(number for row in sheet[header:] for number, cell in enumerate(row, 1) if cell)
         self.headers = [cell.strip() for cell in (sheet[header] + [""] * width)[:width]]
@@ -82,7 +82,7 @@ def _sheets(path: Path) -> tuple[list[str], list[list[list[str]]]]:
     except ImportError:
         remedy = 'pip install "crm-segments[excel]", or save it as CSV (UTF-8)'
         raise RequestError(
-            f"{path.name} is a spreadsheet, and what reads those is not installed: {remedy}"
+            f"{path.name} is a spreadsheet, and the package that reads those is not installed: {remedy}"
         ) from None
     try:
         book = CalamineWorkbook.from_path(path)

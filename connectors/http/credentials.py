@@ -86,7 +86,7 @@ class Token:
 
         def fetch() -> tuple[str, float | None]:
             raise AccessError(
-                "The CRM does not accept the token (any more): make a new one there and put it into the account's settings."
+                "The CRM does not accept the token (any more): create a new one there and put it into the account's settings."
             )
 
         token = cls(fetch)
@@ -154,6 +154,6 @@ def _checked(text: str) -> str:
     """Refuse what no header can carry: the error of the HTTP library would quote it."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise AccessError(
-            "The token is empty or holds blanks or letters that no token has: copy it again, whole and alone."
+            "The token is empty or has blanks or characters that no token has: copy it again, all of it and nothing else."
         )
     return text

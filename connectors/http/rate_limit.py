@@ -124,7 +124,7 @@ class RateLimit:
                         return Slot(marks)
                 if wait > LONGEST_WAIT:
                     raise TemporaryError(
-                        f"The CRM's limit has no room for {wait:.0f} s; run again after that.",
+                        f"The CRM's rate limit is used up for {wait:.0f} s; run again after that.",
                         retry_after=wait,
                     )
                 (sleep or self._sleep)(wait)
@@ -227,7 +227,7 @@ class RateLimit:
         elif self._told and day["left"] <= self._reserve * day["limit"]:
             resets_at = datetime.fromtimestamp(day["until"], UTC) if day["until"] else None
             kept = (
-                f" ({self._reserve:.0%} of {day['limit']:,} are reserved for others)"
+                f" ({self._reserve:.0%} of {day['limit']:,} are reserved for other apps)"
                 if day["left"] > 0
                 else ""
             )

@@ -71,7 +71,7 @@ class KeptToken:
             return
         if self._file is None:
             raise AccessError(
-                f"the app of account {self._account} replaces its refresh token at every use, and no file keeps the new one: write "
+                f"the app of account {self._account} replaces its refresh token at every use, and the new one is stored nowhere: write "
                 f'refresh_token_file = "refresh-token.json" in [accounts.{self._account}] and authorise the app once more (the token of '
                 "the config is spent now); or switch off Refresh Token Rotation in the app; or use client credentials"
             )

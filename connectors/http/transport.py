@@ -158,7 +158,7 @@ class Transport:
                             hopeless = len(self._rejected) >= _RENEWALS
                         if hopeless or renewed >= _RENEWALS:
                             raise AccessError(
-                                f"{_shown(call)}: the CRM rejects the token that it has just given; check the app's rights."
+                                f"{_shown(call)}: the CRM rejects the token that it has just issued; check the app's permissions."
                             )
                         renewed += 1
                         self.token.renew(signed)
@@ -308,13 +308,13 @@ def api_url(text: str) -> str:
         raise ValueError("api_url is not an address: write it like https://api.example.com")
     if parts.username is not None or parts.password is not None:
         raise ValueError(
-            "api_url holds a user name or password: take it out; credentials have settings of their own"
+            "api_url contains a user name or password: remove it; credentials have their own settings"
         )
     if parts.query or parts.fragment:
-        raise ValueError("api_url goes on after ? or #: keep only what stands before")
+        raise ValueError("api_url has a ? or #: keep only what is before it")
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise ValueError(
-            "api_url is plain http, so that anybody on the way could read the token: use https (http only to this machine)"
+            "api_url is plain http, so anybody on the network could read the token: use https (http only to this machine)"
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
@@ -347,7 +347,7 @@ def _prepared(call: Call, token: str, scheme: AuthScheme) -> requests.PreparedRe
         )
     except (requests.RequestException, ValueError):
         raise RequestError(
-            f"{_shown(call)}: this cannot be sent; a header or the address holds what none may hold."
+            f"{_shown(call)}: this cannot be sent; a header or the address has characters that are not allowed."
         ) from None
     return prepared
 
@@ -356,7 +356,7 @@ def _failed(call: Call, error: Exception) -> Exception:
     """What an error on the way means: sent again where that is safe."""
     if _caused_by(error, ssl.SSLCertVerificationError):
         return RequestError(
-            f"{_shown(call)}: the certificate is not trusted; REQUESTS_CA_BUNDLE can name the file of your proxy's."
+            f"{_shown(call)}: the certificate is not trusted; set REQUESTS_CA_BUNDLE to the certificate file of your proxy."
         )
     if isinstance(error, requests.ConnectTimeout) or _caused_by(error, urllib3.exceptions.NewConnectionError):
         return _Again(call, "no connection")  # it never left
@@ -369,7 +369,7 @@ def _unknown(call: Call, reason: str) -> Exception:
     if call.repeatable or call.happened is not None:
         return _Again(call, reason)
     return TemporaryError(
-        f"{_shown(call)}: {reason}, and nobody knows whether it took place. Look there before it is sent again."
+        f"{_shown(call)}: {reason}, and it is unknown whether the call took effect. Check there before you send it again."
     )
 
 

@@ -75,7 +75,7 @@ def problems(portal: Portal, asking: Asking, writing: bool = True) -> list[Probl
         if not faults:  # nothing to fix: time does it
             raise
         when = f"after {error.resets_at:%Y-%m-%d %H:%M %Z}" if error.resets_at else "later"
-        faults.append(Problem(str(error), f"run again {when}, or lower reserve in the config"))
+        faults.append(Problem(str(error), f"run again {when}, or lower quota_reserve in the config"))
     return faults
 
 
@@ -87,9 +87,9 @@ def notes(portal: Portal) -> list[str]:
     enterprise = rate.units == 190 and daily and daily[0] >= _ENTERPRISE
     tier = "Enterprise" if enterprise else _TIERS.get(rate.units, "")
     counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(portal.counted.items()))
-    a_day = f" and {daily[0]:,} a day, of which {daily[1]:,} are left" if daily else ""
+    a_day = f" and {daily[0]:,} a day, {daily[1]:,} of them left today" if daily else ""
     return [
-        f"HubSpot allows {rate.units} calls in {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""),
+        f"HubSpot allows {rate.units} calls per {rate.seconds:g} s{a_day}" + (f" ({tier})" if tier else ""),
         *_zone_note(portal),
         *([f"HubSpot counts {counts}"] if counts else []),
     ]
@@ -135,11 +135,11 @@ def _to_write(portal: Portal) -> Iterator[_Probe]:
         update = partial(portal.ask, "POST", portal.path("objects", kind, "batch/update"), body=empty)
         create = partial(portal.ask, "POST", portal.path("properties", kind, "batch/create"), body=empty)
         yield _Probe(f"crm.objects.{kind}.write", f"to write segments on {kind}", update)
-        yield _Probe(f"crm.schemas.{kind}.write", f"to make properties of {kind} (setup)", create)
+        yield _Probe(f"crm.schemas.{kind}.write", f"to create properties of {kind} (setup)", create)
     nothing: dict[str, list[str]] = {"recordIdsToAdd": [], "recordIdsToRemove": []}
     path = portal.path("lists", "0", "memberships/add-and-remove")
     members = partial(portal.ask, "PUT", path, body=nothing)
-    yield _Probe("crm.lists.write", "to make and fill lists", members)
+    yield _Probe("crm.lists.write", "to create and fill lists", members)
 
 
 def _kinds(portal: Portal) -> list[str]:
@@ -164,7 +164,7 @@ def _settings(portal: Portal) -> list[Problem]:
 
 def _zone_note(portal: Portal) -> list[str]:
     mine, theirs = portal.account.time_zone, portal.known_details.time_zone
-    note = f"the portal's time zone is {theirs}, the config says {mine}: days begin at other hours than people see in HubSpot"
+    note = f"the portal's time zone is {theirs}, the config says {mine}: days start at other hours than in HubSpot"
     return [note] if theirs and not same_zone(theirs, mine) else []
 
 
@@ -196,7 +196,7 @@ def _hidden(portal: Portal, sources: Sequence[Source]) -> Iterator[Problem]:
             continue  # the scope that is missing is named already
         for what in lacking:
             remedy = "allow it to view the property, or leave this activity out of the settings"
-            yield Problem(f"HubSpot has no longer, or hides from the key, {what}", remedy)
+            yield Problem(f"HubSpot no longer has {what}, or hides it from the key", remedy)
         if source.kind == "deals" and _LINKED in portal.properties("deals") and not lacking:
             yield from _unlinked(portal)
 
@@ -206,9 +206,9 @@ def _unlinked(portal: Portal) -> Iterator[Problem]:
     filters = [{"propertyName": _LINKED, "operator": "GT", "value": "0"}]
     if deals >= _SOME and not portal.search("deals", query(filters, [], 1))["total"]:
         what = (
-            f"HubSpot counts {deals:,} deals, and none of them has a contact: they would count for no contact"
+            f"HubSpot counts {deals:,} deals, and none of them has a contact: they would not count for anyone"
         )
-        yield Problem(what, "associate deals with contacts in HubSpot, or allow the key to see the contacts")
+        yield Problem(what, "associate deals with contacts in HubSpot, or allow the key to see contacts")
 
 
 def _unwritable(portal: Portal) -> Iterator[Problem]:
@@ -219,21 +219,21 @@ def _unwritable(portal: Portal) -> Iterator[Problem]:
         if present is None:
             continue
         if present.get("type") != wanted:
-            what = f"property {field.name} is of type {present.get('type')} in HubSpot, ours is {wanted}"
-            yield Problem(what, "give ours another name in the config")
+            what = f"property {field.name} is of type {present.get('type')} in HubSpot, not {wanted}"
+            yield Problem(what, "choose another name in the config")
         elif (present.get("modificationMetadata") or {}).get("readOnlyValue") or present.get("calculated"):
             yield Problem(
                 f"property {field.name} is read-only: HubSpot or another app fills it",
-                "allow it to be edited (Settings > Properties), or give ours another name in the config",
+                "allow it to be edited (Settings > Properties), or choose another name in the config",
             )
 
 
 def _limits(portal: Portal) -> Iterator[Problem]:
     daily = portal.usage()
     if daily and daily[1] <= portal.account.quota_reserve * daily[0]:
-        kept = f"{portal.account.quota_reserve:.0%} are reserved for others"
-        what = f"{daily[1]:,} of the portal's {daily[0]:,} calls of the day are left, and {kept}"
-        remedy = "a lower reserve in the config leaves fewer to them"
+        kept = f"{portal.account.quota_reserve:.0%} are reserved for other apps"
+        what = f"{daily[1]:,} of the portal's {daily[0]:,} calls for today are left, and {kept}"
+        remedy = "a lower quota_reserve in the config reserves fewer"
         raise QuotaError(f"{what}; {remedy}", portal.answers.midnight())
     for record_type, kind in OBJECTS.items():
         mine = [field.name for field in _current(portal) if field.record_type == record_type]
@@ -241,7 +241,7 @@ def _limits(portal: Portal) -> Iterator[Problem]:
         room = _room(portal, TYPE_IDS[record_type]) if lacking else None
         if room is not None and room < len(lacking):
             yield Problem(
-                f"HubSpot has room for {room} more properties of {kind}, {len(lacking)} are to be made: {', '.join(lacking)}",
+                f"HubSpot has room for {room} more properties of {kind}, and {len(lacking)} must be created: {', '.join(lacking)}",
                 "archive properties that nobody uses, or drop extra_fields in the config",
             )
 

@@ -145,7 +145,7 @@ class Fetching:
             lost += [str(id) for id in (error.get("context") or {}).get("ids") or ()]
         if not answer["results"] and not lost and ids:
             raise TemporaryError(
-                f"HubSpot tells nothing of the {self._source.kind} that it was asked for: try again later"
+                f"HubSpot's answer does not mention the {self._source.kind} that were requested: try again later"
             )
         self._check_shown(answer["results"])
         return answer["results"], lost

@@ -88,7 +88,7 @@ class Fields:
     def _create(self, kind: str, spec: FieldSpec) -> dict[str, Any] | None:
         """None: it is made. A definition: somebody made it meanwhile."""
         if not LIMITS.takes(spec.name):
-            raise RequestError(f"HubSpot takes no property named {spec.name}: {LIMITS.field_rule}")
+            raise RequestError(f"HubSpot does not allow a property named {spec.name}: {LIMITS.field_rule}")
         if kind not in self._grouped:
             self._ensure_group(kind)
             self._grouped.add(kind)
@@ -103,9 +103,9 @@ class Fields:
             if present is not None:
                 return present
             if _exists(error):
-                remedy = "restore it in HubSpot (Settings > Properties > Archived), or give ours another name"
+                remedy = "restore it in HubSpot (Settings > Properties > Archived), or choose another name"
                 raise RequestError(f"property {spec.name} is archived: {remedy}") from error
-            raise RequestError(f"property {spec.name} cannot be made: {error}") from error
+            raise RequestError(f"property {spec.name} cannot be created: {error}") from error
 
     def _ensure_group(self, kind: str) -> None:
         path = self._portal.path("properties", kind, "groups")
@@ -120,7 +120,7 @@ class Fields:
         wanted, actual = FORMS[spec.type][0], str(present.get("type"))
         if wanted != actual:
             raise RequestError(
-                f"property {spec.name} is of type {actual} in HubSpot, ours is {wanted}: give ours another name in the config"
+                f"property {spec.name} is of type {actual} in HubSpot, not {wanted}: choose another name in the config"
             )
         changed: dict[str, Any] = {}
         if spec.type == "enum" and _with_options(spec, present) != list(present.get("options") or ()):

@@ -71,16 +71,16 @@ def _check_channel(spec: ListSpec, consent: Consent | None) -> None:
     if spec.channel != "email" or spec.record_type != "contact" or consent is None:
         whose = "of no company" if spec.record_type == "company" else f"nothing of {spec.channel}"
         raise UnsupportedError(
-            f"list {spec.key}: no property tells whom {spec.channel} reaches ({whose} does HubSpot know that): {remedy}"
+            f"list {spec.key}: no property says who can be reached by {spec.channel} (HubSpot knows that {whose}): {remedy}"
         )
     if consent.agreed or spec.unknown_reachable or consent.reaches_unknown:
         return
     if not consent.opt_outs:
         raise UnsupportedError(
-            f"list {spec.key}: the key sees no property that tells who opted out of e-mail: {remedy}, or unknown_reachable = true"
+            f"list {spec.key}: the key sees no property that says who opted out of e-mail: {remedy}, or unknown_reachable = true"
         )
     raise UnsupportedError(
-        f"list {spec.key}: the portal tells who opted out, and nobody who opted in, so that nobody would be in it: write "
+        f"list {spec.key}: the portal says who opted out but not who opted in, so the list would be empty: write "
         'consent_basis = "not_opted_out" for the account, if you may write to everybody who did not opt out'
     )
 

@@ -6,5 +6,5 @@ from connectors.contract import Limits
 
 LIMITS = Limits(
     r"(?!hs_|a\d+_)[a-z][a-z0-9_]{0,99}",
-    "at most 100 small letters, digits and _, a letter first, and neither hs_ nor a123_ in front, which HubSpot keeps for itself",
+    "at most 100 small letters, digits and _, starting with a letter, and not with hs_ or a123_, which HubSpot reserves",
 )

@@ -54,7 +54,7 @@ class ListMembers:
         """Add and remove; what HubSpot leaves unanswered is looked up."""
         if remote.kind == "dynamic":
             raise RequestError(
-                f'HubSpot itself fills the list "{remote.label}": its members cannot be written'
+                f'HubSpot fills the list "{remote.label}" itself: its members cannot be written'
             )
         outcomes = Outcomes(changes)
         for rows in slices(range(changes.num_rows), MEMBERS_PER_CALL):
@@ -120,11 +120,11 @@ class ListMembers:
         while True:
             description = self._lists.one(list_id)
             if description is None:
-                raise RequestError(f"list {list_id} is not there (any more): run `crm-segments setup`")
+                raise RequestError(f"list {list_id} does not exist (any more): run `crm-segments setup`")
             if description.get("processingStatus") != "PROCESSING":
                 return description
             if time.monotonic() + wait > ends:
-                what = f"HubSpot still works on list {list_id}: its members are not known yet"
+                what = f"HubSpot is still processing list {list_id}: its members are not known yet"
                 raise TemporaryError(what, retry_after=patience)
             time.sleep(wait)
             wait = min(wait * 2, 8.0)

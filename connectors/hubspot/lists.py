@@ -76,7 +76,7 @@ class Lists:
         remote = _remote(description, spec.key)
         if remote.kind == "dynamic" and filters is None:
             raise RequestError(
-                f'list "{remote.label}" is an active one in HubSpot, the config asks for a static one: convert it there '
+                f'list "{remote.label}" is active in HubSpot, but the config asks for a static list: convert it there '
                 "(segment > Actions > Convert to static), or delete it and run `crm-segments setup` again"
             )
         if remote.label != spec.label and spec.label:
@@ -105,7 +105,7 @@ class Lists:
                 spec, current = wanted.get(str(remote.get("listId"))), remote.get("filterBranch")
                 ours = spec and not remote.get("deletedAt") and remote.get("processingType") == "DYNAMIC"
                 if spec and ours and not same(current, self.filters(spec)):
-                    differences[spec.key] = f"filter: it holds whom {described(current)} says"
+                    differences[spec.key] = f"filter: it selects by {described(current)}"
         return differences
 
     def sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
@@ -251,7 +251,9 @@ class Lists:
         given = (answer.get(name) for name in ("updatedList", "list"))
         description = next((remote for remote in given if not DESCRIBED(remote)), None) or self.one(id)
         if description is None:
-            raise TemporaryError(f"list {id} is gone while it was renamed: run `crm-segments setup` again")
+            raise TemporaryError(
+                f"list {id} disappeared while it was renamed: run `crm-segments setup` again"
+            )
         return description
 
     def _in_folder(self, make: bool = True) -> str:
@@ -313,6 +315,7 @@ def _remote(about: dict[str, Any], key: str) -> RemoteList:
 
 def _taken(spec: ListSpec) -> str:
     return (
-        f'there is a list named "{spec.label or spec.key}" that we did not make ({spec.key} would be named so): rename one of them, '
+        f'there is a list named "{spec.label or spec.key}" that crm-segments did not create ({spec.key} would get '
+        "this name): rename one of them, "
         f"or take it over with `crm-segments setup --adopt {spec.key}`"
     )

@@ -97,7 +97,7 @@ class Consent:
             else:
                 note = (
                     f"the portal has no property for the opt-out of subscription type {subscription!r}: "
-                    f"{ALL} (the opt-out of all e-mail) alone says who opted out"
+                    f"only {ALL} (the opt-out of all e-mail) says who opted out"
                 )
         return Consent(
             tuple(Rule(name, _type(properties, name), "true") for name in opt_outs),

@@ -105,7 +105,7 @@ class Answers:
         if refusal.status == 403:
             scopes = ", ".join(refusal.scopes)
             lacks = f"the key of account {self._account} lacks the scope {scopes}"
-            what = lacks if scopes else f"HubSpot denies it to account {self._account}"
+            what = lacks if scopes else f"HubSpot denies this to account {self._account}"
             words = f" (HubSpot says: {refusal.text})" if refusal.text else ""
             where = "in HubSpot (Development > Keys > Service keys)"
             raise Denied(f"{what}{words}{trace}; add it to the service key {where}, or to the app", refusal)

@@ -96,7 +96,7 @@ class Portal(Session):
         wrong = shape(answer) if shape is not None else ""
         if wrong:
             raise TemporaryError(
-                f"{method} {path}: HubSpot's answer is not what it should be ({wrong}); it was not used. Try again later."
+                f"{method} {path}: HubSpot's answer is not as expected ({wrong}) and was not used. Try again later."
             )
         return answer
 
@@ -152,7 +152,7 @@ class Portal(Session):
             }
             if not definitions:
                 raise TemporaryError(
-                    f"HubSpot tells of no property of {kind} at all, which cannot be: try again later"
+                    f"HubSpot's answer lists no property of {kind} at all, which cannot be right: try again later"
                 )
             self._definitions[kind], self._read_at[kind] = definitions, time.monotonic()
         return self._definitions[kind]

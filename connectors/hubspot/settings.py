@@ -50,7 +50,7 @@ class Settings(BaseModel):
         given = [name for name, value in apart.items() if value]
         if self.token is not None and given:
             raise ValueError(
-                f"token and {given[0]} are two log-ins: keep token (service key) or the three keys of an OAuth app"
+                f"token and {given[0]} are two ways to log in: keep token (service key) or the three keys of an OAuth app"
             )
         if self.token is None and len(given) < len(apart):
             missing = " and ".join(name for name in apart if name not in given) if given else "token"

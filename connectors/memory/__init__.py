@@ -53,7 +53,7 @@ class MemoryConnector(contract.Connector):
         self._ask("ensure_field", writes=True)
         there = self.store.fields.get((spec.record_type, spec.name))
         if there and there.type != spec.type:
-            raise RequestError(f"field {spec.name} is of type {there.type}: give ours another name")
+            raise RequestError(f"field {spec.name} is of type {there.type}: choose another name")
         made = replace(spec, retired=False, adopted=False)
         words = there if there and spec.adopted else made  # those of an owner stay
         options = {option.key: option for each in (there or made, made, words) for option in each.options}

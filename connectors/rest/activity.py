@@ -118,8 +118,10 @@ class Prices:
         units, wrong, unrated = amounts.minor(self.amounts, self.currencies, self.home, moments)
         dated = moments.is_valid()
         rejects.refuse(moments.is_null(), ids, f"{self.date}: it is not counted")
-        rejects.refuse(pc.and_(wrong, dated), ids, f"{self.amount} is no number: it is not counted")
-        remedy = f"no rate for its currency on its day: set [rates] for what account {account.name} sells in"
+        rejects.refuse(pc.and_(wrong, dated), ids, f"{self.amount} is not a number: it is not counted")
+        remedy = (
+            f"no rate for its currency on its day: set [rates] for the currency of account {account.name}"
+        )
         rejects.refuse(pc.and_(unrated, dated), ids, remedy)
         good = pc.and_(dated, pc.invert(pc.or_(wrong, unrated)))
         rejects.cells(pc.and_(units.is_null(), good), ids, self.amount, "is empty: counted without an amount")

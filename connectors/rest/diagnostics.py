@@ -21,7 +21,7 @@ def rate_missing(account: Account, theirs: str, what: str) -> list[Problem]:
     """The CRM adds up in a currency (``theirs``; "": it does not tell) that the config has no rate for."""
     if not theirs or theirs == account.currency or theirs in account.rates:
         return []
-    return [Problem(what, f'set currency = "{theirs}" in [accounts.{account.name}], or give its [rates]')]
+    return [Problem(what, f'set currency = "{theirs}" in [accounts.{account.name}], or add [rates] for it')]
 
 
 def same_zone(zone: str, other: str) -> bool:

@@ -160,7 +160,7 @@ class FullRead:
         if not late:
             kind = self._source.kind
             raise CutOffError(
-                f"{self._api.crm} counts {self._total:,} {kind} and lists {count:,}: the listing was cut off. Try again later."
+                f"{self._api.crm} counts {self._total:,} {kind} and lists {count:,}: the list was cut off. Try again later."
             )
 
 

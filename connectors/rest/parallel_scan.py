@@ -151,7 +151,7 @@ def _ids(listed: Listed) -> list[int]:
     try:
         return [int(row["id"]) for row in listed.results]
     except ValueError as error:
-        raise Misbehaved("ids that are no numbers") from error
+        raise Misbehaved("ids that are not numbers") from error
 
 
 def joined(intervals: Iterable[Interval]) -> list[Interval]:

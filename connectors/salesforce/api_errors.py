@@ -34,13 +34,15 @@ _CODES: dict[Kind, str] = {
 }
 _KINDS = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _REMEDIES = {
-    "API_DISABLED_FOR_ORG": "the org's edition or the user's profile has no API: ask the administrator for the right API Enabled",
-    "API_CURRENTLY_DISABLED": "the API is switched off for this user: ask the administrator for the right API Enabled",
-    "INVALID_FIELD": "the field is not there or hidden from this user: run `crm-segments setup`, and assign the permission set to the user",
+    "API_DISABLED_FOR_ORG": "the org's edition or the user's profile has no API access: ask the administrator for "
+    "the permission API Enabled",
+    "API_CURRENTLY_DISABLED": "the API is switched off for this user: ask the administrator for the permission API Enabled",
+    "INVALID_FIELD": "the field does not exist or is hidden from this user: run `crm-segments setup`, and assign "
+    "the permission set to the user",
     "INVALID_FIELD_FOR_INSERT_UPDATE": "this user may not edit the field: assign the permission set that `crm-segments setup` names",
     "INSUFFICIENT_ACCESS_OR_READONLY": "this user may not edit the record: ask the administrator for edit access",
     "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": "the picklist is restricted: add the value, or run `crm-segments setup`",
-    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule of the org refuses it: exempt the integration user, or mend the record",
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule of the org refuses it: exempt the integration user, or fix the record",
     "DUPLICATES_DETECTED": "a duplicate rule blocks it: merge the duplicates, or exempt the integration user",
     "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "a trigger of the org failed: ask the administrator for its error",
     "CANNOT_EXECUTE_FLOW_TRIGGER": "a flow of the org failed: ask the administrator for its error",

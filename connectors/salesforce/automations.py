@@ -39,7 +39,7 @@ def reacting(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -
                 listening += [Automation(name, target) for target in targets[table]]
         except (Refused, Denied):
             unknown.append(what)
-    missing = f"which {' and '.join(unknown)} start is unknown: give the user the right {_RIGHT!r}"
+    missing = f"which {' and '.join(unknown)} start is unknown: give the user the permission {_RIGHT!r}"
     return Automations(tuple(listening), missing if unknown else "")
 
 

@@ -92,15 +92,13 @@ class Bulk:
         while waited < _PATIENCE:
             status = self.status(kind, job)
             if status is None:
-                raise TemporaryError(
-                    f"Bulk job {job} is gone from Salesforce: somebody deleted it; run again"
-                )
+                raise TemporaryError(f"Bulk job {job} was deleted in Salesforce; run again")
             if status.ended:
                 return status
             self._sleep(pause)
             waited, pause = waited + pause, min(pause * longer, _LONGEST_LOOK)
         raise TemporaryError(
-            f"Bulk job {job} has not ended after {waited / 3600:.0f} hours; run again to find it",
+            f"Bulk job {job} has not finished after {waited / 3600:.0f} hours; run again to find it",
             retry_after=_LONGEST_LOOK,
         )
 
@@ -256,7 +254,9 @@ def parsed(content: bytes) -> pa.Table:
     try:
         return _read(content, names)
     except pa.ArrowInvalid:
-        raise TemporaryError("Salesforce's CSV broke off, or is not Salesforce's; try again later") from None
+        raise TemporaryError(
+            "Salesforce's CSV was cut off, or does not come from Salesforce; try again later"
+        ) from None
 
 
 def _read(content: bytes, names: Sequence[str]) -> pa.Table:

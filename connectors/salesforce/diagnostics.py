@@ -46,7 +46,7 @@ def notes(org: Org) -> list[str]:
         return list(org.notes)
     return [
         *org.notes,
-        "Salesforce tells who opted out, and nobody who opted in: nobody is known to be reachable for a campaign. "
+        "Salesforce says who opted out but not who opted in, so nobody is known to be reachable for a campaign. "
         f'consent_basis = "not_opted_out" in [accounts.{org.account.name}] takes everybody who did not opt out',
     ]
 
@@ -63,7 +63,7 @@ def _told(look: Look, org: Org) -> list[Problem]:
     try:
         return list(look(org))
     except (AccessError, RequestError) as error:
-        return [Problem(str(error), "give the user this right, then run `crm-segments check` again")]
+        return [Problem(str(error), "give the user this permission, then run `crm-segments check` again")]
 
 
 def _version(org: Org) -> Iterator[Problem]:
@@ -76,7 +76,7 @@ def _version(org: Org) -> Iterator[Problem]:
 def _production(org: Org) -> Iterator[Problem]:
     if org.identity.production and not org.settings.production:
         yield Problem(
-            f"{org.identity.name or 'the org'} is a production org, and nothing says that it may be written",
+            f"{org.identity.name or 'the org'} is a production org, and the config does not allow writing to it",
             f"try it in a sandbox first, then set production = true in [accounts.{org.account.name}]",
         )
 
@@ -106,12 +106,12 @@ def _activity(org: Org) -> Iterator[Problem]:
         about = org.describe(need.table)
         if about is None or not about.get("queryable", True):
             yield Problem(
-                f"this user does not see the object {need.table}, which tells {need.lost}: all would count as having none",
+                f"this user does not see the object {need.table}, which holds {need.lost}: everybody would count as having none",
                 f"give the user read access to it (profile or permission set), or name what counts: activity = [...] in {account}",
             )
         elif hidden := required_access.lacking(org, need):
             yield Problem(
-                f"this user does not see {', '.join(hidden)} of {need.table}, which tells {need.lost}: it would count as empty",
+                f"this user does not see {', '.join(hidden)} of {need.table}, which holds {need.lost}: it would count as empty",
                 "show the user the field (field-level security, in a permission set)",
             )
 
@@ -121,7 +121,7 @@ def _attributes(org: Org) -> Iterator[Problem]:
     for name, attribute in org.account.attributes.items():
         if tables and not any(sees(org, table, attribute.field) for table in tables):
             yield Problem(
-                f"attribute {name} wants the field {attribute.field}, which is not there or hidden from this user",
+                f"attribute {name} needs the field {attribute.field}, which does not exist or is hidden from this user",
                 f"correct [accounts.{org.account.name}.attributes], or show the field to the user (field-level security)",
             )
 
@@ -143,7 +143,7 @@ def _campaigns(org: Org) -> Iterator[Problem]:
         about = org.describe(table)
         if about is None or not about.get("createable", True):
             yield Problem(
-                f"this user may not make a {table}",
+                f"this user may not create a {table}",
                 "tick Marketing User in the user's record, or set campaigns = false",
             )
 
@@ -155,7 +155,8 @@ def _seen(org: Org) -> Iterator[Problem]:
         counted = org.record_counts(tables)
     except (Refused, Denied):
         org.note(
-            f"how many records the org holds is unknown, and so whether this user sees them all: give the user the right {SET_UP!r}"
+            "the number of records in the org is unknown, and so is whether this user sees them all: give the user "
+            f"the permission {SET_UP!r}"
         )
         return
     for table in tables:
@@ -165,12 +166,12 @@ def _seen(org: Org) -> Iterator[Problem]:
         seen = _counted(org, table)
         if seen is None:
             org.note(
-                f"Salesforce does not count the records of {table} that this user sees in time: whether it sees them all is unknown"
+                f"Salesforce took too long to count the records of {table} that this user sees: it is unknown whether it sees them all"
             )
         elif seen < _SHARE * there:
             yield Problem(
-                f"the org counts {there:,} records of {table}, and this user sees {seen:,} of them ({seen / there:.0%})",
-                f"share all of them with the user (View All on {table}): the others would count as not there",
+                f"the org has {there:,} records of {table}, and this user sees {seen:,} of them ({seen / there:.0%})",
+                f"share all of them with the user (View All on {table}): the others would count as missing",
             )
 
 
@@ -197,7 +198,7 @@ def _limits(org: Org) -> Iterator[Problem]:
         daily = org.ask("GET", "limits/").get("DailyApiRequests")
     except (Refused, Denied):
         org.note(
-            f"the org's limits are unknown beyond what each answer tells: give the user the right {SET_UP!r} to see them"
+            f"only part of the org's limits is known: give the user the permission {SET_UP!r} to see them"
         )
         return
     if not daily:
@@ -205,8 +206,8 @@ def _limits(org: Org) -> Iterator[Problem]:
     most, left = daily["Max"], daily["Remaining"]
     if left <= org.account.quota_reserve * most:
         yield Problem(
-            f"{left:,} of the org's {most:,} API requests of a day are left, {org.account.quota_reserve:.0%} are reserved for others",
-            f"run later, or lower reserve in [accounts.{org.account.name}]",
+            f"{left:,} of the org's {most:,} API requests of a day are left, {org.account.quota_reserve:.0%} are reserved for other apps",
+            f"run later, or lower quota_reserve in [accounts.{org.account.name}]",
         )
 
 

@@ -105,11 +105,11 @@ def _read_me(fields: Sequence[FieldSpec], campaigns: Sequence[str]) -> str:
     return (
         "Deploy these files into a sandbox first:\n\n"
         "  sf project deploy start --source-dir force-app --target-org NAME\n\n"
-        f"Then assign the permission set {PERMISSION_SET} to the integration user, and to everybody who is to see the fields:\n\n"
+        f"Then assign the permission set {PERMISSION_SET} to the integration user, and to everybody who should see the fields:\n\n"
         f"{listed}\n\n"
-        "After that, run `crm-segments setup`: it finds what you deployed and knows it as its own.\n"
+        "After that, run `crm-segments setup`: it finds what you deployed and registers it as its own.\n"
         + (
-            f"\nThe list views of campaigns are not among these files, setup makes them: {', '.join(campaigns)}\n"
+            f"\nThe list views of campaigns are not among these files, setup creates them: {', '.join(campaigns)}\n"
             if campaigns
             else ""
         )

@@ -79,7 +79,7 @@ class Fields:
                 self._grant(spec)
             except (Refused, Denied) as error:
                 raise AccessError(
-                    f"field {api_name(spec.name)} of {table} is there, but this user may not grant the right to it ({error.refusal.code}): "
+                    f"field {api_name(spec.name)} of {table} is there, but this user may not grant access to it ({error.refusal.code}): "
                     "let an administrator deploy the files of `crm-segments setup --export DIR`, or run setup as one"
                 ) from error
             self._await(spec)
@@ -148,7 +148,7 @@ class Fields:
         if not isinstance(defined, dict):
             raise RequestError(
                 f"picklist {api_name(spec.name)} of {_table(spec)} has no values of its own (a global value set?): add "
-                f"{', '.join(option.key for option in lacking)} to its value set in Salesforce, or give ours another name"
+                f"{', '.join(option.key for option in lacking)} to its value set in Salesforce, or choose another name"
             )
         added = {option.key: option for option in lacking}
         kept = [
@@ -173,7 +173,7 @@ class Fields:
             raise shapes.foreign("GET", "tooling/query/")
         if not rows:
             raise RequestError(
-                f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: give ours another name in the config"
+                f"field {api_name(spec.name)} of {_table(spec)} is not a custom field: choose another name in the config"
             )
         return str(rows[0]["Id"])
 
@@ -239,7 +239,8 @@ class Fields:
         while api_name(spec.name) not in self._org.fields(_table(spec)):
             if waited >= _VISIBLE_SECONDS:
                 raise AccessError(
-                    f"field {api_name(spec.name)} was made, but this user does not see it: assign the permission set {PERMISSION_SET} to it"
+                    f"field {api_name(spec.name)} was created, but this user does not see it: assign the permission "
+                    f"set {PERMISSION_SET} to it"
                 )
             self._sleep(2.0)
             waited += 2.0
@@ -287,14 +288,14 @@ def _table(spec: FieldSpec) -> str:
         raise UnsupportedError(f"Salesforce has no record type {spec.record_type}")
     if not LIMITS.takes(spec.name):
         raise RequestError(
-            f"field {spec.name!r} cannot be made: names in Salesforce have {LIMITS.field_rule}"
+            f"field {spec.name!r} cannot be created: names in Salesforce have {LIMITS.field_rule}"
         )
     return OBJECTS[spec.record_type]
 
 
 def _may_not(spec: FieldSpec, refusal: Refusal) -> AccessError:
     return AccessError(
-        f"this user may not make field {api_name(spec.name)} ({refusal.code}): let an administrator deploy the files of "
+        f"this user may not create field {api_name(spec.name)} ({refusal.code}): let an administrator deploy the files of "
         "`crm-segments setup --export DIR`, or run setup as one"
     )
 

@@ -8,6 +8,6 @@ from connectors.contract import Limits
 
 LIMITS = Limits(
     r"(?=[A-Za-z0-9_]{1,40}(__c)?$)[A-Za-z](?:_?[A-Za-z0-9])*(__c)?",
-    "at most 40 letters, digits and single _, a letter first and no _ at the end",
+    "at most 40 letters, digits and single _, starting with a letter and without _ at the end",
     255,
 )

@@ -154,6 +154,6 @@ def _counts(members: _Members, id: str) -> bool:
 def _campaign(remote: RemoteList) -> tuple[str, str]:
     if not remote.id.startswith(CAMPAIGN):
         raise RequestError(
-            f"list {remote.key or remote.label} is a list view: Salesforce itself decides who is in it"
+            f"list {remote.key or remote.label} is a list view: Salesforce decides who is in it"
         )
     return remote.id.split(":")[1], MEMBER_FIELDS[remote.record_type]

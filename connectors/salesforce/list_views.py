@@ -158,7 +158,7 @@ class ListViews:
             shown = ", ".join(
                 f"{field} {operator} {' or '.join(given)}".strip() for field, operator, given in now
             )
-            return f"filter: it shows whom {shown or 'no filter'} says"
+            return f"filter: it selects by {shown or 'no filter'}"
         scope, usual = (
             str((present.get("scope") or {}).get("apiName") or ""),
             self._org.settings.list_view_scope,
@@ -207,12 +207,13 @@ def _reachable(spec: ListSpec, visible: dict[str, Any], account: Account) -> lis
     opt_out = {"email": "HasOptedOutOfEmail", "phone": "DoNotCall"}.get(spec.channel)
     if opt_out is None or (opt_out not in visible and not spec.unknown_reachable):
         raise UnsupportedError(
-            f"list {spec.key} holds only who can be reached by {spec.channel}, which no field tells that this user sees: show it to him, "
+            f"list {spec.key} is only for people who can be reached by {spec.channel}, and no field that this user "
+            "sees says who: give the user access to one, "
             'or use lists = "static"'
         )
     if account.consent_basis == "opt_in" and not spec.unknown_reachable:
         raise UnsupportedError(
-            f"list {spec.key}: Salesforce tells who opted out ({opt_out}), and nobody who opted in, so that nobody would be in it: write "
+            f"list {spec.key}: Salesforce says who opted out ({opt_out}) but not who opted in, so the list would be empty: write "
             f'consent_basis = "not_opted_out" in [accounts.{account.name}], if you may write to everybody who did not opt out'
         )
     filters = [_filter(opt_out, "Equals", "False")] if opt_out in visible else []

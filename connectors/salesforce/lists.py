@@ -81,7 +81,7 @@ class Lists:
             )
         if not self._org.settings.campaigns:
             raise UnsupportedError(
-                f"{spec.key} wants explicit members, which only a campaign has: set campaigns = true in [accounts."
+                f"{spec.key} needs explicit members, which only a campaign has: set campaigns = true in [accounts."
                 f'{self._org.account.name}], or lists = "dynamic" (a list view)'
             )
         name = spec.label[:_NAME]

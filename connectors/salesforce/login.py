@@ -68,7 +68,8 @@ class LogIn:
         except Exception as error:  # of the library that signs, or of the one that reads the answer: they have no common base
             if sender.last is None:
                 raise AccessError(
-                    f"private_key of account {self._account} is no RSA key in PEM form ({type(error).__name__}): copy the file that was "
+                    f"private_key of account {self._account} is not an RSA key in PEM format "
+                    f"({type(error).__name__}): copy the file that was "
                     "made with the certificate, from -----BEGIN to -----END, without a passphrase"
                 ) from None
             session = None
@@ -98,7 +99,7 @@ class LogIn:
 
     def _foreign(self) -> AccessError:
         return AccessError(
-            f"the log-in of account {self._account} at {self._settings.log_in_url} answers no session: is it Salesforce's address?"
+            f"the login of account {self._account} at {self._settings.log_in_url} returned no session: is this Salesforce's address?"
         )
 
     def _refused(self, response: requests.Response | None) -> ConnectorError:

@@ -79,7 +79,7 @@ class Answers:
         if status == 401:
             what = f"Salesforce does not accept the session of account {self._account}"
         elif status == 403 and refusal.kind == "permission":
-            what = f"Salesforce denies it to the user of account {self._account}"
+            what = f"Salesforce denies this to the user of account {self._account}"
         else:
             raise Refused(f"Salesforce refuses with {status}: {refusal.reason}", refusal)
         raise Denied(f"{what}: {refusal.reason}", refusal)
@@ -121,7 +121,7 @@ def body_of(response: requests.Response) -> Any:
 
 
 _NO_PASSWORDS = (
-    "the org does not let apps log in with a password: make an External Client App with the client credentials flow, and write its "
+    "the org does not let apps log in with a password: create an External Client App with the client credentials flow, and write its "
     "client_id and client_secret in place of username and password"
 )
 _LOG_IN_REMEDIES = {
@@ -129,17 +129,19 @@ _LOG_IN_REMEDIES = {
     "invalid_client_id": "client_id is not known: copy the consumer key again from the External Client App (or connected app)",
     "invalid_grant": "the user may not log in this way (no Run-As user, not approved, expired or withdrawn): see the app's policies",
     "invalid_app_access": "an administrator must approve the user for the app",
-    "unsupported_grant_type": "the app does not allow this flow: switch it on, or use another log-in",
-    "INVALID_LOGIN": "username, password or security_token is wrong, or the user is locked out. Mend them before you try again (it was "
+    "unsupported_grant_type": "the app does not allow this flow: switch it on, or log in another way",
+    "INVALID_LOGIN": "username, password or security_token is wrong, or the user is locked out. Correct them before you try again (it was "
     "sent once, because Salesforce locks a user out after a few), or use client credentials",
     "LOGIN_MUST_USE_SECURITY_TOKEN": "the org asks for the security token from this address: write it as security_token (the user "
     "resets it under Settings > Reset My Security Token), or use client credentials",
-    "PASSWORD_LOCKOUT": "the user is locked: an administrator unlocks it, or it passes by itself after the org's lockout time",
+    "PASSWORD_LOCKOUT": "the user is locked: an administrator unlocks it, or the lock ends by itself after the org's lockout time",
     "INACTIVE_OWNER_OR_USER": "the user is not active: ask the administrator",
-    "LOGIN_DURING_RESTRICTED_DOMAIN": "the user's profile allows no log-in from this machine's address: add it to the login IP ranges",
-    "LOGIN_DURING_RESTRICTED_TIME": "the user's profile allows no log-in at this hour: widen its login hours, or run at another time",
-    "API_DISABLED_FOR_ORG": "the org's edition or the user's profile has no API: ask the administrator for the right API Enabled",
-    "API_CURRENTLY_DISABLED": "the API is switched off for this user: ask the administrator for the right API Enabled",
+    "LOGIN_DURING_RESTRICTED_DOMAIN": "the user's profile does not allow a login from this machine's address: add "
+    "it to the login IP ranges",
+    "LOGIN_DURING_RESTRICTED_TIME": "the user's profile does not allow a login at this hour: widen its login hours, or run at another time",
+    "API_DISABLED_FOR_ORG": "the org's edition or the user's profile has no API access: ask the administrator for "
+    "the permission API Enabled",
+    "API_CURRENTLY_DISABLED": "the API is switched off for this user: ask the administrator for the permission API Enabled",
     "ORG_LOCKED": "the org is locked: ask its administrator",
     "TRIAL_EXPIRED": "the org's trial is over: ask its administrator",
     "INVALID_OPERATION": _NO_PASSWORDS,
@@ -153,7 +155,7 @@ _RATE_SECONDS = 3600.0
 def locked_out(account: str, refusal: Refusal) -> ConnectorError:
     """What a refused log-in means, and what a person must do. ``refusal.text``: without secrets."""
     code, text = refusal.code or str(refusal.status), refusal.text
-    reason = f"Salesforce refuses the log-in of account {account} ({code}{': ' + text if text else ''})"
+    reason = f"Salesforce refuses the login of account {account} ({code}{': ' + text if text else ''})"
     if code in _LATER:
         return TemporaryError(
             f"{reason}: try again later", retry_after=_RATE_SECONDS if code == "LOGIN_RATE_EXCEEDED" else None

@@ -102,7 +102,7 @@ class Org(Session):
             status = int(error.status)
             if not manner.get("repeatable", True) and status >= 500:
                 raise TemporaryError(
-                    f"Salesforce answers {status}, and nobody knows whether it did what was asked"
+                    f"Salesforce answers {status}, and it is unknown whether it did what was asked"
                 ) from None
             if status in _NOT_THERE and path != _VERSIONS:
                 self.check_version()
@@ -116,7 +116,7 @@ class Org(Session):
             what = f"the org of account {self.account.name} does not know version {wanted} of the API"
             key = f'api_version = "{max(versions, key=float)}"'
             raise UnknownVersion(
-                what, f"set {key} in [accounts.{self.account.name}], the newest that it speaks"
+                what, f"set {key} in [accounts.{self.account.name}], the newest that it supports"
             )
 
     @cached_property
@@ -191,7 +191,7 @@ class Org(Session):
             if error.refusal.code != "INVALID_QUERY_LOCATOR":
                 raise
             raise TemporaryError(
-                "Salesforce forgot a query before its last page was fetched; run again to ask it anew"
+                "Salesforce forgot a query before its last page was fetched; run again to repeat it"
             ) from error
 
     def total(self, statement: str, patient: bool = True) -> int:

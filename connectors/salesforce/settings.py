@@ -64,14 +64,18 @@ class Settings(BaseModel):
         }
         chosen = [name for name, (given, _) in ways.items() if given]
         if len(chosen) != 1:
-            problem = f"{' and '.join(chosen)} are two log-ins: keep one" if chosen else "a log-in is missing"
+            problem = (
+                f"{' and '.join(chosen)} are two ways to log in: keep one"
+                if chosen
+                else "the login is missing"
+            )
             raise ValueError(
                 f"{problem}; valid: client_id + client_secret, client_id + username + private_key, client_id + refresh_token, "
                 "or username + password + security_token"
             )
         if self.refresh_token_file is not None and self.refresh_token is None:
             raise ValueError(
-                "refresh_token_file keeps what follows a refresh_token, and there is none: leave it out"
+                "refresh_token_file stores the next refresh_token, and there is none: leave it out"
             )
         missing = [name for name in ways[chosen[0]][1] if getattr(self, name) is None]
         if missing:

@@ -24,7 +24,7 @@ def foreign(method: str, path: str) -> TemporaryError:
     shown = re.sub(r"\?.*", "", path)
     return TemporaryError(
         f"{method} {shown}: the answer is not Salesforce's, or only a part of it (something on the way may answer in its place). "
-        "Nothing was concluded from it; try again later"
+        "It was not used; try again later"
     )
 
 

@@ -24,7 +24,7 @@ _ESCAPES = str.maketrans(
 def name(text: str) -> str:
     """The name of an object or field, or ValueError: what is no name never reaches a statement."""
     if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is no name of a Salesforce field")
+        raise ValueError(f"{text!r} is not a valid name of a Salesforce field")
     return text
 
 

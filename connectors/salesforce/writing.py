@@ -224,7 +224,7 @@ class _Batch:
         for target, rows in rows_by_target.items():
             name = api_name(target)
             if name not in fields:
-                reason = f"field {name} is not there or hidden from this user: {_REMEDY}"
+                reason = f"field {name} does not exist or is hidden from this user: {_REMEDY}"
             elif not fields[name].get("updateable", True):
                 reason = f"this user may not edit field {name}: {_REMEDY}"
             else:

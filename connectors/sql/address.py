@@ -93,14 +93,14 @@ def _from_url(account: Account, settings: LogIn, url: str) -> DatabaseAddress:
     engine = _SCHEMES.get(scheme.partition("+")[0].lower())
     if not separator or engine is None:
         raise RequestError(
-            f"{where} names no database that we know: write it like postgresql://user:password@host/database"
+            f"{where} does not name a supported database: write it like postgresql://user:password@host/database"
         )
     if engine in ("snowflake", "bigquery"):
         return DatabaseAddress(account.name, engine, url=url)
     if engine in ("sqlite", "duckdb"):
         path = unquote(behind.partition("?")[0].removeprefix("/"))
         if not path:
-            raise RequestError(f"{where} names no file: write it like {engine}:///folder/name.db")
+            raise RequestError(f"{where} does not name a file: write it like {engine}:///folder/name.db")
         return DatabaseAddress(
             account.name, engine, path=Path(account.folder) / Path(path).expanduser(), url=url
         )
@@ -109,13 +109,15 @@ def _from_url(account: Account, settings: LogIn, url: str) -> DatabaseAddress:
         host, port = parts.hostname or "", parts.port
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     except ValueError:
-        remedy = "write signs such as @ : / # ? % in the password by their code (%40 %3A %2F %23 %3F %25)"
-        raise RequestError(f"{where} cannot be taken apart: {remedy}") from None
+        remedy = (
+            "write characters such as @ : / # ? % in the password by their code (%40 %3A %2F %23 %3F %25)"
+        )
+        raise RequestError(f"{where} cannot be parsed: {remedy}") from None
     host = options.pop("host", host)
     mode = settings.sslmode or options.pop("sslmode", options.pop("ssl-mode", None))
     if mode is not None and mode not in _MODES:
         raise RequestError(
-            f"{where} has an sslmode that does not protect or that we do not know: use one of {', '.join(_MODES)}"
+            f"{where} has an sslmode that does not protect or is unknown: use one of {', '.join(_MODES)}"
         )
     return DatabaseAddress(
         account.name, engine, host, port, unquote(parts.username or ""), unquote(parts.password or ""),

@@ -54,7 +54,7 @@ def clock_of(column: pa.ChunkedArray, metadata: object, where: str) -> ChangeClo
         return ChangeClock("date")
     if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise RequestError(
-            f"{where} is of the type {kind}, which is no time: name a column of times, or leave changed_at out"
+            f"{where} is of the type {kind}, which is not a time: name a column of times, or leave changed_at out"
         )
     texts = as_text(column)[0].drop_null()
     if not len(texts):
@@ -66,7 +66,7 @@ def clock_of(column: pa.ChunkedArray, metadata: object, where: str) -> ChangeClo
         if unit is not None:
             return ChangeClock("number", unit)
     if not is_text(kind) or metadata == NUMERIC or instants(texts, "UTC")[0].null_count == len(texts):
-        raise RequestError(f"{where} holds no times: name a column of times, or leave changed_at out")
+        raise RequestError(f"{where} has no times: name a column of times, or leave changed_at out")
     return ChangeClock("text")
 
 

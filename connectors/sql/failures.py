@@ -55,7 +55,7 @@ _ERRORS: dict[Meaning, tuple[type[ConnectorError], str]] = {
     "fault": (TemporaryError, "{where}: the server itself is at fault{said}: tell its administrator, and try again later"),
     "log-in": (
         AccessError,
-        "{database} refuses the log-in of {user}{said}: correct user and password in {setting}",
+        "{database} refuses the login of {user}{said}: correct user and password in {setting}",
     ),
     "grant": (
         AccessError,
@@ -64,11 +64,11 @@ _ERRORS: dict[Meaning, tuple[type[ConnectorError], str]] = {
     "write grant": (
         AccessError,
         "{user} may not write {where}{said}: ask an administrator for {grant|the right to write it}; "
-        "`crm-segments setup --export FOLDER` writes down all that is needed",
+        "`crm-segments setup --export FOLDER` writes all statements that are needed",
     ),
     "read only": (
         AccessError,
-        "{database} takes no changes now{said}: name the server that does (a replica is only read) in {setting}, "
+        "{database} accepts no changes now{said}: name the server that does (a replica is read-only) in {setting}, "
         "or ask an administrator to let {user} write again",
     ),
     "tls": (AccessError, "{database} cannot be trusted over TLS{said}: {tls}; sslmode says how much is verified"),
@@ -79,13 +79,13 @@ _ERRORS: dict[Meaning, tuple[type[ConnectorError], str]] = {
     ),
     "missing": (
         RequestError,
-        "{where} has not what was asked for{said}: correct table, query or columns in {setting}",
+        "{where} does not have what was asked for{said}: correct table, query or columns in {setting}",
     ),
     "would write": (
         RequestError,
         "{where} would change something{said}, and a database is only read: correct query or deleted in {setting}",
     ),
-    "not set up": (RequestError, "{where} has not what is written to{said}: run `crm-segments setup`"),
+    "not set up": (RequestError, "{where} does not have what is written to{said}: run `crm-segments setup`"),
     "not written": (
         RequestError,
         "{where} refuses what is written{said}: correct segments_schema in {setting}",

@@ -228,9 +228,7 @@ def sound_columns(
     )
     for name, column in (columns | further).items():
         if not readable(column.type):
-            what = (
-                f"{layout.source.shown}: column {name} is of the type {column.type}, which is no plain value"
-            )
+            what = f"{layout.source.shown}: column {name} is of the type {column.type}, which is not a plain value"
             raise RequestError(f"{what}: cast it to text in a query of [{stream.setting}]")
     attributes = {name: column for name, column in attributes.items() if readable(column.type)}
     if notation.decimal != ".":

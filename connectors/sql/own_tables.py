@@ -116,7 +116,9 @@ class OwnTables:
         for table in COLUMNS.keys() & columns.keys():
             if set(columns[table]) != set(COLUMNS[table]):
                 remedy = "name another schema as segments_schema"
-                raise RequestError(f"{self.shown(table)} is a table that we did not make: {remedy}")
+                raise RequestError(
+                    f"{self.shown(table)} is a table that crm-segments did not create: {remedy}"
+                )
         return columns
 
     def create_schema(self) -> list[str]:

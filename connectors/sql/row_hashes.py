@@ -1,4 +1,4 @@
-"""Is a row, or a whole table, as it was when it was read last? By numbers that name nobody."""
+"""Is a row, or a whole table, as it was when it was read last? By numbers that name no customer."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ _DELETED = re.compile(r"(is_?)?(deleted|removed)(_?(at|on|date))?", re.IGNORECAS
 _MONEY = ("amount", "price", "refunded")
 _TIMES = ("occurred_at", "created_at")
 _TOLD = {
-    "contact_id": "whose a purchase is by an id",
-    "refunded": "what was given back: it is not taken off",
+    "contact_id": "who made a purchase, by id",
+    "refunded": "the amount refunded: it is not subtracted",
     "gift_card": "which lines sell gift cards: they count as purchases",
-    "currency": "the currency: amounts are taken to be in that of the account",
+    "currency": "the currency: amounts are assumed to be in that of the account",
 }
 
 
@@ -132,10 +132,10 @@ def _of_landing(engine: Engine, stream: str, taken: Taken) -> Guess:
         guess.attributes = _attributes(guess)
         return guess
     if untold := [what for name, what in _TOLD.items() if name in taken.composed.missing]:
-        guess.notes.append(f"{table.name}: no table or column that may be read tells {', or '.join(untold)}")
+        guess.notes.append(f"{table.name}: no readable table or column tells {', or '.join(untold)}")
     if "changed_at" not in settings:
         guess.notes.append(
-            f"{table.name}: nothing tells when a row of all its tables was last written: all rows are read at every pull"
+            f"{table.name}: no column says when its rows were last written, so all rows are read at every pull"
         )
     for header, words in description.status.items():
         if header in settings.get("status", {}):
@@ -221,7 +221,7 @@ def _settle_orders(probe: Probe, guess: Guess) -> None:
     if guess.settings.get("line_items") == "blank":
         guess.settings.pop("line_items")
         guess.notes.append(
-            f"{sample.name}: an order's amount stands on one of its rows alone: see that its sums are right"
+            f"{sample.name}: an order's amount is on only one of its rows: check that its sums are right"
         )
     decide_status(guess, probe.words)
     words = probe.words(columns["currency"]) if "currency" in columns else None

@@ -54,7 +54,7 @@ def make_field(writer: Writer, spec: FieldSpec) -> bool:
     specs = own_values.fields(writer, writer.tables)
     existing = specs.get((spec.record_type, spec.name))
     if existing is not None and existing.type != spec.type:
-        raise RequestError(f"field {spec.name} is of type {existing.type}: give ours another name")
+        raise RequestError(f"field {spec.name} is of type {existing.type}: choose another name")
     specs[spec.record_type, spec.name] = spec
     for view in views_of(specs.values()):
         wider = widened(view, there.get(view.name, ()))
@@ -135,7 +135,7 @@ def missing_rights(writer: Writer) -> list[Problem]:
     there = tables.there(writer)
     problems: list[Problem] = []
     if not COLUMNS.keys() <= there.keys() and not writer.may_create():
-        what = f"{user or 'this user'} may not make the schema {tables.schema} and its tables, which segments are written to"
+        what = f"{user or 'this user'} may not create the schema {tables.schema} and its tables, which segments are written to"
         remedy = f"ask an administrator for {writer.create_grant()}, or give them what `crm-segments setup --export FOLDER` writes"
         problems.append(Problem(what, remedy))
     present = [name for name in COLUMNS if name in there]

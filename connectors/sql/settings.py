@@ -26,7 +26,7 @@ class Rows(CellFormats):
     @model_validator(mode="after")
     def _one_place(self) -> Rows:
         if self.table is not None and self.query is not None:
-            raise ValueError("table and query are two places: keep one of them")
+            raise ValueError("table and query cannot both be set: keep one of them")
         if self.table is None and self.query is None and self.model_fields_set:
             raise ValueError(
                 'says nothing of where its rows stand: set table = "schema.name" or query = "SELECT ..."'
@@ -50,7 +50,7 @@ class ActivityRows(ActivityColumns, Rows):
     def _rows_have_no_order(self) -> ActivityRows:
         if "newest_wins" in self.model_fields_set:
             raise ValueError(
-                "newest_wins is about files that overlap; a table holds an order once: leave it out"
+                "newest_wins is for files that overlap; a table has an order only once: leave it out"
             )
         if self.line_items == "blank":
             raise ValueError(

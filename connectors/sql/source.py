@@ -71,7 +71,7 @@ class SqlSource(Source):
         for name, stream in self._streams.items():
             if stream.rows.changed_at is None:
                 notes.append(
-                    f"{TABLES[name]} are read whole each time and compared by content: changed_at reads only what changed"
+                    f"{TABLES[name]} are read in full each time and compared by content: set changed_at to read only what changed"
                 )
         return notes
 
@@ -100,8 +100,8 @@ class SqlSource(Source):
             return "it is read; segments are not written to this kind of database yet"
         schema = self._settings.segments_schema
         if schema is None:
-            return "it is only read; with segments_schema segments are written to tables of ours in it"
-        return f"it is read, and segments are written to tables of ours in the schema {schema}"
+            return "it is only read; with segments_schema, segments are written to separate tables in it"
+        return f"it is read, and segments are written to separate tables in the schema {schema}"
 
     def _unwritable(self) -> list[Problem]:
         """The config wants segments to be written where we cannot write yet."""

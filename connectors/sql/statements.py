@@ -74,7 +74,7 @@ def table_source(text: str, dialect: str) -> RowSource:
     parts = [next(filter(None, match.groups())) for match in _PART.finditer(text)]
     parts = [part.replace('""', '"').replace("``", "`").strip() for part in parts]
     if _TABLE.fullmatch(text) is None or not all(parts):
-        raise RequestError(f'{text!r} is no name of a table: write table = "schema.name"')
+        raise RequestError(f'{text!r} is not the name of a table: write table = "schema.name"')
     identifiers = [exp.to_identifier(part, quoted=True) for part in parts]
     keys = ("this", "db", "catalog")
     return RowSource(dialect, text, exp.Table(**dict(zip(keys, reversed(identifiers), strict=False))))
@@ -91,7 +91,7 @@ def query_source(text: str, dialect: str, shown: str) -> RowSource:
         raise RequestError(f"{shown} is not one SELECT: a database is only read")
     if strange := next(statements[0].find_all(*_CHANGES), None):
         raise RequestError(
-            f"{shown} holds {strange.key.upper()}, which may change or lock something: write one plain SELECT"
+            f"{shown} has {strange.key.upper()}, which may change or lock something: write one plain SELECT"
         )
     return RowSource(
         dialect, shown, exp.Subquery(this=statements[0], alias=exp.TableAlias(this=name_of("asked")))
@@ -106,7 +106,9 @@ def condition(text: str, dialect: str, shown: str) -> exp.Expression:
         trees = []
     tree = trees[0] if len(trees) == 1 else None
     if tree is None or isinstance(tree, (exp.Query, *_CHANGES, exp.Alias)) or tree.find(exp.Query, *_CHANGES):
-        raise RequestError(f"{shown} is no column and no condition: write it like deleted_at IS NOT NULL")
+        raise RequestError(
+            f"{shown} is neither a column nor a condition: write it like deleted_at IS NOT NULL"
+        )
     return tree
 
 

@@ -21,10 +21,10 @@ _REASONS = pa.array(
     [
         None,
         None,
-        "what stands there is no longer what was expected: pull again",
-        " is not there (any more): run `crm-segments setup`",
-        f"the id is longer than {LONGEST_ID} characters, ends in a blank or holds a NUL: it names no row of ours",
-        f"the text is longer than {LONGEST_VALUE} characters or holds a NUL",
+        "the value there is no longer the expected one: pull again",
+        " does not exist (any more): run `crm-segments setup`",
+        f"the id is longer than {LONGEST_ID} characters, ends in a blank or has a NUL: no row has such an id",
+        f"the text is longer than {LONGEST_VALUE} characters or has a NUL",
     ]
 )
 _KEY = ["record_type", "id", "target"]

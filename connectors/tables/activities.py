@@ -245,7 +245,7 @@ class ActivityPage:
         rates = self._rates(moments, marks, blank, sieve)
         places = exponent(rows.account.currency)
         units, bad = minor_units(plain, places, rates)
-        sieve.row(bad, "amount: {} is no number", quoted(plain, bad))
+        sieve.row(bad, "amount: {} is not a number", quoted(plain, bad))
         again = self.again
         if again is not None:
             units = pc.if_else(again, pa.scalar(None, pa.int64()), units)
@@ -289,7 +289,7 @@ class ActivityPage:
         sieve.row(unsound, f"{name} {UNSOUND}")
         amounts = read_amounts(texts, self.rows.way.habits.notation)
         sieve.leave_out(amounts.dashes, f"{name} is a dash")
-        sieve.row(amounts.bad, f"{name}: {{}} is no number", quoted(texts, amounts.bad))
+        sieve.row(amounts.bad, f"{name}: {{}} is not a number", quoted(texts, amounts.bad))
         return amounts.plain, amounts.marks
 
     def _rates(
@@ -305,12 +305,12 @@ class ActivityPage:
         marked = _currencies(marks, account.currency) if marks is not None else None
         if marked is not None and marks is not None:
             strange = pc.and_(pc.is_valid(marks), pc.is_null(marked))
-            sieve.row(strange, "amount stands beside {}, which is no currency, or one of several", marks)
+            sieve.row(
+                strange, "amount has {} next to it, which is not a currency, or is one of several", marks
+            )
             if stated is not None:
                 differ = pc.fill_null(pc.not_equal(marked, stated), False)
-                sieve.row(
-                    differ, "amount stands beside {}, which is not the currency that its row names", marks
-                )
+                sieve.row(differ, "amount has {} next to it, which is not the currency of its row", marks)
         currencies = stated if marked is None else marked if stated is None else pc.coalesce(stated, marked)
         if currencies is None or currencies.null_count == len(currencies):
             return None
@@ -333,7 +333,7 @@ class ActivityPage:
             pattern = self.rows.dialect.orders.refunded_pattern if name == "refunded" else None
             plain = self._within(name, pattern, sieve) if pattern else self._read_deduction(name, sieve)
             units, bad = minor_units(plain, places, rates)
-            sieve.row(bad, f"{name}: {{}} is no number", quoted(plain, bad))
+            sieve.row(bad, f"{name}: {{}} is not a number", quoted(plain, bad))
             units = pc.abs(units)
             taken = units if taken is None else pc.coalesce(pc.add(taken, units), taken, units)
         if taken is not None and self.again is not None:
@@ -345,13 +345,15 @@ class ActivityPage:
         if not is_text(column.type):
             return column
         amounts = read_amounts(as_text(column)[0], self.rows.way.habits.notation)
-        sieve.row(amounts.bad, f"{name}: {{}} is no number", quoted(column, amounts.bad))
+        sieve.row(amounts.bad, f"{name}: {{}} is not a number", quoted(column, amounts.bad))
         if amounts.marks is not None:
             strange = pc.and_(
                 pc.is_valid(amounts.marks), pc.is_null(_currencies(amounts.marks, self.rows.account.currency))
             )
             sieve.row(
-                strange, f"{name} stands beside {{}}, which is no currency, or one of several", amounts.marks
+                strange,
+                f"{name} has {{}} next to it, which is not a currency, or is one of several",
+                amounts.marks,
             )
         return amounts.plain
 

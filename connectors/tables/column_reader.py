@@ -21,7 +21,7 @@ from connectors.values.text import as_text, flat, is_text, trimmed, truths, word
 from connectors.values.timestamps import ISO, instants
 
 Columns = Mapping[str, pa.ChunkedArray]
-UNSOUND = "holds a NUL byte, more than 1 MiB, bytes that are no UTF-8, or a time of no calendar"
+UNSOUND = "has a NUL byte, more than 1 MiB, bytes that are not UTF-8, or an impossible time"
 _TRIMMED = words_in("""id record_type record_id lead_id contact_id company_id contact_email order_id kind currency merged_into converted_to
     email name first_name last_name country consent_source""")
 _IDS = ("id", "record_id", *OWNERS, "company_id", "merged_into", "converted_to", "order_id", "phones")
@@ -90,7 +90,7 @@ class ColumnReader:
 
     def numbers(self, name: str, column: pa.ChunkedArray | pa.Array, sieve: Sieve) -> pa.Array:
         values, wrong = numbers(column, self.way.habits.notation)
-        sieve.cell(wrong, name, "{} is no number", quoted(column, wrong))
+        sieve.cell(wrong, name, "{} is not a number", quoted(column, wrong))
         return values
 
     def truths(self, name: str, sieve: Sieve) -> pa.Array:

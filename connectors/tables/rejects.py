@@ -23,7 +23,7 @@ class TableRejects(Rejects):
     refused_minor: int = 0  # what those are worth whose amount could be read, without sign
     # reason → rows that are no fault and do not count
     left_out: Counter[str] = field(default_factory=Counter)
-    ownerless: int = 0  # rows that name nobody
+    ownerless: int = 0  # rows that name no customer
     voids: pa.Table | None = None  # VOID_SCHEMA: rows left out because their order does not count
 
     def add(
@@ -94,7 +94,7 @@ class Sieve:
         self._rejects.voids = table.filter(pc.and_(pa.array(self._void), sound))
 
     def ownerless(self, rows: pa.Array | None) -> None:
-        """Take out rows that name nobody."""
+        """Take out rows that name no customer."""
         fresh = self._out(rows)
         self._rejects.ownerless += 0 if fresh is None else int(fresh.sum())
 

@@ -30,6 +30,6 @@ def clock_notes(journal: Journal, account: str, run: int) -> list[str]:
     if began is None or datetime.fromisoformat(began) <= datetime.now(UTC) + _SLACK:
         return []
     return [
-        f"the journal holds a run of {began[:16].replace('T', ' ')} UTC, which has not come yet: this computer's clock went back, or was "
-        f"ahead then. See that it is right; what was labelled for days that have not come is not looked at"
+        f"the journal holds a run of {began[:16].replace('T', ' ')} UTC, which is in the future: this computer's clock went back, or was "
+        f"ahead then. Check the clock; labels for days in the future are ignored"
     ]

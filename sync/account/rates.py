@@ -56,7 +56,7 @@ def _unconverted(config: Config, account: str) -> Iterator[str]:
         if numbers and theirs.currency != settings.currency:
             yield (
                 f"account {name} counts in {theirs.currency}, account {account} in {settings.currency}: numbers among its attributes "
-                f"({', '.join(numbers)}) are taken as they stand, so rules name amounts of money in {theirs.currency}"
+                f"({', '.join(numbers)}) are not converted, so write amounts of money in rules in {theirs.currency}"
             )
 
 

@@ -128,7 +128,7 @@ def title_faults(config: Config, journal: Journal, account: str) -> list[str]:
             where = f"segment {segment.key} of {settings.name}"
             other = taken.setdefault(comparable(segment.title), segment.key)
             if other != segment.key:
-                what = f"is called {segment.title!r}, as segment {other} is: case and blanks do not tell titles apart"
+                what = f"has the title {segment.title!r}, as segment {other} has: titles must differ in more than case and blanks"
                 faults.append(f"{where} {what}. {_remedy(settings, segment.key)}")
             if longest is not None and len(segment.title) > longest:
                 what = f"has a title of {len(segment.title)} characters, the CRM takes {longest}"
@@ -137,7 +137,7 @@ def title_faults(config: Config, journal: Journal, account: str) -> list[str]:
 
 
 def _remedy(settings: SegmentationSettings, key: str) -> str:
-    return f'Give one of them another: segments = [ {{ key = "{key}", title = "..." }} ] in the config of {settings.name}'
+    return f'Give one of them another title: segments = [ {{ key = "{key}", title = "..." }} ] in the config of {settings.name}'
 
 
 def _told(settings: SegmentationSettings, segments: Sequence[Segment]) -> list[SegmentText]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sync.store.joined import Joined
     from sync.store.mirror import AccountMirror, Mirror
 
-_SOUND_DISK = "What was done is saved; see that its disk is sound, and run again"
+_SOUND_DISK = "Finished work is saved. Check its disk, then run again"
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def lock(config: Config) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
             raise RetryLater(
-                f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has ended"
+                f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has finished"
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -299,10 +299,11 @@ def _remedy(path: Path) -> str:
         day = f"{datetime.fromtimestamp(copy.stat().st_mtime).astimezone():%Y-%m-%d %H:%M %Z}"
         back = f"rm -f {' '.join(names)} && cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
         return (
-            f"A copy of {day} is there: `{back}` brings it back; what was written after it then counts as other people's, and stays. Or a "
-            f"newer backup of yours. `crm-segments status --salvage` saves what can still be read."
+            f"There is a copy of {day}: `{back}` restores it; what was written after it then counts as somebody "
+            "else's, and stays. Or restore a "
+            f"newer backup of your own. `crm-segments status --salvage` saves what can still be read."
         )
     return (
-        "Bring back a backup of it; `crm-segments status --salvage` saves what can still be read. Without either, move it away and run "
+        "Restore a backup of it; `crm-segments status --salvage` saves what can still be read. Without either, move the file away and run "
         "`crm-segments plan --adopt`."
     )

@@ -21,6 +21,7 @@ from sync.log import stage
 from sync.plan.approval import require_approved
 from sync.plan.finish import basis
 from sync.plan.undo import WAYS_BACK, hold
+from sync.sentence import sentences
 from sync.store import write_history
 from sync.store.journal import Journal
 from sync.store.journal.approvals import PlanDecision
@@ -101,10 +102,12 @@ def _stored(plans: Plans, account: str, plan: int) -> Plan:
     """The plan of a number, if it can still be carried out."""
     row = plans.get(plan)
     if row is None or row.account != account:
-        raise CommandError(f"there is no plan {plan} of account {account}: `crm-segments plan` makes one")
+        raise CommandError(
+            f"there is no plan {plan} of account {account}: create one with `crm-segments plan`"
+        )
     if row.state == "done":
         raise GuardTripped(
-            f"plan {plan} is done and cannot be applied again: make a new one with `crm-segments plan`",
+            f"plan {plan} is finished and cannot be applied again: create a new one with `crm-segments plan`",
             plan=plan,
         )
     if row.state == "superseded":
@@ -115,7 +118,7 @@ def _stored(plans: Plans, account: str, plan: int) -> Plan:
 
 def _superseded(plan: int, why: str) -> GuardTripped:
     return GuardTripped(
-        f"plan {plan} is superseded: {why}. Make a new one with `crm-segments plan`.", plan=plan
+        f"plan {plan} is superseded: {why}. Create a new one with `crm-segments plan`.", plan=plan
     )
 
 
@@ -130,7 +133,7 @@ def _require_current(plans: Plans, row: Plan, made_from: Mapping[str, Any], targ
     if newer:
         why = f"plan {newer} was applied since"
     elif moved and row.kind == "forward":
-        why = f"the {' and '.join(moved)} of the segmentations changed since"
+        why = f"the {' and '.join(moved)} of the segmentations have changed since"
     elif again and row.kind == "retire":
         why = f"{' and '.join(again)} is in the config again"
     if why is not None:
@@ -142,7 +145,8 @@ def _require_rights(account: str, problems: Sequence[Problem]) -> None:
     if problems:
         raise CommandError(
             "\n".join(
-                f"{account}: {problem.what}. {problem.remedy}. Nothing was written." for problem in problems
+                f"{account}: {sentences(problem.what, problem.remedy)} Nothing was written."
+                for problem in problems
             )
         )
 
@@ -159,9 +163,9 @@ def _require_allowed(row: Plan, allow: Mapping[str, str], reviewed: bool) -> Non
     lines = [f"  {trip['guard']}: {trip['what']}" for trip in trips]
     names = sorted({trip["guard"] for trip in trips})
     review = (
-        f"Look at it (`crm-segments plan`) and apply it by its number: `crm-segments apply {row.plan}`; or"
+        f"Review it (`crm-segments plan`) and apply it by its number: `crm-segments apply {row.plan}`; or"
         if all(trip["first_labelling"] for trip in trips)
-        else "If that is right,"
+        else "If this is expected,"
     )
     allowing = " ".join(f"--allow {name}" for name in names)
     raise GuardTripped(

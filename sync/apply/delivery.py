@@ -176,7 +176,7 @@ class Delivery:
     def _write(self, batch: Batch, changes: pa.Table) -> pa.Table:
         """Write changes; skip those that consent forbids by now, and those of a list that a person deleted."""
         if batch.kind == "list" and self._remote(batch) is None:
-            reason = f"list {batch.target} was deleted in the CRM: `crm-segments setup` makes it again"
+            reason = f"list {batch.target} was deleted in the CRM: `crm-segments setup` creates it again"
             return _told("skipped", "gone", reason, changes.num_rows)
         allowed = self._allowed(batch)
         outcomes = self._write_unmoved(batch, changes.filter(allowed))

@@ -39,7 +39,7 @@ def _outcomes(
     changes, ticket = batch.changes().select(CHANGE_SCHEMA.names), JournalTicket(batches, batch.batch)
     if batch.kind == "list":
         if remote is None:
-            gone = ("rejected", "gone", "the list is there no more")
+            gone = ("rejected", "gone", "the list no longer exists")
             return pa.table(
                 [pa.repeat(pa.scalar(text), changes.num_rows) for text in gone], schema=OUTCOME_SCHEMA
             )

@@ -41,7 +41,7 @@ class Throttle:
         if not self.windows.open_at(moment):
             opening = self.windows.next_opening(moment)
             raise RetryLater(
-                f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, `crm-segments run` goes on then",
+                f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, and `crm-segments run` continues then",
                 opening,
             )
 
@@ -58,7 +58,7 @@ class Throttle:
         oldest = self.batches.first_counted_since(self.account, self._hour_ago())
         room_at = (datetime.fromisoformat(oldest) if oldest else self.clock().astimezone(UTC)) + _HOUR
         return RetryLater(
-            f"the pace of {self.pace:,} records an hour is used up; the rest of plan {plan} waits until "
+            f"the pace of {self.pace:,} records an hour is reached; the rest of plan {plan} waits until "
             f"{room_at.astimezone(ZoneInfo(self.time_zone)):%H:%M %Z}, then run again",
             room_at,
         )

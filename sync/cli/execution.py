@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from sync.sentence import sentence
 from sync.terminal import interrupt
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def asking(what: str, yes: bool, as_json: bool) -> Callable[[dict[str, Any]], bo
         from sync.terminal.writing import print_plan
 
         {"plan": print_plan, "setup": print_setup}[what](shown)
-        return typer.confirm({"plan": "Write this?", "setup": "Make these?"}[what], err=True)
+        return typer.confirm({"plan": "Write this?", "setup": "Create these?"}[what], err=True)
 
     return confirm
 
@@ -99,7 +100,8 @@ def fail(
         again = {"again_at": at} if at else {}
         typer.echo(
             json.dumps(
-                {"exit_code": code, "error": message, "guards": trips or [], **again}, ensure_ascii=False
+                {"exit_code": code, "error": sentence(message), "guards": trips or [], **again},
+                ensure_ascii=False,
             )
         )
     else:

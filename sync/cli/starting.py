@@ -86,7 +86,7 @@ def init(
         str | None,
         typer.Option(
             "--secret-env",
-            help="hubspot, salesforce: the environment variable that holds the token.",
+            help="hubspot, salesforce: the environment variable with the token.",
             metavar="NAME",
         ),
     ] = None,

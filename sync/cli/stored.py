@@ -82,7 +82,7 @@ def report(
 ) -> None:
     """Write one HTML page: this month by segment, or everything statistical for an analyst."""
     if cards:
-        fail("--cards is called --scorecards now", 2, as_json)
+        fail("--cards is now called --scorecards", 2, as_json)
     chosen = composition or ()
     execute(
         "report",

@@ -37,7 +37,7 @@ def segment(
     accounts = [a for a in config.writable if segmentation in {s.name for s in config.segmentations_of(a)}]
     if len(accounts) > 1 and (options is None or options.account is None):
         raise UsageError(
-            f"{segmentation} is of several accounts: say --account {' or --account '.join(accounts)}"
+            f"{segmentation} is in several accounts: name one with --account {' or --account '.join(accounts)}"
         )
     wanted = Wanted(name, out, columns, channel, reason)
 

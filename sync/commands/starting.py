@@ -14,6 +14,7 @@ from sync.config.config import Config
 from sync.context import utc_now
 from sync.exit_codes import UsageError, declined
 from sync.per_account import Answer, Options, config_of, each_account
+from sync.sentence import sentence
 
 
 def init(
@@ -59,28 +60,21 @@ def check(
 
         problems = []
         for account in session.sources():
-            problems += [
-                {"account": account, "what": p.what, "remedy": p.remedy}
-                for p in session.source(account).check()
-            ]
+            problems += [_problem(account, p.what, p.remedy) for p in session.source(account).check()]
         problems += [
-            {"account": session.account, "what": p.what, "remedy": p.remedy}
+            _problem(session.account, p.what, p.remedy)
             for p in rates.problems(session.config, session.account)
         ]
         setup_plan: Answer = {"steps": [], "refused": [], "notes": []}
         if not problems and session.writes:
             setup_plan = plan_setup(session).as_dict()
-            problems += [{"account": session.account, "what": r, "remedy": ""} for r in setup_plan["refused"]]
+            problems += [_problem(session.account, r) for r in setup_plan["refused"]]
             changed = filter_notes(session)
-            problems += [
-                {"account": session.account, "what": note, "remedy": ""}
-                for note in changed
-                if note.startswith("WARNING")
-            ]
+            problems += [_problem(session.account, note) for note in changed if note.startswith("WARNING")]
             setup_plan["notes"] += changed
         last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
         problems += [
-            {"account": session.account, "what": p.what, "remedy": p.remedy}
+            _problem(session.account, p.what, p.remedy)
             for p in (without_match(last, session.settings) if last else ())
         ]
         cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
@@ -102,6 +96,10 @@ def check(
         return answer
 
     return each_account(config, options, "check", work, journalled=False)
+
+
+def _problem(account: str, what: str, remedy: str = "") -> Answer:
+    return {"account": account, "what": sentence(what), "remedy": sentence(remedy)}
 
 
 def setup(
@@ -131,7 +129,7 @@ def setup(
         if steps.refused or not steps.steps or confirm(steps.as_dict()):
             made = apply_setup(session, steps)
             return {**shown, "made": made, "notes": filter_notes(session) if made else []}
-        return {**shown, "made": 0, **declined("Nothing created. Run again with --yes to create them")}
+        return {**shown, "made": 0, **declined("Nothing created. Run again with --yes to create them.")}
 
     return each_account(config, options, "setup", work)
 

@@ -184,7 +184,7 @@ def history(
     from sync.views import history as past
 
     if out is not None and (id or run is not None or last is not None):
-        raise UsageError("--out writes all changes: leave --id, --run and --last out")
+        raise UsageError("--out writes all changes: leave out --id, --run and --last")
 
     def work(journal: Journal, account: str) -> Answer:
         if out is not None:

@@ -69,7 +69,7 @@ _COMMON = ("account", "cause", "opened_at")  # what every template may name
 
 def _reference(text: str) -> str:
     if not is_reference(text):
-        raise ValueError(f"is a secret, and secrets are never written here; write a reference: {FORMS}")
+        raise ValueError(f"is a secret, which must not stand in the config; write a reference: {FORMS}")
     return text
 
 

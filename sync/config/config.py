@@ -258,7 +258,7 @@ def load(path: Path | str) -> Config:
     if top is not None and top.report.leading not in (None, *(entry.name for entry in segmentations)):
         named = ", ".join(entry.name for entry in segmentations) or "none"
         collected.append(
-            Fault(("report", "leading"), f"{top.report.leading!r} is no segmentation; there is {named}")
+            Fault(("report", "leading"), f"{top.report.leading!r} is not a segmentation; valid: {named}")
         )
     if collected or top is None:
         lines = Lines(text)
@@ -285,7 +285,7 @@ def _tree(path: Path) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         what = f"is not valid TOML: {error}"
     except RecursionError:
-        what = "holds tables within tables without end; make its rules flatter"
+        what = "has tables nested too deeply; make its rules flatter"
     raise ConfigError(path, [Fault((), what)])
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sync.config.toml_lines import KeyPath, Lines
+from sync.sentence import sentence
 
 SECRET_KEY = re.compile(r"(^|_)(token|secret|password|api_key|private_key)$")
 _MISSING = ("missing", "missing_argument")
@@ -41,7 +42,7 @@ class ConfigError(Exception):
 def _sentence(file: Path | None, fault: Fault, lines: Lines | None) -> str:
     line = lines.of(fault.path) if lines else None
     where = f"{file}{f':{line}' if line else ''}: " if file else ""
-    return f"{where}{dotted(fault.path)}: {fault.what}" if fault.path else f"{where}{fault.what}"
+    return f"{where}{sentence(f'{dotted(fault.path)}: {fault.what}' if fault.path else fault.what)}"
 
 
 def dotted(path: KeyPath) -> str:

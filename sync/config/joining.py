@@ -34,7 +34,7 @@ def joining_faults(account: AccountSettings, tables: Mapping[str, Mapping[str, A
         for index, source in enumerate(getattr(account, key)):
             if source not in others:
                 yield Fault(
-                    (*path, key, index), f"{source!r} is no other account; {faults.one_of(source, others)}"
+                    (*path, key, index), f"{source!r} is not another account; {faults.one_of(source, others)}"
                 )
     yield from _attribute_faults(account, tables, path)
     yield from _match_faults(account, tables, path)
@@ -86,7 +86,7 @@ def _side(account: str, key: str, tables: Mapping[str, Mapping[str, Any]], where
     attributes = _attributes(tables[account])
     valid = [*_OF_EVERYBODY, *attributes]
     if key not in valid:
-        yield Fault(where, f"{key!r} is no attribute of account {account}; {faults.one_of(key, valid)}")
+        yield Fault(where, f"{key!r} is not an attribute of account {account}; {faults.one_of(key, valid)}")
     elif isinstance(attributes.get(key), Mapping) and attributes[key].get("type") == "set":
         yield Fault(where, f"{key!r} of account {account} is a set; match by one value")
 

@@ -47,7 +47,7 @@ def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettin
                     elif attribute.field in ours or attribute.field.removesuffix("__c") in ours:
                         yield Fault(
                             where,
-                            f"{name!r} is a field that we write ourselves: a model must not learn from its own labels",
+                            f"{name!r} is a field that crm-segments writes: a model must not learn from its own labels",
                         )
                     elif attribute.type == "set":
                         yield Fault(

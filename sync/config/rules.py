@@ -140,7 +140,7 @@ def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[F
     """Segments that the kind does not have, or that lack what the kind wants."""
     by_rules = settings.options.segments_by_rules
     if by_rules and not settings.segments:
-        what = "has no segment: add [[segmentations.segments]] with key, title and when = { ... }; the first whose rule holds wins"
+        what = "has no segment: add [[segmentations.segments]] with key, title and when = { ... }; the first whose rule matches wins"
         yield Fault((*path, "kind"), what)
     keys = keys_of(settings) if settings.segments else []
     for index, segment in enumerate(settings.segments):
@@ -148,7 +148,7 @@ def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[F
         if segment.key not in keys:
             yield Fault(
                 (*where, "key"),
-                f"{segment.key!r} is no segment of kind {settings.kind!r}; {faults.one_of(segment.key, keys)}",
+                f"{segment.key!r} is not a segment of kind {settings.kind!r}; {faults.one_of(segment.key, keys)}",
             )
         elif segment.key in [earlier.key for earlier in settings.segments[:index]]:
             yield Fault((*where, "key"), f"{segment.key!r} is described twice; keep one")
@@ -160,7 +160,7 @@ def _segment_faults(settings: SegmentationSettings, path: KeyPath) -> Iterator[F
         if not by_rules and segment.when is not None:
             yield Fault(
                 (*where, "when"),
-                f"has no place in kind {settings.kind!r}, which chooses by itself; rules are of kind 'rules'",
+                f"is not allowed in kind {settings.kind!r}, which assigns segments by itself; rules belong to kind 'rules'",
             )
 
 
@@ -172,7 +172,8 @@ def _unreachable(
     population = rules.get((*path, "population"))
     if population is not None and any(True for _ in unreachable([("population", population)])):
         yield Fault(
-            (*path, "population"), "can never hold: it contradicts itself, and nobody would be labelled"
+            (*path, "population"),
+            "can never be true: it contradicts itself, so nobody would get this segment",
         )
     places = [index for index in range(len(settings.segments)) if (*path, "segments", index, "when") in rules]
     named = [(settings.segments[index].key, rules[(*path, "segments", index, "when")]) for index in places]
@@ -192,7 +193,7 @@ def _missing(
         for other in everything:
             lacking = [name for name in names if name not in (other.accounts or written)]
             if lacking and other.name in set(_mentioned(tree)):
-                what = f"segmentation {other.name!r} is not given in account {', '.join(lacking)}; add the account to it, or limit this one"
+                what = f"segmentation {other.name!r} is not used in account {', '.join(lacking)}; add the account to it, or limit this one"
                 yield Fault((*path, *where), what)
 
 
@@ -204,7 +205,7 @@ def _cycles(read: Sequence[Placed]) -> Iterator[Fault]:
         ring = _ring(settings.name, uses)
         if ring and frozenset(ring) not in reported:
             reported.add(frozenset(ring))
-            what = f"uses itself: {' -> '.join([*ring, settings.name])}; a segmentation is labelled after those that it uses: cut one link"
+            what = f"uses itself: {' -> '.join([*ring, settings.name])}; no segmentation can use its own labels; remove one of these links"
             follower = ring[1] if len(ring) > 1 else settings.name
             yield Fault(
                 (
@@ -231,7 +232,7 @@ def _spellings(rules: Mapping[KeyPath, Any]) -> Iterator[Fault]:
                 if other != name:
                     yield Fault(
                         path,
-                        f"{sort} {name!r} is spelled {other!r} elsewhere; spell it in one way, as the activity does",
+                        f"{sort} {name!r} is spelled {other!r} elsewhere; spell it the same way everywhere, as in the activity",
                     )
 
 

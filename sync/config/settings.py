@@ -90,7 +90,7 @@ def _matches(value: object) -> object:
     return {name: _match(match) for name, match in value.items()}
 
 
-_NO_MATCH = 'is one name that both accounts have, or a pair: { own = "customer_number", other = "id" }'
+_NO_MATCH = 'must be one name that both accounts have, or a pair: { own = "customer_number", other = "id" }'
 
 
 def _match(value: object) -> object:
@@ -134,10 +134,10 @@ class AttributeSettings(Table):
                 'an attribute of type "ordered" needs its order = [lowest, ..., highest], and no other type has one'
             )
         if len(set(self.order)) < len(self.order):
-            raise ValueError("order names a value twice")
+            raise ValueError("order lists a value twice")
         if not self.exact and len(set(map(comparable, self.order))) < len(self.order):
             raise ValueError(
-                "order names two values that differ by case or blanks alone; set exact = true where that is meant"
+                "order lists two values that differ only in case or blanks; set exact = true if that is intended"
             )
         return self
 
@@ -236,7 +236,8 @@ class SegmentationSettings(Table):
     def _reachable_only_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
         if value and other.data.get("lists", "static") == "none":
             raise ValueError(
-                'reachable_only is about lists, which hold only those who can be reached; set lists = "static" or lists = "dynamic"'
+                'reachable_only limits lists to people who can be reached, and there are no lists; set lists = '
+                '"static" or lists = "dynamic"'
             )
         return value
 
@@ -246,9 +247,7 @@ class SegmentationSettings(Table):
         cls, value: str | bool | float, other: ValidationInfo
     ) -> str | bool | float:
         if not other.data.get("reachable_only", True):
-            raise ValueError(
-                "this is about lists of people who can be reached; set reachable_only = true too, or leave it out"
-            )
+            raise ValueError("this needs reachable_only = true: set that too, or leave this out")
         return value
 
     @property

@@ -19,7 +19,9 @@ class Table(BaseModel):
 def name_of(text: str) -> str:
     """A name as people may choose it."""
     if not _NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is not a name; valid: a small letter, then small letters, digits and _")
+        raise ValueError(
+            f"{text!r} is not a name; valid: small letters, digits and _, starting with a letter"
+        )
     return text
 
 

@@ -51,7 +51,7 @@ def _tables(
     )
     if steps is None or isinstance(value, dict) != (shape == "dict"):
         right = f"[{path[0]}.NAME]" if shape == "dict" else f"[[{path[0]}]]"
-        collected.append(Fault(path, f"is not made of tables; write {right}"))
+        collected.append(Fault(path, f"must be made of tables; write {right}"))
         return []
     pairs = list(steps)
     collected.extend(
@@ -91,11 +91,11 @@ def _account(
     if crm in connectors.CRMS:
         model = settings_model(str(crm))
         settings = validated(model, own, path, collected, also=_common(AccountSettings))
-        what = f"is a secret, and secrets are never written here; write a reference: {FORMS}"
+        what = f"is a secret, which must not stand in the config; write a reference: {FORMS}"
         collected.extend(Fault((*path, key), what) for key in _literal_secrets(own, model))
     elif crm is not None:
         collected.append(
-            Fault((*path, "crm"), f"{crm!r} is no CRM that we know; {faults.one_of(crm, connectors.CRMS)}")
+            Fault((*path, "crm"), f"{crm!r} is an unknown CRM; {faults.one_of(crm, connectors.CRMS)}")
         )
     return validated(
         AccountSettings, {"writable": writable, **common, "name": name, "settings": settings}, path, collected
@@ -140,7 +140,7 @@ def read_segmentations(
     for path, settings in read:
         for index, name in enumerate(settings.accounts):
             if name not in written and accounts:
-                what = f"{name!r} is no account that is written to; {faults.one_of(name, written)}"
+                what = f"{name!r} is not a writable account; {faults.one_of(name, written)}"
                 collected.append(Fault((*path, "accounts", index), what))
     collected.extend(rule_faults(read, accounts))
     collected.extend(learning_faults(read, accounts))
@@ -158,12 +158,12 @@ def _clashes(read: Sequence[tuple[KeyPath, SegmentationSettings]]) -> list[Fault
             collected.append(
                 Fault(
                     (*path, "name"),
-                    f"{settings.name!r} is the name of an earlier segmentation too; names are unique",
+                    f"{settings.name!r} is already the name of another segmentation; names must be unique",
                 )
             )
         for extra_field, target in settings.fields.items():
             if target in targets:
-                what = f"field {target!r} is written by segmentation {targets[target]!r} too; every field belongs to one"
+                what = f"field {target!r} is also written by segmentation {targets[target]!r}; a field belongs to only one"
                 collected.append(Fault((*path, "extra_fields" if extra_field else "field"), what))
             targets.setdefault(target, settings.name)
     return collected
@@ -182,6 +182,6 @@ def _segmentation(
         options = validated(KINDS[str(kind)], own, path, collected, also=_common(SegmentationSettings))
     elif kind is not None:
         collected.append(
-            Fault((*path, "kind"), f"{kind!r} is no kind of segmentation; {faults.one_of(kind, KINDS)}")
+            Fault((*path, "kind"), f"{kind!r} is not a kind of segmentation; {faults.one_of(kind, KINDS)}")
         )
     return validated(SegmentationSettings, {**common, "options": options}, path, collected)

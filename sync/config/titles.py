@@ -15,7 +15,7 @@ from sync.config.faults import Fault
 from sync.config.settings import AccountSettings, SegmentationSettings
 from sync.config.toml_lines import KeyPath
 
-_ANOTHER = "give it another one: case and blanks do not tell titles apart"
+_ANOTHER = "choose another one; titles must differ in more than case and blanks"
 Placed = tuple[KeyPath, SegmentationSettings]
 
 
@@ -27,7 +27,7 @@ def title_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]
         for _, earlier in read[:position]:
             shared = set(names) & set(earlier.accounts or written)
             if shared and _shown(settings) == _shown(earlier) and settings.name != earlier.name:
-                what = f"{settings.title or settings.name!r} is the title of segmentation {earlier.name!r} too; {_ANOTHER}"
+                what = f"{settings.title or settings.name!r} is also the title of segmentation {earlier.name!r}; {_ANOTHER}"
                 yield Fault((*path, "title" if settings.title else "name"), what)
         yield from _segments(settings, path)
         for crm in dict.fromkeys(accounts[name].crm for name in names):
@@ -52,7 +52,7 @@ def _segments(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
                 else (*path, "segments", index, "title" if settings.segments[index].title else "key")
             )
             alike = other if key in described else key
-            yield Fault(where, f"{title!r} is the title of segment {alike!r} too; {_ANOTHER}")
+            yield Fault(where, f"{title!r} is also the title of segment {alike!r}; {_ANOTHER}")
 
 
 def _titles(settings: SegmentationSettings) -> dict[str, str]:
@@ -72,7 +72,7 @@ def _refused(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterato
     rules = limits(crm)
     for extra_field, field in settings.fields.items():
         if not rules.takes(field):
-            what = f"{field!r} ({len(field)} characters) is no name of a field in {crm}: {rules.field_rule}"
+            what = f"{field!r} ({len(field)} characters) is not a valid name for a field in {crm}: {rules.field_rule}"
             yield Fault((*path, "extra_fields" if extra_field else "field"), what)
     for index, segment in enumerate(settings.segments):
         shown = segment.title or segment.key

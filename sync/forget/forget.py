@@ -81,7 +81,7 @@ def forget(
     if trace is None:
         return nothing
     if not confirm(trace.as_dict()):
-        return {**nothing, **declined("nothing was erased: say --yes to erase it. It cannot be undone.")}
+        return {**nothing, **declined("Nothing was erased. Add --yes to erase it; this cannot be undone.")}
     names = {
         account: Names(_records_in(trace.people, account), trace.addresses | spelled)
         for account, spelled in _spelled(mirrors, trace.people).items()

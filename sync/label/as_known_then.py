@@ -1,7 +1,7 @@
 """What would have been known on the day of a file of labels? Models and labels that never saw a later day.
 
 A labelling may use a model of a later day than its own (``backfill`` does, so that segments stay comparable);
-a file that somebody judges by what came afterwards may not. Here a model is the newest one that was made by
+a file that somebody judges by what came afterwards may not. Here a model is the newest one that was created by
 the day, or one fitted for files alone (``sync.label.file_models``).
 """
 
@@ -45,7 +45,7 @@ class AsKnownThen:
         return other
 
     def stored(self, settings: SegmentationSettings) -> dict[str, Any] | None:
-        """The newest model of these settings that was made by the day."""
+        """The newest model of these settings that was created by the day."""
         from segmentation import model_file
 
         stored = self._session.journal.models.known_on(
@@ -128,7 +128,7 @@ class AsKnownThen:
         kept, _, content = (mirror.stamp(stamp) or "").partition("\n")
         if kept == key:
             return model_file.from_json(content)
-        session.progress(f"fitting {settings.title or settings.kind} for the file", 0, 0)
+        session.progress(f"training {settings.title or settings.kind} for the file", 0, 0)
         model = fitted(segmentation, population, self._features.past(settings, segmentation))
         mirror.set_stamp(stamp, f"{key}\n{model_file.to_json(model)}")
         return model

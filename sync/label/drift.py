@@ -43,11 +43,11 @@ def refits(
         shift, records = shifted(mirror, settings.name, stored, as_of) or (0.0, 0)
         if shift >= DRIFT and records >= FEWEST:
             reasons[settings.name] = (
-                f"its scores have shifted since the fit of {stored.as_of} (PSI {shift:.2f}, from {DRIFT} on)"
+                f"its scores have shifted since it was trained as of {stored.as_of} (PSI {shift:.2f}; retrain from {DRIFT} on)"
             )
         elif settings.options.cuts_by_ranks and model_file.topless(model_file.from_json(stored.content)):
             reasons[settings.name] = (
-                "its model gives nobody the best score, because many share the best value; a new fit gives it to them"
+                "its model gives nobody the best score, because many customers share the best value; retraining gives it to them"
             )
         elif age >= OLD:
             reasons[settings.name] = f"its model is of {stored.as_of}, {age} days old"

@@ -67,7 +67,7 @@ def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
     for settings in session.config.in_order(session.account):
         if names and settings.name not in names:
             continue
-        session.progress(f"fitting {settings.title or settings.name}", 0, 0)
+        session.progress(f"training {settings.title or settings.name}", 0, 0)
         segmentation = built(session.config, settings, session.account)
         population = features.population(settings, segmentation)
         model = fitted(segmentation, population, features.past(settings, segmentation))
@@ -114,7 +114,7 @@ def _label_one(
     stored = _stored(journal.models, session.account, name, digest)
     model = stored
     if model is None or model_file.blank(model):  # none yet, or it saw nobody and there may be somebody now
-        session.progress(f"fitting {titled}", 0, 0)
+        session.progress(f"training {titled}", 0, 0)
         model = fitted(segmentation, population, features.past(settings, segmentation))
         if stored is None or not model_file.blank(model):
             labelled.fitted[name] = _saved(journal.models, session.account, name, as_of, digest, model)

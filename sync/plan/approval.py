@@ -170,11 +170,13 @@ def asked(journal: Journal, account: str, plan: int) -> Asked:
     """The plan of a number, if something can still be decided about it. CommandError where not."""
     row = journal.plans.get(plan)
     if row is None or row.account != account:
-        raise CommandError(f"there is no plan {plan} of account {account}: `crm-segments plan` makes one")
+        raise CommandError(
+            f"there is no plan {plan} of account {account}: create one with `crm-segments plan`"
+        )
     if row.state not in ("open", "applying"):
-        raise CommandError(f"plan {plan} is {row.state}: there is nothing to decide about it any more")
+        raise CommandError(f"plan {plan} is {row.state}: it cannot be approved or rejected any more")
     if row.kind == "consent":
-        raise CommandError(f"plan {plan} takes away what consent forbids: that waits for nobody's approval")
+        raise CommandError(f"plan {plan} removes what consent forbids, which needs no approval")
     return Asked(row, journal.batches.digest(plan))
 
 
@@ -192,8 +194,8 @@ def approve(
     """
     if settings.four_eyes and about.plan.summary.get("made_by") in (who, None):
         raise CommandError(
-            f"plan {about.plan.plan} was made by {about.plan.summary.get('made_by', 'nobody that we know of')}: with four_eyes = true "
-            f"somebody else approves it"
+            f"plan {about.plan.plan} was created by {about.plan.summary.get('made_by', 'nobody that we know of')}: with four_eyes = true "
+            f"somebody else must approve it"
         )
     return _decided(about, "approved", who, moment, first=first, without=tuple(without))
 

@@ -48,7 +48,7 @@ def filter_notes(session: Session) -> list[str]:
     )
     changed, unknown = changed_lists(destination, specs)
     if unknown:
-        return [f"whether the filters of our dynamic lists are still ours is unknown: {unknown}"]
+        return [f"the filters of the dynamic lists could not be checked: {unknown}"]
     differing = sorted(
         (spec for spec in specs if spec.key in changed), key=lambda spec: (not spec.channel, spec.key)
     )
@@ -63,18 +63,18 @@ def _converted(made: Sequence[MadeObject], lists: Callable[[], Mapping[str, Remo
     dynamic = [row for row in made if row.kind == "list" and row.form.get("kind") == "dynamic"]
     present = lists() if dynamic else {}
     static = [row.key for row in dynamic if row.remote in present and present[row.remote].kind == "static"]
-    what = "was made a static one in the CRM: its members are written; to have a dynamic one, delete it there and run `crm-segments setup`"
+    what = "is now a static list in the CRM, so its members are written; for a dynamic list, delete it there and run `crm-segments setup`"
     return [f"list {key} {what}" for key in static]
 
 
 def _sentence(spec: ListSpec, what: str) -> str:
-    mend = "`crm-segments setup` gives it our filter again"
+    mend = "`crm-segments setup` restores the filter"
     if spec.channel:
         return (
-            f"WARNING: campaign list {spec.key} may hold people who must not be reached by {spec.channel}: its filter is no longer ours "
+            f"WARNING: campaign list {spec.key} may contain people who must not be contacted by {spec.channel}: its filter was changed "
             f"({what}). Send nothing to it; {mend}"
         )
-    return f"list {spec.key} does not hold its segment: its filter is no longer ours ({what}); {mend}"
+    return f"list {spec.key} may not match its segment: its filter was changed ({what}); {mend}"
 
 
 def size_notes(session: Session, written: bool) -> list[str]:
@@ -100,7 +100,7 @@ def size_notes(session: Session, written: bool) -> list[str]:
     try:
         sizes = destination.list_sizes(specs)
     except ConnectorError as error:  # nothing waits for this: what is written does not depend on it
-        return [f"how many records our dynamic lists hold is unknown: {error}"]
+        return [f"the records in the dynamic lists could not be counted: {error}"]
     if not sizes:
         return []
     consent, moving = consent_of(session.mirror(), session.joined()), 0
@@ -110,7 +110,7 @@ def size_notes(session: Session, written: bool) -> list[str]:
     segments = {spec.key: _segment_size(mirror, consent, spec) for spec in specs if spec.key in sizes}
     return [
         f'list {spec.key} ("{spec.label}") shows {sizes[spec.key]:,} records, its segment has {segments[spec.key]:,}: look at its '
-        "filter in the CRM, and at what our user may see"
+        "filter in the CRM, and what the user of crm-segments may see there"
         for spec in specs
         if spec.key in sizes and abs(sizes[spec.key] - segments[spec.key]) > moving
     ]
@@ -136,6 +136,6 @@ def _segment_size(mirror: AccountMirror, consent: Consent, spec: ListSpec) -> in
 def deleted_notes(names: Sequence[str]) -> list[str]:
     """A sentence for each list of ours that a person deleted."""
     return [
-        f"list {name} was deleted in the CRM: nothing is written to it, everything else goes on; `crm-segments setup` makes it again"
+        f"list {name} was deleted in the CRM: nothing is written to it, everything else continues; `crm-segments setup` creates it again"
         for name in names
     ]

@@ -109,7 +109,7 @@ def _of_all(
     if over(limits.max_overwrite, overwritten, mirror.value(f"SELECT count(*) FROM ({PRESENT})"), asked_for):
         yield Trip(
             "max_overwrite",
-            f"{overwritten:,} values that other people wrote would be overwritten{_limits(limits.max_overwrite)}",
+            f"{overwritten:,} values that somebody else wrote would be overwritten{_limits(limits.max_overwrite)}",
         )
     first = f"segmentation IN ({', '.join(map(literal, new)) or 'NULL'})"
     writes, later_writes = mirror.rows(
@@ -163,7 +163,7 @@ def _by_segment(
         if size - leaves + enters < least <= size:
             yield Trip(
                 "min_size",
-                f"{name} would shrink from {size:,} to {size - leaves + enters:,} records, {least:,} is the least",
+                f"{name} would shrink from {size:,} to {size - leaves + enters:,} records; the minimum is {least:,}",
             )
 
 

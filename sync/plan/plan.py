@@ -66,7 +66,7 @@ def _require(account: str, missing: Sequence[str]) -> None:
     if missing:
         names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
         raise SetupNeeded(
-            f"account {account} lacks {names}: run `crm-segments setup` once, it shows what it will make"
+            f"account {account} does not have {names} yet: run `crm-segments setup` (it asks before it creates anything)"
         )
 
 

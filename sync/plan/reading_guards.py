@@ -37,7 +37,7 @@ from sync.store.mirror import AccountMirror
 from sync.store.reading_counts import counts, id_shapes
 
 GUARDS = ("max_rejected", "max_unmatched", "max_stale_days", "max_drop")
-_REMEDY = "See that both sides have it and write it alike, or set `match`"
+_REMEDY = "Check that both sides have it and write it the same way, or set `match`"
 NEVER = 36_500  # days: a limit of so many switches max_stale_days off
 
 
@@ -102,20 +102,20 @@ def _refused(limit: Limit, counted: Mapping[str, Mapping[str, int]]) -> str:
     rows = taken + refused + left_out + ownerless
     if refused and not taken + ownerless:
         return (
-            f"all {refused:,} rows of {{stream}} in {{name}}{{when}} that should count were refused"
+            f"all {refused:,} rows of {{stream}} in {{name}}{{when}} that should count were rejected"
             if refused > 1
-            else ("the only row of {stream} in {name}{when} was refused")
+            else ("the only row of {stream} in {name}{when} was rejected")
         )
     over = refused >= limit.floor and limit.share is not None and refused > limit.share * rows
     if over or 2 * refused >= rows > 0 or (limit.count is not None and refused > limit.count):
-        return f"{refused:,} of {rows:,} rows of {{stream}} in {{name}}{{when}} ({refused / rows:.1%}) were refused"
+        return f"{refused:,} of {rows:,} rows of {{stream}} in {{name}}{{when}} ({refused / rows:.1%}) were rejected"
     if (
         refused >= limit.floor
         and limit.share is not None
         and refused_worth > limit.share * (worth + refused_worth)
     ):
         share = refused_worth / (worth + refused_worth)
-        return f"{refused:,} refused rows of {{stream}} in {{name}}{{when}} are {share:.1%} of the money that was read"
+        return f"{refused:,} rejected rows of {{stream}} in {{name}}{{when}} are {share:.1%} of the money that was read"
     return ""
 
 
@@ -137,7 +137,7 @@ def _unmatched(
     if 2 * (nobody - feed["unnamed"]) > whole - feed["unnamed"]:
         yield Trip("max_unmatched", f"{what}: {_why_nobody(mirror, account, feed)}")
     elif before is None:
-        yield Trip("max_unmatched", f"{what}, {_parts(feed)}: is that so?", first=True)
+        yield Trip("max_unmatched", f"{what}, {_parts(feed)}: is this expected?", first=True)
     else:
         yield Trip("max_unmatched", f"{what}, {_parts(feed)}; in the last good run it was {before:.1%}")
 
@@ -152,7 +152,7 @@ def _strangers(
     if not match["attributes"] or limit.share is None:
         return
     if not match["matched"] and (nobody >= limit.floor or not whole):
-        yield Trip("max_unmatched", f"{none_found(name, match)}: rules on {name}.* hold nobody. {_REMEDY}")
+        yield Trip("max_unmatched", f"{none_found(name, match)}: rules on {name}.* match nobody. {_REMEDY}")
         return
     before = _strangers_before(journal, account, name)
     if nobody < limit.floor or nobody / whole <= limit.share + (before or 0.0):
@@ -162,7 +162,9 @@ def _strangers(
         f", {match['ambiguous']:,} of them because they fit several contacts" if match["ambiguous"] else ""
     )
     if before is None:
-        yield Trip("max_unmatched", f"{what}, so their attributes steer no rule: is that so?", first=True)
+        yield Trip(
+            "max_unmatched", f"{what}, so rules cannot use their attributes: is this expected?", first=True
+        )
     else:
         yield Trip("max_unmatched", f"{what}; in the last good run it was {before:.1%}. {_REMEDY}")
 
@@ -189,9 +191,9 @@ def _share_before(journal: Journal, account: str, name: str) -> float | None:
 def _parts(feed: Mapping[str, Any]) -> str:
     words = (
         ("unknown", "are of an unknown contact"),
-        ("unnamed", "name nobody"),
+        ("unnamed", "name no customer"),
         ("unmatched", "are of customers not found here"),
-        ("ambiguous", "are of customers who fit several contacts here"),
+        ("ambiguous", "are of customers who match several contacts here"),
     )
     return ", ".join(f"{feed[key]:,} {text}" for key, text in words if feed.get(key))
 
@@ -201,12 +203,12 @@ def _why_nobody(mirror: AccountMirror, account: str, feed: Mapping[str, Any]) ->
     name = mirror.name
     if feed["unmatched"] + feed.get("ambiguous", 0) > feed["unknown"]:
         return (
-            f"customers of {name} are found among the contacts of {account} by `match`: see that both sides have it and write "
-            f"it alike, each of one contact alone"
+            f"customers of {name} are found among the contacts of {account} by `match`: check that both sides have it and write "
+            f"it the same way, each value for one contact only"
         )
     theirs, ours = id_shapes(mirror)
     if theirs == ours:
-        return f'ids on both sides look like "{ours}": is the export of contacts whole, and of the same shop?'
+        return f'ids on both sides look like "{ours}": is the export of contacts complete, and from the same shop?'
     return (
         f'ids in activities look like "{theirs}", ids of contacts like "{ours}". Set id_type in [accounts.{name}] ("number", "email" '
         f'or "salesforce"), or name the right columns'
@@ -230,7 +232,7 @@ def _stale(limit: int | None, name: str, account: Mapping[str, Any], as_of: str)
         yield Trip(
             "max_stale_days",
             f"the newest {word} in {name} is of {newest}, {days:,} days before {as_of}: everybody would seem to have bought that long "
-            f'ago; set as_of = "{newest}" if the export is a snapshot, or renew it',
+            f'ago; set as_of = "{newest}" if the export is a snapshot, or export again',
         )
 
 
@@ -238,10 +240,10 @@ def _nothing(name: str, account: Mapping[str, Any], as_of: str) -> str:
     feed, seem = account["feed"], "everybody would seem to have done nothing"
     word = plural(feed["of"])
     if feed["rows"]:
-        return f"all {feed['rows']:,} {word} in {name} are dated after {as_of}: set as_of to the day that the export is of"
+        return f"all {feed['rows']:,} {word} in {name} are dated after {as_of}: set as_of to the day of the export"
     if feed["unknown"]:
         return f"none of the {feed['unknown']:,} {word} in {name} belongs to a known contact: {seem}"
-    return f"{name} gave no activity that counts, though segmentations look at it: {seem}"
+    return f"{name} has no activity that counts, though segmentations need it: {seem}"
 
 
 # -- weeks that fall ---------------------------------------------------------------------------------------

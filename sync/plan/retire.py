@@ -30,7 +30,7 @@ def retire(session: Session, target: str) -> Planned:
     made = {row.key: row for row in journal.objects.of(account)}
     if target not in made:
         raise CommandError(
-            f"{target!r} is not a field or list of crm-segments in account {account}: we have {', '.join(made) or 'none'}"
+            f"{target!r} is not a field or list of crm-segments in account {account}; valid: {', '.join(made) or 'none'}"
         )
     if target in {t.name for t in targets_of(session.config, account)}:
         raise CommandError(f"{target} is still in the config: remove its segmentation first, then retire it")
@@ -53,7 +53,7 @@ def _require_field(fields: Mapping[tuple[str, str], FieldSpec], target: str, acc
     """CommandError where the CRM has the field no longer."""
     if not any(name == target for _type, name in fields):
         raise CommandError(
-            f"Field {target} is no longer in account {account}, or hidden from us: there is nothing to clear"
+            f"Field {target} is no longer in account {account}, or hidden from crm-segments: there is nothing to clear"
         )
 
 
@@ -63,7 +63,8 @@ def _require_list(remote: RemoteList | None, target: str, account: str) -> None:
         raise CommandError(f"List {target} is no longer in account {account}: there is nothing to clear")
     if remote.kind == "dynamic":
         raise CommandError(
-            f"The CRM fills list {target} by itself, from a field of ours: delete the list there, or retire that field, which empties it"
+            f"The CRM fills list {target} by itself, from a field of crm-segments: delete the list there, or retire "
+            "that field, which empties it"
         )
 
 

@@ -63,7 +63,7 @@ class SetupPlan:
             "create",
             name,
             record_type,
-            "made by a set-up that was cut off, or from its export: it is remembered now",
+            "created by a setup that was interrupted, or from its export; registered now",
         )
         self.recovered.add((kind, record_type, name))
 
@@ -89,10 +89,17 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
         elif _as_meant(begun.get(("field", spec.record_type, spec.name)), present):
             setup.recover("field", spec.name, spec.record_type)
         elif ours is None and _named(adopt, spec.name):
-            setup.add("field", "adopt", spec.name, spec.record_type, "its values stay; they are not ours")
+            setup.add(
+                "field",
+                "adopt",
+                spec.name,
+                spec.record_type,
+                "values that are in it stay, and count as somebody else's",
+            )
         elif ours is None:
             setup.refused.append(
-                f"field {spec.name} exists and we did not make it: give ours another name in the config, or take it over with --adopt "
+                f"field {spec.name} exists already, and crm-segments did not create it: choose another name in the "
+                "config, or take it over with --adopt "
                 f"{spec.name}"
             )
         elif (
@@ -136,7 +143,7 @@ def new_names(config: Config, journal: Journal, account: str, plan: Callable[[],
     """What people would read again in the CRM after ``setup``, because a model found other names. The CRM is
     asked only where our memory of what was made says so; names that ``setup`` would refuse are told."""
     if faults := title_faults(config, journal, account):
-        return [f"`crm-segments setup` makes nothing until this is settled: {fault}" for fault in faults]
+        return [f"`crm-segments setup` creates nothing until this is fixed: {fault}" for fault in faults]
     forms = {
         (row.record_type, row.key): row.form for row in journal.objects.of(account) if row.kind == "field"
     }
@@ -148,7 +155,7 @@ def new_names(config: Config, journal: Journal, account: str, plan: Callable[[],
     steps = [step.name for step in plan().steps if step.action in ("update", "rename")]
     return (
         [
-            f"segments have other names than the CRM shows: `crm-segments setup` renames {len(steps)} fields and lists"
+            f"some titles differ from those in the CRM: `crm-segments setup` renames {len(steps)} fields and lists"
         ]
         if steps
         else []
@@ -204,10 +211,17 @@ def _plan_lists(
             setup.recover("list", spec.key, spec.record_type)
         elif _named(adopt, spec.key, stranger.label):
             setup._lists[spec.key] = replace(spec, id=stranger.id)
-            setup.add("list", "adopt", spec.key, spec.record_type, "its members stay; they are not ours")
+            setup.add(
+                "list",
+                "adopt",
+                spec.key,
+                spec.record_type,
+                "members that are in it stay, and count as added by somebody else",
+            )
         else:
             setup.refused.append(
-                f"list {spec.key} exists and we did not make it: rename the segmentation, or take it over with --adopt {spec.key}"
+                f"list {spec.key} exists already, and crm-segments did not create it: rename the segmentation, or "
+                f"take it over with --adopt {spec.key}"
             )
 
 
@@ -228,12 +242,12 @@ def _plan_present(
         setup.add("list", "update", spec.key, spec.record_type, changed)
     if remote.kind != spec.kind:
         room = (
-            "the CRM had no room for a dynamic one, and its members are written"
+            "the CRM had no room for a dynamic one, so its members are written"
             if form.get("asked") == "dynamic"
-            else "it was made so"
+            else "it was created that way"
         )
         setup.notes.append(
-            f"list {spec.key} is {remote.kind}, not {spec.kind}: {room}; delete it there and run setup to have it made anew"
+            f"list {spec.key} is {remote.kind}, not {spec.kind}: {room}; delete it there and run `crm-segments setup` to create it again"
         )
 
 
@@ -245,7 +259,7 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
     on where it was, and takes nothing of ours for a stranger's.
     """
     if plan.refused:
-        raise SetupNeeded("nothing was made:\n" + "\n".join(f"  {line}" for line in plan.refused))
+        raise SetupNeeded("nothing was created:\n" + "\n".join(f"  {line}" for line in plan.refused))
     journal = session.journal
     begun, made = journal.objects.intended(session.account), journal.objects.of(session.account)
     ours = {(row.kind, row.record_type, row.key): row.adopted for row in made}
@@ -306,7 +320,7 @@ def export(
         path = folder / name
         if ".." in path.parts:
             raise RequestError(
-                f"the connector names a file {name!r} outside of the folder: report this as a fault of crm-segments"
+                f"the connector names a file {name!r} outside of the folder: report this as a bug in crm-segments"
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -35,8 +35,8 @@ def undo(session: Session, run: int) -> Planned:
     config, journal, account, mirror = session.config, session.journal, session.account, session.mirror()
     if next(_batches(journal, account, run), None) is None:
         raise CommandError(
-            f"run {run} wrote nothing that can be undone to account {account}: `crm-segments status` lists the runs "
-            f"(what people's consent forbids is taken away for good)"
+            f"run {run} has nothing to undo in account {account}: `crm-segments status` lists the runs "
+            f"(removals because of consent are permanent)"
         )
     catch_up(journal, mirror)
     consent, extra_fields = (
@@ -138,6 +138,6 @@ def cut_off_notes(journal: Journal, account: str) -> list[str]:
         if waiting:
             name = f"the undo of run {plan.undoes}" if plan.kind == "undo" else "a retire"
             notes.append(
-                f"{name} was cut off: {waiting:,} of its changes wait; `crm-segments apply {plan.plan}` goes on with it"
+                f"{name} was interrupted: {waiting:,} of its changes are waiting; continue with `crm-segments apply {plan.plan}`"
             )
     return notes

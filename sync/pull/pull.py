@@ -21,6 +21,7 @@ from sync.config.uses import activity_types_used, types_used
 from sync.exit_codes import GuardTripped, Trip
 from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
+from sync.sentence import sentences
 from sync.store import actual, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
@@ -185,7 +186,8 @@ class ShrinkGuard:
         most = [f"{share:.0%}"] if share is not None else []
         most += [f"{count:,}"] if count is not None else []
         raise GuardTripped(
-            f"{what}. Nothing was written. Mend the export or the right; if they are truly gone, say --allow max_shrink --reason TEXT.",
+            f"{what}. Nothing was written. Fix the export or the permission; if the rows are really gone, run again "
+            "with --allow max_shrink --reason TEXT.",
             [
                 Trip(
                     "max_shrink",
@@ -324,4 +326,4 @@ def require_streams(source: Source, account: str) -> None:
     """Name what a pull would stumble over."""
     problems = source.check_reading()
     if problems:
-        raise RequestError("\n".join(f"{account}: {p.what}. {p.remedy}" for p in problems))
+        raise RequestError("\n".join(f"{account}: {sentences(p.what, p.remedy)}" for p in problems))

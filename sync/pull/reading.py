@@ -59,7 +59,7 @@ def in_journal(journal: Journal, account: str, good: bool = False) -> Iterator[d
 
 _WORDS = {"contact": "contacts", "lead": "leads", "company": "companies", "activity": "activity"}
 TOP_CELLS = 5  # reasons
-COLUMNS = ("stream", "rows", "refused", "left out", "without owner", "after as_of", "repeated")
+COLUMNS = ("stream", "rows", "rejected", "left out", "no customer", "after as_of", "repeated")
 
 
 def table(reading: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -131,7 +131,7 @@ def _of_match(account: str, figures: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield (
             f"{match['matched']:,} of {contacts:,} contacts of {account} ({_share(match['matched'], contacts)}) are found here "
-            f"{by_what(match)}; {match['unmatched']:,} fit nobody."
+            f"{by_what(match)}; {match['unmatched']:,} match nobody."
         )
     if ambiguous:
         yield (
@@ -140,7 +140,7 @@ def _of_match(account: str, figures: Mapping[str, Any]) -> Iterator[str]:
         )
     for name, counted in match["attributes"].items():
         yield f"{counted['known']:,} contacts here have {name}." + (
-            f" Of {counted['disagreeing']:,} more the records of {account} disagree: it is not known."
+            f" Of {counted['disagreeing']:,} more, the records of {account} disagree, so it is unknown."
             if counted["disagreeing"]
             else ""
         )
@@ -162,7 +162,8 @@ def without_match(reading: Mapping[str, Any], settings: AccountSettings) -> Iter
         if match and not match["matched"] and (match["own"], match["other"]) == (today.own, today.other):
             yield Problem(
                 f"in the last reading {none_found(account, match)}",
-                f"see that contacts of both have it and write it alike, or set match of account {settings.name}; then `crm-segments pull`",
+                "check that contacts of both have it and write it the same way, or set match of account "
+                f"{settings.name}; then `crm-segments pull`",
             )
 
 
@@ -185,7 +186,7 @@ def untaken(reading: Mapping[str, Any]) -> list[str]:
 def _of_cells(name: str, counted: Mapping[str, Any]) -> Iterator[str]:
     if counted.get("cells"):
         number, why = sum(counted["cells"].values()), listed(dict(list(counted["cells"].items())[:TOP_CELLS]))
-        yield f"{number:,} cells of {name} were not taken, and are not known: {why}. Which: crm-segments rejects"
+        yield f"{number:,} cells of {name} could not be read and count as unknown: {why}. To see them: crm-segments rejects"
 
 
 def _named(reading: Mapping[str, Any], account: str, what: str) -> str:
@@ -197,7 +198,7 @@ def _of_stream(name: str, counted: Mapping[str, Any], as_of: str) -> Iterator[st
     if refused:
         whole = "All" if refused == rows and rows > 1 else f"{refused:,} of"
         why = listed(counted["reasons"])
-        yield f"{whole} {rows:,} rows of {name} ({_share(refused, rows)}) were refused: {why}. Which: crm-segments rejects"
+        yield f"{whole} {rows:,} rows of {name} ({_share(refused, rows)}) were rejected: {why}. To see them: crm-segments rejects"
     if counted["left_out"]:
         yield f"{sum(counted['left_out'].values()):,} of {rows:,} rows of {name} do not count: {listed(counted['left_out'])}."
     yield from _of_cells(name, counted)
@@ -213,12 +214,12 @@ def _of_feed(reading: Mapping[str, Any], account: str, figures: Mapping[str, Any
     word, of = plural(feed["of"]), "" if account == next(iter(reading["accounts"])) else f" of {account}"
     for number, what in (
         (feed["unknown"], "belong to no known contact"),
-        (feed["unnamed"], "name nobody"),
+        (feed["unnamed"], "name no customer"),
         (feed["unmatched"], f"belong to customers of {account} who are not found among the contacts here"),
-        (feed.get("ambiguous", 0), f"belong to customers of {account} who fit several contacts here"),
+        (feed.get("ambiguous", 0), f"belong to customers of {account} who match several contacts here"),
     ):
         if number:
-            yield f"{number:,} of {whole:,} {word}{of} ({_share(number, whole)}) {what}: they count for nobody."
+            yield f"{number:,} of {whole:,} {word}{of} ({_share(number, whole)}) {what}: they are not counted for anyone."
     if bought and bought["orders"]:
         yield (
             f"{bought['orders']:,} orders{of} of {bought['buyers']:,} customers count, net revenue "

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from connectors import settings_model
 from sync.exit_codes import UsageError
+from sync.sentence import sentence
 
 Ask = Callable[[str, str], str]  # question, proposed answer → answer
 _TRIES = 3
@@ -54,7 +55,7 @@ def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -
         wrong = right(answer)
         if not wrong:
             return answer
-        put = f"{wrong}. {question}"
+        put = f"{sentence(wrong)} {question}"
         if answer == proposed:
             break
     raise UsageError(wrong)
@@ -75,9 +76,9 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
 
     written = []
     question = (
-        "At which address is its API?"
+        "API URL (press Enter for the default)"
         if access.api_url
-        else "At which address is it (https://NAME.my.salesforce.com)?"
+        else "URL of the org (https://NAME.my.salesforce.com)"
     )
     url = answered("api_url", question, access.api_url, _url)
     if url != access.api_url:
@@ -85,12 +86,12 @@ def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
     if access.client_id:
         client = answered(
             "client_id",
-            "Which client id (consumer key) has the connected app?",
+            "Client ID (consumer key) of the connected app",
             "",
             lambda text: "" if text else "it is needed",
         )
         written.append(f"client_id = {json.dumps(client)}")
-    question = f"Which environment variable holds the {access.secret.replace('_', ' ')} {access.about}?"
+    question = f"Environment variable with the {access.secret.replace('_', ' ')} {access.about}"
     variable = answered("secret", question, access.variable, _variable)
     written.append(f'{access.secret} = "env:{variable}"    # {access.about}; only its name stands here')
     return written
@@ -110,7 +111,7 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
     variable = str(tree[ACCESS[crm].secret]).removeprefix("env:")
     if not os.environ.get(variable):
         return {}, [
-            f"{variable} is not set here: the CRM was not asked for its time zone and currency; `crm-segments check` asks it"
+            f"{variable} is not set: the CRM's time zone and currency are unknown so far; `crm-segments check` reads them"
         ]
     try:
         settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: os.environ[variable]})
@@ -122,7 +123,7 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
     except (ConnectorError, ValidationError) as error:
         what = "the settings are not right" if isinstance(error, ValidationError) else str(error)
         return {}, [
-            f"the CRM did not tell its time zone and currency ({what}); `crm-segments check` asks it again"
+            f"the CRM's time zone and currency could not be read ({what}); `crm-segments check` tries again"
         ]
     return {
         key: value for key, value in (("time_zone", home.time_zone), ("currency", home.currency)) if value
@@ -133,7 +134,7 @@ def _url(address: str) -> str:
     return (
         ""
         if _URL.fullmatch(address)
-        else f"{address!r} is no address such as https://NAME.my.salesforce.com (plain http: loopback only)"
+        else f"{address!r} is not an address such as https://NAME.my.salesforce.com (plain http only for this machine)"
     )
 
 
@@ -142,5 +143,5 @@ def _variable(name: str) -> str:
     return (
         ""
         if right
-        else "that is no name of an environment variable, such as CRM_TOKEN (the secret itself is never written down)"
+        else "that is not the name of an environment variable, such as CRM_TOKEN (the secret itself is never stored)"
     )

@@ -40,11 +40,11 @@ _GUESSED = {"files": ": a guess at your files", "sql": ": a guess at your tables
 def text_of(answers: Answers) -> str:
     """The config as a person would have written it. Strings are written as JSON, which TOML reads."""
     lines = [
-        f"# Written by `crm-segments init`{_GUESSED.get(answers.crm, '')}. Read it, mend it, then run"
+        f"# Written by `crm-segments init`{_GUESSED.get(answers.crm, '')}. Read it, correct it, then run"
         " `crm-segments check`.",
         "# Every setting there is, with its reason: config.example.toml.",
         "",
-        'state_dir = "state"            # our memory of what was written, and why: back it up',
+        'state_dir = "state"            # remembers what was written, and why: back it up',
         f'as_of = {quoted(answers.as_of)}            # the last day that counts: "yesterday", or a date, to pin it: 2024-01-31',
         "",
         f"[accounts.{answers.account}]",
@@ -85,8 +85,8 @@ def _home_lines(answers: Answers) -> list[str]:
 
 _LISTS = {
     "files": 'lists = "static"    # a file of members for each segment; "none" for no lists',
-    "tables": 'lists = "static"    # their members stand in list_members; "none" for no lists',
-    "cloud": 'lists = "dynamic"    # the CRM fills them by the field; "static": we write members; "none" for no lists',
+    "tables": 'lists = "static"    # members are written to list_members; "none" for no lists',
+    "cloud": 'lists = "dynamic"    # the CRM fills them by the field; "static": crm-segments writes the members; "none" for no lists',
 }
 _KIND_OF_LISTS = {"files": "files", "sql": "tables"}
 _ABOUT = {
@@ -163,7 +163,7 @@ def _table_lines(guess: Guess, habits: Mapping[str, Any], account: str) -> list[
     if named:
         lines += [
             "",
-            f"[{table}.columns]   # our name = their header",
+            f"[{table}.columns]   # name here = header there",
             *(f"{name} = {quoted(header)}" for name, header in named.items()),
         ]
     for key, value in further.items():
@@ -181,7 +181,7 @@ _ABOUT_FURTHER = {
     "status": '   # which words count; a word in neither list is refused, "*" is every other word',
     "words": "   # what the words of a column mean",
     "constants": "   # what all rows of a file say",
-    "activity_types": "   # their word = ours",
+    "activity_types": "   # their word = the word here",
     "refunded_pattern": "    # where the amounts stand in the text of refunded",
     "changed_at": "    # when a row was last written: only newer ones are read again",
     "deleted": "    # rows that are gone",

@@ -98,7 +98,7 @@ def _log_in(config: Path, path: Path | None, ask: Ask, described: Described) -> 
     if path is not None:
         given["path"] = relative(path, config)
     if not given:
-        question = f"Where is the url of the database ({FORMS})?"
+        question = f"Where is the database URL stored ({FORMS})?"
         given["url"] = asked(ask, question, "env:DATABASE_URL", _not_a_reference)
     for key in _SECRETS:
         if wrong := _not_a_reference(given[key]) if key in given else "":
@@ -109,7 +109,7 @@ def _log_in(config: Path, path: Path | None, ask: Ask, described: Described) -> 
 def _not_a_reference(text: str) -> str:
     if is_reference(text):
         return ""
-    return f"a secret is never written down: put it into a variable, and name that one (valid: {FORMS})"
+    return f"a secret must not stand in the config: put it into a variable and name that (valid:  {FORMS})"
 
 
 def _resolved(written: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -141,16 +141,14 @@ def _chosen(engine: Engine, described: Described, ask: Ask) -> Choice:
     if len(likely) == 1:
         return likely[0]
     names = [choice.shown for choice in likely]
-    remedy = (
-        f"several sets of tables could be meant, {'; '.join(names)}: name the schema of one with --schema"
-    )
+    remedy = f"several sets of tables fit, {'; '.join(names)}: name the schema of one with --schema"
 
     def wrong(text: str) -> str:
         fitting = [choice for choice in likely if text in (choice.shown, choice.schema)]
         return "" if len(fitting) == 1 else remedy
 
     try:
-        answer = asked(ask, f"Which tables are meant ({', '.join(names)})?", "", wrong)
+        answer = asked(ask, f"Tables ({', '.join(names)})", "", wrong)
     except UsageError as error:
         raise CommandError(str(error)) from None
     return next(choice for choice in likely if answer in (choice.shown, choice.schema))
@@ -162,7 +160,7 @@ def _of_schema(tables: Sequence[TableEntry], schema: str | None) -> list[TableEn
 
     if not tables:
         raise CommandError(
-            "this user may read no table of the database: ask an administrator for GRANT SELECT"
+            "this user may not read any table of the database: ask an administrator for GRANT SELECT"
         )
     if schema is None:
         return list(tables)
@@ -170,7 +168,7 @@ def _of_schema(tables: Sequence[TableEntry], schema: str | None) -> list[TableEn
     if not here:
         there = list(dict.fromkeys(table.schema for table in tables))
         raise UsageError(
-            f"--schema: this user may read no table of a schema {schema!r}; {one_of(schema, there)}"
+            f"--schema: this user may not read any table of a schema {schema!r}; {one_of(schema, there)}"
         )
     return here
 
@@ -188,7 +186,7 @@ def _lines(written: dict[str, Any], guesses: Sequence[Guess], described: Describ
     schema = described.segments_schema
     if schema:
         lines.append("writable = true    # also where another account takes its purchases from here")
-    about = "    # segments are written to tables of ours in this schema"
+    about = "    # segments are written to separate tables in this schema"
     lines.append(f"{'' if schema else '# '}segments_schema = {quoted(schema or 'crm_segments')}{about}")
     return lines
 

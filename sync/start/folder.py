@@ -43,7 +43,7 @@ def found_in_folder(config: Path, path: Path | None, ask: Ask, described: Descri
         settle_questions(_open_questions(folder, guess), ask)
     require_contacts(
         guesses,
-        f"no file in {folder} looks like contacts: put contacts.csv there, with one row a customer and a column with their id",
+        f"no file in {folder} looks like contacts: put contacts.csv there, with one row per customer and a column with their id",
         notes,
     )
     if not any(guess.stream == "activity" for guess in guesses):
@@ -65,14 +65,14 @@ def _folder(path: Path | None, ask: Ask) -> Path:
         return (
             ""
             if folder.is_dir()
-            else f"{folder} is {'no folder' if folder.exists() else 'not there'}: name the folder with --path"
+            else f"{folder} is {'not a folder' if folder.exists() else 'not there'}: name the folder with --path"
         )
 
     try:
         return Path(
             asked(
                 ask if path is None else lambda _q, _p: str(path),
-                "In which folder are the exports?",
+                "Folder of the exports",
                 "exports",
                 wrong,
             )

@@ -44,16 +44,16 @@ def init(
     """
     if config.exists() and not force:
         raise CommandError(
-            f"{config} is there already: name another file with --config, or replace it with --force"
+            f"{config} exists already: choose another file with --config, or replace it with --force"
         )
     described = described or Described()
     if any(described.log_in.values()):
         crm = crm or "sql"
-    crm = _chosen("CRM", crm, f"Which CRM ({', '.join(_CHOICE)})?", "files", _CHOICE, ask)[0]
+    crm = _chosen("CRM", crm, f"CRM ({', '.join(_CHOICE)})", "files", _CHOICE, ask)[0]
     found = _found(config, crm, path, ask, access or {}, described)
     from segmentation.kinds import KINDS
 
-    question = f"Which segmentations, with commas between them ({', '.join(KINDS)})?"
+    question = f"Segmentations, separated by commas ({', '.join(KINDS)})"
     kinds = _chosen("segmentation", segmentations, question, "rfm,abc", KINDS, ask)
     home = dict[str, str]()
     if crm in ACCESS:
@@ -99,9 +99,9 @@ def _found(
 def _home_of_tables(ask: Ask, described: Described, found: Found) -> tuple[str, str]:
     """Time zone and currency of exports or of a database, which a person confirms."""
     proposed = described.time_zone or (found.time_zone or _zone())
-    zone = asked(ask, "In which time zone are days counted?", proposed, _known_zone)
+    zone = asked(ask, "Time zone", proposed, _known_zone)
     stated = described.currency or currency_of_samples(found.guesses)
-    return zone, ask("In which currency is money added?", stated)
+    return zone, ask("Currency", stated)
 
 
 def _look(found: Found, answers: Answers, now: datetime) -> Preview | None:
@@ -122,7 +122,7 @@ def _look(found: Found, answers: Answers, now: datetime) -> Preview | None:
         answers.as_of = preview.last_day.isoformat()
         answers.notes.append(
             f"the newest row is of {preview.last_day}, {(today - preview.last_day).days:,} days ago: as_of is set to that day. "
-            'Renew the data, and set as_of = "yesterday", for segments as of today'
+            'For segments as of today, export again and set as_of = "yesterday"'
         )
     return preview
 
@@ -146,7 +146,7 @@ def _chosen(
             return ""
         if strange in renames.KINDS:
             return f"{strange!r} is now called {renames.KINDS[strange]!r}"
-        return f"{strange!r} is no {what} that we know; {one_of(strange, valid)}"
+        return f"{strange!r} is not a known {what}; {one_of(strange, valid)}"
 
     answer = asked(ask if given is None else lambda _q, _p: given, question, given or proposed, wrong)
     return words(answer)
@@ -158,7 +158,7 @@ def _known_zone(zone: str) -> str:
     return (
         ""
         if zone in available_timezones()
-        else f"{zone!r} is no time zone; write an IANA name such as Europe/Berlin"
+        else f"{zone!r} is not a time zone; use an IANA name such as Europe/Berlin"
     )
 
 
@@ -183,7 +183,7 @@ def _keep(config: Path, text: str) -> None:
     except ConfigError as error:
         what = "; ".join(fault.what for fault in error.faults)
         raise CommandError(
-            f"these answers make no config: {what}. Nothing was written; answer otherwise."
+            f"these answers do not make a valid config: {what}. Nothing was written; try other answers."
         ) from None
     finally:
         trial.unlink(missing_ok=True)

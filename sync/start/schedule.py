@@ -103,7 +103,9 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
         _environment(config),
     )  # fmt: skip
     warning = (
-        "" if binary.exists() else f"# There is no program at {binary}: install it there, or mend the path.\n"
+        ""
+        if binary.exists()
+        else f"# There is no program at {binary}: install it there, or correct the path.\n"
     )
     return {kind: warning + write(nightly) for kind, write in KINDS.items()}
 

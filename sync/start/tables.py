@@ -74,7 +74,7 @@ def ask_columns(guess: Guess, ask: Ask) -> None:
     headers = ", ".join(guess.sample.headers)
     for name in _ASKED.get(guess.stream, ("id",)):
         proposed = guess.columns.get(name, NONE)
-        question = f"Which column of {guess.sample.name} is {name} ({headers}; {NONE} for none)?"
+        question = f"Column of {guess.sample.name} for {name} ({headers}; {NONE} for none)"
         valid_columns, where = [NONE, *guess.sample.headers], guess.sample.name
 
         def wrong(text: str, valid: Sequence[str] = valid_columns, where: str = where) -> str:
@@ -92,9 +92,7 @@ def ask_columns(guess: Guess, ask: Ask) -> None:
 
 
 def _no_column(text: str, valid: Sequence[str], where: str) -> str:
-    return (
-        "" if text in valid else f"{text!r} is no column of {where} that we know; {one_of(text, valid[1:])}"
-    )
+    return "" if text in valid else f"{text!r} is not a column of {where}; {one_of(text, valid[1:])}"
 
 
 def require_contacts(guesses: Sequence[Guess], missing: str, notes: Sequence[str]) -> None:
@@ -121,8 +119,8 @@ def require_amount(guess: Guess) -> None:
     if {"amount", "price"} & guess.columns.keys():
         if adjusted := adjusted_column(guess):
             raise CommandError(
-                f"{guess.sample.name}: {adjusted!r} tells what was left of an order after refunds, which cannot be read beside "
-                f'{guess.columns.get("amount")!r}: put what was given back into a column "refunded", and take {adjusted!r} out'
+                f"{guess.sample.name}: {adjusted!r} is what was left of an order after refunds, which cannot be used together with "
+                f'{guess.columns.get("amount")!r}: put the amount given back into a column "refunded", and remove {adjusted!r}'
             )
         return
     columns = money_columns(guess.sample, guess.columns.values())
@@ -151,12 +149,13 @@ def stop_at_nothing(config: Path, preview: Preview, guesses: Sequence[Guess]) ->
     rates = any(reason.startswith("no rate") for reason in preview.refused)
     if not preview.orders and not rates:
         what = f"none of the {rows:,} rows of activity counts as a purchase: {'; '.join(lost)}"
-        remedy = f"{config} is written, but is no config to run: correct it there (crm-segments check tells when it is right), or the files"
+        remedy = f"{config} is written but cannot be used yet: correct it (crm-segments check says when it is right), or the files"
         raise CommandError("\n".join(filter(None, [what, notes, remedy])))
     if preview.contacts and not preview.matched and preview.unmatched:
         owner = preview.samples[0]["owner"] if preview.samples else "?"
         raise CommandError(
-            f"none of the purchases belongs to a contact: owners are like {owner!r}, which is the id or the address of no contact. "
+            f"none of the purchases belongs to a contact: their owners look like {owner!r}, which is neither the id "
+            "nor the address of any contact.  "
             f"Export contacts and purchases with the same id, or with the e-mail address, or name other columns in {config}"
         )
 
@@ -166,7 +165,7 @@ def read_as(guess: Guess) -> dict[str, Any]:
     sure = (
         f"recognised as {guess.platform}"
         if guess.platform
-        else "taken by the names and cells of its columns: see that they are right"
+        else "recognised by the names and cells of its columns: check them"
     )
     return {
         "stream": guess.stream,

@@ -63,7 +63,7 @@ def judge_text(kind: str, text: str, path: Path) -> MirrorFault:
         )
     if any(word in lowered for word in _NO_ROOM):
         raise CommandError(
-            f"there is no room to work in {path.parent}: {_first_line(text)}. Make room, then run again; what was done is saved."
+            f"there is no room to work in {path.parent}: {_first_line(text)}. Make room, then run again; finished work is saved."
         )
     return MirrorFault(_first_line(text) if kind in _QUOTABLE else f"DuckDB ended with {kind}")
 
@@ -77,7 +77,7 @@ def look_at(path: Path, memory_limit: str) -> tuple[str, str]:
     if not path.exists():
         return "damaged", "only its log is left"
     if not path.is_file():
-        return "damaged", "it is no file"
+        return "damaged", "it is not a file"
     code, answer = asked(path, memory_limit)
     if code is None:
         return "damaged", "it cannot be opened in reasonable time"

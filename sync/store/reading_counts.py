@@ -55,7 +55,7 @@ def counts_since(mirror: AccountMirror, read_after: date, newer_than: date) -> C
 
 
 def not_taken(mirror: AccountMirror, stream: str) -> int:
-    """Rows that arrived, and were refused, left out or name nobody."""
+    """Rows that arrived, and were refused, left out or name no customer."""
     return int(
         mirror.value(
             """SELECT coalesce(sum(number), 0) FROM reading JOIN parts USING (part)

@@ -14,7 +14,7 @@ def print_segment(answer: Mapping[str, Any]) -> None:
     done(f"{answer['segment']}: {answer['records']:,} records{by} written to {answer['out']}")
     for why, count in answer["left_out"].items():
         say(f"Left out: {count:,}, {why}.")
-    say("The journal keeps who had it written: crm-segments status. Delete the file when it has been used.")
+    say("Who had it written is in the journal: crm-segments status. Delete the file after use.")
 
 
 def print_segment_files(files: Sequence[Mapping[str, Any]]) -> None:

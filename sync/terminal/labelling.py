@@ -17,7 +17,7 @@ def print_pulled(pulled: Mapping[str, Any]) -> None:
     table("Read now:", ("stream", "rows", "rejected"), rows or [("nothing new", 0, 0)])
     if pulled["forgotten"]:
         say(
-            f"{pulled['forgotten']:,} rows of forgotten people are still in the CRM's files; they were not read."
+            f"{pulled['forgotten']:,} rows of erased people are still in the CRM's files; they were not read."
         )
 
 
@@ -47,7 +47,7 @@ def print_explained(explained: Mapping[str, Any]) -> None:
         rows = []
         for rule in figures["rules"]:
             note = (
-                "holds for nobody"
+                "never matches"
                 if not rule["holds"]
                 else f"always overlaps with {rule['overlaps']}"
                 if rule["overlaps"]
@@ -58,13 +58,13 @@ def print_explained(explained: Mapping[str, Any]) -> None:
                     rule["key"],
                     rule["holds"],
                     rule["fires"],
-                    note or ("" if rule["fires"] else "never fires: earlier rules win"),
+                    note or ("" if rule["fires"] else "never decides: earlier rules win"),
                 )
             )
-        table(f"{name}: rules, the first to hold wins", ("rule", "holds", "fires", "note"), rows)
+        table(f"{name}: rules, the first that matches wins", ("rule", "matches", "decides", "note"), rows)
         if rows:
             say(
-                f"{figures['no_rule']:,} records are held by no rule of {name}: they have no segment, and nothing is written on them."
+                f"{figures['no_rule']:,} records match no rule of {name}: they have no segment, and nothing is written for them."
             )
 
 
@@ -73,7 +73,7 @@ def print_fitted(answer: Mapping[str, Any]) -> None:
     if "proposals" in answer:
         print_proposals(answer["proposals"])
     for name, version in answer.get("models", {}).items():
-        say(f"{name}: model {version} fitted")
+        say(f"{name}: model {version} trained")
     for name, figures in answer.get("contests", {}).items():
         _print_contest(name, figures)
 
@@ -95,11 +95,11 @@ def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
         for score, merits in figures["contest"].items()
     ]
     table(
-        f"{name}: what each score would have foreseen of the last {figures['span']} days",
+        f"{name}: how well each score would have predicted the last {figures['span']} days",
         ("score", "in best 20%", "gini", ""),
         rows,
     )
     if "bias_money" in figures:
         say(
-            f"forecasts were off by {figures['bias_purchases']:+.0%} in purchases and {figures['bias_money']:+.0%} in money, all together"
+            f"Forecasts were off by {figures['bias_purchases']:+.0%} in purchases and {figures['bias_money']:+.0%} in money, all together"
         )

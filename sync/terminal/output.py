@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sync.context import Progress as Report
+from sync.sentence import sentence
 
 LONG = 1000  # characters of a cell that a terminal shows
 _ENDLESS = 100_000  # columns of a pipe or a file: wider than any table of ours
@@ -67,17 +68,17 @@ def fault(text: str, exit_code: int = 1, stderr: bool = True) -> None:
     _console(stderr).print(_outcome(word, "bold red", text))
 
 
-def say_note(text: str, mark: str = "note: ") -> None:
+def say_note(text: str, mark: str = "Note: ") -> None:
     """A note of an answer behind its mark; one that begins with WARNING is a warning."""
     before, _, warning = text.partition("WARNING: ")
     if warning and not before:
         warn(warning)
     else:
-        say(f"{mark}{text}")
+        say(f"{mark}{sentence(text)}")
 
 
 def _outcome(word: str, style: str, text: str) -> Text:
-    return Text.assemble((f"{word}:", style), " ", safe(text))
+    return Text.assemble((f"{word}:", style), " ", safe(sentence(text)))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

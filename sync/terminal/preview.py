@@ -45,7 +45,7 @@ def print_preview(answer: Mapping[str, Any]) -> None:
         (_masked(sample["owner"]), sample["day"], money(sample["amount_minor"]))
         for sample in preview["samples"]
     ]
-    table("The first rows, as they are read:", ("whose", "day", "amount"), rows)
+    table("The first rows, as read:", ("customer", "day", "amount"), rows)
     say(
         f"{preview['orders']:,} orders of {preview['buyers']:,} of {preview['contacts']:,} contacts, {money(preview['revenue'])} in all, "
         f"{preview['first_day']} to {preview['last_day']}"
@@ -54,17 +54,17 @@ def print_preview(answer: Mapping[str, Any]) -> None:
     for reason, number in preview["left_out"].items():
         say(f"  left out: {number:,} of {total:,} rows ({number / total:.1%}), {reason}")
     for reason, number in preview["refused"].items():
-        say(f"  refused: {number:,} of {total:,} rows ({number / total:.1%}), {reason}")
+        say(f"  rejected: {number:,} of {total:,} rows ({number / total:.1%}), {reason}")
     lost = preview["unmatched"] + preview["ownerless"]
     if lost:
-        say(f"  without owner: {lost:,} of {total:,} rows ({lost / total:.1%}) belong to no contact")
+        say(f"  no customer: {lost:,} of {total:,} rows ({lost / total:.1%}) belong to no contact")
     if preview["overlapping"]:
         say(
-            f"  in two files: {preview['overlapping']:,} orders; each counts as in the newer one, so a run adds up to less than this"
+            f"  in two files: {preview['overlapping']:,} orders; each counts once, as in the newer file, so a run adds up to less than this"
         )
     if preview["repeated"]:
         say(
-            f"  repeated: {preview['repeated']:,} rows have an id of their own that a later row has too: only the last one counts"
+            f"  repeated: {preview['repeated']:,} rows have an id that a later row repeats: only the last one counts"
         )
     if preview["ahead"]:
         say(f"  dated after today: {preview['ahead']:,} rows")

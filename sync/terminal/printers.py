@@ -54,22 +54,22 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
     if "explain" in answer:
         print_explained(answer["explain"])
     for name, why in answer.get("refits", {}).items():
-        say(f"hint: {name}: {why}; what a refit would change: crm-segments train {name} --propose")
+        say(f"Hint: {name}: {why}; to see what retraining would change: crm-segments train {name} --propose")
     print_fitted(answer)
     if "out" in answer:
         done(f"written to {answer['out']}")
     if answer.get("withdrawn", {}).get("done"):
-        say(
-            f"Took away {answer['withdrawn']['done']:,} values and memberships that people's consent forbids."
-        )
+        say(f"Removed {answer['withdrawn']['done']:,} values and list memberships for lack of consent.")
     if "plan" in answer:
         print_plan(answer["plan"])
     if "applied" in answer:
         print_applied(answer)
     if answer.get("held"):
-        say(f"on hold now: {', '.join(answer['held'])}. Mail that was sent stays sent.")
+        say(
+            f"Paused: {', '.join(answer['held'])}, so that the next run does not write this again. E-mails already sent stay sent."
+        )
     if "run" in answer and "applied" in answer and answer["applied"]["done"]:
-        say(f"To take it back: crm-segments undo {answer['run']}")
+        say(f"To undo: crm-segments undo {answer['run']}")
 
 
 def _read_now(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -34,7 +34,7 @@ def print_reconciled(answer: Mapping[str, Any]) -> None:
         if month["orders_of_nobody"] or float(month["net_revenue_of_nobody"]):
             say(
                 f"{month['month']}: {month['orders_of_nobody']:,} of these orders ({month['net_revenue_of_nobody']} {answer['currency']}) "
-                f"belong to no known contact; segments do not see them."
+                f"belong to no known contact, so segments ignore them."
             )
     differ = answer["differ"]
     if differ:

@@ -37,7 +37,9 @@ def print_card(answer: Mapping[str, Any]) -> None:
                 ways,
             )
         if card["falls"]:
-            say(f"{name} is worth a refit; what it would change: crm-segments train {name} --propose")
+            say(
+                f"{name} should be retrained; to see what that would change: crm-segments train {name} --propose"
+            )
         for attribute, segments in card.get("composition", {}).items():
             shares = [
                 (segment, value, f"{share:.1%}")
@@ -70,7 +72,7 @@ def print_proposals(proposals: Mapping[str, Mapping[str, Any]]) -> None:
         if "note" in proposal:
             say(f"{name}: {proposal['note']}")
             continue
-        say(f"{name}: fitted anew, {proposal['records']:,} records ({proposal['moved']:.1%}) would move")
+        say(f"{name}: trained again, {proposal['records']:,} records ({proposal['moved']:.1%}) would move")
         changed = [
             (what, *map(_short, both))
             for what, both in proposal["difference"].items()

@@ -12,28 +12,26 @@ from sync.terminal.pull_summary import print_reconciled
 def print_setup(steps: Mapping[str, Any]) -> None:
     """What set-up would make."""
     table(
-        "To be made:",
+        "To create:",
         ("what", "action", "name", "on", "detail"),
         [(s["kind"], s["action"], s["name"], s["record_type"], s["detail"]) for s in steps["steps"]],
     )
     for refused in steps["refused"]:
         warn(f"refused: {refused}")
     for note in steps["notes"]:
-        say(f"note: {note}")
+        say_note(note)
 
 
 def print_setup_answer(answer: Mapping[str, Any]) -> None:
     """What set-up would make, and what was made of it."""
     print_setup(answer["setup"])
     if "exported" in answer:
-        more = (
-            f" and {len(answer['files']) - 1} files to deploy beside it" if len(answer["files"]) > 1 else ""
-        )
-        done(f"written to {answer['exported']}{more}; nothing was made in {answer['account']}")
+        more = f" and {len(answer['files']) - 1} more files to deploy" if len(answer["files"]) > 1 else ""
+        done(f"written to {answer['exported']}{more}; nothing was created in {answer['account']}")
     elif answer["made"]:
-        done(f"made {answer['made']} things in {answer['account']}. Next: crm-segments plan")
+        done(f"Created {answer['made']} fields and lists in {answer['account']}. Next: crm-segments plan")
     elif answer["setup"]["steps"]:
-        warn("Nothing created. Run again with --yes to create them")
+        warn("Nothing created. Run again with --yes to create them.")
     else:
         done(f"{answer['account']} has everything already. Next: crm-segments plan")
 
@@ -41,14 +39,14 @@ def print_setup_answer(answer: Mapping[str, Any]) -> None:
 def print_check(answer: Mapping[str, Any]) -> None:
     """What is wrong, and what set-up has still to make."""
     for problem in answer["problems"]:
-        fault(f"{problem['account']}: {problem['what']}. {problem['remedy']}", stderr=False)
+        fault(f"{problem['account']}: {problem['what']} {problem['remedy']}".rstrip(), stderr=False)
     for note in answer["notes"]:
         say_note(note)
     if not answer["problems"]:
         missing = len(answer["setup"])
         done(
-            f"{answer['account']}: all well."
-            + (f" Set-up still has to make {missing} fields and lists: crm-segments setup" if missing else "")
+            f"{answer['account']}: OK."
+            + (f" Next, create {missing} fields and lists: crm-segments setup" if missing else "")
         )
     if "reconcile" in answer:
         print_reconciled(answer["reconcile"])
@@ -60,7 +58,7 @@ def print_init(answer: Mapping[str, Any]) -> None:
 
     print_preview(answer)
     for note in answer["notes"]:
-        say(f"note: {note}")
+        say_note(note)
     done(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
 
 

@@ -41,9 +41,7 @@ def print_status(answer: Mapping[str, Any]) -> None:
         ("plan", "kind", "state", "as of"),
         [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]],
     )
-    table(
-        "On hold:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]]
-    )
+    table("Paused:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]])
     print_segment_files(answer["segment_files"])
     table(
         "Rejects:",
@@ -57,10 +55,13 @@ def print_salvage(answer: Mapping[str, Any]) -> None:
     rows = [(name, count["kept"], count["lost"]) for name, count in answer["salvaged"].items()]
     table("Read in the journal:", ("table", "rows saved", "rows lost"), rows)
     journal, saved = shlex.quote(answer["journal"]), shlex.quote(answer["out"])
-    done(f"written to {answer['out']}. A backup is better, where there is one. To go on with what was saved:")
+    done(
+        f"written to {answer['out']}. If you have a backup, restore that instead. To continue with what was saved:"
+    )
     say(f"  rm -f {journal}-wal {journal}-shm && mv {journal} {journal}.damaged && mv {saved} {journal}")
     say(
-        "Values whose note is lost then count as other people's, and stay; `crm-segments plan --adopt` takes our own keys for ours again."
+        "Values whose entry is lost then count as somebody else's, and stay; `crm-segments plan --adopt` treats "
+        "segment keys as written by crm-segments again."
     )
 
 
@@ -70,7 +71,7 @@ def print_show(answer: Mapping[str, Any]) -> None:
     for name, value in answer.get("person", {}).items():
         say(f"  {name}: {', '.join(value) if isinstance(value, list) else value}")
     if answer["objects"]:
-        say("objects to profiling: is in no segment, and what we wrote is taken away")
+        say("Objects to profiling: in no segment, and all values written earlier are removed.")
     for name, labelling in answer["segmentations"].items():
         say(
             f"\n{name}: {labelling['label']} ({labelling['segment']}), since {labelling['since']}"
@@ -80,7 +81,7 @@ def print_show(answer: Mapping[str, Any]) -> None:
         if labelling["description"]:
             say(f"  {labelling['description']}")
     say()
-    table("The CRM holds:", ("target", "value"), list(answer["held"].items()))
+    table("Values in the CRM:", ("target", "value"), list(answer["held"].items()))
     table(
         "Features:", ("feature", "value"), [(k, v) for k, v in _worded(answer) if not isinstance(v, int) or v]
     )
@@ -137,7 +138,7 @@ def print_rejects(answer: Mapping[str, Any]) -> None:
     if answer.get("action") in ("retry", "drop"):
         done(f"{answer['action']}: {answer['count']:,} entries")
     elif "action" in answer and not rows:
-        done("no rejects")
+        done("No rejects.")
 
 
 def print_history(answer: Mapping[str, Any]) -> None:
@@ -155,7 +156,8 @@ def print_history(answer: Mapping[str, Any]) -> None:
     )
     if answer.get("of", 0) > len(answer["history"]):
         say(
-            f"The newest {len(answer['history']):,} of {answer['of']:,} changes. --last, --run and --id choose, --out FILE writes all."
+            f"The newest {len(answer['history']):,} of {answer['of']:,} changes. Choose with --last, --run and --id; "
+            "write all with --out FILE."
         )
 
 
@@ -188,7 +190,7 @@ def print_traces(traces: Mapping[str, Any]) -> None:
         [tuple(row.values()) for row in traces["values"]],
     )
     if traces["addresses"]:
-        say(f"addresses: {', '.join(traces['addresses'])}")
+        say(f"E-mail addresses: {', '.join(traces['addresses'])}")
     say(
         f"{traces['journal_rows']:,} rows of the journal; {len(traces['files'])} exported files: {', '.join(traces['files']) or 'none'}"
     )
@@ -198,10 +200,11 @@ def print_forget(answer: Mapping[str, Any]) -> None:
     """What was erased."""
     if not answer["forgotten"]:
         if answer["known"]:
-            warn("nothing was erased: say --yes to erase it. It cannot be undone.")
+            warn("Nothing was erased. Add --yes to erase it; this cannot be undone.")
         return
     done(
-        f"forgotten: {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of "
-        f"the journal and {answer['files']} exported files cleaned, and the mirror. This cannot be undone. Rows that the CRM "
-        f"itself keeps are yours to delete there, and so are backups of the journal that you keep elsewhere."
+        f"Erased {answer['forgotten']} records; {answer['cleared']} values cleared in the CRM, {answer['journal_rows']} rows of "
+        f"the journal and {answer['files']} exported files cleaned, and the local copy of the CRM reset. This cannot "
+        "be undone. Rows that the CRM "
+        f"itself keeps must be deleted there, and so must backups of the journal that you keep elsewhere."
     )

@@ -15,8 +15,8 @@ _LINES = 50  # changes of a plan that a terminal shows
 def print_plan(plan: Mapping[str, Any]) -> None:
     """What a plan would change, what stops it, and what it leaves alone."""
     if plan["plan"] is None:
-        kept = f"; {plan['kept']:,} values of other people were kept" if plan["kept"] else ""
-        done(f"Nothing to change: the CRM holds what the labels want{kept}.")
+        kept = f"; {plan['kept']:,} manual edits were kept" if plan["kept"] else ""
+        done(f"Up to date: nothing to write{kept}.")
     else:
         rows = [
             (target, action, number)
@@ -32,27 +32,28 @@ def print_plan(plan: Mapping[str, Any]) -> None:
         warn(f"guard {trip['guard']}: {trip['what']}")
     if plan["trips"] and plan["plan"] is not None:
         say(
-            f"After a look at it: crm-segments apply {plan['plan']}"
+            f"Looks right? crm-segments apply {plan['plan']}"
             if all(t["first_labelling"] for t in plan["trips"])
-            else "A run would stop here; --allow GUARD --reason TEXT lets it pass."
+            else "A run would stop here. If this is expected: --allow GUARD --reason TEXT."
         )
     print_waiting(plan)
     if plan["kept"]:
         table(
-            "Kept, because somebody else wrote them (first 10):",
+            "Kept: edited by somebody else (first 10):",
             ("id", "target", "wanted", "holds"),
             [tuple(c[k] for k in ("id", "target", "wanted", "holds")) for c in plan["conflicts"][:10]],
         )
     for name in plan["held"]:
         say(
-            f"{name} is on hold since a run of it was undone: --allow undone --reason TEXT, or a changed config, lets it go on"
+            f"{name} is paused because a run of it was undone. To resume: --allow undone --reason TEXT, or change its settings."
         )
     for name, number in plan["withheld"].items():
         say(
-            f"{name}: {number:,} labelled records are in no campaign list: nobody may reach them there, or it is not known"
+            f"{name}: {number:,} records with a segment are in no campaign list: they may not be contacted, or "
+            "nobody knows whether they may"
         )
     if plan["retired"]:
-        say(f"no longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
+        say(f"No longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
     unknown = plan["listeners"].get("unknown")
     heard = [
         (listener["name"], listener["target"], listener["value"] or "any change", listener["records"])
@@ -62,7 +63,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
         "Starts in the CRM on these changes:", ("workflow or flow", "listens to", "value", "records"), heard
     )
     if unknown:
-        warn(f"what reacts to these changes is unknown: {unknown}")
+        warn(f"couldn't check which workflows these changes would start: {unknown}")
 
 
 def print_applied(answer: Mapping[str, Any]) -> None:
@@ -72,22 +73,28 @@ def print_applied(answer: Mapping[str, Any]) -> None:
         fault(f"{answer['declined']}; crm-segments plan show {number} lists it", 5)
         return
     if applied["plan"] is None:
-        done("Nothing further to write." if answer.get("withdrawn", {}).get("done") else "Zero writes.")
+        done(
+            "Nothing else to write."
+            if answer.get("withdrawn", {}).get("done")
+            else "Up to date: nothing to write."
+        )
         return
     incomplete = applied["rejected"] or applied["skipped"] or applied["remaining"]
     (warn if incomplete else done)(
         f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, "
-        f"{applied['remaining']:,} wait."
+        f"{applied['remaining']:,} waiting."
     )
     table(
-        "Why not:", ("changes", "reason"), [(number, reason) for reason, number in applied["reasons"].items()]
+        "Not written, and why:",
+        ("changes", "reason"),
+        [(number, reason) for reason, number in applied["reasons"].items()],
     )
 
 
 def print_plan_changes(answer: Mapping[str, Any]) -> None:
     """Each change of a plan, or where they were written to."""
     say(
-        f"plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}: {answer['total']:,} changes"
+        f"Plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}: {answer['total']:,} changes"
     )
     for trip in answer["guards"]:
         warn(f"guard {trip['guard']}: {trip['what']}")
@@ -106,5 +113,5 @@ def print_plan_changes(answer: Mapping[str, Any]) -> None:
     )
     if answer["total"] > len(rows):
         say(
-            f"and {answer['total'] - len(rows):,} more: crm-segments plan show {answer['plan']} --out plan-{answer['plan']}.csv writes all"
+            f"And {answer['total'] - len(rows):,} more: crm-segments plan show {answer['plan']} --out plan-{answer['plan']}.csv writes all"
         )

@@ -147,13 +147,14 @@ def show(session: Session, id: str) -> dict[str, Any]:
 def _only(account: str, found: Sequence[tuple[int, str, str]]) -> tuple[int, str, str]:
     if not found:
         raise CommandError(
-            f"account {account} has no record of that id, e-mail address or name: `crm-segments pull` reads what is new"
+            f"account {account} has no record with that id, e-mail address or name. Check it, or run `crm-segments "
+            "pull` to read what is new"
         )
     if len(found) > 1:
         listed = ", ".join(f"{record_type} {id}" for _, record_type, id in found[:_LISTED])
         more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
         raise CommandError(
-            f"{len(found):,} records of {account} are called that: {listed}{more}. Show one of them by its id"
+            f"{len(found):,} records of {account} have that name: {listed}{more}. Show one of them by id"
         )
     return found[0]
 

@@ -67,7 +67,7 @@ def show_plan(
     row = journal.plans.get(plan)
     if row is None or row.account != session.account:
         raise CommandError(
-            f"there is no plan {plan} of account {session.account}: `crm-segments status` lists the open ones"
+            f"there is no plan {plan} of account {session.account}: `crm-segments status` lists the open plans"
         )
     total = journal.batches.changes_of(plan)
     answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}

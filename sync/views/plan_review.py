@@ -193,7 +193,7 @@ def _consent(plan: Plan) -> Light:
     withdrawn = sum(actions.get("withdraw", 0) for actions in plan.summary.get("by_target", {}).values())
     parts = [f"{number:,} customers of {name} are left out of its lists" for name, number in withheld.items()]
     if withdrawn:
-        parts.append(f"{withdrawn:,} values are taken away")
+        parts.append(f"{withdrawn:,} values are removed")
     if not parts:
         return Light(name="Consent", state="ok", what="Consent takes nothing away, and leaves nobody out.")
     return Light(name="Consent", state="ok", what=f"As consent asks: {_listed(parts)}.")

@@ -69,7 +69,7 @@ def _of_file(file: Path) -> list[tuple[str, str, str, str]]:
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error):
-        raise UsageError(f"{file} is no CSV file in UTF-8: {_REMEDY}") from None
+        raise UsageError(f"{file} is not a CSV file in UTF-8: {_REMEDY}") from None
     header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     columns = {name: header.index(name) for name in _COLUMNS if name in header}
     if "month" not in columns or len(columns) < 2 or len(set(header)) < len(header):
@@ -99,13 +99,13 @@ def _of_text(text: str) -> tuple[str, str, str, str]:
 
 def _month(where: str, text: str) -> str:
     if not _MONTH.fullmatch(text):
-        raise UsageError(f"{where}: {text!r} is no month: write it like 2026-01")
+        raise UsageError(f"{where}: {text!r} is not a month: write it like 2026-01")
     return text
 
 
 def _count(where: str, text: str) -> int | None:
     if text and not re.fullmatch(r"[0-9]+", text):
-        raise UsageError(f"{where}: {text!r} is no number of orders: write it like 1234")
+        raise UsageError(f"{where}: {text!r} is not a number of orders: write it like 1234")
     return int(text) if text else None
 
 
@@ -116,7 +116,7 @@ def _revenue(where: str, text: str) -> Decimal | None:
         return Decimal(text) if text else None
     except InvalidOperation:
         raise UsageError(
-            f"{where}: {text!r} is no amount: write it with a decimal point and no other sign, like 1234567.89"
+            f"{where}: {text!r} is not an amount: write it with a decimal point and no other sign, like 1234567.89"
         ) from None
 
 
@@ -127,7 +127,7 @@ def reconcile(session: Session, stated: Mapping[str, Total]) -> dict[str, Any]:
     """
     mirrors = [session.mirror(), *(source.mirror for source in session.joined() if source.activity)]
     if not any(map(live_streams, mirrors)):
-        raise CommandError(f"nothing was read of {session.account} yet: `crm-segments pull` reads it")
+        raise CommandError(f"nothing was read from {session.account} yet: run `crm-segments pull` first")
     ours, currency = (
         by_month(session.config, session.account, mirrors, session.as_of),
         session.settings.currency,

@@ -64,7 +64,7 @@ def card(session: Session, names: Sequence[str] = (), composition: Sequence[str]
         if day is not None
     ]
     if not days:
-        raise CommandError("nothing is labelled yet: `crm-segments label` does it")
+        raise CommandError("there are no segments yet: run `crm-segments label` first")
     session = session.about(day=session.context.day or max(days))
     features = AccountFeatures(session)
     measured = (

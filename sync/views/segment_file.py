@@ -85,7 +85,9 @@ def checked(config: Config, account: str, wanted: Wanted) -> Wanted:
             raise UsageError(f"account {account} has no column {name!r}; {one_of(name, valid)}")
         _require_channel(name, channels_of(name, attributes), wanted.channel)
     if not {"id", "email"} & set(names):
-        raise UsageError("add id or email to the columns: by them `forget` finds a person in the file")
+        raise UsageError(
+            "add id or email to the columns: `forget` needs one of them to find a person in the file"
+        )
     return Wanted(wanted.segment, wanted.out, names, wanted.channel, wanted.reason.strip())
 
 
@@ -136,7 +138,7 @@ def _members(known: Known, wanted: Wanted) -> Members:
     settings, key = _segmentation(known.config, account, wanted.segment)
     labels = LabelTables(known.mirror, settings.name).restored(known.journal.labels)
     if not known.journal.labels.latest_day(account, settings.name, "9999-12-31"):
-        raise CommandError(f"nobody has a segment of {settings.name} yet: run `crm-segments label` first")
+        raise CommandError(f"there are no segments of {settings.name} yet: run `crm-segments label` first")
     left_out: dict[str, Relation | str] = {}
     if wanted.channel:
         left_out = _unreached(known, settings, wanted.channel)
@@ -185,7 +187,7 @@ def _require_channel(column: str, channels: tuple[str, ...] | None, channel: str
 def _require_filled(known: Known, columns: Sequence[str]) -> None:
     """CommandError where nothing is known for a column: an empty column would look as if nobody had one."""
     if set(columns) & set(segment_members.OF_PURCHASES) and kept_features(known.mirror) is None:
-        raise CommandError("what people bought is not computed yet: run `crm-segments label` first")
+        raise CommandError("purchases are not computed yet: run `crm-segments label` first")
     asked = [c for c in columns if c in segment_members.OF_PERSON or c not in segment_members.COLUMNS]
     filled = segment_members.filled(known.mirror, known.people, asked)
     empty = [name for name in asked if not filled[name]]

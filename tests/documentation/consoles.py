@@ -31,7 +31,7 @@ _SCENE = re.compile(r"<!-- scene: (\w+) -->")
 _PASSING = {
     r"\b20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+\+00:00)?": f"{NOW:%Y-%m-%dT%H:%M:%S}",
     r"^# There is no program at .*\n": "",
-    r"of which [\d,]+ are left": "of which 649,900 are left",
+    r"[\d,]+ of them left today": "649,900 of them left today",
 }
 _WIDTH = "110"  # columns of the terminal
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+from sync.sentence import sentence
 from tests.documentation.markdown import code, page, table
 from tests.documentation.raised import REJECT, Message, messages
 
@@ -86,10 +87,12 @@ def text() -> str:
 
 
 def _part(anchor: str, told: list[Message]) -> str:
-    rows = sorted({(code(_one_line(message.text)), sort_of(message)) for message in told})
+    rows = sorted({(code(_shown(message)), sort_of(message)) for message in told})
     link = f"[Cause and cure](../troubleshooting.md#{anchor})"
     return f"## {themes()[anchor]['title']}\n\n{link}\n\n" + table(("Message", "Sort"), rows)
 
 
-def _one_line(text: str) -> str:
-    return text.strip().replace("\n", " ")
+def _shown(message: Message) -> str:
+    """A message as people see it; those of a config, a guard and a cell follow what they are about."""
+    text = message.text.strip().replace("\n", " ")
+    return text if sort_of(message) in ("config", "guard", REJECT) else sentence(text)

@@ -37,7 +37,7 @@ class Database:
         self._beside = beside
         new, touched = not path.exists(), not beside and not as_closed(path)
         if not new and not (path.is_file() and path.stat().st_size):
-            raise integrity.JournalDamaged("it is empty" if path.is_file() else "it is no file")
+            raise integrity.JournalDamaged("it is empty" if path.is_file() else "it is not a file")
         self.connection = sqlite3.connect(path, isolation_level=None)
         try:
             self._begin(new, touched)

@@ -26,7 +26,7 @@ class Holds(Repository):
         return [Hold(**row) for row in self._database.rows(sql, account)]
 
     def put(self, account: str, segmentation: str, run: int, digest: str) -> None:
-        """Let a segmentation wait."""
+        """Let a segmentation waiting."""
         row = (account, segmentation, run, digest, now())
         self._database.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", *row)
 

@@ -42,7 +42,7 @@ class Models(Repository):
         return self._newest("account = ? AND segmentation = ?", account, segmentation)
 
     def known_on(self, account: str, segmentation: str, digest: str, day: str) -> StoredModel | None:
-        """The newest model of these settings that was made by a day."""
+        """The newest model of these settings that was created by a day."""
         where = "account = ? AND segmentation = ? AND digest = ? AND as_of <= ?"
         return self._newest(where, account, segmentation, digest, day)
 

@@ -1,6 +1,6 @@
 """Who asks, and what may they see and do?
 
-Permissions come from the user's profile and permission sets. A field that was made by API is hidden from
+Permissions come from the user's profile and permission sets. A field that was created by API is hidden from
 everybody until a FieldPermissions row of an assigned permission set shows it.
 """
 
