@@ -236,7 +236,7 @@ class SegmentationSettings(Table):
     def _reachable_only_has_lists(cls, value: bool, other: ValidationInfo) -> bool:
         if value and other.data.get("lists", "static") == "none":
             raise ValueError(
-                'reachable_only limits lists to people who can be reached, and there are no lists; set lists = '
+                "reachable_only limits lists to people who can be reached, and there are no lists; set lists = "
                 '"static" or lists = "dynamic"'
             )
         return value
