@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -17,13 +17,15 @@ from connectors import open_source
 from connectors.errors import ConnectorError, QuotaError, TemporaryError
 from sync import pipeline
 from sync.account.connections import Open
-from sync.account.session import Session, locked
+from sync.account.lock import READING, Holder
+from sync.account.session import Readable, Session, locked, readable
 from sync.config.config import Config, load
 from sync.config.faults import ConfigError
 from sync.context import Context, Progress, silent, utc_now
 from sync.exit_codes import (
     CommandError,
     GuardTripped,
+    RetryLater,
     UsageError,
     combined_exit_code,
     exit_code,
@@ -82,18 +84,20 @@ def each_account(
     """Do the work for each account under the lock; note begin and end of it in the journal.
 
     What ends the work for one of several accounts stands in its answer, and does not stop the others; the
-    exit code is the worst of theirs, in the order 1, 2, 5, 75, 4, 3, 0 (``sync.exit_codes``). ``owner``: SQL of
+    exit code is the worst of theirs, in the order 1, 2, 5, 75, 4, 3, 0 (``sync.exit_codes``). A command that
+    changes nothing does not wait for the lock. ``owner``: SQL of
     the account that the command is about, where what it was given tells.
     """
     config, options = config_of(config), options or Options()
     answers: list[Answer] = []
-    with locked(config, back_up=command in _WRITING) as journal, _told(config, options, journal, command):
+    with _stores(config, command) as stores, _told(config, options, stores.journal, command):
+        journal = stores.journal
         accounts = _accounts(config, options)
         named = owner(journal) if owner and options.account is None else None
         if named in accounts:
             accounts = [named]
         for account in accounts:
-            attempt = Attempt(config, options, account, journal, command, journalled)
+            attempt = Attempt(config, options, account, journal, command, journalled, stores.beside)
             try:
                 answers.append(attempt.healing(work))
             except (CommandError, ConnectorError, ConfigError) as error:
@@ -112,6 +116,14 @@ def _told(config: Config, options: Options, journal: Journal, command: str) -> A
     from sync.watch.watch import telling
 
     return telling(config, journal, options.clock)
+@contextmanager
+def _stores(config: Config, command: str) -> Iterator[Readable]:
+    if command in READING:
+        with readable(config, command) as stores:
+            yield stores
+    else:
+        with locked(config, back_up=command in _WRITING, command=command) as journal:
+            yield Readable(journal)
 
 
 @dataclass
@@ -127,6 +139,7 @@ class Attempt:
     journal: Journal
     command: str
     journalled: bool
+    beside: Holder | None = None  # who works at the same time
     run: int = 0
     healed: list[str] = field(default_factory=list)
 
@@ -136,6 +149,10 @@ class Attempt:
         try:
             return self._once(work)
         except MirrorFault as fault:
+            if self.beside is not None:
+                raise RetryLater(
+                    f"this cannot be read while {self.beside} works; try again when it has finished"
+                ) from fault
             self.healed.append(begin_anew(mirror_file, str(fault)))
         try:
             return self._once(work)
@@ -158,7 +175,7 @@ class Attempt:
             options.progress,
             options.clock,
         )
-        session = Session.begin(context, self.journal, options.open)
+        session = Session.begin(context, self.journal, options.open, self.beside)
         session.mirrors.healed = self.healed
         return _finished(session, self.command, work, self.journalled)
 
@@ -202,6 +219,13 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
         answer["notes"] = list(dict.fromkeys([*wrong, *answer.get("notes", [])]))
     if session.mirrors.healed:
         answer["healed"] = session.mirrors.healed
+    if (working := session.mirrors.beside) and not working.reads:
+        moment = session.mirrors.moment
+        answer["going_on"] = {
+            "command": working.command,
+            "since": working.began and working.began.isoformat(timespec="seconds"),
+            "read_as_of": moment and moment.isoformat(timespec="seconds"),
+        }
     if journalled:
         answer = {
             "run": session.run,

@@ -4,12 +4,10 @@ the only writer.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -20,6 +18,7 @@ from connectors import open_source
 from connectors.contract import Calls, Destination, RemoteList, Source
 from connectors.errors import ConnectorError
 from sync.account.connections import Connections, Open
+from sync.account.lock import Busy, Holder, lock
 from sync.config.config import Config
 from sync.config.faults import ConfigError
 from sync.context import Context, Progress
@@ -50,9 +49,12 @@ class Session:
     seconds: dict[str, float] = field(default_factory=dict)  # that each stage took
 
     @classmethod
-    def begin(cls, context: Context, journal: Journal, open: Open = open_source) -> Session:
-        """A session with nothing opened yet but the journal."""
-        return cls(context, journal, Connections(journal, open), Mirrors(context.config, journal))
+    def begin(
+        cls, context: Context, journal: Journal, open: Open = open_source, beside: Holder | None = None
+    ) -> Session:
+        """A session with nothing opened yet but the journal; ``beside``: it only reads while that one works."""
+        mirrors = Mirrors(context.config, journal, beside)
+        return cls(context, journal, Connections(journal, open), mirrors)
 
     def about(self, **changes: Any) -> Session:
         """The same stores and CRMs, about something else: another day, another config."""
@@ -176,22 +178,49 @@ class Session:
 
 @dataclass
 class Mirrors:
-    """The mirror of the state directory, opened when it is first used; ``healed``: what was wrong with it, and was set right."""
+    """The mirror of the state directory, opened when it is first used; ``healed``: what was wrong with it, and was set right.
+
+    ``beside``: the command that works with it, where we only read. RetryLater: it cannot be read just now.
+    """
 
     config: Config
     journal: Journal
+    beside: Holder | None = None
     healed: list[str] = field(default_factory=list)
     _accounts: dict[str, AccountMirror] = field(default_factory=dict)
 
     @cached_property
     def file(self) -> Mirror:
         """The file of all accounts."""
-        from sync.store.mirror import Memory, Mirror
+        from sync.store.mirror import Memory, Mirror, MirrorBeside
 
-        memory = Memory(self.journal.identity(), self.journal.sequence())
-        mirror = Mirror(self.config.state_dir / "mirror.duckdb", self.config.memory_limit, memory)
+        path, memory_limit = self.config.state_dir / "mirror.duckdb", self.config.memory_limit
+        if self.beside is not None:
+            try:
+                return MirrorBeside(path, memory_limit)
+            except RetryLater as error:
+                raise RetryLater(
+                    f"{error}: {self.beside} works with it. Try again when it has ended"
+                ) from None
+        mirror = Mirror(path, memory_limit, Memory(self.journal.identity(), self.journal.sequence()))
         self.healed.extend(mirror.healed)
         return mirror
+
+    @property
+    def moment(self) -> datetime | None:
+        """Of when the mirror is that was read beside a command; None where none was."""
+        from sync.store.mirror import MirrorBeside
+
+        file = self.__dict__.get("file")
+        return file.moment if isinstance(file, MirrorBeside) else None
+
+    def before_a_change(self) -> None:
+        """Let others read the mirror as it is now until the next stage has ended."""
+        self.file.publisher.before_a_change()
+
+    def stage_ended(self) -> None:
+        """Let others read what the stages so far came to."""
+        self.file.publisher.stage_ended(self.file.connection)
 
     def of(self, account: str) -> AccountMirror:
         """The tables of one account."""
@@ -205,10 +234,37 @@ class Mirrors:
             self.file.close()
 
 
+@dataclass(frozen=True)
+class Readable:
+    """What can be read now: the journal, and by ``Session.begin(..., beside=...)`` the mirror.
+
+    ``beside``: who works with them; None: nobody else does as long as this is open.
+    """
+
+    journal: Journal
+    beside: Holder | None = None
+
+
 @contextmanager
-def locked(config: Config, back_up: bool = False) -> Iterator[Journal]:
+def readable(config: Config, command: str = "show") -> Iterator[Readable]:
+    """What a command that changes nothing reads, also while another one works.
+
+    Beside one that works, the journal is read as it is, and the mirror as it was before that one changed it, or as its
+    last finished stage left it: ``Mirrors.moment`` tells of when that is.
+    """
+    with ExitStack() as stack:
+        holder = None
+        try:
+            journal = stack.enter_context(locked(config, command=command))
+        except Busy as busy:
+            holder, journal = busy.holder, stack.enter_context(beside(config))
+        yield Readable(journal, holder)
+
+
+@contextmanager
+def locked(config: Config, back_up: bool = False, command: str = "") -> Iterator[Journal]:
     """The journal of the state directory, held by this process alone; ``back_up``: copied in the end."""
-    with lock(config):
+    with lock(config.state_dir, command):
         journal = _journal(config.state_dir / "journal.sqlite")
         try:
             with _damage_noticed(journal):
@@ -223,6 +279,8 @@ def locked(config: Config, back_up: bool = False) -> Iterator[Journal]:
 def beside(config: Config) -> Iterator[Journal]:
     """The journal while another command works with it, which alone looks after the file."""
     path = config.state_dir / "journal.sqlite"
+    if not path.exists():
+        raise RetryLater(f"the journal {path} is only just being made; try again later")
     try:
         journal = Journal(path, beside=True)
     except (sqlite3.Error, ValueError, JournalDamaged) as error:
@@ -231,30 +289,6 @@ def beside(config: Config) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
-
-
-@contextmanager
-def lock(config: Config) -> Iterator[None]:
-    """Nobody else works in the state directory: RetryLater where somebody does.
-
-    The lock belongs to the open file: the kernel lets go of it when the process ends, however it ends.
-    """
-    config.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = config.state_dir / "lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
-            raise RetryLater(
-                f"another crm-segments command (process {holder}) works in {config.state_dir}; try again when it has finished"
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _journal(path: Path) -> Journal:

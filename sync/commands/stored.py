@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sync.account.session import Session, lock
+from sync.account.lock import lock
+from sync.account.session import Session
 from sync.commands.stated_months import beside_stated
 from sync.config.config import Config
 from sync.exit_codes import UsageError
@@ -34,7 +35,9 @@ def status(
     def work(session: Session) -> Answer:
         from sync.views.status import status as state
 
-        summary = state(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
+        beside_us = session.mirrors.beside
+        since = beside_us.began if beside_us else None
+        summary = state(session.journal, session.account, session.config.state_dir / "mirror.duckdb", since)
         summary |= beside(session) if beside else {}
         if max_age_hours is not None:
             last = summary["last_good_run"]
@@ -58,7 +61,7 @@ def salvage(config: Config | Path | str) -> Answer:
 
     settings = config_of(config)
     damaged = settings.state_dir / "journal.sqlite"
-    with lock(settings):
+    with lock(settings.state_dir, "salvage"):
         if not damaged.is_file():
             raise UsageError(f"There is no journal {damaged}")
         target = damaged.with_name("journal.salvaged.sqlite")
@@ -136,7 +139,7 @@ def rejects(
     return each_account(
         config,
         options,
-        "rejects",
+        "rejects" if action == "list" else f"rejects {action}",
         lambda session: work(session.journal.rejects, session.account),
         journalled=False,
     )

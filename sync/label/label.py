@@ -55,8 +55,10 @@ def label(session: Session) -> Labelled:
         key = partial(_key, session.config, settings, mirrors, session.journal.models, session.as_of)
         stamp = tables.stamp()
         if not stamp or stamp["key"] != key():
+            session.mirrors.before_a_change()
             _label_one(session, features, settings, tables, key, labelled)
         labelled.sizes[settings.name] = tables.sizes()
+    session.mirrors.stage_ended()
     return labelled
 
 

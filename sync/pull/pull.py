@@ -70,6 +70,7 @@ def pull(session: Session) -> Pulled:
         if mirror.stamp("reconciled") != str(
             mirror.revision()
         ):  # also where an earlier pull was cut off before it came to this
+            session.mirrors.before_a_change()
             with mirror.transaction():
                 reconcile(mirror)
                 note_shape(mirror)
@@ -139,6 +140,8 @@ def _pull_stream(session: Session, account: str, stream: str, pulled: Pulled) ->
     arrived, ignored = False, 0
     for page in source.read(stream, begun):
         arrived = True
+        if page.whole or page.records.num_rows or page.voids:
+            session.mirrors.before_a_change()
         page = _without_forgotten(journal, account, page, pulled, able.id_type, mirror)
         judged = page.whole and page.last and stream != "value"
         before, apart = (rows_that_count(mirror, stream), not_taken(mirror, stream)) if judged else (0, 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
+from sync.store.scratch import remembered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,9 @@ def kept_features(mirror: AccountMirror, key: str | None = None) -> Relation | N
 
 
 def keep_features(mirror: AccountMirror, rows: Relation, key: str) -> Relation:
-    """Compute features and keep them under all that they are made from."""
+    """Compute features and keep them under all that they are made from; a mirror that is only read keeps none."""
+    if mirror.read_only:
+        return remembered(mirror, "features", rows)
     with mirror.transaction():
         mirror.run(f"CREATE OR REPLACE TABLE features AS {rows}")
         mirror.set_stamp("features", key)

@@ -112,8 +112,13 @@ class LabelTables(StateTables):
 
     def restored(self, labels: Labels) -> Relation:
         """The labels; those that a new mirror lacks come back from the journal."""
-        if not self.exist:
-            self._restore(labels, None, self._labels)
+        if self.exist:
+            return self.labels
+        if self._mirror.read_only:
+            table = quoted("restored_" + self._name)
+            _write_states(labels, self._mirror, self._name, None, table, "TEMP TABLE")
+            return Relation(f"SELECT * FROM {table} WHERE segment IS NOT NULL")
+        self._restore(labels, None, self._labels)
         return self.labels
 
     def _restore(self, labels: Labels, before: str | None, table: str) -> None:

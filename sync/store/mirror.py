@@ -25,17 +25,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from sync.store import engine
+from sync.exit_codes import RetryLater
+from sync.store import copies, engine
 from sync.store.soundness import as_closed, begin_anew, note_closed, note_opened
 
 VERSION = "4"  # of the tables below: a mirror of another version is thrown away
 
+_SETTINGS = "SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 _TABLES = """
 CREATE TABLE ids (record BIGINT, record_type VARCHAR, id VARCHAR);
 CREATE TABLE records (record BIGINT, part INTEGER, line BIGINT, changed_at TIMESTAMPTZ, created_at TIMESTAMPTZ, email VARCHAR,
@@ -141,9 +144,7 @@ class Mirror:
             str(self.path),
             config={"memory_limit": self._memory_limit, "autoinstall_known_extensions": "false"},
         )
-        connection.execute(
-            "SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false"
-        )
+        connection.execute(_SETTINGS)
         return connection
 
     def _belong_or_renew(self, memory: Memory) -> None:
@@ -194,6 +195,11 @@ class Mirror:
         )
         return [name for (name,) in rows.fetchall() if name != "main"]
 
+    @cached_property
+    def publisher(self) -> copies.Publisher:
+        """What shows others the mirror while we work on it."""
+        return copies.Publisher(self.path)
+
     def compact(self) -> None:
         """Write what is left into a new file that takes the place of the old one: deleted rows stay readable
         in that.
@@ -215,6 +221,7 @@ class Mirror:
         self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
         os.replace(new, self.path)
         note_closed(self.path)
+        self._publish_no_more()
 
     def close(self) -> None:
         """Write everything to the file and let go of it.
@@ -225,7 +232,40 @@ class Mirror:
             self.connection.close()
         except duckdb.Error:
             return
-        note_closed(self.path)
+        else:
+            note_closed(self.path)
+        finally:
+            self._publish_no_more()
+
+    def _publish_no_more(self) -> None:
+        if "publisher" in self.__dict__:
+            self.publisher.close()
+            del self.publisher
+
+
+class MirrorBeside(Mirror):
+    """What can be read of a mirror while a command works on it; ``moment``: of when that is. Nothing is written.
+
+    RetryLater: nothing can be read yet.
+    """
+
+    def __init__(self, path: Path, memory_limit: str) -> None:
+        opened = copies.connect(path, memory_limit)
+        if opened is None:
+            raise RetryLater("what is kept of the CRM cannot be read while it is changed")
+        self.path, self.healed = path, []
+        self.connection, self.moment = opened
+        self.connection.execute(_SETTINGS)
+
+    def account(self, name: str) -> AccountMirror:
+        """The tables of one account."""
+        if name not in self.accounts():
+            raise RetryLater(f"nothing of {name} has been read before")
+        return AccountMirror(self.connection, name, read_only=True)
+
+    def close(self) -> None:
+        """Let go of it."""
+        _let_go(self.connection)
 
 
 def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
@@ -239,10 +279,14 @@ class AccountMirror:
     What every command asks has no parameters: DuckDB imports pandas before it binds the first one.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, read_only: bool = False) -> None:
         self.connection = connection
         self.name = name
         self.schema = quoted(name)
+        self.read_only = read_only
+        if read_only:
+            self._use()
+            return
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
         self._use()
         if not self.has_table("ids"):
@@ -325,7 +369,9 @@ class AccountMirror:
         return text
 
     def set_stamp(self, name: str, value: str) -> None:
-        """Remember what a derived table was made from."""
+        """Remember what a derived table was made from; a mirror that is only read remembers nothing."""
+        if self.read_only:
+            return
         self.run("DELETE FROM stamps WHERE name = ?", [name])
         self.run("INSERT INTO stamps VALUES (?, ?)", [name, value])
 
@@ -353,8 +399,10 @@ class AccountMirror:
 
     def register(self, frame: pa.Table) -> None:
         """Give every (record_type, id) of a frame its number; the order of ids decides, so that two mirrors
-        number alike.
+        number alike. One that is only read numbers nobody new.
         """
+        if self.read_only:
+            return
         self.run(
             """INSERT INTO ids
                SELECT (SELECT coalesce(max(record), 0) FROM ids) + row_number() OVER (ORDER BY length(id), id, record_type), record_type, id

@@ -27,7 +27,15 @@ def note_closed(path: Path) -> None:
 
 def note_opened(path: Path) -> None:
     """Say that the file is in use: where the process ends before ``note_closed``, it is looked at next time."""
-    _note(path).unlink(missing_ok=True)
+    try:
+        os.replace(_note(path), _note_before(path))
+    except FileNotFoundError:
+        _note_before(path).unlink(missing_ok=True)
+
+
+def unchanged(path: Path) -> bool:
+    """Whether the file is still as it was when it was closed last, though somebody may have it open."""
+    return _fits(path, _note_before(path)) or _fits(path, _note(path))
 
 
 def as_closed(path: Path) -> bool:
@@ -37,8 +45,12 @@ def as_closed(path: Path) -> bool:
     """
     if any(path.with_name(path.name + log).exists() for log in _LOGS) or not path.is_file():
         return False
+    return _fits(path, _note(path))
+
+
+def _fits(path: Path, note: Path) -> bool:
     try:
-        return bool(json.loads(_note(path).read_text(encoding="utf-8")) == _shape(path))
+        return bool(json.loads(note.read_text(encoding="utf-8")) == _shape(path))
     except (OSError, ValueError):
         return False
 
@@ -81,6 +93,10 @@ def remove_set_aside(path: Path, kind: str) -> None:
 
 def _note(path: Path) -> Path:
     return path.with_name(path.name + ".closed")
+
+
+def _note_before(path: Path) -> Path:
+    return path.with_name(path.name + ".opened")
 
 
 def _shape(path: Path) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +19,8 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
         if "error" in account_answer:
             fault(f"{account_answer['account']}: {account_answer['error']}", account_answer["exit_code"])
         else:
+            if "going_on" in account_answer:
+                warn(_beside(account_answer["going_on"]))
             for note in account_answer.get("healed", ()):
                 warn(note)
             _printer(command)(account_answer)
@@ -25,6 +28,24 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
                 say_note(note)
     if command == "report" and answer["report"]:
         done(f"written to {answer['report']}; any browser opens it, without a network")
+
+
+def _beside(working: Mapping[str, Any]) -> str:
+    """Of when an answer is that was read while a command works."""
+    command, read, since = (working[key] for key in ("command", "read_as_of", "since"))
+    began = f", since {_clock(since)}" if since else ""
+    if read is None:
+        return f"crm-segments {command} goes on{began}."
+    if since and datetime.fromisoformat(read) > datetime.fromisoformat(since):
+        return f"As of {_clock(read)}, from the {command} that goes on now{began}."
+    return f"As of {_clock(read)}, before the {command} that goes on now{began}."
+
+
+def _clock(instant: str) -> str:
+    """Local time, with its day where that is not today."""
+    local = datetime.fromisoformat(instant).astimezone()
+    today = local.date() == datetime.now().astimezone().date()
+    return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _printer(command: str) -> Callable[[Mapping[str, Any]], None]:

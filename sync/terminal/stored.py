@@ -12,6 +12,9 @@ from sync.terminal.output import done, say, say_note, table, warn
 from sync.terminal.pull_summary import print_reading, print_reconciled
 
 
+_STATES = {"going_on": "goes on", "interrupted": "interrupted"}
+
+
 def print_status(answer: Mapping[str, Any]) -> None:
     """Runs, plans, holds, rejects, and what was read."""
     say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
@@ -30,7 +33,7 @@ def print_status(answer: Mapping[str, Any]) -> None:
                 r["run"],
                 r["command"],
                 str(r["started_at"])[:19],
-                "interrupted" if r["summary"].get("interrupted") else str(r["finished_at"])[:19],
+                _ended(r),
                 r["exit_code"],
             )
             for r in answer["runs"]
@@ -48,6 +51,11 @@ def print_status(answer: Mapping[str, Any]) -> None:
         ("from", "where", "rows", "quarantined"),
         [(r["source"], r["place"], r["rows"], r["quarantined"]) for r in answer["rejects"]],
     )
+
+
+def _ended(run: Mapping[str, Any]) -> str:
+    states = [text for state, text in _STATES.items() if run["summary"].get(state)]
+    return states[0] if states else str(run["finished_at"])[:19]
 
 
 def print_salvage(answer: Mapping[str, Any]) -> None:

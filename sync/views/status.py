@@ -5,6 +5,7 @@ The journal tells, and what the mirror keeps of its last reading: nothing is rea
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from sync.store.journal import Journal
 _COMPARING = frozenset({"run", "plan", "apply", "backfill", "setup"})
 
 
-def status(journal: Journal, account: str, mirror_file: Path, runs: int = 10) -> dict[str, Any]:
+def status(
+    journal: Journal, account: str, mirror_file: Path, going_on_since: datetime | None = None, runs: int = 10
+) -> dict[str, Any]:
     """Last runs, open plans, holds, files of segments and rejects of an account, and the summary of its last
     reading.
+
+    ``going_on_since``: when the command began that works here just now; None: none does.
     """
     last = journal.runs.last(account, runs)
     for row in last:
-        if row["finished_at"] is None:  # whoever works here holds the lock, and that is us
-            row["summary"]["interrupted"] = True
+        if row["finished_at"] is None:  # only whoever holds the lock works
+            goes_on = going_on_since and datetime.fromisoformat(row["started_at"]) >= going_on_since
+            row["summary"]["going_on" if goes_on else "interrupted"] = True
     noted = [
         row["summary"]["notes"] for row in last if "notes" in row["summary"] and row["command"] in _COMPARING
     ]
