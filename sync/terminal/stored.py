@@ -11,7 +11,6 @@ from sync.terminal.exporting import print_segment_files
 from sync.terminal.output import done, say, say_note, table, warn
 from sync.terminal.pull_summary import print_reading, print_reconciled
 
-
 _STATES = {"going_on": "goes on", "interrupted": "interrupted"}
 
 
