@@ -116,6 +116,8 @@ def _told(config: Config, options: Options, journal: Journal, command: str) -> A
     from sync.watch.watch import telling
 
     return telling(config, journal, options.clock)
+
+
 @contextmanager
 def _stores(config: Config, command: str) -> Iterator[Readable]:
     if command in READING:

@@ -16,8 +16,8 @@ from pathlib import Path
 from sync.exit_codes import RetryLater
 from sync.store import copies
 
-# Commands that change nothing: whoever comes to change something waits for them.
-READING = frozenset({"status", "show", "show_plan", "report", "history", "rejects"})
+# Commands that change neither mirror nor CRM: whoever comes to change something waits for them.
+READING = frozenset({"status", "show", "show_plan", "report", "history", "rejects", "watch"})
 _PATIENCE = 30.0  # seconds
 
 

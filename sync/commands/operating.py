@@ -23,7 +23,7 @@ def watch(config: Config | Path | str, options: Options | None = None, trial: bo
     config, options = config_of(config), options or Options()
     moment = options.clock()
     try:
-        with locked(config) as journal:
+        with locked(config, command="watch") as journal:
             return _watched(config, journal, moment, trial, working=False)
     except RetryLater:  # whoever works may be stuck: silence counts all the same
         with beside(config) as journal:
