@@ -153,6 +153,7 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.apply.apply import close_other_plans
     from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
     from sync.plan.plan import plan as make
+    from sync.plan.restored import restored_notes
     from sync.plan.setup import new_names, plan_setup
     from sync.plan.undo import cut_off_notes
 
@@ -162,6 +163,7 @@ def loop(session: Session, selection: Any) -> Answer:
     names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
     answer["notes"] = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
     answer["notes"] += size_notes(session, written=False)
+    answer["notes"] += restored_notes(session.config, session.mirror())
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "report": None}
     if planned.plan is None:
         _stop_for_reading(planned.trips)
@@ -175,8 +177,10 @@ def loop(session: Session, selection: Any) -> Answer:
     answer["notes"] += cut_off_notes(session.journal, session.account)
     answer["exit_code"] = combined_exit_code([*codes, *([4] if planned.deleted else [])])
     from sync.forget.retention import age
+    from sync.store.archive import has_run
 
     age(session)
+    has_run(session.config.state_dir, session.account)
     if planned.held and not answer.get("exit_code"):
         answer["exit_code"] = GuardTripped.exit_code
     return answer

@@ -6,7 +6,7 @@ labelling  pull, train, evaluate, label: what reads a CRM and writes nothing to 
 approving  approve, reject: what somebody decides about a plan
 writing    plan, apply, run, backfill, undo, retire: what changes a CRM
 exporting  segment: what writes people into a file
-operating  watch: what keeps a daily run going
+operating  watch, backup, restore: what keeps a daily run going
 stored     status, show, report, rejects, forget, history: what is kept here
 
 ``sync.exit_codes`` tells what each exit code means; ``sync.terminal`` prints the answers.
@@ -21,7 +21,7 @@ from sync.terminal import interrupt  # before all that takes time to import
 from sync.cli.approving import approve, reject
 from sync.cli.exporting import segment
 from sync.cli.labelling import evaluate, label, pull, train
-from sync.cli.operating import watch
+from sync.cli.operating import backup, restore, watch
 from sync.cli.program import add, app
 from sync.cli.starting import check, demo, init, schedule, setup
 from sync.cli.stored import forget, history, rejects, report, show, status
@@ -58,6 +58,8 @@ add("Analyst", backfill, "backfill --segment champions")
 
 add("Operations", schedule, "schedule --kind cron --at 02:30")
 add("Operations", watch, "watch")
+add("Operations", backup, "backup backup.tar.gz")
+add("Operations", restore, "restore backup.tar.gz")
 add("Operations", pull, "pull --verbose")
 
 __all__ = ["app", "main"]

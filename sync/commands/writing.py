@@ -33,6 +33,7 @@ def plan(
     def work(session: Session) -> Answer:
         from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
         from sync.plan.plan import plan as make
+        from sync.plan.restored import restored_notes
         from sync.plan.setup import new_names, plan_setup
 
         pipeline.settled_and_pulled(session)
@@ -42,6 +43,7 @@ def plan(
         names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
         notes = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
         notes += size_notes(session, written=False)
+        notes += restored_notes(session.config, session.mirror())
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}
 
     return each_account(config, options, "plan", work)

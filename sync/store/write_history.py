@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from connectors.contract import Destination, RemoteList
+from sync.store.ids import MERGED
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror, literal
@@ -38,6 +39,21 @@ def _take(journal: Journal, mirror: AccountMirror, batch: Batch) -> None:
     mirror.run("DELETE FROM written WHERE batch = ?", [batch.batch])
     mirror.run(
         f"INSERT INTO written SELECT {batch.batch}, {batch.opened}, record, target, after, mine_after FROM resolved"
+    )
+
+
+def unknown_values(mirror: AccountMirror, targets: Collection[str]) -> dict[str, int]:
+    """How many values stand in each of these targets that we did not write, as far as we know: neither to the
+    record, nor to one that is merged into it.
+    """
+    named = ", ".join(map(literal, sorted(targets))) or "NULL"
+    return dict(
+        mirror.rows(
+            f"""SELECT target, count(*) FROM actual AS a WHERE target IN ({named}) AND coalesce(value, '') <> '' AND NOT EXISTS (
+                    SELECT 1 FROM written AS w LEFT JOIN ({MERGED}) AS m ON m.record = w.record
+                    WHERE w.target = a.target AND w.after = a.value AND a.record IN (w.record, m.survivor))
+                GROUP BY target ORDER BY target"""
+        )
     )
 
 

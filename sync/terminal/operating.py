@@ -21,3 +21,20 @@ def print_watch(answer: Mapping[str, Any]) -> None:
             fault(f"Alert channel {channel['channel']} is down: {channel['error']}.{waiting}")
         elif channel["sent"]:
             say(f"Alert channel {channel['channel']}: {channel['sent']} sent.")
+
+
+def print_backup(answer: Mapping[str, Any]) -> None:
+    """What was saved."""
+    saved = answer["backup"]
+    say(f"Saved to {saved['out']}: everything up to run {saved['last_run']} ({saved['size']:,} bytes).")
+
+
+def print_restore(answer: Mapping[str, Any]) -> None:
+    """What was brought back."""
+    restored = answer["restored"]
+    say(
+        f"Restored from {restored['file']}: everything up to run {restored['last_run']}, as of {restored['made_at']}."
+    )
+    if restored["set_aside"]:
+        say(f"The journal that was there is now {restored['set_aside']}.")
+    say("Next: crm-segments plan shows what this journal does not know of the CRM.")

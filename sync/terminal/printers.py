@@ -106,6 +106,8 @@ def _print_demo(_answer: Mapping[str, Any]) -> None:
 _PRINTERS = {
     "approve": "approving.print_decision",
     "reject": "approving.print_decision",
+    "backup": "operating.print_backup",
+    "restore": "operating.print_restore",
     "watch": "operating.print_watch",
     "show_plan": "writing.print_plan_changes",
     "setup": "starting.print_setup_answer",
