@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from sync.account.session import beside, lock, locked
+from sync.account.lock import lock
+from sync.account.session import beside, locked
 from sync.config.config import Config
 from sync.exit_codes import RetryLater
 from sync.per_account import Answer, Options, config_of
@@ -46,7 +47,7 @@ def restore(config: Config | Path | str, file: Path, replace: bool = False) -> A
     restored one does not know.
     """
     config = config_of(config)
-    with lock(config):
+    with lock(config.state_dir, "restore"):
         manifest, aside = archive.restore(file, config.state_dir / "journal.sqlite", replace)
     told = {"file": str(file), "set_aside": None if aside is None else str(aside), **asdict(manifest)}
     return {"exit_code": 0, "restored": told}
