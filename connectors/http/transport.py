@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+import socket
 import ssl
 import threading
 from collections import deque
@@ -37,6 +38,9 @@ Result = TypeVar("Result")
 
 _RENEWALS = 3  # tokens in a row that may be rejected: somebody else may end the session that all share
 _AHEAD = 4  # results per thread that may wait for their reader
+# A server that never answered in this process may have a wrong address: that is told soon.
+_SECONDS_TO_REACH = 3.0  # to connect, and until the last try to
+_answered: set[str] = set()  # host and port of every server that did
 # it writes whole addresses: their queries may name people
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
@@ -96,7 +100,7 @@ class Transport:
 
     ``attempts`` is how often a call is sent at most, ``backoff`` the upper end of the first random wait in
     seconds; it doubles up to 30. ``scheme`` signs each call with the token, which may be set later, when its
-    log-in goes through this same transport.
+    log-in goes through this same transport. ``addresses``: address → the key of the config that holds it.
     """
 
     def __init__(
@@ -109,11 +113,13 @@ class Transport:
         threads: int = 8,
         attempts: int = 8,
         backoff: float = 1.0,
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
         self.policy = policy
         self.rate_limit = quota
         self.token = token
         self._scheme = scheme
+        self._addresses = {urlsplit(url).netloc: key for url, key in (addresses or {}).items()}
         self.threads = threads
         self.calls = Calls()
         self._session = requests.Session()
@@ -127,7 +133,7 @@ class Transport:
         self._closed = threading.Event()
         self._own = threading.local()
         self._retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(attempts),
+            stop=tenacity.stop_any(tenacity.stop_after_attempt(attempts), _never_reached),
             wait=_Wait(tenacity.wait_random_exponential(multiplier=backoff, max=30)),
             retry=tenacity.retry_if_exception_type(_Again),
             sleep=self._sleep,
@@ -169,6 +175,8 @@ class Transport:
                         self._refused(call, response, verdict, number)
                     return response
         except _Again as last:
+            if last.unreached and not _known(call):
+                raise TemporaryError(self._unreachable(call, last.reason, number)) from None
             reason = f"{_shown(call)}: {last.reason}, {number} times. Try again later."
             raise TemporaryError(reason, retry_after=last.wait) from None
         raise AssertionError("a call ends in an answer or an error")
@@ -218,9 +226,12 @@ class Transport:
             else:
                 self.calls.read += 1
         try:
+            connect = call.timeout[0] if _known(call) else min(call.timeout[0], _SECONDS_TO_REACH)
+            timeout = (connect, call.timeout[1])
             response = self._session.send(
-                prepared, timeout=call.timeout, stream=True, allow_redirects=False, **self._route(call.url)
+                prepared, timeout=timeout, stream=True, allow_redirects=False, **self._route(call.url)
             )
+            _answered.add(urlsplit(call.url).netloc)
             self.rate_limit.answered(slot)
             self._date = response.headers.get("Date") or self._date
             if not call.stream or response.status_code >= 400:
@@ -249,6 +260,14 @@ class Transport:
             self._routes[host] = route
         return route
 
+    def _unreachable(self, call: Call, reason: str, tries: int) -> str:
+        """What a person should look at where a server never answered."""
+        address = urlsplit(call.url).netloc
+        return (
+            f"{address}: {reason} ({tries} {'try' if tries == 1 else 'tries'}). Check {self._addresses.get(address, 'api_url')} in the "
+            "config and the network of this machine."
+        )
+
     def _refused(self, call: Call, response: requests.Response, verdict: Verdict, attempt: int) -> None:
         reason = f"HTTP {response.status_code}"
         if verdict.wait is not None and verdict.wait > LONGEST_WAIT:
@@ -276,10 +295,25 @@ class TookPlace(Exception):
 class _Again(Exception):
     """The call is to be sent once more."""
 
-    def __init__(self, call: Call, reason: str, wait: float | None = None) -> None:
+    def __init__(self, call: Call, reason: str, wait: float | None = None, unreached: bool = False) -> None:
         super().__init__(_shown(call), reason)
+        self.call = call
         self.reason = reason
         self.wait = wait
+        self.unreached = unreached  # no connection came about
+
+
+def _known(call: Call) -> bool:
+    """Whether its server answered in this process before."""
+    return urlsplit(call.url).netloc in _answered
+
+
+def _never_reached(state: tenacity.RetryCallState) -> bool:
+    """Whether it is time to say that a server cannot be reached: who answered before is given longer."""
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, _Again) or not error.unreached or _known(error.call):
+        return False
+    return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= _SECONDS_TO_REACH
 
 
 class _Wait(tenacity.wait.wait_base):
@@ -359,9 +393,16 @@ def _failed(call: Call, error: Exception) -> Exception:
             f"{_shown(call)}: the certificate is not trusted; set REQUESTS_CA_BUNDLE to the certificate file of your proxy."
         )
     if isinstance(error, requests.ConnectTimeout) or _caused_by(error, urllib3.exceptions.NewConnectionError):
-        return _Again(call, "no connection")  # it never left
+        return _Again(call, _unreached(error), unreached=True)  # it never left
     late = isinstance(error, requests.Timeout) or _caused_by(error, urllib3.exceptions.ReadTimeoutError)
     return _unknown(call, f"no answer within {call.timeout[1]:g} s" if late else "the connection was cut")
+
+
+def _unreached(error: Exception) -> str:
+    """Why no connection came about."""
+    if _caused_by(error, socket.gaierror):
+        return "no connection, this name is not known"
+    return "no connection, it is refused" if _caused_by(error, ConnectionRefusedError) else "no connection"
 
 
 def _unknown(call: Call, reason: str) -> Exception:

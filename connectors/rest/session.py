@@ -27,7 +27,11 @@ class Session:
         self.account = account
         key = f"{account.settings.api_url} {hashlib.sha256(owner.encode()).hexdigest()[:16]}"
         self.rate_limit = RateLimit(key, rates, account.quota_reserve)
-        self.transport = Transport(policy, self.rate_limit, threads=account.settings.threads)
+        urls = {key: getattr(account.settings, key, None) for key in ("login_url", "api_url")}
+        addresses = {url: key for key, url in urls.items() if url}
+        self.transport = Transport(
+            policy, self.rate_limit, threads=account.settings.threads, addresses=addresses
+        )
 
     def many(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
         """The function's results in the order of the items, some of them in flight at a time."""

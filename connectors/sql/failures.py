@@ -12,7 +12,7 @@ from connectors.errors import AccessError, ConnectorError, RequestError, Tempora
 from connectors.sql.address import DatabaseAddress
 
 Meaning = Literal[
-    "log-in", "grant", "tls", "host", "database", "missing", "lost", "again", "crowded", "busy", "slow", "full", "fault",
+    "log-in", "grant", "tls", "host", "unreached", "database", "missing", "lost", "again", "crowded", "busy", "slow", "full", "fault",
     "would write", "request", "write grant", "not set up", "not written", "read only",
 ]  # fmt: skip
 Answer = TypeVar("Answer")
@@ -36,6 +36,10 @@ def tried_again(work: Callable[[], Answer]) -> Answer:
 
 _ERRORS: dict[Meaning, tuple[type[ConnectorError], str]] = {
     "lost": (TransientError, "{database} does not answer, or the connection was lost{said}: try again later"),
+    "unreached": (
+        TemporaryError,
+        "{database} cannot be reached{said}: check host, port or url in {setting}, and the network of this machine",
+    ),
     "again": (TransientError, "{where} was changed by others at the same moment{said}: try again later"),
     "crowded": (
         TransientError,

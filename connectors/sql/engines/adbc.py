@@ -31,6 +31,7 @@ class AdbcEngine(Engine):
         dbapi = self.driver(self.module)
         with self.asking():
             self._connection = self.connected(dbapi)
+            self.answered()
             self._cursor = self._connection.cursor()
             self.prepare(self._cursor)
 

@@ -23,6 +23,8 @@ NUMERIC = {b"crm_segments": b"number"}
 ROWS = 10_000  # of a batch, where the driver hands out rows
 LOCK_SECONDS = 60  # how long somebody who has locked a table or a row is waited for
 
+_answered: set[str] = set()  # host and port of every server that a connection was made to in this process
+
 
 class Engine(ABC):
     """One connection, in one read-only snapshot: all that is asked between ``begin`` and ``end`` belongs together.
@@ -81,6 +83,19 @@ class Engine(ABC):
             remedy = f"run `pip install 'crm-segments[{self.extra}]'`"
             raise RequestError(f"{self.title} needs a driver that is not installed: {remedy}") from None
 
+    @property
+    def seconds_to_connect(self) -> int:
+        """How long a connection may take: a server that has not answered yet may have a wrong address."""
+        return 20 if self._server in _answered else 4
+
+    def answered(self) -> None:
+        """A connection came about."""
+        _answered.add(self._server)
+
+    @property
+    def _server(self) -> str:
+        return f"{self.address.host}:{self.address.port}"
+
     @contextmanager
     def asking(self, source: str = "", grant: str = "") -> Iterator[None]:
         """Errors within are those of ``connectors.errors``; the connection is closed by them."""
@@ -97,6 +112,8 @@ class Engine(ABC):
 
     def failed(self, meaning: Any, said: object, source: str = "", grant: str = "") -> ConnectorError:
         """As ``failures.failure``, of this database."""
+        if meaning == "lost" and self.address.host and self._server not in _answered:
+            meaning = "unreached"
         return failure(meaning, self.address, str(said), source, grant)
 
 

@@ -67,10 +67,12 @@ class MySqlEngine(Engine):
             where = {"unix_socket": address.host} if address.host.startswith("/") else {"host": address.host}
             self._connection = driver.connect(
                 **where, port=address.port or 3306, user=address.user, password=address.password,
-                database=address.database or None, charset="utf8mb4", conv={}, autocommit=True, connect_timeout=20,
+                database=address.database or None, charset="utf8mb4", conv={}, autocommit=True,
+                connect_timeout=self.seconds_to_connect,
                 read_timeout=self.timeout_minutes * 60, cursorclass=driver.cursors.SSCursor,
                 ssl=self._tls(), ssl_disabled=address.tls == "disable", program_name="crm-segments",
             )  # fmt: skip
+            self.answered()
             maria = "MariaDB" in self._connection.get_server_info()
             limit = "max_statement_time = %d" if maria else "max_execution_time = %d000"
             for statement in (

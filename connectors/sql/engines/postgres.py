@@ -96,7 +96,7 @@ class PostgresEngine(AdbcEngine):
             "user": address.user,
             "password": address.password,
             "dbname": address.database,
-            "connect_timeout": "20",
+            "connect_timeout": str(self.seconds_to_connect),
             "application_name": "crm-segments",
             "sslmode": address.tls,
             "sslrootcert": address.root_certificate or ("system" if address.tls == "verify-full" else ""),
