@@ -12,7 +12,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -189,40 +188,6 @@ def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
         assert result.exit_code == 75 and "try again" in result.stderr
         assert answer(world, "run")[0] == 75
     assert cli(world, "plan").exit_code == 0, "a lock that nobody holds stops nobody"
-
-
-UNREACHED = {
-    "api_url of HubSpot": (
-        'crm = "hubspot"\ntoken = "file:secret"\napi_url = "http://127.0.0.1:1"',
-        "api_url",
-    ),
-    "api_url of Salesforce": (
-        'crm = "salesforce"\nclient_id = "x"\nclient_secret = "file:secret"\napi_url = "http://127.0.0.1:1"',
-        "api_url",
-    ),
-    "login_url of Salesforce": (
-        'crm = "salesforce"\nclient_id = "x"\nclient_secret = "file:secret"\n'
-        'api_url = "http://127.0.0.1:2"\nlogin_url = "http://127.0.0.1:1"',
-        "login_url",
-    ),
-    "host of PostgreSQL": (
-        'crm = "sql"\nengine = "postgres"\nhost = "127.0.0.1"\nport = 1\nuser = "u"\npassword = "file:secret"\n'
-        'database = "d"\n[accounts.shop.contacts]\ntable = "people"\ncolumns = { id = "id" }',
-        "host",
-    ),
-}
-
-
-@pytest.mark.parametrize("place", UNREACHED)
-def test_a_wrong_address_is_told_within_ten_seconds_by_its_key(tmp_path: Path, place: str) -> None:
-    account, key = UNREACHED[place]
-    (tmp_path / "secret").write_text("x", encoding="utf-8")
-    segmentation = '[[segmentations]]\nname = "rfm"\nkind = "rfm"\nfield = "seg_rfm"\n'
-    (tmp_path / "config.toml").write_text(f"[accounts.shop]\n{account}\n{segmentation}", encoding="utf-8")
-    began = time.monotonic()
-    result = CliRunner().invoke(app, ["pull", "--config", str(tmp_path / "config.toml")])
-    assert time.monotonic() - began < 10
-    assert result.exit_code == 75 and key in result.stderr and "heck" in result.stderr, result.output
 
 
 def test_hostile_text_in_ids_moves_no_cursor(tmp_path: Path) -> None:

@@ -133,21 +133,6 @@ def test_what_never_left_is_sent_again_even_if_it_may_not_be_repeated(
         transport.send(Call("POST", nowhere, body=b"{}", repeatable=False))
 
 
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [("http://127.0.0.1:1", "it is refused"), ("https://nowhere.invalid", "this name is not known")],
-)
-def test_a_server_that_never_answered_is_given_up_soon_and_its_key_is_named(
-    tmp_path: Path, url: str, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
-    transport = Transport(Plain(), RateLimit("k", {}, folder=tmp_path), addresses={url: "login_url"})
-    begun = time.monotonic()
-    with pytest.raises(TemporaryError, match=f"no connection, {why} .*Check login_url in the config"):
-        transport.send(Call("GET", f"{url}/things"))
-    assert time.monotonic() - begun < 10
-
-
 def test_a_body_that_drips_is_not_waited_for(server: Server, transport: Transport) -> None:
     server.script.append(dripping)
     begun = time.monotonic()

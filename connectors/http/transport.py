@@ -133,7 +133,7 @@ class Transport:
         self._closed = threading.Event()
         self._own = threading.local()
         self._retrying = tenacity.Retrying(
-            stop=tenacity.stop_any(tenacity.stop_after_attempt(attempts), _never_reached),
+            stop=tenacity.stop_after_attempt(attempts) | _NeverReached(),
             wait=_Wait(tenacity.wait_random_exponential(multiplier=backoff, max=30)),
             retry=tenacity.retry_if_exception_type(_Again),
             sleep=self._sleep,
@@ -308,12 +308,14 @@ def _known(call: Call) -> bool:
     return urlsplit(call.url).netloc in _answered
 
 
-def _never_reached(state: tenacity.RetryCallState) -> bool:
+class _NeverReached(tenacity.stop.stop_base):
     """Whether it is time to say that a server cannot be reached: who answered before is given longer."""
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, _Again) or not error.unreached or _known(error.call):
-        return False
-    return (state.seconds_since_start or 0.0) + state.upcoming_sleep >= _SECONDS_TO_REACH
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if not isinstance(error, _Again) or not error.unreached or _known(error.call):
+            return False
+        return (retry_state.seconds_since_start or 0.0) + retry_state.upcoming_sleep >= _SECONDS_TO_REACH
 
 
 class _Wait(tenacity.wait.wait_base):
