@@ -85,7 +85,7 @@ STOREYS = [
         "start",
         "watch",
     ),
-    *("pipeline", "per_account", "commands", "demo", "cli"),
+    *("pipeline", "per_account", "commands", "demo", "ui", "cli"),
 ]
 
 

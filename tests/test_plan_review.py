@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from segmentation.kinds import kind_named
 from sync.views.personal import Look
 from sync.views.plan_changes import Page
+from tests.browsing import Opened
 from tests.test_cli import answer, cli, folder
 from tests.world import World
 
@@ -156,3 +158,38 @@ def test_a_terminal_shows_the_review_before_the_changes(tmp_path: Path) -> None:
     assert "customer1@" not in output
     assert "customer1@" in cli(world, "plan", "show", number, "--personal", "--reason", "audit").output
     assert cli(world, "plan", "show", number, "--personal").exit_code == 2
+
+
+# -- as one file for a share --------------------------------------------------------------------------------
+
+
+def test_a_plan_is_one_file_that_names_nobody_and_says_until_when_it_is_good(
+    second: tuple[World, int], tmp_path: Path, browser: Any
+) -> None:
+    world, number = second[0].copy(tmp_path / "world"), second[1]
+    code, told = answer(
+        world, "review", str(number), "--static", str(tmp_path / "share"), "--until", "2090-01-31"
+    )
+    assert (code, told["until"], told["personal"]) == (0, "2090-01-31", False)
+    with Opened(browser, told["out"]) as opened:
+        text = opened.text()
+        assert opened.quiet()
+    assert reviewed(world, number)["review"]["sentence"] in text and "Good until 31 January 2090" in text
+    assert "@example.org" not in text
+
+
+def test_names_stand_in_the_file_where_somebody_says_why(second: tuple[World, int], tmp_path: Path) -> None:
+    world, number = second[0].copy(tmp_path / "world"), str(second[1])
+    share = ("--static", str(tmp_path / "share"), "--personal")
+    assert cli(world, "review", number, *share).exit_code == 2
+    code, told = answer(world, "review", number, *share, "--reason", "the board")
+    page = Path(told["out"])
+    assert code == 0 and "@example.org" in page.read_text(encoding="utf-8")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    world.do("forget", id=reviewed(world, int(number))["changes"][0]["id"])
+    assert str(page) in {row["path"] for row in world.journal("SELECT path FROM exports")}
+
+
+def test_a_page_that_ends_before_today_is_refused(second: tuple[World, int], tmp_path: Path) -> None:
+    world, number = second[0].copy(tmp_path / "world"), str(second[1])
+    assert cli(world, "review", number, "--static", str(tmp_path), "--until", "2020-01-01").exit_code == 2

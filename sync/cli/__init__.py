@@ -7,6 +7,7 @@ approving  approve, reject: what somebody decides about a plan
 writing    plan, apply, run, backfill, undo, retire: what changes a CRM
 exporting  segment: what writes people into a file
 operating  watch, backup, restore: what keeps a daily run going
+reviewing  ui, review: what people see and decide in a browser
 stored     status, show, report, rejects, forget, history: what is kept here
 
 ``sync.exit_codes`` tells what each exit code means; ``sync.terminal`` prints the answers.
@@ -23,6 +24,7 @@ from sync.cli.exporting import segment
 from sync.cli.labelling import evaluate, label, pull, train
 from sync.cli.operating import backup, restore, watch
 from sync.cli.program import add, app
+from sync.cli.reviewing import review, ui
 from sync.cli.starting import check, demo, init, schedule, setup
 from sync.cli.stored import forget, history, rejects, report, show, status
 from sync.cli.writing import apply, backfill, plan, retire, run, undo
@@ -39,6 +41,8 @@ add("Daily", apply, "apply 3 --first 20")
 add("Daily", run, "run")
 add("Daily", status, "status --max-age 26")
 
+add("Look", ui, "ui --open")
+add("Look", review, "review 3 --static shared")
 add("Look", show, "show 1042")
 add(
     "Look", segment, "segment rfm.champions --out champions.csv --channel email --columns id,email,first_name"

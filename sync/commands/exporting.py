@@ -20,13 +20,14 @@ def segment(
     columns: Sequence[str] = (),
     channel: str = "",
     reason: str = "",
+    who: str = "",
 ) -> Answer:
     """Write the members of a segment (``name``: SEGMENTATION.SEGMENT) of the last labelling to a CSV file, by
     what consent says now: the CRM is read first.
 
     ``channel`` (email, phone, sms, post, ads) is needed by columns by which a person can be contacted, and leaves
     out who may not be reached by it and who is in the list's control group; else a ``reason`` is needed. The
-    journal keeps who had the file written. UsageError: of several accounts none is named.
+    journal keeps who had the file written (``who``; by default the system's user). UsageError: of several accounts none is named.
     """
     from sync.views.segment_file import Known, Wanted, checked, write
 
@@ -39,7 +40,7 @@ def segment(
         raise UsageError(
             f"{segmentation} is in several accounts: name one with --account {' or --account '.join(accounts)}"
         )
-    wanted = Wanted(name, out, columns, channel, reason)
+    wanted = Wanted(name, out, columns, channel, reason, who)
 
     def work(session: Session) -> Answer:
         from sync.label.feature_frame import AccountFeatures

@@ -64,7 +64,7 @@ def show_plan(
     return each_account(
         config,
         options,
-        "show_plan",
+        "show_plan" if page is None or page.look is None else "look",
         lambda session: shown(session, number, out, page),
         journalled=False,
         owner=lambda journal: journal.plans.account_of(number),

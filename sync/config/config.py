@@ -34,6 +34,7 @@ from sync.config.settings import (
     SegmentationSettings,
     SegmentSettings,
     Top,
+    Ui,
 )
 from sync.config.tables import read_accounts, read_segmentations, secret_keys, validated
 from sync.config.toml_lines import Lines
@@ -83,6 +84,7 @@ class Config:
     report: Report = field(default_factory=Report)
     alerts: Alerts = field(default_factory=Alerts)
     metrics: Metrics = field(default_factory=Metrics)
+    ui: Ui = field(default_factory=Ui)
     retention_days: int = 730
     memory_limit: str = "2GB"
 

@@ -338,6 +338,13 @@ class Report(Table):
     leading: Name | None = None  # the segmentation of page one; None: a life cycle, or else the first one
 
 
+class Ui(Table):
+    """Of ``crm-segments ui``, where a proxy stands before it."""
+
+    user_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] | None = None
+    origin: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] | None = None
+
+
 class Top(Table):
     """The config beside its accounts and segmentations."""
 
@@ -354,5 +361,6 @@ class Top(Table):
     report: Report = Report()
     alerts: Alerts = Alerts()
     metrics: Metrics = Metrics()
+    ui: Ui = Ui()
     retention_days: Annotated[int, Field(gt=0)] = 730
     memory_limit: Annotated[str, AfterValidator(_memory)] = "2GB"

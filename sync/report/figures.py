@@ -118,7 +118,8 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     consents = consent_of(mirror, session.joined()).consents
     chosen = [entry for entry in session.segmentations if _labelled(mirror, journal, entry.name)]
     segmentations = [
-        _segmentation(mirror, journal, session.config, entry, revenue, consents) for entry in chosen
+        _segmentation(mirror, journal, session.config, entry, revenue, consents, wanted.models)
+        for entry in chosen
     ]
     segmentations.sort(key=lambda entry: _place(session.config, entry))
     names = [entry.name for entry in segmentations]
@@ -138,7 +139,11 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         coverage=_coverage(
             mirror, with_attributes(mirror, people, session.joined()), session.settings.known_attributes
         ),
-        overlaps=[_overlap(mirror, a, b) for position, a in enumerate(names) for b in names[position + 1 :]],
+        overlaps=[
+            _overlap(mirror, a, b)
+            for position, a in enumerate(names if wanted.models else ())
+            for b in names[position + 1 :]
+        ],
         events=events(journal, session.account),
         unlabelled=[entry.name for entry in session.segmentations if entry.name not in names],
         insights=insight.gather(session, names, wanted),
@@ -192,6 +197,7 @@ def _segmentation(
     settings: SegmentationSettings,
     revenue: str | None,
     consents: Relation,
+    models: bool,
 ) -> SegmentationFigures:
     name = settings.name
     channels = [REACHABLE + channel for channel in CHANNELS]
@@ -214,8 +220,8 @@ def _segmentation(
         ),
         flows=flows(mirror, name) if before else [],
         movement=moves,
-        spots=sizes.spots(mirror, name),
-        reasons=sizes.reasons(mirror, name),
+        spots=sizes.spots(mirror, name) if models else [],
+        reasons=sizes.reasons(mirror, name) if models else [],
         typical=typical(mirror, labels_of(name), consents, channels, as_of) if as_of else {},
         since=since_last_month(mirror, journal, name, as_of, days) if as_of else None,
     )

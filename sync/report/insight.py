@@ -37,11 +37,12 @@ from sync.views.rule_coverage import explained
 @dataclass(frozen=True)
 class Wanted:
     """What a report is asked for in addition to the usual: scorecards of today, whatever they cost, and who is
-    in each segment by these attributes.
+    in each segment by these attributes. Without ``models``, nothing that only an analyst reads.
     """
 
     scorecards: bool = False
     composition: Sequence[str] = ()
+    models: bool = True
 
 
 USUAL = Wanted()
@@ -100,6 +101,10 @@ def gather(session: Session, labelled: Sequence[str], wanted: Wanted) -> Insight
     composed = scorecards.compositions(features, config, labelled, wanted.composition)
     controlled = any(settings.control for settings in chosen)
     effects = _by_segmentation(measured(features, config, journal.labels, as_of) if controlled else {})
+    if not wanted.models:
+        return Insights(
+            {s.name: Insight(card=cards.get(s.name, {}), effects=effects.get(s.name, {})) for s in chosen}
+        )
     models = {s.name: _model(journal, account, s.name, config.digest(s)) for s in chosen}
     of = {
         settings.name: _insight(

@@ -27,10 +27,11 @@ EFFECTS = 2  # campaigns that page one tells of
 def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
     """The page that ``crm-segments report`` writes."""
     names = ", ".join(figures.account for figures in accounts)
-    return rendered("page.html", [_account(f) for f in accounts], f"Customers of {names}", made_at)
+    return rendered("page.html", [account_page(f) for f in accounts], f"Customers of {names}", made_at)
 
 
-def _account(figures: AccountFigures) -> dict[str, Any]:
+def account_page(figures: AccountFigures) -> dict[str, Any]:
+    """What the templates show of one account."""
     money, colours = Money(figures.currency, figures.exponent), _colours(figures.segmentations)
     month, last = figures.this_month, figures.reading
     return {

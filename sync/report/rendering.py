@@ -20,8 +20,18 @@ _HERE = Path(__file__).parent
 
 def rendered(template: str, accounts: Sequence[dict[str, Any]], title: str, made_at: datetime) -> str:
     """The whole page."""
+    style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
+    return (
+        environment()
+        .get_template(template)
+        .render(accounts=accounts, title=title, made_at=made_at.isoformat(timespec="seconds"), style=style)
+    )
+
+
+def environment(*folders: Path) -> Environment:
+    """Templates of these folders, or else of the report; every text is escaped."""
     environment = Environment(
-        loader=FileSystemLoader(_HERE),
+        loader=FileSystemLoader([*folders, _HERE]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -34,10 +44,7 @@ def rendered(template: str, accounts: Sequence[dict[str, Any]], title: str, made
         "day": formats.day,
         "moment": _moment,
     }
-    style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
-    return environment.get_template(template).render(
-        accounts=accounts, title=title, made_at=made_at.isoformat(timespec="seconds"), style=style
-    )
+    return environment
 
 
 def _moment(text: str | None) -> str:

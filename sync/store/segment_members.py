@@ -95,3 +95,15 @@ def _attribute(name: str, there: Collection[str]) -> str:
         return "NULL::VARCHAR"
     value = f"people.{quoted(ATTRIBUTE + name)}"
     return f"coalesce(people.{quoted(SPELLING + name)}, {value})" if SPELLING + name in there else value
+
+
+def page(
+    mirror: AccountMirror, rows: Relation, searched: Sequence[str], text: str, limit: int, offset: int
+) -> dict[str, object]:
+    """``rows`` of a page and how many ``match``: those of which a ``searched`` column holds a text, whatever its case."""
+    holds = " OR ".join(f"contains(lower({quoted(name)}), lower({literal(text)}))" for name in searched)
+    chosen = f"SELECT * FROM ({rows})" + (f" WHERE {holds}" if text else "")
+    return {
+        "rows": mirror.table(f"{chosen} LIMIT {limit} OFFSET {offset}").to_pylist(),
+        "match": mirror.value(f"SELECT count(*) FROM ({chosen})"),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.terminal.output import say, table
+from sync.terminal.output import done, say, table
 
 _SIGNS = {"ok": "ok", "look": "look", "stop": "STOP"}
 
@@ -57,3 +57,15 @@ def print_review(review: Mapping[str, Any]) -> None:
             for row in review["losing"]
         ],
     )
+
+
+def print_shared(answer: Mapping[str, Any]) -> None:
+    """Where the page of a plan is, and until when it is good."""
+    named = "names persons" if answer["personal"] else "names nobody"
+    done(
+        f"Plan {answer['plan']} is written to {answer['out']}; it is good until {answer['until']} and {named}."
+    )
+
+
+def print_ended(_answer: Mapping[str, Any]) -> None:
+    """The web interface has ended: there is nothing to say."""

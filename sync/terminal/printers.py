@@ -123,4 +123,6 @@ _PRINTERS = {
     "history": "stored.print_history",
     "report": "stored.print_report",
     "evaluate": "scorecards.print_card",
+    "review": "plan_review.print_shared",
+    "ui": "plan_review.print_ended",
 }

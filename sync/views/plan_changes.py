@@ -7,7 +7,7 @@ and for files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sync.account.session import Session
+from sync.account.targets import Target, targets_of
+from sync.apply import extent
 from sync.exit_codes import CommandError, UsageError
 from sync.store import plan_figures
 from sync.store.journal import Journal
@@ -29,6 +31,8 @@ from sync.views.private_file import private_file, write_csv
 
 COLUMNS = ("record_type", "id", "segmentation", "target", "action", "before", "after", "reason", "status")
 SHOWN = 10_000  # changes in an answer; a file takes all
+CANARY = 20  # records of a trial
+_AT_ONCE = 20_000  # changes: of a larger plan they are drawn when somebody asks for them
 _REASONS = {
     "clear": "the record has no segment any more, or the field was retired",
     "leave": "the record is no longer in this segment",
@@ -47,6 +51,7 @@ class Page:
     segment: str = ""
     id: str = ""
     look: Look | None = None
+    canary: bool = False  # name the records of a trial, also of a large plan, where that takes seconds
 
     @property
     def filters(self) -> bool:
@@ -77,16 +82,24 @@ def show_plan(
         return {**answer, "out": str(out)}
     changes, more = _on_page(journal, session.mirror(), row, page, total)
     answer |= {"review": review(session.config, journal, row), "changes": changes, "more": more}
+    if page.canary or total <= _AT_ONCE:
+        answer["canary"] = _canary(journal, plan, targets_of(session.config, session.account))
     if page.look is None:
         return answer
     note(journal, session.account, "show_plan", page.look, plan=plan)
-    return _with_contacts(session.mirror(), answer)
+    return with_contacts(session.mirror(), answer)
 
 
-def _with_contacts(mirror: AccountMirror, answer: dict[str, Any]) -> dict[str, Any]:
+def _canary(journal: Journal, plan: int, targets: Sequence[Target]) -> list[dict[str, Any]]:
+    """The records that ``apply N --first 20`` writes."""
+    drawn = extent.drawn(journal.batches.of(plan=plan), str(plan), CANARY, targets).to_pylist()
+    return [dict(zip(("record_type", "id"), record.split("\0"), strict=True)) for record in drawn]
+
+
+def with_contacts(mirror: AccountMirror, answer: dict[str, Any]) -> dict[str, Any]:
     """The answer with ``name`` and ``email`` on every record that it names."""
     losing = (answer["review"] or {}).get("losing", [])
-    named = [*answer["changes"], *losing]
+    named = [*answer["changes"], *losing, *answer.get("canary", ())]
     contacts = plan_figures.contacts_of(mirror, {(row["record_type"], row["id"]) for row in named})
     for row in named:
         row |= contacts.get((row["record_type"], row["id"]), {"name": "", "email": ""})

@@ -19,6 +19,7 @@ from sync.store.journal import Journal
 from sync.store.journal.plans import Plan
 from sync.store.journal.runs import Runs
 
+_TRIPS = 3  # guards that a light tells of
 _MEASURED = 20  # calls that a run made, at least, for its pace to tell how long others take
 _RUNS = 20  # the last ones that are asked for their pace
 
@@ -147,6 +148,9 @@ def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _lights(plan: Plan, read: Mapping[str, Any] | None, minutes: int | None) -> Iterator[Light]:
     yield _guards(plan)
+    if waits := plan.summary.get("approval"):
+        why = "; ".join(reason["what"] for reason in waits)
+        yield Light(name="Approval", state="look", what=f"It waits for somebody's approval: {why}.")
     yield _rows(read)
     yield _consent(plan)
     yield _automations(plan.summary.get("listeners", {}))
@@ -167,8 +171,9 @@ def _guards(plan: Plan) -> Light:
     if first:
         what = "This is a first labelling: a person looks at it before it is written."
         return Light(name="Guards", state="look", what=what)
-    tripped = "; ".join(f"{t['guard']}: {t['what']}" for t in plan.guards if not t["first_labelling"])
-    return Light(name="Guards", state="stop", what=f"{tripped}.")
+    trips = [f"{trip['guard']}: {trip['what']}" for trip in plan.guards if not trip["first_labelling"]]
+    more = f"; and {len(trips) - _TRIPS} more" if len(trips) > _TRIPS else ""
+    return Light(name="Guards", state="stop", what=f"{'; '.join(trips[:_TRIPS])}{more}.")
 
 
 def _rows(read: Mapping[str, Any] | None) -> Light:

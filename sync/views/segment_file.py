@@ -9,7 +9,7 @@ with a channel: in a file it is the address that is written to.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Wanted:
     columns: Sequence[str] = ()
     channel: str = ""
     reason: str = ""
+    who: str = ""  # the system's user where nobody else is named
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Known:
 
 def checked(config: Config, account: str, wanted: Wanted) -> Wanted:
     """What is asked for, with its columns. UsageError: it is not known, or not allowed, whoever is in the file."""
-    _segmentation(config, account, wanted.segment)
+    segmentation_of(config, account, wanted.segment)
     if wanted.out.suffix.lower() != ".csv":
         raise UsageError(f"{wanted.out.name}: members are written as .csv, by the file's ending")
     if wanted.channel and wanted.channel not in CHANNELS:
@@ -88,7 +89,7 @@ def checked(config: Config, account: str, wanted: Wanted) -> Wanted:
         raise UsageError(
             "add id or email to the columns: `forget` needs one of them to find a person in the file"
         )
-    return Wanted(wanted.segment, wanted.out, names, wanted.channel, wanted.reason.strip())
+    return replace(wanted, columns=names, reason=wanted.reason.strip())
 
 
 def write(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
@@ -103,7 +104,13 @@ def write(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
         if channels_of(name, known.settings.known_attributes) is None:
             _require_channel(name, channels_of_cells(table[name].combine_chunks()), wanted.channel)
     file = SegmentFile(
-        wanted.segment, str(wanted.out), wanted.columns, table.num_rows, wanted.channel, wanted.reason
+        wanted.segment,
+        str(wanted.out),
+        wanted.columns,
+        table.num_rows,
+        wanted.channel,
+        wanted.reason,
+        wanted.who,
     )
     with private_file(wanted.out) as sink:
         write_csv(sink, wanted.columns, [table], phones={"phone"})
@@ -121,7 +128,7 @@ def write(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
 # -- who ---------------------------------------------------------------------------------------------------
 
 
-def _segmentation(config: Config, account: str, name: str) -> tuple[SegmentationSettings, str]:
+def segmentation_of(config: Config, account: str, name: str) -> tuple[SegmentationSettings, str]:
     """The segmentation and the segment's key of SEGMENTATION.SEGMENT."""
     found = {
         f"{settings.name}.{segment.key}": (settings, segment.key)
@@ -135,7 +142,7 @@ def _segmentation(config: Config, account: str, name: str) -> tuple[Segmentation
 
 def _members(known: Known, wanted: Wanted) -> Members:
     account = known.mirror.name
-    settings, key = _segmentation(known.config, account, wanted.segment)
+    settings, key = segmentation_of(known.config, account, wanted.segment)
     labels = LabelTables(known.mirror, settings.name).restored(known.journal.labels)
     if not known.journal.labels.latest_day(account, settings.name, "9999-12-31"):
         raise CommandError(f"there are no segments of {settings.name} yet: run `crm-segments label` first")

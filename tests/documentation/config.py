@@ -32,6 +32,7 @@ from sync.config.settings import (
     SegmentationSettings,
     SegmentSettings,
     Top,
+    Ui,
 )
 from tests.documentation import example
 from tests.documentation.markdown import code, page, sentence, table
@@ -107,6 +108,9 @@ def sections() -> list[Section]:
         Section("Alerts", Alerts, ("alerts",), _ALERTS),
         Section("Channels", Channel, ("alerts.channels",), _CHANNELS, level=3),
         Section("Metrics", Metrics, ("metrics",), _METRICS),
+        Section(
+            "Web interface", Ui, ("ui",), "`[ui]`: of `crm-segments ui`, where a proxy stands before it."
+        ),
     ]
 
 

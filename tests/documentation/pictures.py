@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from sync.demo.play import demo
 from tests.browsing import SWITCHES
 from tests.documentation import consoles
 from tests.documentation.reference import DOCS
+from tests.ui_server import Visit, serving
+from tests.world import World
 
 PICTURES = DOCS / "pictures"
 WIDTH, HEIGHT = 1400, 1000
@@ -39,10 +42,27 @@ def make() -> None:
         terminal = folder / "plan.html"
         terminal.write_text(_TERMINAL.format(text=escape(_plan())), encoding="utf-8")
         _shoot(browser, terminal, PICTURES / "plan.png", "body")
+        _review(browser, folder / "shop", PICTURES / "review.png")
         said: list[str] = []
         report = demo(folder / "crm-segments-demo", silent, said.append)["report"]
         _shoot(browser, Path(report), PICTURES / "report.png")
         _tell("\n".join(said).replace(f"{folder}/", ""))
+
+
+def _review(browser: Any, folder: Path, picture: Path) -> None:
+    """The first screen of a plan in the web interface."""
+    folder.mkdir()
+    world = World.of_files(folder, label='title = "Buying habits"\n')
+    world.customers(600)
+    world.first_run()
+    for number in range(1, 60):
+        world.buys(str(number), -160, 90_000)
+    world.do("label", as_of=date(2024, 12, 10))
+    plan = world.do("plan", as_of=date(2024, 12, 20))["plan"]["plan"]
+    with serving(folder / "config.toml") as address, Visit(browser, address) as visit:
+        visit.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        visit.go(f"/portal/plans/{plan}")
+        visit.page.screenshot(path=str(picture))
 
 
 def _tell(output: str) -> None:

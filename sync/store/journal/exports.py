@@ -21,6 +21,7 @@ class SegmentFile:
     records: int
     channel: str  # "" where it has nothing by which people can be contacted
     reason: str
+    who: str = ""  # the system's user where nobody else is named
 
 
 class WrittenSegmentFile(TypedDict):
@@ -51,7 +52,7 @@ class Exports(Repository):
     def add_segment_file(self, account: str, run: int, file: SegmentFile) -> None:
         """Say who has a segment's members written now, and remember the file."""
         row = {"account": account, "run": run, **asdict(file), "columns": json.dumps(list(file.columns))}
-        row |= {"path": str(Path(file.path).resolve()), "who": user(), "at": now()}
+        row |= {"path": str(Path(file.path).resolve()), "who": file.who or user(), "at": now()}
         names, places = ", ".join(row), ", ".join("?" * len(row))
         with self._database.transaction():
             self._database.execute(f"INSERT INTO segment_files ({names}) VALUES ({places})", *row.values())

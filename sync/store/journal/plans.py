@@ -65,6 +65,17 @@ class Plans(Repository):
         """Plans that are open or being applied, by number."""
         return list(self._where("account = ? AND state IN ('open', 'applying')", account))
 
+    def last(self, account: str, limit: int) -> list[Plan]:
+        """The last plans, the newest first."""
+        newest = "SELECT plan FROM plans WHERE account = ? ORDER BY plan DESC LIMIT ?"
+        return list(self._where(f"plan IN ({newest})", account, limit))[::-1]
+
+    def written_by(self, plan: int) -> int | None:
+        """The last run that wrote changes of a plan; None: none did."""
+        sql = "SELECT max(run) FROM batches WHERE plan = ? AND state = 'done' AND rows > 0"
+        run: int | None = self._database.value(sql, plan)
+        return run
+
     def applied_after(self, plan: Plan) -> Iterator[Plan]:
         """Plans of the same account that were made later and applied, but for those that only withdraw."""
         where = "account = ? AND plan > ? AND state IN ('applying', 'done') AND kind <> 'consent'"

@@ -1,0 +1,58 @@
+"""What is a page made of? The answers of the commands, one request at a time; nothing stays open between them, so
+a scheduled run beside an open page works.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sync.config.config import Config, load
+from sync.per_account import Answer, Options, Work, each_account
+from sync.store.journal.progress import Progress, progress
+
+
+@dataclass
+class Stores:
+    """The state of one config. ``options``: what every command is asked with."""
+
+    path: Path
+    options: Options = field(default_factory=Options)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """As it stands in the file now."""
+        return load(self.path)
+
+    def answer(self, account: str, command: Callable[..., Answer], **arguments: Any) -> Answer:
+        """What a command answers about an account. RetryLater: a run goes on."""
+        with self._turn:
+            return command(self.path, replace(self.options, account=account), **arguments)
+
+    def read(self, account: str, work: Work, command: str = "show") -> Answer:
+        """What stands in the stores of an account, without what every answer has. ``command``: the verb that reads
+        the same. RetryLater: a run goes on.
+        """
+        with self._turn:
+            options = replace(self.options, account=account)
+            answer = each_account(self.path, options, command, work, journalled=False)
+        return {key: value for key, value in answer.items() if key not in ("account", "exit_code")}
+
+    def kept(self, name: str, key: Any, made: Callable[[], Any]) -> Any:
+        """What is costly, made again when its ``key`` moves."""
+        if self._kept.get(name, (None, None))[0] != key:
+            self._kept[name] = (key, made())
+        return self._kept[name][1]
+
+    def progress(self, plan: int) -> Progress | None:
+        """How far a plan is written, also while a run goes on; None where that cannot be told."""
+        try:
+            return progress(self.config.state_dir / "journal.sqlite", plan)
+        except sqlite3.Error:
+            return None
