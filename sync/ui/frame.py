@@ -57,6 +57,7 @@ class Ui:
             key=self.door.keys.form,
             user=request.state.user,
             look=self.look(request),
+            going_on=self.stores.going_on,
             said=request.query_params.get("said", ""),
             **values,
         )

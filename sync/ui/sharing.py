@@ -38,7 +38,7 @@ def share(
         if last < today:
             raise UsageError(f"{last} is over: name a day to come with --until")
         answer = show_plan(session, number, page=Page(RECORDS, look=look))
-        out = folder.resolve() / f"plan-{number}.html"
+        out = folder / f"plan-{number}.html"
         folder.mkdir(parents=True, exist_ok=True)
         with private_file(out) as sink:
             sink.write(

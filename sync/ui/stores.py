@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Stores:
 
     path: Path
     options: Options = field(default_factory=Options)
+    going_on: Mapping[str, Any] | None = None  # the command that worked when something was read last
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
@@ -42,6 +43,7 @@ class Stores:
         with self._turn:
             options = replace(self.options, account=account)
             answer = each_account(self.path, options, command, work, journalled=False)
+            self.going_on = answer.pop("going_on", None)
         return {key: value for key, value in answer.items() if key not in ("account", "exit_code")}
 
     def kept(self, name: str, key: Any, made: Callable[[], Any]) -> Any:
