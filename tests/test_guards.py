@@ -216,7 +216,7 @@ def test_a_plan_of_an_earlier_config_or_model_is_superseded(tmp_path: Path) -> N
 
 def test_a_plan_that_was_applied_is_not_applied_again(tmp_path: Path) -> None:
     world = labelled(tmp_path)
-    with pytest.raises(GuardTripped, match="done"):
+    with pytest.raises(GuardTripped, match="finished"):
         world.do("apply", number=1)
 
 
@@ -232,3 +232,16 @@ def test_a_new_label_of_a_segment_writes_no_record(tmp_path: Path) -> None:
     answer = world.do("run")
     assert (answer["plan"]["changes"], answer["calls"]["write"]) == (0, 0)
     assert world.store.lists["rfm.champions"].label == "Buying habits: Heroes"
+
+
+def test_a_new_description_alone_stops_no_run_and_is_updated_by_setup(tmp_path: Path) -> None:
+    world = labelled(tmp_path, lists="static")
+    world.label = 'segments = [ { key = "champions", description = "Those who buy most" } ]\n'
+    ran, checked = world.do("run"), world.do("check")
+    assert ran.get("exit_code", 0) == 0 and ran["plan"]["changes"] == 0
+    (note,) = [note for note in ran["notes"] if "`crm-segments setup` updates 2 fields and lists" in note]
+    assert checked["problems"] == [] and checked["exit_code"] == 0
+    updated = world.do("setup")["setup"]
+    assert updated["refused"] == [] and {step["action"] for step in updated["steps"]} == {"update"}
+    assert world.do("setup")["setup"]["steps"] == []
+    assert not [text for text in world.do("run")["notes"] if text == note]

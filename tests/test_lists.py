@@ -137,7 +137,7 @@ def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) ->
     assert text.startswith("Habits\n") and "Champions: Buy often. message: Thank you; priority: 1" in text
     assert (
         world.store.fields["contact", "seg_rfm_reason"].description
-        == "Habits: why the record has its segment"
+        == "Habits: why the record is in its segment"
     )
     spec = world.store.filters["rfm.champions"]
     assert spec is not None and spec.description == "Champions: Buy often. message: Thank you; priority: 1"

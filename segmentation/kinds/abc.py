@@ -41,9 +41,9 @@ class Abc(BandedKind):
         """The tiers from the best, then prospects."""
         a, b = f"{self.a_share:.0%}", f"{self.b_share:.0%}"
         return [
-            Segment("a", "A", f"The fewest buyers who bring {a} of the revenue", _ADVICE["a"]),
-            Segment("b", "B", f"The next, up to {b} of the revenue", _ADVICE["b"]),
-            Segment("c", "C", f"Buyers who bring the last of the revenue, beyond {b}", _ADVICE["c"]),
+            Segment("a", "A", f"The top customers, who together bring {a} of the revenue", _ADVICE["a"]),
+            Segment("b", "B", f"The next customers, up to {b} of the revenue", _ADVICE["b"]),
+            Segment("c", "C", f"All other customers, who bring the rest of the revenue", _ADVICE["c"]),
             Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT], "gone"),
         ]
 

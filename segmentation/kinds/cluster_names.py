@@ -72,6 +72,7 @@ def _different(words: Sequence[_Word], more: Sequence[_Word], taken: Sequence[st
             ", ".join(word.said for word in sorted([*words, *more[:count]], key=lambda word: word.place))
             or "average"
         )
+        name = name[:1].upper() + name[1:]
         if name.casefold() not in {other.casefold() for other in taken}:
             return name
     return next(f"{name} {number}" for number in range(2, len(taken) + 3) if f"{name} {number}" not in taken)
@@ -79,4 +80,4 @@ def _different(words: Sequence[_Word], more: Sequence[_Word], taken: Sequence[st
 
 def _plain(name: str) -> str:
     """How much is no matter of truth."""
-    return name.replace("very ", "")
+    return name.casefold().replace("very ", "")

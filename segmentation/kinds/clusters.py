@@ -33,7 +33,7 @@ def cluster_key(number: int) -> str:
 
 def cluster(number: int, name: str) -> Segment:
     """The segment of a cluster."""
-    text = "Records that behave alike; the reason says what sets them apart."
+    text = "Customers with similar behaviour; the reason says what sets them apart."
     return Segment(cluster_key(number), name, text)
 
 

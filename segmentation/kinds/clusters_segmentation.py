@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 FEWEST = 100  # records
 CATEGORY = 0.5**0.5
 _BUYING = (
-    Trait("last_purchase", "day", "last purchase", "long ago", "lately"),
-    Trait("purchase_days", "number", "purchase days", "often", "rarely"),
+    Trait("last_purchase", "day", "last purchase", "inactive", "recent"),
+    Trait("purchase_days", "number", "purchase days", "frequent", "rare"),
     Trait("net_revenue", "money", "net revenue", "high spend", "low spend"),
 )
 
@@ -285,7 +285,7 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
 
 @dataclass(frozen=True)
 class _Reasons:
-    """``often, lately: last purchase 3 days ago, 12 purchase days, 1,204.50 EUR in all``."""
+    """``Recent, frequent: last purchase 3 days ago, 12 purchase days, 1,204.50 EUR in all``."""
 
     account: Account
     features: pd.DataFrame

@@ -20,31 +20,33 @@ if TYPE_CHECKING:
 
 SEGMENTS = (
     Segment(PROSPECT, "Prospect", "No purchase yet", "Show what customers buy first", "gone"),
-    Segment(
-        "new", "New", "A first purchase lately, and none since", "Welcome them and suggest a second order"
-    ),
-    Segment("active", "Active", "Buys in its usual rhythm", "Tell them what is new; no need to push"),
+    Segment("new", "New", "First purchase recently, none since", "Welcome them and suggest a second order"),
+    Segment("active", "Active", "Buys at the usual pace", "Tell them what is new; no need to push"),
     Segment(
         "at_risk",
         "At risk",
-        "Silent for longer than is usual for it; may well not buy soon",
+        "Quiet for longer than usual; may not buy soon",
         "Remind them now; call those who spend most",
         "slipping",
     ),
     Segment(
-        "dormant", "Dormant", "Silent for long; unlikely to buy soon", "Ask what went wrong, once", "gone"
+        "dormant",
+        "Dormant",
+        "Quiet for a long time; unlikely to buy soon",
+        "Ask what went wrong, once",
+        "gone",
     ),
     Segment(
         "lost",
         "Lost",
-        "Silent for so long that hardly any such customer buys soon",
+        "Quiet for so long that hardly any such customer buys soon",
         "Leave them out of costly campaigns",
         "gone",
     ),
     Segment(
         "won_back",
         "Won back",
-        "Bought again after having been dormant or lost",
+        "Bought again after being dormant or lost",
         "Thank them and follow up within the month",
     ),
 )

@@ -41,12 +41,16 @@ class Offers(Kind):
     @property
     def segments(self) -> list[Segment]:
         """The categories in the order of the config."""
-        replenish = "It buys this anyway: remind it in time."
-        text = replenish if self.goal == "replenish" else "It never bought this; people who buy alike do."
+        replenish = "Buys this anyway: remind in time."
+        text = (
+            replenish
+            if self.goal == "replenish"
+            else "Never bought this; customers with similar purchases do."
+        )
         named = zip(slugs(self.categories), self.categories, strict=True)
         return [
             *(Segment(key, name, text) for key, name in named),
-            Segment(NOTHING, "No offer", "Nothing is known that it would want."),
+            Segment(NOTHING, "No offer", "No offer is known that would fit."),
         ]
 
     @property

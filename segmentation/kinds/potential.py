@@ -37,9 +37,7 @@ class Potential(Kind):
     cuts_by_ranks = True
     predicts_value = True
     judgement = Judgement(judged=("lift", "against", "efficiency"), steady=True)
-    how_to_read = (
-        "Tiers of what customers are expected to bring, by the score that predicted best in your past."
-    )
+    how_to_read = "Tiers of expected revenue, by the score that predicted best in your past data."
     panels = "model_selection"
     value_axis = "future"
     forecast_column = "value_tier"
@@ -52,13 +50,13 @@ class Potential(Kind):
             Segment(
                 "high",
                 "High potential",
-                f"The {high} of the buyers who are expected to bring most",
+                f"The top {high} of customers by expected revenue",
                 _ADVICE["high"],
             ),
             Segment(
-                "medium", "Medium potential", f"The next, up to {medium} of the buyers", _ADVICE["medium"]
+                "medium", "Medium potential", f"The next customers, up to the top {medium}", _ADVICE["medium"]
             ),
-            Segment("low", "Low potential", "Buyers who are expected to bring least", _ADVICE["low"]),
+            Segment("low", "Low potential", "The customers with the lowest expected revenue", _ADVICE["low"]),
             Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT], "gone"),
         ]
 

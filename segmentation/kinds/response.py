@@ -27,11 +27,11 @@ UNLIKELY, POSSIBLE, LIKELY, UNSCORED = "unlikely", "possible", "likely", "unscor
 class Response(LearningKind, BandedKind):
     """Likely, possible, unlikely. ``cost`` of one contact and ``value`` of one event are in one currency."""
 
-    target: str = Field("purchase", min_length=1, description="kind of activity that is foreseen")
+    target: str = Field("purchase", min_length=1, description="type of activity to predict")
     within_days: int | None = Field(
         None, ge=1, le=3650, description="days in which it must come; the 90th percentile of gaps if not set"
     )
-    churn: bool = Field(False, description="foresee that no purchase comes: churn")
+    churn: bool = Field(False, description="predict that no purchase comes: churn")
     campaign_pattern: str | None = Field(
         None,
         min_length=1,
@@ -62,12 +62,12 @@ class Response(LearningKind, BandedKind):
     def segments(self) -> list[Segment]:
         """From the likeliest."""
         depth = "the expected value covers the cost of a contact" if self.cost else "the likeliest fifth"
-        less = "Less likely; contact them where it costs little."
+        less = "Less likely; contact them only where it costs little."
         return [
             Segment(LIKELY, f"Likely {self.event}", f"Of these {depth}."),
             Segment(POSSIBLE, f"Less likely {self.event}", less),
             Segment(UNLIKELY, f"Unlikely {self.event}", "A contact would cost more than it brings."),
-            Segment(UNSCORED, "Not scored", "Nothing trustworthy can be said; the reason says why."),
+            Segment(UNSCORED, "Not scored", "No reliable prediction is possible; the reason says why."),
         ]
 
     @property
@@ -103,7 +103,7 @@ class Response(LearningKind, BandedKind):
     def _fits_together(self) -> Response:
         if self.churn and (self.target != "purchase" or self.campaign_pattern):
             raise ValueError(
-                "churn = true foresees that no purchase comes; leave out target and campaign_pattern"
+                "churn = true predicts that no purchase comes; leave out target and campaign_pattern"
             )
         if self.campaign_pattern and self.target == "purchase":
             raise ValueError(

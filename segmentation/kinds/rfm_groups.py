@@ -54,32 +54,37 @@ def _group(
 
 
 DEFAULT: tuple[Group, ...] = (
-    _group("champions", "Champions", (4, 5), (4, 5), (4, 5), "Bought lately, often, and for much"),
+    _group("champions", "Champions", (4, 5), (4, 5), (4, 5), "Bought recently, often and spent the most"),
     _group(
         "cannot_lose",
         "Cannot lose",
         (1, 2),
         (4, 5),
         (4, 5),
-        "Bought often and for much, but not for a long time",
+        "Used to buy often and spend the most, but not for a long time",
     ),
     _group("loyal", "Loyal", (3, 5), (4, 5), (1, 5), "Buy often, and not long ago"),
     _group("at_risk", "At risk", (1, 2), (3, 5), (1, 5), "Used to buy regularly, but not for a long time"),
     _group(
-        "potential_loyal", "Potential loyal", (4, 5), (2, 3), (1, 5), "Bought lately, now and then so far"
+        "potential_loyal", "Potential loyal", (4, 5), (2, 3), (1, 5), "Bought recently, now and then so far"
     ),
-    _group("new", "New", (4, 5), (1, 1), (1, 5), "Bought lately, and seldom so far"),
+    _group("new", "New", (4, 5), (1, 1), (1, 5), "Bought recently, but only rarely so far"),
     _group(
-        "needs_attention", "Needs attention", (3, 3), (2, 3), (1, 5), "Middling buyers who begin to stay away"
-    ),
-    _group(
-        "promising", "Promising", (3, 3), (1, 1), (3, 5), "Seldom buyers, some time ago, for a good amount"
+        "needs_attention", "Needs attention", (3, 3), (2, 3), (1, 5), "Average customers who are slowing down"
     ),
     _group(
-        "about_to_sleep", "About to sleep", (3, 3), (1, 1), (1, 2), "Seldom buyers, some time ago, for little"
+        "promising", "Promising", (3, 3), (1, 1), (3, 5), "Rare buyers, some time ago, with good spending"
     ),
-    _group("hibernating", "Hibernating", (2, 2), (1, 2), (1, 5), "Seldom buyers, long ago"),
-    _group("lost", "Lost", (1, 1), (1, 2), (1, 5), "Seldom buyers, the longest ago"),
+    _group(
+        "about_to_sleep",
+        "About to sleep",
+        (3, 3),
+        (1, 1),
+        (1, 2),
+        "Rare buyers, some time ago, with low spending",
+    ),
+    _group("hibernating", "Hibernating", (2, 2), (1, 2), (1, 5), "Rare buyers, inactive for a long time"),
+    _group("lost", "Lost", (1, 1), (1, 2), (1, 5), "Rare buyers, inactive the longest"),
 )
 
 # what to do about the customers of a group, by its key; none of it costs a discount

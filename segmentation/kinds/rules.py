@@ -23,7 +23,7 @@ class Rules(Kind):
             "",
             "[[segmentations.segments]]",
             'key = "recent"',
-            'title = "Bought lately"',
+            'title = "Bought recently"',
             'when = { did = "purchase", within_days = 90 }',
         ),
     )

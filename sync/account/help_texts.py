@@ -13,10 +13,10 @@ from sync.account.segment_catalog import SegmentText
 LONGEST = 1000
 
 _EXTRA_FIELDS = {
-    "reason": "why the record has its segment",
-    "since": "the day of the last change of segment",
-    "previous": "the segment before this one",
-    "score": "rank within the population, in steps of 5 of 100",
+    "reason": "why the record is in its segment",
+    "since": "the day when the segment last changed",
+    "previous": "the previous segment",
+    "score": "rank among all records, 0 to 100 in steps of 5",
 }
 
 

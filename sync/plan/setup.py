@@ -155,7 +155,7 @@ def new_names(config: Config, journal: Journal, account: str, plan: Callable[[],
     steps = [step.name for step in plan().steps if step.action in ("update", "rename")]
     return (
         [
-            f"some titles differ from those in the CRM: `crm-segments setup` renames {len(steps)} fields and lists"
+            f"some titles or descriptions differ from those in the CRM: `crm-segments setup` updates {len(steps)} fields and lists"
         ]
         if steps
         else []

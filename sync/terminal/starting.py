@@ -43,11 +43,11 @@ def print_check(answer: Mapping[str, Any]) -> None:
     for note in answer["notes"]:
         say_note(note)
     if not answer["problems"]:
-        missing = len(answer["setup"])
-        done(
-            f"{answer['account']}: OK."
-            + (f" Next, create {missing} fields and lists: crm-segments setup" if missing else "")
-        )
+        missing = sum(step["action"] == "create" for step in answer["setup"])
+        differing = len(answer["setup"]) - missing
+        what = f"create {missing} fields and lists" if missing else f"update {differing} fields and lists"
+        todo = f" Next, {what}: crm-segments setup" if answer["setup"] else ""
+        done(f"{answer['account']}: OK.{todo}")
     if "reconcile" in answer:
         print_reconciled(answer["reconcile"])
 
