@@ -89,7 +89,7 @@ def check_features(features: pd.DataFrame, counts: Iterable[str], days: Iterable
             )
     if not features["record"].is_unique:
         twice = features["record"][features["record"].duplicated()].iloc[0]
-        raise ValueError(f"record {twice} stands twice in the features frame; one row per record")
+        raise ValueError(f"record {twice} is twice in the features frame; one row per record")
     for column in days:
         late = as_days(features[column]) > _day(as_of)
         if late.any():

@@ -67,7 +67,7 @@ def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> di
         made = model.get("settings", {}).get(name)
         if made != value:
             raise ValueError(
-                f"the model was made with {name} = {made!r}, the settings say {value!r}; train again"
+                f"the model was trained with {name} =  {made!r}, the settings say {value!r}; train again"
             )
     return {name: EmpiricalCdf.from_dict(stored) for name, stored in model["axes"].items()}
 
@@ -82,7 +82,7 @@ def from_json(text: str) -> Model:
     try:
         loaded = json.loads(text)
     except ValueError as fault:
-        raise ValueError(f"the stored model is no JSON ({fault}); train again") from fault
+        raise ValueError(f"the stored model is not JSON ({fault}); train again") from fault
     if not isinstance(loaded, dict) or loaded.get("version") != VERSION:
         raise ValueError(f"the stored model is not of version {VERSION}; train again")
     return loaded

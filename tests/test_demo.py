@@ -115,14 +115,14 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(
     assert segments["next_offer"].get("no_offer", 0) < 200
     page = for_analysts(folder)
     for title in (
-        "Do the stages tell the truth?",
-        "Which score foresaw best?",
+        "How accurate are the stages?",
+        "Which score predicted best?",
         "What distinguishes each cluster?",
         "Break-even depth",
     ):
         assert title in page
     for title in (
-        "What to offer whom",
+        "What to offer to which segment",
         "Value on two axes",
         "Revenue of the next 30 days",
         "Touchpoints",
@@ -146,7 +146,7 @@ def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
         "What did contacting change?",
         "the interval holds zero",
         "In 2017 nobody was",
-        "Was it what they wanted?",
+        "Did they buy what was suggested?",
     ):
         assert phrase in page
 

@@ -235,6 +235,6 @@ def test_few_contracts_that_nobody_can_foretell_are_not_foretold_and_the_model_s
         "frequency",
         "spend",
     }
-    assert "foretold no better than by chance" in champion.figures["refused"]
+    assert "predicted no better than by chance" in champion.figures["refused"]
     forecast = champion.forecast(buying)
     assert forecast.probability is None and forecast.money is None and np.isfinite(forecast.score).all()

@@ -119,22 +119,22 @@ def test_every_kind_has_its_pictures(told: tuple[World, str], browser: Any) -> N
         text = opened.text()
         assert opened.quiet()
     for title in (
-        "Do the stages tell the truth?",
-        "Which score foresaw best?",
-        "How true were the forecasts?",
+        "How accurate are the stages?",
+        "Which score predicted best?",
+        "How accurate were the forecasts?",
         "What will each tier bring?",
     ):
         assert title in text
     for title in (
         "What distinguishes each cluster?",
-        "How many clusters hold?",
-        "How well does it foresee?",
+        "Cluster stability",
+        "How well does it predict?",
         "Break-even depth",
     ):
         assert title in text
     for title in (
-        "What to offer whom",
-        "Which rule takes whom",
+        "What to offer to which segment",
+        "Coverage of rules",
         "Migration",
         "Scorecard",
         "Composition by town",
@@ -149,7 +149,7 @@ def test_every_kind_has_its_pictures(told: tuple[World, str], browser: Any) -> N
         "Time to the second purchase",
     ):
         assert title in text
-    for title in ("Value on two axes", "Who gets which message first", "What did contacting change?"):
+    for title in ("Value on two axes", "Which message has priority", "What did contacting change?"):
         assert title in text
 
 
@@ -172,7 +172,7 @@ def test_texts_of_the_crm_stay_texts_in_every_new_place(told: tuple[World, str],
     assert text.count(SCRIPT) > 20 and text.count(IMAGE) > 10
     touchpoints = text[text.index("Touchpoints") : text.index("From step to step")]
     assert SCRIPT in touchpoints and IMAGE in touchpoints
-    assert SCRIPT in text[text.index("What to offer whom") :]
+    assert SCRIPT in text[text.index("What to offer to which segment") :]
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
@@ -268,7 +268,7 @@ def test_a_config_without_models_has_none_of_their_pictures(tmp_path: Path) -> N
     world.first_run()
     page = Path(world.do("report", reader="analyst")["report"]).read_text(encoding="utf-8")
     for title in (
-        "Which score foresaw best?",
+        "Which score predicted best?",
         "Outlook",
         "Break-even depth",
         "What distinguishes each cluster?",
@@ -351,7 +351,7 @@ def test_a_failing_scorecard_proposes_to_retrain_says_what_the_figure_means_and_
     line = {"measure": "drift", "value": 0.3, "passes": False, "words": "cluster_2 drifts", "interval": None}
     card = {"lines": [line], "falls": ["cluster_2 drifts"], "as_of": "2024-06-30", "current": True}
     (panel,) = scorecards.panels(card, {}, {"cluster_2": "often"})
-    assert "Retraining is proposed, never done by itself: \u201coften\u201d drifts" in texts(panel)
+    assert "Retraining is only proposed: \u201coften\u201d drifts" in texts(panel)
     assert "Drift | \u2717 not good | 0.3 | How far scores have moved" in texts(panel)
 
 

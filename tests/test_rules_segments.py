@@ -498,7 +498,7 @@ FAULTY: list[tuple[Any, str, str]] = [
     ({"first": "visit", "at_least_days_ago": 9, "at_most_days_ago": 2}, "at_most_days_ago", "exchange"),
     ({"share_of": "Dairy", "at_least": 30}, "at_least", "0.3 for 30%"),
     ({"share_of": "", "at_least": 0.3}, "share_of", "a category"),
-    ({"answered": "nps"}, "", "says nothing"),
+    ({"answered": "nps"}, "", "does not say which answer"),
     ({"answered": "nps", "at_least": "ten"}, "at_least", "takes a number"),
     ({"within_km": 20}, "of", "[latitude, longitude]"),
     ({"within_km": 20, "of": [11.5, 480]}, "of", "in degrees"),

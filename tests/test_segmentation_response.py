@@ -227,7 +227,7 @@ def _columns() -> list[str]:
 @pytest.mark.parametrize(
     ("past", "why"),
     [
-        (Coin(2000, 0.2), "little more than chance"),
+        (Coin(2000, 0.2), "little better than chance"),
         (Coin(2000, 0.01), "too few events"),
         (Coin(200, 0.99), "too few records without the event"),
         (None, "earlier days"),

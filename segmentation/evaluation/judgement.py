@@ -54,6 +54,6 @@ def calibration(figures: Mapping[str, Any]) -> list[Line]:
     if "forecast_rate" in figures:
         total = f"forecast {figures['forecast_rate']:.1%}, came {figures['base_rate']:.1%}"
     else:
-        total = f"purchases foretold {figures['bias_purchases']:+.1%} of those that came"
+        total = f"purchases predicted: {figures['bias_purchases']:+.1%} of those that came"
     words = f"ECE {figures['ece']:.3f} (up to {ECE}; Brier {figures['brier']:.4f}, {total})"
     return [Line("calibration", figures["ece"], figures["ece"] <= ECE, words)]

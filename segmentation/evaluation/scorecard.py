@@ -305,7 +305,7 @@ def _kept(today: Today) -> list[Line]:
             "kept",
             round(kept, 4),
             None,
-            f"{kept:.1%} have the segment that they had when the model was fitted",
+            f"{kept:.1%} have the segment that they had when the model was trained",
         )
     ]
 

@@ -43,7 +43,7 @@ class Abc(BandedKind):
         return [
             Segment("a", "A", f"The top customers, who together bring {a} of the revenue", _ADVICE["a"]),
             Segment("b", "B", f"The next customers, up to {b} of the revenue", _ADVICE["b"]),
-            Segment("c", "C", f"All other customers, who bring the rest of the revenue", _ADVICE["c"]),
+            Segment("c", "C", "All other customers, who bring the rest of the revenue", _ADVICE["c"]),
             Segment(PROSPECT, "Prospect", "No purchase yet", _ADVICE[PROSPECT], "gone"),
         ]
 

@@ -90,7 +90,7 @@ class Clusters(LearningKind):
         stability = tried.get(len(model.get("learned", {}).get("clusters", ())))
         if stability is not None:
             jaccard, ari, smallest = (stability[name] for name in ("jaccard", "ari", "smallest"))
-            words = f"fitted on draws, the worst cluster comes back by {jaccard:.2f} (Jaccard, from {JACCARD}), all by "
+            words = f"trained on random samples, the worst cluster comes back by {jaccard:.2f} (Jaccard, from {JACCARD}), all by "
             words += f"{ari:.2f} (adjusted Rand, from {ARI}); the smallest has {smallest:.1%}"
             # a refit keeps it: the config's k is what to change
             given = model.get("settings", {}).get("k") is not None
@@ -98,6 +98,6 @@ class Clusters(LearningKind):
             lines.append(Line("stability of the given k" if given else "stability", jaccard, holds, words))
         refit = figures.get("same_after_refit")
         if refit is not None:
-            words = f"{refit:.1%} kept their cluster when the model was fitted anew (from {KEPT:.0%})"
+            words = f"{refit:.1%} kept their cluster when the model was trained again (from {KEPT:.0%})"
             lines.append(Line("kept over the refit", refit, refit >= KEPT, words))
         return lines

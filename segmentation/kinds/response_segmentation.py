@@ -130,7 +130,7 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
         if not encoder.columns:
             return {
                 **made,
-                "figures": {**figures, "refused": "nothing that is known tells the records apart"},
+                "figures": {**figures, "refused": "no known data tells the records apart"},
             }
         many = sum(len(cut.frame) for group in groups for cut in group) > WITH_HABITS
         points = Points(encoder, None if many else Habits.fit(model_cut.frame[BASKETS]))
@@ -139,7 +139,7 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
         figures |= {**contest.figures, "categories": max(0, points.width - 1)}
         if contest.figures["auc"] < LEAST_AUC:
             figures["refused"] = (
-                f"the model tells little more than chance (AUC {contest.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
+                f"the model is little better than chance (AUC {contest.figures['auc']:.2f}, at least {LEAST_AUC} is asked)"
             )
             return {**made, "figures": figures}
         borders = self._borders(contest.tested)

@@ -38,7 +38,7 @@ class Group(BaseModel):
     def _ascending(self) -> Group:
         for axis, (low, high) in (("r", self.r), ("f", self.f), ("m", self.m)):
             if low > high:
-                raise ValueError(f"{axis} = [{low}, {high}] holds nothing; write the lower score first")
+                raise ValueError(f"{axis} = [{low}, {high}] is empty; write the lower score first")
         return self
 
     def holds(self, cell: tuple[int, int, int]) -> bool:

@@ -110,7 +110,8 @@ def _unproven(probability: Fractions, judge: BacktestSplit) -> str:
         return ""
     return (
         f"purchases are few ({judge.buying.days.mean():.1f} per buyer), and who of {len(bought)} bought in the {judge.span} days from "
-        f"{judge.buying.now} on ({some} did) was foretold no better than by chance (AUC {area:.2f}): nothing is foretold, and the best "
+        f"{judge.buying.now} on ({some} did) was predicted no better than by chance (AUC {area:.2f}): so there is no "
+        "forecast, and the best "
         "simple score ranks"
     )
 

@@ -216,9 +216,7 @@ def read_value(
     if takes == "two":
         low, high = (kind.values.index(v) if kind.type == "ordered" else v for v in values)
         if low > high:
-            raise ValueError(
-                f"holds nothing: {given[0]!r} comes after {given[1]!r}; write the lower one first"
-            )
+            raise ValueError(f"is empty: {given[0]!r} comes after {given[1]!r}; write the lower one first")
     return values
 
 
@@ -250,10 +248,10 @@ def _one(kind: AttributeType, given: Any) -> Any:
     if kind.type in ("text", "ordered", "set") and isinstance(given, str):
         if kind.values and given not in kind.values:
             raise ValueError(
-                f"{given!r} is none of its values; choose one of {', '.join(map(repr, kind.values))}"
+                f"{given!r} is not one of its values; choose one of {', '.join(map(repr, kind.values))}"
             )
         if kind.type == "set" and SEPARATOR in given:
-            raise ValueError(f"{given!r} holds the separator {SEPARATOR!r} of sets; give one element")
+            raise ValueError(f"{given!r} contains the separator {SEPARATOR!r} of sets; give one element")
         return given
     raise ValueError(f"takes {_TAKES[kind.type]}, not {given!r}")
 

@@ -98,13 +98,13 @@ class Leaves:
         well = self._only(end, tree, where, spans) & self._kind(tree[end], step(where, end))
         given = {name: tree[name] for name in spans if name in tree}
         if not given:
-            return self.fault(where, f"says nothing of when; add one of {', '.join(spans)}")
+            return self.fault(where, f"does not say when; add one of {', '.join(spans)}")
         for name, days in given.items():
             well &= self._whole(name, days, where, least=0)
         if well and len(given) == 2 and given["at_least_days_ago"] > given["at_most_days_ago"]:
             return self.fault(
                 step(where, "at_most_days_ago"),
-                "is less than at_least_days_ago: no day is both; exchange the two",
+                "is less than at_least_days_ago, so no day fits; exchange the two",
             )
         limits = {spans[name]: days for name, days in given.items()}
         return self._compared(feature_names.days_since(end, tree[end]), limits, where) if well else None
@@ -118,7 +118,7 @@ class Leaves:
             for share in value if isinstance(value, list) else [value]:
                 if isinstance(share, int | float) and not isinstance(share, bool) and not 0 <= share <= 1:
                     well = self._bad(
-                        step(where, name), f"{share} is no share; give a part of 1, such as 0.3 for 30%"
+                        step(where, name), f"{share} is not a share; give a part of 1, such as 0.3 for 30%"
                     )
         return (
             self._compared(
@@ -135,7 +135,7 @@ class Leaves:
         if not comparisons:
             return self.fault(
                 where,
-                f"says nothing of the answer; add one of {', '.join(_fitting(AttributeType()))}, or at_least and its like",
+                f"does not say which answer; add one of {', '.join(_fitting(AttributeType()))}, or at_least and its like",
             )
         read = []
         for operator, value in comparisons.items():
@@ -197,13 +197,11 @@ class Leaves:
         """Every operator that is given, on one subject."""
         fitting = operators or _fitting(subject.kind)
         if not given:
-            return self.fault(where, f"says nothing of {subject.name!r}; add one of {', '.join(fitting)}")
+            return self.fault(where, f"has no condition on {subject.name!r}; add one of {', '.join(fitting)}")
         leaves: list[Rule] = []
         for operator, value in given.items():
             if operator not in fitting:
-                what = (
-                    f"is no operator of {subject.name!r}, a {subject.kind.type}; {choices(operator, fitting)}"
-                )
+                what = f"is not an operator for {subject.name!r}, a {subject.kind.type}; {choices(operator, fitting)}"
                 self.fault(step(where, operator), what)
                 continue
             try:
@@ -223,7 +221,7 @@ class Leaves:
     def _only(self, head: str, tree: Mapping[str, Any], where: str, others: Collection[str]) -> bool:
         strange = [name for name in tree if name != head and name not in others]
         for name in strange:
-            self.fault(step(where, name), f"has no place beside {head!r}; {choices(name, others)}")
+            self.fault(step(where, name), f"cannot be combined with {head!r}; {choices(name, others)}")
         return not strange
 
     def _kind(self, kind: Any, where: str) -> bool:

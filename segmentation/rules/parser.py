@@ -109,7 +109,7 @@ class _Reader(Leaves):
                 where, f"expected a rule such as {{ attribute = ..., is = ... }}, found {tree!r}"
             )
         if where.count(".") > DEPTH:
-            return self.fault(where, f"stands more than {DEPTH} levels deep; make the rule flatter")
+            return self.fault(where, f"is more than {DEPTH} levels deep; make the rule flatter")
         heads = [name for name in PREDICATES if name in tree]
         if len(heads) != 1:
             what = (
@@ -139,7 +139,7 @@ class _Reader(Leaves):
         for name in tree:
             if name != head:
                 self.fault(
-                    step(where, name), f"has no place beside {head!r}; join the two in {{ all = [...] }}"
+                    step(where, name), f"cannot be combined with {head!r}; join the two in {{ all = [...] }}"
                 )
 
 

@@ -31,13 +31,13 @@ def unreachable(rules: Sequence[tuple[str, Rule]]) -> Iterator[tuple[int, str]]:
     tries = _Tries()
     for position, (_key, rule) in enumerate(rules):
         if not tries.possible(rule):
-            yield position, "can never hold: it contradicts itself"
+            yield position, "can never match: it contradicts itself"
             continue
         for earlier, other in rules[:position]:
             if not tries.possible(rule, but_not=other):
                 yield (
                     position,
-                    f"can never fire: wherever it holds, {earlier!r} holds and comes first; make it narrower or put it before",
+                    f"never decides: wherever it matches, {earlier!r} matches first; make that narrower or put this one before it",
                 )
                 break
 

@@ -134,10 +134,10 @@ def _stability(figures: Mapping[str, Any]) -> list[Panel]:
     ]
     if not rows:
         return []
-    remark = f"how well clusters come back in draws with replacement; blue passes: Jaccard from {JACCARD}, adjusted Rand from {ARI}"
+    remark = f"how well clusters come back in random samples; blue passes:  Jaccard from {JACCARD}, adjusted Rand from {ARI}"
     return [
         Panel(
-            "How many clusters hold?",
+            "Cluster stability",
             remark,
             table=matrix(("Clusters", "Least Jaccard", "Adjusted Rand", "Smallest"), rows),
         )

@@ -95,9 +95,10 @@ def _mix(journeys: Journeys, order: list[str], labels: Mapping[str, str], steps:
             index = f"{100 * row['share'] / overall[step]:,.0f}"
             rows.append((labels[key], _plain(step), *counts, formats.percent(row["share"]), index))
     key_names = (*(_plain(step) for step in shown), *(() if shown == steps else ("others",)))
-    drawn = svg.stacks("Touchpoints of each segment, beside purchases", bars)
+    drawn = svg.stacks("Touchpoints of each segment, other than purchases", bars)
     remark = (
-        "what people do or are sent beside purchases; first: the ways that begin with it; last: the purchases that it stands right before; "
+        "what people do or receive other than purchases; first: the ways that begin with it; last: the purchases "
+        "that it stands right before; "
         f"index: its share against that of all segments, which is 100. Touches before a purchase: {_each(journeys, order, labels)}"
     )
     if journeys.drawn < journeys.records:

@@ -87,7 +87,7 @@ def panels(rates: Rates, labels: Mapping[str, str]) -> list[Panel]:
     drawn = svg.bars("Share of each stage that bought again, and that was expected to", bars, track=True)
     remark = f"stages as of {rates.day}, with what was known then, and purchases in the {formats.days(rates.days)} after"
     if order[0].probability is None:
-        remark += "; too little is known for a probability, so the stages go by silence alone"
+        remark += "; there is too little data for a probability, so the stages depend on inactivity only"
     key = ("bought", "probability of the model") if order[0].probability is not None else ("bought",)
     head = ("Stage", "Records", "Bought", "Probability")
-    return [Panel("Do the stages tell the truth?", remark, [Picture(drawn)], key, table(head, rows))]
+    return [Panel("How accurate are the stages?", remark, [Picture(drawn)], key, table(head, rows))]

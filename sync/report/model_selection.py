@@ -44,10 +44,11 @@ def panels(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
         (name, words_, formatter(figures[key])) for key, name, words_, formatter in _TRUTH if key in figures
     ]
     if truth:
-        remark = f"what was foretold {formats.days(figures['span'])} before the fit, against what came: {figures['customers']:,} customers"
+        span = formats.days(figures["span"])
+        remark = f"what was predicted {span} before training, against what happened: {figures['customers']:,} customers"
         contest_panels.append(
             Panel(
-                "How true were the forecasts?",
+                "How accurate were the forecasts?",
                 remark,
                 table=table(("Figure", "Of what", "Back-test"), truth, texts=2),
             )
@@ -55,7 +56,7 @@ def panels(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
     if not contest_panels:
         contest_panels.append(
             Panel(
-                "Which score foresaw best?",
+                "Which score predicted best?",
                 str(figures.get("refused") or figures.get("note") or "no contest was held"),
             )
         )
@@ -77,7 +78,7 @@ def _contest(figures: Mapping[str, Any]) -> Panel:
         f"revenue share and Gini decide"
     )
     return Panel(
-        "Which score foresaw best?",
+        "Which score predicted best?",
         f"{remark}. {notes}" if notes else remark,
         [Picture(drawn)],
         tuple(name for _, name in _MEASURES),

@@ -51,7 +51,7 @@ def panels(
     head = ("Segment", "Buys most (share of its orders)", "Sets it apart (times usual)", "Next offers")
     return [
         *_tried(figures.get("tried") or {}),
-        Panel("What to offer whom", remark, table=Table(head, rows), wide=True),
+        Panel("What to offer to which segment", remark, table=Table(head, rows), wide=True),
     ]
 
 
@@ -76,7 +76,7 @@ def _tried(tried: Mapping[str, Any]) -> list[Panel]:
     head = ("Chosen by", "The best was bought", "Of the best three were bought")
     return [
         Panel(
-            "Was it what they wanted?",
+            "Did they buy what was suggested?",
             remark,
             [Picture(svg.bars("Share of the offers that were bought", bars))],
             table=table(head, rows),

@@ -89,7 +89,7 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
         f"the error of the back-test together. {_bias(outlook.bias)}"
     )
     if outlook.drawn < outlook.records:
-        remark += f" Foretold of {outlook.drawn:,} records that stand for {outlook.records:,}."
+        remark += f" Forecast for {outlook.drawn:,} records that represent {outlook.records:,}."
     rows = [
         (
             *(

@@ -1,4 +1,4 @@
-"""Who gets which message first, and which rule takes whom? Where playbooks and rules overlap."""
+"""Which message has priority, and which rule takes whom? Where playbooks and rules overlap."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def panels(
         "segments whose playbooks have a priority; who is in several gets the message of the best one first"
     )
     key = ("in the segment", "no better priority claims them")
-    return [Panel("Who gets which message first", remark, [Picture(drawn)], key, table(head, rows, texts=3))]
+    return [Panel("Which message has priority", remark, [Picture(drawn)], key, table(head, rows, texts=3))]
 
 
 def rules(rule_counts: Sequence[Mapping[str, object]], labels: Mapping[str, str]) -> list[Panel]:
@@ -108,15 +108,15 @@ def rules(rule_counts: Sequence[Mapping[str, object]], labels: Mapping[str, str]
         )
         for key, holds, fires, over in counted
     ]
-    drawn = svg.bars("Records that each rule holds for, and that it takes", bars)
-    remark = "rules are asked in this order, and the first that holds takes the record"
-    head = ("Rule", "Holds for", "Takes", "Always behind")
+    drawn = svg.bars("Records that each rule matches, and that it gets", bars)
+    remark = "rules are tried in this order, and the first that matches gets the record"
+    head = ("Rule", "Matches", "Takes", "Always behind")
     return [
         Panel(
-            "Which rule takes whom",
+            "Coverage of rules",
             remark,
             [Picture(drawn)],
-            ("the rule holds for", "it takes"),
+            ("the rule matches", "it gets"),
             table(head, rows),
         )
     ]

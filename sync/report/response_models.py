@@ -45,7 +45,7 @@ def panels(figures: Mapping[str, Any], currency: str) -> list[Panel]:
         f"which the model had not seen; {_won(figures)}"
     )
     model_panels = [
-        Panel("How well does it foresee?", remark, table=table(("Figure", "Meaning", "Value"), rows, texts=2))
+        Panel("How well does it predict?", remark, table=table(("Figure", "Meaning", "Value"), rows, texts=2))
     ]
     if figures.get("depth"):
         model_panels.append(_depth(figures["depth"], currency))
@@ -76,7 +76,7 @@ def _won(figures: Mapping[str, Any]) -> str:
         if figures.get("categories")
         else ""
     )
-    return f"log loss of the contest: {results}; calibration: {'as it was, for none did better' if curve == 'none' else curve}{habits}"
+    return f"log loss of the contest: {results}; calibration: {'unchanged, because none did better' if curve == 'none' else curve}{habits}"
 
 
 def _depth(depth: Mapping[str, float], currency: str) -> Panel:
@@ -96,7 +96,7 @@ def _depth(depth: Mapping[str, float], currency: str) -> Panel:
         rows.append(("Profit of contacting all", f"{depth['profit_of_all']:,.2f} {currency}"))
         gain = f"{depth['profit']:,.0f} {currency} of profit, against {depth['profit_of_all']:,.0f} {currency} by contacting all"
         remark = f"a contact pays from a probability of {formats.percent(depth['probability'])}: {gain}"
-    drawn = svg.bars("Whom to contact, and whom that reaches", bars, track=True)
+    drawn = svg.bars("Who to contact, and who that reaches", bars, track=True)
     return Panel(
         "Break-even depth", remark, [Picture(drawn)], table=table(("At the break-even", "Value"), rows)
     )
@@ -115,7 +115,7 @@ def effect_sentence(title: str, effect: Mapping[str, Any]) -> str:
     treated, control = (formats.percent(effect[f"rate_{name}"]) for name in ("treated", "control"))
     rates = f"{treated} of the contacted did it, {control} of the control group ({groups})"
     if effect["note"]:
-        return f"Campaign to {title}: {rates}. The difference may be chance."
+        return f"Campaign to {title}: {rates}. The difference may be due to chance."
     more = "brought" if effect["incremental"] > 0 else "cost"
     return f"Campaign to {title}: {rates}. It {more} about {abs(effect['incremental']):,.0f} of them."
 

@@ -22,21 +22,21 @@ _MEANINGS = {
     "against": "Share of the next revenue that the best fifth by this score brings, against the best simple rule.",
     "separation": "Share of the differences in the next revenue that the segments explain; 0 is nothing, 1 is all.",
     "bought again": "How far apart segments lie in the share that buys again; better segments should buy more often.",
-    "efficiency": "Share of the next buyers whom you reach by contacting the best fifth; 20% is chance.",
+    "efficiency": "Share of the next buyers reached by contacting the best fifth; 20% is chance.",
     "coverage": "Share of the records that could be given a segment.",
     "actionability": "Share of the segments that are large enough, can be reached, and say what to do.",
     "auc": "How often the score ranks somebody who does it above somebody who does not; 0.5 is chance, 1 is perfect.",
-    "calibration": "Mean distance between the probability that is told and the share that comes (ECE); 0 is perfect.",
+    "calibration": "Mean distance between the predicted probability and what happened (ECE); 0 is perfect.",
     "lift on the event": "Share of the events that the best fifth by score holds; 20% is chance.",
-    "drift": "How far scores have moved since the model was made (PSI); below 0.1 is steady, from 0.25 on retrain.",
+    "drift": "How far scores have moved since the model was trained (PSI); below 0.1 is steady, from 0.25 on retrain.",
     "newcomers": "How far new customers differ from those at the time of the model (PSI); from 0.25 on retrain.",
     "moved a week": "Share of the records that change segment in a week; little is good for campaigns.",
     "returned": "Share of the records that come back to a segment that they had just left; such moves are noise.",
     "cost of steadiness": "What is lost in accuracy because records do not move at once; near 0 is good.",
-    "kept": "Share of the records that are still where they were when the model was made.",
-    "stability": "How alike clusters are when they are made again from a sample (Jaccard); 1 is the same.",
-    "stability of the given k": "How alike clusters are when they are made again from a sample (Jaccard); 1 is the same.",
-    "kept over the refit": "Share of the records that stay in their cluster when the model is made again.",
+    "kept": "Share of the records that are still in the segment they had when the model was trained.",
+    "stability": "How similar clusters are when they are trained again on a sample (Jaccard); 1 is the same.",
+    "stability of the given k": "How similar clusters are when they are trained again on a sample (Jaccard); 1 is the same.",
+    "kept over the refit": "Share of the records that stay in their cluster when the model is trained again.",
     "hits": "Share of the customers who bought one of the categories that were offered to them.",
 }
 
@@ -75,8 +75,8 @@ def _card(card: Mapping[str, Any], labels: Mapping[str, str]) -> Panel:
     remark = f"{day}; each figure with its verdict and what it means; in brackets the 95% interval"
     if card["falls"]:
         why = "; ".join(_named(reason, labels) for reason in card["falls"])
-        remark += f". Retraining is proposed, never done by itself: {why}. crm-segments train does it"
-    shown = table(("Measure", "Verdict", "Value", "What it means", "What was seen"), rows, texts=5)
+        remark += f". Retraining is only proposed: {why}. To retrain: crm-segments train"
+    shown = table(("Measure", "Verdict", "Value", "What it means", "What was found"), rows, texts=5)
     return Panel("Scorecard", remark, table=shown, wide=True)
 
 

@@ -127,7 +127,7 @@ def of_account(account: AccountFigures) -> list[Section]:
     money, insights = _money(account), account.insights
     sections = []
     if insights.outlook:
-        lead = f"What the coming days are expected to bring, by {titles[insights.outlook.by]}."
+        lead = f"What the next days are expected to bring, by {titles[insights.outlook.by]}."
         sections.append(
             Section(
                 "outlook",
@@ -143,15 +143,13 @@ def of_account(account: AccountFigures) -> list[Section]:
         )
     crossed = [*_axes(account, labels), *priority.panels(insights.ranked, labels, titles)]
     sections.append(
-        Section("together", "Together", "What several segmentations say of the same people.", crossed)
+        Section("together", "Together", "What several segmentations say about the same people.", crossed)
     )
     cards = {name: entry.card for name, entry in insights.of.items()}
     missing, drift = scorecards.missing(cards, titles), scorecards.drift(cards, titles)
-    lead = "How far scores have moved since the models were made; each segmentation's scorecard stands in its own part."
+    lead = "How far scores have moved since the models were trained; each segmentation's scorecard is in its own part."
     sections.append(
-        Section(
-            "true", "Is it still true?", " ".join([lead] * bool(drift) + [missing] * bool(missing)), drift
-        )
+        Section("true", "Model health", " ".join([lead] * bool(drift) + [missing] * bool(missing)), drift)
     )
     return [entry for entry in sections if entry.panels or (entry.name == "true" and missing)]
 
