@@ -429,12 +429,12 @@ def test_no_message_names_a_person_or_a_secret(tmp_path: Path, hook: Server) -> 
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('templates = { failed = "{email}" }', "{email} is no field of this text"),
-        ('templates = { failed = "{run.__class__}" }', "is no field"),
-        ('templates = { failed = "{run:>99999999}" }', "is no field"),
+        ('templates = { failed = "{email}" }', "{email} is not a field of this text"),
+        ('templates = { failed = "{run.__class__}" }', "is not a field"),
+        ('templates = { failed = "{run:>99999999}" }', "is not a field"),
         ('templates = { failed = "{" }', "is not a template"),
         ('templates = { fire = "x" }', "valid: failed"),
-        ('recovered = "{left}"', "is no field"),
+        ('recovered = "{left}"', "is not a field"),
         ('secrets_expire = { "pat-123" = 2030-01-01 }', "is a secret"),
         (HOOK.replace("env:TEST_HOOK", "https://hooks.example/x"), "write a reference"),
         (HOOK.replace('"webhook"', '"email"'), "needs host, sender, to"),

@@ -87,9 +87,7 @@ def test_what_cannot_be_known_counts_as_starting_for_every_record() -> None:
     def trips(most: int | None) -> list[str]:
         return [trip.what for trip in enrolment_trips({}, "the key may not look", 12, {}, Limit(count=most))]
 
-    assert trips(0) == [
-        "it cannot be told what the changes of 12 records start in the CRM: the key may not look"
-    ]
+    assert trips(0) == ["it is unknown what the changes of 12 records start in the CRM: the key may not look"]
     assert trips(12) == trips(None) == []
 
 

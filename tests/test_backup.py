@@ -135,7 +135,7 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file"):
         commands.restore(world.config(), tmp_path / "nowhere")
     (tmp_path / "text").write_text("hello", encoding="utf-8")
-    with pytest.raises(CommandError, match="no backup of crm-segments"):
+    with pytest.raises(CommandError, match="not a backup of crm-segments"):
         commands.restore(world.config(), tmp_path / "text")
     with pytest.raises(UsageError, match="nothing to back up"):
         commands.backup(world.config(), tmp_path / "out")

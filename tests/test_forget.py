@@ -132,7 +132,7 @@ def test_who_is_known_to_nobody_is_refused_and_nothing_is_done(tmp_path: Path, n
     world.customers(5)
     world.first_run()
     before = world.state()
-    with pytest.raises(UsageError, match="Nobody here is called"):
+    with pytest.raises(UsageError, match="Nothing is stored about"):
         world.do("forget", id=name)
     assert world.state() == before and not world.journal("SELECT * FROM forgotten WHERE at <> 'key'")
     assert world.do("run", allow=ALLOWED)["plan"]["changes"] == 0

@@ -283,7 +283,7 @@ BROKEN = {
     ),
     "a column of another name": (
         described("till", ["a"], 'owner = "Kunde"'),
-        "columns.owner: is no column of ours",
+        "columns.owner: is not a column",
     ),
     "a key beside the tables": ('titel = "x"\n' + described("till", ["a"]), "titel: there is no such key"),
     "no signature": (described("till", []), "tables[0].signature"),

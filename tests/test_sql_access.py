@@ -347,7 +347,7 @@ def test_the_untested_engines_say_so_and_speak_their_dialect(url: str, extra: st
         ({"engine": "sqlite"}, "needs path"),
         ({"url": "x", "contacts": {}}, "nothing is read"),
         ({"url": "x", "contacts": {"table": "a", "query": "SELECT 1"}}, "cannot both be set"),
-        ({"url": "x", "contacts": {"changed_at": "a"}}, "nothing of where its rows stand"),
+        ({"url": "x", "contacts": {"changed_at": "a"}}, "does not say where its rows are"),
         ({"url": "x", "activities": {"table": "a", "line_items": "blank"}}, "rows in their order"),
         (
             {"url": "x", "activities": {"table": "a", "line_items": "repeat", "changed_at": "b"}},

@@ -29,7 +29,7 @@ class Rows(CellFormats):
             raise ValueError("table and query cannot both be set: keep one of them")
         if self.table is None and self.query is None and self.model_fields_set:
             raise ValueError(
-                'says nothing of where its rows stand: set table = "schema.name" or query = "SELECT ..."'
+                'does not say where its rows are: set table = "schema.name" or query = "SELECT ..."'
             )
         return self
 

@@ -77,7 +77,7 @@ class TableDescription(BaseModel):
             for name in mapping:
                 if name not in names:
                     valid = f"our names are {', '.join(names)}"
-                    raise ValueError(f"{key}.{name}: is no column of ours for {self.stream}; {valid}")
+                    raise ValueError(f"{key}.{name}: is not a column for {self.stream}; {valid}")
         if activity and self.words:
             raise ValueError("words: are for contacts, leads and companies; an activity has status words")
         if not activity and self.status:

@@ -123,7 +123,7 @@ class Session:
         opened = self.source()
         if not isinstance(opened, Destination):
             raise CommandError(
-                f"account {self.account} can only be read, so there is nothing to set up, plan or write. `crm-segments label "
+                f"account {self.account} is read-only, so there is nothing to set up, plan or write. `crm-segments label "
                 f'--account {self.account} --out FILE` labels it; activity_from = ["{self.account}"] of another account uses its activity'
             )
         return opened
@@ -200,7 +200,7 @@ class Mirrors:
                 return MirrorBeside(path, memory_limit)
             except RetryLater as error:
                 raise RetryLater(
-                    f"{error}: {self.beside} works with it. Try again when it has ended"
+                    f"{error}: {self.beside} works with it. Try again when it has finished"
                 ) from None
         mirror = Mirror(path, memory_limit, Memory(self.journal.identity(), self.journal.sequence()))
         self.healed.extend(mirror.healed)
@@ -280,7 +280,7 @@ def beside(config: Config) -> Iterator[Journal]:
     """The journal while another command works with it, which alone looks after the file."""
     path = config.state_dir / "journal.sqlite"
     if not path.exists():
-        raise RetryLater(f"the journal {path} is only just being made; try again later")
+        raise RetryLater(f"the journal {path} is just being created; try again later")
     try:
         journal = Journal(path, beside=True)
     except (sqlite3.Error, ValueError, JournalDamaged) as error:

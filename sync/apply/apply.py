@@ -169,7 +169,7 @@ def _require_allowed(row: Plan, allow: Mapping[str, str], reviewed: bool) -> Non
     )
     allowing = " ".join(f"--allow {name}" for name in names)
     raise GuardTripped(
-        f"guards stopped plan {row.plan}, and nothing of it was written:\n"
+        f"guards (safety checks) stopped plan {row.plan}; nothing was written:\n"
         + "\n".join(lines)
         + f"\n{review} run again with {allowing} --reason TEXT.",
         [Trip(trip["guard"], trip["what"], trip["first_labelling"]) for trip in trips],

@@ -80,7 +80,7 @@ def execute(command: str, as_json: bool, work: Callable[[Any, Progress], dict[st
     except BrokenPipeError:
         raise typer.Exit(1) from None
     except OSError as error:
-        fail(f"{error}. See that the file or its folder exists, may be used and has room.", 1, as_json)
+        fail(f"{error}. Check that the file or its folder exists, may be used and has room.", 1, as_json)
     except KeyboardInterrupt:  # where the library's user hears signals themselves
         fail(interrupt.SENTENCE, 130, as_json)
     if as_json:

@@ -168,7 +168,7 @@ def forget(
     answers = answer.get("accounts", [answer])
     if not any("error" in account_answer or account_answer["known"] for account_answer in answers):
         raise UsageError(
-            f"Nobody here is called {id!r}: no record, no change, no label and no file of ours names them. Nothing was done"
+            f"Nothing is stored about {id!r}: no record, change, label or exported file names them. Nothing was done"
         )
     return {**answer, "shown": shown}
 

@@ -78,10 +78,10 @@ def require_fields(template: str, valid: tuple[str, ...]) -> None:
     try:
         fields = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
-        raise ValueError(f"is not a template: {error}; a brace that is meant is doubled") from None
+        raise ValueError(f"is not a template: {error}; write a literal brace twice") from None
     for name, form, conversion in fields:
         if name not in valid or form or conversion:
-            raise ValueError(f"{{{name}}} is no field of this text; {one_of(name, valid)}")
+            raise ValueError(f"{{{name}}} is not a field of this text; {one_of(name, valid)}")
 
 
 Reference = Annotated[str, AfterValidator(_reference)]
@@ -166,7 +166,7 @@ class Alerts(Table):
         names = [channel.name for channel in channels]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"{name!r} is the name of two channels; names are unique")
+                raise ValueError(f"{name!r} is the name of two channels; names must be unique")
         return channels
 
     def template(self, cause: str) -> str:

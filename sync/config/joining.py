@@ -54,9 +54,7 @@ def _attribute_faults(
             yield Fault(where, what)
         for name in names:
             if f"{source}.{name}" in COLUMNS:
-                what = (
-                    f"{source}.{name} is what every contact has by that name; give the account another name"
-                )
+                what = f"{source}.{name} is a field that every contact has; give the account another name"
                 yield Fault(where, what)
 
 

@@ -61,12 +61,12 @@ def _from_keyring(name: str) -> str:
         keyring = import_module("keyring")
     except ImportError as error:
         raise SecretError(
-            f"keyring:{name} needs the package keyring; run `pip install keyring`, or use env: or file:"
+            f"keyring:{name} needs the package keyring; run `pip install keyring`, or use env: or file: instead"
         ) from error
     service, _, user = name.partition("/")
     try:
         return keyring.get_password(service, user) or ""
     except Exception as error:
         raise SecretError(
-            f"keyring:{name}: the keyring refused ({type(error).__name__}); unlock it, or use env: or file:"
+            f"keyring:{name}: the keyring refused ({type(error).__name__}); unlock it, or use env: or file: instead"
         ) from error

@@ -121,7 +121,7 @@ def enrolment_trips(
             what = f"{name} would start for {count:,} records, and no line of [automations] allows it"
             yield Trip("max_enrolled", what)
     if unknown and records > most:
-        what = f"it cannot be told what the changes of {records:,} records start in the CRM: {unknown}"
+        what = f"it is unknown what the changes of {records:,} records start in the CRM: {unknown}"
         yield Trip("max_enrolled", what)
 
 

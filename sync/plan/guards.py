@@ -152,7 +152,7 @@ def _by_segment(
         if over(limits.max_enter, enters, size, asked_for):
             yield Trip(
                 "max_enter",
-                f"{enters:,} records would enter {name}, which holds {size:,}{_limits(limits.max_enter)}",
+                f"{enters:,} records would enter {name}, which has {size:,}{_limits(limits.max_enter)}",
             )
         if over(limits.max_leave, leaves, size, asked_for):
             yield Trip(

@@ -276,5 +276,5 @@ def _drop(name: str, share: float, last: str, usual: str) -> Trip:
     return Trip(
         "max_drop",
         f"{name} has {last} in the last seven days, less than {share:.0%} of the {usual} that are usual (median of the four weeks "
-        f"before): is the export whole?",
+        f"before): is the export complete?",
     )

@@ -89,7 +89,7 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
     binary = program or installed()
     if any(character in f"{path}{binary}" for character in "\r\n\0"):
         raise CommandError(
-            "a path with a line break in it fits into no scheduler's file: rename the folder of the config or of the program"
+            "a path with a line break cannot be written to a scheduler's file: rename the folder of the config or of the program"
         )
     name, options = _name(path), ["--config", str(path)]
     late = at.replace(hour=(at.hour + CHECK_AFTER) % 24)
@@ -270,7 +270,7 @@ def _dag(entry: Entry, sourced: str) -> str:
     raw = "{% raw %}" + command + "{% endraw %}"
     if "endraw" in command:
         raise CommandError(
-            "a path that holds the word endraw cannot stand in an Airflow command: rename the folder"
+            "a path that has the word endraw in it cannot be used in an Airflow command: rename the folder"
         )
     return f"""
 with DAG({entry.name!r}, description={entry.about!r}, schedule="{entry.at.minute} {entry.at.hour} * * *", start_date=START,

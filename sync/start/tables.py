@@ -127,7 +127,7 @@ def require_amount(guess: Guess) -> None:
     if columns:
         shown = ", ".join(map(repr, columns))
         raise CommandError(
-            f"{guess.sample.name}: which column is the amount of a purchase? {shown} hold such numbers: name the right one "
+            f"{guess.sample.name}: which column is the amount of a purchase? {shown} have such numbers: name the right one "
             '"amount", or answer the questions of `crm-segments init` on a terminal'
         )
 

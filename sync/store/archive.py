@@ -96,12 +96,12 @@ def _unpacked(backup: Path, copy: Path) -> Manifest:
         raise UsageError(f"There is no file {backup}") from None
     except (tarfile.TarError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise CommandError(
-            f"{backup} is damaged, or no backup of crm-segments; nothing was changed"
+            f"{backup} is damaged, or not a backup of crm-segments; nothing was changed"
         ) from error
     if manifest.form != _FORM:
         raise CommandError(f"{backup} is a backup of another version; nothing was changed")
     if (_digest(copy), copy.stat().st_size) != (manifest.digest, manifest.size):
-        raise CommandError(f"{backup} is damaged: its digest does not fit; nothing was changed")
+        raise CommandError(f"{backup} is damaged: its digest does not match; nothing was changed")
     return manifest
 
 

@@ -56,10 +56,10 @@ def judge_text(kind: str, text: str, path: Path) -> MirrorFault:
     """The same by the error's name and words."""
     lowered = text.lower()
     if any(word in lowered for word in _IN_USE):
-        raise RetryLater(f"another program has {path} open; run again when it has let go of it")
+        raise RetryLater(f"another program has {path} open; run again when it has closed it")
     if kind == "OutOfMemoryException":
         raise CommandError(
-            "DuckDB needs more memory than it may have: raise memory_limit in the config. What was done is saved."
+            "DuckDB needs more memory than it may have: raise memory_limit in the config. Finished work is saved."
         )
     if any(word in lowered for word in _NO_ROOM):
         raise CommandError(

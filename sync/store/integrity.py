@@ -199,7 +199,7 @@ def check(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
         now = dict(_seals(connection, table))
         with closing(connection.execute("SELECT key, seal FROM seals WHERE name = ?", (table,))) as seals:
             if any(now.get(key) != made for key, made in seals):
-                raise JournalDamaged(f"what stands in its table {table} is not what was written there")
+                raise JournalDamaged(f"the content of its table {table} is not what was written there")
 
 
 def _check_rows(connection: sqlite3.Connection, table: str) -> None:

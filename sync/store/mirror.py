@@ -252,7 +252,7 @@ class MirrorBeside(Mirror):
     def __init__(self, path: Path, memory_limit: str) -> None:
         opened = copies.connect(path, memory_limit)
         if opened is None:
-            raise RetryLater("what is kept of the CRM cannot be read while it is changed")
+            raise RetryLater("the local copy of the CRM cannot be read while it is being changed")
         self.path, self.healed = path, []
         self.connection, self.moment = opened
         self.connection.execute(_SETTINGS)

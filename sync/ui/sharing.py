@@ -36,7 +36,7 @@ def share(
         today = session.clock().date()
         last = until or today + timedelta(days=DAYS)
         if last < today:
-            raise UsageError(f"{last} is over: name a day to come with --until")
+            raise UsageError(f"{last} is in the past: name a future day with --until")
         answer = show_plan(session, number, page=Page(RECORDS, look=look))
         out = folder / f"plan-{number}.html"
         folder.mkdir(parents=True, exist_ok=True)

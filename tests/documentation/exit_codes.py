@@ -28,10 +28,10 @@ CODES = {
     ),
     75: (
         "Try again later: an outage, a quota that is used up, a closed window, or another run at work.",
-        "Run again later; with `--json`, `again_at` says when. What was done is saved.",
+        "Run again later; with `--json`, `again_at` says when. Finished work is saved.",
     ),
-    130: ("Ctrl-C.", "What was done is saved; the next run goes on."),
-    143: ("The system ended it (SIGTERM).", "What was done is saved; the next run goes on."),
+    130: ("Ctrl-C.", "Finished work is saved; the next run continues."),
+    143: ("The system ended it (SIGTERM).", "Finished work is saved; the next run continues."),
 }
 _CLASSES = (
     exit_codes.CommandError,

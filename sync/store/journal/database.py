@@ -49,7 +49,7 @@ class Database:
         self.connection.row_factory = sqlite3.Row
         version = migrations.version_of(self.connection)
         if not new and integrity.shape_of(self.connection) != migrations.shape_of_version(version):
-            raise integrity.JournalDamaged("it is damaged, or no journal of crm-segments")
+            raise integrity.JournalDamaged("it is damaged, or not a journal of crm-segments")
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
