@@ -115,12 +115,13 @@ def test_hubspot_and_its_answers_stop_a_plan_that_starts_workflows(
         flows = server.portal.flows
         flows.add("Any habit", property="seg_rfm")
         flows.add("Top value", property="seg_value", value="a", shape="event_property")
+        shop.more = '[pace]\nsend_windows = ["00:00-24:00"]\n'
         plan = shop.do("plan", allow=OTHERS)["plan"]
         heard = {entry["name"]: entry["records"] for entry in plan["listeners"]["found"]}
         assert len(enrolling(plan)) == 2 and heard["Any habit"] == 20
         assert shop.code("apply", number=plan["plan"], allow=OTHERS) == 5
         assert not server.portal.flows.entered()
-        shop.more = f'[automations]\n"Any habit" = 20\n"Top value" = {heard["Top value"]}\n'
+        shop.more += f'[automations]\n"Any habit" = 20\n"Top value" = {heard["Top value"]}\n'
         assert shop.code("apply", number=shop.do("plan", allow=OTHERS)["plan"]["plan"], allow=OTHERS) == 0
 
 
@@ -132,6 +133,7 @@ def test_salesforce_and_its_answers_stop_a_plan_that_starts_flows(
         flow = {"Label": "Welcome", "ApiName": "Welcome", "IsActive": True, "TriggerType": "RecordAfterSave"}
         about = {"TriggerObjectOrEventId": "Contact", "RecordTriggerType": "CreateAndUpdate"}
         shop.org.add("FlowDefinitionView", {**flow, **about})
+        shop.more = '[pace]\nsend_windows = ["00:00-24:00"]\n'
         plan = shop.do("plan", allow=OTHERS)["plan"]
         (trip,) = enrolling(plan)
         assert (
@@ -140,6 +142,6 @@ def test_salesforce_and_its_answers_stop_a_plan_that_starts_flows(
         )
         assert shop.code("apply", number=plan["plan"], allow=OTHERS) == 5
         assert not shop.flow.runs
-        shop.more = f'[automations]\n"flow Welcome" = {plan["records"]}\n'
+        shop.more += f'[automations]\n"flow Welcome" = {plan["records"]}\n'
         assert shop.code("apply", number=shop.do("plan", allow=OTHERS)["plan"]["plan"], allow=OTHERS) == 0
         assert len(set(shop.flow.runs)) == plan["records"]

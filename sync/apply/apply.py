@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ from sync.apply.delivery import Applied, Delivery
 from sync.apply.extent import Extent, extent, mask, records
 from sync.apply.rejects import RejectedChanges
 from sync.apply.throttle import Throttle
+from sync.config.config import Config
+from sync.config.windows import Windows
 from sync.consent.consent import allowed_changes, consent_of
 from sync.exit_codes import CommandError, GuardTripped, Trip
 from sync.log import stage
@@ -53,8 +56,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     if decision is not None:
         allowed = {"guards": dict(session.allow), "who": user(), **row.allowed, "approval": decision.approval}
         journal.plans.update(plan, allowed=allowed)
-    windows, pace = session.config.windows(account), session.config.pace.writes_per_hour
-    throttle = Throttle(journal.batches, account, session.clock, windows, pace, session.settings.time_zone)
+    throttle = _throttle(session.config, journal.batches, row, session.clock)
     throttle.wait_for_window()
     consent = consent_of(session.mirror(), session.joined())
     with journal.transaction():
@@ -64,7 +66,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         if row.undoes is not None:
             # before the first write: what is undone in part is not redone either
             hold(session.config, journal, account, row.undoes)
-    within = _extent(journal.batches, plan, targets, first, decision)
+    within = _extent(journal.batches, row, targets, first, decision)
     delivery = Delivery(
         journal,
         mirror,
@@ -83,6 +85,8 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
             raise throttle.used_up(plan)
         session.progress("writing", applied.done + applied.rejected + applied.skipped, row.summary["changes"])
     applied.remaining = journal.batches.changes_of(plan, "planned")
+    if waiting := _waiting_to_be_sent(journal.batches, plan, within, throttle):
+        raise throttle.not_to_be_sent(plan, waiting)
     if (
         decision is not None and decision.first is None and first is None
     ):  # what is planned still is left out for good
@@ -220,24 +224,50 @@ def _applied_since(plans: Plans, row: Plan) -> int | None:
 # -- how much of a batch -----------------------------------------------------------------------------------
 
 
+def _throttle(config: Config, batches: Batches, row: Plan, clock: Callable[[], datetime]) -> Throttle:
+    """What consent takes away waits for no window, and for no pace."""
+    account, pace = row.account, config.pace.writes_per_hour
+    windows, time_zone = config.windows(account), config.accounts[account].time_zone
+    if row.kind == "consent":
+        windows, pace = Windows((), windows.zone), None
+    return Throttle(batches, account, clock, windows, config.send_windows(account), pace, time_zone)
+
+
 def _extent(
-    batches: Batches, plan: int, targets: Sequence[Target], first: int | None, decision: PlanDecision | None
+    batches: Batches, row: Plan, targets: Sequence[Target], first: int | None, decision: PlanDecision | None
 ) -> Extent:
     """What was asked for now, as far as it was approved."""
     trials = [number for number in (first, decision.first if decision else None) if number is not None]
     without = decision.without if decision else ()
-    return extent(lambda: batches.of(plan=plan), plan, targets, min(trials, default=None), without)
+    listeners = {} if row.kind == "consent" else row.summary.get("listeners", {})
+    return extent(
+        lambda: batches.of(plan=row.plan), row.plan, targets, min(trials, default=None), without, listeners
+    )
+
+
+def _waiting_to_be_sent(batches: Batches, plan: int, within: Extent, throttle: Throttle) -> int:
+    """Records of a plan that start something in the CRM, and do not go now."""
+    if within.starting is None or throttle.may_send():
+        return 0
+    waiting = [pa.array([], pa.string())]
+    for batch in batches.of(plan=plan, state="planned"):
+        changes = batch.changes()
+        chosen = within.of(changes) & within.held(changes)
+        waiting.append(records(changes).filter(pa.array(chosen)))
+    return len(pc.unique(pa.concat_arrays(waiting)))
 
 
 def _as_far_as_allowed(
     batches: Batches, throttle: Throttle, delivery: Delivery, batch: Batch, within: Extent
 ) -> bool:
-    """Carry out what was approved and the pace lets through of a planned batch; the rest stays planned.
+    """Carry out what was approved and windows and pace let through of a planned batch; the rest stays planned.
 
     False: the pace held some back.
     """
     changes = batch.changes()
     chosen = within.of(changes)
+    if within.starting is not None and not throttle.may_send():
+        chosen &= ~within.held(changes)
     room = throttle.room()
     let_through = chosen
     if room is not None:

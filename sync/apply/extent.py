@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,14 @@ class Extent:
 
     trial: pa.Array | None = None  # records; None: all
     left_out: pa.Array | None = None  # records of segmentations
+    starting: pa.Array | None = None  # records of segmentations that start something in the CRM
+
+    def held(self, changes: pa.Table) -> Mask:
+        """Which of these changes start something in the CRM, or belong to what does."""
+        if self.starting is None:
+            return np.zeros(changes.num_rows, np.bool_)
+        held = mask(pc.is_in(_of_segmentations(changes), value_set=self.starting))
+        return held & ~mask(pc.equal(changes["action"], "withdraw").combine_chunks())
 
     def of(self, changes: pa.Table) -> Mask:
         """Which of these changes (PLAN_SCHEMA) may be carried out."""
@@ -40,13 +49,15 @@ def extent(
     targets: Sequence[Target],
     first: int | None,
     without: Collection[str],
+    listeners: Mapping[str, Any],
 ) -> Extent:
     """``batches``: all of the plan, also those that were carried out; ``first`` so many records, ``without`` these segments
-    (SEGMENTATION.SEGMENT).
+    (SEGMENTATION.SEGMENT); ``listeners``: what the plan says of what reacts in the CRM.
     """
     return Extent(
         None if first is None else drawn(batches(), str(plan), first, targets),
         left_out(batches(), without, targets) if without else None,
+        starting(batches(), listeners),
     )
 
 
@@ -101,6 +112,37 @@ def left_out(batches: Iterable[Batch], segments: Collection[str], targets: Seque
             chosen |= mask(pc.and_(pc.equal(changes["target"], field), moves).combine_chunks())
         concerned.append(_of_segmentations(changes).filter(pa.array(chosen)))
     return pc.unique(pa.concat_arrays([pa.array([], pa.string()), *concerned]))
+
+
+def starting(batches: Iterable[Batch], listeners: Mapping[str, Any]) -> pa.Array | None:
+    """The records of segmentations whose changes start a workflow or flow, by what a plan says of ``listeners``; where that
+    is unknown, all. None: nothing starts.
+    """
+    heard = [listener for listener in listeners.get("found", ()) if listener["records"]]
+    unknown = bool(listeners.get("unknown"))
+    if not heard and not unknown:
+        return None
+    concerned = [pa.array([], pa.string())]
+    for batch in batches:
+        changes = batch.changes()
+        chosen = np.full(changes.num_rows, unknown)
+        for listener in heard:
+            chosen |= _on(changes, listener)
+        concerned.append(_of_segmentations(changes).filter(pa.array(chosen)))
+    return pc.unique(pa.concat_arrays(concerned))
+
+
+def _on(changes: pa.Table, listener: Mapping[str, Any]) -> Mask:
+    """Which changes a listener may start on: rather one too many."""
+    if "field" in listener:  # of a list that the CRM fills by it
+        moves = _equal(changes, "before", listener["segment"]) | _equal(changes, "after", listener["segment"])
+        return _equal(changes, "target", listener["field"]) & moves
+    on_target = _equal(changes, "target", listener["target"])
+    return on_target if listener["value"] is None else on_target & _equal(changes, "after", listener["value"])
+
+
+def _equal(changes: pa.Table, column: str, value: str) -> Mask:
+    return mask(pc.fill_null(pc.equal(changes[column], value), False).combine_chunks())
 
 
 def records(changes: pa.Table) -> pa.Array:

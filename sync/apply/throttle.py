@@ -32,6 +32,7 @@ class Throttle:
     account: str
     clock: Callable[[], datetime]
     windows: Windows
+    send_windows: Windows  # for what starts something in the CRM
     pace: int | None  # records in an hour; None: as many as you like
     time_zone: str
 
@@ -44,6 +45,19 @@ class Throttle:
                 f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, and `crm-segments run` continues then",
                 opening,
             )
+
+    def may_send(self) -> bool:
+        """Whether something may be started in the CRM now."""
+        return self.send_windows.open_at(self.clock())
+
+    def not_to_be_sent(self, plan: int, records: int) -> RetryLater:
+        """Says that the changes of a plan wait that start something in the CRM."""
+        opening = self.send_windows.next_opening(self.clock())
+        return RetryLater(
+            f"changes of {records:,} records in plan {plan} start workflows or flows, or it cannot be told whether they do: they wait "
+            f"until {opening:%Y-%m-%d %H:%M %Z} (send_windows, freeze). All others are written; run again then",
+            opening,
+        )
 
     def room(self) -> int | None:
         """Records that may be written now; None: as many as you like."""

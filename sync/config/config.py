@@ -212,6 +212,10 @@ class Config:
         """When an account may be written to."""
         return self.pace.windows_in(self.accounts[account].time_zone)
 
+    def send_windows(self, account: str) -> Windows:
+        """When changes may be written to an account that start something there."""
+        return self.pace.send_windows_in(self.accounts[account].time_zone)
+
     def digest(self, segmentation: SegmentationSettings) -> str:
         """A hash of all that changes this segmentation's labels: not of what people read, not of where it is
         written, nor of what its keys are called today.

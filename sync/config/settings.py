@@ -311,15 +311,25 @@ class Guards(Table):
 ALLOWABLE = (*Guards.model_fields, "undone")  # what ``--allow`` takes: guards, and a hold since an undo
 
 
+_Span = Annotated[Window, PlainValidator(lambda text: Window.parse(str(text)))]
+
+
 class Pace(Table):
     """How fast and when we write."""
 
     writes_per_hour: Annotated[int, Field(gt=0)] | None = None
-    windows: tuple[Annotated[Window, PlainValidator(lambda text: Window.parse(str(text)))], ...] = ()
+    windows: tuple[_Span, ...] = ()
+    # when changes go that start a workflow or flow, and days on which none of them goes
+    send_windows: tuple[_Span, ...] = (Window.parse("09:00-18:00"),)
+    freeze: tuple[Annotated[date, PlainValidator(date_of)], ...] = ()
 
     def windows_in(self, time_zone: str) -> Windows:
         """The windows in the time zone of an account."""
         return Windows(self.windows, ZoneInfo(time_zone))
+
+    def send_windows_in(self, time_zone: str) -> Windows:
+        """When something may start in the CRM, in the time zone of an account."""
+        return Windows(self.send_windows, ZoneInfo(time_zone), frozenset(self.freeze))
 
 
 class Approval(Table):

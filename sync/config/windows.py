@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -54,12 +54,16 @@ class Windows:
 
     windows: tuple[Window, ...]
     zone: ZoneInfo
+    frozen: frozenset[date] = frozenset()  # days on which none is open
 
     def open_at(self, moment: datetime) -> bool:
         """Is ``moment`` (aware) inside a window? The end is outside."""
-        local = moment.astimezone(self.zone).replace(tzinfo=None)
-        return not self.windows or any(
-            start <= local < end for window in self.windows for start, end in window.spans(local, 0)
+        return self._open(moment.astimezone(self.zone).replace(tzinfo=None))
+
+    def _open(self, local: datetime) -> bool:
+        return local.date() not in self.frozen and (
+            not self.windows
+            or any(start <= local < end for window in self.windows for start, end in window.spans(local, 0))
         )
 
     def next_opening(self, moment: datetime) -> datetime:
@@ -68,8 +72,11 @@ class Windows:
         if self.open_at(moment):
             return here
         local = here.replace(tzinfo=None)
-        starts = [start for window in self.windows for start, _ in window.spans(local, 8)]
-        return min(start for start in starts if start > local).replace(tzinfo=self.zone)
+        ahead = 8 + len(self.frozen)
+        midnight = datetime.combine(local.date(), time())
+        starts = [start for window in self.windows for start, _ in window.spans(local, ahead)]
+        starts += [midnight + _DAY * number for number in range(1, ahead)]  # a frozen day ends
+        return min(start for start in starts if start > local and self._open(start)).replace(tzinfo=self.zone)
 
 
 def _minute(text: str) -> int:

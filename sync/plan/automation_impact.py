@@ -67,6 +67,7 @@ def reactions(
             "name": listener.name,
             "target": listener.target,
             "value": listener.value,
+            **_filter(dynamic.get(listener.target)),
             "records": int(
                 mirror.value(
                     f"SELECT count(DISTINCT record) FROM ({changes}) WHERE {_starts(listener, consent, dynamic.get(listener.target))}"
@@ -79,6 +80,11 @@ def reactions(
         "found": sorted(listeners, key=lambda listener: (-listener["records"], listener["name"])),
         "unknown": heard.unknown,
     }
+
+
+def _filter(spec: ListSpec | None) -> dict[str, str]:
+    """Of a list that the CRM fills by itself: the field and the value by which it does."""
+    return {} if spec is None else {"field": spec.field, "segment": spec.value}
 
 
 def enrolled(
