@@ -56,12 +56,12 @@ def texts(config: Config) -> tuple[Path, dict[str, str]]:
         "utf-8",
     )
     program.chmod(0o755)
-    return program, schedule(config, time(2, 30), 26, program)
+    return program, schedule(config, time(2, 30), program)
 
 
 def expected(config: Config) -> list[list[str]]:
     options = ["--config", str(config.path)]
-    return [["run", *options], ["status", "--max-age", "26", *options]]
+    return [["run", *options], ["watch", *options]]
 
 
 def shell(config: Config, command: str | list[str], code: int = 0) -> tuple[int, str, list[str]]:
@@ -211,7 +211,7 @@ def test_the_dag_loads_where_there_is_an_airflow(tmp_path: Path) -> None:
         for name, module in stand_ins.items():
             patch.setitem(sys.modules, name, module)
         exec(compile(texts(load(folder / "config.toml"))[1]["airflow"], "dag.py", "exec"), {})
-    assert made == ["crm-segments-one", "crm-segments-one-status"]
+    assert made == ["crm-segments-one", "crm-segments-one-watch"]
 
 
 def test_a_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_path_with_a_line_break_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
     with pytest.raises(CommandError, match="line break"):
-        schedule(load(folder / "config.toml"), time(2, 30), 26)
+        schedule(load(folder / "config.toml"), time(2, 30))
 
 
 def test_the_command_prints_all_or_one_of_them(tmp_path: Path) -> None:
@@ -232,16 +232,11 @@ def test_the_command_prints_all_or_one_of_them(tmp_path: Path) -> None:
         return result.exit_code, result.output
 
     assert all(f"### {kind}" in printed()[1] for kind in KINDS)
-    code, text = printed("--kind", "cron", "--at", "23:05", "--max-age", "30")
-    assert (
-        code == 0
-        and "5 23 * * * " in text
-        and "5 3 * * * " in text
-        and "--max-age 30" in text
-        and "systemd" not in text
-    )
+    code, text = printed("--kind", "cron", "--at", "23:05")
+    assert code == 0 and "5 23 * * * " in text and "5 3 * * * " in text and "systemd" not in text
     assert list(yaml.safe_load_all(printed("--kind", "kubernetes")[1]))
     assert json.loads(printed("--json")[1])["schedules"].keys() == KINDS.keys()
+    assert printed("--max-age", "30")[0] == 2, "it is a key of the config now"
     assert printed("--kind", "crown")[0] == 2 and printed("--at", "noon")[0] == 2
     assert not (tmp_path / "memory").exists(), "it only prints"
 
@@ -256,7 +251,7 @@ name = "rfm"
 kind = "rfm"
 field = "seg_rfm"
 """
-SECRET = 'pat-1 $HOME %x \\ "q"'
+SECRET = 'pat-1 $HOME %x \\ "q" it\'s `id`'
 
 
 @pytest.fixture(params=FOLDERS)

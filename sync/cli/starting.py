@@ -213,19 +213,13 @@ def schedule(
         ),
     ] = None,
     at: Annotated[str, typer.Option("--at", help="Time of day.", metavar="HH:MM")] = "02:30",
-    max_age: Annotated[
-        float,
-        typer.Option(
-            "--max-age",
-            help="Hours without a good run after which the second entry raises an alarm.",
-            metavar="HOURS",
-            min=0,
-        ),
-    ] = 26,
+    max_age: Annotated[float | None, typer.Option("--max-age", hidden=True)] = None,
     as_json: Json = False,
 ) -> None:
-    """Print what cron, systemd, Kubernetes or Airflow need for a daily run."""
-    execute("schedule", as_json, lambda c, _p: c.schedule(config, None, kind, at, max_age))
+    """Print what cron, systemd, Kubernetes or Airflow need for a daily run, and to watch over it."""
+    if max_age is not None:
+        fail("--max-age is no_good_run_hours in [alerts] of the config now", 2, as_json)
+    execute("schedule", as_json, lambda c, _p: c.schedule(config, None, kind, at))
 
 
 def demo(

@@ -139,7 +139,6 @@ def schedule(
     options: Options | None = None,
     kind: str | None = None,
     at: str = "02:30",
-    max_age_hours: float = 26,
 ) -> Answer:
     """What schedulers need to run this config every day, and to notice when it did not: text by the
     scheduler's name.
@@ -154,5 +153,5 @@ def schedule(
         moment = time.fromisoformat(at)
     except ValueError:
         raise UsageError(f"{at!r} is not a time of day; write it as HH:MM, such as 02:30") from None
-    texts = schedulers.schedule(config_of(config), moment, max_age_hours)
+    texts = schedulers.schedule(config_of(config), moment)
     return {"exit_code": 0, "schedules": {name: text for name, text in texts.items() if kind in (None, name)}}

@@ -1,9 +1,10 @@
 """How is this config run every night? Entries for cron, systemd, Kubernetes and Airflow, to be copied.
 
-Each calls the installed program, by absolute paths, and comes with a second entry that fails when no run has
-ended well for too long. Exit codes 4 (done, with rejects) and 75 (try again later) page nobody: the second
-entry sees when they add up. A scheduler starts with an empty environment: secrets that the config calls
-``env:NAME`` are read from a file beside the config.
+Each calls the installed program, by absolute paths, and comes with a second entry that watches: it tells the alert
+channels what no run could tell, such as that no run came. Without channels it fails, for the scheduler to tell. Exit
+codes 4 (done, with rejects) and 75 (try again later, as another run is at work) page nobody: the second entry sees when
+they add up. A scheduler starts with an empty environment: secrets that the config calls ``env:NAME`` are read from a
+file beside the config.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from sync.config.config import Config
+from sync.config.secret import is_reference
 from sync.config.tables import secret_keys
 from sync.exit_codes import CommandError
 from sync.store.journal.database import user
 
 PROGRAM = "crm-segments"
-CHECK_AFTER = 4  # hours after a run's start at which its success is looked for
+CHECK_AFTER = (
+    4  # hours after a run's start at which its success is looked for, where there is no alert channel
+)
+WATCH_AFTER = 15  # minutes past a run's, each hour, at which is watched where there is one
 REJECTS, LATER = 4, 75  # exit codes
 # systemd takes odd characters in arguments, and none in a program's path
 _THROUGH_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
@@ -41,6 +46,17 @@ class Entry:
     words: Sequence[str]
     at: time
     quiet: str  # exit codes that are no failure, as a shell pattern
+    hourly: bool = False
+
+    @property
+    def cron(self) -> str:
+        """When, as cron writes it."""
+        return f"{self.at.minute} {'*' if self.hourly else self.at.hour} * * *"
+
+    @property
+    def calendar(self) -> str:
+        """When, as systemd writes it."""
+        return f"*-*-* *:{self.at:%M}:00" if self.hourly else f"*-*-* {self.at:%H:%M:%S}"
 
 
 @dataclass(frozen=True)
@@ -49,14 +65,15 @@ class Nightly:
 
     config: Config
     run: Entry
-    status: Entry
+    watch: Entry
     zone: str
     secrets: Sequence[str] = ()  # names of environment variables that the config asks for
+    elsewhere: Sequence[str] = ()  # secrets that stand in files and keyrings
 
     @property
     def entries(self) -> tuple[Entry, Entry]:
-        """The run, and the look at its age."""
-        return self.run, self.status
+        """The run, and the watch over it."""
+        return self.run, self.watch
 
     @property
     def secrets_file(self) -> Path:
@@ -70,17 +87,35 @@ class Nightly:
 
     def making_of_secrets(self) -> list[str]:
         """How the file of the secrets is made, in the shell in which `check` works."""
+        return [*self._making_of_file(), *self.secrets_elsewhere()]
+
+    def secrets_elsewhere(self) -> list[str]:
+        """What else must be there for whom the scheduler starts."""
+        files = [reference for reference in self.elsewhere if reference.startswith("file:")]
+        keyrings = [reference for reference in self.elsewhere if reference.startswith("keyring:")]
+        lines = (
+            [f"# The config reads {', '.join(files)}: the user that runs it must be able to."]
+            if files
+            else []
+        )
+        if keyrings:
+            lines.append(
+                f"# A scheduler has no unlocked keyring: write env:NAME or file:PATH for {', '.join(keyrings)} in the config."
+            )
+        return lines
+
+    def _making_of_file(self) -> list[str]:
         if not self.secrets:
             return []
-        form = "".join(f"{name}='%s'\\n" for name in self.secrets)
-        values = " ".join(f'"${name}"' for name in self.secrets)
+        escaped = '$(printenv "$name" | sed \'s/[\\\\"$`]/\\\\&/g\')'  # a shell and systemd read it alike
+        lines = f'for name in {" ".join(self.secrets)}; do printf \'%s="%s"\\n\' "$name" "{escaped}"; done'
         return [
             "# First the secrets, which a scheduler does not know, in a file that you alone may read. Where `crm-segments check` works:",
-            f'#   (umask 077; printf "{form}" {values} > {shlex.quote(str(self.secrets_file))})',
+            f"#   (umask 077; {lines} > {shlex.quote(str(self.secrets_file))})",
         ]
 
 
-def schedule(config: Config, at: time, max_age_hours: float, program: Path | None = None) -> dict[str, str]:
+def schedule(config: Config, at: time, program: Path | None = None) -> dict[str, str]:
     """The text for each kind of scheduler. ``at``: local time of the (first) account that is written.
 
     CommandError where a path cannot stand in such a text at all.
@@ -92,15 +127,18 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
             "a path with a line break cannot be written to a scheduler's file: rename the folder of the config or of the program"
         )
     name, options = _name(path), ["--config", str(path)]
-    late = at.replace(hour=(at.hour + CHECK_AFTER) % 24)
+    told = bool(config.alerts.channels)
+    after = timedelta(minutes=WATCH_AFTER) if told else timedelta(hours=CHECK_AFTER)
+    late = (datetime.combine(date.min, at) + after).time()
+    references = _references(config)
     zone = next((config.accounts[account].time_zone for account in config.writable), "UTC")
     nightly = Nightly(
         config,
         Entry(name, "Segment the customers of a CRM", [str(binary), "run", *options], at, f"{REJECTS}|{LATER}"),
-        Entry(f"{name}-status", "See that the last good run is not too old",
-              [str(binary), "status", "--max-age", f"{max_age_hours:g}", *options], late, f"{LATER}"),
+        Entry(f"{name}-watch", "Tell when a run failed or did not come", [str(binary), "watch", *options], late, f"{LATER}", told),
         zone,
-        _environment(config),
+        [reference.removeprefix("env:") for reference in references if reference.startswith("env:")],
+        [reference for reference in references if not reference.startswith("env:")],
     )  # fmt: skip
     warning = (
         ""
@@ -110,16 +148,17 @@ def schedule(config: Config, at: time, max_age_hours: float, program: Path | Non
     return {kind: warning + write(nightly) for kind, write in KINDS.items()}
 
 
-def _environment(config: Config) -> list[str]:
-    """Names of the environment variables that hold secrets of the config."""
-    variables: list[str] = []
+def _references(config: Config) -> list[str]:
+    """The secrets of the config, of accounts and of alert channels."""
+    found: list[str] = []
     for account in config.accounts.values():
         for key in secret_keys(type(account.settings)):
             value = getattr(account.settings, key)
             reference = value.get_secret_value() if isinstance(value, SecretStr) else value
-            if isinstance(reference, str) and reference.startswith("env:"):
-                variables.append(reference.removeprefix("env:"))
-    return list(dict.fromkeys(variables))
+            if isinstance(reference, str) and is_reference(reference):
+                found.append(reference)
+    found += [reference for channel in config.alerts.channels for reference in channel.references]
+    return list(dict.fromkeys(found))
 
 
 def installed() -> Path:
@@ -147,7 +186,7 @@ def cron(nightly: Nightly) -> str:
         command = nightly.sourced
         command += f'out=$({shlex.join(entry.words)} 2>&1); code=$?; case $code in 0|{entry.quiet}) ;; *) echo "$out"; exit $code;; esac'
         escaped = command.replace("%", "\\%")
-        lines.append(f"{entry.at.minute} {entry.at.hour} * * * {escaped}")
+        lines.append(f"{entry.cron} {escaped}")
     return "\n".join(lines) + "\n"
 
 
@@ -166,15 +205,26 @@ def systemd(nightly: Nightly) -> str:
         words = " ".join(_unit_word(word) for word in ((), _THROUGH_SHELL)[not plain] + tuple(entry.words))
         parts.append(
             f"# {folder}/{entry.name}.service\n[Unit]\nDescription={entry.about}\n"
-            "After=network-online.target\nWants=network-online.target\n\n"
+            f"After=network-online.target\nWants=network-online.target\n{_on_failure(nightly, entry)}\n"
             f"[Service]\nType=oneshot\nUser={user()}{secrets}\n"
             f"ExecStart={words}\nSuccessExitStatus={entry.quiet.replace('|', ' ')}\nUMask=0077"
         )
         parts.append(
-            f"# {folder}/{entry.name}.timer\n[Unit]\nDescription={entry.about}, every day\n\n"
-            f"[Timer]\nOnCalendar=*-*-* {entry.at:%H:%M:%S} {nightly.zone}\nPersistent=true\n\n[Install]\nWantedBy=timers.target"
+            f"# {folder}/{entry.name}.timer\n[Unit]\nDescription={entry.about}, every {'hour' if entry.hourly else 'day'}\n\n"
+            f"[Timer]\nOnCalendar={entry.calendar} {nightly.zone}\nPersistent=true\n\n[Install]\nWantedBy=timers.target"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _on_failure(nightly: Nightly, entry: Entry) -> str:
+    """A run that fails, however it ends, is told at once."""
+    if entry is nightly.run:
+        return f"OnFailure={nightly.watch.name}.service\n"
+    return (
+        ""
+        if entry.hourly
+        else "# OnFailure=NAME.service   (yours, that tells somebody: the config has no alert channel)\n"
+    )
 
 
 def _unit_word(word: str) -> str:
@@ -207,6 +257,7 @@ kind: PersistentVolumeClaim
 metadata: {{name: {name}}}
 spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 10Gi}}}}}}
 """
+    head = "".join(f"{line}\n" for line in nightly.secrets_elsewhere()) + head
     return head + "".join(_cron_job(nightly, entry, mounts) for entry in nightly.entries)
 
 
@@ -225,7 +276,7 @@ apiVersion: batch/v1
 kind: CronJob
 metadata: {{name: {entry.name}}}
 spec:
-  schedule: "{entry.at.minute} {entry.at.hour} * * *"
+  schedule: "{entry.cron}"
   timeZone: {json.dumps(nightly.zone)}
   concurrencyPolicy: Forbid
   jobTemplate:
@@ -239,7 +290,7 @@ spec:
             image: {PROGRAM}:latest   # yours: an image with the program at the path below
             command: {command}
             envFrom:
-            - secretRef: {{name: {nightly.run.name}, optional: true}}
+            - secretRef: {{name: {nightly.run.name}, optional: {json.dumps(not nightly.secrets)}}}
             volumeMounts:
 {places}
           volumes:
@@ -273,7 +324,7 @@ def _dag(entry: Entry, sourced: str) -> str:
             "a path that has the word endraw in it cannot be used in an Airflow command: rename the folder"
         )
     return f"""
-with DAG({entry.name!r}, description={entry.about!r}, schedule="{entry.at.minute} {entry.at.hour} * * *", start_date=START,
+with DAG({entry.name!r}, description={entry.about!r}, schedule="{entry.cron}", start_date=START,
          catchup=False, max_active_runs=1):
     BashOperator(
         task_id="{entry.words[1]}",
