@@ -122,17 +122,6 @@ def test_what_may_not_be_repeated_is_sent_once_and_its_end_is_said_to_be_unknown
     assert len(server.seen) == transport.calls.write == 1
 
 
-def test_what_never_left_is_sent_again_even_if_it_may_not_be_repeated(
-    transport: Transport, tmp_path: Path
-) -> None:
-    with Server() as gone:
-        nowhere, before = gone.url, Transport(Plain(), RateLimit("k", {}, folder=tmp_path))
-        assert before.send(Call("GET", nowhere)).ok, "who answered once is waited for"
-        before.close()
-    with pytest.raises(TemporaryError, match="no connection, it is refused, 5 times"):
-        transport.send(Call("POST", nowhere, body=b"{}", repeatable=False))
-
-
 def test_a_body_that_drips_is_not_waited_for(server: Server, transport: Transport) -> None:
     server.script.append(dripping)
     begun = time.monotonic()

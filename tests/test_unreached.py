@@ -12,6 +12,7 @@ from connectors.errors import TemporaryError
 from connectors.http.rate_limit import RateLimit
 from connectors.http.transport import Call, Transport
 from sync.cli import app
+from tests.loopback import Server
 from tests.test_transport import Plain
 
 
@@ -28,6 +29,18 @@ def test_a_server_that_never_answered_is_given_up_soon_and_its_key_is_named(
     with pytest.raises(TemporaryError, match=f"no connection, {why} .*Check login_url in the config"):
         transport.send(Call("GET", f"{url}/things"))
     assert time.monotonic() - begun < 10
+
+
+def test_what_never_left_is_sent_again_even_if_it_may_not_be_repeated(tmp_path: Path) -> None:
+    quota = RateLimit("k", {}, folder=tmp_path)
+    with Server() as gone:
+        nowhere, before = gone.url, Transport(Plain(), quota)
+        assert before.send(Call("GET", nowhere)).ok, "who answered once is waited for"
+        before.close()
+    with pytest.raises(TemporaryError, match="no connection, it is refused, 5 times"):
+        Transport(Plain(), quota, backoff=0.01, attempts=5).send(
+            Call("POST", nowhere, body=b"{}", repeatable=False)
+        )
 
 
 UNREACHED = {

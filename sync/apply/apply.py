@@ -23,6 +23,7 @@ from sync.exit_codes import CommandError, GuardTripped, Trip
 from sync.log import stage
 from sync.plan.approval import require_approved
 from sync.plan.finish import basis
+from sync.plan.trip_lines import guard_lines
 from sync.plan.undo import WAYS_BACK, hold
 from sync.sentence import sentences
 from sync.store import write_history
@@ -164,7 +165,7 @@ def _require_allowed(row: Plan, allow: Mapping[str, str], reviewed: bool) -> Non
     ]
     if not trips:
         return
-    lines = [f"  {trip['guard']}: {trip['what']}" for trip in trips]
+    lines = [f"  {line}" for line in guard_lines(trips, row.summary.get("first_labelling"))]
     names = sorted({trip["guard"] for trip in trips})
     review = (
         f"Review it (`crm-segments plan`) and apply it by its number: `crm-segments apply {row.plan}`; or"

@@ -51,13 +51,13 @@ They brought {_money(risk.revenue)}.
 
 def planned(plan: Mapping[str, Any], applied: Mapping[str, Any]) -> str:
     """What would be written, and what was."""
-    targets = plan["plan"]["by_target"]
+    targets, first = plan["plan"]["by_target"], plan["plan"]["first_labelling"]
     lists = {name: changes["enter"] for name, changes in targets.items() if "enter" in changes}
     values = sum(sum(changes.values()) for name, changes in targets.items() if name not in lists)
     return f"""\
 3. What would be written
    The plan: {values:,} values in columns of ours, and {sum(lists.values()):,} members of {len(lists)} lists, ready for a mailing.
-   Nothing is written yet. {len(plan["plan"]["trips"])} guards stop the plan, because it is the first one: a person looks at it first.
+   Nothing is written yet: it is the first labelling of {first["records"]:,} customers, so a person looks at it first.
    The person says yes (crm-segments apply {plan["plan"]["plan"]}). {applied["applied"]["done"]:,} changes are written, \
 each with its reason.
 """

@@ -70,6 +70,8 @@ class Planned:
     calls: int = 0  # that applying it would cost
     by_target: dict[str, dict[str, int]] = field(default_factory=dict)  # target → action → changes
     trips: list[Trip] = field(default_factory=list)
+    # of a first labelling: how many records get a segment, and of which segmentations (as people call them)
+    first_labelling: dict[str, Any] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)  # segmentations that wait after an undo
     # segmentation → labelled records left out of its campaign lists
     withheld: dict[str, int] = field(default_factory=dict)
@@ -133,6 +135,7 @@ def finish(
         if judged is not None:
             cost = planned.calls if approved is None else guards.calls(scratch.mirror, judged, capabilities)
             tripped = guards.trips(scratch.mirror, judged, changes, session.config.guards, cost, header.kind)
+            planned.first_labelling = _first_labelling(session.config, scratch.mirror, judged, changes)
             starting = enrolled(scratch.mirror, judged, consent, heard, dynamic)
             tripped += _enrolling(scratch.mirror, session.config, judged, starting, heard.unknown)
             planned.trips = sorted(
@@ -153,6 +156,16 @@ def finish(
             summary = {**planned.as_dict(), "review": counted}
             journal.plans.update(planned.plan, guards=summary["trips"], summary=summary)
     return planned
+
+
+def _first_labelling(
+    config: Config, mirror: AccountMirror, judged: Relation, changes: Relation
+) -> dict[str, Any]:
+    """Nothing where every segmentation was written before."""
+    names = guards.first_labelled(mirror, changes)
+    titles = [s.title or s.name for s in config.segmentations_of(mirror.name) if s.name in names]
+    records = guards.newly_labelled(mirror, judged, names) if titles else 0
+    return {"records": records, "segmentations": titles} if records else {}
 
 
 def _enrolling(

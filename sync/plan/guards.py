@@ -56,7 +56,7 @@ def trips(
 
     Naming what to undo or to retire settles shares (its own size is what goes); counts hold all the same.
     """
-    new = _first_labelled(mirror, changes)
+    new = first_labelled(mirror, changes)
     asked_for = kind in _ASKED_FOR
     return [
         *_by_segment(mirror, judged, new, limits, asked_for),
@@ -167,7 +167,7 @@ def _by_segment(
             )
 
 
-def _first_labelled(mirror: AccountMirror, changes: Relation) -> list[str]:
+def first_labelled(mirror: AccountMirror, changes: Relation) -> list[str]:
     """Segmentations of which this account never held a value of ours: their first labelling is reviewed by a
     person.
     """
@@ -180,6 +180,14 @@ def _first_labelled(mirror: AccountMirror, changes: Relation) -> list[str]:
             [name],
         )
     ]
+
+
+def newly_labelled(mirror: AccountMirror, judged: Relation, segmentations: Collection[str]) -> int:
+    """How many records get a segment of one of these."""
+    named = ", ".join(map(literal, segmentations)) or "NULL"
+    entering = "kind = 'field' AND NOT extra_field AND coalesce(after, '') <> ''"
+    sql = f"SELECT count(DISTINCT record) FROM ({judged}) WHERE {entering} AND segmentation IN ({named})"
+    return int(mirror.value(sql))
 
 
 def over(limit: Limit, number: int, of: int, asked_for: bool = False) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sync.plan.trip_lines import guard_lines
 from sync.terminal.approving import print_waiting
 from sync.terminal.output import done, fault, say, table, warn
 from sync.terminal.plan_review import print_review
@@ -28,8 +29,8 @@ def print_plan(plan: Mapping[str, Any]) -> None:
             ("target", "action", "changes"),
             rows,
         )
-    for trip in plan["trips"]:
-        warn(f"guard {trip['guard']}: {trip['what']}")
+    for line in guard_lines(plan["trips"], plan["first_labelling"]):
+        warn(line)
     if plan["trips"] and plan["plan"] is not None:
         say(
             f"Looks right? crm-segments apply {plan['plan']}"
@@ -96,8 +97,8 @@ def print_plan_changes(answer: Mapping[str, Any]) -> None:
     say(
         f"Plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}: {answer['total']:,} changes"
     )
-    for trip in answer["guards"]:
-        warn(f"guard {trip['guard']}: {trip['what']}")
+    for line in guard_lines(answer["guards"], answer["first_labelling"]):
+        warn(line)
     if "out" in answer:
         done(f"written to {answer['out']}")
         return

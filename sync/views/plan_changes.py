@@ -76,7 +76,8 @@ def show_plan(
         )
     total = journal.batches.changes_of(plan)
     answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}
-    answer["guards"] = [{"guard": trip["guard"], "what": trip["what"]} for trip in row.guards]
+    answer["guards"] = row.guards
+    answer["first_labelling"] = row.summary.get("first_labelling", {})
     if out is not None:
         _write(journal, session.mirror(), row, out)
         return {**answer, "out": str(out)}

@@ -12,6 +12,10 @@ from sync.store.journal.database import Repository, now, user
 
 _COLUMNS = "run, command, started_at, finished_at, exit_code, summary"
 _GOOD = "exit_code IN (0, 4)"  # it wrote, or had nothing to write
+_ALL_OF_A_PLAN = (
+    "command = 'apply' AND json_extract(summary, '$.applied.remaining') = 0 AND json_extract(summary, '$.applied.plan') IN "
+    "(SELECT plan FROM plans WHERE kind = 'forward' AND state = 'done')"
+)
 
 
 class Run(TypedDict):
@@ -86,8 +90,10 @@ class Runs(Repository):
         return began
 
     def last_good(self, account: str) -> str | None:
-        """When (ISO) the last ``run`` ended that wrote, or had nothing to write."""
-        sql = f"SELECT max(finished_at) FROM runs WHERE account = ? AND command = 'run' AND {_GOOD}"
+        """When (ISO) the last ``run`` ended that wrote, or had nothing to write; or an ``apply`` that wrote all that
+        was left of a plan of what labels want.
+        """
+        sql = f"SELECT max(finished_at) FROM runs WHERE account = ? AND {_GOOD} AND (command = 'run' OR ({_ALL_OF_A_PLAN}))"
         ended: str | None = self._database.value(sql, account)
         return ended
 
