@@ -109,7 +109,7 @@ class Guarded(BaseHTTPMiddleware):
         door, writes = self._door, request.method not in ("GET", "HEAD")
         if refusal := door.refuses(request.headers, writes):
             return _refused(refusal)
-        if request.url.path == ENTRANCE and not writes:
+        if request.url.path == ENTRANCE and request.method == "GET":
             return self._enter(request)
         if not hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), door.keys.session.encode()):
             return _refused("Open the address that `crm-segments ui` printed; it can be used once.")
@@ -125,7 +125,7 @@ class Guarded(BaseHTTPMiddleware):
         if not self._door.keys.exchanged(request.query_params.get("token", "")):
             return _refused("This address was used before. Start `crm-segments ui` again for a new one.")
         response = RedirectResponse("/", 303)
-        secure = request.headers.get("x-forwarded-proto") == "https"
+        secure = f"https://{request.headers.get('host')}" in self._door.origins
         response.set_cookie(
             COOKIE, self._door.keys.session, httponly=True, samesite="strict", secure=secure, path="/"
         )

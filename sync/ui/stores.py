@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.config.config import Config, load
+from sync.config.faults import ConfigError
 from sync.per_account import Answer, Options, Work, each_account
 from sync.store.journal.progress import Progress, progress
 
@@ -23,13 +24,22 @@ class Stores:
     path: Path
     options: Options = field(default_factory=Options)
     going_on: Mapping[str, Any] | None = None  # the command that worked when something was read last
+    _config: tuple[object, Config] | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def config(self) -> Config:
-        """As it stands in the file now."""
-        return load(self.path)
+        """As it stands in the file, or as it last was without a fault: what reads it anew tells of that one."""
+        status = self.path.stat() if self.path.exists() else None
+        written = status and (status.st_mtime_ns, status.st_size)
+        if self._config is None or self._config[0] != written:
+            try:
+                self._config = (written, load(self.path))
+            except ConfigError:
+                if self._config is None:
+                    raise
+        return self._config[1]
 
     def answer(self, account: str, command: Callable[..., Answer], **arguments: Any) -> Answer:
         """What a command answers about an account. RetryLater: a run goes on."""

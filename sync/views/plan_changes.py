@@ -117,11 +117,13 @@ def _on_page(
             skipped += size
             continue
         batch = journal.batches.get(number)
-        places = _matching(batch.changes(), page)
+        rows_of_batch = batch.changes()
+        places = _matching(rows_of_batch, page) if page.filters else range(rows_of_batch.num_rows)
         kept = places[max(0, page.offset - skipped) :][: page.limit + 1 - len(rows)]
         skipped += min(len(places), max(0, page.offset - skipped))
         if kept:
-            rows += _explained(journal, mirror, plan, batch, pa.array(kept, pa.int64())).to_pylist()
+            chosen = pa.array(kept, pa.int64())
+            rows += _explained(journal, mirror, plan, batch, rows_of_batch, chosen).to_pylist()
         if len(rows) > page.limit:
             break
     more = len(rows) > page.limit
@@ -143,10 +145,15 @@ def _matching(changes: pa.Table, page: Page) -> list[int]:
 
 
 def _explained(
-    journal: Journal, mirror: AccountMirror, plan: Plan, batch: Batch, places: pa.Array | None = None
+    journal: Journal,
+    mirror: AccountMirror,
+    plan: Plan,
+    batch: Batch,
+    changes: pa.Table,
+    places: pa.Array | None = None,
 ) -> pa.Table:
-    """Changes of a batch (all, or those at some positions) in columns of COLUMNS."""
-    changes, status = batch.changes(), pa.array(_status(journal, batch), pa.string())
+    """The changes of a batch (all, or those at some positions) in columns of COLUMNS."""
+    status = pa.array(_status(journal, batch), pa.string())
     if places is not None:
         changes, status = changes.take(places), status.take(places)
     columns = {name: changes[name] for name in COLUMNS if name in changes.column_names}
@@ -190,7 +197,10 @@ def _write(journal: Journal, mirror: AccountMirror, plan: Plan, out: Path) -> No
     with private_file(out) as sink:
         write(
             sink,
-            (_explained(journal, mirror, plan, batch) for batch in journal.batches.of(plan=plan.plan)),
+            (
+                _explained(journal, mirror, plan, batch, batch.changes())
+                for batch in journal.batches.of(plan=plan.plan)
+            ),
         )
     journal.exports.remember(out)
 
