@@ -30,7 +30,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "shop").mkdir()
     with portal_of(Knobs(), CONTACTS, CONTACTS * 3, START) as server:
         made = Shop(tmp_path / "shop", server, lists=request.param, day=START.date() - timedelta(days=2))
-        made.more = f"[pace]\nwrites_per_hour = {PACE}\nsend_windows = [\"00:00-24:00\"]\n"
+        made.more = f'[pace]\nwrites_per_hour = {PACE}\nsend_windows = ["00:00-24:00"]\n'
         assert made.code("setup") == 0
         flows = server.portal.flows
         flows.add("Any habit", property="seg_rfm")

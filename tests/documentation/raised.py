@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 # What a person is told of: exceptions that end a command, problems of a check, faults of a config, guards that trip.
 TELLING = re.compile(
     r"(?:.*Error|Problem|Fault|Trip|Refused|Denied|Misbehaved|TooLittle|TooNew|UnknownVersion|JournalDamaged|JournalTooNew|"
-    r"SetupNeeded|GuardTripped|RetryLater|BadParameter|Unable|MirrorFault|MissingColumn|fail)$"
+    r"SetupNeeded|ApprovalNeeded|GuardTripped|RetryLater|BadParameter|Unable|MirrorFault|MissingColumn|fail)$"
 )
 _REJECTS = ("row", "cell", "refuse")  # methods that refuse a row or a cell of what was read, for a reason
 REJECT = "reject"
