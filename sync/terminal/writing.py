@@ -74,11 +74,7 @@ def print_applied(answer: Mapping[str, Any]) -> None:
         fault(f"{answer['declined']}; crm-segments plan show {number} lists it", 5)
         return
     if applied["plan"] is None:
-        done(
-            "Nothing else to write."
-            if answer.get("withdrawn", {}).get("done")
-            else "Up to date: nothing to write."
-        )
+        done("Nothing else to write." if answer.get("withdrawn", {}).get("done") else "Nothing was written.")
         return
     incomplete = applied["rejected"] or applied["skipped"] or applied["remaining"]
     (warn if incomplete else done)(
