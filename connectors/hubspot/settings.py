@@ -31,7 +31,7 @@ class Settings(BaseModel):
     # name or id of the subscription type that says who may be mailed
     email_subscription: Annotated[str, BeforeValidator(str)] = ""
     profiling_opt_out_property: str = ""  # name of the contact property that says who objects to profiling
-    list_folder: str = "CRM segments"  # "" puts our lists beside all others
+    list_folder: str = "CRM segments"  # "" puts them among all other lists
     list_teams: tuple[int, ...] = ()  # ids of teams that may edit our lists
     list_users: tuple[int, ...] = ()
     full_sync_days: int = Field(7, ge=1)  # so often all ids are compared, to find what was erased

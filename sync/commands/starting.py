@@ -109,7 +109,7 @@ def setup(
     adopt: Sequence[str] = (),
     export: Path | None = None,
 ) -> Answer:
-    """Show the fields and lists to be made, and make them after a yes; with ``export`` only write them down."""
+    """Show the fields and lists to create, and create them once confirmed; with ``export`` only write the steps."""
 
     def work(session: Session) -> Answer:
         from sync.plan.dynamic_lists import filter_notes

@@ -39,7 +39,7 @@ def found(figures: Figures) -> str:
     fans = figures.segment("earlier", "seg_audience", "coupon_fans")
     return f"""\
 2. What was found
-   Buying habits:   {champions.customers:,} champions buy often, lately and much: {champions.share:.0%} of the customers, \
+   Buying habits:   {champions.customers:,} champions bought recently, buy often and spend the most: {champions.share:.0%} of the customers, \
 {champions.revenue_share:.0%} of the revenue.
                     {lost.customers:,} customers are lost.
    Customer value:  {best.customers:,} customers ({best.share:.0%}) bring {best.revenue_share:.0%} of the revenue.
@@ -56,8 +56,13 @@ def planned(plan: Mapping[str, Any], applied: Mapping[str, Any]) -> str:
     values = sum(sum(changes.values()) for name, changes in targets.items() if name not in lists)
     return f"""\
 3. What would be written
+<<<<<<< HEAD
    The plan: {values:,} values in columns of ours, and {sum(lists.values()):,} members of {len(lists)} lists, ready for a mailing.
    Nothing is written yet: it is the first labelling of {first["records"]:,} customers, so a person looks at it first.
+=======
+   The plan: {values:,} values in new columns, and {sum(lists.values()):,} members of {len(lists)} lists, ready for a mailing.
+   Nothing is written yet. {len(plan["plan"]["trips"])} guards stop the plan, because it is the first one: a person looks at it first.
+>>>>>>> 660f2f0 (The documentation in plain words)
    The person says yes (crm-segments apply {plan["plan"]["plan"]}). {applied["applied"]["done"]:,} changes are written, \
 each with its reason.
 """

@@ -81,7 +81,7 @@ _BACK = """
 | `segments.csv` | a row for each labelled record: `id`, a column for each segmentation, and its extra fields |
 | `lists/SEGMENTATION.SEGMENT.csv` | the members of a list: `id` |
 
-The column of a segmentation has the name of its `field`, such as `seg_rfm`; extra fields stand beside it as
+The column of a segmentation has the name of its `field`, such as `seg_rfm`; extra fields are next to it as
 `seg_rfm_reason`, `seg_rfm_since`, `seg_rfm_previous` and `seg_rfm_score`. Where other records than contacts are labelled,
 there is a column `record_type`. Columns that you add to `segments.csv`, and cells that you change, stay as they are.
 """
