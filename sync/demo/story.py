@@ -39,7 +39,7 @@ def found(figures: Figures) -> str:
     fans = figures.segment("earlier", "seg_audience", "coupon_fans")
     return f"""\
 2. What was found
-   Buying habits:   {champions.customers:,} champions bought recently, buy often and spend the most: {champions.share:.0%} of the customers, \
+   Buying habits:   {champions.customers:,} champions buy often and spend the most: {champions.share:.0%} of the customers, \
 {champions.revenue_share:.0%} of the revenue.
                     {lost.customers:,} customers are lost.
    Customer value:  {best.customers:,} customers ({best.share:.0%}) bring {best.revenue_share:.0%} of the revenue.
