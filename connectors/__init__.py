@@ -30,6 +30,12 @@ def limits(crm: str) -> Limits:
     return crm_limits
 
 
+def secret_steps(crm: str, key: str) -> list[str]:
+    """What a person does in a CRM in the cloud for the secret of a key of its settings, line by line."""
+    steps: list[str] = import_module(f"connectors.{crm}.secret_steps").steps(key)
+    return steps
+
+
 def open_source(account: Account) -> Source:
     """What an account is read from; a ``Destination`` as well where segments can be written to it. Opens no
     connection and reads nothing yet.

@@ -1,7 +1,7 @@
 """The command line: verbs and options. No decisions: a verb calls the function of its name in ``sync.commands``,
 whose modules are called like those here.
 
-starting   init, check, setup, schedule, demo: from a first config to a daily run
+starting   init, config, login, check, setup, schedule, demo: from a first config to a daily run
 labelling  pull, train, evaluate, label: what reads a CRM and writes nothing to it
 approving  approve, reject: what somebody decides about a plan
 writing    plan, apply, run, backfill, undo, retire: what changes a CRM
@@ -25,12 +25,14 @@ from sync.cli.labelling import evaluate, label, pull, train
 from sync.cli.operating import backup, restore, watch
 from sync.cli.program import add, app
 from sync.cli.reviewing import review, ui
-from sync.cli.starting import check, demo, init, schedule, setup
+from sync.cli.starting import check, config, demo, init, login, schedule, setup
 from sync.cli.stored import forget, history, rejects, report, show, status
 from sync.cli.writing import apply, backfill, plan, retire, run, undo
 
 add("Start", demo, "demo --open")
 add("Start", init, "init --crm files --path exports")
+add("Start", config, "config example")
+add("Start", login, "login hubspot")
 add("Start", check, "check")
 add("Start", setup, "setup")
 

@@ -1,4 +1,4 @@
-"""Verbs from a first config to a daily run: init, check, setup, schedule, demo."""
+"""Verbs from a first config to a daily run: init, config, login, check, setup, schedule, demo."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def init(
         str | None,
         typer.Option(
             "--secret-env",
-            help="hubspot, salesforce: the environment variable with the token.",
+            help="hubspot, salesforce: the environment variable with the token, or a reference that `login` tells.",
             metavar="NAME",
         ),
     ] = None,
@@ -154,6 +154,88 @@ def init(
         "init",
         as_json,
         lambda c, _p: c.init(config, crm, path, segmentations, force, ask, access, described),
+    )
+
+
+def config(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="example: print a config with every setting and its reason.",
+            metavar="example",
+            autocompletion=completion.one_of("example"),
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Print an example of a config, with every setting there is and the reason for it."""
+    if what != "example":
+        raise typer.BadParameter(f"There is no {what!r} of a config; write `crm-segments config example`.")
+    execute("config", as_json, lambda c, _p: c.example())
+
+
+def login(
+    crm: Annotated[
+        str,
+        typer.Argument(
+            help="hubspot or salesforce.",
+            metavar="CRM",
+            autocompletion=completion.one_of("hubspot", "salesforce"),
+        ),
+    ],
+    account: Annotated[
+        str | None,
+        typer.Argument(
+            help="Account of the config. Default: its only one of this CRM.",
+            metavar="ACCOUNT",
+            autocompletion=completion.accounts,
+        ),
+    ] = None,
+    config: Config = CONFIG,
+    api_url: Annotated[
+        str | None, typer.Option("--api-url", help="Without a config: the API address.")
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", help="salesforce, without a config: consumer key of the app."),
+    ] = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Store it without trying whether the CRM takes it.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Replace what the keyring holds without asking.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Store the token or secret of an account in the keyring of your system. It says how to make one, and never
+    shows it.
+    """
+    from sync.cli import secrets
+
+    asking_person = not as_json and sys.stdin.isatty()
+
+    def ask(question: str, default: str) -> str:
+        return str(typer.prompt(question, default=default, err=True)) if asking_person else default
+
+    def replace(references: str) -> bool:
+        question = f"The keyring holds {references} already. Replace it?"
+        return yes or (asking_person and typer.confirm(question, err=True))
+
+    access = {"api_url": api_url, "client_id": client_id}
+    execute(
+        "login",
+        as_json,
+        lambda c, _p: c.login(
+            config,
+            crm,
+            account,
+            secrets.reader(),
+            access,
+            not no_check,
+            ask,
+            replace,
+            secrets.teller(as_json),
+        ),
     )
 
 

@@ -9,14 +9,14 @@ from sync.commands.approving import approve, reject
 from sync.commands.exporting import segment
 from sync.commands.labelling import evaluate, label, pull, train
 from sync.commands.operating import backup, restore, watch
-from sync.commands.starting import check, init, schedule, setup
+from sync.commands.starting import check, example, init, login, schedule, setup
 from sync.commands.stored import forget, history, rejects, report, salvage, show, status
 from sync.commands.writing import apply, backfill, plan, retire, run, show_plan, undo
 from sync.exit_codes import exit_code
 from sync.per_account import Options
 
 __all__ = [
-    "Options", "apply", "approve", "backfill", "backup", "check", "evaluate", "exit_code", "forget", "history", "init", "label", "plan",
-    "pull", "reject", "rejects", "report", "restore", "retire", "run", "salvage", "schedule", "segment", "setup", "show", "show_plan",
-    "status", "train", "undo", "watch",
+    "Options", "apply", "approve", "backfill", "backup", "check", "evaluate", "example", "exit_code", "forget", "history", "init", "label",
+    "login", "plan", "pull", "reject", "rejects", "report", "restore", "retire", "run", "salvage", "schedule", "segment", "setup", "show",
+    "show_plan", "status", "train", "undo", "watch",
 ]  # fmt: skip

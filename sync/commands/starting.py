@@ -1,4 +1,4 @@
-"""What do init, check, setup and schedule do, from a first config to a daily run?"""
+"""What do init, config example, login, check, setup and schedule do, from a first config to a daily run?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sync.account.session import Session
 from sync.commands.stated_months import beside_stated
 from sync.config.config import Config
 from sync.context import utc_now
-from sync.exit_codes import UsageError, declined
+from sync.exit_codes import CommandError, UsageError, declined
 from sync.per_account import Answer, Options, config_of, each_account
 from sync.sentence import sentence
 
@@ -36,6 +36,46 @@ def init(
 
     about = Described(**(described or {}))
     return write(Path(config), crm, path, segmentations, force, ask, access, about, clock)
+
+
+def example() -> Answer:
+    """A config that shows every setting there is, each with its reason."""
+    package = Path(__file__).parents[1]
+    places = (
+        package / "config.example.toml",
+        package.parent / "config.example.toml",
+    )  # installed, or a clone
+    for place in places:
+        if place.exists():
+            return {"exit_code": 0, "example": place.read_text(encoding="utf-8")}
+    raise CommandError(
+        f"The example is missing in this installation: {places[0]} is not there. Install crm-segments again."
+    )
+
+
+def login(
+    config: Path | str,
+    crm: str,
+    account: str | None = None,
+    secret: Callable[[str], str] | None = None,
+    access: Mapping[str, str | None] | None = None,
+    check: bool = True,
+    ask: Callable[[str, str], str] = lambda _question, proposed: proposed,
+    replace: Callable[[str], bool] = lambda _references: False,
+    tell: Callable[[Mapping[str, Sequence[str]]], None] = lambda _steps: None,
+) -> Answer:
+    """Put the secrets of an account into the keyring of this user; see ``sync.start.login``.
+
+    ``secret``: asked for the secret of a key. ``tell``: gets for each key how a person comes by its secret.
+    """
+    from sync.start.login import log_in, store
+
+    wanted = log_in(Path(config), crm, account, access or {}, ask)
+    tell(wanted.steps())
+    secrets = {key: secret(key).strip() if secret else "" for key in wanted.keys}
+    if empty := [key for key, text in secrets.items() if not text]:
+        raise UsageError(f"Nothing was stored: {' and '.join(empty)} is empty.")
+    return store(wanted, secrets, check, replace)
 
 
 def check(

@@ -6,7 +6,6 @@ Secrets are named, never asked for.
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from connectors import settings_model
+from sync.config.secret import FORMS, SecretError, is_reference, secret
 from sync.exit_codes import UsageError
 from sync.sentence import sentence
 
@@ -64,37 +64,52 @@ def asked(ask: Ask, question: str, proposed: str, right: Callable[[str], str]) -
 def lines(crm: str, given: Mapping[str, str | None], ask: Ask) -> list[str]:
     """The lines of the account's table that say how it is reached.
 
-    ``given``: api_url, client_id and secret (a variable's name).
+    ``given``: api_url, client_id and secret (a variable's name, or a reference).
     """
     access = ACCESS[crm]
+    written = [f"{key} = {json.dumps(value)}" for key, value in reached(crm, given, ask).items()]
+    question = f"Environment variable with the {access.secret.replace('_', ' ')} {access.about}"
+    secret = _answered(given, ask, "secret", question, access.variable, _secret_place)
+    reference = secret if is_reference(secret) else f"env:{secret}"
+    written.append(
+        f"{access.secret} = {json.dumps(reference)}    # {access.about}; only where it is stands here"
+    )
+    return written
 
-    def answered(key: str, question: str, proposed: str, right: Callable[[str], str]) -> str:
-        stated = given.get(key)
-        return asked(
-            ask if stated is None else lambda _q, _p: str(stated), question, stated or proposed, right
-        )
 
-    written = []
+def reached(crm: str, given: Mapping[str, str | None], ask: Ask) -> dict[str, str]:
+    """The settings of an account, beside its secret, that say where the CRM is: api_url unless it is the usual
+    one, client_id where it is needed. What is not ``given`` is asked for.
+    """
+    access = ACCESS[crm]
+    settings = {}
     question = (
         "API URL (press Enter for the default)"
         if access.api_url
         else "URL of the org (https://NAME.my.salesforce.com)"
     )
-    url = answered("api_url", question, access.api_url, _url)
+    url = _answered(given, ask, "api_url", question, access.api_url, _url)
     if url != access.api_url:
-        written.append(f"api_url = {json.dumps(url)}")
+        settings["api_url"] = url
     if access.client_id:
-        client = answered(
-            "client_id",
-            "Client ID (consumer key) of the connected app",
-            "",
-            lambda text: "" if text else "it is needed",
+        question = "Client ID (consumer key) of the connected app"
+        settings["client_id"] = _answered(
+            given, ask, "client_id", question, "", lambda text: "" if text else "it is needed"
         )
-        written.append(f"client_id = {json.dumps(client)}")
-    question = f"Environment variable with the {access.secret.replace('_', ' ')} {access.about}"
-    variable = answered("secret", question, access.variable, _variable)
-    written.append(f'{access.secret} = "env:{variable}"    # {access.about}; only its name stands here')
-    return written
+    return settings
+
+
+def _answered(
+    given: Mapping[str, str | None],
+    ask: Ask,
+    key: str,
+    question: str,
+    proposed: str,
+    right: Callable[[str], str],
+) -> str:
+    """What is given, or asked for."""
+    stated = given.get(key)
+    return asked(ask if stated is None else lambda _q, _p: str(stated), question, stated or proposed, right)
 
 
 def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -108,13 +123,16 @@ def home_of(crm: str, reached: Sequence[str]) -> tuple[dict[str, str], list[str]
     from connectors.errors import ConnectorError
 
     tree = tomllib.loads("\n".join(reached))
-    variable = str(tree[ACCESS[crm].secret]).removeprefix("env:")
-    if not os.environ.get(variable):
+    reference = str(tree[ACCESS[crm].secret])
+    try:
+        text = secret(reference)
+    except SecretError:
         return {}, [
-            f"{variable} is not set: the CRM's time zone and currency are unknown so far; `crm-segments check` reads them"
+            f"{reference.removeprefix('env:')} is not set: the CRM's time zone and currency are unknown so far; "
+            "`crm-segments check` reads them"
         ]
     try:
-        settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: os.environ[variable]})
+        settings = settings_model(crm).model_validate({**tree, ACCESS[crm].secret: text})
         source = open_source(Account(ACCESS[crm].account, crm, settings))
         try:
             home = source.account_defaults()
@@ -138,10 +156,10 @@ def _url(address: str) -> str:
     )
 
 
-def _variable(name: str) -> str:
-    right = _VARIABLE.fullmatch(name) and len(name) < 60
+def _secret_place(name: str) -> str:
+    right = (_VARIABLE.fullmatch(name) and len(name) < 60) or is_reference(name)
     return (
         ""
         if right
-        else "that is not the name of an environment variable, such as CRM_TOKEN (the secret itself is never stored)"
+        else f"that is not the name of an environment variable, such as CRM_TOKEN, nor {FORMS} (the secret itself is never stored)"
     )

@@ -42,7 +42,7 @@ def text_of(answers: Answers) -> str:
     lines = [
         f"# Written by `crm-segments init`{_GUESSED.get(answers.crm, '')}. Read it, correct it, then run"
         " `crm-segments check`.",
-        "# Every setting there is, with its reason: config.example.toml.",
+        "# Every setting there is, with its reason: `crm-segments config example`.",
         "",
         'state_dir = "state"            # remembers what was written, and why: back it up',
         f'as_of = {quoted(answers.as_of)}            # the last day that counts: "yesterday", or a date, to pin it: 2024-01-31',

@@ -136,7 +136,7 @@ def _chosen(engine: Engine, described: Described, ask: Ask) -> Choice:
         shown = ", ".join(table.shown for table in tables[:20]) + (" ..." if len(tables) > 20 else "")
         raise CommandError(
             f"none of the {len(tables):,} tables that this user may read looks like contacts or purchases ({shown}): "
-            f"name them in the config ([accounts.{ACCOUNT}.contacts] table), as config.example.toml shows"
+            f"name them in the config ([accounts.{ACCOUNT}.contacts] table), as `crm-segments config example` shows"
         )
     if len(likely) == 1:
         return likely[0]

@@ -20,6 +20,12 @@ _AFTER = "Finished work is saved; run again to continue."
 SENTENCE = f"{_WHY[signal.SIGINT]} {_AFTER}"
 _SHOW_CURSOR = b"\x1b[?25h"  # a progress bar may have hidden it
 
+
+def nothing() -> None:
+    """Nothing is to be put back before the end."""
+
+
+before_end = nothing  # puts a terminal back that hides what is typed
 as_json = False  # whether the command was asked for JSON
 _ending = _thread.allocate_lock()
 
@@ -73,13 +79,14 @@ def end(number: int) -> None:
     code = 128 + number
     sentence = f"{_WHY[signal.Signals(number)]} {_AFTER}"
     try:
+        before_end()
         if sys.stderr is not None and os.isatty(2):
             os.write(2, _SHOW_CURSOR + b"\n")
         if as_json:
             os.write(1, f'{{"exit_code": {code}, "error": "{sentence}", "guards": []}}\n'.encode())
         else:
             os.write(2, f"{sentence}\n".encode())
-    except OSError:
+    except Exception:  # whatever it is, the end comes now
         pass
     finally:
         os._exit(code)

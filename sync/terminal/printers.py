@@ -114,6 +114,8 @@ _PRINTERS = {
     "check": "starting.print_check",
     "schedule": "starting.print_schedule",
     "init": "starting.print_init",
+    "config": "starting.print_example",
+    "login": "starting.print_login",
     "show": "stored.print_show",
     "segment": "exporting.print_segment",
     "rejects": "stored.print_rejects",

@@ -1,4 +1,4 @@
-"""What do people read of check, setup, init and schedule?"""
+"""What do people read of check, setup, init, config example, login and schedule?"""
 
 from __future__ import annotations
 
@@ -60,6 +60,29 @@ def print_init(answer: Mapping[str, Any]) -> None:
     for note in answer["notes"]:
         say_note(note)
     done(f"written to {answer['config']}. Read it, then: crm-segments check --config {answer['config']}")
+
+
+def print_example(answer: Mapping[str, Any]) -> None:
+    """The example, as it is: a line that a terminal would fold is still one line of a file."""
+    print(answer["example"], end="")
+
+
+def print_login(answer: Mapping[str, Any]) -> None:
+    """What was tried, where the secret is, and how the config names it."""
+    if answer["checked"]:
+        records = "" if answer["records"] is None else f": it counts {answer['records']:,} contacts"
+        say(f"{answer['crm']} takes it{records}.")
+    say(f"Stored in the keyring ({answer['keyring']}).")
+    if answer["lines"] and answer["config"]:
+        say(f"Put this into {answer['config']}, under [accounts.{answer['account']}]:")
+    elif answer["lines"]:
+        say(f"In the config it stands under [accounts.{answer['account']}] as:")
+    for line in answer["lines"]:
+        say(f"    {line}")
+    if not answer["config"]:
+        reference = answer["lines"][0].split('"')[1]
+        say(f"Next: crm-segments init --crm {answer['crm']} --secret-env {reference}")
+    say("A scheduler that runs without your log-in cannot open a keyring: there, use env: or file:.")
 
 
 def print_schedule(answer: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ from tests.documentation.types import default_of, type_of
 
 _ABOUT = """
 `config.toml` says which accounts there are and which segmentations each gets. `crm-segments init` writes a first one.
-`config.example.toml` in the repository shows every key in its place.
+`crm-segments config example` prints `config.example.toml`, which shows every key in its place.
 A config that is wrong is refused with all of its faults at once: file, line, key, what is wrong, and what is valid.
 An unknown key is a fault.
 
