@@ -13,7 +13,7 @@ from connectors.files.settings import ActivityTable, RecordTable
 from connectors.tables.dialect import Dialect
 from connectors.tables.settings import TABLES
 
-_DEFAULT_FILES = {
+DEFAULT_FILES = {
     "contact": ["contacts.csv|parquet|xlsx"],
     "lead": ["leads.csv|parquet|xlsx"],
     "company": ["companies.csv|parquet|xlsx"],
@@ -60,7 +60,7 @@ class Folder:
         return FileDialect(
             stream,
             table,
-            tuple(table.files or _DEFAULT_FILES[stream]),
+            tuple(table.files or DEFAULT_FILES[stream]),
             table.delimiter or settings.delimiter,
             table.encoding or settings.encoding,
             table.skip_lines or 0,

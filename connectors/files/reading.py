@@ -39,6 +39,7 @@ from connectors.tables.column_reader import constant
 from connectors.tables.dialect import Habits, Way
 from connectors.tables.normaliser import Normaliser
 from connectors.tables.orders import OrderLines, RepeatedTotals, further_columns
+from connectors.tables.records import Buyers
 from connectors.tables.rejects import TableRejects
 from connectors.values.rejects import LISTED
 from connectors.values.text import readable
@@ -274,7 +275,10 @@ class _File:
             reading._stream == "activity" and shape is None and {"order_id", AMOUNT} <= layout.columns.keys()
         )
         self._watch = RepeatedTotals() if watched else None
-        self._normaliser = Normaliser(Way(folder.account, dialect, reading._habits), lines, self._watch)
+        buyers = Buyers() if getattr(dialect.table, "of_orders", False) else None
+        self._normaliser = Normaliser(
+            Way(folder.account, dialect, reading._habits), lines, self._watch, buyers
+        )
         self._constants = reading._constants(part)
         self._setting = folder.setting(reading._stream)
 

@@ -83,6 +83,8 @@ class Table(CellFormats):
 class RecordTable(RecordColumns, Table):
     """Files of contacts, leads or companies."""
 
+    of_orders: bool = False  # the files are those of orders: whoever ordered is a record, and rows that name nobody are none
+
 
 class ActivityTable(ActivityColumns, Table):
     """Files of activities."""
@@ -102,6 +104,8 @@ class Settings(BaseModel):
     negative: Negative | None = None
     date_format: DateFormats | None = None  # None: proven on each whole column
     id_type: IdType = "text"  # how ids of activity are compared with those of records
+    # what lists/*.csv hold of members beside their id, where the list is for a channel (reachable_only, channel)
+    export_columns: tuple[str, ...] = ()
     contacts: RecordTable = RecordTable()
     leads: RecordTable = RecordTable()
     companies: RecordTable = RecordTable()

@@ -10,7 +10,7 @@ from connectors.tables.activities import ActivityPage
 from connectors.tables.column_reader import ColumnReader, Columns
 from connectors.tables.dialect import Way
 from connectors.tables.orders import OrderLines, RepeatedTotals
-from connectors.tables.records import RecordPage
+from connectors.tables.records import Buyers, RecordPage
 from connectors.tables.rejects import TableRejects
 
 
@@ -18,12 +18,13 @@ from connectors.tables.rejects import TableRejects
 class Normaliser:
     """Turns pages of one table into the contract's form.
 
-    ``lines`` and ``watch`` remember orders from page to page.
+    ``lines`` and ``watch`` remember orders from page to page, ``buyers`` whom they name.
     """
 
     way: Way
     lines: OrderLines | None = None
     watch: RepeatedTotals | None = None
+    buyers: Buyers | None = None
 
     def page(
         self,
@@ -41,4 +42,4 @@ class Normaliser:
         reader = ColumnReader(self.way, rejects, room, columns, lines)
         if self.way.dialect.stream == "activity":
             return ActivityPage(reader, further, self.lines, self.watch).page()
-        return RecordPage(reader).page(attributes)
+        return RecordPage(reader, self.buyers).page(attributes)

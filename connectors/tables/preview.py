@@ -190,7 +190,8 @@ def match_owners(
     preview.matched = -1
     rows, total = owners["rows"], pc.sum(owners["rows"]).as_py() or 0
     owner_ids = owners["id"].combine_chunks()
-    by_email = pc.fill_null(pc.is_in(_folded(owners["email"].combine_chunks()), value_set=emails), False)
+    owner_emails = _folded(owners["email"].combine_chunks())
+    by_email = pc.fill_null(pc.is_in(owner_emails, value_set=emails), False)
     for id_type in _ID_TYPES:
         if preview.matched == total and id_type != configured:
             continue  # none can find more
@@ -198,14 +199,16 @@ def match_owners(
         if id_type == "number" != configured and len(keys) < len(ids):
             continue  # it would take two contacts for one
         keys = pa.concat_arrays([keys, emails]) if id_type == "email" else keys
-        hits = pc.or_(
-            pc.fill_null(pc.is_in(comparables(owner_ids, id_type), value_set=keys), False), by_email
-        )
+        own_keys = comparables(owner_ids, id_type)
+        hits = pc.or_(pc.fill_null(pc.is_in(own_keys, value_set=keys), False), by_email)
         matched = pc.sum(rows.filter(hits)).as_py() or 0
         if id_type == configured:
             preview.matched_as_configured = matched
         if matched > preview.matched:
-            preview.id_type, preview.matched, preview.buyers = id_type, matched, pc.sum(hits).as_py() or 0
+            preview.id_type, preview.matched = id_type, matched
+            preview.buyers = pc.count_distinct(
+                pc.if_else(by_email, owner_emails, own_keys).filter(hits)
+            ).as_py()
     preview.unmatched = total - preview.matched
 
 

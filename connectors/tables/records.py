@@ -21,17 +21,42 @@ from connectors.values.text import as_text, flat, trimmed
 from connectors.values.timestamps import dates
 
 
+class Buyers:
+    """Whom the rows of a file of orders have named so far: whoever ordered is a record, and stands for one once."""
+
+    def __init__(self) -> None:
+        self._named: set[str] = set()
+
+    def folded(self, ids: pa.Array) -> pa.Array:
+        """Ann@x.org and ann@x.org are one buyer."""
+        return pc.if_else(pc.match_substring(ids, "@"), pc.utf8_lower(ids), ids)
+
+    def again(self, ids: pa.Array) -> pa.Array:
+        """Which rows name somebody whom a row before them names."""
+        again = []
+        for id in ids.to_pylist():
+            again.append(id in self._named)
+            if id is not None:
+                self._named.add(id)
+        return pa.array(again, pa.bool_())
+
+
 @dataclass(frozen=True)
 class RecordPage:
     rows: ColumnReader
+    buyers: Buyers | None = None
 
     def page(self, attributes: Columns) -> pa.Table:
         rows, stream = self.rows, self.rows.dialect.stream
         texts, unsound = as_text(rows.columns["id"])
         ids = unmarked(trimmed(texts))
+        ids = self.buyers.folded(ids) if self.buyers else ids
         sieve = rows.sieve(ids)
         sieve.leave_out(rows.header_again("id"), "repeated headers")
         sieve.row(unsound, f"id {UNSOUND}")
+        if self.buyers:
+            sieve.leave_out(pc.is_null(ids), "orders that name nobody")
+            sieve.leave_out(self.buyers.again(ids), "further orders of a customer")
         sieve.row(pc.is_null(ids), "has no id")
         done = {
             "record_type": pa.repeat(pa.scalar(stream, pa.string()), len(ids)),

@@ -29,7 +29,9 @@ def init(
     path: Annotated[
         Path | None,
         typer.Option(
-            "--path", help="files: the folder of exports. sql: the file of a database.", metavar="PATH"
+            "--path",
+            help="files: the folder of exports. sql: the file of a database. hubspot, salesforce: exports of a shop with the orders.",
+            metavar="PATH",
         ),
     ] = None,
     url: Annotated[
@@ -120,6 +122,14 @@ def init(
             "--platform", help="Your own description of a platform's exports or tables.", metavar="FILE"
         ),
     ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option(
+            "--match",
+            help="hubspot, salesforce, with --path: the field that holds the shop's customer number. Default: found by e-mail address.",
+            metavar="FIELD",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; accept every proposal.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -133,6 +143,7 @@ def init(
         "time_zone": time_zone,
         "currency": currency,
         "platform": platform,
+        "match": match,
         "schema": schema,
         "segments_schema": segments_schema,
         "log_in": {

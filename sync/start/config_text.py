@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from connectors.tables.guess import Guess
 
 
+@dataclass(frozen=True)
+class Portal:
+    """A CRM in the cloud that gets the segments, while its purchases come from another account."""
+
+    crm: str
+    access: Sequence[str]  # lines that say how it is reached
+    account: str
+    home: Mapping[str, str] = field(default_factory=dict)  # what it told of itself
+    match: str = (
+        ""  # its field that holds the id of the other account's contacts; "": found by e-mail address
+    )
+
+
 @dataclass
 class Answers:
     """All that the text of a config is made of."""
@@ -32,6 +45,12 @@ class Answers:
     id_type: str = "text"
     home: Mapping[str, str] = field(default_factory=dict)  # what a CRM in the cloud told of itself
     account: str = "shop"  # as the config calls it
+    portal: Portal | None = None  # where segments are written, if not here
+
+    @property
+    def written(self) -> str:
+        """The CRM that segments are written to."""
+        return self.portal.crm if self.portal else self.crm
 
 
 _GUESSED = {"files": ": a guess at your files", "sql": ": a guess at your tables"}
@@ -50,7 +69,7 @@ def text_of(answers: Answers) -> str:
         f"[accounts.{answers.account}]",
         f"crm = {quoted(answers.crm)}",
         *answers.access,
-        *_home_lines(answers),
+        *_home_lines(answers.crm, answers.home, answers.time_zone, answers.currency),
     ]
     common, own = _habits(answers.guesses)
     lines += [f"{key} = {_literal(value)}{about}" for key, value, about in _shown(common)]
@@ -61,22 +80,43 @@ def text_of(answers: Answers) -> str:
     lines += _attribute_lines(answers.guesses, answers.account)
     for guess in answers.guesses:
         lines += _table_lines(guess, own[guess.stream], answers.account)
+    if answers.portal:
+        lines += _portal_lines(answers.portal, answers.account)
     for kind in answers.kinds:
-        lines += _segmentation_lines(kind, answers.crm)
+        lines += _segmentation_lines(kind, answers.written)
     return "\n".join(lines) + "\n"
 
 
-def _home_lines(answers: Answers) -> list[str]:
+def _portal_lines(portal: Portal, source: str) -> list[str]:
+    """The account that is written to, and by what the contacts of the other one are found there."""
+    by, attribute = '"email"    # by what its contacts are found here', list[str]()
+    if portal.match:
+        by = '{ own = "shop_number", other = "id" }    # by what its contacts are found here'
+        attribute = ["", f"[accounts.{portal.account}.attributes]", f"shop_number = {quoted(portal.match)}"]
+    return [
+        "",
+        f"[accounts.{portal.account}]",
+        f"crm = {quoted(portal.crm)}",
+        *portal.access,
+        *_home_lines(portal.crm, portal.home),
+        "activity = []    # nothing is read of what people did in this CRM itself, such as deals",
+        f"activity_from = [{quoted(source)}]    # purchases come from there; segments are written here",
+        f"match = {by}",
+        *attribute,
+    ]
+
+
+def _home_lines(crm: str, home: Mapping[str, str], time_zone: str = "", currency: str = "") -> list[str]:
     """Time zone and currency. A CRM in the cloud has its own, which are taken unless somebody says otherwise."""
     lines = []
     for key, value, theirs in (
-        ("time_zone", answers.time_zone, "days are counted"),
-        ("currency", answers.currency, "money is added up"),
+        ("time_zone", time_zone, "days are counted"),
+        ("currency", currency, "money is added up"),
     ):
         if value:
             lines.append(f"{key} = {quoted(value)}")
-        elif answers.crm in ACCESS:
-            own_value = answers.home.get(key)
+        elif crm in ACCESS:
+            own_value = home.get(key)
             lines.append(
                 f"# {key} is the account's own{f', {own_value}' if own_value else ''}; set it here where {theirs} otherwise"
             )
@@ -177,6 +217,7 @@ def _table_lines(guess: Guess, habits: Mapping[str, Any], account: str) -> list[
 
 
 _ABOUT_FURTHER = {
+    "of_orders": "    # there is no file of contacts: whoever ordered is one",
     "line_items": '    # "repeat": the total stands on every row of an order, "blank": on its first, "own": each row has its own amount',
     "status": '   # which words count; a word in neither list is refused, "*" is every other word',
     "words": "   # what the words of a column mean",

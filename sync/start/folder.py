@@ -27,8 +27,13 @@ if TYPE_CHECKING:
     from sync.start.config_text import Answers
 
 
-def found_in_folder(config: Path, path: Path | None, ask: Ask, described: Described) -> Found:
-    """The exports of a folder. CommandError where they do not tell what is needed."""
+def found_in_folder(
+    config: Path, path: Path | None, ask: Ask, described: Described, buyers: bool = False
+) -> Found:
+    """The exports of a folder. CommandError where they do not tell what is needed.
+
+    ``buyers``: without a file of contacts, whoever ordered is one.
+    """
     from connectors.files.platform import load, load_file
     from connectors.files.schema_inference import infer
 
@@ -41,9 +46,12 @@ def found_in_folder(config: Path, path: Path | None, ask: Ask, described: Descri
             ask_columns(guess, ask)
             require_amount(guess)
         settle_questions(_open_questions(folder, guess), ask)
+    if buyers and not any(guess.stream == "contact" for guess in guesses):
+        guesses = _with_buyers(guesses)
     require_contacts(
         guesses,
-        f"no file in {folder} looks like contacts: put contacts.csv there, with one row per customer and a column with their id",
+        f"no file in {folder} looks like contacts: put contacts.csv there, with one row per customer and a column with their id. If they "
+        f"are in a CRM, name it: crm-segments init --crm hubspot --path {folder}",
         notes,
     )
     if not any(guess.stream == "activity" for guess in guesses):
@@ -51,10 +59,20 @@ def found_in_folder(config: Path, path: Path | None, ask: Ask, described: Descri
         notes.append(
             f"no file in {folder} looks like purchases: put activities.csv there (contact_id, occurred_at, amount)"
         )
-    reached = [f"path = {quoted(relative(folder, config))}    # segments.csv and lists/ are written here"]
+    about = "where its exports are" if buyers else "segments.csv and lists/ are written here"
+    reached = [f"path = {quoted(relative(folder, config))}    # {about}"]
     return Found(
         reached, guesses, lambda answers: _look(folder, guesses, answers), notes, _zone_of_files(guesses)
     )
+
+
+def _with_buyers(guesses: list[FileGuess]) -> list[FileGuess]:
+    """The orders stand for the contacts too."""
+    from connectors.files.folder import DEFAULT_FILES
+
+    orders = next((guess for guess in guesses if guess.stream == "activity"), None)
+    contacts = orders.buyers(DEFAULT_FILES["activity"]) if orders else None
+    return [contacts, *guesses] if contacts else guesses
 
 
 def _folder(path: Path | None, ask: Ask) -> Path:

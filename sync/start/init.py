@@ -22,6 +22,7 @@ from sync.start.access import lines as access_lines
 from sync.start.config_text import Answers, text_of
 from sync.start.database import found_in_database
 from sync.start.folder import found_in_folder
+from sync.start.shop import exports_of_shop, found_in_shop
 from sync.start.tables import Described, Found, currency_of_samples, read_as, stop_at_nothing
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def init(
     question = f"Segmentations, separated by commas ({', '.join(KINDS)})"
     kinds = _chosen("segmentation", segmentations, question, "rfm,abc", KINDS, ask)
     home = dict[str, str]()
-    if crm in ACCESS:
+    if crm in ACCESS and not found.portal:
         zone, currency = described.time_zone or "", described.currency or ""
         home, home_notes = home_of(crm, found.reached)
         found.notes += home_notes
@@ -65,8 +66,9 @@ def init(
     guesses = found.guesses
     notes = [note for guess in guesses for note in guess.notes] + found.notes
     answers = Answers(
-        crm, found.reached, zone, currency, kinds or ["rfm"], guesses, notes, home=home, account=found.account
-    )
+        "files" if found.portal else crm, found.reached, zone, currency, kinds or ["rfm"], guesses, notes,
+        home=home, account=found.account, portal=found.portal,
+    )  # fmt: skip
     preview = _look(found, answers, clock())
     _keep(config, text_of(answers))
     if preview is not None:
@@ -88,9 +90,13 @@ def _found(
     access: Mapping[str, str | None],
     described: Described,
 ) -> Found:
-    """Where the account is, and what its tables are taken for. A CRM in the cloud has none."""
+    """Where the account is, and what its tables are taken for. A CRM in the cloud has none, but a shop beside it
+    may have some.
+    """
     if crm == "sql":
         return found_in_database(config, path, ask, described)
+    if crm in ACCESS and (exports := exports_of_shop(path, ask)):
+        return found_in_shop(config, crm, exports, ask, access, described)
     if crm in ACCESS:
         return Found(access_lines(crm, access, ask), [], lambda _answers: None, account=ACCESS[crm].account)
     return found_in_folder(config, path, ask, described)

@@ -14,7 +14,7 @@ from sync.start.access import Ask, asked
 if TYPE_CHECKING:
     from connectors.tables.guess import Guess, Question
     from connectors.tables.preview import Preview
-    from sync.start.config_text import Answers
+    from sync.start.config_text import Answers, Portal
 
 NONE = "-"  # the answer that means: no such column
 _ASKED = {"contact": ("id", "email"), "activity": ("contact_id", "occurred_at", "amount", "order_id")}
@@ -37,6 +37,7 @@ class Described:
     time_zone: str | None = None
     currency: str | None = None
     platform: Path | None = None  # a description of the user's own
+    match: str | None = None  # the CRM's field that holds the shop's number of a customer
     # of a database: url, or engine, host ... as its account takes them; a password is a reference
     log_in: Mapping[str, str | None] = field(default_factory=dict)
     schema: str | None = None  # of a database: where customers and orders are, if several schemas hold some
@@ -54,6 +55,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     time_zone: str | None = None  # in which its times are written, where they tell
     account: str = "shop"  # as the config calls it
+    portal: Portal | None = None  # a CRM that gets the segments of what was found
 
 
 def settle_questions(questions: Sequence[Question], ask: Ask) -> None:

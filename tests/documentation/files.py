@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from connectors.files.folder import _DEFAULT_FILES
+from connectors.files.folder import DEFAULT_FILES
 from connectors.files.platform import load
 from connectors.tables.column_mapping import ACTIVITY_NAMES, RECORD_NAMES
 from connectors.values.text import FALSE, TRUE
@@ -90,7 +90,7 @@ there is a column `record_type`. Columns that you add to `segments.csv`, and cel
 def text() -> str:
     """The page."""
     told = meanings()
-    patterns = {stream: ", ".join(map(code, _expanded(files))) for stream, files in _DEFAULT_FILES.items()}
+    patterns = {stream: ", ".join(map(code, _expanded(files))) for stream, files in DEFAULT_FILES.items()}
     platforms = ", ".join(sorted(platform.title for platform in load()))
     return page(
         "File formats",

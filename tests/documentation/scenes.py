@@ -213,13 +213,12 @@ def shopify() -> Iterator[Scene]:
         _lay_out_shopify(folder / "exports")
         yield Scene(
             folder,
-            secrets={"HUBSPOT_TOKEN": hubspot.TOKEN},
-            shown={server.url: "https://api.hubapi.com"},
-            stands={'token = "env:HUBSPOT_TOKEN"': f'token = "env:HUBSPOT_TOKEN"\napi_url = "{server.url}"'},
+            {"init": ("--api-url", server.url)},
+            {"HUBSPOT_TOKEN": hubspot.TOKEN},
+            {server.url: "https://api.hubapi.com"},
         )
 
 
-_CUSTOMERS = "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address City"
 _ORDERS = (
     "Name,Email,Financial Status,Currency,Total,Created at,Cancelled at,Refunded Amount,Outstanding Balance,"
     "Lineitem quantity,Lineitem name"
@@ -228,11 +227,6 @@ _ORDERS = (
 
 def _lay_out_shopify(folder: Path) -> None:
     folder.mkdir()
-    people = [
-        (f"'{7000 + each.number}", *each.name.split(), each.email, each.newsletter or "no", each.city)
-        for each in customers()
-    ]
-    _write(folder / "customers_export.csv", _CUSTOMERS.split(","), people)
     orders = sorted((*order, each.email) for each in customers() for order in each.orders)
     rows = [
         (
