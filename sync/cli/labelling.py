@@ -80,6 +80,14 @@ def label(
             metavar="DAYS",
         ),
     ] = None,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason",
+            help="What the file is for; kept in the journal. Needed where ids are addresses.",
+            metavar="TEXT",
+        ),
+    ] = "",
     explain: Annotated[
         bool,
         typer.Option(
@@ -92,5 +100,7 @@ def label(
     execute(
         "label",
         as_json,
-        lambda c, p: c.label(config, options_of(account, as_of=as_of, progress=p), out, explain, horizon),
+        lambda c, p: c.label(
+            config, options_of(account, as_of=as_of, progress=p), out, explain, horizon, reason
+        ),
     )

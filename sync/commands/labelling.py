@@ -82,13 +82,15 @@ def label(
     out: Path | None = None,
     explain: bool = False,
     horizon: int | None = None,
+    reason: str = "",
 ) -> Answer:
     """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing
     to the CRM.
 
     The file tells forecasts over ``horizon`` days too, or over the data's own horizon
     (``sync.label.forecasts``). With ``explain`` the answer tells coverage of attributes, and per rule how
-    many records it takes (``sync.views.rule_coverage``).
+    many records it takes (``sync.views.rule_coverage``). ``reason``: what the file is for; the journal keeps it.
+    UsageError: there is none, and people can be contacted by their ids.
     """
 
     def work(session: Session) -> Answer:
@@ -97,7 +99,7 @@ def label(
         if out is not None:
             from sync.views.label_file import write
 
-            labelled["rows"], labelled["forecast"] = write(session, out, horizon)
+            labelled["rows"], labelled["forecast"] = write(session, out, horizon, reason)
             labelled["out"] = str(out)
         if explain:
             from sync.views.rule_coverage import explain as tell

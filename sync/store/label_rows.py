@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.store.features_table import kept_features
-from sync.store.identity_resolution import people
 from sync.store.mirror import AccountMirror, quoted
 from sync.store.relation import Relation
 
@@ -34,7 +33,7 @@ def label_rows(
     of columns of what was bought that are left out. ``with_type``: the record's type stands behind its id.
     """
     columns = ["id", *(["record_type"] if with_type else [])]
-    figures = {"email": "email", **purchase_columns(digits)}
+    figures = purchase_columns(digits)
     figures["net_revenue"] = f"({figures['net_revenue']})::VARCHAR"  # Arrow writes no decimals as CSV
     columns += [f"{column} AS {name}" for name, column in figures.items() if name not in taken]
     columns += [f"forecast.{name}" for name in forecast_columns]
@@ -44,9 +43,8 @@ def label_rows(
         joins += f" LEFT JOIN ({entry.labels}) AS {alias} USING (record)"
         columns += [f"{alias}.{quoted(name)} AS {quoted(shown)}" for name, shown in entry.shown.items()]
     everyone = " UNION ".join(f"SELECT record FROM ({entry.labels})" for entry in segmentations)
-    addresses = f"SELECT record, any_value(email) AS email FROM ({people(mirror)}) GROUP BY record"
     return Relation(
-        f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record) LEFT JOIN ({addresses}) USING (record)
+        f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record)
             LEFT JOIN ({kept_features(mirror)}) AS features USING (record) LEFT JOIN ({forecast}) AS forecast USING (record) {joins}
             ORDER BY record_type, length(id), id"""
     )

@@ -3,27 +3,36 @@ scores that a segmentation is made of.
 
 ``orders``, ``net_revenue`` (in major units, exact), ``first_purchase`` and ``last_purchase`` are those that
 the labels stand on, so that anybody can check them in a spreadsheet.
+
+Nobody can be contacted by it: it holds no address and no name. Only where the ids of an account are addresses, or
+numbers that can be called, it needs a reason. It is its owner's alone, and the journal keeps who had it written.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from connectors.values.currency import exponent
 from sync.account.session import Session
+from sync.consent.contact_columns import channels_of_cells
+from sync.exit_codes import UsageError
+from sync.store.journal.exports import SegmentFile
 from sync.store.label_rows import LabelColumns, label_rows
 from sync.store.mirror import AccountMirror
 from sync.store.relation import Relation
+from sync.views.private_file import private_file
 
 ROWS = 100_000  # of the file that are in memory at once
 _MEMORY = "memory."
 
 
-def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int, dict[str, Any]]:
+def write(
+    session: Session, out: Path, horizon: int | None = None, reason: str = ""
+) -> tuple[int, dict[str, Any]]:
     """Write the labels as of ``session.as_of`` as CSV; returns the number of rows, and the figures of the
     forecasts.
 
@@ -55,13 +64,28 @@ def write(session: Session, out: Path, horizon: int | None = None) -> tuple[int,
         taken=names,  # a name that a segmentation has is that segmentation's
         with_type=types != {"contact"},
     )
-    count = _write(mirror, out, rows)
-    session.journal.exports.remember(out)
+    _require_reason(mirror, rows, session.account, reason)
+    with private_file(out) as sink:
+        count, columns = _write(mirror, sink.buffer, rows)
+        file = SegmentFile(", ".join(names), str(out), columns, count, channel="", reason=reason.strip())
+        session.journal.exports.add_segment_file(session.account, session.run, file)
     return count, forecast.figures
 
 
-def _write(mirror: AccountMirror, out: Path, rows: Relation) -> int:
-    """Batch by batch, so that a file of any length needs little memory; returns the number of rows."""
+def _require_reason(mirror: AccountMirror, rows: Relation, account: str, reason: str) -> None:
+    """UsageError where people can be contacted by their ids, and nobody says what the file is for."""
+    ids = mirror.table(f"SELECT id FROM ({rows.sql})")["id"].combine_chunks()
+    if not reason.strip() and channels_of_cells(ids):
+        raise UsageError(
+            f"People can be contacted by the ids of account {account}, which are addresses or numbers. Say what the file is "
+            "for: --reason TEXT; the journal keeps it."
+        )
+
+
+def _write(mirror: AccountMirror, out: IO[bytes], rows: Relation) -> tuple[int, list[str]]:
+    """Batch by batch, so that a file of any length needs little memory; returns the number of rows, and the
+    columns.
+    """
     from connectors.files.csv_cells import guarded
 
     count = 0
@@ -71,8 +95,7 @@ def _write(mirror: AccountMirror, out: Path, rows: Relation) -> int:
     ) as sink:
         for batch in reader:
             table = pa.Table.from_batches([batch])
-            for name in {"id", "email"} & set(table.column_names):
-                table = table.set_column(table.column_names.index(name), name, guarded(table[name]))
+            table = table.set_column(table.column_names.index("id"), "id", guarded(table["id"]))
             sink.write_table(table)
             count += batch.num_rows
-    return count
+    return count, reader.schema.names

@@ -16,11 +16,13 @@ from typing import Any
 from connectors.schemas import CHANNELS
 from connectors.values.currency import exponent
 from sync.account.segment_catalog import segments_of
-from sync.account.targets import Target, targets_of
+from sync.account.targets import targets_of
 from sync.config.config import Config
 from sync.config.faults import one_of
 from sync.config.settings import AccountSettings, SegmentationSettings
 from sync.consent.consent import Consent
+from sync.consent.contact_columns import channels_of, channels_of_cells
+from sync.consent.reach import unreached
 from sync.exit_codes import CommandError, UsageError
 from sync.plan.control_groups import held_out
 from sync.store import segment_members
@@ -31,7 +33,6 @@ from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 from sync.store.segment_members import Members
-from sync.views.contact_columns import channels_of, channels_of_cells
 from sync.views.private_file import private_file, write_csv
 
 CONTROL = "in the control group"
@@ -166,15 +167,7 @@ def _unreached(known: Known, settings: SegmentationSettings, channel: str) -> di
     """
     own = settings.reachable_only and settings.channel == channel
     unknown = own and settings.unknown_reachable
-    refuse = known.consent.withdrawn(_target(channel, unknown_reachable=True))
-    return {
-        f"may not be reached by {channel}": known.consent.withdrawn(_target(channel, unknown)),
-        "shares an address with somebody who may not": segment_members.sharing_address(known.mirror, refuse),
-    }
-
-
-def _target(channel: str, unknown_reachable: bool) -> Target:
-    return Target("file", "list", "", channel=channel, unknown_reachable=unknown_reachable)
+    return {**unreached(known.mirror, known.consent, channel, unknown)}
 
 
 # -- what --------------------------------------------------------------------------------------------------
