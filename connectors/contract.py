@@ -57,13 +57,10 @@ class Page:
     rejected: int = 0  # rows refused whole, also beyond those listed in ``rejects``
     # reason → rows refused whole, without what the single row held
     refused: Mapping[str, int] = field(default_factory=dict)
-    # worth of the refused rows whose amount could be read, in minor units and without sign
-    refused_minor: int = 0
-    # reason → rows that are no fault and do not count: status, totals, repeats
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    refused_minor: int = 0  # worth of the refused rows whose amount could be read, in minor units, no sign
+    left_out: Mapping[str, int] = field(default_factory=dict)  # reason → rows that do not count
     ownerless: int = 0  # rows of activity that name no customer: guests, sales at a till
-    # VOID_SCHEMA: orders that do not count (cancelled, given back); used with ``newest_wins``
-    voids: pa.Table | None = None
+    voids: pa.Table | None = None  # VOID_SCHEMA: orders that do not count; used with ``newest_wins``
 
 
 @dataclass(frozen=True)
@@ -124,8 +121,7 @@ class ListSpec:
     value: str = ""  # ... for this value ...
     channel: str = ""  # ... and, of a campaign list, on who can be reached by this channel
     unknown_reachable: bool = False  # of a campaign list: may it hold records of unknown reachability?
-    # of a dynamic campaign list: the account's, because another one is another filter
-    consent_basis: str = ""
+    consent_basis: str = ""  # of a dynamic campaign list: the account's, because another is another filter
     description: str = ""
     id: str = ""  # the CRM's id of the list that we made for this key; "" before the first set-up
 
@@ -199,6 +195,7 @@ class Capabilities:
     members_per_call: int = 100
     bulk_above: int | None = None
     bulk_calls: int = 0
+    member_columns: bool = False  # its lists are files that can hold more of a member than the id
     id_type: IdType = "text"  # how ids in activity are compared with those of records
     # Of an order that stands in several parts, the rows of the newer part count; where that one says that the
     # order is void, none do.
@@ -399,6 +396,12 @@ class Destination(ABC):
     @abstractmethod
     def current_members(self, remote: RemoteList, changes: pa.Table) -> pa.Array:
         """MEMBER for each row whose record is in the list now, else null."""
+
+    def fill_members(self, remote: RemoteList, cells: pa.Table, dropped: Sequence[str]) -> str | None:
+        """Fill columns of a list's rows from ``cells`` (record_type, id, texts by name; other rows get empty ones) and
+        take ``dropped`` ones out, where ``capabilities.member_columns``. The path of the file if it changed.
+        """
+        raise NotImplementedError
 
     def settle_fields(self, changes: pa.Table, ticket: Ticket) -> pa.Table:
         """Outcomes of a batch of fields whose end is unknown.

@@ -151,6 +151,7 @@ def loop(session: Session, selection: Any) -> Answer:
     """
     from sync.apply.apply import apply as carry_out
     from sync.apply.apply import close_other_plans
+    from sync.apply.member_columns import fill
     from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
     from sync.plan.plan import plan as make
     from sync.plan.restored import restored_notes
@@ -169,6 +170,14 @@ def loop(session: Session, selection: Any) -> Answer:
         _stop_for_reading(planned.trips)
         if selection is None:
             close_other_plans(session.journal, session.account, None)
+        fill(
+            session.config,
+            session.journal,
+            session.mirror(),
+            session.destination(),
+            session.joined(),
+            session.run,
+        )
     else:
         applied = carry_out(session, planned.plan, reviewed=False)
         answer["applied"] = applied.as_dict()

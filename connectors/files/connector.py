@@ -28,10 +28,11 @@ from connectors.files.diagnostics import looked, problems
 from connectors.files.fields import Fields, caught_up
 from connectors.files.folder import Folder
 from connectors.files.lists import Lists
+from connectors.files.member_columns import filled
 from connectors.files.reading import Reading
 from connectors.files.row_counts import Counts
 from connectors.files.settings import SEGMENTS
-from connectors.files.shared_file import Trail, change, load
+from connectors.files.shared_file import Trail, change, load, make_private
 from connectors.files.writing import Changes, absent, held, members_held, same, set_fields, set_members
 from connectors.schemas import OUTCOME_SCHEMA
 from connectors.tables.settings import TABLES
@@ -46,6 +47,7 @@ class FilesConnector(Connector):
     capabilities = Capabilities(
         streams=_STREAMS,
         compares_before=True,
+        member_columns=True,
         shared_ids=False,
         batch_size=_ROWS,
         member_batch_size=_ROWS,
@@ -131,6 +133,19 @@ class FilesConnector(Connector):
         return change(
             self._folder.path / self._lists.path(remote.id), self._lists.delimiter, edit, self._trail
         )
+
+    def fill_members(self, remote: RemoteList, cells: pa.Table, dropped: Sequence[str]) -> str | None:
+        path = self._folder.path / self._lists.path(remote.id)
+        if cells.num_columns > 2:
+            make_private(path)
+
+        def edit(sheet: Sheet | None) -> tuple[bytes | None, bool]:
+            text = None if sheet is None else filled(sheet, cells, dropped)
+            return text, sheet is not None and text != sheet.text
+
+        changed = change(path, self._lists.delimiter, edit, self._trail)
+        self.calls.write += changed
+        return str(path) if changed else None
 
     def current_values(self, changes: pa.Table) -> pa.Array:
         self.calls.read += 1

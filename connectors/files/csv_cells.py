@@ -19,6 +19,14 @@ _GUARDED = r"^'+[=+\-@\t\r]"
 _FORMULA = r"^'*[=+\-@\t\r]"
 
 
+_PHONE = r"^\+[0-9][0-9 ()./\-]*$"  # nothing that a spreadsheet would call
+
+
+def guarded_unless_phone(texts: pa.Array) -> pa.Array:
+    """As ``guarded``, but ``+49 30 123`` stays as it is, for those who dial it."""
+    return pc.if_else(pc.match_substring_regex(texts, _PHONE), texts, guarded(texts))
+
+
 def guarded(texts: pa.Array, *, number: bool = False) -> pa.Array:
     """Texts as they are safe in a spreadsheet. Numbers of a number field stay as they are."""
     risky = pc.match_substring_regex(texts, _FORMULA)

@@ -104,7 +104,9 @@ def replace(path: Path, text: bytes, stamp: Stamp) -> bool:
     path = Path(os.path.realpath(path))
     draft = temporary(path)
     try:
-        with draft.open("wb") as file:
+        # a new version of a file that only its owner may read is at no moment for others
+        mode = 0o600 if path.exists() else 0o666
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -126,6 +128,15 @@ def replace(path: Path, text: bytes, stamp: Stamp) -> bool:
             f"{path} cannot be written: {error.strerror}: allow this user to write it, or make room"
         ) from error
     return True
+
+
+def make_private(path: Path) -> None:
+    """From now on only its owner reads it."""
+    try:
+        if path.exists():
+            path.chmod(0o600)
+    except OSError as error:
+        raise AccessError(f"{path} cannot be made private: {error.strerror}: make us its owner") from error
 
 
 def clean(path: Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from connectors.contract import Problem
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
+from sync.apply import member_columns
 from sync.apply.delivery import Applied, Delivery
 from sync.apply.extent import Extent, extent, mask, records
 from sync.apply.rejects import RejectedChanges
@@ -96,6 +97,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         not applied.remaining and not applied.transient
     ):  # what an outage refused is the rest of this plan, approved as it is
         journal.plans.update(plan, state="done")
+    member_columns.fill(session.config, journal, mirror, session.destination(), session.joined(), session.run)
     keys = {remote: key for key, remote in journal.objects.lists_of(account).items()}
     write_history.now_read(
         mirror, session.destination(), lambda: session.lists.values() if keys else (), keys

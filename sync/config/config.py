@@ -322,8 +322,9 @@ def _unshown(value: Any) -> Any:
     return [_unshown(element) for element in value] if isinstance(value, list) else value
 
 
-# where an account is, and how it is reached
+# where an account is, how it is reached, and what its lists hold beside members
 _PLACES = (
+    "export_columns",
     "path",
     "api_url",
     "host",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 import connectors
 from connectors import settings_model
 from sync.config import faults
+from sync.config.export_columns import export_faults
 from sync.config.faults import Fault
 from sync.config.joining import joined_by_any, joining_faults, with_joined_attributes
 from sync.config.learning import learning_faults
@@ -77,6 +78,7 @@ def read_accounts(tree: object, collected: list[Fault]) -> dict[str, AccountSett
         if account:
             accounts[name] = account
             collected.extend(joining_faults(account, tables))
+            collected.extend(export_faults(account, tables))
     return with_joined_attributes(accounts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.schemas import ATTRIBUTE, SPELLING
-from sync.store import activity_owner
+from sync.store import activity_owner, actual
 from sync.store.features_table import kept_features
 from sync.store.label_rows import purchase_columns
 from sync.store.mirror import AccountMirror, literal, quoted
@@ -68,6 +68,27 @@ class Members:
         why = f"CASE {cases} ELSE '' END" if cases else "''"
         return f"""SELECT record, {why} AS why FROM ({self.labels}) AS labels JOIN ids USING (record)
                    WHERE segment = {literal(self.segment)} AND record IN (SELECT record FROM ({self.people}))"""
+
+
+def reached(
+    mirror: AccountMirror,
+    people: Relation,
+    target: str,
+    columns: Sequence[str],
+    refused: Sequence[Relation],
+    held_out: str,
+) -> Relation:
+    """(record_type, id, columns) of those who stand in a list, without ``refused`` records and those of whom the
+    condition ``held_out`` on ``ids`` is true. Columns: OF_PERSON, else attributes.
+    """
+    there = mirror.columns_of(people)
+    cells = [f"{OF_PERSON.get(name) or _attribute(name, there)} AS {quoted(name)}" for name in columns]
+    without = "".join(f" AND record NOT IN ({records})" for records in refused)
+    return Relation(
+        f"""SELECT people.record_type, people.id{"".join(f", {cell}" for cell in cells)}
+            FROM ({people}) AS people JOIN ids USING (record)
+            WHERE record IN (SELECT record FROM ({actual.values_in(target)})) AND NOT ({held_out}){without}"""
+    )
 
 
 def filled(mirror: AccountMirror, people: Relation, columns: Collection[str]) -> dict[str, bool]:

@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import TextIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
-
-_PHONE = r"^\+[0-9][0-9 ()./\-]*$"  # nothing that a spreadsheet would call
 
 
 @contextmanager
@@ -50,10 +47,9 @@ def write_csv(
 
 
 def _cells(column: pa.Array, phones: bool) -> list[str]:
-    from connectors.files.csv_cells import guarded
+    from connectors.files.csv_cells import guarded, guarded_unless_phone
 
     texts = column.cast(pa.string())
     if pa.types.is_string(column.type):
-        safe = pc.match_substring_regex(texts, _PHONE) if phones else pa.scalar(False)
-        texts = pc.if_else(safe, texts, guarded(texts))
+        texts = guarded_unless_phone(texts) if phones else guarded(texts)
     return [cell or "" for cell in texts.to_pylist()]

@@ -65,6 +65,15 @@ class Exports(Repository):
         rows = self._database.rows(sql, account, -1 if limit is None else limit)
         return [cast(WrittenSegmentFile, {**row, "columns": json.loads(row["columns"])}) for row in rows]
 
+    def columns_of_lists(self, account: str, reason: str) -> dict[str, list[str]]:
+        """Segment → the columns, beside its id, of the file that was written last for this reason."""
+        sql = "SELECT segment, columns FROM segment_files WHERE account = ? AND reason = ? ORDER BY file"
+        columns = {
+            row["segment"]: json.loads(row["columns"])[1:]
+            for row in self._database.rows(sql, account, reason)
+        }
+        return {segment: names for segment, names in columns.items() if names}
+
     def drop_before(self, account: str, at: str) -> None:
         """Drop the stories of files that were written before an instant (ISO); ``forget`` still finds the files."""
         self._database.execute("DELETE FROM segment_files WHERE account = ? AND at < ?", account, at)
