@@ -95,7 +95,9 @@ def keep(reference: str, value: str) -> None:
     except Exception as error:
         raise _refused(name, error) from None
     if _from_keyring(name) != value:
-        raise SecretError(f"{reference}: the keyring does not give back what was stored; use env: or file: instead")
+        raise SecretError(
+            f"{reference}: the keyring does not give back what was stored; use env: or file: instead"
+        )
 
 
 def _keyring(name: str) -> Any:
