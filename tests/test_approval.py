@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sync.exit_codes import ApprovalNeeded, CommandError, UsageError
+from tests.test_cli import cli, folder
 from tests.world import World
 
 ON = "[approval]\nabove = 1000\n"
@@ -228,3 +229,19 @@ def test_nothing_can_be_decided_about_a_plan_that_is_done_or_that_is_not_there(t
         world.do("approve", number=1)
     with pytest.raises(CommandError, match="there is no plan 99"):
         world.do("reject", number=99, reason="late")
+
+
+def test_the_verbs_say_who_decided_and_what_comes_next(tmp_path: Path) -> None:
+    world = folder(tmp_path, 12, more=ON)
+    assert cli(world, "setup", "--yes").exit_code == 0
+    text = cli(world, "plan").output
+    assert "needs approval: it is the first labelling by rfm" in text and "crm-segments approve 1" in text
+    refused = cli(world, "apply", "1")
+    assert refused.exit_code == 5 and "lan 1 waits for an approval" in refused.output
+    assert cli(world, "reject", "1").exit_code == 2, "a reason is needed"
+    told = cli(world, "approve", "1", "--first", "3", "--without", "rfm.champions").output
+    assert f"{ME} approved plan 1: a trial of 3 customers, without rfm.champions" in told
+    assert "crm-segments apply 1" in told
+    told = cli(world, "reject", "1", "--reason", "Too early").output
+    assert f"{ME} rejected plan 1: Too early" in told
+    assert cli(world, "apply", "1").exit_code == 5

@@ -23,8 +23,8 @@ CODES = {
         "`crm-segments rejects` lists them. The rest was done.",
     ),
     5: (
-        "A guard, a hold or a plan that is no longer current stopped it. Nothing was written.",
-        "Look at the plan; apply it by its number, or run again with `--allow GUARD --reason TEXT`.",
+        "A guard, a hold, a missing approval or a plan that is no longer current stopped it. Nothing was written.",
+        "Look at the plan; approve or apply it by its number, or run again with `--allow GUARD --reason TEXT`.",
     ),
     75: (
         "Try again later: an outage, a quota that is used up, a closed window, or another run at work.",
