@@ -56,13 +56,8 @@ def planned(plan: Mapping[str, Any], applied: Mapping[str, Any]) -> str:
     values = sum(sum(changes.values()) for name, changes in targets.items() if name not in lists)
     return f"""\
 3. What would be written
-<<<<<<< HEAD
-   The plan: {values:,} values in columns of ours, and {sum(lists.values()):,} members of {len(lists)} lists, ready for a mailing.
-   Nothing is written yet: it is the first labelling of {first["records"]:,} customers, so a person looks at it first.
-=======
    The plan: {values:,} values in new columns, and {sum(lists.values()):,} members of {len(lists)} lists, ready for a mailing.
-   Nothing is written yet. {len(plan["plan"]["trips"])} guards stop the plan, because it is the first one: a person looks at it first.
->>>>>>> 660f2f0 (The documentation in plain words)
+   Nothing is written yet: it is the first labelling of {first["records"]:,} customers, so a person looks at it first.
    The person says yes (crm-segments apply {plan["plan"]["plan"]}). {applied["applied"]["done"]:,} changes are written, \
 each with its reason.
 """
