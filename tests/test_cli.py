@@ -164,6 +164,32 @@ def test_rejected_input_does_not_stop_a_run_and_is_listed(tmp_path: Path) -> Non
     assert "activities.csv" in cli(world, "rejects").stdout
 
 
+def test_rejects_with_the_same_reason_are_one_row_with_five_places_and_all_lists_each(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    first(world)
+    with (tmp_path / "crm" / "activities.csv").open("a") as file:
+        file.writelines(
+            f"x{n},3,purchase,{day},1.00,o\n" for n, day in enumerate(["soon", "later", *["?"] * 5])
+        )
+        file.write("y,3,purchase,2024-01-01T00:00:00Z,much,o\n")
+    answer(world, "run")
+    _, summary = answer(world, "rejects")
+    entries, groups = summary["rejects"], summary["groups"]
+    assert [group["rows"] for group in groups] == [7, 1] and len(entries) == summary["count"] == 8
+    assert groups[0]["ids"] == [f"line {row['line']}" for row in entries[:5]]
+    assert "soon" not in groups[0]["reason"] and "'much'" in groups[1]["reason"]
+    by_reason, each = cli(world, "rejects").stdout, cli(world, "rejects", "--all").stdout
+    assert by_reason.count("activities.csv") == 2 and "rejects --all" in by_reason
+    assert groups[0]["reason"] in by_reason and ", ".join(groups[0]["ids"]) + ", …" in by_reason
+    for row in entries:
+        (line,) = [line for line in each.splitlines() if line.split()[:1] == [str(row["reject"])]]
+        assert f"activities.csv:{row['line']}" in line and row["reason"] in line
+    left = answer(world, "rejects", "drop", *(str(row["reject"]) for row in entries[:7]))[1]
+    assert [(group["rows"], group["quarantined"]) for group in left["groups"]] == [(1, 0)]
+    cli(world, "rejects", "drop")
+    assert cli(world, "rejects").stdout == "Done: No rejects.\n"
+
+
 def test_a_journal_that_is_none_is_said_to_be_so(tmp_path: Path) -> None:
     world = folder(tmp_path)
     cli(world, "setup", "--yes")

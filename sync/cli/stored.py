@@ -103,11 +103,13 @@ def rejects(
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
+    each: Annotated[bool, typer.Option("--all", help="List each entry, with its number.")] = False,
 ) -> None:
     """List rejected input rows and rejected changes by reason; retry or drop them."""
     if action not in ("list", "retry", "drop"):
         fail(f"{action!r} is not an action. Actions: list, retry, drop", 2, as_json)
-    execute("rejects", as_json, lambda c, p: c.rejects(config, options_of(account), action, numbers or ()))
+    chosen, entries = numbers or (), each or as_json
+    execute("rejects", as_json, lambda c, p: c.rejects(config, options_of(account), action, chosen, entries))
 
 
 def forget(

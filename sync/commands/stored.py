@@ -122,11 +122,14 @@ def rejects(
     options: Options | None = None,
     action: str = "list",
     numbers: Sequence[int] = (),
+    each: bool = True,
 ) -> Answer:
-    """Refused input rows and refused changes.
+    """Refused input rows and refused changes: ``groups`` of those with the same reason and, where ``each`` of them is
+    asked for, ``rejects``.
 
     ``retry`` gives changes a new budget of attempts, ``drop`` removes entries.
     """
+    from sync.views.reject_groups import grouped
 
     def work(refused: Rejects, account: str) -> Answer:
         count = refused.count(account, numbers)
@@ -134,7 +137,9 @@ def rejects(
             refused.retry(account, numbers)
         elif action == "drop":
             refused.drop(account, numbers)
-        return {"action": action, "count": count, "rejects": refused.of(account)}
+        groups = grouped(refused.by_sort(account))
+        entries = {"rejects": refused.of(account)} if each else {}
+        return {"action": action, "count": count, "groups": groups, **entries}
 
     return each_account(
         config,

@@ -13,13 +13,13 @@ from typing import Any
 
 from sync.store.journal import Journal
 from sync.store.journal.runs import Allowance
+from sync.views.reject_groups import grouped, without_values
 
 RUNS = 15
 GUARDS = 30
 REJECTS = 50
 
 _ADDRESS = re.compile(r"\S+@\S+")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NUMBERED = re.compile(r"\S*\d\S*")
 
 
@@ -164,10 +164,16 @@ def _rejects(journal: Journal, account: str) -> list[Reject]:
     """Of one sort are rejects of one place, column or target, and reason; what a row held and whose it is are
     taken out of it.
     """
-    counts: dict[tuple[str, str, str, str], tuple[int, int]] = {}
-    for row in journal.rejects.by_sort(account):
-        sort = (row["source"], row["place"], row["about"], _QUOTED.sub("…", without_addresses(row["reason"])))
-        before = counts.get(sort, (0, 0))
-        counts[sort] = (before[0] + row["rows"], before[1] + row["quarantined"])
-    rejects = [Reject(*sort, rows=rows, quarantined=given_up) for sort, (rows, given_up) in counts.items()]
-    return sorted(rejects, key=lambda reject: -reject.rows)[:REJECTS]
+    sorts = journal.rejects.by_sort(account)
+    groups = grouped({**sort, "reason": without_addresses(sort["reason"])} for sort in sorts)
+    return [
+        Reject(
+            group["source"],
+            group["place"],
+            group["about"],
+            without_values(group["reason"]),
+            rows=group["rows"],
+            quarantined=group["quarantined"],
+        )
+        for group in groups[:REJECTS]
+    ]

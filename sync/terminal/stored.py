@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -104,7 +104,7 @@ def print_show(answer: Mapping[str, Any]) -> None:
         for h in answer["history"]
     ]
     table("Changes:", ("run", "at", "target", "before", "after", "outcome"), changes)
-    print_rejects(answer)
+    _each_reject(answer["rejects"])
 
 
 def _worded(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -127,25 +127,52 @@ def _worded(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def print_rejects(answer: Mapping[str, Any]) -> None:
-    """Refused rows and refused changes."""
-    rows = []
-    for r in answer["rejects"]:
-        where = (
-            f"{r['part']}:{r['line']}" if r["source"] == "pull" else f"{r['record_type']} {r['record_id']}"
-        )
-        rows.append(
-            (
-                r["reject"],
-                where,
-                r["column"] or r["target"],
-                r["reason"] + (" (quarantined)" if r["quarantined"] else ""),
-            )
-        )
-    table("Rejects:", ("number", "place", "column", "reason"), rows)
-    if answer.get("action") in ("retry", "drop"):
+    """Refused rows and refused changes: by reason, or each where each was asked for."""
+    if "rejects" in answer:
+        _each_reject(answer["rejects"])
+    else:
+        _by_reason(answer["groups"])
+    if answer["action"] != "list":
         done(f"{answer['action']}: {answer['count']:,} entries")
-    elif "action" in answer and not rows:
+    elif not answer["groups"]:
         done("No rejects.")
+
+
+def _by_reason(groups: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            group["rows"],
+            group["reason"] + (f" ({group['quarantined']:,} quarantined)" if group["quarantined"] else ""),
+            group["place"],
+            group["about"],
+            ", ".join(group["ids"]) + (", …" if group["rows"] > len(group["ids"]) > 0 else ""),
+        )
+        for group in groups
+    ]
+    table("Rejects by reason:", ("rows", "reason", "place", "column", "ids"), rows)
+    if rows:
+        say("Each with its number, for retry and drop: crm-segments rejects --all")
+
+
+def _each_reject(rejects: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        (
+            str(reject["reject"]),  # as retry and drop take it
+            _place(reject),
+            reject["column"] or reject["target"],
+            (reject["reason"] or "") + (" (quarantined)" if reject["quarantined"] else ""),
+        )
+        for reject in rejects
+    ]
+    table("Rejects:", ("number", "place", "column", "reason"), rows)
+
+
+def _place(reject: Mapping[str, Any]) -> str:
+    """A line of a file, or a record."""
+    if reject["source"] == "pull" and reject["line"] is not None:
+        return f"{reject['part']}:{reject['line']}"
+    place = reject["part"] if reject["source"] == "pull" else reject["record_type"]
+    return " ".join(filter(None, (place, reject["record_id"])))
 
 
 def print_history(answer: Mapping[str, Any]) -> None:

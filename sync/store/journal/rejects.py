@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, TypedDict, cast
 
@@ -11,6 +12,7 @@ from sync.store.journal.database import Repository, now
 
 _CHANGE = [(name, pa.string()) for name in ("record_type", "id", "target", "after")]
 ATTEMPTS_SCHEMA = pa.schema([("reject", pa.int64()), *_CHANGE, ("attempts", pa.int64())])
+IDS = 5  # that a sort of rejects names
 WAITING_SCHEMA = pa.schema([*_CHANGE, ("gone", pa.int64()), ("waits", pa.int64())])
 
 
@@ -56,6 +58,7 @@ class RejectsBySort(TypedDict):
     reason: str
     rows: int
     quarantined: int
+    ids: list[str]  # of the first ones: lines of a file, else records
 
 
 class Rejects(Repository):
@@ -117,12 +120,12 @@ class Rejects(Repository):
 
     # -- what people see and do -----------------------------------------------------------------------------
 
-    def of(self, account: str, id: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+    def of(self, account: str, id: str | None = None) -> list[dict[str, Any]]:
         """Rejects of a record, or of all, newest last."""
         sql = """SELECT reject, source, stream, part, line, "column", record_type, record_id, target, kind, reason, attempts, next_at,
                      quarantined, at
-                 FROM rejects WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject LIMIT ?"""
-        return self._database.rows(sql, account, id, id, limit)
+                 FROM rejects WHERE account = ? AND coalesce(record_id = ?, ? IS NULL) ORDER BY source, part, line, reject"""
+        return self._database.rows(sql, account, id, id)
 
     def count(self, account: str, numbers: Collection[int] = ()) -> int:
         """How many there are; ``numbers``: of these."""
@@ -163,12 +166,18 @@ class Rejects(Repository):
 
     def by_sort(self, account: str) -> list[RejectsBySort]:
         """Counted by place, column or target, and reason, in which the record's id is replaced by ``…``."""
-        sql = """SELECT source, coalesce(CASE source WHEN 'pull' THEN part END, record_type, stream, '') AS place,
+        sql = f"""WITH sorts AS (
+                 SELECT reject, source, coalesce(CASE source WHEN 'pull' THEN part END, record_type, stream, '') AS place,
                      coalesce("column", target, '') AS about,
                      replace(coalesce(reason, kind, ''), iif(source = 'write', coalesce(record_id, ''), ''), '…') AS reason,
-                     count(*) AS rows, sum(coalesce(quarantined, 0)) AS quarantined
-                 FROM rejects WHERE account = ? GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
-        return [cast(RejectsBySort, row) for row in self._database.rows(sql, account)]
+                     coalesce(quarantined, 0) AS quarantined, coalesce('line ' || line, record_id) AS id
+                 FROM rejects WHERE account = ?)
+             SELECT source, place, about, reason, count(*) AS rows, sum(quarantined) AS quarantined,
+                 json_group_array(id) FILTER (WHERE place_in_sort <= {IDS} AND id IS NOT NULL) AS ids
+             FROM (SELECT *, row_number() OVER (PARTITION BY source, place, about, reason ORDER BY reject) AS place_in_sort FROM sorts)
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, min(reject)"""
+        rows = self._database.rows(sql, account)
+        return [cast(RejectsBySort, {**row, "ids": json.loads(row["ids"])}) for row in rows]
 
 
 def _chosen(numbers: Collection[int]) -> str:
