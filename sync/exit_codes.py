@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.errors import QuotaError, TemporaryError
 from sync.config.faults import ConfigError
+from sync.local_time import local_time
 from sync.sentence import sentence
 
 
@@ -84,7 +84,7 @@ class RetryLater(CommandError):
         self.at = at  # when to try again, where that is known
 
 
-def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) -> RetryLater:
+def later(error: TemporaryError | QuotaError, moment: datetime, time_zone: str) -> RetryLater:
     """What an outage or a spent quota means for a command: everything so far is saved, and when to come
     again.
     """
@@ -96,7 +96,7 @@ def later(error: TemporaryError | QuotaError, moment: datetime, zone: ZoneInfo) 
             "the CRM cannot be reached",
         )
     unknown = "when the quota is renewed" if isinstance(error, QuotaError) else "later"
-    when = f"after {at.astimezone(zone):%Y-%m-%d %H:%M %Z}" if at else unknown
+    when = f"after {local_time(at, time_zone)}" if at else unknown
     return RetryLater(f"{sentence(f'{what}: {error}')} Finished work is saved; run again {when}.", at)
 
 

@@ -198,7 +198,8 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
         _refuse_future(
             session.as_of, session.clock(), session.settings.time_zone
         )  # by the day of the account, whose time zone may be the CRM's
-        answer = {"account": session.account, "exit_code": 0, **work(session)}
+        time_zone = session.settings.time_zone
+        answer = {"account": session.account, "time_zone": time_zone, "exit_code": 0, **work(session)}
         code = answer["exit_code"]
     except Exception as error:
         if engine.is_interrupt(error):
@@ -217,7 +218,7 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
     finally:
         session.close()
         command_ended(command, session.account, session.run, code, session.calls, began)
-    if wrong := clock_notes(session.journal, session.account, session.run):
+    if wrong := clock_notes(session.journal, session.account, session.run, session.settings.time_zone):
         answer["notes"] = list(dict.fromkeys([*wrong, *answer.get("notes", [])]))
     if session.mirrors.healed:
         answer["healed"] = session.mirrors.healed
@@ -249,7 +250,7 @@ def _meaning(
 ) -> Exception | None:
     """What ends the work, in words for people; None for what nobody predicted."""
     if isinstance(error, (TemporaryError, QuotaError)):
-        return later(error, clock(), ZoneInfo(time_zone))
+        return later(error, clock(), time_zone)
     if isinstance(error, (CommandError, ConnectorError, ConfigError)):
         return error
     if engine.is_engine_error(error):

@@ -125,7 +125,10 @@ def test_readers_are_answered_in_the_middle_of_a_pull(shop: Shop) -> None:
         assert answered(shop, "history", "--last", "5")["history"]
         assert answered(shop, "report", "--out", str(out))["report"] == str(out) and out.exists()
         code, text = asked(shop, "show", id)
-        assert code == 0 and "before the run that goes on now" in text
+        when = r"\d{4}-\d\d-\d\d \d\d:\d\d \S+"
+        assert code == 0 and re.search(
+            f"As of {when}, before the run that goes on now, since {when}\\.", text
+        )
         assert asked(shop, "pull")[0] == 75, "a command that writes does not come in between"
     assert not copies(shop)
     assert "going_on" not in answered(shop, "show", id)

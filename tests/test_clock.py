@@ -21,14 +21,14 @@ def test_runs_of_days_that_have_not_come_are_told_and_the_next_run_goes_on(
     world = World(tmp_path)
     world.customers(10)
     world.first_run()
-    assert not [note for note in world.do("run", allow=ALLOWED)["notes"] if "has not come" in note]
+    assert not [note for note in world.do("run", allow=ALLOWED)["notes"] if "is in the future" in note]
     with monkeypatch.context() as ahead:
         ahead.setattr("sync.store.journal.runs.now", lambda: "2999-01-01T00:00:00.000000+00:00")
         world.buys("1")
         world.do("run", allow=ALLOWED)
     world.buys("2", amount=900_000)
     for command in ("run", "status", "plan"):
-        [note] = [note for note in world.do(command, allow=ALLOWED)["notes"] if "has not come" in note]
+        [note] = [note for note in world.do(command, allow=ALLOWED)["notes"] if "is in the future" in note]
         assert "a run of 2999-01-01 00:00 UTC" in note
     assert world.held("seg_rfm") == world.labels("rfm")
 

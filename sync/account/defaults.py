@@ -25,7 +25,7 @@ def with_defaults(session: Session, command: str, connected: bool) -> Session:
     accounts, remembered = dict(session.config.accounts), session.journal.defaults
     for name in session.sources():
         settings = accounts[name]
-        left = [key for key in ("time_zone", "currency") if key not in settings.model_fields_set]
+        left = _left_open(settings)
         if not left:
             continue
         ask = connected and (command in _ASKING or remembered.of(name) is None)
@@ -37,6 +37,15 @@ def with_defaults(session: Session, command: str, connected: bool) -> Session:
     if accounts == session.config.accounts:
         return session
     return session.about(config=replace(session.config, accounts=accounts))
+
+
+def with_remembered(settings: AccountSettings, home: AccountDefaults | None) -> AccountSettings:
+    """The settings of an account, by what its CRM said last (``home``)."""
+    return _completed(settings, _left_open(settings), home)
+
+
+def _left_open(settings: AccountSettings) -> list[str]:
+    return [key for key in ("time_zone", "currency") if key not in settings.model_fields_set]
 
 
 def _completed(

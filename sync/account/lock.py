@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sync.exit_codes import RetryLater
+from sync.local_time import local_time
 from sync.store import copies
 
 # Commands that change neither mirror nor CRM: whoever comes to change something waits for them.
@@ -36,7 +37,7 @@ class Holder:
 
     def __str__(self) -> str:
         named = f"crm-segments {self.command}" if self.command else "another crm-segments command"
-        since = f", since {self.began.astimezone():%H:%M}" if self.began else ""
+        since = f", since {local_time(self.began)}" if self.began else ""
         return f"{named} (process {self.process}{since})"
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from sync.config.config import Config
 from sync.config.faults import ConfigError
 from sync.context import Context, Progress
 from sync.exit_codes import CommandError, RetryLater
+from sync.local_time import local_time
 from sync.store.integrity import JournalDamaged
 from sync.store.journal import Journal
 from sync.store.journal.database import backup_of
@@ -330,7 +331,7 @@ def _remedy(path: Path) -> str:
     """How to go on without a journal that can be used."""
     copy, names = backup_of(path), [shlex.quote(f"{path}{end}") for end in ("-wal", "-shm")]
     if copy.is_file():
-        day = f"{datetime.fromtimestamp(copy.stat().st_mtime).astimezone():%Y-%m-%d %H:%M %Z}"
+        day = local_time(datetime.fromtimestamp(copy.stat().st_mtime, UTC))
         back = f"rm -f {' '.join(names)} && cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
         return (
             f"There is a copy of {day}: `{back}` restores it; what was written after it then counts as somebody "

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sync.config.windows import Windows
 from sync.exit_codes import RetryLater
+from sync.local_time import local_time
 from sync.store.journal.batches import Batches
 
 _HOUR = timedelta(hours=1)
@@ -42,7 +42,8 @@ class Throttle:
         if not self.windows.open_at(moment):
             opening = self.windows.next_opening(moment)
             raise RetryLater(
-                f"writing windows are closed until {opening:%Y-%m-%d %H:%M %Z}; the plan waits, and `crm-segments run` continues then",
+                f"writing windows are closed until {local_time(opening, self.time_zone)}; the plan waits, and `crm-segments run` "
+                "continues then",
                 opening,
             )
 
@@ -55,7 +56,7 @@ class Throttle:
         opening = self.send_windows.next_opening(self.clock())
         return RetryLater(
             f"changes of {records:,} records in plan {plan} start workflows or flows, or it cannot be told whether they do: they wait "
-            f"until {opening:%Y-%m-%d %H:%M %Z} (send_windows, freeze). All others are written; run again then",
+            f"until {local_time(opening, self.time_zone)} (send_windows, freeze). All others are written; run again then",
             opening,
         )
 
@@ -73,7 +74,7 @@ class Throttle:
         room_at = (datetime.fromisoformat(oldest) if oldest else self.clock().astimezone(UTC)) + _HOUR
         return RetryLater(
             f"the pace of {self.pace:,} records an hour is reached; the rest of plan {plan} waits until "
-            f"{room_at.astimezone(ZoneInfo(self.time_zone)):%H:%M %Z}, then run again",
+            f"{local_time(room_at, self.time_zone)}, then run again",
             room_at,
         )
 

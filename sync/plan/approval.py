@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from sync.account.targets import Target
 from sync.config.settings import Approval
 from sync.exit_codes import ApprovalNeeded, CommandError, UsageError
+from sync.local_time import local_time
 from sync.store.journal import Journal
 from sync.store.journal.approvals import PlanDecision
 from sync.store.journal.plans import Plan
@@ -246,9 +246,8 @@ def approved(
         )
     until = datetime.fromisoformat(decision.at) + timedelta(hours=settings.valid_hours)
     if moment >= until:
-        lapsed = until.astimezone(ZoneInfo(time_zone))
         raise ApprovalNeeded(
-            f"the approval of plan {plan.plan} by {decision.who} lapsed at {lapsed:%Y-%m-%d %H:%M %Z}. {_next(plan.plan)}",
+            f"the approval of plan {plan.plan} by {decision.who} lapsed at {local_time(until, time_zone)}. {_next(plan.plan)}",
             plan.plan,
         )
     return decision

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sync.account.targets import targets_of
 from sync.config.config import Config
+from sync.local_time import local_time
 from sync.store.archive import restored_from
 from sync.store.mirror import AccountMirror
 from sync.store.write_history import unknown_values
@@ -19,11 +20,12 @@ def restored_notes(config: Config, mirror: AccountMirror) -> list[str]:
     made_at = restored_from(config.state_dir, mirror.name)
     if made_at is None:
         return []
+    backed_up = local_time(made_at, config.accounts[mirror.name].time_zone)
     names = [target.name for target in targets_of(config, mirror.name)]
     unknown = unknown_values(mirror, names)
     shown = ", ".join(f"{number:,} in {target}" for target, number in unknown.items()) or "none"
     return [
-        f"WARNING: the journal was restored from a backup of {made_at[:16].replace('T', ' ')} UTC. Values and memberships in the CRM that "
+        f"WARNING: the journal was restored from a backup of {backed_up}. Values and memberships in the CRM that "
         f"it does not know: {shown}. They count as other people's and are kept; `crm-segments plan --adopt` takes over those that "
         "the labels want. Repeat what `crm-segments forget` erased since then."
     ]

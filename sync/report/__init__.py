@@ -16,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sync.local_time import local_time
+
 Reader = Literal["people", "analyst"]
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ def write(
     """Write the page for a reader, whole or not at all, readable by its owner alone; returns its path."""
     from sync.report import analyst, people
 
-    page = {"people": people, "analyst": analyst}[reader].render(accounts, made_at)
+    zones = {figures.time_zone for figures in accounts}
+    made = local_time(made_at, zones.pop() if len(zones) == 1 else "")
+    page = {"people": people, "analyst": analyst}[reader].render(accounts, made)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(out.name + ".part")
     with os.fdopen(

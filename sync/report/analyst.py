@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -25,7 +24,7 @@ _EXITS = {
 }  # fmt: skip
 
 
-def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
+def render(accounts: Sequence[AccountFigures], made_at: str) -> str:
     """The page that ``crm-segments report --for analyst`` writes."""
     names = ", ".join(figures.account for figures in accounts)
     return rendered(

@@ -94,6 +94,7 @@ class AccountFigures:
 
     account: str
     crm: str
+    time_zone: str
     currency: str
     exponent: int
     records: int
@@ -132,6 +133,7 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
     return AccountFigures(
         account=session.account,
         crm=session.settings.crm,
+        time_zone=session.settings.time_zone,
         currency=session.settings.currency,
         exponent=exponent(session.settings.currency),
         records=records,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from segmentation.kinds import kind_named
@@ -24,7 +24,7 @@ PICTURES = 3  # of a segmentation
 EFFECTS = 2  # campaigns that page one tells of
 
 
-def render(accounts: Sequence[AccountFigures], made_at: datetime) -> str:
+def render(accounts: Sequence[AccountFigures], made_at: str) -> str:
     """The page that ``crm-segments report`` writes."""
     names = ", ".join(figures.account for figures in accounts)
     return rendered("page.html", [account_page(f) for f in accounts], f"Customers of {names}", made_at)

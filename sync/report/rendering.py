@@ -6,25 +6,25 @@ The template escapes every text; the page's own policy allows a browser nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sync.local_time import local_time
 from sync.report import formats
 
 _HERE = Path(__file__).parent
 
 
-def rendered(template: str, accounts: Sequence[dict[str, Any]], title: str, made_at: datetime) -> str:
+def rendered(template: str, accounts: Sequence[dict[str, Any]], title: str, made_at: str) -> str:
     """The whole page."""
     style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))  # ours, and free of < and &
     return (
         environment()
         .get_template(template)
-        .render(accounts=accounts, title=title, made_at=made_at.isoformat(timespec="seconds"), style=style)
+        .render(accounts=accounts, title=title, made_at=made_at, style=style)
     )
 
 
@@ -47,5 +47,5 @@ def environment(*folders: Path) -> Environment:
     return environment
 
 
-def _moment(text: str | None) -> str:
-    return str(text or "")[:16].replace("T", " ")
+def _moment(instant: str | None, time_zone: str) -> str:
+    return local_time(instant, time_zone) if instant else ""

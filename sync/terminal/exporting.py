@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sync.local_time import local_time
 from sync.terminal.output import done, say, table
 
 
@@ -17,14 +18,14 @@ def print_segment(answer: Mapping[str, Any]) -> None:
     say("Who had it written is in the journal: crm-segments status. Delete the file after use.")
 
 
-def print_segment_files(files: Sequence[Mapping[str, Any]]) -> None:
+def print_segment_files(files: Sequence[Mapping[str, Any]], time_zone: str) -> None:
     """Who had which members written, when, and for what."""
     table(
         "Files of segments:",
         ("written", "by", "segment", "records", "columns", "for", "file"),
         [
             (
-                str(file["at"])[:19],
+                local_time(file["at"], time_zone),
                 file["who"],
                 file["segment"],
                 file["records"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sync.local_time import local_time
 from sync.terminal.output import fault, say
 
 
@@ -33,7 +34,7 @@ def print_restore(answer: Mapping[str, Any]) -> None:
     """What was brought back."""
     restored = answer["restored"]
     say(
-        f"Restored from {restored['file']}: everything up to run {restored['last_run']}, as of {restored['made_at']}."
+        f"Restored from {restored['file']}: everything up to run {restored['last_run']}, as of {local_time(restored['made_at'])}."
     )
     if restored["set_aside"]:
         say(f"The journal that was there is now {restored['set_aside']}.")

@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
+from sync.local_time import local_time
 from sync.terminal.output import done, fault, say, say_note, warn
 
 # others print their notes among the rest
@@ -20,7 +21,7 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
             fault(f"{account_answer['account']}: {account_answer['error']}", account_answer["exit_code"])
         else:
             if "going_on" in account_answer:
-                warn(_beside(account_answer["going_on"]))
+                warn(_beside(account_answer["going_on"], account_answer["time_zone"]))
             for note in account_answer.get("healed", ()):
                 warn(note)
             _printer(command)(account_answer)
@@ -30,22 +31,14 @@ def print_answer(command: str, answer: Mapping[str, Any]) -> None:
         done(f"written to {answer['report']}; any browser opens it, without a network")
 
 
-def _beside(working: Mapping[str, Any]) -> str:
+def _beside(working: Mapping[str, Any], time_zone: str) -> str:
     """Of when an answer is that was read while a command works."""
     command, read, since = (working[key] for key in ("command", "read_as_of", "since"))
-    began = f", since {_clock(since)}" if since else ""
+    began = f", since {local_time(since, time_zone)}" if since else ""
     if read is None:
         return f"crm-segments {command} goes on{began}."
-    if since and datetime.fromisoformat(read) > datetime.fromisoformat(since):
-        return f"As of {_clock(read)}, from the {command} that goes on now{began}."
-    return f"As of {_clock(read)}, before the {command} that goes on now{began}."
-
-
-def _clock(instant: str) -> str:
-    """Local time, with its day where that is not today."""
-    local = datetime.fromisoformat(instant).astimezone()
-    today = local.date() == datetime.now().astimezone().date()
-    return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
+    source = "from" if since and datetime.fromisoformat(read) > datetime.fromisoformat(since) else "before"
+    return f"As of {local_time(read, time_zone)}, {source} the {command} that goes on now{began}."
 
 
 def _printer(command: str) -> Callable[[Mapping[str, Any]], None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from sync.local_time import local_time
 from sync.terminal.exporting import print_segment_files
 from sync.terminal.output import done, say, say_note, table, warn
 from sync.terminal.pull_summary import print_reading, print_reconciled
@@ -16,7 +17,8 @@ _STATES = {"going_on": "goes on", "interrupted": "interrupted"}
 
 def print_status(answer: Mapping[str, Any]) -> None:
     """Runs, plans, holds, rejects, and what was read."""
-    say(f"{answer['account']}: last good run {answer['last_good_run'] or 'never'}")
+    zone, last = answer["time_zone"], answer["last_good_run"]
+    say(f"{answer['account']}: last good run {local_time(last, zone) if last else 'never'}")
     for note in answer["notes"]:
         say_note(note)
     if answer["reading"]:
@@ -29,10 +31,10 @@ def print_status(answer: Mapping[str, Any]) -> None:
         ("run", "command", "started", "finished", "exit"),
         [
             (
-                r["run"],
+                str(r["run"]),
                 r["command"],
-                str(r["started_at"])[:19],
-                _ended(r),
+                local_time(r["started_at"], zone),
+                _ended(r, zone),
                 r["exit_code"],
             )
             for r in answer["runs"]
@@ -40,11 +42,14 @@ def print_status(answer: Mapping[str, Any]) -> None:
     )
     table(
         "Open plans:",
-        ("plan", "kind", "state", "as of"),
-        [(p["plan"], p["kind"], p["state"], p["as_of"]) for p in answer["plans"]],
+        ("plan", "kind", "state", "as of", "made"),
+        [
+            (str(p["plan"]), p["kind"], p["state"], p["as_of"], local_time(p["created_at"], zone))
+            for p in answer["plans"]
+        ],
     )
     table("Paused:", ("segmentation", "undone run"), [(h["segmentation"], h["run"]) for h in answer["holds"]])
-    print_segment_files(answer["segment_files"])
+    print_segment_files(answer["segment_files"], zone)
     table(
         "Rejects:",
         ("from", "where", "rows", "quarantined"),
@@ -52,9 +57,9 @@ def print_status(answer: Mapping[str, Any]) -> None:
     )
 
 
-def _ended(run: Mapping[str, Any]) -> str:
+def _ended(run: Mapping[str, Any], time_zone: str) -> str:
     states = [text for state, text in _STATES.items() if run["summary"].get(state)]
-    return states[0] if states else str(run["finished_at"])[:19]
+    return states[0] if states else local_time(run["finished_at"], time_zone)
 
 
 def print_salvage(answer: Mapping[str, Any]) -> None:
@@ -94,8 +99,8 @@ def print_show(answer: Mapping[str, Any]) -> None:
     )
     changes = [
         (
-            h["run"],
-            str(h["at"])[:19],
+            str(h["run"]),
+            local_time(h["at"], answer["time_zone"]),
             h["target"],
             h["before"],
             h["after"],
@@ -182,9 +187,13 @@ def print_history(answer: Mapping[str, Any]) -> None:
         return
     table(
         "Changes:",
-        ("run", "id", "target", "before", "after", "outcome"),
+        ("run", "at", "id", "target", "before", "after", "outcome"),
         [
-            tuple(r[k] for k in ("run", "id", "target", "before", "after", "status"))
+            (
+                str(r["run"]),
+                local_time(r["at"], answer["time_zone"]),
+                *(r[k] for k in ("id", "target", "before", "after", "status")),
+            )
             for r in answer["history"]
         ],
     )

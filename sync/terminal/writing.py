@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sync.local_time import local_time
 from sync.plan.trip_lines import guard_lines
 from sync.terminal.approving import print_waiting
 from sync.terminal.output import done, fault, say, table, warn
@@ -91,7 +92,8 @@ def print_applied(answer: Mapping[str, Any]) -> None:
 def print_plan_changes(answer: Mapping[str, Any]) -> None:
     """Each change of a plan, or where they were written to."""
     say(
-        f"Plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}: {answer['total']:,} changes"
+        f"Plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}, made "
+        f"{local_time(answer['created_at'], answer['time_zone'])}: {answer['total']:,} changes"
     )
     for line in guard_lines(answer["guards"], answer["first_labelling"]):
         warn(line)

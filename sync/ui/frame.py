@@ -58,6 +58,7 @@ class Ui:
             user=request.state.user,
             look=self.look(request),
             going_on=self.stores.going_on,
+            time_zone=self.stores.time_zones.get(account, ""),
             said=request.query_params.get("said", ""),
             **values,
         )

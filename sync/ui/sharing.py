@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.exit_codes import UsageError
+from sync.local_time import local_time
 from sync.per_account import Answer, Options, each_account
 from sync.report.formats import Money
 from sync.report.rendering import environment
@@ -42,7 +43,13 @@ def share(
         folder.mkdir(parents=True, exist_ok=True)
         with private_file(out) as sink:
             sink.write(
-                _page(answer, session.account, look, session.clock().isoformat(timespec="minutes"), last)
+                _page(
+                    answer,
+                    session.account,
+                    look,
+                    local_time(session.clock(), session.settings.time_zone),
+                    last,
+                )
             )
         if look is None:
             os.chmod(out, 0o644)  # it is for others to read

@@ -24,6 +24,7 @@ class Stores:
     path: Path
     options: Options = field(default_factory=Options)
     going_on: Mapping[str, Any] | None = None  # the command that worked when something was read last
+    time_zones: dict[str, str] = field(default_factory=dict)  # of the accounts that something was read of
     _config: tuple[object, Config] | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _kept: dict[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -54,7 +55,10 @@ class Stores:
             options = replace(self.options, account=account)
             answer = each_account(self.path, options, command, work, journalled=False)
             self.going_on = answer.pop("going_on", None)
-        return {key: value for key, value in answer.items() if key not in ("account", "exit_code")}
+            self.time_zones[account] = answer["time_zone"]
+        return {
+            key: value for key, value in answer.items() if key not in ("account", "time_zone", "exit_code")
+        }
 
     def kept(self, name: str, key: Any, made: Callable[[], Any]) -> Any:
         """What is costly, made again when its ``key`` moves."""

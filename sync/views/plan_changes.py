@@ -76,6 +76,7 @@ def show_plan(
         )
     total = journal.batches.changes_of(plan)
     answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}
+    answer["created_at"] = row.created_at
     answer["guards"] = row.guards
     answer["first_labelling"] = row.summary.get("first_labelling", {})
     if out is not None:

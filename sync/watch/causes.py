@@ -165,5 +165,4 @@ def _silence(facts: Facts, alerts: Alerts, moment: datetime) -> Found:
     limit = timedelta(hours=alerts.no_good_run_hours)
     if since is not None and moment - datetime.fromisoformat(since) <= limit:
         return {}
-    ended = "(never)" if last is None else last[:16].replace("T", " ") + " UTC"
-    return {"": {"last_good_run": ended, "hours": f"{alerts.no_good_run_hours:g}"}}
+    return {"": {"last_good_run": last or "(never)", "hours": f"{alerts.no_good_run_hours:g}"}}

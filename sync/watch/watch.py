@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sync.account.defaults import with_remembered
 from sync.config.alerting import Channel
 from sync.config.config import Config
 from sync.store.journal import Journal
@@ -77,7 +78,11 @@ def _deliver(config: Config, journal: Journal, channel: Channel, moment: datetim
     delivery = Delivery(channel.name, waiting=len(due))
     try:
         for alert in due:
-            send(channel, message(alert, config.alerts, journal.identity()), config.folder)
+            send(
+                channel,
+                message(alert, config.alerts, journal.identity(), _zone(config, journal, alert)),
+                config.folder,
+            )
             journal.alerts.told(alert.alert, channel.name, alert.state)
             delivery.sent += 1
             delivery.waiting -= 1
@@ -127,11 +132,17 @@ def shown(alert: Alert, config: Config, journal: Journal) -> dict[str, Any]:
         "cause": alert.cause,
         "subject": alert.subject,
         "state": alert.state,
-        "text": text_of(alert, config.alerts),
+        "text": text_of(alert, config.alerts, _zone(config, journal, alert)),
         "opened_at": alert.opened_at,
         "closed_at": alert.closed_at,
         "told": journal.alerts.channels_told(alert.alert),
     }
+
+
+def _zone(config: Config, journal: Journal, alert: Alert) -> str:
+    """The time zone of the account that an alert is about; none where it is about all."""
+    account = config.accounts.get(alert.account)
+    return with_remembered(account, journal.defaults.of(alert.account)).time_zone if account else ""
 
 
 def try_out(config: Config, journal: Journal) -> list[Delivery]:
