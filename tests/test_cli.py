@@ -190,6 +190,26 @@ def test_rejects_with_the_same_reason_are_one_row_with_five_places_and_all_lists
     assert cli(world, "rejects").stdout == "Done: No rejects.\n"
 
 
+def test_the_history_is_that_of_a_record_or_of_a_run_and_as_long_as_asked(tmp_path: Path) -> None:
+    world = folder(tmp_path)
+    run = first(world)
+    every = answer(world, "history")[1]["history"]
+    assert {row["run"] for row in every} == {run} and len({row["id"] for row in every}) == 12
+    assert answer(world, "history", "--last", "3")[1] == answer(world, "history")[1] | {
+        "history": every[-3:],
+        "of": len(every),
+    }
+    assert answer(world, "history", "--run", str(run))[1]["history"] == every
+    assert answer(world, "history", "--id", "3")[1]["history"] == [row for row in every if row["id"] == "3"]
+    both = answer(world, "history", "--id", "3", "--last", "1")[1]["history"]
+    assert both == [row for row in every if row["id"] == "3"][-1:]
+    shown = cli(world, "history", "--last", "3").stdout
+    assert shown.count(" done") == 3 and f"The newest 3 of {len(every)} changes." in shown
+    for nothing in (["--run", "99"], ["--id", "nobody"]):
+        assert cli(world, "history", *nothing).stdout == "Done: No changes.\n"
+    assert cli(world, "history", "--last", "0").exit_code == 2
+
+
 def test_a_journal_that_is_none_is_said_to_be_so(tmp_path: Path) -> None:
     world = folder(tmp_path)
     cli(world, "setup", "--yes")
@@ -319,7 +339,7 @@ def test_the_config_may_be_named_before_the_verb_and_the_verb_wins(tmp_path: Pat
         ("run --account ", {"portal"}),
         ("train ", {"rfm", "value"}),
         ("train r", {"rfm"}),
-        ("run --allow max_e", {"max_enter"}),
+        ("run --allow max_e", {"max_enter", "max_enrolled"}),
         ("run --allow undo", {"undone"}),
         ("init --segmentations rfm,a", {"rfm,abc"}),
         ("rejects d", {"drop"}),

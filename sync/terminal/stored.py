@@ -197,7 +197,9 @@ def print_history(answer: Mapping[str, Any]) -> None:
             for r in answer["history"]
         ],
     )
-    if answer.get("of", 0) > len(answer["history"]):
+    if not answer["history"]:
+        done("No changes.")
+    elif answer.get("of", 0) > len(answer["history"]):
         say(
             f"The newest {len(answer['history']):,} of {answer['of']:,} changes. Choose with --last, --run and --id; "
             "write all with --out FILE."
