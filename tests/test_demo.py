@@ -64,15 +64,17 @@ def test_the_story_is_short_plain_and_tells_figures_of_this_shop(played: Played)
 def test_what_the_story_says_of_the_moves_stands_in_the_history(played: Played) -> None:
     folder, answer, lines = played
     rows = commands.history(folder / "config.toml")["history"]
-    moved = [
-        r for r in rows if r["run"] == answer["second"]["run"] and r["target"] == "seg_rfm" and r["before"]
-    ]
-    at_risk = [
-        r
-        for r in rows
-        if r["run"] == answer["second"]["run"]
-        and (r["target"], r["action"]) == ("lifecycle.at_risk", "enter")
-    ]
+
+    def moves(target: str) -> dict[str, tuple[str | None, str | None]]:
+        """By id what stood there before the two runs, and what stands there after them, where that differs."""
+        ends: dict[str, tuple[str | None, str | None]] = {}
+        for r in rows:
+            if r["target"] == target and r["run"] in (answer["second"]["run"], answer["third"]["run"]):
+                ends[r["id"]] = (ends.get(r["id"], (r["before"],))[0], r["after"])
+        return {id: (before, after) for id, (before, after) in ends.items() if before != after}
+
+    moved = [before for before, _ in moves("seg_rfm").values() if before]
+    at_risk = [after for _, after in moves("lifecycle.at_risk").values() if after]
     story = "\n".join(lines)
     assert f"{len(moved):,} customers have other buying habits" in story
     assert f"{len(at_risk):,} customers are at risk now who were not" in story
@@ -84,7 +86,15 @@ def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(
     _, answer, _ = played
     assert answer["first"]["applied"]["done"] > 2_469
     assert 0 < answer["second"]["applied"]["done"] < answer["first"]["applied"]["done"] / 4
+    assert 0 < answer["third"]["applied"]["done"] < answer["first"]["applied"]["done"] / 4
     assert (answer["again"]["plan"]["changes"], answer["again"]["calls"]["write"]) == (0, 0)
+
+
+def test_who_fell_is_written_once_two_labellings_agree(played: Played) -> None:
+    _, _answer, lines = played
+    assert "a fall counts" in "\n".join(lines)
+    figures = [line for line in lines if "are champions no longer" in line]
+    assert figures and ", 0 are champions no longer" not in figures[0]
 
 
 def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_answer(
@@ -99,16 +109,16 @@ def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_ans
         "ready_meals",
         "every_other_day",
     ]
-    assert sorted(answer["second"]["segments"]["audience"]) == sorted(audiences)
-    assert min(answer["second"]["segments"]["audience"].values()) >= 10
-    assert answer["second"]["segments"]["lifecycle"]["active"] > 1_700
+    assert sorted(answer["third"]["segments"]["audience"]) == sorted(audiences)
+    assert min(answer["third"]["segments"]["audience"].values()) >= 10
+    assert answer["third"]["segments"]["lifecycle"]["active"] > 1_700
 
 
 def test_households_are_segmented_by_what_is_learned_of_them_too(
     in_full: Played,
 ) -> None:
     folder, answer, _ = in_full
-    segments = answer["second"]["segments"]
+    segments = answer["third"]["segments"]
     assert set(segments["potential"]) == {"high", "medium", "low", "prospect"}
     assert set(segments["coupons"]) == {"likely", "possible", "unlikely"}  # the model did not refuse
     assert len([key for key in segments["clusters"] if key.startswith("cluster_")]) >= 3

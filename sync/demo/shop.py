@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FIRST_CUT = date(2017, 9, 30)
+DAY_BEFORE = date(2017, 11, 29)  # a fall counts once two labellings agree: this one and that of the day after
 SECOND_CUT = date(2017, 11, 30)
 
 _HERE = Path(__file__).parent

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sync.demo.figures import Figures, Shop
-from sync.demo.shop import SECOND_CUT
+from sync.demo.shop import DAY_BEFORE, SECOND_CUT
 
 
 def begin(folder: Path, shop: Shop, until: date) -> str:
@@ -65,19 +65,22 @@ each with its reason.
 
 def changed(
     figures: Figures,
-    second: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
     again: Mapping[str, Any],
     example: Mapping[str, Any],
     habit: tuple[str, str],
 ) -> str:
     """What two more months moved."""
-    rows = sum(number for stream, number in second["pulled"]["rows"].items() if stream == "activity")
+    rows = sum(run["pulled"]["rows"].get("activity", 0) for run in runs)
+    done = [run["applied"]["done"] for run in runs]
     risk, win_back = figures.came("seg_lifecycle", "at_risk"), figures.came("seg_audience", "win_back")
     rfm, (before, after) = example["segmentations"]["rfm"], (key.replace("_", " ") for key in habit)
     return f"""\
 4. What changed two months later, on {_day(SECOND_CUT)}
-   The next export has {rows:,} new lines. One command (crm-segments run) reads only these, and writes only what changed:
-   {second["applied"]["done"]:,} changes. {figures.moved("seg_rfm"):,} customers have other buying habits; \
+   The next two exports, of {_day(DAY_BEFORE)} and of the day after, have {rows:,} new lines. After each, one command
+   (crm-segments run) reads only these and writes only what changed: {sum(done):,} changes, {done[-1]:,} of them on the second day.
+   A customer falls to a lower segment once two labellings in a row agree.
+   {figures.moved("seg_rfm"):,} customers have other buying habits; \
 {figures.came("seg_rfm", "champions").customers:,} became champions, {figures.left("seg_rfm", "champions"):,} are champions no longer.
    {risk.customers:,} customers are at risk now who were not; they brought {_money(risk.revenue)} so far.
    {win_back.customers:,} came into the list of those to win back, {figures.left("seg_audience", "win_back"):,} left it.

@@ -20,6 +20,8 @@ _OURS_ALONE = {
     "exports",
 }  # how the file is kept, and where files were written
 
+_MEASURED = {"seconds", "quota"}  # of this machine and this day
+
 
 def recorded(path: Path, normal: Normal) -> dict[str, Tree]:
     """By table that has some: its rows."""
@@ -42,7 +44,8 @@ def _rows(connection: sqlite3.Connection, table: str, normal: Normal) -> Iterato
 def _cell(value: Any, normal: Normal) -> Tree:
     if isinstance(value, bytes):
         return table_of(pa.ipc.open_stream(value[:-_DIGEST_BYTES]).read_all(), normal)
-    return normal.stored(value) if isinstance(value, str) else normal.tree(value)
+    told = normal.stored(value) if isinstance(value, str) else normal.tree(value)
+    return {key: each for key, each in told.items() if key not in _MEASURED} if isinstance(told, dict) else told
 
 
 def table_of(table: pa.Table, normal: Normal) -> Tree:

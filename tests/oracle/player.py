@@ -18,7 +18,7 @@ from tests.oracle.normal import Normal, Tree
 
 GUARDS = (
     "max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_shrink",
-    "max_rejected", "max_unmatched", "max_stale_days", "max_drop",
+    "max_rejected", "max_unmatched", "max_stale_days", "max_drop", "max_enrolled",
 )  # fmt: skip
 ALLOWED = dict.fromkeys(GUARDS, "the oracle looks on")
 _UNTOLD = {"seconds", "age_hours", "quota"}  # figures of this machine and this day, and what is left of it
