@@ -100,5 +100,5 @@ def test_what_would_write_to_a_source_is_refused_with_what_to_do_instead(
     tmp_path: Path, command: str
 ) -> None:
     path = config(tmp_path, SHOP + LABELLED)
-    with pytest.raises(CommandError, match=r"account shop can only be read.*label --account shop --out FILE"):
+    with pytest.raises(CommandError, match=r"account shop is read-only.*label --account shop --out FILE"):
         getattr(commands, command)(path, OPTIONS)
