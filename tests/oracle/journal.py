@@ -45,7 +45,9 @@ def _cell(value: Any, normal: Normal) -> Tree:
     if isinstance(value, bytes):
         return table_of(pa.ipc.open_stream(value[:-_DIGEST_BYTES]).read_all(), normal)
     told = normal.stored(value) if isinstance(value, str) else normal.tree(value)
-    return {key: each for key, each in told.items() if key not in _MEASURED} if isinstance(told, dict) else told
+    return (
+        {key: each for key, each in told.items() if key not in _MEASURED} if isinstance(told, dict) else told
+    )
 
 
 def table_of(table: pa.Table, normal: Normal) -> Tree:
