@@ -67,7 +67,7 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     for words, code, message in (
         (["plan", "show"], 2, "number of a plan"),
         (["plan", "look", "1"], 2, "plan show PLAN"),
-        (["plan", "show", "99"], 1, "there is no plan 99"),
+        (["plan", "show", "99"], 1, "There is no plan 99"),
     ):
         result = cli(world, *words)
         assert result.exit_code == code and message in result.output
@@ -79,7 +79,7 @@ def test_undo_is_a_plan_that_waits_for_a_yes(tmp_path: Path) -> None:
     world.store.load()  # type: ignore[attr-defined]
     before = world.state()
     result = cli(world, "undo", str(run))
-    assert result.exit_code == 1 and "nothing was written" in result.output
+    assert result.exit_code == 1 and "Nothing was written" in result.output
     world.store.load()  # type: ignore[attr-defined]
     assert world.state() == before
     code, undone = answer(world, "undo", str(run))

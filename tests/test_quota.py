@@ -471,7 +471,7 @@ def test_who_must_wait_for_over_a_minute_is_told_so(tmp_path: Path) -> None:
     quota = RateLimit("k", {"log-in": Rate(2, 3600)}, folder=tmp_path)
     quota.take("log-in")
     quota.take("log-in")
-    with pytest.raises(TemporaryError, match="no room") as raised:
+    with pytest.raises(TemporaryError, match="used up") as raised:
         quota.take("log-in")
     assert (raised.value.retry_after or 0) > 3000
 
