@@ -101,7 +101,7 @@ def test_an_old_key_is_refused_with_the_new_one_and_its_line(
     text = config_with(table, old, new)
     (message,) = faults(tmp_path, text)
     line = 1 + [" # HERE" in line for line in text.splitlines()].index(True)
-    assert message.startswith(f"{line}: ") and message.endswith(f".{old}: is now called {new}; rename it")
+    assert message.startswith(f"{line}: ") and message.endswith(f".{old}: is now called {new}; rename it.")
 
 
 @pytest.mark.parametrize(("table", "old", "new"), EVERY, ids=[named(old, table) for table, old, _ in EVERY])
@@ -113,7 +113,7 @@ def test_the_new_key_is_taken(tmp_path: Path, table: tuple[str, ...], old: str, 
 def test_the_old_kind_is_refused_with_the_new_one_and_its_line(tmp_path: Path) -> None:
     text = STAGE.replace("lifecycle", "value")
     assert faults(tmp_path, '[accounts.shop]\ncrm = "files"\npath = "crm"\n' + text) == [
-        "6: segmentations[0].kind: 'value' is now called 'abc'; write kind = \"abc\""
+        "6: segmentations[0].kind: 'value' is now called 'abc'; write kind = \"abc\"."
     ]
 
 
@@ -136,7 +136,7 @@ def test_what_else_is_wrong_with_a_table_is_told_beside_its_old_names(tmp_path: 
 
 def test_of_an_old_key_and_the_new_one_only_the_old_one_is_refused(tmp_path: Path) -> None:
     text = '[accounts.shop]\ncrm = "files"\npath = "crm"\n' + STAGE + 'label = "Old"\ntitle = "New"\n'
-    assert faults(tmp_path, text) == ["8: segmentations[0].label: is now called title; rename it"]
+    assert faults(tmp_path, text) == ["8: segmentations[0].label: is now called title; rename it."]
 
 
 def test_a_key_of_the_user_s_own_is_no_old_name(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def fingerprint(account: Account, stream: str, joined: Sequence[Any] = ()) -> st
         account.currency,
         {name: dict(days) for name, days in account.rates.items()},
     ]
-    settings = account.settings.model_dump(mode="json", exclude={"path"})
+    settings = account.settings.model_dump(mode="json", exclude={"path", "export_columns"})
     # under its first name: a renamed key makes nobody read everything again
     settings["activities"]["kinds"] = settings["activities"].pop("activity_types")
     facts.append(settings)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import codecs
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from connectors.contract import IdType
 from connectors.tables.settings import (
@@ -84,6 +92,12 @@ class RecordTable(RecordColumns, Table):
     """Files of contacts, leads or companies."""
 
     of_orders: bool = False  # the files are those of orders: whoever ordered is a record, and rows that name nobody are none
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the younger key where it says nothing: nobody's files are read again for its sake."""
+        table: dict[str, Any] = dump(self)
+        return {key: value for key, value in table.items() if key != "of_orders" or value}
 
 
 class ActivityTable(ActivityColumns, Table):
