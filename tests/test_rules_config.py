@@ -175,7 +175,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "told twice",
         YOUNG + segment("b", '{ all = [ { did = "visit" }, { attribute = "age", below = 30 } ] }'),
         SECOND,
-        "comes first",
+        "matches first",
     ),
     (
         "a rule where the kind chooses",
