@@ -92,7 +92,7 @@ def test_the_first_labelling_is_reviewed_and_the_second_plan_has_real_moves(
 
 def test_who_fell_is_written_once_two_labellings_agree(played: Played) -> None:
     _, _answer, lines = played
-    assert "a fall counts" in "\n".join(lines)
+    assert "falls to a lower segment once two labellings in a row agree" in "\n".join(lines)
     figures = [line for line in lines if "are champions no longer" in line]
     assert figures and ", 0 are champions no longer" not in figures[0]
 
