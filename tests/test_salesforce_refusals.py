@@ -92,7 +92,7 @@ def test_a_quoted_text_ends_where_it_ends(text: str) -> None:
 
 @pytest.mark.parametrize("wrong", ["", "1a", "a b", "a'", "a;b", "a..b", ".a", "a)--"])
 def test_what_is_no_name_reaches_no_statement(wrong: str) -> None:
-    with pytest.raises(ValueError, match="no name"):
+    with pytest.raises(ValueError, match="not a valid name"):
         soql.Select([wrong], "Contact").__str__()
 
 
