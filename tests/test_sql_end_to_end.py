@@ -115,5 +115,5 @@ def test_a_database_is_labelled_and_what_would_write_to_it_is_refused(
     commands.label(path, OPTIONS, out=out)
     with out.open(encoding="utf-8", newline="") as file:
         assert {row["id"]: row["spender"] for row in csv.DictReader(file)} == {"1": "big", "2": "small"}
-    with pytest.raises(CommandError, match="account warehouse can only be read"):
+    with pytest.raises(CommandError, match="account warehouse is read-only"):
         commands.plan(path, OPTIONS)
