@@ -53,7 +53,7 @@ for number in range(1, 41):
         day = datetime(2024, 6, 30, 10, tzinfo=UTC) - timedelta(days=(number * 7 + purchase * 31) % 300)
         store.act(str(number), day, amount_minor=1000 + number * 10)
 
-guards = ("max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls")
+guards = ("max_change", "max_enter", "max_leave", "min_size", "max_cleared", "max_overwrite", "max_writes", "max_calls", "max_enrolled")
 options = Options(allow={guard: "the first" for guard in guards}, clock=lambda: datetime(2024, 7, 1, 12, tzinfo=UTC))
 values = lambda: {id: row["field.seg_rfm"] for (_, id), row in store.records.items() if row.get("field.seg_rfm")}
 made = commands.setup("config.toml", options)
