@@ -165,7 +165,7 @@ def test_an_undo_that_was_cut_off_outlives_a_run_about_other_fields(tmp_path: Pa
     world.do("setup")
     run = world.do("run", allow=ALLOWED)
     assert run["applied"]["done"] > 10 and run["plan"]["held"] == ["rfm", "value"]
-    [note] = [note for note in run["notes"] if "was cut off" in note]
+    [note] = [note for note in run["notes"] if "was interrupted" in note]
     assert f"continue with `crm-segments apply {plan}`" in note
     assert world.do("status")["plans"][0]["plan"] == plan
     assert world.do("apply", number=plan)["applied"]["remaining"] == 0
