@@ -89,20 +89,25 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     applied.remaining = journal.batches.changes_of(plan, "planned")
     if waiting := _waiting_to_be_sent(journal.batches, plan, within, throttle):
         raise throttle.not_to_be_sent(plan, waiting)
-    if (
-        decision is not None and decision.first is None and first is None
-    ):  # what is planned still is left out for good
-        applied.left_out, applied.remaining = applied.remaining, 0
-    if (
-        not applied.remaining and not applied.transient
-    ):  # what an outage refused is the rest of this plan, approved as it is
-        journal.plans.update(plan, state="done")
+    decided = decision is not None and decision.first is None and first is None
+    _close(journal.plans, plan, applied, decided)
     member_columns.fill(session.config, journal, mirror, session.destination(), session.joined(), session.run)
     keys = {remote: key for key, remote in journal.objects.lists_of(account).items()}
     write_history.now_read(
         mirror, session.destination(), lambda: session.lists.values() if keys else (), keys
     )
     return applied
+
+
+def _close(plans: Plans, plan: int, applied: Applied, decided: bool) -> None:
+    """Note that a plan is done, if it is. ``decided``: what is still planned was left out by a person, for good.
+
+    What an outage refused is the rest of this plan, approved as it is: it stays open.
+    """
+    if decided:
+        applied.left_out, applied.remaining = applied.remaining, 0
+    if not applied.remaining and not applied.transient:
+        plans.update(plan, state="done")
 
 
 def _stored(plans: Plans, account: str, plan: int) -> Plan:
