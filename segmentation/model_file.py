@@ -67,7 +67,7 @@ def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> di
         made = model.get("settings", {}).get(name)
         if made != value:
             raise ValueError(
-                f"the model was trained with {name} =  {made!r}, the settings say {value!r}; train again"
+                f"the model was trained with {name} = {made!r}, the settings say {value!r}; train again"
             )
     return {name: EmpiricalCdf.from_dict(stored) for name, stored in model["axes"].items()}
 

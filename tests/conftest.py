@@ -31,6 +31,13 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_terminal() -> None:
+    """What we print does not depend on the terminal in which the tests were started."""
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_database_server_is_left() -> Iterator[None]:
     """Those that tests started end with them."""
     yield

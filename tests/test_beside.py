@@ -241,7 +241,7 @@ def test_who_comes_to_write_waits_for_who_only_reads(tmp_path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     assert taken.wait(5)
-    named = r"crm-segments report \(process \d+, since \d\d:\d\d\)"
+    named = r"crm-segments report \(process \d+, since \d{4}-\d\d-\d\d \d\d:\d\d \w+\)"
     with pytest.raises(Busy, match=named), lock(tmp_path, "show"):  # which goes beside it at once
         pass
     with lock(tmp_path, "run"):

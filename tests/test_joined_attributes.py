@@ -208,7 +208,7 @@ def test_a_plan_tells_how_many_match(tmp_path: Path) -> None:
     world.shop.put("s9", email="nobody@example.org")
     told = sentences(world.do("plan", allow=ALLOWED)["reading"])
     assert "3 of 5 contacts of shop (60.0%) are found here by email; 1 match nobody." in told
-    assert "1 contacts of shop (20.0%) match several contacts here, so their data is not used." in told
+    assert "1 contacts of shop (20.0%) fit several contacts here: nothing of theirs counts for any." in told
     assert "3 contacts here have shop.tier." in told
 
 
@@ -224,7 +224,7 @@ def test_a_shop_in_which_nobody_is_found_stops_a_plan_and_is_a_problem_of_check(
     checked = world.do("check")
     assert checked["exit_code"] == 1
     assert [p["what"] for p in checked["problems"]] == [
-        "in the last reading none of the 4 contacts of shop is found here by email"
+        "In the last reading none of the 4 contacts of shop is found here by email."
     ]
 
 

@@ -126,7 +126,7 @@ def test_without_a_rate_check_names_both_accounts_and_the_remedy_and_nothing_is_
     problem = check(shop)["problems"][0]
     assert (
         problem["what"]
-        == "account shop counts in USD, account portal, which takes its activity, in EUR, and [rates] has no rate of USD"
+        == "Account shop counts in USD, account portal, which takes its activity, in EUR, and [rates] has no rate of USD."
     )
     assert "[rates] USD" in problem["remedy"]
     with pytest.raises(CommandError, match="no rate of USD"):

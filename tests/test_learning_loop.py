@@ -247,10 +247,10 @@ def test_a_learned_name_that_another_segment_has_too_is_told_before_set_up(
     label = names["cluster_2"].upper()
     own = f'segments = [ {{ key = "cluster_1", title = "{label}" }} ]'
     shop.more = MORE.replace("k = 3", f"k = 3\n{own}")
-    phrase = "is called"
+    phrase = "has the title"
     assert [problem for problem in shop.do("check")["problems"] if phrase in problem["what"]]
     assert [note for note in shop.do("plan")["notes"] if phrase in note]
-    with pytest.raises(SetupNeeded, match=r"cluster_2 of groups is called .*, as segment cluster_1 is"):
+    with pytest.raises(SetupNeeded, match=r"cluster_2 of groups has the title .*, as segment cluster_1 has"):
         shop.do("setup")
 
 
@@ -269,4 +269,4 @@ def test_names_of_offers_that_are_too_long_or_alike_are_told_before_set_up(tmp_p
     )
     with locked(load(config)) as journal:
         faults = title_faults(load(config), journal, "org")
-    assert len(faults) == 2 and "is called" in faults[0] and "256 characters, the CRM takes 255" in faults[1]
+    assert len(faults) == 2 and "has the title" in faults[0] and "256 characters, the CRM takes 255" in faults[1]

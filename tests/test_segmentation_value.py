@@ -176,7 +176,7 @@ def test_a_wrong_frame_is_refused_by_its_first_fault() -> None:
     good = buyers(1, 2)
     for wrong, word in (
         (good.drop(columns="net_revenue"), "no column 'net_revenue'"),
-        (good.assign(record=1), "record 1 stands twice"),
+        (good.assign(record=1), "record 1 is twice"),
         (good.assign(net_revenue=["a", "b"]), "expected whole numbers"),
         (good.assign(last_purchase=["x", "y"]), "no date"),
         (good.assign(last_purchase=pd.Timestamp("2030-01-01")), "after as_of"),

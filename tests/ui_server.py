@@ -61,7 +61,7 @@ class Visit:
 
     def text(self) -> str:
         """What stands on the page."""
-        return str(self.page.evaluate("document.body.textContent"))
+        return str(self.page.locator("body").text_content())
 
     def post(self, path: str, **fields: str) -> int:
         """The status of a form that is sent with this session's cookie, from our own origin."""
