@@ -269,4 +269,6 @@ def test_names_of_offers_that_are_too_long_or_alike_are_told_before_set_up(tmp_p
     )
     with locked(load(config)) as journal:
         faults = title_faults(load(config), journal, "org")
-    assert len(faults) == 2 and "has the title" in faults[0] and "256 characters, the CRM takes 255" in faults[1]
+    assert (
+        len(faults) == 2 and "has the title" in faults[0] and "256 characters, the CRM takes 255" in faults[1]
+    )
