@@ -28,6 +28,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import duckdb
 import pyarrow as pa
@@ -38,6 +39,7 @@ from sync.store.soundness import as_closed, begin_anew, note_closed, note_opened
 
 VERSION = "4"  # of the tables below: a mirror of another version is thrown away
 
+_schema_in_use: WeakKeyDictionary[duckdb.DuckDBPyConnection, str] = WeakKeyDictionary()
 _SETTINGS = "SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 _TABLES = """
 CREATE TABLE ids (record BIGINT, record_type VARCHAR, id VARCHAR);
@@ -294,7 +296,10 @@ class AccountMirror:
                 connection.execute(_TABLES)
 
     def _use(self) -> None:
-        self.connection.execute(f"USE {self.schema}")
+        """Name tables in this account's schema; asked of DuckDB only where another's was last: it costs as much as a small query."""
+        if _schema_in_use.get(self.connection) != self.schema:
+            self.connection.execute(f"USE {self.schema}")
+            _schema_in_use[self.connection] = self.schema
 
     def has_table(self, table: str) -> bool:
         """Whether this account has that table."""
