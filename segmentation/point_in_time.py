@@ -2,7 +2,9 @@
 at what came after.
 
 Features of an earlier day hold only what had happened *and* was recorded by then; outcomes are what is known
-of the days after it today. So nothing that was learned later leaks into what a model learns from.
+of the days after it today. A record that was not known then is not among them: one that was made later, or of
+which, where nobody says when it was made, nothing was known yet. So nothing that was learned later leaks into
+what a model learns from.
 """
 
 from __future__ import annotations
@@ -29,17 +31,24 @@ class Past(Protocol):
     def first(self) -> date | None:
         """Day of the earliest activity; None: there is none."""
 
-    def features(self, day: date) -> pd.DataFrame:
+    def features(self, day: date, campaigns: Sequence[str] = ()) -> pd.DataFrame:
         """What the segmentation's ``reads`` gives of the facts as of ``day``, ordered by record.
 
-        Only of records that existed by then; of many, a draw by a hash of the record, the same on each day.
-        Attributes are those of today.
+        Only of records that were known by then: made by that day, or, where it is not known when, with activity
+        by then, or seen by a pull. For ``campaigns``, which are sent on the next day, of those known by that.
+        Of many, a draw by a hash of the record, the same on each day. Attributes are those of today.
+        """
+
+    def undated(self, day: date) -> tuple[int, int]:
+        """Of how many records of today's population does nobody know whether they were there on an earlier
+        day, and how many are there in all? They have no activity, no day on which they were made, and were
+        first seen later; so they are not among ``features(day)``.
         """
 
     def outcomes(
         self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()
     ) -> pd.DataFrame:
-        """What the records of ``features(day)`` did in the days (day, day + days], in the same order.
+        """What the records of ``features(day, campaigns)`` did in the days (day, day + days], in the same order.
 
         Columns: record, orders, purchase_days, net_revenue (minor units) and count_KIND of ``kinds``.
         ``campaigns`` limits the counts of kinds to the activity of these. ValueError where that span does not

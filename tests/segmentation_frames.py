@@ -134,6 +134,10 @@ class Played:
         self.con, self.segmentation, self.as_of, self.model = con, segmentation, as_of, model
         self.features = cache(self._features)
 
+    def undated(self, day: date) -> tuple[int, int]:
+        """Of everybody is known when it first bought."""
+        return 0, 0
+
     @property
     def first(self) -> date | None:
         return self.con.con.execute("SELECT min(day) FROM activity").fetchone()[0]  # type: ignore[no-any-return]
@@ -158,7 +162,7 @@ class Played:
         frame: pd.DataFrame = self.con.con.execute(f"SELECT * FROM ({sql}) ORDER BY record").df()
         return frame
 
-    def _features(self, day: date) -> pd.DataFrame:
+    def _features(self, day: date, campaigns: Sequence[str] = ()) -> pd.DataFrame:
         return self._read(day, as_recorded=True)
 
     def _table(

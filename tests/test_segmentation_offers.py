@@ -126,9 +126,12 @@ class Tastes:
         popular = ["Bread", "Milk", "Eggs"] if number > 2 else ["Bread", "Milk"][: row % 3]
         return [*popular, self.tastes[self.side[row]][self.known[row, 0]]]
 
-    def features(self, day: date) -> pd.DataFrame:
+    def features(self, day: date, campaigns: Any = ()) -> pd.DataFrame:
         number = 3 if day >= AS_OF else 2
         return shop(*(told(**dict.fromkeys(self.bought(row, number), 2)) for row in range(len(self.side))))
+
+    def undated(self, day: date) -> tuple[int, int]:
+        return 0, len(self.side)
 
     def outcomes(self, day: date, days: int, kinds: Any = (), campaigns: Any = ()) -> pd.DataFrame:
         return pd.DataFrame({"record": range(len(self.side)), "orders": 1})

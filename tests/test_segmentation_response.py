@@ -177,7 +177,10 @@ class Coin:
     def __init__(self, count: int, rate: float, signal: float = 0.0, habit: float = 0.0) -> None:
         self.count, self.rate, self.signal, self.habit = count, rate, signal, habit
 
-    def features(self, day: date) -> pd.DataFrame:
+    def undated(self, day: date) -> tuple[int, int]:
+        return 0, self.count
+
+    def features(self, day: date, campaigns: Any = ()) -> pd.DataFrame:
         rng = np.random.default_rng(day.toordinal())
         days = rng.integers(1, 30, self.count)
         frame = {name: days for name in _columns() if name.startswith(("purchase_days", "net_revenue"))}

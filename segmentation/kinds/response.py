@@ -89,7 +89,7 @@ class Response(LearningKind, BandedKind):
         figures = model.get("figures", {})
         if "auc" not in figures:
             refused = figures.get("refused") or "nothing was learned yet"
-            return [Line("auc", None, None, refused), *calibration(figures)]
+            return [Line("auc", None, None, refused), *calibration(figures), *_undated(figures)]
         auc, caught = figures["auc"], figures["capture_20"]
         words = f"AUC {auc:.3f} on a day that it had not seen (from {AUC:.2f})"
         reached = f"the best fifth holds {caught:.1%} of those who do it, the best tenth does it {figures['lift_10']:.1f} times as often"
@@ -97,6 +97,7 @@ class Response(LearningKind, BandedKind):
             Line("auc", auc, auc >= AUC, words),
             Line("lift on the event", caught, caught > TOP, reached),
             *calibration(figures),
+            *_undated(figures),
         ]
 
     @model_validator(mode="after")
@@ -116,3 +117,10 @@ class Response(LearningKind, BandedKind):
         if self.cost is not None and self.value is not None and self.cost > self.value:
             raise ValueError(f"cost = {self.cost} is above value = {self.value}: no contact can ever pay")
         return self
+
+
+def _undated(figures: Mapping[str, Any]) -> list[Line]:
+    """Who is in no earlier population, where there is anybody."""
+    number = figures.get("undated", 0)
+    words = f"{number:,} records have no activity and no created_at, so they are in no earlier population"
+    return [Line("left out of the past", float(number), None, words)] if number else []

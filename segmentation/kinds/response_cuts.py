@@ -23,6 +23,7 @@ from segmentation.point_in_time import SENT, Past
 
 FEWEST = 100  # events that a model learns from, and at least as many records without
 FEWEST_TESTED = 20
+UNDATED = 0.05  # share of today's records of which it may be unknown whether they were there on earlier days
 CUTS = 3  # earlier days to learn from, beside the one that tests
 FEWEST_CUTS = 2
 MOST_CAMPAIGNS = 12  # days of campaigns that are looked at
@@ -119,7 +120,7 @@ def _campaigns(kind: Response, past: Past, as_of: date, days: int) -> list[list[
 def _answered(kind: Response, past: Past, day: date, days: int, names: tuple[str, ...]) -> Cut:
     outcomes = past.outcomes(day, days, tuple(dict.fromkeys((SENT, kind.target))), names)
     sent = outcomes[f"count_{SENT}"].to_numpy(np.int64) > 0
-    return Cut.of(past.features(day), day, _came(kind, outcomes), sent)
+    return Cut.of(past.features(day, names), day, _came(kind, outcomes), sent)
 
 
 def too_little(
@@ -146,6 +147,36 @@ def too_little(
         ):
             return f"too few {name} to learn from: {sum(count[:-1])} ({FEWEST} are needed, and {FEWEST_TESTED} at each earlier day)"
     return ""
+
+
+def undated(kind: Response, groups: Sequence[Sequence[Cut]], past: Past | None) -> tuple[int, str]:
+    """How many records of today are in no earlier population because nobody knows whether they were there, and
+    why that forbids to learn ("": it does not).
+
+    A question that concerns buyers alone, or those who were sent a campaign, is asked of nobody else.
+    """
+    if past is None or not groups or kind.churn or kind.campaign_pattern is not None:
+        return 0, ""
+    number, count = past.undated(groups[0][0].day)
+    if number <= UNDATED * count:
+        return number, ""
+    return number, (
+        f"{number:,} of {count:,} records have no activity and no created_at, so nobody knows who of them was there earlier; "
+        "read created_at, or limit the population to records with activity"
+    )
+
+
+def silent(frame: pd.DataFrame, days: Sequence[str]) -> Flags:
+    """Records that have done nothing: none of these columns holds a day."""
+    nothing = np.ones(len(frame), np.bool_)
+    for column in days:
+        nothing &= np.isnat(frames.as_days(frame[column]))
+    return nothing
+
+
+def silent_in(groups: Sequence[Sequence[Cut]], days: Sequence[str]) -> int:
+    """The number of such records that a model learned from."""
+    return sum(int(silent(cut.frame, days).sum()) for cuts in groups for cut in cuts)
 
 
 def _enough(cuts: Sequence[Cut]) -> bool:

@@ -11,7 +11,7 @@ today also at earlier cuts, so name none that the event changes.
     unlikely   less;  without cost and value: the top fifth, the next three tenths, the rest as of the last
                cut
     unscored   there is no trustworthy model: fewer than ``FEWEST`` events, or an AUC below ``LEAST_AUC``; or
-               nothing to lose
+               nothing to lose; or the record has done nothing, and such records were not known on earlier days
 
 A record moves as ``segmentation.hysteresis`` says; the score is the probability itself, to rank by within a
 list.
@@ -72,7 +72,9 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
         asked += [SENT, RESPONSE] if kind.campaign_pattern else []
         types = tuple(dict.fromkeys([*kind.activity_types, *asked]))
         looked = traits_of(kind.categories, kind.learned, account.attributes)
-        self.traits = (*buying(), *(trait for name in types for trait in doing(name)), *looked)
+        done = (*buying(), *(trait for name in types for trait in doing(name)))
+        self.traits = (*done, *looked)
+        self._dated = [trait.column for trait in done if trait.sort == "day"]
         self.needs = Needs(
             windows=WINDOWS,
             kinds=types,
@@ -103,6 +105,9 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
             "event": self.kind.event,
             "refused": cuts.too_little(self.kind, groups, past, as_of, days),
         }
+        figures["undated"], unknown = cuts.undated(self.kind, groups, past)
+        figures["refused"] = figures["refused"] or unknown
+        figures["silent"] = cuts.silent_in(groups, self._dated)
         figures["cuts"] = [
             {"day": cut.day.isoformat(), "records": cut.records, "events": cut.events}
             for group in groups
@@ -196,7 +201,9 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
         model, before, as_of, count = start.model, start.before, start.as_of, len(seen)
         level, pending = np.zeros(count, np.int64), np.zeros(count, np.int64)
         asked, score = cuts.asked(self.kind, seen), np.full(count, np.nan)
-        reasons = _Reasons(model["figures"], self.kind.event, asked, score, pa.nulls(count, pa.string()))
+        if model["figures"].get("silent", cuts.FEWEST_TESTED) < cuts.FEWEST_TESTED:
+            asked &= ~cuts.silent(seen, self._dated)
+        reasons = _Reasons(model["figures"], self.kind, asked, score, pa.nulls(count, pa.string()))
         if "learned" in model:
             points, forecast = _learned(model)
             predicted = points.predicted(forecast, seen, as_of)
@@ -211,7 +218,7 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
             )
             level, pending = np.where(asked, level, 0), np.where(asked, pending, 0)
             because = points.because(forecast, seen, as_of, level)
-            reasons = _Reasons(model["figures"], self.kind.event, asked, score, because)
+            reasons = _Reasons(model["figures"], self.kind, asked, score, because)
         memory = {"probability": level, "probability_pending": pending}
         return Given(_LEVELS, level, score, reasons.of, memory)
 
@@ -244,7 +251,7 @@ class _Reasons:
     """``12% likely to respond within 56 days (19% on average): many campaign responses in 365 days``."""
 
     figures: Mapping[str, Any]
-    event: str
+    kind: Response
     asked: Flags
     score: Fractions
     because: pa.Array
@@ -258,13 +265,16 @@ class _Reasons:
             words = reason_text.reasons(
                 *(
                     reason_text.number(percent),
-                    f"% likely {self.event} within {self.figures['days']} days ({average}% on average)",
+                    f"% likely {self.kind.event} within {self.figures['days']} days ({average}% on average)",
                 ),
                 pc.fill_null(self.because.take(pa.array(rows)), ""),
             )
-        return pc.if_else(
-            pa.array(self.asked[rows]), words, "not scored: no purchase yet, so there is nobody to lose"
+        nothing = (
+            "no purchase yet, so there is nobody to lose"
+            if self.kind.churn
+            else "it has done nothing yet, and of such records too few are known from earlier days"
         )
+        return pc.if_else(pa.array(self.asked[rows]), words, f"not scored: {nothing}")
 
 
 def _span(points: Points, group: Sequence[Cut]) -> Span:

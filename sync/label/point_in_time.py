@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sync.label.activity import AccountActivity
-from sync.store import lazy
+from sync.store import first_seen, lazy
 from sync.store.bound_days import BoundDay, written
 from sync.store.chunks import drawn
 from sync.store.mirror import literal
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DRAWN = 200_000  # records of an earlier day: more teach a model nothing that it would show
 _DAY, _RECORDED_BY = BoundDay("past_day"), BoundDay("past_recorded_by")
+_KNOWN_BY = BoundDay("past_known_by")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class AccountPast:
     draws: dict[int, Relation] = field(default_factory=dict, compare=False)  # by size, once they are drawn
     # SQL by what it asks, with the day left open: to compile it costs more than to run it
     compiled: dict[Hashable, Relation] = field(default_factory=dict, compare=False)
-    _frames: dict[date, pd.DataFrame] = field(default_factory=dict, init=False, compare=False)
+    _frames: dict[tuple[date, date], pd.DataFrame] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def model(self) -> Mapping[str, Any] | None:
@@ -66,35 +67,60 @@ class AccountPast:
         first_day: date | None = self.activity.mirror.value(f"SELECT min(day) FROM ({rows})")
         return first_day
 
-    def features(self, day: date) -> pd.DataFrame:
-        """What the segmentation reads of the records that existed on a day, ordered by record."""
-        if day not in self._frames:
-            self._frames[day] = self._read(day)
-        return self._frames[day]
+    def features(self, day: date, campaigns: Sequence[str] = ()) -> pd.DataFrame:
+        """What the segmentation reads of the records that were known on a day, ordered by record."""
+        key = (day, day + timedelta(days=1) if campaigns else day)
+        if key not in self._frames:
+            self._frames[key] = self._read(*key)
+        return self._frames[key]
 
-    def _read(self, day: date) -> pd.DataFrame:
+    def _read(self, day: date, known_by: date) -> pd.DataFrame:
         features = self._features(day, self.needs, recorded_by=day)
+        _KNOWN_BY.bind(self.activity.mirror, known_by)
         if "frame" not in self.compiled:
             self.compiled["frame"] = self._frame(features)
         return self.activity.mirror.run(f"SELECT * FROM ({self.compiled['frame']}) ORDER BY record").df()
 
     def _frame(self, features: Relation) -> Relation:
+        """Of the records that were known by the bound day.
+
+        Who bought was known, whenever the CRM made the record.
+        """
         records = self.frame(features)
-        existed = (records.created_at.cast("date") <= _DAY.expression).fill_null(
-            True
-        ) | records.first_purchase.notnull()
-        return lazy.rows_of(self.segmentation.reads(records.filter(existed)))
+        heard_of = lazy.table(self.activity.mirror, self._heard_of(_KNOWN_BY.sql))
+        made = (records.created_at.cast("date") <= _DAY.expression).fill_null(False)
+        unknown = records.created_at.isnull() & records.record.isin(heard_of.record)
+        known = made | unknown | records.first_purchase.notnull()
+        return lazy.rows_of(self.segmentation.reads(records.filter(known)))
+
+    def _heard_of(self, day: str) -> Relation:
+        """(record) of those that had done anything by a day (in SQL), as recorded by it, or were seen by a pull."""
+        rows = self.activity.rows(answers=False, recorded_by=day)
+        seen = first_seen.by(self.activity.mirror, day)
+        return Relation(f"SELECT record FROM ({rows}) WHERE day <= {day} UNION {seen}")
+
+    def undated(self, day: date) -> tuple[int, int]:
+        """Records that may have been there on a day or not, and all."""
+        mirror = self.activity.mirror
+        records = self.frame(self._features(self.as_of, self.needs, self._recorded_by))
+        rows = self.activity.rows(answers=False)  # who is first heard of after as_of was not there on the day
+        seen = first_seen.by(mirror, written(day))
+        heard_of = lazy.table(mirror, Relation(f"SELECT record FROM ({rows}) UNION {seen}"))
+        silent = records.created_at.isnull() & ~records.record.isin(heard_of.record)
+        counts = lazy.rows_of(records.agg(undated=silent.sum(), records=records.count()))
+        undated, count = mirror.rows(f"SELECT coalesce(undated, 0), records FROM ({counts})")[0]
+        return int(undated), int(count)
 
     def outcomes(
         self, day: date, days: int, kinds: Sequence[str] = (), campaigns: Sequence[str] = ()
     ) -> pd.DataFrame:
-        """What became of the records of ``features(day)``."""
+        """What became of the records of ``features(day, campaigns)``."""
         from segmentation.feature_request import Needs
 
         end = day + timedelta(days=days)
         if end > self.as_of:
             raise ValueError(f"what happens until {end} is not known on {self.as_of}")
-        asked = self.features(day)["record"]
+        asked = self.features(day, campaigns)["record"]
         needs = Needs(windows=(days,), kinds=tuple(kinds))
         outcome = self._features(end, needs, self._recorded_by, campaigns)
         names = ("orders", "purchase_days", "net_revenue", *(f"count_{kind}" for kind in kinds))

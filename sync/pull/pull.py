@@ -22,7 +22,7 @@ from sync.exit_codes import GuardTripped, Trip
 from sync.log import stage
 from sync.pull.ingest import Ingest, Ingested, take_members
 from sync.sentence import sentences
-from sync.store import actual, merged_consent, write_history
+from sync.store import actual, first_seen, merged_consent, write_history
 from sync.store.activity_owner import means_record
 from sync.store.identity_resolution import reconcile
 from sync.store.joined import ID_TYPE
@@ -74,6 +74,7 @@ def pull(session: Session) -> Pulled:
             with mirror.transaction():
                 reconcile(mirror)
                 note_shape(mirror)
+                first_seen.note(mirror, began.date())
                 mirror.set_stamp("reconciled", str(mirror.revision()))
             merged_consent.remember(journal, mirror)
         pulled.parked += waiting(mirror)
