@@ -65,8 +65,8 @@ def first(world: World) -> int:
 def test_the_way_from_set_up_to_undo(tmp_path: Path) -> None:
     world = folder(tmp_path)
     assert cli(world, "check").exit_code == 0
-    assert cli(world, "plan").exit_code == 2, "set-up comes first"
-    assert "setup" in cli(world, "plan").stderr
+    assert cli(world, "run").exit_code == 2, "set-up comes first"
+    assert "crm-segments setup" in cli(world, "run").stderr
     assert cli(world, "setup").exit_code == 1, "nobody said yes"
     assert cli(world, "setup", "--yes").exit_code == 0
     assert cli(world, "plan", "--exit-code").exit_code == 3

@@ -24,6 +24,7 @@ from sync.exit_codes import CommandError, GuardTripped, Trip
 from sync.log import stage
 from sync.plan.approval import require_approved
 from sync.plan.finish import basis
+from sync.plan.preview import require_applicable
 from sync.plan.trip_lines import guard_lines
 from sync.plan.undo import WAYS_BACK, hold
 from sync.sentence import sentences
@@ -44,6 +45,7 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     """
     journal, mirror, account = session.journal, session.mirror(), session.account
     row = _stored(journal.plans, account, plan)
+    require_applicable(row)
     targets = targets_of(session.config, account)
     _require_current(
         journal.plans, row, basis(session.config, journal, account), {target.name for target in targets}

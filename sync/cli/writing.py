@@ -46,8 +46,8 @@ def plan(
         ),
     ] = False,
 ) -> None:
-    """Preview all changes before anything is written, saved as a numbered plan. `plan show PLAN` lists each
-    change.
+    """Preview all changes before anything is written, saved as a numbered plan. It needs no setup.
+    `plan show PLAN` lists each change.
     """
     if (action, number) != (None, None) or out is not None:
         if action != "show" or number is None:

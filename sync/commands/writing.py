@@ -27,7 +27,7 @@ def plan(
 ) -> Answer:
     """Pull, label and show what a run would write; saved under a number that ``apply`` takes.
 
-    Writes nothing to the CRM.
+    Writes nothing to the CRM. Where set-up has still to make fields or lists, it is a preview that cannot be applied.
     """
 
     def work(session: Session) -> Answer:
@@ -38,10 +38,11 @@ def plan(
 
         pipeline.settled_and_pulled(session)
         labelled = {**pipeline.reading(session), **pipeline.labelled(session)}
-        planned = make(session, adopt=adopt)
+        planned = make(session, adopt=adopt, preview=True)
         code = 3 if exit_code and planned.changes else 0
         names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
-        notes = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
+        refused = plan_setup(session).refused if planned.preview else []
+        notes = [*refused, *names, *filter_notes(session), *deleted_notes(planned.deleted)]
         notes += size_notes(session, written=False)
         notes += restored_notes(session.config, session.mirror())
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}

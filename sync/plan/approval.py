@@ -16,6 +16,7 @@ from sync.account.targets import Target
 from sync.config.settings import Approval
 from sync.exit_codes import ApprovalNeeded, CommandError, UsageError
 from sync.local_time import local_time
+from sync.plan.preview import require_applicable
 from sync.store.journal import Journal
 from sync.store.journal.approvals import PlanDecision
 from sync.store.journal.plans import Plan
@@ -175,6 +176,7 @@ def asked(journal: Journal, account: str, plan: int) -> Asked:
         )
     if row.state not in ("open", "applying"):
         raise CommandError(f"plan {plan} is {row.state}: it cannot be approved or rejected any more")
+    require_applicable(row)
     if row.kind == "consent":
         raise CommandError(f"plan {plan} removes what consent forbids, which needs no approval")
     return Asked(row, journal.batches.digest(plan))

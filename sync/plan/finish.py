@@ -83,6 +83,8 @@ class Planned:
     # why it waits for somebody's approval; None where none has to be given
     approval: list[dict[str, str]] | None = None
     made_by: str = ""
+    # fields and lists that are still to be set up: it shows what would be written, and cannot be applied
+    preview: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """For printing and for the journal."""

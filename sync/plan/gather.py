@@ -15,7 +15,8 @@ from sync.plan.desired import Desired, desired
 from sync.plan.remote_state import MadeTargets
 from sync.plan.selection import Selection
 from sync.store.actual import values_in
-from sync.store.ids import MERGED, PRESENT, numbered
+from sync.store.ids import IDS, MERGED, PRESENT, numbered
+from sync.store.mirror import literal
 from sync.store.relation import Relation
 from sync.store.scratch import Scratch, readable
 from sync.store.write_history import WRITTEN
@@ -82,13 +83,22 @@ def _difference(
     rows = Relation(
         f"""SELECT record, wanted.value AS wanted, held.value AS actual
             FROM (SELECT * FROM ({goal.wanted}) WHERE value IS NOT NULL) AS wanted
-            FULL JOIN ({values_in(target.name)}) AS held USING (record)
+            FULL JOIN ({_actual(target, made)}) AS held USING (record)
             WHERE coalesce(wanted.value, '') <> coalesce(held.value, '') AND {condition}"""
     )
     rows = _in_forms(scratch, scratch.table(rows), target, forms)
     key = (target.kind, target.name)
     follows = "" if moved is None else moved.desired.target.name
     return Difference(goal, made.ours[key], made.since[key], rows, follows)
+
+
+def _actual(target: Target, made: MadeTargets) -> Relation:
+    """(record, value) that stands in a target; nothing where the CRM does not have the field (any more)."""
+    gone = ", ".join(map(literal, made.gone.get(target.name, ()) if target.kind == "field" else ()))
+    if not gone:
+        return values_in(target.name)
+    without = f"SELECT record FROM ({IDS}) WHERE record_type IN ({gone})"
+    return Relation(f"SELECT record, value FROM ({values_in(target.name)}) WHERE record NOT IN ({without})")
 
 
 def _in_forms(scratch: Scratch, rows: Relation, target: Target, forms: Forms) -> Relation:

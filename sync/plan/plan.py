@@ -2,7 +2,7 @@
 
 First everything is gathered: what the CRM has (``sync.plan.remote_state``), what labels want and consent allows,
 what the CRM holds, and what we wrote before (``sync.plan.gather``). What follows from it, ``sync.plan.decide``
-says; ``sync.plan.finish`` weighs and saves it.
+says; ``sync.plan.finish`` weighs and saves it. Before set-up it is a preview (``sync.plan.preview``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from sync.account.session import Session
-from sync.account.targets import Target, field_specs
+from sync.account.targets import Target, field_specs, list_specs, targets_of
 from sync.config.config import Config
 from sync.consent.consent import Consent, consent_of
 from sync.exit_codes import SetupNeeded
@@ -19,8 +19,9 @@ from sync.log import stage
 from sync.plan.decide import decide
 from sync.plan.finish import Header, Planned, basis, finish
 from sync.plan.gather import compare, write_history
+from sync.plan.preview import named
 from sync.plan.reading_guards import reading_trips
-from sync.plan.remote_state import forms_of, made_targets, remote_state
+from sync.plan.remote_state import as_set_up, forms_of, made_targets, remote_state
 from sync.plan.selection import Selection
 from sync.store.journal import Journal
 from sync.store.label_tables import labels_of
@@ -30,16 +31,29 @@ from sync.store.write_history import catch_up
 
 
 @stage("plan")
-def plan(session: Session, selection: Selection | None = None, adopt: bool = False) -> Planned:
-    """Compare and decide; save what is to be done as a plan that ``apply`` carries out."""
+def plan(
+    session: Session, selection: Selection | None = None, adopt: bool = False, preview: bool = False
+) -> Planned:
+    """Compare and decide; save what is to be done as a plan that ``apply`` carries out.
+
+    ``preview``: where fields or lists are missing, plan as if set-up had made them; SetupNeeded otherwise.
+    """
     config, account, journal, mirror = session.config, session.account, session.journal, session.mirror()
     catch_up(journal, mirror)
     consent, objects = consent_of(session.mirror(), session.joined()), journal.objects.of(account)
     remote = remote_state(session.destination(), lambda: session.lists, objects)
     made = made_targets(config, account, objects, remote)
-    _require(account, made.missing)
+    missing = made.missing
+    if missing and not preview:
+        raise SetupNeeded(
+            f"account {account} does not have {named(missing)} yet: run `crm-segments setup` (it asks before it creates anything)"
+        )
+    if missing:
+        lists = list_specs(config, journal, account, remote.capabilities.dynamic_lists)
+        made = as_set_up(made, targets_of(config, account), lists)
     on_hold = _on_hold(config, journal, account, release="undone" in session.allow)
     planned = Planned(
+        preview=missing,
         deleted=made.deleted,
         retired=sorted(name for _kind, name in made.retired),
         held=on_hold,
@@ -60,14 +74,6 @@ def plan(session: Session, selection: Selection | None = None, adopt: bool = Fal
         whole = [target for target in made.ready if chosen.whole and target.segmentation not in on_hold]
         header = Header("forward", basis(config, journal, account), whole)
         return finish(session, scratch, consent, decision, header, planned, reading)
-
-
-def _require(account: str, missing: Sequence[str]) -> None:
-    if missing:
-        names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-        raise SetupNeeded(
-            f"account {account} does not have {names} yet: run `crm-segments setup` (it asks before it creates anything)"
-        )
 
 
 def _withheld(mirror: AccountMirror, consent: Consent, targets: Sequence[Target]) -> dict[str, int]:

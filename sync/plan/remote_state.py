@@ -7,13 +7,14 @@ something: an unchanged run would pay for the question each day.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from connectors.contract import Capabilities, Destination, FieldSpec, RemoteList
+from connectors.contract import Capabilities, Destination, FieldSpec, ListSpec, RemoteList
 from sync.account.targets import Target, targets_of
 from sync.config.config import Config
 from sync.store.journal.objects import MadeObject
 
+_NEVER = 2**62  # later than every batch: nothing that was written before stands in what is still to be made
 Form = Callable[[str], str | None]  # a value → the form in which the CRM gives it back
 
 
@@ -51,6 +52,11 @@ class MadeTargets:
     ready: list[Target]  # those whose values or members we write
     filled: list[Target]  # lists that the CRM fills by itself, by a field of ours
     missing: list[str]
+    foreign: set[
+        tuple[str, str]
+    ]  # kind and name of missing fields that the CRM has, because somebody else made them
+    partly: set[tuple[str, str]]  # kind and name of missing fields that some record types have
+    gone: dict[str, list[str]]  # of missing fields: the record types without it, whatever was once read there
     deleted: list[str]  # lists that a person deleted: they stop nothing else
     retired: list[tuple[str, str]]  # kind and name of targets of ours that the config no longer names
     ours: dict[tuple[str, str], bool]  # kind and name → whether we made it, and did not adopt it
@@ -70,18 +76,22 @@ def made_targets(
     ready: list[Target] = []
     filled: list[Target] = []
     missing: list[str] = []
+    foreign: set[tuple[str, str]] = set()
+    partly: set[tuple[str, str]] = set()
+    gone: dict[str, list[str]] = {}
     deleted: list[str] = []
     for target in targets:
         row = made.get(("list", target.record_type, target.name))
         if target.kind == "field":
-            lacking = [
-                record_type
-                for record_type in record_types[target.segmentation]
-                if (record_type, target.name) not in remote.fields
-                or ("field", record_type, target.name) not in made
-            ]
+            types = record_types[target.segmentation]
+            there = {t for t in types if (t, target.name) in remote.fields}
+            of_ours = {t for t in types if ("field", t, target.name) in made}
+            lacking = [t for t in types if t not in there & of_ours]
             missing += [f"field {target.name}" + (f" of {t}" if t != "contact" else "") for t in lacking]
             ready += [] if lacking else [target]
+            foreign |= {("field", target.name)} if there - of_ours else set()
+            partly |= {("field", target.name)} if there & of_ours else set()
+            gone |= {target.name: sorted(set(types) - there)} if set(types) - there else {}
         elif row is None:
             missing.append(f"list {target.name}")
         elif row.remote not in remote.lists:
@@ -94,8 +104,34 @@ def made_targets(
         ready=ready,
         filled=filled,
         missing=missing,
+        foreign=foreign,
+        partly=partly,
+        gone=gone,
         deleted=deleted,
         retired=list(dict.fromkeys(pair for pair, _ in pairs if pair not in named)),
         ours={pair: all(not row.adopted for other, row in pairs if other == pair) for pair, _ in pairs},
         since={pair: min(row.since for other, row in pairs if other == pair) for pair, _ in pairs},
+    )
+
+
+def as_set_up(made: MadeTargets, targets: Sequence[Target], lists: Sequence[ListSpec]) -> MadeTargets:
+    """The targets as they stand after set-up: what is missing is there, empty, and ours.
+
+    ``targets``: all of the config, in its order; ``lists``: as set-up asks for them.
+    """
+    deleted = set(made.deleted)
+    present = {*made.ready, *made.filled}
+    new = [t for t in targets if t not in present and not (t.kind == "list" and t.name in deleted)]
+    dynamic = {spec.key for spec in lists if spec.kind == "dynamic"}
+    filled = [target for target in new if target.kind == "list" and target.name in dynamic]
+    written = {*made.ready, *new} - set(filled)
+    return replace(
+        made,
+        ready=[target for target in targets if target in written],
+        filled=[*made.filled, *filled],
+        ours={**{(t.kind, t.name): (t.kind, t.name) not in made.foreign for t in new}, **made.ours},
+        since={
+            **made.since,
+            **{(t.kind, t.name): _NEVER for t in new if (t.kind, t.name) not in made.partly},
+        },
     )

@@ -46,7 +46,8 @@ def print_check(answer: Mapping[str, Any]) -> None:
         missing = sum(step["action"] == "create" for step in answer["setup"])
         differing = len(answer["setup"]) - missing
         what = f"create {missing} fields and lists" if missing else f"update {differing} fields and lists"
-        todo = f" Next, {what}: crm-segments setup" if answer["setup"] else ""
+        look = " For a preview: crm-segments plan." if missing else ""
+        todo = f"{look} Next, {what}: crm-segments setup" if answer["setup"] else ""
         done(f"{answer['account']}: OK.{todo}")
     if "reconcile" in answer:
         print_reconciled(answer["reconcile"])

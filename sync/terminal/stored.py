@@ -44,7 +44,13 @@ def print_status(answer: Mapping[str, Any]) -> None:
         "Open plans:",
         ("plan", "kind", "state", "as of", "made"),
         [
-            (str(p["plan"]), p["kind"], p["state"], p["as_of"], local_time(p["created_at"], zone))
+            (
+                str(p["plan"]),
+                "preview" if p["preview"] else p["kind"],
+                p["state"],
+                p["as_of"],
+                local_time(p["created_at"], zone),
+            )
             for p in answer["plans"]
         ],
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.local_time import local_time
+from sync.plan.preview import preview_sentence
 from sync.plan.trip_lines import guard_lines
 from sync.terminal.approving import print_waiting
 from sync.terminal.output import done, fault, say, table, warn
@@ -18,27 +19,31 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     """What a plan would change, what stops it, and what it leaves alone."""
     if plan["plan"] is None:
         kept = f"; {plan['kept']:,} manual edits were kept" if plan["kept"] else ""
-        done(f"Up to date: nothing to write{kept}.")
+        done(f"{'Nothing would be written' if plan['preview'] else 'Up to date: nothing to write'}{kept}.")
     else:
         rows = [
             (target, action, number)
             for target, actions in plan["by_target"].items()
             for action, number in actions.items()
         ]
+        name = "Preview, plan" if plan["preview"] else "Plan"
         table(
-            f"Plan {plan['plan']}: {plan['changes']:,} changes on {plan['records']:,} records, {plan['calls']:,} calls",
+            f"{name} {plan['plan']}: {plan['changes']:,} changes on {plan['records']:,} records, {plan['calls']:,} calls",
             ("target", "action", "changes"),
             rows,
         )
     for line in guard_lines(plan["trips"], plan["first_labelling"]):
         warn(line)
-    if plan["trips"] and plan["plan"] is not None:
+    if plan["preview"]:
+        warn(preview_sentence(plan["preview"]))
+    elif plan["trips"] and plan["plan"] is not None:
         say(
             f"Looks right? crm-segments apply {plan['plan']}"
             if all(t["first_labelling"] for t in plan["trips"])
             else "A run would stop here. If this is expected: --allow GUARD --reason TEXT."
         )
-    print_waiting(plan)
+    if not plan["preview"]:
+        print_waiting(plan)
     if plan["kept"]:
         table(
             "Kept: edited by somebody else (first 10):",
@@ -97,6 +102,8 @@ def print_plan_changes(answer: Mapping[str, Any]) -> None:
     )
     for line in guard_lines(answer["guards"], answer["first_labelling"]):
         warn(line)
+    if answer["preview"]:
+        warn(preview_sentence(answer["preview"]))
     if "out" in answer:
         done(f"written to {answer['out']}")
         return

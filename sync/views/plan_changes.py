@@ -19,6 +19,7 @@ from sync.account.session import Session
 from sync.account.targets import Target, targets_of
 from sync.apply import extent
 from sync.exit_codes import CommandError, UsageError
+from sync.plan.preview import missing_targets
 from sync.store import plan_figures
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
@@ -78,6 +79,7 @@ def show_plan(
     answer = {"plan": plan, "kind": row.kind, "state": row.state, "as_of": row.as_of, "total": total}
     answer["created_at"] = row.created_at
     answer["guards"] = row.guards
+    answer["preview"] = missing_targets(row)
     answer["first_labelling"] = row.summary.get("first_labelling", {})
     if out is not None:
         _write(journal, session.mirror(), row, out)

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 from connectors.values.currency import exponent
 from sync.account.segment_catalog import named_segments
 from sync.config.config import Config
+from sync.plan.preview import missing_targets, preview_sentence
 from sync.pull import reading
 from sync.store.journal import Journal
 from sync.store.journal.plans import Plan
@@ -85,7 +86,8 @@ def sentence(plan: Plan, crm: str, totals: Mapping[str, int]) -> str:
         "consent": " takes away what consent forbids",
     }.get(plan.kind, "")
     changes = f" {_listed(also)} change too." if also else ""
-    return f"Plan {plan.plan} for {plan.account} ({crm}){way}: {what}.{changes} Nothing else is touched."
+    name = f"Preview, plan {plan.plan}" if missing_targets(plan) else f"Plan {plan.plan}"
+    return f"{name} for {plan.account} ({crm}){way}: {what}.{changes} Nothing else is touched."
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -147,6 +149,8 @@ def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lights(plan: Plan, read: Mapping[str, Any] | None, minutes: int | None) -> Iterator[Light]:
+    if missing := missing_targets(plan):
+        yield Light(name="Set-up", state="stop", what=f"{preview_sentence(missing)}.")
     yield _guards(plan)
     if waits := plan.summary.get("approval"):
         why = "; ".join(reason["what"] for reason in waits)

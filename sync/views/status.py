@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sync.plan.preview import missing_targets
 from sync.pull.reading import kept
 from sync.store.journal import Journal
 
@@ -46,6 +47,7 @@ def status(
                 "plan": plan.plan,
                 "kind": plan.kind,
                 "state": plan.state,
+                "preview": bool(missing_targets(plan)),
                 "as_of": plan.as_of,
                 "created_at": plan.created_at,
             }
