@@ -57,8 +57,19 @@ def test_every_record_has_forecasts_and_segments_of_every_kind(sample: Path) -> 
     assert {row["value_tier"] for row in buyers} == {"high", "medium", "low"}
 
 
+def test_without_a_horizon_nothing_is_trained_that_the_config_has_not(sample: Path) -> None:
+    scores = [f"rfm.{axis}" for axis in ("frequency", "money", "recency")]
+    assert list(told(sample)[0]) == ["id", *BOUGHT, "rfm", *scores]
+    sample.write_text(CONFIG + POTENTIAL)
+    columns = ["id", *BOUGHT, *FORETOLD, "rfm", "value_tier", *scores, "potential", "potential.tier"]
+    assert list(told(sample)[0]) == columns
+    sample.write_text(CONFIG)
+
+
 def test_a_longer_horizon_foretells_more_and_without_one_the_data_decide(sample: Path) -> None:
+    sample.write_text(CONFIG + POTENTIAL)
     short, long, own = (told(sample, horizon) for horizon in (30, 273, None))
+    sample.write_text(CONFIG)
     for smaller, other in ((short, long), (short, own), (own, long)):
         assert sum(float(r["expected_purchases"] or 0) for r in smaller) < sum(
             float(r["expected_purchases"] or 0) for r in other

@@ -68,7 +68,7 @@ def label(
     as_of: AsOf = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write ids, segments and forecasts to this CSV file.", metavar="FILE"),
+        typer.Option("--out", help="Write ids, purchases, segments and scores to this CSV file.", metavar="FILE"),
     ] = None,
     horizon: Annotated[
         int | None,
@@ -76,7 +76,7 @@ def label(
             "--horizon",
             min=1,
             max=3660,
-            help="How many days ahead the forecasts in the file look.",
+            help="Add forecasts over so many days, and train for them what the config has not.",
             metavar="DAYS",
         ),
     ] = None,

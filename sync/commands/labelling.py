@@ -87,9 +87,9 @@ def label(
     """Label every record; with ``out`` write id and one column per segmentation to a CSV file. Writes nothing
     to the CRM.
 
-    The file tells forecasts over ``horizon`` days too, or over the data's own horizon
-    (``sync.label.forecasts``). With ``explain`` the answer tells coverage of attributes, and per rule how
-    many records it takes (``sync.views.rule_coverage``). ``reason``: what the file is for; the journal keeps it.
+    The file tells forecasts over ``horizon`` days too; without it, those of the config's own kinds alone
+    (``sync.label.forecasts``). With ``explain`` the answer tells coverage of attributes, and per rule how many records it
+    takes (``sync.views.rule_coverage``). ``reason``: what the file is for; the journal keeps it.
     UsageError: there is none, and people can be contacted by their ids.
     """
 

@@ -1,13 +1,13 @@
-"""What is expected of each record over a horizon? Columns for a file, whether or not the config asks for the
-kinds behind them.
+"""What is expected of each record over a horizon? Columns for a file: those of the kinds that the config has, or of every kind
+where somebody asks for a horizon.
 
     value_score          the champion score (``segmentation.models.clv_model``); 0 without a purchase
     p_purchase, expected_purchases, expected_value      within the horizon, money in the currency; empty where
                                                         nothing is predicted
     lifecycle, rfm, value_tier, cluster                 segments of kinds lifecycle, rfm, potential, clusters
 
-A kind that the config has gives its own labels, with their memory; any other is fitted for the file alone. A
-model from after ``as_of`` is never used: it knows what came (``sync.label.as_known_then``).
+A kind that the config has gives its own labels, with their memory; any other costs a training, which only a horizon asks for, and
+is fitted for the file alone. A model from after ``as_of`` is never used: it knows what came (``sync.label.as_known_then``).
 """
 
 from __future__ import annotations
@@ -43,15 +43,18 @@ class Forecasts:
     figures: dict[str, Any]
 
 
-def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) -> Forecasts:
-    """What is expected of each record; it holds until it is asked for again.
+def forecasts(session: Session, horizon: int | None, known_labels: AsKnownThen) -> Forecasts | None:
+    """What is expected of each record; it holds until it is asked for again. None: the config has no kind that predicts, and
+    nobody asks for a horizon.
 
-    ``horizon`` in days; None: that of the data (or of the config's own segmentation of kind ``potential``).
+    ``horizon`` in days; None: that of the config's own segmentation of kind ``potential``, or of its data.
     """
-    settings = _every_kind(session.segmentations)
+    settings = _chosen(session.segmentations, for_file=horizon is not None)
+    value = next((entry for entry in settings if entry.options.predicts_value), None)
+    if value is None:
+        return None
     known_labels = known_labels.by(_with_segmentations(session.config, settings))
     session.progress("forecasting", 0, 0)
-    value = next(entry for entry in settings if entry.options.predicts_value)
     champion = _champion(value, horizon, known_labels)
     _, population, model = champion
     labels = {
@@ -82,15 +85,16 @@ def columns_of_own_name(segmentations: Sequence[SegmentationSettings]) -> set[st
     }
 
 
-def _every_kind(segmentations: Sequence[SegmentationSettings]) -> list[SegmentationSettings]:
-    """The first segmentation of each kind; where the config has none, one for this file alone."""
+def _chosen(segmentations: Sequence[SegmentationSettings], for_file: bool) -> list[SegmentationSettings]:
+    """The first segmentation of each kind; ``for_file``: where the config has none, one for this file alone."""
     chosen = []
     for name, kind in _kinds().items():
         own = [settings for settings in segmentations if settings.kind == name]
-        for_file = f"for_file_{name}"
-        chosen.append(
-            own[0] if own else SegmentationSettings(name=for_file, kind=name, field=for_file, options=kind())
-        )
+        if own:
+            chosen.append(own[0])
+        elif for_file:
+            alone = f"for_file_{name}"
+            chosen.append(SegmentationSettings(name=alone, kind=name, field=alone, options=kind()))
     return chosen
 
 

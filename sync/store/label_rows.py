@@ -21,7 +21,7 @@ class LabelColumns:
 def label_rows(
     mirror: AccountMirror,
     segmentations: Sequence[LabelColumns],
-    forecast: Relation,
+    forecast: Relation | None,
     forecast_columns: Sequence[str],
     digits: int,
     taken: Collection[str],
@@ -29,7 +29,7 @@ def label_rows(
 ) -> Relation:
     """Rows of every record that any of the segmentations labels, ordered by type and id.
 
-    ``forecast``: (record, the ``forecast_columns``, …). ``digits``: decimals of the currency. ``taken``: names
+    ``forecast``: (record, the ``forecast_columns``, …), if any. ``digits``: decimals of the currency. ``taken``: names
     of columns of what was bought that are left out. ``with_type``: the record's type stands behind its id.
     """
     columns = ["id", *(["record_type"] if with_type else [])]
@@ -37,7 +37,7 @@ def label_rows(
     figures["net_revenue"] = f"({figures['net_revenue']})::VARCHAR"  # Arrow writes no decimals as CSV
     columns += [f"{column} AS {name}" for name, column in figures.items() if name not in taken]
     columns += [f"forecast.{name}" for name in forecast_columns]
-    joins = ""
+    joins = f"LEFT JOIN ({forecast}) AS forecast USING (record)" if forecast else ""
     for position, entry in enumerate(segmentations):
         alias = f"labels_{position}"
         joins += f" LEFT JOIN ({entry.labels}) AS {alias} USING (record)"
@@ -45,7 +45,7 @@ def label_rows(
     everyone = " UNION ".join(f"SELECT record FROM ({entry.labels})" for entry in segmentations)
     return Relation(
         f"""SELECT {", ".join(columns)} FROM ({everyone}) JOIN ids USING (record)
-            LEFT JOIN ({kept_features(mirror)}) AS features USING (record) LEFT JOIN ({forecast}) AS forecast USING (record) {joins}
+            LEFT JOIN ({kept_features(mirror)}) AS features USING (record) {joins}
             ORDER BY record_type, length(id), id"""
     )
 

@@ -36,7 +36,7 @@ def write(
     """Write the labels as of ``session.as_of`` as CSV; returns the number of rows, and the figures of the
     forecasts.
 
-    After the forecasts (``sync.label.forecasts``, over ``horizon`` days) stand the segments of each
+    After the forecasts, if any (``sync.label.forecasts``, over ``horizon`` days), stand the segments of each
     segmentation that they do not hold yet, and beside them its confirmed scores where it has some:
     ``rfm.recency`` and its like, 1 to 5; of kind ``response`` the probability, to rank by, as ``NAME.score``.
     """
@@ -45,7 +45,8 @@ def write(
 
     mirror, known_labels = session.mirror(), AsKnownThen(session)
     forecast = forecasts(session, horizon, known_labels)
-    names, there = [s.name for s in session.segmentations], columns_of_own_name(session.segmentations)
+    names = [s.name for s in session.segmentations]
+    there = columns_of_own_name(session.segmentations) if forecast else set()
     types = {t for s in session.segmentations for t in session.config.record_types(s)}
     segmentations = []
     for settings in session.segmentations:
@@ -58,8 +59,8 @@ def write(
     rows = label_rows(
         mirror,
         segmentations,
-        forecast.rows,
-        [name for name in forecast.columns if name not in names or name in there],
+        forecast.rows if forecast else None,
+        [name for name in forecast.columns if name not in names or name in there] if forecast else [],
         exponent(session.settings.currency),
         taken=names,  # a name that a segmentation has is that segmentation's
         with_type=types != {"contact"},
@@ -69,7 +70,7 @@ def write(
         count, columns = _write(mirror, sink.buffer, rows)
         file = SegmentFile(", ".join(names), str(out), columns, count, channel="", reason=reason.strip())
         session.journal.exports.add_segment_file(session.account, session.run, file)
-    return count, forecast.figures
+    return count, forecast.figures if forecast else {}
 
 
 def _require_reason(mirror: AccountMirror, rows: Relation, account: str, reason: str) -> None:
