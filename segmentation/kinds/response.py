@@ -21,6 +21,7 @@ from segmentation.point_in_time import RESPONSE
 if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
 
+RANKING = 0.0005  # of the AUC that a calibration may cost: it keeps the order, so nothing but rounding
 UNLIKELY, POSSIBLE, LIKELY, UNSCORED = "unlikely", "possible", "likely", "unscored"
 
 
@@ -97,6 +98,7 @@ class Response(LearningKind, BandedKind):
             Line("auc", auc, auc >= AUC, words),
             Line("lift on the event", caught, caught > TOP, reached),
             *calibration(figures),
+            *_ranking(figures),
             *_undated(figures),
         ]
 
@@ -117,6 +119,18 @@ class Response(LearningKind, BandedKind):
         if self.cost is not None and self.value is not None and self.cost > self.value:
             raise ValueError(f"cost = {self.cost} is above value = {self.value}: no contact can ever pay")
         return self
+
+
+def _ranking(figures: Mapping[str, Any]) -> list[Line]:
+    """What the calibration costs in ranking; nothing of a model that did not measure it."""
+    if "auc_uncalibrated" not in figures:
+        return []
+    cost = round(max(0.0, figures["auc_uncalibrated"] - figures["auc"]), 4)
+    words = (
+        f"calibration ({figures['calibration']}) costs {cost:.4f} of the AUC; "
+        f"{figures['different']:,} different probabilities on that day"
+    )
+    return [Line("ranking", cost, cost <= RANKING, words)]
 
 
 def _undated(figures: Mapping[str, Any]) -> list[Line]:

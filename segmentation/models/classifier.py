@@ -3,9 +3,8 @@
 L2 logistic regression, histogram boosting and the mean of the two log-odds compete on an inner split in time,
 by log loss. The last columns of the points may be habits, many that each say little: the inner split also
 decides whether a learner looks at them, and of the logistic regression how strongly they are held back (a
-penalty of their own). A calibration (level: all log-odds moved alike; sigmoid: Platt 1999; isotonic: Zadrozny
-and Elkan 2002) is learned on the inner split, and used only where it lowers the Brier score on the days after
-it.
+penalty of their own). A calibration (``segmentation.models.probability_curve``) is learned on the inner split,
+and used only where it lowers the Brier score on the days after it.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from segmentation.evaluation import metrics
 from segmentation.models.blas_threads import one_thread
 from segmentation.models.boosting import Boosted
 from segmentation.models.encoder import Matrix
+from segmentation.models.probability_curve import UNCHANGED, Calibration, calibrations, log_odds, sigmoid
 
 LEARNERS = ("logistic", "boosting", "mixture")
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3)  # of a logistic regression: C, the inverse of the penalty
 SHARES = (0.0, 0.2, 0.4)  # what a standard deviation of a habit counts for, against that of another column
 MANY, EVENTS = 20_000, 1_000  # of more records and events than that, some choose the options for all
 _BOOSTING = {"learning_rate": 0.06, "min_samples_leaf": 40, "l2_regularization": 1.0}
-_FAR, _HALVINGS = 10.0, 40  # log-odds that a level may move by, found to so many binary places
 _SIZES = ({"max_iter": 120, "max_leaf_nodes": 15}, {"max_iter": 60, "max_leaf_nodes": 6})
 
 
@@ -54,7 +53,7 @@ class Logistic:
         """Probability of 1."""
         with one_thread():
             raw = points[:, : len(self.weights)] @ self.weights + self.start
-        return _sigmoid(raw)
+        return sigmoid(raw)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -70,8 +69,8 @@ class Mixture:
 
     def predict(self, points: Matrix) -> Fractions:
         """Probability of 1."""
-        return _sigmoid(
-            (_log_odds(self.logistic.predict(points)) + _log_odds(self.boosting.predict(points))) / 2
+        return sigmoid(
+            (log_odds(self.logistic.predict(points)) + log_odds(self.boosting.predict(points))) / 2
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,53 +82,11 @@ Learner = Logistic | Boosted | Mixture
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """A rising curve through (x, y) in log-odds of the raw and the true probability; ``none`` leaves it as it
-    is.
-    """
-
-    sort: str = "none"
-    x: tuple[float, ...] = ()
-    y: tuple[float, ...] = ()
-
-    def apply(self, probability: Fractions) -> Fractions:
-        """True probabilities of raw ones."""
-        if self.sort == "none":
-            return probability
-        if self.sort in ("level", "sigmoid"):
-            return _sigmoid(self.x[0] * _log_odds(probability) + self.y[0])
-        return np.interp(probability, self.x, self.y).astype(np.float64)
-
-    @classmethod
-    def level(cls, probability: Fractions, target: Fractions) -> Calibration:
-        """One number that sets the mean right."""
-        odds, low, high = _log_odds(probability), -_FAR, _FAR
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if _sigmoid(odds + middle).mean() < target.mean() else (low, middle)
-        return cls("level", (1.0,), ((low + high) / 2,))
-
-    @classmethod
-    def sigmoid(cls, probability: Fractions, target: Fractions) -> Calibration:
-        """Two numbers that set the log-odds right."""
-        fitted = Logistic.fit(_log_odds(probability)[:, None], target, 1e6)
-        return cls("sigmoid", (float(fitted.weights[0]),), (fitted.start,))
-
-    @classmethod
-    def isotonic(cls, probability: Fractions, target: Fractions) -> Calibration:
-        """Steps that never fall."""
-        from sklearn.isotonic import IsotonicRegression
-
-        fitted = IsotonicRegression(out_of_bounds="clip").fit(probability, target)
-        return cls("isotonic", tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist()))
-
-
-@dataclass(frozen=True)
 class Forecast:
     """A learner with its calibration."""
 
     learner: Learner
-    calibration: Calibration = Calibration()
+    calibration: Calibration = UNCHANGED
 
     @property
     def name(self) -> str:
@@ -203,10 +160,7 @@ def contest(spans: Sequence[Span], habits: int = 0) -> Contest:
     best, raw, options, losses = _chosen(_joined(earlier), judge, plain)
     learner = _learner(best, _joined([*earlier, judge]), options, plain)
     seen = learner.predict(test.points)
-    curves = [
-        Calibration(),
-        *(sort(raw, judge.target) for sort in (Calibration.level, Calibration.sigmoid, Calibration.isotonic)),
-    ]
+    curves = list(calibrations(raw, judge.target))
     scores = [metrics.brier(curve.apply(seen), test.target) for curve in curves]
     curve = curves[int(np.argmin(scores))]
     tested = curve.apply(seen)
@@ -220,6 +174,8 @@ def contest(spans: Sequence[Span], habits: int = 0) -> Contest:
             candidate.sort: round(score, 5) for candidate, score in zip(curves, scores, strict=True)
         },
         **judged(tested, test.target),
+        "auc_uncalibrated": judged(seen, test.target)["auc"],
+        "different": len(np.unique(tested)),
     }
     final = _learner(best, _joined(spans), options, plain)
     return Contest(
@@ -265,8 +221,8 @@ def _chosen(training: Span, judge: Span, plain: int) -> tuple[str, Fractions, _O
         options[name], predictions[name] = every[best], predicted[best]
         if len(some.target) < len(training.target):
             predictions[name] = _learner(name, training, options, plain).predict(judge.points)
-    predictions["mixture"] = _sigmoid(
-        (_log_odds(predictions["logistic"]) + _log_odds(predictions["boosting"])) / 2
+    predictions["mixture"] = sigmoid(
+        (log_odds(predictions["logistic"]) + log_odds(predictions["boosting"])) / 2
     )
     losses = {name: metrics.log_loss(predictions[name], judge.target) for name in LEARNERS}
     winner = min(losses, key=losses.__getitem__)
@@ -306,13 +262,3 @@ def _logistic(stored: Mapping[str, Any]) -> Logistic:
 
 def _joined(spans: Sequence[Span]) -> Span:
     return Span(np.vstack([span.points for span in spans]), np.concatenate([span.target for span in spans]))
-
-
-def _log_odds(probability: Fractions) -> Fractions:
-    sure = np.clip(probability, 1e-9, 1 - 1e-9)
-    odds: Fractions = np.log(sure / (1 - sure))
-    return odds
-
-
-def _sigmoid(raw: Fractions) -> Fractions:
-    return 1 / (1 + np.exp(-np.clip(raw, -500, 500)))

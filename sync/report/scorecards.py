@@ -27,6 +27,8 @@ _MEANINGS = {
     "actionability": "Share of the segments that are large enough, can be reached, and say what to do.",
     "auc": "How often the score ranks somebody who does it above somebody who does not; 0.5 is chance, 1 is perfect.",
     "calibration": "Mean distance between the predicted probability and what happened (ECE); 0 is perfect.",
+    "ranking": "What the calibration costs of the AUC: it keeps the order, so 0 but for rounding.",
+    "left out of the past": "Records without activity and without created_at: nobody knows since when they are there.",
     "lift on the event": "Share of the events that the best fifth by score holds; 20% is chance.",
     "drift": "How far scores have moved since the model was trained (PSI); below 0.1 is steady, from 0.25 on retrain.",
     "newcomers": "How far new customers differ from those at the time of the model (PSI); from 0.25 on retrain.",
