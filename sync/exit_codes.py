@@ -15,7 +15,7 @@ CommandError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ class CommandError(Exception):
     """Ends a command; the message says what happened and what to do next."""
 
     exit_code = 1
+    waits: Mapping[str, Any] | None = None  # a plan that waits for an approval, and why
 
 
 class UsageError(CommandError):
@@ -70,8 +71,9 @@ class GuardTripped(CommandError):
 class ApprovalNeeded(GuardTripped):
     """A plan waits for somebody's approval, or somebody refused it: nothing was written."""
 
-    def __init__(self, message: str, plan: int | None = None) -> None:
+    def __init__(self, message: str, plan: int | None = None, why: str = "") -> None:
         super().__init__(message, (), plan)
+        self.waits = {"plan": plan, "why": why}
 
 
 class RetryLater(CommandError):

@@ -210,7 +210,7 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
             meaning.args = (sentences(*session.mirrors.healed, str(meaning)), *meaning.args[1:])
         code = exit_code(meaning) if meaning is not None else 1
         if journalled and meaning is not None:
-            summary = {"stopped": str(meaning), **_guards(meaning), **session.cost}
+            summary = {"stopped": str(meaning), **_guards(meaning), **_waits(meaning), **session.cost}
             session.journal.runs.end(session.run, exit_code(meaning), summary)
         if meaning is None or meaning is error:
             raise
@@ -243,6 +243,12 @@ def _finished(session: Session, command: str, work: Work, journalled: bool) -> A
 def _guards(error: Exception) -> Answer:
     """The guards that stopped a command."""
     return {"guards": stopped(error)["guards"]} if isinstance(error, GuardTripped) else {}
+
+
+def _waits(error: Exception) -> Answer:
+    """The plan that waits for an approval."""
+    waits = error.waits if isinstance(error, CommandError) else None
+    return {"waiting": {"plan": {"plan": waits["plan"]}, "why": waits["why"]}} if waits else {}
 
 
 def _meaning(

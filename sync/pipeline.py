@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
-from sync.exit_codes import GuardTripped, RetryLater, Trip, combined_exit_code, declined
+from sync.exit_codes import (
+    ApprovalNeeded,
+    CommandError,
+    GuardTripped,
+    RetryLater,
+    Trip,
+    combined_exit_code,
+    declined,
+)
+from sync.sentence import sentence, sentences
 from sync.store.journal import Journal
 from sync.store.journal.models import Models
 
@@ -144,6 +153,40 @@ def _stop_for_reading(trips: Sequence[Trip]) -> None:
         )
 
 
+def _both_parts(planned: Planned, carry_out: Callable[[int], Answer]) -> Answer:
+    """Carry out what was planned. A part that waits for an approval is written only where somebody approved of these very
+    changes before; what stops the other part ends the command all the same, and says what waits.
+    """
+    answer: Answer = {}
+    stop: CommandError | None = None
+    try:
+        answer["applied"] = carry_out(planned.plan or 0)
+    except CommandError as error:
+        if planned.waiting is None:
+            raise
+        stop = error
+    if planned.waiting is None:
+        return answer
+    number = planned.waiting.plan or 0
+    if stop is not None and not isinstance(stop, RetryLater):
+        more = f"plan {number} has the part that needs an approval; it was not written either"
+        stop.args = (sentences(str(stop), more), *stop.args[1:])
+        raise stop
+    waiting: Answer = {"plan": planned.waiting.as_dict(), "applied": no_changes(), "waits": "", "why": ""}
+    try:
+        waiting["applied"] = carry_out(number)
+        waiting["exit_code"] = exit_code_of(waiting["applied"])
+    except ApprovalNeeded as needed:
+        why = (needed.waits or {}).get("why", "")
+        waiting |= {"waits": sentence(str(needed)), "why": why, "exit_code": needed.exit_code}
+        if stop is not None:
+            stop.waits = needed.waits
+            stop.args = (sentences(str(stop), waiting["waits"]), *stop.args[1:])
+    if stop is not None:
+        raise stop
+    return {**answer, "waiting": waiting}
+
+
 def loop(session: Session, selection: Any) -> Answer:
     """settle → pull → label → withdraw → plan → apply.
 
@@ -160,12 +203,12 @@ def loop(session: Session, selection: Any) -> Answer:
 
     answer: Answer = {"pulled": settled_and_pulled(session), **reading(session), **labelled(session)}
     answer["withdrawn"] = withdrawn(session)
-    planned = make(session, selection)
+    planned = make(session, selection, split=True)
     names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
     answer["notes"] = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
     answer["notes"] += size_notes(session, written=False)
     answer["notes"] += restored_notes(session.config, session.mirror())
-    answer |= {"plan": planned.as_dict(), "applied": no_changes(), "report": None}
+    answer |= {"plan": planned.as_dict(), "applied": no_changes(), "waiting": None, "report": None}
     if planned.plan is None:
         _stop_for_reading(planned.trips)
         if selection is None:
@@ -179,10 +222,11 @@ def loop(session: Session, selection: Any) -> Answer:
             session.run,
         )
     else:
-        applied = carry_out(session, planned.plan, reviewed=False)
-        answer["applied"] = applied.as_dict()
+        answer |= _both_parts(planned, lambda plan: carry_out(session, plan, reviewed=False).as_dict())
         answer["notes"] += size_notes(session, written=True)
     codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
+    if answer["waiting"] is not None:
+        codes.append(answer["waiting"]["exit_code"])
     answer["notes"] += cut_off_notes(session.journal, session.account)
     answer["exit_code"] = combined_exit_code([*codes, *([4] if planned.deleted else [])])
     from sync.forget.retention import age

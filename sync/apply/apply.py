@@ -201,7 +201,7 @@ def close_other_plans(journal: Journal, account: str, plan: int | None) -> None:
     """
     applied = None if plan is None else journal.plans.get(plan)
     for other in journal.plans.unfinished(account):
-        if other.plan != plan and _ends(other, applied):
+        if other.plan != plan and _ends(other, applied) and not _parts_of_a_run(other, applied):
             journal.plans.update(other.plan, state="superseded")
 
 
@@ -210,6 +210,11 @@ def _ends(other: Plan, applied: Plan | None) -> bool:
     if applied is None:
         return other.kind == "forward"
     return not _cut_off(other) or bool(_written_by(other) & _written_by(applied))
+
+
+def _parts_of_a_run(plan: Plan, other: Plan | None) -> bool:
+    """Whether a run divided what it found between these: one is written at once, the other waits for an approval."""
+    return other is not None and plan.run == other.run and plan.kind == other.kind == "forward"
 
 
 def _cut_off(row: Plan) -> bool:
@@ -226,6 +231,8 @@ def _applied_since(plans: Plans, row: Plan) -> int | None:
     """The first plan that was applied after this one was made, and that ends it."""
     targets = _written_by(row)
     for other in plans.applied_after(row):
+        if _parts_of_a_run(row, other):
+            continue
         if not _cut_off(row) or targets & _written_by(other):
             return other.plan
     return None

@@ -14,7 +14,7 @@ from sync.config.faults import one_of
 from sync.config.secret import FORMS, is_reference
 from sync.config.table import Table, date_of, name_of
 
-Cause = Literal["failed", "guard", "rejects", "size", "quota", "secret", "silence"]
+Cause = Literal["failed", "guard", "approval", "rejects", "size", "quota", "secret", "silence"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ WORDINGS: Mapping[str, Wording] = {
         "A guard stopped a run",
         "{account}: {guards} stopped run {run}. A person has to look: `crm-segments plan`.",
         ("run", "guards"),
+    ),
+    "approval": Wording(
+        "A plan waits for an approval",
+        "{account}: plan {plan} waits for an approval: {why}. Run {run} wrote {written} changes that need none. Look at it: `crm-segments "
+        "plan show {plan}`.",
+        ("run", "plan", "why", "written"),
     ),
     "rejects": Wording(
         "Many rejects",

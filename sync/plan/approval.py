@@ -6,7 +6,7 @@ out by then. What consent takes away needs none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -33,6 +33,7 @@ class Reason:
     why: Why
     about: str  # the segmentation, field or list; "" where it is the whole plan
     what: str  # one sentence
+    targets: Sequence[str] = ()  # the fields and lists that wait because of it; none: the whole plan does
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,8 @@ class Agreed:
     targets: frozenset[str] = frozenset()
     digests: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, int | None] = field(default_factory=dict)
-    undecided: str = (
-        ""  # what became of the last plan that somebody decided about, unless they approved all of it
-    )
+    # field or list → what became of the last plan with it that somebody decided about, unless they approved all
+    undecided: Mapping[str, str] = field(default_factory=dict)
 
 
 def approval_needed(settings: Approval, proposal: Proposal, agreed: Agreed) -> list[Reason]:
@@ -65,9 +65,13 @@ def approval_needed(settings: Approval, proposal: Proposal, agreed: Agreed) -> l
     if not settings.required or proposal.kind == "consent" or not proposal.targets:
         return []
     reasons = _novelties(proposal, agreed) if proposal.kind == "forward" else []
-    reasons += [Reason("ads", name, f"{name} goes to an ad platform") for name in sorted(proposal.ads)]
-    if proposal.kind == "forward" and agreed.undecided:
-        reasons.append(Reason("undecided", "", agreed.undecided))
+    reasons += [
+        Reason("ads", name, f"{name} goes to an ad platform", [name]) for name in sorted(proposal.ads)
+    ]
+    if proposal.kind == "forward":
+        for what in dict.fromkeys(agreed.undecided.values()):
+            targets = [target for target in proposal.targets if agreed.undecided.get(target) == what]
+            reasons.append(Reason("undecided", "", what, targets))
     if proposal.records > settings.above:
         size = f"it changes {proposal.records:,} records, more than {settings.above:,}"
         reasons.append(Reason("size", "", size))
@@ -78,15 +82,16 @@ def _novelties(proposal: Proposal, agreed: Agreed) -> list[Reason]:
     """What people have not seen written before, by segmentation and then by target."""
     reasons: list[Reason] = []
     for name in dict.fromkeys(proposal.targets.values()):
+        own = [target for target, of in proposal.targets.items() if of == name]
         if proposal.fields.get(name) not in agreed.targets:
-            reasons.append(Reason("first_labelling", name, f"it is the first labelling by {name}"))
+            reasons.append(Reason("first_labelling", name, f"it is the first labelling by {name}", own))
             continue
-        new = [t for t, of in proposal.targets.items() if of == name and t not in agreed.targets]
-        reasons += [Reason("new_target", target, f"{target} is written for the first time") for target in new]
+        new = [target for target in own if target not in agreed.targets]
+        reasons += [Reason("new_target", t, f"{t} is written for the first time", [t]) for t in new]
         if proposal.digests.get(name) != agreed.digests.get(name):
-            reasons.append(Reason("changed_rule", name, f"the settings or rules of {name} changed"))
+            reasons.append(Reason("changed_rule", name, f"the settings or rules of {name} changed", own))
         elif proposal.models.get(name) != agreed.models.get(name):
-            reasons.append(Reason("refit", name, f"{name} was trained again"))
+            reasons.append(Reason("refit", name, f"{name} was trained again", own))
     return reasons
 
 
@@ -123,9 +128,9 @@ def covered(changed: Iterable[str], targets: Iterable[Target]) -> dict[str, list
     return covers
 
 
-def agreed(journal: Journal, account: str, names: Collection[str]) -> Agreed:
-    """From the last decision, and from the plans that were carried out in full, the newest first, until each of these
-    segmentations was found.
+def agreed(journal: Journal, account: str, proposal: Proposal) -> Agreed:
+    """From the decisions, and from the plans that were carried out in full, the newest first, until all was found that is
+    proposed.
 
     Plans of earlier versions do not say what they cover: that is all that they were made from.
     """
@@ -142,14 +147,31 @@ def agreed(journal: Journal, account: str, names: Collection[str]) -> Agreed:
             if covers is None or name in covers:
                 digests.setdefault(name, digest)
                 models.setdefault(name, plan.basis.get("models", {}).get(name))
-        if covers is not None and digests.keys() >= set(names):
+        named = set(proposal.targets.values())
+        wanted = {*proposal.targets, *(name for of, name in proposal.fields.items() if of in named)}
+        if covers is not None and digests.keys() >= named and targets >= wanted:
             break
-    return Agreed(frozenset(targets), digests, models, _undecided(journal.approvals.last_of_labels(account)))
+    return Agreed(frozenset(targets), digests, models, _undecided(journal, account, proposal.targets))
 
 
-def _undecided(last: PlanDecision | None) -> str:
-    if last is None or last.whole:
-        return ""
+def _undecided(journal: Journal, account: str, changed: Collection[str]) -> dict[str, str]:
+    """By the last decision about each of these fields and lists: what was not approved in full."""
+    undecided: dict[str, str] = {}
+    open_targets = set(changed)
+    for decision in journal.approvals.of_labels(account):
+        plan = journal.plans.get(decision.plan) if open_targets else None
+        if plan is None:
+            break
+        covers = plan.basis.get("covers")
+        about = open_targets if covers is None else open_targets & set(chain(*covers.values()))
+        about = about | open_targets & plan.summary.get("by_target", {}).keys()
+        if not decision.whole:
+            undecided.update(dict.fromkeys(sorted(about), _what_became(decision)))
+        open_targets -= about
+    return undecided
+
+
+def _what_became(last: PlanDecision) -> str:
     if last.decision == "rejected":
         return f"plan {last.plan} was rejected, and no plan was approved in full since"
     part = f"the first {last.first:,} records" if last.first else f"all but {', '.join(last.without)}"
@@ -230,7 +252,7 @@ def approved(
     if decision is None:
         if settings.required and (why := _waiting(plan)):
             raise ApprovalNeeded(
-                f"plan {plan.plan} waits for an approval: {why}. {_next(plan.plan)}", plan.plan
+                f"plan {plan.plan} waits for an approval: {why}. {_next(plan.plan)}", plan.plan, why
             )
         return None
     if decision.decision == "rejected":
@@ -238,6 +260,7 @@ def approved(
             f"plan {decision.plan} was rejected by {decision.who}: {decision.reason.rstrip('.')}. Nothing was written; make a new plan "
             f"with `crm-segments plan` once that is settled",
             plan.plan,
+            "it was rejected",
         )
     if plan.allowed.get("approval") == decision.approval:
         return decision  # it is being carried out under this approval
@@ -245,14 +268,35 @@ def approved(
         raise ApprovalNeeded(
             f"plan {plan.plan} is not as {decision.who} approved it: its changes are others now. {_next(plan.plan)}",
             plan.plan,
+            "its changes are others than those that were approved",
         )
-    until = datetime.fromisoformat(decision.at) + timedelta(hours=settings.valid_hours)
+    until = _good_until(settings, decision)
     if moment >= until:
         raise ApprovalNeeded(
             f"the approval of plan {plan.plan} by {decision.who} lapsed at {local_time(until, time_zone)}. {_next(plan.plan)}",
             plan.plan,
+            "its approval lapsed",
         )
     return decision
+
+
+def _good_until(settings: Approval, decision: PlanDecision) -> datetime:
+    return datetime.fromisoformat(decision.at) + timedelta(hours=settings.valid_hours)
+
+
+def agreed_to(
+    journal: Journal, settings: Approval, account: str, digest: Callable[[], str], moment: datetime
+) -> bool:
+    """Whether somebody approved of these very changes, and not too long ago. ``digest``: of them; it is asked for only where
+    something was approved lately.
+    """
+    lately = [
+        decision
+        for decision in journal.approvals.of_labels(account)
+        if decision.decision == "approved" and moment < _good_until(settings, decision)
+    ]
+    last = next(iter(journal.approvals.of_content(account, digest())), None) if lately else None
+    return last in lately
 
 
 def require_approved(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ from sync.config.config import Config
 from sync.consent.consent import Consent
 from sync.exit_codes import Trip
 from sync.plan import guards, review
-from sync.plan.approval import Reason, agreed, approval_needed, as_dicts, covered, proposal
+from sync.plan.approval import Reason, agreed, agreed_to, approval_needed, as_dicts, covered, proposal
 from sync.plan.automation_impact import (
     concerned,
     enrolled,
@@ -81,15 +81,16 @@ class Planned:
     conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
     listeners: dict[str, Any] = field(default_factory=dict)
     # why it waits for somebody's approval; None where none has to be given
-    approval: list[dict[str, str]] | None = None
+    approval: list[dict[str, Any]] | None = None
     made_by: str = ""
     # fields and lists that are still to be set up: it shows what would be written, and cannot be applied
     preview: list[str] = field(default_factory=list)
+    waiting: Planned | None = None  # the part that needs an approval, where this is the part that needs none
 
     def as_dict(self) -> dict[str, Any]:
         """For printing and for the journal."""
         return {
-            **self.__dict__,
+            **{name: value for name, value in self.__dict__.items() if name != "waiting"},
             "trips": [{"guard": t.guard, "what": t.what, "first_labelling": t.first} for t in self.trips],
         }
 
@@ -113,51 +114,107 @@ def finish(
     header: Header,
     planned: Planned,
     reading: Sequence[Trip] = (),
+    split: bool = False,
 ) -> Planned:
     """Count, weigh and save what was decided. ``reading``: guards that the reading trips which it is made from.
 
-    Who reacts is asked of the CRM here, and only where something is changed: an unchanged run would pay for
-    the question each day.
+    ``split``: where only a part needs an approval, that part is a plan of its own (``Planned.waiting``).
     """
-    changes, journal, account = decision.changes, session.journal, session.account
-    capabilities = session.destination().capabilities
-    _count(scratch.mirror, decision, planned)
-    planned.calls = guards.calls(scratch.mirror, changes, capabilities)
-    heard, dynamic = Automations(), dict[str, ListSpec]()
-    if planned.changes:
-        made = journal.objects.of(account)
-        fields = field_specs(session.config, journal, account)
-        lists = list_specs(session.config, journal, account, capabilities.dynamic_lists)
-        dynamic = present_dynamic(lists, lambda: session.lists)
-        heard = session.destination().automations(*concerned(planned.by_target, fields, lists, made, dynamic))
-        planned.listeners = reactions(scratch.mirror, changes, consent, heard, dynamic)
-    if header.kind != "consent":
-        approved = _approved(journal, account, header.kind)
-        judged = guards.weighed(scratch, changes, approved)
-        if judged is not None:
-            cost = planned.calls if approved is None else guards.calls(scratch.mirror, judged, capabilities)
-            tripped = guards.trips(scratch.mirror, judged, changes, session.config.guards, cost, header.kind)
-            planned.first_labelling = _first_labelling(session.config, scratch.mirror, judged, changes)
-            starting = enrolled(scratch.mirror, judged, consent, heard, dynamic)
-            tripped += _enrolling(scratch.mirror, session.config, judged, starting, heard.unknown)
-            planned.trips = sorted(
-                (trip for trip in (*tripped, *reading) if trip.guard not in session.allow),
-                key=lambda trip: trip.guard,
-            )
-    if planned.changes:
-        reasons, covers = _approval(session.config, journal, account, scratch, changes, header)
-        planned.approval = as_dicts(reasons) if session.config.approval.required else None
-        planned.made_by = user()
-        header = replace(header, basis={**header.basis, "covers": covers})
-        with journal.transaction():
-            planned.plan = journal.plans.save(
-                account, session.run, header.kind, session.as_of.isoformat(), header.basis, header.undoes
-            )
-            _save_batches(journal, account, scratch.mirror, changes, planned.plan, capabilities)
-            counted = review.figures(session.config, journal, scratch.mirror, changes)
-            summary = {**planned.as_dict(), "review": counted}
-            journal.plans.update(planned.plan, guards=summary["trips"], summary=summary)
+    one = _Finishing(session, scratch, consent, reading)
+    held = one.to_hold(decision.changes, header) if split else frozenset()
+    if not held:
+        return one.plan(decision, header, planned)
+    free, waiting = _parts(scratch.mirror, decision, header, held)
+    planned = one.plan(*free, planned)
+    planned.waiting = one.plan(*waiting, Planned())
     return planned
+
+
+@dataclass(frozen=True)
+class _Finishing:
+    session: Session
+    scratch: Scratch
+    consent: Consent
+    reading: Sequence[Trip]
+
+    def plan(self, decision: Decision, header: Header, planned: Planned) -> Planned:
+        """One plan.
+
+        Who reacts is asked of the CRM here, and only where something is changed: an unchanged run would pay for
+        the question each day.
+        """
+        session, scratch, consent = self.session, self.scratch, self.consent
+        changes, journal, account = decision.changes, session.journal, session.account
+        capabilities = session.destination().capabilities
+        _count(scratch.mirror, decision, planned)
+        planned.calls = guards.calls(scratch.mirror, changes, capabilities)
+        heard, dynamic = Automations(), dict[str, ListSpec]()
+        if planned.changes:
+            made = journal.objects.of(account)
+            fields = field_specs(session.config, journal, account)
+            lists = list_specs(session.config, journal, account, capabilities.dynamic_lists)
+            dynamic = present_dynamic(lists, lambda: session.lists)
+            heard = session.destination().automations(
+                *concerned(planned.by_target, fields, lists, made, dynamic)
+            )
+            planned.listeners = reactions(scratch.mirror, changes, consent, heard, dynamic)
+        if header.kind != "consent":
+            approved = _approved(journal, account, header.kind)
+            judged = guards.weighed(scratch, changes, approved)
+            if judged is not None:
+                cost = (
+                    planned.calls if approved is None else guards.calls(scratch.mirror, judged, capabilities)
+                )
+                tripped = guards.trips(
+                    scratch.mirror, judged, changes, session.config.guards, cost, header.kind
+                )
+                planned.first_labelling = _first_labelling(session.config, scratch.mirror, judged, changes)
+                starting = enrolled(scratch.mirror, judged, consent, heard, dynamic)
+                tripped += _enrolling(scratch.mirror, session.config, judged, starting, heard.unknown)
+                planned.trips = sorted(
+                    (trip for trip in (*tripped, *self.reading) if trip.guard not in session.allow),
+                    key=lambda trip: trip.guard,
+                )
+        if planned.changes:
+            reasons, covers = _approval(session.config, journal, account, scratch, changes, header)
+            planned.approval = as_dicts(reasons) if session.config.approval.required else None
+            planned.made_by = user()
+            header = replace(header, basis={**header.basis, "covers": covers})
+            with journal.transaction():
+                planned.plan = journal.plans.save(
+                    account, session.run, header.kind, session.as_of.isoformat(), header.basis, header.undoes
+                )
+                _save_batches(journal, account, scratch.mirror, changes, planned.plan, capabilities)
+                counted = review.figures(session.config, journal, scratch.mirror, changes)
+                summary = {**planned.as_dict(), "review": counted}
+                journal.plans.update(planned.plan, guards=summary["trips"], summary=summary)
+        return planned
+
+    def to_hold(self, changes: Relation, header: Header) -> frozenset[str]:
+        """The fields and lists that wait for an approval; none where nothing waits, all of the plan does, or somebody approved
+        of all of it.
+        """
+        session, scratch = self.session, self.scratch
+        config, journal, account = session.config, session.journal, session.account
+        if not config.approval.required:
+            return frozenset()
+        reasons, _ = _approval(config, journal, account, scratch, changes, header)
+        held = frozenset(target for reason in reasons for target in reason.targets)
+        free = _free(changes, held)
+        if not held or not scratch.mirror.value(f"SELECT count(*) FROM ({free})"):
+            return frozenset()
+        if _approval(config, journal, account, scratch, free, header)[
+            0
+        ]:  # it is large without that part, too
+            return frozenset()
+        capabilities = session.destination().capabilities
+
+        def digest() -> str:
+            parts = _cut(scratch.mirror, changes, capabilities)
+            return journal.batches.digest_of((*named, content) for named, content, _ in parts)
+
+        approved = agreed_to(journal, config.approval, account, digest, session.clock())
+        return frozenset() if approved else held
 
 
 def _first_labelling(
@@ -191,8 +248,35 @@ def _approval(
     targets = targets_of(config, account)
     offered = proposal(scratch.mirror, weighed, header.kind, header.basis, targets)
     names = dict.fromkeys(offered.targets.values())
-    reasons = approval_needed(config.approval, offered, agreed(journal, account, names))
+    reasons = approval_needed(config.approval, offered, agreed(journal, account, offered))
     return reasons, covered(names, header.targets)
+
+
+def _parts(
+    mirror: AccountMirror, decision: Decision, header: Header, held: Collection[str]
+) -> tuple[tuple[Decision, Header], tuple[Decision, Header]]:
+    """What needs no approval, and what waits for one; each is about its own fields and lists."""
+    changes = decision.changes
+    free, no_conflicts = _free(changes, held), Relation(f"SELECT * FROM ({decision.conflicts}) WHERE false")
+    waits = Relation(f"SELECT * FROM ({changes}) WHERE NOT ({_NEEDS_NONE.format(held=_named(held))})")
+    goes_on = {name for (name,) in mirror.rows(f"SELECT DISTINCT segmentation FROM ({free})")}
+    own = [t for t in header.targets if t.name in held or t.segmentation not in goes_on]
+    others = [target for target in header.targets if target not in own]
+    return (
+        (Decision(free, decision.conflicts), replace(header, targets=others)),
+        (Decision(waits, no_conflicts), replace(header, targets=own)),
+    )
+
+
+_NEEDS_NONE = "action = 'withdraw' OR target NOT IN ({held})"  # what consent takes away never waits
+
+
+def _free(changes: Relation, held: Collection[str]) -> Relation:
+    return Relation(f"SELECT * FROM ({changes}) WHERE {_NEEDS_NONE.format(held=_named(held))}")
+
+
+def _named(held: Collection[str]) -> str:
+    return ", ".join(map(literal, sorted(held))) or "NULL"
 
 
 def _cut_off(journal: Journal, account: str, kind: str) -> Plan | None:
@@ -231,7 +315,16 @@ def _count(mirror: AccountMirror, decision: Decision, planned: Planned) -> None:
 def _save_batches(
     journal: Journal, account: str, mirror: AccountMirror, changes: Relation, plan: int, able: Capabilities
 ) -> None:
-    """The batches of a plan: fields first, each record in one batch, then list by list."""
+    for (kind, target, record_type), content, records in _cut(mirror, changes, able):
+        journal.batches.add(plan, account, kind, target, record_type, content, records)
+
+
+def _cut(
+    mirror: AccountMirror, changes: Relation, able: Capabilities
+) -> Iterator[tuple[tuple[str, str, str], pa.Table, int]]:
+    """The batches of changes: fields first, each record in one batch, then list by list. Each with its kind, target and
+    record type, its changes (PLAN_SCHEMA), and how many records it has.
+    """
     named = f"({changes}) AS changes JOIN ({IDS}) AS ids USING (record)"
     parts: list[tuple[str, str, str, int]] = [
         ("field", "", record_type, able.batch_size)
@@ -251,8 +344,7 @@ def _save_batches(
         )
         for part in _batches(mirror, f"{named} WHERE {where}", size):
             records = pc.count_distinct(part["id"]).as_py()
-            content = part.select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA)
-            journal.batches.add(plan, account, kind, target, record_type, content, records)
+            yield (kind, target, record_type), part.select(PLAN_SCHEMA.names).cast(PLAN_SCHEMA), records
 
 
 def _batches(mirror: AccountMirror, rows: str, size: int) -> Iterator[pa.Table]:

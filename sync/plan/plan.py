@@ -32,11 +32,16 @@ from sync.store.write_history import catch_up
 
 @stage("plan")
 def plan(
-    session: Session, selection: Selection | None = None, adopt: bool = False, preview: bool = False
+    session: Session,
+    selection: Selection | None = None,
+    adopt: bool = False,
+    preview: bool = False,
+    split: bool = False,
 ) -> Planned:
     """Compare and decide; save what is to be done as a plan that ``apply`` carries out.
 
-    ``preview``: where fields or lists are missing, plan as if set-up had made them; SetupNeeded otherwise.
+    ``preview``: where fields or lists are missing, plan as if set-up had made them; SetupNeeded otherwise. ``split``: as two
+    plans, where only a part needs an approval.
     """
     config, account, journal, mirror = session.config, session.account, session.journal, session.mirror()
     catch_up(journal, mirror)
@@ -73,7 +78,7 @@ def plan(
         decision = decide(scratch, differences, history, adopt, overwrite)
         whole = [target for target in made.ready if chosen.whole and target.segmentation not in on_hold]
         header = Header("forward", basis(config, journal, account), whole)
-        return finish(session, scratch, consent, decision, header, planned, reading)
+        return finish(session, scratch, consent, decision, header, planned, reading, split)
 
 
 def _withheld(mirror: AccountMirror, consent: Consent, targets: Sequence[Target]) -> dict[str, int]:

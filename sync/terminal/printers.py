@@ -54,6 +54,7 @@ def _printer(command: str) -> Callable[[Mapping[str, Any]], None]:
 
 def _print_loop(answer: Mapping[str, Any]) -> None:
     """Whatever parts of the loop an answer has."""
+    from sync.terminal.approving import print_part_that_waits
     from sync.terminal.labelling import print_explained, print_fitted, print_pulled, print_segments
     from sync.terminal.pull_summary import print_reading
     from sync.terminal.writing import print_applied, print_plan
@@ -78,6 +79,7 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
         print_plan(answer["plan"])
     if "applied" in answer:
         print_applied(answer)
+    print_part_that_waits(answer.get("waiting"))
     if answer.get("held"):
         say(
             f"Paused: {', '.join(answer['held'])}, so that the next run does not write this again. E-mails already sent stay sent."

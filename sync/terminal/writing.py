@@ -8,7 +8,7 @@ from typing import Any
 from sync.local_time import local_time
 from sync.plan.preview import preview_sentence
 from sync.plan.trip_lines import guard_lines
-from sync.terminal.approving import print_waiting
+from sync.terminal.approving import part_of_a_run, print_waiting
 from sync.terminal.output import done, fault, say, table, warn
 from sync.terminal.plan_review import print_review
 
@@ -100,6 +100,8 @@ def print_plan_changes(answer: Mapping[str, Any]) -> None:
         f"Plan {answer['plan']} ({answer['kind']}, {answer['state']}), as of {answer['as_of']}, made "
         f"{local_time(answer['created_at'], answer['time_zone'])}: {answer['total']:,} changes"
     )
+    for part in answer["other_parts"]:
+        say(part_of_a_run(part))
     for line in guard_lines(answer["guards"], answer["first_labelling"]):
         warn(line)
     if answer["preview"]:

@@ -13,6 +13,7 @@ from sync import commands
 from sync.config.settings import ALLOWABLE
 from sync.exit_codes import CommandError
 from sync.per_account import Answer
+from sync.terminal.approving import STATES
 from sync.ui.frame import Ui, number_in, to
 from sync.views.plan_changes import CANARY, Page, show_plan, with_contacts
 
@@ -25,9 +26,12 @@ def plans(ui: Ui, request: Request) -> Response:
     account = request.path_params["account"]
 
     def work(session: Any) -> Answer:
-        return {"plans": session.journal.plans.last(account, _LISTED)}
+        decisions = session.journal.approvals.last(account, _LISTED)
+        decided = {decision.plan: decision.decision for decision in reversed(decisions)}
+        return {"plans": session.journal.plans.last(account, _LISTED), "decided": decided}
 
-    return ui.page(request, "plans.html", plans=ui.stores.read(account, work)["plans"])
+    read = ui.stores.read(account, work)
+    return ui.page(request, "plans.html", plans=read["plans"], decided=read["decided"], states=STATES)
 
 
 def plan(ui: Ui, request: Request) -> Response:
@@ -63,6 +67,7 @@ def plan(ui: Ui, request: Request) -> Response:
         shown=shown,
         number=page,
         canary=CANARY,
+        states=STATES,
         stopping=sorted({trip["guard"] for trip in answer.pop("guards") if not trip["first_labelling"]}),
         job=_ended(ui, account, number),
         **answer,

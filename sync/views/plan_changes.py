@@ -81,6 +81,7 @@ def show_plan(
     answer["guards"] = row.guards
     answer["preview"] = missing_targets(row)
     answer["first_labelling"] = row.summary.get("first_labelling", {})
+    answer["other_parts"] = _other_parts(journal, row)
     if out is not None:
         _write(journal, session.mirror(), row, out)
         return {**answer, "out": str(out)}
@@ -92,6 +93,20 @@ def show_plan(
         return answer
     note(journal, session.account, "show_plan", page.look, plan=plan)
     return with_contacts(session.mirror(), answer)
+
+
+def _other_parts(journal: Journal, plan: Plan) -> list[dict[str, Any]]:
+    """Where a run wrote only what needs no approval: the other plan, what became of it, and why it waits or waited."""
+    return [
+        {
+            "plan": other.plan,
+            "state": other.state,
+            "changes": other.summary.get("changes", 0),
+            "approval": other.summary.get("approval") or [],
+        }
+        for other in journal.plans.of_run(plan.run)
+        if other.kind == plan.kind == "forward" and other.plan != plan.plan
+    ]
 
 
 def _canary(journal: Journal, plan: int, targets: Sequence[Target]) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ def of_account(facts: Facts, alerts: Alerts, moment: datetime) -> Findings:
     judged = {
         "failed": _failed(facts),
         "guard": _guard(facts),
+        "approval": _approval(facts),
         "rejects": _rejects(facts, alerts),
         "size": _sizes(facts, alerts),
         "quota": _quota(facts, alerts, moment),
@@ -106,9 +107,23 @@ def _guard(facts: Facts) -> Found | None:
     for run, code in _ends(facts):
         if code in _GOOD:
             return {}
+        if code == _STOPPED and run["summary"].get("waiting"):
+            return {}
         if code == _STOPPED:
             names = sorted({guard["guard"] for guard in run["summary"].get("guards", ())})
             return {"": {"run": run["run"], "guards": ", ".join(names) or "a hold or a guard"}}
+    return None
+
+
+def _approval(facts: Facts) -> Found | None:
+    for run, code in _ends(facts):
+        waiting = run["summary"].get("waiting") or {}
+        if waiting.get("why"):
+            written = run["summary"].get("applied", {}).get("done", 0)
+            named = {"run": run["run"], "plan": waiting["plan"]["plan"], "why": waiting["why"]}
+            return {"": {**named, "written": f"{written:,}"}}
+        if code in (*_GOOD, _STOPPED):
+            return {}
     return None
 
 

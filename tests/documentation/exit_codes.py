@@ -23,7 +23,7 @@ CODES = {
         "`crm-segments rejects` lists them. The rest was done.",
     ),
     5: (
-        "A guard, a hold, a missing approval or a plan that is no longer current stopped it. Nothing was written.",
+        "A guard, a hold, a missing approval or a plan that is no longer current stopped it; a `run` may have written the rest.",
         "Look at the plan; approve or apply it by its number, or run again with `--allow GUARD --reason TEXT`.",
     ),
     75: (

@@ -56,10 +56,9 @@ class Approvals(Repository):
         """The last decisions, the newest first."""
         return self._where("account = ?", account, limit=limit)
 
-    def last_of_labels(self, account: str) -> PlanDecision | None:
-        """The last decision about what labels wanted: not about an undo, nor about a retire."""
-        where = "account = ? AND plan IN (SELECT plan FROM plans WHERE kind = 'forward')"
-        return next(iter(self._where(where, account, limit=1)), None)
+    def of_labels(self, account: str) -> list[PlanDecision]:
+        """What was decided about what labels wanted, the newest first: not about an undo, nor about a retire."""
+        return self._where("account = ? AND plan IN (SELECT plan FROM plans WHERE kind = 'forward')", account)
 
     def drop_before(self, account: str, at: str) -> None:
         """Drop decisions from before an instant (ISO) about plans that are dropped too."""

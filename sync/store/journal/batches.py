@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,14 +240,13 @@ class Batches(Repository):
 
     def digest(self, plan: int) -> str:
         """A hash of all changes of a plan. A batch that is split changes it."""
-        content = hashlib.sha256()
         sql = "SELECT batch, kind, target, record_type, rows, content FROM batches WHERE plan = ? ORDER BY batch"
-        for row in self._database.connection.execute(sql, (plan,)):
-            content.update(
-                json.dumps([row[name] for name in ("kind", "target", "record_type", "rows")]).encode()
-            )
-            content.update(row["content"])
-        return content.hexdigest()[:32]
+        return _digest(tuple(row)[1:] for row in self._database.connection.execute(sql, (plan,)))
+
+    @staticmethod
+    def digest_of(parts: Iterable[tuple[str, str, str, pa.Table]]) -> str:
+        """The same of changes that are no plan yet: kind, target, record type and changes of each batch."""
+        return _digest((*named, changes.num_rows, packed(changes)) for *named, changes in parts)
 
     # -- how much was, and will be, written -----------------------------------------------------------------
 
@@ -280,6 +279,14 @@ class Batches(Repository):
             "closed_at, content) VALUES (0, ?, 0, 'field', '', '', 0, ?, 'done', 0, 0, ?, ?, ?)",
             account, records, at, at, nothing,
         )  # fmt: skip
+
+
+def _digest(parts: Iterable[tuple[Any, ...]]) -> str:
+    content = hashlib.sha256()
+    for *named, changes in parts:
+        content.update(json.dumps(named).encode())
+        content.update(changes)
+    return content.hexdigest()[:32]
 
 
 def _exceptions(batch: int, outcomes: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -70,6 +70,10 @@ class Plans(Repository):
         newest = "SELECT plan FROM plans WHERE account = ? ORDER BY plan DESC LIMIT ?"
         return list(self._where(f"plan IN ({newest})", account, limit))[::-1]
 
+    def of_run(self, run: int) -> list[Plan]:
+        """The plans that a run made, by number."""
+        return list(self._where("run = ?", run))
+
     def written_by(self, plan: int) -> int | None:
         """The last run that wrote changes of a plan; None: none did."""
         sql = "SELECT max(run) FROM batches WHERE plan = ? AND state = 'done' AND rows > 0"

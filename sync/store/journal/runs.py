@@ -11,7 +11,11 @@ from typing import Any, TypedDict, cast
 from sync.store.journal.database import Repository, now, user
 
 _COLUMNS = "run, command, started_at, finished_at, exit_code, summary"
-_GOOD = "exit_code IN (0, 4)"  # it wrote, or had nothing to write
+# It wrote, or had nothing to write; or it wrote all but what waits for an approval.
+_GOOD = (
+    "(exit_code IN (0, 4) OR (exit_code = 5 AND json_extract(summary, '$.waiting.why') <> '' AND json_extract(summary, '$.applied.plan') "
+    "IN (SELECT plan FROM plans WHERE state = 'done')))"
+)
 _ALL_OF_A_PLAN = (
     "command = 'apply' AND json_extract(summary, '$.applied.remaining') = 0 AND json_extract(summary, '$.applied.plan') IN "
     "(SELECT plan FROM plans WHERE kind = 'forward' AND state = 'done')"
