@@ -68,7 +68,9 @@ def label(
     as_of: AsOf = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write ids, purchases, segments and scores to this CSV file.", metavar="FILE"),
+        typer.Option(
+            "--out", help="Write ids, purchases, segments and scores to this CSV file.", metavar="FILE"
+        ),
     ] = None,
     horizon: Annotated[
         int | None,
