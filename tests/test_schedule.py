@@ -23,8 +23,10 @@ from typer.testing import CliRunner
 
 from sync.cli import app
 from sync.config.config import Config, load
+from sync.config.secret import SecretError, secret
 from sync.exit_codes import CommandError
 from sync.start.schedule import KINDS, schedule
+from tests.loopback import Server
 
 FOLDERS = ["plain", "with blank", "100% $HOME", 'quo"te', "it's", "back\\slash", "{{ braces }}", "ünï"]
 CONFIG = """
@@ -273,8 +275,7 @@ def with_secrets(config: Config) -> dict[str, str]:
         ["/bin/sh", "-c", line.removeprefix("#")], check=True, env={**os.environ, "PORTAL_TOKEN": SECRET}
     )
     assert (
-        line in schedules["systemd"]
-        and line in schedules["airflow"]
+        line in schedules["airflow"]
         and '--from-literal=PORTAL_TOKEN="$PORTAL_TOKEN"' in schedules["kubernetes"]
     )
     [file] = config.folder.glob("*.env")
@@ -310,15 +311,54 @@ def test_an_airflow_command_brings_the_secrets(cloud: Config) -> None:
         )
 
 
-def test_a_unit_has_a_user_and_the_file_of_the_secrets(cloud: Config, tmp_path: Path) -> None:
-    files = units(with_secrets(cloud)["systemd"])
+def credentials(config: Config, text: str) -> Path:
+    """The files of the secrets, made as the text for systemd says."""
+    making = next(line for line in text.splitlines() if "umask" in line and "systemd-creds" not in line)
+    words = ["/bin/sh", "-c", making.removeprefix("#")]
+    subprocess.run(words, check=True, env={**os.environ, "PORTAL_TOKEN": SECRET})
+    [folder] = config.folder.glob("*.credentials")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in folder.iterdir())
+    return folder
+
+
+def test_the_program_reads_the_credentials_that_systemd_hands_to_it(
+    cloud: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = credentials(
+        cloud, texts(cloud)[1]["systemd"]
+    )  # as LoadCredential= puts them into a folder of the service
+    monkeypatch.delenv("PORTAL_TOKEN", raising=False)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
+    assert secret("env:PORTAL_TOKEN") == SECRET
+    with pytest.raises(SecretError, match="nor a credential of that name; write `LoadCredential=OTHER:PATH`"):
+        secret("env:OTHER")
+    monkeypatch.setenv("PORTAL_TOKEN", "of the environment")
+    assert secret("env:PORTAL_TOKEN") == "of the environment", "what a person sets counts"
+
+
+def test_a_real_process_reads_its_credentials(tmp_path: Path) -> None:
+    config = CLOUD.replace(
+        "[[segm", '[alerts]\n[[alerts.channels]]\nname = "ops"\ntype = "webhook"\nurl = "env:HOOK"\n[[segm'
+    )
+    (tmp_path / "config.toml").write_text(config, encoding="utf-8")
+    words = [sys.executable, "-m", "sync", "watch", "--test", "--config", str(tmp_path / "config.toml")]
+    root = Path(__file__).parent.parent
+    with Server() as hook:
+        (tmp_path / "HOOK").write_text(f"{hook.url}\n", encoding="utf-8")
+        env = {**os.environ, "CREDENTIALS_DIRECTORY": str(tmp_path)}
+        done = subprocess.run(words, env=env, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(hook.done) == 1
+
+
+def test_a_unit_has_a_user_and_the_credentials(cloud: Config, tmp_path: Path) -> None:
+    text = texts(cloud)[1]["systemd"]
+    files, folder = units(text), credentials(cloud, text)
     services = {name: text for name, text in files.items() if name.endswith(".service")}
-    [file] = cloud.folder.glob("*.env")
-    for text in services.values():
-        assert (
-            f"User={getpass.getuser()}\n" in text
-            and f"EnvironmentFile={str(file).replace('%', '%%')}\n" in text
-        )
+    for service in services.values():
+        assert f"User={getpass.getuser()}\n" in service
+        assert f"LoadCredential=PORTAL_TOKEN:{str(folder).replace('%', '%%')}/PORTAL_TOKEN\n" in service
     if shutil.which("systemd-analyze"):
         (tmp_path / "units").mkdir()
         for name, text in files.items():
@@ -339,4 +379,4 @@ def test_a_unit_has_a_user_and_the_file_of_the_secrets(cloud: Config, tmp_path: 
 
 
 def test_a_config_without_secrets_gets_no_file_of_them(config: Config) -> None:
-    assert not any(".env" in text or "EnvironmentFile" in text for text in texts(config)[1].values())
+    assert not any(".env" in text or "LoadCredential" in text for text in texts(config)[1].values())

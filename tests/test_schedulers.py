@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import time
@@ -90,6 +91,65 @@ def test_a_unit_that_fails_starts_the_watch(tmp_path: Path) -> None:
     assert "OnFailure=NAME" in files[watch], "without a channel, the user names who is told"
 
 
+# -- a second run, for what waits for send_windows --------------------------------------------------------------
+
+SENDS = '[automations]\n"Welcome" = 500\n'
+
+
+def entries(path: Path, text: str, at: time = time(2, 30)) -> list[str]:
+    (path / "config.toml").write_text(text, encoding="utf-8")
+    lines = schedule(load(path / "config.toml"), at, Path("/opt/crm-segments"))["cron"].splitlines()
+    return [
+        f"{' '.join(line.split(' ')[:5])} {line.split('crm-segments ')[1].split()[0]}"
+        for line in lines
+        if line[0] != "#"
+    ]
+
+
+def test_a_second_run_comes_in_the_send_window_where_automations_may_start(tmp_path: Path) -> None:
+    assert entries(tmp_path, CLOUD) == ["30 2 * * * run", "30 6 * * * watch"]
+    assert entries(tmp_path, CLOUD + SENDS)[1] == "15 9 * * * run"
+    assert entries(tmp_path, CLOUD + "[guards]\nmax_enrolled = 100\n")[1] == "15 9 * * * run"
+    none = CLOUD + SENDS.replace("500", "0")
+    assert len(entries(tmp_path, none)) == 2, "nothing may start, so nothing waits"
+    assert len(entries(tmp_path, CLOUD + SENDS, time(10, 0))) == 2, "the run itself comes in the window"
+
+
+def test_the_second_run_keeps_to_weekdays_and_to_writing_windows(tmp_path: Path) -> None:
+    pace = '[pace]\nsend_windows = ["Mon-Fri 09:00-18:00"]\nwindows = ["12:00-13:00", "02:00-05:00"]\n'
+    assert entries(tmp_path, CLOUD + SENDS + pace)[1] == "0 12 * * 1,2,3,4,5 run"
+    late = '[pace]\nsend_windows = ["Sun 23:50-01:00"]\n'
+    assert entries(tmp_path, CLOUD + SENDS + late)[1] == "5 0 * * 1 run"
+    texts = printed(tmp_path, CLOUD + SENDS + pace)
+    assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 12:00:00 UTC" in texts["systemd"]
+    assert 'schedule: "0 12 * * 1,2,3,4,5"' in texts["kubernetes"]
+    assert 'schedule="0 12 * * 1,2,3,4,5"' in texts["airflow"]
+    assert all("a second run comes then" in text for text in texts.values())
+
+
+def test_systemd_and_kubernetes_find_nothing_wrong_with_three_entries(tmp_path: Path) -> None:
+    texts = printed(tmp_path, CLOUD + ALERTS + SENDS)
+    objects = list(yaml.safe_load_all(texts["kubernetes"]))
+    assert [each["kind"] for each in objects] == ["PersistentVolumeClaim", *["CronJob"] * 3]
+    for each in objects:
+        kubernetes_validate.validate(each, "1.34", strict=True)
+    files = units(texts["systemd"])
+    assert len(files) == 6 and "# Six files" in texts["systemd"]
+    if shutil.which("systemd-analyze"):
+        (tmp_path / "units").mkdir()
+        for name, text in files.items():
+            (tmp_path / "units" / name).write_text(text, encoding="utf-8")
+        paths = map(str, (tmp_path / "units").iterdir())
+        words = ["systemd-analyze", "verify", "--recursive-errors=no", *paths]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        said = (done.stdout + done.stderr).splitlines()
+        assert not [
+            line
+            for line in said
+            if "crm-segments" in line and "not executable" not in line and "Failed to" not in line
+        ]
+
+
 # -- the real program from a printed line, in an empty environment ---------------------------------------------
 
 
@@ -104,14 +164,14 @@ def shop(tmp_path: Path) -> World:
     return world
 
 
-def cron_lines(config: Config) -> tuple[str, str]:
-    """The commands of run and watch, as cron hands them to a shell."""
+def cron_lines(config: Config, making: bool = True) -> tuple[str, str]:
+    """The commands of run and watch, as cron hands them to a shell. ``making``: the file of the secrets is made first."""
     program = config.folder / "crm-segments"
     program.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -m sync "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     lines = schedule(config, time(2, 30), program)["cron"].splitlines()
-    [making] = [line.removeprefix("#") for line in lines if "umask" in line]
-    subprocess.run(["/bin/sh", "-c", making], check=True, env=os.environ)
+    for line in [line.removeprefix("#") for line in lines if making and "umask" in line]:
+        subprocess.run(["/bin/sh", "-c", line], check=True, env=os.environ)
     run, watch = (line.split(" ", 5)[5].replace("\\%", "%") for line in lines if not line.startswith("#"))
     return run, watch
 

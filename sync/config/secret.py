@@ -1,7 +1,7 @@
 """Where does a secret come from? Never from the config file: it holds references only.
 
-``env:NAME`` is an environment variable, ``file:PATH`` the content of a file (relative to the config's
-folder), ``keyring:SERVICE/USER`` an entry of the system's keyring, which ``crm-segments login`` fills.
+``env:NAME`` is an environment variable, or in a service of systemd the credential of that name; ``file:PATH`` the content
+of a file (relative to the config's folder), ``keyring:SERVICE/USER`` an entry of the system's keyring, which ``crm-segments login`` fills.
 """
 
 from __future__ import annotations
@@ -42,11 +42,23 @@ def secret(reference: str, folder: Path = Path()) -> str:
 
 
 def _from_environment(name: str) -> str:
-    if name not in os.environ:
+    if name in os.environ:
+        return os.environ[name].strip()
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd sets it: LoadCredential=NAME:PATH
+    if credentials is None:
         raise SecretError(
             f"env:{name}: the environment variable {name} is not set; run `export {name}=...` first"
         )
-    return os.environ[name].strip()
+    try:
+        return (Path(credentials) / name).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise SecretError(
+            f"env:{name}: there is neither an environment variable nor a credential of that name; write `LoadCredential={name}:PATH` into "
+            f"the service"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SecretError(f"env:{name}: cannot read the credential of that name: {reason}") from error
 
 
 def _from_file(name: str, folder: Path) -> str:

@@ -3,8 +3,8 @@
 Each calls the installed program, by absolute paths, and comes with a second entry that watches: it tells the alert
 channels what no run could tell, such as that no run came. Without channels it fails, for the scheduler to tell. Exit
 codes 4 (done, with rejects) and 75 (try again later, as another run is at work) page nobody: the second entry sees when
-they add up. A scheduler starts with an empty environment: secrets that the config calls ``env:NAME`` are read from a
-file beside the config.
+they add up. Where changes may wait for ``send_windows``, a third entry runs in that window. A scheduler starts with an empty
+environment: secrets that the config calls ``env:NAME`` are read from a file beside the config, by systemd as credentials.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -32,7 +32,10 @@ CHECK_AFTER = (
     4  # hours after a run's start at which its success is looked for, where there is no alert channel
 )
 WATCH_AFTER = 15  # minutes past a run's, each hour, at which is watched where there is one
+SENT_AFTER = 15  # minutes after a send window opens at which a run writes what waited for it
 REJECTS, LATER = 4, 75  # exit codes
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_FILES = {2: "Four", 3: "Six"}  # of systemd, by entries
 # systemd takes odd characters in arguments, and none in a program's path
 _THROUGH_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
 
@@ -47,21 +50,35 @@ class Entry:
     at: time
     quiet: str  # exit codes that are no failure, as a shell pattern
     hourly: bool = False
+    days: Sequence[int] = ()  # weekdays (0 = Monday); none: every day
+
+    @property
+    def runs(self) -> bool:
+        """Whether it writes to the CRM."""
+        return self.words[1] == "run"
 
     @property
     def cron(self) -> str:
         """When, as cron writes it."""
-        return f"{self.at.minute} {'*' if self.hourly else self.at.hour} * * *"
+        days = ",".join(str(day) for day in sorted((day + 1) % 7 for day in self.days)) or "*"
+        return f"{self.at.minute} {'*' if self.hourly else self.at.hour} * * {days}"
 
     @property
     def calendar(self) -> str:
         """When, as systemd writes it."""
-        return f"*-*-* *:{self.at:%M}:00" if self.hourly else f"*-*-* {self.at:%H:%M:%S}"
+        days = ",".join(_WEEKDAYS[day] for day in self.days)
+        time_of_day = f"*:{self.at:%M}:00" if self.hourly else f"{self.at:%H:%M:%S}"
+        return f"{days} *-*-* {time_of_day}".strip()
+
+    @property
+    def how_often(self) -> str:
+        """In words."""
+        return "hour" if self.hourly else "week" if self.days else "day"
 
 
 @dataclass(frozen=True)
 class Nightly:
-    """A config's two entries, and what schedulers have to know beside them."""
+    """A config's entries, and what schedulers have to know beside them."""
 
     config: Config
     run: Entry
@@ -69,16 +86,31 @@ class Nightly:
     zone: str
     secrets: Sequence[str] = ()  # names of environment variables that the config asks for
     elsewhere: Sequence[str] = ()  # secrets that stand in files and keyrings
+    sending: Entry | None = None  # a run when changes may go that start something in the CRM
 
     @property
-    def entries(self) -> tuple[Entry, Entry]:
-        """The run, and the watch over it."""
-        return self.run, self.watch
+    def entries(self) -> list[Entry]:
+        """The run, the one that sends, and the watch over them."""
+        return [entry for entry in (self.run, self.sending, self.watch) if entry is not None]
+
+    @property
+    def why_sending(self) -> list[str]:
+        """What a person should know of the second run."""
+        if self.sending is None:
+            return []
+        return [
+            f"# {self.sending.name}: what starts automations waits at night; it goes in send_windows, so a second run comes then."
+        ]
 
     @property
     def secrets_file(self) -> Path:
         """Where the secrets stand, for this config alone."""
         return self.config.path.absolute().with_name(f"{self.run.name}.env")
+
+    @property
+    def credentials(self) -> Path:
+        """Where systemd finds the secrets, a file for each."""
+        return self.config.path.absolute().with_name(f"{self.run.name}.credentials")
 
     @property
     def sourced(self) -> str:
@@ -114,6 +146,49 @@ class Nightly:
             f"#   (umask 077; {lines} > {shlex.quote(str(self.secrets_file))})",
         ]
 
+    def making_of_credentials(self) -> list[str]:
+        """How the files of the secrets are made that systemd hands to a service."""
+        if not self.secrets:
+            return self.secrets_elsewhere()
+        folder, names = shlex.quote(str(self.credentials)), " ".join(self.secrets)
+        every = f'for name in {names}; do printenv "$name"'
+        return [
+            "# First the secrets, in files that only their owner may read; systemd (247 or newer) hands them to the service.",
+            "# Where `crm-segments check` works:",
+            f'#   (umask 077; mkdir -p {folder}; {every} > {folder}/"$name"; done)',
+            "# Or encrypted for this machine, as root, with LoadCredentialEncrypted= in place of LoadCredential= (250 or newer):",
+            f'#   (umask 077; mkdir -p {folder}; {every} | systemd-creds encrypt --name="$name" - {folder}/"$name"; done)',
+            *self.secrets_elsewhere(),
+        ]
+
+
+def _sending(config: Config, at: time) -> tuple[time, Sequence[int]] | None:
+    """When a run has to come for what starts automations, and on which weekdays; None where the run at night does it, or
+    nothing may start.
+    """
+    limit = config.guards.max_enrolled
+    account = next(iter(config.writable), None)
+    if account is None or not (any(config.automations.values()) or limit.count != 0):
+        return None
+    sends, writes = config.send_windows(account), config.windows(account)
+    monday = datetime(2024, 1, 1, tzinfo=sends.zone)
+    week = [monday + timedelta(days=day) for day in range(7)]
+    opens = [
+        day
+        for day in week
+        if replace(sends, frozen=frozenset()).open_at(day.replace(hour=at.hour, minute=at.minute))
+    ]
+    if not sends.windows or len(opens) == 7:
+        return None
+    window = sends.windows[0]
+    days = sorted(window.days)
+    start = week[days[0]].replace(hour=window.start.hour, minute=window.start.minute)
+    later = [start + timedelta(minutes=minutes) for minutes in range(SENT_AFTER, window.minutes, SENT_AFTER)]
+    free = [moment for moment in later if replace(writes, frozen=frozenset()).open_at(moment)]
+    chosen = next(iter(free or later), start)
+    moved = (chosen.date() - start.date()).days  # a window may go on into the next day
+    return chosen.time(), () if len(days) == 7 else sorted((day + moved) % 7 for day in days)
+
 
 def schedule(config: Config, at: time, program: Path | None = None) -> dict[str, str]:
     """The text for each kind of scheduler. ``at``: local time of the (first) account that is written.
@@ -132,13 +207,16 @@ def schedule(config: Config, at: time, program: Path | None = None) -> dict[str,
     late = (datetime.combine(date.min, at) + after).time()
     references = _references(config)
     zone = next((config.accounts[account].time_zone for account in config.writable), "UTC")
+    run, quiet = [str(binary), "run", *options], f"{REJECTS}|{LATER}"
+    sending = _sending(config, at)
     nightly = Nightly(
         config,
-        Entry(name, "Segment the customers of a CRM", [str(binary), "run", *options], at, f"{REJECTS}|{LATER}"),
+        Entry(name, "Segment the customers of a CRM", run, at, quiet),
         Entry(f"{name}-watch", "Tell when a run failed or did not come", [str(binary), "watch", *options], late, f"{LATER}", told),
         zone,
         [reference.removeprefix("env:") for reference in references if reference.startswith("env:")],
         [reference for reference in references if not reference.startswith("env:")],
+        sending and Entry(f"{name}-send", "Write what waited for send_windows", run, sending[0], quiet, days=sending[1]),
     )  # fmt: skip
     warning = (
         ""
@@ -181,7 +259,7 @@ def cron(nightly: Nightly) -> str:
     lines = [
         f"# {nightly.run.name}: add with `crontab -e`. Times are those of this machine, not of {nightly.zone} (if they differ)."
     ]
-    lines += nightly.making_of_secrets()
+    lines += [*nightly.making_of_secrets(), *nightly.why_sending]
     for entry in nightly.entries:
         command = nightly.sourced
         command += f'out=$({shlex.join(entry.words)} 2>&1); code=$?; case $code in 0|{entry.quiet}) ;; *) echo "$out"; exit $code;; esac'
@@ -191,13 +269,15 @@ def cron(nightly: Nightly) -> str:
 
 
 def systemd(nightly: Nightly) -> str:
-    """Two services and their timers. A quoted word may hold anything but % and $, which are doubled."""
+    """Services and their timers. A quoted word may hold anything but % and $, which are doubled."""
     folder = "/etc/systemd/system"
     names = " ".join(f"{entry.name}.timer" for entry in nightly.entries)
-    secrets = f"\nEnvironmentFile={str(nightly.secrets_file).replace('%', '%%')}" if nightly.secrets else ""
+    folder_of_secrets = str(nightly.credentials).replace("%", "%%")
+    secrets = "".join(f"\nLoadCredential={name}:{folder_of_secrets}/{name}" for name in nightly.secrets)
     lines = [
-        *nightly.making_of_secrets(),
-        f"# Four files. Then: systemctl daemon-reload && systemctl enable --now {names}",
+        *nightly.making_of_credentials(),
+        *nightly.why_sending,
+        f"# {_FILES[len(nightly.entries)]} files. Then: systemctl daemon-reload && systemctl enable --now {names}",
     ]
     parts = ["\n".join(lines)]
     for entry in nightly.entries:
@@ -210,7 +290,7 @@ def systemd(nightly: Nightly) -> str:
             f"ExecStart={words}\nSuccessExitStatus={entry.quiet.replace('|', ' ')}\nUMask=0077"
         )
         parts.append(
-            f"# {folder}/{entry.name}.timer\n[Unit]\nDescription={entry.about}, every {'hour' if entry.hourly else 'day'}\n\n"
+            f"# {folder}/{entry.name}.timer\n[Unit]\nDescription={entry.about}, every {entry.how_often}\n\n"
             f"[Timer]\nOnCalendar={entry.calendar} {nightly.zone}\nPersistent=true\n\n[Install]\nWantedBy=timers.target"
         )
     return "\n\n".join(parts) + "\n"
@@ -218,7 +298,7 @@ def systemd(nightly: Nightly) -> str:
 
 def _on_failure(nightly: Nightly, entry: Entry) -> str:
     """A run that fails, however it ends, is told at once."""
-    if entry is nightly.run:
+    if entry.runs:
         return f"OnFailure={nightly.watch.name}.service\n"
     return (
         ""
@@ -233,7 +313,7 @@ def _unit_word(word: str) -> str:
 
 
 def kubernetes(nightly: Nightly) -> str:
-    """A claim for the state and two CronJobs. Strings are written as JSON, which YAML reads."""
+    """A claim for the state, and CronJobs. Strings are written as JSON, which YAML reads."""
     config, name = nightly.config, nightly.run.name
     path = config.path.absolute()
     mounts = [("config", f"configMap: {{name: {name}}}", path, True)]
@@ -257,7 +337,8 @@ kind: PersistentVolumeClaim
 metadata: {{name: {name}}}
 spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 10Gi}}}}}}
 """
-    head = "".join(f"{line}\n" for line in nightly.secrets_elsewhere()) + head
+    lines = [*nightly.secrets_elsewhere(), *nightly.why_sending]
+    head = "".join(f"{line}\n" for line in lines) + head
     return head + "".join(_cron_job(nightly, entry, mounts) for entry in nightly.entries)
 
 
@@ -301,7 +382,8 @@ spec:
 def airflow(nightly: Nightly) -> str:
     """A file for the folder of DAGs. A command is Jinja to Airflow, so it is marked as raw."""
     dags = "\n".join(_dag(entry, nightly.sourced) for entry in nightly.entries)
-    secrets = "".join(f"{line}\n" for line in nightly.making_of_secrets())
+    lines = [*nightly.making_of_secrets(), *nightly.why_sending]
+    secrets = "".join(f"{line}\n" for line in lines)
     return f"""\
 # {nightly.run.name}.py, for the folder of DAGs. It starts the installed program; nothing of it is imported here.
 {secrets}import pendulum
