@@ -44,7 +44,7 @@ _ABOUT = """
 A config that is wrong is refused with all of its faults at once: file, line, key, what is wrong, and what is valid.
 An unknown key is a fault.
 
-**Secrets** are never written in it, only references: `env:NAME` (an environment variable, or a credential of systemd), `file:PATH` (a file that
+**Secrets** are never written in it, only references: `env:NAME` (an environment variable or systemd credential), `file:PATH` (a file that
 holds nothing else) or `keyring:SERVICE/USER`. Relative paths start at the folder of the config.
 """
 
