@@ -242,7 +242,7 @@ def test_a_folder_in_the_place_of_a_file_and_a_missing_folder_are_named(shop: Sh
     (shop.folder / "contacts.csv").mkdir()
     with pytest.raises(ConnectorError, match="folder"):
         shop.read("contact")
-    with pytest.raises(RequestError, match="not there"):
+    with pytest.raises(RequestError, match="not found"):
         Shop(shop.folder / "nowhere").read("contact")
 
 

@@ -151,7 +151,8 @@ def test_who_is_asked_may_correct_the_guess(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrange", "words", "message"),
     [
-        (lambda folder: None, ["--path", "nowhere"], "not there"),
+        (lambda folder: None, ["--path", "nowhere"], 'Folder "nowhere" not found'),
+        (lambda folder: None, ["--path", "export"], 'did you mean "exports"? Name the folder with --path'),
         (lambda folder: (folder / "exports" / "contacts.csv").unlink(), [], "looks like contacts"),
         (
             lambda folder: (folder / "exports" / "contacts.csv").write_text("a,b\n1,1\n1,2\n"),

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connectors.contract import Problem
 from connectors.errors import ConnectorError
 from connectors.files.fields import Fields
-from connectors.files.folder import Folder
+from connectors.files.folder import Folder, unusable
 from connectors.files.lists import Lists
 from connectors.files.preview import look
 from connectors.files.reading import Reading
@@ -26,8 +26,7 @@ def problems(folder: Folder) -> list[Problem]:
     faults = [*_zone(folder), *_rates(folder)]
     path = folder.path
     if not path.is_dir():
-        what = f"{path} is {'no folder' if path.exists() else 'not there'}"
-        return [*faults, Problem(what, f"set path in [accounts.{folder.account.name}]")]
+        return [*faults, unusable(path, f"set path in [accounts.{folder.account.name}]")]
     if not os.access(path, os.R_OK | os.X_OK):
         faults.append(Problem(f"{path} cannot be read", "allow this user to read and list the folder"))
     if any(not field.retired for field in folder.account.fields) and not os.access(path, os.W_OK):

@@ -5,13 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from connectors.contract import Account, IdType
+from connectors.contract import Account, IdType, Problem
 from connectors.errors import AccessError, RequestError
 from connectors.files.settings import ActivityTable, RecordTable
 from connectors.tables.dialect import Dialect
 from connectors.tables.settings import TABLES
+
+
+def unusable(path: Path, remedy: str) -> Problem:
+    """What is wrong with a folder that is none, or not there; beside the remedy the neighbour that may be meant."""
+    if path.exists():
+        return Problem(f'"{path}" is not a folder', remedy)
+    near = get_close_matches(path.name, _neighbours(path), 1)
+    meant = f'did you mean "{path.with_name(near[0])}"? ' if near else ""
+    return Problem(
+        f'folder "{path}" not found', f"{meant}{remedy[:1].upper()}{remedy[1:]}" if meant else remedy
+    )
+
+
+def _neighbours(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.absolute().parent.iterdir() if entry.is_dir()]
+    except OSError:
+        return []
+
 
 DEFAULT_FILES = {
     "contact": ["contacts.csv|parquet|xlsx"],
@@ -86,9 +106,8 @@ class Folder:
         """
         folder = self.path
         if not folder.is_dir():
-            raise RequestError(
-                f"{folder} is {'no folder' if folder.exists() else 'not there'}: set path in [accounts.{self.account.name}]"
-            )
+            problem = unusable(folder, f"set path in [accounts.{self.account.name}]")
+            raise RequestError(f"{problem.what}: {problem.remedy}")
         matches = {}
         try:
             for pattern in patterns:

@@ -77,14 +77,13 @@ def _with_buyers(guesses: list[FileGuess]) -> list[FileGuess]:
 
 def _folder(path: Path | None, ask: Ask) -> Path:
     """The folder that is named, or asked for."""
+    from connectors.files.folder import unusable
 
     def wrong(text: str) -> str:
-        folder = Path(text)
-        return (
-            ""
-            if folder.is_dir()
-            else f"{folder} is {'not a folder' if folder.exists() else 'not there'}: name the folder with --path"
-        )
+        if Path(text).is_dir():
+            return ""
+        problem = unusable(Path(text), "name the folder with --path")
+        return f"{problem.what}: {problem.remedy}"
 
     try:
         return Path(
