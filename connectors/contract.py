@@ -358,6 +358,10 @@ class Destination(ABC):
         A static list is answered where a dynamic one was asked for and the CRM has no room for more of those.
         """
 
+    def list_pages(self, lists: Sequence[RemoteList]) -> dict[str, str]:
+        """Id → the address of the page on which people see a list; a list without one is left out."""
+        return {}
+
     def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
         """Key → what differs, of the dynamic lists that no longer hold whom ``ensure_list`` would make them
         hold.

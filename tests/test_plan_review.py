@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import stat
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segmentation.kinds import kind_named
+from sync.per_account import Options
+from sync.ui.sharing import share
+from sync.views import plan_review
 from sync.views.personal import Look
 from sync.views.plan_changes import Page
 from tests.browsing import Opened
@@ -193,3 +196,26 @@ def test_names_stand_in_the_file_where_somebody_says_why(second: tuple[World, in
 def test_a_page_that_ends_before_today_is_refused(second: tuple[World, int], tmp_path: Path) -> None:
     world, number = second[0].copy(tmp_path / "world"), str(second[1])
     assert cli(world, "review", number, "--static", str(tmp_path), "--until", "2020-01-01").exit_code == 2
+
+
+def test_the_end_day_of_a_shared_plan_is_one_of_the_account(tmp_path: Path) -> None:
+    world = World.of_files(
+        tmp_path, account='time_zone = "Pacific/Kiritimati"\n'
+    )  # fourteen hours ahead of UTC
+    world.customers(12)
+    world.do("setup")
+    number = world.do("plan")["plan"]["plan"]
+    noon = Options(clock=lambda: datetime(2024, 7, 1, 12, tzinfo=UTC))
+    shared = share(world.folder / "config.toml", noon, number, tmp_path / "share")
+    assert shared["until"] == "2024-07-16", "there it is the second of July already"
+
+
+def test_an_automation_that_listens_twice_is_named_once_with_the_customers_that_start_it() -> None:
+    heard = [
+        {"name": "Welcome", "target": target, "value": None, "records": 30}
+        for target in ("seg_rfm", "rfm.new")
+    ]
+    [light] = [plan_review._automations({"found": heard, "starts": {"Welcome": 40}, "unknown": ""})]
+    assert light["what"] == "These changes start Welcome for 40."
+    old = plan_review._automations({"found": heard, "unknown": ""})
+    assert old["what"] == "These changes start Welcome for 30.", "a plan of an older version"

@@ -155,6 +155,21 @@ def test_a_customer_is_found_by_name_and_told_with_every_change(visit: Visit) ->
     assert "contact 17" in visit.text() and "seg_rfm" in visit.text() and "Since" in visit.text()
 
 
+def test_a_customer_s_way_through_the_segments_is_a_table(visit: Visit, world: World) -> None:
+    moved = [
+        id for id, segment in world.labels("rfm").items() if id in {str(n) for n in range(1, 31)} and segment
+    ]
+    ways = []
+    for id in moved[:12]:
+        visit.go(f"/portal/customer?search={id}")
+        tables = visit.page.locator("table:has(caption:has-text('Segments over time'))")
+        if tables.count():
+            ways.append(tables.first.locator("tbody tr").all_inner_texts())
+    assert ways and all(len(way) >= 2 for way in ways)
+    days = [row.split("\t")[0] for row in ways[0]]
+    assert days == sorted(days, reverse=True) and "2024-12" in days[0]
+
+
 def test_a_page_that_is_open_holds_up_no_run(visit: Visit, world: World) -> None:
     visit.go("/portal/plans")
     assert world.do("status")["account"] == "portal"

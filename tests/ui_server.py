@@ -18,14 +18,14 @@ AXE = Path(os.environ.get("NODE_PATH", "")) / "axe-core" / "axe.min.js"
 
 
 @contextmanager
-def serving(config: Path) -> Iterator[str]:
+def serving(config: Path, *options: str) -> Iterator[str]:
     """The address with the one-time token that it prints."""
-    words = [sys.executable, "-m", "sync", "ui", "--config", str(config)]
+    words = [sys.executable, "-m", "sync", "ui", "--config", str(config), *options]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         try:
-            address = re.search(r"http://\S+", process.stdout.readline())
+            address = re.search(r"https?://\S+", process.stdout.readline())
             assert address, "it printed no address"
             yield address[0]
         finally:

@@ -66,6 +66,14 @@ class HubspotConnector(RestConnector):
         self._listed = None  # what a check has just read serves once
         return listed if seen and time.monotonic() - moment < FRESH else self._lists.all()
 
+    def list_pages(self, lists: Sequence[contract.RemoteList]) -> dict[str, str]:
+        base = self._portal.pages()
+        return {
+            remote.id: f"{base}/objectLists/{remote.id}/filters"
+            for remote in lists
+            if base and remote.id.isdigit()
+        }
+
     def export(
         self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
     ) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,15 @@ from connectors.rest.shapes import Shape
 _MOVED = frozenset({301, 302, 307, 308})
 
 
+_PAGES = re.compile(r"app(-[a-z0-9]+)?\.hubspot\.com")
+
+
+def _pages(domain: str, portal: str) -> str:
+    """Of a host of HubSpot alone, whatever was answered."""
+    host = domain if _PAGES.fullmatch(domain) else "app.hubspot.com"
+    return f"https://{host}/contacts/{portal}" if portal.isascii() and portal.isdigit() else ""
+
+
 class Portal(Session):
     """The one way to a HubSpot account: paths, calls, definitions."""
 
@@ -40,6 +50,7 @@ class Portal(Session):
         self.settings = settings = cast(Settings, account.settings)
         self.now = now  # this machine's time
         self._details: AccountDefaults | None = None
+        self._pages = ""
         self._definitions: dict[str, dict[str, dict[str, Any]]] = {}
         self._read_at: dict[str, float] = {}  # when definitions were read, on a monotonic clock
         self._sizes: dict[str, tuple[int, int]] = {}
@@ -172,9 +183,15 @@ class Portal(Session):
             body: dict[str, Any] = {}
             with suppress(Denied, Refused):
                 body = self.ask_either("details", shape=ACCOUNT)
+            self._pages = _pages(str(body.get("uiDomain") or ""), str(body.get("portalId") or ""))
             names = ("timeZone", "companyCurrency")
             self._details = AccountDefaults(*(str(body.get(name) or "") for name in names))
         return self._details
+
+    def pages(self) -> str:
+        """Where the pages of the portal's contacts begin; "" where the key may not read it."""
+        self.details()
+        return self._pages
 
     @property
     def known_details(self) -> AccountDefaults:

@@ -59,6 +59,9 @@ class SalesforceConnector(RestConnector):
     def settle_fields(self, changes: pa.Table, ticket: contract.Ticket) -> pa.Table:
         return self._writing.settle(changes, ticket)
 
+    def list_pages(self, lists: Sequence[contract.RemoteList]) -> dict[str, str]:
+        return {remote.id: page for remote in lists if (page := self._org.page_of(remote.id.split(":")))}
+
     def export(
         self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
     ) -> dict[str, str]:

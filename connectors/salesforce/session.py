@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -227,6 +228,18 @@ class Org(Session):
         """
         answer = self.ask("GET", "limits/recordCount", params={"sObjects": ",".join(tables)})
         return {entry["name"]: entry["count"] for entry in answer["sObjects"]}
+
+    def page_of(self, list_id: Sequence[str]) -> str:
+        """The page of a campaign or a list view in Lightning; "" of anything else. ``list_id``: the parts of its id."""
+        kind, *rest = list_id
+        if not all(re.fullmatch(r"\w+", part, re.ASCII) for part in rest):
+            return ""
+        page = {
+            "campaign": "lightning/r/Campaign/{}/view",
+            "view": "lightning/o/{}/list?filterName={}",
+        }.get(kind, "")
+        known = page and len(rest) >= page.count("{}")
+        return f"https://{self._library.sf_instance}/{page.format(*rest)}" if known else ""
 
     def note(self, text: str) -> None:
         """Something that a person should know, told once."""

@@ -21,8 +21,8 @@ def ui(
 ) -> None:
     """Open the web interface on this machine: see segments, customers and plans, and decide about plans."""
 
-    def ready(address: str) -> None:
-        typer.echo(f"Open {address}\nThe address works once. Ctrl-C ends the web interface.")
+    def ready(address: str, works: str) -> None:
+        typer.echo(f"Open {address}\n{works}. Ctrl-C ends the web interface.")
         if show:
             typer.launch(address)
 
@@ -33,8 +33,10 @@ def ui(
             raise CommandError(
                 "The web interface is not installed. Install it with: pip install 'crm-segments[ui]'"
             )
+        from sync.terminal import interrupt
         from sync.ui.server import serve
 
+        interrupt.after = "The web interface has ended; a command that a button started goes on, and `crm-segments status` tells of it."
         serve(config, port, ready)
         return {"exit_code": 0}
 

@@ -61,7 +61,9 @@ def reactions(
     dynamic: Mapping[str, ListSpec],
 ) -> dict[str, Any]:
     """``found``: each workflow or flow that listens to a changed target (name, target, value, and how many
-    ``records`` would start it); ``unknown``: the right that is missing to tell, or ""."""
+    ``records`` would start it); ``starts``: for how many each would start in all; ``unknown``: the right that is missing to
+    tell, or "".
+    """
     listeners = [
         {
             "name": listener.name,
@@ -78,6 +80,7 @@ def reactions(
     ]
     return {
         "found": sorted(listeners, key=lambda listener: (-listener["records"], listener["name"])),
+        "starts": enrolled(mirror, changes, consent, heard, dynamic),
         "unknown": heard.unknown,
     }
 

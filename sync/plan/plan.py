@@ -25,6 +25,7 @@ from sync.plan.remote_state import as_set_up, forms_of, made_targets, remote_sta
 from sync.plan.selection import Selection
 from sync.store.journal import Journal
 from sync.store.label_tables import labels_of
+from sync.store.list_pages import keep_list_pages
 from sync.store.mirror import AccountMirror
 from sync.store.scratch import Scratch
 from sync.store.write_history import catch_up
@@ -47,6 +48,8 @@ def plan(
     catch_up(journal, mirror)
     consent, objects = consent_of(session.mirror(), session.joined()), journal.objects.of(account)
     remote = remote_state(session.destination(), lambda: session.lists, objects)
+    lists_seen = list(remote.lists.values())
+    keep_list_pages(mirror, list(remote.lists), lambda: session.destination().list_pages(lists_seen))
     made = made_targets(config, account, objects, remote)
     missing = made.missing
     if missing and not preview:

@@ -26,6 +26,7 @@ def nothing() -> None:
 
 
 before_end = nothing  # puts a terminal back that hides what is typed
+after = _AFTER  # what is true afterwards
 as_json = False  # whether the command was asked for JSON
 _ending = _thread.allocate_lock()
 
@@ -77,7 +78,7 @@ def end(number: int) -> None:
     if not _ending.acquire(blocking=False):  # the other thread is about to
         sleep(60)
     code = 128 + number
-    sentence = f"{_WHY[signal.Signals(number)]} {_AFTER}"
+    sentence = f"{_WHY[signal.Signals(number)]} {after}"
     try:
         before_end()
         if sys.stderr is not None and os.isatty(2):

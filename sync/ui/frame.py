@@ -54,7 +54,7 @@ class Ui:
             pages=PAGES,
             here=request.url.path.split("/")[2] if request.url.path.count("/") > 1 else "",
             path=request.url.path,
-            key=self.door.keys.form,
+            key=self.door.keys.form_of(self.door.session_of(request.state.user)),
             user=request.state.user,
             look=self.look(request),
             going_on=self.stores.going_on,

@@ -41,29 +41,27 @@ class Jobs:
     last: Job | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, verb: str, account: str, words: Sequence[str], plan: int | None = None) -> bool:
-        """Start ``crm-segments VERB WORDS``; False where another command works."""
+    def start(self, verb: str, account: str, words: Sequence[str], who: str, plan: int | None = None) -> bool:
+        """Start ``crm-segments VERB WORDS`` for whoever pressed the button; False where another command works."""
         with self._turn:
             if self.last is not None and self.last.works:
                 return False
             self.last = Job(verb, account, plan)
-        command = [
-            *(sys.executable, "-m", "sync", verb, *words),
-            *("--account", account, "--config", str(self.config), "--json"),
-        ]
+        told = [verb, *words, "--account", account, "--config", str(self.config), "--json"]
         process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "sync.ui.job"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        threading.Thread(target=_wait, args=(self.last, process), daemon=True).start()
+        asked = json.dumps({"who": who, "words": told}).encode()
+        threading.Thread(target=_wait, args=(self.last, process, asked), daemon=True).start()
         return True
 
 
-def _wait(job: Job, process: subprocess.Popen[bytes]) -> None:
-    out, err = process.communicate()
+def _wait(job: Job, process: subprocess.Popen[bytes], asked: bytes) -> None:
+    out, err = process.communicate(asked)
     try:
         job.answer = json.loads(out)
     except ValueError:

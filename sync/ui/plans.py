@@ -125,15 +125,15 @@ def decide(ui: Ui, request: Request) -> Response:
         raise CommandError("Choose the segment that is left out")
     first = CANARY if decision == "first" else None
     ui.stores.answer(account, commands.approve, number=number, first=first, without=without, who=who)
-    started = ui.jobs.start("apply", account, [str(number), *_allowing(form, who)], number)
+    started = ui.jobs.start("apply", account, [str(number), *_allowing(form)], who, number)
     return to(f"/{account}/plans/{number}" + ("" if started else "?said=busy"))
 
 
-def _allowing(form: Mapping[str, str], who: str) -> list[str]:
+def _allowing(form: Mapping[str, str]) -> list[str]:
     """The options that let guards pass, with the reason that somebody gives."""
     guards = [name for name in form.get("guards", "").split(",") if name in ALLOWABLE]
     if not guards:
         return []
     if not form.get("why", "").strip():
         raise CommandError(f"Say why {', '.join(guards)} may pass")
-    return [*(f"--allow={name}" for name in guards), f"--reason={form['why'].strip()} ({who})"]
+    return [*(f"--allow={name}" for name in guards), f"--reason={form['why'].strip()}"]

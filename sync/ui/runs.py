@@ -42,5 +42,5 @@ def _run(run: Any, plans: Any) -> dict[str, Any]:
 def undo(ui: Ui, request: Request) -> Response:
     """Plan to take a run back: the plan is shown before anything is written."""
     account, run = request.path_params["account"], request.path_params["run"]
-    started = ui.jobs.start("undo", account, [str(run)])
+    started = ui.jobs.start("undo", account, [str(run)], request.state.user)
     return to(f"/{account}/job" if started else f"/{account}/runs?said=busy")

@@ -1,7 +1,8 @@
 """Who may come in? Whoever has the one-time token, from our own pages, on an address that is ours.
 
-The token of the address that the terminal prints is exchanged for a session cookie, once. Everything else is
-answered with 403, and every answer allows a browser nothing but our own styles and our one script.
+The token of the address that the terminal prints is exchanged for a session cookie, once; behind a proxy that names who
+is logged in, once or more by each of them, and the session is theirs alone. Everything else is answered with 403, and
+every answer allows a browser nothing but our own styles and our one script.
 """
 
 from __future__ import annotations
@@ -36,18 +37,28 @@ HEADERS = {
 
 @dataclass
 class Keys:
-    """What opens the door: the token until it is used, then the session's secret; ``form`` stands in every form."""
+    """What opens the door: the token, then the secret of a session, and what stands in its forms. Each session has its
+    own (``of``: whose it is).
+    """
 
     token: str | None = field(default_factory=lambda: secrets.token_urlsafe(32))
-    session: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    form: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    _sessions: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    _forms: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
-    def exchanged(self, token: str) -> bool:
-        """Whether this is the token; it is used up then."""
+    def exchanged(self, token: str, once: bool = True) -> bool:
+        """Whether this is the token; it is used up then, if it works ``once``."""
         right = self.token is not None and hmac.compare_digest(self.token.encode(), token.encode())
-        if right:
+        if right and once:
             self.token = None
         return right
+
+    def session_of(self, of: str) -> str:
+        """The secret in a session's cookie."""
+        return hmac.digest(self._sessions, of.encode(), "sha256").hex()
+
+    def form_of(self, of: str) -> str:
+        """What stands in every form of a session."""
+        return hmac.digest(self._forms, of.encode(), "sha256").hex()
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,10 @@ class Door:
         """Who asks: whoever the proxy names, or the system's user who started the server."""
         return user() if self.user_header is None else headers[self.user_header].strip()
 
+    def session_of(self, who: str) -> str:
+        """Whose session somebody has: their own behind a proxy, else the only one."""
+        return "" if self.user_header is None else who
+
 
 class Guarded(BaseHTTPMiddleware):
     """Lets a request through the door, or refuses it. ``request.state`` then has ``user`` and ``form``."""
@@ -109,27 +124,50 @@ class Guarded(BaseHTTPMiddleware):
         door, writes = self._door, request.method not in ("GET", "HEAD")
         if refusal := door.refuses(request.headers, writes):
             return _refused(refusal)
-        if request.url.path == ENTRANCE and request.method == "GET":
-            return self._enter(request)
-        if not hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), door.keys.session.encode()):
-            return _refused("Open the address that `crm-segments ui` printed; it can be used once.")
+        if door.user_header is not None and len(request.headers.getlist(door.user_header)) > 1:
+            return _refused(
+                "This request names several users: the proxy has to remove the header of browsers."
+            )
         request.state.user = door.user_of(request.headers)
+        session = door.session_of(request.state.user)
+        if request.url.path == ENTRANCE and request.method == "GET":
+            return self._enter(request, session)
+        if not _same(request.cookies.get(COOKIE, ""), door.keys.session_of(session)):
+            return _refused(
+                "Open the address that `crm-segments ui` printed; it can be used once."
+                if door.user_header is None
+                else f"{request.state.user} has no session here: open the address that `crm-segments ui` printed."
+            )
         if writes:
             form = await _form(request)
-            if not hmac.compare_digest(form.get("key", "").encode(), door.keys.form.encode()):
+            if not _same(form.get("key", ""), door.keys.form_of(session)):
                 return _refused("This form is not of this session. Open the page again.")
             request.state.form = form
         return await call_next(request)
 
-    def _enter(self, request: Request) -> Response:
-        if not self._door.keys.exchanged(request.query_params.get("token", "")):
-            return _refused("This address was used before. Start `crm-segments ui` again for a new one.")
+    def _enter(self, request: Request, session: str) -> Response:
+        once = self._door.user_header is None
+        if not self._door.keys.exchanged(request.query_params.get("token", ""), once):
+            return _refused(
+                "This address was used before. Start `crm-segments ui` again for a new one."
+                if once
+                else "This is not the address that `crm-segments ui` printed."
+            )
         response = RedirectResponse("/", 303)
         secure = f"https://{request.headers.get('host')}" in self._door.origins
         response.set_cookie(
-            COOKIE, self._door.keys.session, httponly=True, samesite="strict", secure=secure, path="/"
+            COOKIE,
+            self._door.keys.session_of(session),
+            httponly=True,
+            samesite="strict",
+            secure=secure,
+            path="/",
         )
         return response
+
+
+def _same(given: str, right: str) -> bool:
+    return hmac.compare_digest(given.encode(), right.encode())
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sync.account.targets import targets_of
 from sync.per_account import Answer
 from sync.report import sizes, svg
 from sync.report.people import account_page
+from sync.store.list_pages import list_pages
 from sync.ui.figures import figures_of
 from sync.ui.frame import Ui, number_in
 from sync.views.members import Wanted, members
@@ -25,10 +26,29 @@ _ROWS = 50
 def segments(ui: Ui, request: Request) -> Response:
     """All segments of all segmentations."""
     figures = figures_of(ui.stores, request.path_params["account"])
+    account = request.path_params["account"]
+    links = ui.stores.read(account, lambda session: {"links": _links(session)})["links"]
     rows = [
-        {"page": page, "trends": _trends(page["figures"])} for page in account_page(figures)["segmentations"]
+        {"page": page, "trends": _trends(page["figures"]), "links": links}
+        for page in account_page(figures)["segmentations"]
     ]
     return ui.page(request, "segments.html", rows=rows)
+
+
+def _links(session: Any) -> dict[str, str]:
+    """SEGMENTATION.SEGMENT → the page of its list in the CRM, of those that have one."""
+    pages = list_pages(session.mirror())
+    made = {
+        entry.key: entry.remote
+        for entry in session.journal.objects.of(session.account)
+        if entry.kind == "list"
+    }
+    links = {
+        f"{target.segmentation}.{target.segment}": pages.get(made.get(target.name, ""))
+        for target in targets_of(session.config, session.account)
+        if target.kind == "list"
+    }
+    return {name: page for name, page in links.items() if page}
 
 
 def _trends(segmentation: Any) -> dict[str, Any]:
@@ -57,8 +77,9 @@ def segment(ui: Ui, request: Request) -> Response:
         features = AccountFeatures(session)
         known = Known(session.config, session.journal, session.mirror(), features.consent, features.people)
         made = {(entry.kind, entry.key): entry.remote for entry in session.journal.objects.of(account)}
+        pages = list_pages(session.mirror())
         lists = [
-            (target.name, made.get(("list", target.name)))
+            (target.name, made.get(("list", target.name)), pages.get(made.get(("list", target.name)) or ""))
             for target in targets_of(session.config, account)
             if target.kind == "list" and f"{target.segmentation}.{target.segment}" == name
         ]

@@ -13,8 +13,8 @@ from sync.ui.app import application
 from sync.ui.security import ENTRANCE, Door
 
 
-def serve(config: Path, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until somebody ends it. ``ready`` is told the address, with its one-time token."""
+def serve(config: Path, port: int, ready: Callable[[str, str], None]) -> None:
+    """Serve until somebody ends it. ``ready`` is told the address with its token, and for whom it works."""
     settings = load(config).ui
     with socket.create_server(("127.0.0.1", port)) as listener:
         own = listener.getsockname()[1]
@@ -30,5 +30,10 @@ def serve(config: Path, port: int, ready: Callable[[str], None]) -> None:
                 lifespan="off",
             )
         )
-        ready(f"{address}{ENTRANCE}?token={door.keys.token}")
+        works = (
+            "The address works once"
+            if settings.user_header is None
+            else "Each person whom the proxy names comes in by this address, and has a session of their own"
+        )
+        ready(f"{address}{ENTRANCE}?token={door.keys.token}", works)
         server.run(sockets=[listener])

@@ -6,6 +6,7 @@ import os
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sync.exit_codes import UsageError
 from sync.local_time import local_time
@@ -34,7 +35,7 @@ def share(
     """
 
     def work(session: Any) -> Answer:
-        today = session.clock().date()
+        today = session.clock().astimezone(ZoneInfo(session.settings.time_zone)).date()
         last = until or today + timedelta(days=DAYS)
         if last < today:
             raise UsageError(f"{last} is in the past: name a future day with --until")

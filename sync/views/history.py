@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sync.store.label_tables import LabelTables
 
 _OF_CHANGE = ("record_type", "id", "segmentation", "target", "action", "before", "after")
 COLUMNS = ("run", "at", *_OF_CHANGE, "status", "reason")
+_LABELLINGS = 400  # that a customer's way through the segments is read from
 _LISTED = 20  # records that have the same name
 
 
@@ -142,6 +144,25 @@ def show(session: Session, id: str) -> dict[str, Any]:
     story["history"] = [row for row in history if row["record_type"] == record_type]
     story["rejects"] = session.journal.rejects.of(session.account, id)
     return story
+
+
+def segments_over_time(
+    journal: Journal, account: str, segmentation: str, story: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The segments that the record of a ``story`` was in, the newest first: from which day on, and for how many days it is
+    known. ``segment`` is None where it had none. At most the last labellings are looked at.
+    """
+    states: list[dict[str, Any]] = []
+    for as_of, part in islice(journal.labels.days(account, segmentation, newest_first=True), _LABELLINGS):
+        is_it = pc.and_(
+            pc.equal(part["id"], story["id"]), pc.equal(part["record_type"], story["record_type"])
+        )
+        for segment in part["segment"].filter(is_it).to_pylist():
+            if states and states[-1]["segment"] == segment:
+                states[-1]["since"] = as_of
+            else:
+                states.append({"since": as_of, "segment": segment})
+    return states
 
 
 def _only(account: str, found: Sequence[tuple[int, str, str]]) -> tuple[int, str, str]:

@@ -209,13 +209,18 @@ def _consent(plan: Plan) -> Light:
 
 
 def _automations(listeners: Mapping[str, Any]) -> Light:
-    found = [heard for heard in listeners.get("found", ()) if heard["records"]]
+    starts: dict[str, int] = listeners.get("starts") or {}
+    for heard in (
+        () if starts else listeners.get("found", ())
+    ):  # of a plan of an older version: at least so many
+        starts[heard["name"]] = max(heard["records"], starts.get(heard["name"], 0))
+    found = {name: records for name, records in starts.items() if records}
     if listeners.get("unknown"):
         what = f"It cannot be told what these changes start: {listeners['unknown']}."
         return Light(name="Automations", state="look", what=what)
     if not found:
         return Light(name="Automations", state="ok", what="These changes start no automation.")
-    names = _listed([f"{heard['name']} for {heard['records']:,}" for heard in found])
+    names = _listed([f"{name} for {records:,}" for name, records in found.items()])
     return Light(name="Automations", state="look", what=f"These changes start {names}.")
 
 

@@ -168,8 +168,21 @@ class Database:
         return str(self.value("SELECT value FROM identity"))
 
 
+_acts_for = ""  # whoever a server authenticated; "" where a person works on this system
+
+
+def act_for(who: str) -> None:
+    """From now on this process works for whoever a server authenticated, and starts."""
+    global _acts_for
+    _acts_for = who
+
+
 def user() -> str:
-    """Who works here, as the system knows them: by the number of their account, not by a variable that anybody can set."""
+    """Who works here, as the system knows them: by the number of their account, not by a variable that anybody can set. In a
+    process that a server started: whoever it authenticated.
+    """
+    if _acts_for:
+        return _acts_for
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
