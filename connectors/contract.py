@@ -321,9 +321,7 @@ class Source(ABC):
 
 
 class Destination(ABC):
-    """One account that can be written to. A table of changes holds values of fields, or members of one list:
-    the method says which.
-    """
+    """One account that can be written to. A table of changes holds values of fields, or members of one list, as the method says."""
 
     capabilities: Capabilities
     calls: Calls
@@ -363,11 +361,9 @@ class Destination(ABC):
         return {}
 
     def changed_lists(self, specs: Sequence[ListSpec]) -> dict[str, str]:
-        """Key → what differs, of the dynamic lists that no longer hold whom ``ensure_list`` would make them
-        hold.
+        """Key → what differs, of the dynamic lists that no longer hold whom ``ensure_list`` would make them hold.
 
-        Told from what the CRM has now, in few calls; a list that is gone, or that we have not made, is left
-        out.
+        Told from what the CRM has now, in few calls; a list that is gone, or that we have not made, is left out.
         """
         return {}
 

@@ -49,7 +49,7 @@ class Jobs:
             self.last = Job(verb, account, plan)
         told = [verb, *words, "--account", account, "--config", str(self.config), "--json"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "sync.ui.job"],
+            [sys.executable, "-m", "sync.for_user"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
