@@ -199,13 +199,22 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.plan.plan import plan as make
     from sync.plan.restored import restored_notes
     from sync.plan.setup import new_names, plan_setup
+    from sync.plan.test_contacts import test_contact_notes
     from sync.plan.undo import cut_off_notes
 
     answer: Answer = {"pulled": settled_and_pulled(session), **reading(session), **labelled(session)}
     answer["withdrawn"] = withdrawn(session)
     planned = make(session, selection, split=True)
     names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
-    answer["notes"] = [*names, *filter_notes(session), *deleted_notes(planned.deleted)]
+    tested = test_contact_notes(
+        session.config, session.account, session.mirror, session.joined, session.destination()
+    )
+    answer["notes"] = [
+        *names,
+        *tested,
+        *filter_notes(session),
+        *deleted_notes(planned.deleted),
+    ]
     answer["notes"] += size_notes(session, written=False)
     answer["notes"] += restored_notes(session.config, session.mirror())
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "waiting": None, "report": None}

@@ -94,7 +94,7 @@ def test_a_small_config_has_the_agreed_defaults(tmp_path: Path) -> None:
         True,
     )
     assert config.segmentations[0].lists == "none"
-    assert config.guards.max_change == Limit(share=0.2, count=20_000, floor=20)
+    assert config.guards.max_change == Limit(share=0.05, floor=50)
     assert config.guards.max_calls.count is None
     assert not config.guards.max_change.configured
     assert config.state_dir == tmp_path / "state"

@@ -121,14 +121,14 @@ def test_a_first_labelling_is_to_be_looked_at_and_a_tripped_guard_stops(
     lights = {light["name"]: light["state"] for light in reviewed(world, number)["review"]["lights"]}
     assert lights["Rows read"] == "ok"
     first = World.of_files(tmp_path)
-    first.customers(30)
+    first.customers(70)
     first.do("setup")
     planned = first.do("plan")["plan"]["plan"]
     review = reviewed(first, planned)["review"]
     assert {light["name"]: light["state"] for light in review["lights"]}["Guards"] == "look"
-    assert "30 of 30 customers get their first segment" in review["sentence"]
+    assert "70 of 70 customers get their first segment" in review["sentence"]
     first.do("apply", number=planned)
-    for id in range(1, 25):
+    for id in range(1, 66):
         first.buys(str(id), 0, 90_000)
     stopped = reviewed(first, first.do("plan")["plan"]["plan"])["review"]
     assert {light["name"]: light["state"] for light in stopped["lights"]}["Guards"] == "stop"

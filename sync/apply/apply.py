@@ -258,7 +258,13 @@ def _extent(
     without = decision.without if decision else ()
     listeners = {} if row.kind == "consent" else row.summary.get("listeners", {})
     return extent(
-        lambda: batches.of(plan=row.plan), row.plan, targets, min(trials, default=None), without, listeners
+        lambda: batches.of(plan=row.plan),
+        row.plan,
+        targets,
+        min(trials, default=None),
+        without,
+        listeners,
+        row.summary.get("test_contacts", {}).get("records", ()),
     )
 
 

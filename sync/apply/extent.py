@@ -25,6 +25,7 @@ class Extent:
     trial: pa.Array | None = None  # records; None: all
     left_out: pa.Array | None = None  # records of segmentations
     starting: pa.Array | None = None  # records of segmentations that start something in the CRM
+    tested: pa.Array | None = None  # records of test contacts, which are written with every trial
 
     def held(self, changes: pa.Table) -> Mask:
         """Which of these changes start something in the CRM, or belong to what does."""
@@ -37,10 +38,17 @@ class Extent:
         """Which of these changes (PLAN_SCHEMA) may be carried out."""
         chosen = np.ones(changes.num_rows, np.bool_)
         if self.trial is not None:
-            chosen &= mask(pc.is_in(records(changes), value_set=self.trial))
+            chosen &= mask(pc.is_in(records(changes), value_set=self.trial)) | self._tested(changes)
         if self.left_out is not None:
             chosen &= ~mask(pc.is_in(_of_segmentations(changes), value_set=self.left_out))
         return chosen | mask(pc.equal(changes["action"], "withdraw").combine_chunks())
+
+    def _tested(self, changes: pa.Table) -> Mask:
+        return mask(
+            pc.is_in(
+                records(changes), value_set=pa.array([], pa.string()) if self.tested is None else self.tested
+            )
+        )
 
 
 def extent(
@@ -50,28 +58,41 @@ def extent(
     first: int | None,
     without: Collection[str],
     listeners: Mapping[str, Any],
+    tested: Sequence[Sequence[str]] = (),
 ) -> Extent:
     """``batches``: all of the plan, also those that were carried out; ``first`` so many records, ``without`` these segments
-    (SEGMENTATION.SEGMENT); ``listeners``: what the plan says of what reacts in the CRM.
+    (SEGMENTATION.SEGMENT); ``listeners``: what the plan says of what reacts in the CRM;
+    ``tested``: type and id of test contacts, which are not drawn.
     """
+    of_tests = pa.array(["\0".join(names) for names in tested], pa.string())
     return Extent(
-        None if first is None else drawn(batches(), str(plan), first, targets),
+        None if first is None else drawn(batches(), str(plan), first, targets, of_tests),
         left_out(batches(), without, targets) if without else None,
         starting(batches(), listeners),
+        of_tests,
     )
 
 
-def drawn(batches: Iterable[Batch], seed: str, number: int, targets: Sequence[Target]) -> pa.Array:
+def drawn(
+    batches: Iterable[Batch],
+    seed: str,
+    number: int,
+    targets: Sequence[Target],
+    tested: pa.Array | None = None,
+) -> pa.Array:
     """Records drawn at random, in turn from each segment that something enters or leaves.
 
     The same seed draws the same records, whatever was carried out meanwhile; more of them hold the fewer.
     """
     own = {target.name for target in targets if not target.extra_field}
+    others = set() if tested is None else set(tested.to_pylist())
     segment_of: dict[str, str] = {}
     for batch in batches:
         changes = batch.changes()
         columns = [changes[name].to_pylist() for name in ("target", "before", "after")]
         for record, target, before, after in zip(records(changes).to_pylist(), *columns, strict=True):
+            if record in others:
+                continue
             segment = f"{target}={after or before}" if target in own else ""
             segment_of[record] = max(segment, segment_of.get(record, ""))
     by_segment: defaultdict[str, list[tuple[bytes, str]]] = defaultdict(list)

@@ -84,7 +84,8 @@ def fill(
     if not written and not getattr(config.accounts[mirror.name].settings, "export_columns", ()):
         return
     consent = consent_of(mirror, joined)
-    people = with_attributes(mirror, consent.people, joined)
+    members = Relation(f"({consent.people}) UNION ALL ({consent.test_contacts})")
+    people = with_attributes(mirror, members, joined)
     lists = _Lists(config, journal, mirror, consent, people)
     there = {remote.id: remote for remote in destination.lists()}
     for target in targets:

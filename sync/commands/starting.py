@@ -94,8 +94,11 @@ def check(
 
     def work(session: Session) -> Answer:
         from sync.account import rates
+        from sync.account.targets import field_specs, list_specs
+        from sync.plan.automation_impact import blind_notes
         from sync.plan.dynamic_lists import filter_notes
         from sync.plan.setup import plan_setup
+        from sync.plan.test_contacts import test_contact_notes
         from sync.pull.reading import kept, untaken, without_match
 
         problems = []
@@ -111,7 +114,14 @@ def check(
             problems += [_problem(session.account, r) for r in setup_plan["refused"]]
             changed = filter_notes(session)
             problems += [_problem(session.account, note) for note in changed if note.startswith("WARNING")]
-            setup_plan["notes"] += changed
+            tested = test_contact_notes(
+                session.config, session.account, session.mirror, session.joined, session.destination()
+            )
+            destination, stores = session.destination(), (session.config, session.journal, session.account)
+            dynamic = destination.capabilities.dynamic_lists
+            specs = field_specs(*stores), list_specs(*stores, dynamic)
+            blind = blind_notes(destination, *specs, session.config.guards.max_enrolled)
+            setup_plan["notes"] += changed + tested + blind
         last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
         problems += [
             _problem(session.account, p.what, p.remedy)

@@ -35,14 +35,24 @@ def plan(
         from sync.plan.plan import plan as make
         from sync.plan.restored import restored_notes
         from sync.plan.setup import new_names, plan_setup
+        from sync.plan.test_contacts import test_contact_notes
 
         pipeline.settled_and_pulled(session)
         labelled = {**pipeline.reading(session), **pipeline.labelled(session)}
         planned = make(session, adopt=adopt, preview=True)
-        code = 3 if exit_code and planned.changes else 0
+        code = 3 if exit_code and planned.plan is not None else 0
         names = new_names(session.config, session.journal, session.account, lambda: plan_setup(session))
         refused = plan_setup(session).refused if planned.preview else []
-        notes = [*refused, *names, *filter_notes(session), *deleted_notes(planned.deleted)]
+        tested = test_contact_notes(
+            session.config, session.account, session.mirror, session.joined, session.destination()
+        )
+        notes = [
+            *refused,
+            *names,
+            *tested,
+            *filter_notes(session),
+            *deleted_notes(planned.deleted),
+        ]
         notes += size_notes(session, written=False)
         notes += restored_notes(session.config, session.mirror())
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}

@@ -339,7 +339,7 @@ _PLACES = (
 
 def _definition(account: AccountSettings) -> Any:
     """What of an account changes labels: how it is read, without places, secrets and rules of writing."""
-    unlike = {"on_conflict", "quota_reserve", "writable"} | (
+    unlike = {"on_conflict", "quota_reserve", "test_contacts", "writable"} | (
         set() if account.attributes_from else {"attributes_from"}
     )
     settings = account.settings

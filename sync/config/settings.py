@@ -170,6 +170,7 @@ class AccountSettings(Table):
     on_conflict: Literal["keep", "overwrite"] = "keep"
     consent_basis: Literal["opt_in", "not_opted_out"] = "opt_in"
     quota_reserve: Share = 0.3
+    test_contacts: tuple[Annotated[str, Field(pattern=r"\S")], ...] = ()
     activity_from: tuple[str, ...] = ()
     attributes_from: tuple[str, ...] = ()
     match: Annotated[dict[str, Match], BeforeValidator(_matches)] = {"": _BY_EMAIL}
@@ -291,7 +292,8 @@ _OfWeeks = Annotated[Limit, _limit("share", floor=20)]
 class Guards(Table):
     """What stops a plan before its first write."""
 
-    max_change: _ByTable = _defaults(0.2, 20_000)
+    # where it is not configured: or three times what usually changes (``sync.plan.usual_change``)
+    max_change: _ByTable = Limit(share=0.05, floor=50)
     max_enter: _ByTable = _defaults(0.5, 5_000)
     max_leave: _ByTable = _defaults(0.5, 5_000)
     max_cleared: _ByTable = _defaults(0.2, 20_000)

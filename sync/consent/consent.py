@@ -25,6 +25,7 @@ from sync.store.journal.batches import Batch
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.relation import Relation
 from sync.store.scratch import readable
+from sync.store.test_contacts import test_contacts, without
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class Consent:
     """What the people of an account allow, by what is known now."""
 
     consents: Relation  # record, objects, a column per channel
-    people: Relation  # records of those who do not object, as (record, record_type, id, …)
+    people: (
+        Relation  # records of those who do not object, as (record, record_type, id, …), without test contacts
+    )
+    test_contacts: Relation  # the same of test contacts
 
     @property
     def objectors(self) -> Relation:
@@ -62,7 +66,9 @@ def consent_of(mirror: AccountMirror, joined: Sequence[Joined]) -> Consent:
     ``joined``: the accounts whose activity or attributes it uses.
     """
     consents = consents_of(mirror, joined)
-    return Consent(consents, profiled(mirror, Relation(f"SELECT record FROM ({consents}) WHERE objects")))
+    willing = profiled(mirror, Relation(f"SELECT record FROM ({consents}) WHERE objects"))
+    tested = Relation(f"SELECT * FROM ({willing}) WHERE record IN ({test_contacts(mirror)})")
+    return Consent(consents, without(mirror, willing), tested)
 
 
 def held_against(mirror: AccountMirror, consent: Consent, targets: Sequence[Target]) -> set[str]:

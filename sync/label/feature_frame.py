@@ -24,6 +24,8 @@ from sync.store.joined import with_attributes
 from sync.store.label_tables import LabelTables
 from sync.store.mirror import literal, quoted
 from sync.store.relation import Relation
+from sync.store.scratch import remembered
+from sync.store.test_contacts import wanted
 
 if TYPE_CHECKING:
     import ibis
@@ -35,10 +37,12 @@ FORM = 2  # moves whenever other features come out of the same activity
 
 
 class AccountFeatures:
-    """The features of an account as of the day of a session, and what a segmentation reads of them."""
+    """The features of an account as of the day of a session, and what a segmentation reads of them: of customers, or
+    of its test contacts alone, of which nothing is kept.
+    """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, of_test_contacts: bool = False) -> None:
+        self._session, self._of_test_contacts = session, of_test_contacts
         self._compiled: dict[str, dict[Hashable, Relation]] = {}
 
     @cached_property
@@ -50,7 +54,11 @@ class AccountFeatures:
     def activity(self) -> AccountActivity:
         """What its records have done."""
         session = self._session
-        return AccountActivity.of(session.config, session.mirror(), session.joined(), self.consent.people)
+        return AccountActivity.of(session.config, session.mirror(), session.joined(), self._willing)
+
+    @property
+    def _willing(self) -> Relation:
+        return self.consent.test_contacts if self._of_test_contacts else self.consent.people
 
     @property
     def revisions(self) -> list[int]:
@@ -61,7 +69,7 @@ class AccountFeatures:
     def people(self) -> Relation:
         """Those who do not object, with all attributes that are known of them, other accounts' too."""
         session = self._session
-        return with_attributes(session.mirror(), self.consent.people, session.joined())
+        return with_attributes(session.mirror(), self._willing, session.joined())
 
     def table(self) -> Relation:
         """The features as of the day that the account's segmentations need; computed where something has
@@ -82,7 +90,7 @@ class AccountFeatures:
                 FORM,
             ]
         )
-        kept = kept_features(mirror, key)
+        kept = None if self._of_test_contacts else kept_features(mirror, key)
         if kept is not None:
             return kept
         from segmentation.features import features
@@ -90,8 +98,10 @@ class AccountFeatures:
         session.progress("computing features", 0, 0)
         people = lazy.table(mirror, activity.people)
         history = lazy.table(mirror, activity.rows(bool(needs.answers)))
-        rows = features(people, history, session.as_of, needs, activity.shape)
-        return keep_features(mirror, lazy.rows_of(rows), key)
+        rows = lazy.rows_of(features(people, history, session.as_of, needs, activity.shape))
+        if self._of_test_contacts:
+            return remembered(mirror, "test_features", rows)
+        return keep_features(mirror, rows, key)
 
     def frame(self, settings: SegmentationSettings, features: Relation) -> ibis.Table:
         """All that is known of the records of a population: attributes, features, and segments of the
@@ -102,7 +112,7 @@ class AccountFeatures:
         columns = [f"people.* REPLACE ({local})", "features.* EXCLUDE (record)"]
         joins = f"JOIN ({features}) AS features USING (record)"
         for used in session.config.uses(settings):
-            labels = LabelTables(mirror, used.name).restored(session.journal.labels)
+            labels = self._labels(used.name)
             alias = quoted("labels_" + used.name)
             columns.append(f"{alias}.segment AS {quoted('segment.' + used.name)}")
             joins += f" LEFT JOIN ({labels}) AS {alias} ON {alias}.record = people.record"
@@ -111,6 +121,11 @@ class AccountFeatures:
         everyone = everyone.filter(everyone.record_type.isin(session.config.record_types(settings)))
         rule = session.config.population(settings, session.account)
         return everyone if rule is None else everyone.filter(rule.expression(everyone))
+
+    def _labels(self, name: str) -> Relation:
+        if self._of_test_contacts:
+            return wanted(name)
+        return LabelTables(self.activity.mirror, name).restored(self._session.journal.labels)
 
     def population(self, settings: SegmentationSettings, segmentation: Segmentation) -> Population:
         """The records of one segmentation."""

@@ -25,6 +25,7 @@ from sync.store.chunks import spans
 from sync.store.journal.models import Models
 from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror
+from sync.store.test_contacts import TestLabels, remember
 
 if TYPE_CHECKING:
     from segmentation.model_file import Model
@@ -48,8 +49,9 @@ class Labelled:
 @stage("label")
 def label(session: Session) -> Labelled:
     """Label as of ``session.as_of`` whatever is not labelled so already."""
-    labelled, features = Labelled(session.as_of), AccountFeatures(session)
     mirrors = session.all_mirrors()
+    tested = _found(session.mirrors.before_a_change, mirrors[0], session.settings.test_contacts)
+    labelled, features = Labelled(session.as_of), AccountFeatures(session)
     for settings in session.config.in_order(session.account):
         tables = LabelTables(mirrors[0], settings.name)
         key = partial(_key, session.config, settings, mirrors, session.journal.models, session.as_of)
@@ -58,6 +60,9 @@ def label(session: Session) -> Labelled:
             session.mirrors.before_a_change()
             _label_one(session, features, settings, tables, key, labelled)
         labelled.sizes[settings.name] = tables.sizes()
+    if tested:
+        own = AccountFeatures(session, of_test_contacts=True)
+        _label_test_contacts(session.config, session.journal.models, mirrors[0], own, session.as_of)
     session.mirrors.stage_ended()
     return labelled
 
@@ -65,6 +70,7 @@ def label(session: Session) -> Labelled:
 @stage("train")
 def train(session: Session, names: Sequence[str] = ()) -> dict[str, int]:
     """Fit every segmentation again as of ``session.as_of``, or those of ``names``; returns the new versions."""
+    _found(session.mirrors.before_a_change, session.mirror(), session.settings.test_contacts)
     versions, features = {}, AccountFeatures(session)
     for settings in session.config.in_order(session.account):
         if names and settings.name not in names:
@@ -131,6 +137,31 @@ def _label_one(
                 tables.store(labels, begun=position > 0)
         journal.labels.save(session.account, name, as_of.isoformat(), tables.changed(spans(mirror)))
         tables.set_stamp(as_of.isoformat(), key())
+
+
+def _found(before_a_change: Callable[[], None], mirror: AccountMirror, test_contacts: Sequence[str]) -> bool:
+    """Find the test contacts, so that nothing counts them; whether there are any."""
+    if test_contacts:
+        before_a_change()
+    return remember(mirror, test_contacts)
+
+
+def _label_test_contacts(
+    config: Config, models: Models, mirror: AccountMirror, features: AccountFeatures, as_of: date
+) -> None:
+    """Label the test contacts as all others are, by the same models, but apart from them."""
+    for settings in config.in_order(mirror.name):
+        segmentation = built(config, settings, mirror.name)
+        model = _stored(models, mirror.name, settings.name, config.digest(settings))
+        tables = TestLabels(mirror, settings.name)
+        if model is None or (settings.frozen and tables.exist):
+            continue
+        frame, _count = features.population(settings, segmentation).some()
+        with mirror.transaction():
+            previous_as_of = tables.begin(as_of.isoformat())
+            previous = tables.every_previous() if previous_as_of else None
+            labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
+            tables.store(labels, begun=False)
 
 
 def fitted(segmentation: Segmentation, population: Population, past: AccountPast) -> Model:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from connectors.contract import Automation, Automations, FieldSpec, ListSpec, RemoteList
+from connectors.contract import Automation, Automations, Destination, FieldSpec, ListSpec, RemoteList
+from connectors.errors import ConnectorError
 from connectors.schemas import MEMBER
 from sync.account.targets import Target
 from sync.config.settings import Limit
@@ -132,6 +133,28 @@ def enrolment_trips(
     if unknown and records > most:
         what = f"it is unknown what the changes of {records:,} records start in the CRM: {unknown}"
         yield Trip("max_enrolled", what)
+
+
+def blind_notes(
+    destination: Destination, fields: Sequence[FieldSpec], lists: Sequence[ListSpec], limit: Limit
+) -> list[str]:
+    """Says that ``enrolment_trips`` will stop every plan, where the CRM does not tell what starts; nothing where it does.
+
+    What stops a question stops no other: it is told of elsewhere.
+    """
+    if limit.count is None or not (fields or lists):
+        return []
+    try:
+        unknown = destination.automations(fields, lists).unknown
+    except ConnectorError:
+        return []
+    if not unknown:
+        return []
+    return [
+        f"the CRM does not tell what our changes would start ({unknown}), so guard max_enrolled stops every plan that changes more than "
+        f"{limit.count:,} records. Give that right; or set max_enrolled in [guards] to as many records as one plan may change; or let "
+        "one plan pass with --allow max_enrolled --reason TEXT. Names in [automations] do not help here"
+    ]
 
 
 def _starts(listener: Automation, consent: Consent, filtered: ListSpec | None) -> str:

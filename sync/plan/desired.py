@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sync.account.targets import Target
 from sync.consent.consent import Consent
 from sync.plan.control_groups import held_out
+from sync.store import test_contacts
 from sync.store.ids import IDS
 from sync.store.label_tables import labels_before, labels_of
 from sync.store.mirror import literal
@@ -28,12 +29,16 @@ class Desired:
     unreachable: Relation  # records that a campaign list may not hold
 
 
-def desired(target: Target, consent: Consent) -> Desired:
-    """What the last labelling wants in a target."""
+def desired(target: Target, consent: Consent, tested: bool = False) -> Desired:
+    """What the last labelling wants in a target; ``tested``: there are test contacts."""
+    wanted, before = _wanted(target, consent), _before(target)
+    if tested:
+        wanted = Relation(f"{wanted} UNION ALL {_wanted_of_test_contacts(target, consent)}")
+        before = Relation(f"{before} UNION {_before_of_test_contacts(target)}")
     return Desired(
         target,
-        _wanted(target, consent),
-        _before(target),
+        wanted,
+        before,
         consent.withdrawn(target),
         consent.unreachable(target),
     )
@@ -47,14 +52,39 @@ def _wanted(target: Target, consent: Consent) -> Relation:
                 WHERE segment = {literal(target.segment)} AND ids.record_type = {literal(target.record_type)} AND {allowed}
                     AND NOT ({held_out(target)})"""
         )
-    value = {
+    return Relation(f"SELECT record, {_value(target)} AS value FROM ({labels}) AS labels WHERE {allowed}")
+
+
+def _wanted_of_test_contacts(target: Target, consent: Consent) -> Relation:
+    """Their own segment in a field, and every list, whichever segment they have: none is in a control group."""
+    allowed = f"record NOT IN ({consent.withdrawn(target)})"
+    if target.kind == "list":
+        of_type = f"record_type = {literal(target.record_type)}"
+        return Relation(
+            f"SELECT record, 'member' AS value FROM ({consent.test_contacts}) AS tested WHERE {of_type} AND {allowed}"
+        )
+    labels = test_contacts.wanted(target.segmentation)
+    return Relation(f"SELECT record, {_value(target)} AS value FROM ({labels}) AS labels WHERE {allowed}")
+
+
+def _before_of_test_contacts(target: Target) -> Relation:
+    own = target.kind == "field" and not target.extra_field
+    labels = test_contacts.wanted(target.segmentation)
+    previous = (
+        f"SELECT record, previous AS value FROM ({labels}) WHERE previous IS NOT NULL AND {str(own).lower()}"
+    )
+    return Relation(previous)
+
+
+def _value(target: Target) -> str:
+    """SQL, on labels, of what stands in a field."""
+    return {
         "": "segment",
         "reason": "left(reason, 255)",
         "since": "strftime(since, '%Y-%m-%d')",
         "previous": "previous",
         "score": f"(round_even(score * 100 / {COARSE}, 0) * {COARSE})::INTEGER::VARCHAR",
     }[target.extra_field]
-    return Relation(f"SELECT record, {value} AS value FROM ({labels}) AS labels WHERE {allowed}")
 
 
 def _before(target: Target) -> Relation:

@@ -26,6 +26,7 @@ from sync.plan.automation_impact import (
     present_dynamic,
     reactions,
 )
+from sync.plan.usual_change import usual_changes
 from sync.store.ids import IDS
 from sync.store.journal import Journal
 from sync.store.journal.batches import PLAN_SCHEMA
@@ -34,6 +35,7 @@ from sync.store.journal.plans import Plan
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 from sync.store.scratch import Scratch
+from sync.store.test_contacts import any_test_contacts, of_test_contacts, record_names, without
 
 ROWS = 100_000  # changes that are in memory at once while batches are cut
 CONFLICTS_SHOWN = 100
@@ -83,6 +85,10 @@ class Planned:
     # why it waits for somebody's approval; None where none has to be given
     approval: list[dict[str, Any]] | None = None
     made_by: str = ""
+    # segmentation → records ``moved`` to another segment, ``of`` all that have one
+    moves: dict[str, dict[str, int]] = field(default_factory=dict)
+    # of test contacts, which no other figure counts: their ``changes``, and the ``records`` as [type, id]
+    test_contacts: dict[str, Any] = field(default_factory=dict)
     # fields and lists that are still to be set up: it shows what would be written, and cannot be applied
     preview: list[str] = field(default_factory=list)
     waiting: Planned | None = None  # the part that needs an approval, where this is the part that needs none
@@ -144,30 +150,30 @@ class _Finishing:
         the question each day.
         """
         session, scratch, consent = self.session, self.scratch, self.consent
-        changes, journal, account = decision.changes, session.journal, session.account
+        written, journal, account = decision.changes, session.journal, session.account
         capabilities = session.destination().capabilities
-        _count(scratch.mirror, decision, planned)
-        planned.calls = guards.calls(scratch.mirror, changes, capabilities)
+        changes = without(scratch.mirror, written)
+        _count(scratch.mirror, changes, decision.conflicts, planned)
+        planned.test_contacts = _of_test_contacts(scratch.mirror, written)
+        planned.calls = guards.calls(scratch.mirror, written, capabilities)
+        planned.moves = guards.moves(scratch.mirror, changes)
         heard, dynamic = Automations(), dict[str, ListSpec]()
-        if planned.changes:
+        if planned.changes or planned.test_contacts:
             made = journal.objects.of(account)
             fields = field_specs(session.config, journal, account)
             lists = list_specs(session.config, journal, account, capabilities.dynamic_lists)
             dynamic = present_dynamic(lists, lambda: session.lists)
-            heard = session.destination().automations(
-                *concerned(planned.by_target, fields, lists, made, dynamic)
-            )
-            planned.listeners = reactions(scratch.mirror, changes, consent, heard, dynamic)
+            rows = scratch.mirror.rows(f"SELECT DISTINCT target FROM ({written})")
+            targets = [target for (target,) in rows]
+            heard = session.destination().automations(*concerned(targets, fields, lists, made, dynamic))
+            planned.listeners = reactions(scratch.mirror, written, consent, heard, dynamic)
         if header.kind != "consent":
             approved = _approved(journal, account, header.kind)
             judged = guards.weighed(scratch, changes, approved)
             if judged is not None:
-                cost = (
-                    planned.calls if approved is None else guards.calls(scratch.mirror, judged, capabilities)
-                )
-                tripped = guards.trips(
-                    scratch.mirror, judged, changes, session.config.guards, cost, header.kind
-                )
+                cost = guards.calls(scratch.mirror, changes if approved is None else judged, capabilities)
+                usual, limits = usual_changes(journal, account), session.config.guards
+                tripped = guards.trips(scratch.mirror, judged, changes, limits, cost, header.kind, usual)
                 planned.first_labelling = _first_labelling(session.config, scratch.mirror, judged, changes)
                 starting = enrolled(scratch.mirror, judged, consent, heard, dynamic)
                 tripped += _enrolling(scratch.mirror, session.config, judged, starting, heard.unknown)
@@ -175,7 +181,7 @@ class _Finishing:
                     (trip for trip in (*tripped, *self.reading) if trip.guard not in session.allow),
                     key=lambda trip: trip.guard,
                 )
-        if planned.changes:
+        if planned.changes or planned.test_contacts:
             reasons, covers = _approval(session.config, journal, account, scratch, changes, header)
             planned.approval = as_dicts(reasons) if session.config.approval.required else None
             planned.made_by = user()
@@ -184,7 +190,7 @@ class _Finishing:
                 planned.plan = journal.plans.save(
                     account, session.run, header.kind, session.as_of.isoformat(), header.basis, header.undoes
                 )
-                _save_batches(journal, account, scratch.mirror, changes, planned.plan, capabilities)
+                _save_batches(journal, account, scratch.mirror, written, planned.plan, capabilities)
                 counted = review.figures(session.config, journal, scratch.mirror, changes)
                 summary = {**planned.as_dict(), "review": counted}
                 journal.plans.update(planned.plan, guards=summary["trips"], summary=summary)
@@ -198,6 +204,7 @@ class _Finishing:
         config, journal, account = session.config, session.journal, session.account
         if not config.approval.required:
             return frozenset()
+        written, changes = changes, without(scratch.mirror, changes)
         reasons, _ = _approval(config, journal, account, scratch, changes, header)
         held = frozenset(target for reason in reasons for target in reason.targets)
         free = _free(changes, held)
@@ -210,11 +217,18 @@ class _Finishing:
         capabilities = session.destination().capabilities
 
         def digest() -> str:
-            parts = _cut(scratch.mirror, changes, capabilities)
+            parts = _cut(scratch.mirror, written, capabilities)
             return journal.batches.digest_of((*named, content) for named, content, _ in parts)
 
         approved = agreed_to(journal, config.approval, account, digest, session.clock())
         return frozenset() if approved else held
+
+
+def _of_test_contacts(mirror: AccountMirror, changes: Relation) -> dict[str, Any]:
+    """Nothing where no test contact changes."""
+    tested = of_test_contacts(mirror, changes)
+    number = int(mirror.value(f"SELECT count(*) FROM ({tested})"))
+    return {"changes": number, "records": record_names(mirror, tested)} if number else {}
 
 
 def _first_labelling(
@@ -291,19 +305,19 @@ def _approved(journal: Journal, account: str, kind: str) -> Iterable[pa.Table] |
     return None if cut_off is None else (batch.changes() for batch in journal.batches.of(plan=cut_off.plan))
 
 
-def _count(mirror: AccountMirror, decision: Decision, planned: Planned) -> None:
+def _count(mirror: AccountMirror, changes: Relation, conflicts: Relation, planned: Planned) -> None:
     for target, action, number in mirror.rows(
-        f"SELECT target, action, count(*) FROM ({decision.changes}) GROUP BY ALL ORDER BY ALL"
+        f"SELECT target, action, count(*) FROM ({changes}) GROUP BY ALL ORDER BY ALL"
     ):
         planned.by_target.setdefault(target, {})[action] = number
         planned.changes += number
-    planned.records = mirror.value(f"SELECT count(DISTINCT record) FROM ({decision.changes})")
-    planned.kept = mirror.value(f"SELECT count(*) FROM ({decision.conflicts})")
+    planned.records = mirror.value(f"SELECT count(DISTINCT record) FROM ({changes})")
+    planned.kept = mirror.value(f"SELECT count(*) FROM ({conflicts})")
     names = ("id", "target", "wanted", "holds")
     planned.conflicts = [
         dict(zip(names, row, strict=True))
         for row in mirror.rows(
-            f"""SELECT id, target, wanted, actual FROM ({decision.conflicts}) JOIN ({IDS}) USING (record)
+            f"""SELECT id, target, wanted, actual FROM ({conflicts}) JOIN ({IDS}) USING (record)
                 ORDER BY target, id LIMIT {CONFLICTS_SHOWN}"""
         )
     ]
@@ -322,9 +336,18 @@ def _save_batches(
 def _cut(
     mirror: AccountMirror, changes: Relation, able: Capabilities
 ) -> Iterator[tuple[tuple[str, str, str], pa.Table, int]]:
-    """The batches of changes: fields first, each record in one batch, then list by list. Each with its kind, target and
-    record type, its changes (PLAN_SCHEMA), and how many records it has.
+    """The batches of changes, those of test contacts before all others. Each with its kind, target and record type, its
+    changes (PLAN_SCHEMA), and how many records it has.
     """
+    if any_test_contacts(mirror):
+        yield from _cut_plain(mirror, of_test_contacts(mirror, changes), able)
+    yield from _cut_plain(mirror, without(mirror, changes), able)
+
+
+def _cut_plain(
+    mirror: AccountMirror, changes: Relation, able: Capabilities
+) -> Iterator[tuple[tuple[str, str, str], pa.Table, int]]:
+    """Fields first, each record in one batch, then list by list."""
     named = f"({changes}) AS changes JOIN ({IDS}) AS ids USING (record)"
     parts: list[tuple[str, str, str, int]] = [
         ("field", "", record_type, able.batch_size)

@@ -19,6 +19,7 @@ from sync.store.ids import IDS, MERGED, PRESENT, numbered
 from sync.store.mirror import literal
 from sync.store.relation import Relation
 from sync.store.scratch import Scratch, readable
+from sync.store.test_contacts import any_test_contacts
 from sync.store.write_history import WRITTEN
 
 Forms = Callable[[Target, Sequence[str]], Sequence[str | None]]  # values as the CRM gives them back
@@ -57,10 +58,11 @@ def compare(
     """
     differences: dict[Target, Difference] = {}
     own: dict[str, Difference] = {}  # by segmentation
+    tested = any_test_contacts(scratch.mirror)
     for target, selection in selections.items():
         alone = selection.extra_fields or selection.withdrawn or not target.extra_field
         moved = None if alone else own[target.segmentation]
-        difference = _difference(scratch, desired(target, consent), selection, made, forms, moved)
+        difference = _difference(scratch, desired(target, consent, tested), selection, made, forms, moved)
         if target.kind == "field" and not target.extra_field:
             own[target.segmentation] = difference
         differences[target] = difference

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
 from connectors.contract import Capabilities
 from sync.config.settings import Guards, Limit
 from sync.exit_codes import Trip
+from sync.plan.usual_change import UsualChange, change_limit
 from sync.store.actual import HELD
 from sync.store.ids import IDS, PRESENT, numbered
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 from sync.store.scratch import Scratch, readable
+from sync.store.test_contacts import without
 from sync.store.write_history import WRITTEN
 
 _ASKED_FOR = ("undo", "retire")
@@ -49,10 +51,16 @@ def weighed(scratch: Scratch, changes: Relation, approved: Iterable[pa.Table] | 
 
 
 def trips(
-    mirror: AccountMirror, judged: Relation, changes: Relation, limits: Guards, cost: int, kind: str
+    mirror: AccountMirror,
+    judged: Relation,
+    changes: Relation,
+    limits: Guards,
+    cost: int,
+    kind: str,
+    usual: Mapping[str, UsualChange],
 ) -> list[Trip]:
     """Every guard that the changes of a plan of that kind trip. ``judged``: those of the changes that are ``weighed``;
-    ``cost``: calls that they take.
+    ``cost``: calls that they take; ``usual``: what the last plans changed, by segmentation.
 
     Naming what to undo or to retire settles shares (its own size is what goes); counts hold all the same.
     """
@@ -60,7 +68,7 @@ def trips(
     asked_for = kind in _ASKED_FOR
     return [
         *_by_segment(mirror, judged, new, limits, asked_for),
-        *_by_segmentation(mirror, judged, limits, asked_for),
+        *_by_segmentation(mirror, judged, limits, asked_for, usual),
         *_of_all(mirror, judged, new, limits, cost, asked_for),
     ]
 
@@ -79,20 +87,26 @@ def not_approved(scratch: Scratch, changes: Relation, approved: Iterable[pa.Tabl
 
 
 def _by_segmentation(
-    mirror: AccountMirror, weighed: Relation, limits: Guards, asked_for: bool
+    mirror: AccountMirror,
+    weighed: Relation,
+    limits: Guards,
+    asked_for: bool,
+    usual: Mapping[str, UsualChange],
 ) -> Iterator[Trip]:
     """Who changes or loses a segment, against all that have one."""
     for segmentation, holders, moved, cleared in mirror.rows(
         f"""SELECT segmentation, any_value(holders), count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND
             coalesce(after, '') <> ''),
                    count(*) FILTER (coalesce(after, '') = '' AND coalesce(before, '') <> '')
-            FROM ({weighed}) JOIN (SELECT target, count(*) AS holders FROM ({HELD}) GROUP BY target) USING (target)
+            FROM ({weighed}) JOIN (SELECT target, count(*) AS holders FROM ({without(mirror, HELD)}) GROUP BY target) USING (target)
             WHERE kind = 'field' AND NOT extra_field GROUP BY segmentation"""
     ):
-        if over(limits.max_change, moved, holders, asked_for):
+        limit, why = change_limit(limits.max_change, usual.get(segmentation))
+        if over(limit, moved, holders, asked_for):
             yield Trip(
                 "max_change",
-                f"{moved:,} of the {holders:,} records labelled by {segmentation} would change their segment{_limits(limits.max_change)}",
+                f"{moved:,} of the {holders:,} records labelled by {segmentation} ({moved / holders:.1%}) would change their "
+                f"segment (at most {_allowed(limit)}, {why})",
             )
         if over(limits.max_cleared, cleared, holders, asked_for):
             yield Trip(
@@ -106,7 +120,12 @@ def _of_all(
 ) -> Iterator[Trip]:
     """The plan as a whole: what it overwrites, how much it writes, what it costs."""
     overwritten = mirror.value(f"SELECT count(*) FROM ({weighed}) WHERE action = 'overwrite'")
-    if over(limits.max_overwrite, overwritten, mirror.value(f"SELECT count(*) FROM ({PRESENT})"), asked_for):
+    if over(
+        limits.max_overwrite,
+        overwritten,
+        mirror.value(f"SELECT count(*) FROM ({without(mirror, PRESENT)})"),
+        asked_for,
+    ):
         yield Trip(
             "max_overwrite",
             f"{overwritten:,} values that somebody else wrote would be overwritten{_limits(limits.max_overwrite)}",
@@ -131,7 +150,7 @@ def _by_segment(
     """Newcomers and leavers of each segment against its size, from the segmentations' own fields."""
     rows = mirror.rows(
         f"""WITH own AS (SELECT * FROM ({weighed}) WHERE kind = 'field' AND NOT extra_field),
-           sizes AS (SELECT target, value AS segment, count(*) AS size FROM ({HELD}) GROUP BY ALL),
+           sizes AS (SELECT target, value AS segment, count(*) AS size FROM ({without(mirror, HELD)}) GROUP BY ALL),
            enters AS (SELECT segmentation, target, after AS segment, count(*) AS number FROM own WHERE coalesce(after, '') <> '' GROUP BY
                ALL),
            leaves AS (SELECT segmentation, target, before AS segment, count(*) AS number FROM own WHERE coalesce(before, '') <> '' GROUP
@@ -175,7 +194,7 @@ def first_labelled(mirror: AccountMirror, changes: Relation) -> list[str]:
         name
         for (name,) in mirror.rows(f"SELECT DISTINCT segmentation FROM ({changes}) WHERE action <> 'restore'")
         if not mirror.value(
-            f"""SELECT count(*) FROM ({WRITTEN}) WHERE mine AND coalesce(after, '') <> '' AND target IN (
+            f"""SELECT count(*) FROM ({without(mirror, WRITTEN)}) WHERE mine AND coalesce(after, '') <> '' AND target IN (
                    SELECT target FROM ({changes}) WHERE segmentation = ? AND kind = 'field' AND NOT extra_field)""",
             [name],
         )
@@ -201,10 +220,26 @@ def over(limit: Limit, number: int, of: int, asked_for: bool = False) -> bool:
     return limit.share is not None and not asked_for and number >= limit.floor and number > limit.share * of
 
 
+def moves(mirror: AccountMirror, changes: Relation) -> dict[str, dict[str, int]]:
+    """By segmentation of the changes, how many records are ``moved`` to another segment, ``of`` how many that have one."""
+    rows = mirror.rows(
+        f"""WITH held AS (SELECT target, count(*) AS number FROM ({without(mirror, HELD)}) GROUP BY target)
+            SELECT segmentation, count(*) FILTER (action IN ('set', 'restore') AND coalesce(before, '') <> '' AND
+                coalesce(after, '') <> ''), coalesce(any_value(number), 0)
+            FROM ({changes}) LEFT JOIN held USING (target) WHERE kind = 'field' AND NOT extra_field
+                AND segmentation IS NOT NULL GROUP BY segmentation ORDER BY 1"""
+    )
+    return {segmentation: {"moved": moved, "of": held} for segmentation, moved, held in rows}
+
+
 def _limits(limit: Limit) -> str:
+    allowed = _allowed(limit)
+    return f" (at most {allowed})" if allowed else ""
+
+
+def _allowed(limit: Limit) -> str:
     parts = [
-        f"{limit.share:.0%}" if limit.share is not None else "",
+        f"{limit.share * 100:.3g}%" if limit.share is not None else "",
         f"{limit.count:,}" if limit.count is not None else "",
     ]
-    allowed = " or ".join(part for part in parts if part)
-    return f" (at most {allowed})" if allowed else ""
+    return " or ".join(part for part in parts if part)

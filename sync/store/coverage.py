@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from sync.store.identity_resolution import people
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
+from sync.store.test_contacts import without
 
 
 def everyone(mirror: AccountMirror, record_types: Sequence[str]) -> Relation:
-    """Records of these types that stand for someone who does not object to profiling in this account."""
+    """Records of these types that stand for someone who does not object to profiling in this account, without test
+    contacts.
+    """
     types = ", ".join(map(literal, record_types)) or "NULL"
-    return Relation(
-        f"SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false) AND record_type IN ({types})"
-    )
+    willing = f"SELECT * FROM ({people(mirror)}) WHERE NOT coalesce(objects_to_profiling, false) AND record_type IN ({types})"
+    return without(mirror, Relation(willing))
 
 
 def count(mirror: AccountMirror, rows: Relation) -> int:

@@ -82,6 +82,10 @@ class StateTables:
         """The state before of a span of records, for labelling to start from."""
         return self._mirror.run(f"SELECT * FROM ({self.before}) WHERE {within(span)} ORDER BY record").df()
 
+    def every_previous(self) -> pd.DataFrame:
+        """The state before of all records, where these are few."""
+        return self._mirror.run(f"SELECT * FROM ({self.before}) ORDER BY record").df()
+
     def store(self, labels: pd.DataFrame, begun: bool) -> None:
         """Make these the labels, or append them to those that were ``begun``."""
         frame = pa.Table.from_pandas(labels, preserve_index=False)
@@ -195,13 +199,15 @@ class LabelTables(StateTables):
 class FileTables(StateTables):
     """Those of labels that are made for a file alone; each file starts from the labels of the file before."""
 
-    def __init__(self, mirror: AccountMirror, name: str) -> None:
-        super().__init__(mirror, name, prefix="file_")
+    _stamp = "filed_labels"
+
+    def __init__(self, mirror: AccountMirror, name: str, prefix: str = "file_") -> None:
+        super().__init__(mirror, name, prefix)
 
     def begin(self, as_of: str) -> date | None:
         """Make ``before`` the labels of an earlier day, for new labels; returns that day."""
         mirror = self._mirror
-        stamp = json.loads(mirror.stamp(f"filed_labels:{self._name}") or "{}")
+        stamp = json.loads(mirror.stamp(f"{self._stamp}:{self._name}") or "{}")
         before = stamp.get("before")
         if stamp.get("as_of") and stamp["as_of"] < as_of and self.exist:
             self._turn()
@@ -216,7 +222,7 @@ class FileTables(StateTables):
         self._set_stamp(None, None)
 
     def _set_stamp(self, as_of: str | None, before: str | None) -> None:
-        self._mirror.set_stamp(f"filed_labels:{self._name}", json.dumps({"as_of": as_of, "before": before}))
+        self._mirror.set_stamp(f"{self._stamp}:{self._name}", json.dumps({"as_of": as_of, "before": before}))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sync.store.ids import IDS, PRESENT
 from sync.store.mirror import AccountMirror, literal, quoted
 from sync.store.relation import Relation
 from sync.store.segment_figures import YEARLY_REVENUE
+from sync.store.test_contacts import without
 
 _OWN = "kind = 'field' AND NOT extra_field"  # the fields that hold segments
 
@@ -30,7 +31,7 @@ def totals(mirror: AccountMirror, changes: Relation) -> dict[str, int]:
                    count(*) FILTER (kind = 'field' AND extra_field), count(*) FILTER (kind = 'list') FROM ({changes})"""
     )[0]
     return {
-        "records": int(mirror.value(f"SELECT count(*) FROM ({PRESENT})")),
+        "records": int(mirror.value(f"SELECT count(*) FROM ({without(mirror, PRESENT)})")),
         "moved": moved,
         "first": first,
         "cleared": cleared,
@@ -47,7 +48,7 @@ def segments(mirror: AccountMirror, changes: Relation) -> list[dict[str, Any]]:
     return _now_in_out(
         mirror,
         own,
-        f"""SELECT target, value AS segment, record, 'now' AS part FROM ({HELD}) WHERE target IN (SELECT target FROM own)
+        f"""SELECT target, value AS segment, record, 'now' AS part FROM ({without(mirror, HELD)}) WHERE target IN (SELECT target FROM own)
             UNION ALL SELECT target, new, record, 'in' FROM own WHERE new <> ''
             UNION ALL SELECT target, old, record, 'out' FROM own WHERE old <> ''""",
     )
@@ -59,7 +60,7 @@ def lists(mirror: AccountMirror, changes: Relation) -> list[dict[str, Any]]:
     return _now_in_out(
         mirror,
         own,
-        f"""SELECT target, '' AS segment, record, 'now' AS part FROM ({HELD}) WHERE target IN (SELECT target FROM own)
+        f"""SELECT target, '' AS segment, record, 'now' AS part FROM ({without(mirror, HELD)}) WHERE target IN (SELECT target FROM own)
             UNION ALL SELECT target, '', record, CASE WHEN new <> '' THEN 'in' ELSE 'out' END FROM own""",
     )
 

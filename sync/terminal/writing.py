@@ -7,6 +7,7 @@ from typing import Any
 
 from sync.local_time import local_time
 from sync.plan.preview import preview_sentence
+from sync.plan.test_contacts import of_test_contacts
 from sync.plan.trip_lines import guard_lines
 from sync.terminal.approving import part_of_a_run, print_waiting
 from sync.terminal.output import done, fault, say, table, warn
@@ -32,6 +33,8 @@ def print_plan(plan: Mapping[str, Any]) -> None:
             ("target", "action", "changes"),
             rows,
         )
+        if tested := of_test_contacts(plan):
+            say(f"Plus {tested}, written first; no figure counts them.")
     for line in guard_lines(plan["trips"], plan["first_labelling"]):
         warn(line)
     if plan["preview"]:

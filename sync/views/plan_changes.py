@@ -88,7 +88,7 @@ def show_plan(
     changes, more = _on_page(journal, session.mirror(), row, page, total)
     answer |= {"review": review(session.config, journal, row), "changes": changes, "more": more}
     if page.canary or total <= _AT_ONCE:
-        answer["canary"] = _canary(journal, plan, targets_of(session.config, session.account))
+        answer["canary"] = _canary(journal, row, targets_of(session.config, session.account))
     if page.look is None:
         return answer
     note(journal, session.account, "show_plan", page.look, plan=plan)
@@ -109,9 +109,12 @@ def _other_parts(journal: Journal, plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _canary(journal: Journal, plan: int, targets: Sequence[Target]) -> list[dict[str, Any]]:
-    """The records that ``apply N --first 20`` writes."""
-    drawn = extent.drawn(journal.batches.of(plan=plan), str(plan), CANARY, targets).to_pylist()
+def _canary(journal: Journal, plan: Plan, targets: Sequence[Target]) -> list[dict[str, Any]]:
+    """The records that ``apply N --first 20`` writes, besides test contacts."""
+    records = plan.summary.get("test_contacts", {}).get("records", ())
+    tested = pa.array(["\0".join(names) for names in records], pa.string())
+    batches = journal.batches.of(plan=plan.plan)
+    drawn = extent.drawn(batches, str(plan.plan), CANARY, targets, tested).to_pylist()
     return [dict(zip(("record_type", "id"), record.split("\0"), strict=True)) for record in drawn]
 
 

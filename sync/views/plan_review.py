@@ -15,6 +15,7 @@ from connectors.values.currency import exponent
 from sync.account.segment_catalog import named_segments
 from sync.config.config import Config
 from sync.plan.preview import missing_targets, preview_sentence
+from sync.plan.test_contacts import of_test_contacts
 from sync.pull import reading
 from sync.store.journal import Journal
 from sync.store.journal.plans import Plan
@@ -86,6 +87,7 @@ def sentence(plan: Plan, crm: str, totals: Mapping[str, int]) -> str:
         "consent": " takes away what consent forbids",
     }.get(plan.kind, "")
     changes = f" {_listed(also)} change too." if also else ""
+    changes += f" Plus {tested}, written first." if (tested := of_test_contacts(plan.summary)) else ""
     name = f"Preview, plan {plan.plan}" if missing_targets(plan) else f"Plan {plan.plan}"
     return f"{name} for {plan.account} ({crm}){way}: {what}.{changes} Nothing else is touched."
 
