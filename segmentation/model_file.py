@@ -49,8 +49,10 @@ def topless(model: Mapping[str, Any]) -> bool:
     """Whether nobody of the fit has the highest score of some axis; of a kind that cuts by ranks.
 
     Versions that counted ties by those who are worse alone made such models; ``segmentation.ecdf.fair_cuts``
-    makes none.
+    makes none (of models with a ``scoring`` of 2, nobody has the highest frequency where nobody came back).
     """
+    if model.get("figures", {}).get("scoring", 1) > 1:
+        return False
     ranked_axes = [EmpiricalCdf.from_dict(stored) for stored in model["axes"].values()]
     return any(axis.count > len(axis.cuts) > 0 and axis.knots[-1] <= axis.cuts[-1] for axis in ranked_axes)
 

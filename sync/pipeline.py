@@ -195,6 +195,7 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.apply.apply import apply as carry_out
     from sync.apply.apply import close_other_plans
     from sync.apply.member_columns import fill
+    from sync.plan.changed_meanings import meaning_notes
     from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
     from sync.plan.plan import plan as make
     from sync.plan.restored import restored_notes
@@ -217,6 +218,7 @@ def loop(session: Session, selection: Any) -> Answer:
     ]
     answer["notes"] += size_notes(session, written=False)
     answer["notes"] += restored_notes(session.config, session.mirror())
+    answer["notes"] += meaning_notes(session.journal, session.account, session.segmentations)
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "waiting": None, "report": None}
     if planned.plan is None:
         _stop_for_reading(planned.trips)

@@ -86,11 +86,11 @@ def one_module_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shop(folder: Path, days: str = "4") -> Path:
-    """Forty customers; the first ten buy every week, the others once or twice."""
+    """Forty customers, known since January; the first ten buy every week, the others once or twice."""
     (folder / "exports").mkdir()
-    contacts, activities = ["id,email"], ["contact_id,occurred_at,amount"]
+    contacts, activities = ["id,email,created_at"], ["contact_id,occurred_at,amount"]
     for number in range(40):
-        contacts.append(f"c{number},c{number}@example.org")
+        contacts.append(f"c{number},c{number}@example.org,2026-01-01")
         for week in range(40 if number < 10 else 1 + number % 2):
             day = datetime(2026, 11, 26) - timedelta(weeks=week, days=number % 5)
             activities.append(f"c{number},{day:%Y-%m-%d},{20 + number}.00")

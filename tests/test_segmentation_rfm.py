@@ -66,14 +66,14 @@ def label(kind: Segmentation, features: pd.DataFrame, as_of: date = AS_OF, model
 def test_cdnow_scores_are_the_reference_counts() -> None:
     features = computed(cdnow(), CDNOW_START, RFM.needs, Shape(order_lines=False, refunds=False))
     model = RFM.fit(features, CDNOW_START)
-    assert model["figures"] == {
-        "recency": [4855, 4696, 4598, 4709, 4712],
-        "frequency": [14119, 0, 4442, 2064, 2945],
-        "money": [4875, 4554, 4713, 4714, 4714],
-    }
+    figures = model["figures"]
+    assert figures["recency"] == [4855, 4696, 4598, 4709, 4712]
+    assert figures["money"] == [4875, 4554, 4713, 4714, 4714]
+    # once, twice, three times, and two levels of those who bought more often
+    assert figures["frequency"] == [14119, 4442, 2064, 1689, 1256]
     labels = label(RFM, features, CDNOW_START, model)
     best = np.logical_and.reduce([labels[f"memory.{axis}"] == 5 for axis in AXES])
-    assert int(best.sum()) == 1958
+    assert int(best.sum()) == 1102
     assert labels["segment"].notna().all() and len(labels) == 23_570
 
 
@@ -108,14 +108,22 @@ def test_a_key_is_neither_given_twice_nor_reserved() -> None:
             rfm_groups.table([rfm_groups.Group(key=key) for key in keys])
 
 
-def score(value: int, values: list[int]) -> int:
-    """The rule in plain words: one plus a fifth of those who are worse; of a wide tie, among the others."""
+def score(value: int, values: list[int], least: int, levels: int = 5) -> int:
+    """The rule in plain words: who did ``least`` at most stands apart where these are more than a fifth, and so do the
+    worst of the others among the others. Else one plus a fifth of those who are worse; of a wide tie, among the others.
+    """
+    if levels * sum(other <= least for other in values) > len(values):
+        others = [other for other in values if other > least]
+        if value <= least:
+            return 1
+        alike = len(set(others)) == 1
+        return levels if alike else 1 + score(value, others, min(others), levels - 1)
     worse, tied, n = sum(other < value for other in values), values.count(value), len(values)
-    if 5 * tied <= n:
-        return 1 + 5 * worse // n
-    if n < 5 and (worse + tied < n or tied == 1 < n):
-        return 1 + 5 * worse // n
-    return 1 + min(4, 5 * worse // (n - tied)) if tied < n else 5
+    if levels * tied <= n:
+        return 1 + levels * worse // n
+    if n < levels and (worse + tied < n or tied == 1 < n):
+        return 1 + levels * worse // n
+    return 1 + min(levels - 1, levels * worse // (n - tied)) if tied < n else levels
 
 
 @given(PEOPLE)
@@ -131,10 +139,11 @@ def test_scores_are_one_plus_a_fifth_of_those_who_are_worse(rows: list[Person]) 
         if row[0] is None:
             assert got["segment"] == "prospect" and got["score"] == 0
             continue
+        newcomer = row[1] == 1 and row[0] <= 30
         expected = [
-            score(-row[0], recency),
-            score(row[1], frequency),
-            score(row[2], money) if row[2] > 0 else 1,
+            max(score(-row[0], recency, -365), 4 if newcomer else 1),
+            score(row[1], frequency, 1),
+            score(row[2], money, 0) if row[2] > 0 else 1,
         ]
         assert [got[f"memory.{axis}"] for axis in AXES] == expected
 
@@ -155,9 +164,14 @@ def test_most_who_paid_on_one_day_are_not_lost_because_a_few_paid_a_day_later() 
     assert set(labels["memory.recency"][:90]) == {5} and set(labels["segment"][:90]) == {"champions"}
 
 
-def test_where_all_are_equal_all_have_the_best_score_but_for_money_that_nobody_paid() -> None:
+def test_where_all_are_equal_all_have_the_best_score_but_for_one_purchase_and_money_that_nobody_paid() -> (
+    None
+):
     for count in (1, 2, 7, 100):
         labels = label(RFM, people(*[(10, 1, 500)] * count))
+        assert {tuple(row) for row in labels[[f"memory.{axis}" for axis in AXES]].to_numpy()} == {(5, 1, 5)}
+        assert set(labels["segment"]) == {"new"}
+        labels = label(RFM, people(*[(10, 2, 500)] * count))
         assert {tuple(row) for row in labels[[f"memory.{axis}" for axis in AXES]].to_numpy()} == {(5, 5, 5)}
     assert set(label(RFM, people(*[(10, 1, 0)] * 8))["memory.money"]) == {1}
 
@@ -173,6 +187,7 @@ def test_a_model_of_an_earlier_version_labels_as_it_did_and_is_known_for_giving_
     # as they were made: by those who are worse alone
     cuts = {"recency": [-24] * 4, "frequency": [11] * 4, "money": [11_000] * 4}
     old = {**model, "axes": {name: {**axis, "cuts": cuts[name]} for name, axis in model["axes"].items()}}
+    old["figures"] = {name: figure for name, figure in model["figures"].items() if name != "scoring"}
     assert model_file.topless(old) and set(label(RFM, crowd, model=old)["segment"]) == {"lost"}
 
 
@@ -330,10 +345,10 @@ def test_a_first_purchase_makes_a_prospect_a_buyer_at_once() -> None:
 def test_the_reason_is_worded_in_the_figures_of_the_record() -> None:
     features = people((3, 12, 120_450), (1, 1, 0), (None, 0, 0), (0, 2, 123_456_789_005), (9, 2, -150))
     assert label(RFM, features)["reason"].tolist() == [
-        "R2 F4 M3: last purchase 3 days ago; 12 purchase days and 1,204.50 EUR in 365 days",
-        "R3 F1 M1: last purchase 1 day ago; 1 purchase day and 0.00 EUR in 365 days; no net revenue, so M is 1",
+        "R2 F5 M2: last purchase 3 days ago; 12 purchase days and 1,204.50 EUR in 365 days",
+        "R4 F1 M1: last purchase 1 day ago; 1 purchase day and 0.00 EUR in 365 days; no net revenue, so M is 1",
         "no purchase yet",
-        "R4 F2 M4: last purchase today; 2 purchase days and 1,234,567,890.05 EUR in 365 days",
+        "R4 F2 M5: last purchase today; 2 purchase days and 1,234,567,890.05 EUR in 365 days",
         "R1 F2 M1: last purchase 9 days ago; 2 purchase days and -1.50 EUR in 365 days; no net revenue, so M is 1",
     ]
 

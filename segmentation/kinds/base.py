@@ -74,6 +74,9 @@ class Kind(BaseModel):
     learns: ClassVar[bool] = True  # its model holds what may grow old
     segments_by_rules: ClassVar[bool] = False  # its segments are those of the config, each with a rule
     names_from_model: ClassVar[bool] = False  # a model finds the segments and names them
+    texts_from_model: ClassVar[bool] = (
+        False  # what a segment means depends on the version that fitted the model
+    )
     cuts_by_ranks: ClassVar[bool] = False  # somebody of the fit has the highest score of each axis
     predicts_value: ClassVar[bool] = False  # its model predicts purchases and their value
     score_is_probability: ClassVar[bool] = False
@@ -95,6 +98,10 @@ class Kind(BaseModel):
     def named(self, model: Mapping[str, Any]) -> list[Segment]:
         """The segments that a model gives, under its names."""
         return self.segments
+
+    def outdated(self, model: Mapping[str, Any]) -> str:
+        """Why a model that an earlier version fitted is worth a new fit; "": it is not."""
+        return ""
 
     def keys(self) -> list[str]:
         """Keys of the segments, in their order."""

@@ -1,10 +1,15 @@
 """How do records buy: how lately, how often, for how much? (kind ``rfm``)
 
 Each record has a score of 1 to 5 for recency, frequency and money; the three make a cell, and the cell belongs
-to a named group (``segmentation.kinds.rfm_groups``).
+to a named group: of the config's table, of a preset that it names, or else of ``rfm_presets.SHOPS``. A model that
+an earlier version fitted keeps the groups of that version until the next training, so that an update labels nobody
+anew.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -12,6 +17,9 @@ from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
 from segmentation.kinds.rfm_groups import ADVICE, DEFAULT, STANDING, Group, table
+from segmentation.kinds.rfm_presets import PRESETS, SHOPS
+
+SCORING = 2  # of models fitted now: one-time buyers apart, newcomers recent; 1: those of earlier versions
 
 
 class Rfm(BandedKind):
@@ -27,6 +35,7 @@ class Rfm(BandedKind):
     segmentation_class = "segmentation.kinds.rfm_segmentation:RfmSegmentation"
     suggestion = Suggestion("Buying habits", "recency, frequency and money in named groups")
     how_to_read = "Groups compare customers with each other: lost means the longest ago among your customers, not gone for good."
+    texts_from_model = True
     cuts_by_ranks = True
     judgement = Judgement(judged=("lift",))
     forecast_column = "rfm"
@@ -34,20 +43,56 @@ class Rfm(BandedKind):
     @property
     def segments(self) -> list[Segment]:
         """The groups in their order, then prospects."""
-        named = [
-            Segment(
-                group.key,
-                group.title or group.key,
-                group.description,
-                ADVICE.get(group.key, ""),
-                STANDING.get(group.key, "buying"),
+        return _segments(self.table_of(None))
+
+    def named(self, model: Mapping[str, Any]) -> list[Segment]:
+        return _segments(self.table_of(model))
+
+    def outdated(self, model: Mapping[str, Any]) -> str:
+        if scoring(model) == SCORING:
+            return ""
+        reason = "its model is of an earlier version, in which groups run empty where many bought once"
+        own = "" if "groups" in self.model_fields_set else ", and promising are rare buyers of some time ago"
+        return f"{reason}{own}; the plan after a training says what changes"
+
+    def table_of(self, model: Mapping[str, Any] | None) -> tuple[Group, ...]:
+        """The groups by which a model labels; None: one that is fitted now."""
+        if "groups" in self.model_fields_set:
+            return self.groups
+        return PRESETS[SHOPS].groups if model is None or scoring(model) == SCORING else DEFAULT
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _preset(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in PRESETS:
+            raise ValueError(
+                f"there are no groups {value!r}; there are {', '.join(map(repr, PRESETS))}, or a table of your own"
             )
-            for group in self.groups
-        ]
-        return [*named, Segment(PROSPECT, "Prospect", "No purchase yet", ADVICE[PROSPECT], "gone")]
+        return PRESETS[value].groups
 
     @field_validator("groups")
     @classmethod
     def _total(cls, value: tuple[Group, ...]) -> tuple[Group, ...]:
-        table(value)
+        table(value, several=any(value == preset.groups for preset in PRESETS.values()))
         return value
+
+
+def scoring(model: Mapping[str, Any]) -> int:
+    """How a model scores."""
+    return int(model.get("figures", {}).get("scoring", 1))
+
+
+def _segments(groups: tuple[Group, ...]) -> list[Segment]:
+    named = [
+        Segment(
+            group.key,
+            group.title or group.key,
+            group.description,
+            ADVICE.get(group.key, ""),
+            STANDING.get(group.key, "buying"),
+        )
+        for group in {group.key: group for group in groups}.values()
+    ]
+    return [*named, Segment(PROSPECT, "Prospect", "No purchase yet", ADVICE[PROSPECT], "gone")]

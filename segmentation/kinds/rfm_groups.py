@@ -47,15 +47,19 @@ class Group(BaseModel):
         )
 
 
-def _group(
-    key: str, title: str, r: tuple[int, int], f: tuple[int, int], m: tuple[int, int], description: str
-) -> Group:
+Range = tuple[int, int]
+Standing = Literal["buying", "slipping", "gone"]
+
+
+def group(key: str, title: str, r: Range, f: Range, m: Range, description: str) -> Group:
+    """A group of a table that is ready to use."""
     return Group(key=key, title=title, description=description, r=r, f=f, m=m)
 
 
+# of models that an earlier version fitted, and of digests; for others ``rfm_presets.SHOPS`` stands in its place
 DEFAULT: tuple[Group, ...] = (
-    _group("champions", "Champions", (4, 5), (4, 5), (4, 5), "Bought recently, often and spent the most"),
-    _group(
+    group("champions", "Champions", (4, 5), (4, 5), (4, 5), "Bought recently, often and spent the most"),
+    group(
         "cannot_lose",
         "Cannot lose",
         (1, 2),
@@ -63,19 +67,17 @@ DEFAULT: tuple[Group, ...] = (
         (4, 5),
         "Used to buy often and spend the most, but not for a long time",
     ),
-    _group("loyal", "Loyal", (3, 5), (4, 5), (1, 5), "Buy often, and not long ago"),
-    _group("at_risk", "At risk", (1, 2), (3, 5), (1, 5), "Used to buy regularly, but not for a long time"),
-    _group(
+    group("loyal", "Loyal", (3, 5), (4, 5), (1, 5), "Buy often, and not long ago"),
+    group("at_risk", "At risk", (1, 2), (3, 5), (1, 5), "Used to buy regularly, but not for a long time"),
+    group(
         "potential_loyal", "Potential loyal", (4, 5), (2, 3), (1, 5), "Bought recently, now and then so far"
     ),
-    _group("new", "New", (4, 5), (1, 1), (1, 5), "Bought recently, but only rarely so far"),
-    _group(
+    group("new", "New", (4, 5), (1, 1), (1, 5), "Bought recently, but only rarely so far"),
+    group(
         "needs_attention", "Needs attention", (3, 3), (2, 3), (1, 5), "Average customers who are slowing down"
     ),
-    _group(
-        "promising", "Promising", (3, 3), (1, 1), (3, 5), "Rare buyers, some time ago, with good spending"
-    ),
-    _group(
+    group("promising", "Promising", (3, 3), (1, 1), (3, 5), "Rare buyers, some time ago, with good spending"),
+    group(
         "about_to_sleep",
         "About to sleep",
         (3, 3),
@@ -83,8 +85,8 @@ DEFAULT: tuple[Group, ...] = (
         (1, 2),
         "Rare buyers, some time ago, with low spending",
     ),
-    _group("hibernating", "Hibernating", (2, 2), (1, 2), (1, 5), "Rare buyers, inactive for a long time"),
-    _group("lost", "Lost", (1, 1), (1, 2), (1, 5), "Rare buyers, inactive the longest"),
+    group("hibernating", "Hibernating", (2, 2), (1, 2), (1, 5), "Rare buyers, inactive for a long time"),
+    group("lost", "Lost", (1, 1), (1, 2), (1, 5), "Rare buyers, inactive the longest"),
 )
 
 # what to do about the customers of a group, by its key; none of it costs a discount
@@ -100,27 +102,44 @@ ADVICE: Mapping[str, str] = {
     "about_to_sleep": "Send one reminder of what they liked",
     "hibernating": "One e-mail a season is enough",
     "lost": "Leave them out of costly campaigns",
+    "recent": "Suggest a second order that fits the first",
+    "active": "Suggest a second category",
+    "previously_loyal": "Call or write in person this week",
+    "almost_lost": "Send one reminder of what they liked",
+    "inactive": "Leave them out of costly campaigns",
+    "dormant": "Leave them out of costly campaigns",
+    "recency_5": "Show new things first",
+    "recency_4": "Show new things first",
+    "recency_3": "Remind them of what they bought",
+    "recency_2": "One e-mail a season is enough",
+    "recency_1": "Leave them out of costly campaigns",
     PROSPECT: "Show what customers buy first",
 }
-STANDING: Mapping[str, Literal["slipping", "gone"]] = {
+STANDING: Mapping[str, Standing] = {
     "cannot_lose": "slipping",
+    "previously_loyal": "slipping",
+    "almost_lost": "gone",
+    "inactive": "gone",
+    "dormant": "gone",
+    "recency_2": "gone",
+    "recency_1": "gone",
     "at_risk": "slipping",
     "hibernating": "gone",
     "lost": "gone",
 }  # of the groups that do not buy as usual
 
 
-def table(groups: Sequence[Group]) -> Integers:
+def table(groups: Sequence[Group], several: bool = False) -> Integers:
     """Place of the group of each cell, as [r - 1, f - 1, m - 1].
 
-    ValueError names a key given twice or reserved, the first cell that no group takes, or a group that can
-    take none.
+    ``several``: groups of one key are parts of one group. ValueError names a key given twice or reserved, the
+    first cell that no group takes, or a group that can take none.
     """
     import numpy as np
 
     keys = [group.key for group in groups]
     for position, key in enumerate(keys):
-        if key == PROSPECT or key in keys[:position]:
+        if key == PROSPECT or (key in keys[:position] and not several):
             raise ValueError(
                 f"group key {key!r} is {'reserved for records without a purchase' if key == PROSPECT else 'given twice'}"
             )

@@ -8,8 +8,12 @@ of 1 to 5 among the buyers of the population when the model was made:
                                                     where all share it
 
 Ties share a score, and the best value has a 5 however many share it (``segmentation.ecdf.fair_cuts``); net
-revenue of nothing or less is M 1. Scores make a cell, the cell a named group. The ranking score is the mean
-of the three mid-rank percentiles.
+revenue of nothing or less is M 1. Where those who did nothing in the window, or on the axis of frequency bought
+on one day at most, are more than a fifth, they have the score 1 and the others share out 2 to 5
+(``apart_cuts``): so no share of them empties the levels above. Who bought for the first time in the last
+``NEWCOMER`` days, on one day, has R 4 at least: in a shop where all others come each week, too, they are no lost
+customers. Scores make a cell, the cell a named group. The ranking score is the mean of the three mid-rank
+percentiles.
 
 Groups do not flap: each axis has a dead band and moves on the second proposal
 (``segmentation.hysteresis``), and
@@ -47,7 +51,7 @@ from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds import rfm_groups
 from segmentation.kinds.base import Account
 from segmentation.kinds.labelling import Given, LabellingKind, Start
-from segmentation.kinds.rfm import Rfm
+from segmentation.kinds.rfm import SCORING, Rfm, scoring
 
 if TYPE_CHECKING:
     import ibis
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
 
 AXES = ("recency", "frequency", "money")
 LAPSED = 2  # up to this R score, a new purchase counts at once
+NEWCOMER, RECENT = 30, 4  # days since a first purchase, and the R score that it has at least
 PATIENCE = 0.25  # of a border between two R scores, in days
 
 
@@ -69,6 +74,7 @@ class _Seen:
     buyer: Flags
     last: np.ndarray[Any, np.dtype[np.datetime64]]
     rhythm: Fractions  # usual days between purchases, 0 where unknown
+    newcomer: Flags  # one purchase day ever, not long ago
 
     def of_buyers(self, name: str) -> Integers:
         return self.values[name][self.buyer]
@@ -79,8 +85,9 @@ class RfmSegmentation(LabellingKind[Rfm, _Seen]):
 
     def __init__(self, kind: Rfm, account: Account) -> None:
         super().__init__(kind, account)
-        self._cells = rfm_groups.table(kind.groups)
         self.needs = Needs(windows=(kind.window_days,))
+        # up to here, a record did nothing in the window, or bought once
+        self._least = {"recency": -kind.window_days, "frequency": 1, "money": 0}
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """The features that it is about."""
@@ -99,7 +106,7 @@ class RfmSegmentation(LabellingKind[Rfm, _Seen]):
         if seen.buyer.any():
             axes = {
                 name: EmpiricalCdf.fit(
-                    seen.of_buyers(name), even_cuts(seen.of_buyers(name), rfm_groups.LEVELS)
+                    seen.of_buyers(name), apart_cuts(seen.of_buyers(name), self._least[name])
                 )
                 for name in AXES
             }
@@ -107,18 +114,25 @@ class RfmSegmentation(LabellingKind[Rfm, _Seen]):
             name: _floored(name, axes[name].level(seen.of_buyers(name)), seen.of_buyers(name))
             for name in axes
         }
-        figures = {
+        figures: dict[str, Any] = {
             name: np.bincount(levels[name], minlength=rfm_groups.LEVELS + 1)[1:].tolist() for name in axes
         }
+        figures["scoring"] = SCORING
         counts = {"records": len(features), "buyers": int(seen.buyer.sum())}
         return model_file.model(self.kind.name, as_of, self._frozen, counts, axes, figures)
 
     def _given(self, seen: _Seen, start: Start) -> Given:
         axes, before = start.axes, start.before
         memory = self._settled(axes, seen, before)
+        groups = self.kind.table_of(start.model)
+        if scoring(start.model) == SCORING:
+            held = seen.newcomer & (memory["recency"] > 0)
+            memory["recency"] = np.where(held, np.maximum(memory["recency"], RECENT), memory["recency"])
         scores = {name: np.where(seen.buyer, np.maximum(memory[name], 1), 0) for name in AXES}
-        codes = np.full(len(seen.buyer), len(self.kind.groups), np.int64)
-        codes[seen.buyer] = self._cells[tuple(scores[name][seen.buyer] - 1 for name in AXES)]
+        codes = np.full(len(seen.buyer), len(self.kind.keys()) - 1, np.int64)  # prospects
+        place = np.array([self.kind.keys().index(group.key) for group in groups])
+        cells = place[rfm_groups.table(groups, several=True)]
+        codes[seen.buyer] = cells[tuple(scores[name][seen.buyer] - 1 for name in AXES)]
         rank = np.zeros(len(seen.buyer))
         for name in axes:
             rank[seen.buyer] += axes[name].midrank(seen.of_buyers(name)) / len(AXES)
@@ -145,7 +159,9 @@ class RfmSegmentation(LabellingKind[Rfm, _Seen]):
         )
         steady = buyer & (days >= 3) & (frequency > 0) & ~np.isnat(span)
         rhythm = np.where(steady, np.where(steady, span, 0).astype(np.int64) / np.maximum(days - 1, 1), 0.0)
-        return _Seen({"recency": -since, "frequency": frequency, "money": money}, buyer, last, rhythm)
+        newcomer = buyer & (days == 1) & (since <= NEWCOMER)
+        values = {"recency": -since, "frequency": frequency, "money": money}
+        return _Seen(values, buyer, last, rhythm, newcomer)
 
     def _settled(
         self, axes: Mapping[str, EmpiricalCdf], seen: _Seen, before: previous_labels.Before
@@ -201,6 +217,24 @@ class RfmSegmentation(LabellingKind[Rfm, _Seen]):
             reason_text.chosen(much <= 0, "; no net revenue, so M is 1", ""),
         )
         return pc.if_else(pa.array(seen.buyer[rows]), words, "no purchase yet")
+
+
+def apart_cuts(values: Integers, least: int, levels: int = rfm_groups.LEVELS) -> list[int]:
+    """Cuts between levels, five in all. The lowest holds the worst fifth, or those with ``least`` at most where these
+    are more; then the others share out the levels above in the same way, the worst value standing for ``least``. At a
+    fifth, both are the same.
+    """
+    if levels == 1:
+        return []
+    apart = values <= least
+    if levels * int(apart.sum()) <= len(values):
+        return even_cuts(values, levels)
+    others = values[~apart]
+    if not len(others):
+        return [least] * (levels - 1)
+    worst = int(others.min())
+    alike = bool((others == worst).all())  # the best value has the highest level
+    return [least, *([least] * (levels - 2) if alike else apart_cuts(others, worst, levels - 1))]
 
 
 def _floored(name: str, levels: Integers, values: Integers) -> Integers:

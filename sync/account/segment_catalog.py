@@ -76,7 +76,8 @@ def named_segments(
     """
     segments = _segments(config, settings, account)
     model = journal.models.latest(account, settings.name)
-    if not settings.options.names_from_model or model is None or model.digest != config.digest(settings):
+    of_model = settings.options.names_from_model or settings.options.texts_from_model
+    if not of_model or model is None or model.digest != config.digest(settings):
         return _told(settings, segments)
     segments_by_key = {segment.key: segment for segment in settings.options.named(json.loads(model.content))}
     return _told(settings, [segments_by_key.get(segment.key, segment) for segment in segments])

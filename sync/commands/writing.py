@@ -31,6 +31,7 @@ def plan(
     """
 
     def work(session: Session) -> Answer:
+        from sync.plan.changed_meanings import meaning_notes
         from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
         from sync.plan.plan import plan as make
         from sync.plan.restored import restored_notes
@@ -55,6 +56,7 @@ def plan(
         ]
         notes += size_notes(session, written=False)
         notes += restored_notes(session.config, session.mirror())
+        notes += meaning_notes(session.journal, session.account, session.segmentations)
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}
 
     return each_account(config, options, "plan", work)

@@ -2,8 +2,9 @@
 applied.
 
 A model is worth fitting again when scores have shifted since the fit (PSI from .25 on, over deciles of then),
-when it is ``OLD`` days old, or when an earlier version made it and gave nobody the best score
-(``segmentation.model_file.topless``). Compared are the records that bought within ``RECENT`` days of either day:
+when it is ``OLD`` days old, when an earlier version made it and gave nobody the best score
+(``segmentation.model_file.topless``), or when its kind scores otherwise now. Compared are the records that bought
+within ``RECENT`` days of either day:
 a record that is silent ages by itself, and a closed group of customers with it, whatever the model is worth.
 ``crm-segments train --propose`` then shows what would change, and ``train`` does it.
 """
@@ -49,6 +50,8 @@ def refits(
             reasons[settings.name] = (
                 "its model gives nobody the best score, because many customers share the best value; retraining gives it to them"
             )
+        elif why := settings.options.outdated(model_file.from_json(stored.content)):
+            reasons[settings.name] = why
         elif age >= OLD:
             reasons[settings.name] = f"its model is of {stored.as_of}, {age} days old"
     return reasons

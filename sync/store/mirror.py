@@ -12,6 +12,7 @@ Each account has a schema of its own (its name, quoted) with these tables:
   actual       what the CRM holds in our fields and lists: (record, target, value)
   written      what we wrote or meant to write, rebuilt from the journal: whose value is there?
   redirects    record → survivor, of merges and conversions
+  first_seen   the day on which a pull first saw a record without created_at (see ``sync.store.first_seen``)
   merged_consents  what merged records had said no to (see ``sync.store.merged_consent``)
   parts        the pieces that streams were delivered in;  positions: how far each stream was read
   reading      what the reading of each part gave, by day: rows delivered, refused and left out by reason, and

@@ -41,6 +41,12 @@ class Models(Repository):
         """The newest model."""
         return self._newest("account = ? AND segmentation = ?", account, segmentation)
 
+    def of_version(self, account: str, segmentation: str, version: int) -> StoredModel | None:
+        """The model of a version."""
+        return self._newest(
+            "account = ? AND segmentation = ? AND version = ?", account, segmentation, version
+        )
+
     def known_on(self, account: str, segmentation: str, digest: str, day: str) -> StoredModel | None:
         """The newest model of these settings that was created by a day."""
         where = "account = ? AND segmentation = ? AND digest = ? AND as_of <= ?"
