@@ -13,6 +13,7 @@ from sync.store.journal import Journal
 from sync.watch.watch import judge
 from tests.test_approval import labelled, moved, planned, why
 from tests.test_cli import answer, cli, folder
+from tests.ui_server import Visit, serving
 from tests.world import World
 
 RULE = "dead_band = 0.0\n"
@@ -212,3 +213,23 @@ def test_the_terminal_says_what_was_written_and_what_waits(tmp_path: Path) -> No
     shown = cli(world, "plan", "show", str(number + 1)).output
     assert f"Plan {number + 2} has the other" in shown and "needs an approval" in shown
     assert "needs no approval" in cli(world, "plan", "show", str(number + 2)).output
+
+
+def test_the_interface_says_what_was_written_and_what_waits(tmp_path: Path, browser: Any) -> None:
+    world = folder(tmp_path, 40, more="[approval]\n")
+    world.do("setup")
+    number = world.do("plan")["plan"]["plan"]
+    world.do("approve", number=number)
+    world.do("apply", number=number)
+    world.label = RULE
+    moved(world)
+    waiting = world.do("run")["waiting"]["plan"]["plan"]
+    with serving(world.folder / "config.toml") as address, Visit(browser, address) as visit:
+        visit.go("/portal/plans")
+        assert "waits for one" in visit.text() and visit.faults() == []
+        visit.go(f"/portal/plans/{waiting}")
+        assert f"Plan {waiting - 1} has the other" in visit.text() and "it needs no approval" in visit.text()
+        assert visit.faults() == []
+        visit.page.click(f"text=Plan {waiting - 1}")
+        assert "the settings or rules of rfm changed" in visit.text() and "written" in visit.text()
+        assert visit.quiet(), (visit.console, visit.foreign)
