@@ -19,7 +19,6 @@ The nouns, one word each:
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,11 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from connectors.naming import Limits as Limits
+from connectors.reacting import Automation as Automation
+from connectors.reacting import Automations as Automations
+from connectors.reacting import Reference as Reference
+from connectors.reacting import References as References
 from connectors.schemas import OUTCOME_SCHEMA, RECORD_TYPES
 from connectors.usage import Calls as Calls
 from connectors.usage import Quota as Quota
@@ -146,23 +150,6 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Automation:
-    """Something in the CRM that starts when a field or list of ours changes: a workflow, a flow."""
-
-    name: str
-    target: str  # name of the field, or key of the list
-    value: str | None = None  # only on this value; None: on any change
-
-
-@dataclass(frozen=True)
-class Automations:
-    """All that reacts to our fields and lists. ``unknown`` names the right that is missing to tell."""
-
-    found: tuple[Automation, ...] = ()
-    unknown: str = ""
-
-
-@dataclass(frozen=True)
 class AccountDefaults:
     """Where an account lives, as the CRM tells: "" where it does not."""
 
@@ -202,27 +189,15 @@ class Capabilities:
     newest_wins: bool = False
     # minutes that a changed record may take to move into or out of a dynamic list
     list_lag_minutes: int = 0
+    archives_fields: bool = False  # ``archive_field``; else a field of ours stays, empty
+    deletes_lists: frozenset[str] = frozenset()  # kinds of lists: ``delete_list``; others stay, empty
+    way_back: str = ""  # what brings back what was archived or deleted, and until when; a sentence
 
     def write_calls(self, records: int, members: bool = False) -> int:
         """API calls that writing one batch of so many records (or members) costs."""
         if self.bulk_above is not None and records > self.bulk_above:
             return self.bulk_calls
         return math.ceil(records / (self.members_per_call if members else self.records_per_call))
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Which names and texts of ours a CRM takes: data of its connector (``LIMITS`` in its module ``limits``),
-    known without asking it.
-    """
-
-    field_name: str = ".+"  # regular expression that the whole name of a field matches
-    field_rule: str = ""  # the same in words
-    option_label: int | None = None  # characters of what people read of a segment
-
-    def takes(self, name: str) -> bool:
-        """Whether a field may have this name."""
-        return re.fullmatch(self.field_name, name) is not None
 
 
 class Ticket(Protocol):
@@ -428,6 +403,18 @@ class Destination(ABC):
     def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
         """What in the CRM reacts when these fields or lists change; never "none" by ignorance."""
         return Automations(unknown=f"{type(self).__name__} cannot tell")
+
+    def references(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> References:
+        """Which automations and lists of others name these fields or lists; never "none" by ignorance."""
+        return References(unknown=f"{type(self).__name__} cannot tell")
+
+    def archive_field(self, spec: FieldSpec) -> None:
+        """Take away an empty field of ours. Safe to repeat. RequestError: the CRM keeps it."""
+        raise NotImplementedError
+
+    def delete_list(self, remote: RemoteList) -> None:
+        """Take away an empty or dynamic list of ours. Safe to repeat. RequestError: the CRM keeps it."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of sessions and files."""

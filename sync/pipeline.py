@@ -104,12 +104,14 @@ def no_changes() -> Answer:
         "left_out": 0,
         "remaining": 0,
         "reasons": {},
+        "retired": [],
     }
 
 
 def exit_code_of(applied: Answer) -> int:
     """The exit code that what came of a plan stands for."""
-    if applied["rejected"] > applied["transient"] or applied["skipped"]:
+    refused = any(step["outcome"] == "refused" for step in applied["retired"])
+    if applied["rejected"] > applied["transient"] or applied["skipped"] or refused:
         return 4
     return RetryLater.exit_code if applied["transient"] else 0
 
@@ -215,6 +217,7 @@ def loop(session: Session, selection: Any) -> Answer:
         *tested,
         *filter_notes(session),
         *deleted_notes(planned.deleted),
+        *planned.orphans,
     ]
     answer["notes"] += size_notes(session, written=False)
     answer["notes"] += restored_notes(session.config, session.mirror())

@@ -22,6 +22,8 @@ from connectors.contract import (
     FieldSpec,
     ListSpec,
     Option,
+    Reference,
+    References,
     RemoteList,
     Ticket,
 )
@@ -56,6 +58,7 @@ class Store(memory_store.Store):
     # a write to a merged id is carried out on its survivor, and answered as "done" or as "gone"
     through_merged: str = ""
     listeners: tuple[Automation, ...] = ()
+    unreadable: str = ""  # why nobody can tell who refers to our fields and lists
     notes: tuple[str, ...] = ()
     # the time at which things are sent
     wall: Callable[[], datetime] = lambda: datetime(2024, 7, 1, tzinfo=UTC)
@@ -95,9 +98,9 @@ class Store(memory_store.Store):
         self.put(id, record_type, **{FIELD + name: value})
 
     def delete_list(self, key: str) -> None:
-        """A person deletes a list."""
-        for parts in (self.lists, self.members, self.filters):
-            parts.pop(key, None)
+        """Anyone deletes a list."""
+        super().delete_list(key)
+        self.filters.pop(key, None)
 
     def members_of(self, key: str) -> set[str]:
         """Who is in a list; the filter of a dynamic one is evaluated now."""
@@ -154,6 +157,8 @@ class MemoryCrm(memory.MemoryConnector):
             member_batch_size=batch_size,
             records_per_call=carried,
             members_per_call=carried,
+            archives_fields=True,
+            deletes_lists=frozenset({"static", "dynamic"} if self.store.dynamic_lists else {"static"}),
         )
 
     def _ask(self, verb: str, writes: bool = False) -> None:
@@ -200,6 +205,14 @@ class MemoryCrm(memory.MemoryConnector):
         self._ask("listeners")
         named = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
         return Automations(tuple(each for each in self.store.listeners if each.target in named))
+
+    def references(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> References:
+        self._ask("references")
+        named = {*(spec.name for spec in fields), *(spec.key for spec in lists)}
+        found = tuple(
+            Reference(f"workflow {e.name}", e.target) for e in self.store.listeners if e.target in named
+        )
+        return References(found, self.store.unreadable)
 
     def export(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> dict[str, str]:
         return {

@@ -19,6 +19,7 @@ from connectors.contract import (
     ListSpec,
     Page,
     Problem,
+    References,
     RemoteList,
     Ticket,
 )
@@ -178,6 +179,9 @@ class FilesConnector(Connector):
 
     def automations(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> Automations:
         return Automations()  # nothing in a folder reacts; who reads the files afterwards is no part of it
+
+    def references(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> References:
+        return References()  # no file names another one
 
     def _counted(self, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:

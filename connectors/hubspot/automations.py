@@ -41,21 +41,29 @@ def reacting(portal: Portal, fields: Sequence[FieldSpec], lists: Sequence[ListSp
     """The enabled workflows that start on our fields and lists; ``unknown`` where the key may not read
     workflows.
     """
+    flows, unknown = workflows(portal, enabled=True)
+    listening = [entry for flow in flows for entry in _starts(flow, fields, lists)]
+    return Automations(tuple(dict.fromkeys(listening)), unknown)
+
+
+def workflows(portal: Portal, enabled: bool) -> tuple[list[dict[str, Any]], str]:
+    """The workflows of the portal as HubSpot describes them, or why they cannot be read. ``enabled``: those alone."""
     try:
-        flows = [entry for entry in _flows(portal) if entry.get("isEnabled")]
-        listening = [
-            entry
-            for flow in portal.many(lambda flow: _whole(portal, flow), flows)
-            for entry in _starts(flow, fields, lists)
-        ]
+        flows = [entry for entry in _flows(portal) if entry.get("isEnabled") or not enabled]
+        return list(portal.many(lambda flow: _whole(portal, flow), flows)), ""
     except Denied as error:
         scopes = ", ".join(error.refusal.scopes or (SCOPE,))
-        return Automations(
-            unknown=f"workflows cannot be read: the key lacks the scope {scopes}, or the portal has no workflows"
+        return (
+            [],
+            f"workflows cannot be read: the key lacks the scope {scopes}, or the portal has no workflows",
         )
     except Refused as error:
-        return Automations(unknown=f"workflows cannot be read: {error}")
-    return Automations(tuple(dict.fromkeys(listening)))
+        return [], f"workflows cannot be read: {error}"
+
+
+def name_of(flow: dict[str, Any]) -> str:
+    """What people call a workflow."""
+    return str(flow.get("name") or f"workflow {flow.get('id')}")
 
 
 def _flows(portal: Portal) -> Iterator[dict[str, Any]]:
@@ -82,7 +90,7 @@ def _starts(
 ) -> Iterator[Automation]:
     """What of ours a workflow starts on."""
     criteria = [flow.get(name) for name in _CRITERIA]
-    name = str(flow.get("name") or f"workflow {flow.get('id')}")
+    name = name_of(flow)
     kind = str(flow.get("objectTypeId") or "")
     of_kind = [entry for entry in fields if not kind or TYPE_IDS.get(entry.record_type) == kind]
     ids = {entry.id: entry.key for entry in lists if entry.id}

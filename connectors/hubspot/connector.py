@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from connectors import contract
 from connectors.errors import UnsupportedError
-from connectors.hubspot import automations, diagnostics, export
+from connectors.hubspot import automations, diagnostics, export, references
 from connectors.hubspot.fields import FRESH, Fields
 from connectors.hubspot.list_members import MEMBERS_PER_CALL, ListMembers
 from connectors.hubspot.lists import Lists
@@ -28,6 +28,10 @@ class HubspotConnector(RestConnector):
         member_batch_size=MEMBERS_PER_CALL,
         members_per_call=MEMBERS_PER_CALL,
         list_lag_minutes=60,
+        archives_fields=True,
+        deletes_lists=frozenset({"static", "dynamic"}),
+        way_back="HubSpot keeps a deleted list and an archived property for 90 days; undo restores the list, and "
+        "a person restores the property (Settings > Properties > Archived) before",
     )
     _reading: Reading
     _fields: Fields
@@ -83,6 +87,18 @@ class HubspotConnector(RestConnector):
         self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
     ) -> contract.Automations:
         return automations.reacting(self._portal, fields, lists)
+
+    def references(
+        self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
+    ) -> contract.References:
+        return references.referring(self._portal, self._lists, fields, lists)
+
+    def archive_field(self, spec: contract.FieldSpec) -> None:
+        self._fields.archive(spec)
+
+    def delete_list(self, remote: contract.RemoteList) -> None:
+        self._lists.delete(remote.id)
+        self._listed = None
 
     def _look_at_lists(self) -> None:
         self._listed = self._lists.all(), time.monotonic()

@@ -74,6 +74,16 @@ class Fields:
             self._mend(kind, spec, present)
         return present is None
 
+    def archive(self, spec: FieldSpec) -> None:
+        """Archive a property of ours; one that is not there any more counts as archived."""
+        kind = _kind(spec)
+        try:
+            self._portal.ask("DELETE", self._portal.path("properties", kind, spec.name), writes=True)
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise RequestError(f"property {spec.name} cannot be archived: {error}") from error
+        self._portal.forget(kind)
+
     def normal(self, spec: FieldSpec, value: str | None) -> str | None:
         """The form in which HubSpot gives a value back."""
         return normal(spec.type, value)

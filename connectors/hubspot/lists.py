@@ -93,20 +93,33 @@ class Lists:
         """Key → what differs, of our dynamic lists whose filter is not the one that we would give them."""
         differences: dict[str, str] = {}
         wanted = {spec.id: spec for spec in specs if spec.kind == "dynamic" and spec.id}
-        for ids in slices(list(wanted), _READ):
-            params = [("includeFilters", "true"), *(("listIds", id) for id in ids)]
+        for remote in self.with_filters(list(wanted)):
+            spec, current = wanted.get(str(remote.get("listId"))), remote.get("filterBranch")
+            ours = spec and not remote.get("deletedAt") and remote.get("processingType") == "DYNAMIC"
+            if spec and ours and not same(current, self.filters(spec)):
+                differences[spec.key] = f"filter: it selects by {described(current)}"
+        return differences
+
+    def with_filters(self, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Lists as HubSpot describes them, with their filters."""
+        for some in slices(list(ids), _READ):
+            params = [("includeFilters", "true"), *(("listIds", id) for id in some)]
             answer = self._portal.ask("GET", self._path(), params=params)
             lists = answer.get("lists") if isinstance(answer, dict) else None
             if not isinstance(lists, list) or not all(isinstance(remote, dict) for remote in lists):
                 raise TemporaryError(
                     "the answer about filters of lists is not HubSpot's, or only a part of it; try again later"
                 )
-            for remote in lists:
-                spec, current = wanted.get(str(remote.get("listId"))), remote.get("filterBranch")
-                ours = spec and not remote.get("deletedAt") and remote.get("processingType") == "DYNAMIC"
-                if spec and ours and not same(current, self.filters(spec)):
-                    differences[spec.key] = f"filter: it selects by {described(current)}"
-        return differences
+            yield from lists
+
+    def delete(self, id: str) -> None:
+        """Delete a list of ours; HubSpot keeps it for 90 days. One that is gone already counts as deleted."""
+        try:
+            self._portal.ask("DELETE", self._path(id), writes=True)
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise RequestError(f"list {id} cannot be deleted: {error}") from error
+        self._known = {key: remote for key, remote in self._known.items() if remote.id != id}
 
     def sizes(self, specs: Sequence[ListSpec]) -> dict[str, int]:
         """Key → records, of the lists that HubSpot has counted: those that it still processes are left out.

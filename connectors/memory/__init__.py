@@ -27,7 +27,7 @@ def connect(account: Account) -> contract.Connector:
 class MemoryConnector(contract.Connector):
     """One account of the CRM. Our own writes move the stamps of records, as in real CRMs."""
 
-    capabilities = contract.Capabilities()
+    capabilities = contract.Capabilities(archives_fields=True, deletes_lists=frozenset({"static"}))
     page_size = 1000
 
     def __init__(self, account: Account, store: Store) -> None:
@@ -72,6 +72,15 @@ class MemoryConnector(contract.Connector):
         id = self.store.lists[spec.key].id if spec.key in self.store.lists else f"list-{self.store.tick()}"
         self.store.lists[spec.key] = RemoteList(id, spec.key, spec.label, "static", spec.record_type)
         return self.store.lists[spec.key]
+
+    def archive_field(self, spec: FieldSpec) -> None:
+        self._ask("archive_field", writes=True)
+        self.store.fields.pop((spec.record_type, spec.name), None)
+
+    def delete_list(self, remote: RemoteList) -> None:
+        self._ask("delete_list", writes=True)
+        for key in [key for key, listed in self.store.lists.items() if listed.id == remote.id]:
+            self.store.delete_list(key)
 
     def members(self, remote: RemoteList, position: str | None) -> Iterator[Page]:
         rows = [{"record_type": remote.record_type, "id": id} for id in sorted(self._members(remote))]

@@ -62,6 +62,11 @@ class Store:
         ids = self.members.setdefault(key, set())
         (ids.add if member else ids.discard)(id)
 
+    def delete_list(self, key: str) -> None:
+        """Anyone deletes a list, and who was in it is forgotten."""
+        self.lists.pop(key, None)
+        self.members.pop(key, None)
+
     def exists(self, record_type: str, id: str) -> bool:
         """Whether there is such a record: none that is deleted, merged or converted."""
         row = self.records.get((record_type, id), {"deleted": True})

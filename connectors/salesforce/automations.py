@@ -16,7 +16,7 @@ from connectors.salesforce.list_members import CAMPAIGN
 from connectors.salesforce.names import OBJECTS
 from connectors.salesforce.session import Org
 
-_RIGHT = "View Setup and Configuration"
+RIGHT = "View Setup and Configuration"
 _ON_UPDATE = frozenset({"Update", "CreateAndUpdate"})
 _ON_CREATE = frozenset({"Create", "CreateAndUpdate"})
 
@@ -39,8 +39,14 @@ def reacting(org: Org, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -
                 listening += [Automation(name, target) for target in targets[table]]
         except (Refused, Denied):
             unknown.append(what)
-    missing = f"which {' and '.join(unknown)} start is unknown: give the user the permission {_RIGHT!r}"
+    missing = f"which {' and '.join(unknown)} start is unknown: give the user the permission {RIGHT!r}"
     return Automations(tuple(listening), missing if unknown else "")
+
+
+def on_campaign_members(org: Org) -> tuple[list[str], str]:
+    """The flows and triggers that start for members of any campaign, and what of them is unknown."""
+    heard = reacting(org, (), [ListSpec("any", kind="static")])
+    return [automation.name for automation in heard.found], heard.unknown
 
 
 def _flows(org: Org, tables: Sequence[str]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from connectors import contract
 from connectors.rest.connector import RestConnector
-from connectors.salesforce import automations, diagnostics, export
+from connectors.salesforce import automations, diagnostics, export, references
 from connectors.salesforce.fields import Fields
 from connectors.salesforce.list_members import ListMembers
 from connectors.salesforce.lists import Lists
@@ -23,6 +23,7 @@ _BULK_CALLS = 15  # of a job: made, uploaded, started, looked at, and its result
 class SalesforceConnector(RestConnector):
     """One org, as one user sees it."""
 
+    _lists: Lists
     _writing: Writing
 
     def __init__(self, account: contract.Account) -> None:
@@ -39,6 +40,9 @@ class SalesforceConnector(RestConnector):
             members_per_call=COLLECTION,
             bulk_above=org.settings.bulk_writes_above,
             bulk_calls=_BULK_CALLS,
+            deletes_lists=frozenset({"dynamic"}),
+            way_back="Salesforce has no archive for fields: fields and campaigns stay, empty, until an administrator "
+            "deletes them in Setup; undo creates deleted list views again",
         )
 
     def check(self) -> list[contract.Problem]:
@@ -71,3 +75,11 @@ class SalesforceConnector(RestConnector):
         self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
     ) -> contract.Automations:
         return automations.reacting(self._org, fields, lists)
+
+    def references(
+        self, fields: Sequence[contract.FieldSpec], lists: Sequence[contract.ListSpec]
+    ) -> contract.References:
+        return references.referring(self._org, fields, lists)
+
+    def delete_list(self, remote: contract.RemoteList) -> None:
+        self._lists.delete(remote)

@@ -124,8 +124,9 @@ class Fields:
         self._org.forget(_table(spec))
 
     def _extend(self, spec: FieldSpec, present: dict[str, Any]) -> None:
-        """Add the values that a picklist lacks; of one that is ours, bring the labels up to date."""
+        """Add the values that a picklist lacks; of a field that is ours, bring what people read up to date."""
         if spec.type != "enum" or present["type"] != "picklist":
+            self._describe(spec, present)
             return
         there = {option.key: option.label for option in _options(present)}
         lacking = [option for option in spec.options if option.key not in there]
@@ -133,11 +134,21 @@ class Fields:
         if spec.adopted and lacking:
             self._add_values(spec, lacking)
         if spec.adopted or not (lacking or renamed):
+            self._describe(spec, present)
             return
         labels = {**there, **{option.key: option.label for option in spec.options}}
         options = tuple(Option(key, label) for key, label in labels.items())
         described = metadata(replace(spec, options=options), bool(present.get("restrictedPicklist")))
         self._write(spec, "PATCH", f"/{self._id_of(spec)}", {"Metadata": described})
+
+    def _describe(self, spec: FieldSpec, present: dict[str, Any]) -> None:
+        """Give a field of ours its present help text; all else of it stays as it is."""
+        text = metadata(spec)["inlineHelpText"]
+        if spec.adopted or not text or text == present.get("inlineHelpText"):
+            return
+        id = self._id_of(spec)
+        described = self._org.ask("GET", f"tooling/sobjects/CustomField/{id}")["Metadata"]
+        self._write(spec, "PATCH", f"/{id}", {"Metadata": {**described, "inlineHelpText": text}})
 
     def _add_values(self, spec: FieldSpec, lacking: Sequence[Option]) -> None:
         """Add values to the picklist of a person: its words, its other values and their order stay."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connectors.contract import Account, ListSpec, RemoteList
-from connectors.errors import UnsupportedError
+from connectors.errors import RequestError, UnsupportedError
 from connectors.salesforce import shapes, soql
 from connectors.salesforce.api_errors import Refused
 from connectors.salesforce.names import OBJECTS, api_name, short_label
@@ -68,6 +68,15 @@ class ListViews:
                 changed["filterLogicString"] = " AND ".join(map(str, numbers))
             self._send("PATCH", f"ui-api/list-info/{table}/{name}", changed, spec)
         return RemoteList(f"{VIEW}:{table}:{name}", spec.key, wanted["label"], "dynamic", spec.record_type)
+
+    def delete(self, remote: RemoteList) -> None:
+        """Delete a view of ours. RequestError: the org keeps it."""
+        _, table, name = remote.id.split(":")
+        try:
+            self._org.ask("DELETE", f"ui-api/list-info/{table}/{name}", writes=True)
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise RequestError(f'list view "{remote.label}" cannot be deleted: {error}') from error
 
     def changed(self, specs: Sequence[ListSpec]) -> dict[str, str]:
         """Key → what differs, of the views that show other records than we would make them show."""

@@ -54,6 +54,11 @@ class Lists:
         self._keys[made.id] = spec.key
         return made
 
+    def delete(self, remote: RemoteList) -> None:
+        """Delete a list view of ours; one that is gone already counts as deleted."""
+        self._org.may_write()
+        self._views.delete(remote)
+
     # Campaigns
 
     def _campaigns(self) -> list[RemoteList]:
@@ -91,7 +96,7 @@ class Lists:
     def _make_campaign(self, spec: ListSpec, name: str) -> str:
         body: dict[str, Any] = {"Name": name, "IsActive": True, "Type": "Other", "Status": "In Progress"}
         if "Description" in self._org.fields("Campaign"):
-            body["Description"] = f"{spec.description}\n{_mark(spec)}".strip()
+            body["Description"] = _described(spec)
         id = str(self._org.ask("POST", "sobjects/Campaign", body=body, writes=True)["id"])
         if self._org.settings.keep_members:
             status = {"Label": REMOVED, "SortOrder": 9, "HasResponded": False, "IsDefault": False}
@@ -108,12 +113,19 @@ class Lists:
         fields = [field for field in ("Id", "Name", "Description") if field in self._org.fields("Campaign")]
         if spec.id.startswith(CAMPAIGN):
             rows = self._org.rows(fields, "Campaign", soql.among("Id", [spec.id.split(":")[1]]))
-            if rows and rows[0]["Name"] != name:
-                self._org.ask("PATCH", f"sobjects/Campaign/{rows[0]['Id']}", body={"Name": name}, writes=True)
+            wanted = {"Name": name, "Description": _described(spec)}
+            changed = {key: text for key, text in wanted.items() if rows and rows[0].get(key, text) != text}
+            if changed:
+                self._org.ask("PATCH", f"sobjects/Campaign/{rows[0]['Id']}", body=changed, writes=True)
         else:
             candidates = self._org.rows(fields, "Campaign", f"Name = {soql.quoted(name)}")
             rows = [row for row in candidates if (row.get("Description") or "").endswith(_mark(spec))]
         return str(rows[0]["Id"]) if rows else ""
+
+
+def _described(spec: ListSpec) -> str:
+    """What people read of a campaign of ours, and our mark."""
+    return f"{spec.description}\n{_mark(spec)}".strip()
 
 
 def _mark(spec: ListSpec) -> str:

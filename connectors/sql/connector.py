@@ -17,6 +17,7 @@ from connectors.contract import (
     ListSpec,
     Page,
     Problem,
+    References,
     RemoteList,
     Ticket,
     settled,
@@ -155,6 +156,9 @@ class SqlConnector(SqlSource, Connector):
         return (
             Automations()
         )  # the tables are ours: a trigger on them is no part of the database as we find it
+
+    def references(self, fields: Sequence[FieldSpec], lists: Sequence[ListSpec]) -> References:
+        return References()  # rows are emptied, and no table goes: a view of others on them goes on
 
     def _current(self, target: Target, changes: pa.Table, locked: bool) -> pa.Array:
         def work(writer: Writer) -> pa.Array:

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.contract import Problem
+from connectors.contract import Destination, Problem, RemoteList
 from sync.account.session import Session
 from sync.account.targets import Target, targets_of
-from sync.apply import member_columns
+from sync.apply import member_columns, structure
 from sync.apply.delivery import Applied, Delivery
 from sync.apply.extent import Extent, extent, mask, records
 from sync.apply.rejects import RejectedChanges
@@ -25,6 +25,8 @@ from sync.log import stage
 from sync.plan.approval import require_approved
 from sync.plan.finish import basis
 from sync.plan.preview import require_applicable
+from sync.plan.references import referring
+from sync.plan.references import require_allowed as require_unreferenced
 from sync.plan.trip_lines import guard_lines
 from sync.plan.undo import WAYS_BACK, hold
 from sync.sentence import sentences
@@ -33,6 +35,7 @@ from sync.store.journal import Journal
 from sync.store.journal.approvals import PlanDecision
 from sync.store.journal.batches import Batch, Batches
 from sync.store.journal.database import user
+from sync.store.journal.objects import MadeObject
 from sync.store.journal.plans import Plan, Plans
 
 
@@ -60,6 +63,9 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     if decision is not None:
         allowed = {"guards": dict(session.allow), "who": user(), **row.allowed, "approval": decision.approval}
         journal.plans.update(plan, allowed=allowed)
+    if row.kind == "retire":
+        made = journal.objects.of(account)
+        _require_unreferenced(session.destination(), made, lambda: session.lists, row, session.allow)
     throttle = _throttle(session.config, journal.batches, row, session.clock)
     throttle.wait_for_window()
     consent = consent_of(session.mirror(), session.joined())
@@ -70,6 +76,9 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
         if row.undoes is not None:
             # before the first write: what is undone in part is not redone either
             hold(session.config, journal, account, row.undoes)
+    if row.undoes is not None and row.summary.get("restores"):
+        structure.bring_back(journal, session.destination(), account, row.undoes)
+        session.__dict__.pop("lists", None)
     within = _extent(journal.batches, row, targets, first, decision)
     delivery = Delivery(
         journal,
@@ -91,6 +100,10 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     applied.remaining = journal.batches.changes_of(plan, "planned")
     if waiting := _waiting_to_be_sent(journal.batches, plan, within, throttle):
         raise throttle.not_to_be_sent(plan, waiting)
+    if row.kind == "retire" and not applied.remaining and not applied.transient:
+        crm = session.destination()
+        applied.retired = structure.take_away(journal, mirror, crm, lambda: session.lists, row, session.run)
+        session.__dict__.pop("lists", None)
     decided = decision is not None and decision.first is None and first is None
     _close(journal.plans, plan, applied, decided)
     member_columns.fill(session.config, journal, mirror, session.destination(), session.joined(), session.run)
@@ -163,6 +176,21 @@ def _require_rights(account: str, problems: Sequence[Problem]) -> None:
                 for problem in problems
             )
         )
+
+
+def _require_unreferenced(
+    destination: Destination,
+    made: Sequence[MadeObject],
+    lists: Callable[[], Mapping[str, RemoteList]],
+    row: Plan,
+    allow: Mapping[str, str],
+) -> None:
+    """GuardTripped where something of others refers to what a plan retires, perhaps since it was made."""
+    rows = structure.retired_by(row, made)
+    remotes = lists() if any(each.kind == "list" for each in rows) else {}
+    allowed = {*allow, *(row.allowed.get("guards") or ())}
+    name = row.summary.get("retires", {}).get("name", "")
+    require_unreferenced(referring(destination, rows, remotes), name, allowed, row.plan)
 
 
 def _require_allowed(row: Plan, allow: Mapping[str, str], reviewed: bool) -> None:

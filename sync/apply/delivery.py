@@ -49,6 +49,8 @@ class Applied:
     left_out: int = 0  # changes of segments that were approved of without them
     remaining: int = 0  # changes that wait: beyond a canary, or beyond the pace
     reasons: Counter[str] = field(default_factory=Counter)
+    # of a retire: what became of each field and list itself (kind, name, record_type, outcome, why)
+    retired: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, outcomes: pa.Table) -> None:
         """Count the outcomes of a batch."""

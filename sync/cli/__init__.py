@@ -54,7 +54,7 @@ add("Look", history, "history --run 7 --last 20")
 add("Look", rejects, "rejects")
 
 add("Undo and erase", undo, "undo 7")
-add("Undo and erase", retire, "retire seg_old")
+add("Undo and erase", retire, "retire old_segmentation")
 add("Undo and erase", forget, "forget ann@example.com")
 
 add("Analyst", label, "label --out labels.csv --explain")

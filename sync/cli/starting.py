@@ -284,13 +284,25 @@ def setup(
             metavar="NAME",
         ),
     ] = None,
+    new_names: Annotated[
+        bool,
+        typer.Option(
+            "--new-names",
+            help="Create fields under the names that a changed prefix or field_name gives, beside the old ones.",
+        ),
+    ] = False,
 ) -> None:
     """Preview the fields and lists to create in the CRM; create them once you confirm."""
     execute(
         "setup",
         as_json,
         lambda c, p: c.setup(
-            config, options_of(account, progress=p), asking("setup", yes, as_json), adopt or (), export
+            config,
+            options_of(account, progress=p),
+            asking("setup", yes, as_json),
+            adopt or (),
+            export,
+            new_names,
         ),
     )
 

@@ -188,7 +188,10 @@ def undo(
 
 def retire(
     target: Annotated[
-        str, typer.Argument(help="Field or list (SEGMENTATION.SEGMENT) that the config no longer names.")
+        str,
+        typer.Argument(
+            help="Segmentation that left the config, or one of its fields or lists (SEGMENTATION.SEGMENT)."
+        ),
     ],
     config: Config = CONFIG,
     account: Account = None,
@@ -197,7 +200,7 @@ def retire(
     reason: Reason = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
 ) -> None:
-    """Clear written values from a field or list that you removed from the config."""
+    """Clear the fields and lists of a segmentation that you removed from the config, and remove them where the CRM can."""
     execute(
         "retire",
         as_json,

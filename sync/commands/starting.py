@@ -94,9 +94,10 @@ def check(
 
     def work(session: Session) -> Answer:
         from sync.account import rates
-        from sync.account.targets import field_specs, list_specs
+        from sync.account.targets import field_specs, list_specs, targets_of
         from sync.plan.automation_impact import blind_notes
         from sync.plan.dynamic_lists import filter_notes
+        from sync.plan.orphans import orphan_notes
         from sync.plan.setup import plan_setup
         from sync.plan.test_contacts import test_contact_notes
         from sync.pull.reading import kept, untaken, without_match
@@ -122,6 +123,10 @@ def check(
             specs = field_specs(*stores), list_specs(*stores, dynamic)
             blind = blind_notes(destination, *specs, session.config.guards.max_enrolled)
             setup_plan["notes"] += changed + tested + blind
+        made, targets = (
+            session.journal.objects.of(session.account),
+            targets_of(session.config, session.account),
+        )
         last = kept(session.journal, session.account, session.config.state_dir / "mirror.duckdb")
         problems += [
             _problem(session.account, p.what, p.remedy)
@@ -130,6 +135,7 @@ def check(
         cells = untaken(last) if last and session.settings.crm != "files" else []  # files are read just now
         notes = [
             *setup_plan["notes"],
+            *orphan_notes(session.account, made, targets, session.settings.time_zone),
             *rates.notes(session.config, session.account),
             *session.diagnostics,
             *cells,
@@ -158,6 +164,7 @@ def setup(
     confirm: Callable[[Answer], bool] = lambda _steps: True,
     adopt: Sequence[str] = (),
     export: Path | None = None,
+    new_names: bool = False,
 ) -> Answer:
     """Show the fields and lists to create, and create them once confirmed; with ``export`` only write the steps."""
 
@@ -166,7 +173,7 @@ def setup(
         from sync.plan.setup import apply_setup, plan_setup
         from sync.plan.setup import export as write_down
 
-        steps = plan_setup(session, adopt)
+        steps = plan_setup(session, adopt, new_names)
         shown = {"setup": steps.as_dict()}
         if export is not None:
             files = [

@@ -33,11 +33,21 @@ def status(
     beside = beside_stated(reconcile, totals)
 
     def work(session: Session) -> Answer:
+        from sync.account.targets import targets_of
+        from sync.plan.orphans import orphan_notes
         from sync.views.status import status as state
 
         beside_us = session.mirrors.beside
         since = beside_us.began if beside_us else None
-        summary = state(session.journal, session.account, session.config.state_dir / "mirror.duckdb", since)
+        account, journal = session.account, session.journal
+        left = orphan_notes(
+            account,
+            journal.objects.of(account),
+            targets_of(session.config, account),
+            session.settings.time_zone,
+        )
+        mirror_file = session.config.state_dir / "mirror.duckdb"
+        summary = state(journal, account, mirror_file, since, orphans=left)
         summary |= beside(session) if beside else {}
         if max_age_hours is not None:
             last = summary["last_good_run"]

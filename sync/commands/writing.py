@@ -53,6 +53,7 @@ def plan(
             *tested,
             *filter_notes(session),
             *deleted_notes(planned.deleted),
+            *planned.orphans,
         ]
         notes += size_notes(session, written=False)
         notes += restored_notes(session.config, session.mirror())
@@ -104,6 +105,9 @@ def apply(
         chosen = number or (plans[-1].plan if plans else None)
         if chosen is None:
             raise CommandError("There is no open plan. Create one with `crm-segments plan`")
+        stored = session.journal.plans.get(chosen)
+        if stored is not None and stored.kind == "retire":  # what goes has to be empty now
+            pipeline.pulled(session)
         applied = carry_out(session, chosen, reviewed=number is not None, first=first)
         notes = [*filter_notes(session), *size_notes(session, written=True)]
         answer = {
@@ -189,7 +193,8 @@ def retire(
     target: str = "",
     confirm: Callable[[Answer], bool] = lambda _plan: True,
 ) -> Answer:
-    """Plan to clear a field or list of ours that the config no longer names, and carry that out after a yes.
+    """Plan to clear a segmentation's fields and lists (or one of them) that the config no longer names, and to take them
+    away where the CRM can, and carry that out after a yes.
 
     Without a yes the plan stays open, for ``apply``; exit code 1 says that nothing was written.
     """

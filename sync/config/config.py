@@ -99,9 +99,11 @@ class Config:
         return tuple(name for name, account in self.accounts.items() if account.writable)
 
     def segmentations_of(self, account: str) -> tuple[SegmentationSettings, ...]:
-        """The segmentations that are written to an account."""
+        """The segmentations that are written to an account, with the names that their fields have there."""
         return tuple(
-            settings for settings in self.segmentations if account in (settings.accounts or self.writable)
+            self.accounts[account].with_its_names(settings)
+            for settings in self.segmentations
+            if account in (settings.accounts or self.writable)
         )
 
     def record_types(self, segmentation: SegmentationSettings) -> tuple[str, ...]:
@@ -156,17 +158,18 @@ class Config:
 
     def in_order(self, account: str) -> list[SegmentationSettings]:
         """The segmentations of an account, each after those that it uses."""
-        ordered: list[SegmentationSettings] = []
+        written = {settings.name: settings for settings in self.segmentations_of(account)}
+        ordered: dict[str, SegmentationSettings] = {}
 
         def add(settings: SegmentationSettings) -> None:
-            if settings not in ordered:
+            if settings.name not in ordered:
                 for before in self.uses(settings):
                     add(before)
-                ordered.append(settings)
+                ordered[settings.name] = written.get(settings.name, settings)
 
-        for segmentation in self.segmentations_of(account):
+        for segmentation in written.values():
             add(segmentation)
-        return ordered
+        return list(ordered.values())
 
     def fields(
         self, account: str, options: Mapping[str, Sequence[Option]] | None = None
@@ -339,7 +342,8 @@ _PLACES = (
 
 def _definition(account: AccountSettings) -> Any:
     """What of an account changes labels: how it is read, without places, secrets and rules of writing."""
-    unlike = {"on_conflict", "quota_reserve", "test_contacts", "writable"} | (
+    naming = {"prefix", "field_name", "list_name", "owner"}
+    unlike = {"on_conflict", "quota_reserve", "test_contacts", "writable", *naming} | (
         set() if account.attributes_from else {"attributes_from"}
     )
     settings = account.settings

@@ -20,8 +20,14 @@ def learning_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettin
     from segmentation.kinds.base import LearningKind
     from segmentation.sensitive import sensitive
 
-    ours = {field for _, settings in read for field in settings.fields.values()}
     written = [name for name, account in accounts.items() if account.writable]
+    ours = {field for _, settings in read for field in settings.fields.values()}
+    ours |= {
+        field
+        for name in written
+        for _, settings in read
+        for field in accounts[name].with_its_names(settings).fields.values()
+    }
     named = [settings.name for _, settings in read]
     for path, settings in read:
         for name in options_use(settings):

@@ -25,6 +25,7 @@ from pydantic import (
 from connectors.values.folding import comparable
 from sync.config.alerting import Alerts, Metrics
 from sync.config.table import Table, date_of, name_of
+from sync.config.templates import FIELD_PARTS, LIST_PARTS, filled, template
 from sync.config.windows import Window, Windows
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -106,6 +107,14 @@ def _bare(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
+def _field_name(text: str) -> str:
+    return template(text, FIELD_PARTS, "name")
+
+
+def _list_name(text: str) -> str:
+    return template(text, LIST_PARTS, "segment")
+
+
 Name = Annotated[str, AfterValidator(name_of)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -176,6 +185,11 @@ class AccountSettings(Table):
     match: Annotated[dict[str, Match], BeforeValidator(_matches)] = {"": _BY_EMAIL}
     attributes: dict[Name, Annotated[AttributeSettings, _bare("field")]] = {}
     writable: bool = True
+    # what fields and lists are called here, and who answers for them; labels do not hang on it
+    prefix: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    field_name: Annotated[str, AfterValidator(_field_name)] | None = None
+    list_name: Annotated[str, AfterValidator(_list_name)] | None = None
+    owner: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")] | None = None
     settings: Any = Field(default=None, exclude=True)
     joined_attributes: dict[str, AttributeSettings] = Field(default={}, exclude=True)
 
@@ -188,6 +202,35 @@ class AccountSettings(Table):
     def known_attributes(self) -> dict[str, AttributeSettings]:
         """All attributes that a contact has here: its own, and those of joined accounts as ``ACCOUNT.NAME``."""
         return {**self.attributes, **self.joined_attributes}
+
+    @property
+    def field_template(self) -> str:
+        """What makes the names of fields."""
+        return self.field_name or "{prefix}{name}"
+
+    @property
+    def list_template(self) -> str:
+        """What makes the names of lists that people read."""
+        return self.list_name or "{title}: {segment}"
+
+    @property
+    def names_fields(self) -> bool:
+        """Whether fields may be called otherwise here than in the config."""
+        return bool(self.prefix or self.field_name)
+
+    def with_its_names(self, segmentation: SegmentationSettings) -> SegmentationSettings:
+        """A segmentation with the names that its fields have here."""
+        if not self.names_fields:
+            return segmentation
+        parts = {"prefix": self.prefix or "", "segmentation": segmentation.name, "account": self.name}
+        name = filled(self.field_template, name=segmentation.field, **parts)
+        return segmentation.model_copy(update={"field": name})
+
+    def list_title(self, segmentation: SegmentationSettings, segment: str) -> str:
+        """What people call the list of a segment here."""
+        parts = {"prefix": self.prefix or "", "segmentation": segmentation.name, "account": self.name}
+        title = segmentation.title or segmentation.name
+        return filled(self.list_template, title=title, segment=segment, **parts)
 
     def match_with(self, account: str) -> Match:
         """By what the contacts of a joined account are found here."""
@@ -310,7 +353,8 @@ class Guards(Table):
     max_drop: _OfWeeks = Limit(share=0.4, floor=20)
 
 
-ALLOWABLE = (*Guards.model_fields, "undone")  # what ``--allow`` takes: guards, and a hold since an undo
+# what ``--allow`` takes: guards, a hold since an undo, and a retire where nobody can tell who refers to it
+ALLOWABLE = (*Guards.model_fields, "undone", "references")
 
 
 _Span = Annotated[Window, PlainValidator(lambda text: Window.parse(str(text)))]

@@ -20,6 +20,7 @@ from sync.config.export_columns import export_faults
 from sync.config.faults import Fault
 from sync.config.joining import joined_by_any, joining_faults, with_joined_attributes
 from sync.config.learning import learning_faults
+from sync.config.names import naming_faults
 from sync.config.rules import rule_faults
 from sync.config.secret import FORMS, is_reference
 from sync.config.settings import AccountSettings, SegmentationSettings
@@ -147,6 +148,7 @@ def read_segmentations(
     collected.extend(rule_faults(read, accounts))
     collected.extend(learning_faults(read, accounts))
     collected.extend(title_faults(read, accounts))
+    collected.extend(naming_faults(read, accounts))
     return [settings for _, settings in read]
 
 

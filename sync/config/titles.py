@@ -30,8 +30,10 @@ def title_faults(read: Sequence[Placed], accounts: Mapping[str, AccountSettings]
                 what = f"{settings.title or settings.name!r} is also the title of segmentation {earlier.name!r}; {_ANOTHER}"
                 yield Fault((*path, "title" if settings.title else "name"), what)
         yield from _segments(settings, path)
+        for crm in dict.fromkeys(accounts[name].crm for name in names if not accounts[name].names_fields):
+            yield from _refused_names(settings, path, crm)
         for crm in dict.fromkeys(accounts[name].crm for name in names):
-            yield from _refused(settings, path, crm)
+            yield from _refused_titles(settings, path, crm)
 
 
 def _shown(settings: SegmentationSettings) -> str:
@@ -42,7 +44,7 @@ def _segments(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
     """Segments that people read the same of: those of the config, and those that the kind names by itself."""
     described = {segment.key: index for index, segment in enumerate(settings.segments)}
     taken: dict[str, str] = {}
-    for key, title in _titles(settings).items():
+    for key, title in segment_titles(settings).items():
         other = taken.setdefault(comparable(title), key)
         if other != key:
             index = described.get(key, described.get(other))
@@ -55,7 +57,7 @@ def _segments(settings: SegmentationSettings, path: KeyPath) -> Iterator[Fault]:
             yield Fault(where, f"{title!r} is also the title of segment {alike!r}; {_ANOTHER}")
 
 
-def _titles(settings: SegmentationSettings) -> dict[str, str]:
+def segment_titles(settings: SegmentationSettings) -> dict[str, str]:
     """Key → title of each segment, in order."""
     own = {segment.key: segment.title or segment.key for segment in settings.segments}
     if not own or settings.options is None or settings.options.segments_by_rules:
@@ -65,8 +67,8 @@ def _titles(settings: SegmentationSettings) -> dict[str, str]:
     return {**default, **named}
 
 
-def _refused(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
-    """Names and titles that a CRM does not take."""
+def _refused_names(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
+    """Names of fields that a CRM does not take. What an account's template makes is judged there."""
     if crm not in connectors.CRMS:
         return  # which is a fault of its own
     rules = limits(crm)
@@ -74,6 +76,13 @@ def _refused(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterato
         if not rules.takes(field):
             what = f"{field!r} ({len(field)} characters) is not a valid name for a field in {crm}: {rules.field_rule}"
             yield Fault((*path, "extra_fields" if extra_field else "field"), what)
+
+
+def _refused_titles(settings: SegmentationSettings, path: KeyPath, crm: str) -> Iterator[Fault]:
+    """Titles of segments that a CRM does not take."""
+    if crm not in connectors.CRMS:
+        return
+    rules = limits(crm)
     for index, segment in enumerate(settings.segments):
         shown = segment.title or segment.key
         if rules.option_label is not None and len(shown) > rules.option_label:

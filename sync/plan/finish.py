@@ -80,6 +80,7 @@ class Planned:
     # lists of ours that a person deleted: nothing is written to them
     deleted: list[str] = field(default_factory=list)
     retired: list[str] = field(default_factory=list)  # targets of ours that the config no longer names
+    orphans: list[str] = field(default_factory=list)  # the same in sentences, with since when and what to do
     conflicts: list[dict[str, Any]] = field(default_factory=list)  # the first of those kept
     listeners: dict[str, Any] = field(default_factory=dict)
     # why it waits for somebody's approval; None where none has to be given
@@ -92,6 +93,9 @@ class Planned:
     # fields and lists that are still to be set up: it shows what would be written, and cannot be applied
     preview: list[str] = field(default_factory=list)
     waiting: Planned | None = None  # the part that needs an approval, where this is the part that needs none
+    # of a retire: ``name``, what becomes of each field and list (``steps``), and what nobody can promise (``limits``)
+    retires: dict[str, Any] = field(default_factory=dict)
+    restores: list[str] = field(default_factory=list)  # fields and lists that an undo of a retire brings back
 
     def as_dict(self) -> dict[str, Any]:
         """For printing and for the journal."""
@@ -157,6 +161,8 @@ class _Finishing:
         planned.test_contacts = _of_test_contacts(scratch.mirror, written)
         planned.calls = guards.calls(scratch.mirror, written, capabilities)
         planned.moves = guards.moves(scratch.mirror, changes)
+        planned.calls += sum(step["action"] != "stays" for step in planned.retires.get("steps", ()))
+        planned.calls += len(planned.restores)
         heard, dynamic = Automations(), dict[str, ListSpec]()
         if planned.changes or planned.test_contacts:
             made = journal.objects.of(account)
@@ -181,7 +187,7 @@ class _Finishing:
                     (trip for trip in (*tripped, *self.reading) if trip.guard not in session.allow),
                     key=lambda trip: trip.guard,
                 )
-        if planned.changes or planned.test_contacts:
+        if planned.changes or planned.test_contacts or planned.retires or planned.restores:
             reasons, covers = _approval(session.config, journal, account, scratch, changes, header)
             planned.approval = as_dicts(reasons) if session.config.approval.required else None
             planned.made_by = user()

@@ -19,6 +19,7 @@ from sync.log import stage
 from sync.plan.decide import decide
 from sync.plan.finish import Header, Planned, basis, finish
 from sync.plan.gather import compare, write_history
+from sync.plan.orphans import marked_notes, note_owners, orphan_notes, orphans
 from sync.plan.preview import named
 from sync.plan.reading_guards import reading_trips
 from sync.plan.remote_state import as_set_up, forms_of, made_targets, remote_state
@@ -50,7 +51,10 @@ def plan(
     remote = remote_state(session.destination(), lambda: session.lists, objects)
     lists_seen = list(remote.lists.values())
     keep_list_pages(mirror, list(remote.lists), lambda: session.destination().list_pages(lists_seen))
-    made = made_targets(config, account, objects, remote)
+    made, targets = made_targets(config, account, objects, remote), targets_of(config, account)
+    moment = session.clock().isoformat(timespec="seconds")
+    note_owners(journal.objects, account, objects, targets, remote, moment)
+    objects = journal.objects.of(account)
     missing = made.missing
     if missing and not preview:
         raise SetupNeeded(
@@ -58,12 +62,16 @@ def plan(
         )
     if missing:
         lists = list_specs(config, journal, account, remote.capabilities.dynamic_lists)
-        made = as_set_up(made, targets_of(config, account), lists)
+        made = as_set_up(made, targets, lists)
     on_hold = _on_hold(config, journal, account, release="undone" in session.allow)
     planned = Planned(
         preview=missing,
         deleted=made.deleted,
-        retired=sorted(name for _kind, name in made.retired),
+        retired=sorted({row.key for row in orphans(objects, targets)}),
+        orphans=[
+            *orphan_notes(account, objects, targets, session.settings.time_zone),
+            *marked_notes(account, remote.fields, objects, targets),
+        ],
         held=on_hold,
         withheld=_withheld(mirror, consent, [*made.ready, *made.filled]),
     )

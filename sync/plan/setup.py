@@ -6,7 +6,7 @@ Shown first, made after a yes; a run itself creates nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,11 +16,12 @@ from connectors.contract import Destination, FieldSpec, ListSpec, RemoteList
 from connectors.errors import RequestError
 from sync.account.segment_catalog import title_faults
 from sync.account.session import Session
-from sync.account.targets import field_specs, list_specs
+from sync.account.targets import Target, field_specs, list_specs, name_faults, targets_of
 from sync.config.config import Config
 from sync.exit_codes import SetupNeeded
 from sync.log import stage
 from sync.plan.dynamic_lists import changed_lists, dynamic_specs
+from sync.plan.orphans import marked_notes, owners_of
 from sync.store.journal import Journal
 from sync.store.journal.objects import MadeObject
 
@@ -51,6 +52,7 @@ class SetupPlan:
     recovered: set[tuple[str, str, str]] = field(default_factory=set)
     _fields: dict[tuple[str, str], FieldSpec] = field(default_factory=dict)
     _lists: dict[str, ListSpec] = field(default_factory=dict)
+    _owners: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
     def add(self, *step: Any) -> None:
         """One more step: kind, action, name, record type, detail."""
@@ -72,19 +74,26 @@ class SetupPlan:
         return {"steps": [asdict(s) for s in self.steps], "refused": self.refused, "notes": self.notes}
 
 
-def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
+def plan_setup(session: Session, adopt: Sequence[str] = (), new_names: bool = False) -> SetupPlan:
     """What has to be made.
 
-    A field or list of the same name that is not ours is refused unless adopted by name.
+    A field or list of the same name that is not ours is refused unless adopted by name; so is a second field for what
+    stands under the name that another template gave it, unless ``new_names`` are asked for.
     """
     setup = SetupPlan(refused=title_faults(session.config, session.journal, session.account))
     made = {(row.kind, row.record_type, row.key): row for row in session.journal.objects.of(session.account)}
     there, begun = session.destination().fields(), session.journal.objects.intended(session.account)
+    targets = targets_of(session.config, session.account)
+    setup._owners = owners_of(targets)
+    setup.notes += marked_notes(session.account, there, made.values(), targets)
+    former = {} if new_names else _under_former_names(made.values(), targets, there)
     for spec in field_specs(session.config, session.journal, session.account):
         setup._fields[(spec.record_type, spec.name)] = spec
         present = there.get((spec.record_type, spec.name))
         ours = made.get(("field", spec.record_type, spec.name))
-        if present is None:
+        if ours is None and (spec.record_type, spec.name) in former:
+            setup.refused.append(_second(spec.name, former[spec.record_type, spec.name], session.account))
+        elif present is None:
             setup.add("field", "create", spec.name, spec.record_type, f"{spec.type}: {spec.label}")
         elif _as_meant(begun.get(("field", spec.record_type, spec.name)), present):
             setup.recover("field", spec.name, spec.record_type)
@@ -112,6 +121,7 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             setup.add("field", "update", spec.name, spec.record_type, changed)
     able = session.destination().capabilities
     lists = list_specs(session.config, session.journal, session.account, able.dynamic_lists)
+    setup.refused += name_faults(lists, session.settings)
     dynamic = dynamic_specs(lists, lambda: session.lists)
     differing, _unknown = changed_lists(session.destination(), dynamic)
     _plan_lists(setup, lists, session.lists, differing, made, adopt, begun)
@@ -122,6 +132,31 @@ def plan_setup(session: Session, adopt: Sequence[str] = ()) -> SetupPlan:
             for name in asked
         ]
     return setup
+
+
+def _under_former_names(
+    made: Iterable[MadeObject], targets: Sequence[Target], there: Container[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """By record type and new name, the name of the field of ours that another template of the account made for the
+    same thing, and that still stands.
+    """
+    named = {target.name for target in targets if target.kind == "field"}
+    new = {target.plain_name: target for target in targets if target.kind == "field"}
+    former = {}
+    for row in made:
+        target = new.get(row.form.get("plain") or row.key)
+        standing = row.kind == "field" and row.key not in named and (row.record_type, row.key) in there
+        if standing and target and not row.retired and row.segmentation in ("", target.segmentation):
+            former[row.record_type, target.name] = row.key
+    return former
+
+
+def _second(name: str, former: str, account: str) -> str:
+    return (
+        f"field {name} would be a second one for what {former} holds, because prefix or field_name of [accounts.{account}] "
+        f"changed. To keep {former}, change them back. To move to {name}: `crm-segments setup --new-names` creates it, the "
+        f"next plan fills it, and `crm-segments retire {former}` clears the old one"
+    )
 
 
 def _as_meant(begun: Mapping[str, Any] | None, present: FieldSpec) -> bool:
@@ -276,6 +311,7 @@ def apply_setup(session: Session, plan: SetupPlan) -> int:
             strange = step.action == "create" and key not in begun
             spec = replace(spec, adopted=step.action == "adopt" or ours.get(key, strange))
         remote, form, there = _ensured(session.destination(), spec)
+        form |= plan._owners.get((step.kind, step.name), {})
         hidden = step.action == "create" and there and key not in plan.recovered
         if hidden and key in ours:
             new = False  # what we wrote into it is still ours

@@ -21,6 +21,7 @@ from sync.store.actual import ACTUAL
 from sync.store.ids import numbered
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
+from sync.store.journal.objects import MadeObject
 from sync.store.mirror import literal
 from sync.store.relation import Relation
 from sync.store.scratch import Scratch, readable
@@ -33,7 +34,9 @@ WAYS_BACK = ("undo", "retire")  # kinds of plans that a person asked for, and no
 def undo(session: Session, run: int) -> Planned:
     """Plan the way back from a run. What somebody changed since stays, and is reported as kept."""
     config, journal, account, mirror = session.config, session.journal, session.account, session.mirror()
-    if next(_batches(journal, account, run), None) is None:
+    retired = [row for row in journal.objects.of(account) if row.retired.get("run") == run]
+    _require_fields(retired, session.destination().fields() if retired else {}, run)
+    if next(_batches(journal, account, run), None) is None and not retired:
         raise CommandError(
             f"run {run} has nothing to undo in account {account}: `crm-segments status` lists the runs "
             f"(removals because of consent are permanent)"
@@ -46,7 +49,22 @@ def undo(session: Session, run: int) -> Planned:
     with Scratch(mirror) as scratch:
         written = _written(scratch, journal, _batches(journal, account, run), extra_fields)
         decision = _way_back(scratch, written, consent, targets_of(config, account))
-        return finish(session, scratch, consent, decision, Header("undo", undoes=run), Planned())
+        planned = Planned(restores=sorted({row.key for row in retired}))
+        return finish(session, scratch, consent, decision, Header("undo", undoes=run), planned)
+
+
+def _require_fields(retired: Iterable[MadeObject], fields: Collection[tuple[str, str]], run: int) -> None:
+    """CommandError where a field that the run archived is not there: no program brings it back."""
+    archived = [
+        f"{row.key} of {row.record_type}"
+        for row in retired
+        if row.retired["outcome"] == "archived" and (row.record_type, row.key) not in fields
+    ]
+    if archived:
+        raise CommandError(
+            f"run {run} archived {', '.join(archived)}, and only a person can bring an archived field back: restore it in "
+            f"the settings of the CRM, then run `crm-segments undo {run}` again. Nothing was written"
+        )
 
 
 def _batches(journal: Journal, account: str, run: int) -> Iterator[Batch]:
@@ -135,9 +153,10 @@ def cut_off_notes(journal: Journal, account: str) -> list[str]:
     for plan in journal.plans.unfinished(account):
         cut_off = plan.state == "applying" and plan.kind in WAYS_BACK
         waiting = journal.batches.changes_of(plan.plan, "planned") if cut_off else 0
+        name = f"the undo of run {plan.undoes}" if plan.kind == "undo" else "a retire"
+        going_on = f"continue with `crm-segments apply {plan.plan}`"
         if waiting:
-            name = f"the undo of run {plan.undoes}" if plan.kind == "undo" else "a retire"
-            notes.append(
-                f"{name} was interrupted: {waiting:,} of its changes are waiting; continue with `crm-segments apply {plan.plan}`"
-            )
+            notes.append(f"{name} was interrupted: {waiting:,} of its changes are waiting; {going_on}")
+        elif cut_off and plan.summary.get("retires"):
+            notes.append(f"{name} was interrupted before its fields and lists were taken away; {going_on}")
     return notes

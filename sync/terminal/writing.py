@@ -10,7 +10,7 @@ from sync.plan.preview import preview_sentence
 from sync.plan.test_contacts import of_test_contacts
 from sync.plan.trip_lines import guard_lines
 from sync.terminal.approving import part_of_a_run, print_waiting
-from sync.terminal.output import done, fault, say, table, warn
+from sync.terminal.output import done, fault, say, say_note, table, warn
 from sync.terminal.plan_review import print_review
 
 _LINES = 50  # changes of a plan that a terminal shows
@@ -35,6 +35,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
         )
         if tested := of_test_contacts(plan):
             say(f"Plus {tested}, written first; no figure counts them.")
+    _print_steps(plan)
     for line in guard_lines(plan["trips"], plan["first_labelling"]):
         warn(line)
     if plan["preview"]:
@@ -62,8 +63,6 @@ def print_plan(plan: Mapping[str, Any]) -> None:
             f"{name}: {number:,} records with a segment are in no campaign list: they may not be contacted, or "
             "nobody knows whether they may"
         )
-    if plan["retired"]:
-        say(f"No longer in the config: {', '.join(plan['retired'])}; `crm-segments retire NAME` clears one")
     unknown = plan["listeners"].get("unknown")
     heard = [
         (listener["name"], listener["target"], listener["value"] or "any change", listener["records"])
@@ -74,6 +73,21 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     )
     if unknown:
         warn(f"couldn't check which workflows these changes would start: {unknown}")
+
+
+def _print_steps(plan: Mapping[str, Any]) -> None:
+    """What becomes of the fields and lists themselves."""
+    retires = plan["retires"]
+    words = {"archive": "will be archived", "delete": "will be deleted", "stays": "stays"}
+    rows = [
+        (step["kind"], step["name"], step["record_type"], words[step["action"]], step["why"])
+        for step in retires.get("steps", ())
+    ]
+    table("Once they are empty:", ("kind", "name", "of", "what happens", "why"), rows)
+    for limit in retires.get("limits", ()):
+        say_note(limit)
+    if plan["restores"]:
+        say(f"In use again: {', '.join(plan['restores'])}")
 
 
 def print_applied(answer: Mapping[str, Any]) -> None:
@@ -89,6 +103,14 @@ def print_applied(answer: Mapping[str, Any]) -> None:
     (warn if incomplete else done)(
         f"Wrote {applied['done']:,} changes; {applied['rejected']:,} rejected, {applied['skipped']:,} skipped, "
         f"{applied['remaining']:,} waiting."
+    )
+    table(
+        "Fields and lists:",
+        ("kind", "name", "of", "outcome", "why"),
+        [
+            (step["kind"], step["name"], step["record_type"], step["outcome"], step["why"])
+            for step in applied["retired"]
+        ],
     )
     table(
         "Not written, and why:",

@@ -5,10 +5,12 @@ The journal tells, and what the mirror keeps of its last reading: nothing is rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sync.plan.orphans import ORPHAN
 from sync.plan.preview import missing_targets
 from sync.pull.reading import kept
 from sync.store.journal import Journal
@@ -18,12 +20,18 @@ _COMPARING = frozenset({"run", "plan", "apply", "backfill", "setup"})
 
 
 def status(
-    journal: Journal, account: str, mirror_file: Path, going_on_since: datetime | None = None, runs: int = 10
+    journal: Journal,
+    account: str,
+    mirror_file: Path,
+    going_on_since: datetime | None = None,
+    runs: int = 10,
+    orphans: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Last runs, open plans, holds, files of segments and rejects of an account, and the summary of its last
     reading.
 
-    ``going_on_since``: when the command began that works here just now; None: none does.
+    ``going_on_since``: when the command began that works here just now; None: none does. ``orphans``: what is said now
+    of fields and lists that left the config, in place of what the last run said.
     """
     last = journal.runs.last(account, runs)
     for row in last:
@@ -38,7 +46,7 @@ def status(
     )
     return {
         "account": account,
-        "notes": notes,
+        "notes": [*orphans, *(note for note in notes if not note.startswith(ORPHAN))],
         "reading": kept(journal, account, mirror_file),
         "last_good_run": journal.runs.last_good(account),
         "runs": last,

@@ -25,6 +25,24 @@ class MadeObject:
     form: dict[str, Any]  # what was asked for when it was made, and which kind of list it became
     since: int  # when it was made, in the order of batches
 
+    @property
+    def segmentation(self) -> str:
+        """Whose it is; "" of a field that an earlier version made and that left the config before this one."""
+        owner: str = self.form.get("segmentation", "")
+        return owner or (self.key.partition(".")[0] if self.kind == "list" else "")
+
+    @property
+    def retired(self) -> dict[str, Any]:
+        """What became of it when it was retired (``run``, ``outcome``); nothing where it was not."""
+        retired: dict[str, Any] = self.form.get("retired") or {}
+        return retired
+
+    @property
+    def left(self) -> str:
+        """When a plan first saw that no segmentation of the config writes it (ISO); "" where none did."""
+        left: str = self.form.get("left", "")
+        return left
+
 
 class Objects(Repository):
     """Fields and lists of ours, by kind, record type and key."""
@@ -70,6 +88,14 @@ class Objects(Repository):
         database.execute(
             "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *where, *columns
         )
+
+    def note(self, account: str, row: MadeObject, **notes: Any) -> None:
+        """Remember more about one of ours; None: forget it. Nothing is written where it is known."""
+        form = {**row.form, **notes}
+        form = {name: value for name, value in form.items() if value is not None or name not in notes}
+        if form != row.form:
+            where = (account, row.kind, row.record_type, row.key)
+            self._database.execute(f"UPDATE objects SET form = ? WHERE {_OBJECT}", json.dumps(form), *where)
 
     def intend(
         self,

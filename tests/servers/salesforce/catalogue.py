@@ -386,6 +386,14 @@ UsageAfterUpdate boolean
 UsageBeforeInsert boolean
 UsageAfterInsert boolean
 EntityDefinitionId string 40
+# MetadataComponentDependency 000 MetadataComponentDependencies readonly plain tooling
+MetadataComponentId string 18
+MetadataComponentName string 255
+MetadataComponentType string 80
+MetadataComponentNamespace string 15
+RefMetadataComponentId string 18
+RefMetadataComponentName string 255
+RefMetadataComponentType string 80
 # ValidationRule 03d ValidationRules plain tooling
 ValidationName string 80
 EntityDefinitionId string 40
