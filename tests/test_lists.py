@@ -137,10 +137,13 @@ def test_people_read_what_a_segment_is_and_what_to_do_with_it(tmp_path: Path) ->
     assert text.startswith("Habits\n") and "Champions: Buy often. message: Thank you; priority: 1" in text
     assert (
         world.store.fields["contact", "seg_rfm_reason"].description
-        == "Habits: why the record is in its segment"
+        == "Habits: why the record is in its segment\n"
+        "Written by crm-segments; do not edit. Source: segmentation rfm, account portal."
     )
     spec = world.store.filters["rfm.champions"]
-    assert spec is not None and spec.description == "Champions: Buy often. message: Thank you; priority: 1"
+    assert spec is not None and spec.description.splitlines()[0] == (
+        "Champions: Buy often. message: Thank you; priority: 1"
+    )
     world.label = world.label.replace("Thank you", "Hello")
     steps = world.do("setup")["setup"]["steps"]
     assert {(step["kind"], step["name"]) for step in steps} == {

@@ -63,9 +63,8 @@ def apply(session: Session, plan: int, reviewed: bool, first: int | None = None)
     if decision is not None:
         allowed = {"guards": dict(session.allow), "who": user(), **row.allowed, "approval": decision.approval}
         journal.plans.update(plan, allowed=allowed)
-    if row.kind == "retire":
-        made = journal.objects.of(account)
-        _require_unreferenced(session.destination(), made, lambda: session.lists, row, session.allow)
+    made = journal.objects.of(account) if row.kind == "retire" else []
+    _require_unreferenced(session.destination(), made, lambda: session.lists, row, session.allow)
     throttle = _throttle(session.config, journal.batches, row, session.clock)
     throttle.wait_for_window()
     consent = consent_of(session.mirror(), session.joined())
@@ -187,6 +186,8 @@ def _require_unreferenced(
 ) -> None:
     """GuardTripped where something of others refers to what a plan retires, perhaps since it was made."""
     rows = structure.retired_by(row, made)
+    if not rows:
+        return
     remotes = lists() if any(each.kind == "list" for each in rows) else {}
     allowed = {*allow, *(row.allowed.get("guards") or ())}
     name = row.summary.get("retires", {}).get("name", "")
