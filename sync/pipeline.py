@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from sync.account.session import Session
 from sync.exit_codes import (
-    ApprovalNeeded,
     CommandError,
     GuardTripped,
     RetryLater,
@@ -155,7 +154,7 @@ def _stop_for_reading(trips: Sequence[Trip]) -> None:
         )
 
 
-def _both_parts(planned: Planned, carry_out: Callable[[int], Answer]) -> Answer:
+def both_parts(planned: Planned, carry_out: Callable[[int], Answer]) -> Answer:
     """Carry out what was planned. A part that waits for an approval is written only where somebody approved of these very
     changes before; what stops the other part ends the command all the same, and says what waits.
     """
@@ -178,11 +177,11 @@ def _both_parts(planned: Planned, carry_out: Callable[[int], Answer]) -> Answer:
     try:
         waiting["applied"] = carry_out(number)
         waiting["exit_code"] = exit_code_of(waiting["applied"])
-    except ApprovalNeeded as needed:
-        why = (needed.waits or {}).get("why", "")
-        waiting |= {"waits": sentence(str(needed)), "why": why, "exit_code": needed.exit_code}
+    except GuardTripped as held:
+        waits = held.waits or {"plan": number, "why": "guards stopped it"}
+        waiting |= {"waits": sentence(str(held)), "why": waits["why"], "exit_code": held.exit_code}
         if stop is not None:
-            stop.waits = needed.waits
+            stop.waits = waits
             stop.args = (sentences(str(stop), waiting["waits"]), *stop.args[1:])
     if stop is not None:
         raise stop
@@ -236,7 +235,7 @@ def loop(session: Session, selection: Any) -> Answer:
             session.run,
         )
     else:
-        answer |= _both_parts(planned, lambda plan: carry_out(session, plan, reviewed=False).as_dict())
+        answer |= both_parts(planned, lambda plan: carry_out(session, plan, reviewed=False).as_dict())
         answer["notes"] += size_notes(session, written=True)
     codes = [exit_code_of(answer[part]) for part in ("applied", "withdrawn")]
     if answer["waiting"] is not None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from connectors.contract import Automation
 from sync.exit_codes import ApprovalNeeded, GuardTripped, RetryLater
+from sync.pipeline import both_parts
+from sync.plan.finish import Planned
 from sync.store.journal import Journal
 from sync.watch.watch import judge
 from tests.test_approval import labelled, moved, planned, why
@@ -233,3 +236,35 @@ def test_the_interface_says_what_was_written_and_what_waits(tmp_path: Path, brow
         visit.page.click(f"text=Plan {waiting - 1}")
         assert "the settings or rules of rfm changed" in visit.text() and "written" in visit.text()
         assert visit.quiet(), (visit.console, visit.foreign)
+
+
+def test_what_both_parts_start_together_is_held_to_one_cap(tmp_path: Path) -> None:
+    world = half_new(tmp_path, '[approval]\nabove = 1000\n[automations]\n"Greet" = 40\n')
+    world.store.listeners = (Automation("Greet", "seg_value"), Automation("Greet", "seg_rfm_reason"))
+    world.extra_fields = '["reason"]'
+    world.do("setup")
+    rehearsed = world.do("plan")["plan"]
+    starts = {one["target"]: one["records"] for one in rehearsed["listeners"]["found"]}
+    world.more = world.more.replace('"Greet" = 40', f'"Greet" = {starts["seg_value"]}')
+    run = world.do("run")
+    assert starts["seg_rfm_reason"] > starts["seg_value"] > 0
+    assert run["exit_code"] == 5 and run["applied"]["done"] > 0 and run["plan"]["trips"] == []
+    [trip] = [trip["what"] for trip in run["waiting"]["plan"]["trips"]]
+    assert trip.startswith("Greet would start for ") and trip.endswith(f"(at most {starts['seg_value']})")
+    number = run["waiting"]["plan"]["plan"]
+    world.do("approve", number=number)
+    with pytest.raises(GuardTripped, match="max_enrolled: Greet would start"):
+        world.do("run")
+
+
+def test_guards_that_stop_the_approved_part_do_not_hide_what_the_other_wrote() -> None:
+    written = {"plan": 2, "done": 7, "rejected": 0, "skipped": 0, "remaining": 0}
+
+    def carry_out(number: int) -> dict[str, Any]:
+        if number == 3:
+            raise GuardTripped("guards stopped plan 3", (), 3)
+        return written
+
+    answer = both_parts(Planned(plan=2, waiting=Planned(plan=3)), carry_out)
+    assert answer["applied"] == written and answer["waiting"]["exit_code"] == GuardTripped.exit_code
+    assert answer["waiting"]["waits"] == "Guards stopped plan 3." and answer["waiting"]["why"]

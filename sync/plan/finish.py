@@ -136,7 +136,7 @@ def finish(
         return one.plan(decision, header, planned)
     free, waiting = _parts(scratch.mirror, decision, header, held)
     planned = one.plan(*free, planned)
-    planned.waiting = one.plan(*waiting, Planned())
+    planned.waiting = one.plan(*waiting, Planned(), beside=free[0].changes)
     return planned
 
 
@@ -147,8 +147,10 @@ class _Finishing:
     consent: Consent
     reading: Sequence[Trip]
 
-    def plan(self, decision: Decision, header: Header, planned: Planned) -> Planned:
-        """One plan.
+    def plan(
+        self, decision: Decision, header: Header, planned: Planned, beside: Relation | None = None
+    ) -> Planned:
+        """One plan. ``beside``: changes that the same run makes by another plan; what is started counts both.
 
         Who reacts is asked of the CRM here, and only where something is changed: an unchanged run would pay for
         the question each day.
@@ -156,6 +158,7 @@ class _Finishing:
         session, scratch, consent = self.session, self.scratch, self.consent
         written, journal, account = decision.changes, session.journal, session.account
         capabilities = session.destination().capabilities
+        also = f" UNION ALL SELECT * FROM ({beside}) WHERE action <> 'withdraw'" if beside is not None else ""
         changes = without(scratch.mirror, written)
         _count(scratch.mirror, changes, decision.conflicts, planned)
         planned.test_contacts = _of_test_contacts(scratch.mirror, written)
@@ -169,7 +172,7 @@ class _Finishing:
             fields = field_specs(session.config, journal, account)
             lists = list_specs(session.config, journal, account, capabilities.dynamic_lists)
             dynamic = present_dynamic(lists, lambda: session.lists)
-            rows = scratch.mirror.rows(f"SELECT DISTINCT target FROM ({written})")
+            rows = scratch.mirror.rows(f"SELECT DISTINCT target FROM (SELECT * FROM ({written}){also})")
             targets = [target for (target,) in rows]
             heard = session.destination().automations(*concerned(targets, fields, lists, made, dynamic))
             planned.listeners = reactions(scratch.mirror, written, consent, heard, dynamic)
@@ -181,8 +184,9 @@ class _Finishing:
                 usual, limits = usual_changes(journal, account), session.config.guards
                 tripped = guards.trips(scratch.mirror, judged, changes, limits, cost, header.kind, usual)
                 planned.first_labelling = _first_labelling(session.config, scratch.mirror, judged, changes)
-                starting = enrolled(scratch.mirror, judged, consent, heard, dynamic)
-                tripped += _enrolling(scratch.mirror, session.config, judged, starting, heard.unknown)
+                both = Relation(f"SELECT * FROM ({judged}){also}")
+                starting = enrolled(scratch.mirror, both, consent, heard, dynamic)
+                tripped += _enrolling(scratch.mirror, session.config, both, starting, heard.unknown)
                 planned.trips = sorted(
                     (trip for trip in (*tripped, *self.reading) if trip.guard not in session.allow),
                     key=lambda trip: trip.guard,
