@@ -110,7 +110,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(config: Path, day: date) -> dict[str, dict[str, str]]:
     out = config.parent / "labels.csv"
-    commands.label(config, Options(as_of=day), out=out)
+    commands.label(config, Options(as_of=day), out=out, horizon=90)
     with out.open(newline="") as file:
         return {
             row["id"]: {name: row[name] for name in ("lifecycle", "value_tier", "cluster")}
