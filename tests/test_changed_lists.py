@@ -207,9 +207,7 @@ def test_a_view_that_shows_another_number_than_its_segment_is_told_after_writing
                 {"fieldApiName": "Email", "operator": "Equals", "operandLabels": ["nobody@example.org"]}
             )
         notes = shop.do("run")["notes"]
-        assert [
-            note for note in notes if "rfm.champions" in note and "shows 0 records, its segment has" in note
-        ]
+        assert [note for note in notes if "rfm.lost" in note and "shows 0 records, its segment has" in note]
 
 
 def test_a_dynamic_list_of_hubspot_that_holds_another_number_than_its_segment_is_told_once_it_had_time(
