@@ -51,7 +51,7 @@ products = false
 [accounts.portal.attributes]
 city = "city"
 
-[[segmentations]]
+{pace}[[segmentations]]
 name = "rfm"
 title = "Buying habits"
 kind = "rfm"
@@ -67,6 +67,8 @@ lists = "{lists}"
 
 {more}
 """
+# the portal's clock starts now: what starts a workflow is written whenever the tests run
+AT_ANY_HOUR = '[pace]\nsend_windows = ["00:00-24:00"]\n\n'
 
 
 @dataclass
@@ -91,10 +93,9 @@ class Shop:
         """The config's path; the file is written anew as it stands."""
         path = self.folder / "config.toml"
         names = ("version", "login", "account", "lists", "more")
-        path.write_text(
-            CONFIG.format(url=self.server.url, **{name: getattr(self, name) for name in names}),
-            encoding="utf-8",
-        )
+        pace = "" if "[pace]" in self.more else AT_ANY_HOUR
+        texts = {name: getattr(self, name) for name in names}
+        path.write_text(CONFIG.format(url=self.server.url, pace=pace, **texts), encoding="utf-8")
         return path
 
     def now(self) -> datetime:
