@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 ECE, AUC, KEPT, TOP = 0.06, 0.6, 0.8, 0.2
+OFF = 0.2  # of the sum of a forecast
 RANKING = ("lift", "against", "separation", "bought again", "efficiency")
 
 
@@ -57,3 +58,27 @@ def calibration(figures: Mapping[str, Any]) -> list[Line]:
         total = f"purchases predicted: {figures['bias_purchases']:+.1%} of those that came"
     words = f"ECE {figures['ece']:.3f} (up to {ECE}; Brier {figures['brier']:.4f}, {total})"
     return [Line("calibration", figures["ece"], figures["ece"] <= ECE, words)]
+
+
+def forecast_lines(told: Mapping[str, Any]) -> list[Line]:
+    """Are forecasts over a horizon true? ``told`` is what their back-test found
+    (``segmentation.models.forecast_error``).
+    """
+    if told["refused"]:
+        return [Line("forecast", None, False, told["words"])]
+    lines = []
+    if told["ece"] is not None:
+        words = f"ECE up to {told['ece']:.3f} in the last spans of {told['judged_days']} days (up to {ECE})"
+        lines.append(Line("calibration", told["ece"], told["ece"] <= ECE, words))
+    if told["doubt"] > ECE:
+        words = (
+            f"probabilities over the next {told['horizon']} days are not calibrated: the number of buyers is so unsure that "
+            f"they may be {told['doubt']:.3f} off (up to {ECE})"
+        )
+        lines.append(Line("unsure", told["doubt"], False, words))
+    for name in ("purchases", "money"):
+        off = told[name]["worst"]
+        lines.append(
+            Line(f"forecast of {name}", off, None if off is None else off <= OFF, told["says"][name])
+        )
+    return lines

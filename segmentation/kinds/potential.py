@@ -7,11 +7,17 @@ never bought is ``prospect``. What a record has brought so far is another questi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from pydantic import Field, model_validator
 
-from segmentation.evaluation.judgement import Judgement
+from segmentation.evaluation.judgement import Judgement, Line, forecast_lines
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT, Kind
+
+if TYPE_CHECKING:
+    from segmentation.evaluation.backtest import Backtest
 
 _ADVICE = {
     "high": "Spend time here first: advice, previews, service",
@@ -67,6 +73,14 @@ class Potential(Kind):
     @property
     def days_ahead(self) -> int | None:
         return self.horizon_days
+
+    def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
+        """Whether forecasts over its horizon are true: probabilities, purchases and money."""
+        judged = model.get("figures", {}).get("forecasts")
+        if not judged or backtest is None:
+            return super().own_lines(backtest, model)
+        horizon = model["figures"]["horizon"]
+        return forecast_lines(next(told for told in judged if told["horizon"] == horizon))
 
     @model_validator(mode="after")
     def _rising(self) -> Potential:

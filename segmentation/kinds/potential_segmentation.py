@@ -72,6 +72,10 @@ class PotentialSegmentation(LabellingKind[Potential, _Seen]):
             "lean": dict(champion.lean),
             **champion.figures,
         }
+        if champion.errors:
+            figures["forecasts"] = [error.summary() for error in champion.errors.values()]
+            if reason := champion.errors[horizon].refused:
+                figures["refused"] = reason
         figures["tiers"] = _tiers(axes, steps, forecast)
         made = model_file.model(
             self.kind.name,
@@ -138,6 +142,7 @@ class _Reasons:
     horizon: int = 0
     forecast: Forecast | None = None
     rank: Fractions | None = None
+    refused: bool = False  # for how far off forecasts were
 
     @classmethod
     def of(
@@ -151,7 +156,9 @@ class _Reasons:
     ) -> _Reasons:
         positions = np.full(count, -1)
         positions[row] = np.arange(len(row))
-        return cls(account, count, positions, champion.winner, champion.horizon, forecast, rank)
+        error = champion.error()
+        own = (account, count, positions, champion.winner, champion.horizon, forecast, rank)
+        return cls(*own, error is not None and bool(error.refused))
 
     def words(self, rows: Integers) -> pa.Array:
         if self.forecast is None or self.place is None or self.rank is None or not len(self.forecast.score):
@@ -159,9 +166,8 @@ class _Reasons:
         at = np.maximum(self.place[rows], 0)
         share = reason_text.number((100 * self.rank[rows]).astype(np.int64))
         if self.forecast.money is None or self.forecast.purchases is None:
-            summary = reason_text.reasons(
-                "too little data for a forecast; by ", self.winner, " above ", share, "% of the buyers"
-            )
+            why = "forecasts were too far off" if self.refused else "too little data for a forecast"
+            summary = reason_text.reasons(why, "; by ", self.winner, " above ", share, "% of the buyers")
         else:
             tenths = np.round(10 * self.forecast.purchases[at]).astype(np.int64)
             money = np.clip(self.forecast.money[at], -1e15, 1e15).round().astype(np.int64)

@@ -26,6 +26,7 @@ from segmentation.models import bg_nbd, gamma_gamma
 from segmentation.models.bg_nbd import Purchasing
 from segmentation.models.boosting import Boosted
 from segmentation.models.buyer_features import Buying
+from segmentation.models.forecast_error import MEASURES, ForecastError, scaled
 from segmentation.models.gamma_gamma import Spending
 from segmentation.models.optimizer import TooLittle
 
@@ -104,14 +105,25 @@ class ClvModel:
     boosted: BoostedBuying | None = None
     lean: Mapping[str, float] = field(default_factory=lambda: dict(UPRIGHT))
     figures: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[int, ForecastError] = field(default_factory=dict)  # of forecasts, by horizon
 
-    def forecast(self, buying: Buying, horizon: int | None = None) -> Forecast:
+    def error(self, horizon: int | None = None) -> ForecastError | None:
+        """How far off forecasts over a horizon are, judged at the nearest one; None: a model of before, that was
+        not judged like that."""
+        days = horizon or self.horizon
+        nearest = min(self.errors, key=lambda judged: abs(np.log(judged / days)), default=None)
+        return None if nearest is None else self.errors[nearest]
+
+    def forecast(
+        self, buying: Buying, horizon: int | None = None, error: ForecastError | None = None
+    ) -> Forecast:
         """In chunks, so that ten million buyers need no more memory than half a million.
 
-        ``horizon`` in days, else the model's.
+        ``horizon`` in days, else the model's. ``error``: what corrects it, else what was judged nearest to it.
         """
+        days = horizon or self.horizon
         parts = [
-            self._part(buying.at(slice(at, at + CHUNK)), horizon or self.horizon)
+            self._part(buying.at(slice(at, at + CHUNK)), days, error or self.error(days))
             for at in range(0, max(len(buying), 1), CHUNK)
         ]
         if parts[0].probability is None:
@@ -123,13 +135,19 @@ class ClvModel:
             )
         )
 
-    def _part(self, buying: Buying, horizon: int) -> Forecast:
+    def _part(self, buying: Buying, horizon: int, error: ForecastError | None) -> Forecast:
         estimates = self._told(buying, horizon)
         scores = self.scores(buying, estimates)
         if estimates is None or self.models is None:
             return Forecast(scores[self.winner])
         probability, purchases = estimates.probability(self.lean), estimates.purchases(self.lean)
-        return Forecast(scores[self.winner], probability, purchases, purchases * estimates.spent)
+        money = purchases * estimates.spent
+        if error is None:
+            return Forecast(scores[self.winner], probability, purchases, money)
+        if error.refused:
+            return Forecast(scores[self.winner])
+        buyers, bought, paid = (error.times(name) for name in MEASURES)
+        return Forecast(scores[self.winner], scaled(probability, buyers), bought * purchases, paid * money)
 
     def scores(self, buying: Buying, estimates: Predictions | None) -> dict[str, Fractions]:
         """Scores of all candidates that there are."""
@@ -158,6 +176,8 @@ class ClvModel:
             "figures": dict(self.figures),
         }
         stored["axes"] = {name: axis.to_dict() for name, axis in self.axes.items()}
+        if self.errors:
+            stored["errors"] = [error.to_dict() for error in self.errors.values()]
         if self.models is not None:
             stored["models"] = {name: model.to_dict() for name, model in vars(self.models).items()}
         if self.boosted is not None:
@@ -182,9 +202,9 @@ class ClvModel:
                 kept["span"], *(Boosted.from_dict(kept[name]) for name in ("money", "purchases", "any"))
             )
         axes = {name: EmpiricalCdf.from_dict(axis) for name, axis in stored["axes"].items()}
-        return cls(
-            stored["winner"], stored["horizon"], axes, models, boosted, stored["lean"], stored["figures"]
-        )
+        errors = {error["horizon"]: ForecastError.from_dict(error) for error in stored.get("errors", [])}
+        own = (stored["winner"], stored["horizon"], axes, models, boosted)
+        return cls(*own, stored["lean"], stored["figures"], errors)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ import numpy as np
 
 from segmentation.ecdf import Flags, Fractions
 from segmentation.evaluation import metrics
+from segmentation.models import horizon_backtest
 from segmentation.models.backtest_splits import BacktestSplit, lessons, level, small_lessons
 from segmentation.models.boosting import Boosted
 from segmentation.models.buyer_features import Buying
@@ -43,16 +44,21 @@ from segmentation.models.clv_model import (
     axes_of,
     predict,
 )
+from segmentation.models.forecast_error import ForecastError
+from segmentation.models.horizon_backtest import Told, against
 from segmentation.models.optimizer import TooLittle
 
 if TYPE_CHECKING:
     from segmentation.point_in_time import Past
 
 CONTRACTS = 5.0  # purchase days per buyer: fewer are few contracts
+REPORTED = 90  # days: forecasts that a report shows
+SOME = 200_000  # buyers whose forecasts are summed
 LEARNED = 3  # lessons that boosting learns from
 LEANS = (0.0, 0.25, 0.5, 0.75, 1.0)
 WINSOR = 0.99  # of revenue that boosting learns
 FOLDS = 10  # of buyers, whose spread tells what is chance
+Tested = list[tuple[BacktestSplit, BoostedBuying]]  # with what was learned before each
 _BOOSTING = {
     "max_iter": 100,
     "max_leaf_nodes": 8,
@@ -75,13 +81,46 @@ def fit(buying: Buying, as_of: date, horizon: int, past: Past | None) -> ClvMode
             ClvModel("rfm", horizon, axes, figures={"refused": str(reason)}),
             small_lessons(past, as_of, horizon),
         )
-    return _contest(ClvModel("btyd", horizon, axes, models), lessons(past, as_of, horizon))
+    taught = lessons(past, as_of, horizon)
+    champion, tested = _contest(ClvModel("btyd", horizon, axes, models), taught)
+    if champion.models is None:
+        return champion
+    return replace(champion, errors=_errors(champion, buying, tested, past))
 
 
-def _contest(now: ClvModel, taught: list[BacktestSplit]) -> ClvModel:
-    """The winner of the contest, made again."""
+def _errors(
+    champion: ClvModel, buying: Buying, tested: Tested, past: Past | None
+) -> dict[int, ForecastError]:
+    """How far off forecasts are over the model's horizon and that of a report
+    (``segmentation.models.horizon_backtest``)."""
+    assert champion.models is not None
+    as_of = date.fromisoformat(str(buying.now))
+    some = buying.at(slice(None, None, -(-len(buying) // SOME)))
+    cuts, errors = horizon_backtest.Cuts(past, as_of), {}
+    near = abs(champion.horizon - REPORTED) <= 0.1 * REPORTED
+    for horizon in (champion.horizon,) if near else (champion.horizon, REPORTED):
+        days = horizon_backtest.judged_days(cuts, horizon)
+        told = {
+            int((buying.now - lesson.buying.now).astype(int)): _told(lesson, before, days, champion.lean)
+            for lesson, before in tested
+            if days
+        }
+        now = predict(champion.models, champion.boosted, some, horizon), champion.lean
+        errors[horizon] = horizon_backtest.judged(cuts, horizon, now, told)
+    return errors
+
+
+def _told(lesson: BacktestSplit, before: BoostedBuying, days: int, lean: Mapping[str, float]) -> Told:
+    """What boosting that was learned before a lesson said of the days after it."""
+    said = predict(lesson.models, before, lesson.buying, days)
+    bought = (lesson.purchases > 0).astype(np.float64) if lesson.span == days else None
+    return Told(against(said, lean), said.probability(lean), bought)
+
+
+def _contest(now: ClvModel, taught: list[BacktestSplit]) -> tuple[ClvModel, Tested]:
+    """The winner of the contest, made again, and what boosting was tested on where forecasts lean on it."""
     if not taught:
-        return replace(now, figures={"contest": {}, "note": "the past is too short for a contest"})
+        return replace(now, figures={"contest": {}, "note": "the past is too short for a contest"}), []
     judge, boosted = taught[0], _boosted(taught[:LEARNED]) if len(taught) > 1 else None
     before = _boosted(taught[1:]) if boosted is not None else None
     then = ClvModel("btyd", judge.span, axes_of(judge.buying), judge.models, before)
@@ -91,11 +130,14 @@ def _contest(now: ClvModel, taught: list[BacktestSplit]) -> ClvModel:
     winner, note = _winner(figures, scores, judge)
     lean = _leaning(estimates, judge, level(taught[:LEARNED]))
     if unproven := _unproven(estimates.probability(lean), judge):
-        return _judged(ClvModel("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught)
+        return _judged(ClvModel("rfm", now.horizon, now.axes, figures={"refused": unproven}), taught), []
     told_all = {**_about(judge), "contest": figures, **note, **_foretold(estimates, lean, judge)}
-    return replace(
-        now, winner=winner, boosted=boosted if before is not None else None, lean=lean, figures=told_all
-    )
+    boosted = boosted if before is not None else None
+    champion = replace(now, winner=winner, boosted=boosted, lean=lean, figures=told_all)
+    if before is None or not (lean["purchases"] or lean["probability"]):
+        return champion, []
+    earlier = _boosted(taught[2:], scores=False)
+    return champion, [(judge, before), *([(taught[1], earlier)] if earlier is not None else [])]
 
 
 def _unproven(probability: Fractions, judge: BacktestSplit) -> str:
@@ -177,8 +219,10 @@ def _ahead(score: Fractions, other: Fractions, money: Fractions, rows: Flags) ->
     return next(merits) - next(merits)
 
 
-def _boosted(taught: list[BacktestSplit]) -> BoostedBuying | None:
-    """Learned from lessons; None where there is none, or one in which nobody or everybody bought."""
+def _boosted(taught: list[BacktestSplit], scores: bool = True) -> BoostedBuying | None:
+    """Learned from lessons; None where there is none, or one in which nobody or everybody bought. Without ``scores``
+    money is not learned: only these need it.
+    """
     if not taught:
         return None
     seen = np.vstack([lesson.points for lesson in taught])
@@ -188,12 +232,13 @@ def _boosted(taught: list[BacktestSplit]) -> BoostedBuying | None:
     if not (paid > 0).any() or not (bought > 0).any() or (bought > 0).all():
         return None
     paid = np.minimum(paid, np.quantile(paid[paid > 0], WINSOR))
-    learned = (
-        Boosted.fit(seen, paid / paid.mean(), "poisson", **_BOOSTING),
-        Boosted.fit(seen, bought, "poisson", **_BOOSTING),
-    )
+    purchases = Boosted.fit(seen, bought, "poisson", **_BOOSTING)
+    money = Boosted.fit(seen, paid / paid.mean(), "poisson", **_BOOSTING) if scores else purchases
     return BoostedBuying(
-        taught[0].span, *learned, Boosted.fit(seen, (bought > 0).astype(np.int64), "log_loss", **_BOOSTING)
+        taught[0].span,
+        money,
+        purchases,
+        Boosted.fit(seen, (bought > 0).astype(np.int64), "log_loss", **_BOOSTING),
     )
 
 

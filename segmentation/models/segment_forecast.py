@@ -3,11 +3,10 @@ that be?
 
 Of each period: expected purchases and money of the segment's buyers by the champion's forecasts, and an
 interval meant for 95%. It holds the chance of single customers (expected purchases are taken to spread like a
-negative binomial, and money with them) and the error of the model as a whole: as large as its back-test was
-off (``bias_purchases``, ``bias_money`` of the contest), at least ``LEAST``, to both sides, and growing with
-the root of the distance in time, once that is longer than the days of the back-test. Tried on nine cuts of
-real and drawn data, 23 of 27 monthly totals lay inside. New customers are not in it: only who has bought
-before.
+negative binomial, and money with them) and the error of the model as a whole, as its back-test over all the periods
+together found it (``segmentation.models.forecast_error``). A model of before has one back-test: its error holds to
+both sides, at least ``LEAST``, and grows with the root of the distance in time, once that is longer than the days of
+the back-test. New customers are not in it: only who has bought before.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import pandas as pd
 from segmentation.ecdf import Fractions
 from segmentation.models.buyer_features import Buying
 from segmentation.models.clv_model import ClvModel, Forecast
+from segmentation.models.forecast_error import ForecastError
 
 LEAST = 0.1  # of a sum: one back-test proves no forecast better
 WIDE = 1.959964  # standard deviations that hold 95%
@@ -47,12 +47,13 @@ def outlook(
     if days < 1 or periods < 1:
         raise ValueError(f"an outlook needs a day and a period or more, not {days} and {periods}")
     buyers, champion = Buying.of(features, as_of), ClvModel.from_dict(model["learned"])
+    error = champion.error(days * periods)
     labels = segments.reindex(buyers.record).fillna("unscored").astype(str).to_numpy()
     names = sorted(set(labels.tolist()))
     rows: list[dict[str, Any]] = []
     before: Forecast | None = None
     for period in range(1, periods + 1):
-        until = champion.forecast(buyers, period * days)
+        until = champion.forecast(buyers, period * days, error)
         if until.purchases is None or until.money is None:
             break
         purchases, money = until.purchases, until.money
@@ -69,31 +70,48 @@ def outlook(
         }
         for name in [*names, "all"]:
             inside = labels == name if name != "all" else np.ones(len(labels), np.bool_)
-            interval = _interval(purchases[inside], money[inside], model["figures"], period * days)
+            off = _off(error, model["figures"], period * days)
+            interval = _interval(purchases[inside], money[inside], off)
             rows.append({"segment": name, **span, "buyers": int(inside.sum()), **interval})
     return pd.DataFrame(rows, columns=[*COLUMNS, *FIGURES])
 
 
-def bias(model: Mapping[str, Any]) -> dict[str, float]:
-    """How far the forecasts of a model were off in its back-test, as shares of what came."""
+def error_in_words(model: Mapping[str, Any], days: int) -> str:
+    """How far off forecasts over so many days were in the back-test; "" where nobody knows."""
+    if error := ClvModel.from_dict(model["learned"]).error(days):
+        return error.words
     figures = model["figures"]
-    return {
-        name: float(figures[f"bias_{name}"]) for name in ("purchases", "money") if f"bias_{name}" in figures
-    }
+    if "bias_purchases" not in figures or "bias_money" not in figures:
+        return ""
+    off = f"purchases by {figures['bias_purchases']:+.1%} and revenue by {figures['bias_money']:+.1%}"
+    return f"In the back-test forecasts were off: {off}."
+
+
+def _off(
+    error: ForecastError | None, figures: Mapping[str, Any], ahead: int
+) -> dict[str, tuple[float, float]]:
+    """Shares of a sum between which what comes lies, for the error of the model as a whole."""
+    if error is not None:
+        return {name: error.interval(name) for name in ("purchases", "money")}
+    farther = float(np.sqrt(max(1.0, ahead / (figures.get("span") or ahead))))
+    ends = {}
+    for name in ("purchases", "money"):
+        off = min(max(abs(float(figures.get(f"bias_{name}", 0.0))), LEAST) * farther, 0.9)
+        ends[name] = (1 / (1 + off), 1 / (1 - off))
+    return ends
 
 
 def _interval(
-    purchases: Fractions, money: Fractions, figures: Mapping[str, Any], ahead: int
+    purchases: Fractions, money: Fractions, off: Mapping[str, tuple[float, float]]
 ) -> dict[str, float]:
-    """Sums and where they lie with 95%, as of ``ahead`` days from now at the end."""
+    """Sums and where they lie with 95%."""
     each = np.divide(money, purchases, out=np.zeros_like(money), where=purchases > 0)
     chance = purchases * (1 + purchases)  # a negative binomial of shape 1: as uneven as customers are
-    farther = float(np.sqrt(max(1.0, ahead / (figures.get("span") or ahead))))
     intervals: dict[str, float] = {}
     for name, values, variance in (("purchases", purchases, chance), ("money", money, chance * each**2 * 2)):
         total, spread = float(values.sum()), WIDE * float(np.sqrt(variance.sum()))
-        off = min(max(abs(float(figures.get(f"bias_{name}", 0.0))), LEAST) * farther, 0.9)
+        low, high = off[name]
         intervals[name] = round(total, 3)
-        intervals[f"{name}_low"] = round(max(0.0, total / (1 + off) - spread), 3)
-        intervals[f"{name}_high"] = round(total / (1 - off) + spread, 3)
+        intervals[f"{name}_low"] = round(max(0.0, total * low - spread), 3)
+        intervals[f"{name}_high"] = round(total * high + spread, 3)
     return intervals

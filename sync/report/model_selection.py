@@ -43,7 +43,11 @@ def panels(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
     truth = [
         (name, words_, formatter(figures[key])) for key, name, words_, formatter in _TRUTH if key in figures
     ]
-    if truth:
+    truth += [
+        (f"Forecast over {formats.days(told['horizon'])}", told["words"], _ends(told))
+        for told in figures.get("forecasts", [])
+    ]
+    if truth and "span" in figures:
         span = formats.days(figures["span"])
         remark = f"what was predicted {span} before training, against what happened: {figures['customers']:,} customers"
         contest_panels.append(
@@ -61,6 +65,12 @@ def panels(figures: Mapping[str, Any], labels: Mapping[str, str], money: Money) 
             )
         )
     return contest_panels + _tiers(figures, labels, money)
+
+
+def _ends(told: Mapping[str, Any]) -> str:
+    if told["refused"]:
+        return "none"
+    return f"{formats.percent(told['money']['low'])} to {formats.percent(told['money']['high'])} of the money"
 
 
 def _contest(figures: Mapping[str, Any]) -> Panel:

@@ -38,13 +38,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class Outlook:
-    """By segments of the segmentation ``by``; ``bias`` of the back-test; ``drawn`` of so many records stand
-    for all.
+    """By segments of the segmentation ``by``; ``error`` of the back-test in words; ``drawn`` of so many records
+    stand for all.
     """
 
     by: str
     rows: list[Expected]
-    bias: dict[str, float]
+    error: str
     drawn: int
     records: int
 
@@ -56,7 +56,7 @@ def gather(
 
     ``frame``: facts of ``DRAWN`` of so many ``records``. ``segments``: of the segmentation ``by``, by record.
     """
-    from segmentation.models.segment_forecast import bias, outlook
+    from segmentation.models.segment_forecast import error_in_words, outlook
 
     forecast = outlook(frame, model, segments, as_of, DAYS, PERIODS)
     scale = records / max(1, len(frame))
@@ -70,7 +70,8 @@ def gather(
         )
         for row in forecast.to_dict("records")
     ]
-    return Outlook(by, rows, bias(model), len(frame), records) if rows else None
+    error = error_in_words(model, DAYS * PERIODS)
+    return Outlook(by, rows, error, len(frame), records) if rows else None
 
 
 def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Panel]:
@@ -86,7 +87,7 @@ def panels(outlook: Outlook, labels: Mapping[str, str], money: Money) -> list[Pa
     sums = [line for line in expected if line.segment == "all"]
     remark = (
         f"expected of those who have bought before; the mark is what is expected, the pale bar where it lies with 95%, chance and "
-        f"the error of the back-test together. {_bias(outlook.bias)}"
+        f"the error of the back-test together. {outlook.error or 'There was no back-test.'}"
     )
     if outlook.drawn < outlook.records:
         remark += f" Forecast for {outlook.drawn:,} records that represent {outlook.records:,}."
@@ -135,12 +136,3 @@ def _picture(title: str, rows: list[Expected], names: list[str], money: Money) -
 
 def _span(expected: Expected, name: str) -> str:
     return f"{expected.figures[name + '_low']:,.0f} to {expected.figures[name + '_high']:,.0f}"
-
-
-def _bias(bias: Mapping[str, float]) -> str:
-    if not bias:
-        return "There was no back-test."
-    errors = " and ".join(
-        f"{'revenue' if name == 'money' else name} by {formats.signed(value)}" for name, value in bias.items()
-    )
-    return f"In the back-test forecasts were off: {errors}."

@@ -78,11 +78,20 @@ def print_fitted(answer: Mapping[str, Any]) -> None:
         _print_contest(name, figures)
 
 
+def print_forecast(figures: Mapping[str, Any]) -> None:
+    """How far off the forecasts of a file may be."""
+    for told in figures.get("forecasts", []):
+        if told["horizon"] == figures["horizon"]:
+            say(told["words"])
+
+
 def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
     """Which score predicted best, on the days before."""
     for reason in (figures.get("refused"), figures.get("note")):
         if reason:
             say(f"{name}: {reason}; ranked by {figures['winner']}")
+    for told in figures.get("forecasts", []):
+        say(f"{name}, {told['horizon']} days: {told['words']}")
     if not figures.get("contest"):
         return
     rows = [
@@ -99,7 +108,7 @@ def _print_contest(name: str, figures: Mapping[str, Any]) -> None:
         ("score", "in best 20%", "gini", ""),
         rows,
     )
-    if "bias_money" in figures:
+    if "bias_money" in figures and "forecasts" not in figures:
         say(
             f"Forecasts were off by {figures['bias_purchases']:+.0%} in purchases and {figures['bias_money']:+.0%} in money, all together"
         )

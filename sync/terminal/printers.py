@@ -55,7 +55,13 @@ def _printer(command: str) -> Callable[[Mapping[str, Any]], None]:
 def _print_loop(answer: Mapping[str, Any]) -> None:
     """Whatever parts of the loop an answer has."""
     from sync.terminal.approving import print_part_that_waits
-    from sync.terminal.labelling import print_explained, print_fitted, print_pulled, print_segments
+    from sync.terminal.labelling import (
+        print_explained,
+        print_fitted,
+        print_forecast,
+        print_pulled,
+        print_segments,
+    )
     from sync.terminal.pull_summary import print_reading
     from sync.terminal.writing import print_applied, print_plan
 
@@ -73,6 +79,7 @@ def _print_loop(answer: Mapping[str, Any]) -> None:
     print_fitted(answer)
     if "out" in answer:
         done(f"written to {answer['out']}")
+        print_forecast(answer.get("forecast") or {})
     if answer.get("withdrawn", {}).get("done"):
         say(f"Removed {answer['withdrawn']['done']:,} values and list memberships for lack of consent.")
     if "plan" in answer:

@@ -96,8 +96,9 @@ def print_show(answer: Mapping[str, Any]) -> None:
             + (f", before: {labelling['previous']}" if labelling["previous"] else "")
         )
         say(f"  {labelling['reason']}")
-        if labelling["description"]:
-            say(f"  {labelling['description']}")
+        for more in (labelling["description"], labelling.get("forecast")):
+            if more:
+                say(f"  {more}")
     say()
     table("Values in the CRM:", ("target", "value"), list(answer["held"].items()))
     table(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,9 @@ from sync.store import record_facts
 from sync.store.journal import Journal
 from sync.store.journal.batches import Batch
 from sync.store.label_tables import LabelTables
+
+if TYPE_CHECKING:
+    from sync.config.settings import SegmentationSettings
 
 _OF_CHANGE = ("record_type", "id", "segmentation", "target", "action", "before", "after")
 COLUMNS = ("run", "at", *_OF_CHANGE, "status", "reason")
@@ -134,6 +137,7 @@ def show(session: Session, id: str) -> dict[str, Any]:
                 "label": text.title if text else row["segment"],
                 "description": text.description if text else "",
                 "playbook": text.playbook if text else {},
+                **_forecast(session.journal, session.account, settings),
             }
     story["held"] = record_facts.held_values(mirror, record)
     features = record_facts.features_of(mirror, record)
@@ -163,6 +167,18 @@ def segments_over_time(
             else:
                 states.append({"since": as_of, "segment": segment})
     return states
+
+
+def _forecast(journal: Journal, account: str, settings: SegmentationSettings) -> dict[str, str]:
+    """``forecast``: how far off the forecasts of its model may be; nothing where it has none that was judged."""
+    from segmentation import model_file
+
+    stored = journal.models.latest(account, settings.name)
+    if stored is None or not settings.options.predicts_value:
+        return {}
+    figures = model_file.from_json(stored.content)["figures"]
+    told = [told["words"] for told in figures.get("forecasts", []) if told["horizon"] == figures["horizon"]]
+    return {"forecast": told[0]} if told else {}
 
 
 def _only(account: str, found: Sequence[tuple[int, str, str]]) -> tuple[int, str, str]:
