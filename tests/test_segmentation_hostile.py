@@ -140,6 +140,9 @@ class Anything:
     def few(self, most: int) -> Anything:
         return self
 
+    def undated(self, day: date) -> tuple[int, int]:
+        return 0, len(self.frame)
+
     def campaigns(self) -> pd.DataFrame:
         return pd.DataFrame({"campaign": ["a"], "day": [AS_OF], "sent": [1], "responded": [0]})
 
