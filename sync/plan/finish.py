@@ -220,9 +220,8 @@ class _Finishing:
         free = _free(changes, held)
         if not held or not scratch.mirror.value(f"SELECT count(*) FROM ({free})"):
             return frozenset()
-        if _approval(config, journal, account, scratch, free, header)[
-            0
-        ]:  # it is large without that part, too
+        still, _ = _approval(config, journal, account, scratch, free, header)
+        if still:  # it is large without that part, too
             return frozenset()
         capabilities = session.destination().capabilities
 
