@@ -1,7 +1,7 @@
-"""A whole CRM in memory, without a server, that gives what a CRM gives and no more: the template for a new
-connector. Copy the folder and rename it. The class here is the contract; ``store`` is the CRM itself: in its
-place comes the client of an API; ``settings`` and ``limits`` say what the config may hold; ``reading`` makes
-pages of what the CRM has, ``writing`` answers changes."""
+"""A whole CRM in memory that gives what a CRM gives and no more: the template for a new connector. Copy the
+folder and rename it. The class here is the contract; in place of ``store``, the CRM itself, comes the client
+of an API; ``settings`` and ``limits`` say what the config may hold; ``reading`` makes pages of what the CRM has,
+``writing`` answers changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class MemoryConnector(contract.Connector):
         return []
 
     def read(self, stream: str, position: str | None) -> Iterator[Page]:
-        return reading.pages(self.store, self.account, stream, position, self.page_size, self._ask)
+        for page in reading.pages(self.store, self.account, stream, position, self.page_size):
+            self._ask("read")
+            yield page
 
     def fields(self) -> dict[tuple[str, str], FieldSpec]:
         self._ask("fields")
@@ -54,9 +56,8 @@ class MemoryConnector(contract.Connector):
         there = self.store.fields.get((spec.record_type, spec.name))
         if there and there.type != spec.type:
             raise RequestError(f"field {spec.name} is of type {there.type}: choose another name")
-        made = replace(spec, retired=False, adopted=False)
-        words = there if there and spec.adopted else made  # those of an owner stay
-        options = {option.key: option for each in (there or made, made, words) for option in each.options}
+        words = there if there and spec.adopted else replace(spec, retired=False, adopted=False)
+        options = {option.key: option for each in (there or spec, spec, words) for option in each.options}
         self.store.fields[spec.record_type, spec.name] = replace(words, options=tuple(options.values()))
         return FieldReference(spec.name, there is not None)
 

@@ -1,12 +1,10 @@
-"""How do the CRM's rows become pages of records and activity?
-
-A position is the clock up to which all is read, and the form of the question: another one reads all again.
-"""
+"""How do the CRM's rows become pages of records and activity? A position is the clock up to which all is read,
+and the form of the question: another one reads all again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -18,32 +16,27 @@ from connectors.schemas import ACTIVITY_SCHEMA, ATTRIBUTE, FIELD, RECORD_SCHEMA
 _TYPES = {"number": pa.float64(), "date": pa.date32(), "bool": pa.bool_()}
 
 
-def pages(
-    store: Store, account: Account, stream: str, position: str | None, size: int, ask: Callable[[str], None]
-) -> Iterator[Page]:
-    """Pages after a position, the oldest change first; ``ask`` is told of each call."""
+def pages(store: Store, account: Account, stream: str, position: str | None, size: int) -> Iterator[Page]:
+    """Pages after a position, the oldest change first; each is one call."""
     types = sorted(account.activity_types or ())  # without any, activity is not read at all, or all of it is
     form = [sorted(account.attributes), sorted({spec.name for spec in account.fields}), types]
     state = json.loads(position) if position else {}
     since = state["clock"] if state.get("form") == form else 0
     schema = _schema(store, account, stream)
-    rows = _activity(store, account) if stream == "activity" else _records(store, account, stream)
-    rows = sorted((row for row in rows if row["clock"] > since), key=lambda row: int(row["clock"]))
+    there = _activity(store, account) if stream == "activity" else _records(store, account, stream)
+    rows = sorted((row for row in there if row["clock"] > since), key=lambda row: int(row["clock"]))
     while rows:
-        ask("read")
         clock = rows[:size][-1]["clock"]  # all rows of this clock belong together: they have one id
         chosen = [row for row in rows if row["clock"] <= clock]
         yield Page(pa.Table.from_pylist(chosen, schema=schema), json.dumps({"clock": clock, "form": form}))
         rows = rows[len(chosen) :]
 
 
-def _records(store: Store, account: Account, record_type: str) -> list[dict[str, Any]]:
+def _records(store: Store, account: Account, record_type: str) -> Iterator[dict[str, Any]]:
     attributes = {ATTRIBUTE + name: attribute for name, attribute in account.attributes.items()}
-    rows = [row for (of_type, _id), row in store.records.items() if of_type == record_type]
-    return [
-        row | {n: v for n, a in attributes.items() if (v := row.get(a.field)) not in a.missing}
-        for row in rows
-    ]
+    for (of_type, _id), row in store.records.items():
+        if of_type == record_type:
+            yield row | {n: v for n, a in attributes.items() if (v := row.get(a.field)) not in a.missing}
 
 
 def _activity(store: Store, account: Account) -> list[dict[str, Any]]:

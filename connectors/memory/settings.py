@@ -1,7 +1,5 @@
 """What may an account of the CRM in memory say in the config?"""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 
 

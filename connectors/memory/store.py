@@ -49,13 +49,9 @@ class Store:
 
     def act(self, record_id: str, occurred_at: datetime, kind: str = "purchase", **columns: Any) -> None:
         """A record does something."""
-        row = {
-            "id": f"activity-{self.tick()}",
-            "record_type": "contact",
-            "record_id": record_id,
-            "kind": kind,
-        }
-        self.activity.append({**row, "occurred_at": occurred_at, **columns, "clock": self.clock})
+        row = {"id": f"activity-{self.tick()}", "record_type": "contact", "record_id": record_id}
+        columns |= {"kind": kind, "occurred_at": occurred_at, "clock": self.clock}
+        self.activity.append(row | columns)
 
     def set_member(self, key: str, id: str, member: bool) -> None:
         """Anyone adds a record to a list, or removes it."""
