@@ -21,7 +21,7 @@ def test_no_damage_ends_in_a_traceback_or_a_signal_or_touches_what_is_foreign(wh
         "--what",
         what,
         "--trials",
-        "25",
+        "10",
         "--seed",
         "12",
         "--small",

@@ -114,6 +114,7 @@ def test_households_are_segmented_by_who_they_are_what_they_buy_and_how_they_ans
     assert answer["third"]["segments"]["lifecycle"]["active"] > 1_700
 
 
+@pytest.mark.slow  # every kind learns and is written in test_learning_loop as well
 def test_households_are_segmented_by_what_is_learned_of_them_too(
     in_full: Played,
 ) -> None:
@@ -146,6 +147,7 @@ def test_households_are_segmented_by_what_is_learned_of_them_too(
         assert title in page
 
 
+@pytest.mark.slow
 def test_a_held_out_fifth_shows_how_an_effect_is_told_where_there_was_none(
     in_full: Played,
 ) -> None:

@@ -107,7 +107,7 @@ def agrees(table: pd.DataFrame, rows: Sequence[Row]) -> None:
             assert got == value, f"{name} of record {record}: {got}, expected {value}"
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(ROWS)
 def test_every_feature_is_what_its_definition_says(rows: list[Row]) -> None:
     agrees(frame(rows, AS_OF, needs=NEEDS), rows)

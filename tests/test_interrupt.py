@@ -75,6 +75,7 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_anywhere_and_run_again_ends_like_a_quiet_one(tmp_path: Path) -> None:
     config = lay_out(
         tmp_path / "fresh", 1_000, 8_000, lines=2, extra='lists = "static"\nextra_fields = ["reason"]'

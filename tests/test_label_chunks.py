@@ -169,6 +169,7 @@ def trained(folder: Path) -> World:
     return made
 
 
+@pytest.mark.slow
 def test_a_population_is_labelled_alike_in_many_chunks_and_in_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Shop:
     world: World
     april: dict[str, str]
 
-    @property
+    @cached_property
     def slipped(self) -> set[str]:
         """Who is at risk now and bought as usual in April."""
         june, usual = self.world.labels("stages"), ("new", "active", "won_back")
