@@ -224,7 +224,11 @@ def test_keys_are_valid_and_differ(names: list[str]) -> None:
 
 
 def test_categories_must_be_named_once() -> None:
-    wrong: list[dict[str, Any]] = [{}, {"categories": []}, {"categories": ["Wine", "Wine "]}]
+    wrong: list[dict[str, Any]] = [
+        {"categories": []},
+        {"categories": ["Wine", "Wine "]},
+        {"categories": ["Wine"], "min_buyers": 9},
+    ]
     for options in wrong:
         with pytest.raises(ValidationError):
             segmentation("offers", options, "EUR", 2)
@@ -252,7 +256,7 @@ def test_on_complete_journey_replenishing_beats_popularity_and_discovering_finds
         kind: Any = Offers(categories=names, goal=goal).in_account()
         labels = kind.label(features, kind.fit(features, day), None, None, day)
         offered = labels[(labels["segment"] != NOTHING) & labels["record"].isin(came["record"])]
-        of: dict[Any, str] = dict(zip(kind.keys, names, strict=True))
+        of: dict[Any, str] = dict(zip(slugs(names), names, strict=True))
         hits[goal] = float(
             np.mean(
                 [(r, of[s]) in bought for r, s in zip(offered["record"], offered["segment"], strict=True)]

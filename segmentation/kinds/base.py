@@ -73,7 +73,6 @@ class Kind(BaseModel):
 
     learns: ClassVar[bool] = True  # its model holds what may grow old
     segments_by_rules: ClassVar[bool] = False  # its segments are those of the config, each with a rule
-    names_from_model: ClassVar[bool] = False  # a model finds the segments and names them
     texts_from_model: ClassVar[bool] = (
         False  # what a segment means depends on the version that fitted the model
     )
@@ -89,6 +88,16 @@ class Kind(BaseModel):
     value_axis: ClassVar[Literal["", "past", "future"]] = ""  # of the matrix of value
     # column of a file of labels: forecasts give it there, by default options where the config has no such kind
     forecast_column: ClassVar[str] = ""
+
+    @property
+    def names_from_model(self) -> bool:
+        """Whether a model finds the segments and names them."""
+        return False
+
+    @classmethod
+    def finds_segments(cls, model: Mapping[str, Any]) -> bool:
+        """Whether this model found its segments, so that those of another model are others."""
+        return False
 
     @property
     def segments(self) -> list[Segment]:

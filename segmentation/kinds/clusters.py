@@ -58,10 +58,17 @@ class Clusters(LearningKind):
 
     name = "clusters"
     segmentation_class = "segmentation.kinds.clusters_segmentation:ClustersSegmentation"
-    names_from_model = True
     judgement = Judgement(shown=("separation", "bought again"), judged=())
     panels = "cluster_profiles"
     forecast_column = "cluster"
+
+    @property
+    def names_from_model(self) -> bool:
+        return True
+
+    @classmethod
+    def finds_segments(cls, model: Mapping[str, Any]) -> bool:
+        return True
 
     @property
     def segments(self) -> list[Segment]:

@@ -8,7 +8,7 @@ categories that a record buys from. Categories that speak of what people must no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class Baskets:
         numbers = orders.to_numpy(zero_copy_only=False).astype(np.int64)
         places = named.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         return cls(parents[::2].astype(np.int64), places, numbers, named.dictionary.to_pylist(), len(column))
+
+    def renamed(self, names: list[str]) -> Baskets:
+        """The same under other names; what shares a name is added up by ``table``."""
+        return replace(self, names=names)
 
     def table(self, names: Sequence[str], part: slice) -> Matrix:
         """(rows of the part, names): orders; categories that are not named are left out."""

@@ -18,7 +18,7 @@ from segmentation.point_in_time import Past
 SHORTEST = 30
 SPANS = (SHORTEST, 90, 180)  # days; the first in which enough buy
 FEWEST = 100  # buyers by whom something is judged
-LISTED = 3  # the best so many of each record
+LISTED, LONG = 3, 10  # the best so many of each record
 
 
 @dataclass(frozen=True)
@@ -40,27 +40,44 @@ class Tried:
 
 class Counted:
     """How many offers there were, and how many of them were bought: of the best one, and of the best
-    ``LISTED``.
+    ``LISTED``; and how much of what came they found.
     """
 
     def __init__(self) -> None:
         self.first = self.listed = 0.0
         self.records = self.offers = 0
+        self._buyers = self._wanted = 0  # who bought what may be offered, and that, up to ``LONG`` of each
+        self._hits = {LISTED: 0, LONG: 0}  # buyers who bought one of the best so many
+        self._recalled = 0
 
     def add(self, values: npt.NDArray[np.float64], came: Flags, bought: Flags) -> None:
-        """``values`` (0: no offer) and whether it ``came``, of records by categories; of who ``bought``
-        anything alone.
+        """``values`` (0: no offer) and whether it ``came`` (what may not be offered to a record came not), of
+        records by categories; of who ``bought`` anything alone.
         """
         asked = bought & (values > 0).any(1)
         values, came = values[asked], came[asked]
-        order = np.argsort(-values, axis=1, kind="stable")[:, :LISTED]
+        order = np.argsort(-values, axis=1, kind="stable")[:, :LONG]
         rows = np.arange(len(values))[:, None]
         offered = values[rows, order] > 0
         hits: Fractions = (came[rows, order] & offered).astype(np.float64)
         self.first += float(hits[:, :1].sum())
-        self.listed += float(hits.sum())
+        self.listed += float(hits[:, :LISTED].sum())
         self.records += len(values)
-        self.offers += int(offered.sum())
+        self.offers += int(offered[:, :LISTED].sum())
+        self._buyers += int(came.any(1).sum())
+        self._wanted += int(np.minimum(came.sum(1), LONG).sum())
+        self._recalled += int(hits.sum())
+        for most in self._hits:
+            self._hits[most] += int((hits[:, :most] > 0).any(1).sum())
+
+    @property
+    def found(self) -> dict[str, float]:
+        """Of those who bought what may be offered, who bought one of the best so many; and of all that they
+        bought, up to ``LONG`` each, what the best ``LONG`` found.
+        """
+        hits = {f"hit_{most}": round(count / max(1, self._buyers), 4) for most, count in self._hits.items()}
+        recall = round(self._recalled / max(1, self._wanted), 4)
+        return {"buyers": self._buyers, **hits, f"recall_{LONG}": recall}
 
     @property
     def shares(self) -> list[float]:
@@ -80,8 +97,10 @@ def span(past: Past, as_of: date, spans: Sequence[int] = SPANS) -> Span | None:
     return None
 
 
-def judged(span: Span, options: Sequence[float], counts: Sequence[Counted], popular: Counted) -> Tried | None:
-    """The option whose list found most, of equal ones the first. None: there was nobody to offer anything."""
+def judged(
+    span: Span, option: str, options: Sequence[float], counts: Sequence[Counted], popular: Counted
+) -> Tried | None:
+    """The ``option`` whose list found most, of equal ones the first. None: there was nobody to offer anything."""
     if not counts[0].records:
         return None
     best = max(range(len(options)), key=lambda position: (counts[position].shares[1], -position))
@@ -89,9 +108,11 @@ def judged(span: Span, options: Sequence[float], counts: Sequence[Counted], popu
         "days": span.days,
         "day": span.day.isoformat(),
         "records": counts[best].records,
-        "weight": options[best],
+        option: options[best],
         "bought": counts[best].shares,
         "popular": popular.shares,
-        "by_weight": {str(option): count.shares for option, count in zip(options, counts, strict=True)},
+        "first": counts[best].found,
+        "popular_first": popular.found,
+        f"by_{option}": {str(value): count.shares for value, count in zip(options, counts, strict=True)},
     }
     return Tried(options[best], figures)

@@ -44,7 +44,7 @@ class FileModels:
         from segmentation import model_file
         from segmentation.kinds import kind_named
 
-        if kind_named(model["kind"]).names_from_model:
+        if kind_named(model["kind"]).finds_segments(model):
             self.tables.forget()
         header = json.dumps({"key": self._key, "as_of": self._as_of.isoformat()})
         self._mirror.set_stamp(self._stamp, f"{header}\n{model_file.to_json(model)}")

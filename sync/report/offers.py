@@ -66,14 +66,22 @@ def _tried(tried: Mapping[str, Any]) -> list[Panel]:
         for name, share in (("The offer", best), ("The most popular category", popular))
     ]  # fmt: skip
     rows = [
-        ("The offer", formats.percent(best), formats.percent(listed)),
-        ("Popularity", formats.percent(popular), formats.percent(popular_listed)),
+        ("The offer", formats.percent(best), formats.percent(listed), *_found(tried.get("first"))),
+        (
+            "Popularity",
+            formats.percent(popular),
+            formats.percent(popular_listed),
+            *_found(tried.get("popular_first")),
+        ),
     ]
     remark = (
         f"offers as of {tried['day']} to {tried['records']:,} records that bought anything in the {formats.days(tried['days'])} after it: "
         f"the share that bought what was offered"
     )
-    head = ("Chosen by", "The best was bought", "Of the best three were bought")
+    of_first = ("One of the first three was", "One of the first ten", "Recall of the first ten")
+    head = (
+        "Chosen by", "The best was bought", "Of the best three were bought", *(of_first if tried.get("first") else ()),
+    )  # fmt: skip
     return [
         Panel(
             "Did they buy what was suggested?",
@@ -82,6 +90,11 @@ def _tried(tried: Mapping[str, Any]) -> list[Panel]:
             table=table(head, rows),
         )
     ]
+
+
+def _found(first: Mapping[str, float] | None) -> list[str]:
+    """Hit@3, hit@10 and recall@10; nothing of models that did not count them."""
+    return [formats.percent(first[name]) for name in ("hit_3", "hit_10", "recall_10")] if first else []
 
 
 def _told(best: Any, formatter: Any) -> str:

@@ -44,6 +44,7 @@ _MEANINGS = {
     "stability of the given k": "How similar clusters are when they are trained again on a sample (Jaccard); 1 is the same.",
     "kept over the refit": "Share of the records that stay in their cluster when the model is trained again.",
     "hits": "Share of the customers who bought one of the categories that were offered to them.",
+    "hit@3": "Share of the customers who bought one of the first three categories that were offered to them.",
 }
 
 
