@@ -96,6 +96,7 @@ class FieldSpec:
     label: str = ""
     description: str = ""  # help text for the people who look at the field
     options: tuple[Option, ...] = ()
+    unit: str = ""  # of a number: a currency's code or %; its label says it too
     retired: bool = False  # the config names it no longer: it is read and cleared, and never made
     # where it is there already, a person made it: it gets the options that it lacks, all else stays as it is
     adopted: bool = False

@@ -6,6 +6,7 @@ features   ibis, then pandas   one row per record of ``records``; see ``segmenta
 labels     pandas  one row per record of a population:
     record int64 · segment text · since date (as_of of the move) · previous text or null · score float
     (0 worst .. 1 best) · reason text (at most 255 characters) · memory.* int (the kind's own state, 0 = none)
+    · value.* text or null (further values, ``segmentation.value_fields``)
 
 Money is in integer minor units, days are local dates of the account. Further columns are always allowed.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY = "memory."  # column prefix in labels: state of the kind, carried from one labelling to the next
+VALUE = "value."  # column prefix in labels: further values, as they are written
 REASON_LENGTH = 255
 
 ACTIVITY: Mapping[str, str] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,11 +77,12 @@ def labels(
     before: Before,
     as_of: date,
     memory: Mapping[str, Integers],
+    further: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """The labels frame. ``codes`` point into ``keys``; ``reasons`` words the rows whose positions it gets.
 
     Who did not move keeps since, previous and reason; who moved gets ``as_of``, the former segment and a new
-    reason.
+    reason. ``further``: texts of further fields, whoever moved.
     """
     segment = pa.array(keys, pa.string()).take(pa.array(codes))
     former = before.text("segment") if before.known.any() else pa.nulls(len(record), pa.string())
@@ -102,6 +104,8 @@ def labels(
         frame[name] = pd.Series(values.to_pandas(types_mapper=pd.ArrowDtype) if dtype else values.to_pandas())
     for name, state in memory.items():
         frame[frames.MEMORY + name] = state
+    for name, texts in (further or {}).items():
+        frame[frames.VALUE + name] = pd.Series(texts.to_pandas())
     return frame
 
 

@@ -39,6 +39,15 @@ class Segmentation(Protocol):
         kind learns from it.
         """
 
+    @property
+    def asked_values(self) -> Mapping[str, Any]:
+        """The options that decide its further values; nothing where there are none."""
+
+    def fit_values(
+        self, features: pd.DataFrame, model: Mapping[str, Any], as_of: date, past: Past | None
+    ) -> dict[str, Any]:
+        """What its further values need beside a model of the same population, kept in it as ``values``."""
+
     def label(
         self,
         features: pd.DataFrame,

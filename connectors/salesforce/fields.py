@@ -271,11 +271,20 @@ def metadata(spec: FieldSpec, restricted: bool = False) -> dict[str, Any]:
     listed = {"sorted": False, "value": _values(spec.options)}
     of_type: dict[str, dict[str, Any]] = {
         "enum": {"type": "Picklist", "valueSet": {"restricted": restricted, "valueSetDefinition": listed}},
-        "number": {"type": "Number", "precision": 18, "scale": _DECIMALS},
+        "number": _number_format(spec.unit),
         "date": {"type": "Date"},
         "text": {"type": "Text", "length": _LENGTH, "externalId": False, "unique": False},
     }
     return {**definition, "required": False, **of_type[spec.type]}
+
+
+def _number_format(unit: str) -> dict[str, Any]:
+    """How a number of ours is shown. Amounts are plain numbers, whose title says the currency: a field of type
+    Currency is shown in the record's own, whatever the amount was counted in.
+    """
+    if unit == "%":
+        return {"type": "Percent", "precision": 18, "scale": 0}
+    return {"type": "Number", "precision": 18, "scale": 2 if unit else _DECIMALS}
 
 
 def _values(options: Iterable[Option]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -18,9 +19,13 @@ from segmentation.evaluation.judgement import Judgement, Line, calibration
 from segmentation.frames import Segment
 from segmentation.rules.comparison import AttributeType
 from segmentation.sensitive import unasked
+from segmentation.value_fields import ValueField
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segmentation.evaluation.backtest import Backtest
+    from segmentation.point_in_time import Past
     from segmentation.protocol import Segmentation
     from segmentation.rules.logic import Rule
 
@@ -71,6 +76,9 @@ class Kind(BaseModel):
     segmentation_class: ClassVar[str]  # what fits and labels, as module:Class
     suggestion: ClassVar[Suggestion] = Suggestion()
 
+    # options on which neither model nor label hangs, but its further values alone
+    beside_labels: ClassVar[frozenset[str]] = frozenset()
+
     learns: ClassVar[bool] = True  # its model holds what may grow old
     segments_by_rules: ClassVar[bool] = False  # its segments are those of the config, each with a rule
     texts_from_model: ClassVar[bool] = (
@@ -107,6 +115,16 @@ class Kind(BaseModel):
     def named(self, model: Mapping[str, Any]) -> list[Segment]:
         """The segments that a model gives, under its names."""
         return self.segments
+
+    @property
+    def value_fields(self) -> tuple[ValueField, ...]:
+        """Further values of each record, each in a field of its own; none unless its options ask for some."""
+        return ()
+
+    @property
+    def asked_values(self) -> dict[str, Any]:
+        """The options that decide its further values; nothing where there are none."""
+        return self.model_dump(mode="json", include=set(self.beside_labels)) if self.value_fields else {}
 
     def outdated(self, model: Mapping[str, Any]) -> str:
         """Why a model that an earlier version fitted is worth a new fit; "": it is not."""
@@ -215,3 +233,14 @@ class KindSegmentation(Generic[K]):
     def like(self, figures: Mapping[str, Any]) -> Self:
         """The same with what a model has settled (its figures), to judge that model on other days."""
         return self
+
+    @property
+    def asked_values(self) -> dict[str, Any]:
+        """The options that decide its further values; nothing where there are none."""
+        return self.kind.asked_values
+
+    def fit_values(
+        self, features: pd.DataFrame, model: Mapping[str, Any], as_of: date, past: Past | None
+    ) -> dict[str, Any]:
+        """What its further values need beside a model, kept in it as ``values``; JSON-able."""
+        return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Generic, TypeVar
 
@@ -39,6 +39,8 @@ class Given:
     score: Fractions  # null: none
     reasons: Callable[[Integers], pa.Array]  # words of the rows whose positions it gets
     memory: Mapping[str, Integers]  # what the next labelling starts from
+    # texts of further fields, as they are written (``Kind.value_fields``); null: none
+    values: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 class LabellingKind(KindSegmentation[K], Generic[K, Seen]):
@@ -65,7 +67,15 @@ class LabellingKind(KindSegmentation[K], Generic[K, Seen]):
         before = previous_labels.before(previous, previous_as_of, record, as_of)
         given = self._given(seen, Start(model, axes, before, as_of))
         return previous_labels.labels(
-            record, given.keys, given.codes, given.score, given.reasons, before, as_of, given.memory
+            record,
+            given.keys,
+            given.codes,
+            given.score,
+            given.reasons,
+            before,
+            as_of,
+            given.memory,
+            given.values,
         )
 
     def _labelled(self, features: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,17 @@ from pydantic import Field, model_validator
 
 from segmentation.evaluation.judgement import Judgement, Line, forecast_lines
 from segmentation.frames import Segment
-from segmentation.kinds.base import PROSPECT, Kind
+from segmentation.kinds.base import PROSPECT
+from segmentation.kinds.numbers import (
+    CHURN,
+    LIFETIME,
+    NEXT_ORDER,
+    NUMBERS,
+    PROBABILITY,
+    REVENUE,
+    NumberedKind,
+    within,
+)
 
 if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
@@ -27,7 +37,7 @@ _ADVICE = {
 }
 
 
-class Potential(Kind):
+class Potential(NumberedKind):
     """Tiers of what buyers will bring."""
 
     # expectations flap more than revenue so far
@@ -38,6 +48,13 @@ class Potential(Kind):
     high_share: float = Field(0.2, gt=0, lt=1, description="share of the buyers that is high")
     medium_share: float = Field(0.5, gt=0, lt=1, description="share of the buyers that is high or medium")
 
+    lifetime_days: int = Field(365, ge=28, le=3650, description="days whose orders count for lifetime_value")
+    discount_rate: float = Field(
+        0.1, ge=0, le=1, description="what money loses in a year that it is waited for, for lifetime_value"
+    )
+
+    known_numbers = tuple(NUMBERS)
+    beside_labels = frozenset({"numbers", "lifetime_days", "discount_rate"})
     name = "potential"
     segmentation_class = "segmentation.kinds.potential_segmentation:PotentialSegmentation"
     cuts_by_ranks = True
@@ -73,6 +90,17 @@ class Potential(Kind):
     @property
     def days_ahead(self) -> int | None:
         return self.horizon_days
+
+    def about_number(self, name: str) -> str:
+        ahead = within(self.horizon_days)
+        return {
+            PROBABILITY: f"How likely an order is {ahead}, in percent.",
+            REVENUE: f"Revenue expected {ahead}.",
+            LIFETIME: f"Revenue expected within {self.lifetime_days} days, later money counting less by "
+            f"{self.discount_rate:.3g} a year.",
+            CHURN: "How likely the customer has left for good, in percent: 100 less the probability of being active.",
+            NEXT_ORDER: "The day by which half of such customers have ordered again. Empty if more than half never do.",
+        }[name]
 
     def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
         """Whether forecasts over its horizon are true: probabilities, purchases and money."""

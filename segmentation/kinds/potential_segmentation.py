@@ -25,8 +25,10 @@ import pyarrow.compute as pc
 from segmentation import model_file, reason_text
 from segmentation.ecdf import EmpiricalCdf, Fractions, Integers, fair_cuts
 from segmentation.hysteresis import Circumstances, settle
+from segmentation.kinds import potential_numbers
 from segmentation.kinds.base import PROSPECT, Account
 from segmentation.kinds.labelling import Given, LabellingKind, Start
+from segmentation.kinds.number_values import Forecasts, given, place_of
 from segmentation.kinds.potential import Potential
 from segmentation.models import buyer_features, model_selection
 from segmentation.models.buyer_features import Buying
@@ -93,6 +95,7 @@ class PotentialSegmentation(LabellingKind[Potential, _Seen]):
         level, pending = np.zeros(count, np.int64), np.zeros(count, np.int64)
         rank, reasons = np.zeros(count), _Reasons(self.account, count)
         tier = np.zeros(count, np.int64)
+        numbers: dict[str, pa.Array] = {name: pa.nulls(count, pa.string()) for name in self.kind.numbers}
         if len(buyers):
             champion, row = ClvModel.from_dict(start.model["learned"]), buyers.row
             forecast = champion.forecast(buyers)
@@ -108,8 +111,29 @@ class PotentialSegmentation(LabellingKind[Potential, _Seen]):
                 rank[row] = axes["score"].midrank(steps)
             tier[row] = np.maximum(level[row], 1)
             reasons = _Reasons.of(self.account, count, row, champion, forecast, rank)
+            numbers = self._numbers(seen, start, champion, forecast)
         memory = {"tier": level, "tier_pending": pending}
-        return Given((PROSPECT, *TIERS), tier, rank, reasons.words, memory)
+        return Given((PROSPECT, *TIERS), tier, rank, reasons.words, memory, numbers)
+
+    def _numbers(
+        self, seen: _Seen, start: Start, champion: ClvModel, forecast: Forecast
+    ) -> dict[str, pa.Array]:
+        buyers, before = seen.buyers, start.before
+        fitted, unit = start.model.get("values", {}), 10**self.account.exponent
+        said = potential_numbers.of_buyers(self.kind, champion, forecast, buyers, fitted, unit)
+        columns = {name: place_of(buyers.row, seen.count, values) for name, values in said.items()}
+        bought = np.zeros(seen.count, np.bool_)
+        if before.as_of is not None:
+            bought[buyers.row] = buyers.last > np.datetime64(before.as_of, "D")
+        forecasts = Forecasts(columns, bought, float(fitted.get("purchase", 0)) / unit)
+        return given(forecasts, before, np.datetime64(start.as_of, "D"), self.account.exponent)
+
+    def fit_values(
+        self, features: pd.DataFrame, model: Mapping[str, Any], as_of: date, past: Past | None
+    ) -> dict[str, Any]:
+        """How far off the numbers may be that have a horizon of their own."""
+        champion, buyers = ClvModel.from_dict(model["learned"]), Buying.of(features, as_of)
+        return potential_numbers.fit(self.kind, champion, buyers, as_of, past)
 
     def _seen(self, features: pd.DataFrame, as_of: date) -> _Seen:
         return _Seen(Buying.of(features, as_of), len(features))

@@ -92,8 +92,8 @@ class Purchasing:
         staying: Fractions = np.exp(-np.logaddexp(0.0, left))
         return staying
 
-    def purchase(self, history: History, horizon: float) -> Fractions:
-        """Probability of at least one purchase within the horizon."""
+    def purchase(self, history: History, horizon: float | Fractions) -> Fractions:
+        """Probability of at least one purchase within the horizon, of all or of each."""
         if_alive: Fractions = -np.expm1(
             -(self.r + history.x) * np.log1p(horizon / (self.alpha + history.age))
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from segmentation.value_fields import ValueField
 from sync.account.segment_catalog import SegmentText
 
 # characters of a help text; what is longer loses playbooks first, then descriptions, then its end
@@ -47,6 +48,13 @@ def of_field(title: str, segments: Sequence[SegmentText], signature: str = "", l
 def of_extra_field(title: str, extra_field: str, signature: str = "", longest: int = LONGEST) -> str:
     """The help text of an extra field."""
     return _signed([f"{title}: {_EXTRA_FIELDS[extra_field]}"], signature, longest)
+
+
+def of_value(
+    title: str, value: ValueField, currency: str, signature: str = "", longest: int = LONGEST
+) -> str:
+    """The help text of a further value's field."""
+    return _signed([f"{title}: {value.shown(currency)}. {value.about}"], signature, longest)
 
 
 def of_list(segment: SegmentText, signature: str = "", longest: int = LONGEST) -> str:

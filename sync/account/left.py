@@ -33,8 +33,11 @@ def left_fields(config: Config, journal: Journal, account: str) -> tuple[FieldSp
 def extra_fields_of(config: Config, journal: Journal, account: str) -> set[str]:
     """Names of all extra fields of ours in an account, those that the config left behind included."""
     names = {field for settings in config.segmentations_of(account) for field in settings.fields.values()}
-    names |= {row.key for row in journal.objects.of(account) if row.kind == "field"}
-    return {name for name in names if _extra_field(name, names)}
+    made = [row for row in journal.objects.of(account) if row.kind == "field"]
+    names |= {row.key for row in made}
+    valued = {row.key for row in made if row.form.get("type", "enum") != "enum"}
+    valued |= {s.fields[value] for s in config.segmentations_of(account) for value in s.value_fields}
+    return {name for name in names if name in valued or _extra_field(name, names)}
 
 
 def _spec(row: MadeObject, names: set[str]) -> FieldSpec:
@@ -48,6 +51,7 @@ def _spec(row: MadeObject, names: set[str]) -> FieldSpec:
         form.get("label", ""),
         form.get("description", ""),
         options,
+        form.get("unit", ""),
         retired=True,
     )
 

@@ -28,6 +28,7 @@ class Target:
     kind: Literal["field", "list"]
     segmentation: str
     extra_field: str = ""  # of a field: "" is the segment itself
+    by_itself: bool = False  # of an extra field: it is planned whether the segment moves or not
     segment: str = ""  # of a list
     record_type: str = ""  # of a list
     channel: str = ""  # of a campaign list: who cannot be reached by it is not in it
@@ -43,13 +44,14 @@ def targets_of(config: Config, account: str) -> list[Target]:
     for settings in config.segmentations_of(account):
         for extra_field, field in settings.fields.items():
             name = plain[settings.name][extra_field]
-            targets.append(Target(field, "field", settings.name, extra_field, plain_name=name))
+            by_itself = extra_field in settings.value_fields
+            targets.append(Target(field, "field", settings.name, extra_field, by_itself, plain_name=name))
         if settings.lists != "none":
             for spec, segment in _lists(config, account, settings, segments_of(config, settings)):
                 reach = (spec.channel, spec.unknown_reachable)
                 of_list = (segment, spec.record_type, *reach)
                 targets.append(
-                    Target(spec.key, "list", settings.name, "", *of_list, control=settings.control)
+                    Target(spec.key, "list", settings.name, "", False, *of_list, control=settings.control)
                 )
     return targets
 
@@ -62,8 +64,11 @@ def field_specs(config: Config, journal: Journal, account: str) -> list[FieldSpe
         signed = help_texts.signature(settings.name, account, config.accounts[account].owner)
         title, segments = settings.title or settings.name, named_segments(config, journal, settings, account)
         for extra_field, name in settings.fields.items():
+            value = settings.value_fields.get(extra_field)
             descriptions[name] = (
-                help_texts.of_extra_field(title, extra_field, signed, longest)
+                help_texts.of_value(title, value, config.accounts[account].currency, signed, longest)
+                if value
+                else help_texts.of_extra_field(title, extra_field, signed, longest)
                 if extra_field
                 else help_texts.of_field(title, segments, signed, longest)
             )

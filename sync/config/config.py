@@ -179,7 +179,12 @@ class Config:
             spec
             for segmentation in self.segmentations_of(account)
             for record_type in self.record_types(segmentation)
-            for spec in _specs(segmentation, record_type, (options or {}).get(segmentation.name, ()))
+            for spec in _specs(
+                segmentation,
+                record_type,
+                (options or {}).get(segmentation.name, ()),
+                self.accounts[account].currency,
+            )
         )
 
     def account(self, name: str, options: Mapping[str, Sequence[Option]] | None = None) -> Account:
@@ -230,7 +235,7 @@ class Config:
                 segmentation.name,
                 first_kind(segmentation.kind),
                 segmentation.population,
-                _unshown(first_names(_dumped(segmentation.options), ("segmentations", 0))),
+                _unshown(first_names(_deciding(segmentation.options), ("segmentations", 0))),
             ],
             "accounts": {name: _definition(self.accounts[name]) for name in names},
             "rates": self.rates,
@@ -299,7 +304,7 @@ def _tree(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _specs(
-    segmentation: SegmentationSettings, record_type: str, options: Sequence[Option]
+    segmentation: SegmentationSettings, record_type: str, options: Sequence[Option], currency: str
 ) -> list[FieldSpec]:
     title = segmentation.title or segmentation.name
     specs = [FieldSpec(segmentation.field, record_type, "enum", title, options=tuple(options))]
@@ -312,7 +317,17 @@ def _specs(
                 f"{title}: {extra}",
             )
         )
+    for name, value in segmentation.value_fields.items():
+        shown, unit = value.shown(currency), value.unit_in(currency)
+        field = segmentation.fields[name]
+        specs.append(FieldSpec(field, record_type, value.type, f"{title}: {shown}", unit=unit))
     return specs
+
+
+def _deciding(options: Any) -> Any:
+    """The options on which models and labels hang."""
+    beside = set(options.beside_labels) if options is not None else set()
+    return None if options is None else options.model_dump(mode="json", exclude=beside)
 
 
 def _dumped(model: Any) -> Any:

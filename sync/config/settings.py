@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from connectors.values.folding import comparable
+from segmentation.value_fields import ValueField
 from sync.config.alerting import Alerts, Metrics
 from sync.config.table import Table, date_of, name_of
 from sync.config.templates import FIELD_PARTS, LIST_PARTS, filled, template
@@ -296,8 +297,14 @@ class SegmentationSettings(Table):
 
     @property
     def fields(self) -> dict[str, str]:
-        """Names of our fields in the CRM: "" → the segment's, extra field → its own."""
-        return {"": self.field, **{extra: f"{self.field}_{extra}" for extra in self.extra_fields}}
+        """Names of our fields in the CRM: "" → the segment's, extra field or further value → its own."""
+        own = (*self.extra_fields, *self.value_fields)
+        return {"": self.field, **{extra: f"{self.field}_{extra}" for extra in own}}
+
+    @property
+    def value_fields(self) -> dict[str, ValueField]:
+        """Further values of its kind, each of which has a field."""
+        return {value.name: value for value in self.options.value_fields} if self.options else {}
 
 
 class Limit(Table):

@@ -173,6 +173,14 @@ def _clashes(read: Sequence[tuple[KeyPath, SegmentationSettings]]) -> list[Fault
     return collected
 
 
+def _numbered() -> str:
+    """Which kinds give numbers, and which."""
+    from segmentation.kinds import KINDS
+
+    known = {name: getattr(kind, "known_numbers", ()) for name, kind in KINDS.items()}
+    return "these do: " + "; ".join(f"{name} ({', '.join(own)})" for name, own in known.items() if own)
+
+
 def _segmentation(
     table: dict[str, Any], path: KeyPath, collected: list[Fault]
 ) -> SegmentationSettings | None:
@@ -182,6 +190,9 @@ def _segmentation(
     own = {key: table[key] for key in table if key not in common}
     kind = table.get("kind")
     options: BaseModel | None = None
+    if kind in KINDS and "numbers" in own and "numbers" not in KINDS[str(kind)].model_fields:
+        del own["numbers"]
+        collected.append(Fault((*path, "numbers"), f"kind {kind} gives no numbers; {_numbered()}"))
     if kind in KINDS:
         options = validated(KINDS[str(kind)], own, path, collected, also=_common(SegmentationSettings))
     elif kind is not None:

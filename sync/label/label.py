@@ -8,7 +8,7 @@ journal keeps what each day changed; both tables can be rebuilt from it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -28,6 +28,8 @@ from sync.store.mirror import AccountMirror
 from sync.store.test_contacts import TestLabels, remember
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from segmentation.model_file import Model
     from segmentation.protocol import Segmentation
     from sync.config.settings import SegmentationSettings
@@ -100,7 +102,8 @@ def _key(
         return None
     revisions = [mirror.revision() for mirror in mirrors]
     used = [_key(config, other, mirrors, models, as_of) for other in config.uses(settings)]
-    return json.dumps([as_of.isoformat(), revisions, digest, model.version, settings.frozen, *used])
+    asked = [settings.options.asked_values] if settings.value_fields else []
+    return json.dumps([as_of.isoformat(), revisions, digest, model.version, settings.frozen, *used, *asked])
 
 
 def _label_one(
@@ -126,6 +129,10 @@ def _label_one(
         model = fitted(segmentation, population, features.past(settings, segmentation))
         if stored is None or not model_file.blank(model):
             labelled.fitted[name] = _saved(journal.models, session.account, name, as_of, digest, model)
+    elif _lacks_values(segmentation, model) and not settings.frozen:
+        past = features.past(settings, segmentation)
+        model = _with_values(segmentation, population.some()[0], past, model)
+        _saved(journal.models, session.account, name, as_of, digest, model)
     session.progress(f"labelling {titled}", 0, 0)
     with mirror.transaction():
         previous_as_of = tables.begin(journal.labels, as_of.isoformat())
@@ -135,6 +142,7 @@ def _label_one(
                 previous = tables.previous(span) if previous_as_of else None
                 labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
                 tables.store(labels, begun=position > 0)
+        tables.with_values(settings.value_fields)
         journal.labels.save(session.account, name, as_of.isoformat(), tables.changed(spans(mirror)))
         tables.set_stamp(as_of.isoformat(), key())
 
@@ -162,6 +170,7 @@ def _label_test_contacts(
             previous = tables.every_previous() if previous_as_of else None
             labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
             tables.store(labels, begun=False)
+            tables.with_values(settings.value_fields)
 
 
 def fitted(segmentation: Segmentation, population: Population, past: AccountPast) -> Model:
@@ -172,7 +181,24 @@ def fitted(segmentation: Segmentation, population: Population, past: AccountPast
     model = segmentation.fit(frame, past.as_of, past)
     if len(frame) < count:
         model["seen"]["of"] = count
-    return model_file.from_json(model_file.to_json(model))
+    return _with_values(segmentation, frame, past, model_file.from_json(model_file.to_json(model)))
+
+
+def _lacks_values(segmentation: Segmentation, model: Mapping[str, Any]) -> bool:
+    """Whether further values are asked for that the model was not made for."""
+    asked = segmentation.asked_values
+    return bool(asked) and model.get("values", {}).get("asked") != asked
+
+
+def _with_values(segmentation: Segmentation, frame: pd.DataFrame, past: AccountPast, model: Model) -> Model:
+    """The model with what further values need, where they are asked for; what labels hang on stays as it is."""
+    from segmentation import model_file
+
+    if not _lacks_values(segmentation, model):
+        return model
+    fitted_values = segmentation.fit_values(frame, model, past.as_of, past)
+    values = {**fitted_values, "asked": dict(segmentation.asked_values)}
+    return model_file.from_json(model_file.to_json({**model, "values": values}))
 
 
 def _stored(models: Models, account: str, name: str, digest: str) -> Model | None:

@@ -9,7 +9,7 @@ from sync.consent.consent import Consent
 from sync.plan.control_groups import held_out
 from sync.store import test_contacts
 from sync.store.ids import IDS
-from sync.store.label_tables import labels_before, labels_of
+from sync.store.label_tables import labels_before, labels_of, value_column
 from sync.store.mirror import literal
 from sync.store.relation import Relation
 
@@ -78,6 +78,8 @@ def _before_of_test_contacts(target: Target) -> Relation:
 
 def _value(target: Target) -> str:
     """SQL, on labels, of what stands in a field."""
+    if target.by_itself:
+        return value_column(target.extra_field)
     return {
         "": "segment",
         "reason": "left(reason, 255)",

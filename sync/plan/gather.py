@@ -60,7 +60,7 @@ def compare(
     own: dict[str, Difference] = {}  # by segmentation
     tested = any_test_contacts(scratch.mirror)
     for target, selection in selections.items():
-        alone = selection.extra_fields or selection.withdrawn or not target.extra_field
+        alone = selection.extra_fields or selection.withdrawn or target.by_itself or not target.extra_field
         moved = None if alone else own[target.segmentation]
         difference = _difference(scratch, desired(target, consent, tested), selection, made, forms, moved)
         if target.kind == "field" and not target.extra_field:

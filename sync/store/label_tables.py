@@ -25,11 +25,24 @@ from sync.store.scratch import readable
 if TYPE_CHECKING:
     import pandas as pd
 
-# What labels hold in addition to ``record``; memory.* columns of the kind come on top.
+# What labels hold in addition to ``record``; memory.* and value.* columns of the kind come on top.
 STATE = {"segment": "VARCHAR", "since": "DATE", "previous": "VARCHAR", "score": "DOUBLE", "reason": "VARCHAR"}
 _COLUMNS = "record::BIGINT AS record, " + ", ".join(
     f"{column}::{sql_type} AS {column}" for column, sql_type in STATE.items()
 )
+
+
+_MORE = {"memory.": "BIGINT", "value.": "VARCHAR"}  # by prefix
+
+
+def value_column(name: str) -> str:
+    """SQL, on labels: a further value."""
+    return quoted(f"value.{name}")
+
+
+def _type_of_more(column: str) -> str:
+    """SQL type of a column of the kind; "": it is none."""
+    return next((sql_type for prefix, sql_type in _MORE.items() if column.startswith(prefix)), "")
 
 
 def labels_of(segmentation: str) -> Relation:
@@ -44,7 +57,7 @@ def labels_before(segmentation: str) -> Relation:
 
 class StateTables:
     """The labels of one segmentation, and those that they started from. Relations have the columns ``record``,
-    ``STATE`` and ``memory.*``.
+    ``STATE``, ``memory.*`` and ``value.*``.
     """
 
     def __init__(self, mirror: AccountMirror, name: str, prefix: str = "") -> None:
@@ -89,10 +102,21 @@ class StateTables:
     def store(self, labels: pd.DataFrame, begun: bool) -> None:
         """Make these the labels, or append them to those that were ``begun``."""
         frame = pa.Table.from_pandas(labels, preserve_index=False)
-        memory = "".join(", " + quoted(c) for c in frame.column_names if c.startswith("memory."))
+        more = "".join(
+            f", {quoted(c)}::{_type_of_more(c)} AS {quoted(c)}"
+            for c in frame.column_names
+            if _type_of_more(c)
+        )
         table = quoted(self._labels)
         into = f"INSERT INTO {table} BY NAME" if begun else f"CREATE OR REPLACE TABLE {table} AS"
-        self._mirror.run(f"{into} SELECT {_COLUMNS}{memory} FROM frame", frame=frame)
+        self._mirror.run(f"{into} SELECT {_COLUMNS}{more} FROM frame", frame=frame)
+
+    def with_values(self, names: Iterable[str]) -> None:
+        """Let the labels have these further values; those that nobody gave are null."""
+        for name in names:
+            self._mirror.run(
+                f"ALTER TABLE {quoted(self._labels)} ADD COLUMN IF NOT EXISTS {value_column(name)} VARCHAR"
+            )
 
     def _turn(self) -> None:
         """Let the labels be the state before."""
@@ -248,8 +272,8 @@ def _write_states(
     there = set(STATE)
     for _day, frame in labels.days(mirror.name, name, before, newest_first=True):
         mirror.register(frame)
-        for column in [c for c in frame.column_names if c.startswith("memory.") and c not in there]:
-            mirror.run(f"ALTER TABLE {table} ADD COLUMN {quoted(column)} BIGINT")
+        for column in [c for c in frame.column_names if _type_of_more(c) and c not in there]:
+            mirror.run(f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {_type_of_more(column)}")
             there.add(column)
         mirror.run(
             f"""INSERT INTO {table} BY NAME SELECT record, frame.* EXCLUDE (record_type, id) FROM frame JOIN ids USING (record_type, id)
