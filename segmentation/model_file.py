@@ -57,6 +57,15 @@ def topless(model: Mapping[str, Any]) -> bool:
     return any(axis.count > len(axis.cuts) > 0 and axis.knots[-1] <= axis.cuts[-1] for axis in ranked_axes)
 
 
+def labels_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two models give the same labels: they differ in further values at most."""
+    return _of_labels(one) == _of_labels(other)
+
+
+def _of_labels(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in model.items() if name not in ("values", "as_of")}
+
+
 def axes(model: Mapping[str, Any], kind: str, settings: Mapping[str, Any]) -> dict[str, EmpiricalCdf]:
     """The axes of a model. ValueError when it was created by another version, kind or settings."""
     if model.get("version") != VERSION:

@@ -199,6 +199,7 @@ def loop(session: Session, selection: Any) -> Answer:
     from sync.plan.changed_meanings import meaning_notes
     from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
     from sync.plan.plan import plan as make
+    from sync.plan.refit_moves import refit_notes
     from sync.plan.restored import restored_notes
     from sync.plan.setup import new_names, plan_setup
     from sync.plan.test_contacts import test_contact_notes
@@ -220,7 +221,10 @@ def loop(session: Session, selection: Any) -> Answer:
     ]
     answer["notes"] += size_notes(session, written=False)
     answer["notes"] += restored_notes(session.config, session.mirror())
-    answer["notes"] += meaning_notes(session.journal, session.account, session.segmentations)
+    answer["notes"] += [
+        *meaning_notes(session.journal, session.account, session.segmentations),
+        *refit_notes(session.config, session.journal, session.mirror()),
+    ]
     answer |= {"plan": planned.as_dict(), "applied": no_changes(), "waiting": None, "report": None}
     if planned.plan is None:
         _stop_for_reading(planned.trips)

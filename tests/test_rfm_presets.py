@@ -142,8 +142,9 @@ def test_after_a_training_the_plan_says_what_a_segment_means_now_until_it_is_car
     row = world.journal("SELECT content FROM models WHERE segmentation = 'rfm'")[0]
     old = model_file.to_json(earlier(model_file.from_json(row["content"])))
     world.journal("UPDATE models SET content = ? WHERE segmentation = 'rfm'", old)
-    world.do("run", as_of=DAY + timedelta(days=1), allow=ALLOWED)
-    held, later = world.held("seg_rfm"), DAY + timedelta(days=2)
+    for days in (1, 2):
+        world.do("run", as_of=DAY + timedelta(days=days), allow=ALLOWED)
+    held, later = world.held("seg_rfm"), DAY + timedelta(days=3)
     answer = world.do("run", as_of=later, allow=ALLOWED)
     assert world.held("seg_rfm") == held and not any("trained again" in note for note in answer["notes"])
     world.do("train", as_of=later, names=("rfm",))

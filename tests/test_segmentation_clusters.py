@@ -48,6 +48,7 @@ def shoppers(groups: int = 4, each: int = 100, shift: int = 0, seed: int = 1) ->
             "orders": days,
             "purchase_days": days,
             "net_revenue": days * 2000,
+            "first_purchase": [AS_OF - timedelta(days=int(d)) for d in silent],  # no rhythm
             "last_purchase": [AS_OF - timedelta(days=int(d)) for d in silent],
         }
     )
@@ -84,6 +85,19 @@ def test_names_say_what_sets_a_cluster_apart_and_differ() -> None:
     assert "frequent" in best["name"].casefold() and "recent" in best["name"].casefold()
     assert {segment.title for segment in kind.named(model)} >= set(names)
     assert {segment.key for segment in kind.named(model)} < {segment.key for segment in kind.segments}
+
+
+def test_a_silence_that_is_usual_for_a_record_moves_it_nowhere_and_says_so_to_models_of_now_alone() -> None:
+    kind, frame = Clusters(k=4).in_account(), shoppers()
+    frame["first_purchase"] = [AS_OF - timedelta(days=400)] * len(frame)
+    model = kind.fit(frame, AS_OF)
+    later = frame.assign(last_purchase=[day - timedelta(days=9) for day in frame["last_purchase"]])
+    later.loc[later["purchase_days"] < 10, "last_purchase"] = AS_OF  # a purchase each half a year
+    first = keys(kind.label(frame, model, None, None, AS_OF))
+    assert keys(kind.label(later, model, None, None, AS_OF))[100:200] == first[100:200]
+    old = {**model, "figures": {**model["figures"], "scoring": 1}}
+    assert Clusters().outdated(old) and not Clusters().outdated(model)
+    assert keys(kind.label(later, old, None, None, AS_OF))[100:200] != first[100:200]
 
 
 def test_a_refit_keeps_numbers_and_names() -> None:

@@ -127,6 +127,16 @@ def test_a_shift_of_the_score_is_drift_and_proposes_a_refit() -> None:
     )
 
 
+def test_for_as_long_as_nobody_could_move_there_is_no_verdict_and_no_proposal() -> None:
+    now, then = labels(*["a"] * 1000, score=np.linspace(0.8, 1, 1000)), labels(*["a"] * 1000)
+    for age, verdict in ((2, None), (27, None), (28, False)):
+        lines = card(None, Today(now, shift=(0.4, 900), newcomers=(then, now), age=age), {"figures": {}})
+        assert [of(lines, name).passes for name in ("drift", "newcomers")] == [verdict, verdict]
+        assert bool(retrain_reasons(lines, age)) == (verdict is False)
+    young = card(None, Today(now, shift=(0.4, 900), age=2), {"figures": {}})
+    assert "the model is 2 days old, 28 are needed" in of(young, "drift").words
+
+
 def test_newcomers_are_held_against_newcomers() -> None:
     then, now = labels(*["a"] * 400), labels(*["a"] * 400, score=np.linspace(0.8, 1, 400))
     assert of(card(None, Today(now, newcomers=(then, then)), {"figures": {}}), "newcomers").passes

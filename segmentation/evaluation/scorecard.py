@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 ENOUGH = 100  # records, for a share to be judged
 SMALLEST = 0.01
 DRIFT, FEWEST = 0.25, 200  # records: the shares of fewer flap by themselves
+SETTLED = 28  # days since a fit: before, few could have moved, and weekdays and months pass for a shift
 UNSCORED = ("unscored", "no_offer")
 
 
@@ -54,7 +55,7 @@ class Today:
     ``reachable``: share per segment. ``playbooks``: keys of segments that have one. ``baseline``: labels of
     the day of the fit. ``shift``: PSI of the score since then, and of how many records: of those that did not
     just grow older. ``newcomers``: labels of those who were new at the fit, and of those who are new now.
-    ``weeks``: played again, and their cost.
+    ``weeks``: played again, and their cost. ``age``: days since the fit.
     """
 
     labels: pd.DataFrame
@@ -64,6 +65,7 @@ class Today:
     shift: tuple[float, int] | None = None
     newcomers: tuple[pd.DataFrame, pd.DataFrame] | None = None
     weeks: tuple[Replay | None, Mapping[str, float]] = (None, {})
+    age: int = SETTLED
 
 
 class Judged(Protocol):
@@ -115,8 +117,10 @@ def steadiness(judgement: Judgement, replayed: Replay | None, figures: Mapping[s
     return lines
 
 
-def retrain_reasons(lines: Sequence[Line]) -> list[str]:
-    """Why a refit is worth proposing; empty: it is not."""
+def retrain_reasons(lines: Sequence[Line], age: int = SETTLED) -> list[str]:
+    """Why a refit is worth proposing; empty: it is not, or the model is so young that it would learn the same."""
+    if age < SETTLED:
+        return []
     weighty = ("drift", "newcomers", "stability", "against", "calibration", "auc", "hits")
     return [line.words for line in lines if line.passes is False and line.measure in weighty]
 
@@ -283,16 +287,18 @@ def _actionability(
 
 
 def _drift(today: Today) -> list[Line]:
-    lines = []
+    lines, young = [], today.age < SETTLED
+    why = f"; no verdict: the model is {today.age} days old, {SETTLED} are needed" if young else ""
     if today.shift is not None:
         shift, records = today.shift
         words = f"PSI of the score {shift:.3f} since the fit, of {records:,} who bought lately (a shift from {DRIFT})"
-        lines.append(Line("drift", round(shift, 4), shift < DRIFT if records >= FEWEST else None, words))
+        holds = shift < DRIFT if records >= FEWEST and not young else None
+        lines.append(Line("drift", round(shift, 4), holds, words + why))
     if today.newcomers is not None and min(map(len, today.newcomers)) >= FEWEST:
         then, now = today.newcomers
         new = metrics.population_stability(numbers(then["score"]), numbers(now["score"]))
         words = f"PSI of the score {new:.3f} between newcomers at the fit and now (a shift from {DRIFT})"
-        lines.append(Line("newcomers", round(new, 4), new < DRIFT, words))
+        lines.append(Line("newcomers", round(new, 4), None if young else new < DRIFT, words + why))
     return lines
 
 

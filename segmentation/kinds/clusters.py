@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
 
 UNSCORED = "unscored"
+SCORING = 2  # of models fitted now: a usual silence is no news; 1: those of earlier versions
 TOO_LITTLE = "There is too little to learn from."
 OTHERS = (
     Segment(PROSPECT, "Prospects", "No purchase yet."),
@@ -82,6 +83,14 @@ class Clusters(LearningKind):
         )
         return [*(cluster(stored["number"], stored["name"]) for stored in clusters), *OTHERS]
 
+    def outdated(self, model: Mapping[str, Any]) -> str:
+        if scoring(model) == SCORING:
+            return ""
+        return (
+            "its model is of an earlier version, in which regular customers change their cluster between purchases; "
+            "the plan after a training says who moves"
+        )
+
     @model_validator(mode="after")
     def _numbers_suffice(self) -> Clusters:
         if self.k is not None and self.max_clusters < self.k:
@@ -108,3 +117,8 @@ class Clusters(LearningKind):
             words = f"{refit:.1%} kept their cluster when the model was trained again (from {KEPT:.0%})"
             lines.append(Line("kept over the refit", refit, refit >= KEPT, words))
         return lines
+
+
+def scoring(model: Mapping[str, Any]) -> int:
+    """How a model sees records."""
+    return int(model.get("figures", {}).get("scoring", 1))

@@ -8,7 +8,9 @@ k-prototypes (Huang 1998). ``k`` is the largest of 3 to 8 whose clusters come ba
 A cluster keeps its number for life. Between fits centres are frozen; a refit starts from the old centres and
 keeps k as long as it holds; a new cluster that shares less than half of its records with an old one gets a
 new number, and the old number is never used again. A record changes its cluster when another centre is nearer
-by the dead band, on two distinct as_of.
+by the dead band, on two distinct as_of. A silence that is usual for the record is no news
+(``segmentation.usual_silence``): weekly, over twelve weeks, this brings changes on Complete Journey from 6.9% of the
+households to 2.3%, and those who come back from 20% to 2%, and on CDNOW from 2.2% to 1.1% and from 2.9% to 0.3%.
 
 Without configured kinds and attributes the clusters are of buyers, and who never bought is a ``prospect``.
 Names say what sets a cluster apart most; the config may override them. Not for few records: below ``FEWEST``
@@ -33,12 +35,13 @@ from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.evaluation import cluster_stability
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import choose
-from segmentation.kinds.base import PROSPECT, Account
+from segmentation.kinds.base import PROSPECT, USUAL_GAPS, Account
 from segmentation.kinds.cluster_names import names_of
-from segmentation.kinds.clusters import TOO_LITTLE, UNSCORED, Clusters, cluster_key
+from segmentation.kinds.clusters import SCORING, TOO_LITTLE, UNSCORED, Clusters, cluster_key, scoring
 from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.models.encoder import Encoder, Matrix, Trait, columns_of, traits_of
 from segmentation.rules.comparison import ATTRIBUTE
+from segmentation.usual_silence import Silence
 
 if TYPE_CHECKING:
     import ibis
@@ -62,8 +65,11 @@ class _Learned:
     numbers: Integers
     names: list[str]
     centres: Matrix
+    scoring: int = SCORING
 
     def points(self, features: pd.DataFrame, as_of: date) -> Matrix:
+        if self.scoring >= SCORING:
+            features = _as_usual(features, as_of)
         return self.encoder.matrix(features, as_of, CATEGORY)
 
 
@@ -85,7 +91,7 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
 
     def reads(self, facts: ibis.Table) -> ibis.Table:
         """record, and what is known of each trait; an attribute that no record ever had is null."""
-        return facts.select("record", orders=facts.orders, **columns_of(facts, self.traits))
+        return facts.select("record", "first_purchase", orders=facts.orders, **columns_of(facts, self.traits))
 
     def fit(self, features: pd.DataFrame, as_of: date, past: Past | None = None) -> model_file.Model:
         """Clusters of ``features``, numbered and started from those of ``past.model``.
@@ -96,12 +102,17 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
         frame = features[self._clustered(features)].reset_index(drop=True)
         old = self._earlier(past, frame)
         refused = f"fewer than {FEWEST} records to learn from ({len(frame)})" if len(frame) < FEWEST else ""
-        encoder = Encoder.fit(frame, self.traits, as_of) if not refused else Encoder((), {})
+        usual = _as_usual(frame, as_of)
+        encoder = Encoder.fit(usual, self.traits, as_of) if not refused else Encoder((), {})
         if not refused and not encoder.columns:
             refused = "nothing tells the records apart: " + "; ".join(
                 f"{name} is {why}" for name, why in encoder.dropped.items()
             )
-        figures: dict[str, Any] = {"refused": refused, "dropped": dict(encoder.dropped)}
+        figures: dict[str, Any] = {
+            "refused": refused,
+            "dropped": dict(encoder.dropped),
+            "scoring": SCORING,
+        }
         learned: dict[str, Any] = {"clusters": [], "next": 1, "retired": []}
         if past is not None and past.model is not None:
             learned |= {
@@ -129,7 +140,7 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
         figures: dict[str, Any],
     ) -> dict[str, Any]:
         """Centres, numbers and names; what was measured on the way goes into ``figures``."""
-        points = encoder.matrix(frame, as_of, CATEGORY)
+        points = encoder.matrix(_as_usual(frame, as_of), as_of, CATEGORY)
         places = (
             cluster_stability.nearest(old.points(frame, as_of), old.centres) if old else np.zeros(0, np.int64)
         )
@@ -150,6 +161,7 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
             figures["refused"] = (
                 f"all {self.kind.max_clusters} numbers of clusters are used up, so the old clusters stay; raise max_clusters and run setup"
             )
+            figures["scoring"] = old.scoring
             return {
                 **former,
                 **_stored(old, cluster_stability.nearest(old.points(frame, as_of), old.centres)),
@@ -260,7 +272,7 @@ class ClustersSegmentation(LabellingKind[Clusters, pd.DataFrame]):
             for t in self.traits
             if t.sort in ("number", "money") and not t.column.startswith(ATTRIBUTE)
         ]
-        frames.check_features(features, counts, ("last_purchase",), as_of)
+        frames.check_features(features, counts, ("first_purchase", "last_purchase"), as_of)
 
     def _clustered(self, features: pd.DataFrame) -> Flags:
         bought: Flags = ~np.isnat(frames.as_days(features["last_purchase"]))
@@ -353,4 +365,13 @@ def _learned(model: Mapping[str, Any]) -> _Learned | None:
         numbers,
         [cluster["name"] for cluster in stored["clusters"]],
         centres,
+        scoring(model),
     )
+
+
+def _as_usual(features: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """The features where a silence that is usual for a record is no news."""
+    first, last = (frames.as_days(features[name]) for name in ("first_purchase", "last_purchase"))
+    silence = Silence.of(first, last, features["purchase_days"].to_numpy(np.int64), as_of)
+    counted = np.datetime64(as_of, "D") - silence.counted(USUAL_GAPS).astype("timedelta64[D]")
+    return features.assign(last_purchase=np.where(np.isnat(last), last, counted))

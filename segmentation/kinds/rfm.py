@@ -15,11 +15,14 @@ from pydantic import Field, field_validator
 
 from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
-from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
+from segmentation.kinds.base import PROSPECT, USUAL_GAPS, BandedKind, Suggestion
 from segmentation.kinds.rfm_groups import ADVICE, DEFAULT, STANDING, Group, table
 from segmentation.kinds.rfm_presets import PRESETS, SHOPS
 
-SCORING = 2  # of models fitted now: one-time buyers apart, newcomers recent; 1: those of earlier versions
+# how a model scores; 1: those of the earliest versions
+APART = 2  # one-time buyers apart, newcomers recent
+USUAL = 3  # a usual silence is no news
+SCORING = USUAL  # of models fitted now
 
 
 class Rfm(BandedKind):
@@ -27,7 +30,10 @@ class Rfm(BandedKind):
 
     window_days: int = Field(365, ge=1, description="days of purchases that F and M count")
     recency_patience: float = Field(
-        3.0, ge=0, description="R falls only after a silence longer than this many of the record's mean gaps"
+        3.0,
+        ge=0,
+        description="R falls only after a silence longer than this many of the record's mean gaps; "
+        "if not set, 6 of them, in models of earlier versions 3",
     )
     groups: tuple[Group, ...] = DEFAULT
 
@@ -51,15 +57,25 @@ class Rfm(BandedKind):
     def outdated(self, model: Mapping[str, Any]) -> str:
         if scoring(model) == SCORING:
             return ""
+        if scoring(model) == APART:
+            return (
+                "its model is of an earlier version, in which regular customers change their group with each "
+                "purchase; the plan after a training says who moves"
+            )
         reason = "its model is of an earlier version, in which groups run empty where many bought once"
         own = "" if "groups" in self.model_fields_set else ", and promising are rare buyers of some time ago"
         return f"{reason}{own}; the plan after a training says what changes"
+
+    def patience(self, version: int) -> float:
+        """How many mean gaps a silence may last in models that score so."""
+        said = version < USUAL or "recency_patience" in self.model_fields_set
+        return self.recency_patience if said else USUAL_GAPS
 
     def table_of(self, model: Mapping[str, Any] | None) -> tuple[Group, ...]:
         """The groups by which a model labels; None: one that is fitted now."""
         if "groups" in self.model_fields_set:
             return self.groups
-        return PRESETS[SHOPS].groups if model is None or scoring(model) == SCORING else DEFAULT
+        return PRESETS[SHOPS].groups if model is None or scoring(model) >= APART else DEFAULT
 
     @field_validator("groups", mode="before")
     @classmethod

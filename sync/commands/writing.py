@@ -34,6 +34,7 @@ def plan(
         from sync.plan.changed_meanings import meaning_notes
         from sync.plan.dynamic_lists import deleted_notes, filter_notes, size_notes
         from sync.plan.plan import plan as make
+        from sync.plan.refit_moves import refit_notes
         from sync.plan.restored import restored_notes
         from sync.plan.setup import new_names, plan_setup
         from sync.plan.test_contacts import test_contact_notes
@@ -57,7 +58,10 @@ def plan(
         ]
         notes += size_notes(session, written=False)
         notes += restored_notes(session.config, session.mirror())
-        notes += meaning_notes(session.journal, session.account, session.segmentations)
+        notes += [
+            *meaning_notes(session.journal, session.account, session.segmentations),
+            *refit_notes(session.config, session.journal, session.mirror()),
+        ]
         return {**labelled, "plan": planned.as_dict(), "notes": notes, "exit_code": code}
 
     return each_account(config, options, "plan", work)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sync.account.segment_catalog import built
@@ -90,6 +91,7 @@ class AsKnownThen:
     def _made(self, settings: SegmentationSettings, made_by: Fitted | None) -> StateTables:
         """Labels for the file, which remember those of the file before."""
         from segmentation.model_file import blank
+        from segmentation.takeover import first_labels
 
         mirror, as_of = self._session.mirror(), self._session.as_of
         key = [self._session.config.digest(settings), made_by[2]["settings"] if made_by else None]
@@ -102,9 +104,10 @@ class AsKnownThen:
             if kept is None and not blank(model):
                 filed.keep(model)
             previous_as_of = filed.tables.begin(as_of.isoformat())
+            give = segmentation.label if kept else partial(first_labels, segmentation)
             for position, (span, frame) in enumerate(population.chunks()):
                 previous = filed.tables.previous(span) if previous_as_of else None
-                labels = segmentation.label(frame, kept or model, previous, previous_as_of, as_of)
+                labels = give(frame, kept or model, previous, previous_as_of, as_of)
                 filed.tables.store(labels, begun=position > 0)
         return filed.tables
 

@@ -1,7 +1,8 @@
 """Which models no longer fit what they label? A cheap look after each labelling; nothing is fitted, let alone
 applied.
 
-A model is worth fitting again when scores have shifted since the fit (PSI from .25 on, over deciles of then),
+A model is worth fitting again when scores have shifted since the fit (PSI from .25 on, over deciles of then, once it is
+``SETTLED`` days old),
 when it is ``OLD`` days old, when an earlier version made it and gave nobody the best score
 (``segmentation.model_file.topless``), or when its kind scores otherwise now. Compared are the records that bought
 within ``RECENT`` days of either day:
@@ -33,7 +34,7 @@ def refits(
 ) -> dict[str, str]:
     """By segmentation: why a refit is worth a look. Segmentations that need none are left out."""
     from segmentation import model_file
-    from segmentation.evaluation.scorecard import DRIFT, FEWEST
+    from segmentation.evaluation.scorecard import DRIFT, FEWEST, SETTLED
 
     reasons = {}
     for settings in segmentations:
@@ -42,7 +43,7 @@ def refits(
             continue
         age = (as_of - date.fromisoformat(stored.as_of)).days
         shift, records = shifted(mirror, settings.name, stored, as_of) or (0.0, 0)
-        if shift >= DRIFT and records >= FEWEST:
+        if shift >= DRIFT and records >= FEWEST and age >= SETTLED:
             reasons[settings.name] = (
                 f"its scores have shifted since it was trained as of {stored.as_of} (PSI {shift:.2f}; retrain from {DRIFT} on)"
             )

@@ -22,6 +22,7 @@ from sync.label.point_in_time import AccountPast
 from sync.label.population import Population
 from sync.log import stage
 from sync.store.chunks import spans
+from sync.store.journal import Journal
 from sync.store.journal.models import Models
 from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror
@@ -64,7 +65,7 @@ def label(session: Session) -> Labelled:
         labelled.sizes[settings.name] = tables.sizes()
     if tested:
         own = AccountFeatures(session, of_test_contacts=True)
-        _label_test_contacts(session.config, session.journal.models, mirrors[0], own, session.as_of)
+        _label_test_contacts(session.config, session.journal, mirrors[0], own, session.as_of)
     session.mirrors.stage_ended()
     return labelled
 
@@ -138,13 +139,30 @@ def _label_one(
         previous_as_of = tables.begin(journal.labels, as_of.isoformat())
         tomorrow = (as_of + timedelta(days=1)).isoformat()
         if not (settings.frozen and tables.keep(journal.labels, tomorrow, population.records())):
+            give = _labelling(session.journal, session.account, name, segmentation, as_of)
             for position, (span, frame) in enumerate(population.chunks()):
                 previous = tables.previous(span) if previous_as_of else None
-                labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
+                labels = give(frame, model, previous, previous_as_of, as_of)
                 tables.store(labels, begun=position > 0)
         tables.with_values(settings.value_fields)
         journal.labels.save(session.account, name, as_of.isoformat(), tables.changed(spans(mirror)))
         tables.set_stamp(as_of.isoformat(), key())
+
+
+def _labelling(
+    journal: Journal, account: str, name: str, segmentation: Segmentation, as_of: date
+) -> Callable[..., pd.DataFrame]:
+    """How a day is labelled: otherwise where the labels that it starts from are of another model."""
+    from segmentation.model_file import from_json, labels_alike
+    from segmentation.takeover import first_labels
+
+    now = journal.models.latest(account, name)
+    labelled_at = journal.labels.saved_at(account, name, as_of.isoformat())
+    then = journal.models.saved_by(account, name, labelled_at) if labelled_at else None
+    if now is None or then is None or now.version == then.version:
+        return segmentation.label
+    alike = labels_alike(from_json(then.content), from_json(now.content))
+    return segmentation.label if alike else partial(first_labels, segmentation)
 
 
 def _found(before_a_change: Callable[[], None], mirror: AccountMirror, test_contacts: Sequence[str]) -> bool:
@@ -155,12 +173,12 @@ def _found(before_a_change: Callable[[], None], mirror: AccountMirror, test_cont
 
 
 def _label_test_contacts(
-    config: Config, models: Models, mirror: AccountMirror, features: AccountFeatures, as_of: date
+    config: Config, journal: Journal, mirror: AccountMirror, features: AccountFeatures, as_of: date
 ) -> None:
     """Label the test contacts as all others are, by the same models, but apart from them."""
     for settings in config.in_order(mirror.name):
         segmentation = built(config, settings, mirror.name)
-        model = _stored(models, mirror.name, settings.name, config.digest(settings))
+        model = _stored(journal.models, mirror.name, settings.name, config.digest(settings))
         tables = TestLabels(mirror, settings.name)
         if model is None or (settings.frozen and tables.exist):
             continue
@@ -168,8 +186,8 @@ def _label_test_contacts(
         with mirror.transaction():
             previous_as_of = tables.begin(as_of.isoformat())
             previous = tables.every_previous() if previous_as_of else None
-            labels = segmentation.label(frame, model, previous, previous_as_of, as_of)
-            tables.store(labels, begun=False)
+            give = _labelling(journal, mirror.name, settings.name, segmentation, as_of)
+            tables.store(give(frame, model, previous, previous_as_of, as_of), begun=False)
             tables.with_values(settings.value_fields)
 
 

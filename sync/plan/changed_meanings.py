@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sync.config.settings import SegmentationSettings
@@ -19,21 +20,29 @@ def meaning_notes(journal: Journal, account: str, segmentations: Iterable[Segmen
     notes: list[str] = []
     for settings in segmentations:
         latest = journal.models.latest(account, settings.name) if settings.options.texts_from_model else None
-        version = _carried_out(journal, account, settings.name) if latest is not None else None
-        if latest is None or version is None or latest.version == version:
+        carried_out = last_carried_out(journal, account, settings.name) if latest is not None else None
+        if latest is None or carried_out is None or latest.version == carried_out.version:
             continue
-        before = journal.models.of_version(account, settings.name, version)
+        before = journal.models.of_version(account, settings.name, carried_out.version)
         if before is not None:
             notes += _note(settings, json.loads(before.content), json.loads(latest.content))
     return notes
 
 
-def _carried_out(journal: Journal, account: str, name: str) -> int | None:
-    """The model of the last plan of this segmentation that was carried out in full."""
+@dataclass(frozen=True)
+class CarriedOut:
+    """Of a plan that was carried out in full: its day, and the model of a segmentation."""
+
+    as_of: str | None
+    version: int
+
+
+def last_carried_out(journal: Journal, account: str, name: str) -> CarriedOut | None:
+    """The last plan of this segmentation that was carried out in full."""
     for plan in journal.plans.carried_out(account):
         covers, models = plan.basis.get("covers"), plan.basis.get("models", {})
         if plan.state == "done" and models.get(name) is not None and (covers is None or name in covers):
-            return int(models[name])
+            return CarriedOut(plan.as_of, int(models[name]))
     return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -168,6 +168,15 @@ class LabelTables(StateTables):
             f"""SELECT b.segment, l.segment, count(*) FROM ({self.before}) AS b FULL JOIN ({self.labels}) AS l USING (record)
                 GROUP BY ALL ORDER BY ALL"""
         )
+
+    def moves_since(self, labels: Labels, day: str) -> list[tuple[str, str, int]]:
+        """(segment on a day, segment now, records) of those that were labelled then; who stays is among them."""
+        after = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+        with states(labels, self._mirror, self._name, after) as then:
+            return self._mirror.rows(
+                f"""SELECT t.segment, l.segment, count(*) FROM ({then}) AS t JOIN ({self.labels}) AS l USING (record)
+                    GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
+            )
 
     def begin(self, labels: Labels, as_of: str) -> date | None:
         """Make ``before`` the state before a day, for new labels; returns the day that it is of."""

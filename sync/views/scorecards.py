@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sync.config.settings import SegmentationSettings
 
 DAYS = 90  # that a card looks back, where the kind has no horizon of its own
-FORM = 1  # moves whenever another card comes out of the same facts
+FORM = 2  # moves whenever another card comes out of the same facts
 
 
 def card(session: Session, names: Sequence[str] = (), composition: Sequence[str] = ()) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _card(
     lines = scorecard.card(settings.options, past, today, model)
     return {
         "lines": scorecard.as_dicts(lines),
-        "falls": scorecard.retrain_reasons(lines),
+        "falls": scorecard.retrain_reasons(lines, today.age),
         **_migration(features.activity.mirror, settings.name),
     }
 
@@ -271,6 +271,7 @@ def _today(
         shifted(mirror, settings.name, stored, as_of) if kind.learns else None,
         _newcomers(mirror, labels, baseline, fitted, as_of) if kind.learns else None,
         _weeks(features, config, settings, model, as_of) if kind.judgement.steady else (None, {}),
+        max((as_of - fitted).days, 0),
     )
 
 

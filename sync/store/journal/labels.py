@@ -81,6 +81,13 @@ class Labels(Repository):
     def _part(self, account: str, key: tuple[str, str, int]) -> pa.Table:
         return unpacked(self._database.value(f"SELECT content FROM labels WHERE {_PART}", account, *key))
 
+    def saved_at(self, account: str, segmentation: str, before: str) -> str | None:
+        """When the labels of the latest day up to but without ``before`` were saved."""
+        sql = """SELECT max(at) FROM labels WHERE account = ?1 AND segmentation = ?2 AND as_of =
+                 (SELECT max(as_of) FROM labels WHERE account = ?1 AND segmentation = ?2 AND as_of < ?3)"""
+        moment: str | None = self._database.value(sql, account, segmentation, before)
+        return moment
+
     def latest_day(self, account: str, segmentation: str, before: str | None = None) -> str | None:
         """The latest day up to but without ``before``."""
         sql = "SELECT max(as_of) FROM labels WHERE account = ? AND segmentation = ? AND as_of < coalesce(?, '9999-99-99')"

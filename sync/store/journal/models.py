@@ -41,6 +41,10 @@ class Models(Repository):
         """The newest model."""
         return self._newest("account = ? AND segmentation = ?", account, segmentation)
 
+    def saved_by(self, account: str, segmentation: str, moment: str) -> StoredModel | None:
+        """The newest model that was saved by a moment."""
+        return self._newest("account = ? AND segmentation = ? AND at <= ?", account, segmentation, moment)
+
     def of_version(self, account: str, segmentation: str, version: int) -> StoredModel | None:
         """The model of a version."""
         return self._newest(

@@ -1,0 +1,48 @@
+"""How long has a record been silent, where a silence that is usual for it is no news?
+
+Who buys each month is not further away three weeks after a purchase than three days after it. So a silence of up
+to so many (``segmentation.kinds.base.USUAL_GAPS``) of the record's own mean gaps counts as half a mean gap, which it
+is on average; a longer one counts in full. Of records with fewer than ``FEWEST`` purchase days no usual gap is known, and
+each silence counts in full.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from segmentation.ecdf import Flags, Fractions, Integers
+
+FEWEST = 3  # purchase days
+Days = np.ndarray[Any, np.dtype[np.datetime64]]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Days since the last purchase, and whether they are usual for the record."""
+
+    days: Integers
+    rhythm: Fractions  # mean days between purchases, 0 where unknown
+
+    @classmethod
+    def of(cls, first: Days, last: Days, purchase_days: Integers, as_of: date) -> Silence:
+        """Of each record; 0 days where it never bought."""
+        today = np.datetime64(as_of, "D")
+        bought = ~np.isnat(last)
+        days = (today - np.where(bought, last, today)).astype(np.int64)
+        known = bought & ~np.isnat(first) & (purchase_days >= FEWEST)
+        span = (np.where(known, last, today) - np.where(known, first, today)).astype(np.int64)
+        return cls(days, np.where(known, span / np.maximum(purchase_days - 1, 1), 0.0))
+
+    def usual(self, gaps: float) -> Flags:
+        """Is the silence no longer than so many mean gaps of the record?"""
+        usual: Flags = (self.rhythm > 0) & (self.days <= gaps * self.rhythm)
+        return usual
+
+    def counted(self, gaps: float) -> Integers:
+        """Days that the silence counts as."""
+        half = np.floor(self.rhythm / 2).astype(np.int64)
+        return np.where(self.usual(gaps), half, self.days)
