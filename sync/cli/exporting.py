@@ -38,6 +38,17 @@ def segment(
             metavar="TEXT",
         ),
     ] = "",
+    platform: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="google, meta or linkedin: a file to upload there, hashed, of people who may be reached by ads.",
+            metavar="PLATFORM",
+        ),
+    ] = "",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="With --for: not hashed; the platform hashes it at the upload.")
+    ] = False,
     config: Config = CONFIG,
     account: Account = None,
     as_json: Json = False,
@@ -47,5 +58,15 @@ def segment(
     execute(
         "segment",
         as_json,
-        lambda c, p: c.segment(config, options_of(account, progress=p), name, out, chosen, channel, reason),
+        lambda c, p: c.segment(
+            config,
+            options_of(account, progress=p),
+            name,
+            out,
+            chosen,
+            channel,
+            reason,
+            platform=platform,
+            plain=plain,
+        ),
     )

@@ -21,13 +21,16 @@ def segment(
     channel: str = "",
     reason: str = "",
     who: str = "",
+    platform: str = "",
+    plain: bool = False,
 ) -> Answer:
     """Write the members of a segment (``name``: SEGMENTATION.SEGMENT) of the last labelling to a CSV file, by
     what consent says now: the CRM is read first.
 
     ``channel`` (email, phone, sms, post, ads) is needed by columns by which a person can be contacted, and leaves
     out who may not be reached by it and who is in the list's control group; else a ``reason`` is needed. The
-    journal keeps who had the file written (``who``; by default the system's user). UsageError: of several accounts none is named.
+    journal keeps who had the file written (``who``; by default the system's user). ``platform`` (google, meta, linkedin)
+    writes a file to upload there, of who may be reached by ads: hashed, unless ``plain``. UsageError: of several accounts none is named.
     """
     from sync.views.segment_file import Known, Wanted, checked, write
 
@@ -40,7 +43,7 @@ def segment(
         raise UsageError(
             f"{segmentation} is in several accounts: name one with --account {' or --account '.join(accounts)}"
         )
-    wanted = Wanted(name, out, columns, channel, reason, who)
+    wanted = Wanted(name, out, columns, channel, reason, who, platform, plain)
 
     def work(session: Session) -> Answer:
         from sync.label.feature_frame import AccountFeatures

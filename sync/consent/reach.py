@@ -15,11 +15,16 @@ from sync.store.relation import Relation
 
 def unreached(mirror: AccountMirror, consent: Consent, channel: str, unknown: bool) -> dict[str, Relation]:
     """Why → who may not be reached. ``unknown``: of whom nothing is known may be."""
-    refuse = consent.withdrawn(_target(channel, unknown_reachable=True))
+    refuse = refusing(consent, channel)
     return {
         f"may not be reached by {channel}": consent.withdrawn(_target(channel, unknown)),
         "shares an address with somebody who may not": segment_members.sharing_address(mirror, refuse),
     }
+
+
+def refusing(consent: Consent, channel: str) -> Relation:
+    """Who said no to a channel, or objects."""
+    return consent.withdrawn(_target(channel, unknown_reachable=True))
 
 
 def _target(channel: str, unknown_reachable: bool) -> Target:

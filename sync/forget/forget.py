@@ -22,7 +22,15 @@ from sync.forget.purge import purge
 from sync.pull.pull import pull
 from sync.store import actual
 from sync.store.erase import Names, erase
-from sync.store.identity_resolution import names_any, names_of, of_address, of_id, same_person, unknown_of_id
+from sync.store.identity_resolution import (
+    names_any,
+    names_of,
+    of_address,
+    of_id,
+    phones_of,
+    same_person,
+    unknown_of_id,
+)
 from sync.store.joined import Joined, alike
 from sync.store.journal import Journal
 from sync.store.journal.forgotten import ADDRESS, KEY, Forgotten
@@ -90,7 +98,7 @@ def forget(
     id_types = {account: session.source(account).capabilities.id_type for account, _type, _id in trace.people}
     _remember(journal.forgotten, list(mirrors), trace, id_types)
     rows = sum(purge(journal, account, named.records, named.texts) for account, named in names.items())
-    files = exports.purge(journal.exports.paths(), {key for _, _, key in trace.people}, trace.addresses)
+    files = exports.purge(journal.exports.paths(), _named(mirrors, trace.people, trace.addresses))
     erase(session.mirrors.file, names)
     session.mirrors.file.path.with_name("journal.salvaged.sqlite").unlink(missing_ok=True)
     counts = {"forgotten": len(trace.people), "cleared": cleared, "journal_rows": rows, "files": files}
@@ -120,8 +128,8 @@ def traces(
         if (records := _records_in(people, name))
         for table in _tables(journal, name)
     )
-    ids = {key for _, _, key in people}
-    files = [str(path) for path, _ in exports.naming(journal.exports.paths(), ids, addresses)]
+    named_in_files = _named(mirrors, people, addresses)
+    files = [str(path) for path, _ in exports.naming(journal.exports.paths(), named_in_files)]
     made = {row.key for row in journal.objects.of(account)}
     values = [
         ((account, record_type, key), target, value)
@@ -159,6 +167,16 @@ def _people(
         people += [(name, record_type, key) for record_type, key in unknown]
         addresses |= {address for _, _, record_addresses in rows for address in record_addresses}
     return list(dict.fromkeys(people)), addresses
+
+
+def _named(
+    mirrors: Mapping[str, AccountMirror], people: Sequence[Person], addresses: set[str]
+) -> exports.Named:
+    """How files may name these people."""
+    phones = {
+        phone for name, mirror in mirrors.items() for phone in phones_of(mirror, _records_in(people, name))
+    }
+    return exports.Named({key for _, _, key in people}, addresses, phones)
 
 
 def _records_in(people: Iterable[Person], account: str) -> set[tuple[str, str]]:

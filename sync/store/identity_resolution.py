@@ -170,6 +170,17 @@ def same_person(mirror: AccountMirror, records: Sequence[int]) -> list[tuple[str
     return [(record_type, id, emails or []) for record_type, id, emails in rows]
 
 
+def phones_of(mirror: AccountMirror, named: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(number, country or "") of each phone number of the records of these types and ids."""
+    chosen = ", ".join(f"({literal(record_type)}, {literal(id)})" for record_type, id in sorted(named))
+    if not chosen:
+        return []
+    return mirror.rows(
+        f"""SELECT DISTINCT unnest(phones), coalesce(country, '') FROM records JOIN ids USING (record)
+            WHERE (record_type, id) IN ({chosen})"""
+    )
+
+
 def people(mirror: AccountMirror) -> Relation:
     """The records that stand for someone: merged and converted ones excluded, the less permissive
     consent won.

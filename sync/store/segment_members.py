@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from connectors.schemas import ATTRIBUTE, SPELLING
 from sync.store import activity_owner, actual
 from sync.store.features_table import kept_features
@@ -108,6 +110,16 @@ def sharing_address(mirror: AccountMirror, records: Relation) -> Relation:
     addresses = activity_owner.addresses(mirror)
     theirs = f"SELECT address FROM ({addresses}) WHERE record IN ({records})"
     return Relation(f"SELECT record FROM ({addresses}) WHERE address IN ({theirs})")
+
+
+def ways_to_reach(mirror: AccountMirror, records: Relation) -> pa.Table:
+    """(email, phone, country): every address and every number of these records, a row each."""
+    addresses = activity_owner.addresses(mirror)
+    return mirror.table(
+        f"""WITH chosen AS (SELECT record, unnest(phones) AS phone, country FROM records WHERE record IN ({records}))
+            SELECT address AS email, NULL::VARCHAR AS phone, NULL::VARCHAR AS country FROM ({addresses}) WHERE record IN ({records})
+            UNION ALL SELECT NULL, phone, country FROM chosen WHERE phone IS NOT NULL"""
+    )
 
 
 def _attribute(name: str, there: Collection[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync.local_time import local_time
-from sync.terminal.output import done, say, table
+from sync.terminal.output import done, say, table, warn
 
 
 def print_segment(answer: Mapping[str, Any]) -> None:
@@ -15,7 +15,24 @@ def print_segment(answer: Mapping[str, Any]) -> None:
     done(f"{answer['segment']}: {answer['records']:,} records{by} written to {answer['out']}")
     for why, count in answer["left_out"].items():
         say(f"Left out: {count:,}, {why}.")
+    if "platform" in answer:
+        _print_audience(answer)
     say("Who had it written is in the journal: crm-segments status. Delete the file after use.")
+
+
+def _print_audience(answer: Mapping[str, Any]) -> None:
+    """What a file for an ad platform may lack, and whether the platform will show anything to so few."""
+    platform = answer["platform"].capitalize()
+    if answer["unread_numbers"]:
+        say(
+            f"Phone numbers that could not be read: {answer['unread_numbers']:,}. A number needs + and the country's code, or the "
+            "country of the contact."
+        )
+    if answer["records"] < 2 * answer["least"]:  # about half of those who are uploaded are found, as a rule
+        warn(
+            f"{platform} shows no advertisement to an audience of fewer than {answer['least']} people whom it finds, and it finds "
+            "about half of those in a file."
+        )
 
 
 def print_segment_files(files: Sequence[Mapping[str, Any]], time_zone: str) -> None:

@@ -13,16 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from connectors.audience_files.layouts import LAYOUTS
 from connectors.schemas import CHANNELS
 from connectors.values.currency import exponent
 from sync.account.segment_catalog import segments_of
 from sync.account.targets import targets_of
 from sync.config.config import Config
 from sync.config.faults import one_of
+from sync.config.sensitive_use import sensitive_attributes
 from sync.config.settings import AccountSettings, SegmentationSettings
 from sync.consent.consent import Consent
 from sync.consent.contact_columns import channels_of, channels_of_cells
-from sync.consent.reach import unreached
+from sync.consent.reach import refusing, unreached
 from sync.exit_codes import CommandError, UsageError
 from sync.plan.control_groups import held_out
 from sync.store import segment_members
@@ -33,6 +37,8 @@ from sync.store.label_tables import LabelTables
 from sync.store.mirror import AccountMirror, literal
 from sync.store.relation import Relation
 from sync.store.segment_members import Members
+from sync.views.audience_file import CHANNEL, audience, post_code_column, require_installed
+from sync.views.audience_file import COLUMNS as AUDIENCE_COLUMNS
 from sync.views.private_file import private_file, write_csv
 
 CONTROL = "in the control group"
@@ -49,6 +55,8 @@ class Wanted:
     channel: str = ""
     reason: str = ""
     who: str = ""  # the system's user where nobody else is named
+    platform: str = ""  # an ad platform: the file is one to upload there, with its columns
+    plain: bool = False  # identifiers as they are, which the platform hashes itself
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,10 @@ def checked(config: Config, account: str, wanted: Wanted) -> Wanted:
     segmentation_of(config, account, wanted.segment)
     if wanted.out.suffix.lower() != ".csv":
         raise UsageError(f"{wanted.out.name}: members are written as .csv, by the file's ending")
+    if wanted.platform:
+        return _checked_for_platform(config, account, wanted)
+    if wanted.plain:
+        raise UsageError("--plain is of files for an ad platform: name it with --for")
     if wanted.channel and wanted.channel not in CHANNELS:
         raise UsageError(f"there is no channel {wanted.channel!r}; {one_of(wanted.channel, CHANNELS)}")
     if not wanted.channel and not wanted.reason.strip():
@@ -93,9 +105,29 @@ def checked(config: Config, account: str, wanted: Wanted) -> Wanted:
     return replace(wanted, columns=names, reason=wanted.reason.strip())
 
 
+def _checked_for_platform(config: Config, account: str, wanted: Wanted) -> Wanted:
+    """The same of a file for an ad platform, which settles channel and columns."""
+    if wanted.platform not in LAYOUTS:
+        raise UsageError(f"there is no platform {wanted.platform!r}; {one_of(wanted.platform, LAYOUTS)}")
+    if wanted.columns or wanted.channel not in ("", CHANNEL) or wanted.reason:
+        raise UsageError(
+            f"a file for {wanted.platform} has its columns, and holds who may be reached by ads: leave --columns, --channel and "
+            "--reason out"
+        )
+    settings, _ = segmentation_of(config, account, wanted.segment)
+    if names := sensitive_attributes(config, account, settings):
+        raise UsageError(
+            f"{settings.name} looks at {', '.join(names)}, which is sensitive: ad platforms take no audience that stands on it. "
+            "Choose a segmentation that does not, or leave the attribute out of its rules"
+        )
+    return replace(wanted, channel=CHANNEL, reason=f"for {wanted.platform}")
+
+
 def write(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
     """Write the file of what was ``checked``, and note it in the journal; what it holds, and who was left out."""
-    mirror, account = known.mirror, known.mirror.name
+    if wanted.platform:
+        return _write_audience(known, run, wanted)
+    mirror = known.mirror
     _require_filled(known, wanted.columns)
     members = _members(known, wanted)
     counts = members.counts(mirror)
@@ -104,6 +136,29 @@ def write(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
     for name in wanted.columns:
         if channels_of(name, known.settings.known_attributes) is None:
             _require_channel(name, channels_of_cells(table[name].combine_chunks()), wanted.channel)
+    _written(known, run, wanted, table, ("phone",))
+    left_out = {why: count for why, count in sorted(counts.items()) if why}
+    return _answer(wanted, table.num_rows, left_out)
+
+
+def _write_audience(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
+    """Write a file to upload to an ad platform; it says too how many numbers could not be read."""
+    require_installed()
+    mirror = known.mirror
+    members = _members(known, wanted)
+    post_code = post_code_column(known.settings.known_attributes)
+    columns = [*AUDIENCE_COLUMNS, *filter(None, [post_code])]
+    rows = mirror.table(members.rows(mirror, columns, exponent(known.settings.currency)).sql)
+    refusing_ways = segment_members.ways_to_reach(mirror, refusing(known.consent, CHANNEL))
+    made = audience(wanted.platform, rows, refusing_ways, post_code, not wanted.plain)
+    named = replace(wanted, columns=made.layout.headers)
+    _written(known, run, named, made.table, (made.layout.phone,))
+    left_out = {why: count for why, count in sorted(members.counts(mirror).items()) if why} | made.left_out
+    more = {"unread_numbers": made.unread_numbers, "least": made.layout.least, "hashed": not wanted.plain}
+    return {**_answer(named, len(made.rows), left_out), "platform": wanted.platform, **more}
+
+
+def _written(known: Known, run: int, wanted: Wanted, table: pa.Table, phones: Sequence[str]) -> None:
     file = SegmentFile(
         wanted.segment,
         str(wanted.out),
@@ -114,14 +169,17 @@ def write(known: Known, run: int, wanted: Wanted) -> dict[str, Any]:
         wanted.who,
     )
     with private_file(wanted.out) as sink:
-        write_csv(sink, wanted.columns, [table], phones={"phone"})
-        known.journal.exports.add_segment_file(account, run, file)
+        write_csv(sink, wanted.columns, [table], phones=phones)
+        known.journal.exports.add_segment_file(known.mirror.name, run, file)
+
+
+def _answer(wanted: Wanted, records: int, left_out: dict[str, int]) -> dict[str, Any]:
     return {
         "segment": wanted.segment,
         "channel": wanted.channel,
         "columns": list(wanted.columns),
-        "records": table.num_rows,
-        "left_out": {why: count for why, count in sorted(counts.items()) if why},
+        "records": records,
+        "left_out": left_out,
         "out": str(wanted.out),
     }
 
@@ -149,7 +207,7 @@ def _members(known: Known, wanted: Wanted) -> Members:
         raise CommandError(f"there are no segments of {settings.name} yet: run `crm-segments label` first")
     left_out: dict[str, Relation | str] = {}
     if wanted.channel:
-        left_out = _unreached(known, settings, wanted.channel)
+        left_out = _unreached(known, settings, wanted)
         lists = [
             target
             for target in targets_of(known.config, account)
@@ -161,13 +219,13 @@ def _members(known: Known, wanted: Wanted) -> Members:
     return Members(known.people, labels, key, left_out)
 
 
-def _unreached(known: Known, settings: SegmentationSettings, channel: str) -> dict[str, Relation | str]:
+def _unreached(known: Known, settings: SegmentationSettings, wanted: Wanted) -> dict[str, Relation | str]:
     """Why → who may not be reached. Of whom nothing is known may be only where the segmentation's own lists,
-    which are of that channel, say so.
+    which are of that channel, say so; never on an ad platform.
     """
-    own = settings.reachable_only and settings.channel == channel
-    unknown = own and settings.unknown_reachable
-    return {**unreached(known.mirror, known.consent, channel, unknown)}
+    own = settings.reachable_only and settings.channel == wanted.channel
+    unknown = own and settings.unknown_reachable and not wanted.platform
+    return {**unreached(known.mirror, known.consent, wanted.channel, unknown)}
 
 
 # -- what --------------------------------------------------------------------------------------------------
