@@ -156,7 +156,7 @@ class OrgCrm(Crm):
             fields=(SEGMENT, REASON),
             lists={id: key for key, id in self.lists.items()},
         )
-        opened = Renamed(_Remembering(open_connector(account), self.lists), self.names)
+        opened = Renamed(Remembering(open_connector(account), self.lists), self.names)
         self._opened.append(opened)
         return opened
 
@@ -198,7 +198,7 @@ class OrgCrm(Crm):
             connector.close()
 
 
-class _Remembering(Renamed):
+class Remembering(Renamed):
     """Keeps the ids of the lists that were made, and gives them back, as the journal does."""
 
     def __init__(self, inner: Connector, made: dict[str, str]) -> None:

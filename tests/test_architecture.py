@@ -57,7 +57,7 @@ def test_connectors_import_nothing_of_each_other() -> None:
         if parts[0] == "connectors" and len(parts) > 2:
             others = {folder.name for folder in (ROOT / "connectors").iterdir() if folder.is_dir()} - {
                 parts[1],
-                *("values", "http", "rest", "tables"),
+                *("values", "http", "rest", "search_read", "tables"),
             }
             steps = [(name, name.split(".")) for name in imported(file)]
             breaches += [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from connectors.contract import Account
+from connectors.http.credentials import AuthScheme, bearer
 from connectors.http.rate_limit import Rate, RateLimit
 from connectors.http.transport import ResponsePolicy, Transport
 
@@ -22,7 +23,12 @@ class Session:
     """
 
     def __init__(
-        self, account: Account, policy: ResponsePolicy, rates: Mapping[str, Rate], owner: str
+        self,
+        account: Account,
+        policy: ResponsePolicy,
+        rates: Mapping[str, Rate],
+        owner: str,
+        scheme: AuthScheme = bearer,
     ) -> None:
         self.account = account
         key = f"{account.settings.api_url} {hashlib.sha256(owner.encode()).hexdigest()[:16]}"
@@ -30,7 +36,7 @@ class Session:
         urls = {key: getattr(account.settings, key, None) for key in ("login_url", "api_url")}
         addresses = {url: key for key, url in urls.items() if url}
         self.transport = Transport(
-            policy, self.rate_limit, threads=account.settings.threads, addresses=addresses
+            policy, self.rate_limit, scheme=scheme, threads=account.settings.threads, addresses=addresses
         )
 
     def many(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
