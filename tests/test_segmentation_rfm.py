@@ -68,13 +68,14 @@ def test_cdnow_scores_are_the_reference_counts() -> None:
     features = computed(cdnow(), CDNOW_START, RFM.needs, Shape(order_lines=False, refunds=False))
     model = RFM.fit(features, CDNOW_START)
     figures = model["figures"]
-    assert figures["recency"] == [4855, 4696, 4597, 4729, 4693]
+    # the reference has 4855, 4696, 4598, 4709, 4712; the silence of some regular customers is no news
+    assert figures["recency"] == [4855, 4696, 4598, 4719, 4702]
     assert figures["money"] == [4875, 4554, 4713, 4714, 4714]
     # once, twice, three times, and two levels of those who bought more often
     assert figures["frequency"] == [14119, 4442, 2064, 1689, 1256]
     labels = label(RFM, features, CDNOW_START, model)
     best = np.logical_and.reduce([labels[f"memory.{axis}"] == 5 for axis in AXES])
-    assert int(best.sum()) == 1124
+    assert int(best.sum()) == 1086
     assert labels["segment"].notna().all() and len(labels) == 23_570
 
 
@@ -308,9 +309,9 @@ def test_a_lapsed_customer_who_buys_is_back_at_once() -> None:
 
 def test_a_silence_that_is_usual_for_the_record_is_no_news() -> None:
     assert scores(
-        [(15, 5, 100), (50, 5, 100), (107, 5, 100), (180, 5, 100), (187, 5, 100), (194, 5, 100)], gap=30
+        [(15, 5, 100), (50, 5, 100), (80, 5, 100), (90, 5, 100), (97, 5, 100), (104, 5, 100)], gap=30
     ) == [5, 5, 5, 5, 5, 1]
-    assert scores([(15, 5, 100), (180, 5, 100), (8, 6, 100)], gap=30) == [5, 5, 5], "nor is a purchase"
+    assert scores([(15, 5, 100), (85, 5, 100), (8, 6, 100)], gap=30) == [5, 5, 5], "nor is a purchase"
 
 
 def among_weekly_buyers(silent: int) -> pd.DataFrame:

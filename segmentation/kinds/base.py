@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MONEY = frozenset({"purchase", "refund"})
 PROSPECT = "prospect"
-USUAL_GAPS = 6.0  # a silence of up to so many mean gaps of a record is usual for it
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.evaluation import cluster_stability
 from segmentation.feature_request import Needs
 from segmentation.hysteresis import choose
-from segmentation.kinds.base import PROSPECT, USUAL_GAPS, Account
+from segmentation.kinds.base import PROSPECT, Account
 from segmentation.kinds.cluster_names import names_of
 from segmentation.kinds.clusters import SCORING, TOO_LITTLE, UNSCORED, Clusters, cluster_key, scoring
 from segmentation.kinds.labelling import Given, LabellingKind, Start
@@ -373,5 +373,5 @@ def _as_usual(features: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """The features where a silence that is usual for a record is no news."""
     first, last = (frames.as_days(features[name]) for name in ("first_purchase", "last_purchase"))
     silence = Silence.of(first, last, features["purchase_days"].to_numpy(np.int64), as_of)
-    counted = np.datetime64(as_of, "D") - silence.counted(USUAL_GAPS).astype("timedelta64[D]")
+    counted = np.datetime64(as_of, "D") - silence.counted().astype("timedelta64[D]")
     return features.assign(last_purchase=np.where(np.isnat(last), last, counted))

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from segmentation.evaluation.judgement import Judgement
 from segmentation.frames import Segment
-from segmentation.kinds.base import PROSPECT, USUAL_GAPS, BandedKind, Suggestion
+from segmentation.kinds.base import PROSPECT, BandedKind, Suggestion
 from segmentation.kinds.rfm_groups import ADVICE, DEFAULT, STANDING, Group, table
 from segmentation.kinds.rfm_presets import PRESETS, SHOPS
 
@@ -33,7 +33,7 @@ class Rfm(BandedKind):
         3.0,
         ge=0,
         description="R falls only after a silence longer than this many of the record's mean gaps; "
-        "if not set, 6 of them, in models of earlier versions 3",
+        "if not set, 7 of them within 90 days or 2 of them, in models of earlier versions 3",
     )
     groups: tuple[Group, ...] = DEFAULT
 
@@ -66,10 +66,10 @@ class Rfm(BandedKind):
         own = "" if "groups" in self.model_fields_set else ", and promising are rare buyers of some time ago"
         return f"{reason}{own}; the plan after a training says what changes"
 
-    def patience(self, version: int) -> float:
-        """How many mean gaps a silence may last in models that score so."""
+    def patience(self, version: int) -> float | None:
+        """How many mean gaps a silence may last in models that score so; None: as ``segmentation.usual_silence`` says."""
         said = version < USUAL or "recency_patience" in self.model_fields_set
-        return self.recency_patience if said else USUAL_GAPS
+        return self.recency_patience if said else None
 
     def table_of(self, model: Mapping[str, Any] | None) -> tuple[Group, ...]:
         """The groups by which a model labels; None: one that is fitted now."""
