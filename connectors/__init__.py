@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from connectors.contract import Account, Connector, Limits, Source
 
 # A vendor's library is imported only when its CRM is used.
-CRMS = ("files", "hubspot", "salesforce", "sql", "tryton")
+CRMS = ("files", "hubspot", "odoo", "salesforce", "sql", "tryton")
 
 
 def settings_model(crm: str) -> Any:

@@ -32,8 +32,12 @@ class Refusal:
     reason: str
 
 
-Refused = api_errors.Refused[Refusal]
-Denied = api_errors.Denied[Refusal]
+class Refused(api_errors.Refused[Refusal]):
+    """The CRM refused a call, and would refuse it again."""
+
+
+class Denied(api_errors.Denied[Refusal]):
+    """A right is missing."""
 
 
 def refuse(crm: str, kind: Kind, words: str, account: str) -> NoReturn:

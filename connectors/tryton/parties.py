@@ -33,14 +33,15 @@ class Parties(Records):
         own = server.search_read("company.company", [], ["party"]) if server.company() else []
         super().__init__(server.account, [["id", "not in", [row["party"] for row in own]]] if own else [])
         self._there, self._columns = server.fields_of(self.model), columns
-        self._address = server.fields_of("party.address")
+        self._address, there = server.fields_of("party.address"), columns.names
+        self._ours = tuple(spec.name for spec in server.account.fields if spec.name in there)
         self._direct = sorted(
             name for name in self._attributes if name in self._there and name not in LOOKED_UP
         )
 
     @property
     def ours(self) -> tuple[str, ...]:
-        return tuple(spec.name for spec in self._account.fields if spec.name in self._columns.names)
+        return self._ours
 
     @property
     def fields(self) -> tuple[str, ...]:

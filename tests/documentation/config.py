@@ -85,6 +85,7 @@ def sections() -> list[Section]:
             _OF.format("salesforce"),
             level=3,
         ),
+        Section("Odoo", settings_model("odoo"), ("accounts.odoo",), _OF.format("odoo"), level=3),
         Section("Tryton", settings_model("tryton"), ("accounts.tryton",), _OF.format("tryton"), level=3),
         Section(
             "Databases", settings_model("sql"), ("accounts.sql", "accounts.files"), _OF.format("sql"), level=3
