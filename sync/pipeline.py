@@ -66,6 +66,22 @@ def reading_of_plan(journal: Journal, plan: int) -> Answer:
     return {"reading": stored_reading} if stored_reading else {}
 
 
+def value_tests(
+    models: Models, account: str, segmentations: Sequence[SegmentationSettings]
+) -> dict[str, list[str]]:
+    """What the back-tests of further values say, by segmentation: one sentence each."""
+    from segmentation import model_file
+
+    words = {}
+    for settings in segmentations:
+        model = models.latest(account, settings.name)
+        content = model_file.from_json(model.content) if model else {}
+        words[settings.name] = [
+            f"{line.measure}: {line.words}" for line in settings.options.value_lines(content)
+        ]
+    return {name: lines for name, lines in words.items() if lines}
+
+
 def contests(models: Models, account: str, segmentations: Sequence[SegmentationSettings]) -> Answer:
     """By segmentation that predicts value: its winner, how each candidate did, and how true its forecasts
     were.

@@ -123,7 +123,7 @@ def test_every_feature_and_every_line_of_the_scorecard_is_told() -> None:
     assert set(told["features"]) == set(FORMS)
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "segmentation").rglob("*.py"))
     composed = {"stability", "stability of the given k", "forecast of purchases", "forecast of money"}
-    lines = set(re.findall(r'\bLine\(\s*"([a-z ]+)"', source)) | composed
+    lines = set(re.findall(r'\bLine\(\s*"([a-z0-9@ ]+)"', source)) | composed
     assert set(told["scorecard"]) == lines
 
 

@@ -168,6 +168,10 @@ class Kind(BaseModel):
         """Lines of the scorecard that only this kind has. ``backtest`` None: there is none."""
         return calibration(model.get("figures", {})) if backtest is not None else []
 
+    def value_lines(self, model: Mapping[str, Any]) -> list[Line]:
+        """Those of its own lines that are the back-tests of its further values."""
+        return []
+
     def in_account(self, account: Account | None = None) -> Segmentation:
         """What fits and labels by these options in an account."""
         module, _, name = self.segmentation_class.partition(":")
@@ -231,8 +235,12 @@ class KindSegmentation(Generic[K]):
         return self.kind.named(model)
 
     def like(self, figures: Mapping[str, Any]) -> Self:
-        """The same with what a model has settled (its figures), to judge that model on other days."""
-        return self
+        """The same with what a model has settled (its figures), to judge that model on other days; without further
+        values, which are judged apart.
+        """
+        fields = type(self.kind).model_fields
+        defaults = {name: fields[name].get_default() for name in self.kind.beside_labels}
+        return type(self)(self.kind.model_copy(update=defaults), self.account) if defaults else self
 
     @property
     def asked_values(self) -> dict[str, Any]:

@@ -13,7 +13,16 @@ from pydantic import Field
 
 from segmentation.evaluation.judgement import AUC, ECE, Judgement, Line
 from segmentation.frames import Segment
-from segmentation.kinds.base import PROSPECT, Kind, Suggestion
+from segmentation.kinds.base import PROSPECT, Suggestion
+from segmentation.kinds.numbers import (
+    ABOUT_CHURN,
+    ABOUT_NEXT,
+    CHURN,
+    NEXT_ORDER,
+    PROBABILITY,
+    NumberedKind,
+    within,
+)
 
 if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
@@ -53,7 +62,7 @@ SEGMENTS = (
 STAGES = tuple(segment.key for segment in SEGMENTS)
 
 
-class Lifecycle(Kind):
+class Lifecycle(NumberedKind):
     """Stages of life."""
 
     dead_band: float | None = Field(
@@ -63,6 +72,7 @@ class Lifecycle(Kind):
         None, ge=1, description="days that stages look ahead, and that new and won back last; else learned"
     )
 
+    known_numbers = (PROBABILITY, CHURN, NEXT_ORDER)
     name = "lifecycle"
     segmentation_class = "segmentation.kinds.lifecycle_segmentation:LifecycleSegmentation"
     suggestion = Suggestion("Life cycle", "from prospect over active to lost and won back")
@@ -90,6 +100,10 @@ class Lifecycle(Kind):
     def days_ahead(self) -> int | None:
         return self.horizon_days
 
+    def about_number(self, name: str) -> str:
+        probability = f"How likely an order is {within(self.horizon_days)}, in percent."
+        return {PROBABILITY: probability, CHURN: ABOUT_CHURN, NEXT_ORDER: ABOUT_NEXT}[name]
+
     def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
         """Who will buy again: AUC, and calibration of its probability."""
         import numpy as np
@@ -97,12 +111,12 @@ class Lifecycle(Kind):
         from segmentation.evaluation import metrics
 
         if backtest is None:
-            return []
+            return self.value_lines(model)
         buyer = backtest.labels["segment"].to_numpy(dtype=object).astype(str) != PROSPECT
         score, bought = backtest.score[buyer], backtest.bought[buyer]
         area = metrics.auc(score, bought)
         if not np.isfinite(area):
-            return []
+            return self.value_lines(model)
         words = f"AUC {area:.3f} of buying again within {backtest.days} days, among buyers (from {AUC:.2f})"
         lines = [Line("auc", round(area, 4), area >= AUC, words)]
         figures = model.get("figures", {})
@@ -110,4 +124,4 @@ class Lifecycle(Kind):
             off, rate = metrics.calibration_error(score, bought), float(bought.mean())
             words = f"ECE {off:.3f} (up to {ECE}); forecast {float(score.mean()):.1%}, came {rate:.1%}"
             lines.append(Line("calibration", round(off, 4), off <= ECE, words))
-        return lines
+        return [*lines, *self.value_lines(model)]

@@ -32,8 +32,10 @@ from segmentation import frames, model_file, previous_labels, reason_text
 from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.evaluation import label_stability
 from segmentation.feature_request import Needs
+from segmentation.kinds import lifecycle_numbers
 from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.lifecycle import STAGES, Lifecycle
+from segmentation.kinds.number_values import Forecasts, given
 from segmentation.models import bg_nbd, buyer_features
 from segmentation.models.bg_nbd import History, Purchasing
 from segmentation.models.optimizer import TooLittle
@@ -68,6 +70,11 @@ class Seen:
         """Who bought."""
         bought: Flags = ~np.isnat(self.last)
         return bought
+
+    def history(self, rows: Any = slice(None)) -> History:
+        """Of the records at some places, for purchase models, in weeks."""
+        weeks = (self.age[rows] - self.silent[rows]) / WEEK, self.age[rows] / WEEK
+        return History(np.maximum(self.days[rows] - 1, 0), *weeks)
 
 
 class Driver(Protocol):
@@ -149,8 +156,7 @@ class Repurchase:
         )
 
     def _probability(self, seen: Seen, rows: slice) -> Fractions:
-        weeks = (seen.age[rows] - seen.silent[rows]) / WEEK, seen.age[rows] / WEEK
-        return self.model.purchase(History(np.maximum(seen.days[rows] - 1, 0), *weeks), self.horizon / WEEK)
+        return self.model.purchase(seen.history(rows), self.horizon / WEEK)
 
     def decay(self, seen: Seen) -> Fractions:
         decay = 1 / np.maximum(self.score(seen), 1e-9)
@@ -170,7 +176,7 @@ class LifecycleSegmentation(LabellingKind[Lifecycle, Seen]):
 
     def like(self, figures: Mapping[str, Any]) -> Self:
         """The same with the band of a model: to judge that one, no weeks need be played again."""
-        return self._banded(figures.get("band", self.kind.dead_band))
+        return super().like(figures)._banded(figures.get("band", self.kind.dead_band))
 
     def _banded(self, dead_band: float | None) -> Self:
         return type(self)(self.kind.model_copy(update={"dead_band": dead_band}), self.account)
@@ -221,7 +227,24 @@ class LifecycleSegmentation(LabellingKind[Lifecycle, Seen]):
             zero_copy_only=False
         )
         reasons = _Reasons(driver, seen, stage, former)
-        return Given(STAGES, stage, score, reasons.of, {"stage_pending": pending})
+        memory = {"stage_pending": pending}
+        numbers = self._numbers(driver, seen, score, start) if self.kind.numbers else {}
+        return Given(STAGES, stage, score, reasons.of, memory, numbers)
+
+    def _numbers(self, driver: Driver, seen: Seen, score: Fractions, start: Start) -> dict[str, pa.Array]:
+        model = driver.model if isinstance(driver, Repurchase) else None
+        fitted, as_of = start.model.get("values", {}), start.as_of
+        said = lifecycle_numbers.of_records(self.kind, model, seen.history(), seen.buyer, score, fitted)
+        since = None if start.before.as_of is None else np.datetime64(start.before.as_of, "D")
+        bought = np.zeros(len(score), np.bool_) if since is None else seen.buyer & (seen.last > since)
+        return given(Forecasts(said, bought), start.before, np.datetime64(as_of, "D"), self.account.exponent)
+
+    def fit_values(
+        self, features: pd.DataFrame, model: Mapping[str, Any], as_of: date, past: Past | None
+    ) -> dict[str, Any]:
+        """How true the numbers were that have a back-test of their own."""
+        by_model = model["figures"].get("driver") == "repurchase"
+        return lifecycle_numbers.fit(self.kind, _buyers, as_of, past) if by_model else {}
 
     @property
     def _frozen(self) -> dict[str, Any]:
@@ -319,10 +342,8 @@ class _Reasons:
 
 def _learned(seen: Seen, horizon: float, usual: float) -> tuple[Driver, dict[str, Any]]:
     """The purchase model as driver if it can be had, and what to keep of it."""
-    buyer = seen.buyer
-    weeks = (seen.age - seen.silent)[buyer] / WEEK, seen.age[buyer] / WEEK
     try:
-        model = bg_nbd.fit(History(np.maximum(seen.days[buyer] - 1, 0), *weeks), "mbg")
+        model = bg_nbd.fit(seen.history(seen.buyer), "mbg")
     except TooLittle as reason:
         return Silence(horizon, usual), {"driver": "silence", "why": str(reason)}
     if not model.converged:
@@ -335,6 +356,12 @@ def _driver(figures: Mapping[str, Any]) -> Driver:
     if figures["driver"] == "repurchase":
         return Repurchase(float(figures["horizon"]), Purchasing.from_dict(figures["model"]))
     return Silence(float(figures["horizon"]), float(figures["usual"]))
+
+
+def _buyers(features: pd.DataFrame, day: date) -> tuple[History, Integers]:
+    """Those of a frame as of a day, and their rows in it."""
+    seen = _seen(features, day)
+    return seen.history(seen.buyer), np.flatnonzero(seen.buyer)
 
 
 def _fallen(decay: Fractions, driver: Driver, factor: float) -> Integers:

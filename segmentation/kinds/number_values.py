@@ -40,8 +40,12 @@ class Forecasts:
     purchase: float = 1.0  # what one brings on average, in the currency
 
 
-def given(forecasts: Forecasts, before: Before, today: np.datetime64, decimals: int) -> dict[str, pa.Array]:
-    """Texts of the numbers, row by row; null: none. ``before``: labels of the day before."""
+def given(
+    forecasts: Forecasts, before: Before, today: np.datetime64, decimals: int, glides: bool = True
+) -> dict[str, pa.Array]:
+    """Texts of the numbers, row by row; null: none. ``before``: labels of the day before. ``glides``: silence alone
+    moves forecasts, slowly and one way.
+    """
     standing = {name: _standing(name, before, today) for name in forecasts.of}
     moved = np.zeros(len(forecasts.bought), np.bool_)
     for name, forecast in forecasts.of.items():
@@ -53,7 +57,7 @@ def given(forecasts: Forecasts, before: Before, today: np.datetime64, decimals: 
             texts[name] = _kept(keeps, before, name, _days(forecast, today))
             continue
         scale = _Scale.of(name, forecasts.purchase)
-        value = scale.glided(forecast, standing[name], forecasts.bought)
+        value = scale.glided(forecast, standing[name], forecasts.bought) if glides else forecast
         keeps = ~moved & ~np.isnan(standing[name])
         texts[name] = _kept(keeps, before, name, scale.texts(value, decimals))
     return texts

@@ -16,6 +16,8 @@ from segmentation.evaluation.judgement import Judgement, Line, forecast_lines
 from segmentation.frames import Segment
 from segmentation.kinds.base import PROSPECT
 from segmentation.kinds.numbers import (
+    ABOUT_CHURN,
+    ABOUT_NEXT,
     CHURN,
     LIFETIME,
     NEXT_ORDER,
@@ -98,17 +100,18 @@ class Potential(NumberedKind):
             REVENUE: f"Revenue expected {ahead}.",
             LIFETIME: f"Revenue expected within {self.lifetime_days} days, later money counting less by "
             f"{self.discount_rate:.3g} a year.",
-            CHURN: "How likely the customer has left for good, in percent: 100 less the probability of being active.",
-            NEXT_ORDER: "The day by which half of such customers have ordered again. Empty if more than half never do.",
+            CHURN: ABOUT_CHURN,
+            NEXT_ORDER: ABOUT_NEXT,
         }[name]
 
     def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
         """Whether forecasts over its horizon are true: probabilities, purchases and money."""
         judged = model.get("figures", {}).get("forecasts")
         if not judged or backtest is None:
-            return super().own_lines(backtest, model)
+            return [*super().own_lines(backtest, model), *self.value_lines(model)]
         horizon = model["figures"]["horizon"]
-        return forecast_lines(next(told for told in judged if told["horizon"] == horizon))
+        told = next(told for told in judged if told["horizon"] == horizon)
+        return [*forecast_lines(told), *self.value_lines(model)]
 
     @model_validator(mode="after")
     def _rising(self) -> Potential:

@@ -16,6 +16,7 @@ from segmentation.activity_words import plain
 from segmentation.evaluation.judgement import AUC, TOP, Judgement, Line, calibration
 from segmentation.frames import Segment
 from segmentation.kinds.base import BandedKind, Event, LearningKind
+from segmentation.kinds.numbers import CHURN, PROBABILITY, NumberedKind
 from segmentation.point_in_time import RESPONSE
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ RANKING = 0.0005  # of the AUC that a calibration may cost: it keeps the order, 
 UNLIKELY, POSSIBLE, LIKELY, UNSCORED = "unlikely", "possible", "likely", "unscored"
 
 
-class Response(LearningKind, BandedKind):
+class Response(NumberedKind, LearningKind, BandedKind):
     """Likely, possible, unlikely. ``cost`` of one contact and ``value`` of one event are in one currency."""
 
     target: str = Field("purchase", min_length=1, description="type of activity to predict")
@@ -45,6 +46,7 @@ class Response(LearningKind, BandedKind):
         None, gt=0, allow_inf_nan=False, description="of one event, in the account's currency"
     )
 
+    known_numbers = (PROBABILITY, CHURN)
     name = "response"
     segmentation_class = "segmentation.kinds.response_segmentation:ResponseSegmentation"
     score_is_probability = True
@@ -85,6 +87,18 @@ class Response(LearningKind, BandedKind):
     def activity_types_used(self) -> frozenset[str] | None:
         return None
 
+    def value_lines(self, model: Mapping[str, Any]) -> list[Line]:
+        """Its own lines tell of its probability."""
+        return []
+
+    def about_number(self, name: str) -> str:
+        days = (
+            f"within {self.within_days} days"
+            if self.within_days
+            else "within the days that were learned from the data"
+        )
+        return f"How likely the contact is {self.event} {days}, in percent."
+
     def own_lines(self, backtest: Backtest | None, model: Mapping[str, Any]) -> list[Line]:
         """Who will do it: AUC, lift and calibration on the event itself, on a day that it had not seen."""
         figures = model.get("figures", {})
@@ -101,6 +115,16 @@ class Response(LearningKind, BandedKind):
             *_ranking(figures),
             *_undated(figures),
         ]
+
+    @model_validator(mode="after")
+    def _number_of_its_event(self) -> Response:
+        wrong = PROBABILITY if self.churn else CHURN
+        if wrong in self.numbers:
+            event, own = ("true", CHURN) if self.churn else ("false", PROBABILITY)
+            raise ValueError(
+                f"numbers = [{wrong!r}] is not what is predicted with churn = {event}; here it is {own}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Response:

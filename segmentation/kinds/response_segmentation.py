@@ -37,6 +37,7 @@ from segmentation.hysteresis import Circumstances, settle
 from segmentation.kinds import response_cuts as cuts
 from segmentation.kinds.base import Account
 from segmentation.kinds.labelling import Given, LabellingKind, Start
+from segmentation.kinds.number_values import Forecasts, given
 from segmentation.kinds.response import LIKELY, POSSIBLE, UNLIKELY, UNSCORED, Response
 from segmentation.kinds.response_cuts import Cut
 from segmentation.kinds.response_traits import WINDOWS, buying, doing, grows
@@ -220,7 +221,16 @@ class ResponseSegmentation(LabellingKind[Response, pd.DataFrame]):
             because = points.because(forecast, seen, as_of, level)
             reasons = _Reasons(model["figures"], self.kind, asked, score, because)
         memory = {"probability": level, "probability_pending": pending}
-        return Given(_LEVELS, level, score, reasons.of, memory)
+        numbers = self._numbers(score, start) if self.kind.numbers else {}
+        return Given(_LEVELS, level, score, reasons.of, memory, numbers)
+
+    def _numbers(self, score: Fractions, start: Start) -> dict[str, pa.Array]:
+        """The probability of the event; of who is not scored, none."""
+        said = dict.fromkeys(self.kind.numbers, score)
+        nothing_new = Forecasts(said, np.zeros(len(score), np.bool_))
+        return given(
+            nothing_new, start.before, np.datetime64(start.as_of, "D"), self.account.exponent, glides=False
+        )
 
     @property
     def _frozen(self) -> dict[str, Any]:

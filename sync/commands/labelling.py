@@ -29,8 +29,8 @@ def train(
 ) -> Answer:
     """Fit every segmentation (or those of ``names``) again; the next labelling uses the new models.
 
-    ``contests``: which score won where several could. With ``propose`` nothing is saved: ``proposals`` tell
-    what would change.
+    ``contests``: which score won where several could; ``values``: how true numbers were, where the config asks
+    for some. With ``propose`` nothing is saved: ``proposals`` tell what would change.
     """
 
     def work(session: Session) -> Answer:
@@ -51,7 +51,9 @@ def train(
             }
         fitted = fit(session, names)
         contests = pipeline.contests(session.journal.models, session.account, session.segmentations)
-        return {"as_of": session.as_of, "models": fitted, "contests": contests}
+        tests = pipeline.value_tests(session.journal.models, session.account, session.segmentations)
+        told = {"values": tests} if tests else {}
+        return {"as_of": session.as_of, "models": fitted, "contests": contests, **told}
 
     return each_account(config, options, "train", work)
 

@@ -76,6 +76,9 @@ def print_fitted(answer: Mapping[str, Any]) -> None:
         say(f"{name}: model {version} trained")
     for name, figures in answer.get("contests", {}).items():
         _print_contest(name, figures)
+    for name, tests in answer.get("values", {}).items():
+        for words in tests:
+            say(f"{name}, {words}")
 
 
 def print_forecast(figures: Mapping[str, Any]) -> None:
