@@ -8,12 +8,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segmentation.ecdf import Flags, Integers
+from segmentation.ecdf import Flags, Fractions, Integers
 from segmentation.frames import REASON_LENGTH
 
 
 def number(values: Integers) -> pa.Array:
     return pa.array(values).cast(pa.string())
+
+
+def percent(shares: Fractions) -> pa.Array:
+    """``12%``; below one percent ``0.4%`` and ``<0.1%``, above 99 percent ``99.6%`` and ``>99.9%``: nothing is certain."""
+    tenths = np.round(1000 * shares).astype(np.int64)
+    fine = joined(number(tenths // 10), ".", number(tenths % 10), "%")
+    words = pc.if_else(
+        pa.array((shares < 0.01) | (shares > 0.99)),
+        fine,
+        joined(number(np.round(100 * shares).astype(np.int64)), "%"),
+    )
+    return pc.if_else(
+        pa.array(shares < 0.001), "<0.1%", pc.if_else(pa.array(shares > 0.999), ">99.9%", words)
+    )
 
 
 def counted(values: Integers, singular: str, many: str) -> pa.Array:

@@ -18,7 +18,7 @@ from segmentation.models import model_selection
 from segmentation.models.buyer_features import Buying
 from segmentation.models.clv_model import ClvModel
 from segmentation.models.forecast_error import ForecastError, scaled, times
-from segmentation.models.level_forecast import Level, Levels, foretold
+from segmentation.models.level_forecast import Level, Levels, confirmed, foretold
 from tests.benchmarks import trades
 from tests.benchmarks.trades import Business
 from tests.segmentation_frames import Played
@@ -42,6 +42,26 @@ def test_spans_that_were_off_alike_correct_a_sum_and_those_that_were_not_widen_i
     assert 1.25 < middle <= 1.45 and low > 0.9 and high < 2
     assert factor(mixed)[0] == pytest.approx(1, abs=0.15) and factor(mixed)[2] > 1.8
     assert factor(none)[0] == 1 and 1.2 < factor(none)[2] < 1.8
+
+
+def test_a_forecast_is_corrected_where_three_spans_or_the_season_were_off_alike_and_else_its_interval_is_wide() -> (
+    None
+):
+    for levels, corrected in (
+        (known(1.4, 1.4, 1.4, 1.4), True),
+        (known(1.4, 1.4), False),
+        (known(1.6, 1.5, 0.9, 1.5), False),
+        (Levels(90, {91: 0.0, 182: 0.0, 273: -0.3, 365: 0.7}), True),
+        (Levels(365, {365: 0.5, 547: 0.6}), False),
+    ):
+        level = foretold(levels)
+        kept = confirmed(levels, level, 0.0)
+        assert (kept == level) is corrected and (kept.level == 0) is not corrected
+        assert kept.low <= level.low and kept.high >= level.high
+    two = known(1.4, 1.4)
+    assert confirmed(two, foretold(two), 0.0).low < foretold(two).low, "and may also come as was said"
+    boosted = replace(known(1.5, 1.5, 1.5), learned={0: 0.4, 80: 0.4, 160: 0.4, 240: 0.4})
+    assert confirmed(boosted, Level(0.8, 0.5, 1.1), 0.4).level == 0.4, "boosting was right in each of them"
 
 
 def test_a_season_that_came_twice_is_expected_again_and_one_that_came_once_is_half_believed() -> None:

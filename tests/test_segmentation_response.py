@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from segmentation import model_file
+from segmentation import model_file, reason_text
 from segmentation.evaluation import metrics
 from segmentation.evaluation.uplift import effect
 from segmentation.kinds.response import Response
@@ -392,3 +392,10 @@ def test_an_interval_holds_its_uplift(rows: list[tuple[float, bool, bool]]) -> N
     figures = effect(score.astype(float), outcome.astype(float), treated.astype(bool))
     if "uplift" in figures:
         assert -1 <= figures["interval"][0] <= figures["uplift"] <= figures["interval"][1] <= 1
+
+
+def test_a_probability_is_worded_as_neither_nothing_nor_certainty() -> None:
+    shares = np.array([0.0, 1e-22, 0.0009, 0.0044, 0.12, 0.5, 0.996, 0.9999, 1.0])
+    assert reason_text.percent(shares).to_pylist() == [
+        *("<0.1%", "<0.1%", "<0.1%", "0.4%", "12%", "50%", "99.6%", ">99.9%", ">99.9%")
+    ]

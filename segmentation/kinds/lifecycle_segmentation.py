@@ -164,8 +164,8 @@ class Repurchase:
         return np.where(usual, np.minimum(decay, self.borders[1]), decay)
 
     def words(self, seen: Seen, rows: Integers) -> pa.Array:
-        percent = reason_text.number(np.round(100 * self.score(seen)[rows]).astype(np.int64))
-        within = f"% likely to buy within {self.horizon:.0f} days; last purchase "
+        percent = reason_text.percent(self.score(seen)[rows])
+        within = f" likely to buy within {self.horizon:.0f} days; last purchase "
         return reason_text.joined(percent, within, reason_text.ago(seen.silent[rows]))
 
 

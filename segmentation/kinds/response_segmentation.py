@@ -270,12 +270,11 @@ class _Reasons:
         if self.figures["refused"]:
             words = pa.repeat(f"not scored: {self.figures['refused']}"[: frames.REASON_LENGTH], len(rows))
         else:
-            percent = np.round(100 * np.nan_to_num(self.score[rows])).astype(np.int64)
-            average = round(100 * self.figures["base_rate"])
+            average = reason_text.percent(np.array([float(self.figures["base_rate"])]))[0].as_py()
             words = reason_text.reasons(
                 *(
-                    reason_text.number(percent),
-                    f"% likely {self.kind.event} within {self.figures['days']} days ({average}% on average)",
+                    reason_text.percent(np.nan_to_num(self.score[rows])),
+                    f" likely {self.kind.event} within {self.figures['days']} days ({average} on average)",
                 ),
                 pc.fill_null(self.because.take(pa.array(rows)), ""),
             )

@@ -19,7 +19,7 @@ from segmentation.evaluation import metrics
 from segmentation.models.buyer_features import Buying
 from segmentation.models.clv_model import BuyingModels, Predictions, predict
 from segmentation.models.forecast_error import MEASURES, ForecastError, JudgedSpan, scaled, times
-from segmentation.models.level_forecast import FARTHEST, TRIED, YEAR, Level, Levels, foretold
+from segmentation.models.level_forecast import FARTHEST, TRIED, YEAR, Level, Levels, confirmed, foretold
 from segmentation.models.optimizer import FEWEST_CUSTOMERS, FEWEST_REPEATERS, TooLittle
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def judged(
         levels[name] = Levels(days, known, leaning, chance[name])
         farther = max(1.0, (horizon / days) ** 0.5) if days else 1.0
         level = foretold(levels[name], 0, farther, len(unseen) / max(horizon, QUARTER))
+        level = confirmed(levels[name], level, said[name])
         correction = level.level - said[name]
         correction = correction if abs(correction) >= NOTICED else 0.0
         coming[name] = Level(correction, level.low - said[name], level.high - said[name])

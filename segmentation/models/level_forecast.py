@@ -16,6 +16,9 @@ hold before anything is known, give the chance of a level by that rule (Student'
 believed (the odds of what came under it): so a correction is as large as it has been consistent, and where rules
 disagree or have erred, the interval is wide. What the season and boosting are worth is asked of the spans of which
 they say something.
+
+A forecast is corrected where ``AGREEING`` spans, or the season, were off to the same side and by as much
+(``confirmed``). One span or two say that it may be off, not where: then it stays, and its interval holds both.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ USUAL = 0.12  # error of a level: what is usual over many businesses
 SEASON = 0.35  # error where the data hold nothing of the season: a Christmas quarter of shops brings 1.2 to 2 times as much
 TRIED = 6  # past spans, the latest
 NEAR = 5  # days by which a span may miss a year
+AGREEING = 3  # spans one after the other
+HALF = 0.5  # of a correction: by so much each of them is off at least
 FARTHEST = 3.0  # level that is looked at: twenty times, or a twentieth
 _GRID = np.linspace(-2 * FARTHEST, 2 * FARTHEST, 6_001)
 
@@ -50,13 +55,17 @@ class Levels:
 
     def before(self, start: int) -> list[float]:
         """Of the spans that were over then, the latest first; none overlaps the one before."""
-        found: list[float] = []
+        return [self.known[ago] for ago in self.over(start)]
+
+    def over(self, start: int) -> list[int]:
+        """When these spans began."""
+        starts: list[int] = []
         free = start + self.days
         for ago in sorted(self.known):
             if ago >= free:
-                found.append(self.known[ago])
+                starts.append(ago)
                 free = ago + self.days * 3 // 4
-        return found
+        return starts
 
     def seasons(self, start: int) -> list[float]:
         """Of the same days of earlier years."""
@@ -142,6 +151,24 @@ def foretold(levels: Levels, start: int = 0, farther: float = 1.0, unseen: float
     ends = np.searchsorted(cumulated, (0.025, 0.975))
     low, high = (float(_GRID[min(end, len(_GRID) - 1)]) for end in ends)
     return Level(middle, min(low, middle), max(high, middle))
+
+
+def confirmed(levels: Levels, level: Level, said: float) -> Level:
+    """What is to be said of a forecast that says a level of its own (``said``): the level that is foretold, where past
+    spans were off so; else what it says, and an interval that holds both.
+    """
+    correction = level.level - said
+    late = [levels.known[ago] - (_learned(levels, ago) or 0.0) for ago in levels.over(0)[:AGREEING]]
+    season = levels.seasons(0) if 4 * levels.days <= 3 * YEAR else []  # a longer one is the span before
+    witnesses = [late] if len(late) == AGREEING else []
+    witnesses += [[float(np.mean(season)) - said]] if season else []
+    if any(_agree(off, correction) for off in witnesses):
+        return level
+    return Level(said, min(level.low, level.low - correction), max(level.high, level.high - correction))
+
+
+def _agree(off: list[float], correction: float) -> bool:
+    return all(came * correction > 0 and abs(came) >= HALF * abs(correction) for came in off)
 
 
 def _weights(rules: list[Rule], levels: Levels, targets: list[int]) -> dict[Rule, float]:
