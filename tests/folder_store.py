@@ -39,7 +39,8 @@ class FolderStore(Store):
             }
             for row in self.activity
         ]
-        _write(self.folder / "activities.csv", _ACTIVITY, deeds)
+        header = _ACTIVITY + ("category",) * any(row.get("category") for row in deeds)
+        _write(self.folder / "activities.csv", header, deeds)
 
     def load(self) -> None:
         """Take over what a command wrote."""

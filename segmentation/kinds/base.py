@@ -79,6 +79,8 @@ class Kind(BaseModel):
     # options on which neither model nor label hangs, but its further values alone
     beside_labels: ClassVar[frozenset[str]] = frozenset()
 
+    # where its segments, or its further values, are categories that records want next: the segments that are none
+    no_category: ClassVar[frozenset[str] | None] = None
     learns: ClassVar[bool] = True  # its model holds what may grow old
     segments_by_rules: ClassVar[bool] = False  # its segments are those of the config, each with a rule
     texts_from_model: ClassVar[bool] = (

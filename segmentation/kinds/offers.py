@@ -17,6 +17,7 @@ from segmentation.evaluation.judgement import Judgement, Line
 from segmentation.frames import Segment
 from segmentation.kinds.base import Kind
 from segmentation.slugs import slugs
+from segmentation.value_fields import ValueField
 
 if TYPE_CHECKING:
     from segmentation.evaluation.backtest import Backtest
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 NOTHING, OTHER = "no_offer", "other_category"
 NO_OFFER = Segment(NOTHING, "No offer", "No offer is known that would fit.")
 OTHERS = Segment(OTHER, "Another category", "Wants a category most that has no segment of its own.")
-EVER = 3  # times ``max_segments``: numbers that may ever be given to categories
+EVER = 2  # times ``max_segments``: numbers that may ever be given to categories
 TITLE = 80  # characters of a category's name, where people read it
+THREE, JOINED = ("offer_1", "offer_2", "offer_3"), "offers"  # names of fields
+STEADY = "Changes only when another category is clearly ahead. Empty: no offer is known that would fit."
 OF_FOUND = ("min_buyers", "max_segments", "exclude", "sensitive")
 
 
@@ -62,7 +65,13 @@ class Offers(Kind):
     )
     exclude: tuple[str, ...] = Field((), description="categories that are never found")
     sensitive: tuple[str, ...] = Field((), description="sensitive categories that are found all the same")
+    offer_fields: Literal["three", "joined"] | None = Field(
+        None,
+        description="the first three offers as text: in three fields (offer_1 to offer_3), or joined in one (offers)",
+    )
 
+    beside_labels = frozenset({"offer_fields"})
+    no_category = frozenset({NOTHING, OTHER})
     name = "offers"
     segmentation_class = "segmentation.kinds.offers_segmentation:OffersSegmentation"
     judgement = Judgement(shown=(), by_purchases=False)
@@ -81,7 +90,8 @@ class Offers(Kind):
         """The categories in the order of the config, or as many numbers as may ever be given."""
         if self.categories is None:
             numbers = range(1, EVER * self.max_segments + 1)
-            found = (Segment(category_key(number), f"Category {number}", self._about) for number in numbers)
+            unused = "Kept for a category that is found later."
+            found = (Segment(category_key(number), f"Category {number}", unused) for number in numbers)
             return [*found, OTHERS, NO_OFFER]
         named = zip(slugs(self.categories), self.categories, strict=True)
         return [*(Segment(key, name, self._about) for key, name in named), NO_OFFER]
@@ -97,6 +107,24 @@ class Offers(Kind):
             taken.add(title.casefold())
             segments.append(Segment(category_key(number), title, self._about))
         return [*segments, OTHERS, NO_OFFER]
+
+    @property
+    def value_fields(self) -> tuple[ValueField, ...]:
+        if self.offer_fields is None:
+            return ()
+        if self.offer_fields == "joined":
+            about = f"The categories to offer, the best first, with semicolons between them. {self._about}"
+            return (ValueField(JOINED, "text", "Offers", f"{about} {STEADY}"),)
+        which = ("first", "second", "third")
+        return tuple(
+            ValueField(
+                name,
+                "text",
+                f"Offer {number}",
+                f"The {which[number - 1]} category to offer. {self._about} {STEADY}",
+            )
+            for number, name in enumerate(THREE, 1)
+        )
 
     @property
     def _about(self) -> str:
@@ -151,7 +179,7 @@ class Offers(Kind):
     def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without the younger keys where they say nothing: nobody is trained again for their sake."""
         table: dict[str, Any] = dump(self)
-        younger = {name: type(self).model_fields[name].default for name in OF_FOUND}
+        younger = {name: type(self).model_fields[name].default for name in (*OF_FOUND, "offer_fields")}
         return {
             key: value
             for key, value in table.items()

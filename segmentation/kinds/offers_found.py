@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from segmentation.ecdf import Integers
-from segmentation.kinds.offers import EVER, Offers
+from segmentation.kinds.offers import EVER, Offers, plain
 from segmentation.models.category_features import Baskets
 from segmentation.sensitive import sensitive
 
@@ -64,7 +64,7 @@ def found(kind: Offers, baskets: Baskets, sold: Baskets, known: Sequence[str]) -
     for key in sorted(counts, key=lambda key: (-counts[key], key)):
         why = (
             "excluded"
-            if key in barred or not key
+            if key in barred or not plain(spellings[key])
             else "sensitive"
             if sensitive(spellings[key]) and key not in allowed
             else "rare"

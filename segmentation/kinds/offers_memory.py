@@ -15,10 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segmentation.ecdf import Integers
-from segmentation.kinds.offers import NOTHING, OTHER, Offers, category_key, plain
+from segmentation.frames import VALUE
+from segmentation.kinds.offers import JOINED, NOTHING, OTHER, THREE, Offers, category_key, plain
 from segmentation.kinds.offers_ranks import LISTED
 from segmentation.previous_labels import Before
 
+BETWEEN = "; "  # names of a joined field: no name holds a semicolon
+_JOINED = "^(?P<offer_1>[^;]*)(?:; (?P<offer_2>[^;]*))?(?:; (?P<offer_3>[^;]*))?$"
 Matrix = npt.NDArray[np.float64]
 
 
@@ -68,8 +71,23 @@ class Places:
 
 
 def former_texts(kind: Offers, before: Before) -> list[pa.Array]:
-    """What the fields of the offers held, the first one first."""
-    return []
+    """What the fields of the offers held, the first one first; nothing where there are no such fields."""
+    if kind.offer_fields == "joined":
+        parts = pc.extract_regex(before.text(VALUE + JOINED), _JOINED)
+        return [parts.field(name) for name in THREE]
+    return [before.text(VALUE + name) for name in THREE] if kind.offer_fields else []
+
+
+def texts(kind: Offers, names: Sequence[str], three: Integers) -> dict[str, pa.Array]:
+    """What the fields of the offers hold, of (records, ``LISTED``) places in ``names``; null for none."""
+    if not kind.offer_fields:
+        return {}
+    known = pa.array([None, *(name or None for name in names)], pa.string())
+    columns = [known.take(pa.array(three[:, position])) for position in range(LISTED)]
+    if kind.offer_fields == "three":
+        return dict(zip(THREE, columns, strict=True))
+    joined = pc.binary_join_element_wise(*columns, BETWEEN, null_handling="skip")
+    return {JOINED: pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined)}
 
 
 def _position(texts: pa.Array, known: Sequence[str]) -> Integers:

@@ -37,7 +37,7 @@ from segmentation.kinds.base import Account
 from segmentation.kinds.labelling import Given, LabellingKind, Start
 from segmentation.kinds.offers import OF_FOUND, Offers
 from segmentation.kinds.offers_habits import EVERYONE, PRIOR, Learned, Matrix, learn, parts
-from segmentation.kinds.offers_memory import Places
+from segmentation.kinds.offers_memory import Places, texts
 from segmentation.models import offer_backtest
 from segmentation.models.category_features import Baskets
 
@@ -206,7 +206,8 @@ class OffersSegmentation(LabellingKind[Offers, pd.DataFrame]):
                 pa.array(chosen[rows] > 0), words, self._nothing(bought[rows], model["figures"])
             )
 
-        return Given(places.keys, places.codes[chosen], score, reasons, {"pending": pending})
+        fields = texts(self.kind, places.names, three)
+        return Given(places.keys, places.codes[chosen], score, reasons, {"pending": pending}, fields)
 
     def _changed(self, values: Matrix, was: Integers, waiting: Integers) -> tuple[Integers, Integers]:
         """The offer of each record, and the one that waits: another has to be better on two days."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -22,9 +22,10 @@ from sync.config.config import Config
 from sync.config.settings import SegmentationSettings
 from sync.consent.consent import consent_of
 from sync.pull.reading import STAMP, in_journal
-from sync.report import insight, sizes, this_month
+from sync.report import insight, next_categories, sizes, this_month
 from sync.report.events import Events, events
 from sync.report.insight import USUAL, Insights, Wanted
+from sync.report.next_categories import NextCategories
 from sync.report.sizes import Reason, SegmentFigures, Spot
 from sync.report.this_month import Leading, ThisMonth
 from sync.report.transitions import Flow, Movement, Since, flows, movement, since_last_month
@@ -53,6 +54,7 @@ class SegmentationFigures:
     reasons: list[Reason]
     typical: Mapping[str, Typical] = field(default_factory=dict)  # by segment
     since: Since | None = None  # last month; None: this is the first labelling
+    wanted: NextCategories | None = None  # what its members want next
 
     @property
     def records(self) -> int:
@@ -123,6 +125,9 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         for entry in chosen
     ]
     segmentations.sort(key=lambda entry: _place(session.config, entry))
+    offering = [entry for entry in chosen if entry.options.no_category is not None]
+    titles = {entry.name: entry.titles for entry in segmentations}
+    segmentations = [_with_wanted(mirror, entry, offering, titles) for entry in segmentations]
     names = [entry.name for entry in segmentations]
     types = sorted({t for entry in session.segmentations for t in session.config.record_types(entry)})
     people = coverage.everyone(mirror, types)
@@ -152,6 +157,17 @@ def gather(session: Session, wanted: Wanted = USUAL) -> AccountFigures:
         this_month=_page_one(session.config, session.all_mirrors(), journal, segmentations, last_reading),
         reading=last_reading,
     )
+
+
+def _with_wanted(
+    mirror: AccountMirror,
+    figures: SegmentationFigures,
+    offering: Sequence[SegmentationSettings],
+    titles: Mapping[str, Mapping[str, str]],
+) -> SegmentationFigures:
+    wanted = next_categories.gather(mirror, figures.name, figures.segments, offering, titles)
+    segments = [next_categories.with_playbook(segment, wanted) for segment in figures.segments]
+    return replace(figures, wanted=wanted, segments=segments)
 
 
 def _place(config: Config, segmentation: SegmentationFigures) -> tuple[bool, bool]:

@@ -79,7 +79,9 @@ def _colours(segmentations: Sequence[SegmentationFigures]) -> dict[str, int]:
 def _month(
     month: ThisMonth, money: Money, colours: Mapping[str, int], figures: AccountFigures
 ) -> dict[str, Any]:
-    how_to_read = next(_how_to_read(entry) for entry in figures.segmentations if entry.name == month.name)
+    leading = next(entry for entry in figures.segmentations if entry.name == month.name)
+    to_do = {segment.key: segment.to_do for segment in leading.segments}
+    how_to_read = _how_to_read(leading)
     return {
         "figures": month,
         "sentences": sentences(month, money, figures.events, figures.reading),
@@ -102,7 +104,7 @@ def _month(
         "reading": how_to_read,
         "reach": any(row.figures.reachable is not None for row in month.rows),
         "chart": _who_brings_what(month, colours),
-        "rows": [_row(row, month, money, colours) for row in month.rows],
+        "rows": [_row(row, month, money, colours, to_do) for row in month.rows],
     }
 
 
@@ -117,7 +119,9 @@ def _signed(share: float | None) -> str:
     return formats.signed(share) if abs(share) >= 0.0005 else "0.0%"
 
 
-def _row(row: Row, month: ThisMonth, money: Money, colours: Mapping[str, int]) -> dict[str, Any]:
+def _row(
+    row: Row, month: ThisMonth, money: Money, colours: Mapping[str, int], to_do: Mapping[str, str]
+) -> dict[str, Any]:
     figures = row.figures
     return {
         "title": row.text.title,
@@ -127,7 +131,7 @@ def _row(row: Row, month: ThisMonth, money: Money, colours: Mapping[str, int]) -
         "change": None if row.before is None else figures.records - row.before,
         "days": days(figures.days_since),
         "order": money.mean(figures.revenue, figures.orders),
-        "to_do": row.text.to_do,
+        "to_do": to_do.get(row.text.key, row.text.to_do),
         "reachable": figures.reachable,
     }
 

@@ -15,6 +15,7 @@ from sync.report import (
     life_stages,
     migrations,
     model_selection,
+    next_categories,
     offers,
     outlook,
     priority,
@@ -43,6 +44,7 @@ def of_segmentation(segmentation: SegmentationFigures, account: AccountFigures) 
     insight = account.insights.of.get(segmentation.name, Insight())
     return [
         *_of_kind(segmentation, insight, account),
+        *next_categories.panels(segmentation.wanted, segmentation.titles),
         *response_models.effects(insight.effects, segmentation.titles),
     ]
 

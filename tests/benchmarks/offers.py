@@ -16,7 +16,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from segmentation import model_file
-from segmentation.kinds.offers import Offers
+from segmentation.kinds.offers import THREE, Offers
 from segmentation.models.category_features import Baskets
 from sync import commands
 from sync.commands import Options
@@ -55,6 +55,7 @@ order_id = "order"
 category = "category"
 """ + "".join(
     f'\n[[segmentations]]\nname = "{goal}"\nkind = "offers"\nfield = "seg_{goal}"\ngoal = "{goal}"\nexclude = ["{COUPONS}"]\n'
+    'offer_fields = "three"\n'
     for goal in NAMES
 )
 
@@ -78,7 +79,49 @@ def main() -> int:
     came = came[came["customer"].isin(before)]
     print(f"{came['customer'].nunique():,} households; bars: recall@10 any {RECALL}, hit@10 new {HIT}")
     missed = sum(_judged(config, goal, came) for goal in NAMES)
+    missed += _quiet(config, rows, [DAY + timedelta(weeks=week) for week in range(chosen.weeks + 1)])
     return int(missed > 0)
+
+
+def _quiet(config: Path, rows: pd.DataFrame, days: list[date]) -> int:
+    """How many goals change offers of more than ``WRITTEN`` of the households that bought nothing in a week."""
+    fields = {goal: [] for goal in NAMES}  # type: dict[str, list[pd.DataFrame]]
+    for day in days:
+        commands.label(config, Options(as_of=day))
+        for goal in NAMES:
+            fields[goal].append(_fields(config, goal))
+    missed = 0
+    for goal, weeks in fields.items():
+        shares = {"bought nothing": [0, 0], "bought": [0, 0]}
+        for day, before, after in zip(days[1:], weeks, weeks[1:], strict=False):
+            inside = (rows["day"] > pd.Timestamp(day - timedelta(weeks=1))) & (
+                rows["day"] <= pd.Timestamp(day)
+            )
+            bought = before.index.isin(rows[inside]["customer"])
+            changed = (before != after.reindex(before.index)).any(axis=1).to_numpy(np.bool_)
+            for name, who in (("bought nothing", ~bought), ("bought", bought)):
+                shares[name][0] += int((changed & who).sum())
+                shares[name][1] += int(who.sum())
+        told = {name: changed / max(1, count) for name, (changed, count) in shares.items()}
+        print(
+            f"{goal:10} offers written in a week: "
+            + ", ".join(f"{name} {share:.2%}" for name, share in told.items())
+        )
+        missed += told["bought nothing"] > WRITTEN
+    return missed
+
+
+def _fields(config: Path, goal: str) -> pd.DataFrame:
+    """The three offers of each household."""
+    mirror = Mirror(config.parent / "state" / "mirror.duckdb")
+    columns = ", ".join(f'"value.{name}" AS {name}' for name in THREE)
+    read = (
+        mirror.account("shop")
+        .run(f"SELECT ids.id, {columns} FROM labels_{goal} JOIN ids USING (record)")
+        .df()
+    )
+    mirror.close()
+    return read.set_index("id").fillna("")
 
 
 def _lines() -> pd.DataFrame:
