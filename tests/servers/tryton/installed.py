@@ -87,8 +87,10 @@ def installed() -> Installed:
 def _install(made: Installed) -> None:
     from tests.servers.tryton.server import TrytonServer
 
-    _run([sys.executable, "-m", "venv", str(made.folder / "environment")])
-    _run([made.program("pip"), "install", "-q", *(f"{package}~={SERIES}.0" for package in PACKAGES)])
+    _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(made.folder / "environment")])
+    python = shutil.which("python3", path=str(Path(sys.base_prefix) / "bin")) or sys.executable  # it has pip
+    wanted = [f"{package}~={SERIES}.0" for package in PACKAGES]
+    _run([python, "-m", "pip", "--python", made.program("python"), "install", "-q", *wanted])
     folder = _run([made.program("python"), "-c", "import trytond; print(trytond.__path__[0])"]).strip()
     for name, text in _module().items():
         file = Path(folder) / "modules" / name
