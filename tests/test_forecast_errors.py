@@ -17,7 +17,8 @@ from segmentation.evaluation.judgement import forecast_lines
 from segmentation.models import model_selection
 from segmentation.models.buyer_features import Buying
 from segmentation.models.clv_model import ClvModel
-from segmentation.models.forecast_error import ForecastError, scaled, times
+from segmentation.models.forecast_error import ForecastError, JudgedSpan, scaled, times
+from segmentation.models.horizon_backtest import doubt_about
 from segmentation.models.level_forecast import Level, Levels, confirmed, foretold
 from tests.benchmarks import trades
 from tests.benchmarks.trades import Business
@@ -144,6 +145,16 @@ def test_what_is_too_far_off_is_refused_with_the_reason_and_still_ranked() -> No
     )
     (line,) = forecast_lines(refusing.errors[HORIZON].summary())
     assert line.measure == "forecast" and line.passes is False and reason in line.words
+
+
+def test_where_purchases_were_missed_to_one_side_each_time_probabilities_are_in_doubt_too() -> None:
+    def doubt(*missed: float) -> float:
+        spans = [JudgedSpan(DAY, {"buyers": 0.0, "purchases": off, "money": off}) for off in missed]
+        return doubt_about(np.full(100, 0.4), Level(0.0, -0.2, 0.2), spans)
+
+    sure = doubt()
+    assert sure < 0.06 < 0.08 < doubt(-0.5, -0.4, -0.3)
+    assert doubt(-0.5, 0.4, -0.3) == doubt(-0.5, -0.4) == doubt(-0.5, -0.4, -0.1) == sure
 
 
 def test_the_scorecard_judges_purchases_money_and_probabilities() -> None:

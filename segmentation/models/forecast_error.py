@@ -40,7 +40,7 @@ class ForecastError:
     """Of forecasts over ``horizon`` days, judged on spans of ``days`` (0: on none), the latest first.
 
     ``unseen``: months to come whose season the data do not hold. ``doubt``: how far probabilities are off, if the
-    number of buyers is as far off as it easily may be.
+    number of buyers is as far off as it easily may be, or as purchases were again and again.
     """
 
     horizon: int

@@ -7,7 +7,7 @@ does not hold two horizons is judged on spans of a fourth of it, and errors grow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -16,10 +16,20 @@ import numpy as np
 
 from segmentation.ecdf import Fractions
 from segmentation.evaluation import metrics
+from segmentation.evaluation.judgement import OFF
 from segmentation.models.buyer_features import Buying
 from segmentation.models.clv_model import BuyingModels, Predictions, predict
 from segmentation.models.forecast_error import MEASURES, ForecastError, JudgedSpan, scaled, times
-from segmentation.models.level_forecast import FARTHEST, TRIED, YEAR, Level, Levels, confirmed, foretold
+from segmentation.models.level_forecast import (
+    AGREEING,
+    FARTHEST,
+    TRIED,
+    YEAR,
+    Level,
+    Levels,
+    confirmed,
+    foretold,
+)
 from segmentation.models.optimizer import FEWEST_CUSTOMERS, FEWEST_REPEATERS, TooLittle
 
 if TYPE_CHECKING:
@@ -124,15 +134,23 @@ def judged(
         correction = level.level - said[name]
         correction = correction if abs(correction) >= NOTICED else 0.0
         coming[name] = Level(correction, level.low - said[name], level.high - said[name])
-    buyers, chance_now = coming["buyers"], predictions.probability(lean)
-    unsure = UNSURE * (buyers.high - buyers.low) / 4
-    doubt = np.abs(
-        scaled(chance_now, float(np.exp(buyers.level + unsure)))
-        - scaled(chance_now, float(np.exp(buyers.level)))
-    )
     latest = tuple(_judged(spans[ago], ago, levels, learned) for ago in sorted(spans)[:TRIED])
+    doubt = doubt_about(predictions.probability(lean), coming["buyers"], latest)
     months = tuple(dict.fromkeys(f"{day:%B}" for day in unseen))
-    return ForecastError(horizon, days if spans else 0, latest, coming, months, round(float(doubt.mean()), 4))
+    return ForecastError(horizon, days if spans else 0, latest, coming, months, round(doubt, 4))
+
+
+def doubt_about(chance: Fractions, buyers: Level, latest: Sequence[JudgedSpan]) -> float:
+    """How far probabilities are off on average, if the number of buyers is as far off as it easily may be; or as purchases
+    were, where they were off to one side again and again: who orders less and less is a buyer for a while.
+    """
+    off = [UNSURE * (buyers.high - buyers.low) / 4]
+    missed = [span.off["purchases"] for span in latest[:AGREEING]]
+    if len(missed) == AGREEING and abs(sum(map(np.sign, missed))) == AGREEING:
+        nearest = min(missed, key=abs)
+        off += [float(np.mean(missed))] if abs(np.expm1(nearest)) > OFF else []
+    ours = scaled(chance, float(np.exp(buyers.level)))
+    return max(float(np.abs(scaled(chance, float(np.exp(buyers.level + by))) - ours).mean()) for by in off)
 
 
 def against(predictions: Predictions, lean: Mapping[str, float]) -> dict[str, float]:
