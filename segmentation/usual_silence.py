@@ -40,10 +40,10 @@ class Silence:
         return cls(days, np.where(known, span / np.maximum(purchase_days - 1, 1), 0.0))
 
     def usual(self, gaps: float | None = None) -> Flags:
-        """Is the silence no longer than so many mean gaps of the record? None: than what is usual (see above)."""
+        """Is the silence no longer than so many mean gaps of the record? None: than what is usual (see above); 0: no silence is."""
         often = np.minimum(GAPS * self.rhythm, LONG)
         longest = np.maximum(often, LONG_GAPS * self.rhythm) if gaps is None else gaps * self.rhythm
-        usual: Flags = (self.rhythm > 0) & (self.days <= longest)
+        usual: Flags = (longest > 0) & (self.days <= longest)
         return usual
 
     def counted(self, gaps: float | None = None) -> Integers:

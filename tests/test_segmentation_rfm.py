@@ -68,8 +68,10 @@ def test_cdnow_scores_are_the_reference_counts() -> None:
     features = computed(cdnow(), CDNOW_START, RFM.needs, Shape(order_lines=False, refunds=False))
     model = RFM.fit(features, CDNOW_START)
     figures = model["figures"]
-    # the reference has 4855, 4696, 4598, 4709, 4712; the silence of some regular customers is no news
+    # the silence of some regular customers is no news, unless each is to be
     assert figures["recency"] == [4855, 4696, 4598, 4719, 4702]
+    plain = Rfm(recency_patience=0).in_account(Account("EUR", 2)).fit(features, CDNOW_START)
+    assert plain["figures"]["recency"] == [4855, 4696, 4598, 4709, 4712]
     assert figures["money"] == [4875, 4554, 4713, 4714, 4714]
     # once, twice, three times, and two levels of those who bought more often
     assert figures["frequency"] == [14119, 4442, 2064, 1689, 1256]
