@@ -70,6 +70,11 @@ class DatabaseServer(ABC):
                     raise
                 time.sleep(0.05)
 
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def restart(self, *options: str) -> None:
         """Crash, and start with further options of the command line, which hold until the next restart."""
         self.kill()
@@ -102,7 +107,8 @@ class DatabaseServer(ABC):
 
     def _end(self, with_signal: signal.Signals, send: Callable[[int, int], None]) -> None:
         if self._process is not None:
-            send(self._process.pid, with_signal)
+            with suppress(ProcessLookupError):
+                send(self._process.pid, with_signal)
             try:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
@@ -232,9 +238,9 @@ def running(kind: Callable[[], DatabaseServer] | type[DatabaseServer]) -> Any:
     """The server of this process, started when it is first asked for; ``stop_all`` ends it."""
     assert isinstance(kind, type)
     if kind not in _RUNNING:
-        server = kind()
-        server.start()
-        _RUNNING[kind] = server
+        _RUNNING[kind] = kind()
+    if not _RUNNING[kind].running:  # a test may have left it dead
+        _RUNNING[kind].start()
     return _RUNNING[kind]
 
 

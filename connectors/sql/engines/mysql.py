@@ -69,7 +69,8 @@ class MySqlEngine(Engine):
                 **where, port=address.port or 3306, user=address.user, password=address.password,
                 database=address.database or None, charset="utf8mb4", conv={}, autocommit=True,
                 connect_timeout=self.seconds_to_connect,
-                read_timeout=self.timeout_minutes * 60, cursorclass=driver.cursors.SSCursor,
+                # the server ends what takes too long, and says so; who waits a little longer hears it
+                read_timeout=self.timeout_minutes * 60 + 10, cursorclass=driver.cursors.SSCursor,
                 ssl=self._tls(), ssl_disabled=address.tls == "disable", program_name="crm-segments",
             )  # fmt: skip
             self.answered()
