@@ -5,7 +5,7 @@ A file holds what finds people, and no more: a name or a post code only where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.audience_files import identifiers as write
@@ -28,6 +28,7 @@ class Layout:
     """An upload file of one platform: ``headers``, of which ``email`` and ``phone`` find a person by themselves."""
 
     platform: str
+    title: str
     headers: tuple[str, ...]
     email: str
     phone: str  # "" where the platform takes none
@@ -45,7 +46,7 @@ class Layout:
             found[self.phone] = self.number(person.phone, person.country) if person.phone else None
         return found
 
-    def row(self, person: Person, identifiers: dict[str, str | None], hashed: bool) -> list[str]:
+    def row(self, person: Person, identifiers: Mapping[str, str | None], hashed: bool) -> list[str]:
         """The cells of a person, of whom these identifiers may be used."""
         cells = {**self.others(person), **identifiers}
         if hashed:
@@ -92,6 +93,7 @@ LAYOUTS = {
     for layout in (
         Layout(
             "google",
+            "Google",
             ("Email", "Phone", "First Name", "Last Name", "Country", "Zip"),
             "Email",
             "Phone",
@@ -103,6 +105,7 @@ LAYOUTS = {
         ),
         Layout(
             "meta",
+            "Meta",
             ("email", "phone", "fn", "ln", "zip", "country"),
             "email",
             "phone",
@@ -114,6 +117,7 @@ LAYOUTS = {
         ),
         Layout(
             "linkedin",
+            "LinkedIn",
             _LINKEDIN,
             "email",
             "",

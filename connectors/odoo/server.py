@@ -184,11 +184,7 @@ class Odoo(server.Server):
         order: str = "id ASC",
     ) -> list[Row]:
         rows = self.call(model, "search_read", domain, list(fields), 0, limit, order)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
-            raise TemporaryError(
-                f"{model}: Odoo's answer is no list of records and was not used. Try again later."
-            )
-        return rows
+        return self.checked(model, rows)
 
     def ids(self, model: str, domain: Domain) -> list[int]:
         return list(self.call(model, "search", domain))

@@ -106,6 +106,14 @@ class Server(Session):
     ) -> list[Row]:
         """Records, also archived ones."""
 
+    def checked(self, model: str, rows: Any) -> list[Row]:
+        """The answer to ``search_read``. TemporaryError: it is no list of records."""
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+            raise TemporaryError(
+                f"{model}: {self.crm}'s answer is no list of records and was not used. Try again later."
+            )
+        return rows
+
     @abstractmethod
     def ids(self, model: str, domain: Domain) -> list[int]:
         """Ids of records, also of archived ones."""

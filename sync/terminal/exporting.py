@@ -22,7 +22,9 @@ def print_segment(answer: Mapping[str, Any]) -> None:
 
 def _print_audience(answer: Mapping[str, Any]) -> None:
     """What a file for an ad platform may lack, and whether the platform will show anything to so few."""
-    platform = answer["platform"].capitalize()
+    from connectors.audience_files.layouts import LAYOUTS
+
+    platform = LAYOUTS[answer["platform"]].title
     if answer["unread_numbers"]:
         say(
             f"Phone numbers that could not be read: {answer['unread_numbers']:,}. A number needs + and the country's code, or the "

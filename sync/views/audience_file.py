@@ -6,7 +6,7 @@ that somebody holds who said no, under whichever spelling the platform takes for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -45,18 +45,16 @@ class Audience:
     def _without(self, why: str) -> None:
         self.left_out[why] = self.left_out.get(why, 0) + 1
 
-    def add(
-        self, person: Person, refused: frozenset[str] | set[str], hashed: bool, seen: set[tuple[str, ...]]
-    ) -> None:
+    def add(self, person: Person, refused: Set[str], hashed: bool, seen: set[tuple[str, ...]]) -> None:
         """One member, unless nothing may stand in the file of them."""
         found = self.layout.identifiers(person)
         self.unread_numbers += bool(self.layout.phone and person.phone and not found[self.layout.phone])
         usable = {name: cell for name, cell in found.items() if cell and cell not in refused}
         if not usable:
             taken = any(found.values())
-            self._without(REFUSED if taken else NO_IDENTIFIER.format(self.layout.platform.capitalize()))
+            self._without(REFUSED if taken else NO_IDENTIFIER.format(self.layout.title))
             return
-        row = self.layout.row(person, dict(usable), hashed)
+        row = self.layout.row(person, usable, hashed)
         if tuple(row) in seen:
             self._without(TWICE)
             return
